@@ -1,0 +1,53 @@
+# Two doors for a newcomer: `make study` and `make test`. Both set everything up when it is missing.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+# With -c, pip installs exactly the versions that the tests ran with.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install study test check format types layers docs bench coverage clean
+
+help:  ## show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
+
+install: $(INSTALLED)  ## create .venv with everything that training and tests need
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@echo "installing into $(VENV) (about 2 GB, a few minutes)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(INSTALL) --editable '.[all,dev]'
+	@touch $@
+
+study: $(INSTALLED)  ## compare five objectives on the built-in photos; the report is runs/quick/report/report.html
+	$(BIN)/chromalab compare run configs/quick.yaml --out runs/quick
+
+test: $(INSTALLED)  ## run every test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest --durations=10 --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+check: $(INSTALLED)  ## run the quick checks: style, types, layers, quick tests (under 90 s)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q -m "not slow"
+
+format: $(INSTALLED)  ## put the code into its form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(INSTALLED)  ## regenerate the tables of the docs
+	$(BIN)/python docs/generate.py
+
+bench: $(INSTALLED)  ## measure speed and memory (minutes; leave the machine idle)
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/coverage.py
+
+clean:  ## remove the environment and caches, keep runs
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -1,0 +1,78 @@
+"""Progress of long work: a bar with rate and remaining time on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LINE_INTERVAL_S = 10.0
+
+
+class Advance(Protocol):
+    """Called with the number of items just done, and a short note to show beside them."""
+
+    def __call__(self, items: int = 1, *, note: str = "") -> None:
+        """Count `items` as done."""
+
+
+@contextlib.contextmanager
+def progress(title: str, total: int, *, unit: str = "photos", done: int = 0) -> Iterator[Advance]:
+    """Show progress over `total` items on standard error, of which `done` were there before.
+
+    Args:
+        title: what is being done, in a few words.
+        total: the number of items in all.
+        unit: what an item is, in the plural.
+        done: items that need no work now (a resumed run); they do not count in the rate.
+    """
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with _bar(console, unit) as bar:
+            task = bar.add_task(title, total=total, completed=done, note="")
+
+            def advance(items: int = 1, *, note: str = "") -> None:
+                bar.update(task, advance=items, note=note)
+
+            yield advance
+    else:
+        yield _Lines(title, total, unit, done)
+
+
+def _bar(console: Console, unit: str) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit + " [dim]{task.fields[note]}"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+class _Lines:
+    """A plain line at the end, and one every ten seconds on the way."""
+
+    def __init__(self, title: str, total: int, unit: str, done: int) -> None:
+        self._title, self._total, self._unit = title, total, unit
+        self._done = self._before = done
+        self._start = self._last = time.monotonic()
+
+    def __call__(self, items: int = 1, *, note: str = "") -> None:
+        self._done += items
+        now = time.monotonic()
+        if now - self._last >= LINE_INTERVAL_S or self._done == self._total:
+            self._last = now
+            rate = (self._done - self._before) / max(now - self._start, 1e-9)
+            left = (self._total - self._done) / rate if rate > 0 else 0.0
+            sys.stderr.write(
+                f"{self._title}: {self._done}/{self._total} {self._unit}, {rate:.1f}/s, {left:.0f} s left"
+                f"{', ' + note if note else ''}\n"
+            )

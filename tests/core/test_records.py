@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from chromalab.core.errors import ConfigError
+from chromalab.core.records import Record
+
+
+class Inner(Record):
+    learning_rate: float = 1.0
+
+
+class Outer(Record):
+    name: str
+    inner: Inner = Inner()
+    values: list[float] = []
+
+
+def test_a_record_survives_its_file_even_with_infinities(tmp_path: Path) -> None:
+    record = Outer(name="a", values=[1 / 3, math.inf])
+    record.save(tmp_path / "record.json")
+    assert Outer.load(tmp_path / "record.json") == record
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"nam": "a"}, "nam"),
+        ({"name": "a", "inner": {"learning_rat": 1}}, "unknown key 'inner.learning_rat'; did you mean 'learning_rate'"),
+        ({"name": "a", "colour": 1}, "unknown key 'colour'"),
+        ({"name": "a", "inner": {"learning_rate": "fast"}}, "inner.learning_rate: .*valid number"),
+        (["a list"], "valid dictionary"),
+    ],
+)
+def test_what_does_not_fit_is_named(data: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Outer.parse(data, origin="study.yaml")
+
+
+def test_a_missing_and_a_broken_file_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no such file"):
+        Outer.load(tmp_path / "none.json")
+    (tmp_path / "broken.json").write_text("{ : [")
+    with pytest.raises(ConfigError, match="not valid YAML"):
+        Outer.load(tmp_path / "broken.json")
+    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="can't be read"):
+        Outer.load(tmp_path / "binary.json")

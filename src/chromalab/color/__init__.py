@@ -1,0 +1,1 @@
+"""Colour spaces: sRGB, Lab and YUV, and the spaces in which networks are trained."""

@@ -1,0 +1,218 @@
+"""Objectives in one line: `l2 + 0.1*wgan_gp(penalty=10)` becomes weighted terms and their total."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from torch import Tensor, nn
+
+# The families register their losses when they are imported, in the order in which lists show them.
+from chromalab.core.errors import ConfigError, suggestion
+from chromalab.losses import adversarial, perceptual, pixel  # noqa: F401
+from chromalab.losses.base import LOSSES, AdversarialTerm, LossTerm, Parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from chromalab.losses.base import ColorBatch
+
+_NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_TOKEN = re.compile(rf"\s*(?:(?P<number>{_NUMBER})|(?P<name>[A-Za-z_][A-Za-z_0-9]*)|(?P<sign>[-+*(),=]))")
+
+
+@dataclass(frozen=True)
+class TermSpec:
+    """One term of a formula: a weight, the name of a loss, and its parameters."""
+
+    weight: float
+    name: str
+    parameters: tuple[tuple[str, float], ...] = ()
+
+    def __str__(self) -> str:
+        inside = ", ".join(f"{key}={_shortest(value)}" for key, value in self.parameters)
+        call = f"{self.name}({inside})" if inside else self.name
+        return call if self.weight == 1 else f"{_shortest(self.weight)}*{call}"
+
+
+def _shortest(number: float) -> str:
+    """Write a number as briefly as it can be read back: 10, 0.1, 1.000001."""
+    brief = f"{number:g}"
+    return brief if float(brief) == number else repr(number)
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    position: int
+
+
+def parse_formula(formula: str, aliases: Mapping[str, TermSpec] | None = None) -> tuple[TermSpec, ...]:
+    """Read a formula: terms `[WEIGHT*]NAME[(PARAMETER=NUMBER, ...)]` joined by `+`.
+
+    Args:
+        formula: as a person wrote it.
+        aliases: words that stand for a weighted loss here, as `perceptual` for `lpips_squeeze`.
+
+    Raises:
+        ConfigError: it can't be read; the message tells the position and the closest known name.
+
+    >>> [str(term) for term in parse_formula("l2 + .10*wgan_gp(penalty=10.0)")]
+    ['l2', '0.1*wgan_gp(penalty=10)']
+    """
+    return _Parser(formula, aliases or {}).read()
+
+
+class _Parser:
+    """Recursive descent over the tokens of one formula."""
+
+    def __init__(self, formula: str, aliases: Mapping[str, TermSpec]) -> None:
+        self._formula = formula
+        self._aliases = aliases
+        self._tokens = [*self._tokenize(), _Token("end", "the end", len(formula))]
+        self._next = 0
+
+    def read(self) -> tuple[TermSpec, ...]:
+        specs = [self._term()]
+        while self._peek().text == "+":
+            self._take()
+            specs.append(self._term())
+        if self._peek().kind != "end":
+            raise self._error("'+' or the end", self._peek())
+        names = [spec.name for spec in specs]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"the objective '{self._formula}' names {name} twice: add up its weights")
+        return tuple(specs)
+
+    def _tokenize(self) -> Iterator[_Token]:
+        position, end = 0, len(self._formula.rstrip())
+        while position < end:
+            match = _TOKEN.match(self._formula, position)
+            if match is None or match.lastgroup is None:
+                position = end - len(self._formula[position:end].lstrip())
+                stranger = _Token("", self._formula[position], position)
+                raise self._error("a loss, a number or one of + * ( ) , =", stranger)
+            yield _Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup))
+            position = match.end()
+
+    def _peek(self) -> _Token:
+        return self._tokens[self._next]
+
+    def _take(self, kind: str = "sign", text: str | None = None, wanted: str = "") -> _Token:
+        token = self._peek()
+        if token.kind != kind or (text is not None and token.text != text):
+            raise self._error(wanted or f"'{text}'", token)
+        self._next += 1
+        return token
+
+    def _term(self) -> TermSpec:
+        weight = 1.0
+        if self._peek().kind == "number":
+            weight = float(self._take("number").text)
+            self._take(text="*")
+        name, factor = self._name()
+        return TermSpec(weight * factor, name, tuple(self._parameters(name)))
+
+    def _name(self) -> tuple[str, float]:
+        token = self._take("name", wanted="the name of a loss")
+        if token.text in self._aliases:
+            alias = self._aliases[token.text]
+            return alias.name, alias.weight
+        if token.text not in LOSSES:
+            known = [*LOSSES, *self._aliases]
+            raise ConfigError(
+                f"unknown loss '{token.text}' at position {token.position + 1} of '{self._formula}'"
+                f"{suggestion(token.text, known)}"
+            )
+        return token.text, 1.0
+
+    def _parameters(self, loss: str) -> Iterator[tuple[str, float]]:
+        if self._peek().text != "(":
+            return
+        self._take()
+        while self._peek().text != ")":
+            key = self._take("name", wanted="the name of a parameter")
+            known = LOSSES[loss].parameters
+            if key.text not in known:
+                hint = suggestion(key.text, known) if known else "; it has none"
+                raise ConfigError(f"unknown parameter '{key.text}' of {loss} in '{self._formula}'{hint}")
+            self._take(text="=")
+            value = float(self._take("number", wanted="a number").text)
+            yield key.text, _checked(loss, key.text, value, known[key.text])
+            if self._peek().text != ")":
+                self._take(text=",", wanted="',' or ')'")
+        self._take()
+
+    def _error(self, wanted: str, token: _Token) -> ConfigError:
+        came = token.text if token.kind == "end" else f"'{token.text}'"
+        return ConfigError(
+            f"objective '{self._formula}': expected {wanted} at position {token.position + 1}, got {came}"
+        )
+
+
+def _checked(loss: str, key: str, value: float, parameter: Parameter) -> float:
+    if not parameter.low <= value <= parameter.high or (parameter.integer and value != int(value)):
+        kind = "a whole number" if parameter.integer else "a number"
+        raise ConfigError(f"{key}={value:g} of {loss}: expected {kind} from {parameter.low:g} to {parameter.high:g}")
+    return value
+
+
+class Objective(nn.Module):
+    """A weighted sum of loss terms.
+
+    Args:
+        specs: the terms; at most one of them adversarial, for there is one critic.
+
+    Raises:
+        ConfigError: two terms want a critic.
+        MissingWeightsError: a term needs a network that is not on this machine.
+    """
+
+    def __init__(self, specs: tuple[TermSpec, ...]) -> None:
+        super().__init__()
+        self.specs = specs
+        self.terms = nn.ModuleDict({spec.name: LOSSES[spec.name].build(**dict(spec.parameters)) for spec in specs})
+        opponents = [term for term in self.terms.values() if isinstance(term, AdversarialTerm)]
+        if len(opponents) > 1:
+            raise ConfigError(f"the objective '{self.formula}' has two adversarial terms, and there is one critic")
+        self.adversarial = opponents[0] if opponents else None
+
+    @classmethod
+    def parse(cls, formula: str, aliases: Mapping[str, TermSpec] | None = None) -> Objective:
+        """Build the objective that `formula` describes (see `parse_formula`)."""
+        return cls(parse_formula(formula, aliases))
+
+    def require_adversarial(self) -> AdversarialTerm:
+        """Return the adversarial term of an objective that has one."""
+        if self.adversarial is None:
+            raise RuntimeError(f"the objective '{self.formula}' has no adversarial term")
+        return self.adversarial
+
+    @property
+    def formula(self) -> str:
+        """The composition with every name and number resolved."""
+        return " + ".join(str(spec) for spec in self.specs)
+
+    @property
+    def networks(self) -> list[str]:
+        """Networks whose features the objective is trained on."""
+        found = (LOSSES[spec.name].network for spec in self.specs)
+        return [network for network in found if network is not None]
+
+    def forward(self, batch: ColorBatch) -> dict[str, Tensor]:
+        """Return the unweighted value of every term and image, shape (B,) each."""
+        values: dict[str, Tensor] = {}
+        for name, term in self.terms.items():
+            if isinstance(term, LossTerm):
+                values[name] = term(batch)
+        return values
+
+    def total(self, values: Mapping[str, Tensor]) -> Tensor:
+        """Return the weighted sum of the terms, the mean over images: the one place where losses are reduced."""
+        parts = [spec.weight * values[spec.name].mean() for spec in self.specs]
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        return total

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chromalab.core.errors import ConfigError
+from chromalab.losses.base import LOSSES
+from chromalab.losses.compose import Objective, TermSpec, parse_formula
+
+
+@pytest.mark.parametrize(
+    ("formula", "canonical"),
+    [
+        ("l1", "l1"),
+        (" l2+0.10 * wgan_gp ( penalty = 1e1 , ) ", "l2 + 0.1*wgan_gp(penalty=10)"),
+        ("1.*l1 + .5*l2", "l1 + 0.5*l2"),
+        ("2.5e-3*lpips_alex", "0.0025*lpips_alex"),
+        ("wgan_gp(penalty=1, critic_steps=5)", "wgan_gp(penalty=1, critic_steps=5)"),
+        ("perceptual + 3*l1", "0.1*perceptual_lite0 + 3*l1"),
+        ("2*perceptual", "0.2*perceptual_lite0"),
+    ],
+)
+def test_formulas_are_read(formula: str, canonical: str) -> None:
+    specs = parse_formula(formula, {"perceptual": TermSpec(0.1, "perceptual_lite0")})
+    assert " + ".join(map(str, specs)) == canonical
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("", "expected the name of a loss at position 1, got the end"),
+        ("l3", r"unknown loss 'l3' at position 1 of 'l3'; known are: l1, "),
+        ("l2 + wgan_pg", r"unknown loss 'wgan_pg' at position 6 .*did you mean 'wgan_gp'"),
+        ("l2 l1", r"expected '\+' or the end at position 4, got 'l1'"),
+        ("l2 +", "expected the name of a loss at position 5, got the end"),
+        ("0.1 l2", r"expected '\*' at position 5, got 'l2'"),
+        ("l2 - l1", r"expected '\+' or the end at position 4, got '-'"),
+        ("l2 + 0.1*l2", "names l2 twice"),
+        ("l2(delta=1)", "unknown parameter 'delta' of l2 .*; it has none"),
+        ("wgan_gp(penalti=1)", "unknown parameter 'penalti' of wgan_gp .*did you mean 'penalty'"),
+        ("wgan_gp(penalty=-1)", "expected a number at position 17, got '-'"),
+        ("wgan_gp(penalty=1e9)", r"penalty=1e\+09 of wgan_gp: expected a number from 0 to 1e\+06"),
+        ("wgan_gp(critic_steps=1.5)", "expected a whole number from 1 to 100"),
+        ("wgan_gp(penalty=1", r"expected ',' or '\)' at position 18, got the end"),
+        ("l2 & l1", "got '&'"),
+    ],
+)
+def test_mistakes_are_told_with_their_place(formula: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_formula(formula)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(1e-6, 1e6, allow_nan=False), st.sampled_from(["l1", "l2", "lpips_vgg", "wgan_gp"])),
+        min_size=1,
+        max_size=4,
+        unique_by=lambda term: term[1],
+    )
+)
+def test_the_canonical_form_reads_back_as_itself(terms: list[tuple[float, str]]) -> None:
+    canonical = " + ".join(str(TermSpec(weight, name)) for weight, name in terms)
+    assert " + ".join(map(str, parse_formula(canonical))) == canonical
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_read_or_refused_with_a_reason(text: str) -> None:
+    with contextlib.suppress(ConfigError):
+        assert parse_formula(text)
+
+
+def test_the_total_is_the_weighted_sum_of_means() -> None:
+    objective = Objective(parse_formula("2*l1 + 0.5*l2"))
+    values = {"l1": torch.tensor([1.0, 3.0]), "l2": torch.tensor([10.0, 30.0])}
+    assert float(objective.total(values)) == pytest.approx(2 * 2 + 0.5 * 20)
+
+
+def test_one_critic_is_enough() -> None:
+    second = LOSSES["wgan_gp"]
+    LOSSES.add("wgan_gp_again", second)
+    try:
+        with pytest.raises(ConfigError, match="two adversarial terms"):
+            Objective.parse("wgan_gp + wgan_gp_again")
+    finally:
+        LOSSES._entries.pop("wgan_gp_again")
+
+
+def test_networks_of_an_objective_are_those_it_is_trained_on() -> None:
+    assert Objective.parse("l2 + perceptual_lite0").networks == ["efficientnet_lite0"]
+    assert Objective.parse("l2 + wgan_gp").networks == []

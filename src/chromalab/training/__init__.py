@@ -1,0 +1,1 @@
+"""Training one network under one objective: settings, the loop, checkpoints and logs."""

@@ -1,0 +1,78 @@
+"""Checkpoints: everything a killed run needs to end as if it had not been killed."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save
+
+from chromalab.core.errors import UsageError
+from chromalab.core.files import atomic_writer, write_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+CHECKPOINT = "checkpoint.pt"
+MODEL = "model.safetensors"
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+    """Write `state` to the run's checkpoint, atomically.
+
+    There are no generator states in it: every random decision is seeded by its step (see `core.seeds`).
+    """
+    with atomic_writer(folder / CHECKPOINT) as file:
+        torch.save(state, file)
+
+
+def load_checkpoint(folder: Path, settings_sha256: str) -> dict[str, Any] | None:
+    """Return the run's checkpoint, or None where there is none.
+
+    Raises:
+        UsageError: the checkpoint is of other settings, or damaged.
+    """
+    path = folder / CHECKPOINT
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise UsageError(f"{path} is damaged: delete it to start this run again") from error
+    if state.get("settings_sha256") != settings_sha256:
+        raise UsageError(f"{folder} holds a run with other settings: choose another output folder, or delete it")
+    return state
+
+
+def save_model(folder: Path, model: nn.Module) -> None:
+    """Write the trained weights to the run's model.safetensors, atomically."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    write_bytes(folder / MODEL, save(tensors))
+
+
+def load_model(folder: Path, model: nn.Module) -> None:
+    """Load the run's model.safetensors into `model`.
+
+    Raises:
+        UsageError: it is not there, or is of another network.
+    """
+    path = folder / MODEL
+    if not path.exists():
+        raise UsageError(f"{path} is not there: this run has not finished, or its weights were deleted")
+    try:
+        model.load_state_dict(load_file(path))
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(f"{path} does not fit the network of this study: {error}") from error
+
+
+def weights_sha256(model: nn.Module) -> str:
+    """Return the SHA-256 of a network's weights: names, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,244 @@
+"""The training loop: one network, one objective, seeded crops, from the first step to the last.
+
+A run that is killed at any point and started again ends bit for bit as if it had not been (on a CPU, with the same
+number of threads): each step's crops and random numbers are functions of (seed, step), and a checkpoint holds the
+rest.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+
+from chromalab.core.files import make_folder
+from chromalab.data.feed import CropFeed
+from chromalab.losses.base import ColorBatch, CriticLoss
+from chromalab.losses.compose import Objective
+from chromalab.training.build import build_colorizer
+from chromalab.training.checkpoints import load_checkpoint, save_checkpoint, save_model, weights_sha256
+from chromalab.training.diagnostics import check_finite, gradient_shares
+from chromalab.training.hardware import make_fabric
+from chromalab.training.logbook import Logbook, Row
+from chromalab.training.opponent import Opponent
+from chromalab.training.samples import draw_samples
+from chromalab.training.settings import RuntimeSettings, TrainingSettings, settings_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    import numpy as np
+    from lightning_fabric import Fabric
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from chromalab.data.photoset import PhotoSet
+    from chromalab.nets.unet import Colorizer
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """One run: what to train, on what, and where to leave it.
+
+    Attributes:
+        formula: the objective with every name resolved, see `losses.compose`.
+        color_space: registry name of the training space.
+        seed: decides initial weights, crops, order and the critic's random numbers.
+        settings: the rest of what decides the result.
+        runtime: where and how to run.
+        folder: gets train.csv, checkpoint, samples, and at the end model.safetensors.
+    """
+
+    formula: str
+    color_space: str
+    seed: int
+    settings: TrainingSettings
+    runtime: RuntimeSettings
+    folder: Path
+
+    def sha256(self, photos: PhotoSet) -> str:
+        """Return the hash of everything that decides the result of this run on `photos`."""
+        return settings_sha256(self.formula, self.color_space, self.seed, self.settings, photos.data_sha256)
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """A finished training: the network and what a record says of it."""
+
+    colorizer: Colorizer
+    initial_sha256: str
+    encoder_start: str
+    seconds: float
+    device: str
+    threads: int
+
+
+class Advance(Protocol):
+    """Told of every step: how many pictures it saw, and a short note."""
+
+    def __call__(self, items: int = 1, *, note: str = "") -> None:
+        """Count `items` pictures as done."""
+
+
+def train(
+    job: TrainingJob, photos: PhotoSet, *, samples: NDArray[np.uint8] | None = None, advance: Advance | None = None
+) -> TrainingOutcome:
+    """Train as `job` says on `photos`, or go on where an earlier call was stopped.
+
+    Args:
+        job: what to train.
+        photos: training photographs, resized to the crop's size.
+        samples: photographs (K, H, W, 3) to colorize as sample pictures.
+        advance: told of every step.
+
+    Raises:
+        UsageError: missing device, or the folder holds a run of other settings.
+        NonFiniteError: a loss or gradient is not finite; the message names the term.
+        OutputError: the folder can't be written.
+    """
+    started = time.monotonic()
+    settings, runtime = job.settings, job.runtime
+    fabric = make_fabric(runtime)
+    make_folder(job.folder)
+    players = Players(fabric, job)
+    feed = CropFeed(photos, crop_px=settings.crop_px, batch_size=settings.batch_size, seed=job.seed)
+    fingerprint = job.sha256(photos)
+    first_step, rows = players.restore(job.folder, fingerprint)
+    logbook = Logbook(job.folder, rows, tensorboard=runtime.tensorboard, first_step=first_step)
+    if advance is not None and first_step:
+        advance(first_step * settings.batch_size)
+
+    saved = time.monotonic()
+    for step in range(first_step, settings.steps):
+        last = step + 1 == settings.steps
+        set_rates(players.optimizer, settings, step)
+        batch = make_batch(players.colorizer, feed.batch(step), fabric.device)
+        batch.preds = players.model(batch.lightness)
+        critic_loss = players.opponent.update(fabric, batch, step) if players.opponent is not None else None
+
+        values = players.objective(batch)
+        total = players.objective.total(values)
+        check_finite(values | ({"critic": critic_loss.total} if critic_loss is not None else {}), step)
+        if step % runtime.log_every == 0 or last:
+            shares = gradient_shares(players.objective, values, batch.preds)
+            logbook.add(step_row(step, settings, total, values, shares, critic_loss))
+
+        players.optimizer.zero_grad(set_to_none=True)
+        fabric.backward(total)
+        players.clip_gradients(fabric, settings, step)
+        players.optimizer.step()
+
+        if samples is not None and (last or (runtime.sample_every and (step + 1) % runtime.sample_every == 0)):
+            logbook.picture(step + 1, draw_samples(players.colorizer, samples, job.folder / "samples", step + 1))
+        if not last and time.monotonic() - saved >= runtime.checkpoint_every_s:
+            logbook.save()
+            players.save(job.folder, fingerprint, step + 1, logbook.rows)
+            saved = time.monotonic()
+        if advance is not None:
+            advance(settings.batch_size, note=f"loss {float(total.detach()):.4g}")
+
+    logbook.close()
+    save_model(job.folder, players.colorizer)
+    return TrainingOutcome(
+        players.colorizer.eval(),
+        players.initial_sha256,
+        players.encoder_start,
+        time.monotonic() - started,
+        str(fabric.device),
+        torch.get_num_threads(),
+    )
+
+
+class Players:
+    """The network, its objective and optimizer, and the opponent where the objective has one."""
+
+    def __init__(self, fabric: Fabric, job: TrainingJob) -> None:
+        settings = job.settings
+        self.objective = Objective.parse(job.formula).to(fabric.device)
+        self.colorizer, self.encoder_start = build_colorizer(settings.network, job.color_space, job.seed)
+        self.initial_sha256 = weights_sha256(self.colorizer)
+        optimizer = torch.optim.Adam(parameter_groups(self.colorizer, settings), betas=settings.optimizer.betas)
+        self.model, self.optimizer = fabric.setup(self.colorizer, optimizer)
+        term = self.objective.adversarial
+        self.opponent = None if term is None else Opponent(fabric, term, job.color_space, job.seed, settings)
+
+    def clip_gradients(self, fabric: Fabric, settings: TrainingSettings, step: int) -> None:
+        """Clip the gradient's norm where asked, and stop if it is not finite."""
+        limit = settings.optimizer.clip_norm or float("inf")
+        norm = fabric.clip_gradients(self.model, self.optimizer, max_norm=limit, error_if_nonfinite=False)
+        # Mixed float16 overflows now and then by design: its scaler skips that step.
+        if norm is not None and fabric._precision.precision != "16-mixed":  # noqa: SLF001 - it has no public name
+            check_finite({"the gradient of " + self.objective.formula: norm}, step)
+
+    def save(self, folder: Path, fingerprint: str, step: int, rows: list[Row]) -> None:
+        """Write a checkpoint from which `restore` goes on at `step`."""
+        state = {
+            "settings_sha256": fingerprint,
+            "step": step,
+            "rows": rows,
+            "colorizer": self.colorizer.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "opponent": None if self.opponent is None else self.opponent.state_dict(),
+        }
+        save_checkpoint(folder, state)
+
+    def restore(self, folder: Path, fingerprint: str) -> tuple[int, list[Row]]:
+        """Return the step to go on with and the rows logged before it, from the checkpoint where there is one."""
+        state = load_checkpoint(folder, fingerprint)
+        if state is None:
+            return 0, []
+        self.colorizer.load_state_dict(state["colorizer"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.opponent is not None:
+            self.opponent.load_state_dict(state["opponent"])
+        return state["step"], state["rows"]
+
+
+def make_batch(colorizer: Colorizer, crops: NDArray[np.uint8], device: torch.device) -> ColorBatch:
+    """Turn crops (B, N, N, 3) into the batch that losses see, without a prediction yet."""
+    rgb = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 255
+    lightness, target = colorizer.space.encode(rgb)
+    return ColorBatch(colorizer.space, lightness, target, target, rgb)
+
+
+def parameter_groups(colorizer: Colorizer, settings: TrainingSettings) -> Iterable[dict[str, Any]]:
+    """Give encoder and decoder their own rates; a factor of 0 freezes the encoder and spares its gradients."""
+    rate, factor = settings.optimizer.learning_rate, settings.optimizer.encoder_factor
+    encoder = colorizer.unet.encoder
+    encoder.requires_grad_(requires_grad=factor > 0)
+    inside = {id(parameter) for parameter in encoder.parameters()}
+    decoder = [parameter for parameter in colorizer.parameters() if id(parameter) not in inside]
+    groups: list[dict[str, Any]] = [{"params": decoder, "lr": rate, "base_lr": rate}]
+    if factor > 0:
+        groups.append({"params": list(encoder.parameters()), "lr": rate * factor, "base_lr": rate * factor})
+    return groups
+
+
+def set_rates(optimizer: torch.optim.Optimizer, settings: TrainingSettings, step: int) -> None:
+    """Set every group's learning rate for `step`."""
+    factor = settings.optimizer.factor(step, settings.steps)
+    for group in optimizer.param_groups:
+        group["lr"] = group["base_lr"] * factor
+
+
+def step_row(
+    step: int,
+    settings: TrainingSettings,
+    total: Tensor,
+    values: dict[str, Tensor],
+    shares: dict[str, float],
+    critic_loss: CriticLoss | None,
+) -> Row:
+    """Return what train.csv says of a step."""
+    row: Row = {"step": step + 1, "pictures": (step + 1) * settings.batch_size, "loss": float(total.detach())}
+    for name, value in values.items():
+        row[name] = float(value.detach().mean())
+        row[f"{name}.share"] = shares[name]
+    if critic_loss is not None:
+        row["critic.loss"] = float(critic_loss.total.detach())
+        row["critic.distance"] = float(critic_loss.distance)
+        row["critic.gradient_norm"] = float(critic_loss.gradient_norm)
+    return row

@@ -1,0 +1,129 @@
+"""What decides the result of a training, and what decides only where and how it runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from chromalab.core.records import Record
+
+
+class NetworkSettings(Record):
+    """The colorizer: a U-Net over an encoder chosen by name.
+
+    Attributes:
+        encoder: registry name, see `chromalab list encoders`.
+        pretrained: start the encoder from its ImageNet weights.
+        width: multiplies the encoder's channels (vgg16 only).
+    """
+
+    encoder: str = "efficientnet_lite0"
+    pretrained: bool = True
+    width: float = Field(default=1.0, gt=0, le=4)
+
+
+class OptimizerSettings(Record):
+    """Adam for the colorizer.
+
+    Attributes:
+        learning_rate: of the decoder; the chapter's default.
+        encoder_factor: the encoder's rate is this times `learning_rate`; 0 freezes it.
+        betas: decay of the first and second moments.
+        schedule: `constant`, or `cosine` down to 0 after a linear warm-up.
+        warmup_steps: steps of linear warm-up, with either schedule.
+        clip_norm: largest norm of the gradient of all weights; None does not clip.
+    """
+
+    learning_rate: float = Field(default=2e-5, gt=0)
+    encoder_factor: float = Field(default=1.0, ge=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = Field(default=0, ge=0)
+    clip_norm: float | None = Field(default=None, gt=0)
+
+    def factor(self, step: int, steps: int) -> float:
+        """Return what the learning rates are multiplied with at `step` of `steps`.
+
+        >>> settings = OptimizerSettings(schedule="cosine", warmup_steps=2)
+        >>> [round(settings.factor(step, 10), 2) for step in (0, 1, 2, 6, 9)]
+        [0.5, 1.0, 1.0, 0.5, 0.04]
+        """
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        if self.schedule == "constant":
+            return 1.0
+        done = (step - self.warmup_steps) / max(1, steps - self.warmup_steps)
+        return 0.5 * (1 + math.cos(math.pi * done))
+
+
+class CriticSettings(Record):
+    """The critic of adversarial objectives, and its Adam.
+
+    Attributes:
+        width: multiplies the critic's channels; 1 is ChromaGAN's.
+        learning_rate: constant; None takes the colorizer's.
+        betas: decay of the first and second moments.
+    """
+
+    width: float = Field(default=1.0, gt=0, le=4)
+    learning_rate: float | None = Field(default=None, gt=0)
+    betas: tuple[float, float] = (0.5, 0.999)
+
+
+class TrainingSettings(Record):
+    """Everything that decides the result of a training, given photos, objective, colour space and seed.
+
+    Attributes:
+        crop_px: shortest side of the resized photos and side of the square crops.
+        batch_size: pictures in a step.
+        pictures: crops seen in all.
+    """
+
+    crop_px: int = Field(default=256, ge=16, le=2048)
+    batch_size: int = Field(default=16, ge=1)
+    pictures: int = Field(default=100_000, ge=1)
+    network: NetworkSettings = NetworkSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
+    critic: CriticSettings = CriticSettings()
+
+    @property
+    def steps(self) -> int:
+        """Number of generator updates."""
+        return math.ceil(self.pictures / self.batch_size)
+
+
+class RuntimeSettings(Record):
+    """Where and how a training runs, and what it tells on the way.
+
+    Attributes:
+        device: `auto` takes CUDA where there is one.
+        precision: `auto` is float32 on a CPU and mixed bfloat16 on CUDA.
+        threads: CPU threads of PyTorch; 0 takes the physical cores. Results on a CPU are bit for bit the same only at
+            the same number of threads.
+        log_every: steps between two rows of train.csv.
+        sample_every: steps between two sample pictures; 0 draws them at the end only.
+        checkpoint_every_s: seconds between two checkpoints.
+        tensorboard: write event files beside the CSV.
+    """
+
+    device: str = "auto"
+    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = "auto"
+    threads: int = Field(default=0, ge=0)
+    log_every: int = Field(default=25, ge=1)
+    sample_every: int = Field(default=0, ge=0)
+    checkpoint_every_s: float = Field(default=60.0, ge=0)
+    tensorboard: bool = True
+
+
+def settings_sha256(*parts: object) -> str:
+    """Return the SHA-256 of settings (records or plain data), independent of the order of keys.
+
+    >>> settings_sha256({"a": 1, "b": 2}) == settings_sha256({"b": 2, "a": 1})
+    True
+    """
+    plain = [part.model_dump(mode="json") if isinstance(part, Record) else part for part in parts]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+
+from chromalab.core.errors import NonFiniteError, OutputError, UsageError
+from chromalab.data.photoset import PhotoSet
+from chromalab.losses.base import ColorBatch
+from chromalab.training import loop
+from chromalab.training.build import build_colorizer
+from chromalab.training.checkpoints import CHECKPOINT, MODEL, load_model, weights_sha256
+from chromalab.training.loop import Players, TrainingJob, train
+
+from .conftest import MakeJob
+
+ADVERSARIAL = "l2 + 0.1*wgan_gp(penalty=10, critic_steps=2)"
+
+
+class StopError(Exception):
+    """Stands for a kill at a step."""
+
+
+def stop_at(step: int) -> loop.Advance:
+    seen = 0
+
+    def advance(items: int = 1, *, note: str = "") -> None:
+        nonlocal seen
+        seen += 1
+        if seen == step:
+            raise StopError
+
+    return advance
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "train.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_learns_and_leaves_what_it_promises(photos: PhotoSet, make_job: MakeJob) -> None:
+    job = make_job("l2", sample_every=3, tensorboard=True)
+    outcome = train(job, photos, samples=photos.photo(0)[None, :32, :32])
+    assert float(rows(job.folder)[-1]["loss"]) < float(rows(job.folder)[0]["loss"])
+    assert [row["step"] for row in rows(job.folder)] == ["1", "2", "3", "4", "5", "6"]
+    assert sorted(path.name for path in (job.folder / "samples").iterdir()) == ["step_000003.png", "step_000006.png"]
+    assert list((job.folder / "tensorboard").glob("events.*"))
+    assert outcome.initial_sha256 != weights_sha256(outcome.colorizer)
+
+
+@pytest.mark.parametrize("formula", ["l1", ADVERSARIAL])
+def test_a_stopped_run_ends_bit_for_bit_like_one_that_was_not(
+    photos: PhotoSet, make_job: MakeJob, formula: str
+) -> None:
+    whole = train(make_job(formula, folder="whole"), photos)
+    stopped = make_job(formula, folder="stopped", checkpoint_every_s=0)
+    for step in (2, 4):
+        with pytest.raises(StopError):
+            train(stopped, photos, advance=stop_at(step))
+    again = train(stopped, photos)
+    assert weights_sha256(again.colorizer) == weights_sha256(whole.colorizer)
+    assert rows(stopped.folder) == rows(stopped.folder.parent / "whole")
+
+
+@pytest.mark.slow
+def test_a_run_killed_by_the_system_ends_bit_for_bit(photos: PhotoSet, make_job: MakeJob, tmp_path: Path) -> None:
+    job = make_job(ADVERSARIAL, folder="killed", checkpoint_every_s=0)
+    script = textwrap.dedent(f"""
+        import os, pickle, signal
+        from chromalab.training.loop import train
+        job, photos = pickle.loads(open({str(tmp_path / "job.pickle")!r}, "rb").read())
+        steps = 0
+        def advance(items=1, *, note=""):
+            global steps
+            steps += 1
+            if steps == 3:
+                os.kill(os.getpid(), signal.SIGKILL)
+        train(job, photos, advance=advance)
+    """)
+    (tmp_path / "job.pickle").write_bytes(pickle.dumps((job, photos)))
+    killed = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, env=os.environ)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert (job.folder / CHECKPOINT).exists()
+    assert not (job.folder / MODEL).exists()
+    again = train(job, photos)
+    whole = train(make_job(ADVERSARIAL, folder="whole"), photos)
+    assert weights_sha256(again.colorizer) == weights_sha256(whole.colorizer)
+
+
+def test_every_objective_of_a_seed_starts_alike_and_sees_the_same_photos(photos: PhotoSet, make_job: MakeJob) -> None:
+    first, second = (train(make_job(formula, folder=formula), photos) for formula in ("l1", "l2"))
+    assert first.initial_sha256 == second.initial_sha256
+    # the first row is of the common start on the common first batch: its losses tell the same departure from the truth
+    l1, l2 = (float(rows(make_job(folder=name).folder)[0][name]) for name in ("l1", "l2"))
+    assert l1**2 < l2
+
+
+def test_what_a_critic_says_is_logged(photos: PhotoSet, make_job: MakeJob) -> None:
+    job = make_job(ADVERSARIAL)
+    train(job, photos)
+    row = rows(job.folder)[-1]
+    assert float(row["l2.share"]) + float(row["wgan_gp.share"]) == pytest.approx(1)
+    assert {"critic.loss", "critic.distance", "critic.gradient_norm"} < set(row)
+
+
+def test_a_frozen_encoder_stays_as_it_was(photos: PhotoSet, make_job: MakeJob) -> None:
+    job = make_job()
+    optimizer = job.settings.optimizer.model_copy(update={"encoder_factor": 0.0})
+    job = dataclasses.replace(job, settings=job.settings.model_copy(update={"optimizer": optimizer}))
+    trained = train(job, photos).colorizer.unet.state_dict()
+    start, _ = build_colorizer(job.settings.network, "lab", 0)
+    for name, tensor in start.unet.state_dict().items():
+        assert torch.equal(tensor, trained[name]) == name.startswith("encoder.")
+
+
+def test_a_value_that_is_no_number_names_its_term(
+    photos: PhotoSet, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job("l1 + l2")
+
+    def poisoned(*args: object) -> ColorBatch:
+        batch = original(*args)  # type: ignore[arg-type]
+        batch.target[0, 0, 0, 0] = float("nan")
+        return batch
+
+    original = loop.make_batch
+    monkeypatch.setattr(loop, "make_batch", poisoned)
+    with pytest.raises(NonFiniteError, match="l1 is not finite at step 1: lower the learning rate"):
+        train(job, photos)
+    assert not (job.folder / MODEL).exists()
+
+
+def test_a_diverging_run_stops(photos: PhotoSet, make_job: MakeJob) -> None:
+    job = make_job()
+    optimizer = job.settings.optimizer.model_copy(update={"learning_rate": 1e30})
+    job = dataclasses.replace(job, settings=job.settings.model_copy(update={"optimizer": optimizer}))
+    with pytest.raises(NonFiniteError, match="is not finite at step"):
+        train(job, photos)
+
+
+def test_clipping_bounds_the_gradient(photos: PhotoSet, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = make_job()
+    optimizer = job.settings.optimizer.model_copy(update={"clip_norm": 1e-3})
+    job = dataclasses.replace(job, settings=job.settings.model_copy(update={"optimizer": optimizer}))
+    norms: list[float] = []
+    original = Players.clip_gradients
+
+    def watch(players: Players, fabric: object, settings: object, step: int) -> None:
+        original(players, fabric, settings, step)  # type: ignore[arg-type]
+        gradients = [p.grad.flatten() for p in players.colorizer.parameters() if p.grad is not None]
+        norms.append(float(torch.cat(gradients).norm()))
+
+    monkeypatch.setattr(Players, "clip_gradients", watch)
+    train(job, photos)
+    assert max(norms) <= 1e-3 * (1 + 1e-4)
+
+
+def test_a_folder_of_other_settings_is_refused(photos: PhotoSet, make_job: MakeJob) -> None:
+    with pytest.raises(StopError):
+        train(make_job("l1", checkpoint_every_s=0), photos, advance=stop_at(2))
+    with pytest.raises(UsageError, match="holds a run with other settings"):
+        train(make_job("l2"), photos)
+
+
+def test_a_damaged_checkpoint_is_told(photos: PhotoSet, make_job: MakeJob) -> None:
+    job = make_job()
+    job.folder.mkdir()
+    (job.folder / CHECKPOINT).write_bytes(b"PK\x03\x04 not quite")
+    with pytest.raises(UsageError, match="damaged: delete it"):
+        train(job, photos)
+
+
+def test_an_output_folder_that_is_a_file_is_told(photos: PhotoSet, make_job: MakeJob) -> None:
+    job = make_job()
+    job.folder.write_text("in the way")
+    with pytest.raises(OutputError, match="cannot write"):
+        train(job, photos)
+
+
+def test_weights_load_back(photos: PhotoSet, make_job: MakeJob) -> None:
+    job = make_job()
+    outcome = train(job, photos)
+    fresh, _ = build_colorizer(job.settings.network, "lab", 7)
+    load_model(job.folder, fresh)
+    assert weights_sha256(fresh) == weights_sha256(outcome.colorizer)
+    in_rgb, _ = build_colorizer(job.settings.network, "rgb", 7)
+    with pytest.raises(UsageError, match="does not fit"):
+        load_model(job.folder, in_rgb)
+    with pytest.raises(UsageError, match="is not there"):
+        load_model(TrainingJob("l2", "lab", 0, job.settings, job.runtime, job.folder / "none").folder, fresh)

@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from chromalab.color.spaces import SPACES
-from chromalab.losses import compose  # noqa: F401 - registers the families
-from chromalab.losses.base import LOSSES, ColorBatch, LossTerm
+from chromalab.losses.base import ColorBatch, LossTerm
+from chromalab.losses.registry import LOSSES
 from chromalab.nets.critics import PatchCritic
 from chromalab.nets.vgg16 import VGG16
 from chromalab.weights.adding import add_weights

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chromalab.core.errors import ConfigError
-from chromalab.losses.base import LOSSES
 from chromalab.losses.compose import Objective, TermSpec, parse_formula
+from chromalab.losses.registry import LOSSES
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from chromalab.losses.base import AdversarialTerm, ColorBatch, CriticLoss, LossEntry, Parameter, register
+from chromalab.losses.base import AdversarialTerm, ColorBatch, CriticLoss, LossEntry, Parameter
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -53,7 +53,7 @@ def gradient_norms(critic: nn.Module, batch: ColorBatch, generator: torch.Genera
     return norms
 
 
-register(
+ENTRIES = (
     LossEntry(
         name="wgan_gp",
         family="adversarial",
@@ -66,5 +66,5 @@ register(
         },
         needs=("critic",),
         zero_at_target=False,
-    )
+    ),
 )

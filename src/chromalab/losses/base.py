@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from torch import Tensor, nn
 
-from chromalab.core.registry import Registry
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -137,11 +135,3 @@ class LossEntry:
     needs: tuple[str, ...] = ()
     network: str | None = None
     zero_at_target: bool = True
-
-
-LOSSES: Registry[LossEntry] = Registry("loss")
-
-
-def register(entry: LossEntry) -> LossEntry:
-    """Add a loss to the registry."""
-    return LOSSES.add(entry.name, entry)

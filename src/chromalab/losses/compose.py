@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor, nn
 
-# The families register their losses when they are imported, in the order in which lists show them.
 from chromalab.core.errors import ConfigError, suggestion
-from chromalab.losses import adversarial, perceptual, pixel  # noqa: F401
-from chromalab.losses.base import LOSSES, AdversarialTerm, LossTerm, Parameter
+from chromalab.losses.base import AdversarialTerm, LossTerm, Parameter
+from chromalab.losses.registry import LOSSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from chromalab.functional.lite0_distance import Lite0Distance
 from chromalab.functional.lpips import LPIPS
-from chromalab.losses.base import ColorBatch, LossEntry, LossTerm, register
+from chromalab.losses.base import ColorBatch, LossEntry, LossTerm
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -47,19 +47,19 @@ def _lite0() -> LossTerm:
 
 _TRUNKS: tuple[tuple[TrunkName, str], ...] = (("vgg", "vgg16"), ("alex", "alexnet"), ("squeeze", "squeezenet1_1"))
 
-for _name, _network in _TRUNKS:
-    register(
+ENTRIES = (
+    *(
         LossEntry(
-            name=f"lpips_{_name}",
+            name=f"lpips_{trunk}",
             family="perceptual",
             formula="sum_l mean_hw sum_c w_lc (f_lc(preds) - f_lc(target))^2, f of unit length over channels",
             source="Zhang et al. 2018 (LPIPS), eq. 1, linear weights version 0.1",
-            build=partial(_lpips, _name),
-            needs=(_network,),
-            network=_network,
+            build=partial(_lpips, trunk),
+            needs=(network,),
+            network=network,
         )
-    )
-register(
+        for trunk, network in _TRUNKS
+    ),
     LossEntry(
         name="perceptual_lite0",
         family="perceptual",
@@ -68,5 +68,5 @@ register(
         build=_lite0,
         needs=("efficientnet_lite0",),
         network="efficientnet_lite0",
-    )
+    ),
 )

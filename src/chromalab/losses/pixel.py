@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chromalab.losses.base import ColorBatch, LossEntry, LossTerm, register
+from chromalab.losses.base import ColorBatch, LossEntry, LossTerm
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,21 +26,19 @@ class L2(LossTerm):
         return (batch.preds - batch.target).square().mean(dim=(1, 2, 3))
 
 
-register(
+ENTRIES = (
     LossEntry(
         name="l1",
         family="pixel",
         formula="mean |e|",
         source="Isola et al. 2017 (pix2pix), eq. 3; mean instead of sum",
         build=L1,
-    )
-)
-register(
+    ),
     LossEntry(
         name="l2",
         family="pixel",
         formula="mean e^2",
         source="Zhang et al. 2016, eq. 1; mean instead of half the sum",
         build=L2,
-    )
+    ),
 )

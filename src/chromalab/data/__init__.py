@@ -1,0 +1,1 @@
+"""Photographs as training sees them: folders, samples, the decode-once cache, splits, crops, duplicates."""

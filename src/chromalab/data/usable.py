@@ -1,0 +1,58 @@
+"""Which photographs are of use for learning colour, and why the others are not."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from chromalab.data.photoset import SkippedPhoto
+from chromalab.photo.reading import resize
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from chromalab.photo.reading import Photo
+
+COLOURLESS_THRESHOLD = 10.0
+"""Photos whose colour figure is below this are left out unless a study says otherwise."""
+
+MIN_SIDE_PX = 16
+"""Photos with a shorter side than this hold too little to learn from."""
+
+COLOUR_FIGURE_PX = 64
+"""The colour figure is taken on a thumbnail of this height and width."""
+
+
+def colour_figure(rgb: NDArray[np.uint8]) -> float:
+    """Return the mean over pixels of max(R, G, B) - min(R, G, B), on the photo scaled to 64x64.
+
+    0 for a grey picture, 255 at most; sepia prints and overcast scenes lie around 10.
+
+    Args:
+        rgb: shape (H, W, 3), encoded sRGB values.
+    """
+    small = resize(rgb, COLOUR_FIGURE_PX, COLOUR_FIGURE_PX)
+    return float((small.max(axis=2) - small.min(axis=2)).mean())
+
+
+def why_unusable(name: str, photo: Photo, figure: float, colourless_threshold: float) -> SkippedPhoto | None:
+    """Return why a decoded photo is left out, or None where it is of use.
+
+    Args:
+        name: its name in records.
+        photo: the photo.
+        figure: its `colour_figure`.
+        colourless_threshold: photos with a lower figure are left out; 0 keeps them all but those without any colour.
+    """
+    height, width = photo.source_height_px, photo.source_width_px
+    if min(height, width) < MIN_SIDE_PX:
+        reason = f"too small ({width}x{height} px; at least {MIN_SIDE_PX} needed)"
+        return SkippedPhoto(name, reason, "too small")
+    if photo.grey_only:
+        return SkippedPhoto(name, "grey only", "grey only")
+    if figure < colourless_threshold:
+        shown = math.floor(figure * 10) / 10  # rounding to nearest could print "10.0 < 10"
+        reason = f"nearly colourless ({shown:.1f} < {colourless_threshold:g})"
+        return SkippedPhoto(name, reason, "nearly colourless")
+    return None

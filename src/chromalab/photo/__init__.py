@@ -1,0 +1,1 @@
+"""Reading and writing photographs with libvips, the only room that knows it."""

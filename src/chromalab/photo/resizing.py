@@ -1,0 +1,95 @@
+"""Resizing with a Lanczos filter, antialiased.
+
+libvips' own 8-bit Lanczos rounds its filter coefficients: at large reductions the mean error reaches 2 of 255 levels.
+In floating point it agrees with Pillow's to 0.2 levels. And its enlargement is off by a part of a pixel, so
+enlarging is done here with an affine map between pixel centres.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chromalab.photo._vips import vips
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RESAMPLING_VERSION = 1
+"""Changes when the pixels that `read_photo` or `resize` give for the same file change: caches depend on it."""
+
+FILTER_GAP = 4.0
+"""Reductions by more than this are begun with a box filter, which leaves at least this much to the Lanczos filter."""
+
+
+def target_size(height_px: int, width_px: int, shortest_side_px: int) -> tuple[int, int]:
+    """Return (height, width) after scaling the shorter side to `shortest_side_px`, the longer one in proportion.
+
+    >>> target_size(300, 451, 96)
+    (96, 144)
+    """
+    shortest = min(height_px, width_px)
+    height, width = (max(1, int(side * shortest_side_px / shortest + 0.5)) for side in (height_px, width_px))
+    return height, width
+
+
+def resize_shortest_side(rgb: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """Scale a picture so that its shorter side is `size_px`: Lanczos (a = 3) down, Catmull-Rom up.
+
+    Args:
+        rgb: shape (H, W, 3), encoded sRGB values.
+        size_px: length of the shorter side afterwards, at least 1.
+
+    Returns:
+        Shape (H', W', 3).
+    """
+    height, width = target_size(rgb.shape[0], rgb.shape[1], size_px)
+    return resize(rgb, height, width)
+
+
+def resize(rgb: NDArray[np.uint8], height_px: int, width_px: int) -> NDArray[np.uint8]:
+    """Scale a picture to `height_px` by `width_px`, its aspect ratio not kept: Lanczos down, Catmull-Rom up.
+
+    Args:
+        rgb: shape (H, W, 3), encoded values in 0..255.
+        height_px: height afterwards, at least 1.
+        width_px: width afterwards, at least 1.
+
+    Returns:
+        Shape (height_px, width_px, 3); the picture itself where it has this size already.
+    """
+    if rgb.shape[:2] == (height_px, width_px):
+        return rgb
+    return to_numpy(resize_image(vips().Image.new_from_array(np.ascontiguousarray(rgb)), height_px, width_px))
+
+
+def resize_image(image: Any, height_px: int, width_px: int) -> Any:
+    """Scale an 8-bit libvips image to `height_px` by `width_px`; the result is 8-bit too."""
+    if (image.height, image.width) == (height_px, width_px):
+        return image
+    reduced = image.cast("float").resize(
+        min(1.0, width_px / image.width), vscale=min(1.0, height_px / image.height), kernel="lanczos3", gap=FILTER_GAP
+    )
+    return _enlarge(reduced, height_px, width_px).rint().cast("uchar")
+
+
+def _enlarge(image: Any, height_px: int, width_px: int) -> Any:
+    """Scale up where the image is still smaller, so that pixel centres (not corners) are mapped in proportion."""
+    if (image.height, image.width) == (height_px, width_px):
+        return image
+    across, down = width_px / image.width, height_px / image.height
+    return image.copy_memory().affine(
+        [across, 0, 0, down],
+        interpolate=vips().Interpolate.new("bicubic"),
+        odx=(across - 1) / 2,
+        ody=(down - 1) / 2,
+        oarea=[0, 0, width_px, height_px],
+        extend="copy",
+    )
+
+
+def to_numpy(image: Any) -> NDArray[np.uint8]:
+    """Compute an 8-bit three-band libvips image and return it as an array of shape (H, W, 3)."""
+    pixels: NDArray[np.uint8] = np.asarray(image.numpy())
+    return pixels

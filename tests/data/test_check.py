@@ -1,0 +1,96 @@
+"""What `check_folders` finds in folders whose faults are known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.data.photo_folder import make_photos, open_folder
+from tests.photo.odd_files import picture, save
+
+from chromalab.core.errors import UsageError
+from chromalab.data.check import CheckReport, check_folders
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> tuple[Path, Path]:
+    """Return two folders: one with faults, one that shares a mirrored and an identical photo with it."""
+    first, second = make_photos(tmp_path / "one", 5), make_photos(tmp_path / "two", 3, first_seed=50)
+    (first / "text.jpg").write_text("hello")
+    save(first / "tiny.png", picture(8, 8))
+    Image.fromarray(picture(seed=300)).convert("L").save(first / "grey.png")
+    save(first / "dull.png", np.repeat(picture(seed=301)[..., :1], 3, axis=2))
+    (first / "x_copy.png").write_bytes((first / "photo_001.png").read_bytes())
+    (second / "same.png").write_bytes((first / "photo_002.png").read_bytes())
+    with Image.open(first / "photo_003.png") as image:
+        save(second / "turned.jpg", np.asarray(image)[:, ::-1], quality=85)
+    return first, second
+
+
+def test_findings(two: tuple[Path, Path]) -> None:
+    first, second = two
+    report = check_folders(two)
+    one, other = report.folders
+    assert (one.folder, one.n_found, one.n_usable) == (first.as_posix(), 10, 5)
+    assert one.unusable == {
+        "unreadable": 1,
+        "too small": 1,
+        "grey only": 1,
+        "nearly colourless": 1,
+        "same content": 1,
+    }
+    assert (other.n_found, other.n_usable, other.unusable) == (5, 4, {"same content": 1})
+    assert {(row.photo.rpartition("/")[2], row.kind) for row in report.unusable} == {
+        ("text.jpg", "unreadable"),
+        ("tiny.png", "too small"),
+        ("grey.png", "grey only"),
+        ("dull.png", "nearly colourless"),
+    }
+    copies = [(copy.first, copy.second, copy.kind, copy.shared, copy.mirrored) for copy in report.copies]
+    assert copies == [
+        (f"{first}/photo_001.png", f"{first}/x_copy.png", "same content", False, False),
+        (f"{first}/photo_002.png", f"{second}/same.png", "same content", True, False),
+        (f"{first}/photo_003.png", f"{second}/turned.jpg", "near copy", True, True),
+    ]
+
+
+def test_usable_is_what_a_study_would_use(two: tuple[Path, Path], tmp_path: Path) -> None:
+    photos = open_folder(two[0], tmp_path / "caches")
+    report = check_folders(two[:1])
+    assert report.folders[0].n_usable == len(photos)
+    assert sum(report.folders[0].unusable.values()) == len(photos.skipped)
+
+
+def test_threshold(two: tuple[Path, Path]) -> None:
+    assert check_folders([two[1]], colourless_threshold=250.0).folders[0].n_usable == 0
+    assert "nearly colourless" not in check_folders([two[0]], colourless_threshold=0.0).folders[0].unusable
+
+
+def test_report_is_a_record(two: tuple[Path, Path], tmp_path: Path) -> None:
+    report = check_folders(two)
+    report.save(tmp_path / "report.json")
+    assert CheckReport.load(tmp_path / "report.json") == report
+
+
+def test_folder_given_twice_missing_or_empty(two: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the same folder is given twice"):
+        check_folders([two[0], two[0] / ".." / "one"])
+    with pytest.raises(UsageError, match="there is no folder"):
+        check_folders([tmp_path / "missing"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="holds no photos"):
+        check_folders([tmp_path / "empty"])
+
+
+@pytest.mark.slow
+def test_training_and_test_photos_that_are_kept_apart(shared: Path) -> None:
+    """The development sets are published without a photo in common."""
+    report = check_folders([shared / "data" / "photos" / "catsdogs", shared / "data" / "eval"])
+    assert [folder.n_found for folder in report.folders] == [300, 120]
+    assert [copy for copy in report.copies if copy.shared] == []
+    assert report.unusable == []

@@ -1,0 +1,63 @@
+"""Which files of a folder are taken for photos."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from chromalab.core.errors import UsageError
+from chromalab.photo.reading import list_photos
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def names(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in list_photos(folder)]
+
+
+def test_suffixes_subfolders_and_order(tmp_path: Path) -> None:
+    touch(
+        tmp_path, "b.JPG", "a/z.png", "a.webp", "a/y/x.TIFF", "c.jpeg", "d.tif", "notes.txt", "e.gif", "jpg", "a-b.jpg"
+    )
+    assert names(tmp_path) == ["a-b.jpg", "a.webp", "a/y/x.TIFF", "a/z.png", "b.JPG", "c.jpeg", "d.tif"]
+
+
+def test_hidden_files_and_folders_are_left_out(tmp_path: Path) -> None:
+    touch(tmp_path, "seen.jpg", ".hidden.jpg", "._seen.jpg", ".thumbs/small.jpg", "a/.b/c.jpg")
+    assert names(tmp_path) == ["seen.jpg"]
+
+
+def test_folder_that_is_itself_hidden(tmp_path: Path) -> None:
+    touch(tmp_path, ".photos/seen.jpg")
+    assert names(tmp_path / ".photos") == ["seen.jpg"]
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    touch(tmp_path, "photos/a.jpg", "elsewhere/b.jpg")
+    (tmp_path / "photos/loop").symlink_to(tmp_path / "photos")
+    (tmp_path / "photos/up").symlink_to("..")
+    (tmp_path / "photos/self.jpg").symlink_to("self.jpg")
+    assert names(tmp_path / "photos") == ["a.jpg", "self.jpg", "up/elsewhere/b.jpg"]
+
+
+def test_folder_named_like_a_photo(tmp_path: Path) -> None:
+    touch(tmp_path, "album.jpg/a.jpg")
+    assert names(tmp_path) == ["album.jpg/a.jpg"]
+
+
+def test_missing_folder_file_and_empty_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "notes.txt")
+    with pytest.raises(UsageError, match="there is no folder"):
+        list_photos(tmp_path / "missing")
+    with pytest.raises(UsageError, match="is not a folder"):
+        list_photos(tmp_path / "notes.txt")
+    with pytest.raises(UsageError, match=r"holds no photos: expected files ending in \.jpeg"):
+        list_photos(tmp_path)

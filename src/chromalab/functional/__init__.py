@@ -1,0 +1,1 @@
+"""Formulas that losses and metrics share: functions of float tensors that return one value per picture."""

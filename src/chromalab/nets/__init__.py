@@ -1,0 +1,1 @@
+"""Networks: the baseline U-Net and its encoders, the critics, and the trunks of perceptual distances."""

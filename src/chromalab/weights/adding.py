@@ -1,0 +1,119 @@
+"""Adding a weight file to the weights folder: recognised, reduced to what is needed, stored whole or not at all."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import save
+
+from chromalab.core.errors import UsageError
+from chromalab.core.files import explain_write_errors, make_folder, write_bytes
+from chromalab.core.hashing import sha256_bytes, sha256_file
+from chromalab.weights.download import download, is_url, url_file_name
+from chromalab.weights.errors import DamagedWeightsError, UnknownWeightsError
+from chromalab.weights.manifest import TrunkWeights, trunks
+from chromalab.weights.places import weights_folder
+from chromalab.weights.reading import read_state_dict
+from chromalab.weights.recognise import recognise
+from chromalab.weights.store import StoredWeights, record_path
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def add_weights(source: Path | str, *, sha256: str | None = None) -> StoredWeights:
+    """Add the weights of a trunk to the weights folder, in place of any that were there, and return their record.
+
+    Args:
+        source: a state dict with torchvision's names (.pth), or a safetensors file with the same names: the whole
+            network or the part that is needed. Or the http(s) URL of such a file.
+        sha256: what the file must hash to. A URL needs it unless its file name is one of the manifest's.
+
+    Raises:
+        UsageError: there is no such file, or a URL comes without a hash.
+        UnknownWeightsError: the file is damaged, foreign or incomplete.
+        DamagedWeightsError: the file has another hash than the expected one.
+        DownloadError: the URL can't be fetched.
+        OutputError: the weights folder can't be written.
+    """
+    if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        raise UsageError(f"'{sha256}' is no SHA-256: 64 hexadecimal digits are expected")
+    expected = sha256.lower() if sha256 else None
+    if is_url(str(source)):
+        return _add_url(str(source), expected)
+    path = Path(source)
+    return _add_file(path, origin=path.name, sha256=expected or _published_hash(path.name))
+
+
+def _add_url(url: str, sha256: str | None) -> StoredWeights:
+    name = url_file_name(url)
+    expected = sha256 or _published_hash(name)
+    if expected is None:
+        known = ", ".join(entry.file_name for entry in trunks())
+        raise UsageError(f"{url}: give its hash with --sha256; only the hashes of {known} are known")
+    folder = make_folder(weights_folder())
+    with explain_write_errors(folder):
+        temporary = tempfile.TemporaryDirectory(dir=folder, prefix=".download-")
+    with temporary:
+        path = Path(temporary.name) / "file"
+        download(url, path, sha256=expected)
+        return _add_file(path, origin=url, sha256=None)
+
+
+def _add_file(path: Path, *, origin: str, sha256: str | None) -> StoredWeights:
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such file")
+    found = sha256_file(path)
+    if sha256 is not None and found != sha256:
+        raise DamagedWeightsError(f"{path} has SHA-256 {found}, and {sha256} was expected: get it again")
+    state = read_state_dict(path)
+    entry = recognise({name: tuple(tensor.shape) for name, tensor in state.items()}, origin=origin)
+    needed = {name: state[name].contiguous() for name in entry.shapes}
+    _check_values(needed, origin)
+    return _store(entry, needed, origin=origin, source_sha256=found, tensors_in_source=len(state))
+
+
+def _check_values(tensors: dict[str, Tensor], origin: str) -> None:
+    for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32:
+            raise UnknownWeightsError(f"{origin}: {name} is {tensor.dtype}, and torch.float32 is expected")
+        if not tensor.isfinite().all():
+            raise UnknownWeightsError(f"{origin}: {name} holds values that are not finite: the file is damaged")
+
+
+def _store(
+    entry: TrunkWeights, tensors: dict[str, Tensor], *, origin: str, source_sha256: str, tensors_in_source: int
+) -> StoredWeights:
+    data = save(tensors, metadata={"format": "pt"})
+    sha256 = sha256_bytes(data)
+    record = StoredWeights(
+        name=entry.name,
+        file=f"{entry.name}-{sha256[:8]}.safetensors",
+        sha256=sha256,
+        added=datetime.now(UTC).replace(microsecond=0),
+        source=origin,
+        source_sha256=source_sha256,
+        source_is_published=source_sha256 == entry.sha256,
+        tensors_in_source=tensors_in_source,
+        tensors_kept=len(tensors),
+    )
+    write_bytes(weights_folder() / record.file, data)
+    record.save(record_path(entry.name))
+    _remove_others(record)
+    return record
+
+
+def _remove_others(record: StoredWeights) -> None:
+    """Remove the files that earlier records of the same trunk named."""
+    for path in weights_folder().glob(f"{record.name}-*.safetensors"):
+        if path.name != record.file:
+            path.unlink(missing_ok=True)
+
+
+def _published_hash(file_name: str) -> str | None:
+    return next((entry.sha256 for entry in trunks() if entry.file_name == file_name), None)

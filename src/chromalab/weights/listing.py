@@ -1,0 +1,84 @@
+"""What there is and what there could be: every known weight file with its state on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chromalab.core.errors import MissingWeightsError
+from chromalab.core.records import Record
+from chromalab.weights.manifest import MANIFEST, KnownWeights, PackagedWeights, TrunkWeights
+from chromalab.weights.places import packaged_path, weights_folder
+from chromalab.weights.store import stored_weights
+
+
+class WeightsStatus(Record):
+    """A known weight file, and whether it is here.
+
+    Attributes:
+        name: the name by which the code asks for it.
+        what: what it is.
+        licence: what its publisher states.
+        trained_on: the data its parameters were fitted to.
+        source: the package that brings it, or the URL where users get it.
+        present: whether it is on this machine.
+        path: where, if it is.
+        sha256: the hash of the file there, else of the published one.
+        published_sha256: the hash of the published file.
+        hash_source: where the published hash comes from.
+    """
+
+    name: str
+    what: str
+    licence: str
+    trained_on: str
+    source: str
+    present: bool
+    path: Path | None
+    sha256: str
+    published_sha256: str
+    hash_source: str
+
+
+def list_weights() -> list[WeightsStatus]:
+    """Return every known weight file in the manifest's order; files are looked for, not hashed.
+
+    Raises:
+        ConfigError: a record in the weights folder can't be read.
+    """
+    return [_status(MANIFEST[name]) for name in MANIFEST]
+
+
+def _status(entry: KnownWeights) -> WeightsStatus:
+    path, sha256 = _packaged(entry) if isinstance(entry, PackagedWeights) else _stored(entry)
+    return WeightsStatus(
+        name=entry.name,
+        what=entry.what,
+        licence=entry.licence,
+        trained_on=entry.trained_on,
+        source=_source(entry),
+        present=path is not None,
+        path=path,
+        sha256=sha256,
+        published_sha256=entry.sha256,
+        hash_source=entry.hash_source,
+    )
+
+
+def _source(entry: KnownWeights) -> str:
+    if isinstance(entry, TrunkWeights):
+        return entry.url
+    return f"installed with the package {entry.package}" if isinstance(entry, PackagedWeights) else ""
+
+
+def _packaged(entry: PackagedWeights) -> tuple[Path | None, str]:
+    try:
+        return packaged_path(entry), entry.sha256
+    except MissingWeightsError:
+        return None, entry.sha256
+
+
+def _stored(entry: KnownWeights) -> tuple[Path | None, str]:
+    record = stored_weights(entry.name)
+    if record is None or not (weights_folder() / record.file).is_file():
+        return None, entry.sha256
+    return weights_folder() / record.file, record.sha256

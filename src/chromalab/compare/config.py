@@ -1,0 +1,127 @@
+"""What a study is, as one YAML file says it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from chromalab.core.errors import ConfigError
+from chromalab.core.records import Record, read_yaml
+from chromalab.training.settings import CriticSettings, TrainingSettings
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+
+SAMPLES = "samples"
+
+
+class DataSettings(Record):
+    """The photographs of a study.
+
+    Attributes:
+        source: a folder (relative to the working directory), or `samples` for the built-in photos.
+        exclude: patterns of photos to leave out, relative to the folder; `@FILE` reads patterns from a file.
+        max_photos: keep only this many photos (those with the smallest content hash); None keeps all.
+        colourless_threshold: photos with a lower mean of max(R, G, B) - min(R, G, B) teach no colour and are left out.
+        val_share: share of photos for validation.
+        test_share: share of photos on which everything is measured.
+    """
+
+    source: str = SAMPLES
+    exclude: list[str] = []
+    max_photos: int | None = Field(default=None, ge=3)
+    colourless_threshold: float = Field(default=10.0, ge=0, le=255)
+    val_share: float = Field(default=0.1, ge=0, lt=1)
+    test_share: float = Field(default=0.1, gt=0, lt=1)
+
+
+class StudyConfig(Record):
+    """A grid of runs: objectives x colour spaces x seeds, alike in everything else.
+
+    Attributes:
+        name: short name of the study.
+        title: heading of the report.
+        note: what the study can and can't show, printed under the heading.
+        data: the photographs.
+        objectives: formula by identity, as `wgan_l2: l2 + 0.1*wgan_gp`; the word `perceptual` in a formula stands for
+            the loss that `perceptual` names.
+        perceptual: `lpips_vgg`, `lpips_alex`, `lpips_squeeze`, `perceptual_lite0`; or `auto`: LPIPS-Squeeze where its
+            trunk is on this machine, else `perceptual_lite0`.
+        color_spaces: training spaces.
+        seeds: one training of everything for each.
+        training: the rest of what decides a run.
+        pictured: number of test photos whose pictures are kept and shown.
+    """
+
+    name: Identifier
+    title: str
+    note: str = ""
+    data: DataSettings = DataSettings()
+    objectives: dict[Identifier, str] = Field(min_length=1)
+    perceptual: str = "auto"
+    color_spaces: list[str] = Field(default=["lab"], min_length=1)
+    seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0, 1, 2], min_length=1)
+    training: TrainingSettings = TrainingSettings()
+    pictured: int = Field(default=6, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _check_lists(self) -> Self:
+        for key in ("color_spaces", "seeds"):
+            values = getattr(self, key)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{key} has an entry twice: {values}")
+        bounds = {"grey", "truth"} & set(self.objectives)
+        if bounds:
+            raise ValueError(f"objectives: '{bounds.pop()}' is the name of a bound in every table, choose another")
+        return self
+
+
+def load_config(path: Path) -> StudyConfig:
+    """Read a study's YAML file; a name without a path and suffix, as `quick`, is looked up among the presets.
+
+    Raises:
+        ConfigError: no such file, or a key, type or value that does not fit, with the closest known key.
+    """
+    if not path.exists() and path == Path(path.name) and not path.suffix:
+        path = find_preset(path.name)
+    return StudyConfig.parse(read_yaml(path), origin=str(path))
+
+
+def find_preset(name: str) -> Path:
+    """Return the path of a preset in configs/ of the working directory."""
+    path = Path("configs") / f"{name}.yaml"
+    if not path.exists():
+        raise ConfigError(f"{name}: there is no such study file, and no preset configs/{name}.yaml")
+    return path
+
+
+def smoke(config: StudyConfig) -> StudyConfig:
+    """Shrink a study to seconds: every step from photos to report is taken, and no number means anything."""
+    training = config.training.model_copy(
+        update={
+            "crop_px": 32,
+            "batch_size": 4,
+            "pictures": 8,
+            "critic": CriticSettings(**config.training.critic.model_dump() | {"width": 0.125}),
+            "network": config.training.network.model_copy(update=_smoke_network(config)),
+        }
+    )
+    return config.model_copy(
+        update={
+            "title": f"{config.title} (smoke test)",
+            "note": "A smoke test: a few steps on tiny crops. Its numbers mean nothing.",
+            "data": config.data.model_copy(update={"max_photos": min(config.data.max_photos or 24, 24)}),
+            "seeds": config.seeds[:2],
+            "color_spaces": config.color_spaces,
+            "training": training,
+            "pictured": min(config.pictured, 3),
+        }
+    )
+
+
+def _smoke_network(config: StudyConfig) -> dict[str, object]:
+    """A full-width VGG16 takes minutes: shrink what has a width."""
+    if config.training.network.encoder == "vgg16":
+        return {"width": 0.125, "pretrained": False}
+    return {}

@@ -1,0 +1,224 @@
+"""The records of a study: what `compare run` writes, `analysis` reads and writes, and `report` reads.
+
+A study folder holds
+
+    study.json                 StudyRecord: the configuration as run, the photos, what every objective was
+    skipped.csv                photographs that were left out, with the reason
+    bounds/{grey,truth}/       record.json (BoundRecord) and metrics.csv: the limits that stand in every table
+    runs/RUN_ID/               record.json (RunRecord), metrics.csv, train.csv, model.safetensors, samples/
+    pictures/{grey,truth}/     PNG files of the first test photos, and of every run in pictures/RUN_ID/
+    colorized/                 outputs for photos without truth (`compare colorize`): PHOTO/{grey,RUN_ID...}.png
+    report/                    report.html, analysis.json (Analysis), summary.csv, tables/, figures/
+
+`metrics.csv` has a row for each test photo: `photo` (its name), then one column for each per-photo metric.
+`train.csv` has a row for each logged step: `step`, `pictures`, `loss` (the weighted total), then for every term NAME
+`NAME` (its unweighted mean), `NAME.share` (its share of the gradient norm, 0 to 1) and, with a critic,
+`critic.loss`, `critic.distance` (Wasserstein estimate) and `critic.gradient_norm`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from chromalab.core.records import Record
+from chromalab.metrics.facts import Direction, MetricFacts, SetValue
+
+__all__ = [
+    "Analysis",
+    "BoundRecord",
+    "ClaimRow",
+    "DataRecord",
+    "DifferenceRow",
+    "Direction",
+    "MetricFacts",
+    "ObjectiveRecord",
+    "RunRecord",
+    "SetValue",
+    "StudyRecord",
+    "SummaryRow",
+    "Verdict",
+]
+
+SCHEMA_VERSION = 1
+
+Verdict = Literal["supported", "contradicted", "undecided", "not tested"]
+
+
+class BoundRecord(Record):
+    """The values of a bound: `grey` (no colour at all) or `truth` (the photographs themselves)."""
+
+    schema_version: int = SCHEMA_VERSION
+    name: Literal["grey", "truth"]
+    n_photos: int
+    set_metrics: dict[str, SetValue] = {}
+    unavailable: dict[str, str] = {}
+
+
+class RunRecord(Record):
+    """One finished training with its evaluation on the test photos.
+
+    Attributes:
+        run_id: `OBJECTIVE-SPACE-sSEED`, the name of its folder.
+        objective: identity of the objective in the study, as `wgan_l2`.
+        formula: the composition as it was trained, every name resolved, as `l2 + 0.1*wgan_gp(penalty=10)`.
+        perceptual: the registry name that the word `perceptual` stood for, where the formula used it.
+        config_sha256: hash of the settings that decide the result.
+        initial_sha256: hash of the network's initial weights (equal for every objective of one seed and head).
+        weights: SHA-256 of every weight file that took part, by name.
+        set_metrics: metrics of the set as a whole, by name.
+        unavailable: metrics that could not be computed here, with the reason.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    objective: str
+    formula: str
+    perceptual: str | None = None
+    color_space: str
+    seed: int
+    config_sha256: str
+    data_sha256: str
+    initial_sha256: str
+    steps: int
+    pictures: int
+    parameters: int
+    training_seconds: float
+    evaluation_seconds: float
+    device: str
+    threads: int
+    versions: dict[str, str]
+    weights: dict[str, str] = {}
+    n_photos: int
+    set_metrics: dict[str, SetValue] = {}
+    unavailable: dict[str, str] = {}
+
+
+class DataRecord(Record):
+    """The photographs of a study: how many, how they were split, and what was left out."""
+
+    source: str
+    data_sha256: str
+    size_px: int
+    n_found: int
+    n_skipped: int
+    skipped_by_reason: dict[str, int] = {}
+    colourless_threshold: float
+    n_train: int
+    n_val: int
+    n_test: int
+    test_photos: list[str] = []
+
+
+class ObjectiveRecord(Record):
+    """One objective as the study trains it."""
+
+    id: str
+    formula: str
+    perceptual: str | None = None
+    trunks: list[str] = []
+    judges_trained_on: list[str] = Field(
+        default=[], description="metrics that share the network this objective was trained on"
+    )
+
+
+class StudyRecord(Record):
+    """What a study is: written before its first run, and never changed by a later one."""
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    title: str
+    note: str = ""
+    config: dict[str, object]
+    config_sha256: str
+    data: DataRecord
+    objectives: list[ObjectiveRecord]
+    color_spaces: list[str]
+    seeds: list[int]
+    encoder: str
+    encoder_start: str
+    parameters: int
+    pictured: list[str] = []
+
+
+class SummaryRow(Record):
+    """One cell of the main table: an objective (or a bound) in a colour space, under one metric."""
+
+    objective: str
+    color_space: str
+    metric: str
+    direction: Direction
+    mean: float | None
+    ci_low: float | None
+    ci_high: float | None
+    n_photos: int
+    n_seeds: int
+    reason: str | None = None
+    best: bool = False
+    seed_means: list[float] = []
+
+
+class DifferenceRow(Record):
+    """A paired comparison of two objectives under one metric: `first - second`, oriented as measured.
+
+    Attributes:
+        mean: mean difference over seeds and photos.
+        ci_low: lower end of the 95% interval.
+        ci_high: upper end of the 95% interval.
+        p: two-sided p value of the same test.
+        p_holm: p after Holm's correction within this metric and colour space.
+        winner: the objective that is better after correction, or None.
+        equivalent: 'supported' where the 90% interval lies inside +-10% of the span from the grey baseline to the best.
+        span: |grey baseline - best objective| in this metric's unit.
+        seed_sd: spread (standard deviation) of the seed means around their objective's mean, pooled.
+        detectable: the smallest difference that this data could have shown with 80% power.
+    """
+
+    metric: str
+    color_space: str
+    first: str
+    second: str
+    mean: float | None
+    ci_low: float | None
+    ci_high: float | None
+    p: float | None
+    p_holm: float | None
+    winner: str | None
+    equivalent: Verdict
+    span: float | None
+    seed_sd: float | None
+    detectable: float | None
+    n_photos: int
+    n_seeds: int
+    reason: str | None = None
+
+
+class ClaimRow(Record):
+    """The verdict on one claim of the literature, with its reasons in plain words."""
+
+    id: str
+    claim: str
+    color_space: str
+    verdict: Verdict
+    summary: str
+    how_far: str = Field(description="how far this data can tell, in plain words")
+    evidence: list[str] = []
+
+
+class Analysis(Record):
+    """Everything that the report says in numbers."""
+
+    schema_version: int = SCHEMA_VERSION
+    study: str
+    level: float = 0.95
+    n_photos: int
+    seeds: list[int]
+    objectives: list[str]
+    color_spaces: list[str]
+    metrics: list[MetricFacts]
+    summary: list[SummaryRow]
+    differences: list[DifferenceRow]
+    claims: list[ClaimRow]
+    missing_runs: list[str] = []
+    unavailable: dict[str, str] = {}

@@ -1,0 +1,101 @@
+"""Every metric of a network, or of a bound, on the test photos."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from chromalab.core.files import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from chromalab.data.photoset import PhotoSet
+    from chromalab.metrics.facts import SetValue
+    from chromalab.metrics.scorer import PhotoScorer
+
+BATCH = 16
+
+
+@dataclass
+class Scores:
+    """What the metrics say of a set of colorized photos.
+
+    Attributes:
+        photos: names of the photos, in the order of the set.
+        per_photo: metric -> one value for each photo, NaN where the photo is too small for the metric.
+        sets: metrics of the whole set.
+        unavailable: metrics that could not be had, with the reason.
+    """
+
+    photos: list[str]
+    per_photo: dict[str, list[float]] = field(default_factory=dict)
+    sets: dict[str, SetValue] = field(default_factory=dict)
+    unavailable: dict[str, str] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write metrics.csv: a row for each photo, a column for each per-photo metric, empty where there is none."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["photo", *self.per_photo])
+        for index, photo in enumerate(self.photos):
+            values = (column[index] for column in self.per_photo.values())
+            writer.writerow([photo, *("" if math.isnan(value) else repr(value) for value in values)])
+        write_text(path, text.getvalue())
+
+
+def score(
+    colorize: Callable[[Tensor], Tensor],
+    photos: PhotoSet,
+    scorer: PhotoScorer,
+    *,
+    keep: Callable[[str, NDArray[np.uint8]], None] | None = None,
+) -> Scores:
+    """Colorize every photo, round it to 8 bits as a file would, and measure it against the photo.
+
+    Args:
+        colorize: sRGB (B, 3, H, W) in [0, 1] -> the colorization of its grey version, the same shape and range.
+        photos: the test photos, whole, of any sizes.
+        scorer: the metrics.
+        keep: gets the name and picture (H, W, 3) of every colorized photo.
+    """
+    sets = scorer.new_sets()
+    columns: dict[str, NDArray[np.float64]] = {}
+    for indices, rgb in _batches(photos):
+        target = rgb.to(scorer.device)
+        with torch.inference_mode():
+            preds = (colorize(target) * 255).round() / 255
+        for name, values in scorer.score(preds, target, sets).items():
+            columns.setdefault(name, np.full(len(photos), np.nan))[indices] = values.numpy()
+        if keep is not None:
+            for index, picture in zip(indices, preds, strict=True):
+                keep(photos.names[index], (picture * 255).round().byte().permute(1, 2, 0).cpu().numpy())
+    order = [name for name in scorer.metrics if name in columns]
+    return Scores(
+        list(photos.names),
+        {name: columns[name].tolist() for name in order},
+        {name: accumulator.compute() for name, accumulator in sets.items()},
+        dict(scorer.unavailable),
+    )
+
+
+def _batches(photos: PhotoSet) -> Iterator[tuple[list[int], Tensor]]:
+    """Give the photos in batches of one size; the order is the same for every network that is measured."""
+    by_shape: dict[tuple[int, ...], list[int]] = {}
+    for index in range(len(photos)):
+        by_shape.setdefault(photos.photo(index).shape, []).append(index)
+    for indices in by_shape.values():
+        for start in range(0, len(indices), BATCH):
+            part = indices[start : start + BATCH]
+            stack = np.stack([photos.photo(index) for index in part])
+            yield part, torch.from_numpy(stack).permute(0, 3, 1, 2).float() / 255

@@ -1,0 +1,43 @@
+"""Which runs of a study are finished, begun, or still to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from chromalab.compare.study import StudyFolder
+from chromalab.core.records import Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class RunStatus(Record):
+    """The state of one planned run."""
+
+    run_id: str
+    formula: str
+    state: Literal["finished", "begun", "to do"]
+    training_seconds: float | None = None
+
+
+def study_status(root: Path) -> list[RunStatus]:
+    """Return the state of every run of the study in `root`.
+
+    Raises:
+        UsageError: there is no study.
+    """
+    folder = StudyFolder(root)
+    study = folder.load()
+    return [
+        _status(folder, f"{objective.id}-{space}-s{seed}", objective.formula)
+        for seed in study.seeds
+        for space in study.color_spaces
+        for objective in study.objectives
+    ]
+
+
+def _status(folder: StudyFolder, run_id: str, formula: str) -> RunStatus:
+    record = folder.finished(run_id)
+    if record is not None:
+        return RunStatus(run_id=run_id, formula=formula, state="finished", training_seconds=record.training_seconds)
+    return RunStatus(run_id=run_id, formula=formula, state="begun" if folder.run(run_id).exists() else "to do")

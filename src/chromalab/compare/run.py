@@ -158,12 +158,12 @@ def _keeper(study: Study, name: str) -> Callable[[str, NDArray[np.uint8]], None]
 
 
 def picture_name(photo: str) -> str:
-    """Return the file name, without suffix, under which pictures of a photo are kept.
+    """Return the file name, to which `.png` is added, under which pictures of a photo are kept.
 
     >>> picture_name("holiday/day 1/beach.jpg")
-    'holiday__day 1__beach'
+    'holiday__day 1__beach.jpg'
     """
-    return photo.rsplit(".", 1)[0].replace("/", "__")
+    return photo.replace("/", "__")
 
 
 def _study_record(config: StudyConfig, objectives: list[ObjectiveRecord], photos: StudyPhotos) -> StudyRecord:

@@ -1,0 +1,1 @@
+"""The report of a study: tables, figures and one page that opens offline. Reads records only."""

@@ -1,0 +1,140 @@
+"""What the method and data sections say, gathered from the records of the study and its runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+from chromalab.compare.records import RunRecord
+from chromalab.core.errors import ConfigError
+from chromalab.report.numbers import format_duration, listing, plural, space_label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from chromalab.compare.records import DataRecord, StudyRecord
+
+HASH_DIGITS = 12
+
+
+@dataclasses.dataclass(frozen=True)
+class Fact:
+    """One line of a list of facts; `code` is set in a fixed-width font after the text."""
+
+    name: str
+    text: str
+    code: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectiveFacts:
+    """One objective in the method section."""
+
+    id: str
+    formula: str
+    perceptual: str
+    trained_on: str
+    time: str
+
+
+def read_runs(folder: Path) -> tuple[list[RunRecord], list[str]]:
+    """Return the records of the finished runs, and a sentence for each that can't be read."""
+    runs, faults = [], []
+    for path in sorted((folder / "runs").glob("*/record.json")):
+        try:
+            runs.append(RunRecord.load(path))
+        except ConfigError as error:
+            faults.append(f"{path.parent.name}: its record can't be read ({error})")
+    return runs, faults
+
+
+def disagreements(study: StudyRecord, runs: Sequence[RunRecord]) -> list[str]:
+    """Return a sentence for each way in which the runs are not what a fair comparison needs."""
+    found = []
+    starts: dict[tuple[int, str], set[str]] = {}
+    for run in runs:
+        starts.setdefault((run.seed, run.color_space), set()).add(run.initial_sha256)
+        if run.data_sha256 != study.data.data_sha256:
+            found.append(f"{run.run_id} was trained on other photos than the study records.")
+    for (seed, space), hashes in sorted(starts.items()):
+        if len(hashes) > 1:
+            found.append(f"Seed {seed} in {space_label(space)}: the objectives did not start from the same weights.")
+    return found
+
+
+def objective_facts(study: StudyRecord, runs: Sequence[RunRecord]) -> list[ObjectiveFacts]:
+    """Return what every objective was, and how long a training of it took."""
+    facts = []
+    for objective in study.objectives:
+        seconds = [run.training_seconds for run in runs if run.objective == objective.id]
+        time = format_duration(sum(seconds) / len(seconds)) if seconds else ""
+        facts.append(
+            ObjectiveFacts(
+                objective.id, objective.formula, objective.perceptual or "", ", ".join(objective.trunks), time
+            )
+        )
+    return facts
+
+
+def method_facts(study: StudyRecord, runs: Sequence[RunRecord]) -> list[Fact]:
+    """Return the facts of the method section, in reading order."""
+    facts = [
+        Fact("Network", f"U-Net on the encoder {study.encoder}, {study.parameters:,} parameters"),
+        Fact("Encoder's start", study.encoder_start),
+        Fact("Training spaces", listing(map(space_label, study.color_spaces))),
+        Fact("Seeds", listing(map(str, study.seeds)) + _same_start(study, runs)),
+    ]
+    if runs:
+        facts += _run_facts(runs)
+    return [*facts, *_hash_facts(study, runs)]
+
+
+def _same_start(study: StudyRecord, runs: Sequence[RunRecord]) -> str:
+    if not runs:
+        return ""
+    if any("same weights" in sentence for sentence in disagreements(study, runs)):
+        return "; initial weights differ between objectives (see below)"
+    return "; for each seed every objective starts from the same weights (checked by hash) and sees the same crops"
+
+
+def _run_facts(runs: Sequence[RunRecord]) -> list[Fact]:
+    steps = listing(f"{count:,}" for count in sorted({run.steps for run in runs}))
+    pictures = listing(f"{count:,}" for count in sorted({run.pictures for run in runs}))
+    devices = listing(sorted({f"{run.device} ({plural(run.threads, 'thread')})" for run in runs}))
+    training, evaluation = (sum(times) for times in zip(*((r.training_seconds, r.evaluation_seconds) for r in runs), strict=True))  # fmt: skip # noqa: E501
+    versions = sorted({f"{name} {version}" for run in runs for name, version in run.versions.items()})
+    return [
+        Fact("Training", f"{steps} steps, {pictures} crops in each run"),
+        Fact("Machine", devices),
+        Fact("Time", f"{plural(len(runs), 'run')}: {format_duration(training)} of training, "
+                     f"{format_duration(evaluation)} of evaluation"),
+        Fact("Versions", ", ".join(versions)),
+    ]  # fmt: skip
+
+
+def _hash_facts(study: StudyRecord, runs: Sequence[RunRecord]) -> list[Fact]:
+    facts = [
+        Fact("Configuration", "SHA-256", study.config_sha256[:HASH_DIGITS]),
+        Fact("Photos", "SHA-256", study.data.data_sha256[:HASH_DIGITS]),
+    ]
+    weights = sorted({(name, digest) for run in runs for name, digest in run.weights.items()})
+    return facts + [Fact(f"Weights {name}", "SHA-256", digest[:HASH_DIGITS]) for name, digest in weights]
+
+
+def data_facts(data: DataRecord) -> list[Fact]:
+    """Return the facts of the data section."""
+    used = data.n_train + data.n_val + data.n_test
+    return [
+        Fact("Source", data.source),
+        Fact("Found", f"{plural(data.n_found, 'photo')}, of which {data.n_skipped:,} left out and {used:,} used"),
+        Fact("Split", f"{data.n_train:,} for training, {data.n_val:,} for validation, {data.n_test:,} for testing"),
+        Fact("Size", f"shortest side {data.size_px} px"),
+        Fact("Near-colourless photos", f"left out below a threshold of {data.colourless_threshold:g}"),
+    ]
+
+
+def configuration_text(study: StudyRecord) -> str:
+    """Return the configuration as run, readable and in a fixed order."""
+    return json.dumps(study.config, indent=2, sort_keys=True, ensure_ascii=False, default=str)

@@ -1,0 +1,158 @@
+"""The pictures of a page: found in the study folder, and shrunk until the page stays small enough to send."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+from typing import TYPE_CHECKING, NamedTuple
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+BUDGET_BYTES = 11 * 2**20
+"""All pictures of a page together, before base64 makes them a third larger."""
+
+REFERENCES = ("grey", "truth")
+
+
+class Encoding(NamedTuple):
+    """How pictures are put into the page: as they are (PNG), or as JPEG with full colour resolution."""
+
+    jpeg_quality: int | None
+    longest_side_px: int | None
+
+
+ENCODINGS = (Encoding(None, None), Encoding(92, None), Encoding(90, 640), Encoding(88, 448), Encoding(85, 320))
+
+
+@dataclasses.dataclass(frozen=True)
+class PhotoPictures:
+    """One photograph in all its versions.
+
+    Attributes:
+        name: the photograph's name as people know it.
+        files: its PNG files by method: `grey`, `truth` and run ids. A missing method has no entry.
+    """
+
+    name: str
+    files: Mapping[str, Path]
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedPhoto:
+    """One photograph ready for the page: data URIs by method, and the size in pixels as shown first."""
+
+    name: str
+    uris: Mapping[str, str]
+    width: int
+    height: int
+
+
+@dataclasses.dataclass(frozen=True)
+class EncodedPictures:
+    """The photographs of a page, how they were encoded, and how many more there were."""
+
+    photos: tuple[EncodedPhoto, ...]
+    encoding: Encoding
+    n_left_out: int = 0
+
+
+def study_pictures(folder: Path, pictured: Sequence[str]) -> list[PhotoPictures]:
+    """Find `pictures/METHOD/PHOTO.png` of a study, in the order of `pictured`; others follow by name."""
+    root = folder / "pictures"
+    methods = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    found: dict[str, dict[str, Path]] = {}
+    for method in methods:
+        for path in sorted((root / method).rglob("*.png")):
+            found.setdefault(path.relative_to(root / method).with_suffix("").as_posix(), {})[method] = path
+    names = {key: _known_name(key, pictured) for key in found}
+    rank = {name: index for index, name in enumerate(pictured)}
+    order = sorted(found, key=lambda key: (rank.get(names[key], len(rank)), key))
+    return [PhotoPictures(names[key], found[key]) for key in order]
+
+
+def colorized_pictures(folder: Path) -> list[PhotoPictures]:
+    """Find `colorized/PHOTO/METHOD.png` of a study, by name."""
+    root = folder / "colorized"
+    homes = sorted({path.parent for path in root.rglob("*.png")})
+    return [
+        PhotoPictures(home.relative_to(root).as_posix(), {path.stem: path for path in sorted(home.glob("*.png"))})
+        for home in homes
+    ]
+
+
+def _known_name(key: str, pictured: Iterable[str]) -> str:
+    """Return the photo's name in the record for a picture file's name, in which folders are joined by `__`."""
+    for name in pictured:
+        stem = name.rsplit(".", 1)[0]
+        if key in {name, name.replace("/", "__"), stem, stem.replace("/", "__")}:
+            return name
+    return key
+
+
+def encode_pictures(photos: Sequence[PhotoPictures], *, budget_bytes: int = BUDGET_BYTES) -> EncodedPictures:
+    """Encode every picture at the best quality with which all of them fit the budget.
+
+    If even the smallest encoding is too large, photographs are left out from the end and counted. JPEG keeps full
+    colour resolution (4:4:4), because colour is what these pictures are looked at for. Files that are no pictures
+    are passed over.
+    """
+    sizes = sum(path.stat().st_size for photo in photos for path in photo.files.values())
+    if sizes <= budget_bytes:
+        return EncodedPictures(tuple(_encoded(photos, ENCODINGS[0])), ENCODINGS[0])
+    for encoding in ENCODINGS[1:]:
+        encoded = list(_encoded(photos, encoding))
+        if sum(map(_weight, encoded)) <= budget_bytes:
+            return EncodedPictures(tuple(encoded), encoding)
+    kept, used = [], 0
+    for photo in encoded:
+        used += _weight(photo)
+        if used > budget_bytes:
+            break
+        kept.append(photo)
+    return EncodedPictures(tuple(kept), encoding, n_left_out=len(encoded) - len(kept))
+
+
+def _weight(photo: EncodedPhoto) -> int:
+    return sum(len(uri) for uri in photo.uris.values()) * 3 // 4
+
+
+def _encoded(photos: Iterable[PhotoPictures], encoding: Encoding) -> Iterator[EncodedPhoto]:
+    for photo in photos:
+        pictures = {method: picture for method, path in photo.files.items() if (picture := _picture(path, encoding))}
+        if pictures:
+            width, height = next(iter(pictures.values())).size
+            yield EncodedPhoto(photo.name, {method: picture.uri for method, picture in pictures.items()}, width, height)
+
+
+class _Picture(NamedTuple):
+    uri: str
+    size: tuple[int, int]
+
+
+def _picture(path: Path, encoding: Encoding) -> _Picture | None:
+    try:
+        data = path.read_bytes()
+        with Image.open(io.BytesIO(data)) as opened:
+            image = opened.convert("RGB")
+    except (OSError, SyntaxError):  # Pillow's words for a damaged file
+        return None
+    if encoding.jpeg_quality is None:
+        return _Picture(_data_uri("image/png", data), image.size)
+    return _jpeg(image, encoding.jpeg_quality, encoding.longest_side_px)
+
+
+def _jpeg(image: Image.Image, quality: int, longest_side_px: int | None) -> _Picture:
+    if longest_side_px is not None:
+        image.thumbnail((longest_side_px, longest_side_px), Image.Resampling.LANCZOS)
+    data = io.BytesIO()
+    image.save(data, "JPEG", quality=quality, subsampling="4:4:4")
+    return _Picture(_data_uri("image/jpeg", data.getvalue()), image.size)
+
+
+def _data_uri(media_type: str, data: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"

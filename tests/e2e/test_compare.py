@@ -1,0 +1,174 @@
+"""A whole study in small: from photos to the report, stopped, gone on with, and asked wrongly."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chromalab.photo.writing import write_png
+from chromalab.weights.adding import add_weights
+
+from .conftest import Chromalab
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+OBJECTIVES = ["l1", "l2", "perceptual", "wgan_l2", "wgan_perceptual"]
+TINY = """
+name: tiny
+title: A tiny study
+objectives: {l2: l2, wgan_l2: l2 + 0.1*wgan_gp}
+color_spaces: [lab, rgb]
+seeds: [0]
+training: {crop_px: 32, batch_size: 2, pictures: 4, critic: {width: 0.125}}
+pictured: 2
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """Return a study file of four runs of two steps."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY)
+    return path
+
+
+def refused(chromalab: Chromalab, *arguments: str | Path, saying: str) -> None:
+    done = chromalab(*arguments)
+    assert done.code == 2, done.err
+    assert saying in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_the_main_job_from_photos_to_report(chromalab: Chromalab, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = chromalab("compare", "run", CONFIGS / "quick.yaml", "--out", out, "--smoke")
+    assert done.code == 0, done.err
+    assert "8 photos found; 5 to train, 0 to validate, 3 to test" in done.out
+    assert (out / "report" / "report.html").stat().st_size > 50_000
+
+    with (out / "report" / "summary.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [
+        "objective", "color_space", "metric", "direction", "mean", "ci_low", "ci_high", "n_photos", "n_seeds"
+    ]  # fmt: skip
+    assert {row["objective"] for row in rows} == {*OBJECTIVES, "grey", "truth"}
+    assert {row["n_seeds"] for row in rows if row["objective"] in {"grey", "truth"}} == {"0"}
+    assert {row["n_photos"] for row in rows} == {"3"}
+
+    status = json.loads(chromalab("compare", "status", out, "--json").out)
+    assert [row["state"] for row in status] == ["finished"] * 10
+
+
+@pytest.mark.slow
+def test_a_study_goes_on_where_it_was_stopped(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert chromalab("compare", "run", tiny, "--out", out).code == 0
+    records = {path: path.read_bytes() for path in out.glob("runs/*/record.json")}
+    assert len(records) == 4
+    lost = out / "runs" / "wgan_l2-rgb-s0"
+    metrics = (lost / "metrics.csv").read_bytes()
+    shutil.rmtree(lost)
+    assert "to do" in chromalab("compare", "status", out).out
+    report = chromalab("compare", "report", out)
+    assert report.code == 0
+    assert chromalab("compare", "run", tiny, "--out", out).code == 0
+    assert (lost / "metrics.csv").read_bytes() == metrics
+    for path, content in records.items():
+        if path.parent != lost:
+            assert path.read_bytes() == content
+
+    other = tmp_path / "other.yaml"
+    other.write_text(TINY.replace("pictures: 4", "pictures: 6"))
+    refused(chromalab, "compare", "run", other, "--out", out, saying="with other settings or photos")
+
+
+@pytest.mark.slow
+def test_photos_without_truth_get_a_page(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
+    out, archive = tmp_path / "out", tmp_path / "archive"
+    assert chromalab("compare", "run", tiny, "--out", out).code == 0
+    grey = np.linspace(0, 255, 60 * 80).astype(np.uint8).reshape(60, 80, 1)
+    write_png(archive / "boats, 1908.png", np.repeat(grey, 3, axis=2))
+    (archive / "broken.jpg").write_bytes(b"no picture")
+    done = chromalab("compare", "colorize", out, "--photos", archive)
+    assert done.code == 0, done.err
+    assert "skipped broken.jpg" in done.out
+    assert "1 photos x 4 networks" in done.out
+    assert (out / "report" / "colorized.html").exists()
+    assert len(list((out / "colorized" / "boats, 1908.png").glob("*.png"))) == 5
+    refused(chromalab, "compare", "colorize", out, "--photos", tmp_path / "none", saying="none")
+
+
+@pytest.mark.slow
+def test_one_training(chromalab: Chromalab, tmp_path: Path) -> None:
+    done = chromalab("train", "--loss", "l1 + 0.5*l2", "--out", tmp_path / "out", "--smoke", "--space", "yuv")
+    assert done.code == 0, done.err
+    run = tmp_path / "out" / "runs" / "objective-yuv-s0"
+    assert (run / "model.safetensors").exists()
+    assert (run / "train.csv").exists()
+    assert json.loads((run / "record.json").read_text())["formula"] == "l1 + 0.5*l2"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", sorted(path.stem for path in CONFIGS.glob("*.yaml")))
+def test_every_preset_runs_in_small(
+    chromalab: Chromalab, preset: str, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path / "weights"))
+    add_weights(shared / "data" / "weights" / "squeezenet1_1_features.safetensors")
+    config, photos = CONFIGS / f"{preset}.yaml", shared / "data" / "eval"
+    done = chromalab("compare", "run", config, "--out", tmp_path / "out", "--smoke", "--data", photos)
+    assert done.code == 0, done.err
+    assert (tmp_path / "out" / "report" / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "saying"),
+    [
+        (("wgan_l2: l2 + 0.1*wgan_gp", "wgan_l2: l2 + 0.1*wgan_pg"), "unknown loss 'wgan_pg' at position 10"),
+        (("pictured: 2", "pictered: 2"), "unknown key 'pictered'; did you mean 'pictured'"),
+        (("crop_px: 32", "crop: 32"), "unknown key 'training.crop'; did you mean 'crop_px'"),
+        (("[lab, rgb]", "[lab, hsv]"), "unknown colour space 'hsv'; known are: lab, rgb, yuv"),
+        (("[lab, rgb]", "[lab, lab]"), "color_spaces has an entry twice"),
+        (("l2: l2,", "grey: l2,"), "'grey' is the name of a bound"),
+        (("l2: l2,", "lpips: lpips_vgg,"), "chromalab weights add"),
+        (("title: A tiny study", "title: [A tiny"), "it is not valid YAML"),
+        (("seeds: [0]", "perceptual: lpips_vg\nseeds: [0]"), "unknown loss 'lpips_vg'; did you mean 'lpips_vgg'"),
+    ],
+)
+def test_wrong_studies_are_refused_in_one_line(
+    chromalab: Chromalab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str], saying: str
+) -> None:
+    monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path / "weights"))
+    study = tmp_path / "study.yaml"
+    assert change[0] in TINY
+    study.write_text(TINY.replace(*change))
+    refused(chromalab, "compare", "run", study, "--out", tmp_path / "out", saying=saying)
+    assert not (tmp_path / "out").exists()
+
+
+def test_wrong_folders_and_devices_are_refused_in_one_line(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
+    run = ("compare", "run", tiny, "--out", tmp_path / "out")
+    refused(chromalab, *run, "--data", tmp_path / "none", saying="none")
+    refused(chromalab, *run, "--device", "cuda", saying="no CUDA device")
+    refused(chromalab, *run, "--device", "npu", saying="unknown device 'npu'")
+    refused(chromalab, "compare", "run", tmp_path / "none.yaml", "--out", tmp_path / "out", saying="none.yaml")
+    refused(chromalab, "compare", "report", tmp_path, saying="holds no study")
+    refused(chromalab, "compare", "status", tmp_path, saying="holds no study")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for index in range(3):
+        (broken / f"{index}.jpg").write_text("this is text")
+    refused(chromalab, *run, "--data", broken, saying="broken")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_output_folder_in_the_way_is_told(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = chromalab("compare", "run", tiny, "--out", tmp_path / "file" / "out")
+    assert done.code == 1
+    assert "choose another output folder" in done.err

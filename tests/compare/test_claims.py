@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.compare.synthetic import FACTS, PER_PHOTO, Plan, make_study, study_record, without_runs
 
 from chromalab.compare.analysis import analyse
 from chromalab.compare.differences import TOO_FEW
+from tests.compare.synthetic import FACTS, PER_PHOTO, Plan, make_study, study_record, without_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from tests.compare.synthetic import Plan, make_study, run_record, without_runs, write_metrics, write_study
 
 from chromalab.compare.load import load_study, read_metrics
 from chromalab.core.errors import ConfigError, UsageError
+from tests.compare.synthetic import Plan, make_study, run_record, without_runs, write_metrics, write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

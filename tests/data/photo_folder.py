@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.photo.odd_files import picture, save
-
 from chromalab.data.cache import open_cache
 from chromalab.data.sources import folder_sources
+from tests.photo.odd_files import picture, save
 
 if TYPE_CHECKING:
     from pathlib import Path

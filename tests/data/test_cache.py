@@ -15,8 +15,6 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 from PIL import Image
-from tests.data.photo_folder import make_photos, open_folder
-from tests.photo.odd_files import picture, save
 
 from chromalab.core.errors import ChromalabError, OutputError, UsageError
 from chromalab.core.hashing import sha256_file
@@ -24,6 +22,8 @@ from chromalab.data import cache
 from chromalab.data.cache import default_cache_dir, open_cache
 from chromalab.data.sources import PhotoSource
 from chromalab.photo.reading import read_photo
+from tests.data.photo_folder import make_photos, open_folder
+from tests.photo.odd_files import picture, save
 
 ROOT = Path(__file__).resolve().parents[2]
 OPEN = (

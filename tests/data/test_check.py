@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
-from tests.data.photo_folder import make_photos, open_folder
-from tests.photo.odd_files import picture, save
 
 from chromalab.core.errors import UsageError
 from chromalab.data.check import CheckReport, check_folders
+from tests.data.photo_folder import make_photos, open_folder
+from tests.photo.odd_files import picture, save
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
-from tests.photo.odd_files import picture
 
 from chromalab.data.crops import Window, crop_into, crop_window
+from tests.photo.odd_files import picture
 
 
 @given(

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from tests.photo.odd_files import picture
 
 from chromalab.data.duplicates import Look, area_means, difference_hash, look_of, near_pairs
 from chromalab.photo.reading import resize
+from tests.photo.odd_files import picture
 
 
 def test_hash_by_the_definition() -> None:

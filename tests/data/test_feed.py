@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from tests.data.photo_folder import make_photos, open_folder
 
 from chromalab.core.errors import ConfigError
 from chromalab.data.crops import crop_window
 from chromalab.data.feed import CropFeed, epoch_order
+from tests.data.photo_folder import make_photos, open_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

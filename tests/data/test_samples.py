@@ -13,7 +13,6 @@ import pytest
 import skimage.data
 from PIL import Image
 from sklearn.datasets import load_sample_image
-from tests.photo.odd_files import pillow_rgb, to_srgb
 
 from chromalab.core.errors import UnknownNameError, UsageError
 from chromalab.data import samples
@@ -22,6 +21,7 @@ from chromalab.data.samples import SAMPLES, sample_path
 from chromalab.data.sources import sample_sources
 from chromalab.data.split import split_photos
 from chromalab.photo.reading import read_photo
+from tests.photo.odd_files import pillow_rgb, to_srgb
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

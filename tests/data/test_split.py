@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
-from tests.data.photo_folder import make_photos, open_folder
 
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.hashing import sha256_bytes
 from chromalab.data.split import RANK_RULE_BELOW, parts_by_content, split_photos
+from tests.data.photo_folder import make_photos, open_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

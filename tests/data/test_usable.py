@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.photo.odd_files import picture
 
 from chromalab.data.usable import colour_figure, why_unusable
 from chromalab.photo.reading import Photo, read_photo
+from tests.photo.odd_files import picture
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from tests.data.photo_folder import make_photos
-from tests.photo.odd_files import picture, save
 from typer.testing import CliRunner, Result
 
 from chromalab.cli.data import SHOWN, app
 from chromalab.core.errors import OutputError, UsageError
+from tests.data.photo_folder import make_photos
+from tests.photo.odd_files import picture, save
 
 if TYPE_CHECKING:
     from pathlib import Path

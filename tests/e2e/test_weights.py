@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from safetensors.torch import save_file
+
 from tests.weights.examples import trunk_state
 
 if TYPE_CHECKING:

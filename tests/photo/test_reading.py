@@ -14,9 +14,9 @@ import pytest
 import pyvips
 import tifffile
 from PIL import Image, ImageOps
-from tests.photo.odd_files import picture, pillow_rgb, png_that_declares, save, to_srgb
 
 from chromalab.photo.reading import MAX_PIXELS, UnreadablePhotoError, read_photo, resize, resize_shortest_side
+from tests.photo.odd_files import picture, pillow_rgb, png_that_declares, save, to_srgb
 
 if TYPE_CHECKING:
     from pathlib import Path

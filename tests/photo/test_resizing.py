@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tests.photo.odd_files import picture
 
 from chromalab.photo.reading import resize, resize_shortest_side
 from chromalab.photo.resizing import target_size
+from tests.photo.odd_files import picture
 
 SIDES = st.integers(1, 300)
 

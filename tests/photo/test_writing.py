@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.photo.odd_files import picture, pillow_rgb
 
 from chromalab.core.errors import OutputError
 from chromalab.photo.reading import read_photo
 from chromalab.photo.writing import encode_png, write_png
+from tests.photo.odd_files import picture, pillow_rgb
 
 if TYPE_CHECKING:
     from pathlib import Path

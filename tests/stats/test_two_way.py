@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from benchmarks.coverage import Cell, half_widths, simulate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.coverage import Cell, half_widths, simulate
 from chromalab.stats.intervals import t_interval
 from chromalab.stats.two_way import mean_squares, two_way_estimate, variance_of_mean
 

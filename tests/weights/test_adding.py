@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.weights.examples import trunk_state
 
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.weights.adding import add_weights
 from chromalab.weights.errors import DamagedWeightsError, UnknownWeightsError
 from chromalab.weights.store import find_weights, stored_weights
+from tests.weights.examples import trunk_state
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 import torch
 from safetensors.torch import save
-from tests.weights.examples import trunk_state
 
 from chromalab.core.errors import UsageError
 from chromalab.weights import download as download_module
 from chromalab.weights.adding import add_weights
 from chromalab.weights.errors import DamagedWeightsError, DownloadError, UnknownWeightsError
 from chromalab.weights.store import stored_weights
+from tests.weights.examples import trunk_state
 
 if TYPE_CHECKING:
     from pathlib import Path

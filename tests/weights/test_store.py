@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import save_file
-from tests.weights.examples import trunk_state
 
 from chromalab.core.errors import ConfigError, MissingWeightsError, UnknownNameError
 from chromalab.weights.adding import add_weights
@@ -15,6 +14,7 @@ from chromalab.weights.listing import list_weights
 from chromalab.weights.manifest import MANIFEST
 from chromalab.weights.places import weights_folder
 from chromalab.weights.store import find_weights, record_path, stored_weights
+from tests.weights.examples import trunk_state
 
 
 @pytest.fixture

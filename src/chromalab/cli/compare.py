@@ -1,0 +1,94 @@
+"""`chromalab compare`: a grid of objectives, colour spaces and seeds, and its report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chromalab.cli.options import Data, Device, Smoke, Threads, runtime_settings
+
+app = typer.Typer(help="Compare objectives: same network, data and seeds for each.", no_args_is_help=True)
+
+Folder = Annotated[Path, typer.Argument(help="The study's folder.", show_default=False)]
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="Study file, as configs/quick.yaml.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", help="The study's folder.", show_default=False)],
+    data: Data = None,
+    sample_every: Annotated[int, typer.Option(min=0, help="Steps between sample pictures; 0: at the end only.")] = 0,
+    device: Device = "auto",
+    threads: Threads = 0,
+    smoke: Smoke = False,
+) -> None:
+    """Train and measure every run of a study that is not finished yet, then write its report.
+
+    The same command goes on where it was stopped, in the middle of a run, too.
+    """
+    from chromalab.cli.studies import execute
+    from chromalab.compare.config import load_config
+    from chromalab.compare.config import smoke as shrink
+
+    study = load_config(config)
+    if data is not None:
+        study = study.model_copy(update={"data": study.data.model_copy(update={"source": str(data)})})
+    execute(shrink(study) if smoke else study, out, runtime_settings(device, threads, sample_every=sample_every))
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Write the report of a study, finished or not: one HTML page, tables as CSV and LaTeX, figures."""
+    from rich.console import Console
+
+    from chromalab.cli.studies import report as write
+
+    write(Console(), folder)
+
+
+@app.command()
+def status(
+    folder: Folder,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show which runs of a study are finished."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from chromalab.compare.status import study_status
+
+    rows = study_status(folder)
+    if as_json:
+        typer.echo(json.dumps([row.model_dump() for row in rows], indent=2))
+        return
+    table = Table("run", "state", "training", "formula")
+    for row in rows:
+        seconds = f"{row.training_seconds:.0f} s" if row.training_seconds is not None else ""
+        table.add_row(row.run_id, row.state, seconds, row.formula)
+    console = Console()
+    console.print(table)
+    console.print(f"{sum(row.state == 'finished' for row in rows)} of {len(rows)} runs finished", highlight=False)
+
+
+@app.command()
+def colorize(
+    folder: Folder,
+    photos: Annotated[Path, typer.Option("--photos", help="Folder of photographs to colorize, grey or not.")],
+    size: Annotated[int, typer.Option(min=16, max=4096, help="Largest shortest side of the outputs, in pixels.")] = 512,
+) -> None:
+    """Colorize photos without ground truth with every trained network of a study, side by side on one page."""
+    from rich.console import Console
+
+    from chromalab.compare.colorize import colorize_photos
+    from chromalab.report.colorized import write_colorized_page
+
+    outcome = colorize_photos(folder, photos, largest_side_px=size)
+    page = write_colorized_page(folder, outcome.study)
+    console = Console(soft_wrap=True, highlight=False)
+    for skip in outcome.skipped:
+        console.print(f"skipped {skip.name}: {skip.reason}")
+    console.print(f"{outcome.n_photos} photos x {outcome.n_networks} networks: {page}")

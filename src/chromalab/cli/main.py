@@ -1,0 +1,58 @@
+"""The command `chromalab`: its subcommands, and how errors reach people."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import Annotated
+
+import typer
+
+from chromalab import __version__
+from chromalab.cli import compare, data, evaluate, listing, train, weights
+from chromalab.core.errors import ChromalabError
+
+app = typer.Typer(
+    name="chromalab",
+    help="A laboratory for the objectives of deep image colorization.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("train")(train.train)
+app.add_typer(compare.app, name="compare")
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(data.app, name="data")
+app.add_typer(weights.app, name="weights")
+app.add_typer(listing.app, name="list")
+
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+INTERRUPTED = 130
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"chromalab {__version__}")
+        raise typer.Exit
+
+
+def run() -> None:
+    """Run the command line; an error that is meant for people becomes one line and an exit code."""
+    try:
+        app()
+    except ChromalabError as error:
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        _fail("the disk is full: free some space and run the same command again; finished results are kept", 1)
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command goes on from the last checkpoint", INTERRUPTED)
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stderr.write(f"error: {' '.join(message.split())}\n")
+    sys.exit(code)

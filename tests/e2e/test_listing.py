@@ -1,0 +1,63 @@
+"""`chromalab list`, `--help` and `--version`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from chromalab import __version__
+
+from .conftest import Chromalab
+
+
+@pytest.mark.parametrize(
+    ("what", "some"),
+    [
+        ("losses", {"l1", "l2", "lpips_vgg", "lpips_alex", "lpips_squeeze", "perceptual_lite0", "wgan_gp"}),
+        ("metrics", {"mae", "psnr", "frechet_lite0"}),
+        ("spaces", {"lab", "yuv", "rgb"}),
+        ("encoders", {"efficientnet_lite0", "vgg16"}),
+        ("samples", {"astronaut", "grace_hopper"}),
+    ],
+)
+def test_lists_are_for_people_and_for_programs(chromalab: Chromalab, what: str, some: set[str]) -> None:
+    rows = json.loads(chromalab("list", what, "--json").out)
+    assert some <= {row["name"] for row in rows}
+    if what == "losses":
+        assert all(row["family"] in {"pixel", "perceptual", "adversarial"} for row in rows)
+    assert min(some)[:4] in chromalab("list", what).out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (), ("train",), ("compare",), ("compare", "run"), ("compare", "report"), ("compare", "status"),
+        ("compare", "colorize"), ("evaluate",), ("weights",), ("weights", "add"), ("weights", "list"), ("data",),
+        ("data", "check"), ("list",), ("list", "losses"),
+    ],
+)  # fmt: skip
+def test_every_command_has_help(chromalab: Chromalab, command: tuple[str, ...]) -> None:
+    done = chromalab(*command, "--help")
+    assert done.code == 0
+    assert "Usage" in done.out
+
+
+def test_the_version_is_told(chromalab: Chromalab) -> None:
+    assert chromalab("--version").out.strip() == f"chromalab {__version__}"
+
+
+def test_wrong_use_exits_with_2(chromalab: Chromalab) -> None:
+    assert chromalab("compare", "fly").code == 2
+    assert chromalab("train").code == 2
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = (
+        "import sys; import chromalab.cli.main; "
+        "print(sorted({'torch', 'numpy', 'kornia', 'matplotlib', 'pyvips', 'scipy', 'pydantic'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert shown.strip() == "[]"

@@ -1,0 +1,105 @@
+"""The Fréchet distance against closed forms and SciPy's matrix square root."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.linalg
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chromalab.functional.frechet import Moments, frechet_distance, trace_sqrt_product
+
+
+def sample(seed: int, n: int, dimensions: int) -> np.ndarray:
+    """Return correlated vectors (n, dimensions) whose mean is not zero."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, dimensions)) @ rng.normal(size=(dimensions, dimensions)) + rng.normal(size=dimensions)
+
+
+def distance_by_scipy(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the textbook formula, with SciPy's square root of the product."""
+    covariances = [np.cov(features.T) for features in (first, second)]
+    root = scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real
+    shift = ((first.mean(axis=0) - second.mean(axis=0)) ** 2).sum()
+    return float(shift + np.trace(covariances[0] + covariances[1] - 2 * root))
+
+
+def test_moments_are_those_of_numpy() -> None:
+    features = sample(0, 50, 6)
+    moments = Moments.of(features)
+    np.testing.assert_allclose(moments.mean, features.mean(axis=0))
+    np.testing.assert_allclose(moments.covariance, np.cov(features.T))
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10**6), cut=st.integers(0, 30))
+def test_moments_add_up_and_subtract(seed: int, cut: int) -> None:
+    features = sample(seed, 30, 4)
+    whole, first, second = Moments.of(features), Moments.of(features[:cut]), Moments.of(features[cut:])
+    for together in (first + second, whole + Moments.zero(4), whole + first - first):
+        assert together.n == 30
+        np.testing.assert_allclose(together.outer, whole.outer, atol=1e-9)
+        np.testing.assert_allclose(together.total, whole.total, atol=1e-9)
+
+
+@pytest.mark.parametrize("dimensions", [1, 3, 20])
+def test_it_equals_the_textbook_formula(dimensions: int) -> None:
+    first, second = sample(1, 200, dimensions), sample(2, 150, dimensions)
+    if dimensions == 1:
+        expected = (first.mean() - second.mean()) ** 2 + (first.std(ddof=1) - second.std(ddof=1)) ** 2
+    else:
+        expected = distance_by_scipy(first, second)
+    assert frechet_distance(Moments.of(first), Moments.of(second)) == pytest.approx(expected, rel=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 9), st.floats(0, 9)), min_size=1, max_size=6))
+def test_diagonal_covariances_have_a_closed_form(deviations: list[tuple[float, float]]) -> None:
+    first, second = np.array(deviations).T
+    expected = (first * second).sum()
+    assert trace_sqrt_product(np.diag(first**2), np.diag(second**2)) == pytest.approx(expected, rel=1e-6, abs=1e-5)
+
+
+def test_a_shift_is_its_squared_length() -> None:
+    features = sample(3, 40, 5)
+    shifted = features + np.array([3.0, 0, 0, 4.0, 0])
+    assert frechet_distance(Moments.of(features), Moments.of(shifted)) == pytest.approx(25.0, rel=1e-9)
+
+
+def test_a_scaling_about_the_mean_has_a_closed_form() -> None:
+    features = sample(4, 40, 5)
+    features -= features.mean(axis=0)
+    expected = np.trace(np.cov(features.T))  # (2 - 1)^2 of every variance
+    assert frechet_distance(Moments.of(features), Moments.of(2 * features)) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [2, 10, 400])
+def test_equal_sets_have_distance_zero_even_with_fewer_vectors_than_features(n: int) -> None:
+    moments = Moments.of(sample(5, n, 64))
+    assert frechet_distance(moments, moments) == pytest.approx(0, abs=1e-9 * np.trace(moments.covariance))
+
+
+def test_singular_covariances_keep_their_digits() -> None:
+    """With n vectors the root's trace can be had from an n by n matrix: the nuclear norm of the centred products."""
+    first, second = sample(6, 12, 64), sample(7, 12, 64)
+    centred = [features - features.mean(axis=0) for features in (first, second)]
+    root_trace = np.linalg.svd(centred[0] @ centred[1].T, compute_uv=False).sum() / 11
+    covariances = [Moments.of(features).covariance for features in (first, second)]
+    assert trace_sqrt_product(*covariances) == pytest.approx(root_trace, rel=1e-7)
+
+
+def test_it_is_symmetric() -> None:
+    first, second = Moments.of(sample(8, 30, 7)), Moments.of(sample(9, 40, 7))
+    assert frechet_distance(first, second) == pytest.approx(frechet_distance(second, first), rel=1e-9)
+
+
+def test_one_vector_has_no_covariance() -> None:
+    one, many = Moments.of(sample(1, 1, 3)), Moments.of(sample(2, 9, 3))
+    with pytest.raises(ValueError, match="at least two vectors, not 1"):
+        frechet_distance(one, many)
+
+
+def test_different_features_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 and 4 features"):
+        frechet_distance(Moments.of(sample(1, 9, 3)), Moments.of(sample(2, 9, 4)))

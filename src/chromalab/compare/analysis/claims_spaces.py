@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from chromalab.compare.differences import ALPHA, LEVEL, MIN_PHOTOS, MIN_SEEDS, TOO_FEW, enough
-from chromalab.compare.evidence import Evidence, count, describe_interval, listed, not_tested, p_text
-from chromalab.compare.measured import Measured, combine_samples
+from chromalab.compare.analysis.differences import ALPHA, LEVEL, MIN_PHOTOS, MIN_SEEDS, TOO_FEW, enough
+from chromalab.compare.analysis.evidence import Evidence, count, describe_interval, listed, not_tested, p_text
+from chromalab.compare.analysis.measured import Measured, combine_samples
 from chromalab.compare.records import ClaimRow, Verdict
 from chromalab.stats.holm import holm
 

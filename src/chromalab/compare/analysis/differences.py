@@ -37,8 +37,8 @@ from chromalab.stats.power import detectable_difference
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chromalab.compare.measured import Measured
-    from chromalab.compare.samples import Sample
+    from chromalab.compare.analysis.measured import Measured
+    from chromalab.compare.analysis.samples import Sample
     from chromalab.stats.intervals import Estimate
 
 MIN_SEEDS = 3

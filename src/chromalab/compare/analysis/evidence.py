@@ -5,13 +5,13 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from chromalab.compare.differences import ALPHA, LEVEL, MIN_PHOTOS, MIN_SEEDS, POWER, TOO_FEW, enough
+from chromalab.compare.analysis.differences import ALPHA, LEVEL, MIN_PHOTOS, MIN_SEEDS, POWER, TOO_FEW, enough
 from chromalab.compare.records import ClaimRow, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chromalab.compare.measured import Measured
+    from chromalab.compare.analysis.measured import Measured
     from chromalab.compare.records import DifferenceRow, ObjectiveRecord, StudyRecord
     from chromalab.stats.intervals import Interval
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from chromalab.compare.analysis import analyse
-from chromalab.compare.differences import TOO_FEW
+from chromalab.compare.analysis.analyse import analyse
+from chromalab.compare.analysis.differences import TOO_FEW
 from chromalab.compare.load import LoadedBound, LoadedRun, LoadedStudy, load_study
 from chromalab.compare.records import Analysis, DifferenceRow, SetValue, SummaryRow
 from tests.compare.synthetic import FACTS, Plan, make_study, without_runs, write_study

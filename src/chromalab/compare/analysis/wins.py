@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from chromalab.compare.evidence import Evidence
+    from chromalab.compare.analysis.evidence import Evidence
     from chromalab.compare.records import DifferenceRow
 
 RIVALS = ("l1", "l2", "wgan_l2")

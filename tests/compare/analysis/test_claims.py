@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chromalab.compare.analysis import analyse
-from chromalab.compare.differences import TOO_FEW
+from chromalab.compare.analysis.analyse import analyse
+from chromalab.compare.analysis.differences import TOO_FEW
 from tests.compare.synthetic import FACTS, PER_PHOTO, Plan, make_study, study_record, without_runs
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chromalab.compare.claims_confound import judge_claim
-from chromalab.compare.claims_spaces import space_claim
-from chromalab.compare.differences import ALPHA, MARGIN, enough
-from chromalab.compare.evidence import (
+from chromalab.compare.analysis.claims_confound import judge_claim
+from chromalab.compare.analysis.claims_spaces import space_claim
+from chromalab.compare.analysis.differences import ALPHA, MARGIN, enough
+from chromalab.compare.analysis.evidence import (
     Evidence,
     count,
     describe,
@@ -36,8 +36,8 @@ from chromalab.compare.evidence import (
     undecided_for_want_of_data,
     with_interval,
 )
+from chromalab.compare.analysis.wins import RIVALS, Wins, count_wins
 from chromalab.compare.records import ClaimRow, DifferenceRow, Verdict
-from chromalab.compare.wins import RIVALS, Wins, count_wins
 from chromalab.stats.holm import holm
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.compare.claims import claim_rows
-from chromalab.compare.differences import LEVEL, difference_rows, enough
-from chromalab.compare.evidence import Evidence
+from chromalab.compare.analysis.claims import claim_rows
+from chromalab.compare.analysis.differences import LEVEL, difference_rows, enough
+from chromalab.compare.analysis.evidence import Evidence
+from chromalab.compare.analysis.measured import Measured, best_of, measure, set_sample
+from chromalab.compare.analysis.samples import PhotoSample, Sample
 from chromalab.compare.load import BOUNDS
-from chromalab.compare.measured import Measured, best_of, measure, set_sample
 from chromalab.compare.records import Analysis, DifferenceRow, MetricFacts, SummaryRow
-from chromalab.compare.samples import PhotoSample, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

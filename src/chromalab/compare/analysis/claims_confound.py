@@ -14,16 +14,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chromalab.compare.differences import ALPHA, LEVEL, MARGIN, TOO_FEW, enough
-from chromalab.compare.evidence import Evidence, describe, how_far, listed, not_tested, with_interval
-from chromalab.compare.measured import Measured, combine_samples
+from chromalab.compare.analysis.differences import ALPHA, LEVEL, MARGIN, TOO_FEW, enough
+from chromalab.compare.analysis.evidence import Evidence, describe, how_far, listed, not_tested, with_interval
+from chromalab.compare.analysis.measured import Measured, combine_samples
+from chromalab.compare.analysis.wins import RIVALS, count_wins
 from chromalab.compare.records import ClaimRow, DifferenceRow, Verdict
-from chromalab.compare.wins import RIVALS, count_wins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chromalab.compare.samples import Sample
+    from chromalab.compare.analysis.samples import Sample
     from chromalab.stats.intervals import Estimate
 
 C6 = "A judge favours the objective that was trained on its own network"

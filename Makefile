@@ -28,14 +28,14 @@ test: $(INSTALLED)  ## run every test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest --durations=10 --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --durations=10 --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 check: $(INSTALLED)  ## run the quick checks: style, types, layers, quick tests (under 90 s)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 format: $(INSTALLED)  ## put the code into its form
 	$(BIN)/ruff check --fix

@@ -26,12 +26,16 @@ class Chromalab(Protocol):
         """Return what the command left."""
 
 
+THREADED = {("compare", "run"), ("train", "--loss"), ("train", "--out")}
+
+
 @pytest.fixture
 def chromalab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Chromalab:
     """Return a runner of the command line; an exception that would be a traceback fails the test."""
 
     def call(*arguments: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["chromalab", *map(str, arguments)])
+        threads = ["--threads", "1"] if arguments[:2] in THREADED else []
+        monkeypatch.setattr(sys, "argv", ["chromalab", *map(str, arguments), *threads])
         with pytest.raises(SystemExit) as stop:
             run()
         captured = capsys.readouterr()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import skimage.metrics
+import torch
 from skimage.data import astronaut
 from skimage.io import imsave
 
@@ -130,6 +131,14 @@ def test_what_can_not_be_judged_is_listed_and_the_rest_is_judged(folders: tuple[
     assert not record.is_complete
 
 
+@pytest.mark.parametrize("threads", [2, 5])
+def test_the_number_of_threads_changes_nothing(folders: tuple[Path, Path], threads: int) -> None:
+    metrics, before = [*CHEAP, "perceptual_lite0"], torch.get_num_threads()
+    one, many = (evaluate_folders(*folders, metrics=metrics, device="cpu", threads=n) for n in (1, threads))
+    assert one == many
+    assert torch.get_num_threads() == before
+
+
 def test_a_target_without_a_prediction_does_not_make_the_rest_incomplete(folders: tuple[Path, Path]) -> None:
     preds, _ = folders
     (preds / "0.png").unlink()
@@ -190,7 +199,7 @@ def test_wrong_wishes_are_refused(folders: tuple[Path, Path], monkeypatch: pytes
     with pytest.raises(UnknownNameError, match="did you mean 'ssim'"):
         evaluate(folders, ["sssim"])
     with pytest.raises(UsageError, match="no metric was asked for"):
-        evaluate_folders(*folders, metrics=[], device="cpu")
+        evaluate_folders(*folders, metrics=[], device="cpu", threads=1)
     with pytest.raises(UsageError, match="chromalab weights add"):
         evaluate(folders, ["lpips_vgg"])
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 from skimage import data as images
 
-from chromalab.compare.analysis import analyse
+from chromalab.compare.analysis.analyse import analyse
 from chromalab.compare.load import load_study
 from chromalab.compare.records import (
     BoundRecord,

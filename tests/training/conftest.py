@@ -44,7 +44,13 @@ def make_job(tmp_path: Path) -> MakeJob:
             optimizer=OptimizerSettings(learning_rate=1e-3, schedule="cosine", warmup_steps=2),
             critic=CriticSettings(width=0.125),
         )
-        options = {"log_every": 1, "checkpoint_every_s": 1e9, "tensorboard": False, "device": "cpu"} | runtime
+        options = {
+            "log_every": 1,
+            "checkpoint_every_s": 1e9,
+            "tensorboard": False,
+            "device": "cpu",
+            "threads": 1,
+        } | runtime
         return TrainingJob(formula, "lab", 0, settings, RuntimeSettings.model_validate(options), tmp_path / folder)
 
     return make

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import os
 import pickle
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from chromalab.core.errors import NonFiniteError, OutputError, UsageError
 from chromalab.data.photoset import PhotoSet
@@ -53,7 +55,11 @@ def test_a_run_learns_and_leaves_what_it_promises(photos: PhotoSet, make_job: Ma
     assert float(rows(job.folder)[-1]["loss"]) < float(rows(job.folder)[0]["loss"])
     assert [row["step"] for row in rows(job.folder)] == ["1", "2", "3", "4", "5", "6"]
     assert sorted(path.name for path in (job.folder / "samples").iterdir()) == ["step_000003.png", "step_000006.png"]
-    assert list((job.folder / "tensorboard").glob("events.*"))
+    events = EventAccumulator(str(job.folder / "tensorboard")).Reload()
+    assert [(event.step, f"{event.value:.5f}") for event in events.Scalars("l2/share")] == [
+        (int(row["step"]), f"{float(row['l2.share']):.5f}") for row in rows(job.folder)
+    ]
+    assert [image.step for image in events.Images("samples")] == [3, 6]
     assert outcome.initial_sha256 != weights_sha256(outcome.colorizer)
 
 
@@ -169,6 +175,28 @@ def test_a_folder_of_other_settings_is_refused(photos: PhotoSet, make_job: MakeJ
         train(make_job("l1", checkpoint_every_s=0), photos, advance=stop_at(2))
     with pytest.raises(UsageError, match="holds a run with other settings"):
         train(make_job("l2"), photos)
+
+
+def test_a_disk_that_fills_is_told_and_the_run_goes_on_later(
+    photos: PhotoSet, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(checkpoint_every_s=0, tensorboard=True)
+    written = 0
+
+    def fsync(descriptor: int) -> None:
+        nonlocal written
+        written += 1
+        if written > 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        with pytest.raises(OutputError, match="the disk is full"):
+            train(job, photos)
+    assert not list(job.folder.rglob("*.part"))
+    again = train(job, photos)
+    whole = train(make_job(folder="whole"), photos)
+    assert weights_sha256(again.colorizer) == weights_sha256(whole.colorizer)
 
 
 def test_a_damaged_checkpoint_is_told(photos: PhotoSet, make_job: MakeJob) -> None:

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.training.hardware import choose_device, make_fabric, physical_cores
+from chromalab.training.fabric import make_fabric
+from chromalab.training.hardware import choose_device, physical_cores
 from chromalab.training.settings import OptimizerSettings, RuntimeSettings, TrainingSettings, settings_sha256
 
 

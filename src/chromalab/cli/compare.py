@@ -41,11 +41,10 @@ def run(
 @app.command()
 def report(folder: Folder) -> None:
     """Write the report of a study, finished or not: one HTML page, tables as CSV and LaTeX, figures."""
-    from rich.console import Console
-
+    from chromalab.cli.studies import make_console
     from chromalab.cli.studies import report as write
 
-    write(Console(), folder)
+    write(make_console(), folder)
 
 
 @app.command()

@@ -7,29 +7,37 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from chromalab.compare.analysis import analyse
+from chromalab.compare.analysis.analyse import analyse
 from chromalab.compare.load import load_study
 from chromalab.compare.run import open_study, run_study
 from chromalab.metrics.registry import METRICS, metric_facts
 from chromalab.report.page import write_report
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from chromalab.compare.config import StudyConfig
-    from chromalab.compare.records import Analysis, DataRecord
+    from chromalab.compare.records import Analysis, DataRecord, SummaryRow
     from chromalab.training.settings import RuntimeSettings
 
+PIPE_WIDTH = 120
 _ARROWS = {"lower": "↓", "higher": "↑", "closer": "≈"}
 
 
 def execute(config: StudyConfig, out: Path, runtime: RuntimeSettings) -> None:
     """Run a study to its end, and write and announce its report."""
-    console = Console()
+    console = make_console()
     study = open_study(config, out, runtime)
     _tell_photos(console, study.record.data, study.folder.skipped_csv)
     run_study(study, runtime)
     report(console, out)
+
+
+def make_console() -> Console:
+    """Return a console that gives tables room where nobody's window sets the width."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, PIPE_WIDTH))
 
 
 def report(console: Console, folder: Path) -> None:
@@ -37,7 +45,8 @@ def report(console: Console, folder: Path) -> None:
     study = load_study(folder)
     analysis = analyse(study, metric_facts())
     paths = write_report(folder, analysis, study.record)
-    console.print(_summary_table(analysis))
+    for table in _summary_tables(analysis):
+        console.print(table)
     for claim in analysis.claims:
         console.print(f"[bold]{claim.id}[/] {claim.claim}: [bold]{claim.verdict}[/]", highlight=False)
     console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
@@ -53,20 +62,23 @@ def _tell_photos(console: Console, data: DataRecord, skipped_csv: Path) -> None:
         console.print(f"{data.n_skipped} skipped ({reasons}): see {skipped_csv}", soft_wrap=True, highlight=False)
 
 
-def _summary_table(analysis: Analysis) -> Table:
-    """Return a table of means: a row for each objective, a column for each metric."""
-    shown = [metric for metric in analysis.metrics if any(row.metric == metric.name for row in analysis.summary)]
-    table = Table(title=analysis.study)
-    table.add_column("objective")
-    table.add_column("space")
-    for metric in shown:
-        table.add_column(f"{METRICS[metric.name].label} {_ARROWS[metric.direction]}", justify="right")
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    for cell in analysis.summary:
-        value = "–" if cell.mean is None else f"{cell.mean:.4g}"
-        rows.setdefault((cell.objective, cell.color_space), {})[cell.metric] = (
-            f"[bold]{value}[/]" if cell.best else value
-        )
-    for (objective, space), values in rows.items():
-        table.add_row(objective, space, *(values.get(metric.name, "–") for metric in shown))
-    return table
+def _summary_tables(analysis: Analysis) -> Iterator[Table]:
+    """Give a table of means for each colour space: a row for each metric, a column for each objective and bound."""
+    cells = {(row.metric, row.color_space, row.objective): row for row in analysis.summary}
+    for space in analysis.color_spaces:
+        table = Table(title=f"{analysis.study}, {space}: means over photos and seeds")
+        table.add_column("metric", no_wrap=True)
+        columns = [(name, space) for name in analysis.objectives] + [("grey", "-"), ("truth", "-")]
+        for name, _ in columns:
+            table.add_column(name, justify="right", overflow="fold")
+        for metric in analysis.metrics:
+            row = [cells.get((metric.name, where, name)) for name, where in columns]
+            if any(row):
+                table.add_row(f"{METRICS[metric.name].label} {_ARROWS[metric.direction]}", *map(_cell, row))
+        yield table
+
+
+def _cell(row: SummaryRow | None) -> str:
+    if row is None or row.mean is None:
+        return "–"
+    return f"[bold]{row.mean:.4g}[/]" if row.best else f"{row.mean:.4g}"

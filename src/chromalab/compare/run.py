@@ -23,7 +23,7 @@ from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.writing import write_png
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import CHECKPOINT
-from chromalab.training.hardware import make_fabric
+from chromalab.training.fabric import make_fabric
 from chromalab.training.loop import TrainingJob, TrainingOutcome, train
 from chromalab.training.settings import RuntimeSettings, settings_sha256
 

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from chromalab.compare.differences import MARGIN
+from chromalab.compare.analysis.differences import MARGIN
 from chromalab.report.numbers import ARROWS, MINUS, format_significant, space_label
 from chromalab.report.style import INK, MUTED, RULE, ZONE, Drawing, canvas, finish
 

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Literal
 
-from chromalab.compare.differences import MIN_PHOTOS, MIN_SEEDS, enough
+from chromalab.compare.analysis.differences import MIN_PHOTOS, MIN_SEEDS, enough
 from chromalab.report.forest import EQUIVALENCE_PERCENT
 from chromalab.report.numbers import listing, plural, space_label
 from chromalab.report.tables import best_mean, confounds, summary_lookup

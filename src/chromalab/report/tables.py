@@ -6,8 +6,8 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from chromalab.compare.differences import enough
-from chromalab.compare.measured import best_of
+from chromalab.compare.analysis.differences import enough
+from chromalab.compare.analysis.measured import best_of
 from chromalab.report.numbers import decimals_for, format_interval, format_number
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from chromalab.report.curves import CRITIC, SHARE, seed_mean
 from chromalab.report.numbers import format_significant, plural, space_label
@@ -143,6 +143,8 @@ def _finish_axes(axes: Axes, title: str, runs: Sequence[RunCurves], column: str 
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
     if column is not None and _spans_decades(runs, column):
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # no powers: math text is off
+        axes.yaxis.set_minor_formatter(NullFormatter())
     horizontal_rules(axes)
 
 

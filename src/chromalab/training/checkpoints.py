@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save
 
 from chromalab.core.errors import UsageError
-from chromalab.core.files import atomic_writer, write_bytes
+from chromalab.core.files import write_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +27,9 @@ def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
 
     There are no generator states in it: every random decision is seeded by its step (see `core.seeds`).
     """
-    with atomic_writer(folder / CHECKPOINT) as file:
-        torch.save(state, file)
+    buffer = io.BytesIO()  # torch.save hides from its caller why a file could not be written
+    torch.save(state, buffer)
+    write_bytes(folder / CHECKPOINT, buffer.getvalue())
 
 
 def load_checkpoint(folder: Path, settings_sha256: str) -> dict[str, Any] | None:

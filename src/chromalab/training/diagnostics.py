@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 def gradient_shares(objective: Objective, values: dict[str, Tensor], preds: Tensor) -> dict[str, float]:
     """Return each term's share of the gradient that reaches the network's output: its norm over the sum of norms."""
+    if len(objective.specs) == 1:
+        return {objective.specs[0].name: 1.0}
     norms = {
         spec.name: float(
             torch.autograd.grad(spec.weight * values[spec.name].mean(), preds, retain_graph=True)[0].norm()

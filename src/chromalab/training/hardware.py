@@ -1,18 +1,13 @@
-"""Devices, precision and threads, chosen on purpose."""
+"""Devices and threads, chosen on purpose."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 
 from chromalab.core.errors import UsageError
-
-if TYPE_CHECKING:
-    from chromalab.training.settings import RuntimeSettings
 
 
 def physical_cores() -> int:
@@ -27,23 +22,6 @@ def physical_cores() -> int:
     siblings = {Path(topology.format(cpu)) for cpu in allowed}
     cores = {path.read_text() for path in siblings if path.exists()}
     return max(1, min(len(allowed), len(cores) or len(allowed)))
-
-
-def make_fabric(runtime: RuntimeSettings) -> Fabric:
-    """Set the threads and return Lightning Fabric for the device and precision that `runtime` asks for.
-
-    Raises:
-        UsageError: the device is not there or not known.
-    """
-    torch.set_num_threads(runtime.threads or physical_cores())
-    device = choose_device(runtime.device)
-    on_cuda = device == "cuda"
-    precision = runtime.precision
-    if precision == "auto":
-        precision = "bf16-mixed" if on_cuda else "32-true"
-    if precision == "16-mixed" and not on_cuda:
-        raise UsageError("precision 16-mixed needs CUDA: use 32-true on a CPU")
-    return Fabric(accelerator=device, devices=1, precision=precision)
 
 
 def choose_device(name: str) -> str:

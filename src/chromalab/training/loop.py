@@ -20,7 +20,7 @@ from chromalab.losses.compose import Objective
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import load_checkpoint, save_checkpoint, save_model, weights_sha256
 from chromalab.training.diagnostics import check_finite, gradient_shares
-from chromalab.training.hardware import make_fabric
+from chromalab.training.fabric import make_fabric
 from chromalab.training.logbook import Logbook, Row
 from chromalab.training.opponent import Opponent
 from chromalab.training.samples import draw_samples
@@ -107,7 +107,7 @@ def train(
     feed = CropFeed(photos, crop_px=settings.crop_px, batch_size=settings.batch_size, seed=job.seed)
     fingerprint = job.sha256(photos)
     first_step, rows = players.restore(job.folder, fingerprint)
-    logbook = Logbook(job.folder, rows, tensorboard=runtime.tensorboard, first_step=first_step)
+    logbook = Logbook(job.folder, rows, tensorboard=runtime.tensorboard)
     if advance is not None and first_step:
         advance(first_step * settings.batch_size)
 
@@ -122,7 +122,7 @@ def train(
         values = players.objective(batch)
         total = players.objective.total(values)
         check_finite(values | ({"critic": critic_loss.total} if critic_loss is not None else {}), step)
-        if step % runtime.log_every == 0 or last:
+        if runtime.logs(step, settings.steps):
             shares = gradient_shares(players.objective, values, batch.preds)
             logbook.add(step_row(step, settings, total, values, shares, critic_loss))
 
@@ -132,7 +132,7 @@ def train(
         players.optimizer.step()
 
         if samples is not None and (last or (runtime.sample_every and (step + 1) % runtime.sample_every == 0)):
-            logbook.picture(step + 1, draw_samples(players.colorizer, samples, job.folder / "samples", step + 1))
+            draw_samples(players.colorizer, samples, job.folder / "samples", step + 1)
         if not last and time.monotonic() - saved >= runtime.checkpoint_every_s:
             logbook.save()
             players.save(job.folder, fingerprint, step + 1, logbook.rows)
@@ -140,7 +140,7 @@ def train(
         if advance is not None:
             advance(settings.batch_size, note=f"loss {float(total.detach()):.4g}")
 
-    logbook.close()
+    logbook.save()
     save_model(job.folder, players.colorizer)
     return TrainingOutcome(
         players.colorizer.eval(),

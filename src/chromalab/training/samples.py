@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from chromalab.nets.unet import Colorizer
 
 
-def draw_samples(colorizer: Colorizer, photos: NDArray[np.uint8], folder: Path, step: int) -> NDArray[np.uint8]:
-    """Colorize `photos` (K, H, W, 3), write a sheet with a row for each (grey, truth, output), and return it."""
+def draw_samples(colorizer: Colorizer, photos: NDArray[np.uint8], folder: Path, step: int) -> None:
+    """Colorize `photos` (K, H, W, 3), write a sheet with a row for each (grey, truth, output)."""
     device = next(colorizer.parameters()).device
     rgb = torch.tensor(photos).to(device).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():
@@ -26,6 +26,4 @@ def draw_samples(colorizer: Colorizer, photos: NDArray[np.uint8], folder: Path, 
         grey = colorizer.space.decode(lightness, colorizer.space.grey(lightness)).clamp(0, 1)
         output = colorizer.colorize(rgb)
     sheet = torch.cat([torch.cat(list(column), dim=1) for column in (grey, rgb, output)], dim=2)
-    picture: NDArray[np.uint8] = (sheet * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    write_png(folder / f"step_{step:06d}.png", picture)
-    return picture
+    write_png(folder / f"step_{step:06d}.png", (sheet * 255).round().byte().permute(1, 2, 0).cpu().numpy())

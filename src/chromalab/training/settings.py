@@ -104,7 +104,8 @@ class RuntimeSettings(Record):
         precision: `auto` is float32 on a CPU and mixed bfloat16 on CUDA.
         threads: CPU threads of PyTorch; 0 takes the physical cores. Results on a CPU are bit for bit the same only at
             the same number of threads.
-        log_every: steps between two rows of train.csv.
+        log_every: steps between two rows of train.csv; 0 gives twenty rows to a short run, one every 50 steps to a
+            long one.
         sample_every: steps between two sample pictures; 0 draws them at the end only.
         checkpoint_every_s: seconds between two checkpoints.
         tensorboard: write event files beside the CSV.
@@ -113,10 +114,15 @@ class RuntimeSettings(Record):
     device: str = "auto"
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = "auto"
     threads: int = Field(default=0, ge=0)
-    log_every: int = Field(default=25, ge=1)
+    log_every: int = Field(default=0, ge=0)
     sample_every: int = Field(default=0, ge=0)
     checkpoint_every_s: float = Field(default=60.0, ge=0)
     tensorboard: bool = True
+
+    def logs(self, step: int, steps: int) -> bool:
+        """Return whether `step` of `steps` gets a row; the last one always does."""
+        every = self.log_every or max(1, min(50, steps // 20))
+        return step % every == 0 or step + 1 == steps
 
 
 def settings_sha256(*parts: object) -> str:

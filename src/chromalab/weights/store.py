@@ -75,8 +75,8 @@ def find_weights(name: str) -> Path:
     record = stored_weights(name)
     if record is None:
         raise MissingWeightsError(
-            f"the weights '{name}' are not in {weights_folder()}: run `chromalab weights add {entry.url}`, or get that "
-            f"file yourself and run `chromalab weights add {entry.file_name}`"
+            f"the weights '{name}' have not been added: run `chromalab weights add {entry.url}`, or get that file "
+            f"yourself and run `chromalab weights add {entry.file_name}`"
         )
     path = weights_folder() / record.file
     if not path.is_file() or sha256_file(path) != record.sha256:

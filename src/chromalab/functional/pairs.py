@@ -1,0 +1,40 @@
+"""What every formula on two pictures asks of them, and roots whose gradient is finite at zero."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def check_pair(preds: Tensor, target: Tensor) -> None:
+    """Refuse what is not a pair of equally shaped RGB batches (B, 3, H, W) of floats.
+
+    Raises:
+        ValueError: the shapes differ or are no RGB batches, or the values are no floats.
+    """
+    check_rgb(preds)
+    check_rgb(target)
+    if preds.shape != target.shape:
+        raise ValueError(f"preds and target must have one shape, not {tuple(preds.shape)} and {tuple(target.shape)}")
+
+
+def check_rgb(rgb: Tensor) -> None:
+    """Refuse what is not an RGB batch (B, 3, H, W) of floats.
+
+    Raises:
+        ValueError: the shape or the type is another.
+    """
+    if rgb.ndim != 4 or rgb.shape[1] != 3 or 0 in rgb.shape[2:]:
+        raise ValueError(f"expected a batch of RGB pictures (B, 3, H, W), not {tuple(rgb.shape)}")
+    if not rgb.is_floating_point():
+        raise ValueError(f"expected floats in [0, 1], not {rgb.dtype}: divide 8-bit pictures by 255")
+
+
+def safe_sqrt(x: Tensor) -> Tensor:
+    """Return the square root of x >= 0, with gradient 0 where x is 0 (there the true one is infinite)."""
+    positive = x > 0
+    return torch.where(positive, torch.where(positive, x, 1.0).sqrt(), 0.0)

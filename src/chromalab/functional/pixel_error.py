@@ -1,0 +1,55 @@
+"""Errors of single pixel values: MAE, MSE and PSNR on RGB in [0, 1]."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from chromalab.functional.pairs import check_pair
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def mean_absolute_error(preds: Tensor, target: Tensor) -> Tensor:
+    """Return mean |preds - target| over channels and pixels, in [0, 1].
+
+    Args:
+        preds: RGB (B, 3, H, W) in [0, 1].
+        target: the same shape and range.
+
+    Returns:
+        (B,). At equality the gradient is 0.
+    """
+    check_pair(preds, target)
+    return (preds - target).abs().mean(dim=(1, 2, 3))
+
+
+def mean_squared_error(preds: Tensor, target: Tensor) -> Tensor:
+    """Return mean (preds - target)^2 over channels and pixels, in [0, 1].
+
+    Args:
+        preds: RGB (B, 3, H, W) in [0, 1].
+        target: the same shape and range.
+
+    Returns:
+        (B,).
+    """
+    check_pair(preds, target)
+    return (preds - target).square().mean(dim=(1, 2, 3))
+
+
+def peak_signal_to_noise_ratio(preds: Tensor, target: Tensor) -> Tensor:
+    """Return 10 log10(1 / MSE) in dB, the peak being 1.
+
+    Args:
+        preds: RGB (B, 3, H, W) in [0, 1].
+        target: the same shape and range.
+
+    Returns:
+        (B,), in [0, inf]. Identical pictures have inf, with gradient 0.
+    """
+    mse = mean_squared_error(preds, target)
+    differs = mse > 0
+    return torch.where(differs, -10 * torch.where(differs, mse, 1.0).log10(), torch.inf)

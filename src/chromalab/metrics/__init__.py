@@ -1,0 +1,1 @@
+"""How good a colourised photograph is: named metrics with their facts, and the scorer that computes them together."""

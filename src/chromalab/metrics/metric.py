@@ -1,0 +1,125 @@
+"""What a metric is: facts that stand in tables, and a value for each photo or for a whole set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self
+
+from chromalab.metrics.facts import Direction, MetricFacts, Role, SetValue
+from chromalab.metrics.photo_view import PhotoView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A metric's facts.
+
+    Attributes:
+        name: permanent registry name.
+        label: name in tables.
+        unit: unit in tables, empty for a bare number.
+        direction: what is better.
+        low: the least possible value.
+        high: the largest possible value, infinite where there is no bound.
+        role: what the metric looks at.
+        formula: the formula in one line.
+        source: where it was published, or whose definition it is.
+        network: the network it needs, by its name in the weights manifest.
+        note: what a reader must not miss.
+    """
+
+    name: str
+    label: str
+    unit: str = ""
+    direction: Direction
+    low: float = 0.0
+    high: float = math.inf
+    role: Role
+    formula: str
+    source: str
+    network: str | None = None
+    note: str = ""
+
+    @property
+    def per_photo(self) -> bool:
+        """Whether every photo has a value of its own."""
+        return isinstance(self, PhotoMetric)
+
+    @property
+    def facts(self) -> MetricFacts:
+        """The facts as a record."""
+        return MetricFacts(
+            name=self.name,
+            label=self.label,
+            unit=self.unit,
+            direction=self.direction,
+            per_photo=self.per_photo,
+            role=self.role,
+            network=self.network,
+            note=self.note,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoMetric(Metric):
+    """A metric with a value for every photo; the value of a set is the mean over its photos.
+
+    Attributes:
+        measure: prediction and target, as views of B photos of one size -> (B,) on float64 or float32.
+        smallest_side_px: the least side of a photo for which the metric is defined.
+    """
+
+    measure: Callable[[PhotoView, PhotoView], Tensor]
+    smallest_side_px: int = 1
+
+    def __call__(self, preds: Tensor, target: Tensor) -> Tensor:
+        """Return the metric of every pair, (B,).
+
+        To compute several metrics, or the same one often, use `PhotoScorer`: it loads networks once and shares work.
+
+        Args:
+            preds: RGB (B, 3, H, W) in [0, 1].
+            target: the same shape and range.
+
+        Raises:
+            MissingWeightsError: the metric's network is not on this machine.
+            ValueError: the shapes differ, or the photos are too small.
+        """
+        if reason := self.reason_against(*preds.shape[-2:]):
+            raise ValueError(reason)
+        return self.measure(PhotoView(preds), PhotoView(target))
+
+    def reason_against(self, height: int, width: int) -> str | None:
+        """Say why photos of this size have no value, or return None where they have one."""
+        if min(height, width) >= self.smallest_side_px:
+            return None
+        return f"{self.label} needs at least {self.smallest_side_px} px on each side, not {width}x{height}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetMetric(Metric):
+    """A metric of a whole set of photos.
+
+    Attributes:
+        accumulator: makes an accumulator of the empty set.
+    """
+
+    accumulator: Callable[[], SetAccumulator]
+
+
+class SetAccumulator(Protocol):
+    """Collects a set's photos in their order, in memory that does not grow with their number."""
+
+    def update(self, preds: PhotoView, target: PhotoView) -> None:
+        """Add B photos."""
+
+    def merge(self, other: Self) -> None:
+        """Add the photos of `other` after those that are here."""
+
+    def compute(self) -> SetValue:
+        """Return the value of the photos so far."""

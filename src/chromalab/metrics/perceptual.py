@@ -1,0 +1,51 @@
+"""Distances between what trained networks see in prediction and target."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chromalab.functional.feature_distance import feature_distance
+from chromalab.metrics.metric import PhotoMetric
+from chromalab.metrics.networks import LITE0
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from chromalab.metrics.photo_view import PhotoView
+
+
+def _distance(preds: PhotoView, target: PhotoView, *, network: str) -> Tensor:
+    weights = preds.networks[network].channel_weights
+    return feature_distance(preds.taps(network), target.taps(network), weights)
+
+
+def _lpips(trunk: str, label: str, network: str, smallest_side_px: int) -> PhotoMetric:
+    return PhotoMetric(
+        name=f"lpips_{trunk}",
+        label=f"LPIPS-{label}",
+        direction="lower",
+        role="perceptual",
+        formula="sum_l mean_hw sum_c w_lc (f_lc(prediction) - f_lc(target))^2, f of unit length over channels",
+        source="Zhang et al. 2018, eq. 1, linear weights version 0.1",
+        network=network,
+        note="calibrated on blur, noise and the like, not on colour",
+        measure=partial(_distance, network=network),
+        smallest_side_px=smallest_side_px,
+    )
+
+
+PERCEPTUAL_LITE0 = PhotoMetric(
+    name="perceptual_lite0",
+    label="Perceptual-Lite0",
+    direction="lower",
+    high=20.0,
+    role="perceptual",
+    formula="sum_l mean_hw sum_c (f_lc(prediction) - f_lc(target))^2, f of unit length, five taps of Lite0",
+    source="this project: the form of LPIPS with all weights 1; it is not LPIPS",
+    network=LITE0,
+    measure=partial(_distance, network=LITE0),
+)
+LPIPS_ALEX = _lpips("alex", "Alex", "alexnet", 31)
+LPIPS_SQUEEZE = _lpips("squeeze", "Squeeze", "squeezenet1_1", 17)
+LPIPS_VGG = _lpips("vgg", "VGG", "vgg16", 16)

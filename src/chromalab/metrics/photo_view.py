@@ -1,0 +1,73 @@
+"""Photographs as metrics see them: with everything that is computed of one side alone, each thing once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from chromalab.color.spaces import rgb_to_lab
+from chromalab.functional.colorfulness import colorfulness, mean_chroma
+from chromalab.functional.pairs import check_rgb
+from chromalab.metrics.networks import LITE0, Networks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+_BAND_PIXELS = 2**16
+
+
+class PhotoView:
+    """B photographs of one size, predictions or truths, and what metrics have computed of them so far.
+
+    A view of the true photographs serves any number of predictions.
+
+    Args:
+        rgb: (B, 3, H, W) in [0, 1].
+        networks: where feature metrics find their networks; of one's own where it is left out.
+    """
+
+    def __init__(self, rgb: Tensor, networks: Networks | None = None) -> None:
+        check_rgb(rgb)
+        self.rgb = rgb
+        self.networks = networks or Networks(rgb.device)
+        self._taps: dict[str, Sequence[Tensor]] = {}
+
+    @cached_property
+    def exact(self) -> Tensor:
+        """The photographs in float64: float32 rounds the variances of flat regions that SSIM divides by."""
+        return self.rgb.double()
+
+    @cached_property
+    def lab(self) -> Tensor:
+        """CIELAB under D65, (B, 3, H, W), float64; converted in bands of rows, for the memory of what is between."""
+        rows = max(1, _BAND_PIXELS // (len(self.rgb) * self.rgb.shape[-1]))
+        return torch.cat([rgb_to_lab(band) for band in self.exact.split(rows, dim=2)], dim=2)
+
+    @cached_property
+    def colorfulness(self) -> Tensor:
+        """Hasler and Süsstrunk's colorfulness, (B,)."""
+        return colorfulness(self.exact)
+
+    @cached_property
+    def chroma(self) -> Tensor:
+        """Mean chroma, (B,)."""
+        return mean_chroma(self.lab)
+
+    def taps(self, network: str) -> Sequence[Tensor]:
+        """Return what the network `network` sees: its taps, (B, C_l, H_l, W_l) each, float32.
+
+        Raises:
+            MissingWeightsError: the network is not on this machine.
+        """
+        if network not in self._taps:
+            self._taps[network] = self.networks[network].trunk.taps(self.rgb.float())
+        return self._taps[network]
+
+    @property
+    def lite0_pooled(self) -> Tensor:
+        """The spatial mean of EfficientNet-Lite0's fifth tap, (B, 320)."""
+        return self.taps(LITE0)[-1].mean(dim=(2, 3))

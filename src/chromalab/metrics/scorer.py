@@ -1,0 +1,132 @@
+"""All metrics of many photographs at once: networks loaded once, shared work done once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from chromalab.core.errors import MissingWeightsError
+from chromalab.metrics.metric import Metric, PhotoMetric, SetAccumulator, SetMetric
+from chromalab.metrics.networks import Networks
+from chromalab.metrics.photo_view import PhotoView
+from chromalab.metrics.registry import METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+
+class PhotoScorer:
+    """Computes metrics of predictions against true photographs.
+
+    >>> scorer = PhotoScorer(["mae", "ssim"])
+    >>> grey, white = torch.full((1, 3, 16, 16), 0.5), torch.ones(1, 3, 16, 16)
+    >>> {name: round(float(values), 3) for name, values in scorer.score(grey, white).items()}
+    {'mae': 0.5, 'ssim': 0.8}
+
+    Args:
+        names: the metrics, every one of the registry where it is left out; their order is the registry's.
+        device: where everything is computed; photographs are moved there.
+
+    Attributes:
+        metrics: the metrics that can be computed here.
+        unavailable: the others, with the reason.
+
+    Raises:
+        UnknownNameError: a name that no metric has.
+    """
+
+    def __init__(self, names: Sequence[str] | None = None, *, device: str | torch.device = "cpu") -> None:
+        wanted = {METRICS[name].name for name in names} if names is not None else set(METRICS)
+        self.device = torch.device(device)
+        self.networks = Networks(self.device)
+        self.unavailable: dict[str, str] = {}
+        self.metrics: dict[str, Metric] = {}
+        for name, metric in METRICS.items():
+            if name in wanted:
+                self._admit(metric)
+
+    def _admit(self, metric: Metric) -> None:
+        try:
+            if metric.network is not None:
+                _ = self.networks[metric.network]
+        except MissingWeightsError as error:
+            self.unavailable[metric.name] = str(error)
+        else:
+            self.metrics[metric.name] = metric
+
+    def view(self, rgb: Tensor) -> PhotoView:
+        """Return photographs (B, 3, H, W) in [0, 1] as `score` takes them, to be used against several predictions."""
+        return PhotoView(rgb.to(self.device), self.networks)
+
+    def new_sets(self) -> dict[str, SetAccumulator]:
+        """Return an empty accumulator for every metric of a whole set."""
+        return {name: metric.accumulator() for name, metric in self.metrics.items() if isinstance(metric, SetMetric)}
+
+    def too_small(self, height: int, width: int) -> dict[str, str]:
+        """Return the metrics that photographs of this size have no value for, with the reason."""
+        reasons = {
+            name: metric.reason_against(height, width)
+            for name, metric in self.metrics.items()
+            if isinstance(metric, PhotoMetric)
+        }
+        return {name: reason for name, reason in reasons.items() if reason is not None}
+
+    @torch.inference_mode()
+    def score(
+        self, preds: Tensor | PhotoView, target: Tensor | PhotoView, sets: Mapping[str, SetAccumulator] | None = None
+    ) -> dict[str, Tensor]:
+        """Return every per-photo metric of B pairs, and add the pairs to `sets`.
+
+        The values do not depend on how photos are divided into batches, up to the rounding of float32 in networks.
+
+        Args:
+            preds: RGB (B, 3, H, W) in [0, 1], or a view of it.
+            target: the same shape and range, or a view of it.
+            sets: accumulators from `new_sets`.
+
+        Returns:
+            Metric -> (B,) on the CPU, float64, without the metrics for which the photos are too small. PSNR is
+            infinite for identical pictures; nothing is ever NaN.
+        """
+        first = preds if isinstance(preds, PhotoView) else self.view(preds)
+        second = target if isinstance(target, PhotoView) else self.view(target)
+        if first.rgb.shape != second.rgb.shape:
+            raise ValueError(f"preds {tuple(first.rgb.shape)} and target {tuple(second.rgb.shape)} differ in shape")
+        if sets is not None:
+            self.collect(first, second, sets)
+        left_out = self.too_small(*first.rgb.shape[-2:])
+        return {
+            name: metric.measure(first, second).double().cpu()
+            for name, metric in self.metrics.items()
+            if isinstance(metric, PhotoMetric) and name not in left_out
+        }
+
+    @torch.inference_mode()
+    def collect(self, preds: PhotoView, target: PhotoView, sets: Mapping[str, SetAccumulator]) -> None:
+        """Add B pairs to `sets`, after those that are there."""
+        for accumulator in sets.values():
+            accumulator.update(preds, target)
+
+    @torch.inference_mode()
+    def score_truth(self, target: Tensor | PhotoView) -> dict[str, Tensor]:
+        """Return what metrics with direction `closer` say of the true photographs, which is what to come close to.
+
+        Args:
+            target: RGB (B, 3, H, W) in [0, 1], or a view of it.
+
+        Returns:
+            Metric -> (B,) on the CPU, float64.
+        """
+        view = target if isinstance(target, PhotoView) else self.view(target)
+        return {
+            name: metric.measure(view, view).double().cpu()
+            for name, metric in self.metrics.items()
+            if isinstance(metric, PhotoMetric) and metric.direction == "closer"
+        }
+
+    def weights(self) -> dict[str, str]:
+        """Return the SHA-256 of every weight file behind the metrics, by its name in the manifest."""
+        return self.networks.sha256()

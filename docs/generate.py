@@ -11,14 +11,23 @@ import typer.main
 
 from chromalab.cli.main import app
 from chromalab.color.spaces import SPACES
+from chromalab.compare.analysis.analyse import analyse
+from chromalab.compare.load import load_study
 from chromalab.losses.registry import LOSSES
-from chromalab.metrics.registry import METRICS
+from chromalab.metrics.registry import METRICS, metric_facts
 from chromalab.nets.encoders import ENCODERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from chromalab.compare.records import Analysis, StudyRecord, SummaryRow
+
 FOLDER = Path(__file__).parent / "reference"
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "photos96"
+READING = (
+    "Means over photographs and seeds with 95% intervals. Bold: the best, and what it does not significantly beat. "
+    "† the metric looks through the network that the objective was trained on."
+)
 GENERATED = "<!-- Written by docs/generate.py from the code: run `make docs`, don't edit. -->"
 
 
@@ -81,6 +90,51 @@ def networks_page() -> str:
     return page("Training spaces and encoders", "", "\n\n".join(tables))
 
 
+def results_page() -> str:
+    """Return the page of the study whose records are committed, analysed anew."""
+    study = load_study(RESULTS)
+    analysis = analyse(study, metric_facts())
+    data, record = study.record.data, study.record
+    lead = (
+        f"{record.note} {data.n_train:,} photographs to train on, {data.n_test} to test on, seeds "
+        f"{', '.join(map(str, record.seeds))}; {record.encoder}, {record.parameters:,} weights. The records are in "
+        "`results/photos96`, with the study file that made them."
+    )
+    objectives = [(f"`{entry.id}`", f"`{entry.formula}`") for entry in record.objectives]
+    claims = [(row.id, row.claim, f"**{row.verdict}**", row.summary) for row in analysis.claims]
+    parts = (
+        table(("objective", "formula"), objectives),
+        READING,
+        table(("metric", *analysis.objectives, "grey", "truth"), _results(analysis, record)),
+        table(("", "claim", "verdict", "numbers"), claims),
+    )
+    return page(record.title, lead, "\n\n".join(parts))
+
+
+def _results(analysis: Analysis, record: StudyRecord) -> Iterator[tuple[str, ...]]:
+    arrows = {"lower": "↓", "higher": "↑", "closer": "≈ truth"}
+    cells = {(row.metric, row.objective): row for row in analysis.summary}
+    confounded = {(judge, entry.id) for entry in record.objectives for judge in entry.judges_trained_on}
+    for metric in analysis.metrics:
+        row = [cells.get((metric.name, name)) for name in (*analysis.objectives, "grey", "truth")]
+        if any(row):
+            yield (
+                f"{metric.label} {arrows[metric.direction]}",
+                *(
+                    _result(cell, dagger=cell is not None and (metric.name, cell.objective) in confounded)
+                    for cell in row
+                ),
+            )
+
+
+def _result(cell: SummaryRow | None, *, dagger: bool) -> str:
+    if cell is None or cell.mean is None:
+        return "–"
+    mean = f"**{cell.mean:.4g}**" if cell.best else f"{cell.mean:.4g}"
+    interval = "" if cell.ci_low is None or cell.n_seeds == 0 else f" [{cell.ci_low:.4g}, {cell.ci_high:.4g}]"
+    return mean + ("†" if dagger else "") + interval
+
+
 def commands_page() -> str:
     """Return the page of all commands with their options."""
     return page("Commands", "Exit codes: 0 done, 1 partly failed, 2 wrong use.", "\n\n".join(_commands()))
@@ -125,6 +179,7 @@ PAGES = {
     "metrics.md": metrics_page,
     "networks.md": networks_page,
     "commands.md": commands_page,
+    "photos96.md": results_page,
 }
 
 

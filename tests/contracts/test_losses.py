@@ -124,7 +124,7 @@ def test_the_gradient_is_that_of_finite_differences(term: LossTerm, critic: nn.M
     def along(step: float) -> Tensor:
         preds = start + step * direction
         value: Tensor = term(ColorBatch(SPACE, lightness, preds, target, rgb, critic))
-        return value.sum()
+        return value.sum().detach()
 
     preds = start.clone().requires_grad_()
     term(ColorBatch(SPACE, lightness, preds, target, rgb, critic)).sum().backward()

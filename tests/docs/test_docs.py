@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from chromalab.compare.config import load_config, smoke
+from chromalab.compare.records import RunRecord
 from docs.generate import FOLDER, PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,8 +28,21 @@ def test_links_lead_to_files(path: Path) -> None:
             assert (path.parent / target).exists(), target
 
 
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    small = smoke(load_config(ROOT / "configs" / "quick.yaml")).model_copy(
+        update={"seeds": [0], "objectives": {"l2": "l2"}}
+    )
+    monkeypatch.setattr("chromalab.compare.config.load_config", lambda path: small)
+    names: dict[str, object] = {}
+    exec(code, names)  # noqa: S102 - it is our own README
+    assert [record.run_id for record in cast("list[RunRecord]", names["records"])] == ["l2-lab-s0"]
+
+
 def test_every_command_of_the_readme_exists() -> None:
     commands = set(re.findall(r"^## `(chromalab [a-z ]+)`", PAGES["commands.md"](), flags=re.MULTILINE))
-    for line in re.findall(r"^chromalab ((?:[a-z]+ ?)+)", (ROOT / "README.md").read_text(), flags=re.MULTILINE):
+    blocks = "".join(re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL))
+    for line in re.findall(r"^chromalab ((?:[a-z]+ ?)+)", blocks, flags=re.MULTILINE):
         words = line.split()
         assert any(f"chromalab {' '.join(words[:count])}" in commands for count in (1, 2)), line

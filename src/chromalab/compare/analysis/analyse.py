@@ -49,6 +49,7 @@ def analyse(study: LoadedStudy, facts: Sequence[MetricFacts]) -> Analysis:
         rows = difference_rows(cell, objectives)
         summary += summary_rows(cell, objectives, rows)
         differences += rows
+    bounds = [row for metric in metrics for row in bound_rows(study.bounds, metric)]
     return Analysis(
         study=study.record.name,
         level=LEVEL,
@@ -57,12 +58,17 @@ def analyse(study: LoadedStudy, facts: Sequence[MetricFacts]) -> Analysis:
         objectives=objectives,
         color_spaces=study.record.color_spaces,
         metrics=metrics,
-        summary=summary + [row for metric in metrics for row in bound_rows(study.bounds, metric)],
+        summary=[_counted(row, study.record.data.n_test) for row in (*summary, *bounds)],
         differences=differences,
         claims=claim_rows(Evidence(study.record, measured, differences)),
         missing_runs=list(study.missing),
         unavailable=_unavailable(study, facts),
     )
+
+
+def _counted(row: SummaryRow, n_test: int) -> SummaryRow:
+    """Let a row without a value count the photographs that were not enough for one, instead of none."""
+    return row if row.mean is not None else row.model_copy(update={"n_photos": n_test})
 
 
 def summary_rows(

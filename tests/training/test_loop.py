@@ -16,6 +16,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from chromalab.core.errors import NonFiniteError, OutputError, UsageError
+from chromalab.core.progress import Advance
 from chromalab.data.photoset import PhotoSet
 from chromalab.losses.base import ColorBatch
 from chromalab.training import loop
@@ -32,7 +33,7 @@ class StopError(Exception):
     """Stands for a kill at a step."""
 
 
-def stop_at(step: int) -> loop.Advance:
+def stop_at(step: int) -> Advance:
     seen = 0
 
     def advance(items: int = 1, *, note: str = "") -> None:

@@ -110,7 +110,7 @@ def smoke(config: StudyConfig) -> StudyConfig:
     return config.model_copy(
         update={
             "title": f"{config.title} (smoke test)",
-            "note": "A smoke test: two steps on tiny crops, with the perceptual loss at hand. Its numbers mean nothing.",
+            "note": "A smoke test: two steps on tiny crops, the perceptual loss at hand. Its numbers mean nothing.",
             "perceptual": "auto",
             "data": config.data.model_copy(update={"max_photos": min(config.data.max_photos or 24, 24)}),
             "seeds": config.seeds[:2],

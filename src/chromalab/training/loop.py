@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from chromalab.core.progress import Advance
     from chromalab.data.photoset import PhotoSet
     from chromalab.nets.unet import Colorizer
 
@@ -74,13 +75,6 @@ class TrainingOutcome:
     seconds: float
     device: str
     threads: int
-
-
-class Advance(Protocol):
-    """Told of every step: how many pictures it saw, and a short note."""
-
-    def __call__(self, items: int = 1, *, note: str = "") -> None:
-        """Count `items` pictures as done."""
 
 
 def train(

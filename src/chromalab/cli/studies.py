@@ -48,7 +48,8 @@ def report(console: Console, folder: Path) -> None:
     for table in _summary_tables(analysis):
         console.print(table)
     for claim in analysis.claims:
-        console.print(f"[bold]{claim.id}[/] {claim.claim}: [bold]{claim.verdict}[/]", highlight=False)
+        if claim.verdict != "not tested":
+            console.print(f"{claim.id}, {claim.claim}: [bold]{claim.verdict}[/]", highlight=False)
     console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
 
 

@@ -67,7 +67,7 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """A finished training: the network and what a record says of it."""
+    """A finished training: the network and what a record says of it; the time is that of all its parts."""
 
     colorizer: Colorizer
     initial_sha256: str
@@ -93,19 +93,18 @@ def train(
         NonFiniteError: a loss or gradient is not finite; the message names the term.
         OutputError: the folder can't be written.
     """
-    started = time.monotonic()
     settings, runtime = job.settings, job.runtime
     fabric = make_fabric(runtime)
     make_folder(job.folder)
     players = Players(fabric, job)
     feed = CropFeed(photos, crop_px=settings.crop_px, batch_size=settings.batch_size, seed=job.seed)
     fingerprint = job.sha256(photos)
-    first_step, rows = players.restore(job.folder, fingerprint)
+    first_step, rows, seconds_before = players.restore(job.folder, fingerprint)
     logbook = Logbook(job.folder, rows, tensorboard=runtime.tensorboard)
     if advance is not None and first_step:
         advance(first_step * settings.batch_size)
 
-    saved = time.monotonic()
+    started = saved = time.monotonic()
     for step in range(first_step, settings.steps):
         last = step + 1 == settings.steps
         set_rates(players.optimizer, settings, step)
@@ -129,8 +128,8 @@ def train(
             draw_samples(players.colorizer, samples, job.folder / "samples", step + 1)
         if not last and time.monotonic() - saved >= runtime.checkpoint_every_s:
             logbook.save()
-            players.save(job.folder, fingerprint, step + 1, logbook.rows)
             saved = time.monotonic()
+            players.save(job.folder, fingerprint, step + 1, logbook.rows, seconds_before + saved - started)
         if advance is not None:
             advance(settings.batch_size, note=f"loss {float(total.detach()):.4g}")
 
@@ -140,7 +139,7 @@ def train(
         players.colorizer.eval(),
         players.initial_sha256,
         players.encoder_start,
-        time.monotonic() - started,
+        seconds_before + time.monotonic() - started,
         str(fabric.device),
         torch.get_num_threads(),
     )
@@ -167,28 +166,29 @@ class Players:
         if norm is not None and fabric._precision.precision != "16-mixed":  # noqa: SLF001 - it has no public name
             check_finite({"the gradient of " + self.objective.formula: norm}, step)
 
-    def save(self, folder: Path, fingerprint: str, step: int, rows: list[Row]) -> None:
+    def save(self, folder: Path, fingerprint: str, step: int, rows: list[Row], seconds: float) -> None:
         """Write a checkpoint from which `restore` goes on at `step`."""
         state = {
             "settings_sha256": fingerprint,
             "step": step,
             "rows": rows,
+            "seconds": seconds,
             "colorizer": self.colorizer.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "opponent": None if self.opponent is None else self.opponent.state_dict(),
         }
         save_checkpoint(folder, state)
 
-    def restore(self, folder: Path, fingerprint: str) -> tuple[int, list[Row]]:
-        """Return the step to go on with and the rows logged before it, from the checkpoint where there is one."""
+    def restore(self, folder: Path, fingerprint: str) -> tuple[int, list[Row], float]:
+        """Load the checkpoint where there is one: the step to go on with, the rows and the seconds before it."""
         state = load_checkpoint(folder, fingerprint)
         if state is None:
-            return 0, []
+            return 0, [], 0.0
         self.colorizer.load_state_dict(state["colorizer"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.opponent is not None:
             self.opponent.load_state_dict(state["opponent"])
-        return state["step"], state["rows"]
+        return state["step"], state["rows"], state["seconds"]
 
 
 def make_batch(colorizer: Colorizer, crops: NDArray[np.uint8], device: torch.device) -> ColorBatch:

@@ -184,8 +184,19 @@ def _study_record(config: StudyConfig, objectives: list[ObjectiveRecord], photos
         encoder=config.training.network.encoder,
         encoder_start=start,
         parameters=count_parameters(network),
-        pictured=photos.record.test_photos[: config.pictured],
+        pictured=spread(photos.record.test_photos, config.pictured),
     )
+
+
+def spread(names: list[str], count: int) -> list[str]:
+    """Return up to `count` names from all over a list, for folders within a folder hold photos of one kind.
+
+    >>> spread(["a", "b", "c", "d", "e"], 2), spread(["a"], 3)
+    (['a', 'c'], ['a'])
+    """
+    if len(names) <= count:
+        return names
+    return [names[index * len(names) // count] for index in range(count)]
 
 
 def without_paths(config: StudyConfig) -> StudyConfig:

@@ -44,9 +44,9 @@ format: $(INSTALLED)  ## put the code into its form
 docs: $(INSTALLED)  ## regenerate the tables of the docs
 	$(BIN)/python docs/generate.py
 
-bench: $(INSTALLED)  ## measure speed and memory (minutes; leave the machine idle)
+bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leave the machine idle)
 	$(BIN)/python benchmarks/training.py
-	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/memory.py $(PHOTOS)
 	$(BIN)/python benchmarks/coverage.py
 
 clean:  ## remove the environment and caches, keep runs

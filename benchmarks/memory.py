@@ -1,6 +1,6 @@
 """Anonymous memory of a study, from few photos to many: it has to stay flat.
 
-    python benchmarks/memory.py FOLDER [--counts 500 7000]
+    python benchmarks/memory.py FOLDER [--counts 500 6900]
 
 Each count runs in a process of its own: the cache is built from that many photographs, a training of a few steps
 follows, and the largest RssAnon (as the kernel counts it; mapped file pages, which it can drop at will, are not in it)
@@ -78,7 +78,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--counts", type=int, nargs="+", default=[500, 7000])
+    parser.add_argument("--counts", type=int, nargs="+", default=[500, 6900])
     arguments = parser.parse_args()
     table = Table("photos", "peak RssAnon, MB", "of the first")
     first = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.compare.load import LoadedBound, LoadedRun, LoadedStudy, planned_runs, run_id
+from chromalab.compare.load import LoadedBound, LoadedRun, LoadedStudy, planned_runs
 from chromalab.compare.records import (
     BoundRecord,
     DataRecord,
@@ -17,6 +17,7 @@ from chromalab.compare.records import (
     RunRecord,
     SetValue,
     StudyRecord,
+    run_id,
 )
 
 if TYPE_CHECKING:

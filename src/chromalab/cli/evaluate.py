@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chromalab.cli.options import Device, Threads
+from chromalab.cli.options import ARROWS, Device, Threads
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from chromalab.evaluate.records import EvaluationRecord, MetricSummary
 
-_ARROWS = {"lower": "↓", "higher": "↑", "closer": "≈"}
 _LISTED = 10
 _PARTLY_FAILED = 1
 
@@ -82,7 +81,7 @@ def _table(record: EvaluationRecord) -> Table:
         if not _not_asked(summary):
             metric = METRICS[name]
             label = f"{metric.label} ({metric.unit})" if metric.unit else metric.label
-            table.add_row(label, _ARROWS[metric.direction], *_cells(summary))
+            table.add_row(label, ARROWS[metric.direction], *_cells(summary))
     return table
 
 

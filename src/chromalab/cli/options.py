@@ -10,6 +10,9 @@ import typer
 if TYPE_CHECKING:
     from chromalab.training.settings import RuntimeSettings
 
+ARROWS = {"lower": "↓", "higher": "↑", "closer": "≈"}
+"""What is better, in tables on the terminal."""
+
 Data = Annotated[
     Path | None, typer.Option("--data", help="Folder of photographs; the built-in samples where it is left out.")
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from chromalab.cli.options import ARROWS
 from chromalab.compare.analysis.analyse import analyse
 from chromalab.compare.load import load_study
 from chromalab.compare.run import open_study, run_study
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from chromalab.training.settings import RuntimeSettings
 
 PIPE_WIDTH = 120
-_ARROWS = {"lower": "↓", "higher": "↑", "closer": "≈"}
 
 
 def execute(config: StudyConfig, out: Path, runtime: RuntimeSettings) -> None:
@@ -75,7 +75,7 @@ def _summary_tables(analysis: Analysis) -> Iterator[Table]:
         for metric in analysis.metrics:
             row = [cells.get((metric.name, where, name)) for name, where in columns]
             if any(row):
-                table.add_row(f"{METRICS[metric.name].label} {_ARROWS[metric.direction]}", *map(_cell, row))
+                table.add_row(f"{METRICS[metric.name].label} {ARROWS[metric.direction]}", *map(_cell, row))
         yield table
 
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 
 from chromalab.color.spaces import SPACES, lab_to_rgb, rgb_to_lab
 from chromalab.compare.config import StudyConfig
+from chromalab.compare.records import run_id
 from chromalab.compare.run import picture_name
 from chromalab.compare.study import StudyFolder
 from chromalab.core.errors import UsageError
@@ -71,8 +72,8 @@ def colorize_photos(root: Path, photos: Path, *, largest_side_px: int) -> Colori
                 skipped.append(SkippedPhoto(name, error.reason))
             else:
                 target = root / "colorized" / picture_name(name)
-                for run_id, picture in _versions(rgb, networks, size_px, largest_side_px):
-                    write_png(target / f"{run_id}.png", picture)
+                for version, picture in _versions(rgb, networks, size_px, largest_side_px):
+                    write_png(target / f"{version}.png", picture)
             advance()
     if len(skipped) == len(paths):
         raise UsageError(
@@ -88,11 +89,11 @@ def _trained(folder: StudyFolder, study: StudyRecord) -> dict[str, Colorizer]:
     for seed in study.seeds:
         for space in study.color_spaces:
             for objective in study.objectives:
-                run_id = f"{objective.id}-{space}-s{seed}"
-                if (folder.run(run_id) / MODEL).exists():
-                    networks[run_id], _ = build_colorizer(settings.network, space, seed)
-                    load_model(folder.run(run_id), networks[run_id])
-                    networks[run_id].eval()
+                name = run_id(objective.id, space, seed)
+                if (folder.run(name) / MODEL).exists():
+                    networks[name], _ = build_colorizer(settings.network, space, seed)
+                    load_model(folder.run(name), networks[name])
+                    networks[name].eval()
     if not networks:
         raise UsageError(f"{folder.root} holds no trained network yet: run 'chromalab compare run' first")
     return networks
@@ -109,10 +110,10 @@ def _versions(
     small = _tensor(resize_shortest_side(_picture(grey), size_px))
     versions = [("grey", _picture(grey))]
     with torch.inference_mode():
-        for run_id, network in networks.items():
+        for identity, network in networks.items():
             chroma = rgb_to_lab(network.colorize(small))[:, 1:]
             chroma = F.interpolate(chroma, size=lightness.shape[-2:], mode="bicubic", align_corners=False)
-            versions.append((run_id, _picture(lab_to_rgb(torch.cat([lightness * 100, chroma], dim=1)).clamp(0, 1))))
+            versions.append((identity, _picture(lab_to_rgb(torch.cat([lightness * 100, chroma], dim=1)).clamp(0, 1))))
     return versions
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.compare.records import BoundRecord, RunRecord, StudyRecord
+from chromalab.compare.records import BoundRecord, RunRecord, StudyRecord, run_id
 from chromalab.core.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -57,15 +57,6 @@ class LoadedStudy:
     runs: Mapping[str, LoadedRun]
     bounds: Mapping[str, LoadedBound]
     missing: Sequence[str] = ()
-
-
-def run_id(objective: str, color_space: str, seed: int) -> str:
-    """Return the identity of a run, which is the name of its folder.
-
-    >>> run_id("wgan_l2", "lab", 0)
-    'wgan_l2-lab-s0'
-    """
-    return f"{objective}-{color_space}-s{seed}"
 
 
 def planned_runs(study: StudyRecord) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chromalab.color.spaces import SPACES
-from chromalab.compare.records import ObjectiveRecord
+from chromalab.compare.records import ObjectiveRecord, run_id
 from chromalab.core.errors import MissingWeightsError
 from chromalab.losses.compose import Objective, TermSpec
 from chromalab.losses.registry import LOSSES
@@ -40,7 +40,7 @@ class PlannedRun:
     @property
     def run_id(self) -> str:
         """The run's name and that of its folder."""
-        return f"{self.objective}-{self.color_space}-s{self.seed}"
+        return run_id(self.objective, self.color_space, self.seed)
 
 
 def resolve_perceptual(setting: str) -> str:

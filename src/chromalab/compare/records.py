@@ -39,6 +39,7 @@ __all__ = [
     "StudyRecord",
     "SummaryRow",
     "Verdict",
+    "run_id",
 ]
 
 SCHEMA_VERSION = 1
@@ -93,6 +94,15 @@ class RunRecord(Record):
     n_photos: int
     set_metrics: dict[str, SetValue] = {}
     unavailable: dict[str, str] = {}
+
+
+def run_id(objective: str, color_space: str, seed: int) -> str:
+    """Return the identity of a run, which is the name of its folder.
+
+    >>> run_id("wgan_l2", "lab", 0)
+    'wgan_l2-lab-s0'
+    """
+    return f"{objective}-{color_space}-s{seed}"
 
 
 class DataRecord(Record):

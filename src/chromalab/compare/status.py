@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from chromalab.compare.records import run_id
 from chromalab.compare.study import StudyFolder
 from chromalab.core.records import Record
 
@@ -29,15 +30,15 @@ def study_status(root: Path) -> list[RunStatus]:
     folder = StudyFolder(root)
     study = folder.load()
     return [
-        _status(folder, f"{objective.id}-{space}-s{seed}", objective.formula)
+        _status(folder, run_id(objective.id, space, seed), objective.formula)
         for seed in study.seeds
         for space in study.color_spaces
         for objective in study.objectives
     ]
 
 
-def _status(folder: StudyFolder, run_id: str, formula: str) -> RunStatus:
-    record = folder.finished(run_id)
+def _status(folder: StudyFolder, identity: str, formula: str) -> RunStatus:
+    record = folder.finished(identity)
     if record is not None:
-        return RunStatus(run_id=run_id, formula=formula, state="finished", training_seconds=record.training_seconds)
-    return RunStatus(run_id=run_id, formula=formula, state="begun" if folder.run(run_id).exists() else "to do")
+        return RunStatus(run_id=identity, formula=formula, state="finished", training_seconds=record.training_seconds)
+    return RunStatus(run_id=identity, formula=formula, state="begun" if folder.run(identity).exists() else "to do")

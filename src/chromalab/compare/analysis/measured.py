@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chromalab.compare.analysis.samples import PhotoSample, Sample, SetSample, combine, shared_seeds
-from chromalab.compare.load import run_id
+from chromalab.compare.records import run_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

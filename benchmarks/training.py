@@ -72,7 +72,7 @@ def measure_bare(formula: str, factor: float, photos: PhotoSet) -> float:
         if step == WARM_UP:
             started = time.perf_counter()
         batch = make_batch(colorizer, feed.batch(step), torch.device("cpu"))
-        batch.preds = colorizer(batch.lightness)
+        batch.predict(colorizer(batch.lightness))
         loss = objective.total(objective(batch))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from chromalab.color.spaces import SPACES
-from chromalab.losses.base import ColorBatch, LossTerm
+from chromalab.losses.base import ColorBatch, LossTerm, Parameter
 from chromalab.losses.registry import LOSSES
 from chromalab.nets.critics import PatchCritic
 from chromalab.nets.vgg16 import VGG16
@@ -140,5 +140,8 @@ def test_facts_are_complete(name: str, term: LossTerm) -> None:
     assert entry.formula
     assert entry.source
     for parameter in entry.parameters.values():
-        assert parameter.low <= parameter.default <= parameter.high
+        if isinstance(parameter, Parameter):
+            assert parameter.low <= parameter.default <= parameter.high
+        else:
+            assert parameter.default in parameter.options
         assert parameter.meaning

@@ -52,8 +52,8 @@ def test_the_penalty_of_a_linear_critic_is_known(slope: float, penalty: float) -
     loss = WGANGP(penalty).critic_loss(Linear(slope, 3), batch(0.2, -0.1), generator())
     distance = slope * values * (-0.1 - 0.2) / 9  # the mean over 3x3 patches of 1/9 of the slope each
     norm = abs(slope) * math.sqrt(values)
-    assert float(loss.distance) == pytest.approx(distance, abs=1e-5)
-    assert float(loss.gradient_norm) == pytest.approx(norm, rel=1e-5)
+    assert float(loss.facts["distance"]) == pytest.approx(distance, abs=1e-5)
+    assert float(loss.facts["gradient_norm"]) == pytest.approx(norm, rel=1e-5)
     assert float(loss.total.detach()) == pytest.approx(penalty * (norm - 1) ** 2 - distance, rel=1e-4, abs=1e-5)
 
 

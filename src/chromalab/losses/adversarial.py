@@ -36,11 +36,15 @@ class WGANGP(AdversarialTerm):
 
     def critic_loss(self, critic: nn.Module, batch: ColorBatch, generator: torch.Generator) -> CriticLoss:
         """Return E[D(preds)] - E[D(target)] + penalty E[(|grad D| - 1)^2] (Gulrajani et al. 2017, eq. 3)."""
-        distance = critic(batch.lightness, batch.target).mean() - critic(batch.lightness, batch.preds).mean()
+        true, generated = critic(batch.lightness, batch.target), critic(batch.lightness, batch.preds)
+        distance = true.mean() - generated.mean()
         norms = gradient_norms(critic, batch, generator)
-        return CriticLoss(
-            self.penalty * (norms - 1).square().mean() - distance, distance.detach(), norms.detach().mean()
-        )
+        facts = {
+            "distance": distance.detach(),
+            "accuracy": (true > generated).float().mean(),
+            "gradient_norm": norms.detach().mean(),
+        }
+        return CriticLoss(self.penalty * (norms - 1).square().mean() - distance, facts)
 
 
 def gradient_norms(critic: nn.Module, batch: ColorBatch, generator: torch.Generator) -> Tensor:

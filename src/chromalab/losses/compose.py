@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -15,7 +15,10 @@ from chromalab.losses.registry import LOSSES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from chromalab.losses.base import ColorBatch
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from chromalab.losses.base import Choice, ColorBatch
 
 _NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _TOKEN = re.compile(rf"\s*(?:(?P<number>{_NUMBER})|(?P<name>[A-Za-z_][A-Za-z_0-9]*)|(?P<sign>[-+*(),=]))")
@@ -27,10 +30,12 @@ class TermSpec:
 
     weight: float
     name: str
-    parameters: tuple[tuple[str, float], ...] = ()
+    parameters: tuple[tuple[str, float | str], ...] = ()
 
     def __str__(self) -> str:
-        inside = ", ".join(f"{key}={_shortest(value)}" for key, value in self.parameters)
+        inside = ", ".join(
+            f"{key}={value if isinstance(value, str) else _shortest(value)}" for key, value in self.parameters
+        )
         call = f"{self.name}({inside})" if inside else self.name
         return call if self.weight == 1 else f"{_shortest(self.weight)}*{call}"
 
@@ -48,7 +53,7 @@ class _Token(NamedTuple):
 
 
 def parse_formula(formula: str, aliases: Mapping[str, TermSpec] | None = None) -> tuple[TermSpec, ...]:
-    """Read a formula: terms `[WEIGHT*]NAME[(PARAMETER=NUMBER, ...)]` joined by `+`.
+    """Read a formula: terms `[WEIGHT*]NAME[(PARAMETER=NUMBER or WORD, ...)]` joined by `+`.
 
     Args:
         formula: as a person wrote it.
@@ -127,7 +132,7 @@ class _Parser:
             )
         return token.text, 1.0
 
-    def _parameters(self, loss: str) -> Iterator[tuple[str, float]]:
+    def _parameters(self, loss: str) -> Iterator[tuple[str, float | str]]:
         if self._peek().text != "(":
             return
         self._take()
@@ -138,11 +143,15 @@ class _Parser:
                 hint = suggestion(key.text, known) if known else "; it has none"
                 raise ConfigError(f"unknown parameter '{key.text}' of {loss} in '{self._formula}'{hint}")
             self._take(text="=")
-            value = float(self._take("number", wanted="a number").text)
-            yield key.text, _checked(loss, key.text, value, known[key.text])
+            yield key.text, self._value(loss, key.text, known[key.text])
             if self._peek().text != ")":
                 self._take(text=",", wanted="',' or ')'")
         self._take()
+
+    def _value(self, loss: str, key: str, parameter: Parameter | Choice) -> float | str:
+        if isinstance(parameter, Parameter):
+            return checked_number(loss, key, float(self._take("number", wanted="a number").text), parameter)
+        return checked_word(loss, key, self._take("name", wanted=f"one of {_listed(parameter)}").text, parameter)
 
     def _error(self, wanted: str, token: _Token) -> ConfigError:
         came = token.text if token.kind == "end" else f"'{token.text}'"
@@ -151,11 +160,31 @@ class _Parser:
         )
 
 
-def _checked(loss: str, key: str, value: float, parameter: Parameter) -> float:
+def checked_number(loss: str, key: str, value: float, parameter: Parameter) -> float:
+    """Return `value` where it is one that `parameter` of `loss` can have.
+
+    Raises:
+        ConfigError: it is out of range.
+    """
     if not parameter.low <= value <= parameter.high or (parameter.integer and value != int(value)):
         kind = "a whole number" if parameter.integer else "a number"
         raise ConfigError(f"{key}={value:g} of {loss}: expected {kind} from {parameter.low:g} to {parameter.high:g}")
     return value
+
+
+def checked_word(loss: str, key: str, word: str, choice: Choice) -> str:
+    """Return `word` where it is one of the options of `choice` of `loss`.
+
+    Raises:
+        ConfigError: it is another.
+    """
+    if word not in choice.options:
+        raise ConfigError(f"{key}={word} of {loss}: expected one of {_listed(choice)}")
+    return word
+
+
+def _listed(choice: Choice) -> str:
+    return ", ".join(choice.options)
 
 
 class Objective(nn.Module):
@@ -196,17 +225,32 @@ class Objective(nn.Module):
 
     @property
     def networks(self) -> list[str]:
-        """Networks whose features the objective is trained on."""
-        found = (LOSSES[spec.name].network for spec in self.specs)
-        return [network for network in found if network is not None]
+        """Networks whose features or judgements the objective is trained on."""
+        found = ((self.term(spec.name).network or LOSSES[spec.name].network) for spec in self.specs)
+        return list(dict.fromkeys(network for network in found if network is not None))
+
+    @property
+    def needs(self) -> set[str]:
+        """What its terms can't do without, see `LossEntry`."""
+        return {need for spec in self.specs for need in LOSSES[spec.name].needs}
+
+    @property
+    def smallest_px(self) -> int:
+        """The shortest side of a picture that every term can be taken of."""
+        return max(self.term(spec.name).smallest_px for spec in self.specs)
+
+    def term(self, name: str) -> LossTerm:
+        """Return the term called `name`."""
+        return cast("LossTerm", self.terms[name])
+
+    def use_prior(self, prior: NDArray[np.float64]) -> None:
+        """Hand every term the distribution of the training photos' colours over the ab bins, shape (313,)."""
+        for spec in self.specs:
+            self.term(spec.name).use_prior(prior)
 
     def forward(self, batch: ColorBatch) -> dict[str, Tensor]:
         """Return the unweighted value of every term and image, shape (B,) each."""
-        values: dict[str, Tensor] = {}
-        for name, term in self.terms.items():
-            if isinstance(term, LossTerm):
-                values[name] = term(batch)
-        return values
+        return {spec.name: self.term(spec.name)(batch) for spec in self.specs}
 
     def total(self, values: Mapping[str, Tensor]) -> Tensor:
         """Return the weighted sum of the terms, the mean over images: the one place where losses are reduced."""

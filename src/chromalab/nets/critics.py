@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor, nn
+
+from chromalab.core.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LEAKY_SLOPE = 0.3
 """The slope of Keras' LeakyReLU, which ChromaGAN's published code leaves at its default."""
@@ -56,3 +62,26 @@ def _pad_same(x: Tensor, *, kernel: int, stride: int) -> Tensor:
         total = max(0, (-(-size // stride) - 1) * stride + kernel - size)
         pads += [total // 2, total - total // 2]
     return F.pad(x, pads)
+
+
+@dataclass(frozen=True)
+class CriticEntry:
+    """A critic that can be asked for by name.
+
+    Attributes:
+        description: one line for lists.
+        build: (channels of what it sees, width multiplier, generator for its weights) -> network.
+    """
+
+    description: str
+    build: Callable[[int, float, torch.Generator], nn.Module]
+
+
+CRITICS: Registry[CriticEntry] = Registry("critic")
+CRITICS.add(
+    "chromagan",
+    CriticEntry(
+        "ChromaGAN's patch critic: 28x28 scores at 224 px",
+        lambda channels, width, generator: PatchCritic(channels - 1, width=width, generator=generator),
+    ),
+)

@@ -7,28 +7,57 @@ from typing import TYPE_CHECKING
 import torch
 
 from chromalab.color.spaces import SPACES
+from chromalab.core.errors import ConfigError
 from chromalab.core.seeds import derive_seed
 from chromalab.nets.critics import PatchCritic
 from chromalab.nets.encoders import ENCODERS
-from chromalab.nets.unet import Colorizer, UNet
+from chromalab.nets.unet import Colorizer, Heads, UNet
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from chromalab.training.settings import CriticSettings, NetworkSettings
 
 
-def build_colorizer(settings: NetworkSettings, color_space: str, seed: int) -> tuple[Colorizer, str]:
+def heads_for(needs: Collection[str], color_from: str) -> Heads:
+    """Return the heads of a network for an objective that needs `needs` (see `LossEntry`).
+
+    >>> heads_for({"bins", "prior"}, "auto")
+    Heads(color=False, bins=True, classes=False)
+    >>> heads_for({"classes"}, "auto")
+    Heads(color=True, bins=False, classes=True)
+    """
+    over_bins = "bins" in needs
+    from_bins = color_from == "bins" or (color_from == "auto" and over_bins)
+    return Heads(color=not from_bins, bins=over_bins or from_bins, classes="classes" in needs)
+
+
+def build_colorizer(
+    settings: NetworkSettings, color_space: str, seed: int, needs: Collection[str] = ()
+) -> tuple[Colorizer, str]:
     """Return a network with the initial weights of `seed`, and where its encoder's weights come from.
 
-    The weights are the same for every objective; between colour spaces only the head differs, where its shape does.
+    The weights are the same for every objective; only heads that one needs and another doesn't make a difference.
+    Between colour spaces only the colour head differs, where its shape does.
+
+    Args:
+        settings: which network.
+        color_space: registry name of the training space.
+        seed: decides the weights.
+        needs: what the objective needs of the network, see `LossEntry`.
 
     Raises:
         UnknownNameError: no such encoder or colour space.
+        ConfigError: the colour is to come from ab bins, and the training space is not `lab`.
         MissingWeightsError: the encoder's weights are not on this machine.
     """
     space = SPACES[color_space]
     generator = torch.Generator().manual_seed(derive_seed(seed, "network"))
+    heads = heads_for(needs, settings.color_from)
+    if heads.bins and space.name != "lab":
+        raise ConfigError(f"the ab bins are bins of CIELAB: train in the space lab, not in {space.name}")
     encoder = ENCODERS[settings.encoder].build(settings.width, settings.pretrained, generator)
-    return Colorizer(UNet(encoder, space.channels, generator), space), encoder.start
+    return Colorizer(UNet(encoder, space.channels, generator, heads), space), encoder.start
 
 
 def build_critic(settings: CriticSettings, color_space: str, seed: int) -> PatchCritic:

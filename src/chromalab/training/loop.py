@@ -109,7 +109,7 @@ def train(
         last = step + 1 == settings.steps
         set_rates(players.optimizer, settings, step)
         batch = make_batch(players.colorizer, feed.batch(step), fabric.device)
-        batch.preds = players.model(batch.lightness)
+        batch.predict(players.model(batch.lightness))
         critic_loss = players.opponent.update(fabric, batch, step) if players.opponent is not None else None
 
         values = players.objective(batch)
@@ -151,7 +151,9 @@ class Players:
     def __init__(self, fabric: Fabric, job: TrainingJob) -> None:
         settings = job.settings
         self.objective = Objective.parse(job.formula).to(fabric.device)
-        self.colorizer, self.encoder_start = build_colorizer(settings.network, job.color_space, job.seed)
+        self.colorizer, self.encoder_start = build_colorizer(
+            settings.network, job.color_space, job.seed, self.objective.needs
+        )
         self.initial_sha256 = weights_sha256(self.colorizer)
         optimizer = torch.optim.Adam(parameter_groups(self.colorizer, settings), betas=settings.optimizer.betas)
         self.model, self.optimizer = fabric.setup(self.colorizer, optimizer)
@@ -233,6 +235,5 @@ def step_row(
         row[f"{name}.share"] = shares[name]
     if critic_loss is not None:
         row["critic.loss"] = float(critic_loss.total.detach())
-        row["critic.distance"] = float(critic_loss.distance)
-        row["critic.gradient_norm"] = float(critic_loss.gradient_norm)
+        row |= {f"critic.{name}": float(value) for name, value in critic_loss.facts.items()}
     return row

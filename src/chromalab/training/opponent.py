@@ -40,6 +40,7 @@ class Opponent:
             self.optimizer.zero_grad(set_to_none=True)
             fabric.backward(loss.total)
             self.optimizer.step()
+            self._term.after_critic_step(self.critic)
         self.critic.requires_grad_(requires_grad=False)
         batch.critic = self.model
         return loss

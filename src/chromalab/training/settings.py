@@ -19,28 +19,38 @@ class NetworkSettings(Record):
         encoder: registry name, see `chromalab list encoders`.
         pretrained: start the encoder from its ImageNet weights.
         width: multiplies the encoder's channels (vgg16 only).
+        color_from: where the colour of a pixel comes from: `head`, a regression; `bins`, the annealed mean of the
+            distribution over ab bins; `auto`: the bins where the objective has a term over them, else the head.
     """
 
     encoder: str = "efficientnet_lite0"
     pretrained: bool = True
     width: float = Field(default=1.0, gt=0, le=4)
+    color_from: Literal["auto", "head", "bins"] = "auto"
+
+
+OptimizerName = Literal["adam", "adamw", "rmsprop"]
 
 
 class OptimizerSettings(Record):
-    """Adam for the colorizer.
+    """The colorizer's optimizer.
 
     Attributes:
+        name: `adam`, `adamw` or `rmsprop`.
         learning_rate: of the decoder; the chapter's default.
         encoder_factor: the encoder's rate is this times `learning_rate`; 0 freezes it.
-        betas: decay of the first and second moments.
+        betas: decay of the first and second moments; RMSProp takes the second.
+        weight_decay: of AdamW decoupled, of the others an L2 penalty.
         schedule: `constant`, or `cosine` down to 0 after a linear warm-up.
         warmup_steps: steps of linear warm-up, with either schedule.
         clip_norm: largest norm of the gradient of all weights; None does not clip.
     """
 
+    name: OptimizerName = "adam"
     learning_rate: float = Field(default=2e-5, gt=0)
     encoder_factor: float = Field(default=1.0, ge=0)
     betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = Field(default=0.0, ge=0)
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_steps: int = Field(default=0, ge=0)
     clip_norm: float | None = Field(default=None, gt=0)
@@ -61,15 +71,22 @@ class OptimizerSettings(Record):
 
 
 class CriticSettings(Record):
-    """The critic of adversarial objectives, and its Adam.
+    """The critic of adversarial objectives, and its optimizer.
 
     Attributes:
-        width: multiplies the critic's channels; 1 is ChromaGAN's.
+        network: registry name, see `chromalab list critics`.
+        sees: `pair`, the colour with its lightness (a conditional critic); `color`, the colour alone; `rgb`, the
+            picture that both make.
+        width: multiplies the critic's channels; 1 is as published.
+        optimizer: `adam`, `adamw` or `rmsprop`.
         learning_rate: constant; None takes the colorizer's.
-        betas: decay of the first and second moments.
+        betas: decay of the first and second moments; RMSProp takes the second.
     """
 
+    network: str = "chromagan"
+    sees: Literal["pair", "color", "rgb"] = "pair"
     width: float = Field(default=1.0, gt=0, le=4)
+    optimizer: OptimizerName = "adam"
     learning_rate: float | None = Field(default=None, gt=0)
     betas: tuple[float, float] = (0.5, 0.999)
 
@@ -81,6 +98,8 @@ class TrainingSettings(Record):
         crop_px: shortest side of the resized photos and side of the square crops.
         batch_size: pictures in a step.
         pictures: crops seen in all.
+        balance: weigh the terms of the objective by the norms of their gradients, so that each one's share is that of
+            its written weight.
     """
 
     crop_px: int = Field(default=256, ge=16, le=2048)
@@ -89,6 +108,7 @@ class TrainingSettings(Record):
     network: NetworkSettings = NetworkSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     critic: CriticSettings = CriticSettings()
+    balance: bool = False
 
     @property
     def steps(self) -> int:

@@ -1,76 +1,153 @@
-"""`chromalab weights add` and `list` as people run them."""
+"""`chromalab weights` as people run it: list, fetch, add, verify."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from safetensors.torch import save_file
 
-from tests.weights.examples import trunk_state
+from chromalab.weights import download
+from chromalab.weights.manifest import MANIFEST
+from tests.e2e.conftest import Chromalab, Done
+from tests.weights.examples import tiny_entry, tiny_file, trunk_state
+from tests.weights.site import Site, cut, served, status
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path / "weights"))
     return tmp_path / "weights"
 
 
-def weights(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from chromalab.cli.main import run; run()", "weights", *arguments],
-        env={**os.environ, "CHROMALAB_WEIGHTS": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """Serve a small file that the manifest knows as `tiny`, next to the real ones."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "CHROMALAB_MIRROR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(download, "PAUSE_S", 0.0)
+    with served(tiny_file()) as site:
+        monkeypatch.setitem(MANIFEST._entries, "tiny", tiny_entry(f"{site.url}/tiny.pth"))
+        yield site
 
 
-def assert_refused(done: subprocess.CompletedProcess[str], folder: Path, *, saying: str) -> None:
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
-    assert saying in done.stderr
+def assert_refused(done: Done, folder: Path, *, saying: str) -> None:
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
+    assert saying in done.err
     assert not folder.exists() or not any(folder.iterdir())
 
 
-def test_add_then_list(folder: Path, tmp_path: Path) -> None:
+def test_add_then_list(chromalab: Chromalab, folder: Path, tmp_path: Path) -> None:
     save_file(trunk_state("squeezenet1_1"), tmp_path / "mine.safetensors")
-    added = weights(folder, "add", str(tmp_path / "mine.safetensors"))
-    assert added.returncode == 0, added.stderr
-    assert "added squeezenet1_1 from mine.safetensors" in added.stdout
-    rows = {row["name"]: row for row in json.loads(weights(folder, "list", "--json", "-").stdout)}
+    added = chromalab("weights", "add", tmp_path / "mine.safetensors")
+    assert added.code == 0, added.err
+    assert "added squeezenet1_1 from mine.safetensors" in added.out
+    rows = {row["name"]: row for row in json.loads(chromalab("weights", "list", "--json", "-").out)}
     assert rows["squeezenet1_1"]["present"]
     assert rows["squeezenet1_1"]["path"].startswith(str(folder))
     assert not rows["vgg16"]["present"]
-    assert {"what", "licence", "trained_on", "sha256"} <= rows["vgg16"].keys()
+    assert {"what", "licence", "trained_on", "sha256", "with_classifier"} <= rows["vgg16"].keys()
 
 
-def test_list_for_people_names_the_next_command(folder: Path, tmp_path: Path) -> None:
-    listed = weights(folder, "list", "--json", str(tmp_path / "weights.json"))
-    assert listed.returncode == 0, listed.stderr
-    assert "chromalab weights add https://download.pytorch.org/models/vgg16-397923af.pth" in listed.stdout
-    assert len(json.loads((tmp_path / "weights.json").read_text())) == 7
+def test_list_for_people_names_the_next_command(chromalab: Chromalab, tmp_path: Path) -> None:
+    listed = chromalab("weights", "list", "--json", tmp_path / "weights.json")
+    assert listed.code == 0, listed.err
+    assert "not here: chromalab weights fetch vgg16" in listed.out
+    assert len(json.loads((tmp_path / "weights.json").read_text())) == 9
 
 
-def test_several_files_of_which_one_is_bad(folder: Path, tmp_path: Path) -> None:
+def test_several_files_of_which_one_is_bad(chromalab: Chromalab, tmp_path: Path) -> None:
     save_file(trunk_state("squeezenet1_1"), tmp_path / "good.safetensors")
     (tmp_path / "bad.pth").write_text("no weights")
-    done = weights(folder, "add", str(tmp_path / "bad.pth"), str(tmp_path / "good.safetensors"))
-    assert done.returncode == 1
-    assert "added squeezenet1_1" in done.stdout
-    assert "bad.pth is no weight file" in done.stderr
+    done = chromalab("weights", "add", tmp_path / "bad.pth", tmp_path / "good.safetensors")
+    assert done.code == 1
+    assert "added squeezenet1_1" in done.out
+    assert "bad.pth is no weight file" in done.err
 
 
-def test_bad_input_is_one_line_and_exit_code_2(folder: Path, tmp_path: Path) -> None:
+def test_bad_input_is_one_line_and_exit_code_2(chromalab: Chromalab, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.pth").write_text("no weights")
-    assert_refused(weights(folder, "add", str(tmp_path / "bad.pth")), folder, saying="no weight file")
-    twice = weights(folder, "add", "a.pth", "b.pth", "--sha256", "0" * 64)
+    assert_refused(chromalab("weights", "add", tmp_path / "bad.pth"), folder, saying="no weight file")
+    twice = chromalab("weights", "add", "a.pth", "b.pth", "--sha256", "0" * 64)
     assert_refused(twice, folder, saying="--sha256 belongs to one file")
+    assert_refused(chromalab("weights", "fetch"), folder, saying="--all")
+    assert_refused(chromalab("weights", "fetch", "--all", "vgg16"), folder, saying="--all")
+    assert_refused(chromalab("weights", "fetch", "vgg61"), folder, saying="did you mean 'vgg16'")
+    assert_refused(chromalab("weights", "verify", "vgg61"), folder, saying="did you mean 'vgg16'")
+    mirror = chromalab("weights", "fetch", "vgg16", "--mirror", "mirror.example")
+    assert_refused(mirror, folder, saying="only http and https URLs")
+
+
+def test_fetch_then_fetch_again(chromalab: Chromalab, site: Site, folder: Path) -> None:
+    fetched = chromalab("weights", "fetch", "tiny")
+    assert fetched.code == 0, fetched.err
+    assert f"fetched tiny from {site.url}/tiny.pth; kept as {folder}" in fetched.out
+    assert "tiny.pth: 2/2 MB" in fetched.err
+    again = chromalab("weights", "fetch", "tiny", "tiny", "efficientnet_lite0")
+    assert again.code == 0
+    assert again.out.count("tiny is here already, as published") == 1
+    assert "efficientnet_lite0 is here already, as published, from the package" in again.out
+    assert len(site.asked) == 1
+    assert ", with classifier" in chromalab("weights", "list").out
+
+
+def test_a_cut_off_fetch_says_how_to_go_on_and_goes_on(chromalab: Chromalab, site: Site) -> None:
+    site.answers.extend([cut(1_200_000)] * 5)
+    done = chromalab("weights", "fetch", "tiny")
+    assert done.code == 2
+    assert "going on, try 2 of 5" in done.err
+    assert "1,200,000 bytes of it are kept, the same command goes on from there" in done.err
+    assert "not here (1 MB fetched so far): chromalab weights fetch tiny" in chromalab("weights", "list").out
+    assert chromalab("weights", "fetch", "tiny").code == 0
+    assert site.ranges[-1] == "bytes=1200000-"
+
+
+def test_of_several_one_fails_then_all_do(chromalab: Chromalab, site: Site) -> None:
+    """The mirror has `tiny` alone: what it serves as VGG16 is not VGG16."""
+    partly = chromalab("weights", "fetch", "vgg16", "tiny", "--mirror", site.url)
+    assert partly.code == 1
+    assert "fetched tiny" in partly.out
+    assert f"error: {site.url}/vgg16-397923af.pth has SHA-256" in partly.err
+    site.answers.extend([status(404)] * 2)
+    wholly = chromalab("weights", "fetch", "vgg16", "alexnet", "--mirror", site.url)
+    assert wholly.code == 2
+    assert wholly.err.count("error: ") == 2
+
+
+def test_all_are_fetched_but_those_that_are_here(
+    chromalab: Chromalab, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHROMALAB_MIRROR", site.url)
+    chromalab("weights", "fetch", "tiny")
+    site.asked.clear()
+    site.answers.extend([status(404)] * 5)
+    done = chromalab("weights", "fetch", "--all")
+    assert done.code == 1
+    assert "tiny is here already" in done.out
+    published = ["vgg16-397923af", "vgg16_bn-6c64b313", "alexnet-owt-7be5be79", "squeezenet1_1-b8a52dc0"]
+    names = [*published, "pt_inception-2015-12-05-6726825d"]
+    assert [asked.path for asked in site.asked] == [f"/{name}.pth" for name in names]
+
+
+def test_verify_tells_damage_by_its_exit_code(chromalab: Chromalab, site: Site, folder: Path, tmp_path: Path) -> None:
+    chromalab("weights", "fetch", "tiny")
+    good = chromalab("weights", "verify")
+    assert good.code == 0
+    assert "tiny: ok; as stored from the published file" in good.out
+    assert "vgg16: not added" in good.out
+    (stored,) = folder.glob("tiny-*.safetensors")
+    stored.write_bytes(b"damage")
+    bad = chromalab("weights", "verify", "--json", tmp_path / "verified.json")
+    assert bad.code == 1
+    assert "tiny: damaged; run `chromalab weights fetch tiny`" in bad.out
+    rows = {row["name"]: row for row in json.loads((tmp_path / "verified.json").read_text())}
+    assert rows["tiny"]["state"] == "damaged"
+    stored.unlink()
+    lost = chromalab("weights", "verify", "tiny", "--json", "-")
+    assert lost.code == 1
+    assert [row["state"] for row in json.loads(lost.out)] == ["missing"]
+    assert chromalab("weights", "verify", "vgg16").code == 0

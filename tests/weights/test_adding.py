@@ -5,20 +5,18 @@ from __future__ import annotations
 import hashlib
 import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.weights.adding import add_weights
 from chromalab.weights.errors import DamagedWeightsError, UnknownWeightsError
+from chromalab.weights.manifest import TrunkWeights
 from chromalab.weights.store import find_weights, stored_weights
 from tests.weights.examples import trunk_state
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @pytest.fixture
@@ -77,6 +75,32 @@ def test_whole_network_and_part_are_stored_alike(folder: Path, tmp_path: Path) -
     assert len(files) == 1
 
 
+TOP = torch.tensor([1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("top", "kept_too"), [(TOP, True), (None, False), (torch.zeros(10), False)], ids=["whole", "none", "other"]
+)
+def test_a_classifier_is_kept_where_it_is_whole(
+    tiny: TrunkWeights, folder: Path, tmp_path: Path, top: Tensor | None, kept_too: bool
+) -> None:
+    """One with other classes does no harm, and is of no use."""
+    state = {"tiny.weight": torch.ones(375, 1000)} | ({} if top is None else {"top.weight": top})
+    save_file(state, tmp_path / "mine.safetensors")
+    record = add_weights(tmp_path / "mine.safetensors")
+    assert (record.tensors_in_source, record.tensors_kept) == (len(state), 1 + kept_too)
+    assert same(load_file(find_weights("tiny")), state if kept_too else {"tiny.weight": state["tiny.weight"]})
+
+
+def test_a_classifier_of_values_that_are_no_weights_is_refused(
+    tiny: TrunkWeights, folder: Path, tmp_path: Path
+) -> None:
+    save_file({"tiny.weight": torch.ones(375, 1000), "top.weight": TOP / 0}, tmp_path / "mine.safetensors")
+    with pytest.raises(UnknownWeightsError, match=r"top\.weight holds values that are not finite"):
+        add_weights(tmp_path / "mine.safetensors")
+    assert kept(folder) == []
+
+
 def test_adding_again_takes_the_place_of_what_was_there(folder: Path, tmp_path: Path) -> None:
     for seed in (0, 1):
         save_file(trunk_state("squeezenet1_1", seed=seed), tmp_path / f"{seed}.safetensors")
@@ -115,7 +139,10 @@ def test_other_shapes_are_refused(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        ({"layer.weight": torch.zeros(2)}, r"1 tensors \(layer\.weight\).*vgg16, alexnet, squeezenet1_1"),
+        (
+            {"layer.weight": torch.zeros(2)},
+            r"1 tensors \(layer\.weight\).*vgg16, vgg16_bn, alexnet, squeezenet1_1, inception_fid",
+        ),
         ({}, "no tensors"),
         ([torch.zeros(2)], "holds a list"),
         ({"epoch": 3}, "holds a dict"),

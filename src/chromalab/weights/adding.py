@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,18 +11,24 @@ import torch
 from safetensors.torch import save
 
 from chromalab.core.errors import UsageError
-from chromalab.core.files import explain_write_errors, make_folder, write_bytes
+from chromalab.core.files import write_bytes
 from chromalab.core.hashing import sha256_bytes, sha256_file
-from chromalab.weights.download import download, is_url, url_file_name
+from chromalab.weights.download import download
 from chromalab.weights.errors import DamagedWeightsError, UnknownWeightsError
 from chromalab.weights.manifest import TrunkWeights, trunks
+from chromalab.weights.partial import partial_file
 from chromalab.weights.places import weights_folder
 from chromalab.weights.reading import read_state_dict
 from chromalab.weights.recognise import recognise
 from chromalab.weights.store import StoredWeights, record_path
+from chromalab.weights.web import is_url, url_file_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import Tensor
+
+    from chromalab.weights.partial import PartialFile
 
 
 def add_weights(source: Path | str, *, sha256: str | None = None) -> StoredWeights:
@@ -38,7 +43,7 @@ def add_weights(source: Path | str, *, sha256: str | None = None) -> StoredWeigh
         UsageError: there is no such file, or a URL comes without a hash.
         UnknownWeightsError: the file is damaged, foreign or incomplete.
         DamagedWeightsError: the file has another hash than the expected one.
-        DownloadError: the URL can't be fetched.
+        DownloadError: the URL can't be fetched; what came of it is kept, to go on from.
         OutputError: the weights folder can't be written.
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
@@ -47,7 +52,8 @@ def add_weights(source: Path | str, *, sha256: str | None = None) -> StoredWeigh
     if is_url(str(source)):
         return _add_url(str(source), expected)
     path = Path(source)
-    return _add_file(path, origin=path.name, sha256=expected or _published_hash(path.name))
+    called = str(path)
+    return _add_file(path, origin=path.name, called=called, sha256=expected or _published_hash(path.name))
 
 
 def _add_url(url: str, sha256: str | None) -> StoredWeights:
@@ -56,26 +62,49 @@ def _add_url(url: str, sha256: str | None) -> StoredWeights:
     if expected is None:
         known = ", ".join(entry.file_name for entry in trunks())
         raise UsageError(f"{url}: give its hash with --sha256; only the hashes of {known} are known")
-    folder = make_folder(weights_folder())
-    with explain_write_errors(folder):
-        temporary = tempfile.TemporaryDirectory(dir=folder, prefix=".download-")
-    with temporary:
-        path = Path(temporary.name) / "file"
-        download(url, path, sha256=expected)
-        return _add_file(path, origin=url, sha256=None)
+    with partial_file(expected) as part:
+        return add_download(url, part)
 
 
-def _add_file(path: Path, *, origin: str, sha256: str | None) -> StoredWeights:
+def add_download(url: str, part: PartialFile) -> StoredWeights:
+    """Fetch what is missing of a file from `url`, and add its weights; nothing stays of it but what was added.
+
+    If the result can't be written, the file stays as it is, for the next time.
+
+    Raises:
+        UnknownWeightsError: the file is foreign or incomplete.
+        DamagedWeightsError: the file has another hash than the part expects.
+        DownloadError: it can't be fetched; what came of it is kept.
+        OutputError: the weights folder can't be written.
+    """
+    download(url, part)
+    try:
+        record = _add_file(part.path, origin=url, called=url, sha256=None)
+    except UnknownWeightsError:
+        part.discard()
+        raise
+    part.discard()
+    return record
+
+
+def _add_file(path: Path, *, origin: str, called: str, sha256: str | None) -> StoredWeights:
     if not path.is_file():
         raise UsageError(f"{path}: there is no such file")
     found = sha256_file(path)
     if sha256 is not None and found != sha256:
         raise DamagedWeightsError(f"{path} has SHA-256 {found}, and {sha256} was expected: get it again")
-    state = read_state_dict(path)
-    entry = recognise({name: tuple(tensor.shape) for name, tensor in state.items()}, origin=origin)
-    needed = {name: state[name].contiguous() for name in entry.shapes}
-    _check_values(needed, origin)
-    return _store(entry, needed, origin=origin, source_sha256=found, tensors_in_source=len(state))
+    state = read_state_dict(path, called=called)
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    entry = recognise(shapes, origin=origin)
+    kept = {name: state[name].contiguous() for name in _kept_names(entry, shapes)}
+    _check_values(kept, origin)
+    return _store(entry, kept, origin=origin, source_sha256=found, tensors_in_source=len(state))
+
+
+def _kept_names(entry: TrunkWeights, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """Return what is needed, and the classifier where it is whole: one for other classes serves nobody here."""
+    whole = all(shapes.get(name) == shape for name, shape in entry.classifier.items())
+    return [*entry.shapes, *(entry.classifier if whole else ())]
 
 
 def _check_values(tensors: dict[str, Tensor], origin: str) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from chromalab.core.errors import MissingWeightsError
 from chromalab.core.records import Record
 from chromalab.weights.manifest import MANIFEST, KnownWeights, PackagedWeights, TrunkWeights
-from chromalab.weights.places import packaged_path, weights_folder
-from chromalab.weights.store import stored_weights
+from chromalab.weights.partial import PartialFile
+from chromalab.weights.places import INSTALL, packaged_path, weights_folder
+from chromalab.weights.store import has_tensors, stored_weights
 
 
 class WeightsStatus(Record):
@@ -20,8 +21,12 @@ class WeightsStatus(Record):
         licence: what its publisher states.
         trained_on: the data its parameters were fitted to.
         source: the package that brings it, or the URL where users get it.
+        how_to_get: the command that brings it.
         present: whether it is on this machine.
         path: where, if it is.
+        with_classifier: whether the file there holds the classifier too; None where there is no file, or no classifier
+            that would be kept.
+        partial_bytes: how much is here of a download that was cut off.
         sha256: the hash of the file there, else of the published one.
         published_sha256: the hash of the published file.
         hash_source: where the published hash comes from.
@@ -32,8 +37,11 @@ class WeightsStatus(Record):
     licence: str
     trained_on: str
     source: str
+    how_to_get: str
     present: bool
     path: Path | None
+    with_classifier: bool | None
+    partial_bytes: int
     sha256: str
     published_sha256: str
     hash_source: str
@@ -56,8 +64,11 @@ def _status(entry: KnownWeights) -> WeightsStatus:
         licence=entry.licence,
         trained_on=entry.trained_on,
         source=_source(entry),
+        how_to_get=_how_to_get(entry),
         present=path is not None,
         path=path,
+        with_classifier=_with_classifier(entry) if path is not None else None,
+        partial_bytes=PartialFile(weights_folder(), entry.sha256).size,
         sha256=sha256,
         published_sha256=entry.sha256,
         hash_source=entry.hash_source,
@@ -68,6 +79,16 @@ def _source(entry: KnownWeights) -> str:
     if isinstance(entry, TrunkWeights):
         return entry.url
     return f"installed with the package {entry.package}" if isinstance(entry, PackagedWeights) else ""
+
+
+def _how_to_get(entry: KnownWeights) -> str:
+    return f"chromalab weights fetch {entry.name}" if isinstance(entry, TrunkWeights) else INSTALL
+
+
+def _with_classifier(entry: KnownWeights) -> bool | None:
+    if not isinstance(entry, TrunkWeights) or not entry.classifier:
+        return None
+    return has_tensors(entry.name, entry.classifier)
 
 
 def _packaged(entry: PackagedWeights) -> tuple[Path | None, str]:

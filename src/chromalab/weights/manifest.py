@@ -5,16 +5,24 @@ Every hash has its source beside it. A file whose hash can't be sourced doesn't 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chromalab.core.registry import Registry
+from chromalab.weights.shapes import (
+    alexnet_shapes,
+    inception_fid_shapes,
+    lpips_linear_shapes,
+    squeezenet1_1_shapes,
+    vgg16_bn_shapes,
+    vgg16_classifier_shapes,
+    vgg16_shapes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-Shapes = dict[str, tuple[int, ...]]
-"""Tensor names with the shapes they must have."""
+    from chromalab.weights.shapes import Shapes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +67,11 @@ class TrunkWeights(KnownWeights):
 
     Attributes:
         url: where its publisher offers it.
+        classifier: tensors that are kept too where the file has them all with these shapes; most uses do without.
     """
 
     url: str
+    classifier: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def file_name(self) -> str:
@@ -69,59 +79,8 @@ class TrunkWeights(KnownWeights):
         return self.url.rpartition("/")[2]
 
 
-def _convolution(name: str, channels: int, channels_in: int, kernel: int) -> Shapes:
-    return {f"{name}.weight": (channels, channels_in, kernel, kernel), f"{name}.bias": (channels,)}
-
-
-def _vgg16_shapes() -> Shapes:
-    """Simonyan and Zisserman 2015, Table 1, column D; the indices are torchvision's."""
-    indices = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
-    channels = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
-    shapes: Shapes = {}
-    for index, channels_in, channels_out in zip(indices, channels[:-1], channels[1:], strict=True):
-        shapes |= _convolution(f"features.{index}", channels_out, channels_in, 3)
-    return shapes
-
-
-def _alexnet_shapes() -> Shapes:
-    """Krizhevsky 2014 (*One weird trick*), in torchvision's one-column form."""
-    return (
-        _convolution("features.0", 64, 3, 11)
-        | _convolution("features.3", 192, 64, 5)
-        | _convolution("features.6", 384, 192, 3)
-        | _convolution("features.8", 256, 384, 3)
-        | _convolution("features.10", 256, 256, 3)
-    )
-
-
-def _squeezenet1_1_shapes() -> Shapes:
-    """Iandola et al. 2016, release 1.1: fire modules with (squeeze, expand) channels; both expansions are as wide."""
-    fires = {
-        3: (16, 64),
-        4: (16, 64),
-        6: (32, 128),
-        7: (32, 128),
-        9: (48, 192),
-        10: (48, 192),
-        11: (64, 256),
-        12: (64, 256),
-    }
-    shapes = _convolution("features.0", 64, 3, 3)
-    channels_in = 64
-    for index, (squeeze, expand) in fires.items():
-        shapes |= _convolution(f"features.{index}.squeeze", squeeze, channels_in, 1)
-        shapes |= _convolution(f"features.{index}.expand1x1", expand, squeeze, 1)
-        shapes |= _convolution(f"features.{index}.expand3x3", expand, squeeze, 3)
-        channels_in = 2 * expand
-    return shapes
-
-
-def _linear_shapes(*channels: int) -> Shapes:
-    return {f"lin{tap}.model.1.weight": (1, count, 1, 1) for tap, count in enumerate(channels)}
-
-
 _TORCHVISION_LICENCE = "BSD-3-Clause (torchvision)"
-_TORCHVISION_HASH = (
+_NAMED_HASH = (
     "the published file name holds its first eight digits (torch.hub's convention); in full as public projects that "
     "check the downloaded file state it"
 )
@@ -130,7 +89,9 @@ _IMAGENET = "ImageNet-1k (ILSVRC 2012)"
 MANIFEST: Registry[KnownWeights] = Registry("weight file")
 
 
-def _add_torchvision(name: str, what: str, file_name: str, sha256: str, shapes: Shapes) -> None:
+def _add_torchvision(
+    name: str, what: str, file_name: str, sha256: str, shapes: Shapes, *, classifier: Shapes | None = None
+) -> None:
     MANIFEST.add(
         name,
         TrunkWeights(
@@ -138,10 +99,11 @@ def _add_torchvision(name: str, what: str, file_name: str, sha256: str, shapes: 
             what=what,
             url=f"https://download.pytorch.org/models/{file_name}",
             sha256=sha256,
-            hash_source=_TORCHVISION_HASH,
+            hash_source=_NAMED_HASH,
             licence=_TORCHVISION_LICENCE,
             trained_on=_IMAGENET,
             shapes=shapes,
+            classifier=classifier or {},
         ),
     )
 
@@ -159,31 +121,52 @@ def _add_lpips_linear(trunk: str, sha256: str, *channels: int) -> None:
             hash_source="RECORD of torchmetrics' wheel",
             licence="BSD-2-Clause (richzhang/PerceptualSimilarity)",
             trained_on="BAPPS, two-alternative choices of people (Zhang et al. 2018)",
-            shapes=_linear_shapes(*channels),
+            shapes=lpips_linear_shapes(*channels),
         ),
     )
 
 
 _add_torchvision(
     "vgg16",
-    "VGG16's convolutions: encoder, and LPIPS's trunk",
+    "VGG16's convolutions: encoder, LPIPS's trunk, features for vgg_feature; its classifier, if there, for class_kl",
     "vgg16-397923af.pth",
     "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
-    _vgg16_shapes(),
+    vgg16_shapes(),
+    classifier=vgg16_classifier_shapes(),
+)
+_add_torchvision(
+    "vgg16_bn",
+    "VGG16's convolutions with batch normalisation: features for vgg_feature",
+    "vgg16_bn-6c64b313.pth",
+    "6c64b3138f2f4fcb3bcc4cafde11619c4f440eb1631787e93a682fd88305888a",
+    vgg16_bn_shapes(),
 )
 _add_torchvision(
     "alexnet",
     "AlexNet's convolutions: LPIPS's trunk",
     "alexnet-owt-7be5be79.pth",
     "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
-    _alexnet_shapes(),
+    alexnet_shapes(),
 )
 _add_torchvision(
     "squeezenet1_1",
     "SqueezeNet 1.1's convolutions: LPIPS's trunk",
     "squeezenet1_1-b8a52dc0.pth",
     "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
-    _squeezenet1_1_shapes(),
+    squeezenet1_1_shapes(),
+)
+MANIFEST.add(
+    "inception_fid",
+    TrunkWeights(
+        name="inception_fid",
+        what="Inception v3 with 1008 classes, as the Fréchet Inception distance (FID) takes it; no metric uses it yet",
+        url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
+        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        hash_source=_NAMED_HASH,
+        licence="Apache-2.0 (pytorch-fid)",
+        trained_on=f"{_IMAGENET}, by Google: the graph of 2015-12-05, converted",
+        shapes=inception_fid_shapes(),
+    ),
 )
 MANIFEST.add(
     "efficientnet_lite0",

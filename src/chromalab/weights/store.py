@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 from chromalab.core.errors import MissingWeightsError
 from chromalab.core.hashing import sha256_file
 from chromalab.core.records import Record
-from chromalab.weights.errors import DamagedWeightsError
+from chromalab.weights.errors import DamagedWeightsError, UnknownWeightsError
+from chromalab.weights.header import read_tensor_names
 from chromalab.weights.manifest import MANIFEST, TrunkWeights
 from chromalab.weights.places import weights_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -32,7 +34,7 @@ class StoredWeights(Record):
         source_sha256: that file's hash.
         source_is_published: that hash is the publisher's own, so the tensors are beyond doubt.
         tensors_in_source: how many tensors that file held.
-        tensors_kept: how many of them are needed and were kept.
+        tensors_kept: how many of them are of use and were kept.
     """
 
     name: str
@@ -75,12 +77,35 @@ def find_weights(name: str) -> Path:
     record = stored_weights(name)
     if record is None:
         raise MissingWeightsError(
-            f"the weights '{name}' have not been added: run `chromalab weights add {entry.url}`, or get that file "
-            f"yourself and run `chromalab weights add {entry.file_name}`"
+            f"the weights '{name}' have not been added: run `chromalab weights fetch {name}`, or on a machine without "
+            f"network get the file at {entry.url} and run `chromalab weights add {entry.file_name}`"
         )
     path = weights_folder() / record.file
     if not path.is_file() or sha256_file(path) != record.sha256:
-        raise DamagedWeightsError(
-            f"{path} is missing or not as it was stored: run `chromalab weights add` with {record.source} again"
-        )
+        raise DamagedWeightsError(f"{path} is missing or not as it was stored: {remedy(record)}")
     return path
+
+
+def remedy(record: StoredWeights) -> str:
+    """Say what brings lost or damaged weights back."""
+    if record.source_is_published:
+        return f"run `chromalab weights fetch {record.name}`"
+    return f"run `chromalab weights add` with {record.source} again"
+
+
+def has_tensors(name: str, names: Iterable[str]) -> bool:
+    """Return whether the weights `name` were added and their stored file holds all these tensors.
+
+    Only the file's header is read; that its bytes are undamaged is what `find_weights` looks at.
+
+    Raises:
+        UnknownNameError: the manifest has no such name.
+        ConfigError: the record can't be read.
+    """
+    record = stored_weights(MANIFEST[name].name)
+    if record is None:
+        return False
+    try:
+        return read_tensor_names(weights_folder() / record.file).issuperset(names)
+    except UnknownWeightsError:
+        return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -35,14 +35,23 @@ if TYPE_CHECKING:
 
     from chromalab.compare.records import Analysis
 
-OBJECTIVES = ("l1", "l2", "perceptual", "wgan_l2", "wgan_perceptual")
-_FORMULAS = {
+FIVE = {
     "l1": ("l1",),
     "l2": ("l2",),
     "perceptual": ("lpips_squeeze",),
     "wgan_l2": ("l2", "wgan_gp"),
     "wgan_perceptual": ("lpips_squeeze", "wgan_gp"),
 }
+TEN = FIVE | {
+    "rebalanced_class": ("class_ce",),
+    "pix2pix": ("l1", "gan"),
+    "bigcolor": ("l2", "perceptual_vgg16", "hinge_gan"),
+    "ddcolor": ("l1", "perceptual_vgg16", "gan", "colorfulness"),
+    "chromagan_photos": ("l2", "class_kl", "wgan_gp"),
+}
+"""As many objectives, and names as long, as a page has to bear."""
+
+OPPONENTS = frozenset({"wgan_gp", "gan", "hinge_gan"})
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,8 @@ class SyntheticStudy:
         n_pictured: photos with pictures.
         absent: identities of runs that have not begun.
         logged: whether the runs left training logs.
+        angles: whether the logs have what newer ones have: cosines, accuracy, and the weights of `wgan_perceptual`.
+        formulas: the terms of every objective.
     """
 
     color_spaces: tuple[str, ...] = ("lab",)
@@ -108,6 +119,18 @@ class SyntheticStudy:
     n_pictured: int = 4
     absent: tuple[str, ...] = ()
     logged: bool = True
+    angles: bool = True
+    formulas: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: FIVE)
+
+    @property
+    def objectives(self) -> list[str]:
+        """The objectives, in their order."""
+        return list(self.formulas)
+
+    def mean(self, metric: FakeMetric, objective: str) -> float:
+        """Return the value around which an objective is drawn; from the sixth on, further from grey than an earlier."""
+        round_, index = divmod(self.objectives.index(objective), len(metric.means))
+        return metric.means[index] + 0.3 * round_ * (metric.means[index] - metric.means[0])
 
     @property
     def photos(self) -> list[str]:
@@ -118,10 +141,10 @@ class SyntheticStudy:
         """Return made-up values of shape (seeds, photos): photo effects are shared, seed effects are not."""
         index = METRICS.index(metric)
         photo = self.photo_effects(metric)
-        own = np.random.default_rng((11, index, OBJECTIVES.index(objective), len(space) + ord(space[0])))
+        own = np.random.default_rng((11, index, self.objectives.index(objective), len(space) + ord(space[0])))
         seed = own.normal(0, metric.seed_sd, (len(self.seeds), 1))
         noise = own.normal(0, 0.1 * metric.photo_sd, (len(self.seeds), self.n_photos))
-        return np.abs(metric.means[OBJECTIVES.index(objective)] + photo + seed + noise)
+        return np.abs(self.mean(metric, objective) + photo + seed + noise)
 
     def photo_effects(self, metric: FakeMetric) -> NDArray[np.float64]:
         """Return what makes a photo hard under a metric, for every objective alike: shape (photos,)."""
@@ -132,7 +155,7 @@ class SyntheticStudy:
         """Identities of all planned runs."""
         return [
             f"{objective}-{space}-s{seed}"
-            for objective, space, seed in itertools.product(OBJECTIVES, self.color_spaces, self.seeds)
+            for objective, space, seed in itertools.product(self.objectives, self.color_spaces, self.seeds)
         ]
 
 
@@ -140,7 +163,7 @@ def study_record(study: SyntheticStudy) -> StudyRecord:
     """Return the record of the made-up study."""
     return StudyRecord(
         name="synthetic",
-        title="Five objectives on holiday photos",
+        title=f"{len(study.formulas)} objectives on holiday photos",
         note="Made-up numbers, to look at the report.",
         config={"name": "synthetic", "training": {"learning_rate": 0.001, "steps": 300}, "seeds": list(study.seeds)},
         config_sha256="c0ffee" * 10 + "0123",
@@ -153,11 +176,12 @@ def study_record(study: SyntheticStudy) -> StudyRecord:
             ObjectiveRecord(
                 id=name,
                 formula=" + 0.1*".join(terms),
+                **_publication(name),
                 perceptual="lpips_squeeze" if "perceptual" in name else None,
                 trunks=["squeezenet1_1"] if "perceptual" in name else [],
                 judges_trained_on=["lpips_squeeze"] if "perceptual" in name else [],
             )
-            for name, terms in _FORMULAS.items()
+            for name, terms in study.formulas.items()
         ],
         color_spaces=list(study.color_spaces),
         seeds=list(study.seeds),
@@ -166,6 +190,19 @@ def study_record(study: SyntheticStudy) -> StudyRecord:
         parameters=5_412_338,
         pictured=study.photos[: study.n_pictured],
     )  # fmt: skip
+
+
+def _publication(name: str) -> dict[str, Any]:
+    """Return what the record of a published mixture has more."""
+    if name != "bigcolor":
+        return {}
+    return {
+        "preset": "bigcolor", "source": "Kim et al. 2022, eq. 5",
+        "stand_ins": {"0.2*perceptual_vgg16": "0.2*lpips_squeeze"},
+        "choices": ["the weight of the stand-in", "a critic of half the width"],
+        "critic": "patch at width 0.5, sees colour with lightness; adam at 0.0002, betas (0.5, 0.999)",
+        "optimizer": "adam at 0.0001, betas (0, 0.999)",
+    }  # fmt: skip
 
 
 def write_study(folder: Path, study: SyntheticStudy) -> StudyRecord:
@@ -218,7 +255,7 @@ def _write_run(folder: Path, run_id: str, study: StudyRecord, made: SyntheticStu
         if not metric.facts.per_photo
     }  # fmt: skip
     RunRecord(
-        run_id=run_id, objective=objective, formula=" + ".join(_FORMULAS[objective]), color_space=space,
+        run_id=run_id, objective=objective, formula=" + ".join(made.formulas[objective]), color_space=space,
         seed=int(seed[1:]), config_sha256=study.config_sha256, data_sha256=study.data.data_sha256,
         initial_sha256=f"{seed}{space}", steps=300, pictures=4800, parameters=study.parameters,
         training_seconds=31.7 + 14 * len(objective), evaluation_seconds=4.2, device="cpu", threads=2,
@@ -229,7 +266,7 @@ def _write_run(folder: Path, run_id: str, study: StudyRecord, made: SyntheticStu
     columns = {metric.facts.name: values for metric, values in tables.items() if metric.facts.per_photo}
     _write_metrics(folder / "runs" / run_id / "metrics.csv", made.photos, columns)
     if made.logged:
-        _write_log(folder / "runs" / run_id / "train.csv", training_log(objective, int(seed[1:])))
+        _write_log(folder / "runs" / run_id / "train.csv", training_log(made, objective, int(seed[1:])))
 
 
 def _write_log(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
@@ -239,28 +276,52 @@ def _write_log(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
         writer.writerows(rows)
 
 
-def training_log(objective: str, seed: int, steps: int = 300) -> list[dict[str, float]]:
+def training_log(made: SyntheticStudy, objective: str, seed: int, steps: int = 300) -> list[dict[str, float]]:
     """Return a made-up log of one run: terms that fall, and a critic where the objective has one."""
-    rng = np.random.default_rng((3, OBJECTIVES.index(objective), seed))
-    terms = _FORMULAS[objective]
+    rng = np.random.default_rng((3, made.objectives.index(objective), seed))
+    terms = made.formulas[objective]
     rows = []
     for step in range(1, steps + 1):
         fall = 0.4 + math.exp(-step / 60)
         values = {term: (0.08 + 0.05 * index) * fall * rng.lognormal(0, 0.12) for index, term in enumerate(terms)}
-        if "wgan_gp" in terms:
-            values["wgan_gp"] = float(rng.normal(0.3 * math.exp(-step / 90) - 0.6, 0.08))
-        share = 1.0 if len(terms) == 1 else 0.85 - 0.25 * step / steps + rng.normal(0, 0.02)
-        shares = dict(zip(terms, (share, 1 - share), strict=False))
-        row = {"step": step, "pictures": 16 * step, "loss": values[terms[0]] + 0.1 * values.get("wgan_gp", 0.0)}
-        row |= values | {f"{term}.share": value for term, value in shares.items()}
-        if "wgan_gp" in terms:
-            row |= {
-                "critic.loss": float(rng.normal(-2 * math.exp(-step / 120), 0.1)),
-                "critic.distance": float(rng.normal(2.4 * math.exp(-step / 120) + 0.3, 0.1)),
-                "critic.gradient_norm": float(rng.normal(1, 0.05)),
-            }
+        opponent = OPPONENTS.intersection(terms)
+        values |= {term: float(rng.normal(0.3 * math.exp(-step / 90) - 0.6, 0.08)) for term in opponent}
+        row = {"step": step, "pictures": 16 * step, "loss": values[terms[0]] + 0.1 * sum(values[t] for t in opponent)}
+        row |= values | _made_up_shares(terms, step / steps, rng)
+        if opponent:
+            row |= _made_up_critic("wgan_gp" in opponent, step, rng)
+        if made.angles:
+            row |= _made_up_angles(made, objective, step / steps, rng)
         rows.append(row)
     return rows
+
+
+def _made_up_shares(terms: Sequence[str], done: float, rng: np.random.Generator) -> dict[str, float]:
+    first = 1.0 if len(terms) == 1 else 0.85 - 0.25 * done + rng.normal(0, 0.02)
+    rest = np.array([0.5**index for index in range(len(terms) - 1)])
+    return dict(zip([f"{term}.share" for term in terms], [first, *((1 - first) * rest / rest.sum())], strict=True))
+
+
+def _made_up_critic(wasserstein: bool, step: int, rng: np.random.Generator) -> dict[str, float]:
+    row = {
+        "critic.loss": float(rng.normal(-2 * math.exp(-step / 120), 0.1)),
+        "critic.distance": float(rng.normal(2.4 * math.exp(-step / 120) + 0.3, 0.1)),
+    }
+    return row | {"critic.gradient_norm": float(rng.normal(1, 0.05))} if wasserstein else row
+
+
+def _made_up_angles(made: SyntheticStudy, objective: str, done: float, rng: np.random.Generator) -> dict[str, float]:
+    """Return what newer logs have: the first pair of terms drifts apart, a classes' term has a head of its own."""
+    terms = made.formulas[objective]
+    row: dict[str, float] = {}
+    for index, (first, second) in enumerate(itertools.combinations(terms, 2)):
+        drawn = float(np.clip(rng.normal(0.15 - 0.6 * done + 0.2 * index, 0.08), -1, 1))
+        row[f"cosine.{first}.{second}"] = 0.0 if "class_kl" in {first, second} else drawn
+    if OPPONENTS.intersection(terms):
+        row["critic.accuracy"] = float(np.clip(rng.normal(0.98 if "pix2pix" in objective else 0.6, 0.05), 0, 1))
+    if objective == "wgan_perceptual":
+        row |= {f"{term}.weight": 1.0 if not index else 5 * math.exp(3 * done) for index, term in enumerate(terms)}
+    return row
 
 
 def _write_pictures(folder: Path, study: SyntheticStudy) -> None:
@@ -273,7 +334,12 @@ def _write_pictures(folder: Path, study: SyntheticStudy) -> None:
         for run_id in study.run_ids():
             objective, space, seed = run_id.rsplit("-", 2)
             if run_id not in study.absent:
-                strength = 0.35 + 0.14 * OBJECTIVES.index(objective) + 0.05 * int(seed[1:]) - 0.1 * (space == "yuv")
+                strength = (
+                    0.35
+                    + 0.14 * (study.objectives.index(objective) % 5)
+                    + 0.05 * int(seed[1:])
+                    - 0.1 * (space == "yuv")
+                )
                 versions[run_id] = _saturated(truth, strength)
         for method, picture in versions.items():
             path = folder / "pictures" / method / f"{name.rsplit('.', 1)[0].replace('/', '__')}.png"
@@ -297,8 +363,8 @@ def write_colorized(folder: Path, study: SyntheticStudy) -> None:
             Image.fromarray(_saturated(photo, 0.3 + 0.05 * index)).save(home / f"{run_id}.png")
 
 
-def make_analysis(folder: Path, record: StudyRecord) -> Analysis:
-    """Return the analysis of the made-up study in `folder`."""
+def make_analysis(folder: Path, record: StudyRecord, *, n_metrics: int | None = None) -> Analysis:
+    """Return the analysis of the made-up study in `folder`, under the first so many metrics or all of them."""
     loaded = load_study(folder)
     assert loaded.record == record
-    return analyse(loaded, [metric.facts for metric in METRICS])
+    return analyse(loaded, [metric.facts for metric in METRICS[:n_metrics]])

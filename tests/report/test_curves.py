@@ -79,3 +79,17 @@ def test_the_mean_over_seeds_needs_the_same_steps() -> None:
     np.testing.assert_array_equal(mean[1], [2.0, 2.0])
     assert seed_mean([run(1, [1, 2]), run(3, [1, 3])], "loss") is None
     assert seed_mean([run(1, [1, 2])], "loss") is None
+
+
+def test_what_newer_logs_hold_is_told_from_terms() -> None:
+    header = ["step", "pictures", "loss", "l2", "l2.share", "l2.weight", "gan", "gan.share", "gan.weight",
+              "cosine.l2.gan", "critic.accuracy"]  # fmt: skip
+    run = RunCurves(RunName("lab", "mix", 0), {name: np.ones(1) for name in header})
+    assert run.terms == ["l2", "gan"]
+    assert run.pairs == {"cosine.l2.gan": ("l2", "gan")}
+    assert not run.wasserstein
+
+
+@pytest.mark.parametrize("term", ["wgan", "wgan_gp"])
+def test_wasserstein_critics(term: str) -> None:
+    assert RunCurves(RunName("lab", "mix", 0), {"step": np.ones(1), "l2": np.ones(1), term: np.ones(1)}).wasserstein

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from chromalab.compare.records import DifferenceRow, SummaryRow
+    from chromalab.report.diagnostics import Diagnosis
 
 SUMMARY_COLUMNS = (
     "objective",
@@ -41,6 +42,18 @@ DIFFERENCE_COLUMNS = (
     "n_seeds",
     "reason",
 )
+DIAGNOSIS_COLUMNS = (
+    "color_space",
+    "objective",
+    "quantity",
+    "subject",
+    "mean",
+    "lowest",
+    "highest",
+    "n_seeds",
+    "reading",
+    "sentence",
+)
 
 
 def summary_csv(rows: Iterable[SummaryRow]) -> str:
@@ -54,6 +67,11 @@ def summary_csv(rows: Iterable[SummaryRow]) -> str:
 def differences_csv(rows: Iterable[DifferenceRow]) -> str:
     """Return `differences.csv`: a row for each pair of objectives, colour space and metric."""
     return _csv(DIFFERENCE_COLUMNS, rows)
+
+
+def diagnostics_csv(found: Iterable[Diagnosis]) -> str:
+    """Return `diagnostics.csv`: a row for each number of a training's end, with how it reads."""
+    return _csv(DIAGNOSIS_COLUMNS, found)
 
 
 def _csv(columns: Sequence[str], rows: Iterable[object]) -> str:

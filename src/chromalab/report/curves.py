@@ -21,7 +21,12 @@ MAX_POINTS = 120
 _RUN_ID = re.compile(r"(?P<objective>.+)-(?P<color_space>[^-]+)-s(?P<seed>\d+)")
 _TOTALS = frozenset({"step", "pictures", "loss"})
 SHARE = ".share"
+WEIGHT = ".weight"
+COSINE = "cosine."
 CRITIC = "critic."
+
+WASSERSTEIN_TERMS = frozenset({"wgan", "wgan_gp"})
+"""Terms whose critic's distance estimates that of Wasserstein; any other's is a difference of scores and no more."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -63,11 +68,22 @@ class RunCurves:
     @property
     def terms(self) -> list[str]:
         """The terms of the objective, in the order of the log."""
-        return [
-            name
-            for name in self.columns
-            if name not in _TOTALS and not name.endswith(SHARE) and not name.startswith(CRITIC)
-        ]
+        return [name for name in self.columns if name not in _TOTALS and not _belongs_to_terms(name)]
+
+    @property
+    def pairs(self) -> dict[str, tuple[str, str]]:
+        """The two terms of every column of cosines, in the order of the log."""
+        split = {name: name.removeprefix(COSINE).split(".") for name in self.columns if name.startswith(COSINE)}
+        return {name: (parts[0], parts[1]) for name, parts in split.items() if len(parts) == 2}
+
+    @property
+    def wasserstein(self) -> bool:
+        """Whether its critic's distance estimates that of Wasserstein."""
+        return not WASSERSTEIN_TERMS.isdisjoint(self.terms)
+
+
+def _belongs_to_terms(column: str) -> bool:
+    return column.startswith((CRITIC, COSINE)) or column.endswith((SHARE, WEIGHT))
 
 
 def read_curves(folder: Path) -> list[RunCurves]:

@@ -11,10 +11,10 @@ from chromalab.core.errors import ConfigError
 from chromalab.report.numbers import format_duration, listing, plural, space_label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from chromalab.compare.records import DataRecord, StudyRecord
+    from chromalab.compare.records import DataRecord, ObjectiveRecord, StudyRecord
 
 HASH_DIGITS = 12
 
@@ -30,13 +30,23 @@ class Fact:
 
 @dataclasses.dataclass(frozen=True)
 class ObjectiveFacts:
-    """One objective in the method section."""
+    """One objective in the method section.
+
+    Attributes:
+        id: its name in the study.
+        formula: as trained.
+        perceptual: what the word `perceptual` stood for.
+        trained_on: networks whose features it was trained on.
+        time: mean duration of a training.
+        notes: what it was published as, what stood in for what, and what is this project's choice.
+    """
 
     id: str
     formula: str
     perceptual: str
     trained_on: str
     time: str
+    notes: tuple[Fact, ...] = ()
 
 
 def read_runs(folder: Path) -> tuple[list[RunRecord], list[str]]:
@@ -70,12 +80,24 @@ def objective_facts(study: StudyRecord, runs: Sequence[RunRecord]) -> list[Objec
     for objective in study.objectives:
         seconds = [run.training_seconds for run in runs if run.objective == objective.id]
         time = format_duration(sum(seconds) / len(seconds)) if seconds else ""
-        facts.append(
-            ObjectiveFacts(
-                objective.id, objective.formula, objective.perceptual or "", ", ".join(objective.trunks), time
-            )
-        )
+        trunks, notes = ", ".join(objective.trunks), tuple(_objective_notes(objective))
+        facts.append(ObjectiveFacts(objective.id, objective.formula, objective.perceptual or "", trunks, time, notes))
     return facts
+
+
+def _objective_notes(objective: ObjectiveRecord) -> Iterator[Fact]:
+    if objective.preset:
+        yield Fact("Preset", f"`{objective.preset}`" + (f", {objective.source}" if objective.source else ""))
+    for published, trained in objective.stand_ins.items():
+        yield Fact("Stand-in", f"`{trained}` for `{published}`, whose weights are not here")
+    if objective.choices:
+        yield Fact("This project's choice", "; ".join(objective.choices))
+    if objective.critic:
+        yield Fact("Critic", objective.critic)
+    if objective.optimizer:
+        yield Fact("Optimizer", objective.optimizer)
+    if objective.training is not None and objective.training.balance:
+        yield Fact("Weights", "balanced by the norms of the terms' gradients")
 
 
 def method_facts(study: StudyRecord, runs: Sequence[RunRecord]) -> list[Fact]:
@@ -86,6 +108,8 @@ def method_facts(study: StudyRecord, runs: Sequence[RunRecord]) -> list[Fact]:
         Fact("Training spaces", listing(map(space_label, study.color_spaces))),
         Fact("Seeds", listing(map(str, study.seeds)) + _same_start(study, runs)),
     ]
+    if study.prior:
+        facts.append(Fact("Prior of colours", study.prior))
     if runs:
         facts += _run_facts(runs)
     return [*facts, *_hash_facts(study, runs)]
@@ -118,6 +142,10 @@ def _hash_facts(study: StudyRecord, runs: Sequence[RunRecord]) -> list[Fact]:
     facts = [
         Fact("Configuration", "SHA-256", study.config_sha256[:HASH_DIGITS]),
         Fact("Photos", "SHA-256", study.data.data_sha256[:HASH_DIGITS]),
+    ]
+    facts += [
+        Fact(f"Losses of {plugin.name}", f"{listing(plugin.losses)}, SHA-256", plugin.sha256[:HASH_DIGITS])
+        for plugin in study.plugins
     ]
     weights = sorted({(name, digest) for run in runs for name, digest in run.weights.items()})
     return facts + [Fact(f"Weights {name}", "SHA-256", digest[:HASH_DIGITS]) for name, digest in weights]

@@ -12,8 +12,10 @@ from markupsafe import Markup, escape
 
 from chromalab.core.files import write_bytes, write_text
 from chromalab.report import numbers
-from chromalab.report.csv_files import differences_csv, summary_csv
+from chromalab.report.csv_files import diagnostics_csv, differences_csv, summary_csv
 from chromalab.report.curves import read_curves
+from chromalab.report.diagnostics import diagnose, diagnosis_rows
+from chromalab.report.duels import draw_duels
 from chromalab.report.forest import draw_all, draw_forest, forests
 from chromalab.report.gallery import study_gallery
 from chromalab.report.headline import EQUIVALENCE_CLAIM, headline
@@ -26,11 +28,19 @@ from chromalab.report.method import (
     objective_facts,
     read_runs,
 )
+from chromalab.report.readings import thresholds
 from chromalab.report.standing import draw_standings
 from chromalab.report.style import objective_styles
 from chromalab.report.svg import inline_svg
 from chromalab.report.tables import BOUND_LABELS, main_table
-from chromalab.report.training_plots import draw_critic, draw_losses, draw_shares, draw_terms
+from chromalab.report.training_plots import (
+    draw_cosines,
+    draw_critic,
+    draw_losses,
+    draw_shares,
+    draw_terms,
+    draw_weights,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +48,7 @@ if TYPE_CHECKING:
 
     from chromalab.compare.records import Analysis, DifferenceRow, StudyRecord
     from chromalab.report.curves import RunCurves
+    from chromalab.report.diagnostics import Diagnosis
     from chromalab.report.style import Drawing, ObjectiveStyle
     from chromalab.report.tables import MainTable
 
@@ -50,6 +61,7 @@ class ReportPaths:
     analysis: Path
     summary: Path
     differences: Path
+    diagnostics: Path
     tables: tuple[Path, ...]
     figures: tuple[Path, ...]
 
@@ -59,17 +71,20 @@ class SpaceFigures:
     """The figures of one colour space; a missing one had no data."""
 
     standing: Drawing | None
+    duels: Drawing | None
     forest_all: Drawing | None
     forests: tuple[Drawing, ...]
     losses: tuple[Drawing, ...]
     terms: tuple[Drawing, ...]
     shares: tuple[Drawing, ...]
+    cosines: tuple[Drawing, ...]
+    weights: tuple[Drawing, ...]
     critic: tuple[Drawing, ...]
 
     def drawings(self) -> Iterator[Drawing]:
         """Iterate over every figure there is."""
-        yield from (drawing for drawing in (self.standing, self.forest_all) if drawing is not None)
-        for group in (self.forests, self.losses, self.terms, self.shares, self.critic):
+        yield from (drawing for drawing in (self.standing, self.duels, self.forest_all) if drawing is not None)
+        for group in (self.forests, self.losses, self.terms, self.shares, self.cosines, self.weights, self.critic):
             yield from group
 
 
@@ -81,6 +96,7 @@ class SpaceView:
     table: MainTable
     figures: SpaceFigures
     differences: tuple[Mapping[str, Any], ...]
+    diagnoses: tuple[Diagnosis, ...]
 
 
 def write_report(folder: Path, analysis: Analysis, study: StudyRecord) -> ReportPaths:
@@ -103,12 +119,14 @@ def write_report(folder: Path, analysis: Analysis, study: StudyRecord) -> Report
         analysis=out / "analysis.json",
         summary=out / "summary.csv",
         differences=out / "differences.csv",
+        diagnostics=out / "diagnostics.csv",
         tables=tuple(_write_tables(out / "tables", views, analysis, study)),
         figures=tuple(_write_figures(out / "figures", views)),
     )
     analysis.save(paths.analysis)
     write_text(paths.summary, summary_csv(analysis.summary))
     write_text(paths.differences, differences_csv(analysis.differences))
+    write_text(paths.diagnostics, diagnostics_csv(one for view in views for one in view.diagnoses))
     write_text(paths.html, _render(folder, analysis, study, views, styles))
     return paths
 
@@ -121,17 +139,31 @@ def _space_view(
     styles: Mapping[str, ObjectiveStyle],
 ) -> SpaceView:
     own = [run for run in curves if run.name.color_space == space]
+    return SpaceView(
+        space,
+        main_table(analysis, study, space),
+        _space_figures(space, analysis, own, styles),
+        tuple(_difference_groups(analysis, space)),
+        tuple(diagnose(own, list(styles))),
+    )
+
+
+def _space_figures(
+    space: str, analysis: Analysis, curves: Sequence[RunCurves], styles: Mapping[str, ObjectiveStyle]
+) -> SpaceFigures:
     plots = forests(analysis, space)
-    figures = SpaceFigures(
+    return SpaceFigures(
         standing=draw_standings(analysis, space, styles),
+        duels=draw_duels(analysis, space, styles),
         forest_all=draw_all(plots, space, styles) if plots else None,
         forests=tuple(draw_forest(plot, space, styles) for plot in plots),
-        losses=tuple(draw_losses(own, styles)),
-        terms=tuple(draw_terms(own, styles)),
-        shares=tuple(draw_shares(own, styles)),
-        critic=tuple(draw_critic(own, styles)),
+        losses=tuple(draw_losses(curves, styles)),
+        terms=tuple(draw_terms(curves, styles)),
+        shares=tuple(draw_shares(curves, styles)),
+        cosines=tuple(draw_cosines(curves, styles)),
+        weights=tuple(draw_weights(curves, styles)),
+        critic=tuple(draw_critic(curves, styles)),
     )
-    return SpaceView(space, main_table(analysis, study, space), figures, tuple(_difference_groups(analysis, space)))
 
 
 def _difference_groups(analysis: Analysis, space: str) -> Iterator[Mapping[str, Any]]:
@@ -205,7 +237,9 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     found.filters.update(space_label=numbers.space_label, code_spans=_code_spans, breakable=_breakable)
-    found.globals.update(figure=_figure, static=_static, numbers=numbers)
+    found.globals.update(
+        figure=_figure, static=_static, numbers=numbers, diagnosis_rows=diagnosis_rows, thresholds=thresholds()
+    )
     return found
 
 

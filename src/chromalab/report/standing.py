@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from matplotlib.ticker import MultipleLocator
+from matplotlib.lines import Line2D
 
-from chromalab.report.numbers import ARROWS, space_label
+from chromalab.report.numbers import ARROWS, MINUS, space_label
 from chromalab.report.style import INK, MUTED, RULE, ZONE, Drawing, canvas, finish
 from chromalab.report.tables import summary_lookup
 
@@ -16,12 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from chromalab.compare.records import Analysis, Direction, MetricFacts, SummaryRow
     from chromalab.report.style import ObjectiveStyle
 
 LEAST_PERCENT = -100.0
-"""Objectives further on the wrong side of grey are drawn at this edge, with their value beside the mark."""
+"""Objectives further on the wrong side of grey are listed in a lane beyond this edge, each with its value."""
+
+_WIDTH_IN, _ROW_IN, _MORE_ROW_IN = 7.4, 0.33, 0.04
+_LINE_IN = 0.125
+"""Height of a line in the lane."""
+
+_SLOT_IN, _SLOT_PERCENT = 0.56, 24.0
+"""Width of a mark with its value in the lane: on paper, and on the axis of a figure of this width."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,26 +91,70 @@ def _value(row: SummaryRow | None) -> float | None:
 def draw_standings(analysis: Analysis, color_space: str, styles: Mapping[str, ObjectiveStyle]) -> Drawing | None:
     """Draw a row for each metric and a mark for each objective, with its single seeds as small dots."""
     found = standings(analysis, color_space)
-    metrics = list(dict.fromkeys(standing.metric.name for standing in found))
     if not found:
         return None
-    with canvas(7.4, 0.8 + 0.33 * len(metrics)) as figure:
+    names = [name for name in analysis.objectives if any(s.objective == name for s in found)]
+    rows = list({standing.metric.name: standing.metric for standing in found}.values())
+    row_in = _ROW_IN + _MORE_ROW_IN * max(0, len(names) - 5)
+    lane = Lane.of(found, row_in)
+    legend_rows = math.ceil(len(names) / _legend_columns(names))
+    size = _WIDTH_IN + _SLOT_IN * lane.columns, 0.65 + 0.15 * legend_rows + row_in * len(rows)
+    with canvas(*size) as figure:
         axes = figure.add_subplot()
-        _frame(axes, [next(s.metric for s in found if s.metric.name == name) for name in metrics])
-        names = [name for name in analysis.objectives if any(s.objective == name for s in found)]
-        for standing in found:
-            offset = _dodge(names.index(standing.objective), len(names))
-            _mark(axes, standing, metrics.index(standing.metric.name) + offset, styles[standing.objective])
-        axes.set_xlim(_left_edge(found), 108)
-        for name in names:
-            style = styles[name]
-            axes.plot([], [], style.marker, color=style.color, markersize=5.5, label=name)
-        figure.legend(loc="outside upper center", ncols=min(len(names), 8), handletextpad=0.1, columnspacing=1.4)
+        left = _left_edge(found)
+        _frame(axes, rows, left)
+        for y, metric in enumerate(rows):
+            own = [standing for standing in found if standing.metric.name == metric.name]
+            for standing in own:
+                _mark(axes, standing, y + _dodge(names.index(standing.objective), len(names)), styles)
+            _list_beyond(axes, lane, own, y, styles)
+        axes.set_xlim(left - _SLOT_PERCENT * lane.columns, 108)
+        if lane.columns:
+            _name_lane(axes, left, lane)
+        _legend(figure, names, styles)
         return finish(figure, f"standing_{color_space}", _alt(analysis, color_space, found))
 
 
+@dataclasses.dataclass(frozen=True)
+class Lane:
+    """The place left of the axis for objectives far worse than grey: a grid of slots in every row.
+
+    Attributes:
+        lines: slots one above the other, which is as many as fit in a row.
+        columns: slots side by side; 0 where no objective is that bad.
+        line_rows: the height of a line, where a row has the height 1.
+    """
+
+    lines: int
+    columns: int
+    line_rows: float
+
+    @classmethod
+    def of(cls, found: Sequence[Standing], row_in: float) -> Lane:
+        """Return the lane that has room for the row with most of them."""
+        counts = Counter(standing.metric.name for standing in found if _is_beyond(standing))
+        lines = int(row_in / _LINE_IN)
+        return cls(lines, math.ceil(max(counts.values(), default=0) / lines), _LINE_IN / row_in)
+
+    def slots(self, count: int) -> list[tuple[int, float]]:
+        """Return the places of so many marks, the first next to the axis: column, and offset from the row's middle.
+
+        >>> Lane(2, 2, 0.4).slots(3)
+        [(0, -0.2), (0, 0.2), (1, 0.0)]
+        """
+        found = []
+        for column in range(math.ceil(count / self.lines)):
+            filled = min(self.lines, count - column * self.lines)
+            found += [(column, self.line_rows * (line - (filled - 1) / 2)) for line in range(filled)]
+        return found
+
+
+def _is_beyond(standing: Standing) -> bool:
+    return standing.percent < LEAST_PERCENT
+
+
 def _dodge(index: int, count: int) -> float:
-    return 0.0 if count == 1 else 0.56 * (index / (count - 1) - 0.5)
+    return 0.0 if count == 1 else min(0.76, 0.14 * (count - 1)) * (index / (count - 1) - 0.5)
 
 
 def _left_edge(found: Sequence[Standing]) -> float:
@@ -109,7 +162,7 @@ def _left_edge(found: Sequence[Standing]) -> float:
     return max(least, LEAST_PERCENT) - 6 if least < 0 else -6
 
 
-def _frame(axes: Axes, metrics: Sequence[MetricFacts]) -> None:
+def _frame(axes: Axes, metrics: Sequence[MetricFacts], left: float) -> None:
     axes.set_yticks(range(len(metrics)), [f"{metric.label} {ARROWS[metric.direction]}" for metric in metrics])
     axes.set_ylim(len(metrics) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
@@ -120,20 +173,55 @@ def _frame(axes: Axes, metrics: Sequence[MetricFacts]) -> None:
     axes.grid(visible=True, axis="x", color=RULE, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MultipleLocator(25))
+    axes.set_xticks([percent for percent in range(-100, 101, 25) if percent >= left])
     axes.set_xlabel("way from the grey baseline (0 %) to the best objective (100 %)")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} %".replace("-", "\N{MINUS SIGN}"))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} %".replace("-", MINUS))
 
 
-def _mark(axes: Axes, standing: Standing, y: float, style: ObjectiveStyle) -> None:
+def _legend(figure: Figure, names: Sequence[str], styles: Mapping[str, ObjectiveStyle]) -> None:
+    handles = [
+        Line2D([], [], color=styles[name].color, marker=styles[name].marker, linestyle="", markersize=5.5, label=name)
+        for name in names
+    ]
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=_legend_columns(names), handletextpad=0.1, columnspacing=1.4
+    )
+
+
+def _legend_columns(names: Sequence[str]) -> int:
+    """Return how many of the names fit side by side, in rows of the same length."""
+    fit = max(1, int(_WIDTH_IN / (0.35 + 0.065 * max(map(len, names)))))
+    return math.ceil(len(names) / math.ceil(len(names) / fit))
+
+
+def _mark(axes: Axes, standing: Standing, y: float, styles: Mapping[str, ObjectiveStyle]) -> None:
+    style = styles[standing.objective]
     inside = [percent for percent in standing.seed_percents if percent >= LEAST_PERCENT]
     axes.plot(inside, [y] * len(inside), ".", color=style.color, alpha=0.5, markersize=4.5, markeredgewidth=0, zorder=2)
-    x = max(standing.percent, LEAST_PERCENT)
+    if not _is_beyond(standing):
+        _point(axes, standing.percent, y, style)
+
+
+def _point(axes: Axes, x: float, y: float, style: ObjectiveStyle) -> None:
     axes.plot([x], [y], style.marker, color=style.color, markersize=5.5, markeredgecolor="white", zorder=3,
               markeredgewidth=0.5)  # fmt: skip
-    if standing.percent < LEAST_PERCENT:
-        text = f"\N{LEFTWARDS ARROW} {standing.percent:.0f} %".replace("-", "\N{MINUS SIGN}")
-        axes.annotate(text, (x, y), (5, 0), textcoords="offset points", va="center", fontsize=6.5, color=MUTED)
+
+
+def _list_beyond(axes: Axes, lane: Lane, own: Sequence[Standing], y: int, styles: Mapping[str, ObjectiveStyle]) -> None:
+    """List those that are far worse than grey in their row, the least bad next to the axis."""
+    beyond = sorted((one for one in own if _is_beyond(one)), key=lambda one: -one.percent)
+    for standing, (column, offset) in zip(beyond, lane.slots(len(beyond)), strict=True):
+        x = LEAST_PERCENT - 6 - _SLOT_PERCENT * (column + 0.85)
+        _point(axes, x, y + offset, styles[standing.objective])
+        text = f"{standing.percent:.0f} %".replace("-", MINUS)
+        axes.annotate(text, (x, y + offset), (5, 0), textcoords="offset points", va="center", fontsize=6.5, color=MUTED)
+
+
+def _name_lane(axes: Axes, left: float, lane: Lane) -> None:
+    axes.axvline(left, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
+    middle = left - _SLOT_PERCENT * lane.columns / 2
+    axes.annotate("worse still", (middle, 0), (0, -7), xycoords=("data", "axes fraction"),
+                  textcoords="offset points", ha="center", va="top", fontsize=7.5, color=INK)  # fmt: skip
 
 
 def _alt(analysis: Analysis, color_space: str, found: Sequence[Standing]) -> str:

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Okabe and Ito (2008), "Color Universal Design"; the darker hues first, because thin lines on white need
-# contrast; black last, because axes and zero lines are black; yellow is darkened for the same reason.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C7A00", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+# contrast; black last, because axes and zero lines are black; yellow is darkened for the same reason. The two after it
+# are Tol's indigo and wine ("Colour schemes", 2021), for studies with more objectives than their palette has colours.
+PALETTE = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C7A00", "#000000", "#332288", "#882255",
+)  # fmt: skip
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">")
 INK, MUTED, RULE, ZONE = "#1a1a1a", "#5c5c5c", "#c9c9c9", "#ececec"
 PNG_DPI = 200
 

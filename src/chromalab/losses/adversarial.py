@@ -1,74 +1,247 @@
-"""Losses with an opponent: a critic that learns to tell generated colours from true ones."""
+"""Losses with an opponent: a critic that learns to tell generated colours from true ones.
+
+D is the critic's score of a patch, unbounded: where a paper's discriminator ends in a sigmoid s, D is what goes into
+it. Colorizer and critic see the mean over patches and pictures. What each makes of a score is all that the losses
+differ in, and the bounds that they set to the critic.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 
-from chromalab.losses.base import AdversarialTerm, ColorBatch, CriticLoss, LossEntry, Parameter
+from chromalab.losses.base import AdversarialTerm, Choice, ColorBatch, CriticLoss, LossEntry, Parameter
+from chromalab.losses.penalties import gradient_norms, one_centred, score_gradient, zero_centred
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor, nn
 
 
-class WGANGP(AdversarialTerm):
-    """Wasserstein GAN with gradient penalty, conditional on the lightness.
-
-    As in ChromaGAN, the penalty looks at the gradient with respect to the colour alone, at random points between the
-    true and the generated colours of a photograph; the lightness is the same in both. And as in its published code the
-    gradient is that of the *summed* patch scores, while generator and critic see their *mean*: so a weight means less
-    the more patches a picture has.
+class Game(AdversarialTerm):
+    """What the adversarial losses have in common.
 
     Args:
-        penalty: weight of the gradient penalty.
-        critic_steps: critic updates for each generator update.
+        critic_steps: critic updates for each colorizer update.
+        penalty: weight of (|grad D| - 1)^2 between true and generated colours, see `penalties`; 0 spares its cost.
+        r1: weight of |grad D|^2 / 2 at the true colours, see `penalties`; 0 spares its cost.
     """
 
-    def __init__(self, penalty: float = 10.0, critic_steps: float = 1) -> None:
+    def __init__(self, critic_steps: float = 1, penalty: float = 0.0, r1: float = 0.0) -> None:
         super().__init__()
-        self.penalty = penalty
         self.critic_steps = int(critic_steps)
+        self.penalty = penalty
+        self.r1 = r1
+
+    @abstractmethod
+    def colorizer_cost(self, generated: Tensor) -> Tensor:
+        """Return what the colorizer pays for the scores of its colours, of their shape."""
+
+    @abstractmethod
+    def critic_cost(self, true: Tensor, generated: Tensor) -> Tensor:
+        """Return what the critic pays for its scores of true and generated colours, of their shape."""
 
     def forward(self, batch: ColorBatch) -> Tensor:
-        """Return minus the critic's mean patch score of every image, shape (B,)."""
-        return -batch.critic_scores.mean(dim=(1, 2))
+        """Return the colorizer's mean cost over the patches of every image, shape (B,)."""
+        return self.colorizer_cost(batch.critic_scores).mean(dim=(1, 2))
 
     def critic_loss(self, critic: nn.Module, batch: ColorBatch, generator: torch.Generator) -> CriticLoss:
-        """Return E[D(preds)] - E[D(target)] + penalty E[(|grad D| - 1)^2] (Gulrajani et al. 2017, eq. 3)."""
-        true, generated = critic(batch.lightness, batch.target), critic(batch.lightness, batch.preds)
-        distance = true.mean() - generated.mean()
-        norms = gradient_norms(critic, batch, generator)
-        facts = {
-            "distance": distance.detach(),
-            "accuracy": (true > generated).float().mean(),
-            "gradient_norm": norms.detach().mean(),
-        }
-        return CriticLoss(self.penalty * (norms - 1).square().mean() - distance, facts)
+        """Return the critic's mean cost with the weighted penalties.
+
+        Where both penalties are asked for, the fact `gradient_norm` is that of the one between true and generated.
+        """
+        target = batch.target.detach().requires_grad_(self.r1 > 0)
+        true, generated = critic(batch.lightness, target), critic(batch.lightness, batch.preds)
+        total = self.critic_cost(true, generated).mean()
+        facts = _score_facts(true.detach(), generated.detach())
+        if self.r1 > 0:
+            gradients = score_gradient(true, target)
+            total = total + self.r1 * zero_centred(gradients)
+            facts["gradient_norm"] = gradients.detach().norm(dim=1).mean()
+        if self.penalty > 0:
+            norms = gradient_norms(critic, batch, generator)
+            total = total + self.penalty * one_centred(norms)
+            facts["gradient_norm"] = norms.detach().mean()
+        return CriticLoss(total, facts)
 
 
-def gradient_norms(critic: nn.Module, batch: ColorBatch, generator: torch.Generator) -> Tensor:
-    """Return |d sum(D) / d color| of every image at a random point between target and prediction, shape (B,)."""
-    share = torch.rand(len(batch.preds), 1, 1, 1, generator=generator).to(batch.preds)
-    between = torch.lerp(batch.target, batch.preds, share).requires_grad_()
-    scores: Tensor = critic(batch.lightness, between)
-    gradient: Tensor = torch.autograd.grad(scores.sum(), between, create_graph=True)[0]
-    norms: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
-    return norms
+def _score_facts(true: Tensor, generated: Tensor) -> dict[str, Tensor]:
+    truths, fakes = true.mean(dim=(1, 2)), generated.mean(dim=(1, 2))
+    return {"distance": (truths - fakes).mean(), "accuracy": (truths > fakes).float().mean()}
+
+
+class GAN(Game):
+    """The first GAN (Goodfellow et al. 2014, eq. 1): the critic is a logistic classifier, D its logit.
+
+    The colorizer's saturating form is eq. 1 itself, log(1 - s(D)), nearly flat where the critic is sure; the other,
+    -log s(D), is what the paper trains with (section 3), and pix2pix and DDColor.
+
+    The critic's two halves are added, as in the paper. Isola et al. (pix2pix, section 3.3) divide their sum by 2 to
+    slow the critic down. Adam and RMSProp are indifferent to such a factor: only the figures in the log differ, and
+    what the weight of a penalty means.
+
+    Args:
+        form: the colorizer's, `nonsaturating` or `saturating`.
+        critic_steps: see `Game`, as the following.
+        penalty: weight of the one-centred penalty.
+        r1: weight of the zero-centred penalty.
+    """
+
+    def __init__(
+        self, form: str = "nonsaturating", critic_steps: float = 1, penalty: float = 0.0, r1: float = 0.0
+    ) -> None:
+        super().__init__(critic_steps, penalty, r1)
+        self.saturating = form == "saturating"
+
+    def colorizer_cost(self, generated: Tensor) -> Tensor:
+        """Return -log s(D), or log(1 - s(D)) in the saturating form; finite for every score."""
+        return -F.softplus(generated) if self.saturating else F.softplus(-generated)
+
+    def critic_cost(self, true: Tensor, generated: Tensor) -> Tensor:
+        """Return -log s(D) of the true plus -log(1 - s(D)) of the generated colours."""
+        return F.softplus(-true) + F.softplus(generated)
+
+
+class LSGAN(Game):
+    """Least squares GAN (Mao et al. 2017, eq. 2 with a = 0, b = c = 1: eq. 9), with the paper's halves."""
+
+    def colorizer_cost(self, generated: Tensor) -> Tensor:
+        """Return (D - 1)^2 / 2."""
+        return (generated - 1).square() / 2
+
+    def critic_cost(self, true: Tensor, generated: Tensor) -> Tensor:
+        """Return (D - 1)^2 / 2 of the true plus D^2 / 2 of the generated colours."""
+        return ((true - 1).square() + generated.square()) / 2
+
+
+class Hinge(Game):
+    """Hinge GAN (Lim and Ye 2017; Miyato et al. 2018, eq. 16 and 17), as in BigGAN; BigColor halves the critic's."""
+
+    def colorizer_cost(self, generated: Tensor) -> Tensor:
+        """Return -D."""
+        return -generated
+
+    def critic_cost(self, true: Tensor, generated: Tensor) -> Tensor:
+        """Return max(0, 1 - D) of the true plus max(0, 1 + D) of the generated colours."""
+        return F.relu(1 - true) + F.relu(1 + generated)
+
+
+class WGANGP(Game):
+    """Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, eq. 3), as ChromaGAN has it on the colour alone.
+
+    One critic step for each of the colorizer's is ChromaGAN's; the paper on the penalty takes 5.
+    """
+
+    def __init__(self, penalty: float = 10.0, critic_steps: float = 1, r1: float = 0.0) -> None:
+        super().__init__(critic_steps, penalty, r1)
+
+    def colorizer_cost(self, generated: Tensor) -> Tensor:
+        """Return -D."""
+        return -generated
+
+    def critic_cost(self, true: Tensor, generated: Tensor) -> Tensor:
+        """Return D of the generated minus D of the true colours."""
+        return generated - true
+
+
+class WGAN(WGANGP):
+    """Wasserstein GAN with clipped weights (Arjovsky et al. 2017, algorithm 1).
+
+    Every weight of the critic, biases and norms too as in the published code, is kept in [-clip, clip].
+
+    Args:
+        clip: the largest absolute weight.
+        critic_steps: see `Game`, as the following.
+        penalty: weight of the one-centred penalty.
+        r1: weight of the zero-centred penalty.
+    """
+
+    def __init__(self, clip: float = 0.01, critic_steps: float = 5, penalty: float = 0.0, r1: float = 0.0) -> None:
+        super().__init__(penalty, critic_steps, r1)
+        self.clip = clip
+
+    def after_critic_step(self, critic: nn.Module) -> None:
+        """Clip every weight of the critic; the published code does so before each step, the paper after it."""
+        with torch.no_grad():
+            for weight in critic.parameters():
+                weight.clamp_(-self.clip, self.clip)
+
+
+_LARGEST_WEIGHT = 1e6
+
+
+def _entry(
+    name: str,
+    formula: str,
+    source: str,
+    build: Callable[..., Game],
+    own: dict[str, Parameter | Choice] | None = None,
+    *,
+    critic_steps: int = 1,
+    penalty: float = 0.0,
+) -> LossEntry:
+    common = {
+        "critic_steps": Parameter(critic_steps, 1, 100, "critic updates for each colorizer update", integer=True),
+        "penalty": Parameter(
+            penalty, 0.0, _LARGEST_WEIGHT, "weight of (|grad D| - 1)^2 between true and generated colours (WGAN-GP)"
+        ),
+        "r1": Parameter(0.0, 0.0, _LARGEST_WEIGHT, "weight of |grad D|^2 / 2 at the true colours (R1)"),
+    }
+    return LossEntry(
+        name=name,
+        family="adversarial",
+        formula=formula,
+        source=source,
+        build=build,
+        parameters=(own or {}) | common,
+        needs=("critic",),
+        zero_at_target=False,
+    )
 
 
 ENTRIES = (
-    LossEntry(
-        name="wgan_gp",
-        family="adversarial",
-        formula="-mean D(preds); critic: mean D(preds) - mean D(target) + penalty (|grad D| - 1)^2",
-        source="Gulrajani et al. 2017, eq. 3; critic and penalty as in Vitoria et al. 2020 (ChromaGAN)",
-        build=WGANGP,
-        parameters={
-            "penalty": Parameter(10.0, 0.0, 1e6, "weight of the gradient penalty"),
-            "critic_steps": Parameter(1, 1, 100, "critic updates for each generator update", integer=True),
+    _entry(
+        "gan",
+        "-log s(D(preds)), s the sigmoid; critic: -log s(D(target)) - log(1 - s(D(preds)))",
+        "Goodfellow et al. 2014, eq. 1 and section 3; as in Isola et al. 2017 (pix2pix), eq. 1",
+        GAN,
+        {
+            "form": Choice(
+                "nonsaturating",
+                ("nonsaturating", "saturating"),
+                "the colorizer minimises -log s(D), or log(1 - s(D))",
+            )
         },
-        needs=("critic",),
-        zero_at_target=False,
+    ),
+    _entry(
+        "lsgan",
+        "(D(preds) - 1)^2 / 2; critic: (D(target) - 1)^2 / 2 + D(preds)^2 / 2",
+        "Mao et al. 2017, eq. 9",
+        LSGAN,
+    ),
+    _entry(
+        "hinge",
+        "-D(preds); critic: max(0, 1 - D(target)) + max(0, 1 + D(preds))",
+        "Lim and Ye 2017; Miyato et al. 2018, eq. 16 and 17",
+        Hinge,
+    ),
+    _entry(
+        "wgan",
+        "-D(preds); critic: D(preds) - D(target), its weights clipped",
+        "Arjovsky et al. 2017, algorithm 1",
+        WGAN,
+        {"clip": Parameter(0.01, 1e-6, 1e3, "largest absolute weight of the critic")},
+        critic_steps=5,
+    ),
+    _entry(
+        "wgan_gp",
+        "-D(preds); critic: D(preds) - D(target) + penalty (|grad D| - 1)^2",
+        "Gulrajani et al. 2017, eq. 3; critic and penalty as in Vitoria et al. 2020 (ChromaGAN)",
+        WGANGP,
+        penalty=10.0,
     ),
 )

@@ -1,9 +1,10 @@
-"""Critics: networks that tell generated colours from true ones."""
+"""Critics: networks that score how much generated colours look like true ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
@@ -12,54 +13,177 @@ from torch import Tensor, nn
 from chromalab.core.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-LEAKY_SLOPE = 0.3
-"""The slope of Keras' LeakyReLU, which ChromaGAN's published code leaves at its default."""
+    from chromalab.color.spaces import TrainingSpace
+
+Sees = Literal["pair", "color", "rgb"]
+"""What a critic sees: the colour with its lightness, the colour alone, or the picture that both make."""
+
+KERNEL = 4
+"""Side of every convolution of every critic here, as published."""
 
 
-class PatchCritic(nn.Module):
-    """ChromaGAN's conditional patch critic on (lightness, color): one unbounded score a patch.
+def channels_seen(space: TrainingSpace, sees: Sees) -> int:
+    """Return the number of channels that a critic of colours in `space` sees."""
+    return {"pair": 1 + space.channels, "color": space.channels, "rgb": 3}[sees]
 
-    4x4 convolutions with 64 (stride 2), 128 (2), 256 (2), 512 (1) and 1 (1) channels, padded as TensorFlow's SAME:
-    28x28 scores at 224 px (Vitoria, Raad and Ballester 2020, section 3.3 and the published code). No batch norm,
-    because the gradient penalty is a statement about each picture alone (Gulrajani et al. 2017, section 4).
+
+class Critic(nn.Module):
+    """A network with what it sees: maps lightness and color to scores, unbounded, high for what looks true.
+
+    Seen as `pair` the critic is conditional, as in pix2pix and ChromaGAN: it can tell a green face from a green
+    meadow. Seen as `rgb`, as in DeOldify, BigColor and DDColor, it judges the picture: colours beyond the gamut are
+    not clipped, so it has a gradient to give there.
 
     Args:
-        channels: channels of the colour image, 2 or 3.
+        space: the training space of the colours.
+        network: scores what is seen, (B, C, H, W) -> (B, h, w); C as `channels_seen` says.
+        sees: what it sees.
+    """
+
+    def __init__(self, space: TrainingSpace, network: nn.Module, sees: Sees = "pair") -> None:
+        super().__init__()
+        self.space = space
+        self.network = network
+        self.sees = sees
+
+    def forward(self, lightness: Tensor, color: Tensor) -> Tensor:
+        """Score lightness (B, 1, H, W) with color (B, C, H, W): (B, h, w), h = w = 1 for whole pictures."""
+        scores: Tensor = self.network(self.look(lightness, color))
+        return scores
+
+    def look(self, lightness: Tensor, color: Tensor) -> Tensor:
+        """Return what the network sees of a batch, each channel in about [-1, 1]."""
+        if self.sees == "pair":
+            return torch.cat([lightness, color], dim=1)
+        return color if self.sees == "color" else 2 * self.space.decode(lightness, color) - 1
+
+
+class ChromaGANCritic(nn.Module):
+    """ChromaGAN's patch critic (Vitoria, Raad and Ballester 2020, section 3.3 and the published code).
+
+    4x4 convolutions with 64 (stride 2), 128 (2), 256 (2), 512 (1) and 1 (1) channels, padded as TensorFlow's SAME:
+    28x28 scores at 224 px, each of 70x70 pixels. No batch norm, because the gradient penalty is a statement about each
+    picture alone (Gulrajani et al. 2017, section 4). Any size from 1 pixel up.
+
+    Args:
+        channels: channels of what it sees.
         width: multiplies the channels of every hidden layer; 1 is the published critic.
-        generator: draws the initial weights.
+        generator: draws the initial weights (Glorot uniform, Keras' default, as published).
+    """
+
+    leak = 0.3
+    """The slope of Keras' LeakyReLU, which the published code leaves at its default."""
+
+    def __init__(self, channels: int, *, width: float = 1.0, generator: torch.Generator) -> None:
+        super().__init__()
+        widths = [channels, *_widths((64, 128, 256, 512), width), 1]
+        self.convs = nn.ModuleList(
+            nn.Conv2d(before, after, KERNEL, stride)
+            for (before, after), stride in zip(pairwise(widths), (2, 2, 2, 1, 1), strict=True)
+        )
+        for conv in self.convs:
+            nn.init.xavier_uniform_(cast("nn.Conv2d", conv).weight, generator=generator)
+            nn.init.zeros_(cast("Tensor", conv.bias))
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """Score (B, C, H, W): (B, ceil(H / 8), ceil(W / 8))."""
+        for index, conv in enumerate(self.convs):
+            if index:
+                seen = F.leaky_relu(seen, self.leak)
+            seen = conv(_pad_same(seen, cast("nn.Conv2d", conv).stride[0]))
+        return seen.squeeze(1)
+
+
+class PatchGAN70(nn.Module):
+    """pix2pix' 70x70 PatchGAN, C64-C128-C256-C512 (Isola et al. 2017, section 6.1.2).
+
+    4x4 convolutions padded by 1: 30x30 scores at 256 px. The norms are over each picture alone. At the published batch
+    of 1 this is the published batch norm; in larger batches, batch norm would let a picture's score depend on its
+    neighbours, and a penalty on gradients would lose its meaning.
+
+    Args:
+        channels: channels of what it sees.
+        width: multiplies the channels of every hidden layer; 1 is the published critic.
+        generator: draws the initial weights: of convolutions N(0, 0.02), of norms N(1, 0.02), as published.
+    """
+
+    smallest_px = 24
+    """Below, the last layer's window finds no pixels."""
+
+    def __init__(self, channels: int, *, width: float = 1.0, generator: torch.Generator) -> None:
+        super().__init__()
+        hidden = _widths((64, 128, 256, 512), width)
+        layers: list[nn.Module] = [_dcgan_conv(channels, hidden[0], 2, generator), nn.LeakyReLU(0.2)]
+        for (before, after), stride in zip(pairwise(hidden), (2, 2, 1), strict=True):
+            layers += [_dcgan_conv(before, after, stride, generator, bias=False), _norm(after, generator)]
+            layers += [nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, _dcgan_conv(hidden[-1], 1, 1, generator))
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """Score (B, C, H, W), sides of 24 pixels at least: (B, H // 8 - 2, W // 8 - 2)."""
+        scores: Tensor = self.layers(seen)
+        return scores.squeeze(1)
+
+
+class ImageCritic(nn.Module):
+    """One score for the whole picture: a DCGAN's critic without norms, six layers deep.
+
+    4x4 convolutions with stride 2 bring 256 px down to 4x4 pixels, and a last window over these gives the score, as in
+    the critic of DCGAN (Radford et al. 2016) that Arjovsky et al. (2017) train without batch norm. The widths are those
+    of pix2pix' 286x286 ImageGAN, 64-128-256-512-512-512. At other sizes, from 1 pixel up, the last maps are averaged
+    over a 4x4 grid: this project's choice.
+
+    Args:
+        channels: channels of what it sees.
+        width: multiplies the channels of every hidden layer.
+        generator: draws the initial weights (He, normal, as in the published code of WGAN-GP). DCGAN's N(0, 0.02) would
+            let the gradient of narrow critics vanish, where no norm brings it back.
     """
 
     def __init__(self, channels: int, *, width: float = 1.0, generator: torch.Generator) -> None:
         super().__init__()
-        widths = [max(1, round(width * base)) for base in (64, 128, 256, 512)] + [1]
-        inputs = [1 + channels, *widths[:-1]]
-        self.strides = (2, 2, 2, 1, 1)
-        self.convs = nn.ModuleList(
-            nn.Conv2d(before, after, 4, stride)
-            for before, after, stride in zip(inputs, widths, self.strides, strict=True)
-        )
-        for conv in self.convs:
-            conv = cast("nn.Conv2d", conv)
-            nn.init.xavier_uniform_(conv.weight, generator=generator)  # Keras' default, as published
+        widths = [channels, *_widths((64, 128, 256, 512, 512, 512), width)]
+        self.convs = nn.ModuleList(nn.Conv2d(before, after, KERNEL, 2) for before, after in pairwise(widths))
+        self.score = nn.Conv2d(widths[-1], 1, KERNEL)
+        for conv in (*self.convs, self.score):
+            nn.init.kaiming_normal_(cast("nn.Conv2d", conv).weight, a=0.2, generator=generator)
             nn.init.zeros_(cast("Tensor", conv.bias))
 
-    def forward(self, lightness: Tensor, color: Tensor) -> Tensor:
-        """Score lightness (B, 1, H, W) with color (B, C, H, W): (B, ceil(H / 8), ceil(W / 8))."""
-        x = torch.cat([lightness, color], dim=1)
-        for index, (conv, stride) in enumerate(zip(self.convs, self.strides, strict=True)):
-            if index:
-                x = F.leaky_relu(x, LEAKY_SLOPE)
-            x = conv(_pad_same(x, kernel=4, stride=stride))
-        return x.squeeze(1)
+    def forward(self, seen: Tensor) -> Tensor:
+        """Score (B, C, H, W): (B, 1, 1)."""
+        for conv in self.convs:
+            seen = F.leaky_relu(conv(_pad_same(seen, 2)), 0.2)
+        scores: Tensor = self.score(F.adaptive_avg_pool2d(seen, KERNEL))
+        return scores.squeeze(1)
 
 
-def _pad_same(x: Tensor, *, kernel: int, stride: int) -> Tensor:
+def _widths(published: Sequence[int], width: float) -> list[int]:
+    return [max(1, round(width * channels)) for channels in published]
+
+
+def _dcgan_conv(
+    channels_in: int, channels: int, stride: int, generator: torch.Generator, *, bias: bool = True
+) -> nn.Conv2d:
+    conv = nn.Conv2d(channels_in, channels, KERNEL, stride, padding=1, bias=bias)
+    nn.init.normal_(conv.weight, 0.0, 0.02, generator=generator)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    return conv
+
+
+def _norm(channels: int, generator: torch.Generator) -> nn.InstanceNorm2d:
+    norm = nn.InstanceNorm2d(channels, affine=True)
+    nn.init.normal_(norm.weight, 1.0, 0.02, generator=generator)
+    return norm
+
+
+def _pad_same(x: Tensor, stride: int) -> Tensor:
     """Pad as TensorFlow's SAME: the output has ceil(size / stride) pixels, an odd pixel goes right and down."""
     pads: list[int] = []
     for size in (x.shape[-1], x.shape[-2]):
-        total = max(0, (-(-size // stride) - 1) * stride + kernel - size)
+        total = max(0, (-(-size // stride) - 1) * stride + KERNEL - size)
         pads += [total // 2, total - total // 2]
     return F.pad(x, pads)
 
@@ -71,17 +195,34 @@ class CriticEntry:
     Attributes:
         description: one line for lists.
         build: (channels of what it sees, width multiplier, generator for its weights) -> network.
+        smallest_px: the shortest side of a picture that it can score.
     """
 
     description: str
     build: Callable[[int, float, torch.Generator], nn.Module]
+    smallest_px: int = 1
 
 
 CRITICS: Registry[CriticEntry] = Registry("critic")
 CRITICS.add(
     "chromagan",
     CriticEntry(
-        "ChromaGAN's patch critic: 28x28 scores at 224 px",
-        lambda channels, width, generator: PatchCritic(channels - 1, width=width, generator=generator),
+        "ChromaGAN's patches of 70 px without norms: 28x28 scores at 224 px",
+        lambda channels, width, generator: ChromaGANCritic(channels, width=width, generator=generator),
+    ),
+)
+CRITICS.add(
+    "patchgan70",
+    CriticEntry(
+        "pix2pix' patches of 70 px with instance norm: 30x30 scores at 256 px",
+        lambda channels, width, generator: PatchGAN70(channels, width=width, generator=generator),
+        smallest_px=PatchGAN70.smallest_px,
+    ),
+)
+CRITICS.add(
+    "image",
+    CriticEntry(
+        "one score for the whole picture: DCGAN's critic without norms, six layers",
+        lambda channels, width, generator: ImageCritic(channels, width=width, generator=generator),
     ),
 )

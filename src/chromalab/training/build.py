@@ -9,12 +9,14 @@ import torch
 from chromalab.color.spaces import SPACES
 from chromalab.core.errors import ConfigError
 from chromalab.core.seeds import derive_seed
-from chromalab.nets.critics import PatchCritic
+from chromalab.nets.critics import CRITICS, Critic, channels_seen
 from chromalab.nets.encoders import ENCODERS
 from chromalab.nets.unet import Colorizer, Heads, UNet
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from torch import nn
 
     from chromalab.training.settings import CriticSettings, NetworkSettings
 
@@ -60,7 +62,18 @@ def build_colorizer(
     return Colorizer(UNet(encoder, space.channels, generator, heads), space), encoder.start
 
 
-def build_critic(settings: CriticSettings, color_space: str, seed: int) -> PatchCritic:
-    """Return the critic with the initial weights of `seed`."""
+def build_critic(settings: CriticSettings, color_space: str, seed: int) -> Critic:
+    """Return the critic with the initial weights of `seed`.
+
+    Raises:
+        UnknownNameError: no such critic or colour space.
+    """
+    space = SPACES[color_space]
     generator = torch.Generator().manual_seed(derive_seed(seed, "critic"))
-    return PatchCritic(SPACES[color_space].channels, width=settings.width, generator=generator)
+    network = CRITICS[settings.network].build(channels_seen(space, settings.sees), settings.width, generator)
+    return Critic(space, network, settings.sees)
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of weights of a network."""
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from chromalab.core.files import make_folder
+from chromalab.core.hashing import sha256_bytes
 from chromalab.data.feed import CropFeed
 from chromalab.losses.base import ColorBatch, CriticLoss
 from chromalab.losses.compose import Objective
+from chromalab.training.balance import Balancer
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import load_checkpoint, save_checkpoint, save_model, weights_sha256
-from chromalab.training.diagnostics import check_finite, gradient_shares
+from chromalab.training.diagnostics import check_finite, gradient_facts, term_gradients
 from chromalab.training.fabric import make_fabric
 from chromalab.training.logbook import Logbook, Row
 from chromalab.training.opponent import Opponent
+from chromalab.training.optimizers import build_optimizer
 from chromalab.training.samples import draw_samples
 from chromalab.training.settings import RuntimeSettings, TrainingSettings, settings_sha256
 
@@ -51,6 +54,7 @@ class TrainingJob:
         settings: the rest of what decides the result.
         runtime: where and how to run.
         folder: gets train.csv, checkpoint, samples, and at the end model.safetensors.
+        prior: distribution of the training photos' colours over the ab bins, (313,), for losses that rebalance them.
     """
 
     formula: str
@@ -59,10 +63,12 @@ class TrainingJob:
     settings: TrainingSettings
     runtime: RuntimeSettings
     folder: Path
+    prior: NDArray[np.float64] | None = None
 
     def sha256(self, photos: PhotoSet) -> str:
         """Return the hash of everything that decides the result of this run on `photos`."""
-        return settings_sha256(self.formula, self.color_space, self.seed, self.settings, photos.data_sha256)
+        prior = None if self.prior is None else sha256_bytes(self.prior.tobytes())
+        return settings_sha256(self.formula, self.color_space, self.seed, self.settings, photos.data_sha256, prior)
 
 
 @dataclass(frozen=True)
@@ -109,15 +115,16 @@ def train(
         last = step + 1 == settings.steps
         set_rates(players.optimizer, settings, step)
         batch = make_batch(players.colorizer, feed.batch(step), fabric.device)
-        batch.predict(players.model(batch.lightness))
+        with fabric.autocast():  # Fabric's wrapper allows no gradients but those of its own backward
+            batch.predict(players.colorizer(batch.lightness))
         critic_loss = players.opponent.update(fabric, batch, step) if players.opponent is not None else None
 
         values = players.objective(batch)
-        total = players.objective.total(values)
         check_finite(values | ({"critic": critic_loss.total} if critic_loss is not None else {}), step)
+        weights, facts = players.weigh(values, batch, step, logs=runtime.logs(step, settings.steps))
+        total = players.objective.total(values, weights)
         if runtime.logs(step, settings.steps):
-            shares = gradient_shares(players.objective, values, batch.preds)
-            logbook.add(step_row(step, settings, total, values, shares, critic_loss))
+            logbook.add(step_row(step, settings, total, values, facts, critic_loss))
 
         players.optimizer.zero_grad(set_to_none=True)
         fabric.backward(total)
@@ -150,15 +157,46 @@ class Players:
 
     def __init__(self, fabric: Fabric, job: TrainingJob) -> None:
         settings = job.settings
-        self.objective = Objective.parse(job.formula).to(fabric.device)
+        self.objective = Objective.parse(job.formula)
+        if job.prior is not None:
+            self.objective.use_prior(job.prior)
+        self.objective.to(fabric.device)
         self.colorizer, self.encoder_start = build_colorizer(
             settings.network, job.color_space, job.seed, self.objective.needs
         )
         self.initial_sha256 = weights_sha256(self.colorizer)
-        optimizer = torch.optim.Adam(parameter_groups(self.colorizer, settings), betas=settings.optimizer.betas)
+        optimizer = build_optimizer(
+            settings.optimizer.name,
+            parameter_groups(self.colorizer, settings),
+            learning_rate=settings.optimizer.learning_rate,
+            betas=settings.optimizer.betas,
+            weight_decay=settings.optimizer.weight_decay,
+        )
         self.model, self.optimizer = fabric.setup(self.colorizer, optimizer)
         term = self.objective.adversarial
         self.opponent = None if term is None else Opponent(fabric, term, job.color_space, job.seed, settings)
+        self.balancer = Balancer(self.objective) if settings.balance else None
+
+    def weigh(
+        self, values: dict[str, Tensor], batch: ColorBatch, step: int, *, logs: bool
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Return the weight of every term at `step`, and what the log says of weights and gradients where it `logs`."""
+        looks = self.balancer is not None and self.balancer.wants_look(step)
+        if len(values) == 1:
+            return self.objective.weights, {f"{name}.share": 1.0 for name in values}
+        gradients = term_gradients(values, self.outputs(batch)) if logs or looks else {}
+        if self.balancer is None:
+            return self.objective.weights, gradient_facts(gradients, self.objective.weights)
+        if looks:
+            self.balancer.look(gradients)
+        weights = self.balancer.weights
+        facts = {f"{name}.weight": weight for name, weight in weights.items()} | gradient_facts(gradients, weights)
+        return weights, facts
+
+    def outputs(self, batch: ColorBatch) -> list[Tensor]:
+        """Return what the network's heads gave for `batch`; a colour that was decoded from the bins is none of them."""
+        heads = (batch.preds if self.colorizer.regresses else None, batch.bin_logits, batch.class_logits)
+        return [output for output in heads if output is not None]
 
     def clip_gradients(self, fabric: Fabric, settings: TrainingSettings, step: int) -> None:
         """Clip the gradient's norm where asked, and stop if it is not finite."""
@@ -178,6 +216,7 @@ class Players:
             "colorizer": self.colorizer.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "opponent": None if self.opponent is None else self.opponent.state_dict(),
+            "balance": None if self.balancer is None else self.balancer.state_dict(),
         }
         save_checkpoint(folder, state)
 
@@ -190,6 +229,8 @@ class Players:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.opponent is not None:
             self.opponent.load_state_dict(state["opponent"])
+        if self.balancer is not None:
+            self.balancer.load_state_dict(state["balance"])
         return state["step"], state["rows"], state["seconds"]
 
 
@@ -225,14 +266,12 @@ def step_row(
     settings: TrainingSettings,
     total: Tensor,
     values: dict[str, Tensor],
-    shares: dict[str, float],
+    facts: dict[str, float],
     critic_loss: CriticLoss | None,
 ) -> Row:
     """Return what train.csv says of a step."""
     row: Row = {"step": step + 1, "pictures": (step + 1) * settings.batch_size, "loss": float(total.detach())}
-    for name, value in values.items():
-        row[name] = float(value.detach().mean())
-        row[f"{name}.share"] = shares[name]
+    row |= {name: float(value.detach().mean()) for name, value in values.items()} | facts
     if critic_loss is not None:
         row["critic.loss"] = float(critic_loss.total.detach())
         row |= {f"critic.{name}": float(value) for name, value in critic_loss.facts.items()}

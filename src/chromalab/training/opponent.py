@@ -5,29 +5,68 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
+from chromalab.core.errors import ConfigError
 from chromalab.core.seeds import derive_seed
 from chromalab.losses.base import AdversarialTerm, ColorBatch, CriticLoss
+from chromalab.nets.critics import CRITICS
 from chromalab.training.build import build_critic
+from chromalab.training.optimizers import build_optimizer
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+    from torch import Tensor
 
     from chromalab.training.settings import TrainingSettings
 
 
+class Judge(nn.Module):
+    """The critic in the run's precision.
+
+    Fabric's own wrapper would do so, too, but in mixed precision it allows no gradient except that of its `backward`,
+    and penalties and diagnostics take gradients of their own; and it would round the colours before they are decoded.
+
+    Args:
+        fabric: knows the precision.
+        critic: scores (lightness, color).
+    """
+
+    def __init__(self, fabric: Fabric, critic: nn.Module) -> None:
+        super().__init__()
+        self._fabric = fabric
+        self.critic = critic
+
+    def forward(self, lightness: Tensor, color: Tensor) -> Tensor:
+        """Return the critic's scores in the precision of `color`."""
+        with self._fabric.autocast():
+            scores: Tensor = self.critic(lightness, color)
+        return scores.to(color.dtype)
+
+
 class Opponent:
-    """The critic with its optimizer: updated before the colorizer in every step."""
+    """The critic with its optimizer: updated before the colorizer in every step.
+
+    Raises:
+        UnknownNameError: no such critic.
+        ConfigError: the crops are too small for it.
+    """
 
     def __init__(
         self, fabric: Fabric, term: AdversarialTerm, color_space: str, seed: int, settings: TrainingSettings
     ) -> None:
+        check_crops(settings)
         self._term = term
         self._seed = seed
         self.critic = build_critic(settings.critic, color_space, seed)
-        rate = settings.critic.learning_rate or settings.optimizer.learning_rate
-        optimizer = torch.optim.Adam(self.critic.parameters(), lr=rate, betas=settings.critic.betas)
-        self.model, self.optimizer = fabric.setup(self.critic, optimizer)
+        optimizer = build_optimizer(
+            settings.critic.optimizer,
+            self.critic.parameters(),
+            learning_rate=settings.critic.learning_rate or settings.optimizer.learning_rate,
+            betas=settings.critic.betas,
+        )
+        _, self.optimizer = fabric.setup(self.critic, optimizer)
+        self.judge = Judge(fabric, self.critic)
 
     def update(self, fabric: Fabric, batch: ColorBatch, step: int) -> CriticLoss:
         """Train the critic on what the colorizer gives now, then hand it to `batch` frozen."""
@@ -36,13 +75,13 @@ class Opponent:
         for turn in range(self._term.critic_steps):
             # Every turn sees the crops of this step: so every objective of a seed has seen the same photographs.
             generator = torch.Generator().manual_seed(derive_seed(self._seed, "critic", step, turn))
-            loss = self._term.critic_loss(self.model, detached, generator)
+            loss = self._term.critic_loss(self.judge, detached, generator)
             self.optimizer.zero_grad(set_to_none=True)
             fabric.backward(loss.total)
             self.optimizer.step()
             self._term.after_critic_step(self.critic)
         self.critic.requires_grad_(requires_grad=False)
-        batch.critic = self.model
+        batch.critic = self.judge
         return loss
 
     def state_dict(self) -> dict[str, Any]:
@@ -53,3 +92,19 @@ class Opponent:
         """Restore what `state_dict` returned."""
         self.critic.load_state_dict(state["critic"])
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def check_crops(settings: TrainingSettings) -> None:
+    """Check that the critic can score the crops.
+
+    Raises:
+        UnknownNameError: no such critic.
+        ConfigError: the crops are too small for it.
+    """
+    name, crop_px = settings.critic.network, settings.crop_px
+    smallest_px = CRITICS[name].smallest_px
+    if crop_px < smallest_px:
+        raise ConfigError(
+            f"the critic {name} needs pictures of at least {smallest_px} px, and crops have {crop_px}: raise crop_px, "
+            "or name another critic (critic.network)"
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -29,17 +29,18 @@ class NetworkSettings(Record):
     color_from: Literal["auto", "head", "bins"] = "auto"
 
 
-OptimizerName = Literal["adam", "adamw", "rmsprop"]
+Beta = Annotated[float, Field(ge=0, lt=1)]
+OptimizerName = Literal["adam", "adamw", "rmsprop", "sgd"]
 
 
 class OptimizerSettings(Record):
     """The colorizer's optimizer.
 
     Attributes:
-        name: `adam`, `adamw` or `rmsprop`.
+        name: `adam`, `adamw`, `rmsprop` or `sgd`.
         learning_rate: of the decoder; the chapter's default.
         encoder_factor: the encoder's rate is this times `learning_rate`; 0 freezes it.
-        betas: decay of the first and second moments; RMSProp takes the second.
+        betas: decay of the first and second moments; RMSProp takes the second, SGD the first as its momentum.
         weight_decay: of AdamW decoupled, of the others an L2 penalty.
         schedule: `constant`, or `cosine` down to 0 after a linear warm-up.
         warmup_steps: steps of linear warm-up, with either schedule.
@@ -49,7 +50,7 @@ class OptimizerSettings(Record):
     name: OptimizerName = "adam"
     learning_rate: float = Field(default=2e-5, gt=0)
     encoder_factor: float = Field(default=1.0, ge=0)
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
     weight_decay: float = Field(default=0.0, ge=0)
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_steps: int = Field(default=0, ge=0)
@@ -78,9 +79,9 @@ class CriticSettings(Record):
         sees: `pair`, the colour with its lightness (a conditional critic); `color`, the colour alone; `rgb`, the
             picture that both make.
         width: multiplies the critic's channels; 1 is as published.
-        optimizer: `adam`, `adamw` or `rmsprop`.
+        optimizer: `adam`, `adamw`, `rmsprop` or `sgd`.
         learning_rate: constant; None takes the colorizer's.
-        betas: decay of the first and second moments; RMSProp takes the second.
+        betas: decay of the first and second moments; RMSProp takes the second, SGD the first as its momentum.
     """
 
     network: str = "chromagan"
@@ -88,7 +89,7 @@ class CriticSettings(Record):
     width: float = Field(default=1.0, gt=0, le=4)
     optimizer: OptimizerName = "adam"
     learning_rate: float | None = Field(default=None, gt=0)
-    betas: tuple[float, float] = (0.5, 0.999)
+    betas: tuple[Beta, Beta] = (0.5, 0.999)
 
 
 class TrainingSettings(Record):

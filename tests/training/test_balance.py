@@ -1,0 +1,72 @@
+"""Automatic weights: their shares of the gradient are those written."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+import torch
+
+from chromalab.data.photoset import PhotoSet
+from chromalab.losses.compose import Objective
+from chromalab.training.balance import DECAY, EVERY_STEPS, LARGEST_FACTOR, Balancer
+from chromalab.training.checkpoints import weights_sha256
+from chromalab.training.loop import TrainingJob, train
+
+from .conftest import MakeJob
+from .test_loop import StopError, stop_at
+
+
+def gradients(**norms: float) -> dict[str, torch.Tensor]:
+    return {name: torch.tensor([norm, 0.0]) for name, norm in norms.items()}
+
+
+def test_shares_become_those_of_the_written_weights() -> None:
+    balancer = Balancer(Objective.parse("l2 + 0.5*l1"))
+    balancer.look(gradients(l2=0.01, l1=4.0))
+    weights = balancer.weights
+    assert weights["l2"] == 1, "the first term keeps its weight"
+    shares = weights["l2"] * 0.01, weights["l1"] * 4.0
+    assert shares[1] / shares[0] == pytest.approx(0.5)
+
+
+def test_before_the_first_look_weights_are_those_written() -> None:
+    assert Balancer(Objective.parse("3*l2 + 0.5*l1")).weights == {"l2": 3, "l1": 0.5}
+
+
+def test_norms_are_averaged_over_looks() -> None:
+    balancer = Balancer(Objective.parse("l2 + l1"))
+    balancer.look(gradients(l2=1.0, l1=1.0))
+    balancer.look(gradients(l2=1.0, l1=2.0))
+    assert balancer.weights["l1"] == pytest.approx(1 / (DECAY * 1 + (1 - DECAY) * 2))
+
+
+def test_a_term_without_gradient_does_not_get_any_weight() -> None:
+    balancer = Balancer(Objective.parse("l2 + 2*l1"))
+    balancer.look(gradients(l2=1.0, l1=0.0))
+    assert balancer.weights["l1"] == pytest.approx(2 * LARGEST_FACTOR)
+    balancer = Balancer(Objective.parse("l2 + 2*l1"))
+    balancer.look(gradients(l2=0.0, l1=0.0))
+    assert balancer.weights == {"l2": 1, "l1": 2}
+
+
+def balanced(job: TrainingJob) -> TrainingJob:
+    settings = job.settings.model_copy(update={"balance": True, "pictures": 4 * (EVERY_STEPS + 4)})
+    return TrainingJob(job.formula, job.color_space, job.seed, settings, job.runtime, job.folder)
+
+
+def test_a_balanced_training_logs_its_weights_and_goes_on_bit_for_bit(photos: PhotoSet, make_job: MakeJob) -> None:
+    formula = "l2 + 0.25*perceptual_lite0"
+    whole = balanced(make_job(formula, folder="whole"))
+    outcome = train(whole, photos)
+    stopped = balanced(make_job(formula, folder="stopped", checkpoint_every_s=0))
+    with pytest.raises(StopError):
+        train(stopped, photos, advance=stop_at(EVERY_STEPS + 2))
+    again = train(stopped, photos)
+    assert weights_sha256(again.colorizer) == weights_sha256(outcome.colorizer)
+    with (whole.folder / "train.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[0]["perceptual_lite0.share"]) == pytest.approx(0.2, abs=1e-4)
+    assert float(rows[0]["perceptual_lite0.weight"]) != 0.25
+    assert {row["l2.weight"] for row in rows} == {"1.0"}
+    assert "cosine.l2.perceptual_lite0" in rows[0]

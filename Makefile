@@ -42,7 +42,7 @@ format: $(INSTALLED)  ## put the code into its form
 	$(BIN)/ruff format
 
 docs: $(INSTALLED)  ## regenerate the tables of the docs
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leave the machine idle)
 	$(BIN)/python benchmarks/training.py

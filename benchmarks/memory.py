@@ -24,7 +24,8 @@ STUDY = """
 import sys
 from pathlib import Path
 from chromalab.compare.config import DataSettings, StudyConfig
-from chromalab.compare.run import open_study, run_study
+from chromalab.compare.opening import open_study
+from chromalab.compare.run import run_study
 from chromalab.training.settings import RuntimeSettings, TrainingSettings
 
 source, count, out = Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])

@@ -11,30 +11,22 @@ import typer.main
 
 from chromalab.cli.main import app
 from chromalab.color.spaces import SPACES
-from chromalab.compare.analysis.analyse import analyse
-from chromalab.compare.load import load_study
+from chromalab.compare.objectives import describe_critic, describe_optimizer
+from chromalab.losses.base import Choice, Parameter
 from chromalab.losses.registry import LOSSES
-from chromalab.metrics.registry import METRICS, metric_facts
+from chromalab.metrics.registry import METRICS
+from chromalab.nets.critics import CRITICS
 from chromalab.nets.encoders import ENCODERS
+from chromalab.training.presets import PRESETS
+from docs.markdown import page, table
+from docs.results import objectives96_page, photos96_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
-    from chromalab.compare.records import Analysis, StudyRecord, SummaryRow
+    from chromalab.training.presets import Preset
 
 FOLDER = Path(__file__).parent / "reference"
-RESULTS = Path(__file__).resolve().parents[1] / "results" / "photos96"
-READING = (
-    "Means over photographs and seeds with 95% intervals. Bold: the best, and what it does not significantly beat. "
-    "† the metric looks through the network that the objective was trained on."
-)
-GENERATED = "<!-- Written by docs/generate.py from the code: run `make docs`, don't edit. -->"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def losses_page() -> str:
@@ -44,7 +36,7 @@ def losses_page() -> str:
             f"`{name}`",
             entry.family,
             f"`{entry.formula}`",
-            ", ".join(f"{key} = {value.default:g}: {value.meaning}" for key, value in entry.parameters.items()) or "–",
+            "; ".join(_parameter(key, value) for key, value in entry.parameters.items()) or "–",
             ", ".join(entry.needs) or "–",
             entry.source,
         )
@@ -57,6 +49,43 @@ def losses_page() -> str:
         "pixels. In a study the word `perceptual` stands for the loss that the study's key `perceptual` names.",
         table(("name", "family", "formula", "parameters", "needs", "source"), rows),
     )
+
+
+def _parameter(key: str, parameter: Parameter | Choice) -> str:
+    if isinstance(parameter, Choice):
+        return f"`{key}={parameter.default}` ({', '.join(parameter.options)}): {parameter.meaning}"
+    return f"`{key}={parameter.default:g}` ({parameter.low:g} to {parameter.high:g}): {parameter.meaning}"
+
+
+def presets_page() -> str:
+    """Return the page of published mixtures."""
+    return page(
+        "Presets: published mixtures",
+        "A preset's name is an objective: `chromalab train --loss pix2pix`, `p2p: pix2pix` in a study. Formulas are in "
+        "this project's units (colours of `lab` in [-1, 1], means over channels and pixels), so a weight may differ by "
+        "a factor, which is told, from the published number. `chromalab train` takes the published optimizer, too; a "
+        "study takes its own for every objective, unless one asks for `optimizer: published`. Networks, data and "
+        "lengths of training are never a preset's: it is an objective, not a replica.",
+        "\n\n".join(_preset(name, preset) for name, preset in PRESETS.items()),
+    )
+
+
+def _preset(name: str, preset: Preset) -> str:
+    facts = [
+        ("objective", f"`{preset.formula}`"),
+        ("source", preset.source),
+        ("published optimizer", f"{describe_optimizer(preset.optimizer)}; batch of {preset.batch_size}"),
+    ]
+    if preset.critic is not None:
+        facts.append(("critic", describe_critic(preset.critic, preset.optimizer)))
+    if preset.color_from != "auto":
+        source = {"head": "a head of its own", "bins": "the annealed mean of the bins"}[preset.color_from]
+        facts.append(("colour from", source))
+    facts += [("this project's choice", choice) for choice in preset.choices]
+    for published, others in preset.stand_ins.items():
+        if f"{published}" in preset.formula:
+            facts.append((f"without the weights of `{published}`", " or ".join(f"`{other}`" for other in others)))
+    return f"## `{name}`\n\n" + table(("", ""), facts)
 
 
 def metrics_page() -> str:
@@ -83,56 +112,16 @@ def metrics_page() -> str:
 
 
 def networks_page() -> str:
-    """Return the page of training spaces and encoders."""
+    """Return the page of training spaces, encoders and critics."""
     spaces = [(f"`{name}`", space.description) for name, space in SPACES.items()]
     encoders = [(f"`{name}`", entry.description) for name, entry in ENCODERS.items()]
-    tables = (table(("space", "what goes in and out"), spaces), table(("encoder", "what it is"), encoders))
-    return page("Training spaces and encoders", "", "\n\n".join(tables))
-
-
-def results_page() -> str:
-    """Return the page of the study whose records are committed, analysed anew."""
-    study = load_study(RESULTS)
-    analysis = analyse(study, metric_facts())
-    data, record = study.record.data, study.record
-    lead = (
-        f"{record.note} {data.n_train:,} photographs to train on, {data.n_test} to test on, seeds "
-        f"{', '.join(map(str, record.seeds))}; {record.encoder}, {record.parameters:,} weights. The records are in "
-        "`results/photos96`, with the study file that made them."
+    critics = [(f"`{name}`", entry.description) for name, entry in CRITICS.items()]
+    tables = (
+        table(("space", "what goes in and out"), spaces),
+        table(("encoder", "what it is"), encoders),
+        table(("critic", "what it is"), critics),
     )
-    objectives = [(f"`{entry.id}`", f"`{entry.formula}`") for entry in record.objectives]
-    claims = [(row.id, row.claim, f"**{row.verdict}**", row.summary) for row in analysis.claims]
-    parts = (
-        table(("objective", "formula"), objectives),
-        READING,
-        table(("metric", *analysis.objectives, "grey", "truth"), _results(analysis, record)),
-        table(("", "claim", "verdict", "numbers"), claims),
-    )
-    return page(record.title, lead, "\n\n".join(parts))
-
-
-def _results(analysis: Analysis, record: StudyRecord) -> Iterator[tuple[str, ...]]:
-    arrows = {"lower": "↓", "higher": "↑", "closer": "≈ truth"}
-    cells = {(row.metric, row.objective): row for row in analysis.summary}
-    confounded = {(judge, entry.id) for entry in record.objectives for judge in entry.judges_trained_on}
-    for metric in analysis.metrics:
-        row = [cells.get((metric.name, name)) for name in (*analysis.objectives, "grey", "truth")]
-        if any(row):
-            yield (
-                f"{metric.label} {arrows[metric.direction]}",
-                *(
-                    _result(cell, dagger=cell is not None and (metric.name, cell.objective) in confounded)
-                    for cell in row
-                ),
-            )
-
-
-def _result(cell: SummaryRow | None, *, dagger: bool) -> str:
-    if cell is None or cell.mean is None:
-        return "–"
-    mean = f"**{cell.mean:.4g}**" if cell.best else f"{cell.mean:.4g}"
-    interval = "" if cell.ci_low is None or cell.n_seeds == 0 else f" [{cell.ci_low:.4g}, {cell.ci_high:.4g}]"
-    return mean + ("†" if dagger else "") + interval
+    return page("Training spaces, encoders and critics", "", "\n\n".join(tables))
 
 
 def commands_page() -> str:
@@ -168,18 +157,14 @@ def _option(parameter: Any) -> tuple[str, str, str]:
     return shown, " ".join((parameter.help or "").split()), "" if hidden else f"`{default}`"
 
 
-def page(title: str, lead: str, body: str) -> str:
-    """Return a whole page."""
-    parts = [f"# {title}", GENERATED, lead, body]
-    return "\n\n".join(part for part in parts if part) + "\n"
-
-
 PAGES = {
     "losses.md": losses_page,
+    "presets.md": presets_page,
     "metrics.md": metrics_page,
     "networks.md": networks_page,
     "commands.md": commands_page,
-    "photos96.md": results_page,
+    "photos96.md": photos96_page,
+    "objectives96.md": objectives96_page,
 }
 
 

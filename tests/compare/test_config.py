@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from chromalab.compare.config import SAMPLES, StudyConfig, find_preset, load_config, smoke
-from chromalab.compare.plan import plan_runs, resolve_objectives, resolve_perceptual
+from chromalab.compare.config import SAMPLES, StudyConfig, find_preset, load_config
+from chromalab.compare.objectives import resolve_objectives, resolve_perceptual
+from chromalab.compare.plan import plan_runs
+from chromalab.compare.smoke import smoke
 from chromalab.core.errors import ConfigError, UnknownNameError
 from chromalab.weights.adding import add_weights
 
@@ -26,7 +28,8 @@ def study(**changes: object) -> StudyConfig:
 def test_presets_open_with_their_command_and_time(path: Path) -> None:
     config = load_config(path)
     assert config.name == path.stem
-    assert list(config.objectives) == ["l1", "l2", "perceptual", "wgan_l2", "wgan_perceptual"]
+    if path.stem in {"quick", "photos", "chapter"}:
+        assert list(config.objectives) == ["l1", "l2", "perceptual", "wgan_l2", "wgan_perceptual"]
     head = path.read_text().split("name:")[0]
     assert f"configs/{path.name} " in head
     assert "\n# Time" in head

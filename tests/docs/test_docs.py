@@ -8,7 +8,8 @@ from typing import cast
 
 import pytest
 
-from chromalab.compare.config import load_config, smoke
+from chromalab.compare.config import load_config
+from chromalab.compare.smoke import smoke
 from chromalab.compare.records import RunRecord
 from docs.generate import FOLDER, PAGES
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chromalab.cli.options import Data, Device, Smoke, Threads, runtime_settings
+from chromalab.cli.options import Balance, Data, Device, Plugin, Smoke, Threads, runtime_settings
 
 app = typer.Typer(help="Compare objectives: same network, data and seeds for each.", no_args_is_help=True)
 
@@ -20,6 +20,8 @@ def run(
     out: Annotated[Path, typer.Option("--out", help="The study's folder.", show_default=False)],
     data: Data = None,
     sample_every: Annotated[int, typer.Option(min=0, help="Steps between sample pictures; 0: at the end only.")] = 0,
+    plugin: Plugin = None,
+    balance: Balance = False,
     device: Device = "auto",
     threads: Threads = 0,
     smoke: Smoke = False,
@@ -30,21 +32,26 @@ def run(
     """
     from chromalab.cli.studies import execute
     from chromalab.compare.config import load_config
-    from chromalab.compare.config import smoke as shrink
+    from chromalab.compare.smoke import smoke as shrink
+    from chromalab.losses.plugins import load_plugins
 
+    plugins = load_plugins(plugin or [])
     study = load_config(config)
     if data is not None:
         study = study.model_copy(update={"data": study.data.model_copy(update={"source": str(data)})})
-    execute(shrink(study) if smoke else study, out, runtime_settings(device, threads, sample_every=sample_every))
+    if balance:
+        study = study.model_copy(update={"training": study.training.model_copy(update={"balance": True})})
+    runtime = runtime_settings(device, threads, sample_every=sample_every)
+    execute(shrink(study) if smoke else study, out, runtime, plugins)
 
 
 @app.command()
 def report(folder: Folder) -> None:
     """Write the report of a study, finished or not: one HTML page, tables as CSV and LaTeX, figures."""
-    from chromalab.cli.studies import make_console
+    from chromalab.cli.options import wide_console
     from chromalab.cli.studies import report as write
 
-    write(make_console(), folder)
+    write(wide_console(), folder)
 
 
 @app.command()

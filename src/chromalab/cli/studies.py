@@ -4,40 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 
-from chromalab.cli.options import ARROWS
+from chromalab.cli.options import ARROWS, wide_console
 from chromalab.compare.analysis.analyse import analyse
 from chromalab.compare.load import load_study
-from chromalab.compare.run import open_study, run_study
+from chromalab.compare.opening import open_study
+from chromalab.compare.records import PluginFact
+from chromalab.compare.run import run_study
 from chromalab.metrics.registry import METRICS, metric_facts
 from chromalab.report.page import write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from rich.console import Console
 
     from chromalab.compare.config import StudyConfig
     from chromalab.compare.records import Analysis, DataRecord, SummaryRow
+    from chromalab.losses.plugins import PluginRecord
     from chromalab.training.settings import RuntimeSettings
 
-PIPE_WIDTH = 120
 
-
-def execute(config: StudyConfig, out: Path, runtime: RuntimeSettings) -> None:
+def execute(config: StudyConfig, out: Path, runtime: RuntimeSettings, plugins: Sequence[PluginRecord] = ()) -> None:
     """Run a study to its end, and write and announce its report."""
-    console = make_console()
-    study = open_study(config, out, runtime)
+    console = wide_console()
+    facts = [PluginFact(name=each.name, sha256=each.sha256, losses=list(each.losses)) for each in plugins]
+    study = open_study(config, out, runtime, plugins=facts)
     _tell_photos(console, study.record.data, study.folder.skipped_csv)
     run_study(study, runtime)
     report(console, out)
-
-
-def make_console() -> Console:
-    """Return a console that gives tables room where nobody's window sets the width."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, PIPE_WIDTH))
 
 
 def report(console: Console, folder: Path) -> None:

@@ -91,7 +91,8 @@ def _trained(folder: StudyFolder, study: StudyRecord) -> dict[str, Colorizer]:
             for objective in study.objectives:
                 name = run_id(objective.id, space, seed)
                 if (folder.run(name) / MODEL).exists():
-                    networks[name], _ = build_colorizer(settings.network, space, seed)
+                    own = objective.training or settings
+                    networks[name], _ = build_colorizer(own.network, space, seed, objective.needs)
                     load_model(folder.run(name), networks[name])
                     networks[name].eval()
     if not networks:

@@ -3,17 +3,46 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from chromalab.core.errors import ConfigError
 from chromalab.core.records import Record, read_yaml
-from chromalab.training.settings import CriticSettings, TrainingSettings
+from chromalab.training.settings import CriticSettings, OptimizerSettings, TrainingSettings
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 
 SAMPLES = "samples"
+
+
+class ObjectiveSettings(Record):
+    """An objective that a formula alone does not say.
+
+    Attributes:
+        preset: a published mixture (`chromalab list presets`): its formula, critic and source of colour.
+        loss: a formula, or a list of terms: formulas, or mappings with `loss`, `weight` and parameters.
+        critic: its own critic, where it is not the preset's or the study's.
+        optimizer: its own optimizer, or `published` for the preset's; otherwise the study's, for a study compares
+            objectives and not learning rates.
+        color_from: where the colour comes from, see `NetworkSettings`.
+        balance: weigh its terms by the norms of their gradients, see `TrainingSettings`.
+    """
+
+    preset: str | None = None
+    loss: str | list[str | dict[str, str | float]] | None = None
+    critic: CriticSettings | None = None
+    optimizer: OptimizerSettings | Literal["published"] | None = None
+    color_from: Literal["auto", "head", "bins"] | None = None
+    balance: bool | None = None
+
+    @model_validator(mode="after")
+    def _check_one_source(self) -> Self:
+        if (self.preset is None) == (self.loss is None):
+            raise ValueError("an objective has either a key 'preset' or a key 'loss'")
+        if self.optimizer == "published" and self.preset is None:
+            raise ValueError("optimizer: 'published' belongs to a preset")
+        return self
 
 
 class DataSettings(Record):
@@ -26,6 +55,8 @@ class DataSettings(Record):
         colourless_threshold: photos with a lower mean of max(R, G, B) - min(R, G, B) teach no colour and are left out.
         val_share: share of photos for validation.
         test_share: share of photos on which everything is measured.
+        prior: file with the distribution of colours that rebalances classes (`chromalab data prior`, or the published
+            `prior_probs.npy`); None takes that of the training photos.
     """
 
     source: str = SAMPLES
@@ -34,6 +65,7 @@ class DataSettings(Record):
     colourless_threshold: float = Field(default=10.0, ge=0, le=255)
     val_share: float = Field(default=0.1, ge=0, lt=1)
     test_share: float = Field(default=0.1, gt=0, lt=1)
+    prior: str | None = None
 
 
 class StudyConfig(Record):
@@ -44,8 +76,9 @@ class StudyConfig(Record):
         title: heading of the report.
         note: what the study can and can't show, printed under the heading.
         data: the photographs.
-        objectives: formula by identity, as `wgan_l2: l2 + 0.1*wgan_gp`; the word `perceptual` in a formula stands for
-            the loss that `perceptual` names.
+        objectives: by identity a formula, as `wgan_l2: l2 + 0.1*wgan_gp`, the name of a published mixture, as
+            `p2p: pix2pix`, or settings of its own. The word `perceptual` in a formula stands for the loss that
+            `perceptual` names.
         perceptual: `lpips_vgg`, `lpips_alex`, `lpips_squeeze`, `perceptual_lite0`; or `auto`: LPIPS-Squeeze where its
             trunk is on this machine, else `perceptual_lite0`.
         color_spaces: training spaces.
@@ -58,7 +91,7 @@ class StudyConfig(Record):
     title: str
     note: str = ""
     data: DataSettings = DataSettings()
-    objectives: dict[Identifier, str] = Field(min_length=1)
+    objectives: dict[Identifier, str | ObjectiveSettings] = Field(min_length=1)
     perceptual: str = "auto"
     color_spaces: list[str] = Field(default=["lab"], min_length=1)
     seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0, 1, 2], min_length=1)
@@ -75,6 +108,17 @@ class StudyConfig(Record):
         if bounds:
             raise ValueError(f"objectives: '{bounds.pop()}' is the name of a bound in every table, choose another")
         return self
+
+
+def read_objective(text: str) -> str | ObjectiveSettings:
+    """Return an objective as a command line names it: a formula, a preset's name, or a YAML file with its settings.
+
+    Raises:
+        ConfigError: the file is missing, or does not hold an objective.
+    """
+    if not text.endswith((".yaml", ".yml")):
+        return text
+    return ObjectiveSettings.parse(read_yaml(Path(text)), origin=text)
 
 
 def load_config(path: Path) -> StudyConfig:
@@ -94,35 +138,3 @@ def find_preset(name: str) -> Path:
     if not path.exists():
         raise ConfigError(f"{name}: there is no such study file, and no preset configs/{name}.yaml")
     return path
-
-
-def smoke(config: StudyConfig) -> StudyConfig:
-    """Shrink a study to seconds: every step from photos to report is taken, and no number means anything."""
-    training = config.training.model_copy(
-        update={
-            "crop_px": 32,
-            "batch_size": 4,
-            "pictures": 8,
-            "critic": CriticSettings(**config.training.critic.model_dump() | {"width": 0.125}),
-            "network": config.training.network.model_copy(update=_smoke_network(config)),
-        }
-    )
-    return config.model_copy(
-        update={
-            "title": f"{config.title} (smoke test)",
-            "note": "A smoke test: two steps on tiny crops, the perceptual loss at hand. Its numbers mean nothing.",
-            "perceptual": "auto",
-            "data": config.data.model_copy(update={"max_photos": min(config.data.max_photos or 24, 24)}),
-            "seeds": config.seeds[:2],
-            "color_spaces": config.color_spaces,
-            "training": training,
-            "pictured": min(config.pictured, 3),
-        }
-    )
-
-
-def _smoke_network(config: StudyConfig) -> dict[str, object]:
-    """A full-width VGG16 takes minutes: shrink what has a width."""
-    if config.training.network.encoder == "vgg16":
-        return {"width": 0.125, "pretrained": False}
-    return {}

@@ -4,16 +4,21 @@ A study folder holds
 
     study.json                 StudyRecord: the configuration as run, the photos, what every objective was
     skipped.csv                photographs that were left out, with the reason
+    prior.json                 distribution of the training photos' colours, where an objective needs it (PriorRecord)
     bounds/{grey,truth}/       record.json (BoundRecord) and metrics.csv: the limits that stand in every table
     runs/RUN_ID/               record.json (RunRecord), metrics.csv, train.csv, model.safetensors, samples/
     pictures/{grey,truth}/     PNG files of the first test photos, and of every run in pictures/RUN_ID/
     colorized/                 outputs for photos without truth (`compare colorize`): PHOTO/{grey,RUN_ID...}.png
-    report/                    report.html, analysis.json (Analysis), summary.csv, tables/, figures/
+    report/                    report.html, analysis.json (Analysis), summary.csv, differences.csv,
+                               diagnostics.csv, tables/, figures/
 
 `metrics.csv` has a row for each test photo: `photo` (its name), then one column for each per-photo metric.
 `train.csv` has a row for each logged step: `step`, `pictures`, `loss` (the weighted total), then for every term NAME
-`NAME` (its unweighted mean), `NAME.share` (its share of the gradient norm, 0 to 1) and, with a critic,
-`critic.loss`, `critic.distance` (Wasserstein estimate) and `critic.gradient_norm`.
+`NAME` (its unweighted mean), `NAME.share` (its share of the gradient norm, 0 to 1) and, where terms are balanced,
+`NAME.weight` (its weight at that step); for every pair of terms `cosine.A.B` (between their gradients at the network's
+outputs); and with a critic `critic.loss`, `critic.distance` (mean score of true minus that of generated pictures: for
+Wasserstein GANs the distance's estimate), `critic.accuracy` (share of photographs whose true colours score higher) and,
+where a penalty looks at it, `critic.gradient_norm`.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ from pydantic import Field
 
 from chromalab.core.records import Record
 from chromalab.metrics.facts import Direction, MetricFacts, SetValue
+from chromalab.training.settings import TrainingSettings
 
 __all__ = [
     "Analysis",
@@ -65,6 +71,8 @@ class RunRecord(Record):
         objective: identity of the objective in the study, as `wgan_l2`.
         formula: the composition as it was trained, every name resolved, as `l2 + 0.1*wgan_gp(penalty=10)`.
         perceptual: the registry name that the word `perceptual` stood for, where the formula used it.
+        preset: the published mixture that it is, if it is one.
+        stand_ins: term as published -> what was trained instead because its weights were not there.
         config_sha256: hash of the settings that decide the result.
         initial_sha256: hash of the network's initial weights (equal for every objective of one seed and head).
         weights: SHA-256 of every weight file that took part, by name.
@@ -77,6 +85,8 @@ class RunRecord(Record):
     objective: str
     formula: str
     perceptual: str | None = None
+    preset: str | None = None
+    stand_ins: dict[str, str] = {}
     color_space: str
     seed: int
     config_sha256: str
@@ -122,19 +132,55 @@ class DataRecord(Record):
 
 
 class ObjectiveRecord(Record):
-    """One objective as the study trains it."""
+    """One objective as the study trains it.
+
+    Attributes:
+        id: its name in the study.
+        formula: the composition as it is trained, every name resolved.
+        perceptual: the loss that the word `perceptual` stood for, where the formula used it.
+        preset: the published mixture that it is, if it is one.
+        source: where that was published.
+        stand_ins: term as published -> what is trained instead because its weights are not here.
+        choices: what is this project's choice rather than the publication's.
+        needs: what its terms can't do without, see `LossEntry`.
+        training: its settings, where they are not the study's.
+        critic: its critic in one line, where it has one.
+        optimizer: the colorizer's optimizer in one line, where it is not the study's.
+        trunks: networks whose features or judgements it is trained on.
+    """
 
     id: str
     formula: str
     perceptual: str | None = None
+    preset: str | None = None
+    source: str | None = None
+    stand_ins: dict[str, str] = {}
+    choices: list[str] = []
+    needs: list[str] = []
+    training: TrainingSettings | None = None
+    critic: str | None = None
+    optimizer: str | None = None
     trunks: list[str] = []
     judges_trained_on: list[str] = Field(
         default=[], description="metrics that share the network this objective was trained on"
     )
 
 
+class PluginFact(Record):
+    """A file or package of losses that took part, with the hash of its code."""
+
+    name: str
+    sha256: str
+    losses: list[str]
+
+
 class StudyRecord(Record):
-    """What a study is: written before its first run, and never changed by a later one."""
+    """What a study is: written before its first run, and never changed by a later one.
+
+    Attributes:
+        plugins: losses that are not chromalab's own.
+        prior: where the distribution of colours came from that rebalances classes, and its hash.
+    """
 
     schema_version: int = SCHEMA_VERSION
     name: str
@@ -146,6 +192,8 @@ class StudyRecord(Record):
     objectives: list[ObjectiveRecord]
     color_spaces: list[str]
     seeds: list[int]
+    plugins: list[PluginFact] = []
+    prior: str | None = None
     encoder: str
     encoder_start: str
     parameters: int

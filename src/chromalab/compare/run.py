@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
 from chromalab.color.spaces import SPACES
-from chromalab.compare.photos import StudyPhotos, open_photos, save_skipped
-from chromalab.compare.plan import PlannedRun, plan_runs, resolve_objectives
-from chromalab.compare.records import BoundRecord, ObjectiveRecord, RunRecord, StudyRecord
+from chromalab.compare.records import BoundRecord, RunRecord
 from chromalab.compare.scoring import Scores, score
-from chromalab.compare.study import StudyFolder
 from chromalab.core.progress import progress
 from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.writing import write_png
-from chromalab.training.build import build_colorizer
+from chromalab.training.build import count_parameters
 from chromalab.training.checkpoints import CHECKPOINT
 from chromalab.training.fabric import make_fabric
 from chromalab.training.loop import TrainingJob, TrainingOutcome, train
-from chromalab.training.settings import RuntimeSettings, settings_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,40 +27,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from chromalab.compare.config import StudyConfig
+    from chromalab.compare.opening import Study
+    from chromalab.compare.photos import StudyPhotos
+    from chromalab.compare.plan import PlannedRun
     from chromalab.core.progress import Advance
+    from chromalab.training.settings import RuntimeSettings
 
 _VERSIONED = ("chromalab", "torch", "kornia", "lightning-fabric", "numpy", "torchmetrics", "pyvips")
 SAMPLE_PHOTOS = 4
-
-
-@dataclass(frozen=True)
-class Study:
-    """An opened study: its records, its photographs and what is to be run."""
-
-    record: StudyRecord
-    photos: StudyPhotos
-    runs: list[PlannedRun]
-    config: StudyConfig
-    folder: StudyFolder
-
-
-def open_study(config: StudyConfig, out: Path, runtime: RuntimeSettings) -> Study:
-    """Resolve every name, open the photographs, and make `out` the folder of this study.
-
-    Raises:
-        UsageError: a wrong name, missing weights, no usable photos, a missing device, or `out` holds another study.
-        OutputError: `out` can't be written.
-    """
-    make_fabric(runtime)
-    objectives = resolve_objectives(config)
-    runs = plan_runs(config, objectives)
-    photos = open_photos(config.data, config.training.crop_px)
-    record = _study_record(config, objectives, photos)
-    folder = StudyFolder(out)
-    folder.open(record)
-    save_skipped(folder.skipped_csv, photos.skipped)
-    return Study(record, photos, runs, config, folder)
 
 
 def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
@@ -94,7 +62,7 @@ def _execute(
 ) -> RunRecord:
     """Train one run, measure it, and write its record last: a run without a record is not finished."""
     folder = study.folder.run(run.run_id)
-    job = TrainingJob(run.formula, run.color_space, run.seed, study.config.training, runtime, folder)
+    job = TrainingJob(run.formula, run.color_space, run.seed, run.training, runtime, folder, study.prior_probabilities)
 
     def tell(items: int = 1, *, note: str = "") -> None:
         advance(items, note=f"{run.run_id} {note}")
@@ -166,50 +134,6 @@ def picture_name(photo: str) -> str:
     return photo.replace("/", "__")
 
 
-def _study_record(config: StudyConfig, objectives: list[ObjectiveRecord], photos: StudyPhotos) -> StudyRecord:
-    network, start = build_colorizer(config.training.network, config.color_spaces[0], config.seeds[0])
-    deciding = config.model_dump(mode="json", exclude={"name", "title", "note", "objectives", "perceptual", "data"})
-    formulas = {objective.id: objective.formula for objective in objectives}
-    split = [photos.train.ids, photos.val.ids, photos.test.ids]
-    return StudyRecord(
-        name=config.name,
-        title=config.title,
-        note=config.note,
-        config=without_paths(config).model_dump(mode="json"),
-        config_sha256=settings_sha256(deciding, formulas, photos.record.data_sha256, split),
-        data=photos.record,
-        objectives=objectives,
-        color_spaces=config.color_spaces,
-        seeds=config.seeds,
-        encoder=config.training.network.encoder,
-        encoder_start=start,
-        parameters=count_parameters(network),
-        pictured=spread(photos.record.test_photos, config.pictured),
-    )
-
-
-def spread(names: list[str], count: int) -> list[str]:
-    """Return up to `count` names from all over a list, for folders within a folder hold photos of one kind.
-
-    >>> spread(["a", "b", "c", "d", "e"], 2), spread(["a"], 3)
-    (['a', 'c'], ['a'])
-    """
-    if len(names) <= count:
-        return names
-    return [names[index * len(names) // count] for index in range(count)]
-
-
-def without_paths(config: StudyConfig) -> StudyConfig:
-    """Return the configuration with the folder's name alone: where it lies on a machine is nobody's business."""
-    data = config.data.model_copy(update={"source": Path(config.data.source).name})
-    return config.model_copy(update={"data": data})
-
-
-def count_parameters(network: torch.nn.Module) -> int:
-    """Return the number of weights of a network."""
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
 def _run_record(
     study: Study,
     run: PlannedRun,
@@ -225,6 +149,8 @@ def _run_record(
         objective=run.objective,
         formula=run.formula,
         perceptual=objective.perceptual,
+        preset=objective.preset,
+        stand_ins=objective.stand_ins,
         color_space=run.color_space,
         seed=run.seed,
         config_sha256=study.record.config_sha256,

@@ -29,6 +29,11 @@ class StudyFolder:
         """The photographs that were left out."""
         return self.root / "skipped.csv"
 
+    @property
+    def prior_json(self) -> Path:
+        """The distribution of the training photos' colours, where an objective needs it."""
+        return self.root / "prior.json"
+
     def run(self, run_id: str) -> Path:
         """The folder of a run."""
         return self.root / "runs" / run_id

@@ -65,9 +65,13 @@ def read_yaml(path: Path) -> object:
 
 
 def _explain(model: type[BaseModel], error: ValidationError) -> str:
-    """Say the first fault in one line; later ones are often its consequences."""
-    fault = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in fault["loc"])
+    """Say the first fault in one line; later ones are often its consequences.
+
+    Where a value may be a text or a record, a record's own faults are meant: that it is no text is seen.
+    """
+    faults = error.errors(include_url=False)
+    fault = next((each for each in faults if each["type"] != "string_type"), faults[0])
+    place = ".".join(str(part) for part in fault["loc"] if str(part) not in _records())
     if fault["type"] == "extra_forbidden":
         known = _fields_at(model, fault["loc"][:-1])
         return f"unknown key '{place}'{suggestion(str(fault['loc'][-1]), known)}"
@@ -75,10 +79,18 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
     return f"{place}: {message}" if place else message
 
 
+def _records() -> dict[str, type[BaseModel]]:
+    """Return all records by their class's name, by which Pydantic tells which member of a union it means."""
+    return {record.__name__: record for record in Record.__subclasses__()}
+
+
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """Return the field names of the nested model at `location`."""
     current = model
     for part in location:
+        if str(part) in _records():
+            current = _records()[str(part)]
+            continue
         field = current.model_fields.get(str(part))
         nested = field.annotation if field is not None else None
         if not (isinstance(nested, type) and issubclass(nested, BaseModel)):

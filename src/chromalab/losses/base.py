@@ -108,7 +108,7 @@ class LossTerm(nn.Module, ABC):
     smallest_px: int = 1
 
     def use_prior(self, prior: NDArray[np.float64]) -> None:
-        """Take the distribution of the training photos' colours over the ab bins, shape (313,), before training."""
+        """Take the smoothed distribution of the training photos' colours over the ab bins, (313,), before training."""
 
     @abstractmethod
     def forward(self, batch: ColorBatch) -> Tensor:

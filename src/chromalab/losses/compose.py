@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -13,7 +14,7 @@ from chromalab.losses.base import AdversarialTerm, LossTerm, Parameter
 from chromalab.losses.registry import LOSSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -46,6 +47,15 @@ def _shortest(number: float) -> str:
     return brief if float(brief) == number else repr(number)
 
 
+def product(weight: float, factor: float) -> float:
+    """Multiply weights as people do: 0.2 times 0.1 is 0.02, not 0.020000000000000004.
+
+    >>> product(0.2, 0.1)
+    0.02
+    """
+    return weight if factor == 1 else float(f"{weight * factor:.12g}")
+
+
 class _Token(NamedTuple):
     kind: str
     text: str
@@ -66,6 +76,35 @@ def parse_formula(formula: str, aliases: Mapping[str, TermSpec] | None = None) -
     ['l2', '0.1*wgan_gp(penalty=10)']
     """
     return _Parser(formula, aliases or {}).read()
+
+
+def terms_from_data(items: Sequence[object], aliases: Mapping[str, TermSpec] | None = None) -> tuple[TermSpec, ...]:
+    """Read an objective that a YAML file writes as a list: formulas, or mappings of `loss`, `weight` and parameters.
+
+    Args:
+        items: what the file holds.
+        aliases: as for `parse_formula`.
+
+    Raises:
+        ConfigError: an item is neither, or one of its values is not possible.
+
+    >>> terms = terms_from_data(["l2", {"loss": "wgan_gp", "weight": 0.1, "penalty": 5}])
+    >>> [str(term) for term in terms]
+    ['l2', '0.1*wgan_gp(penalty=5)']
+    """
+    return parse_formula(" + ".join(item if isinstance(item, str) else _as_formula(item) for item in items), aliases)
+
+
+def _as_formula(item: object) -> str:
+    if not isinstance(item, Mapping) or not isinstance(item.get("loss"), str):
+        raise ConfigError(f"{item!r}: a term is a formula, or a mapping with the key 'loss' (its name)")
+    weight = item.get("weight", 1)
+    values = {str(key): value for key, value in item.items() if key not in {"loss", "weight"}}
+    for key, value in {"weight": weight, **values}.items():
+        kinds = int | float if key == "weight" else int | float | str
+        if isinstance(value, bool) or not isinstance(value, kinds):
+            raise ConfigError(f"{item['loss']}: {key} is {value!r}, and a number is expected")
+    return str(TermSpec(float(weight), item["loss"], tuple(values.items())))
 
 
 class _Parser:
@@ -117,7 +156,7 @@ class _Parser:
             weight = float(self._take("number").text)
             self._take(text="*")
         name, factor = self._name()
-        return TermSpec(weight * factor, name, tuple(self._parameters(name)))
+        return TermSpec(product(weight, factor), name, tuple(self._parameters(name)))
 
     def _name(self) -> tuple[str, float]:
         token = self._take("name", wanted="the name of a loss")
@@ -252,9 +291,20 @@ class Objective(nn.Module):
         """Return the unweighted value of every term and image, shape (B,) each."""
         return {spec.name: self.term(spec.name)(batch) for spec in self.specs}
 
-    def total(self, values: Mapping[str, Tensor]) -> Tensor:
-        """Return the weighted sum of the terms, the mean over images: the one place where losses are reduced."""
-        parts = [spec.weight * values[spec.name].mean() for spec in self.specs]
+    @property
+    def weights(self) -> dict[str, float]:
+        """The written weight of every term."""
+        return {spec.name: spec.weight for spec in self.specs}
+
+    def total(self, values: Mapping[str, Tensor], weights: Mapping[str, float] | None = None) -> Tensor:
+        """Return the weighted sum of the terms, the mean over images: the one place where losses are reduced.
+
+        Args:
+            values: what `forward` returned.
+            weights: other weights than the written ones.
+        """
+        weights = weights or self.weights
+        parts = [weights[name] * values[name].mean() for name in values]
         total = parts[0]
         for part in parts[1:]:
             total = total + part

@@ -1,0 +1,134 @@
+"""Opening a study: names resolved, photographs found and split, and its record written before its first run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chromalab.compare.objectives import resolve_objectives
+from chromalab.compare.photos import StudyPhotos, open_photos, save_skipped
+from chromalab.compare.plan import PlannedRun, plan_runs
+from chromalab.compare.prior import StudyPrior, study_prior
+from chromalab.compare.records import ObjectiveRecord, PluginFact, StudyRecord
+from chromalab.compare.study import StudyFolder
+from chromalab.losses.compose import parse_formula
+from chromalab.training.build import build_colorizer, count_parameters
+from chromalab.training.fabric import make_fabric
+from chromalab.training.settings import RuntimeSettings, settings_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from chromalab.compare.config import StudyConfig
+
+
+@dataclass(frozen=True)
+class Study:
+    """An opened study: its records, its photographs and what is to be run."""
+
+    record: StudyRecord
+    photos: StudyPhotos
+    runs: list[PlannedRun]
+    config: StudyConfig
+    folder: StudyFolder
+    prior: StudyPrior | None = None
+
+    @property
+    def prior_probabilities(self) -> NDArray[np.float64] | None:
+        """The distribution over the ab bins with which classes are rebalanced, where an objective has a use for it."""
+        return self.prior.probabilities if self.prior else None
+
+
+def open_study(
+    config: StudyConfig, out: Path, runtime: RuntimeSettings, *, plugins: Sequence[PluginFact] = ()
+) -> Study:
+    """Resolve every name, open the photographs, and make `out` the folder of this study.
+
+    Args:
+        config: the study.
+        out: its folder.
+        runtime: where and how to run.
+        plugins: losses that were loaded for it, for the record.
+
+    Raises:
+        UsageError: a wrong name, missing weights, no usable photos, a missing device, or `out` holds another study.
+        OutputError: `out` can't be written.
+    """
+    make_fabric(runtime)
+    objectives = resolve_objectives(config)
+    runs = plan_runs(config, objectives)
+    photos = open_photos(config.data, config.training.crop_px)
+    folder = StudyFolder(out)
+    prior = study_prior(objectives, photos, config.data.prior, folder.prior_json)
+    record = _study_record(config, objectives, photos, prior, _used(plugins, objectives))
+    folder.open(record)
+    save_skipped(folder.skipped_csv, photos.skipped)
+    if prior is not None and prior.record is not None:
+        prior.record.save(folder.prior_json)
+    return Study(record, photos, runs, config, folder, prior)
+
+
+def _used(plugins: Iterable[PluginFact], objectives: Iterable[ObjectiveRecord]) -> list[PluginFact]:
+    """Return the plugins of which a loss takes part: others are nobody's business."""
+    names = {spec.name for objective in objectives for spec in parse_formula(objective.formula)}
+    return [plugin for plugin in plugins if names.intersection(plugin.losses)]
+
+
+def _study_record(
+    config: StudyConfig,
+    objectives: list[ObjectiveRecord],
+    photos: StudyPhotos,
+    prior: StudyPrior | None,
+    plugins: list[PluginFact],
+) -> StudyRecord:
+    network, start = build_colorizer(config.training.network, config.color_spaces[0], config.seeds[0])
+    deciding = config.model_dump(mode="json", exclude={"name", "title", "note", "objectives", "perceptual", "data"})
+    formulas = {objective.id: objective.formula for objective in objectives}
+    own = {entry.id: entry.training for entry in objectives if entry.training is not None}
+    code = [prior.sha256 if prior else None, *(plugin.sha256 for plugin in plugins)]
+    split = [photos.train.ids, photos.val.ids, photos.test.ids]
+    return StudyRecord(
+        name=config.name,
+        title=config.title,
+        note=config.note,
+        config=without_paths(config).model_dump(mode="json"),
+        config_sha256=settings_sha256(
+            deciding,
+            formulas,
+            {name: training.model_dump(mode="json") for name, training in own.items()},
+            photos.record.data_sha256,
+            split,
+            code,
+        ),
+        data=photos.record,
+        objectives=objectives,
+        color_spaces=config.color_spaces,
+        seeds=config.seeds,
+        plugins=plugins,
+        prior=f"{prior.source} (SHA-256 {prior.sha256[:12]})" if prior else None,
+        encoder=config.training.network.encoder,
+        encoder_start=start,
+        parameters=count_parameters(network),
+        pictured=spread(photos.record.test_photos, config.pictured),
+    )
+
+
+def spread(names: list[str], count: int) -> list[str]:
+    """Return up to `count` names from all over a list, for folders within a folder hold photos of one kind.
+
+    >>> spread(["a", "b", "c", "d", "e"], 2), spread(["a"], 3)
+    (['a', 'c'], ['a'])
+    """
+    if len(names) <= count:
+        return names
+    return [names[index * len(names) // count] for index in range(count)]
+
+
+def without_paths(config: StudyConfig) -> StudyConfig:
+    """Return the configuration with the folder's name alone: where it lies on a machine is nobody's business."""
+    data = config.data.model_copy(update={"source": Path(config.data.source).name})
+    return config.model_copy(update={"data": data})

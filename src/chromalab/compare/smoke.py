@@ -1,0 +1,61 @@
+"""A study shrunk to seconds: every step from photos to report is taken, and no number means anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chromalab.compare.objectives import objective_of
+
+if TYPE_CHECKING:
+    from chromalab.compare.config import ObjectiveSettings, StudyConfig
+    from chromalab.training.settings import CriticSettings
+
+_CROP_PX = 32
+_CRITIC_WIDTH = 0.125
+
+
+def smoke(config: StudyConfig) -> StudyConfig:
+    """Return the study with two steps on tiny crops of few photos: as small as its objectives allow.
+
+    Raises:
+        ConfigError: an objective can't be read.
+    """
+    config = config.model_copy(update={"perceptual": "auto"})
+    smallest_px = max(objective_of(written, config).smallest_px for written in config.objectives.values())
+    training = config.training.model_copy(
+        update={
+            "crop_px": max(_CROP_PX, smallest_px),
+            "batch_size": 4,
+            "pictures": 8,
+            "critic": _narrow(config.training.critic),
+            "network": config.training.network.model_copy(update=_smoke_network(config)),
+        }
+    )
+    return config.model_copy(
+        update={
+            "title": f"{config.title} (smoke test)",
+            "note": "A smoke test: two steps on tiny crops, the perceptual loss at hand. Its numbers mean nothing.",
+            "objectives": {name: _smoke_objective(written) for name, written in config.objectives.items()},
+            "data": config.data.model_copy(update={"max_photos": min(config.data.max_photos or 24, 24)}),
+            "seeds": config.seeds[:2],
+            "training": training,
+            "pictured": min(config.pictured, 3),
+        }
+    )
+
+
+def _smoke_network(config: StudyConfig) -> dict[str, object]:
+    """A full-width VGG16 takes minutes: shrink what has a width."""
+    if config.training.network.encoder == "vgg16":
+        return {"width": 0.125, "pretrained": False}
+    return {}
+
+
+def _smoke_objective(written: str | ObjectiveSettings) -> str | ObjectiveSettings:
+    if isinstance(written, str) or written.critic is None:
+        return written
+    return written.model_copy(update={"critic": _narrow(written.critic)})
+
+
+def _narrow(critic: CriticSettings) -> CriticSettings:
+    return critic.model_copy(update={"width": _CRITIC_WIDTH})

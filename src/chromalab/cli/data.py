@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chromalab.cli.options import Data
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
     from rich.table import Table
 
+    from chromalab.color.bins import PriorRecord
     from chromalab.data.check import CheckReport, Copy
 
 SHOWN = 20
@@ -50,6 +53,75 @@ def check(
     if json_file is not None:
         report.save(json_file)
     _print_report(Console(soft_wrap=True, highlight=False, markup=False), report)
+
+
+@app.command()
+def prior(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Write the prior to this .json file.")],
+    data: Data = None,
+    size: Annotated[
+        int, typer.Option(min=16, max=4096, metavar="PX", help="Scale photos to this shorter side first.")
+    ] = 176,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", metavar="FILE", help="Draw the prior into this .png file.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the summary here; - is standard output.")
+    ] = None,
+) -> None:
+    """Count the colours of photos over the ab bins, for losses that give rare colours more weight.
+
+    A study counts those of its own training photos; name the file as `data: prior:` in its configuration to take these
+    instead. Photos without colour are left out, as in a study.
+    """
+    from chromalab.data.prior import prior_picture
+
+    _check_endings(out, picture)
+    record = _counted(data, size)
+    record.save(out)
+    if picture is not None:
+        from chromalab.photo.writing import write_png
+
+        write_png(picture, prior_picture(record.raw_probabilities))
+    _tell_prior(record, json_file)
+
+
+def _check_endings(out: Path, picture: Path | None) -> None:
+    """Find out before the work what could only fail after it."""
+    from chromalab.core.errors import UsageError
+    from chromalab.core.files import make_folder
+
+    for path, ending in ((out, ".json"), (picture, ".png")):
+        if path is None:
+            continue
+        if path.suffix != ending:
+            raise UsageError(f"{path}: give a name that ends in {ending}")
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder: give the name of a file in it")
+        make_folder(path.parent)
+
+
+def _counted(data: Path | None, size_px: int) -> PriorRecord:
+    from chromalab.data.cache import open_cache
+    from chromalab.data.prior import photo_prior
+    from chromalab.data.sources import folder_sources, sample_sources
+
+    sources = sample_sources() if data is None else folder_sources(data)
+    photos = open_cache(sources, size_px=size_px)
+    return photo_prior(photos, source="samples" if data is None else data.resolve().name)
+
+
+def _tell_prior(record: PriorRecord, json_file: Path | None) -> None:
+    import sys
+
+    from chromalab.core.files import write_text
+    from chromalab.data.prior import PriorSummary
+
+    summary = PriorSummary.of(record)
+    if json_file is not None and json_file != Path("-"):
+        write_text(json_file, summary.model_dump_json(indent=2) + "\n")
+    text = summary.model_dump_json(indent=2) if json_file == Path("-") else "\n".join(summary.lines())
+    sys.stdout.write(text + "\n")
 
 
 def _print_report(console: Console, report: CheckReport) -> None:

@@ -2,11 +2,28 @@
 
 Zhang, Isola, Efros: *Colorful Image Colorization*, ECCV 2016, section 2.1. The grid has steps of 10; the bins are those
 of the authors' file `pts_in_hull.npy`, in its order. They reach further than sRGB's own gamut does.
+
+A *prior* is always the smoothed distribution, the paper's p with a tilde, which its eq. 4 takes twice: in the mixture
+with the uniform distribution, and in the expectation that normalises the weights. The authors' code (`PriorFactor` in
+`resources/caffe_traininglayers.py`) does the same with the file `prior_probs.npy`, whose probabilities are smoothed
+already (github.com/richzhang/colorization, issue 47).
 """
 
 from __future__ import annotations
 
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
 import numpy as np
+from pydantic import Field, model_validator
+
+from chromalab.core.errors import ConfigError
+from chromalab.core.records import Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 GRID_STEP = 10
 """Distance of two neighbouring bins, in CIELAB units."""
@@ -29,3 +46,170 @@ BIN_CENTERS = np.array(
 
 BIN_CENTERS.flags.writeable = False
 BIN_COUNT = len(BIN_CENTERS)
+
+SIGMA = 5.0
+"""Width of the Gaussian that softens colours (section 2.1) and smooths the prior (section 2.2), in CIELAB units."""
+
+UNIFORM_SHARE = 0.5
+"""Zhang et al. 2016, section 2.2: lambda, the share of the uniform distribution in the rebalancing."""
+
+_SUM_TOLERANCE = 1e-3
+_GRID_REACH = 12
+"""The table of the grid spans -120 to 120; its border holds no bin, and stands for all colours beyond."""
+_CHUNK = 65536
+
+
+def nearest_bins(ab: NDArray[np.floating]) -> NDArray[np.int64]:
+    """Return the nearest bin of every colour.
+
+    Args:
+        ab: (a*, b*) in CIELAB units, finite, shape (..., 2).
+
+    Returns:
+        Indices into `BIN_CENTERS`, shape (...); of bins at equal distances any.
+    """
+    colors = ab.reshape(-1, 2)
+    places = np.clip(np.rint(colors / GRID_STEP), -_GRID_REACH, _GRID_REACH).astype(np.intp) + _GRID_REACH
+    found = _grid_table()[places[:, 0], places[:, 1]]
+    # Where the nearest place of the grid is a bin, no other bin is nearer; the few other colours are compared with all.
+    outside = np.flatnonzero(found < 0)
+    for start in range(0, len(outside), _CHUNK):
+        few = outside[start : start + _CHUNK]
+        found[few] = _squared_distances(colors[few]).argmin(axis=1)
+    return found.reshape(ab.shape[:-1])
+
+
+@cache
+def _grid_table() -> NDArray[np.int64]:
+    """Return the bin at every place of the grid, -1 where there is none."""
+    table = np.full((2 * _GRID_REACH + 1, 2 * _GRID_REACH + 1), -1, dtype=np.int64)
+    a, b = (BIN_CENTERS / GRID_STEP).astype(np.intp).T + _GRID_REACH
+    table[a, b] = np.arange(BIN_COUNT)
+    return table
+
+
+def _squared_distances(ab: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the squared distances of colours (N, 2) from all bins, (N, 313)."""
+    a, b = (ab[:, axis, None] - BIN_CENTERS[:, axis] for axis in (0, 1))
+    return np.asarray(a * a + b * b)
+
+
+def smooth_prior(probabilities: NDArray[np.float64], sigma: float = SIGMA) -> NDArray[np.float64]:
+    """Smooth a distribution over the bins with a Gaussian of their distances (Zhang et al. 2016, section 2.2).
+
+    The probability of each bin is dealt out over all 313 in proportion to exp(-d^2 / (2 sigma^2)). So nothing is lost,
+    and a bin at the border keeps to itself what would fall outside.
+
+    Args:
+        probabilities: what was counted, (313,).
+        sigma: in CIELAB units.
+
+    Returns:
+        (313,), with the sum of `probabilities`.
+    """
+    spread = np.exp(_squared_distances(BIN_CENTERS) / (-2 * sigma**2))
+    smooth: NDArray[np.float64] = probabilities @ (spread / spread.sum(axis=1, keepdims=True))
+    return smooth
+
+
+def rebalancing_weights(prior: NDArray[np.float64], uniform_share: float = UNIFORM_SHARE) -> NDArray[np.float64]:
+    """Return the weight of every bin, larger for rarer colours (Zhang et al. 2016, eq. 4).
+
+    w = c / ((1 - lambda) p + lambda / Q), with the c that makes the expectation sum(p w) 1. The authors' code takes for
+    the uniform part only the bins that occur in p; this follows the paper, in which it is 1 / Q for all.
+
+    Args:
+        prior: p, smoothed, (313,).
+        uniform_share: lambda, above 0, to 1; at 1 all weights are 1.
+
+    Returns:
+        w, (313,).
+    """
+    factors = 1 / ((1 - uniform_share) * prior + uniform_share / BIN_COUNT)
+    weights: NDArray[np.float64] = factors / (prior @ factors)
+    return weights
+
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class PriorRecord(Record):
+    """How often each colour occurs in a set of photographs.
+
+    Attributes:
+        bins: which bins these are.
+        counts: pixels in every bin, as they were counted.
+        n_photos: how many photographs.
+        n_pixels: how many pixels, the sum of the counts.
+        size_px: length of every photo's shorter side.
+        source: name of the folder, or `samples`; None where it is not known.
+        data_sha256: the hash of the photographs (`PhotoSet.data_sha256`), where it is known.
+    """
+
+    bins: Literal["zhang2016"] = "zhang2016"
+    counts: list[Count] = Field(min_length=BIN_COUNT, max_length=BIN_COUNT)
+    n_photos: int = Field(ge=1)
+    n_pixels: int = Field(ge=1)
+    size_px: int = Field(ge=1)
+    source: str | None = None
+    data_sha256: str | None = None
+
+    @model_validator(mode="after")
+    def _check_sum(self) -> Self:
+        if sum(self.counts) != self.n_pixels:
+            raise ValueError(f"the counts sum to {sum(self.counts)}, and n_pixels is {self.n_pixels}")
+        return self
+
+    @property
+    def raw_probabilities(self) -> NDArray[np.float64]:
+        """The share of every bin, as counted, (313,)."""
+        return np.array(self.counts, dtype=np.float64) / self.n_pixels
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """The prior: the shares smoothed by `smooth_prior`, (313,), summing to 1."""
+        return smooth_prior(self.raw_probabilities)
+
+
+def load_prior(path: Path) -> NDArray[np.float64]:
+    """Return the prior in a file, smoothed, (313,), summing to 1.
+
+    Args:
+        path: a `.json` file as `PriorRecord.save` writes it, whose counts are smoothed here; or a `.npy` file of 313
+            probabilities that are smoothed already, as the published `prior_probs.npy`.
+
+    Raises:
+        ConfigError: the file is missing or holds no distribution over the bins.
+    """
+    if path.suffix == ".json":
+        return PriorRecord.load(path).probabilities
+    if path.suffix != ".npy":
+        raise ConfigError(f"{path}: a prior is a .json file of `chromalab data prior`, or a .npy file of 313 numbers")
+    values = _read_numbers(path)
+    if values.shape != (BIN_COUNT,):
+        raise ConfigError(f"{path}: its shape is {values.shape}, and one number for each of {BIN_COUNT} bins is needed")
+    fault = _fault(values)
+    if fault is not None:
+        raise ConfigError(f"{path}: these are no probabilities: {fault}")
+    prior: NDArray[np.float64] = values / values.sum()
+    return prior
+
+
+def _read_numbers(path: Path) -> NDArray[np.float64]:
+    try:
+        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except (OSError, EOFError, ValueError, TypeError) as error:
+        raise ConfigError(f"{path}: it can't be read as a NumPy file of numbers: {error}") from error
+
+
+def _fault(values: NDArray[np.float64]) -> str | None:
+    """Return why these numbers are no distribution, or None where they are one."""
+    if not np.isfinite(values).all():
+        return f"that of bin {int(np.isfinite(values).argmin())} is not finite"
+    if values.min() < 0:
+        return f"that of bin {int(values.argmin())} is {values.min():g}"
+    if abs(values.sum() - 1) > _SUM_TOLERANCE:
+        return f"they sum to {values.sum():g}, and 1 is expected"
+    return None

@@ -11,14 +11,15 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn import functional
 
 from chromalab.core.errors import MissingWeightsError
-from chromalab.functional.lpips import LPIPS, PictureTooSmallError
+from chromalab.functional.lpips import LPIPS
+from chromalab.functional.pairs import PictureTooSmallError
 from chromalab.nets.alexnet import AlexNet
 from chromalab.nets.squeezenet import SqueezeNet
 from chromalab.nets.vgg16 import VGG16
 from chromalab.weights.adding import add_weights
+from tests.nets.vgg_reference import numpy_vgg16
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,22 +134,15 @@ def test_vgg_equals_a_reference_written_from_the_paper() -> None:
 
 
 def paper_vgg(state: dict[str, Tensor], first: Tensor, second: Tensor) -> Tensor:
-    """Zhang et al. 2018, section 3 and eq. 1, with the published code's scaling of pictures in [-1, 1]."""
-    shift = torch.tensor([-0.030, -0.088, -0.188], dtype=torch.float64)[:, None, None]
-    scale = torch.tensor([0.458, 0.448, 0.450], dtype=torch.float64)[:, None, None]
+    """Zhang et al. 2018, section 3 and eq. 1, over NumPy's VGG16; all taps by hand, with weights from their file."""
     linear = torch.load(torchmetrics_file("vgg"), weights_only=True, map_location="cpu")
-    distance = torch.zeros(len(first), dtype=torch.float64)
-    x, y = (((2 * picture - 1) - shift) / scale for picture in (first, second))
-    stages = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
-    for tap, convolutions in enumerate(stages):
-        for place in convolutions:
-            kernel, bias = state[f"features.{place}.weight"], state[f"features.{place}.bias"]
-            x, y = (functional.conv2d(z, kernel, bias, padding=1).clamp(min=0) for z in (x, y))
-        weight = linear[f"lin{tap}.model.1.weight"].double()
-        difference = functional.normalize(x, dim=1) - functional.normalize(y, dim=1)
-        distance = distance + functional.conv2d(difference.square(), weight).mean(dim=(1, 2, 3))
-        x, y = (functional.max_pool2d(z, 2) for z in (x, y))
-    return distance
+    layers = [numpy_vgg16(state, picture) for picture in (first, second)]
+    distance = np.zeros(len(first))
+    for tap, name in enumerate(("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")):
+        a, b = (layer[name] / np.linalg.norm(layer[name], axis=1, keepdims=True) for layer in layers)
+        weight = linear[f"lin{tap}.model.1.weight"].double().numpy().reshape(-1, 1, 1)
+        distance += (weight * (a - b) ** 2).sum(axis=1).mean(axis=(1, 2))
+    return torch.from_numpy(distance)
 
 
 def torchmetrics_file(trunk: str) -> Path:
@@ -232,6 +226,7 @@ def test_pictures_of_different_sizes_are_refused() -> None:
 def test_missing_weights_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
     with pytest.raises(
-        MissingWeightsError, match=r"chromalab weights add https://download\.pytorch\.org/.*vgg16-397923af\.pth"
+        MissingWeightsError,
+        match=r"weights fetch vgg16.*https://download\.pytorch\.org/.*weights add vgg16-397923af\.pth",
     ):
         LPIPS("vgg")

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.nn import functional
 
+from chromalab.nets import trunks
 from chromalab.nets.alexnet import AlexNet, load_alexnet
 from chromalab.nets.squeezenet import SqueezeNet, load_squeezenet
-from chromalab.nets.trunks import imagenet_normalise
+from chromalab.nets.trunks import imagenet_normalise, with_stored_weights
 from chromalab.weights.adding import add_weights
 
 if TYPE_CHECKING:
@@ -107,3 +109,23 @@ def test_published_weights_load(
     if first_kernel_row is not None:
         assert state["features.0.weight"][0, 0, 0].tolist() == pytest.approx(first_kernel_row, abs=0.6e-4)
     assert all(not tensor.is_meta for tensor in state.values())
+
+
+def test_a_stored_file_may_hold_more_than_the_trunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stored VGG16 may bring its classifier, which its trunk has no use for."""
+    network = SqueezeNet()
+    state = network.state_dict()
+    save_file(state | {"classifier.0.weight": torch.zeros(2, 2)}, tmp_path / "whole.safetensors")
+    monkeypatch.setattr(trunks, "find_weights", lambda name: tmp_path / "whole.safetensors")
+    loaded = with_stored_weights(SqueezeNet, "squeezenet1_1").state_dict()
+    assert loaded.keys() == state.keys()
+    assert all(torch.equal(loaded[name], state[name]) for name in state)
+
+
+def test_a_stored_file_that_lacks_a_tensor_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = SqueezeNet().state_dict()
+    state.popitem()
+    save_file(state, tmp_path / "part.safetensors")
+    monkeypatch.setattr(trunks, "find_weights", lambda name: tmp_path / "part.safetensors")
+    with pytest.raises(RuntimeError, match="Missing key"):
+        with_stored_weights(SqueezeNet, "squeezenet1_1")

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
 from chromalab.core.errors import MissingWeightsError
-from chromalab.nets.vgg16 import TAP_CHANNELS, TAP_STRIDES, VGG16, load_vgg16
+from chromalab.nets.vgg16 import CONVOLUTIONS, TAP_CHANNELS, TAP_STRIDES, VGG16, layer_places, load_vgg16
 from chromalab.weights.adding import add_weights
+from tests.nets.vgg_reference import PLACES, numpy_vgg16, random_statistics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,3 +99,57 @@ def test_stored_weights_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     for name, tensor in stored.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor)
     assert all(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_the_names_and_shapes_are_the_published_ones(shared: Path) -> None:
+    """Table 1, column D; the file holds the first four layers as torchvision published them."""
+    channels = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
+    expected: dict[str, tuple[int, ...]] = {}
+    for place, before, after in zip(PLACES[False], channels[:-1], channels[1:], strict=True):
+        expected |= {f"features.{place}.weight": (after, before, 3, 3), f"features.{place}.bias": (after,)}
+    with torch.device("meta"):
+        state = VGG16().state_dict()
+    assert {name: tuple(tensor.shape) for name, tensor in state.items()} == expected
+    published = load_file(shared / "data" / "weights" / "vgg16_features_to_relu2_2.safetensors")
+    assert {name: tuple(tensor.shape) for name, tensor in published.items()}.items() <= expected.items()
+
+
+def test_the_first_two_taps_with_the_published_weights_equal_numpy(shared: Path) -> None:
+    published = load_file(shared / "data" / "weights" / "vgg16_features_to_relu2_2.safetensors")
+    assert published["features.0.weight"][0, 0, 0].tolist() == pytest.approx([-0.5537, 0.1427, 0.5290], abs=0.6e-4)
+    network = VGG16(generator=generator()).requires_grad_(False)
+    network.load_state_dict(published, strict=False)
+    rgb = picture(24, 20)
+    expected = numpy_vgg16(network.state_dict(), rgb)
+    taps = network.taps(rgb)
+    for tap, name in zip(taps[:2], ("relu1_2", "relu2_2"), strict=True):
+        torch.testing.assert_close(tap.double(), torch.from_numpy(expected[name]).contiguous(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kinds", [("conv",), ("relu",), ("conv", "relu")])
+def test_every_output_equals_numpy_and_none_is_overwritten(kinds: tuple[str, ...]) -> None:
+    network = VGG16(width=0.125, generator=generator())
+    network.load_state_dict(random_statistics(network.state_dict(), 1))
+    network.double().requires_grad_(False)
+    rgb, places = picture(33, 40).double(), layer_places(network.features)
+    names = [name for name in places if name.startswith(kinds)]
+    expected = numpy_vgg16(network.state_dict(), rgb)
+    outputs = network.outputs(rgb, [places[name] for name in names])
+    assert len(names) == len(kinds) * len(CONVOLUTIONS)
+    for name, output in zip(names, outputs, strict=True):
+        torch.testing.assert_close(output, torch.from_numpy(expected[name]).contiguous(), msg=name)
+
+
+def test_layers_stand_where_torchvision_has_them() -> None:
+    places = layer_places(VGG16(width=0.01).features)
+    assert [places[f"conv{name}"] for name in CONVOLUTIONS] == list(PLACES[False])
+    assert [places[f"relu{name}"] for name in CONVOLUTIONS] == [place + 1 for place in PLACES[False]]
+
+
+def test_nothing_runs_after_the_last_layer_that_is_looked_at() -> None:
+    network = VGG16(width=0.125, generator=generator())
+    ran = []
+    for place, layer in enumerate(network.features):
+        layer.register_forward_hook(lambda *_, place=place: ran.append(place))
+    network.outputs(picture(16, 16), [2, 8])
+    assert ran == [0, 1, 2, 4, 5, 6, 7, 8]  # the rectifier at 3 must not work in place, and is replaced

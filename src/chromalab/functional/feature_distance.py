@@ -38,13 +38,14 @@ def feature_distance(
     # Half precision is for the network's convolutions; the matrix product in here would fall to it too.
     with torch.autocast(preds[0].device.type, enabled=False):
         per_tap = [
-            _tap_distance(_at_least_single(a), _at_least_single(b), _at_least_single(w))
+            _tap_distance(at_least_single(a), at_least_single(b), at_least_single(w))
             for a, b, w in zip(preds, target, weights, strict=True)
         ]
         return torch.stack(per_tap).sum(dim=0)
 
 
-def _at_least_single(tensor: Tensor) -> Tensor:
+def at_least_single(tensor: Tensor) -> Tensor:
+    """Return a tensor of half precision in single precision, any other as it is."""
     return tensor.float() if tensor.dtype in {torch.float16, torch.bfloat16} else tensor
 
 

@@ -270,8 +270,12 @@ class Objective(nn.Module):
 
     @property
     def needs(self) -> set[str]:
-        """What its terms can't do without, see `LossEntry`."""
-        return {need for spec in self.specs for need in LOSSES[spec.name].needs}
+        """What its terms can't do without, see `LossEntry`; of networks to choose from, the one that was chosen."""
+        found = set()
+        for spec in self.specs:
+            entry, own = LOSSES[spec.name], self.term(spec.name).network
+            found |= {own if own is not None and need == entry.network else need for need in entry.needs}
+        return found
 
     @property
     def smallest_px(self) -> int:

@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from chromalab.functional.lite0_distance import Lite0Distance
 from chromalab.functional.lpips import LPIPS
-from chromalab.losses.base import ColorBatch, LossEntry, LossTerm
+from chromalab.losses import vgg_features
+from chromalab.losses.base import LossEntry
+from chromalab.losses.frozen import FeatureDistance
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from chromalab.losses.base import LossTerm
 
 TrunkName = Literal["vgg", "alex", "squeeze"]
 
 
-class FeatureDistance(LossTerm):
-    """A frozen feature distance as a loss; colours are converted to sRGB differentiably and not clipped.
-
-    Args:
-        distance: maps two sRGB batches to one value for each image.
-    """
-
-    def __init__(self, distance: nn.Module) -> None:
-        super().__init__()
-        self.distance = distance.requires_grad_(requires_grad=False).eval()
-
-    def train(self, mode: bool = True) -> FeatureDistance:  # noqa: FBT001, FBT002 - PyTorch's own signature
-        """Keep the distance in evaluation mode whatever mode the term is in."""
-        super().train(mode)
-        self.distance.eval()
-        return self
-
-    def forward(self, batch: ColorBatch) -> Tensor:
-        """Return the distance of every image from its target, shape (B,)."""
-        return cast("Tensor", self.distance(batch.preds_rgb, batch.target_rgb))
-
-
 def _lpips(trunk: TrunkName) -> LossTerm:
-    return FeatureDistance(LPIPS(trunk))
+    distance = LPIPS(trunk)
+    return FeatureDistance(distance, smallest_px=distance.smallest_px)
 
 
 def _lite0() -> LossTerm:
@@ -69,4 +50,5 @@ ENTRIES = (
         needs=("efficientnet_lite0",),
         network="efficientnet_lite0",
     ),
+    *vgg_features.ENTRIES,
 )

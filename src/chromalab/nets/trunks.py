@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 from torch import Tensor, nn
+from torch.nn import functional
 
 from chromalab.weights.store import find_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -44,13 +46,27 @@ class Trunk(nn.Module):
 
     def taps(self, rgb: Tensor) -> list[Tensor]:
         """Return the outputs of the tapped layers for `rgb` (B, 3, H, W), sRGB as stored, in [0, 1]."""
+        return self.outputs(rgb, self.tap_layers)
+
+    def outputs(self, rgb: Tensor, places: Collection[int]) -> list[Tensor]:
+        """Return what the layers at `places` give for `rgb` (B, 3, H, W), in the layers' order.
+
+        Layers after the last of them are not run. Nothing that comes after a layer changes its output.
+        """
         x = imagenet_normalise(rgb)
-        outputs = []
-        for place, layer in enumerate(self.features):
-            x = layer(x)
-            if place in self.tap_layers:
-                outputs.append(x)
-        return outputs
+        found = []
+        for place, step in self._steps(places):
+            x = step(x)
+            if place in places:
+                found.append(x)
+        return found
+
+    def _steps(self, places: Collection[int]) -> Iterator[tuple[int, Callable[[Tensor], Tensor]]]:
+        """Give what is to be run for the outputs at `places`, each with the place of the layer whose output that is."""
+        for place, layer in enumerate(islice(self.features, max(places) + 1)):
+            # Rectifiers work in place, to save memory; not on what is looked at.
+            overwrites = isinstance(layer, nn.ReLU) and place - 1 in places
+            yield place, functional.relu if overwrites else layer
 
 
 def imagenet_normalise(rgb: Tensor) -> Tensor:
@@ -69,9 +85,12 @@ def with_stored_weights(build: Callable[[], T], name: str) -> T:
         MissingWeightsError: they were not added; the message says how to.
         DamagedWeightsError: the stored file is not what was stored.
     """
-    state = load_file(find_weights(name))
+    path = find_weights(name)
     # Built without storage, and given the tensors as they are: no random numbers are drawn for nothing.
     with torch.device("meta"):
         network = build()
+    with safe_open(path, "pt") as file:  # it may hold more than is asked for, as VGG16's classifier
+        held = set(file.keys())
+        state = {key: file.get_tensor(key) for key in network.state_dict() if key in held}
     network.load_state_dict(state, assign=True)
     return network.eval()

@@ -1,0 +1,218 @@
+"""Feature and style losses as published code has them, written again in NumPy, and LPIPS as a term."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from chromalab.color.spaces import SPACES
+from chromalab.core.errors import ConfigError, MissingWeightsError
+from chromalab.losses import vgg_features
+from chromalab.losses.base import ColorBatch
+from chromalab.losses.compose import Objective
+from chromalab.losses.contract import check_loss
+from chromalab.losses.frozen import FeatureDistance
+from chromalab.losses.registry import LOSSES
+from chromalab.nets.vgg16 import CONVOLUTIONS, VGG16
+from chromalab.nets.vgg16_bn import VGG16BN
+from chromalab.weights.adding import add_weights
+from tests.nets.vgg_reference import Array, numpy_vgg16, random_statistics
+
+DDCOLOR = "5*vgg_feature(network=vgg16_bn, at=conv, distance=l1, w1_1=0.0625, w2_1=0.125, w3_1=0.25, w4_1=0.5, w5_1=1)"
+DEOLDIFY = "vgg_feature(network=vgg16_bn, distance=l1, w3_3=20, w4_3=70, w5_3=10)"
+BIGCOLOR = "0.2*vgg_feature(w1_1=0.25, w1_2=0.25, w3_2=0.25, w4_2=0.25)"
+
+
+@pytest.fixture
+def networks(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Tensor]]:
+    """Small random networks in the place of the published ones, by their weights."""
+    states = {}
+    for kind, build in _KINDS.items():
+        start = build(width=0.125, generator=torch.Generator().manual_seed(0))
+        states[kind] = random_statistics(start.state_dict(), 1)
+        monkeypatch.setitem(vgg_features._NETWORKS, kind, partial(small, kind, states[kind]))
+    return states
+
+
+_KINDS: dict[str, type[VGG16 | VGG16BN]] = {"vgg16": VGG16, "vgg16_bn": VGG16BN}
+
+
+def small(kind: str, state: dict[str, Tensor]) -> VGG16 | VGG16BN:
+    network = _KINDS[kind](width=0.125)
+    network.load_state_dict(state)
+    return network
+
+
+def batch(count: int = 2, side: int = 32) -> ColorBatch:
+    """Predictions in the `rgb` space, so that what the network gave is what the loss looks at."""
+    generator = torch.Generator().manual_seed(2)
+    preds, target = (torch.rand(count, 3, side, side, generator=generator, dtype=torch.float64) for _ in range(2))
+    return ColorBatch.of(SPACES["rgb"], preds, target)
+
+
+def evaluate(formula: str) -> Tensor:
+    objective = Objective.parse(formula).double()
+    values = objective(batch())
+    (name,) = values
+    total: Tensor = objective.weights[name] * values[name]
+    return total
+
+
+def layers(state: dict[str, Tensor]) -> tuple[dict[str, Array], dict[str, Array]]:
+    given = batch()
+    return numpy_vgg16(state, given.preds_rgb), numpy_vgg16(state, given.target_rgb)
+
+
+def squares(a: Array, b: Array) -> Array:
+    return np.asarray(((a - b) ** 2).mean(axis=(1, 2, 3)))
+
+
+def absolutes(a: Array, b: Array) -> Array:
+    return np.asarray(np.abs(a - b).mean(axis=(1, 2, 3)))
+
+
+def test_the_default_is_johnsons_feature_reconstruction_loss(networks: dict[str, dict[str, Tensor]]) -> None:
+    """Johnson et al. 2016, eq. 2 and section 4.1: ||f(preds) - f(target)||^2 / (C H W) at relu2_2 of VGG16."""
+    preds, target = layers(networks["vgg16"])
+    difference = preds["relu2_2"] - target["relu2_2"]
+    expected = [np.linalg.norm(one) ** 2 / one.size for one in difference]
+    torch.testing.assert_close(evaluate("vgg_feature"), torch.tensor(expected))
+    torch.testing.assert_close(evaluate("vgg_feature(w2_2=1)"), torch.tensor(expected))
+
+
+def test_the_default_style_is_johnsons(networks: dict[str, dict[str, Tensor]]) -> None:
+    """Eq. 3 and 4 at relu1_2, 2_2, 3_3 and 4_3."""
+    preds, target = layers(networks["vgg16"])
+    expected = np.zeros(2)
+    for layer in ("relu1_2", "relu2_2", "relu3_3", "relu4_3"):
+        for image in range(2):
+            grams = []
+            for features in (preds[layer][image], target[layer][image]):
+                flat = features.reshape(len(features), -1)
+                grams.append(flat @ flat.T / features.size)
+            expected[image] += np.linalg.norm(grams[0] - grams[1], ord="fro") ** 2
+    torch.testing.assert_close(evaluate("style"), torch.from_numpy(expected))
+
+
+def test_gatys_style_is_johnsons_at_a_quarter(networks: dict[str, dict[str, Tensor]]) -> None:
+    """Gatys et al. 2016, eq. 3 to 5, over five layers with w_l = 1/5: E_l = sum (G - A)^2 / (4 N^2 M^2)."""
+    preds, target = layers(networks["vgg16"])
+    expected = np.zeros(2)
+    for layer in ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"):
+        count, places = preds[layer].shape[1], preds[layer][0, 0].size
+        g, a = (np.einsum("bihw,bjhw->bij", side[layer], side[layer]) for side in (preds, target))
+        expected += ((g - a) ** 2).sum(axis=(1, 2)) / (4 * count**2 * places**2) / 5
+    formula = "style(w1_1=0.05, w2_1=0.05, w3_1=0.05, w4_1=0.05, w5_1=0.05)"
+    torch.testing.assert_close(evaluate(formula), torch.from_numpy(expected))
+
+
+def test_ddcolors_perceptual_loss(networks: dict[str, dict[str, Tensor]]) -> None:
+    """BasicSR's PerceptualLoss: nn.L1Loss at `conv1_1` to `conv5_1`, which it reads before the normalisation."""
+    preds, target = layers(networks["vgg16_bn"])
+    weights = {"conv1_1": 0.0625, "conv2_1": 0.125, "conv3_1": 0.25, "conv4_1": 0.5, "conv5_1": 1.0}
+    expected = 5 * sum(weight * absolutes(preds[layer], target[layer]) for layer, weight in weights.items())
+    torch.testing.assert_close(evaluate(DDCOLOR), torch.as_tensor(expected))
+
+
+def test_deoldifys_feature_loss(networks: dict[str, dict[str, Tensor]]) -> None:
+    """L1 before the third, fourth and fifth pooling, weights 20, 70 and 10; without its L1 of pixels."""
+    preds, target = layers(networks["vgg16_bn"])
+    weights = {"relu3_3": 20, "relu4_3": 70, "relu5_3": 10}
+    expected = sum(weight * absolutes(preds[layer], target[layer]) for layer, weight in weights.items())
+    torch.testing.assert_close(evaluate(DEOLDIFY), torch.as_tensor(expected))
+
+
+def test_bigcolors_perceptual_loss(networks: dict[str, dict[str, Tensor]]) -> None:
+    """VGG16Perceptual collects layers 1, 2, 13 and 20; those work in place, so layer 3 changes what 2 gave."""
+    mean, std = torch.tensor([0.485, 0.456, 0.406]).double(), torch.tensor([0.229, 0.224, 0.225]).double()
+    chain = list(small("vgg16", networks["vgg16"]).double().features.children())
+    collected = []
+    for rgb in (batch().preds_rgb, batch().target_rgb):
+        x, found = (rgb - mean[:, None, None]) / std[:, None, None], []
+        with torch.no_grad():
+            for place, layer in enumerate(chain[:21]):
+                x = layer(x)
+                if place in {1, 2, 13, 20}:
+                    found.append(x)
+        collected.append(found)
+    expected = sum((a - b).square().mean(dim=(1, 2, 3)) for a, b in zip(*collected, strict=True))
+    torch.testing.assert_close(evaluate(BIGCOLOR), 0.2 * torch.as_tensor(expected) / 4)
+
+
+def test_squares_at_every_layer_and_output(networks: dict[str, dict[str, Tensor]]) -> None:
+    for network, at in (("vgg16", "conv"), ("vgg16", "relu"), ("vgg16_bn", "bn")):
+        preds, target = layers(networks[network])
+        for index, layer in enumerate(CONVOLUTIONS):
+            expected = index * 0.5 * squares(preds[at + layer], target[at + layer])
+            if index:
+                formula = f"vgg_feature(network={network}, at={at}, w{layer}={index * 0.5})"
+                torch.testing.assert_close(evaluate(formula), torch.from_numpy(expected))
+
+
+@pytest.mark.parametrize("loss", ["vgg_feature", "style"])
+def test_what_cannot_be_built_is_said(loss: str, networks: dict[str, dict[str, Tensor]]) -> None:
+    with pytest.raises(ConfigError, match=f"at=bn of {loss}: vgg16 has no batch normalisation; take network=vgg16_bn"):
+        Objective.parse(f"{loss}(at=bn)")
+    with pytest.raises(ConfigError, match=f"{loss}: every layer's weight is 0"):
+        Objective.parse(f"{loss}(w1_1=0)")
+    with pytest.raises(ConfigError, match=r"unknown parameter 'w1_3'"):
+        Objective.parse(f"{loss}(w1_3=1)")
+
+
+@pytest.mark.parametrize("loss", ["vgg_feature", "style"])
+def test_stated_defaults_are_those_that_are_built(loss: str, networks: dict[str, dict[str, Tensor]]) -> None:
+    stated = {name: parameter.default for name, parameter in LOSSES[loss].parameters.items()}
+    default, written = (LOSSES[loss].build(**given).double()(batch()) for given in ({}, stated))
+    torch.testing.assert_close(default, written)
+
+
+@pytest.mark.parametrize("formula", ["vgg_feature", "style", DDCOLOR, DEOLDIFY, BIGCOLOR, "style(network=vgg16_bn)"])
+def test_the_contract_holds_with_other_parameters(formula: str, networks: dict[str, dict[str, Tensor]]) -> None:
+    (spec,) = Objective.parse(formula).specs
+    checks = check_loss(LOSSES[spec.name], parameters=dict(spec.parameters))
+    assert not [f"{check.name}: {check.detail}" for check in checks if not check.passed]
+
+
+def test_the_network_is_named_and_kept_in_evaluation_mode(networks: dict[str, dict[str, Tensor]]) -> None:
+    objective = Objective.parse(DDCOLOR)
+    assert objective.networks == ["vgg16_bn"]
+    assert Objective.parse("vgg_feature + style").networks == ["vgg16"]
+    term = objective.train().term("vgg_feature")
+    assert isinstance(term, FeatureDistance)
+    assert term.training
+    assert not term.distance.training
+    assert not any(parameter.requires_grad for parameter in term.parameters())
+
+
+@pytest.mark.parametrize(("loss", "smallest_px"), [("lpips_vgg", 16), ("lpips_alex", 31), ("lpips_squeeze", 17)])
+def test_lpips_says_how_small_pictures_may_be(loss: str, smallest_px: int, weights: Path) -> None:
+    objective = Objective.parse(loss)
+    assert objective.smallest_px == smallest_px
+    rgb = torch.rand(1, 3, smallest_px, smallest_px, generator=torch.Generator().manual_seed(0))
+    value = objective(ColorBatch.of(SPACES["rgb"], rgb, 1 - rgb))[loss]
+    assert value.item() > 0
+
+
+@pytest.fixture
+def weights(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A weights folder with AlexNet, SqueezeNet, and a random VGG16."""
+    monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path / "weights"))
+    for name in ("alexnet", "squeezenet1_1"):
+        add_weights(shared / "data" / "weights" / f"{name}_features.safetensors")
+    save_file(VGG16(generator=torch.Generator().manual_seed(0)).state_dict(), tmp_path / "vgg16.safetensors")
+    add_weights(tmp_path / "vgg16.safetensors")
+    return tmp_path / "weights"
+
+
+def test_weights_that_are_not_there_are_asked_for_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
+    with pytest.raises(MissingWeightsError, match="weights fetch vgg16`"):
+        Objective.parse("style")
+    with pytest.raises(MissingWeightsError, match="weights fetch vgg16_bn`"):
+        Objective.parse(DDCOLOR)

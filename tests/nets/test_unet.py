@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import math
+from typing import Literal
+
 import pytest
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from chromalab.color.bins import BIN_CENTERS
 from chromalab.color.spaces import SPACES
+from chromalab.core.errors import ConfigError
+from chromalab.nets.unet import Colorizer
 from chromalab.training.build import build_colorizer
 from chromalab.training.settings import NetworkSettings
 
@@ -65,3 +72,54 @@ def test_training_starts_near_grey() -> None:
     with torch.inference_mode():
         color = network(torch.rand(1, 1, 96, 96, generator=torch.Generator().manual_seed(0))).color
     assert color.abs().mean() < 0.15
+
+
+def heads(*needs: str, color_from: Literal["auto", "head", "bins"] = "auto") -> Colorizer:
+    return build_colorizer(NetworkSettings(color_from=color_from), "lab", 0, needs)[0]
+
+
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (1, 1), (5, 8)])
+def test_the_bins_head_gives_logits_at_a_quarter_and_colours_at_full_size(size: tuple[int, int]) -> None:
+    with torch.inference_mode():
+        prediction = heads("bins")(torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(0)))
+    assert prediction.color.shape == (2, 2, *size)
+    assert prediction.bin_logits is not None
+    assert prediction.bin_logits.shape == (2, 313, *(math.ceil(side / 4) for side in size))
+    assert prediction.class_logits is None
+
+
+def test_the_colour_is_the_annealed_mean_of_the_bins() -> None:
+    network = heads("bins")
+    with torch.inference_mode():
+        prediction = network(torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)))
+    assert prediction.bin_logits is not None
+    shares = torch.softmax(prediction.bin_logits.double() / 0.38, dim=1)
+    ab = torch.einsum("bqhw,qc->bchw", shares, torch.from_numpy(BIN_CENTERS.copy())) / 110
+    expected = nn.functional.interpolate(ab, scale_factor=4, mode="bilinear")
+    torch.testing.assert_close(prediction.color.double(), expected, atol=1e-5, rtol=0)
+
+
+def test_a_head_that_one_objective_needs_changes_nothing_for_the_others() -> None:
+    plain, auxiliary, bins = heads(), heads("bins", "classes", color_from="head"), heads("bins", "prior")
+    first, second, third = (network.state_dict() for network in (plain, auxiliary, bins))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    shared = first.keys() & third.keys()
+    assert any("levels" in name for name in shared)
+    assert all(torch.equal(first[name], third[name]) for name in shared)
+    lightness = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.equal(plain(lightness).color, auxiliary(lightness).color)
+        assert auxiliary(lightness).class_logits.shape == (1, 1000)
+    assert torch.equal(second["unet.bins_head.weight"], third["unet.bins_head.weight"])
+
+
+def test_a_network_of_bins_has_no_weight_without_a_gradient() -> None:
+    network = heads("bins", "classes")
+    prediction = network(torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)))
+    (prediction.color.sum() + prediction.class_logits.sum()).backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_bins_are_bins_of_lab() -> None:
+    with pytest.raises(ConfigError, match="train in the space lab, not in yuv"):
+        build_colorizer(LITE0, "yuv", 0, {"bins"})

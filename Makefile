@@ -48,6 +48,7 @@ bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leav
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/memory.py $(PHOTOS)
 	$(BIN)/python benchmarks/coverage.py
+	$(BIN)/python benchmarks/losses.py
 
 clean:  ## remove the environment and caches, keep runs
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

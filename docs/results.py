@@ -70,7 +70,7 @@ def objectives96_page() -> str:
     record = results.study.record
     picture = (
         "![Sample photographs in the colours of every objective](../images/objectives96.jpg)\n\n"
-        f"Three of the built-in sample photographs, none of which was trained on, by the networks of seed "
+        f"Four of the built-in sample photographs, none of which was trained on, by the networks of seed "
         f"{record.seeds[0]}. Left the grey photograph that every network saw, right the truth."
     )
     parts = (

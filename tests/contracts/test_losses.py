@@ -1,24 +1,26 @@
-"""What every entry of the loss registry must satisfy."""
+"""What every entry of the loss registry must satisfy, and that the checks of it can fail."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from chromalab.color.spaces import SPACES
-from chromalab.losses.base import ColorBatch, LossTerm, Parameter
+from chromalab.losses.base import ColorBatch, LossEntry, LossTerm, Parameter
+from chromalab.losses.contract import check_loss
+from chromalab.losses.entries import checked_entries
 from chromalab.losses.registry import LOSSES
-from chromalab.nets.critics import PatchCritic
 from chromalab.nets.vgg16 import VGG16
 from chromalab.weights.adding import add_weights
 from chromalab.weights.manifest import MANIFEST, TrunkWeights
 
-SIZE = 64
-SPACE = SPACES["lab"]
+LIGHT = [name for name, entry in LOSSES.items() if not set(entry.needs) & set(MANIFEST)]
+"""Losses without a trained network: they are quick enough to be tried in every way."""
 
 
 @pytest.fixture(scope="module")
@@ -35,113 +37,98 @@ def trunks(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=list(LOSSES))
-def term(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> LossTerm:
-    """Every loss in turn, with the weights that it needs."""
-    entry = LOSSES[request.param]
-    stored = [need for need in entry.needs if need in MANIFEST and isinstance(MANIFEST[need], TrunkWeights)]
-    if stored:
-        monkeypatch.setenv("CHROMALAB_WEIGHTS", str(request.getfixturevalue("trunks")))
-    return entry.build()
-
-
 @pytest.fixture
-def name(request: pytest.FixtureRequest) -> str:
-    """The registry name of `term`."""
-    return str(request.node.callspec.params["term"])
+def entry(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> LossEntry:
+    """The loss that the test is parametrised with, and the weights that it needs."""
+    entry = LOSSES[request.param]
+    if any(need in MANIFEST and isinstance(MANIFEST[need], TrunkWeights) for need in entry.needs):
+        monkeypatch.setenv("CHROMALAB_WEIGHTS", str(request.getfixturevalue("trunks")))
+    return entry
 
 
-@pytest.fixture(scope="module")
-def critic() -> nn.Module:
-    return PatchCritic(2, width=0.125, generator=torch.Generator().manual_seed(0)).requires_grad_(False)
+def failures(
+    entry: LossEntry, space: str = "lab", parameters: Mapping[str, float | str] | None = None
+) -> dict[str, str]:
+    checks = check_loss(entry, parameters=parameters, space=space)
+    return {check.name: check.detail for check in checks if not check.passed}
 
 
-def colors(count: int = 2) -> tuple[Tensor, Tensor, Tensor]:
-    """Return photographs of smooth colours with their lightness and color."""
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(count, 3, 4, 4, generator=generator)
-    rgb = nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bicubic").clamp(0, 1)
-    return (*SPACE.encode(rgb), rgb)
+@pytest.mark.parametrize("entry", list(LOSSES), indirect=True)
+def test_every_loss_keeps_the_contract(entry: LossEntry) -> None:
+    assert failures(entry) == {}
 
 
-def evaluate(term: LossTerm, preds: Tensor, critic: nn.Module, count: int = 2) -> Tensor:
-    lightness, target, rgb = colors(count)
-    value: Tensor = term(ColorBatch(SPACE, lightness, preds, target, rgb, critic))
-    return value
+@pytest.mark.parametrize("entry", [name for name in LIGHT if "bins" not in LOSSES[name].needs], indirect=True)
+@pytest.mark.parametrize("space", [name for name in SPACES if name != "lab"])
+def test_light_losses_keep_it_in_every_space(entry: LossEntry, space: str) -> None:
+    assert failures(entry, space) == {}
 
 
-def test_there_is_one_value_for_each_image(term: LossTerm, critic: nn.Module) -> None:
-    values = evaluate(term, torch.zeros(2, 2, SIZE, SIZE), critic)
-    assert values.shape == (2,)
-    assert values.isfinite().all()
+def ends() -> Iterator[tuple[str, str, float | str]]:
+    for name in LIGHT:
+        for key, parameter in LOSSES[name].parameters.items():
+            found = (parameter.low, parameter.high) if isinstance(parameter, Parameter) else parameter.options
+            yield from ((name, key, value) for value in found)
 
 
-def test_a_perfect_prediction_costs_what_is_declared(term: LossTerm, name: str, critic: nn.Module) -> None:
-    _, target, _ = colors()
-    values = evaluate(term, target, critic)
-    if LOSSES[name].zero_at_target:
-        # colours went to Lab and back: what is left is the round trip's own error
-        assert values.abs().max() < 1e-4
-        assert (evaluate(term, torch.zeros_like(target), critic) > values + 1e-3).all()
+@pytest.mark.parametrize(("entry", "key", "value"), list(ends()), indirect=["entry"])
+def test_light_losses_keep_it_at_the_ends_of_their_parameters(entry: LossEntry, key: str, value: float | str) -> None:
+    assert failures(entry, parameters={key: value}) == {}
 
 
-def test_gradients_are_finite_at_equality_and_at_grey(term: LossTerm, critic: nn.Module) -> None:
-    _, target, _ = colors()
-    for preds in (target.clone(), torch.zeros_like(target)):
-        preds.requires_grad_()
-        evaluate(term, preds, critic).sum().backward()
-        assert preds.grad is not None
-        assert preds.grad.isfinite().all()
+@pytest.mark.parametrize("name", list(LOSSES))
+def test_entries_stand_under_their_names_and_are_well_typed(name: str) -> None:
+    assert LOSSES[name].name == name
+    assert checked_entries(LOSSES[name], origin="the registry") == (LOSSES[name],)
 
 
-@pytest.mark.parametrize("grey", [0.0, 0.5, 1.0])
-def test_gradients_are_finite_on_flat_pictures(term: LossTerm, critic: nn.Module, grey: float) -> None:
-    rgb = torch.full((1, 3, SIZE, SIZE), grey)
-    lightness, target = SPACE.encode(rgb)
-    preds = (target + 0.01).requires_grad_()
-    term(ColorBatch(SPACE, lightness, preds, target, rgb, critic)).sum().backward()
-    assert preds.grad is not None
-    assert preds.grad.isfinite().all()
+def error(batch: ColorBatch) -> Tensor:
+    return batch.preds - batch.target
 
 
-def test_a_batch_gives_what_its_images_give_alone(term: LossTerm, critic: nn.Module) -> None:
-    lightness, target, rgb = colors(3)
-    preds = target * 0.5
-    together = term(ColorBatch(SPACE, lightness, preds, target, rgb, critic))
-    alone = []
-    for i in range(3):
-        one = slice(i, i + 1)
-        alone.append(term(ColorBatch(SPACE, lightness[one], preds[one], target[one], rgb[one], critic)))
-    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-6)
+def mean(values: Tensor) -> Tensor:
+    return values.mean(dim=(1, 2, 3))
 
 
-def test_the_gradient_is_that_of_finite_differences(term: LossTerm, critic: nn.Module) -> None:
-    term, critic = term.double(), PatchCritic(2, width=0.125, generator=torch.Generator().manual_seed(0)).double()
-    lightness, target, rgb = (part[:1, :, :32, :32].double() for part in colors())
-    direction = torch.randn(target.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    start = target * 0.5
-
-    def along(step: float) -> Tensor:
-        preds = start + step * direction
-        value: Tensor = term(ColorBatch(SPACE, lightness, preds, target, rgb, critic))
-        return value.sum().detach()
-
-    preds = start.clone().requires_grad_()
-    term(ColorBatch(SPACE, lightness, preds, target, rgb, critic)).sum().backward()
-    assert preds.grad is not None
-    # Networks of rectifiers have kinks: the step is small enough that hardly any of them is crossed.
-    numeric = (along(1e-6) - along(-1e-6)) / 2e-6
-    assert float((preds.grad * direction).sum()) == pytest.approx(float(numeric), rel=2e-3, abs=1e-7)
+def chroma(color: Tensor) -> Tensor:
+    return color.square().sum(dim=1, keepdim=True).sqrt()
 
 
-def test_facts_are_complete(name: str, term: LossTerm) -> None:
-    entry = LOSSES[name]
-    assert entry.name == name
-    assert entry.formula
-    assert entry.source
-    for parameter in entry.parameters.values():
-        if isinstance(parameter, Parameter):
-            assert parameter.low <= parameter.default <= parameter.high
-        else:
-            assert parameter.default in parameter.options
-        assert parameter.meaning
+def contrast(batch: ColorBatch) -> Tensor:
+    return batch.lightness.amax(dim=(1, 2, 3)) - batch.lightness.amin(dim=(1, 2, 3))
+
+
+WRONG: dict[str, Callable[[ColorBatch], Tensor]] = {
+    "shape": lambda batch: error(batch).square().mean(),
+    "finite value": lambda batch: mean(error(batch).square()) / 0,
+    "repeatable": lambda batch: mean(error(batch).square() * torch.rand_like(error(batch))),
+    "input left alone": lambda batch: mean(batch.preds.detach().mul_(0.5)) + mean(error(batch).square()),
+    "zero at target": lambda batch: mean(error(batch).square()) + 0.1,
+    "grey costs more": lambda batch: -mean(error(batch).square()),
+    "gradient at equality": lambda batch: torch.linalg.vector_norm(error(batch), dim=(1, 2, 3)).sqrt(),
+    "gradient at no colour": lambda batch: (mean(chroma(batch.preds)) - mean(chroma(batch.target))).square(),
+    "gradient on black": lambda batch: mean(error(batch).square() * batch.preds_rgb.clamp(min=0).sqrt()),
+    "gradient on grey": lambda batch: mean(error(batch).square()) / contrast(batch),
+    "gradient on white": lambda batch: mean(error(batch).square()) / contrast(batch),
+    "batch equals singles": lambda batch: mean(error(batch).square()) / batch.target.abs().amax(),
+    "precision": lambda batch: mean(error(batch).square()).float(),
+    "finite differences": lambda batch: mean(error(batch) * error(batch).detach()),
+}
+"""Losses that are wrong in one way each, by the name of the check that has to see it; all others may see it, too."""
+
+
+class Wrong(LossTerm):
+    """A loss that is wrong as the name says."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+
+    def forward(self, batch: ColorBatch) -> Tensor:
+        return WRONG[self.how](batch)
+
+
+@pytest.mark.parametrize("how", list(WRONG))
+def test_every_check_can_fail(how: str) -> None:
+    entry = LossEntry(name="wrong", family="pixel", formula="?", source="?", build=lambda: Wrong(how))
+    assert how in failures(entry)

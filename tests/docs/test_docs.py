@@ -9,8 +9,8 @@ from typing import cast
 import pytest
 
 from chromalab.compare.config import load_config
-from chromalab.compare.smoke import smoke
 from chromalab.compare.records import RunRecord
+from chromalab.compare.smoke import smoke
 from docs.generate import FOLDER, PAGES
 
 ROOT = Path(__file__).resolve().parents[2]

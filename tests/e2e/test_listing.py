@@ -27,7 +27,7 @@ def test_lists_are_for_people_and_for_programs(chromalab: Chromalab, what: str, 
     rows = json.loads(chromalab("list", what, "--json").out)
     assert some <= {row["name"] for row in rows}
     if what == "losses":
-        assert all(row["family"] in {"pixel", "perceptual", "adversarial"} for row in rows)
+        assert all(row["family"] in {"pixel", "distribution", "perceptual", "adversarial", "color"} for row in rows)
     assert min(some)[:4] in chromalab("list", what).out
 
 

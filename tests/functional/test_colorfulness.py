@@ -18,10 +18,12 @@ def solid(red: float, green: float, blue: float) -> torch.Tensor:
     return torch.tensor([red, green, blue], dtype=torch.float64).reshape(1, 3, 1, 1).expand(1, 3, 6, 8)
 
 
-def hasler_susstrunk(rgb: np.ndarray) -> float:
+def hasler_susstrunk(rgb: np.ndarray, *, absolute: bool = False) -> float:
     """Return the paper's M of (H, W, 3) in 0..255, term by term."""
     red, green, blue = np.moveaxis(rgb.astype(float), -1, 0)
     rg, yb = red - green, (red + green) / 2 - blue
+    if absolute:
+        rg, yb = np.abs(rg), np.abs(yb)
     return float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean()))
 
 
@@ -36,6 +38,7 @@ def test_signed_opponents_cancel() -> None:
     halves = torch.cat([solid(1, 0, 0), solid(0, 1, 0)], dim=-1)
     # yb is 127.5 everywhere
     assert colorfulness(halves).item() == pytest.approx(255 + 0.3 * 127.5)
+    assert colorfulness(halves, absolute=True).item() == pytest.approx(0.3 * math.hypot(255, 127.5))
 
 
 def test_a_photo_equals_the_formula_in_numpy() -> None:
@@ -43,12 +46,16 @@ def test_a_photo_equals_the_formula_in_numpy() -> None:
     rgb = torch.from_numpy(photo).permute(2, 0, 1)[None].double() / 255
     assert colorfulness(rgb).item() == pytest.approx(hasler_susstrunk(photo), abs=1e-9)
     assert colorfulness(rgb.float()).item() == pytest.approx(hasler_susstrunk(photo), abs=1e-3)
+    absolute = hasler_susstrunk(photo, absolute=True)
+    assert colorfulness(rgb, absolute=True).item() == pytest.approx(absolute, abs=1e-9)
+    assert absolute < hasler_susstrunk(photo) - 1
 
 
+@pytest.mark.parametrize("absolute", [False, True])
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_grey_has_none_and_a_finite_gradient(level: float) -> None:
+def test_grey_has_none_and_a_finite_gradient(level: float, absolute: bool) -> None:
     grey = solid(level, level, level).clone().requires_grad_()
-    value = colorfulness(grey)
+    value = colorfulness(grey, absolute=absolute)
     assert value.item() == 0
     value.sum().backward()
     assert grey.grad is not None

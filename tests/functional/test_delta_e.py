@@ -1,7 +1,8 @@
-"""CIEDE2000 against the published test pairs, scikit-image, and at the points where the formula is singular."""
+"""Both colour differences against published pairs, scikit-image, and where the formulas are singular."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chromalab.functional.delta_e import delta_e_2000, mean_delta_e_2000
+from chromalab.functional.delta_e import delta_e_76, delta_e_2000, mean_delta_e_2000
+
+Formula = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 REFERENCE = Path(__file__).parents[1] / "references" / "ciede2000_sharma2005.csv"
 
@@ -43,6 +46,12 @@ def test_it_equals_scikit_image() -> None:
     first, second = lab_noise(1, 1, 3, 200, 200), lab_noise(2, 1, 3, 200, 200)
     theirs = skimage.color.deltaE_ciede2000(first[0].permute(1, 2, 0).numpy(), second[0].permute(1, 2, 0).numpy())
     np.testing.assert_allclose(delta_e_2000(first, second)[0].numpy(), theirs, atol=1e-9)
+
+
+def test_delta_e_76_equals_scikit_image() -> None:
+    first, second = lab_noise(1, 1, 3, 50, 50), lab_noise(2, 1, 3, 50, 50)
+    theirs = skimage.color.deltaE_cie76(first[0].permute(1, 2, 0).numpy(), second[0].permute(1, 2, 0).numpy())
+    np.testing.assert_allclose(delta_e_76(first, second)[0].numpy(), theirs, atol=1e-12)
 
 
 def test_float32_is_good_to_a_thousandth_for_colours_of_photos() -> None:
@@ -80,6 +89,7 @@ def test_properties(seed: int) -> None:
 def test_gradients_are_those_of_finite_differences() -> None:
     first, second = lab_noise(7, 1, 3, 4, 5).requires_grad_(), lab_noise(8, 1, 3, 4, 5).requires_grad_()
     assert torch.autograd.gradcheck(delta_e_2000, (first, second), atol=1e-4)
+    assert torch.autograd.gradcheck(delta_e_76, (first, second))
 
 
 def test_near_the_neutral_axis_the_gradient_stays_small() -> None:
@@ -107,9 +117,10 @@ SINGULAR = {
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", SINGULAR)
-def test_gradients_are_finite_at_singular_points(name: str, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("formula", [delta_e_76, delta_e_2000])
+def test_gradients_are_finite_at_singular_points(formula: Formula, name: str, dtype: torch.dtype) -> None:
     colors = [torch.tensor(color, dtype=dtype).reshape(1, 3, 1, 1).requires_grad_() for color in SINGULAR[name]]
-    value = delta_e_2000(*colors)
+    value = formula(*colors)
     assert value.isfinite().all()
     for gradient in torch.autograd.grad(value.sum(), colors):
         assert gradient.isfinite().all()

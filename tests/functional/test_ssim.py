@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from skimage.data import astronaut
 from torchmetrics.functional.image import structural_similarity_index_measure
 
+from chromalab.functional.pairs import PictureTooSmallError
 from chromalab.functional.ssim import C1, C2, WINDOW_PX, ssim
 
 
@@ -86,7 +87,7 @@ def test_properties(seed: int, height: int, width: int) -> None:
 
 def test_pictures_smaller_than_the_window_are_refused() -> None:
     small = torch.zeros(1, 3, WINDOW_PX - 1, 40)
-    with pytest.raises(ValueError, match="at least 11x11 px, not 40x10"):
+    with pytest.raises(PictureTooSmallError, match="at least 11 px; a picture has 40x10"):
         ssim(small, small)
 
 

@@ -7,29 +7,35 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="List losses, metrics, colour spaces, encoders and sample photos.", no_args_is_help=True)
+from chromalab.cli.options import Plugin, wide_console
+
+app = typer.Typer(
+    help="List losses, presets, metrics, colour spaces, encoders, critics and sample photos.", no_args_is_help=True
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
-def losses(as_json: AsJson = False) -> None:
-    """List the losses of which objectives are composed."""
+def losses(plugin: Plugin = None, as_json: AsJson = False) -> None:
+    """List the losses of which objectives are composed; JSON tells their parameters, too."""
+    from chromalab.losses.facts import loss_facts
+    from chromalab.losses.plugins import load_plugins
     from chromalab.losses.registry import LOSSES
 
+    load_plugins(plugin or [])
+    rows = [loss_facts(entry).model_dump() for _, entry in LOSSES.items()]
+    columns = list(rows[0]) if as_json else ["name", "family", "formula", "source", "needs"]
+    _show([{column: row[column] for column in columns} for row in rows], as_json)
+
+
+@app.command()
+def presets(as_json: AsJson = False) -> None:
+    """List the published mixtures of losses."""
+    from chromalab.training.presets import PRESETS
+
     _show(
-        [
-            {
-                "name": entry.name,
-                "family": entry.family,
-                "formula": entry.formula,
-                "parameters": {name: parameter.default for name, parameter in entry.parameters.items()},
-                "needs": list(entry.needs),
-                "zero_at_target": entry.zero_at_target,
-                "source": entry.source,
-            }
-            for _, entry in LOSSES.items()
-        ],
+        [{"name": name, "formula": preset.formula, "source": preset.source} for name, preset in PRESETS.items()],
         as_json,
     )
 
@@ -73,6 +79,14 @@ def encoders(as_json: AsJson = False) -> None:
 
 
 @app.command()
+def critics(as_json: AsJson = False) -> None:
+    """List the critics of adversarial losses."""
+    from chromalab.nets.critics import CRITICS
+
+    _show([{"name": name, "description": entry.description} for name, entry in CRITICS.items()], as_json)
+
+
+@app.command()
 def samples(as_json: AsJson = False) -> None:
     """List the built-in sample photos."""
     from chromalab.data.samples import SAMPLES
@@ -84,20 +98,23 @@ def _show(rows: list[dict[str, object]], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    from rich.console import Console
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(*rows[0])
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in rows[0]:
+        table.add_column(
+            column, no_wrap=column in {"name", "family", "needs"}, style="bold" if column == "name" else ""
+        )
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    Console().print(table)
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
+    wide_console().print(table)
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key}={item:g}" for key, item in value.items())
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ",\n".join(map(str, value))
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "" if value is None else str(value)

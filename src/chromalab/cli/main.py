@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chromalab import __version__
-from chromalab.cli import compare, data, evaluate, listing, train, weights
+from chromalab.cli import compare, data, evaluate, listing, loss, train, weights
 from chromalab.core.errors import ChromalabError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 app.add_typer(listing.app, name="list")
+app.add_typer(loss.app, name="loss")
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 INTERRUPTED = 130

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def colorfulness(rgb: Tensor) -> Tensor:
+def colorfulness(rgb: Tensor, *, absolute: bool = False) -> Tensor:
     """Return Hasler and Süsstrunk's colorfulness M on the scale of 8-bit values.
 
     Hasler and Süsstrunk: *Measuring Colourfulness in Natural Images*, SPIE 5007, 2003, section 7: with rg = R - G and
@@ -21,6 +21,7 @@ def colorfulness(rgb: Tensor) -> Tensor:
 
     Args:
         rgb: (B, 3, H, W) in [0, 1].
+        absolute: take |rg| and |yb| instead, as some published code does; it is not the paper's measure.
 
     Returns:
         (B,), at least 0; exactly 0 for a grey picture, where the gradient is 0.
@@ -28,6 +29,8 @@ def colorfulness(rgb: Tensor) -> Tensor:
     check_rgb(rgb)
     red, green, blue = (255 * rgb).unbind(1)
     opponents = torch.stack([red - green, (red + green) / 2 - blue], dim=1).flatten(2)
+    if absolute:
+        opponents = opponents.abs()
     variances, means = torch.var_mean(opponents, dim=2, correction=0)
     return safe_sqrt(variances.sum(dim=1)) + 0.3 * safe_sqrt(means.square().sum(dim=1))
 

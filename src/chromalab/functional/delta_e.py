@@ -1,4 +1,4 @@
-"""The colour difference CIEDE2000.
+"""Colour differences: Delta E*ab of 1976, which is a distance in CIELAB, and CIEDE2000.
 
 Sharma, Wu, Dalal: *The CIEDE2000 Color-Difference Formula: Implementation Notes, Supplementary Test Data, and
 Mathematical Observations*, Color Research and Application 30(1), 2005. Equation numbers below are theirs; the
@@ -30,6 +30,19 @@ class _Color(NamedTuple):
     b: Tensor
     chroma: Tensor
     hue: Tensor
+
+
+def delta_e_76(lab_1: Tensor, lab_2: Tensor) -> Tensor:
+    """Return Delta E*ab = sqrt(dL*^2 + da*^2 + db*^2) of every pixel (CIE 1976).
+
+    Args:
+        lab_1: CIELAB (B, 3, H, W), L* in [0, 100].
+        lab_2: the same shape; the difference is symmetric.
+
+    Returns:
+        (B, H, W), at least 0; 0 with gradient 0 for equal colours.
+    """
+    return safe_sqrt((lab_1 - lab_2).square().sum(dim=1))
 
 
 def mean_delta_e_2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor, nn
 
-from chromalab.core.errors import UsageError
 from chromalab.functional.feature_distance import feature_distance
-from chromalab.functional.pairs import check_pair
+from chromalab.functional.pairs import check_pair, check_size
 from chromalab.nets.alexnet import load_alexnet
 from chromalab.nets.squeezenet import load_squeezenet
 from chromalab.nets.vgg16 import load_vgg16
@@ -41,10 +40,6 @@ _VARIANTS: dict[LPIPSTrunk, _Variant] = {
     "alex": _Variant(load_alexnet, 31),
     "squeeze": _Variant(load_squeezenet, 17),
 }
-
-
-class PictureTooSmallError(UsageError):
-    """A picture has fewer pixels than the network's strides need."""
 
 
 class LPIPS(nn.Module):
@@ -88,9 +83,5 @@ class LPIPS(nn.Module):
             PictureTooSmallError: a side is shorter than `smallest_px`: 16 for VGG, 31 for AlexNet, 17 for SqueezeNet.
         """
         check_pair(preds, target)
-        if min(preds.shape[-2:]) < self.smallest_px:
-            height, width = preds.shape[-2:]
-            raise PictureTooSmallError(
-                f"LPIPS needs sides of at least {self.smallest_px} px with this trunk; a picture has {width}x{height}"
-            )
+        check_size(preds, self.smallest_px, "LPIPS with this trunk")
         return feature_distance(self.trunk.taps(preds), self.trunk.taps(target), self.channel_weights)

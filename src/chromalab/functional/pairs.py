@@ -1,4 +1,4 @@
-"""What every formula on two pictures asks of them, and roots whose gradient is finite at zero."""
+"""What every formula on two pictures asks of them, and powers whose gradient is finite at zero."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from chromalab.core.errors import UsageError
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+class PictureTooSmallError(UsageError):
+    """A picture has fewer pixels than a formula's windows or a network's strides need."""
 
 
 def check_pair(preds: Tensor, target: Tensor) -> None:
@@ -34,7 +40,29 @@ def check_rgb(rgb: Tensor) -> None:
         raise ValueError(f"expected floats in [0, 1], not {rgb.dtype}: divide 8-bit pictures by 255")
 
 
+def check_size(rgb: Tensor, smallest_px: int, who: str) -> None:
+    """Refuse pictures (B, 3, H, W) with a side shorter than `smallest_px`.
+
+    Args:
+        rgb: the pictures.
+        smallest_px: the shortest side that will do.
+        who: asks for it, as the message names it.
+
+    Raises:
+        PictureTooSmallError: a side is shorter.
+    """
+    height, width = rgb.shape[-2:]
+    if min(height, width) < smallest_px:
+        raise PictureTooSmallError(f"{who} needs sides of at least {smallest_px} px; a picture has {width}x{height}")
+
+
 def safe_sqrt(x: Tensor) -> Tensor:
     """Return the square root of x >= 0, with gradient 0 where x is 0 (there the true one is infinite)."""
     positive = x > 0
     return torch.where(positive, torch.where(positive, x, 1.0).sqrt(), 0.0)
+
+
+def safe_power(x: Tensor, exponent: float) -> Tensor:
+    """Return x^exponent of x >= 0 for an exponent above 0, with value and gradient 0 where x is 0 or less."""
+    positive = x > 0
+    return torch.where(positive, torch.where(positive, x, 1.0).pow(exponent), 0.0)

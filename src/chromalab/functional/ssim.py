@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from chromalab.functional.pairs import check_pair
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from chromalab.functional.pairs import check_pair, check_size
 
 WINDOW_PX = 11
 """Side of the Gaussian window; a picture must be at least as large."""
@@ -40,14 +40,14 @@ def ssim(preds: Tensor, target: Tensor) -> Tensor:
 
     Returns:
         (B,), in [-1, 1], 1 for identical pictures. In float32 the variances of nearly flat regions are rounded: the
-        result is good to about 5e-6; use float64 where that matters.
+        result is good to about 5e-6; use float64 where that matters. Differentiable once.
 
     Raises:
-        ValueError: the pictures are smaller than the window.
+        ValueError: the batches are of different shapes, or not RGB.
+        PictureTooSmallError: the pictures are smaller than the window.
     """
     check_pair(preds, target)
-    if min(preds.shape[-2:]) < WINDOW_PX:
-        raise ValueError(f"SSIM needs at least {WINDOW_PX}x{WINDOW_PX} px, not {preds.shape[-1]}x{preds.shape[-2]}")
+    check_size(preds, WINDOW_PX, "SSIM")
     rows = max(_MIN_BAND_ROWS, _BAND_PIXELS // preds.shape[-1])
     bands = [
         similarity_map(preds[:, :, top : top + rows + 2 * _RADIUS], target[:, :, top : top + rows + 2 * _RADIUS])
@@ -58,19 +58,51 @@ def ssim(preds: Tensor, target: Tensor) -> Tensor:
 
 def similarity_map(preds: Tensor, target: Tensor) -> Tensor:
     """Return eq. 13 for every window inside the pictures (B, 3, H, W): (B, 3, H - 10, W - 10)."""
-    # The two variances enter only as their sum, so four maps are filtered instead of five.
-    mean_x, mean_y = _window_mean(preds), _window_mean(target)
-    means_squared = mean_x.square() + mean_y.square()
-    means_product = mean_x * mean_y
-    variances = _window_mean(preds.square() + target.square()) - means_squared
-    covariance = _window_mean(preds * target) - means_product
-    luminance = (2 * means_product + C1) / (means_squared + C1)
-    structure = (2 * covariance + C2) / (variances + C2)
+    luminance, structure = luminance_and_structure(preds, target)
     return luminance * structure
 
 
+def luminance_and_structure(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the two factors of eq. 13, luminance and contrast with structure, (B, 3, H - 10, W - 10) each.
+
+    The second is the product c s of eq. 9 and 10 with C3 = C2 / 2, which is negative where structures are opposite.
+    """
+    # The two variances enter only as their sum, so four maps are filtered instead of five; all at once, for PyTorch
+    # starts and ends its threads with every operation.
+    means = _window_mean(torch.stack([preds, target, preds.square() + target.square(), preds * target]))
+    mean_x, mean_y, mean_of_squares, mean_of_product = means.unbind()
+    means_squared = mean_x.square() + mean_y.square()
+    means_product = mean_x * mean_y
+    luminance = (2 * means_product + C1) / (means_squared + C1)
+    structure = (2 * (mean_of_product - means_product) + C2) / (mean_of_squares - means_squared + C2)
+    return luminance, structure
+
+
 def _window_mean(x: Tensor) -> Tensor:
-    """Return the Gaussian-weighted means (B, C, H - 10, W - 10) of (B, C, H, W)."""
+    """Return the Gaussian-weighted means (..., H - 10, W - 10) of (..., H, W); differentiable once."""
+    mean: Tensor = _WindowMean.apply(x)  # type: ignore[no-untyped-call]
+    return mean
+
+
+class _WindowMean(torch.autograd.Function):
+    """The weights are symmetric, so the gradient is the same filter over the gradient within a margin of zeros.
+
+    Autograd's own gradient of shifted sums is a sum of shifted copies, with three times as many operations.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004
+        """Return the means."""
+        return _filtered(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # noqa: ARG004
+        """Return the gradient in x, (..., H, W)."""
+        return _filtered(F.pad(grad, [2 * _RADIUS] * 4))
+
+
+def _filtered(x: Tensor) -> Tensor:
     return _weighted_sum(_weighted_sum(x, dim=-2), dim=-1)
 
 
@@ -82,9 +114,10 @@ def _weighted_sum(x: Tensor, *, dim: int) -> Tensor:
     weights = _gaussian()
     size = x.shape[dim] - 2 * _RADIUS
     total = weights[0] * x.narrow(dim, _RADIUS, size)
+    pair = torch.empty_like(total)
     for distance in range(1, _RADIUS + 1):
-        pair = x.narrow(dim, _RADIUS - distance, size) + x.narrow(dim, _RADIUS + distance, size)
-        total = torch.add(total, pair, alpha=weights[distance])
+        torch.add(x.narrow(dim, _RADIUS - distance, size), x.narrow(dim, _RADIUS + distance, size), out=pair)
+        total.add_(pair, alpha=weights[distance])
     return total
 
 

@@ -1,13 +1,23 @@
-"""Errors of single pixels, in the normalised units of the training space."""
+"""Errors of single pixels: in the normalised units of the training space, or as differences in CIELAB."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from chromalab.losses.base import ColorBatch, LossEntry, LossTerm
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+
+from chromalab.color.spaces import AB_SCALE
+from chromalab.functional.delta_e import delta_e_76, mean_delta_e_2000
+from chromalab.functional.pixel_error import image_mean
+from chromalab.losses.base import Choice, ColorBatch, LossEntry, LossTerm, Parameter
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+HuberForm = Literal["smooth_l1", "huber"]
+
+CIELAB_UNIT = 1 / AB_SCALE
+"""One CIELAB unit in the units of the training space lab."""
 
 
 class L1(LossTerm):
@@ -15,7 +25,7 @@ class L1(LossTerm):
 
     def forward(self, batch: ColorBatch) -> Tensor:
         """Return mean |preds - target|, shape (B,). At equality the gradient is 0."""
-        return (batch.preds - batch.target).abs().mean(dim=(1, 2, 3))
+        return image_mean((batch.preds - batch.target).abs())
 
 
 class L2(LossTerm):
@@ -23,7 +33,71 @@ class L2(LossTerm):
 
     def forward(self, batch: ColorBatch) -> Tensor:
         """Return mean (preds - target)^2, shape (B,)."""
-        return (batch.preds - batch.target).square().mean(dim=(1, 2, 3))
+        return image_mean(F.mse_loss(batch.preds, batch.target, reduction="none"))
+
+
+class Huber(LossTerm):
+    """Squares of small errors, absolute values of large ones; mean over colour channels and pixels.
+
+    Huber's function is e^2 / 2 where |e| < delta and delta (|e| - delta / 2) beyond, and so write Zhang et al. 2017 and
+    Su et al. 2020 (InstColorization). The `HuberLoss` of their published PyTorch code divides it by delta, which is
+    PyTorch's smooth L1 with beta = delta: e^2 / (2 delta), then |e| - delta / 2, so that large errors count as in `l1`.
+    Published weights are those of the code, so that form is the default here. The code also sums over the channels a
+    and b where this takes the mean: InstColorization's weight of 10 is 20 here.
+
+    Args:
+        delta: where the square ends; the default is one CIELAB unit in the space lab, as in the published code.
+        form: `smooth_l1`, or `huber`, which is delta times as large.
+    """
+
+    def __init__(self, delta: float = CIELAB_UNIT, form: HuberForm = "smooth_l1") -> None:
+        super().__init__()
+        self.delta = delta
+        self.form = form
+
+    def forward(self, batch: ColorBatch) -> Tensor:
+        """Return the mean Huber function of preds - target, shape (B,)."""
+        if self.form == "huber":
+            errors = F.huber_loss(batch.preds, batch.target, reduction="none", delta=self.delta)
+        else:
+            errors = F.smooth_l1_loss(batch.preds, batch.target, reduction="none", beta=self.delta)
+        return image_mean(errors)
+
+
+class Charbonnier(LossTerm):
+    """A smooth absolute value, sqrt(e^2 + eps^2); mean over colour channels and pixels.
+
+    Lai et al. 2017 write it so, with eps = 0.001 and a sum in place of the mean; it goes back to Charbonnier et al.
+    1994. A perfect prediction costs eps. Kornia's `charbonnier_loss` is Barron's: with eps = 1, less 1.
+
+    Args:
+        eps: how wide the rounded tip is.
+    """
+
+    def __init__(self, eps: float = 1e-3) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, batch: ColorBatch) -> Tensor:
+        """Return mean sqrt((preds - target)^2 + eps^2), shape (B,)."""
+        squares = F.mse_loss(batch.preds, batch.target, reduction="none")
+        return image_mean((squares + self.eps**2).sqrt())
+
+
+class DeltaE76(LossTerm):
+    """Mean over pixels of the distance in CIELAB, in CIELAB units whatever the training space is."""
+
+    def forward(self, batch: ColorBatch) -> Tensor:
+        """Return mean sqrt(dL*^2 + da*^2 + db*^2), shape (B,). Where colours are equal the gradient is 0."""
+        return delta_e_76(batch.preds_lab, batch.target_lab).mean(dim=(1, 2))
+
+
+class DeltaE2000(LossTerm):
+    """Mean over pixels of CIEDE2000, in its units (about 1 is just noticeable) whatever the training space is."""
+
+    def forward(self, batch: ColorBatch) -> Tensor:
+        """Return the mean CIEDE2000 difference, shape (B,). Where colours are equal the gradient is 0."""
+        return mean_delta_e_2000(batch.preds_lab, batch.target_lab)
 
 
 ENTRIES = (
@@ -40,5 +114,39 @@ ENTRIES = (
         formula="mean e^2",
         source="Zhang et al. 2016, eq. 1; mean instead of half the sum",
         build=L2,
+    ),
+    LossEntry(
+        name="huber",
+        family="pixel",
+        formula="mean of e^2 / (2 delta) where |e| < delta, |e| - delta / 2 beyond; form=huber: delta times that",
+        source="Zhang et al. 2017 and Su et al. 2020 (InstColorization), as in their code; mean over a and b, not sum",
+        build=Huber,
+        parameters={
+            "delta": Parameter(CIELAB_UNIT, 1e-6, 1e3, "where the square ends; 1/110 is one CIELAB unit in lab"),
+            "form": Choice("smooth_l1", ("smooth_l1", "huber"), "slope 1 far out, or delta (Huber's own function)"),
+        },
+    ),
+    LossEntry(
+        name="charbonnier",
+        family="pixel",
+        formula="mean sqrt(e^2 + eps^2)",
+        source="Lai et al. 2017 (LapSRN), section 3.2, after Charbonnier et al. 1994; mean instead of sum",
+        build=Charbonnier,
+        parameters={"eps": Parameter(1e-3, 1e-6, 1e3, "width of the rounded tip, and the cost of perfection")},
+        zero_at_target=False,
+    ),
+    LossEntry(
+        name="delta_e_76",
+        family="pixel",
+        formula="mean sqrt(dL*^2 + da*^2 + db*^2), in CIELAB units",
+        source="CIE 1976 (L*a*b*); as a loss on pictures: mean over pixels",
+        build=DeltaE76,
+    ),
+    LossEntry(
+        name="delta_e_2000",
+        family="pixel",
+        formula="mean CIEDE2000, in its units",
+        source="Sharma, Wu, Dalal 2005, eq. 2-22; as a loss on pictures: mean over pixels",
+        build=DeltaE2000,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,9 @@ MARGIN_IN, TITLE_IN, PANEL_TITLE_IN, CAPTION_IN, SCALE_IN = 0.08, 0.3, 0.2, 0.2,
 """Free space around; height of the figure's title, of a panel's, of the caption below, of the scale of the strength."""
 
 COLUMN_GAP_IN = 0.22
+
+LONGEST_TITLE = 88
+"""Characters of the title that fit the width; the alternative text has all of it."""
 
 ARROWS_ACROSS = 28
 """Arrows along the longer side: as many as can be told apart."""
@@ -54,7 +58,14 @@ def draw_gradient_field(field: GradientField, *, title: str, guess: str, name: s
     panels = _Panels(field.lightness.shape[1] / field.lightness.shape[0])
     with canvas(panels.width, panels.height) as figure:
         figure.set_layout_engine("none")  # every place is set here
-        figure.text(MARGIN_IN / panels.width, 1 - 0.12 / panels.height, title, va="center", fontsize=10, weight="bold")
+        figure.text(
+            MARGIN_IN / panels.width,
+            1 - 0.12 / panels.height,
+            shorten(title, LONGEST_TITLE),
+            va="center",
+            fontsize=10,
+            weight="bold",
+        )
         _image(panels.upper(figure, 0), field.photo, "true colours")
         _image(panels.lower(figure, 0), field.prediction, "prediction", guess)
         _arrows(panels.field(figure), field)

@@ -1,0 +1,301 @@
+"""The contract that every loss keeps, as checks that anybody can run on any loss: `chromalab loss check`.
+
+A check differentiates a loss by everything that it needs of a network: the colour of every pixel, the logits over the
+ab bins, the logits over classes. What is tried are smooth pictures of random colours.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from chromalab.core.errors import ChromalabError
+from chromalab.core.records import Record
+from chromalab.losses.base import AdversarialTerm, LossEntry, Parameter
+from chromalab.losses.bench import Bench, BrokenContractError, Photos
+from chromalab.losses.differences import check_differences
+from chromalab.losses.python_file import complaint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+AT_TARGET = 1e-3
+"""What counts as 0 at the target, as a share of what grey costs: colours went to another space and back."""
+
+
+class Check(Record):
+    """What came of one check.
+
+    Attributes:
+        name: what was looked at.
+        passed: whether the loss keeps it.
+        detail: what was measured, or what is wrong and what to look for.
+    """
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def check_loss(
+    entry: LossEntry,
+    *,
+    parameters: Mapping[str, float | str] | None = None,
+    space: str = "lab",
+    critic: nn.Module | None = None,
+) -> list[Check]:
+    """Check whether a loss keeps the contract of `LossTerm`; checks that do not concern it are left out.
+
+    Args:
+        entry: the loss, in the registry or not.
+        parameters: as for `entry.build`; the defaults where they are left out.
+        space: registry name of the training space.
+        critic: what an adversarial loss is tried with; a small one with random weights where it is left out.
+
+    Raises:
+        UnknownNameError: there is no such training space.
+        ConfigError: the loss is one over ab bins, and the space is not `lab`.
+        MissingWeightsError: it needs a network that is not on this machine.
+    """
+    facts = _run("facts", lambda: check_facts(entry))
+    with torch.random.fork_rng(devices=[]):  # a loss that draws random numbers must not change those of others
+        try:
+            bench = Bench(entry, parameters, space, critic)
+        except ChromalabError:
+            raise
+        except BrokenContractError as error:
+            return [facts, Check(name="build", passed=False, detail=str(error))]
+        except Exception as error:  # it is a stranger's code, and what it raises is what the check has to tell
+            return [facts, Check(name="build", passed=False, detail=complaint(error))]
+        found = [_run(name, partial(check, bench), bench) for name, check in CHECKS if _concerns(name, bench)]
+    return [facts, *found]
+
+
+def check_facts(entry: LossEntry) -> str:
+    """Return what is stated of a loss, in a few words, where nothing is left out and all fits together.
+
+    Raises:
+        BrokenContractError: something is missing, or a parameter's default is not what `build` takes.
+    """
+    for fact in ("formula", "source"):
+        if not getattr(entry, fact).strip():
+            raise BrokenContractError(f"the entry states no {fact}")
+    for key, parameter in entry.parameters.items():
+        if not parameter.meaning.strip():
+            raise BrokenContractError(f"the parameter {key} states no meaning")
+        if isinstance(parameter, Parameter) and not parameter.low <= parameter.default <= parameter.high:
+            raise BrokenContractError(
+                f"{key}={parameter.default:g} is not within {parameter.low:g} and {parameter.high:g}"
+            )
+        if not isinstance(parameter, Parameter) and parameter.default not in parameter.options:
+            raise BrokenContractError(
+                f"{key}={parameter.default} is none of its options: {', '.join(parameter.options)}"
+            )
+        _check_default(entry, key, parameter.default)
+    count = len(entry.parameters)
+    return f"formula, source, {count} parameter{'' if count == 1 else 's'}"
+
+
+def _check_default(entry: LossEntry, key: str, stated: float | str) -> None:
+    """Compare a stated default with that of `build`, where both can be known."""
+    taken = inspect.signature(entry.build).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+        return
+    if key not in taken:
+        raise BrokenContractError(f"the entry states a parameter {key}, and its build takes none of that name")
+    default = taken[key].default
+    if default is not inspect.Parameter.empty and default != stated:
+        raise BrokenContractError(f"the entry states {key}={stated}, and its build has {key}={default}")
+
+
+def _shape(bench: Bench) -> str:
+    for count in (1, 2):
+        values = bench.values(bench.photos(count))
+        if values.shape != (count,):
+            raise BrokenContractError(
+                f"{count} images gave the shape {tuple(values.shape)}, and ({count},) is expected: reduce over "
+                "channels and pixels, not over images"
+            )
+    return "one value for each image"
+
+
+def _finite_value(bench: Bench) -> str:
+    values = bench.values(bench.photos()).detach()
+    if not bool(values.isfinite().all()):
+        raise BrokenContractError(f"the values are {_numbers(values)}")
+    return _numbers(values)
+
+
+def _repeatable(bench: Bench) -> str:
+    photos = bench.photos()
+    first, second = bench.values(photos).detach(), bench.values(photos).detach()
+    if not torch.equal(first, second):
+        raise BrokenContractError(
+            f"the same batch gave {_numbers(first)}, then {_numbers(second)}: random numbers, or a state?"
+        )
+    return "the same batch gives the same values"
+
+
+def _input_left_alone(bench: Bench) -> str:
+    batch = bench.batch(bench.photos())
+    tensors = {name: part for name, part in vars(batch).items() if isinstance(part, Tensor)}
+    before = {name: part.clone() for name, part in tensors.items()}
+    bench.term(batch)
+    for name, part in tensors.items():
+        if getattr(batch, name) is not part or not torch.equal(part, before[name]):
+            raise BrokenContractError(f"it changes batch.{name}, which the other terms of an objective see, too")
+    return "the batch is as it was"
+
+
+def _at_target(bench: Bench) -> tuple[Tensor, Tensor]:
+    """Return what a perfect prediction costs, and what grey costs."""
+    rgb = bench.photos().rgb
+    lightness, target = bench.space.encode(rgb)
+    perfect, grey = (bench.guess(rgb, color) for color in (target, bench.space.grey(lightness)))
+    return bench.values(perfect).detach(), bench.values(grey).detach()
+
+
+def _zero_at_target(bench: Bench) -> str:
+    perfect, grey = _at_target(bench)
+    limit = AT_TARGET * grey.abs() if bench.entry.compares else torch.full_like(grey, 1e-4)
+    if not bool((perfect.abs() <= limit).all()):
+        raise BrokenContractError(
+            f"a perfect prediction costs {_numbers(perfect)}: state zero_at_target=False, or mend it"
+        )
+    return f"a perfect prediction costs {_numbers(perfect)}"
+
+
+def _grey_costs_more(bench: Bench) -> str:
+    perfect, grey = _at_target(bench)
+    if not bool((grey > perfect).all()):
+        raise BrokenContractError(
+            f"grey costs {_numbers(grey)}, a perfect prediction {_numbers(perfect)}: does it look at the target "
+            "(compares=False where it doesn't)?"
+        )
+    return f"grey costs {_numbers(grey)}"
+
+
+def _gradient_at_equality(bench: Bench) -> str:
+    rgb = bench.photos().rgb
+    return _finite_gradient(bench, bench.guess(rgb, bench.space.encode(rgb)[1]))
+
+
+def _gradient_at_no_colour(bench: Bench) -> str:
+    rgb = bench.photos().rgb
+    return _finite_gradient(bench, bench.guess(rgb, bench.space.grey(bench.space.encode(rgb)[0]).contiguous()))
+
+
+def _gradient_on_flat(level: float) -> Callable[[Bench], str]:
+    def check(bench: Bench) -> str:
+        rgb = bench.flat(level)
+        _, target = bench.space.encode(rgb)
+        _finite_gradient(bench, bench.guess(rgb, target))
+        return _finite_gradient(bench, bench.guess(rgb, target + 0.01))
+
+    return check
+
+
+def _finite_gradient(bench: Bench, photos: Photos) -> str:
+    gradients = bench.gradients(photos)
+    broken = sum(int((~gradient.isfinite()).sum()) for gradient in gradients)
+    if broken:
+        total = sum(gradient.numel() for gradient in gradients)
+        raise BrokenContractError(
+            f"{broken} of {total} numbers of the gradient are not finite: a square root, norm, logarithm or quotient "
+            "at 0 wants a small constant"
+        )
+    return f"finite, at most {max(float(gradient.abs().max()) for gradient in gradients):.3g}"
+
+
+def _singles(bench: Bench) -> str:
+    photos = bench.photos(3)
+    together = bench.values(photos).detach()
+    alone = torch.cat([bench.values(photo).detach().reshape(-1) for photo in photos.each()])
+    if together.shape != alone.shape or not torch.allclose(together, alone, rtol=1e-4, atol=1e-6):
+        raise BrokenContractError(f"a batch of 3 gave {_numbers(together)}, its images alone {_numbers(alone)}")
+    return "a batch gives what its images give alone"
+
+
+def _precision(bench: Bench) -> str:
+    value = bench.exact.values(bench.photos(1).double())
+    if value.dtype != torch.float64:
+        raise BrokenContractError(
+            f"double precision went in and {value.dtype} came out: take tensors `.to(batch.preds)`"
+        )
+    return "computes in the precision that it is given"
+
+
+def _critic_loss(bench: Bench) -> str:
+    term = bench.term
+    if not isinstance(term, AdversarialTerm) or bench.critic is None:
+        raise BrokenContractError("it needs a critic and is no AdversarialTerm: nothing would train the critic")
+    critic = copy.deepcopy(bench.critic).requires_grad_()
+    total, facts = term.critic_loss(critic, bench.batch(bench.photos()), torch.Generator().manual_seed(0))
+    missing = {"distance", "accuracy"} - set(facts)
+    if missing:
+        raise BrokenContractError(f"the critic's loss tells no {' and no '.join(sorted(missing))}")
+    gradients = torch.autograd.grad(total, list(critic.parameters()), allow_unused=True)
+    reached = [gradient for gradient in gradients if gradient is not None]
+    if not bool(total.isfinite()) or not all(bool(gradient.isfinite().all()) for gradient in reached):
+        raise BrokenContractError("the critic's loss or its gradient is not finite")
+    if not any(bool(gradient.any()) for gradient in reached):
+        raise BrokenContractError("the critic's loss gives the critic no gradient")
+    return f"{float(total.detach()):.4g}, with a finite gradient"
+
+
+CHECKS: tuple[tuple[str, Callable[[Bench], str]], ...] = (
+    ("shape", _shape),
+    ("finite value", _finite_value),
+    ("repeatable", _repeatable),
+    ("input left alone", _input_left_alone),
+    ("zero at target", _zero_at_target),
+    ("grey costs more", _grey_costs_more),
+    ("gradient at equality", _gradient_at_equality),
+    ("gradient at no colour", _gradient_at_no_colour),
+    ("gradient on black", _gradient_on_flat(0.0)),
+    ("gradient on grey", _gradient_on_flat(0.5)),
+    ("gradient on white", _gradient_on_flat(1.0)),
+    ("batch equals singles", _singles),
+    ("precision", _precision),
+    ("finite differences", check_differences),
+    ("critic's loss", _critic_loss),
+)
+"""The checks of a built loss by name, in their order: each returns what it measured."""
+
+
+def _concerns(name: str, bench: Bench) -> bool:
+    """Return whether a check has something to look at: a perfect guess at bins or classes, say, can't be made up."""
+    over_colors = not {"bins", "classes"} & set(bench.entry.needs)
+    return {
+        "zero at target": over_colors and bench.entry.zero_at_target,
+        "grey costs more": over_colors and bench.entry.zero_at_target and bench.entry.compares,
+        "critic's loss": "critic" in bench.entry.needs,
+    }.get(name, True)
+
+
+def _run(name: str, check: Callable[[], str], bench: Bench | None = None) -> Check:
+    try:
+        return Check(name=name, passed=True, detail=check())
+    except BrokenContractError as error:
+        return Check(name=name, passed=False, detail=str(error))
+    except Exception as error:  # it is a stranger's code, and what it raises is what the check has to tell
+        return Check(name=name, passed=False, detail=complaint(error, _file(bench)))
+
+
+def _file(bench: Bench | None) -> Path | None:
+    """Return the file that the loss is written in."""
+    if bench is None:
+        return None
+    module = sys.modules.get(type(bench.term).__module__)
+    return Path(file) if (file := getattr(module, "__file__", None)) else None
+
+
+def _numbers(values: Tensor) -> str:
+    return ", ".join(f"{value:.4g}" for value in values.flatten().tolist())

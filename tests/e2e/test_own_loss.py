@@ -1,0 +1,55 @@
+"""The example of docs/own_loss.md, as a reader would run it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from chromalab.compare.records import StudyRecord
+from chromalab.core.hashing import sha256_file
+from chromalab.losses import plugins
+from chromalab.losses.registry import LOSSES
+
+from .conftest import Chromalab
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "own_loss.md"
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write the example to a file; forget it afterwards."""
+    (code,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL)
+    path = tmp_path / "my_loss.py"
+    path.write_text(code)
+    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
+    monkeypatch.setattr(plugins, "_LOADED", {})
+    return path
+
+
+def test_the_example_keeps_the_contract(chromalab: Chromalab, plugin: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "field.png"
+    done = chromalab("loss", "check", "bright_l1", "--plugin", plugin, "--picture", picture)
+    assert done.code == 0, done.err + done.out
+    assert picture.stat().st_size > 10_000
+    rows = json.loads(chromalab("list", "losses", "--plugin", plugin, "--json").out)
+    assert rows[-1]["name"] == "bright_l1"
+
+
+@pytest.mark.slow
+def test_the_example_trains_and_stands_in_the_record(chromalab: Chromalab, plugin: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = chromalab("train", "--loss", "bright_l1(power=2) + 0.1*ssim", "--plugin", plugin, "--out", out, "--smoke")
+    assert done.code == 0, done.err
+    (fact,) = StudyRecord.load(out / "study.json").plugins
+    assert (fact.name, fact.losses, fact.sha256) == ("my_loss.py", ["bright_l1"], sha256_file(plugin))
+
+
+def test_every_loss_is_listed_in_its_order(chromalab: Chromalab) -> None:
+    names = [row["name"] for row in json.loads(chromalab("list", "losses", "--json").out)]
+    expected = """l1 l2 huber charbonnier delta_e_76 delta_e_2000 cross_entropy class_kl vgg_feature style lpips_vgg
+        lpips_alex lpips_squeeze ssim ms_ssim perceptual_lite0 gan lsgan hinge wgan wgan_gp colorfulness total_variation
+        gamut"""
+    assert names == expected.split()

@@ -190,25 +190,23 @@ def many(n: int, *, seed: int) -> Tensor:
 
 
 @pytest.mark.parametrize("name", OF_SETS)
-def test_merged_sets_equal_the_whole(name: str, scorer: PhotoScorer) -> None:
+def test_sets_collected_in_pieces_equal_the_whole(name: str, scorer: PhotoScorer) -> None:
     preds, target = many(45, seed=1), many(45, seed=2)
-    whole, first, second = (scorer.new_sets() for _ in range(3))
+    whole, pieces = scorer.new_sets(), scorer.new_sets()
     scorer.score(preds, target, whole)
-    for start in range(0, 13, 5):
-        scorer.score(preds[start : min(start + 5, 13)], target[start : min(start + 5, 13)], first)
-    scorer.score(preds[13:], target[13:], second)
-    first[name].merge(second[name])
-    merged, expected = first[name].compute(), whole[name].compute()
-    assert merged.n == expected.n == 45
-    assert merged.value == pytest.approx(expected.value, rel=1e-5)
-    assert merged.replicates == pytest.approx(expected.replicates, rel=1e-4)
+    for start in range(0, 45, 7):
+        scorer.score(preds[start : start + 7], target[start : start + 7], pieces)
+    found, expected = pieces.compute()[name], whole.compute()[name]
+    assert found.n == expected.n == 45
+    assert found.value == pytest.approx(expected.value, rel=1e-5)
+    assert found.replicates == pytest.approx(expected.replicates, rel=1e-4)
 
 
 @pytest.mark.parametrize("name", OF_SETS)
 def test_a_set_against_itself_is_the_optimum(name: str, scorer: PhotoScorer) -> None:
     sets = scorer.new_sets()
     scorer.score(many(40, seed=1), many(40, seed=1), sets)
-    value = sets[name].compute().value
+    value = sets.compute()[name].value
     assert value is not None
     assert math.isclose(value, METRICS[name].low, abs_tol=1e-6)
 
@@ -219,7 +217,7 @@ def test_growing_chroma_noise_is_worse_and_worse_for_sets(name: str, scorer: Pho
     for amount in (5.0, 20.0, 60.0):
         sets = scorer.new_sets()
         scorer.score(with_chroma_noise(target, amount), target, sets)
-        values.append(sets[name].compute().value)
+        values.append(sets.compute()[name].value)
     assert METRICS[name].direction == "lower"
     assert values == sorted(values, key=lambda value: value or 0.0)
     assert values[0] != values[2]

@@ -56,7 +56,7 @@ def test_pixel_metrics_need_no_network() -> None:
     scorer = PhotoScorer(PIXEL_METRICS)
     assert scorer.unavailable == {}
     assert scorer.weights() == {}
-    assert scorer.new_sets() == {}
+    assert scorer.new_sets().compute() == {}
 
 
 def test_the_order_is_the_registrys() -> None:
@@ -128,7 +128,7 @@ def test_each_side_passes_a_network_once_and_the_truth_once_for_all_predictions(
     scorer.score(target, truth, sets)
     assert passes == 3
     hook.remove()
-    assert sets["frechet_lite0"].compute().n == 2
+    assert sets.compute()["frechet_lite0"].n == 2
 
 
 def test_a_view_gives_what_the_photos_give() -> None:

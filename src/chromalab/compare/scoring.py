@@ -84,7 +84,7 @@ def score(
     return Scores(
         list(photos.names),
         {name: columns[name].tolist() for name in order},
-        {name: accumulator.compute() for name, accumulator in sets.items()},
+        sets.compute(),
         dict(scorer.unavailable),
     )
 

@@ -19,10 +19,10 @@ from chromalab.photo.reading import decoder_version
 from chromalab.training.hardware import choose_device, physical_cores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from chromalab.metrics.metric import SetAccumulator
+    from chromalab.metrics.feature_sets import FeatureSets
 
 NOT_ASKED = "not asked for"
 
@@ -64,7 +64,7 @@ def evaluate_folders(
     return Evaluation(_record(outcome, sets, scorer, pairing), tuple(outcome.photos))
 
 
-def _score(pairing: Pairing, scorer: PhotoScorer, sets: Mapping[str, SetAccumulator], workers: int) -> _Outcome:
+def _score(pairing: Pairing, scorer: PhotoScorer, sets: FeatureSets, workers: int) -> _Outcome:
     outcome = _Outcome(photos=[], skipped=list(pairing.ambiguous))
     with progress("evaluate", len(pairing.pairs)) as advance:
         for result in score_pairs(pairing.pairs, scorer, sets, workers=workers):
@@ -77,13 +77,13 @@ def _score(pairing: Pairing, scorer: PhotoScorer, sets: Mapping[str, SetAccumula
 
 
 def _record(
-    outcome: _Outcome, sets: Mapping[str, SetAccumulator], scorer: PhotoScorer, pairing: Pairing
+    outcome: _Outcome, sets: FeatureSets, scorer: PhotoScorer, pairing: Pairing
 ) -> EvaluationRecord:
     not_asked = {name: NOT_ASKED for name in METRICS if name not in scorer.metrics}
     return EvaluationRecord(
         metrics=summarise(
             outcome.photos,
-            {name: collected.compute() for name, collected in sets.items()},
+            sets.compute(),
             not_asked | scorer.unavailable,
         ),
         versions=_versions(),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from chromalab.evaluate.pairing import Pair
-    from chromalab.metrics.metric import SetAccumulator
+    from chromalab.metrics.feature_sets import FeatureSets
     from chromalab.metrics.photo_view import PhotoView
     from chromalab.metrics.scorer import PhotoScorer
 
@@ -40,7 +40,7 @@ class JudgedBatch:
 
 
 def score_pairs(
-    pairs: Sequence[Pair], scorer: PhotoScorer, sets: Mapping[str, SetAccumulator], *, workers: int
+    pairs: Sequence[Pair], scorer: PhotoScorer, sets: FeatureSets, *, workers: int
 ) -> Iterator[PhotoScores | SkippedPair]:
     """Yield the values of every pair, or why it has none, and add the pairs to `sets` in the order of their names.
 
@@ -49,7 +49,7 @@ def score_pairs(
     Args:
         pairs: what to judge.
         scorer: the metrics.
-        sets: accumulators from `scorer.new_sets()`.
+        sets: a collection from `scorer.new_sets()`.
         workers: number of batches that are judged at once.
     """
     read = map_in_order(read_pair, pairs, workers=READERS)
@@ -58,7 +58,8 @@ def score_pairs(
         if isinstance(batch, SkippedPair):
             yield batch
         else:
-            scorer.collect(batch.preds, batch.target, sets)
+            with torch.inference_mode():
+                sets.update(batch.preds, batch.target)
             yield from batch.photos
 
 

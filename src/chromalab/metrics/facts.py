@@ -9,7 +9,11 @@ from chromalab.core.records import Record
 Direction = Literal["lower", "higher", "closer"]
 """What is better; `closer` means closer to the value that the true photographs have."""
 
-Role = Literal["fidelity", "perceptual", "color", "distribution"]
+Role = Literal["fidelity", "perceptual", "color", "distribution", "semantic"]
+
+Reference = Literal["target", "set", "lightness", "labels", "none"]
+"""What a metric needs beside the prediction: the true photograph, a set of true photographs (not necessarily the same
+ones), the lightness that the colorizer was given, the class of what is to be seen, or nothing."""
 
 
 class MetricFacts(Record):
@@ -22,6 +26,7 @@ class MetricFacts(Record):
     per_photo: bool
     role: Role
     network: str | None = None
+    reference: Reference = "target"
     note: str = ""
 
 
@@ -30,6 +35,7 @@ class SetValue(Record):
 
     Attributes:
         value: the value, or None where it can't be had.
+        truth: the true photographs' own value, for metrics where closer to it is better.
         jackknife_se: standard error by the delete-a-group jackknife over photos.
         replicates: the value without each group of photos in turn; photo k belongs to group k mod len(replicates), so
             that two objectives' replicates are paired.
@@ -38,6 +44,7 @@ class SetValue(Record):
     """
 
     value: float | None
+    truth: float | None = None
     jackknife_se: float | None = None
     replicates: list[float] = []
     n: int

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING
 
-from chromalab.metrics.facts import Direction, MetricFacts, Role, SetValue
+from chromalab.metrics.facts import Direction, MetricFacts, Reference, Role
 from chromalab.metrics.photo_view import PhotoView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
+
+    from chromalab.metrics.facts import SetValue
+    from chromalab.metrics.rows import Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,7 @@ class Metric:
         formula: the formula in one line.
         source: where it was published, or whose definition it is.
         network: the network it needs, by its name in the weights manifest.
+        reference: what it needs beside the prediction.
         note: what a reader must not miss.
     """
 
@@ -43,6 +47,7 @@ class Metric:
     formula: str
     source: str
     network: str | None = None
+    reference: Reference = "target"
     note: str = ""
 
     @property
@@ -61,6 +66,7 @@ class Metric:
             per_photo=self.per_photo,
             role=self.role,
             network=self.network,
+            reference=self.reference,
             note=self.note,
         )
 
@@ -103,23 +109,15 @@ class PhotoMetric(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class SetMetric(Metric):
-    """A metric of a whole set of photos.
+    """A metric of a whole set of photos, which compares rows of features, one for each photo.
 
     Attributes:
-        accumulator: makes an accumulator of the empty set.
+        features: what is kept of every photo, a name of `feature_sets.FEATURES`.
+        compare: rows of the predictions, rows of the true photographs (as many only where `is_paired`) -> the value.
+        is_paired: whether row k of both must be of the same photo.
     """
 
-    accumulator: Callable[[], SetAccumulator]
-
-
-class SetAccumulator(Protocol):
-    """Collects a set's photos in their order, in memory that does not grow with their number."""
-
-    def update(self, preds: PhotoView, target: PhotoView) -> None:
-        """Add B photos."""
-
-    def merge(self, other: Self) -> None:
-        """Add the photos of `other` after those that are here."""
-
-    def compute(self) -> SetValue:
-        """Return the value of the photos so far."""
+    reference: Reference = "set"
+    features: str
+    compare: Callable[[Rows, Rows], SetValue]
+    is_paired: bool = False

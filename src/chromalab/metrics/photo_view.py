@@ -28,11 +28,13 @@ class PhotoView:
     Args:
         rgb: (B, 3, H, W) in [0, 1].
         networks: where feature metrics find their networks; of one's own where it is left out.
+        labels: the class of ImageNet that is to be seen on each, (B,) int64, where it is known.
     """
 
-    def __init__(self, rgb: Tensor, networks: Networks | None = None) -> None:
+    def __init__(self, rgb: Tensor, networks: Networks | None = None, labels: Tensor | None = None) -> None:
         check_rgb(rgb)
         self.rgb = rgb
+        self.labels = labels
         self.networks = networks or Networks(rgb.device)
         self._taps: dict[str, Sequence[Tensor]] = {}
 

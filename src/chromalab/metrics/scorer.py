@@ -7,15 +7,29 @@ from typing import TYPE_CHECKING
 import torch
 
 from chromalab.core.errors import MissingWeightsError
-from chromalab.metrics.metric import Metric, PhotoMetric, SetAccumulator, SetMetric
+from chromalab.metrics.feature_sets import FeatureSets
+from chromalab.metrics.metric import Metric, PhotoMetric, SetMetric
 from chromalab.metrics.networks import Networks
 from chromalab.metrics.photo_view import PhotoView
 from chromalab.metrics.registry import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from torch import Tensor
+
+    from chromalab.metrics.facts import Reference
+
+
+PAIRED: tuple[Reference, ...] = ("target", "set", "lightness", "none")
+"""What is at hand where every prediction has its true photograph."""
+
+_HOW_TO_GET: dict[Reference, str] = {
+    "target": "it needs the true photographs",
+    "set": "it needs a set of true photographs",
+    "lightness": "it needs the grey photographs that were colorized",
+    "labels": "it needs the class of every photograph",
+}
 
 
 class PhotoScorer:
@@ -29,6 +43,8 @@ class PhotoScorer:
     Args:
         names: the metrics, every one of the registry where it is left out; their order is the registry's.
         device: where everything is computed; photographs are moved there.
+        references: what is at hand beside the predictions; metrics that need something else are unavailable.
+        variants: metrics that take the place of those of the same names, under protocols that define them otherwise.
 
     Attributes:
         metrics: the metrics that can be computed here.
@@ -38,17 +54,28 @@ class PhotoScorer:
         UnknownNameError: a name that no metric has.
     """
 
-    def __init__(self, names: Sequence[str] | None = None, *, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self,
+        names: Sequence[str] | None = None,
+        *,
+        device: str | torch.device = "cpu",
+        references: Collection[Reference] = PAIRED,
+        variants: Collection[Metric] = (),
+    ) -> None:
         wanted = {METRICS[name].name for name in names} if names is not None else set(METRICS)
         self.device = torch.device(device)
         self.networks = Networks(self.device)
         self.unavailable: dict[str, str] = {}
         self.metrics: dict[str, Metric] = {}
+        replaced = {variant.name: variant for variant in variants}
         for name, metric in METRICS.items():
             if name in wanted:
-                self._admit(metric)
+                self._admit(replaced.get(name, metric), references)
 
-    def _admit(self, metric: Metric) -> None:
+    def _admit(self, metric: Metric, references: Collection[Reference]) -> None:
+        if metric.reference not in references:
+            self.unavailable[metric.name] = _HOW_TO_GET[metric.reference]
+            return
         try:
             if metric.network is not None:
                 _ = self.networks[metric.network]
@@ -57,13 +84,23 @@ class PhotoScorer:
         else:
             self.metrics[metric.name] = metric
 
-    def view(self, rgb: Tensor) -> PhotoView:
-        """Return photographs (B, 3, H, W) in [0, 1] as `score` takes them, to be used against several predictions."""
-        return PhotoView(rgb.to(self.device), self.networks)
+    def view(self, rgb: Tensor, labels: Tensor | None = None) -> PhotoView:
+        """Return photographs as `score` takes them, to be used against several predictions.
 
-    def new_sets(self) -> dict[str, SetAccumulator]:
-        """Return an empty accumulator for every metric of a whole set."""
-        return {name: metric.accumulator() for name, metric in self.metrics.items() if isinstance(metric, SetMetric)}
+        Args:
+            rgb: (B, 3, H, W) in [0, 1].
+            labels: the class that is to be seen on each, (B,), for metrics that ask for it.
+        """
+        return PhotoView(rgb.to(self.device), self.networks, None if labels is None else labels.to(self.device))
+
+    @property
+    def set_metrics(self) -> dict[str, SetMetric]:
+        """The metrics of a whole set."""
+        return {name: metric for name, metric in self.metrics.items() if isinstance(metric, SetMetric)}
+
+    def new_sets(self) -> FeatureSets:
+        """Return an empty collection of what the metrics of a whole set need."""
+        return FeatureSets(self.set_metrics)
 
     def too_small(self, height: int, width: int) -> dict[str, str]:
         """Return the metrics that photographs of this size have no value for, with the reason."""
@@ -76,7 +113,7 @@ class PhotoScorer:
 
     @torch.inference_mode()
     def score(
-        self, preds: Tensor | PhotoView, target: Tensor | PhotoView, sets: Mapping[str, SetAccumulator] | None = None
+        self, preds: Tensor | PhotoView, target: Tensor | PhotoView, sets: FeatureSets | None = None
     ) -> dict[str, Tensor]:
         """Return every per-photo metric of B pairs, and add the pairs to `sets`.
 
@@ -85,7 +122,7 @@ class PhotoScorer:
         Args:
             preds: RGB (B, 3, H, W) in [0, 1], or a view of it.
             target: the same shape and range, or a view of it.
-            sets: accumulators from `new_sets`.
+            sets: a collection from `new_sets`.
 
         Returns:
             Metric -> (B,) on the CPU, float64, without the metrics for which the photos are too small. PSNR is
@@ -96,19 +133,13 @@ class PhotoScorer:
         if first.rgb.shape != second.rgb.shape:
             raise ValueError(f"preds {tuple(first.rgb.shape)} and target {tuple(second.rgb.shape)} differ in shape")
         if sets is not None:
-            self.collect(first, second, sets)
+            sets.update(first, second)
         left_out = self.too_small(*first.rgb.shape[-2:])
         return {
             name: metric.measure(first, second).double().cpu()
             for name, metric in self.metrics.items()
             if isinstance(metric, PhotoMetric) and name not in left_out
         }
-
-    @torch.inference_mode()
-    def collect(self, preds: PhotoView, target: PhotoView, sets: Mapping[str, SetAccumulator]) -> None:
-        """Add B pairs to `sets`, after those that are there."""
-        for accumulator in sets.values():
-            accumulator.update(preds, target)
 
     @torch.inference_mode()
     def score_truth(self, target: Tensor | PhotoView) -> dict[str, Tensor]:

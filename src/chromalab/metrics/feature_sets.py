@@ -1,0 +1,116 @@
+"""The features that metrics of whole sets compare: their kinds, and their collection, photograph by photograph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chromalab.core.registry import Registry
+from chromalab.functional.threads import one_torch_thread
+from chromalab.metrics.rows import Rows
+from chromalab.nets.efficientnet_lite0 import TAP_CHANNELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from chromalab.metrics.facts import SetValue
+    from chromalab.metrics.metric import SetMetric
+    from chromalab.metrics.photo_view import PhotoView
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """A kind of features.
+
+    Attributes:
+        name: registry name.
+        dimensions: how many numbers a photo has.
+        of: B photographs -> (B, dimensions).
+    """
+
+    name: str
+    dimensions: int
+    of: Callable[[PhotoView], Tensor]
+
+
+FEATURES: Registry[Features] = Registry("kind of features")
+
+
+def _add(name: str, dimensions: int, of: Callable[[PhotoView], Tensor]) -> None:
+    FEATURES.add(name, Features(name=name, dimensions=dimensions, of=of))
+
+
+_add("lite0_pooled", TAP_CHANNELS[-1], lambda view: view.lite0_pooled)
+
+
+class FeatureRows:
+    """The features of one set of photographs, of several kinds, in their order.
+
+    Args:
+        kinds: names of `FEATURES`.
+        folder: where the files `KIND.f32` lie; nameless temporary ones where it is left out.
+
+    Raises:
+        UnknownNameError: a kind that is not there.
+        OutputError: a file can't be written.
+    """
+
+    def __init__(self, kinds: Iterable[str], folder: Path | None = None) -> None:
+        self.rows = {
+            kind: Rows(FEATURES[kind].dimensions, None if folder is None else folder / f"{kind}.f32")
+            for kind in dict.fromkeys(kinds)
+        }
+
+    def update(self, photos: PhotoView) -> None:
+        """Add B photos after those that are there."""
+        for kind, rows in self.rows.items():
+            rows.append(FEATURES[kind].of(photos).float().cpu().numpy())
+
+    @property
+    def complete(self) -> int:
+        """The number of photos of which every kind has a whole row."""
+        return min((len(rows) for rows in self.rows.values()), default=0)
+
+    def truncate(self, count: int) -> None:
+        """Keep the first `count` photos."""
+        for rows in self.rows.values():
+            rows.truncate(count)
+
+    def close(self) -> None:
+        """Close the files; nameless ones are gone then."""
+        for rows in self.rows.values():
+            rows.close()
+
+
+class FeatureSets:
+    """The features of predictions beside those of their true photographs, for every metric of a whole set.
+
+    Args:
+        metrics: the metrics, by name.
+    """
+
+    def __init__(self, metrics: Mapping[str, SetMetric]) -> None:
+        self.metrics = dict(metrics)
+        kinds = [metric.features for metric in metrics.values()]
+        self.preds, self.target = FeatureRows(kinds), FeatureRows(kinds)
+
+    def update(self, preds: PhotoView, target: PhotoView) -> None:
+        """Add B photos after those that are there."""
+        self.preds.update(preds)
+        self.target.update(target)
+
+    def compute(self) -> dict[str, SetValue]:
+        """Return the value of every metric over the photos so far."""
+        return compare_sets(self.metrics, self.preds, self.target)
+
+
+@one_torch_thread()
+def compare_sets(metrics: Mapping[str, SetMetric], preds: FeatureRows, target: FeatureRows) -> dict[str, SetValue]:
+    """Return the value of every metric of predictions against true photographs, from their features."""
+    return {
+        name: metric.compare(preds.rows[metric.features], target.rows[metric.features])
+        for name, metric in metrics.items()
+    }

@@ -11,9 +11,10 @@ Direction = Literal["lower", "higher", "closer"]
 
 Role = Literal["fidelity", "perceptual", "color", "distribution", "semantic"]
 
-Reference = Literal["target", "set", "lightness", "labels", "none"]
+Reference = Literal["target", "set", "lightness", "labels", "frames", "none"]
 """What a metric needs beside the prediction: the true photograph, a set of true photographs (not necessarily the same
-ones), the lightness that the colorizer was given, the class of what is to be seen, or nothing."""
+ones), the lightness that the colorizer was given, the class of what is to be seen, that the pictures are the frames of
+a video in their order, or nothing."""
 
 
 class MetricFacts(Record):

@@ -27,8 +27,9 @@ PAIRED: tuple[Reference, ...] = ("target", "set", "lightness", "none")
 _HOW_TO_GET: dict[Reference, str] = {
     "target": "it needs the true photographs",
     "set": "it needs a set of true photographs",
-    "lightness": "it needs the grey photographs that were colorized",
-    "labels": "it needs the class of every photograph",
+    "lightness": "it needs the grey photographs that were colorized (`evaluate --grey`)",
+    "labels": "it needs the class of every photograph (`evaluate --labels`)",
+    "frames": "it needs the frames of a video (`evaluate --video`)",
 }
 
 

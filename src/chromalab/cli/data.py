@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -84,6 +84,29 @@ def prior(
 
         write_png(picture, prior_picture(record.raw_probabilities))
     _tell_prior(record, json_file)
+
+
+@app.command()
+def plates(
+    folder: Annotated[Path, typer.Argument(metavar="PLATES", help="Folder of plates.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", metavar="SET", help="Write the set into this new folder.")],
+    grey: Annotated[
+        Literal["luma", "red", "green", "blue"],
+        typer.Option(help="What is to be colorized: the luma of the colours, or the exposure through one filter."),
+    ] = "luma",
+) -> None:
+    """Make a set to colorize and evaluate of three-colour plates, as Prokudin-Gorskii's.
+
+    PLATES holds ID_r, ID_g, ID_b (a plate's aligned exposures) and, where there is one, ID_rgb (its stack in colour).
+    Colorize SET/grey, then run `chromalab evaluate RESULTS SET`.
+    """
+    from chromalab.data.plates import GREY_FOLDER, make_plate_set
+
+    record = make_plate_set(folder, out, grey=grey)
+    typer.echo(f"{len(record.photos)} plates, grey from {grey}: colorize {out / GREY_FOLDER}, then")
+    typer.echo(f"chromalab evaluate RESULTS {out}")
+    for caveat in record.caveats:
+        typer.echo(caveat)
 
 
 def _check_endings(out: Path, picture: Path | None) -> None:

@@ -18,6 +18,7 @@ from chromalab.metrics.registry import METRICS
 from chromalab.nets.critics import CRITICS
 from chromalab.nets.encoders import ENCODERS
 from chromalab.training.presets import PRESETS
+from docs.benchmarks import loss_speed_page
 from docs.markdown import page, table
 from docs.results import objectives96_page, photos96_page
 
@@ -159,6 +160,7 @@ def _option(parameter: Any) -> tuple[str, str, str]:
 
 PAGES = {
     "losses.md": losses_page,
+    "loss_speed.md": loss_speed_page,
     "presets.md": presets_page,
     "metrics.md": metrics_page,
     "networks.md": networks_page,

@@ -1,0 +1,63 @@
+"""Pages that speak of speed: made from the committed records of the benchmarks."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
+
+from docs.markdown import page, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RECORDS = Path(__file__).resolve().parents[1] / "results" / "benchmarks"
+
+
+class Timed(TypedDict):
+    """One loss of one library in the record of benchmarks/losses.py."""
+
+    loss: str
+    library: str
+    times_ms: list[float]
+    memory_mb: float | None
+
+
+def loss_speed_page() -> str:
+    """Return the page of what every loss costs, beside the same loss of other libraries."""
+    record = json.loads((RECORDS / "losses.json").read_text(encoding="utf-8"))
+    setting = record["setting"]
+    return page(
+        "What a loss costs",
+        f"Forward and backward on {setting['batch']} pictures of {setting['size_px']} px with {setting['threads']} "
+        f"threads of one machine, on which {record['reference']}. *ms* is the median; *MB* is how far memory rises "
+        "above pictures and networks; *ratio* is this project's time over that of the fastest other library that has "
+        "the same loss, both measured in turns in one run. Milliseconds are that machine's, ratios should hold on "
+        "others. Measured by `python benchmarks/losses.py`.",
+        table(("loss", "ms", "MB", "beside", "ms", "MB", "ratio"), _rows(record["losses"])),
+    )
+
+
+def _rows(found: list[Timed]) -> Iterator[tuple[str, ...]]:
+    for loss in dict.fromkeys(each["loss"] for each in found):
+        ours, *rivals = [each for each in found if each["loss"] == loss]
+        own = (f"`{loss}`", _time(ours), _memory(ours))
+        if not rivals:
+            yield (*own, "–", "–", "–", "–")
+            continue
+        fastest = min(rivals, key=_median_ms)
+        ratio = f"{_median_ms(ours) / _median_ms(fastest):.2f}"
+        yield (*own, fastest["library"], _time(fastest), _memory(fastest), ratio)
+
+
+def _median_ms(timed: Timed) -> float:
+    return statistics.median(timed["times_ms"])
+
+
+def _time(timed: Timed) -> str:
+    return f"{_median_ms(timed):,.0f}"
+
+
+def _memory(timed: Timed) -> str:
+    return "–" if timed["memory_mb"] is None else f"{timed['memory_mb']:.0f}"

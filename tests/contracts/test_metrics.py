@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -58,10 +59,13 @@ def scorer(name: str, trunks: Path, monkeypatch: pytest.MonkeyPatch) -> PhotoSco
     return scorer
 
 
-def photos() -> Tensor:
-    """Return two colourful photographs, (2, 3, 48, 64)."""
-    crops = [torch.from_numpy(photo[90:186:2, 120:248:2].copy()) for photo in (astronaut(), coffee())]
-    return torch.stack(crops).permute(0, 3, 1, 2).float() / 255
+def photos(name: str = "") -> Tensor:
+    """Return two colourful photographs, (2, 3, 48, 64), or larger ones where the metric `name` asks for it."""
+    metric = METRICS[name] if name else None
+    needs_large = isinstance(metric, PhotoMetric) and metric.smallest_side_px > 48
+    top, left, height, width = (0, 100, 324, 380) if needs_large else (90, 120, 96, 128)
+    crops = [photo[top : top + height : 2, left : left + width : 2].copy() for photo in (astronaut(), coffee())]
+    return torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 255
 
 
 def with_chroma_noise(rgb: Tensor, amount: float) -> Tensor:
@@ -74,8 +78,9 @@ def with_chroma_noise(rgb: Tensor, amount: float) -> Tensor:
 
 def test_the_names_and_their_order_are_permanent() -> None:
     assert list(METRICS) == [
-        *("mae", "mse", "psnr", "ssim", "delta_e_2000", "colorfulness", "colorfulness_difference", "chroma"),
-        *("perceptual_lite0", "lpips_alex", "lpips_squeeze", "lpips_vgg", "frechet_lite0"),
+        *("mae", "mse", "rmse", "psnr", "psnr_ab", "ssim", "ms_ssim", "lightness_error", "delta_e_2000"),
+        *("auc", "auc_rebalanced", "hue_distance", "colorfulness", "colorfulness_difference", "chroma"),
+        *("gamut_share", "blotches", "perceptual_lite0", "lpips_alex", "lpips_squeeze", "lpips_vgg", "frechet_lite0"),
     ]
 
 
@@ -100,7 +105,7 @@ def test_labels_are_unique() -> None:
 
 @pytest.mark.parametrize("name", PER_PHOTO)
 def test_one_float_for_each_photo(name: str, scorer: PhotoScorer) -> None:
-    values = scorer.score(with_chroma_noise(photos(), 20), photos())[name]
+    values = scorer.score(with_chroma_noise(photos(name), 20), photos(name))[name]
     assert values.shape == (2,)
     assert values.dtype == torch.float64
     assert values.isfinite().all()
@@ -108,10 +113,18 @@ def test_one_float_for_each_photo(name: str, scorer: PhotoScorer) -> None:
 
 @pytest.mark.parametrize("name", PER_PHOTO)
 def test_identical_pictures_are_the_optimum(name: str, scorer: PhotoScorer) -> None:
-    metric, values = METRICS[name], scorer.score(photos(), photos())[name]
+    metric, values = METRICS[name], scorer.score(photos(name), photos(name))[name]
     best = {"lower": torch.full((2,), metric.low), "higher": torch.full((2,), metric.high)}
-    expected = scorer.score_truth(photos())[name] if metric.direction == "closer" else best[metric.direction].double()
+    expected = (
+        scorer.score_truth(photos(name))[name] if metric.direction == "closer" else best[metric.direction].double()
+    )
     torch.testing.assert_close(values, expected, atol=1e-9, rtol=0)
+
+
+def smallest_side(name: str) -> int:
+    metric = METRICS[name]
+    assert isinstance(metric, PhotoMetric)
+    return metric.smallest_side_px
 
 
 EXTREMES = {
@@ -126,14 +139,16 @@ EXTREMES = {
 @pytest.mark.parametrize("case", EXTREMES)
 @pytest.mark.parametrize("name", PER_PHOTO)
 def test_flat_pictures_stay_in_the_range_and_are_never_nan(name: str, scorer: PhotoScorer, case: str) -> None:
-    preds, target = (torch.full((1, 3, 40, 40), level) for level in EXTREMES[case])
+    side = max(40, smallest_side(name))
+    preds, target = (torch.full((1, 3, side, side), level) for level in EXTREMES[case])
     (value,) = scorer.score(preds, target)[name].tolist()
     assert METRICS[name].low - 1e-9 <= value <= METRICS[name].high + 1e-9
 
 
 @pytest.mark.parametrize("name", PER_PHOTO)
 def test_noise_stays_in_the_range(name: str, scorer: PhotoScorer) -> None:
-    preds, target = torch.rand(2, 3, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    side = max(40, smallest_side(name))
+    preds, target = torch.rand(2, 3, 3, side, side, generator=torch.Generator().manual_seed(0))
     values = scorer.score(preds, target)[name]
     assert METRICS[name].low <= values.min()
     assert values.max() <= METRICS[name].high
@@ -141,10 +156,10 @@ def test_noise_stays_in_the_range(name: str, scorer: PhotoScorer) -> None:
 
 @pytest.mark.parametrize("name", PER_PHOTO)
 def test_growing_chroma_noise_is_worse_and_worse(name: str, scorer: PhotoScorer) -> None:
-    direction, truth = METRICS[name].direction, scorer.score_truth(photos())
+    direction, truth = METRICS[name].direction, scorer.score_truth(photos(name))
     faults = []
     for amount in (5.0, 15.0, 30.0):
-        values = scorer.score(with_chroma_noise(photos(), amount), photos())[name]
+        values = scorer.score(with_chroma_noise(photos(name), amount), photos(name))[name]
         faults.append({"lower": values, "higher": -values, "closer": (values - truth.get(name, 0)).abs()}[direction])
     assert (faults[0] < faults[1]).all()
     assert (faults[1] < faults[2]).all()
@@ -152,7 +167,7 @@ def test_growing_chroma_noise_is_worse_and_worse(name: str, scorer: PhotoScorer)
 
 @pytest.mark.parametrize("name", PER_PHOTO)
 def test_batches_equal_single_photos(name: str, scorer: PhotoScorer) -> None:
-    preds, target = with_chroma_noise(photos(), 20), photos()
+    preds, target = with_chroma_noise(photos(name), 20), photos(name)
     whole = scorer.score(preds, target)[name]
     singles = [scorer.score(preds[i : i + 1], target[i : i + 1])[name] for i in range(2)]
     torch.testing.assert_close(torch.cat(singles), whole, atol=1e-6, rtol=1e-5)
@@ -177,8 +192,8 @@ def test_the_smallest_photo_has_a_value_and_a_smaller_one_a_reason(name: str, sc
 def test_a_metric_can_be_called_by_itself(name: str, scorer: PhotoScorer) -> None:
     metric = METRICS[name]
     assert isinstance(metric, PhotoMetric)
-    preds = with_chroma_noise(photos(), 20)
-    torch.testing.assert_close(metric(preds, photos()).double(), scorer.score(preds, photos())[name])
+    preds = with_chroma_noise(photos(name), 20)
+    torch.testing.assert_close(metric(preds, photos(name)).double(), scorer.score(preds, photos(name))[name])
 
 
 def many(n: int, *, seed: int) -> Tensor:

@@ -12,7 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from chromalab.functional.pixel_error import mean_absolute_error, mean_squared_error, peak_signal_to_noise_ratio
+from chromalab.functional.pixel_error import (
+    mean_absolute_error,
+    mean_squared_error,
+    peak_signal_to_noise_ratio,
+    psnr_of_colors,
+)
 
 
 def noise(seed: int, *shape: int) -> torch.Tensor:
@@ -88,3 +93,14 @@ def test_eight_bit_pictures_keep_their_exact_error() -> None:
     expected = np.abs(preds.astype(int) - target.astype(int)).mean() / 255
     tensors = [torch.from_numpy(x).permute(2, 0, 1)[None].double() / 255 for x in (preds, target)]
     assert mean_absolute_error(*tensors).item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_psnr_of_colors_looks_at_a_and_b_only() -> None:
+    preds, target = 50 * noise(1, 3, 3, 20, 30), 50 * noise(2, 3, 3, 20, 30)
+    for index, value in enumerate(psnr_of_colors(preds, target).tolist()):
+        theirs = skimage.metrics.peak_signal_noise_ratio(
+            target[index, 1:].numpy(), preds[index, 1:].numpy(), data_range=220
+        )
+        assert value == pytest.approx(theirs, abs=1e-9)
+    preds[:, 1:] = target[:, 1:]
+    assert psnr_of_colors(preds, target).tolist() == [math.inf] * 3

@@ -76,9 +76,7 @@ def _score(pairing: Pairing, scorer: PhotoScorer, sets: FeatureSets, workers: in
     return outcome
 
 
-def _record(
-    outcome: _Outcome, sets: FeatureSets, scorer: PhotoScorer, pairing: Pairing
-) -> EvaluationRecord:
+def _record(outcome: _Outcome, sets: FeatureSets, scorer: PhotoScorer, pairing: Pairing) -> EvaluationRecord:
     not_asked = {name: NOT_ASKED for name in METRICS if name not in scorer.metrics}
     return EvaluationRecord(
         metrics=summarise(

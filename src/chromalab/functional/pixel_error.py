@@ -1,4 +1,4 @@
-"""Errors of single pixel values: MAE, MSE and PSNR on RGB in [0, 1]."""
+"""Errors of single pixel values: MAE, MSE and PSNR on RGB in [0, 1], and PSNR of the colours alone."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from chromalab.functional.pairs import check_pair
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+AB_RANGE = 220.0
+"""Width of the range of a* and b*, from -110 to 110."""
 
 
 def image_mean(errors: Tensor) -> Tensor:
@@ -62,3 +65,21 @@ def peak_signal_to_noise_ratio(preds: Tensor, target: Tensor) -> Tensor:
     mse = mean_squared_error(preds, target)
     differs = mse > 0
     return torch.where(differs, -10 * torch.where(differs, mse, 1.0).log10(), torch.inf)
+
+
+def psnr_of_colors(preds_lab: Tensor, target_lab: Tensor) -> Tensor:
+    """Return 10 log10(220^2 / MSE) in dB over a* and b*, 220 being the width of the range -110 to 110.
+
+    All colours of sRGB lie in that range, which is the one that networks are trained over here. Published "PSNR ab"
+    differ in their peaks, which shifts all values alike, and some see a* only.
+
+    Args:
+        preds_lab: CIELAB (B, 3, H, W); L* does not matter.
+        target_lab: the same shape.
+
+    Returns:
+        (B,). Equal colours have inf.
+    """
+    mse = image_mean((preds_lab[:, 1:] - target_lab[:, 1:]).square())
+    differs = mse > 0
+    return torch.where(differs, 10 * (AB_RANGE**2 / torch.where(differs, mse, 1.0)).log10(), torch.inf)

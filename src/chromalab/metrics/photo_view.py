@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from chromalab.color.spaces import rgb_to_lab
-from chromalab.functional.colorfulness import colorfulness, mean_chroma
+from chromalab.functional.blotches import blotches
+from chromalab.functional.colorfulness import chroma, colorfulness
+from chromalab.functional.gamut import gamut_share
+from chromalab.functional.hue import hue_histogram
 from chromalab.functional.pairs import check_rgb
 from chromalab.metrics.networks import LITE0, Networks
 
@@ -55,9 +58,30 @@ class PhotoView:
         return colorfulness(self.exact)
 
     @cached_property
+    def chroma_plane(self) -> Tensor:
+        """The chroma C*_ab of every pixel, (B, H, W), float64."""
+        return chroma(self.lab)
+
+    @cached_property
     def chroma(self) -> Tensor:
         """Mean chroma, (B,)."""
-        return mean_chroma(self.lab)
+        return self.chroma_plane.mean(dim=(1, 2))
+
+    @cached_property
+    def hue_histogram(self) -> Tensor:
+        """How the chroma is spread over the hues, (B, 72)."""
+        return hue_histogram(self.lab)
+
+    @cached_property
+    def gamut_share(self) -> Tensor:
+        """The share of coloured pixels on the surface of sRGB, (B,)."""
+        return gamut_share(self.exact, self.lab)
+
+    @cached_property
+    def blotches(self) -> Tensor:
+        """The share of pixels whose colour leaves their surroundings where the lightness does not, (B,)."""
+        planes = zip(self.lab[:, 0].cpu().numpy(), self.chroma_plane.cpu().numpy(), strict=True)
+        return self.lab.new_tensor([blotches(lightness, colors) for lightness, colors in planes])
 
     def taps(self, network: str) -> Sequence[Tensor]:
         """Return what the network `network` sees: its taps, (B, C_l, H_l, W_l) each, float32.

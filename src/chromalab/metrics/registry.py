@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chromalab.core.registry import Registry
-from chromalab.metrics.color import CHROMA, COLORFULNESS, COLORFULNESS_DIFFERENCE, DELTA_E_2000
+from chromalab.metrics.artifacts import BLOTCHES, GAMUT_SHARE
+from chromalab.metrics.color import (
+    AUC,
+    AUC_REBALANCED,
+    CHROMA,
+    COLORFULNESS,
+    COLORFULNESS_DIFFERENCE,
+    DELTA_E_2000,
+    HUE_DISTANCE,
+    LIGHTNESS_ERROR,
+)
 from chromalab.metrics.distribution import FRECHET_LITE0
-from chromalab.metrics.fidelity import MAE, MSE, PSNR
+from chromalab.metrics.fidelity import MAE, MSE, PSNR, PSNR_AB, RMSE
 from chromalab.metrics.perceptual import LPIPS_ALEX, LPIPS_SQUEEZE, LPIPS_VGG, PERCEPTUAL_LITE0
-from chromalab.metrics.structure import SSIM
+from chromalab.metrics.structure import MS_SSIM, SSIM
 
 if TYPE_CHECKING:
     from chromalab.metrics.facts import MetricFacts
@@ -20,12 +30,21 @@ METRICS: Registry[Metric] = Registry("metric")
 for _metric in (
     MAE,
     MSE,
+    RMSE,
     PSNR,
+    PSNR_AB,
     SSIM,
+    MS_SSIM,
+    LIGHTNESS_ERROR,
     DELTA_E_2000,
+    AUC,
+    AUC_REBALANCED,
+    HUE_DISTANCE,
     COLORFULNESS,
     COLORFULNESS_DIFFERENCE,
     CHROMA,
+    GAMUT_SHARE,
+    BLOTCHES,
     PERCEPTUAL_LITE0,
     LPIPS_ALEX,
     LPIPS_SQUEEZE,

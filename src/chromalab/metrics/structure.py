@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from chromalab.functional.ms_ssim import WEIGHTS, ms_ssim, smallest_side_px
 from chromalab.functional.ssim import WINDOW_PX, ssim
 from chromalab.metrics.metric import PhotoMetric
 
@@ -21,6 +22,11 @@ def _ssim(preds: PhotoView, target: PhotoView) -> Tensor:
     return torch.cat([ssim(*pair) for pair in pairs])
 
 
+def _ms_ssim(preds: PhotoView, target: PhotoView) -> Tensor:
+    pairs = zip(preds.exact.split(1), target.exact.split(1), strict=True)
+    return torch.cat([ms_ssim(*pair) for pair in pairs])
+
+
 SSIM = PhotoMetric(
     name="ssim",
     label="SSIM",
@@ -33,4 +39,16 @@ SSIM = PhotoMetric(
     note="mostly about lightness, which a colorizer keeps",
     measure=_ssim,
     smallest_side_px=WINDOW_PX,
+)
+MS_SSIM = PhotoMetric(
+    name="ms_ssim",
+    label="MS-SSIM",
+    direction="higher",
+    high=1.0,
+    role="fidelity",
+    formula="mean over R, G, B of l_5^.1333 prod_j cs_j^w_j over five halvings, w .0448 .2856 .3001 .2363 .1333",
+    source="Wang, Simoncelli, Bovik 2003, eq. 7, on RGB instead of luminance",
+    note="mostly about lightness, which a colorizer keeps; a scale of negative structure counts as 0",
+    measure=_ms_ssim,
+    smallest_side_px=smallest_side_px(len(WEIGHTS)),
 )

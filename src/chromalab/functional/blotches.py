@@ -1,0 +1,77 @@
+"""Blotches: places whose colour leaves their surroundings where the lightness does not.
+
+A red patch on a grey wall is the typical fault of a colorizer, and nothing in the grey photograph calls for it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import skimage.filters.rank
+from numpy.typing import NDArray
+
+WINDOW_PX = 31
+CHROMA_STEP = 15.0
+LIGHTNESS_STEP = 3.0
+
+_RADIUS = WINDOW_PX // 2
+_LEVELS = 255
+_LARGEST_CHROMA = 140.0
+"""sRGB's largest chroma is 133.8."""
+_CHUNK = 4096
+
+Plane = NDArray[np.float64]
+
+
+def blotches(lightness: Plane, chroma: Plane) -> float:
+    """Return the share of pixels that are more than 15 off the median chroma around them and within 3 of that of L*.
+
+    This project's definition. Both medians are over the 31x31 pixels around the pixel; beyond the border the picture
+    is mirrored (as scipy.ndimage's `reflect`). The result is exact: medians are first taken of 255 levels, which
+    leaves each within one level; only where that leaves the answer open are the 961 values themselves looked at.
+
+    Args:
+        lightness: L*, (H, W), in [0, 100].
+        chroma: C*_ab, (H, W), in [0, 140].
+
+    Returns:
+        In [0, 1]. Edges of coloured things are blotches, too, where their lightness is that of their surroundings, so
+        true photographs have some.
+    """
+    off = _Departure(chroma, _LARGEST_CHROMA)
+    near = _Departure(lightness, 100.0)
+    maybe = (off.most > CHROMA_STEP) & (near.least <= LIGHTNESS_STEP)
+    certain = (off.least > CHROMA_STEP) & (near.most <= LIGHTNESS_STEP)
+    found = int(certain.sum())
+    rows, columns = np.nonzero(maybe & ~certain)
+    for start in range(0, len(rows), _CHUNK):
+        place = rows[start : start + _CHUNK], columns[start : start + _CHUNK]
+        found += int(((off.exact(*place) > CHROMA_STEP) & (near.exact(*place) <= LIGHTNESS_STEP)).sum())
+    return found / chroma.size
+
+
+class _Departure:
+    """How far a plane is off its own running median: bounds for every pixel, and the exact value where it is asked for.
+
+    Rounding down to levels keeps the order of values, so the median of the levels is the level of the median.
+    """
+
+    def __init__(self, plane: Plane, largest: float) -> None:
+        self.plane = plane
+        self._padded = np.pad(plane, _RADIUS, mode="symmetric")
+        scale = _LEVELS / largest
+        levels = np.floor(np.clip(self._padded * scale, 0, _LEVELS)).astype(np.uint8)
+        window = np.ones((WINDOW_PX, WINDOW_PX), dtype=np.uint8)
+        inside = slice(_RADIUS, -_RADIUS)
+        median = skimage.filters.rank.median(levels, window)[inside, inside].astype(np.float64)
+        # A level is a little wider here than it is, for a product may be rounded across its edge.
+        below, above = plane - (median + 1 + 1e-9) / scale, plane - (median - 1e-9) / scale
+        self.most = np.maximum(np.abs(below), np.abs(above))
+        self.least = np.where((below <= 0) & (above >= 0), 0.0, np.minimum(np.abs(below), np.abs(above)))
+
+    def exact(self, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> Plane:
+        """Return |value - median| of some pixels, (N,)."""
+        windows = np.lib.stride_tricks.sliding_window_view(self._padded, (WINDOW_PX, WINDOW_PX))
+        values = windows[rows, columns].reshape(len(rows), -1)
+        middle = values.shape[1] // 2
+        median: Plane = np.partition(values, middle, axis=1)[:, middle]
+        return np.abs(self.plane[rows, columns] - median)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from chromalab.core.errors import ConfigError
+from chromalab.core.python_file import assignment_line
 from chromalab.losses.compose import Objective
 from chromalab.losses.plugins import PluginRecord, load_plugin, load_plugins, plugin_of
-from chromalab.losses.python_file import assignment_line
 from chromalab.losses.registry import LOSSES
 from tests.losses.plugin_files import PLUGIN, own_registry, write_package, write_plugin
 

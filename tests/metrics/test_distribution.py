@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from torchmetrics.image.kid import poly_mmd
 
 from chromalab.functional.frechet import Moments, frechet_distance
-from chromalab.metrics.distribution import JACKKNIFE_GROUPS, compare_frechet
+from chromalab.metrics.distribution import (
+    JACKKNIFE_GROUPS,
+    compare_frechet,
+    compare_frechet_plainly,
+    compare_kernels,
+    compare_means,
+)
 from chromalab.metrics.rows import Rows
 
 if TYPE_CHECKING:
@@ -79,9 +86,12 @@ def test_too_few_photos_have_no_value_but_a_reason(n: int) -> None:
     assert result.reason == f"a Fréchet distance needs at least 30 photographs, not {n}"
 
 
-@pytest.mark.parametrize(("n", "flagged"), [(30, True), (639, True), (640, False)])
-def test_few_photos_are_flagged(n: int, flagged: bool) -> None:
-    result = compared(features(0, n), features(1, n), 64)
+@pytest.mark.parametrize(("n", "flagged"), [(30, True), (39, True), (40, False)])
+def test_fewer_photos_than_twice_the_features_are_flagged(n: int, flagged: bool) -> None:
+    sets = [Rows(20), Rows(20)]
+    for seed, collected in enumerate(sets):
+        collected.append(torch.randn(n, 20, generator=torch.Generator().manual_seed(seed)).numpy())
+    result = compare_frechet(*sets)
     assert result.value is not None
     assert result.reason == ("compare only at equal n" if flagged else None)
 
@@ -95,3 +105,54 @@ def test_a_known_distance_is_found() -> None:
     assert result.jackknife_se is not None
     # the mean difference has variance 2 / n in that direction, and d(x^2) = 2 x dx
     assert result.jackknife_se == pytest.approx(2 * 3 * math.sqrt(2 / 4000), rel=0.5)
+
+
+def test_the_plain_distance_is_the_same_without_an_interval() -> None:
+    preds, target = rows(features(0, 64), 10), rows(features(1, 64), 10)
+    plain, jackknifed = compare_frechet_plainly(preds, target), compare_frechet(preds, target)
+    assert plain.value == pytest.approx(jackknifed.value)
+    assert plain.replicates == []
+    assert compare_frechet_plainly(rows(features(0, 9), 9), target).value is None
+
+
+def test_a_kernel_distance_is_the_mean_over_blocks_of_a_thousand() -> None:
+    preds, target = features(0, 2400), features(1, 2400)
+    result = compare_kernels(rows(preds, 500), rows(target, 500))
+    blocks = [torch.arange(start, stop) for start, stop in ((0, 800), (800, 1600), (1600, 2400))]
+    expected = [float(poly_mmd(target[block], preds[block], gamma=1 / DIMENSIONS)) for block in blocks]
+    assert result.value == pytest.approx(np.mean(expected), rel=1e-4)
+    assert len(result.replicates) == JACKKNIFE_GROUPS
+    assert result.jackknife_se is not None
+    assert 0 < result.jackknife_se < 0.2 * np.mean(expected)
+
+
+def test_kernel_distances_of_one_population_are_about_zero_and_told_as_they_are() -> None:
+    generator = torch.Generator().manual_seed(3)
+    values = []
+    for _ in range(40):
+        preds, target = torch.randn(2, 60, DIMENSIONS, generator=generator)
+        values.append(compare_kernels(rows(preds, 60), rows(target, 60)).value or 0.0)
+    assert min(values) < 0 < max(values)
+    assert abs(np.mean(values)) < 3 * np.std(values) / math.sqrt(40)
+    few = compare_kernels(rows(features(0, 7), 7), rows(features(1, 7), 7))
+    assert (few.value, few.reason) == (None, "a kernel distance needs at least 30 photographs, not 7")
+
+
+def single(values: list[float]) -> Rows:
+    collected = Rows(1)
+    collected.append(np.array(values)[:, None])
+    return collected
+
+
+def test_the_difference_of_means_is_not_the_mean_difference() -> None:
+    preds, target = [10.0, 50.0] * 20, [50.0, 10.0] * 20
+    assert compare_means(single(preds), single(target)).value == 0
+    shifted = compare_means(single([value + 3 for value in preds]), single(target))
+    assert shifted.value == pytest.approx(3)
+    kept = np.arange(40) % JACKKNIFE_GROUPS != 4
+    assert shifted.replicates[4] == pytest.approx(
+        abs(np.mean(np.array(preds)[kept]) + 3 - np.mean(np.array(target)[kept]))
+    )
+    few = compare_means(single([1.0]), single([4.0]))
+    assert (few.value, few.reason) == (3, "an interval needs at least 20 photographs, not 1")
+    assert compare_means(Rows(1), Rows(1)).reason == "there are no photographs"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 import skimage.color
@@ -16,6 +16,7 @@ from chromalab.core.errors import UnknownNameError
 from chromalab.functional.lite0_distance import Lite0Distance
 from chromalab.functional.lpips import LPIPS
 from chromalab.metrics.metric import PhotoMetric
+from chromalab.metrics.networks import LITE0
 from chromalab.metrics.registry import METRICS
 from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.reading import list_photos, read_photo
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
+
+    from chromalab.nets.efficientnet_lite0 import EfficientNetLite0
 
 PIXEL_METRICS = ["mae", "mse", "psnr", "ssim", "delta_e_2000", "colorfulness", "colorfulness_difference", "chroma"]
 
@@ -45,10 +48,12 @@ def no_trunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_trunks")
 def test_without_trunks_lpips_is_unavailable_with_the_way_to_get_it() -> None:
     scorer = PhotoScorer()
-    assert list(scorer.unavailable) == ["lpips_alex", "lpips_squeeze", "lpips_vgg"]
-    for reason in scorer.unavailable.values():
-        assert "chromalab weights add" in reason
-    assert list(scorer.metrics) == [*PIXEL_METRICS, "perceptual_lite0", "frechet_lite0"]
+    assert list(scorer.unavailable) == [
+        *("lpips_alex", "lpips_squeeze", "lpips_vgg", "fid", "kid", "semantic_top1", "cdc"),
+    ]
+    for name in ("lpips_alex", "lpips_squeeze", "lpips_vgg", "fid", "kid"):
+        assert "chromalab weights add" in scorer.unavailable[name]
+    assert {*PIXEL_METRICS, "perceptual_lite0", "frechet_lite0", "kid_lite0"} <= set(scorer.metrics)
     assert list(scorer.weights()) == ["efficientnet_lite0"]
 
 
@@ -97,7 +102,7 @@ def test_the_perceptual_metric_is_the_distance_that_losses_use() -> None:
     distance = Lite0Distance()
     expected = distance(preds, target).double()
     torch.testing.assert_close(scorer.score(preds, target)["perceptual_lite0"], expected, atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(scorer.view(preds).lite0_pooled, distance.features(preds), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(scorer.view(preds).pooled(LITE0), distance.features(preds), atol=1e-5, rtol=1e-5)
 
 
 def test_lpips_is_the_distance_that_losses_use(shared: Path, no_trunks: None) -> None:
@@ -114,7 +119,7 @@ def test_lpips_is_the_distance_that_losses_use(shared: Path, no_trunks: None) ->
 def test_each_side_passes_a_network_once_and_the_truth_once_for_all_predictions() -> None:
     preds, target = photo_and_desaturated()
     scorer = PhotoScorer()
-    trunk = scorer.networks["efficientnet_lite0"].trunk
+    trunk = cast("EfficientNetLite0", scorer.networks["efficientnet_lite0"].trunk)
     passes = 0
 
     def count(*_: object) -> None:

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from chromalab.core.errors import ChromalabError
+from chromalab.core.python_file import complaint
 from chromalab.core.records import Record
 from chromalab.losses.base import AdversarialTerm, LossEntry, Parameter
 from chromalab.losses.bench import Bench, BrokenContractError, Photos
 from chromalab.losses.differences import check_differences
-from chromalab.losses.python_file import complaint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

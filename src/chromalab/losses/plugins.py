@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ConfigError
 from chromalab.core.hashing import sha256_bytes, sha256_file
+from chromalab.core.python_file import assignment_line, complaint, run_file
 from chromalab.core.records import Record
 from chromalab.losses.entries import checked_entries
-from chromalab.losses.python_file import assignment_line, complaint, run_file
 from chromalab.losses.registry import LOSSES
 
 if TYPE_CHECKING:

@@ -6,22 +6,27 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from chromalab.functional.frechet import Moments, frechet_distance
+from chromalab.functional.kid import KernelSums, kernel_sums, squared_mmd
 from chromalab.metrics.facts import SetValue
 from chromalab.metrics.metric import SetMetric
-from chromalab.metrics.networks import LITE0
+from chromalab.metrics.networks import INCEPTION, LITE0
 from chromalab.stats.jackknife import jackknife_variance
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
     from chromalab.metrics.rows import Rows
 
 JACKKNIFE_GROUPS = 20
 MIN_PHOTOS = 30
 """Below this number there is no value: hardly any covariance, and groups of one photo."""
 
-FREELY_COMPARABLE_PHOTOS = 640
-"""Twice the number of features; below it the covariance is so poor that the number of photos drives the distance."""
+KID_BLOCK = 1000
+"""Photos whose kernels are taken at once: subsets of 1,000 are what published KIDs average over."""
 
 
 def compare_frechet(preds: Rows, target: Rows) -> SetValue:
@@ -32,7 +37,7 @@ def compare_frechet(preds: Rows, target: Rows) -> SetValue:
     """
     n = min(len(preds), len(target))
     if n < MIN_PHOTOS:
-        return SetValue(value=None, n=n, reason=f"a Fréchet distance needs at least {MIN_PHOTOS} photographs, not {n}")
+        return _too_few("a Fréchet distance", n)
     groups = grouped_moments(preds), grouped_moments(target)
     preds_all, target_all = (sum_moments(parts) for parts in groups)
     replicates = [
@@ -44,8 +49,87 @@ def compare_frechet(preds: Rows, target: Rows) -> SetValue:
         jackknife_se=math.sqrt(jackknife_variance(replicates)),
         replicates=replicates,
         n=n,
-        reason=None if n >= FREELY_COMPARABLE_PHOTOS else "compare only at equal n",
+        reason=_caveat(n, preds.dimensions),
     )
+
+
+def compare_frechet_plainly(preds: Rows, target: Rows) -> SetValue:
+    """Return the Fréchet distance without an interval: twenty more of 2,048 features would take many minutes."""
+    n = min(len(preds), len(target))
+    if n < MIN_PHOTOS:
+        return _too_few("a Fréchet distance", n)
+    value = frechet_distance(*(moments(rows) for rows in (preds, target)))
+    return SetValue(value=value, n=n, reason=_caveat(n, preds.dimensions))
+
+
+def _too_few(what: str, n: int) -> SetValue:
+    return SetValue(value=None, n=n, reason=f"{what} needs at least {MIN_PHOTOS} photographs, not {n}")
+
+
+def _caveat(n: int, dimensions: int) -> str | None:
+    """Below twice as many photos as features the covariance is so poor that their number drives the distance."""
+    return None if n >= 2 * dimensions else "compare only at equal n"
+
+
+def moments(rows: Rows) -> Moments:
+    """Return the moments of all rows, a block at a time."""
+    return sum((Moments.of(block) for block in rows.blocks()), start=Moments.zero(rows.dimensions))
+
+
+def compare_kernels(preds: Rows, target: Rows) -> SetValue:
+    """Return the kernel distance between two sets of features with its jackknife replicates, or why there is none.
+
+    It is the mean over consecutive blocks of up to 1,000 photos. Published KIDs average random subsets of as many; the
+    blocks are disjoint instead, so every photo counts once, nothing is random, and 50,000 photos take no more memory.
+    """
+    n = min(len(preds), len(target))
+    if n < MIN_PHOTOS:
+        return _too_few("a kernel distance", n)
+    count = math.ceil(n / KID_BLOCK)
+    blocks = [_block_sums(preds, target, index, blocks=count) for index in range(count)]
+    replicates = [
+        float(np.mean([squared_mmd(block, without) for block in blocks])) for without in range(JACKKNIFE_GROUPS)
+    ]
+    return SetValue(
+        value=float(np.mean([squared_mmd(block) for block in blocks])),
+        jackknife_se=math.sqrt(jackknife_variance(replicates)),
+        replicates=replicates,
+        n=n,
+    )
+
+
+def _block_sums(preds: Rows, target: Rows, index: int, blocks: int) -> KernelSums:
+    """Return the sums over one of `blocks` blocks of nearly equal size."""
+    return kernel_sums(_block(preds, index, blocks), _block(target, index, blocks), JACKKNIFE_GROUPS)
+
+
+def _block(rows: Rows, index: int, blocks: int) -> Tensor:
+    """Return one block, which begins with a photo of the first group."""
+    start, stop = (_edge(len(rows), number, blocks) for number in (index, index + 1))
+    return torch.from_numpy(rows.read(start, stop - start))
+
+
+def _edge(n: int, number: int, blocks: int) -> int:
+    exact = n * number // blocks
+    return n if number == blocks else exact - exact % JACKKNIFE_GROUPS
+
+
+def compare_means(preds: Rows, target: Rows) -> SetValue:
+    """Return the difference of the sets' means of a single number, with its jackknife replicates."""
+    n = min(len(preds), len(target))
+    if n == 0:
+        return SetValue(value=None, n=0, reason="there are no photographs")
+    values = [rows.read()[:, 0] for rows in (preds, target)]
+    value = abs(values[0].mean() - values[1].mean())
+    if n < JACKKNIFE_GROUPS:
+        return SetValue(value=value, n=n, reason=f"an interval needs at least {JACKKNIFE_GROUPS} photographs, not {n}")
+    means = [[_without(column, group) for column in values] for group in range(JACKKNIFE_GROUPS)]
+    replicates = [abs(first - second) for first, second in means]
+    return SetValue(value=value, jackknife_se=math.sqrt(jackknife_variance(replicates)), replicates=replicates, n=n)
+
+
+def _without(column: NDArray[np.float64], group: int) -> float:
+    return float(column[np.arange(len(column)) % JACKKNIFE_GROUPS != group].mean())
 
 
 def grouped_moments(rows: Rows) -> list[Moments]:
@@ -64,6 +148,17 @@ def sum_moments(parts: list[Moments]) -> Moments:
     return Moments(sum(part.n for part in parts), totals, outers)
 
 
+DELTA_COLORFULNESS = SetMetric(
+    name="delta_colorfulness",
+    label="Difference of mean colorfulness",
+    direction="lower",
+    role="color",
+    formula="|mean CF(predictions) - mean CF(targets)|, the dCF of papers",
+    source="Hasler and Süsstrunk 2003, of two sets, as papers print it",
+    note="0 where pale and gaudy pictures cancel; `colorfulness_difference` looks at each photo",
+    features="colorfulness",
+    compare=compare_means,
+)
 FRECHET_LITE0 = SetMetric(
     name="frechet_lite0",
     label="Fréchet-Lite0",
@@ -72,7 +167,45 @@ FRECHET_LITE0 = SetMetric(
     formula="|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of the spatial means of Lite0's fifth tap, 320 values",
     source="the form of Heusel et al. 2017 (FID) over another network; its values are not FIDs",
     network=LITE0,
-    note=f"compare only at equal numbers of photos below {FREELY_COMPARABLE_PHOTOS}",
+    note="compare only at equal numbers of photos below 640, twice the number of features",
     features="lite0_pooled",
     compare=compare_frechet,
+)
+KID_LITE0 = SetMetric(
+    name="kid_lite0",
+    label="Kernel-Lite0",
+    direction="lower",
+    low=-math.inf,
+    role="distribution",
+    formula="unbiased squared MMD with the kernel (x . y / 320 + 1)^3 of the same features, mean over blocks of 1,000",
+    source="the form of Bińkowski et al. 2018 (KID) over another network; its values are not KIDs",
+    network=LITE0,
+    note="unbiased at any number of photos; below 0 where the sets are alike",
+    features="lite0_pooled",
+    compare=compare_kernels,
+)
+FID = SetMetric(
+    name="fid",
+    label="FID",
+    direction="lower",
+    role="distribution",
+    formula="|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) of 2,048 values of Inception v3 at 299 px",
+    source="Heusel et al. 2017; weights of 2015-12-05, resized as in clean-fid (Parmar et al. 2022)",
+    network=INCEPTION,
+    note="compare only at equal numbers of photos, resized in the same way; without an interval",
+    features="inception_pooled",
+    compare=compare_frechet_plainly,
+)
+KID = SetMetric(
+    name="kid",
+    label="KID",
+    direction="lower",
+    low=-math.inf,
+    role="distribution",
+    formula="unbiased squared MMD with the kernel (x . y / 2048 + 1)^3 of FID's features, mean over blocks of 1,000",
+    source="Bińkowski et al. 2018, eq. 4; disjoint blocks instead of random subsets",
+    network=INCEPTION,
+    note="unbiased at any number of photos; below 0 where the sets are alike",
+    features="inception_pooled",
+    compare=compare_kernels,
 )

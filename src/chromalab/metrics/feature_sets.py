@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chromalab.core.registry import Registry
+from chromalab.functional.cdc import CHANNELS, LEVELS
 from chromalab.functional.threads import one_torch_thread
+from chromalab.metrics.networks import INCEPTION, LITE0
 from chromalab.metrics.rows import Rows
 from chromalab.nets.efficientnet_lite0 import TAP_CHANNELS
+from chromalab.nets.inception_fid import FEATURES as INCEPTION_FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -43,7 +46,10 @@ def _add(name: str, dimensions: int, of: Callable[[PhotoView], Tensor]) -> None:
     FEATURES.add(name, Features(name=name, dimensions=dimensions, of=of))
 
 
-_add("lite0_pooled", TAP_CHANNELS[-1], lambda view: view.lite0_pooled)
+_add("lite0_pooled", TAP_CHANNELS[-1], lambda view: view.pooled(LITE0))
+_add("inception_pooled", INCEPTION_FEATURES, lambda view: view.pooled(INCEPTION))
+_add("colorfulness", 1, lambda view: view.colorfulness[:, None])
+_add("rgb_histogram", CHANNELS * LEVELS, lambda view: view.rgb_histogram.flatten(1))
 
 
 class FeatureRows:

@@ -9,16 +9,21 @@ import torch
 
 from chromalab.color.spaces import rgb_to_lab
 from chromalab.functional.blotches import blotches
+from chromalab.functional.cdc import LEVELS
 from chromalab.functional.colorfulness import chroma, colorfulness
 from chromalab.functional.gamut import gamut_share
 from chromalab.functional.hue import hue_histogram
 from chromalab.functional.pairs import check_rgb
-from chromalab.metrics.networks import LITE0, Networks
+from chromalab.metrics.networks import Networks
+from chromalab.nets.resizing import centre_square
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+
+CLASSIFIED_PX = 224
+"""Side of the picture that a classifier of ImageNet's classes is shown."""
 
 _BAND_PIXELS = 2**16
 
@@ -93,7 +98,18 @@ class PhotoView:
             self._taps[network] = self.networks[network].trunk.taps(self.rgb.float())
         return self._taps[network]
 
-    @property
-    def lite0_pooled(self) -> Tensor:
-        """The spatial mean of EfficientNet-Lite0's fifth tap, (B, 320)."""
-        return self.taps(LITE0)[-1].mean(dim=(2, 3))
+    def pooled(self, network: str) -> Tensor:
+        """Return the spatial mean of a network's last tap, (B, C)."""
+        return self.taps(network)[-1].mean(dim=(2, 3))
+
+    @cached_property
+    def top_class(self) -> Tensor:
+        """The likeliest of ImageNet's classes by EfficientNet-Lite0 on the central square at 224 px, (B,) int64."""
+        return self.networks.classify(centre_square(self.rgb.float(), CLASSIFIED_PX)).argmax(dim=1)
+
+    @cached_property
+    def rgb_histogram(self) -> Tensor:
+        """The share of pixels at each of 256 levels of R, G and B, (B, 3, 256), float64."""
+        levels = (self.rgb * 255).round().long().clamp(0, LEVELS - 1).flatten(2)
+        counts = torch.zeros(*levels.shape[:2], LEVELS, dtype=torch.float64, device=levels.device)
+        return counts.scatter_add_(2, levels, torch.ones_like(levels, dtype=torch.float64)) / levels.shape[2]

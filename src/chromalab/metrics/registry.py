@@ -16,10 +16,12 @@ from chromalab.metrics.color import (
     HUE_DISTANCE,
     LIGHTNESS_ERROR,
 )
-from chromalab.metrics.distribution import FRECHET_LITE0
+from chromalab.metrics.distribution import DELTA_COLORFULNESS, FID, FRECHET_LITE0, KID, KID_LITE0
 from chromalab.metrics.fidelity import MAE, MSE, PSNR, PSNR_AB, RMSE
 from chromalab.metrics.perceptual import LPIPS_ALEX, LPIPS_SQUEEZE, LPIPS_VGG, PERCEPTUAL_LITE0
+from chromalab.metrics.semantic import SEMANTIC_TOP1
 from chromalab.metrics.structure import MS_SSIM, SSIM
+from chromalab.metrics.video import CDC
 
 if TYPE_CHECKING:
     from chromalab.metrics.facts import MetricFacts
@@ -42,6 +44,7 @@ for _metric in (
     HUE_DISTANCE,
     COLORFULNESS,
     COLORFULNESS_DIFFERENCE,
+    DELTA_COLORFULNESS,
     CHROMA,
     GAMUT_SHARE,
     BLOTCHES,
@@ -50,6 +53,11 @@ for _metric in (
     LPIPS_SQUEEZE,
     LPIPS_VGG,
     FRECHET_LITE0,
+    KID_LITE0,
+    FID,
+    KID,
+    SEMANTIC_TOP1,
+    CDC,
 ):
     METRICS.add(_metric.name, _metric)
 

@@ -31,6 +31,7 @@ class FrozenBatchNorm(nn.Module):
 
     Args:
         channels: of the feature maps.
+        epsilon: added to the variances.
     """
 
     weight: Tensor
@@ -38,8 +39,9 @@ class FrozenBatchNorm(nn.Module):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, epsilon: float = _EPSILON) -> None:
         super().__init__()
+        self.epsilon = epsilon
         for name in ("weight", "bias", "running_mean", "running_var"):
             self.register_buffer(name, torch.empty(channels))
         self.reset()
@@ -51,7 +53,7 @@ class FrozenBatchNorm(nn.Module):
 
     def scale_and_shift(self) -> tuple[Tensor, Tensor]:
         """Return the two numbers of every channel, (C,) each, of which it consists: x * scale + shift."""
-        scale = self.weight * torch.rsqrt(self.running_var + _EPSILON)
+        scale = self.weight * torch.rsqrt(self.running_var + self.epsilon)
         return scale, self.bias - self.running_mean * scale
 
     def forward(self, x: Tensor) -> Tensor:

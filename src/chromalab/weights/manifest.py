@@ -159,7 +159,7 @@ MANIFEST.add(
     "inception_fid",
     TrunkWeights(
         name="inception_fid",
-        what="Inception v3 with 1008 classes, as the Fréchet Inception distance (FID) takes it; no metric uses it yet",
+        what="Inception v3 with 1008 classes: the network of FID and KID",
         url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
         sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
         hash_source=_NAMED_HASH,

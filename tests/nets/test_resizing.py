@@ -1,0 +1,29 @@
+"""Resizing is Pillow's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage.data import chelsea
+
+from chromalab.nets.resizing import centre_square, resized_as_pillow
+
+
+@pytest.mark.parametrize(("height", "width"), [(299, 299), (120, 60), (400, 500)])
+def test_floats_come_out_as_pillows(height: int, width: int) -> None:
+    rgb = (chelsea() / 255).astype(np.float32)
+    ours = resized_as_pillow(torch.from_numpy(rgb).permute(2, 0, 1)[None], height, width)[0]
+    for channel in range(3):
+        picture = Image.fromarray(rgb[..., channel])
+        theirs = np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
+        assert np.abs(ours[channel].numpy() - theirs).max() < 1e-4
+
+
+def test_the_square_is_the_middle_of_the_longer_side() -> None:
+    rgb = torch.zeros(1, 3, 40, 100)
+    rgb[..., 30:70] = 1
+    assert (centre_square(rgb, 20) == 1).all()
+    assert centre_square(rgb, 40).shape == (1, 3, 40, 40)
+    torch.testing.assert_close(centre_square(rgb.mT, 20), torch.ones(1, 3, 20, 20))

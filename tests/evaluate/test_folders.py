@@ -65,13 +65,14 @@ def evaluate(folders: tuple[Path, Path], metrics: list[str] | None = None) -> Ev
 
 def test_values_are_those_of_each_pair(folders: tuple[Path, Path]) -> None:
     evaluation = evaluate(folders)
-    assert [row.photo for row in evaluation.photos] == list("012345")
-    for index, row in enumerate(evaluation.photos):
+    assert evaluation.scores.photos == tuple("012345")
+    values = evaluation.scores.columns["psnr"]
+    for index in range(6):
         target = photo(index, height=40 if index < 4 else 52)
         expected = skimage.metrics.peak_signal_noise_ratio(target, desaturated(target))
-        assert row.values["psnr"] == pytest.approx(expected, abs=1e-5)
-        assert (row.height_px, row.width_px) == target.shape[:2]
-    mean = np.mean([row.values["psnr"] for row in evaluation.photos])
+        assert values[index] == pytest.approx(expected, abs=1e-5)
+        assert (evaluation.scores.height_px[index], evaluation.scores.width_px[index]) == target.shape[:2]
+    mean = values.mean()
     assert evaluation.record.metrics["psnr"].mean == pytest.approx(mean)
     assert evaluation.record.n_photos == 6
     assert evaluation.record.is_complete
@@ -106,7 +107,7 @@ def test_identical_pictures_are_told_in_strict_json(folders: tuple[Path, Path], 
     assert metrics["mae"] == {"mean": 0, "ci_low": 0, "ci_high": 0, "truth": None, "n": 6, "reason": None}
     assert metrics["ssim"]["mean"] == pytest.approx(1)
     assert metrics["colorfulness"]["mean"] == metrics["colorfulness"]["truth"]
-    write_photo_scores(tmp_path / "photos.csv", evaluation.photos)
+    write_photo_scores(tmp_path / "photos.csv", evaluation.comparison.scores, name_methods=False)
     rows = list(csv.DictReader((tmp_path / "photos.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["photo"] for row in rows] == list("012345")
     assert all(math.isinf(float(row["psnr"])) for row in rows)
@@ -135,7 +136,9 @@ def test_what_can_not_be_judged_is_listed_and_the_rest_is_judged(folders: tuple[
 def test_the_number_of_threads_changes_nothing(folders: tuple[Path, Path], threads: int) -> None:
     metrics, before = [*CHEAP, "perceptual_lite0"], torch.get_num_threads()
     one, many = (evaluate_folders(*folders, metrics=metrics, device="cpu", threads=n) for n in (1, threads))
-    assert one == many
+    assert one.record == many.record
+    for name, column in one.scores.columns.items():
+        assert np.array_equal(column, many.scores.columns[name])
     assert torch.get_num_threads() == before
 
 
@@ -149,7 +152,7 @@ def test_nothing_that_can_be_judged_is_an_error(folders: tuple[Path, Path]) -> N
     preds, _ = folders
     for path in preds.iterdir():
         path.write_text("no photo")
-    with pytest.raises(UsageError, match=r"could be judged; the first, 0: the prediction 0\.png can't be read"):
+    with pytest.raises(UsageError, match=r"judged; the first, 0: the prediction 0\.png can't be read"):
         evaluate(folders)
 
 
@@ -178,12 +181,12 @@ def test_the_table_has_the_registrys_order_and_empty_cells(tmp_path: Path) -> No
         write_png(tmp_path / "targets" / f"{index}.png", photo(index, side, side))
         write_png(tmp_path / "preds" / f"{index}.png", desaturated(photo(index, side, side)))
     evaluation = evaluate((tmp_path / "preds", tmp_path / "targets"))
-    write_photo_scores(tmp_path / "photos.csv", evaluation.photos)
+    write_photo_scores(tmp_path / "photos.csv", evaluation.comparison.scores, name_methods=False)
     header, small, large = csv.reader((tmp_path / "photos.csv").read_text(encoding="utf-8").splitlines())
     assert header == ["photo", "width_px", "height_px", "mae", "psnr", "ssim", "colorfulness"]
     assert small[:3] == ["0", "8", "8"]
     assert small[5] == ""
-    assert float(large[5]) == evaluation.photos[1].values["ssim"]
+    assert float(large[5]) == evaluation.scores.columns["ssim"][1]
 
 
 def test_one_photo_has_means_without_intervals(folders: tuple[Path, Path]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import scipy.stats
 
-from chromalab.evaluate.records import PhotoScores
+from chromalab.evaluate.score_table import ScoreTable
 from chromalab.evaluate.summary import summarise, summarise_set, summarise_values
 from chromalab.metrics.facts import SetValue
 from chromalab.metrics.registry import METRICS
@@ -45,14 +46,18 @@ def test_a_set_metric_without_a_value_keeps_its_reason() -> None:
     assert (summary.mean, summary.n, summary.reason) == (None, 3, "too few")
 
 
-def scores(name: str, **values: float) -> PhotoScores:
-    return PhotoScores(name, 8, 8, values, {"chroma": 2.0} if "chroma" in values else {})
-
-
 def test_every_metric_of_the_registry_has_an_entry() -> None:
-    photos = [scores("a", mae=0.1, ssim=0.5, chroma=1.0), scores("b", mae=0.3, chroma=3.0)]
+    columns = {"mae": [0.1, 0.3], "ssim": [0.5, math.nan], "chroma": [1.0, 3.0]}
+    sides = np.array([8, 8])
+    table = ScoreTable(
+        ("a", "b"),
+        sides,
+        sides,
+        {name: np.array(values) for name, values in columns.items()},
+        {"chroma": np.array([2.0, 2.0])},
+    )
     others = {name: "not asked for" for name in METRICS if name not in {"mae", "ssim", "chroma"}}
-    summaries = summarise(photos, {}, others)
+    summaries = summarise(table, {}, others)
     assert list(summaries) == list(METRICS)
     assert summaries["mae"].mean == pytest.approx(0.2)
     assert summaries["ssim"].n == 1

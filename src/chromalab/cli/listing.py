@@ -10,7 +10,8 @@ import typer
 from chromalab.cli.options import Plugin, wide_console
 
 app = typer.Typer(
-    help="List losses, presets, metrics, colour spaces, encoders, critics and sample photos.", no_args_is_help=True
+    help="List losses, presets, metrics, protocols, colour spaces, encoders, critics and sample photos.",
+    no_args_is_help=True,
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -38,6 +39,27 @@ def presets(as_json: AsJson = False) -> None:
         [{"name": name, "formula": preset.formula, "source": preset.source} for name, preset in PRESETS.items()],
         as_json,
     )
+
+
+@app.command()
+def protocols(as_json: AsJson = False) -> None:
+    """List the protocols of evaluations; JSON tells their quirks and choices, too."""
+    from chromalab.evaluate.protocols import PROTOCOLS
+
+    rows = [
+        {
+            "name": protocol.name,
+            "title": protocol.title,
+            "size": protocol.geometry,
+            "source": protocol.source,
+            "quirks": list(protocol.quirks),
+            "choices": list(protocol.choices),
+            "sha256": protocol.sha256,
+        }
+        for protocol in PROTOCOLS.values()
+    ]
+    columns = list(rows[0]) if as_json else ["name", "title", "size", "quirks"]
+    _show([{column: row[column] for column in columns} for row in rows], as_json)
 
 
 @app.command()

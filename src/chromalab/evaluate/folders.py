@@ -1,45 +1,52 @@
-"""Evaluate a folder of predictions against a folder of true photographs."""
+"""Evaluate one folder of predictions: the one-method form of `comparing`."""
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from chromalab import __version__
-from chromalab.core.errors import UsageError
-from chromalab.core.progress import progress
-from chromalab.evaluate.pairing import Pairing, pair_folders
-from chromalab.evaluate.records import Evaluation, EvaluationRecord, PhotoScores, SkippedPair
-from chromalab.evaluate.scoring import score_pairs
-from chromalab.evaluate.summary import summarise
-from chromalab.functional.threads import one_torch_thread
-from chromalab.metrics.registry import METRICS
-from chromalab.metrics.scorer import PhotoScorer
-from chromalab.photo.reading import decoder_version
-from chromalab.training.hardware import choose_device, physical_cores
+from chromalab.evaluate.comparing import EvaluationSettings, compare_folders
+from chromalab.evaluate.records import EvaluationRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from chromalab.metrics.feature_sets import FeatureSets
+    from chromalab.evaluate.score_table import Comparison, ScoreTable
 
-NOT_ASKED = "not asked for"
+METHOD = "predictions"
 
 
-class _Outcome(NamedTuple):
-    photos: list[PhotoScores]
-    skipped: list[SkippedPair]
+@dataclass(frozen=True)
+class Evaluation:
+    """A finished evaluation of one folder: the record, and the comparison of one method that it is made of."""
+
+    record: EvaluationRecord
+    comparison: Comparison
+
+    @property
+    def scores(self) -> ScoreTable:
+        """The values of every photo, in the order of their names."""
+        return self.comparison.scores[METHOD]
 
 
 def evaluate_folders(
-    preds: Path, targets: Path, *, metrics: Sequence[str] | None = None, device: str = "auto", threads: int = 0
+    preds: Path,
+    targets: Path | None = None,
+    *,
+    grey: Path | None = None,
+    settings: EvaluationSettings | None = None,
+    metrics: Sequence[str] | None = None,
+    device: str = "auto",
+    threads: int = 0,
 ) -> Evaluation:
-    """Judge every prediction by the true photograph of the same name, at native size.
+    """Judge every prediction by the true photograph of the same name, or by the grey one that it was made of.
 
     Args:
         preds: folder of predictions; subfolders count.
         targets: folder of true photographs, matched by relative path without suffix.
+        grey: folder of the grey photographs that were colorized; one of the two is needed.
+        settings: what else is asked for, instead of what follows.
         metrics: registry names, all where it is left out.
         device: `cpu`, `cuda` or `auto`.
         threads: CPU threads, which decides how fast it goes but nothing of the result; 0 takes the physical cores.
@@ -49,54 +56,29 @@ def evaluate_folders(
 
     Raises:
         UsageError: a folder is wrong, no names match, no pair or no metric can be judged, or the device is missing.
-        UnknownNameError: a metric's name is unknown.
+        UnknownNameError: a metric's or protocol's name is unknown.
     """
-    pairing = pair_folders(preds, targets)
-    scorer = PhotoScorer(metrics, device=choose_device(device))
-    if not scorer.metrics:
-        raise UsageError("; ".join(scorer.unavailable.values()) or "no metric was asked for: name at least one")
-    sets = scorer.new_sets()
-    with one_torch_thread():
-        outcome = _score(pairing, scorer, sets, workers=threads or physical_cores())
-    if not outcome.photos:
-        first = outcome.skipped[0]
-        raise UsageError(f"no pair of {preds} and {targets} could be judged; the first, {first.name}: {first.reason}")
-    return Evaluation(_record(outcome, sets, scorer, pairing), tuple(outcome.photos))
+    asked = settings or EvaluationSettings(metrics=metrics, device=device, threads=threads, bounds=False)
+    comparison = compare_folders({METHOD: preds}, target=targets, grey=grey, settings=asked)
+    return Evaluation(_record(comparison), comparison)
 
 
-def _score(pairing: Pairing, scorer: PhotoScorer, sets: FeatureSets, workers: int) -> _Outcome:
-    outcome = _Outcome(photos=[], skipped=list(pairing.ambiguous))
-    with progress("evaluate", len(pairing.pairs)) as advance:
-        for result in score_pairs(pairing.pairs, scorer, sets, workers=workers):
-            if isinstance(result, SkippedPair):
-                outcome.skipped.append(result)
-            else:
-                outcome.photos.append(result)
-            advance()
-    return outcome
-
-
-def _record(outcome: _Outcome, sets: FeatureSets, scorer: PhotoScorer, pairing: Pairing) -> EvaluationRecord:
-    not_asked = {name: NOT_ASKED for name in METRICS if name not in scorer.metrics}
+def _record(comparison: Comparison) -> EvaluationRecord:
+    record = comparison.record
+    own = next(method for method in record.methods if not method.is_bound)
     return EvaluationRecord(
-        metrics=summarise(
-            outcome.photos,
-            sets.compute(),
-            not_asked | scorer.unavailable,
-        ),
-        versions=_versions(),
-        weights=scorer.weights(),
-        n_photos=len(outcome.photos),
-        skipped=sorted(outcome.skipped, key=lambda pair: pair.name),
-        unmatched_preds=list(pairing.unmatched_preds),
-        unmatched_targets=list(pairing.unmatched_targets),
+        protocol=record.protocol,
+        protocol_sha256=record.protocol_sha256,
+        metrics=own.metrics,
+        bounds={method.name: method.metrics for method in record.methods if method.is_bound},
+        versions=record.versions,
+        weights=record.weights,
+        targets_sha256=record.targets_sha256,
+        grey=record.grey,
+        real=record.real,
+        n_photos=record.n_photos,
+        skipped=record.left_out,
+        notes=record.notes,
+        unmatched_preds=own.unmatched_preds,
+        unmatched_targets=record.unmatched_targets,
     )
-
-
-def _versions() -> dict[str, str]:
-    libraries = ("torch", "kornia", "numpy", "scipy")
-    return {
-        "chromalab": __version__,
-        **{name: version(name) for name in libraries},
-        "decoder": decoder_version(),
-    }

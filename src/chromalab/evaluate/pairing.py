@@ -1,4 +1,4 @@
-"""Which prediction belongs to which target: files with one relative path, whatever their suffixes."""
+"""Which files belong together: those with one relative path, whatever their suffixes."""
 
 from __future__ import annotations
 
@@ -11,87 +11,143 @@ from chromalab.evaluate.records import SkippedPair
 from chromalab.photo.listing import list_photos
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _SHOWN = 3
+TARGET, GREY = "target", "grey"
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A prediction with its target.
+class PhotoFiles:
+    """The files of one photo.
 
     Attributes:
         name: relative path without suffix, with forward slashes.
-        preds: file of the prediction.
-        target: file of the true photograph.
+        preds: the prediction of every method.
+        target: the true photograph, where there is one.
+        grey: the grey photograph that was colorized, where there is one.
     """
 
     name: str
-    preds: Path
-    target: Path
+    preds: Mapping[str, Path]
+    target: Path | None = None
+    grey: Path | None = None
+
+    def role(self, method: str) -> str:
+        """Return what a method's file is called in messages."""
+        return "prediction" if len(self.preds) == 1 else f"prediction of {method}"
 
 
 @dataclass(frozen=True)
-class Pairing:
-    """Two folders matched by name.
+class Matching:
+    """Folders matched by name.
 
     Attributes:
-        pairs: what belongs together, sorted by name.
-        ambiguous: names that several files of one folder share.
-        unmatched_preds: predictions without a target, relative to their folder.
-        unmatched_targets: targets without a prediction, relative to theirs.
+        photos: what belongs together, sorted by name.
+        left_out: names that some folder lacks, or that several files of one folder share, with the reason.
+        unmatched: for every method its files that have no counterpart, relative to its folder.
+        unmatched_targets: targets (or grey photographs, where there are no targets) that no method has.
     """
 
-    pairs: tuple[Pair, ...]
-    ambiguous: tuple[SkippedPair, ...]
-    unmatched_preds: tuple[str, ...]
+    photos: tuple[PhotoFiles, ...]
+    left_out: tuple[SkippedPair, ...]
+    unmatched: Mapping[str, tuple[str, ...]]
     unmatched_targets: tuple[str, ...]
 
 
-def pair_folders(preds: Path, targets: Path) -> Pairing:
-    """Match the photos of two folders and their subfolders by relative path without suffix.
+class _Folder:
+    """A folder's photos by name."""
+
+    def __init__(self, path: Path, files_are: str) -> None:
+        self.path, self.files_are = path, files_are
+        self.files: dict[str, list[Path]] = defaultdict(list)
+        for file in list_photos(path):
+            self.files[file.relative_to(path).with_suffix("").as_posix()].append(file)
+
+    def crowd(self, name: str) -> str:
+        """Say which files share a name, or return an empty string."""
+        files = self.files.get(name, ())
+        return f"{' and '.join(file.name for file in files)} are both {self.files_are}" if len(files) > 1 else ""
+
+    def without(self, names: set[str]) -> tuple[str, ...]:
+        """Return the files of other names, relative to the folder."""
+        lonely = (file for name, files in self.files.items() if name not in names for file in files)
+        return tuple(sorted(file.relative_to(self.path).as_posix() for file in lonely))
+
+    @property
+    def examples(self) -> str:
+        """The first names."""
+        names = sorted(self.files)
+        return ", ".join(f"'{name}'" for name in names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def match_folders(methods: Mapping[str, Path], *, target: Path | None = None, grey: Path | None = None) -> Matching:
+    """Match the photos of folders and their subfolders by relative path without suffix.
+
+    Args:
+        methods: the folder of every method.
+        target: folder of the true photographs.
+        grey: folder of the grey photographs that were colorized; one of the two is needed.
 
     Raises:
-        UsageError: a folder is missing or holds no photos, or no name is in both.
+        UsageError: a folder is missing or holds no photos, or no name is in all of them.
     """
-    pred_files, target_files = _by_name(preds), _by_name(targets)
-    shared = sorted(pred_files.keys() & target_files.keys())
-    if not shared:
-        raise UsageError(
-            f"no photo of {preds} has the name of one of {targets}: they are matched by relative path without suffix, "
-            f"and there is {_examples(pred_files)} against {_examples(target_files)}"
-        )
-    doubtful = {name: _ambiguity(pred_files[name], target_files[name]) for name in shared}
-    return Pairing(
-        pairs=tuple(Pair(name, pred_files[name][0], target_files[name][0]) for name in shared if not doubtful[name]),
-        ambiguous=tuple(SkippedPair(name=name, reason=reason) for name, reason in doubtful.items() if reason),
-        unmatched_preds=_unmatched(preds, pred_files, target_files),
-        unmatched_targets=_unmatched(targets, target_files, pred_files),
+    many = len(methods) > 1
+    preds = {
+        name: _Folder(folder, f"predictions of {name}" if many else "predictions") for name, folder in methods.items()
+    }
+    others = {TARGET: (target, "targets"), GREY: (grey, "grey photographs")}
+    beside = {role: _Folder(folder, what) for role, (folder, what) in others.items() if folder is not None}
+    if not beside:
+        raise UsageError("nothing to compare with: name the folder of true photographs, or that of grey ones")
+    shared = _shared(preds, beside)
+    seen = {name for folder in preds.values() for name in folder.files}
+    reference = next(iter(beside.values()))
+    wanted = sorted(name for name in seen if name in reference.files)
+    reasons = {name: _reason(name, preds, beside) for name in wanted}
+    return Matching(
+        photos=tuple(_files(name, preds, beside) for name in sorted(shared) if not reasons[name]),
+        left_out=tuple(SkippedPair(name=name, reason=reason) for name, reason in reasons.items() if reason),
+        unmatched={name: folder.without(set(reference.files)) for name, folder in preds.items()},
+        unmatched_targets=reference.without(seen),
     )
 
 
-def _by_name(folder: Path) -> dict[str, list[Path]]:
-    files: dict[str, list[Path]] = defaultdict(list)
-    for path in list_photos(folder):
-        files[path.relative_to(folder).with_suffix("").as_posix()].append(path)
-    return dict(files)
+def _shared(preds: Mapping[str, _Folder], beside: Mapping[str, _Folder]) -> set[str]:
+    """Return the names that every folder has."""
+    folders = [*preds.values(), *beside.values()]
+    shared = set(folders[0].files).intersection(*(folder.files for folder in folders[1:]))
+    if not shared:
+        told = " against ".join(f"{folder.examples} in {folder.path}" for folder in folders)
+        raise UsageError(
+            f"no name is in all folders: photos are matched by relative path without suffix, and there is {told}"
+        )
+    return shared
 
 
-def _ambiguity(preds: list[Path], targets: list[Path]) -> str:
-    """Say which files share a name, or return an empty string."""
-    crowds = [
-        f"{' and '.join(path.name for path in files)} are both {role}"
-        for files, role in ((preds, "predictions"), (targets, "targets"))
-        if len(files) > 1
-    ]
-    return "ambiguous: " + ", ".join(crowds) if crowds else ""
+def _reason(name: str, preds: Mapping[str, _Folder], beside: Mapping[str, _Folder]) -> str:
+    """Say why a photo can't be compared, or return an empty string."""
+    folders = [*preds.values(), *beside.values()]
+    crowds = [crowd for folder in folders if (crowd := folder.crowd(name))]
+    if crowds:
+        return "ambiguous: " + ", ".join(crowds)
+    lacking = [folder.path.name or str(folder.path) for folder in folders if name not in folder.files]
+    return f"{' and '.join(lacking)} {'has' if len(lacking) == 1 else 'have'} no file of that name" if lacking else ""
 
 
-def _unmatched(folder: Path, files: dict[str, list[Path]], others: dict[str, list[Path]]) -> tuple[str, ...]:
-    lonely = (path for name, paths in files.items() if name not in others for path in paths)
-    return tuple(sorted(path.relative_to(folder).as_posix() for path in lonely))
+def _files(name: str, preds: Mapping[str, _Folder], beside: Mapping[str, _Folder]) -> PhotoFiles:
+    found = {role: folder.files[name][0] for role, folder in beside.items()}
+    return PhotoFiles(
+        name,
+        {method: folder.files[name][0] for method, folder in preds.items()},
+        found.get(TARGET),
+        found.get(GREY),
+    )
 
 
-def _examples(files: dict[str, list[Path]]) -> str:
-    names = sorted(files)
-    return ", ".join(f"'{name}'" for name in names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+def all_files(photos: tuple[PhotoFiles, ...]) -> Iterator[Path]:
+    """Yield every file of every photo."""
+    for photo in photos:
+        yield from photo.preds.values()
+        yield from (file for file in (photo.target, photo.grey) if file is not None)

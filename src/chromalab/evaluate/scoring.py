@@ -1,4 +1,4 @@
-"""Every metric of every pair: photos side by side in threads, results in the order of their names."""
+"""Judging photos: files read ahead in threads, batches judged side by side, results in the order of the photos."""
 
 from __future__ import annotations
 
@@ -11,83 +11,131 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from chromalab.color.spaces import lab_to_rgb
 from chromalab.evaluate.in_order import map_in_order
-from chromalab.evaluate.reading import PixelPair, batches_of_one_size, read_pair
-from chromalab.evaluate.records import PhotoScores, SkippedPair
+from chromalab.evaluate.reading import PhotoPixels, batches_of_one_size, read_files
+from chromalab.evaluate.records import SkippedPair
+from chromalab.metrics.feature_sets import features_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
-    from chromalab.evaluate.pairing import Pair
-    from chromalab.metrics.feature_sets import FeatureSets
+    from chromalab.evaluate.pairing import PhotoFiles
+    from chromalab.evaluate.protocols import Protocol
     from chromalab.metrics.photo_view import PhotoView
     from chromalab.metrics.scorer import PhotoScorer
 
 READERS = 2
 LARGE_PIXELS = 1_000_000
+GREY_BOUND, TRUTH_BOUND = "grey", "truth"
+BOUNDS = (GREY_BOUND, TRUTH_BOUND)
 _one_large_photo_at_a_time = Lock()
 
 
 @dataclass(frozen=True)
 class JudgedBatch:
-    """The values of pairs of one size, and their views, whose features set metrics collect."""
+    """What the metrics say of photos of one size.
 
-    photos: list[PhotoScores]
-    preds: PhotoView
-    target: PhotoView
-
-
-def score_pairs(
-    pairs: Sequence[Pair], scorer: PhotoScorer, sets: FeatureSets, *, workers: int
-) -> Iterator[PhotoScores | SkippedPair]:
-    """Yield the values of every pair, or why it has none, and add the pairs to `sets` in the order of their names.
-
-    Batches go side by side, each whole in one thread, so the values do not depend on the number of workers.
-
-    Args:
-        pairs: what to judge.
-        scorer: the metrics.
-        sets: a collection from `scorer.new_sets()`.
-        workers: number of batches that are judged at once.
+    Attributes:
+        photos: their names.
+        width_px: of all of them.
+        height_px: of all of them.
+        values: by method or bound, then by metric, (B,).
+        truth: the true photographs' own values, by metric, (B,).
+        features: what sets are compared by, by method or bound or `target`, then by kind, (B, dimensions).
+        oddities: what is to be told of files, as (method, what).
     """
-    read = map_in_order(read_pair, pairs, workers=READERS)
-    judged = map_in_order(partial(_judge, scorer), batches_of_one_size(read), workers=workers)
-    for batch in judged:
+
+    photos: list[str]
+    width_px: int
+    height_px: int
+    values: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    truth: Mapping[str, NDArray[np.float64]]
+    features: Mapping[str, Mapping[str, NDArray[np.float32]]]
+    oddities: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Everything that decides what a photo's numbers are.
+
+    Attributes:
+        scorer: the metrics.
+        protocol: the rules.
+        bounds: whether grey and true photographs are judged as methods are.
+        labels: the class that is to be seen on each photo, by name.
+    """
+
+    scorer: PhotoScorer
+    protocol: Protocol
+    bounds: bool = False
+    labels: Mapping[str, int] | None = None
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of features that the metrics of sets need."""
+        return list(dict.fromkeys(metric.features for metric in self.scorer.set_metrics.values()))
+
+    def judge_photos(self, photos: Iterable[PhotoFiles], *, workers: int) -> Iterator[JudgedBatch | SkippedPair]:
+        """Yield what comes of all photos, in their order.
+
+        Batches go side by side, each whole in one thread, so the values do not depend on the number of workers.
+        """
+        read = map_in_order(partial(read_files, protocol=self.protocol), photos, workers=READERS)
+        yield from map_in_order(self._judge, batches_of_one_size(read), workers=workers)
+
+    def _judge(self, batch: list[PhotoPixels] | SkippedPair) -> JudgedBatch | SkippedPair:
         if isinstance(batch, SkippedPair):
-            yield batch
-        else:
-            with torch.inference_mode():
-                sets.update(batch.preds, batch.target)
-            yield from batch.photos
+            return batch
+        is_large = batch[0].size[0] * batch[0].size[1] > LARGE_PIXELS
+        with _one_large_photo_at_a_time if is_large else nullcontext(), torch.inference_mode():
+            return self.judge_batch(batch)
+
+    def judge_batch(self, batch: Sequence[PhotoPixels]) -> JudgedBatch:
+        """Return the values of photos of one size."""
+        grey = self._view([photo.grey for photo in batch])
+        target = self._view([photo.target for photo in batch], self._labels(batch))
+        views = {method: self._view([photo.preds[method] for photo in batch]) for method in batch[0].preds}
+        if self.bounds and target is not None:
+            views |= {GREY_BOUND: grey or self.scorer.view(without_color(target)), TRUTH_BOUND: target}
+        reference = target or grey
+        if reference is None:
+            raise ValueError("a photo is judged beside its true or its grey version, and there is neither")
+        height, width = batch[0].size
+        return JudgedBatch(
+            [photo.name for photo in batch],
+            width,
+            height,
+            {name: _arrays(self.scorer.score(view, reference, grey=grey)) for name, view in views.items() if view},
+            _arrays(self.scorer.score_truth(target)) if target else {},
+            {
+                name: features_of(self.kinds, view)
+                for name, view in (views | ({"target": target} if target else {})).items()
+                if view
+            },
+            tuple(oddity for photo in batch for oddity in photo.oddities),
+        )
+
+    def _view(self, pictures: Sequence[NDArray[np.uint8] | None], labels: Tensor | None = None) -> PhotoView | None:
+        found = [picture for picture in pictures if picture is not None]
+        if not found:
+            return None
+        rgb = torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2).contiguous().float() / 255
+        return self.scorer.view(rgb, labels)
+
+    def _labels(self, batch: Sequence[PhotoPixels]) -> Tensor | None:
+        return None if self.labels is None else torch.tensor([self.labels[photo.name] for photo in batch])
 
 
-def _judge(scorer: PhotoScorer, batch: list[PixelPair] | SkippedPair) -> JudgedBatch | SkippedPair:
-    if isinstance(batch, SkippedPair):
-        return batch
-    is_large = batch[0].target[..., 0].size > LARGE_PIXELS
-    with _one_large_photo_at_a_time if is_large else nullcontext():
-        return judge_batch(batch, scorer)
+def without_color(view: PhotoView) -> Tensor:
+    """Return photographs with their CIELAB lightness and no colour, rounded to 8 bits, (B, 3, H, W)."""
+    lab = view.lab.clone()
+    lab[:, 1:] = 0
+    return ((lab_to_rgb(lab).clamp(0, 1) * 255).round() / 255).float()
 
 
-def judge_batch(batch: Sequence[PixelPair], scorer: PhotoScorer) -> JudgedBatch:
-    """Return the values of pairs of one size."""
-    preds = scorer.view(_tensor([pair.preds for pair in batch]))
-    target = scorer.view(_tensor([pair.target for pair in batch]))
-    values, truth = scorer.score(preds, target), scorer.score_truth(target)
-    height, width = batch[0].target.shape[:2]
-    photos = [
-        PhotoScores(pair.name, width, height, _row(values, index), _row(truth, index))
-        for index, pair in enumerate(batch)
-    ]
-    return JudgedBatch(photos, preds, target)
-
-
-def _tensor(photos: Sequence[np.ndarray]) -> Tensor:
-    """Return 8-bit photos (H, W, 3) as (B, 3, H, W) in [0, 1], float32."""
-    return torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2).contiguous().float() / 255
-
-
-def _row(values: Mapping[str, Tensor], index: int) -> dict[str, float]:
-    return {name: float(column[index]) for name, column in values.items()}
+def _arrays(values: Mapping[str, Tensor]) -> dict[str, NDArray[np.float64]]:
+    return {name: column.numpy() for name, column in values.items()}

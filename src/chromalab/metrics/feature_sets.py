@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from chromalab.metrics.facts import SetValue
@@ -52,6 +54,11 @@ _add("colorfulness", 1, lambda view: view.colorfulness[:, None])
 _add("rgb_histogram", CHANNELS * LEVELS, lambda view: view.rgb_histogram.flatten(1))
 
 
+def features_of(kinds: Iterable[str], photos: PhotoView) -> dict[str, NDArray[np.float32]]:
+    """Return the features of B photos, by kind, (B, dimensions) each."""
+    return {kind: FEATURES[kind].of(photos).float().cpu().numpy() for kind in kinds}
+
+
 class FeatureRows:
     """The features of one set of photographs, of several kinds, in their order.
 
@@ -72,8 +79,12 @@ class FeatureRows:
 
     def update(self, photos: PhotoView) -> None:
         """Add B photos after those that are there."""
+        self.append(features_of(self.rows, photos))
+
+    def append(self, features: Mapping[str, NDArray[np.float32]]) -> None:
+        """Add the features of B photos, by kind, after those that are there."""
         for kind, rows in self.rows.items():
-            rows.append(FEATURES[kind].of(photos).float().cpu().numpy())
+            rows.append(features[kind])
 
     @property
     def complete(self) -> int:

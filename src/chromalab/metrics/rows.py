@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK_ROWS = 1024
-_ITEM = np.dtype("<f4")
+SINGLE, DOUBLE = np.dtype("<f4"), np.dtype("<f8")
 
 
 class Rows:
-    """Rows of float32 numbers in a file that grows at its end.
+    """Rows of numbers in a file that grows at its end.
 
     >>> rows = Rows(2)
     >>> rows.append(np.array([[1, 2], [3, 4], [5, 6]]))
@@ -35,13 +35,15 @@ class Rows:
     Args:
         dimensions: numbers in a row.
         path: the file, made where it is missing; a nameless temporary one where it is left out.
+        item: how a number is stored, `SINGLE` or `DOUBLE` precision.
 
     Raises:
         OutputError: the file can't be written.
     """
 
-    def __init__(self, dimensions: int, path: Path | None = None) -> None:
+    def __init__(self, dimensions: int, path: Path | None = None, *, item: np.dtype[np.floating] = SINGLE) -> None:
         self.dimensions = dimensions
+        self._item = item
         self._place = path or Path(tempfile.gettempdir())
         with explain_write_errors(self._place):
             self._file = _open(path)
@@ -62,7 +64,7 @@ class Rows:
             raise ValueError(f"expected rows of {self.dimensions} numbers, not the shape {rows.shape}")
         with explain_write_errors(self._place):
             self._file.seek(0, 2)
-            self._file.write(np.ascontiguousarray(rows, dtype=_ITEM).tobytes())
+            self._file.write(np.ascontiguousarray(rows, dtype=self._item).tobytes())
             self._file.flush()
 
     def truncate(self, count: int) -> None:
@@ -76,7 +78,7 @@ class Rows:
         wanted = left if count is None else min(count, left)
         self._file.seek(start * self._row_bytes)
         data = self._file.read(wanted * self._row_bytes)
-        return np.frombuffer(data, dtype=_ITEM).reshape(-1, self.dimensions).astype(np.float64)
+        return np.frombuffer(data, dtype=self._item).reshape(-1, self.dimensions).astype(np.float64)
 
     def blocks(self, count: int = BLOCK_ROWS) -> Iterator[NDArray[np.float64]]:
         """Yield all rows in their order, `count` at a time, (N, dimensions), float64."""
@@ -89,7 +91,7 @@ class Rows:
 
     @property
     def _row_bytes(self) -> int:
-        return self.dimensions * _ITEM.itemsize
+        return self.dimensions * self._item.itemsize
 
 
 def _open(path: Path | None) -> IO[bytes]:

@@ -114,7 +114,12 @@ class PhotoScorer:
 
     @torch.inference_mode()
     def score(
-        self, preds: Tensor | PhotoView, target: Tensor | PhotoView, sets: FeatureSets | None = None
+        self,
+        preds: Tensor | PhotoView,
+        target: Tensor | PhotoView,
+        sets: FeatureSets | None = None,
+        *,
+        grey: PhotoView | None = None,
     ) -> dict[str, Tensor]:
         """Return every per-photo metric of B pairs, and add the pairs to `sets`.
 
@@ -124,6 +129,7 @@ class PhotoScorer:
             preds: RGB (B, 3, H, W) in [0, 1], or a view of it.
             target: the same shape and range, or a view of it.
             sets: a collection from `new_sets`.
+            grey: what the colorizer was given, for metrics of lightness; the target's own where it is left out.
 
         Returns:
             Metric -> (B,) on the CPU, float64, without the metrics for which the photos are too small. PSNR is
@@ -137,7 +143,7 @@ class PhotoScorer:
             sets.update(first, second)
         left_out = self.too_small(*first.rgb.shape[-2:])
         return {
-            name: metric.measure(first, second).double().cpu()
+            name: metric.measure(first, grey if grey and metric.reference == "lightness" else second).double().cpu()
             for name, metric in self.metrics.items()
             if isinstance(metric, PhotoMetric) and name not in left_out
         }

@@ -72,6 +72,8 @@ class Photo:
         name: the file's name.
         source_height_px: height in the file, upright, before anything was cut or scaled.
         source_width_px: width in the file, likewise.
+        bits: bits of a value in the file, 8 or 16.
+        has_alpha: the file has transparency, which lies on white here.
     """
 
     rgb: NDArray[np.uint8]
@@ -79,6 +81,8 @@ class Photo:
     name: str
     source_height_px: int
     source_width_px: int
+    bits: int = 8
+    has_alpha: bool = False
 
 
 def decoder_version() -> str:
@@ -116,7 +120,7 @@ def read_photo(path: Path, *, shortest_side_px: int | None = None, aspect_limit:
         with path.open("rb") as file:
             image = _load(file, shortest_side_px)
             pixels = _upright(_scale(_to_srgb(_cut(image.light, aspect_limit)), image, shortest_side_px, aspect_limit))
-            return Photo(to_numpy(pixels), image.grey_only, path.name, *image.upright_size)
+            return Photo(to_numpy(pixels), image.grey_only, path.name, *image.upright_size, image.bits, image.has_alpha)
     except OSError as error:
         raise UnreadablePhotoError(path, os.strerror(error.errno).lower() if error.errno else str(error)) from error
     except _UnsupportedError as error:
@@ -132,6 +136,11 @@ class _Opened:
     light: Any
     height_px: int
     width_px: int
+    has_alpha: bool
+
+    @property
+    def bits(self) -> int:
+        return 8 if self.light.format == "uchar" else 16
 
     @property
     def grey_only(self) -> bool:
@@ -159,7 +168,7 @@ def _load(file: IO[bytes], shortest_side_px: int | None) -> _Opened:
     light = _flatten(image)
     if light.bands not in (1, 3) and light.interpretation != "cmyk":
         raise _UnsupportedError(f"it has {light.bands} channels: save it as RGB")
-    return _Opened(light, height, width)
+    return _Opened(light, height, width, bool(image.hasalpha()))
 
 
 def _open(file: IO[bytes], **options: object) -> Any:

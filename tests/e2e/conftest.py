@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -42,3 +44,14 @@ def chromalab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         return Done(stop.value.code if isinstance(stop.value.code, int) else 0, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of a browser, or skip where there is none."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("there is no chromium, and CI must have it")
+        pytest.skip("install chromium")
+    return path

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -37,17 +35,6 @@ addEventListener("load", () => {
   document.documentElement.dataset.overflow = document.documentElement.scrollWidth - innerWidth;
 });
 </script></body>"""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """Return the path of a browser, or skip where there is none."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("there is no chromium, and CI must have it")
-        pytest.skip("install chromium")
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -45,10 +45,10 @@ docs: $(INSTALLED)  ## regenerate the tables of the docs
 	$(BIN)/python -m docs.generate
 
 bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leave the machine idle)
-	$(BIN)/python benchmarks/training.py
-	$(BIN)/python benchmarks/memory.py $(PHOTOS)
-	$(BIN)/python benchmarks/coverage.py
-	$(BIN)/python benchmarks/losses.py
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.memory $(PHOTOS)
+	$(BIN)/python -m benchmarks.coverage
+	$(BIN)/python -m benchmarks.losses
 
 clean:  ## remove the environment and caches, keep runs
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -1,7 +1,7 @@
 """How often the 95% intervals of `chromalab.stats` cover the truth, where both seeds and photographs vary.
 
-    python benchmarks/coverage.py                 # about a minute
-    python benchmarks/coverage.py --repetitions 100000 --photos 10
+    python -m benchmarks.coverage                 # about a minute
+    python -m benchmarks.coverage --repetitions 100000 --photos 10
 
 Values are drawn from x = mu + a_seed + b_photo + e, all normal. `ratio` is the variance of a over that of b, either of
 single values or of what they add to the variance of the mean (var_a / S over var_b / N): at 60 photographs seeds

@@ -1,6 +1,6 @@
 """Time and memory of every loss, forward and backward, beside the same loss of other libraries.
 
-    python benchmarks/losses.py [--only ssim ms_ssim] [--markdown FILE] [--json FILE]
+    python -m benchmarks.losses [--only ssim ms_ssim] [--markdown FILE] [--json FILE]
 
 Time: each loss has a process of its own, in which it takes turns with its rivals in random order, so that a slow moment
 of the machine hits all; the median counts. Ratio: ours over the fastest rival's. Losses over VGG16 are timed once,
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import io
 import json
 import os
 import random
@@ -34,12 +33,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
-from PIL import Image
 from safetensors.torch import save_file
 
+from benchmarks.reference import reference_speeds
 from chromalab.color.bins import BIN_COUNT
 from chromalab.color.bins_torch import at_resolution, soft_encode
 from chromalab.core.errors import ChromalabError
@@ -312,27 +310,6 @@ def write_random_weights(folder: Path) -> None:
         file = folder / f"{type(network).__name__}.safetensors"
         save_file(network.state_dict(), file)
         add_weights(file)
-
-
-def reference_speeds() -> str:
-    """Return how fast this machine does two things whose cost is known: a matrix product and a JPEG decode."""
-    matrix = torch.rand(1024, 1024)
-    noise = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(noise).save(file, "JPEG", quality=90)
-    product = median_ms(lambda: matrix @ matrix)
-    decode = median_ms(lambda: np.asarray(Image.open(io.BytesIO(file.getvalue()))))
-    return f"a matrix product of 1024 takes {product:.1f} ms, decoding a noisy JPEG of 1024x1024 {decode:.1f} ms"
-
-
-def median_ms(work: Callable[[], object]) -> float:
-    """Return the median of twenty runs."""
-    times = []
-    for _ in range(20):
-        started = time.perf_counter()
-        work()
-        times.append(1000 * (time.perf_counter() - started))
-    return statistics.median(times)
 
 
 def rows(found: list[Measured]) -> Iterator[str]:

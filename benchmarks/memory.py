@@ -1,6 +1,6 @@
 """Anonymous memory of a study, from few photos to many: it has to stay flat.
 
-    python benchmarks/memory.py FOLDER [--counts 500 6900]
+    python -m benchmarks.memory FOLDER [--counts 500 6900]
 
 Each count runs in a process of its own: the cache is built from that many photographs, a training of a few steps
 follows, and the largest RssAnon (as the kernel counts it; mapped file pages, which it can drop at will, are not in it)

@@ -1,6 +1,6 @@
 """Speed of the training loop and of the feeding, as ratios measured in one run.
 
-    python benchmarks/training.py [--rounds 5]
+    python -m benchmarks.training [--rounds 5]
 
 The loop's images per second are compared with a bare PyTorch loop of the same network, loss, batch, crops and threads:
 forward, backward, Adam, and nothing else. The two take turns, so that a slow moment of the machine hits both, and the
@@ -11,19 +11,17 @@ product and a JPEG decode of fixed size stand beside the figures, to tell how fa
 from __future__ import annotations
 
 import argparse
-import io
 import statistics
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.reference import reference_speeds
 from chromalab.data.cache import open_cache
 from chromalab.data.feed import CropFeed
 from chromalab.data.sources import sample_sources
@@ -34,8 +32,6 @@ from chromalab.training.loop import TrainingJob, make_batch, train
 from chromalab.training.settings import OptimizerSettings, RuntimeSettings, TrainingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chromalab.data.photoset import PhotoSet
 
 CROP_PX, BATCH, STEPS = 96, 16, 12
@@ -90,27 +86,6 @@ def measure_feed(photos: PhotoSet) -> float:
     return BATCH * steps / (time.perf_counter() - started)
 
 
-def reference_speeds() -> str:
-    """Return how fast this machine does two things whose cost is known: a matrix product and a JPEG decode."""
-    matrix = torch.rand(1024, 1024)
-    gemm = 2 * 1024**3 / best_time(lambda: matrix @ matrix) / 1e9
-    noise = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(noise).save(file, "JPEG", quality=90)
-    jpeg = 1.048576 / best_time(lambda: np.asarray(Image.open(io.BytesIO(file.getvalue()))))
-    return f"reference: {gemm:.0f} GFLOP/s in a 1024 matrix product, {jpeg:.0f} megapixels/s of noisy JPEG decoded"
-
-
-def best_time(work: Callable[[], object]) -> float:
-    """Return the shortest of twenty runs, in seconds."""
-    times = []
-    for _ in range(20):
-        started = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - started)
-    return min(times)
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -118,7 +93,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     torch.set_num_threads(physical_cores())
     console = Console()
-    console.print(reference_speeds(), highlight=False)
+    console.print(f"In the same run, {reference_speeds()}.", highlight=False)
     table = Table("objective", "encoder", "loop, images/s", "bare PyTorch, images/s", "loop / bare")
     consumed = []
     with tempfile.TemporaryDirectory() as folder:

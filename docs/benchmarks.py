@@ -34,7 +34,7 @@ def loss_speed_page() -> str:
         f"threads of one machine, on which {record['reference']}. *ms* is the median; *MB* is how far memory rises "
         "above pictures and networks; *ratio* is this project's time over that of the fastest other library that has "
         "the same loss, both measured in turns in one run. Milliseconds are that machine's, ratios should hold on "
-        "others. Measured by `python benchmarks/losses.py`.",
+        "others. Measured by `python -m benchmarks.losses`.",
         table(("loss", "ms", "MB", "beside", "ms", "MB", "ratio"), _rows(record["losses"])),
     )
 

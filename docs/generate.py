@@ -12,6 +12,7 @@ import typer.main
 from chromalab.cli.main import app
 from chromalab.color.spaces import SPACES
 from chromalab.compare.objectives import describe_critic, describe_optimizer
+from chromalab.evaluate.protocols import PROTOCOLS
 from chromalab.losses.base import Choice, Parameter
 from chromalab.losses.registry import LOSSES
 from chromalab.metrics.registry import METRICS
@@ -20,6 +21,8 @@ from chromalab.nets.encoders import ENCODERS
 from chromalab.training.presets import PRESETS
 from docs.benchmarks import loss_speed_page
 from docs.markdown import page, table
+from docs.metric_faults import faults_page
+from docs.people import people_page
 from docs.results import objectives96_page, photos96_page
 
 if TYPE_CHECKING:
@@ -97,9 +100,10 @@ def metrics_page() -> str:
             f"`{name}`",
             metric.label,
             metric.unit or "–",
-            f"{metric.low:g} to {'∞' if metric.high == float('inf') else f'{metric.high:g}'}",
+            f"{_bound(metric.low)} to {_bound(metric.high)}",
             better[metric.direction],
             "each photo" if metric.per_photo else "the set",
+            _NEEDS[metric.reference] + (f", `{metric.network}`" if metric.network else ""),
             f"`{metric.formula}`",
             metric.source + (f". {metric.note}" if metric.note else ""),
         )
@@ -107,8 +111,50 @@ def metrics_page() -> str:
     ]
     return page(
         "Metrics",
-        "All are taken on 8-bit sRGB divided by 255, at the pictures' own size.",
-        table(("name", "label", "unit", "range", "better", "of", "formula", "source and notes"), rows),
+        "All are taken on 8-bit sRGB divided by 255; the size is the [protocol](protocols.md)'s, their own by default. "
+        "[What they mean and what they can't see](../metrics.md); [what they say of typical "
+        "faults](metric_faults.md); [how far they follow people](people.md).",
+        table(("name", "label", "unit", "range", "better", "of", "needs", "formula", "source and notes"), rows),
+    )
+
+
+_NEEDS = {
+    "target": "the truth",
+    "set": "true photographs, any",
+    "lightness": "the grey photo",
+    "labels": "its class",
+    "frames": "frames of a video",
+    "none": "nothing",
+}
+
+
+def _bound(value: float) -> str:
+    return {float("inf"): "∞", -float("inf"): "−∞"}.get(value, f"{value:.3g}")
+
+
+def protocols_page() -> str:
+    """Return the page of all protocols."""
+    return page(
+        "Protocols of evaluation",
+        "Results under different protocols can't be laid side by side. `chromalab-v1` is the one to take; the others "
+        "reproduce what published tables were computed by, as far as public code and papers say it.",
+        "\n\n".join(
+            f"## `{name}`\n\n"
+            + table(
+                ("", ""),
+                [
+                    ("what", protocol.title),
+                    ("source", protocol.source),
+                    ("size", protocol.geometry),
+                    ("rounding", protocol.rounding),
+                    *(("quirk", quirk) for quirk in protocol.quirks),
+                    *((f"`{metric.name}`", metric.formula) for metric in protocol.variants),
+                    *(("this project's choice", choice) for choice in protocol.choices),
+                    ("SHA-256", f"`{protocol.sha256}`"),
+                ],
+            )
+            for name, protocol in PROTOCOLS.items()
+        ),
     )
 
 
@@ -163,6 +209,9 @@ PAGES = {
     "loss_speed.md": loss_speed_page,
     "presets.md": presets_page,
     "metrics.md": metrics_page,
+    "metric_faults.md": faults_page,
+    "protocols.md": protocols_page,
+    "people.md": people_page,
     "networks.md": networks_page,
     "commands.md": commands_page,
     "photos96.md": photos96_page,

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from skimage.data import astronaut
 
+from chromalab.evaluate.comparing import EvaluationSettings, compare_folders
+from chromalab.evaluate.records import ComparisonRecord
 from chromalab.metrics.registry import METRICS
+from chromalab.photo.reading import list_photos, read_photo
 from chromalab.photo.writing import write_png
+from tests.evaluate.variants import write_variants
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Chromalab
 
 COMMAND = Path(sys.executable).with_name("chromalab")
 
@@ -55,7 +65,7 @@ def test_a_partly_broken_folder(folders: tuple[Path, Path], tmp_path: Path) -> N
     assert record["metrics"]["lpips_vgg"]["mean"] is None
     assert [pair["name"] for pair in record["skipped"]] == ["0"]
     header, *rows = photos.read_text().splitlines()
-    assert header.startswith("photo,width_px,height_px,mae,mse,psnr,ssim,")
+    assert header.startswith("photo,width_px,height_px,mae,mse,rmse,psnr,psnr_ab,ssim,")
     assert len(rows) == 5
 
 
@@ -69,6 +79,95 @@ def test_everything_in_order_exits_with_zero(folders: tuple[Path, Path], tmp_pat
 
 @pytest.mark.slow
 def test_wrong_use_is_one_line_and_exits_with_two(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    done = chromalab_evaluate(*folders, "--metrics", "psnrr", weights=tmp_path)
+    done = chromalab_evaluate(*folders, "--metrics", "ssimm", weights=tmp_path)
     assert done.returncode == 2
-    assert done.stderr == "error: unknown metric 'psnrr'; did you mean 'psnr'?\n"
+    assert done.stderr == "error: unknown metric 'ssimm'; did you mean 'ssim' or 'ms_ssim'?\n"
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_ends_the_same(tmp_path: Path) -> None:
+    photos = {f"p{index:02}": astronaut()[4 * index : 4 * index + 96, 100:228].copy() for index in range(60)}
+    methods = write_variants(tmp_path, photos)
+    arguments = [f"--method={name}={folder}" for name, folder in methods.items()]
+    command = [str(COMMAND), "evaluate", *arguments, "--target", str(tmp_path / "target")]
+    command += ["--metrics", "mae,ssim,blotches", "--out", str(tmp_path / "out"), "--device", "cpu", "--threads", "1"]
+    environment = {**os.environ, "CHROMALAB_WEIGHTS": str(tmp_path)}
+    done_file = tmp_path / "out" / "state" / "done.jsonl"
+    for lines in (1, 3):  # killed as soon as so many batches are on disk
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        while process.poll() is None and (not done_file.exists() or done_file.read_bytes().count(b"\n") < lines):
+            time.sleep(0.002)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    before = done_file.read_bytes().count(b"\n")
+    again = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
+    assert again.returncode == 0, again.stderr
+    assert before >= 3
+    settings = EvaluationSettings(metrics=["mae", "ssim", "blotches"], device="cpu", threads=1)
+    whole = compare_folders(methods, target=tmp_path / "target", settings=settings)
+    record = ComparisonRecord.load(tmp_path / "out" / "evaluation.json")
+    assert record == whole.record
+    rows = (tmp_path / "out" / "photos.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 1 + 5 * 60
+
+
+@pytest.mark.slow
+def test_variants_of_real_photographs_rank_as_expected(shared: Path, tmp_path: Path) -> None:
+    """No colour at all and one tint for all lose to blurred chroma under every metric that sees where colours are."""
+    paths = list_photos(shared / "data" / "eval")[:32]
+    methods = write_variants(tmp_path, {path.stem: read_photo(path).rgb for path in paths})
+    names = ["mae", "psnr", "psnr_ab", "delta_e_2000", "auc", "hue_distance", "lightness_error", "perceptual_lite0"]
+    settings = EvaluationSettings(metrics=[*names, "frechet_lite0"], device="cpu", threads=1)
+    record = compare_folders(methods, target=tmp_path / "target", settings=settings).record
+    won = {(row.metric, row.first, row.second): row.winner for row in record.differences}
+    for name in ("mae", "psnr", "psnr_ab", "delta_e_2000", "auc", "hue_distance", "perceptual_lite0", "frechet_lite0"):
+        assert won[name, "uncoloured", "blurred"] == won[name, "sepia", "blurred"] == "blurred", name
+    # One tint is further off than none: it adds errors where there were none, and the hue of most things is another.
+    assert won["delta_e_2000", "uncoloured", "sepia"] == "uncoloured"
+    assert won["mae", "uncoloured", "sepia"] == "uncoloured"
+    means = {method.name: method.metrics for method in record.methods}
+    for method in methods:
+        assert (means[method]["lightness_error"].mean or 0) < 0.5  # all of them kept it, but for rounding and clipping
+
+
+def test_forms_that_contradict_each_other_are_refused(chromalab: Chromalab, folders: tuple[Path, Path]) -> None:
+    preds, targets = folders
+    for arguments, message in (
+        ((), "give a folder of predictions"),
+        ((preds,), "give a folder of true photographs"),
+        ((preds, targets, "--method", f"a={preds}"), "not both"),
+        (("--method", f"a={preds}"), "--method needs --target"),
+        (("--method", "a", "--target", targets), "given as NAME=DIR, not 'a'"),
+        (("--method", f"a={preds}", "--method", f"a={targets}", "--target", targets), "two methods are called 'a'"),
+        ((preds, targets, "--protocol", "ddcolour"), "did you mean 'ddcolor'"),
+        ((preds, targets, "--labels", preds / "none.csv"), "labels can't be read"),
+        ((preds, targets, "--target", targets), "named twice"),
+    ):
+        done = chromalab("evaluate", *arguments)
+        assert (done.code, message in done.err) == (2, True), (arguments, done.err)
+        assert done.err.count("\n") == 1
+
+
+def test_a_set_of_plates_brings_its_grey_photographs_and_caveats(chromalab: Chromalab, tmp_path: Path) -> None:
+    for index in range(3):
+        rgb = np.ascontiguousarray(astronaut()[40 * index : 40 * index + 40, 100:150])
+        write_png(tmp_path / "plates" / f"{index}_rgb.png", rgb)
+    done = chromalab("data", "plates", tmp_path / "plates", "--out", tmp_path / "set")
+    assert done.code == 0, done.err
+    done = chromalab("evaluate", tmp_path / "set" / "grey", tmp_path / "set", "--metrics", "lightness_error,mae")
+    assert done.code == 0, done.err
+    assert "judge hues by it" in done.out
+    assert "prokudin-gorskii, grey from luma" in done.out
+
+
+def test_results_are_laid_side_by_side(chromalab: Chromalab, folders: tuple[Path, Path], tmp_path: Path) -> None:
+    for name, protocol in (("a", "chromalab-v1"), ("b", "chromalab-v1"), ("c", "cic")):
+        arguments = ("--metrics", "mae", "--protocol", protocol, "--json", tmp_path / f"{name}.json")
+        assert chromalab("evaluate", *folders, *arguments, "--latex", tmp_path / "x.tex").code == 0
+    done = chromalab("metrics", "table", tmp_path / "a.json", tmp_path / "b.json", "--csv", tmp_path / "t.csv")
+    assert done.code == 0, done.err
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8").count("\n") == 3
+    assert "booktabs" in (tmp_path / "x.tex").read_text(encoding="utf-8")
+    mixed = chromalab("metrics", "table", tmp_path / "a.json", tmp_path / "c.json")
+    assert mixed.code == 2
+    assert "the protocols are chromalab-v1 and cic" in mixed.err

@@ -200,7 +200,8 @@ def test_a_stopped_evaluation_goes_on_and_ends_the_same(
     (methods["blurred"] / "a07.png").write_text("no photo")
     settings = replace(SETTINGS, metrics=[*CHEAP, "perceptual_lite0", "frechet_lite0"], state=tmp_path / "state")
     whole = compare(methods, replace(settings, state=None))
-    judge_batch, judged = Judge.judge_batch, []
+    judge_batch = Judge.judge_batch
+    judged: list[object] = []
 
     def stop_after(self: Judge, batch: list[object]) -> object:
         if len(judged) == batches:

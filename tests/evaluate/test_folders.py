@@ -25,7 +25,7 @@ from chromalab.photo.writing import write_png
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chromalab.evaluate.records import Evaluation
+    from chromalab.evaluate.folders import Evaluation
 
 CHEAP = ["mae", "psnr", "ssim", "colorfulness"]
 

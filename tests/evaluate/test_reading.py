@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import skimage.io
 from hypothesis import given
 from hypothesis import strategies as st
+from skimage.io import imsave
 
 from chromalab.evaluate import reading
 from chromalab.evaluate.pairing import PhotoFiles
@@ -93,13 +93,13 @@ def test_a_picture_over_the_limit_is_told(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_what_is_odd_of_a_file_is_told(tmp_path: Path) -> None:
     photo = photo_of(tmp_path, "a", flat(8, 8), flat(8, 8))
-    skimage.io.imsave(photo.preds["m"], np.full((8, 8), 40_000, dtype=np.uint16), check_contrast=False)
+    imsave(photo.preds["m"], np.full((8, 8), 40_000, dtype=np.uint16), check_contrast=False)
     found = read(photo)
     assert isinstance(found, PhotoPixels)
     assert found.oddities == (("m", "grey"), ("m", "16-bit"))
     assert found.preds["m"][0, 0].tolist() == [156] * 3  # 40000 / 257 = 155.6
     clear = np.zeros((8, 8, 4), dtype=np.uint8)
-    skimage.io.imsave(photo.preds["m"], clear, check_contrast=False)
+    imsave(photo.preds["m"], clear, check_contrast=False)
     transparent = read(photo)
     assert isinstance(transparent, PhotoPixels)
     assert transparent.oddities == (("m", "transparent"),)

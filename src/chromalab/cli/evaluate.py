@@ -227,7 +227,7 @@ def _write(
 
 
 def _tell(console: Console, record: ComparisonRecord) -> None:
-    console.print(_table(record))
+    console.print(table_of(record))
     for name, reasons in _reasons(record).items():
         console.print(f"{name}: {'; '.join(reasons)}", markup=False)
     for note in record.notes:
@@ -251,7 +251,7 @@ def _reasons(record: ComparisonRecord) -> dict[str, list[str]]:
     return found
 
 
-def _table(record: ComparisonRecord) -> Table:
+def table_of(record: ComparisonRecord) -> Table:
     """Return a table with a row for each metric that was asked for, and a column for each method."""
     from rich.table import Table
 

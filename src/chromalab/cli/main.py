@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chromalab import __version__
-from chromalab.cli import compare, data, evaluate, listing, loss, train, weights
+from chromalab.cli import compare, data, evaluate, listing, loss, metrics, train, weights
 from chromalab.core.errors import ChromalabError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.add_typer(compare.app, name="compare")
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(metrics.app, name="metrics")
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 app.add_typer(listing.app, name="list")

@@ -16,6 +16,7 @@ from chromalab.metrics.color import (
     HUE_DISTANCE,
     LIGHTNESS_ERROR,
 )
+from chromalab.metrics.color_perceptual import COLOR_PERCEPTUAL
 from chromalab.metrics.distribution import DELTA_COLORFULNESS, FID, FRECHET_LITE0, KID, KID_LITE0
 from chromalab.metrics.fidelity import MAE, MSE, PSNR, PSNR_AB, RMSE
 from chromalab.metrics.perceptual import LPIPS_ALEX, LPIPS_SQUEEZE, LPIPS_VGG, PERCEPTUAL_LITE0
@@ -52,6 +53,7 @@ for _metric in (
     LPIPS_ALEX,
     LPIPS_SQUEEZE,
     LPIPS_VGG,
+    COLOR_PERCEPTUAL,
     FRECHET_LITE0,
     KID_LITE0,
     FID,

@@ -39,10 +39,8 @@ def test_the_viewer_of_error_maps(chromium: str, chromalab: Chromalab, tmp_path:
     crops = {f"p{i}": astronaut()[40 * i : 40 * i + 60, 100:180].copy() for i in range(4)}
     write_variants(tmp_path, crops)
     out, methods = tmp_path / "out", [f"--method={name}={tmp_path / name}" for name in ("sepia", "blurred")]
-    done = chromalab(
-        *("evaluate", *methods, "--target", tmp_path / "target", "--metrics", "mae,delta_e_2000"),
-        *("--out", out, "--threads", "1"),
-    )
+    arguments = ["--target", str(tmp_path / "target"), "--metrics", "mae,delta_e_2000", "--out", str(out)]
+    done = chromalab("evaluate", *methods, *arguments, "--threads", "1")
     assert done.code == 0, done.err
     page = out / "report.html"
     page.write_text(page.read_text(encoding="utf-8").replace("</body>", LOOK), encoding="utf-8")

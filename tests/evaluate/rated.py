@@ -57,7 +57,8 @@ def changed(rgb: np.ndarray, factor: float, shift: float) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         picture = np.clip(skimage.color.lab2rgb(lab), 0, 1)
-    return np.rint(picture * 255).astype(np.uint8)
+    levels: np.ndarray = np.rint(picture * 255).astype(np.uint8)
+    return levels
 
 
 def _write(path: Path, head: list[str], rows: list[list[object]]) -> None:

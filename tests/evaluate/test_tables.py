@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def results(tmp_path: Path) -> dict[str, Path]:
     """Return result files of two methods, evaluated apart."""
     folders = write_variants(tmp_path, {name: photo.copy() for name, photo in SCENES.items()})
-    found = {}
+    found: dict[str, Path] = {}
     for name in ("sepia", "blurred"):
         evaluation = evaluate_folders(
             folders[name], tmp_path / "target", metrics=["mae", "chroma"], device="cpu", threads=1

@@ -60,14 +60,16 @@ def test_parts_are_what_they_say(trunk: EfficientNetLite0) -> None:
     assert float(found["things"]) == pytest.approx(float(squares[4].mean()), rel=0.02, abs=2e-4)
     assert float(found["worst_places"]) == pytest.approx(np.quantile(squares[3].numpy(), 0.9), rel=0.02, abs=2e-4)
     pooled = [side[4].mean(dim=(2, 3)) for side in taps]
-    assert float(found["whole"]) == pytest.approx(1 - float(F.cosine_similarity(*pooled)), rel=0.02, abs=2e-4)
+    assert float(found["whole"]) == pytest.approx(
+        1 - float(F.cosine_similarity(pooled[0], pooled[1])), rel=0.02, abs=2e-4
+    )
 
 
 def test_large_pictures_are_reduced_first(trunk: EfficientNetLite0) -> None:
     large = [tensor(picture) for picture in (changed(PHOTO, 0.3, 5.0), PHOTO)]
     small = [F.interpolate(picture, size=(100, 125), mode="bilinear", antialias=True) for picture in large]
     for name in PARTS:
-        first, second = (color_parts(*pair, trunk, side_px=100)[name] for pair in (large, small))
+        first, second = (color_parts(pair[0], pair[1], trunk, side_px=100)[name] for pair in (large, small))
         torch.testing.assert_close(first, second, rtol=0.02, atol=1e-3)
 
 

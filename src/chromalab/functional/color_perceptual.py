@@ -154,4 +154,5 @@ def _rendered(lab: Tensor, stretch: Tensor, mean: Tensor) -> Tensor:
 def _unit_difference(first: Tensor, second: Tensor) -> Tensor:
     """Return the squared difference of unit feature vectors at every place, (B, H, W)."""
     units = [tap / (tap.norm(dim=1, keepdim=True) + NORM_EPSILON) for tap in (first, second)]
-    return (units[0] - units[1]).square().sum(dim=1)
+    difference: Tensor = (units[0] - units[1]).square().sum(dim=1)
+    return difference

@@ -1,0 +1,154 @@
+"""What every metric costs: the time of one pair of photographs, and of the comparison of two sets.
+
+    python -m benchmarks.metric_cost [--only ssim fid] [--record results/benchmarks/metric_cost.json]
+
+One thread, pairs of 256 px, one metric at a time: nothing is shared with other metrics, as an evaluation would, so the
+sum of all is more than what all of them take together. A metric of a set has two costs: the features of a pair, and the
+comparison of 1,000 photographs with 1,000. Networks have random weights, since only their values would differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from benchmarks.losses import environment, write_random_weights
+from benchmarks.reference import reference_speeds
+from chromalab.core.files import write_text
+from chromalab.data.samples import sample_path
+from chromalab.functional.threads import one_torch_thread
+from chromalab.metrics.feature_sets import FEATURES
+from chromalab.metrics.metric import PhotoMetric, SetMetric
+from chromalab.metrics.networks import Networks
+from chromalab.metrics.photo_view import PhotoView
+from chromalab.metrics.registry import METRICS
+from chromalab.metrics.rows import Rows
+from chromalab.nets.inception_fid import InceptionFID
+from chromalab.photo.reading import read_photo
+from chromalab.weights.adding import add_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from torch import Tensor
+
+    from chromalab.metrics.metric import Metric
+
+RECORD = Path(__file__).resolve().parents[1] / "results" / "benchmarks" / "metric_cost.json"
+SIDE_PX = 256
+SET_PHOTOS = 1000
+ROUNDS = 9
+LONG_S = 2.0
+"""What takes longer is measured once."""
+
+
+def pair() -> tuple[Tensor, Tensor]:
+    """Return a paler version of a photograph, and the photograph: RGB (1, 3, 256, 256) in [0, 1] each."""
+    top, left = 60, 120
+    crop = read_photo(sample_path("astronaut")).rgb[top : top + SIDE_PX, left : left + SIDE_PX]
+    target = torch.from_numpy(crop.copy()).permute(2, 0, 1)[None].float() / 255
+    paler = 0.4 * target + 0.6 * target.mean(dim=1, keepdim=True)
+    return (paler * 255).round() / 255, target
+
+
+def median_s(work: Callable[[], object]) -> float:
+    """Return the median time of nine runs after one to warm up; of one, where it takes long."""
+    times = []
+    for _ in range(ROUNDS + 1):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+        if times[-1] > LONG_S:
+            return times[-1]
+    return statistics.median(times[1:])
+
+
+@torch.inference_mode()
+def pair_ms(metric: Metric, networks: Networks) -> float:
+    """Return the milliseconds of a pair, from 8-bit values to the metric or to the features that it compares."""
+    preds, target = pair()
+    label = torch.zeros(1, dtype=torch.int64)
+
+    def views() -> tuple[PhotoView, PhotoView]:
+        return PhotoView(preds, networks), PhotoView(target, networks, label)
+
+    def of_a_photo() -> None:
+        if isinstance(metric, PhotoMetric):
+            metric.measure(*views())
+
+    def of_a_set() -> None:
+        if isinstance(metric, SetMetric):
+            for view in views():
+                FEATURES[metric.features].of(view)
+
+    return 1000 * median_s(of_a_photo if metric.per_photo else of_a_set)
+
+
+def set_s(metric: SetMetric) -> float:
+    """Return the seconds of the comparison of 1,000 photographs with 1,000, by random features."""
+    generator = np.random.default_rng(0)
+    rows = []
+    for _ in range(2):
+        dimensions = FEATURES[metric.features].dimensions
+        values = generator.random((SET_PHOTOS, dimensions), dtype=np.float32)
+        rows.append(Rows(dimensions))
+        rows[-1].append(values / values.sum(axis=1, keepdims=True))
+    return median_s(lambda: metric.compare(*rows))
+
+
+def write_all_weights(folder: Path) -> None:
+    """Add every trunk with random weights to the weights folder in use."""
+    write_random_weights(folder)
+    torch.manual_seed(0)
+    save_file(InceptionFID().state_dict(), folder / "inception.safetensors")
+    add_weights(folder / "inception.safetensors")
+
+
+@one_torch_thread()
+def measure(names: Iterable[str]) -> dict[str, dict[str, float | None]]:
+    """Return the costs of metrics, saying each on the way."""
+    found: dict[str, dict[str, float | None]] = {}
+    networks = Networks()
+    for name in names:
+        metric = METRICS[name]
+        seconds = set_s(metric) if isinstance(metric, SetMetric) else None
+        found[name] = {"pair_ms": _digits(pair_ms(metric, networks)), "set_s": seconds and _digits(seconds)}
+        print(f"{name:25s} {found[name]['pair_ms']:10.3g} ms" + (f"  {seconds:.3g} s" if seconds else ""), flush=True)
+    return found
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def main() -> None:
+    """Measure, print, and write the record where one is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=list(METRICS), default=list(METRICS), metavar="NAME")
+    parser.add_argument("--record", type=Path, help=f"write the costs here: {RECORD.relative_to(Path.cwd())}")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    reference = reference_speeds()
+    print(f"On this machine, in the same run and with one thread, {reference}.")
+    with tempfile.TemporaryDirectory() as folder, environment(CHROMALAB_WEIGHTS=folder):
+        write_all_weights(Path(folder))
+        found = measure(arguments.only)
+    if arguments.record:
+        setting = {"size_px": SIDE_PX, "threads": 1, "set_photos": SET_PHOTOS, "rounds": ROUNDS}
+        text = json.dumps({"setting": setting, "reference": reference, "metrics": found}, indent=1)
+        write_text(arguments.record, text + "\n")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()

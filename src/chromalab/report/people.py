@@ -76,7 +76,7 @@ def _scatter(axes: Axes, scores: PeopleScores, name: str) -> None:
     real = np.array([image.is_real for image in images])
     for scene, style in objective_styles(list(dict.fromkeys(scenes.tolist()))).items():
         inside = (scenes == scene) & np.isfinite(x)
-        axes.plot(x[inside], y[inside], ".", color=style.color, markersize=2.5, alpha=0.6, markeredgewidth=0)
+        axes.plot(x[inside], y[inside], ".", color=style.color, markersize=4, alpha=0.55, markeredgewidth=0)
     ringed = real & np.isfinite(x)
     axes.plot(x[ringed], y[ringed], "o", color="none", markeredgecolor=INK, markersize=4, markeredgewidth=0.5)
     row = scores.record.all[name]

@@ -255,6 +255,8 @@ def table_of(record: ComparisonRecord) -> Table:
     """Return a table with a row for each metric that was asked for, and a column for each method."""
     from rich.table import Table
 
+    from chromalab.evaluate.differences import unbeaten
+
     table = Table(title=f"{record.n_photos} photos, protocol {record.protocol}")
     table.add_column("metric")
     table.add_column("", justify="right")
@@ -264,7 +266,7 @@ def table_of(record: ComparisonRecord) -> Table:
     if single:
         for heading in ("95% interval", "truth", "photos"):
             table.add_column(heading, justify="right")
-    best = _best(record)
+    best = unbeaten(record)
     for facts in record.metrics:
         label = f"{facts.label} ({facts.unit})" if facts.unit else facts.label
         summaries = [method.metrics[facts.name] for method in record.methods]
@@ -276,16 +278,6 @@ def table_of(record: ComparisonRecord) -> Table:
         ]
         table.add_row(label, ARROWS[facts.direction], *cells, *(_beside(summaries[0]) if single else ()))
     return table
-
-
-def _best(record: ComparisonRecord) -> dict[str, list[str]]:
-    """Return the methods that no other one significantly beats, by metric, where some are beaten."""
-    beaten: dict[str, set[str]] = {}
-    for row in record.differences:
-        if row.winner is not None:
-            beaten.setdefault(row.metric, set()).add(row.first if row.winner == row.second else row.second)
-    names = [method.name for method in record.methods if not method.is_bound]
-    return {metric: [name for name in names if name not in losers] for metric, losers in beaten.items()}
 
 
 def _beside(summary: MetricSummary) -> tuple[str, str, str]:

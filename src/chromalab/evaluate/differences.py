@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from chromalab.evaluate.records import ComparisonRecord
     from chromalab.evaluate.score_table import ScoreTable
     from chromalab.metrics.facts import Direction, SetValue
     from chromalab.metrics.metric import Metric
@@ -130,3 +131,13 @@ def _winner(row: PairedDifference, p_holm: float, direction: Direction) -> str |
         return None
     first_is_higher = row.mean > 0
     return row.first if first_is_higher == (direction == "higher") else row.second
+
+
+def unbeaten(record: ComparisonRecord) -> dict[str, list[str]]:
+    """Return the methods that no other significantly beats, by metric, for metrics under which some are beaten."""
+    losers: dict[str, set[str]] = {}
+    for row in record.differences:
+        if row.winner is not None:
+            losers.setdefault(row.metric, set()).add(row.first if row.winner == row.second else row.second)
+    names = [method.name for method in record.methods if not method.is_bound]
+    return {metric: [name for name in names if name not in beaten] for metric, beaten in losers.items()}

@@ -6,12 +6,13 @@ import math
 from typing import TYPE_CHECKING
 
 from chromalab.core.files import write_text
+from chromalab.evaluate.differences import unbeaten
 from chromalab.evaluate.pictures import chosen_photos, extremes, read_shown
 from chromalab.metrics.registry import METRICS
 from chromalab.report import numbers
 from chromalab.report.error_maps import MAPS, data_uri, draw_map
 from chromalab.report.evaluation_plots import draw_distributions
-from chromalab.report.evaluation_table import differences_csv, latex_table, summary_csv, table_lines, unbeaten
+from chromalab.report.evaluation_table import differences_csv, latex_table, summary_csv, table_lines
 from chromalab.report.gallery import Gallery, GridRow, Picture, Variant
 from chromalab.report.page import environment
 from chromalab.report.style import objective_styles

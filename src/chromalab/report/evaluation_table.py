@@ -8,6 +8,7 @@ import io
 import math
 from typing import TYPE_CHECKING
 
+from chromalab.evaluate.differences import unbeaten
 from chromalab.report import numbers
 from chromalab.report.latex import escape
 
@@ -56,16 +57,6 @@ def table_lines(record: ComparisonRecord) -> dict[str, list[Line]]:
         if kept:
             lines[heading] = kept
     return lines
-
-
-def unbeaten(record: ComparisonRecord) -> dict[str, list[str]]:
-    """Return the methods that no other significantly beats, by metric, for metrics under which some are beaten."""
-    losers: dict[str, set[str]] = {}
-    for row in record.differences:
-        if row.winner is not None:
-            losers.setdefault(row.metric, set()).add(row.first if row.winner == row.second else row.second)
-    names = [method.name for method in record.methods if not method.is_bound]
-    return {metric: [name for name in names if name not in beaten] for metric, beaten in losers.items()}
 
 
 def _line(record: ComparisonRecord, facts: MetricFacts, best: Sequence[str]) -> Line:

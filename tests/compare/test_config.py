@@ -66,7 +66,9 @@ def test_an_objective_knows_the_judges_it_was_trained_on() -> None:
     first, second = resolve_objectives(config)
     assert first.formula == "l2 + 0.1*perceptual_lite0"
     assert first.perceptual == "perceptual_lite0"
-    assert set(first.judges_trained_on) == {"perceptual_lite0", "frechet_lite0"}
+    assert set(first.judges_trained_on) == {
+        *("perceptual_lite0", "color_perceptual", "frechet_lite0", "kid_lite0", "semantic_top1"),
+    }
     assert second.judges_trained_on == []
     assert second.perceptual is None
 

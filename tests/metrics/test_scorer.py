@@ -118,7 +118,7 @@ def test_lpips_is_the_distance_that_losses_use(shared: Path, no_trunks: None) ->
 @pytest.mark.usefixtures("no_trunks")
 def test_each_side_passes_a_network_once_and_the_truth_once_for_all_predictions() -> None:
     preds, target = photo_and_desaturated()
-    scorer = PhotoScorer()
+    scorer = PhotoScorer(["perceptual_lite0", "frechet_lite0", "kid_lite0"])
     trunk = cast("EfficientNetLite0", scorer.networks["efficientnet_lite0"].trunk)
     passes = 0
 

@@ -1,6 +1,6 @@
 """What every metric costs: the time of one pair of photographs, and of the comparison of two sets.
 
-    python -m benchmarks.metric_cost [--only ssim fid] [--record results/benchmarks/metric_cost.json]
+    python -m benchmarks.metric_cost [--only ssim fid] [--json results/benchmarks/metric_cost.json]
 
 One thread, pairs of 256 px, one metric at a time: nothing is shared with other metrics, as an evaluation would, so the
 sum of all is more than what all of them take together. A metric of a set has two costs: the features of a pair, and the
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
     from chromalab.metrics.metric import Metric
 
-RECORD = Path(__file__).resolve().parents[1] / "results" / "benchmarks" / "metric_cost.json"
 SIDE_PX = 256
 SET_PHOTOS = 1000
 ROUNDS = 9
@@ -110,45 +108,46 @@ def write_all_weights(folder: Path) -> None:
     """Add every trunk with random weights to the weights folder in use."""
     write_random_weights(folder)
     torch.manual_seed(0)
-    save_file(InceptionFID().state_dict(), folder / "inception.safetensors")
+    classifier = {"fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}  # a published file has it
+    save_file({**InceptionFID().state_dict(), **classifier}, folder / "inception.safetensors")
     add_weights(folder / "inception.safetensors")
 
 
 @one_torch_thread()
-def measure(names: Iterable[str]) -> dict[str, dict[str, float | None]]:
-    """Return the costs of metrics, saying each on the way."""
-    found: dict[str, dict[str, float | None]] = {}
+def measure(names: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the milliseconds of a pair and the seconds of two sets, saying each on the way."""
+    pairs: dict[str, float] = {}
+    sets: dict[str, float] = {}
     networks = Networks()
     for name in names:
         metric = METRICS[name]
-        seconds = set_s(metric) if isinstance(metric, SetMetric) else None
-        found[name] = {"pair_ms": _digits(pair_ms(metric, networks)), "set_s": seconds and _digits(seconds)}
-        print(f"{name:25s} {found[name]['pair_ms']:10.3g} ms" + (f"  {seconds:.3g} s" if seconds else ""), flush=True)
-    return found
+        pairs[name] = _digits(pair_ms(metric, networks))
+        if isinstance(metric, SetMetric):
+            sets[name] = _digits(set_s(metric))
+        print(f"{name:25s} {pairs[name]:8g} ms" + (f"{sets[name]:10g} s" if name in sets else ""), flush=True)
+    return pairs, sets
 
 
 def _digits(value: float) -> float:
-    return float(f"{value:.3g}")
+    return float(f"{value:.2g}")
 
 
 def main() -> None:
     """Measure, print, and write the record where one is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=list(METRICS), default=list(METRICS), metavar="NAME")
-    parser.add_argument("--record", type=Path, help=f"write the costs here: {RECORD.relative_to(Path.cwd())}")
+    parser.add_argument("--json", type=Path, help="write the costs here")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     reference = reference_speeds()
     print(f"On this machine, in the same run and with one thread, {reference}.")
     with tempfile.TemporaryDirectory() as folder, environment(CHROMALAB_WEIGHTS=folder):
         write_all_weights(Path(folder))
-        found = measure(arguments.only)
-    if arguments.record:
-        setting = {"size_px": SIDE_PX, "threads": 1, "set_photos": SET_PHOTOS, "rounds": ROUNDS}
-        text = json.dumps({"setting": setting, "reference": reference, "metrics": found}, indent=1)
-        write_text(arguments.record, text + "\n")
+        pairs, sets = measure(arguments.only)
+    if arguments.json:
+        record = {"reference": reference, "ms": pairs, "set_s": sets}
+        write_text(arguments.json, json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     main()

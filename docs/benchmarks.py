@@ -24,6 +24,28 @@ class Timed(TypedDict):
     memory_mb: float | None
 
 
+class MetricCosts(TypedDict):
+    """The record of benchmarks/metric_cost.py."""
+
+    reference: str
+    ms: dict[str, float]
+    set_s: dict[str, float]
+
+
+def metric_costs() -> MetricCosts:
+    """Return what every metric costs: milliseconds of a pair, and seconds of 1,000 photographs against 1,000."""
+    record: MetricCosts = json.loads((RECORDS / "metric_cost.json").read_text(encoding="utf-8"))
+    return record
+
+
+def metric_cost(name: str, costs: MetricCosts) -> str:
+    """Return what a metric costs in words, a dash where nobody has measured it."""
+    if name not in costs["ms"]:
+        return "–"
+    seconds = costs["set_s"].get(name, 0.0)
+    return f"{costs['ms'][name]:g} ms" + (f", then {seconds:.1g} s" if seconds >= 0.05 else "")
+
+
 def loss_speed_page() -> str:
     """Return the page of what every loss costs, beside the same loss of other libraries."""
     record = json.loads((RECORDS / "losses.json").read_text(encoding="utf-8"))

@@ -19,8 +19,8 @@ from chromalab.metrics.registry import METRICS
 from chromalab.nets.critics import CRITICS
 from chromalab.nets.encoders import ENCODERS
 from chromalab.training.presets import PRESETS
-from docs.benchmarks import loss_speed_page
-from docs.markdown import page, table
+from docs.benchmarks import loss_speed_page, metric_cost, metric_costs
+from docs.markdown import page, prose, table
 from docs.metric_faults import faults_page
 from docs.people import people_page
 from docs.results import objectives96_page, photos96_page
@@ -94,6 +94,7 @@ def _preset(name: str, preset: Preset) -> str:
 
 def metrics_page() -> str:
     """Return the page of all metrics."""
+    costs = metric_costs()
     better = {"lower": "lower", "higher": "higher", "closer": "closer to the truth's own value"}
     rows = [
         (
@@ -104,8 +105,9 @@ def metrics_page() -> str:
             better[metric.direction],
             "each photo" if metric.per_photo else "the set",
             _NEEDS[metric.reference] + (f", `{metric.network}`" if metric.network else ""),
+            metric_cost(name, costs),
             f"`{metric.formula}`",
-            metric.source + (f". {metric.note}" if metric.note else ""),
+            prose(metric.source + (f". {metric.note}" if metric.note else "")),
         )
         for name, metric in METRICS.items()
     ]
@@ -113,8 +115,11 @@ def metrics_page() -> str:
         "Metrics",
         "All are taken on 8-bit sRGB divided by 255; the size is the [protocol](protocols.md)'s, their own by default. "
         "[What they mean and what they can't see](../metrics.md); [what they say of typical "
-        "faults](metric_faults.md); [how far they follow people](people.md).",
-        table(("name", "label", "unit", "range", "better", "of", "needs", "formula", "source and notes"), rows),
+        "faults](metric_faults.md); [how far they follow people](people.md). *Cost*: a pair of 256 px on one core, "
+        "each metric alone, and for sets besides it the comparison of 1,000 photographs with 1,000, on a machine where "
+        f"with one thread {costs['reference']}; measured by `python -m benchmarks.metric_cost`. Together metrics cost "
+        "less than their sum, for CIELAB and what networks see are computed once.",
+        table(("name", "label", "unit", "range", "better", "of", "needs", "cost", "formula", "source and notes"), rows),
     )
 
 

@@ -16,6 +16,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
+def prose(text: str) -> str:
+    """Return text in which L*, a* and b* keep their stars."""
+    return text.replace("*", "\\*")
+
+
 def page(title: str, lead: str, body: str) -> str:
     """Return a whole page."""
     parts = [f"# {title}", GENERATED, lead, body]

@@ -3,23 +3,19 @@
     python -m docs.metric_faults            measures again: results/benchmarks/metric_faults.json and the picture
 
 The photographs are built-in samples in the public domain or CC0. The page is rendered from the record, for the last
-digits of networks' values differ between machines.
+digits of networks' values differ between machines, and not every machine has every network.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.ndimage
-import skimage.color
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from PIL import Image
 
 from chromalab.core.files import write_bytes, write_text
 from chromalab.data.samples import sample_path
@@ -29,109 +25,34 @@ from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.reading import read_photo
 from chromalab.photo.resizing import resize_shortest_side
 from chromalab.report.style import INK, canvas
-from docs.markdown import page, table
+from docs.benchmarks import RECORDS
+from docs.faults import FAULTS, faulty
+from docs.markdown import page, prose, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
-    Picture = NDArray[np.float64]
+    from chromalab.metrics.metric import Metric
+
+    Values = Mapping[str, float | None]
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 SHOWN = "coffee"
 SIDE_PX = 256
-RECORD = Path(__file__).resolve().parents[1] / "results" / "benchmarks" / "metric_faults.json"
-PICTURE = Path(__file__).parent / "images" / "metric_faults.jpg"
+TRUTH = "truth"
+GREY = "grey"
+RECORD = RECORDS / "metric_faults.json"
+PICTURE = Path(__file__).resolve().parent / "images" / "metric_faults.jpg"
 
-
-def _scaled(factor: float) -> Callable[[Picture], Picture]:
-    return lambda lab: lab * [1, factor, factor]
-
-
-def _shifted(lightness: float, a: float, b: float) -> Callable[[Picture], Picture]:
-    return lambda lab: lab + np.array([lightness, a, b])
-
-
-def _hue_turned(lab: Picture) -> Picture:
-    angle = np.radians(40)
-    a, b = lab[..., 1], lab[..., 2]
-    return np.stack(
-        [lab[..., 0], a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)], axis=-1
-    )
-
-
-def _bled(lab: Picture) -> Picture:
-    return np.stack([lab[..., 0], *(scipy.ndimage.gaussian_filter(lab[..., band], 8) for band in (1, 2))], axis=-1)
-
-
-def _blotched(lab: Picture) -> Picture:
-    generator = np.random.default_rng(4)
-    wrong = lab.copy()
-    rows, columns = np.mgrid[: lab.shape[0], : lab.shape[1]]
-    for _ in range(14):
-        row, column = generator.integers(lab.shape[0]), generator.integers(lab.shape[1])
-        weight = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * 9.0**2))[..., None]
-        wrong[..., 1:] += weight * generator.normal(0, 35, size=2)
-    return wrong
-
-
-def _swapped(lab: Picture) -> Picture:
-    """Give the middle of the picture the opposite hue, as an object of another colour."""
-    wrong = lab.copy()
-    height, width = lab.shape[:2]
-    middle = np.s_[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4, 1:]
-    wrong[middle] = -wrong[middle]
-    return wrong
-
-
-def _noisy(lab: Picture) -> Picture:
-    noise = np.random.default_rng(5).normal(0, 10, size=(*lab.shape[:2], 2))
-    return np.concatenate([lab[..., :1], lab[..., 1:] + noise], axis=-1)
-
-
-def _moved(lab: Picture) -> Picture:
-    return np.concatenate([lab[..., :1], np.roll(lab[..., 1:], 4, axis=1)], axis=-1)
-
-
-FAULTS: dict[str, Callable[[Picture], Picture]] = {
-    "no colour": _scaled(0.0),
-    "half the chroma": _scaled(0.5),
-    "chroma x 1.4": _scaled(1.4),
-    "a warm cast": _shifted(0, 4, 14),
-    "hues turned by 40°": _hue_turned,
-    "the middle recoloured": _swapped,
-    "blotches": _blotched,
-    "colours bled": _bled,
-    "colours moved by 4 px": _moved,
-    "noise in the colours": _noisy,
-    "lightness changed": _shifted(4, 0, 0),
-}
-
-
-def faulty(rgb: NDArray[np.uint8], fault: Callable[[Picture], Picture]) -> NDArray[np.uint8]:
-    """Return a photograph (H, W, 3) with a fault, clipped to sRGB and rounded."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        picture: Picture = skimage.color.lab2rgb(fault(skimage.color.rgb2lab(rgb)))
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
-
-
-def with_jpeg(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a photograph after JPEG of quality 40 with halved colour resolution: no fault of a colorizer."""
-    file = io.BytesIO()
-    Image.fromarray(rgb).save(file, "JPEG", quality=40)
-    return np.asarray(Image.open(file).convert("RGB"))
+HARDLY = 0.05
+"""What is below this share of the measure of comparison, a metric hardly notices."""
 
 
 def photographs() -> dict[str, NDArray[np.uint8]]:
     """Return the sample photographs at 256 px."""
     return {name: resize_shortest_side(read_photo(sample_path(name)).rgb, SIDE_PX) for name in PHOTOS}
-
-
-def versions(rgb: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
-    """Return a photograph with every fault."""
-    return {**{name: faulty(rgb, fault) for name, fault in FAULTS.items()}, "JPEG, quality 40": with_jpeg(rgb)}
 
 
 def measure() -> dict[str, dict[str, float]]:
@@ -140,7 +61,8 @@ def measure() -> dict[str, dict[str, float]]:
     sums: dict[str, dict[str, float]] = {}
     for rgb in photographs().values():
         target = scorer.view(_tensor(rgb))
-        for fault, picture in {**versions(rgb), "truth": rgb}.items():
+        pictures = {**{name: faulty(rgb, name) for name in FAULTS}, TRUTH: rgb}
+        for fault, picture in pictures.items():
             row = sums.setdefault(fault, {})
             for name, value in scorer.score(_tensor(picture), target).items():
                 row[name] = row.get(name, 0.0) + float(value) / len(PHOTOS)
@@ -153,76 +75,133 @@ def _tensor(rgb: NDArray[np.uint8]) -> torch.Tensor:
 
 def faults_page() -> str:
     """Return the page, from the committed record."""
+    return page("What metrics say of typical faults", "", "\n\n".join(_parts(read_record())))
+
+
+def read_record() -> dict[str, dict[str, float | None]]:
+    """Return the measured values: fault or `truth` -> metric -> value, None where PSNR is infinite."""
     rows: dict[str, dict[str, float | None]] = json.loads(RECORD.read_text(encoding="utf-8"))
-    faults = [name for name in rows if name != "truth"]
-    names = [name for name in METRICS if name in rows[faults[0]]]
-    picture = (
-        "![One photograph with every fault](../images/metric_faults.jpg)\n\n"
-        "Made in CIELAB with the lightness kept, but for the last two."
+    return rows
+
+
+def _parts(rows: Mapping[str, Values]) -> Iterator[str]:
+    measured = [metric for name, metric in METRICS.items() if name in rows[TRUTH]]
+    yield (
+        f"Thirteen faults were made in CIELAB, put on four sample photographs of {SIDE_PX} px, and every "
+        "metric of single photographs was taken of them: what it calls bad, and what it hardly notices, is easier seen "
+        "than derived. How to read the metrics themselves is told in [the review](../metrics.md)."
     )
-    lead = (
-        "Means over four sample photographs of 256 px. Bold: what the metric calls worst. *Struck out*: what it hardly "
-        "notices, less than a tenth of its worst. Metrics that are better closer to the photographs' own value are "
-        "judged by the distance from it; that value stands in the last column."
+    yield "![One photograph with every fault](../images/metric_faults.jpg)"
+    yield table(("fault", "what was done"), [(name, prose(fault.description)) for name, fault in FAULTS.items()])
+    yield (
+        "Lightness is kept but for the last three, as far as the gamut allows: stronger and turned colours that sRGB "
+        "does not hold are clipped, which changes it a little."
     )
-    parts = (
-        picture,
-        lead,
-        table(("metric", *faults, "photos' own"), [_row(name, rows, faults) for name in names]),
+    errors = [metric for metric in measured if not _is_property(metric)]
+    yield (
+        "## Errors, with grey as 1\n\nHow far each fault is from the truth, divided by how far the grey photograph is. "
+        "**Bold**: worse than no colour at all. A dot: below 0.05. Similarities count as 1 minus their value, decibels "
+        "as the root of the error that they stand for."
     )
-    return page("What metrics say of typical faults", "", "\n\n".join(parts))
+    yield table(("metric", *FAULTS), [_shares(metric, rows, _gap(metric, rows, GREY)) for metric in errors])
+    properties = [metric for metric in measured if _is_property(metric)]
+    yield (
+        "## Properties and lightness, with the worst as 1\n\nFor these grey is no measure. How far each fault is from "
+        "the photographs' own value, divided by how far the farthest is (**bold**)."
+    )
+    yield table(("metric", *FAULTS), [_shares(metric, rows, _worst(metric, rows)) for metric in properties])
+    yield "## In one line each\n\nWorst first; hardly noticed is what is below 0.05 of the metric's worst."
+    yield table(("metric", "calls worst", "hardly notices"), [_line(metric, rows) for metric in measured])
+    yield "## The values"
+    head = ("metric", "better", "truth", *FAULTS)
+    yield table(head, [_values(metric, rows) for metric in measured])
+    yield _left_out(metric for name, metric in METRICS.items() if name not in rows[TRUTH])
 
 
-def _row(name: str, rows: dict[str, dict[str, float | None]], faults: list[str]) -> tuple[str, ...]:
-    direction = METRICS[name].direction
-    truth = rows["truth"][name]
-    values = {fault: rows[fault][name] for fault in faults}
-    gaps = {fault: _gap(value, truth) for fault, value in values.items()}
-    worst = max(gaps.values())
-    cells = (_cell(values[fault], gaps[fault], worst) for fault in faults)
-    return (f"`{name}`", *cells, _digits(truth) if direction == "closer" else "")
+def _is_property(metric: Metric) -> bool:
+    """Whether the grey photograph is no bad example: what is measured is no distance of colours from the truth."""
+    return metric.direction == "closer" or metric.reference == "lightness"
 
 
-def _gap(value: float | None, truth: float | None) -> float:
-    """Return how far a value is from the best, comparably within a metric; decibels are turned to errors first."""
-    if value is None:
-        return 0.0
-    if truth is None:  # PSNR: infinite for the truth
-        return float(10 ** (-value / 20))
-    return abs(value - truth)
+def _gap(metric: Metric, rows: Mapping[str, Values], fault: str) -> float:
+    """Return how far a fault is from the truth; decibels are turned to the errors that they stand for."""
+    value, truth = rows[fault][metric.name], rows[TRUTH][metric.name]
+    if truth is not None:
+        return 0.0 if value is None else abs(value - truth)
+    return 0.0 if value is None else float(10 ** (-value / 20))
 
 
-def _cell(value: float | None, gap: float, worst: float) -> str:
-    text = _digits(value)
-    if gap == worst:
-        return f"**{text}**"
-    return f"~~{text}~~" if gap < worst / 10 else text
+def _worst(metric: Metric, rows: Mapping[str, Values]) -> float:
+    return max(_gap(metric, rows, fault) for fault in FAULTS)
+
+
+def _shares(metric: Metric, rows: Mapping[str, Values], whole: float) -> tuple[str, ...]:
+    """Return a row of gaps as shares of one of them; exactly the whole is bold only where it is the worst."""
+    is_worst = whole == _worst(metric, rows)
+    return (f"`{metric.name}`", *(_share(_gap(metric, rows, fault) / whole, is_worst=is_worst) for fault in FAULTS))
+
+
+def _share(share: float, *, is_worst: bool) -> str:
+    if share < HARDLY:
+        return "·"
+    text = f"{share:.1f}" if share >= 9.95 else f"{share:.2f}"
+    return f"**{text}**" if share > 1 or (share == 1 and is_worst) else text
+
+
+def _line(metric: Metric, rows: Mapping[str, Values]) -> tuple[str, str, str]:
+    gaps = {fault: _gap(metric, rows, fault) for fault in FAULTS}
+    ordered = sorted(gaps, key=gaps.__getitem__, reverse=True)
+    unnoticed = [fault for fault in FAULTS if gaps[fault] < HARDLY * gaps[ordered[0]]]
+    return f"`{metric.name}`", ", ".join(ordered[:3]), ", ".join(unnoticed) or "–"
+
+
+def _values(metric: Metric, rows: Mapping[str, Values]) -> tuple[str, ...]:
+    better = {"lower": "↓", "higher": "↑", "closer": "≈ truth"}[metric.direction]
+    return (f"`{metric.name}`", better, *(_digits(rows[fault][metric.name]) for fault in (TRUTH, *FAULTS)))
 
 
 def _digits(value: float | None) -> str:
     return "∞" if value is None else f"{value:.3g}"
 
 
+def _left_out(metrics: Iterable[Metric]) -> str:
+    """Say which metrics have no value for four photographs."""
+    reasons: dict[str, list[str]] = {}
+    for metric in metrics:
+        reason = {
+            "set": "compare sets of photographs",
+            "frames": "looks at the frames of a video",
+            "labels": "needs the class of what is to be seen",
+        }.get(metric.reference, "looks through a network that the machine of this record had not")
+        reasons.setdefault(reason, []).append(f"`{metric.name}`")
+    told = "; ".join(f"{', '.join(names)} {reason}" for reason, names in reasons.items())
+    return f"Not in the tables: {told}." if told else "Every metric is in the tables."
+
+
 def draw() -> None:
     """Draw one photograph with every fault."""
     rgb = photographs()[SHOWN]
-    pictures = {"truth": rgb, **versions(rgb)}
-    with canvas(8.4, 4.2) as figure:
-        places = figure.subplots(3, 5).ravel()
+    pictures = {TRUTH: rgb, **{name: faulty(rgb, name) for name in FAULTS}}
+    columns = 5
+    lines = -(-len(pictures) // columns)
+    with canvas(9.0, 1.37 * lines) as figure:
+        places = figure.subplots(lines, columns).ravel()
         for axes, (name, picture) in zip(places, pictures.items(), strict=False):
-            axes.imshow(picture)
-            axes.set_title(name, fontsize=7, fontweight="normal", color=INK, loc="center", pad=3)
+            axes.imshow(picture, interpolation="lanczos")
+            axes.set_title(name, fontsize=8, fontweight="normal", color=INK, loc="center", pad=3)
         for axes in places:
             axes.set_axis_off()
         FigureCanvasAgg(figure)
+        engine: Any = figure.get_layout_engine()
+        engine.set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
         file = io.BytesIO()
-        figure.savefig(file, format="jpeg", dpi=130, pil_kwargs={"quality": 86, "optimize": True})
+        figure.savefig(file, format="jpeg", dpi=150, pil_kwargs={"quality": 88, "optimize": True})
     write_bytes(PICTURE, file.getvalue())
 
 
 def main() -> None:
     """Measure, write the record, and draw."""
-    found: dict[str, dict[str, Any]] = {
+    found = {
         fault: {name: float(f"{value:.5g}") if np.isfinite(value) else None for name, value in row.items()}
         for fault, row in measure().items()
     }

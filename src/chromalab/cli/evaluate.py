@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chromalab.cli.options import ARROWS, Device, Threads
+from chromalab.cli.options import ARROWS, Device, Threads, wide_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -227,7 +227,7 @@ def _write(
 
 
 def _tell(console: Console, record: ComparisonRecord) -> None:
-    console.print(table_of(record))
+    wide_console().print(table_of(record))
     for name, reasons in _reasons(record).items():
         console.print(f"{name}: {'; '.join(reasons)}", markup=False)
     for note in record.notes:

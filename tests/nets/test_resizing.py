@@ -27,3 +27,16 @@ def test_the_square_is_the_middle_of_the_longer_side() -> None:
     assert (centre_square(rgb, 20) == 1).all()
     assert centre_square(rgb, 40).shape == (1, 3, 40, 40)
     torch.testing.assert_close(centre_square(rgb.mT, 20), torch.ones(1, 3, 20, 20))
+
+
+@pytest.mark.parametrize("side", [224, 120, 283])
+def test_squares_of_8_bit_pictures_come_out_as_pillows(side: int) -> None:
+    rgb = chelsea()
+    ours = centre_square(torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255, side)
+    height, width = rgb.shape[:2]
+    left = (width - height) // 2
+    picture = Image.fromarray(rgb).crop((left, 0, left + height, height))
+    theirs = np.asarray(picture.resize((side, side), Image.Resampling.BICUBIC)).astype(int)
+    levels = (ours[0] * 255).round().int().permute(1, 2, 0).numpy()
+    assert np.abs(levels - theirs).max() <= 1
+    assert (levels != theirs).mean() < 1e-3

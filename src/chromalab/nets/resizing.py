@@ -27,9 +27,21 @@ def resized_as_pillow(rgb: Tensor, height: int, width: int) -> Tensor:
 
 
 def centre_square(rgb: Tensor, side_px: int) -> Tensor:
-    """Return the central square of every picture (B, C, H, W), resized to `side_px`, clipped to [0, 1]."""
+    """Return the central square of every picture at another size, as Pillow makes it of 8-bit pictures.
+
+    Pillow goes through rows first, then through columns, and rounds to 8 bits after each.
+
+    Args:
+        rgb: (B, C, H, W) in [0, 1], of 256 levels.
+        side_px: side afterwards.
+
+    Returns:
+        (B, C, side_px, side_px) in [0, 1], of 256 levels.
+    """
     height, width = rgb.shape[-2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     square = rgb[..., top : top + side, left : left + side]
-    return resized_as_pillow(square, side_px, side_px).clamp(0, 1)
+    for size in ((side, side_px), (side_px, side_px)):
+        square = (resized_as_pillow(square, *size).clamp(0, 1) * 255).round() / 255
+    return square

@@ -68,6 +68,14 @@ def test_most_metrics_says_what_it_counted() -> None:
     assert len(row.evidence) == 5 * 3
 
 
+def test_what_says_another_metric_again_has_no_vote() -> None:
+    mae = next(facts for facts in FACTS if facts.name == "mae")
+    facts = [*FACTS, mae.model_copy(update={"name": "rmse", "label": "RMSE"})]
+    plan = Plan(effects={"perceptual": {**only("mae"), "rmse": BETTER["mae"]}}, facts=facts)
+    (row,) = [row for row in analyse(make_study(plan), facts).claims if row.id == "C1"]
+    assert "under 1 of 5 metrics (mae)" in row.summary
+
+
 def test_most_metrics_uses_the_rivals_that_are_there() -> None:
     plan = Plan(objectives=("perceptual", "l1", "mine"), effects={"perceptual": BETTER})
     row = claims(plan)["C1", "lab"]

@@ -5,9 +5,10 @@ arXiv 2204.02980, C4 from its sibling, "Influence of Color Spaces for Deep Learn
 2204.02850. The thresholds are this project's:
 
 - **C1**, the perceptual objective is better under most metrics: it wins a metric where it is significantly better
-  (Holm) than each of `l1`, `l2`, `wgan_l2` in the study. Metrics with a better side count, judges that share the
-  network it was trained on do not. Supported when it wins more than half; contradicted when another of them wins more
-  than half, or when it is significantly worse than one of them under more than half.
+  (Holm) than each of `l1`, `l2`, `wgan_l2` in the study. Metrics with a better side count; judges that share the
+  network it was trained on do not, nor what says another metric again (`wins.NO_VOTE`). Supported when it wins more
+  than half; contradicted when another of them wins more than half, or when it is significantly worse than one of them
+  under more than half.
 - **C2**, `wgan_l2` and `perceptual` give more vivid colours than `l1` and `l2`: supported when each is significantly
   higher than both in colorfulness and in mean chroma, contradicted when one is significantly lower.
 - **equivalence**, the objectives make no practical difference: supported when every pair is equivalent under every

@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
 RIVALS = ("l1", "l2", "wgan_l2")
 
+NO_VOTE = ("rmse", "delta_colorfulness", "lightness_error")
+"""Metrics that don't count: the first two say again what `mse` and `colorfulness_difference` say, and lightness is what
+a colorizer is given."""
+
 
 @dataclass(frozen=True)
 class Wins:
     """Who wins which metrics in a field of objectives.
 
     Attributes:
-        metrics: the metrics that count: they have a better side, and every objective of the field has values.
+        metrics: the metrics that count: they have a better side and a vote, and all of the field have values.
         won: for each objective the metrics where it is significantly better than each other one.
         beaten: the metrics where the first of the field is significantly worse than at least one other.
         rows: the comparisons of the first of the field with each other one, oriented `first - other`.
@@ -33,10 +37,11 @@ class Wins:
 
 def count_wins(evidence: Evidence, color_space: str, field: Sequence[str], *, skip: Sequence[str] = ()) -> Wins:
     """Count the metrics that each objective of `field` wins; metrics in `skip` do not count."""
+    silent = {*skip, *NO_VOTE}
     metrics = [
         cell.facts.name
         for cell in evidence.metrics(color_space)
-        if cell.facts.direction != "closer" and cell.facts.name not in skip and set(field) <= set(cell.samples)
+        if cell.facts.direction != "closer" and cell.facts.name not in silent and set(field) <= set(cell.samples)
     ]
     winners = {metric: _winners(evidence, metric, color_space, field) for metric in metrics}
     rows = [

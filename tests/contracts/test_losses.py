@@ -53,7 +53,12 @@ def failures(
     return {check.name: check.detail for check in checks if not check.passed}
 
 
-@pytest.mark.parametrize("entry", list(LOSSES), indirect=True)
+HEAVY = {"lpips_vgg", "style", "perceptual_lite0"}
+
+
+@pytest.mark.parametrize(
+    "entry", [pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name for name in LOSSES], indirect=True
+)
 def test_every_loss_keeps_the_contract(entry: LossEntry) -> None:
     assert failures(entry) == {}
 

@@ -27,6 +27,7 @@ def no_trunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
 
 
+@pytest.mark.slow
 def test_rows_are_the_correlations_with_what_people_say(ratings: Ratings) -> None:
     scores = validate_metrics(ratings, metrics=["mae", "psnr", "chroma"], device="cpu", threads=1)
     people = [image.score for image in ratings.images]
@@ -50,6 +51,7 @@ def test_closer_to_the_truths_own_value_is_better(ratings: Ratings) -> None:
     assert faults[at["cat_grey.png"]] > faults[at["cat_half.png"]]
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_changes_nothing(ratings: Ratings) -> None:
     one, two = (validate_metrics(ratings, metrics=["ssim", "mae"], device="cpu", threads=n) for n in (1, 3))
     assert one.record == two.record

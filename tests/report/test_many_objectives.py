@@ -97,6 +97,7 @@ def test_few_objectives_need_no_squares(written: WrittenStudy) -> None:
     assert draw_duels(duel_analysis(written.analysis, 1, {}), "lab", objective_styles(NAMES)) is None
 
 
+@pytest.mark.slow
 def test_the_page_of_ten_objectives_folds_what_is_long(tmp_path: Path) -> None:
     study = write_study(tmp_path, SyntheticStudy(seeds=(0, 1), n_photos=10, n_pictured=1, formulas=TEN))
     analysis = make_analysis(tmp_path, study, n_metrics=2)

@@ -6,6 +6,8 @@ import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
+import pytest
+
 from chromalab.compare.records import Analysis, RunRecord
 from chromalab.report.colorized import write_colorized_page
 from chromalab.report.method import disagreements
@@ -115,6 +117,7 @@ def test_a_study_in_which_nothing_has_finished(tmp_path: Path) -> None:
     assert outline(paths.html).faults == []
 
 
+@pytest.mark.slow
 def test_two_spaces_with_runs_missing_and_a_damaged_record(tmp_path: Path) -> None:
     made = SyntheticStudy(
         color_spaces=("lab", "yuv"), seeds=(0, 1), n_pictured=1, logged=False, absent=("wgan_l2-yuv-s1", "l1-lab-s0")

@@ -55,6 +55,7 @@ def balanced(job: TrainingJob) -> TrainingJob:
     return TrainingJob(job.formula, job.color_space, job.seed, settings, job.runtime, job.folder)
 
 
+@pytest.mark.slow
 def test_a_balanced_training_logs_its_weights_and_goes_on_bit_for_bit(photos: PhotoSet, make_job: MakeJob) -> None:
     formula = "l2 + 0.25*perceptual_lite0"
     whole = balanced(make_job(formula, folder="whole"))

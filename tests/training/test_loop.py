@@ -65,6 +65,7 @@ def test_a_run_learns_and_leaves_what_it_promises(photos: PhotoSet, make_job: Ma
 
 
 @pytest.mark.parametrize("formula", ["l1", ADVERSARIAL, "cross_entropy + 0.1*class_kl"])
+@pytest.mark.slow
 def test_a_stopped_run_ends_bit_for_bit_like_one_that_was_not(
     photos: PhotoSet, make_job: MakeJob, formula: str
 ) -> None:

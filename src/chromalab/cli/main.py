@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from chromalab import __version__
-from chromalab.cli import compare, data, evaluate, listing, loss, metrics, train, weights
+from chromalab.cli import colorize, compare, data, evaluate, export, listing, loss, metrics, train, weights
 from chromalab.core.errors import ChromalabError
 
 app = typer.Typer(
@@ -19,7 +19,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("colorize")(colorize.colorize)
 app.command("train")(train.train)
+app.command("export")(export.export)
 app.add_typer(compare.app, name="compare")
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(metrics.app, name="metrics")

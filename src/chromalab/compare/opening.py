@@ -97,9 +97,9 @@ def _study_record(
         note=config.note,
         config=without_paths(config).model_dump(mode="json"),
         config_sha256=settings_sha256(
-            deciding,
+            deciding | {"training": config.training.deciding()},
             formulas,
-            {name: training.model_dump(mode="json") for name, training in own.items()},
+            {name: training.deciding() for name, training in own.items()},
             photos.record.data_sha256,
             split,
             code,
@@ -129,6 +129,11 @@ def spread(names: list[str], count: int) -> list[str]:
 
 
 def without_paths(config: StudyConfig) -> StudyConfig:
-    """Return the configuration with the folder's name alone: where it lies on a machine is nobody's business."""
-    data = config.data.model_copy(update={"source": Path(config.data.source).name})
-    return config.model_copy(update={"data": data})
+    """Return the configuration with names of folders and files alone: where they lie is nobody's business."""
+    exclude = [f"@{Path(entry[1:]).name}" if entry.startswith("@") else entry for entry in config.data.exclude]
+    data = config.data.model_copy(update={"source": Path(config.data.source).name, "exclude": exclude})
+    network = config.training.network
+    if network.start is not None:
+        network = network.model_copy(update={"start": Path(network.start).name})
+    training = config.training.model_copy(update={"network": network})
+    return config.model_copy(update={"data": data, "training": training})

@@ -30,7 +30,7 @@ CLASSES = 1000
 
 _STEM_CHANNELS = 32
 _HEAD_CHANNELS = 1280
-_TAP_BLOCKS = (0, 2, 4, 10, 15)
+TAP_BLOCKS = (0, 2, 4, 10, 15)
 
 
 class _Stage(NamedTuple):
@@ -83,7 +83,7 @@ class EfficientNetLite0(nn.Module):
         taps = []
         for index, block in enumerate(self.blocks):
             x = block(x)
-            if index in _TAP_BLOCKS:
+            if index in TAP_BLOCKS:
                 taps.append(x)
         first, second, third, fourth, fifth = taps
         return first, second, third, fourth, fifth

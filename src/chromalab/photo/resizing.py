@@ -68,10 +68,17 @@ def resize_image(image: Any, height_px: int, width_px: int) -> Any:
     """Scale an 8-bit libvips image to `height_px` by `width_px`; the result is 8-bit too."""
     if (image.height, image.width) == (height_px, width_px):
         return image
-    reduced = image.cast("float").resize(
+    return resize_planes(image.cast("float"), height_px, width_px).rint().cast("uchar")
+
+
+def resize_planes(image: Any, height_px: int, width_px: int) -> Any:
+    """Scale a libvips image of floating point to `height_px` by `width_px`: Lanczos down, Catmull-Rom up."""
+    if (image.height, image.width) == (height_px, width_px):
+        return image
+    reduced = image.resize(
         min(1.0, width_px / image.width), vscale=min(1.0, height_px / image.height), kernel="lanczos3", gap=FILTER_GAP
     )
-    return _enlarge(reduced, height_px, width_px).rint().cast("uchar")
+    return _enlarge(reduced, height_px, width_px)
 
 
 def _enlarge(image: Any, height_px: int, width_px: int) -> Any:

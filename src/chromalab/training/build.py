@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from chromalab.color.spaces import SPACES
-from chromalab.core.errors import ConfigError
+from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.seeds import derive_seed
 from chromalab.nets.critics import CRITICS, Critic, channels_seen
 from chromalab.nets.encoders import ENCODERS
 from chromalab.nets.unet import Colorizer, Heads, UNet
+from chromalab.training.settings import start_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from torch import nn
+    from torch import Tensor, nn
 
     from chromalab.training.settings import CriticSettings, NetworkSettings
 
@@ -59,7 +63,29 @@ def build_colorizer(
     if heads.bins and space.name != "lab":
         raise ConfigError(f"the ab bins are bins of CIELAB: train in the space lab, not in {space.name}")
     encoder = ENCODERS[settings.encoder].build(settings.width, settings.pretrained, generator)
-    return Colorizer(UNet(encoder, space.channels, generator, heads), space), encoder.start
+    colorizer = Colorizer(UNet(encoder, space.channels, generator, heads), space)
+    if settings.start is None:
+        return colorizer, encoder.start
+    return colorizer, _start_from(Path(settings.start), colorizer)
+
+
+def _start_from(path: Path, colorizer: Colorizer) -> str:
+    """Load what fits of an earlier training's weights, and say so; what a new head needs keeps its random start."""
+    digest = start_sha256(str(path))
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UsageError(f"the weights to start from can't be read: {path}: {error}") from error
+    own = colorizer.state_dict()
+    fitting = {key: value.to(own[key].dtype) for key, value in tensors.items() if _fits(own.get(key), value)}
+    if not fitting:
+        raise UsageError(f"{path}: none of its {len(tensors)} tensors fits the network of these settings")
+    colorizer.load_state_dict(own | fitting)
+    return f"{path.name} (SHA-256 {digest[:12]}; {len(fitting)} of {len(own)} tensors)"
+
+
+def _fits(own: Tensor | None, value: Tensor) -> bool:
+    return own is not None and own.shape == value.shape
 
 
 def build_critic(settings: CriticSettings, color_space: str, seed: int) -> Critic:

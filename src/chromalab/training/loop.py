@@ -68,7 +68,8 @@ class TrainingJob:
     def sha256(self, photos: PhotoSet) -> str:
         """Return the hash of everything that decides the result of this run on `photos`."""
         prior = None if self.prior is None else sha256_bytes(self.prior.tobytes())
-        return settings_sha256(self.formula, self.color_space, self.seed, self.settings, photos.data_sha256, prior)
+        settings = self.settings.deciding()
+        return settings_sha256(self.formula, self.color_space, self.seed, settings, photos.data_sha256, prior)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from chromalab.core.errors import UsageError
+from chromalab.core.hashing import sha256_file
 from chromalab.core.records import Record
 
 
@@ -21,12 +24,24 @@ class NetworkSettings(Record):
         width: multiplies the encoder's channels (vgg16 only).
         color_from: where the colour of a pixel comes from: `head`, a regression; `bins`, the annealed mean of the
             distribution over ab bins; `auto`: the bins where the objective has a term over them, else the head.
+        start: a `model.safetensors` of an earlier training, of which every tensor that fits by name and shape is the
+            initial weight here; None starts the decoder from random weights.
     """
 
     encoder: str = "efficientnet_lite0"
     pretrained: bool = True
     width: float = Field(default=1.0, gt=0, le=4)
     color_from: Literal["auto", "head", "bins"] = "auto"
+    start: str | None = None
+
+    def deciding(self) -> dict[str, object]:
+        """Return what decides the network: instead of the path of `start`, which may change, the hash of the file.
+
+        Raises:
+            UsageError: the file is missing.
+        """
+        plain = self.model_dump(mode="json", exclude={"start"})
+        return plain if self.start is None else plain | {"start": start_sha256(self.start)}
 
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -111,6 +126,10 @@ class TrainingSettings(Record):
     critic: CriticSettings = CriticSettings()
     balance: bool = False
 
+    def deciding(self) -> dict[str, object]:
+        """Return the settings as plain data without paths, to be hashed."""
+        return self.model_dump(mode="json", exclude={"network"}) | {"network": self.network.deciding()}
+
     @property
     def steps(self) -> int:
         """Number of generator updates."""
@@ -144,6 +163,18 @@ class RuntimeSettings(Record):
         """Return whether `step` of `steps` gets a row; the last one always does."""
         every = self.log_every or max(1, min(50, steps // 20))
         return step % every == 0 or step + 1 == steps
+
+
+def start_sha256(path: str) -> str:
+    """Return the SHA-256 of a file of weights to start from.
+
+    Raises:
+        UsageError: it can't be read.
+    """
+    try:
+        return sha256_file(Path(path))
+    except OSError as error:
+        raise UsageError(f"the weights to start from can't be read: {path}: {error.strerror}") from error
 
 
 def settings_sha256(*parts: object) -> str:

@@ -1,0 +1,160 @@
+"""A colorizer in ONNX Runtime: grey levels of a small copy in, chroma out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+
+from chromalab.color.lab import decode_srgb, lightness_of, rgb_to_lab
+from chromalab.core.errors import UsageError
+from chromalab.photo.arrays import resize_plane
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from chromalab.weights.colorizers import ColorizerFile, Numbers
+
+_GPU = "CUDAExecutionProvider"
+_CPU = "CPUExecutionProvider"
+
+
+class Predicted(NamedTuple):
+    """What a network says of a small copy.
+
+    Attributes:
+        ab: a* and b* in CIELAB units, (2, h, w).
+        logits: over the ab bins, (313, rows, columns), where the network has them.
+    """
+
+    ab: NDArray[np.float32]
+    logits: NDArray[np.float32] | None
+
+
+class Engine:
+    """A loaded colorizer; `predict` may be called from several threads at once.
+
+    Args:
+        file: which.
+        threads: processor threads of one prediction; 0 takes all.
+        device: `cpu` or `cuda`.
+
+    Raises:
+        UsageError: the file is no ONNX model, its inputs or outputs are not as its record says, or there is no such device.
+    """
+
+    def __init__(self, file: ColorizerFile, *, threads: int = 1, device: str = "cpu") -> None:
+        self.file, self.spec = file, file.spec
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Threads that wait by spinning would take the processor from the other photos' threads.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(file.path, options, providers=_providers(device))
+        except Exception as error:  # ONNX Runtime has no base class for its errors
+            raise UsageError(f"{file.path} can't be loaded as an ONNX model: {_first_line(error)}") from error
+        self._input = self._name_of_input()
+        self._outputs = self._names_of_outputs()
+
+    def _name_of_input(self) -> str:
+        names = [value.name for value in self._session.get_inputs()]
+        wanted = self.spec.input.name
+        rest = [name for name in names if name not in self.spec.input.zeros]
+        missing = [name for name in self.spec.input.zeros if name not in names]
+        if missing or (wanted is not None and wanted not in names) or (wanted is None and len(rest) != 1):
+            said = wanted if wanted is not None and wanted not in names else ", ".join(missing) or "one input beside `zeros`"
+            raise UsageError(f"{self.file.path} has the inputs {', '.join(names)}, and its record asks for {said}")
+        return wanted or rest[0]
+
+    def _names_of_outputs(self) -> list[str]:
+        names = [value.name for value in self._session.get_outputs()]
+        bins = self.spec.output.bins
+        color = self.spec.output.name or next((name for name in names if name != bins), None)
+        wanted = [name for name in (color, bins) if name is not None]
+        if color is None or not set(wanted) <= set(names):
+            raise UsageError(f"{self.file.path} has the outputs {', '.join(names)}, and its record asks for {', '.join(wanted)}")
+        return wanted
+
+    @property
+    def gives_bins(self) -> bool:
+        """Whether the network gives a distribution over colours."""
+        return self.spec.output.bins is not None
+
+    def predict(self, levels: NDArray[np.float32], factor: float = 1.0) -> Predicted:
+        """Return chroma for a small copy.
+
+        Args:
+            levels: grey levels, 0 to 255, upright, at least about as large as the network wants, (h, w).
+            factor: how many times larger than its record says the network sees the picture.
+
+        Raises:
+            UsageError: the network does not take or give what its record says.
+        """
+        height, width = self.spec.size.size(*levels.shape, factor)
+        small = np.clip(resize_plane(levels, height, width), 0, 255)
+        feed = {self._input: self._content(small)}
+        for name, channels in self.spec.input.zeros.items():
+            feed[name] = np.zeros((1, channels, height, width), dtype=np.float32)
+        try:
+            given = self._session.run(self._outputs, feed)
+        except Exception as error:
+            raise UsageError(f"{self.file.path} does not run as its record says: {_first_line(error)}") from error
+        ab = self._chroma(np.asarray(given[0][0], dtype=np.float32))
+        logits = np.asarray(given[1][0], dtype=np.float32) if len(given) > 1 else None
+        return Predicted(self._weighed(ab, small), logits)
+
+    def _content(self, levels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the network's input: for a grey picture luma is the grey value itself."""
+        spec = self.spec.input
+        value = levels / np.float32(255)
+        if spec.content == "lightness":
+            value = np.asarray(lightness_of(decode_srgb(value)), dtype=np.float32)
+        planes = np.repeat(value[None], spec.channels, axis=0)
+        return np.asarray(planes * _column(spec.scale) + _column(spec.offset), dtype=np.float32)[None]
+
+    def _chroma(self, output: NDArray[np.float32]) -> NDArray[np.float32]:
+        spec = self.spec.output
+        channels = 2 if spec.content == "ab" else 3
+        if output.ndim != 3 or output.shape[0] != channels:
+            raise UsageError(f"{self.file.path} gives {output.shape}, and its record promises {channels} channels ({spec.content})")
+        if not np.isfinite(output).all():
+            raise UsageError(f"{self.file.path} gave values that are no numbers")
+        output = output * _column(spec.scale) + _column(spec.offset)
+        if spec.content == "ab":
+            return np.asarray(output, dtype=np.float32)
+        lab = rgb_to_lab(np.clip(output, 0, 1).transpose(1, 2, 0))
+        return np.asarray(lab[..., 1:].transpose(2, 0, 1), dtype=np.float32)
+
+    def _weighed(self, ab: NDArray[np.float32], levels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Multiply chroma with the factor of its lightness."""
+        if not self.spec.chroma_by_lightness:
+            return ab
+        places, factors = zip(*self.spec.chroma_by_lightness, strict=True)
+        lightness = lightness_of(decode_srgb(resize_plane(levels, *ab.shape[1:]) / 255))
+        return np.asarray(ab * np.interp(lightness, places, factors), dtype=np.float32)
+
+
+def _column(numbers: Numbers) -> NDArray[np.float32]:
+    return np.asarray(numbers, dtype=np.float32).reshape(-1, 1, 1)
+
+
+def _providers(device: str) -> list[str]:
+    if device not in {"cpu", "cuda"}:
+        raise UsageError(f"unknown device '{device}': cpu or cuda")
+    if device == "cpu":
+        return [_CPU]
+    if _GPU not in onnxruntime.get_available_providers():
+        raise UsageError("this ONNX Runtime has no CUDA: pip install onnxruntime-gpu in place of onnxruntime, or --device cpu")
+    return [_GPU, _CPU]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def describe(engine: Engine) -> dict[str, Any]:
+    """Return what a record of an output says of the model."""
+    return {"name": engine.spec.name, "sha256": engine.file.sha256}

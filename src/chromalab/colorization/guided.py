@@ -1,0 +1,144 @@
+"""Chroma of a small copy brought to full size, following the photo's own edges.
+
+The guided filter (He, Sun, Tang: *Guided Image Filtering*, 2013) explains chroma in every window as a linear function of
+the grey level; its coefficients vary slowly, so they are computed on a small copy and only they are enlarged (He, Sun:
+*Fast Guided Filter*, 2015, arXiv:1505.00996). At full size a chroma plane is then coefficient times level plus offset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.ndimage import uniform_filter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+EPSILON = 0.0016
+"""Variance of the guide (in units of its range, squared) below which a difference is texture or grain, not an edge."""
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """What makes chroma of a grey level: chroma = slope * level + offset, for a* and b*; each (2, h, w)."""
+
+    slope: NDArray[np.float32]
+    offset: NDArray[np.float32]
+
+
+def fit(guide: NDArray[np.float32], chroma: NDArray[np.float32], radius: int, epsilon: float = EPSILON) -> Coefficients:
+    """Return the guided filter's coefficients.
+
+    Args:
+        guide: grey levels, 0 to 255, (h, w).
+        chroma: a* and b* at the same size, (2, h, w).
+        radius: half the side of the windows, in pixels.
+        epsilon: He et al.'s regularisation, of a guide in 0 to 1.
+    """
+    side = 2 * radius + 1
+
+    def mean(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(uniform_filter(plane, side, mode="nearest"), dtype=np.float32)
+
+    level = guide / np.float32(255)
+    mean_level = mean(level)
+    variance = mean(level * level) - mean_level * mean_level
+    slopes, offsets = [], []
+    for plane in chroma:
+        mean_plane = mean(plane)
+        slope = (mean(level * plane) - mean_level * mean_plane) / (variance + epsilon)
+        slopes.append(mean(slope) / np.float32(255))
+        offsets.append(mean(mean_plane - slope * mean_level))
+    return Coefficients(np.stack(slopes), np.stack(offsets))
+
+
+class Enlarged:
+    """Chroma at full size, made in strips from the coefficients of a small copy.
+
+    Args:
+        coefficients: of the small copy.
+        height: rows of the photo.
+        width: columns of the photo.
+    """
+
+    def __init__(self, coefficients: Coefficients, height: int, width: int) -> None:
+        planes = np.concatenate([coefficients.slope, coefficients.offset])
+        self._low = _across(planes, width)
+        self._rows, self._shares = _between(planes.shape[1], height)
+
+    def strips(
+        self, first: int, last: int, level_of: Callable[[int, int], NDArray[np.float32]]
+    ) -> Iterator[tuple[int, int, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]:
+        """Give chroma of rows `first` to `last`, in runs that lie between the same two rows of the small copy.
+
+        Buffers are filled anew for each run: fresh memory would cost more than what is computed in it.
+
+        Args:
+            first: the first row.
+            last: the row after the last.
+            level_of: gives the grey levels, 0 to 255, of rows of the photo, (n, W).
+
+        Yields:
+            first row of the run and the row after its last; levels, a* and b*, (n, W) each, good until the next run.
+        """
+        breaks = (np.flatnonzero(np.diff(self._rows[first:last])) + first + 1).tolist()
+        runs = list(zip([first, *breaks], [*breaks, last], strict=True))
+        room = np.empty((3, max(stop - start for start, stop in runs), self._low.shape[2]), dtype=np.float32)
+        for start, stop in runs:
+            level = level_of(start, stop)
+            a, b, spare = room[:, : stop - start]
+            self._chroma(0, start, stop, level, a, spare)
+            self._chroma(1, start, stop, level, b, spare)
+            yield start, stop, level, a, b
+
+    def _chroma(
+        self,
+        plane: int,
+        start: int,
+        stop: int,
+        level: NDArray[np.float32],
+        out: NDArray[np.float32],
+        spare: NDArray[np.float32],
+    ) -> None:
+        """Write slope * level + offset to `out`, both interpolated between two rows of the small copy."""
+        upper = self._rows[start]
+        lower = min(upper + 1, self._low.shape[1] - 1)
+        share = self._shares[start:stop, None]
+        for part, target in ((plane, out), (plane + 2, spare)):
+            np.multiply(self._low[part, lower] - self._low[part, upper], share, out=target)
+            target += self._low[part, upper]
+        out *= level
+        out += spare
+
+
+def _between(count: int, full: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return for each of `full` places the lower neighbour among `count`, and the share of the upper one.
+
+    Centres of pixels are mapped in proportion.
+    """
+    place = np.clip((np.arange(full) + 0.5) * (count / full) - 0.5, 0, count - 1)
+    lower = np.minimum(place.astype(np.intp), max(0, count - 2))
+    return lower, (place - lower).astype(np.float32)
+
+
+def _across(planes: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    left, share = _between(planes.shape[2], width)
+    right = np.minimum(left + 1, planes.shape[2] - 1)
+    low = planes[..., left]
+    step = planes[..., right]
+    step -= low
+    step *= share
+    low += step
+    return low
+
+
+def enlarge(planes: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Scale planes (C, h, w) up or down to (C, height, width), linearly between pixel centres."""
+    wide = _across(planes, width)
+    upper, share = _between(planes.shape[1], height)
+    lower = np.minimum(upper + 1, planes.shape[1] - 1)
+    return wide[:, upper] + (wide[:, lower] - wide[:, upper]) * share[:, None]

@@ -1,0 +1,228 @@
+"""Colours that somebody knows: given at points or in regions, carried on along the photo's own edges.
+
+As in Levin, Lischinski, Weiss: *Colorization using Optimization* (SIGGRAPH 2004), neighbours of similar lightness get
+similar colour. What is carried here is not the colour itself but how far each hint applies, so that elsewhere the
+network's colours stay; it is 1 at the hint, and falls off with the distance, slowly within a plain object and at once
+across an edge.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+from scipy.sparse import csc_matrix, diags
+from scipy.sparse.linalg import splu
+
+from chromalab.color.lab import rgb_to_lab
+from chromalab.core.errors import ConfigError
+from chromalab.core.records import Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
+Place = Annotated[float, Field(ge=0)]
+
+EDGE = 8.0
+"""Grey levels (of 255) between neighbours at which they hold together 1 / e as much as equal ones."""
+
+REACH_PX = 60.0
+"""Pixels of the small copy over which a hint falls to 1 / e where nothing is in its way."""
+
+_WEAKEST = 1e-5
+_POINT = re.compile(r"^\s*([\d.]+)(%?)\s*,\s*([\d.]+)(%?)\s*(?:,\s*([\d.]+)(%?)\s*,\s*([\d.]+)(%?)\s*)?=\s*(#[0-9a-fA-F]{6})\s*$")
+
+
+class Hint(Record):
+    """A known colour at a point, or in a rectangle.
+
+    Attributes:
+        x: from the left, in pixels of the upright photo, or in percent of its width.
+        y: from the top, likewise.
+        width: of the rectangle to the right of x; 0 for a point.
+        height: of the rectangle downward from y; 0 for a point.
+        color: sRGB as `#rrggbb`; its hue and chroma are used, the photo's lightness stays.
+        unit: `px` or `percent`.
+    """
+
+    x: Place
+    y: Place
+    width: Place = 0.0
+    height: Place = 0.0
+    color: Color
+    unit: Literal["px", "percent"] = "px"
+
+    def box(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """Return left, top, right and lower edge as shares of a photo of this size.
+
+        Raises:
+            ConfigError: it lies outside the photo.
+        """
+        across, down = (100.0, 100.0) if self.unit == "percent" else (float(width), float(height))
+        box = (self.x / across, self.y / down, (self.x + self.width) / across, (self.y + self.height) / down)
+        if box[0] >= 1 or box[1] >= 1 or box[2] > 1 or box[3] > 1:
+            raise ConfigError(f"the hint at {self.x:g},{self.y:g} lies outside the photo of {width}x{height} px")
+        return box
+
+
+class Hints(Record):
+    """The hints of a photo, as a JSON file holds them: {"hints": [{"x": 120, "y": 80, "color": "#8a2b2b"}]}."""
+
+    hints: list[Hint] = []
+
+    @model_validator(mode="after")
+    def _check_count(self) -> Self:
+        if len(self.hints) > 500:
+            raise ValueError(f"{len(self.hints)} hints: at most 500")
+        return self
+
+
+def parse_hint(text: str) -> Hint:
+    """Return the hint of `x,y=#rrggbb` or `x,y,width,height=#rrggbb`; numbers are pixels, or with % percent.
+
+    >>> parse_hint("120,80=#8a2b2b").x
+    120.0
+
+    Raises:
+        ConfigError: the text is no hint.
+    """
+    found = _POINT.match(text)
+    if found is None:
+        raise ConfigError(f"'{text}' is no hint: expected x,y=#rrggbb or x,y,width,height=#rrggbb, as 120,80=#8a2b2b or 50%,20%=#8a2b2b")
+    x, x_unit, y, y_unit, width, width_unit, height, height_unit, color = found.groups()
+    units = {unit for unit in (x_unit, y_unit, width_unit, height_unit) if unit is not None}
+    if len(units) > 1:
+        raise ConfigError(f"'{text}': give all numbers in pixels, or all in percent")
+    try:
+        numbers = {"x": float(x), "y": float(y), "width": float(width or 0), "height": float(height or 0)}
+    except ValueError as error:
+        raise ConfigError(f"'{text}' is no hint: {error}") from error
+    return Hint.parse(numbers | {"color": color, "unit": "percent" if units == {"%"} else "px"}, origin=f"the hint '{text}'")
+
+
+def load_hints(path: Path) -> Hints:
+    """Read hints from a JSON file.
+
+    Raises:
+        ConfigError: it is missing or does not hold hints.
+    """
+    return Hints.load(path)
+
+
+def apply_hints(
+    levels: NDArray[np.float32], chroma: NDArray[np.float32], seeds: NDArray[np.intp], colors: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return chroma with the known colours, each carried on along edges.
+
+    Args:
+        levels: grey levels of the small copy, 0 to 255, (h, w).
+        chroma: the network's a* and b*, (2, h, w).
+        seeds: number of the hint at each pixel, -1 where there is none, (h, w).
+        colors: a* and b* of each hint, (K, 2).
+    """
+    system = _system(levels)
+    fixed = (seeds >= 0).reshape(-1)
+    if not fixed.any():
+        return chroma
+    distinct, group = np.unique(colors, axis=0, return_inverse=True)
+    member = np.full(seeds.size, -1)
+    member[fixed] = group.reshape(-1)[seeds.reshape(-1)[fixed]]
+    free = np.flatnonzero(~fixed)
+    solver = splu(csc_matrix(system[free][:, free]))
+    known = system[free][:, np.flatnonzero(fixed)]
+    result = chroma.astype(np.float64).reshape(2, -1)
+    total = np.zeros(seeds.size)
+    pull = np.zeros_like(result)
+    for index, color in enumerate(distinct):
+        extent = np.zeros(seeds.size)
+        extent[member == index] = 1
+        extent[free] = np.clip(solver.solve(-known @ extent[fixed]), 0, 1)
+        total += extent
+        pull += extent * color[:, None]
+    # At a seed the hint alone counts; by the maximum principle the extents never sum to more than 1.
+    mixed = result * np.maximum(0, 1 - total) + pull / np.maximum(1, total)
+    return np.asarray(mixed.reshape(chroma.shape), dtype=np.float32)
+
+
+def _system(levels: NDArray[np.float32]) -> csc_matrix:
+    """Return the screened Laplacian of the pixels' neighbourhoods."""
+    height, width = levels.shape
+    number = np.arange(height * width).reshape(height, width)
+    flat = levels.reshape(-1).astype(np.float64)
+    rows, columns, weights = [], [], []
+    for here, there in ((number[:, :-1], number[:, 1:]), (number[:-1], number[1:])):
+        step = flat[here.reshape(-1)] - flat[there.reshape(-1)]
+        weight = np.maximum(np.exp(-((step / EDGE) ** 2)), _WEAKEST)
+        rows += [here.reshape(-1), there.reshape(-1)]
+        columns += [there.reshape(-1), here.reshape(-1)]
+        weights += [weight, weight]
+    size = height * width
+    links = csc_matrix((np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), shape=(size, size))
+    degree = np.asarray(links.sum(axis=1)).reshape(-1)
+    return csc_matrix(diags(degree + 1 / REACH_PX**2) - links)
+
+
+def seeds_of(hints: list[Hint], photo: tuple[int, int], small: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return where on a small copy the hints stand, and their chroma.
+
+    Args:
+        hints: the hints; of several at one place the last counts.
+        photo: height and width of the upright photo.
+        small: height and width of the small copy.
+
+    Raises:
+        ConfigError: a hint lies outside the photo.
+    """
+    seeds = np.full(small, -1, dtype=np.intp)
+    height, width = small
+    for number, hint in enumerate(hints):
+        left, top, right, lower = hint.box(*photo)
+        rows = slice(min(int(top * height), height - 1), max(int(np.ceil(lower * height)), int(top * height) + 1))
+        columns = slice(min(int(left * width), width - 1), max(int(np.ceil(right * width)), int(left * width) + 1))
+        seeds[rows, columns] = number
+    return seeds, np.array([color_ab(hint.color) for hint in hints], dtype=np.float32).reshape(-1, 2)
+
+
+def color_ab(color: str) -> tuple[float, float]:
+    """Return a* and b* of `#rrggbb`.
+
+    >>> [round(value, 1) for value in color_ab("#ff0000")]
+    [80.1, 67.2]
+    """
+    rgb = np.array([int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    lab = rgb_to_lab(rgb)
+    return float(lab[1]), float(lab[2])
+
+
+def overlay_seeds(rgba: NDArray[np.uint8], small: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return hints painted on a transparent picture of the photo's size, as `seeds_of` does: where it is opaque.
+
+    Raises:
+        ConfigError: nothing on it is opaque, or it has no transparency.
+    """
+    height, width = small
+    rows = ((np.arange(height) + 0.5) * rgba.shape[0] / height).astype(np.intp)
+    columns = ((np.arange(width) + 0.5) * rgba.shape[1] / width).astype(np.intp)
+    # A thin stroke can fall between the pixels of the small copy: every opaque pixel marks the one that it falls into.
+    opaque = np.argwhere(rgba[..., 3] >= 128)
+    if not len(opaque) or len(opaque) == rgba[..., 3].size:
+        raise ConfigError("the picture with hints has to be transparent except where a colour is known")
+    picture = rgba[rows][:, columns]
+    seeds = np.full(small, -1, dtype=np.intp)
+    places = (opaque * np.array(small) // np.array(rgba.shape[:2])).astype(np.intp)
+    codes = rgba[opaque[:, 0], opaque[:, 1], :3].astype(np.intp) @ np.array([65536, 256, 1])
+    whole = picture[..., 3] >= 128
+    flat = np.full(small, -1, dtype=np.intp)
+    flat[places[:, 0], places[:, 1]] = codes
+    flat[whole] = picture[whole][:, :3].astype(np.intp) @ np.array([65536, 256, 1])
+    distinct, index = np.unique(flat[flat >= 0], return_inverse=True)
+    if len(distinct) > 500:
+        raise ConfigError(f"the picture with hints has {len(distinct)} colours: paint with at most 500, without soft brushes")
+    seeds[flat >= 0] = index
+    rgb = np.stack([distinct >> 16, distinct >> 8 & 255, distinct & 255], axis=-1) / 255
+    return seeds, np.asarray(rgb_to_lab(rgb)[:, 1:], dtype=np.float32)

@@ -1,0 +1,158 @@
+"""Which photos become which files."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chromalab.core.errors import UsageError
+from chromalab.photo.listing import PHOTO_SUFFIXES, list_photos
+from chromalab.photo.saving import SUFFIXES, file_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+KEPT = ".chromalab"
+"""The folder inside the output folder with what a batch remembers."""
+
+READABLE = PHOTO_SUFFIXES | {".avif", ".heic", ".heif"}
+"""Endings of the files in a folder that are taken for photographs."""
+
+_FALLBACK = ".png"
+_URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A photo and what it becomes.
+
+    Attributes:
+        source: the photo.
+        output: the file to write.
+        name: the output's path relative to the output folder, with slashes.
+    """
+
+    source: Path
+    output: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that one command is to do.
+
+    Attributes:
+        items: photos and outputs, in order.
+        folder: the output folder, or None where one photo becomes exactly one named file.
+    """
+
+    items: list[Item]
+    folder: Path | None
+
+
+def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> Plan:
+    """Return what is to be done.
+
+    One photo and an `out` that ends like a picture: exactly that file. Otherwise `out` is a folder; photos named
+    themselves keep their names, those found in a folder keep their paths below it.
+
+    Args:
+        inputs: files, folders (searched through) and patterns.
+        out: a file or a folder; with a slash at its end always a folder.
+        suffix: ending of all outputs, as `.png`; None keeps each photo's own, where it can be written.
+
+    Raises:
+        UsageError: a URL, something missing, no photos, or two photos that would become one file.
+    """
+    folder = Path(out)
+    named = not out.endswith(("/", os.sep)) and folder.suffix.lower() in SUFFIXES and not folder.is_dir()
+    if suffix is not None:
+        file_kind(Path("x" + suffix))
+    pairs = list(_found(inputs, folder))
+    if named:
+        if len(pairs) != 1:
+            raise UsageError(f"{out} names one file, and there are {len(pairs)} photos: give a folder, as {folder.parent / 'colorized'}/")
+        file_kind(folder)
+        _refuse_itself(pairs[0][0], folder)
+        return Plan([Item(pairs[0][0], folder, folder.name)], None)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{out} is a file, not a folder")
+    items = [_item(source, name, folder, suffix) for source, name in pairs]
+    _refuse_collisions(items)
+    return Plan(items, folder)
+
+
+def _found(inputs: Sequence[str], out: Path) -> Iterator[tuple[Path, str]]:
+    """Give every photo once, with its name relative to the output folder."""
+    seen: set[Path] = set()
+    for text in inputs:
+        for source, name in _of_input(text, out):
+            key = source.absolute()
+            if key not in seen:
+                seen.add(key)
+                yield source, name
+
+
+def _of_input(text: str, out: Path) -> Iterator[tuple[Path, str]]:
+    if _URL.match(text):
+        raise UsageError(f"{text} is an address: photos are never fetched; save it first and give the file")
+    path = Path(text)
+    if path.is_dir():
+        inside = out.resolve()
+        for source in list_photos(path, READABLE):
+            if inside not in source.resolve().parents or inside == path.resolve():
+                yield source, source.relative_to(path).as_posix()
+    elif os.path.lexists(path):
+        yield path, path.name
+    else:
+        yield from _matching(text, out)
+
+
+def _matching(text: str, out: Path) -> Iterator[tuple[Path, str]]:
+    if not glob.has_magic(text):
+        raise UsageError(f"there is no file or folder {text}")
+    matches = sorted(glob.glob(text, recursive=True))
+    if not matches:
+        raise UsageError(f"nothing matches {text}")
+    for match in matches:
+        path = Path(match)
+        if path.is_dir():
+            continue
+        if path.suffix.lower() in READABLE and out.resolve() not in path.resolve().parents:
+            yield path, path.name
+
+
+def _item(source: Path, name: str, folder: Path, suffix: str | None) -> Item:
+    place = Path(name)
+    wanted = suffix or (place.suffix if _writable(place) else _FALLBACK)
+    name = place.with_suffix(wanted).as_posix() if wanted != place.suffix else name
+    output = folder / name
+    _refuse_itself(source, output)
+    return Item(source, output, name)
+
+
+def _writable(path: Path) -> bool:
+    try:
+        file_kind(path)
+    except UsageError:
+        return False
+    return True
+
+
+def _refuse_itself(source: Path, output: Path) -> None:
+    if output.exists() and source.exists() and output.samefile(source):
+        raise UsageError(f"{output} is the photo itself, which is never overwritten: choose another output folder")
+
+
+def _refuse_collisions(items: list[Item]) -> None:
+    seen: dict[str, Item] = {}
+    for item in items:
+        other = seen.setdefault(item.name.casefold(), item)
+        if other is not item:
+            raise UsageError(
+                f"{other.source} and {item.source} would both become {item.output}: colorize them into two folders"
+            )

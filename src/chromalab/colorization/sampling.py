@@ -1,0 +1,92 @@
+"""Plausible versions of a photo from a distribution over colours, and how sure the distribution is.
+
+Picking a bin for every pixel alone would give confetti. Here every bin gets a field of Gumbel noise that varies slowly
+over the picture and over neighbouring bins, and the bin with the largest sum of log probability and noise is taken
+(the Gumbel-max trick: at any one pixel the choice has exactly the network's probabilities; Gumbel 1954, and Maddison,
+Tarlow, Minka 2014). Slow fields make neighbours choose alike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from scipy.special import ndtr
+
+from chromalab.color.bins import BIN_CENTERS, BIN_COUNT
+from chromalab.core.seeds import derive_seed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SHARPNESS = 0.38
+"""Temperature of the annealed mean around a choice (Zhang et al. 2016), so that choices melt into each other at borders."""
+
+FIELD_SHARE = 0.35
+"""Width of the noise's features, as a share of the picture's shorter side."""
+
+BIN_REACH = 25.0
+"""CIELAB units over which the noise of bins is alike: a version is of another hue, not of another bin."""
+
+_TINY = 1e-6
+
+
+def sample_chroma(logits: NDArray[np.float32], seed: int, temperature: float = 1.0) -> NDArray[np.float32]:
+    """Return a* and b* of one plausible version, (2, rows, columns).
+
+    Args:
+        logits: over the ab bins, (313, rows, columns).
+        seed: which version; the same seed gives the same one.
+        temperature: 1 draws from the network's distribution, less stays nearer to its best guess, more strays further.
+    """
+    noise = _gumbel_fields(logits.shape[1], logits.shape[2], seed)
+    chosen = (logits - logits.max(axis=0)) / max(temperature, _TINY) + noise
+    return mean_chroma(chosen, SHARPNESS)
+
+
+def mean_chroma(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Return the annealed mean of distributions over the bins, (2, rows, columns)."""
+    share = shares(logits, temperature)
+    return np.asarray(np.tensordot(BIN_CENTERS.T.astype(np.float32), share, axes=1), dtype=np.float32)
+
+
+def shares(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
+    """Return the softmax at 1 / temperature over the bins, (313, rows, columns)."""
+    powers = np.exp((logits - logits.max(axis=0)) / np.float32(temperature))
+    return np.asarray(powers / powers.sum(axis=0), dtype=np.float32)
+
+
+def uncertainty(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the standard deviation of the distribution over colours, in CIELAB units, (rows, columns).
+
+    The root of the summed variances of a* and b*: about 10 where the network is sure, 40 where it could be anything.
+    """
+    share = shares(logits)
+    centers = BIN_CENTERS.T.astype(np.float32)
+    mean = np.tensordot(centers, share, axes=1)
+    square = np.tensordot((centers**2).sum(axis=0), share, axes=1)
+    return np.asarray(np.sqrt(np.maximum(square - (mean**2).sum(axis=0), 0)), dtype=np.float32)
+
+
+def _gumbel_fields(rows: int, columns: int, seed: int) -> NDArray[np.float32]:
+    """Return noise whose value at any one place and bin has the standard Gumbel distribution, (313, rows, columns)."""
+    generator = np.random.Generator(np.random.PCG64(derive_seed(seed, "colour version")))
+    white = generator.standard_normal((BIN_COUNT, rows, columns)).astype(np.float32)
+    sigma = FIELD_SHARE * min(rows, columns)
+    slow = gaussian_filter(white, (0, sigma, sigma), mode="wrap")
+    mixed = np.tensordot(_bin_kernel(), slow, axes=1)
+    mixed /= np.sqrt((mixed**2).mean(axis=(1, 2), keepdims=True)) + _TINY
+    # A field as wide as the picture has one value all over: then the picture's own mean square is that value's square,
+    # and its distribution would be lost. The constant part therefore is drawn apart, and both are mixed.
+    constant = _bin_kernel() @ generator.standard_normal(BIN_COUNT).astype(np.float32)
+    normal = (mixed + constant[:, None, None]) / np.float32(np.sqrt(2))
+    uniform = np.clip(ndtr(normal), _TINY, 1 - _TINY)
+    return np.asarray(-np.log(-np.log(uniform)), dtype=np.float32)
+
+
+def _bin_kernel() -> NDArray[np.float32]:
+    """Return weights that make the noise of neighbouring bins alike and keep every bin's variance at 1, (313, 313)."""
+    squared = ((BIN_CENTERS[:, None] - BIN_CENTERS) ** 2).sum(axis=-1)
+    kernel = np.exp(-squared / (2 * (BIN_REACH / 2) ** 2))
+    return np.asarray(kernel / np.sqrt((kernel**2).sum(axis=1, keepdims=True)), dtype=np.float32)

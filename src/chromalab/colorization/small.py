@@ -1,0 +1,154 @@
+"""Chroma of a small copy: the network's word, then everything that people said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from chromalab.color.lab import rgb_to_lab
+from chromalab.colorization.guided import Coefficients, enlarge, fit
+from chromalab.colorization.hints import apply_hints, seeds_of
+from chromalab.colorization.render import Tone
+from chromalab.colorization.sampling import sample_chroma
+from chromalab.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from chromalab.colorization.engine import Engine
+    from chromalab.colorization.options import Options
+
+GUIDE_PX = 384
+"""Shorter side of the small copy on which chroma follows edges; the network sees a smaller one still."""
+
+CELL_PX = 4
+"""Pixels of the network's picture within which its chroma is one colour: the stride of the bins head."""
+
+_WARM_A = 0.2
+_TONE_SMOOTHING = 8.0
+
+Seeds = tuple["NDArray[np.intp]", "NDArray[np.float32]"]
+
+
+class SmallColors(NamedTuple):
+    """A small copy in colour.
+
+    Attributes:
+        levels: grey levels, 0 to 255, (h, w).
+        chroma: a* and b* in CIELAB units, (2, h, w).
+        logits: of the network at its own size, where it gives a distribution.
+        coefficients: what makes chroma of a grey level at any size.
+    """
+
+    levels: NDArray[np.float32]
+    chroma: NDArray[np.float32]
+    logits: NDArray[np.float32] | None
+    coefficients: Coefficients
+
+
+def guide_px(engine: Engine, options: Options) -> int:
+    """Return the shorter side that a small copy should have for this model."""
+    largest = engine.spec.size.px * max(options.scales)
+    return max(GUIDE_PX, int(np.ceil(largest)))
+
+
+def small_colors(
+    engine: Engine,
+    levels: NDArray[np.float32],
+    options: Options,
+    photo: tuple[int, int],
+    overlay: Seeds | None = None,
+) -> SmallColors:
+    """Colorize a small copy.
+
+    Args:
+        engine: the network.
+        levels: grey levels of the small copy, upright, 0 to 255, (h, w).
+        options: what people want.
+        photo: height and width of the upright photo, in which hints are given.
+        overlay: hints painted on a picture, see `overlay_seeds`.
+
+    Raises:
+        UsageError: versions are asked of a network without a distribution.
+        ConfigError: a hint lies outside the photo.
+    """
+    chroma, logits, cell = _predicted(engine, levels, options)
+    chroma = adjusted(chroma, levels, options)
+    if options.hints:
+        chroma = apply_hints(levels, chroma, *seeds_of(options.hints, photo, levels.shape))
+    if overlay is not None:
+        chroma = apply_hints(levels, chroma, *overlay)
+    return SmallColors(levels, chroma, logits, fit(levels, chroma, max(2, round(cell))))
+
+
+def _predicted(
+    engine: Engine, levels: NDArray[np.float32], options: Options
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, float]:
+    """Return chroma at the small copy's size, the logits of the first scale, and the size of a cell on the copy."""
+    height, width = levels.shape
+    chroma, logits, cell = np.zeros((2, height, width), dtype=np.float32), None, 0.0
+    for number, scale in enumerate(options.scales):
+        predicted = engine.predict(levels, scale)
+        ab = predicted.ab
+        if options.sample is not None:
+            ab = _version(engine, predicted.logits, options)
+        if number == 0:
+            logits, cell = predicted.logits, CELL_PX * height / predicted.ab.shape[1]
+        chroma += enlarge(ab, height, width) / len(options.scales)
+    return chroma, logits, cell
+
+
+def _version(engine: Engine, logits: NDArray[np.float32] | None, options: Options) -> NDArray[np.float32]:
+    if logits is None:
+        raise UsageError(f"the model {engine.spec.name} gives one colour and no distribution: versions need one with bins")
+    return sample_chroma(logits, options.sample or 0, options.temperature)
+
+
+def adjusted(chroma: NDArray[np.float32], levels: NDArray[np.float32], options: Options) -> NDArray[np.float32]:
+    """Apply saturation and warmth; black and white stay what they are."""
+    result = chroma * np.float32(options.saturation)
+    if options.warmth:
+        light = levels / np.float32(255)
+        amount = np.float32(options.warmth) * 4 * light * (1 - light)
+        result = result + np.stack([_WARM_A * amount, amount])
+    return np.asarray(result, dtype=np.float32)
+
+
+def tone_of(rgb: NDArray[np.float32]) -> Tone:
+    """Return the tone of a print: the mean a* and b* of its own colours at every lightness, smoothed.
+
+    Args:
+        rgb: the photo as it is, reduced, sRGB in [0, 1], (h, w, 3).
+    """
+    lab = rgb_to_lab(rgb.reshape(-1, 3))
+    place = np.rint(rgb.reshape(-1, 3).mean(axis=1) * 255)
+    # Every level takes the mean of the pixels around it, the nearer the more; so levels that don't occur get one too.
+    distance = np.arange(256)[:, None] - np.arange(256)
+    weight = np.exp(-0.5 * (distance / _TONE_SMOOTHING) ** 2) + 1e-9
+    counts = np.bincount(place.astype(np.intp), minlength=256)
+    sums = [np.bincount(place.astype(np.intp), weights=lab[:, channel], minlength=256) for channel in (1, 2)]
+    tone = np.stack([(weight @ total) / np.maximum(weight @ counts, 1e-9) for total in sums])
+    return Tone(tone.astype(np.float32))
+
+
+def turned(plane: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    """Return planes (..., h, w) that are stored with an EXIF orientation as they are to be looked at."""
+    if orientation in {5, 6, 7, 8}:
+        plane = plane.swapaxes(-1, -2)
+    if orientation in {2, 3, 6, 7}:
+        plane = plane[..., ::-1]
+    if orientation in {3, 4, 7, 8}:
+        plane = plane[..., ::-1, :]
+    return np.ascontiguousarray(plane)
+
+
+def turned_back(plane: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    """Undo `turned`."""
+    if orientation in {3, 4, 7, 8}:
+        plane = plane[..., ::-1, :]
+    if orientation in {2, 3, 6, 7}:
+        plane = plane[..., ::-1]
+    if orientation in {5, 6, 7, 8}:
+        plane = plane.swapaxes(-1, -2)
+    return np.ascontiguousarray(plane)

@@ -1,0 +1,157 @@
+"""The grey level of every pixel, whatever the file's kind of pixels and its ICC profile.
+
+Light adds up: under a profile made of a matrix and three curves, as sRGB, Adobe RGB and nearly all profiles of scans and
+cameras are, luminance is the sum of what each channel gives alone. So three ramps through the profile tell all about it,
+and a photo needs three looks into tables instead of the colour engine. Where light does not add up, as under a profile
+of a printer, every pixel goes through the engine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from chromalab.color.lab import LUMINANCE, decode_srgb, encode_srgb, level_of, lightness_of, luminance_of
+from chromalab.photo._vips import VipsError, vips
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MAX_VALUE = {"uchar": 255, "ushort": 65535}
+_FINE = 65535
+_TOLERANCE = 0.1
+"""L* by which a sum of ramps may differ from the colour engine."""
+
+_PROBES = 250
+
+
+class Ramps(NamedTuple):
+    """Luminance of each channel's values alone, (channels, values); they add up."""
+
+    luminance: NDArray[np.float64]
+
+
+def level_image(image: Any, *, exact: bool) -> Any:
+    """Return a one-band libvips image of grey levels.
+
+    Args:
+        image: 8- or 16-bit grey, RGB or CMYK without alpha.
+        exact: give floating point, 0 to 255; otherwise whole numbers of 8 bits, rounded.
+    """
+    profiled = bool(image.get_typeof("icc-profile-data"))
+    if image.bands == 1 and not profiled:
+        return _plain_grey(image, exact=exact)
+    if image.interpretation == "cmyk":
+        return _through_engine(image, exact=exact)
+    ramps = _profile_ramps(image) if profiled else _srgb_ramps(_MAX_VALUE[image.format] + 1)
+    if ramps is None:
+        return _through_engine(image, exact=exact)
+    return _summed(image, ramps, exact=exact)
+
+
+def _plain_grey(image: Any, *, exact: bool) -> Any:
+    if image.format == "uchar":
+        return image.cast("float") if exact else image
+    level = image.cast("float") * (255 / 65535)
+    return level if exact else level.rint().cast("uchar")
+
+
+def _srgb_ramps(values: int) -> Ramps:
+    linear = decode_srgb(np.linspace(0, 1, values))
+    return Ramps(LUMINANCE[:, None] * linear / LUMINANCE.sum())
+
+
+def _profile_ramps(image: Any) -> Ramps | None:
+    """Return the ramps of an embedded profile, or None where they don't add up or the profile can't be used.
+
+    A damaged profile, or one of another kind of pixels, is ignored, as viewers do.
+    """
+    values, bands = _MAX_VALUE[image.format] + 1, image.bands
+    ramp = np.arange(values)
+    probe = np.zeros((bands + 1, values, bands), dtype=_dtype(image))
+    for band in range(bands):
+        probe[band, :, band] = ramp
+    generator = np.random.Generator(np.random.PCG64(0))
+    mixed = generator.integers(0, values, (_PROBES, bands))
+    probe[bands, :_PROBES] = mixed
+    try:
+        luminance = _luminance(_like(probe, image))
+    except VipsError:
+        return _srgb_ramps(values) if bands == 3 else _grey_ramp(values)
+    black = luminance[0, 0]
+    alone = luminance[:bands] - black
+    alone += black / bands
+    summed = sum(alone[band][mixed[:, band]] for band in range(bands))
+    difference = np.abs(_light(np.asarray(summed)) - _light(luminance[bands, :_PROBES]))
+    return Ramps(alone) if float(difference.max()) <= _TOLERANCE else None
+
+
+def _light(luminance: NDArray[np.float64]) -> NDArray[np.floating]:
+    return lightness_of(np.clip(luminance, 0, 1))
+
+
+def _grey_ramp(values: int) -> Ramps:
+    return Ramps(np.asarray(decode_srgb(np.linspace(0, 1, values)))[None])
+
+
+def _dtype(image: Any) -> type[np.unsignedinteger[Any]]:
+    return np.uint8 if image.format == "uchar" else np.uint16
+
+
+def _like(pixels: NDArray[Any], image: Any) -> Any:
+    """Return pixels as a libvips image with the profile and kind of another."""
+    probe = vips().Image.new_from_array(pixels, interpretation=image.interpretation).copy()
+    probe.set_type(image.get_typeof("icc-profile-data"), "icc-profile-data", image.get("icc-profile-data"))
+    return probe
+
+
+def _luminance(image: Any) -> NDArray[np.float64]:
+    lab = image.icc_import(embedded=True, pcs="lab", intent="relative", black_point_compensation=True)
+    return np.asarray(luminance_of(lab.numpy()[..., 0].astype(np.float64)))
+
+
+def _summed(image: Any, ramps: Ramps, *, exact: bool) -> Any:
+    """Look every channel up, and add."""
+    if ramps.luminance.shape[0] == 1:
+        level = np.clip(encode_srgb(np.clip(ramps.luminance[0], 0, 1)) * 255, 0, 255)
+        table = level.astype(np.float32) if exact else np.rint(level).astype(np.uint8)
+        return image.maplut(_table(table[None, :, None]))
+    if exact:
+        light = image.maplut(_table(ramps.luminance.T[None].astype(np.float32)))
+        return _encoded(light[0] + light[1] + light[2])
+    fine = np.rint(np.clip(ramps.luminance, 0, 1) * _FINE).astype(np.uint16)
+    light = image.maplut(_table(fine.T[None]))
+    level = np.rint(encode_srgb(np.arange(_FINE + 1) / _FINE) * 255).astype(np.uint8)
+    return (light[0] + light[1] + light[2]).cast("ushort").maplut(_table(level[None, :, None]))
+
+
+def _table(values: NDArray[Any]) -> Any:
+    return vips().Image.new_from_array(np.ascontiguousarray(values))
+
+
+def _encoded(luminance: Any) -> Any:
+    """Return the grey level, 0 to 255, of luminance in floating point: libvips' form of `encode_srgb`."""
+    inside = (luminance < 0).ifthenelse(0, (luminance > 1).ifthenelse(1, luminance))
+    curved = (inside ** (1 / 2.4)) * 1.055 - 0.055
+    return ((inside <= 0.0031308).ifthenelse(inside * 12.92, curved) * 255).cast("float")
+
+
+def _through_engine(image: Any, *, exact: bool) -> Any:
+    """Take L* from the colour engine: CMYK without a profile by libvips' own ink profile."""
+    cmyk = image.interpretation == "cmyk"
+    try:
+        lab = image.icc_import(
+            embedded=True,
+            input_profile="cmyk" if cmyk else "srgb",
+            pcs="lab",
+            intent="relative",
+            black_point_compensation=True,
+        )
+    except VipsError:
+        image = image.copy()
+        image.remove("icc-profile-data")
+        lab = image.icc_import(input_profile="cmyk" if cmyk else "srgb", pcs="lab", intent="relative")
+    index = (lab[0] * (_FINE / 100)).rint().cast("ushort")
+    level = np.clip(level_of(np.arange(_FINE + 1) / _FINE * 100), 0, 255)
+    return index.maplut(_table((level.astype(np.float32) if exact else np.rint(level).astype(np.uint8))[None, :, None]))

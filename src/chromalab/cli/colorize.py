@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from collections import Counter
 
     from chromalab.colorization.batch import Batch, Summary
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.options import Options
     from chromalab.colorization.plan import Plan
-    from chromalab.colorization.small import Seeds
 
 _SOME_FAILED = 1
 _SourceWord = Literal["composite", "enhanced"]
@@ -182,16 +184,16 @@ def _batch(job: Job, workers: int, plan: Plan, hints: Path | None, *, overwrite:
     from chromalab.colorization.batch import Batch
 
     wanted = plan.folder is not None if sidecar is None else sidecar
-    return Batch(job, workers=workers, overwrite=overwrite, sidecar=wanted, overlay=_overlay(hints, job.options))
+    return Batch(job, workers=workers, overwrite=overwrite, sidecar=wanted, overlay=_overlay(hints))
 
 
-def _overlay(hints: Path | None, options: Options) -> Seeds | None:
-    """Read hints that were painted; they are brought to each photo's small copy."""
+def _overlay(hints: Path | None) -> NDArray[np.uint8] | None:
+    """Read hints that were painted."""
     if hints is None or hints.suffix.lower() != ".png":
         return None
-    from chromalab.colorization.overlay import read_overlay
+    from chromalab.photo.arrays import read_rgba
 
-    return read_overlay(hints, options)
+    return read_rgba(hints)
 
 
 def _tell_plan(states: Counter[str], plan: Plan) -> None:

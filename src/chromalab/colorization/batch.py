@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from chromalab.colorization.disclosure import Disclosure
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.plan import Item, Plan
-    from chromalab.colorization.small import Seeds, SmallColors
+    from chromalab.colorization.small import SmallColors
     from chromalab.core.progress import Advance
 
 _REASONS = {
@@ -113,7 +116,7 @@ class Batch:
     workers: int = 1
     overwrite: bool = False
     sidecar: bool = True
-    overlay: Seeds | None = None
+    overlay: NDArray[np.uint8] | None = None
     look: Callable[[Item, Colorized, SmallColors], None] | None = field(default=None, compare=False)
 
 
@@ -256,7 +259,7 @@ def settings_sha256(engine: Engine, batch: Batch) -> str:
         repr(job.saving),
         job.source_type,
         job.label,
-        "" if batch.overlay is None else hashlib.sha256(batch.overlay[0].tobytes() + batch.overlay[1].tobytes()).hexdigest(),
+        "" if batch.overlay is None else hashlib.sha256(batch.overlay.tobytes()).hexdigest(),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -13,7 +13,7 @@ from chromalab.colorization.disclosure import Disclosure, SourceType, disclose, 
 from chromalab.colorization.guided import Coefficients, Enlarged
 from chromalab.photo.label import labelled
 from chromalab.colorization.render import Account, Renderer
-from chromalab.colorization.small import Seeds, SmallColors, guide_px, small_colors, tone_of, turned, turned_back
+from chromalab.colorization.small import SmallColors, guide_px, small_colors, tone_of, turned, turned_back
 from chromalab.core.records import Record
 from chromalab.photo.saving import Saving, from_pixels, holds_alpha, keeps_16_bits, save, spooled
 from chromalab.photo.scan import Scan, open_scan
@@ -83,7 +83,7 @@ def colorize_file(
     output: Path,
     job: Job,
     *,
-    overlay: Seeds | None = None,
+    overlay: NDArray[np.uint8] | None = None,
     ready: Callable[[Colorized, Disclosure], None] | None = None,
 ) -> tuple[Colorized, SmallColors]:
     """Colorize a photo file, with all its pages where the output is a TIFF.
@@ -178,7 +178,7 @@ def colorize_levels(
     return renderer.render(0, levels), renderer.account
 
 
-def _small(engine: Engine, scan: Scan, options: Options, overlay: Seeds | None) -> SmallColors:
+def _small(engine: Engine, scan: Scan, options: Options, overlay: NDArray[np.uint8] | None) -> SmallColors:
     levels = turned(scan.small_levels(guide_px(engine, options)), scan.orientation)
     size = (scan.width, scan.height) if scan.orientation >= 5 else (scan.height, scan.width)
     return small_colors(engine, levels, options, size, overlay)

@@ -1,9 +1,8 @@
 """Colours that somebody knows: given at points or in regions, carried on along the photo's own edges.
 
-As in Levin, Lischinski, Weiss: *Colorization using Optimization* (SIGGRAPH 2004), neighbours of similar lightness get
-similar colour. What is carried here is not the colour itself but how far each hint applies, so that elsewhere the
-network's colours stay; it is 1 at the hint, and falls off with the distance, slowly within a plain object and at once
-across an edge.
+A hint applies fully where it was given, and less with the distance from there: the geodesic distance, which counts
+steps within a plain object as what they are and steps across an edge as many (Yatziv, Sapiro: *Fast Image and Video
+Colorization Using Chrominance Blending*, 2006, blend given colours so). Beyond its reach the network's colours stay.
 """
 
 from __future__ import annotations
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
-from scipy.sparse import csc_matrix, diags
-from scipy.sparse.linalg import splu
+from scipy.ndimage import gaussian_filter
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import dijkstra
 
 from chromalab.color.lab import rgb_to_lab
 from chromalab.core.errors import ConfigError
@@ -28,13 +28,18 @@ if TYPE_CHECKING:
 Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Place = Annotated[float, Field(ge=0)]
 
-EDGE = 8.0
-"""Grey levels (of 255) between neighbours at which they hold together 1 / e as much as equal ones."""
+EDGE = 6.0
+"""Grey levels (of 255) between neighbours that cost as much as one pixel of distance; twice as many cost four."""
 
-REACH_PX = 60.0
-"""Pixels of the small copy over which a hint falls to 1 / e where nothing is in its way."""
+REACH = 0.22
+"""Distance at which a hint's effect is down to 1 / e, as a share of the shorter side."""
 
-_WEAKEST = 1e-5
+GRAIN_PX = 1.0
+"""Pixels of the small copy over which levels are smoothed first: grain and texture are no edges."""
+
+_PARTITION = 4
+_ASPECT_TOLERANCE = 0.03
+_MOST_HINTS = 500
 _POINT = re.compile(r"^\s*([\d.]+)(%?)\s*,\s*([\d.]+)(%?)\s*(?:,\s*([\d.]+)(%?)\s*,\s*([\d.]+)(%?)\s*)?=\s*(#[0-9a-fA-F]{6})\s*$")
 
 
@@ -77,8 +82,8 @@ class Hints(Record):
 
     @model_validator(mode="after")
     def _check_count(self) -> Self:
-        if len(self.hints) > 500:
-            raise ValueError(f"{len(self.hints)} hints: at most 500")
+        if len(self.hints) > _MOST_HINTS:
+            raise ValueError(f"{len(self.hints)} hints: at most {_MOST_HINTS}")
         return self
 
 
@@ -125,46 +130,44 @@ def apply_hints(
         seeds: number of the hint at each pixel, -1 where there is none, (h, w).
         colors: a* and b* of each hint, (K, 2).
     """
-    system = _system(levels)
-    fixed = (seeds >= 0).reshape(-1)
-    if not fixed.any():
+    if not (seeds >= 0).any():
         return chroma
     distinct, group = np.unique(colors, axis=0, return_inverse=True)
-    member = np.full(seeds.size, -1)
-    member[fixed] = group.reshape(-1)[seeds.reshape(-1)[fixed]]
-    free = np.flatnonzero(~fixed)
-    solver = splu(csc_matrix(system[free][:, free]))
-    known = system[free][:, np.flatnonzero(fixed)]
-    result = chroma.astype(np.float64).reshape(2, -1)
-    total = np.zeros(seeds.size)
-    pull = np.zeros_like(result)
+    member = np.where(seeds >= 0, group.reshape(-1)[seeds], -1)
+    ways = _ways(levels)
+    reach = REACH * min(levels.shape)
+    strongest = np.zeros(levels.shape)
+    shares, pull = np.full(levels.shape, 1e-12), np.zeros(chroma.shape)
     for index, color in enumerate(distinct):
-        extent = np.zeros(seeds.size)
-        extent[member == index] = 1
-        extent[free] = np.clip(solver.solve(-known @ extent[fixed]), 0, 1)
-        total += extent
-        pull += extent * color[:, None]
-    # At a seed the hint alone counts; by the maximum principle the extents never sum to more than 1.
-    mixed = result * np.maximum(0, 1 - total) + pull / np.maximum(1, total)
-    return np.asarray(mixed.reshape(chroma.shape), dtype=np.float32)
+        extent = np.exp(-((_distances(ways, member == index, 3 * reach) / reach) ** 2))
+        strongest = np.maximum(strongest, extent)
+        share = extent**_PARTITION  # between two hints the nearer one counts, with a soft border
+        shares += share
+        pull += share * color[:, None, None]
+    return np.asarray(chroma * (1 - strongest) + pull / shares * strongest, dtype=np.float32)
 
 
-def _system(levels: NDArray[np.float32]) -> csc_matrix:
-    """Return the screened Laplacian of the pixels' neighbourhoods."""
+def _distances(ways: csr_matrix, start: NDArray[np.bool_], limit: float) -> NDArray[np.float64]:
+    """Return every pixel's distance from the nearest of the starting pixels, infinite beyond `limit`."""
+    found = dijkstra(ways, directed=False, indices=np.flatnonzero(start), min_only=True, limit=limit)
+    return np.asarray(found, dtype=np.float64).reshape(start.shape)
+
+
+def _ways(levels: NDArray[np.float32]) -> csr_matrix:
+    """Return what each step from a pixel to one of its eight neighbours costs."""
     height, width = levels.shape
-    number = np.arange(height * width).reshape(height, width)
-    flat = levels.reshape(-1).astype(np.float64)
-    rows, columns, weights = [], [], []
-    for here, there in ((number[:, :-1], number[:, 1:]), (number[:-1], number[1:])):
-        step = flat[here.reshape(-1)] - flat[there.reshape(-1)]
-        weight = np.maximum(np.exp(-((step / EDGE) ** 2)), _WEAKEST)
-        rows += [here.reshape(-1), there.reshape(-1)]
-        columns += [there.reshape(-1), here.reshape(-1)]
-        weights += [weight, weight]
+    number = np.arange(height * width, dtype=np.int32).reshape(height, width)
+    smooth = gaussian_filter(levels.astype(np.float64), GRAIN_PX)
+    here, there, costs = [], [], []
+    for down, across in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        first = (slice(0, height - down), slice(max(0, -across), width - max(0, across)))
+        second = (slice(down, height), slice(max(0, across), width + min(0, across)))
+        here.append(number[first].reshape(-1))
+        there.append(number[second].reshape(-1))
+        costs.append((np.hypot(down, across) + ((smooth[first] - smooth[second]) / EDGE) ** 2).reshape(-1))
     size = height * width
-    links = csc_matrix((np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), shape=(size, size))
-    degree = np.asarray(links.sum(axis=1)).reshape(-1)
-    return csc_matrix(diags(degree + 1 / REACH_PX**2) - links)
+    places = (np.concatenate(here), np.concatenate(there))
+    return csr_matrix((np.concatenate(costs), places), shape=(size, size))
 
 
 def seeds_of(hints: list[Hint], photo: tuple[int, int], small: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
@@ -203,9 +206,11 @@ def overlay_seeds(rgba: NDArray[np.uint8], small: tuple[int, int]) -> tuple[NDAr
     """Return hints painted on a transparent picture of the photo's size, as `seeds_of` does: where it is opaque.
 
     Raises:
-        ConfigError: nothing on it is opaque, or it has no transparency.
+        ConfigError: nothing on it is opaque, it has no transparency, or it is of another shape than the photo.
     """
     height, width = small
+    if abs(rgba.shape[1] * height / (rgba.shape[0] * width) - 1) > _ASPECT_TOLERANCE:
+        raise ConfigError(f"the picture with hints is {rgba.shape[1]}x{rgba.shape[0]} px, not of the photo's shape")
     rows = ((np.arange(height) + 0.5) * rgba.shape[0] / height).astype(np.intp)
     columns = ((np.arange(width) + 0.5) * rgba.shape[1] / width).astype(np.intp)
     # A thin stroke can fall between the pixels of the small copy: every opaque pixel marks the one that it falls into.
@@ -221,8 +226,8 @@ def overlay_seeds(rgba: NDArray[np.uint8], small: tuple[int, int]) -> tuple[NDAr
     flat[places[:, 0], places[:, 1]] = codes
     flat[whole] = picture[whole][:, :3].astype(np.intp) @ np.array([65536, 256, 1])
     distinct, index = np.unique(flat[flat >= 0], return_inverse=True)
-    if len(distinct) > 500:
-        raise ConfigError(f"the picture with hints has {len(distinct)} colours: paint with at most 500, without soft brushes")
+    if len(distinct) > _MOST_HINTS:
+        raise ConfigError(f"the picture with hints has {len(distinct)} colours: paint with at most {_MOST_HINTS}, without soft brushes")
     seeds[flat >= 0] = index
     rgb = np.stack([distinct >> 16, distinct >> 8 & 255, distinct & 255], axis=-1) / 255
     return seeds, np.asarray(rgb_to_lab(rgb)[:, 1:], dtype=np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 
 from chromalab.color.lab import rgb_to_lab
 from chromalab.colorization.guided import Coefficients, enlarge, fit
-from chromalab.colorization.hints import apply_hints, seeds_of
+from chromalab.colorization.hints import apply_hints, overlay_seeds, seeds_of
 from chromalab.colorization.render import Tone
 from chromalab.colorization.sampling import sample_chroma
 from chromalab.core.errors import UsageError
@@ -27,8 +27,6 @@ CELL_PX = 4
 
 _WARM_A = 0.2
 _TONE_SMOOTHING = 8.0
-
-Seeds = tuple["NDArray[np.intp]", "NDArray[np.float32]"]
 
 
 class SmallColors(NamedTuple):
@@ -58,7 +56,7 @@ def small_colors(
     levels: NDArray[np.float32],
     options: Options,
     photo: tuple[int, int],
-    overlay: Seeds | None = None,
+    overlay: NDArray[np.uint8] | None = None,
 ) -> SmallColors:
     """Colorize a small copy.
 
@@ -67,7 +65,7 @@ def small_colors(
         levels: grey levels of the small copy, upright, 0 to 255, (h, w).
         options: what people want.
         photo: height and width of the upright photo, in which hints are given.
-        overlay: hints painted on a picture, see `overlay_seeds`.
+        overlay: hints painted on a transparent picture of the photo's shape, RGBA, (H, W, 4).
 
     Raises:
         UsageError: versions are asked of a network without a distribution.
@@ -78,7 +76,7 @@ def small_colors(
     if options.hints:
         chroma = apply_hints(levels, chroma, *seeds_of(options.hints, photo, levels.shape))
     if overlay is not None:
-        chroma = apply_hints(levels, chroma, *overlay)
+        chroma = apply_hints(levels, chroma, *overlay_seeds(overlay, levels.shape))
     return SmallColors(levels, chroma, logits, fit(levels, chroma, max(2, round(cell))))
 
 

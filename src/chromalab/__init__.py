@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chromalab.version import __version__
+
 if TYPE_CHECKING:
     from chromalab.colorization.api import colorize
 
 __all__ = ["__version__", "colorize"]
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from chromalab import __version__
+from chromalab.version import __version__
 
 from .conftest import Chromalab
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     import numpy as np
     from numpy.typing import NDArray
-
-    from collections import Counter
 
     from chromalab.colorization.batch import Batch, Summary
     from chromalab.colorization.colorizer import Job
@@ -39,7 +39,9 @@ def colorize(
     ],
     model: Annotated[
         str | None,
-        typer.Option(metavar="NAME|FILE.onnx", help="`chromalab list models`; or an ONNX file with its record beside it."),
+        typer.Option(
+            metavar="NAME|FILE.onnx", help="`chromalab list models`; or an ONNX file with its record beside it."
+        ),
     ] = None,
     format_: Annotated[
         str | None, typer.Option("--format", help="jpg, png, tif, webp or avif; otherwise each photo's own.")
@@ -62,7 +64,8 @@ def colorize(
     warmth: Annotated[float, typer.Option(min=-50, max=50, help="Warmer; with a minus cooler.")] = 0.0,
     keep_tone: Annotated[bool, typer.Option("--keep-tone", help="Keep a print's own tone, as sepia.")] = False,
     scales: Annotated[
-        str | None, typer.Option(metavar="0.75,1,1.5", help="Average predictions at these multiples of the network's size.")
+        str | None,
+        typer.Option(metavar="0.75,1,1.5", help="Average predictions at these multiples of the network's size."),
     ] = None,
     hint: Annotated[
         list[str] | None,
@@ -71,11 +74,14 @@ def colorize(
     hints: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Hints in a JSON file, or painted on a transparent PNG.")
     ] = None,
-    samples: Annotated[int, typer.Option(min=0, max=50, help="Also K plausible versions, with an uncertainty map.")] = 0,
+    samples: Annotated[
+        int, typer.Option(min=0, max=50, help="Also K plausible versions, with an uncertainty map.")
+    ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Which versions.")] = 0,
     temperature: Annotated[float, typer.Option(min=0.01, max=5, help="How far versions stray.")] = 1.0,
     source_type: Annotated[
-        _SourceWord, typer.Option(help="The IPTC's DigitalSourceType: composite with trained algorithmic media, or enhanced.")
+        _SourceWord,
+        typer.Option(help="The IPTC's DigitalSourceType: composite with trained algorithmic media, or enhanced."),
     ] = "composite",
     label: Annotated[str, typer.Option(help="A visible line at the lower edge.")] = "",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from chromalab import __version__
-from chromalab.cli import colorize, compare, data, evaluate, export, listing, loss, metrics, train, weights
+from chromalab.cli import colorize, compare, data, evaluate, export, listing, loss, metrics, serve, train, weights
 from chromalab.core.errors import ChromalabError
+from chromalab.version import __version__
 
 app = typer.Typer(
     name="chromalab",
@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("colorize")(colorize.colorize)
+app.command("serve")(serve.serve)
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.add_typer(compare.app, name="compare")

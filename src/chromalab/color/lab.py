@@ -136,11 +136,11 @@ def shrink_into_gamut(
         b: b*, likewise.
     """
     chroma = np.hypot(a, b)
-    return np.minimum(1, chroma_limit_at(level, np.arctan2(b, a)) / np.maximum(chroma, 1e-6))
+    return np.asarray(np.minimum(1, chroma_limit_at(level, np.arctan2(b, a)) / np.maximum(chroma, 1e-6)))
 
 
 def chroma_limit_at(level: NDArray[np.floating], hue: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the largest chroma at a grey level (0 to 255) and a hue in radians: the least of the table's neighbours."""
+    """Return the largest chroma at a grey level (0 to 255) and a hue in radians, interpolated."""
     table = chroma_limit()
     place = np.mod(hue * (HUES / (2 * np.pi)), HUES)
     left = np.minimum(place.astype(np.intp), HUES - 1)
@@ -150,4 +150,4 @@ def chroma_limit_at(level: NDArray[np.floating], hue: NDArray[np.floating]) -> N
     t, s = place - left, np.clip(level, 0, LEVELS - 1) - below
     low = table[below, left] * (1 - t) + table[below, right] * t
     high = table[above, left] * (1 - t) + table[above, right] * t
-    return low * (1 - s) + high * s
+    return np.asarray(low * (1 - s) + high * s)

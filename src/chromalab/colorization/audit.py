@@ -1,7 +1,7 @@
 """Which results are worth a second look: five faults that colorizers are known for, measured on the small copy.
 
-None of them is proof of a fault: a red door is a blotch, a silver spoon a grey object. They put the pictures in an order
-in which a person finds the faults sooner.
+None of them is proof of a fault: a red door is a blotch, a silver spoon a grey object. They put the pictures in an
+order in which a person finds the faults sooner.
 """
 
 from __future__ import annotations

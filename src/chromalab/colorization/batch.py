@@ -210,29 +210,43 @@ def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, 
         if batch.sidecar:
             write_sidecar(item, result, disclosure)
         if journal is not None:
-            journal.write(Line(name=item.name, settings=settings, source=source or (0, 0), before=before, result=result))
+            journal.write(
+                Line(name=item.name, settings=settings, source=source or (0, 0), before=before, result=result)
+            )
 
     try:
         result, small = colorize_file(engine, item.source, item.output, batch.job, overlay=batch.overlay, ready=ready)
-    except UnreadablePhotoError as error:
-        reason = error.reason
-    except ConfigError as error:  # a hint that lies outside this photo
-        reason = str(error)
-    except (OutputError, UsageError):
-        raise
-    except VipsError:
-        reason = "it is cut off or damaged: its pixels can't be read to the end"
-    except MemoryError:
-        reason = "there is not enough memory for it: fewer --workers"
-    except Exception as error:  # one photo that trips over a fault of ours must not end a night's work
-        if journal is None:
+    except Exception as error:
+        reason = _reason(error)
+        if reason is None and journal is None:
             raise
-        reason = f"an error of chromalab, please report it: {type(error).__name__}: {error}"
-    else:
-        if batch.look is not None:
-            batch.look(item, result, small)
-        return _line(result, "done")
-    return PhotoLine(source=str(item.source), output=str(item.output), status="failed", reason=reason)
+        if reason is None:  # one photo that trips over a fault of ours must not end a night's work
+            reason = f"an error of chromalab, please report it: {type(error).__name__}: {error}"
+        return PhotoLine(source=str(item.source), output=str(item.output), status="failed", reason=reason)
+    if batch.look is not None:
+        batch.look(item, result, small)
+    return _line(result, "done")
+
+
+def _reason(error: Exception) -> str | None:
+    """Return why one photo failed, or None where nobody expects this error.
+
+    Raises:
+        UsageError: the model or the options fit no photo, so going on is of no use.
+        OutputError: nothing can be written.
+    """
+    match error:
+        case UnreadablePhotoError():
+            return error.reason
+        case ConfigError():  # a hint that lies outside this photo
+            return str(error)
+        case OutputError() | UsageError():
+            raise error
+        case VipsError():
+            return "it is cut off or damaged: its pixels can't be read to the end"
+        case MemoryError():
+            return "there is not enough memory for it: fewer --workers"
+    return None
 
 
 def write_sidecar(item: Item, result: Colorized, disclosure: Disclosure) -> None:

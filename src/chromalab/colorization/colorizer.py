@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chromalab.colorization.disclosure import Disclosure, SourceType, disclose, with_disclosure
 from chromalab.colorization.guided import Coefficients, Enlarged
-from chromalab.photo.label import labelled
 from chromalab.colorization.render import Account, Renderer
 from chromalab.colorization.small import SmallColors, guide_px, small_colors, tone_of, turned, turned_back
 from chromalab.core.records import Record
+from chromalab.photo.label import labelled
 from chromalab.photo.saving import Saving, from_pixels, holds_alpha, keeps_16_bits, save, spooled
 from chromalab.photo.scan import Scan, open_scan
 
@@ -71,7 +71,7 @@ class Job:
     """
 
     options: Options
-    saving: Saving = Saving()
+    saving: Saving = field(default_factory=Saving)
     source_type: SourceType = "compositeWithTrainedAlgorithmicMedia"
     label: str = ""
     max_pixels: int = 500_000_000
@@ -88,8 +88,8 @@ def colorize_file(
 ) -> tuple[Colorized, SmallColors]:
     """Colorize a photo file, with all its pages where the output is a TIFF.
 
-    The output has the photo's size, an sRGB profile, the source's metadata and the disclosure in its XMP; it has 16 bits
-    where source and kind of file have. It appears whole or not at all, and takes the place of a file of its name.
+    The output has the photo's size, an sRGB profile, the source's metadata and the disclosure in its XMP; it has 16
+    bits where source and kind of file have. It appears whole or not at all, and takes the place of a file of its name.
 
     Args:
         engine: the network.
@@ -137,7 +137,15 @@ def colorize_file(
 
 
 def _result(
-    source: Path, output: Path, seconds: float, scan: Scan, account: Account, small: SmallColors | None, pages: int, *, deep: bool
+    source: Path,
+    output: Path,
+    seconds: float,
+    scan: Scan,
+    account: Account,
+    small: SmallColors | None,
+    pages: int,
+    *,
+    deep: bool,
 ) -> Colorized:
     return Colorized(
         source=str(source),

@@ -11,8 +11,8 @@ import json
 from typing import TYPE_CHECKING, Literal
 from xml.etree import ElementTree as ET
 
-from chromalab import __version__
 from chromalab.core.records import Record
+from chromalab.version import __version__
 
 if TYPE_CHECKING:
     from chromalab.colorization.engine import Engine
@@ -86,7 +86,8 @@ def with_disclosure(xmp: bytes, disclosure: Disclosure) -> bytes:
     own = ET.SubElement(rdf, _name("rdf", "Description"), {_name("rdf", "about"): ""})
     for (prefix, name), value in _properties(disclosure).items():
         ET.SubElement(own, _name(prefix, name)).text = value
-    return _HEAD + ET.tostring(root, encoding="utf-8") + _TAIL
+    packet: bytes = ET.tostring(root, encoding="utf-8")
+    return _HEAD + packet + _TAIL
 
 
 def _properties(disclosure: Disclosure) -> dict[tuple[str, str], str]:

@@ -41,7 +41,7 @@ class Engine:
         device: `cpu` or `cuda`.
 
     Raises:
-        UsageError: the file is no ONNX model, its inputs or outputs are not as its record says, or there is no such device.
+        UsageError: the file is no ONNX model, is not as its record says, or there is no such device.
     """
 
     def __init__(self, file: ColorizerFile, *, threads: int = 1, device: str = "cpu") -> None:
@@ -65,7 +65,11 @@ class Engine:
         rest = [name for name in names if name not in self.spec.input.zeros]
         missing = [name for name in self.spec.input.zeros if name not in names]
         if missing or (wanted is not None and wanted not in names) or (wanted is None and len(rest) != 1):
-            said = wanted if wanted is not None and wanted not in names else ", ".join(missing) or "one input beside `zeros`"
+            said = (
+                wanted
+                if wanted is not None and wanted not in names
+                else ", ".join(missing) or "one input beside `zeros`"
+            )
             raise UsageError(f"{self.file.path} has the inputs {', '.join(names)}, and its record asks for {said}")
         return wanted or rest[0]
 
@@ -75,7 +79,9 @@ class Engine:
         color = self.spec.output.name or next((name for name in names if name != bins), None)
         wanted = [name for name in (color, bins) if name is not None]
         if color is None or not set(wanted) <= set(names):
-            raise UsageError(f"{self.file.path} has the outputs {', '.join(names)}, and its record asks for {', '.join(wanted)}")
+            raise UsageError(
+                f"{self.file.path} has the outputs {', '.join(names)}, and its record asks for {', '.join(wanted)}"
+            )
         return wanted
 
     @property
@@ -93,7 +99,7 @@ class Engine:
         Raises:
             UsageError: the network does not take or give what its record says.
         """
-        height, width = self.spec.size.size(*levels.shape, factor)
+        height, width = self.spec.size.size(levels.shape[0], levels.shape[1], factor)
         small = np.clip(resize_plane(levels, height, width), 0, 255)
         feed = {self._input: self._content(small)}
         for name, channels in self.spec.input.zeros.items():
@@ -119,7 +125,9 @@ class Engine:
         spec = self.spec.output
         channels = 2 if spec.content == "ab" else 3
         if output.ndim != 3 or output.shape[0] != channels:
-            raise UsageError(f"{self.file.path} gives {output.shape}, and its record promises {channels} channels ({spec.content})")
+            raise UsageError(
+                f"{self.file.path} gives {output.shape}, and its record promises {channels} channels ({spec.content})"
+            )
         if not np.isfinite(output).all():
             raise UsageError(f"{self.file.path} gave values that are no numbers")
         output = output * _column(spec.scale) + _column(spec.offset)
@@ -147,7 +155,9 @@ def _providers(device: str) -> list[str]:
     if device == "cpu":
         return [_CPU]
     if _GPU not in onnxruntime.get_available_providers():
-        raise UsageError("this ONNX Runtime has no CUDA: pip install onnxruntime-gpu in place of onnxruntime, or --device cpu")
+        raise UsageError(
+            "this ONNX Runtime has no CUDA: pip install onnxruntime-gpu in place of onnxruntime, or --device cpu"
+        )
     return [_GPU, _CPU]
 
 

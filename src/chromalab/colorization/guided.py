@@ -1,8 +1,8 @@
 """Chroma of a small copy brought to full size, following the photo's own edges.
 
-The guided filter (He, Sun, Tang: *Guided Image Filtering*, 2013) explains chroma in every window as a linear function of
-the grey level; its coefficients vary slowly, so they are computed on a small copy and only they are enlarged (He, Sun:
-*Fast Guided Filter*, 2015, arXiv:1505.00996). At full size a chroma plane is then coefficient times level plus offset.
+The guided filter (He, Sun, Tang: *Guided Image Filtering*, 2013) explains chroma in every window as a linear function
+of the grey level; its coefficients vary slowly, so they are computed on a small copy and only they are enlarged (He,
+Sun: *Fast Guided Filter*, 2015, arXiv:1505.00996). At full size a chroma plane is then slope times level plus offset.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def fit(guide: NDArray[np.float32], chroma: NDArray[np.float32], radius: int, ep
     """
     side = 2 * radius + 1
 
-    def mean(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    def mean(plane: NDArray[np.floating]) -> NDArray[np.float32]:
         return np.asarray(uniform_filter(plane, side, mode="nearest"), dtype=np.float32)
 
     level = guide / np.float32(255)
@@ -110,7 +110,7 @@ class Enlarged:
         share = self._shares[start:stop, None]
         for part, target in ((plane, out), (plane + 2, spare)):
             np.multiply(self._low[part, lower] - self._low[part, upper], share, out=target)
-            target += self._low[part, upper]
+            np.add(target, self._low[part, upper], out=target)
         out *= level
         out += spare
 

@@ -40,7 +40,9 @@ GRAIN_PX = 1.0
 _PARTITION = 4
 _ASPECT_TOLERANCE = 0.03
 _MOST_HINTS = 500
-_POINT = re.compile(r"^\s*([\d.]+)(%?)\s*,\s*([\d.]+)(%?)\s*(?:,\s*([\d.]+)(%?)\s*,\s*([\d.]+)(%?)\s*)?=\s*(#[0-9a-fA-F]{6})\s*$")
+_POINT = re.compile(
+    r"^\s*([\d.]+)(%?)\s*,\s*([\d.]+)(%?)\s*(?:,\s*([\d.]+)(%?)\s*,\s*([\d.]+)(%?)\s*)?=\s*(#[0-9a-fA-F]{6})\s*$"
+)
 
 
 class Hint(Record):
@@ -98,7 +100,9 @@ def parse_hint(text: str) -> Hint:
     """
     found = _POINT.match(text)
     if found is None:
-        raise ConfigError(f"'{text}' is no hint: expected x,y=#rrggbb or x,y,width,height=#rrggbb, as 120,80=#8a2b2b or 50%,20%=#8a2b2b")
+        raise ConfigError(
+            f"'{text}' is no hint: expected x,y=#rrggbb or x,y,width,height=#rrggbb, in pixels or %, as 120,80=#8a2b2b"
+        )
     x, x_unit, y, y_unit, width, width_unit, height, height_unit, color = found.groups()
     units = {unit for unit in (x_unit, y_unit, width_unit, height_unit) if unit is not None}
     if len(units) > 1:
@@ -107,7 +111,9 @@ def parse_hint(text: str) -> Hint:
         numbers = {"x": float(x), "y": float(y), "width": float(width or 0), "height": float(height or 0)}
     except ValueError as error:
         raise ConfigError(f"'{text}' is no hint: {error}") from error
-    return Hint.parse(numbers | {"color": color, "unit": "percent" if units == {"%"} else "px"}, origin=f"the hint '{text}'")
+    return Hint.parse(
+        numbers | {"color": color, "unit": "percent" if units == {"%"} else "px"}, origin=f"the hint '{text}'"
+    )
 
 
 def load_hints(path: Path) -> Hints:
@@ -170,7 +176,9 @@ def _ways(levels: NDArray[np.float32]) -> csr_matrix:
     return csr_matrix((np.concatenate(costs), places), shape=(size, size))
 
 
-def seeds_of(hints: list[Hint], photo: tuple[int, int], small: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+def seeds_of(
+    hints: list[Hint], photo: tuple[int, int], small: tuple[int, int]
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Return where on a small copy the hints stand, and their chroma.
 
     Args:
@@ -227,7 +235,9 @@ def overlay_seeds(rgba: NDArray[np.uint8], small: tuple[int, int]) -> tuple[NDAr
     flat[whole] = picture[whole][:, :3].astype(np.intp) @ np.array([65536, 256, 1])
     distinct, index = np.unique(flat[flat >= 0], return_inverse=True)
     if len(distinct) > _MOST_HINTS:
-        raise ConfigError(f"the picture with hints has {len(distinct)} colours: paint with at most {_MOST_HINTS}, without soft brushes")
+        raise ConfigError(
+            f"the picture with hints has {len(distinct)} colours: use a hard brush, and at most {_MOST_HINTS}"
+        )
     seeds[flat >= 0] = index
     rgb = np.stack([distinct >> 16, distinct >> 8 & 255, distinct & 255], axis=-1) / 255
     return seeds, np.asarray(rgb_to_lab(rgb)[:, 1:], dtype=np.float32)

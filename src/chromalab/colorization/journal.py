@@ -137,7 +137,9 @@ def _lock(file: IO[bytes], folder: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise UsageError(f"another process is colorizing into {folder}: wait for it, or choose another folder") from error
+        raise UsageError(
+            f"another process is colorizing into {folder}: wait for it, or choose another folder"
+        ) from error
 
 
 def identity(path: Path) -> Identity | None:

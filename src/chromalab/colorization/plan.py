@@ -75,7 +75,9 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
     pairs = list(_found(inputs, folder))
     if named:
         if len(pairs) != 1:
-            raise UsageError(f"{out} names one file, and there are {len(pairs)} photos: give a folder, as {folder.parent / 'colorized'}/")
+            raise UsageError(
+                f"{out} names one file, and there are {len(pairs)} photos: give a folder, as {folder.with_suffix('')}/"
+            )
         file_kind(folder)
         _refuse_itself(pairs[0][0], folder)
         return Plan([Item(pairs[0][0], folder, folder.name)], None)
@@ -115,7 +117,7 @@ def _of_input(text: str, out: Path) -> Iterator[tuple[Path, str]]:
 def _matching(text: str, out: Path) -> Iterator[tuple[Path, str]]:
     if not glob.has_magic(text):
         raise UsageError(f"there is no file or folder {text}")
-    matches = sorted(glob.glob(text, recursive=True))
+    matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - pathlib's takes no absolute pattern
     if not matches:
         raise UsageError(f"nothing matches {text}")
     for match in matches:

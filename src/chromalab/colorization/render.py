@@ -30,7 +30,7 @@ class Account:
     Attributes:
         pixels: rendered so far.
         shrunk: of them, how many lost chroma to stay in the gamut.
-        lightness_error: the largest |difference of L*| between the photo and the pixels written, before any lossy coding.
+        lightness_error: the largest |difference of L*| between photo and output, before any lossy coding.
     """
 
     pixels: int = 0

@@ -146,9 +146,7 @@ def write_report(folder: Path, summary: Summary, looks: list[Look]) -> None:
         "photos": [entry.model_dump() | {"stability": stability[entry.name].model_dump()} for entry in ranked],
     }
     write_text(folder / REPORT / "report.json", json.dumps(data, indent=2, ensure_ascii=False) + "\n")
-    shown = [
-        SheetPhoto(entry, stability[entry.name].half, stability[entry.name].double) for entry in ranked[:SHOWN]
-    ]
+    shown = [SheetPhoto(entry, stability[entry.name].half, stability[entry.name].double) for entry in ranked[:SHOWN]]
     write_text(folder / REPORT / "index.html", contact_sheet(summary, shown, len(ranked), _mean_stability(looks)))
 
 

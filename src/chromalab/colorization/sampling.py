@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHARPNESS = 0.38
-"""Temperature of the annealed mean around a choice (Zhang et al. 2016), so that choices melt into each other at borders."""
+"""Temperature of the annealed mean around a choice (Zhang et al. 2016): choices melt into each other at borders."""
 
 FIELD_SHARE = 0.35
 """Width of the noise's features, as a share of the picture's shorter side."""

@@ -55,7 +55,8 @@ class SheetPhoto:
     @property
     def reason(self) -> str:
         """Its worst fault, in words and with its size."""
-        return f"{FAULT_WORDS[self.ranked.worst]}: {shown(self.ranked.worst, getattr(self.ranked.audit, self.ranked.worst))}"
+        worst = self.ranked.worst
+        return f"{FAULT_WORDS[worst]}: {shown(worst, getattr(self.ranked.audit, worst))}"
 
     @property
     def facts(self) -> list[tuple[str, str]]:

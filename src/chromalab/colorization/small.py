@@ -99,7 +99,9 @@ def _predicted(
 
 def _version(engine: Engine, logits: NDArray[np.float32] | None, options: Options) -> NDArray[np.float32]:
     if logits is None:
-        raise UsageError(f"the model {engine.spec.name} gives one colour and no distribution: versions need one with bins")
+        raise UsageError(
+            f"the model {engine.spec.name} gives one colour and no distribution: versions need one with bins"
+        )
     return sample_chroma(logits, options.sample or 0, options.temperature)
 
 

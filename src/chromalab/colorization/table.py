@@ -1,9 +1,9 @@
 """Lightness and chroma to 8-bit sRGB by one look into a table.
 
-Twelve megapixels through CIELAB in floating point take many seconds. An 8-bit grey photo has 256 lightnesses, and chroma
-in steps of one CIELAB unit is finer than what 8 bits of red, green and blue tell apart. So every pixel's colour is one
-entry of a table of 9.8 million: already shrunk into the gamut, already rounded, and rounded such that its lightness is
-that of the grey level.
+Twelve megapixels through CIELAB in floating point take many seconds. An 8-bit grey photo has 256 lightnesses, and
+chroma in steps of one CIELAB unit is about what 8 bits of red, green and blue tell apart. So every pixel's colour
+is one entry of a table of 9.8 million: already shrunk into the gamut, already rounded, and rounded such that its
+lightness is that of the grey level.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def places(level: NDArray[np.float32], a: NDArray[np.float32], b: NDArray[np.flo
         b: b*, likewise.
     """
     for plane, first, count in ((a, A_FIRST, A_COUNT), (b, B_FIRST, B_COUNT)):
-        plane -= first
+        np.subtract(plane, first, out=plane)
         np.rint(plane, out=plane)
         np.clip(plane, 0, count - 1, out=plane)
     a *= B_COUNT

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 SURE, UNSURE = 8.0, 45.0
 """Standard deviations, in CIELAB units, of the darkest and the brightest colour of an uncertainty map."""
 
-_MAP = np.array([(13, 8, 34), (84, 22, 109), (167, 45, 94), (229, 92, 48), (250, 173, 20), (252, 255, 164)], dtype=np.float64)
+_MAP = np.array(
+    [(13, 8, 34), (84, 22, 109), (167, 45, 94), (229, 92, 48), (250, 173, 20), (252, 255, 164)], dtype=np.float64
+)
 """Dark violet to pale yellow: rising in lightness, so it reads in grey too."""
 
 
@@ -53,7 +55,9 @@ def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: i
         OutputError: a file can't be written.
     """
     if not engine.gives_bins:
-        raise UsageError(f"the model {engine.spec.name} gives one colour and no distribution: versions need one with bins")
+        raise UsageError(
+            f"the model {engine.spec.name} gives one colour and no distribution: versions need one with bins"
+        )
     written = 0
     with progress("versions", len(plan.items) * (count + 1), unit="pictures") as advance:
         for item in plan.items:
@@ -95,4 +99,4 @@ def uncertainty_map(engine: Engine, source: Path, batch: Batch) -> NDArray[np.ui
     place = np.clip((spread - SURE) / (UNSURE - SURE), 0, 1) * (len(_MAP) - 1)
     lower = np.minimum(place.astype(np.intp), len(_MAP) - 2)
     share = (place - lower)[..., None]
-    return np.rint(_MAP[lower] * (1 - share) + _MAP[lower + 1] * share).astype(np.uint8)
+    return np.asarray(np.rint(_MAP[lower] * (1 - share) + _MAP[lower + 1] * share), dtype=np.uint8)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from chromalab.weights.colorizers import ColorizerSpec
 
 
-def export_run(run: Path, out: Path, *, name: str | None = None, size_px: int = 256, half: bool = True) -> ColorizerSpec:
+def export_run(
+    run: Path, out: Path, *, name: str | None = None, size_px: int = 256, half: bool = True
+) -> ColorizerSpec:
     """Export a finished run.
 
     Args:
@@ -75,7 +77,9 @@ def _the_run(folder: Path) -> Path:
     if (folder / "record.json").is_file() and (folder.parent.parent / "study.json").is_file():
         return folder
     if not (folder / "study.json").is_file():
-        raise UsageError(f"{folder} holds no finished run: give OUT of `chromalab train`, or OUT/runs/RUN of a comparison")
+        raise UsageError(
+            f"{folder} holds no finished run: give OUT of `chromalab train`, or OUT/runs/RUN of a comparison"
+        )
     study = StudyFolder(folder)
     names = [
         run_id(objective.id, space, seed)
@@ -85,5 +89,7 @@ def _the_run(folder: Path) -> Path:
     ]
     finished = [name for name in names if study.finished(name) is not None]
     if len(finished) != 1:
-        raise UsageError(f"{folder} has {len(finished)} finished runs: give one of them, as {folder / 'runs' / names[0]}")
+        raise UsageError(
+            f"{folder} has {len(finished)} finished runs: give one of them, as {folder / 'runs' / names[0]}"
+        )
     return study.run(finished[0])

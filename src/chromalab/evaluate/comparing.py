@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from chromalab import __version__
 from chromalab.core.errors import UsageError
 from chromalab.core.progress import progress
 from chromalab.evaluate.differences import paired_differences
@@ -29,6 +28,7 @@ from chromalab.metrics.scorer import PhotoScorer
 from chromalab.metrics.semantic import own_classifier
 from chromalab.photo.reading import decoder_version
 from chromalab.training.hardware import choose_device, physical_cores
+from chromalab.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

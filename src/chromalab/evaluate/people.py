@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from pydantic import Field, FiniteFloat
 
-from chromalab import __version__
 from chromalab.core.errors import UsageError
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
@@ -32,6 +31,7 @@ from chromalab.stats.agreement import (
     scene_srcc,
 )
 from chromalab.training.hardware import choose_device, physical_cores
+from chromalab.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,8 +8,8 @@ import numpy as np
 
 from chromalab.photo._vips import vips
 from chromalab.photo.reading import UnreadablePhotoError
-from chromalab.photo.scan import reading
 from chromalab.photo.resizing import resize_planes
+from chromalab.photo.scan import reading
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,9 +1,9 @@
 """The grey level of every pixel, whatever the file's kind of pixels and its ICC profile.
 
-Light adds up: under a profile made of a matrix and three curves, as sRGB, Adobe RGB and nearly all profiles of scans and
-cameras are, luminance is the sum of what each channel gives alone. So three ramps through the profile tell all about it,
-and a photo needs three looks into tables instead of the colour engine. Where light does not add up, as under a profile
-of a printer, every pixel goes through the engine.
+Light adds up: under a profile made of a matrix and three curves, as sRGB, Adobe RGB and nearly all profiles of scans
+and cameras are, luminance is the sum of what each channel gives alone. So three ramps through the profile tell all
+about it, and a photo needs three looks into tables instead of the colour engine. Where light does not add up, as under
+a profile of a printer, every pixel goes through the engine.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def from_pixels(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Any:
 
 
 @contextlib.contextmanager
-def spooled(folder: Path, height: int, width: int, dtype: type[np.uint8] | type[np.uint16]) -> Iterator[Spool]:
+def spooled(folder: Path, height: int, width: int, dtype: type[np.uint8 | np.uint16]) -> Iterator[Spool]:
     """Open a file for the pixels of a large photo, written in strips and read back by libvips; gone after the block.
 
     Raises:
@@ -207,7 +207,9 @@ def _write(image: Any, kind: str, descriptor: int, saving: Saving, path: Path) -
         _SAVERS[kind](image, target, saving)
     except VipsError as error:
         if "write" in str(error.detail).lower() and "space" in str(error.detail).lower():
-            raise OutputError(f"cannot write {path}: the disk is full: free some space and run the command again") from error
+            raise OutputError(
+                f"cannot write {path}: the disk is full: free some space and run the command again"
+            ) from error
         raise
 
 

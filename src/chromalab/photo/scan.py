@@ -1,7 +1,7 @@
 """Photographs to be colorized: their light alone, at full size and depth, and everything else that must not be lost.
 
-What of a photo is needed is its lightness. It is kept as a *grey level*: the sRGB value, 0 to 255 with fractions, of the
-neutral that has the same CIE luminance. A grey photo without a profile is that already.
+What of a photo is needed is its lightness. It is kept as a *grey level*: the sRGB value, 0 to 255 with fractions, of
+the neutral that has the same CIE luminance. A grey photo without a profile is that already.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ STRIP_PIXELS = 4_000_000
 
 _KINDS = {"jpeg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp", "heif": ".heif"}
 _KEPT = ("exif-", "png-comment-")
-_KEPT_WHOLE = frozenset({"exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "resolution-unit"})
+_KEPT_WHOLE = frozenset(
+    {"exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "resolution-unit"}
+)
 _FORMATS = {"uchar": 8, "ushort": 16}
 
 
@@ -97,7 +99,7 @@ class Scan:
         levels: NDArray[np.uint8] | NDArray[np.float32] = self._level.numpy()
         return levels
 
-    def strips(self) -> Iterator[tuple[int, NDArray[np.uint8] | NDArray[np.float32]]]:
+    def strips(self) -> Iterator[tuple[int, NDArray[Any]]]:
         """Read the file from top to bottom, and give first rows and grey levels of strips, (n, W) each.
 
         Raises:
@@ -106,7 +108,8 @@ class Scan:
         rows = max(1, STRIP_PIXELS // self.width)
         if self._level is not None:
             whole = self.levels()
-            yield from ((first, whole[first : first + rows]) for first in range(0, self.height, rows))
+            for first in range(0, self.height, rows):
+                yield first, whole[first : first + rows]
             return
         with reading(self.path) as file:
             level = level_image(_without_alpha(_opened(file, self.page)), exact=self.bits == 16)
@@ -123,7 +126,7 @@ class Scan:
         Raises:
             UnreadablePhotoError: the file is cut off or damaged.
         """
-        size = target_size(self.height, self.width, min(shortest_side_px, min(self.height, self.width)))
+        size = target_size(self.height, self.width, min(shortest_side_px, self.height, self.width))
         if self._level is not None:
             return _reduced(self._level, *size)
         with reading(self.path) as file:
@@ -135,7 +138,7 @@ class Scan:
         Raises:
             UnreadablePhotoError: the file is cut off or damaged.
         """
-        size = target_size(self.height, self.width, min(shortest_side_px, min(self.height, self.width)))
+        size = target_size(self.height, self.width, min(shortest_side_px, self.height, self.width))
         with reading(self.path) as file:
             image = _without_alpha(self._image if self._image is not None else _opened(file, self.page))
             rgb = _srgb(image)
@@ -217,7 +220,7 @@ def open_scan(path: Path, page: int = 0, *, max_pixels: int = MAX_PIXELS) -> Sca
 
 
 def _opened(file: IO[bytes], page: int) -> Any:
-    """Open a page through the file's descriptor: libvips takes no name that isn't UTF-8, and reads options into names."""
+    """Open a page through the file's descriptor: it takes no name that isn't UTF-8, and reads options into names."""
     file.seek(0)
     source = vips().Source.new_from_descriptor(file.fileno())
     return _one_or_three(_paged(source, page))
@@ -247,7 +250,8 @@ def _check(path: Path, image: Any, max_pixels: int) -> None:
     height, width = image.height, image.width
     if height * width > max_pixels:
         raise UnreadablePhotoError(
-            path, f"it declares {width}x{height} px, over the limit of {max_pixels / 1e6:g} million: scale it down first"
+            path,
+            f"it declares {width}x{height} px, over the limit of {max_pixels / 1e6:g} million: scale it down first",
         )
     if image.format not in _FORMATS:
         raise UnreadablePhotoError(
@@ -298,13 +302,19 @@ def _reduced(level: Any, height: int, width: int) -> NDArray[np.float32]:
 def _srgb(image: Any) -> Any:
     """Return an 8-bit sRGB image of three bands."""
     if image.format == "ushort":
-        image = (image / 257).rint().cast("uchar").copy(
-            interpretation={"rgb16": "srgb", "grey16": "b-w"}.get(image.interpretation, image.interpretation)
+        image = (
+            (image / 257)
+            .rint()
+            .cast("uchar")
+            .copy(interpretation={"rgb16": "srgb", "grey16": "b-w"}.get(image.interpretation, image.interpretation))
         )
     if image.interpretation == "cmyk" or (image.get_typeof("icc-profile-data") and image.bands == 3):
         try:
             return image.icc_transform(
-                "srgb", embedded=True, input_profile="cmyk" if image.interpretation == "cmyk" else "srgb", intent="relative"
+                "srgb",
+                embedded=True,
+                input_profile="cmyk" if image.interpretation == "cmyk" else "srgb",
+                intent="relative",
             )
         except VipsError:
             image = image.copy()
@@ -325,4 +335,3 @@ def plain_words(error: VipsError) -> str:
     if error.message.startswith("unable to call"):
         return "it is cut off or damaged: its header can't be read"
     return "it is cut off or damaged: its pixels can't be read to the end"
-

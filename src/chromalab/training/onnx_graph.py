@@ -80,7 +80,12 @@ class GraphWriter:
             down, across = (int(side) for side in layer.padding)
             padding = {"pads": [down, across, down, across]}
         return self.node(
-            "Conv", *inputs, strides=list(layer.stride), group=layer.groups, kernel_shape=list(layer.kernel_size), **padding
+            "Conv",
+            *inputs,
+            strides=list(layer.stride),
+            group=layer.groups,
+            kernel_shape=list(layer.kernel_size),
+            **padding,
         )
 
     def size_of(self, x: str) -> str:
@@ -89,7 +94,9 @@ class GraphWriter:
 
     def resize(self, x: str, like: str, mode: str) -> str:
         """Bring `x` to the height and width of `like`: `nearest`, or `linear` with aligned pixel centres."""
-        size = self.node("Concat", self.node("Slice", self.node("Shape", x), self.ints(0), self.ints(2)), self.size_of(like), axis=0)
+        size = self.node(
+            "Concat", self.node("Slice", self.node("Shape", x), self.ints(0), self.ints(2)), self.size_of(like), axis=0
+        )
         how = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
         if mode == "linear":
             how = {"mode": "linear", "coordinate_transformation_mode": "pytorch_half_pixel"}
@@ -139,7 +146,9 @@ def colorizer_graph(colorizer: Colorizer, *, half: bool) -> onnx.ModelProto:
     outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, [1, None, "height", "width"])]
     if bins is not None:
         outputs.append(helper.make_tensor_value_info(bins, TensorProto.FLOAT, [1, None, "rows", "columns"]))
-    return graph.model([helper.make_tensor_value_info(lightness, TensorProto.FLOAT, [1, 1, "height", "width"])], outputs)
+    return graph.model(
+        [helper.make_tensor_value_info(lightness, TensorProto.FLOAT, [1, 1, "height", "width"])], outputs
+    )
 
 
 def _heads(graph: GraphWriter, unet: UNet, lightness: str) -> tuple[str | None, str | None]:
@@ -163,7 +172,9 @@ def _taps(graph: GraphWriter, encoder: nn.Module, rgb: str) -> list[str]:
         return _lite0_taps(graph, encoder, rgb)
     if isinstance(encoder, Trunk):
         return _trunk_taps(graph, encoder, rgb)
-    raise UsageError(f"there is no ONNX form of the encoder {type(encoder).__name__}: train with efficientnet_lite0 or vgg16")
+    raise UsageError(
+        f"there is no ONNX form of the encoder {type(encoder).__name__}: train with efficientnet_lite0 or vgg16"
+    )
 
 
 def _lite0_taps(graph: GraphWriter, encoder: EfficientNetLite0, rgb: str) -> list[str]:
@@ -222,4 +233,6 @@ def _regressed(graph: GraphWriter, colorizer: Colorizer, lightness: str, departu
 def _rgb_of_yuv(graph: GraphWriter, luma: str, color: str) -> str:
     """Add RGB = Y + M (U / .436, V / .615), with M from the definition of luma (see `color.spaces`)."""
     matrix = np.array([[0, 0.701], [-0.114 * 0.886 / 0.587, -0.299 * 0.701 / 0.587], [0.886, 0]], dtype=np.float32)
-    return graph.node("Add", luma, graph.node("Conv", color, graph.tensor(matrix[:, :, None, None]), kernel_shape=[1, 1]), name="rgb")
+    return graph.node(
+        "Add", luma, graph.node("Conv", color, graph.tensor(matrix[:, :, None, None]), kernel_shape=[1, 1]), name="rgb"
+    )

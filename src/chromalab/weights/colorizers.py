@@ -168,9 +168,13 @@ def find_colorizer(model: str = DEFAULT_MODEL) -> ColorizerFile:
         return _checked(SHIPPED / f"{model}.onnx")
     path = Path(model)
     if path.suffix in {".safetensors", ".pt", ".pth"} or path.is_dir():
-        raise UsageError(f"{model} is not an ONNX file: `chromalab export RUN_FOLDER -o FILE.onnx` makes one of a training")
+        raise UsageError(
+            f"{model} is not an ONNX file: `chromalab export RUN_FOLDER -o FILE.onnx` makes one of a training"
+        )
     if path.suffix != ".onnx":
-        raise UsageError(f"unknown model '{model}'{suggestion(model, shipped_models())}; or give the path of an ONNX file")
+        raise UsageError(
+            f"unknown model '{model}'{suggestion(model, shipped_models())}; or give the path of an ONNX file"
+        )
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
     return _checked(path)
@@ -179,12 +183,16 @@ def find_colorizer(model: str = DEFAULT_MODEL) -> ColorizerFile:
 def _checked(path: Path) -> ColorizerFile:
     record = path.with_suffix(".yaml")
     if not record.is_file():
-        raise UsageError(f"{path} has no record: {record.name} beside it says how the network wants its pictures, see docs/models.md")
+        raise UsageError(
+            f"{path} has no record: {record.name} beside it says how the network wants its pictures, see docs/models.md"
+        )
     spec = ColorizerSpec.load(record)
     try:
         sha256 = sha256_file(path)
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error
     if spec.sha256 is not None and sha256 != spec.sha256:
-        raise DamagedWeightsError(f"{path} has SHA-256 {sha256}, and its record says {spec.sha256}: one of them is not the other's")
+        raise DamagedWeightsError(
+            f"{path} has SHA-256 {sha256}, and its record says {spec.sha256}: one of them is not the other's"
+        )
     return ColorizerFile(path=path, sha256=sha256, spec=spec)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.request import Request
 
-from chromalab import __version__
 from chromalab.core.progress import progress
+from chromalab.version import __version__
 from chromalab.weights.errors import DamagedWeightsError, DownloadError
 from chromalab.weights.web import require_web_url, url_file_name, web_opener
 

@@ -12,7 +12,9 @@ def export(
     run: Annotated[Path, typer.Argument(help="A finished run: OUT of `train`, or OUT/runs/RUN of a comparison.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file; its record is put beside it.")],
     name: Annotated[str | None, typer.Option(help="The model's name in metadata; else the file's.")] = None,
-    size: Annotated[int, typer.Option(min=32, max=2048, help="Shorter side at which it sees photos, in pixels.")] = 256,
+    size: Annotated[
+        int | None, typer.Option(min=32, max=2048, help="Shorter side at which it sees photos; that of its training.")
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Keep weights in single precision; twice the size.")] = False,
 ) -> None:
     """Write a trained network as an ONNX file for `chromalab colorize --model`."""

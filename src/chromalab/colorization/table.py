@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from chromalab.color.lab import (
+    HUES,
     LEVELS,
     LUMINANCE,
     WHITE,
@@ -110,7 +111,7 @@ def color_table() -> NDArray[np.uint32]:
 def _polar() -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.intp]]:
     """Return a*, b*, chroma and the hue in whole degrees of every colour of a plane."""
     a, b = np.meshgrid(np.arange(A_COUNT) + A_FIRST, np.arange(B_COUNT) + B_FIRST, indexing="ij")
-    hue = np.rint(np.degrees(np.arctan2(b, a))).astype(np.intp) % 360
+    hue = np.rint(np.degrees(np.arctan2(b, a))).astype(np.intp) % HUES
     chroma = np.maximum(np.hypot(a, b), 1e-6)
     return a.astype(np.float32), b.astype(np.float32), chroma.astype(np.float32), hue
 
@@ -124,28 +125,36 @@ def _curves() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
 
 
 def _fill(plane: NDArray[np.uint32], level: int) -> None:
-    """Fill in the colours of one grey level.
+    """Fill in the colours of one grey level: those inside the gamut, and for all others the border's at their hue."""
+    a, b, chroma, hue = _polar()
+    limit = chroma_limit()[level]
+    direction = np.radians(np.arange(HUES))
+    border = _packed(level, limit * np.cos(direction), limit * np.sin(direction)) | np.uint32(_SHRUNK << 24)
+    np.take(border, hue, out=plane, mode="clip")
+    inside = chroma <= limit[hue]
+    plane[inside] = _packed(level, a[inside], b[inside])
+
+
+def _packed(level: int, a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.uint32]:
+    """Return colours inside the gamut, packed with the error of their lightness.
 
     Red and blue are rounded; green then is what brings their luminance nearest to the level's: it weighs most in
     luminance, so what is left over is less than half a step of green.
     """
-    a, b, chroma, hue = _polar()
     to_level, to_linear = _curves()
-    limit = chroma_limit()[level][hue]
-    factor = np.minimum(1, limit / chroma)
-    lightness = float(grey_lightness()[level])
+    lightness, y = np.float32(grey_lightness()[level]), np.float32(to_linear[level])
     f = (lightness + 16) / 116
-    x = _cube(f + a * factor / 500) * WHITE[0]
-    z = _cube(f - b * factor / 200) * WHITE[2]
-    y = float(to_linear[level])
-    red = to_level[_fine(XYZ_TO_RGB[0, 0] * x + XYZ_TO_RGB[0, 1] * y + XYZ_TO_RGB[0, 2] * z)]
-    blue = to_level[_fine(XYZ_TO_RGB[2, 0] * x + XYZ_TO_RGB[2, 1] * y + XYZ_TO_RGB[2, 2] * z)]
-    rest = LUMINANCE[0] * to_linear[red] + LUMINANCE[2] * to_linear[blue]
-    green = to_level[_fine((y - rest) / LUMINANCE[1])]
-    error = lightness_of(rest + LUMINANCE[1] * to_linear[green]) - lightness
+    x = _cube(f + a.astype(np.float32) / 500) * np.float32(WHITE[0])
+    z = _cube(f - b.astype(np.float32) / 200) * np.float32(WHITE[2])
+    matrix = XYZ_TO_RGB.astype(np.float32)
+    red = to_level[_fine(matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z)]
+    blue = to_level[_fine(matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z)]
+    weights = LUMINANCE.astype(np.float32)
+    rest = weights[0] * to_linear[red] + weights[2] * to_linear[blue]
+    green = to_level[_fine((y - rest) / weights[1])]
+    error = lightness_of(rest + weights[1] * to_linear[green]) - lightness
     note = np.clip(np.rint(error / _ERROR_STEP) + _ERROR_ZERO, 0, _SHRUNK - 1).astype(np.uint32)
-    note |= np.where(factor < 1, np.uint32(_SHRUNK), np.uint32(0))
-    plane[:] = red | green.astype(np.uint32) << 8 | blue.astype(np.uint32) << 16 | note << 24
+    return np.asarray(red | green.astype(np.uint32) << 8 | blue.astype(np.uint32) << 16 | note << 24, dtype=np.uint32)
 
 
 def _cube(f: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def export_run(
-    run: Path, out: Path, *, name: str | None = None, size_px: int = 256, half: bool = True
+    run: Path, out: Path, *, name: str | None = None, size_px: int | None = None, half: bool = True
 ) -> ColorizerSpec:
     """Export a finished run.
 
@@ -30,7 +30,7 @@ def export_run(
         run: the run's folder, or that of a study with a single run.
         out: the ONNX file.
         name: the model's name; None takes the file's.
-        size_px: shorter side at which the network sees photos.
+        size_px: shorter side at which the network sees photos; None takes that of its training crops.
         half: keep weights at half precision.
 
     Raises:
@@ -42,12 +42,13 @@ def export_run(
     run = _the_run(run)
     study = StudyFolder(run.parent.parent).load()
     record = RunRecord.load(run / "record.json")
+    size = SizeSpec(px=size_px or max(32, study.data.size_px), multiple_of=16)
     return export_colorizer(
         load_network(run, study, record),
         out,
         name=name or out.stem,
         half=half,
-        size=SizeSpec(px=size_px),
+        size=size,
         title=f"{record.formula}, trained in {record.color_space}",
         trained_on=f"{study.data.source}: {study.data.n_train} photographs",
         record={

@@ -14,6 +14,7 @@ import numpy as np
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.core.files import explain_write_errors, make_folder
 from chromalab.photo._vips import VipsError, vips
+from chromalab.photo.tiff_tags import add_tags, exif_block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -173,6 +174,9 @@ def save(
     try:
         with explain_write_errors(path), os.fdopen(descriptor, "w+b") as file:
             _write(described, kind, file.fileno(), saving or Saving(), path)
+            if kind == "tiff":
+                add_tags(file, metadata.tags)
+            file.flush()
             os.fsync(file.fileno())
         if ready is not None:
             ready()
@@ -196,6 +200,8 @@ def _described(image: Any, metadata: Metadata, orientation: int, xmp: bytes | No
     for name, (kind, value) in metadata.fields.items():
         image.set_type(kind, name, value)
     image.set_type(vips().GValue.gint_type, "orientation", orientation)
+    if metadata.tags and "exif-data" not in metadata.fields:
+        image.set_type(vips().GValue.blob_type, "exif-data", exif_block(metadata.tags))
     if xmp is not None:
         image.set_type(vips().GValue.blob_type, "xmp-data", xmp)
     return image

@@ -6,6 +6,7 @@ the neutral that has the same CIE luminance. A grey photo without a profile is t
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from chromalab.photo._vips import VipsError, vips
 from chromalab.photo.luminance import level_image
 from chromalab.photo.reading import MAX_PIXELS, UnreadablePhotoError
 from chromalab.photo.resizing import resize_planes, target_size
+from chromalab.photo.tiff_tags import Tags, read_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,15 +36,23 @@ _KEPT = ("exif-", "png-comment-")
 _KEPT_WHOLE = frozenset(
     {"exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "resolution-unit"}
 )
+_EXIF_MARK = b"Exif\0\0"
 _FORMATS = {"uchar": 8, "ushort": 16}
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says beside its pixels: fields of libvips by name, with their types, and pixels per millimetre."""
+    """What a file says beside its pixels.
+
+    Attributes:
+        fields: libvips' fields by name, each with its type.
+        resolution: pixels per millimetre.
+        tags: what a TIFF's directories or an EXIF block say of the scan.
+    """
 
     fields: dict[str, tuple[int, Any]]
     resolution: tuple[float, float]
+    tags: Tags = Tags()
 
     @property
     def xmp(self) -> bytes:
@@ -213,7 +223,7 @@ def open_scan(path: Path, page: int = 0, *, max_pixels: int = MAX_PIXELS) -> Sca
             kind=kind,
             orientation=1 if whole else orientation,
             file_kind=_file_kind(image),
-            metadata=_metadata(image),
+            metadata=_metadata(image, file),
             _image=image if whole else None,
             _level=level,
         )
@@ -322,10 +332,13 @@ def _srgb(image: Any) -> Any:
     return image.colourspace("srgb")
 
 
-def _metadata(image: Any) -> Metadata:
+def _metadata(image: Any, file: IO[bytes]) -> Metadata:
     kept = [name for name in image.get_fields() if name in _KEPT_WHOLE or name.startswith(_KEPT)]
     fields = {name: (image.get_typeof(name), image.get(name)) for name in kept}
-    return Metadata(fields, (image.xres, image.yres))
+    if _file_kind(image) == "tiff":
+        return Metadata(fields, (image.xres, image.yres), read_tags(file))
+    block = bytes(fields["exif-data"][1]).removeprefix(_EXIF_MARK) if "exif-data" in fields else b""
+    return Metadata(fields, (image.xres, image.yres), read_tags(io.BytesIO(block)))
 
 
 def plain_words(error: VipsError) -> str:

@@ -1,0 +1,104 @@
+"""What a scan says of itself, in TIFF directories and EXIF blocks; Pillow and tifffile are the references."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import ExifTags, Image
+
+from chromalab.photo.saving import from_pixels, save
+from chromalab.photo.scan import open_scan
+from chromalab.photo.tiff_tags import Tags, add_tags, exif_block, read_tags
+from tests.photo.odd_files import picture
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RGB = picture()
+SAID = {"Artist": "Dorothea Lange", "Copyright": "public domain", "DocumentName": "LC-USF34", "Make": "Epson"}
+
+
+def described(path: Path, byteorder: str = "<", *, bigtiff: bool = False) -> Path:
+    """Write a TIFF that says something of itself."""
+    extra = [(name, "s", 0, text, True) for name, text in SAID.items()]
+    tifffile.imwrite(
+        path,
+        RGB,
+        photometric="rgb",
+        byteorder=byteorder,  # type: ignore[arg-type]
+        bigtiff=bigtiff,
+        extratags=[(tifffile.TIFF.TAGS[name], kind, count, text, once) for name, kind, count, text, once in extra],
+        metadata=None,
+    )
+    return path
+
+
+def tags_of(path: Path) -> dict[str, object]:
+    with tifffile.TiffFile(path) as file:
+        return {tag.name: tag.value for tag in file.pages[0].tags}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_from_tiff_to_tiff(tmp_path: Path, byteorder: str, bigtiff: bool) -> None:
+    metadata = open_scan(described(tmp_path / "s.tif", byteorder, bigtiff=bigtiff)).metadata
+    save([from_pixels(RGB), from_pixels(RGB)], tmp_path / "o.tif", metadata)
+    found = tags_of(tmp_path / "o.tif")
+    assert {name: found[name] for name in SAID} == SAID
+    pages = tifffile.imread(tmp_path / "o.tif")
+    assert np.array_equal(pages, np.stack([RGB, RGB]))
+
+
+def test_from_tiff_to_jpeg(tmp_path: Path) -> None:
+    metadata = open_scan(described(tmp_path / "s.tif")).metadata
+    for suffix in (".jpg", ".png", ".webp"):
+        save([from_pixels(RGB)], tmp_path / f"o{suffix}", metadata)
+        with Image.open(tmp_path / f"o{suffix}") as back:
+            exif = back.getexif()
+        assert {name: exif[ExifTags.Base[name]] for name in SAID} == SAID, suffix
+
+
+def test_from_jpeg_to_tiff(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "Jack Delano"
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExposureTime] = 0.008
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[1] = "N"
+    Image.fromarray(RGB).save(tmp_path / "s.jpg", exif=exif)
+    save([from_pixels(RGB)], tmp_path / "o.tif", open_scan(tmp_path / "s.jpg").metadata)
+    with Image.open(tmp_path / "o.tif") as back:
+        found = back.getexif()
+        assert found[ExifTags.Base.Artist] == "Jack Delano"
+        assert float(found.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExposureTime]) == pytest.approx(0.008)
+        assert found.get_ifd(ExifTags.IFD.GPSInfo)[1] == "N"
+        assert np.array_equal(np.asarray(back), RGB)
+
+
+def test_own_tags_stay(tmp_path: Path) -> None:
+    path = described(tmp_path / "s.tif")
+    other = described(tmp_path / "o.tif")
+    with tifffile.TiffFile(other, mode="r+b") as file:
+        file.pages[0].tags["Artist"].overwrite("Walker Evans")  # type: ignore[union-attr]
+    with path.open("rb") as source, other.open("r+b") as target:
+        add_tags(target, read_tags(source))
+    assert tags_of(other)["Artist"] == "Walker Evans"
+
+
+@given(st.binary(max_size=300))
+def test_nonsense_is_nothing(data: bytes) -> None:
+    for head in (b"", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08", b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0"):
+        found = read_tags(io.BytesIO(head + data))
+        assert read_tags(io.BytesIO(exif_block(found)[6:])) == found or not found
+
+
+def test_blocks_round_trip(tmp_path: Path) -> None:
+    with described(tmp_path / "s.tif", ">").open("rb") as file:
+        tags = read_tags(file)
+    assert len(tags.picture) >= len(SAID)
+    assert read_tags(io.BytesIO(exif_block(tags)[6:])) == tags
+    assert not Tags()

@@ -82,7 +82,7 @@ def test_from_jpeg_to_tiff(tmp_path: Path) -> None:
 def test_own_tags_stay(tmp_path: Path) -> None:
     path = described(tmp_path / "s.tif")
     other = described(tmp_path / "o.tif")
-    with tifffile.TiffFile(other, mode="r+b") as file:
+    with tifffile.TiffFile(other, mode="r+") as file:
         file.pages[0].tags["Artist"].overwrite("Walker Evans")  # type: ignore[union-attr]
     with path.open("rb") as source, other.open("r+b") as target:
         add_tags(target, read_tags(source))

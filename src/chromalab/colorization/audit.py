@@ -107,7 +107,7 @@ def _grey_objects(chroma: NDArray[np.float32], level: NDArray[np.float32]) -> fl
 def _bleeding(ab: NDArray[np.float32], level: NDArray[np.float32]) -> float:
     change = np.sqrt(sum(sobel(plane, axis) ** 2 for plane in ab for axis in (0, 1)))
     edge = np.hypot(sobel(level, 0), sobel(level, 1))
-    flat = edge < np.quantile(edge, 0.5)
+    flat = edge <= np.quantile(edge, 0.5)
     total = float(change.sum())
     return float(change[flat].sum()) / total if total > 0 else 0.0
 

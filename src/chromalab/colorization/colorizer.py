@@ -124,16 +124,16 @@ def colorize_file(
             images.append(labelled(image, job.label))
         xmp = with_disclosure(scan.metadata.xmp, disclosure)
 
-        def result() -> Colorized:
-            return _result(source, output, time.monotonic() - started, scan, account, small, count, deep=deep)
+        results: list[Colorized] = []
 
         def tell() -> None:
+            results.append(_result(source, output, time.monotonic() - started, scan, account, small, count, deep=deep))
             if ready is not None:
-                ready(result(), disclosure)
+                ready(results[0], disclosure)
 
         save(images, output, scan.metadata, orientation=scan.orientation, xmp=xmp, saving=job.saving, ready=tell)
     assert small is not None  # noqa: S101 - there is always a first page
-    return result(), small
+    return results[0], small
 
 
 def _result(

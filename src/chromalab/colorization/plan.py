@@ -104,9 +104,9 @@ def _of_input(text: str, out: Path) -> Iterator[tuple[Path, str]]:
         raise UsageError(f"{text} is an address: photos are never fetched; save it first and give the file")
     path = Path(text)
     if path.is_dir():
-        inside = out.resolve()
+        inside = _real(out)
         for source in list_photos(path, READABLE):
-            if inside not in source.resolve().parents or inside == path.resolve():
+            if inside not in _real(source).parents or inside == _real(path):
                 yield source, source.relative_to(path).as_posix()
     elif os.path.lexists(path):
         yield path, path.name
@@ -124,8 +124,13 @@ def _matching(text: str, out: Path) -> Iterator[tuple[Path, str]]:
         path = Path(match)
         if path.is_dir():
             continue
-        if path.suffix.lower() in READABLE and out.resolve() not in path.resolve().parents:
+        if path.suffix.lower() in READABLE and _real(out) not in _real(path).parents:
             yield path, path.name
+
+
+def _real(path: Path) -> Path:
+    """Return a path without links; one that leads in circles stays as it is."""
+    return Path(os.path.realpath(path))
 
 
 def _item(source: Path, name: str, folder: Path, suffix: str | None) -> Item:

@@ -131,7 +131,7 @@ def _fill(plane: NDArray[np.uint32], level: int) -> None:
     direction = np.radians(np.arange(HUES))
     border = _packed(level, limit * np.cos(direction), limit * np.sin(direction)) | np.uint32(_SHRUNK << 24)
     np.take(border, hue, out=plane, mode="clip")
-    inside = chroma <= limit[hue]
+    inside = (chroma <= limit[hue]) | (chroma < 1)  # a grey is inside, even black and white
     plane[inside] = _packed(level, a[inside], b[inside])
 
 
@@ -144,8 +144,8 @@ def _packed(level: int, a: NDArray[np.floating], b: NDArray[np.floating]) -> NDA
     to_level, to_linear = _curves()
     lightness, y = np.float32(grey_lightness()[level]), np.float32(to_linear[level])
     f = (lightness + 16) / 116
-    x = _cube(f + a.astype(np.float32) / 500) * np.float32(WHITE[0])
-    z = _cube(f - b.astype(np.float32) / 200) * np.float32(WHITE[2])
+    x = _cube(np.asarray(f + a / 500, dtype=np.float32)) * np.float32(WHITE[0])
+    z = _cube(np.asarray(f - b / 200, dtype=np.float32)) * np.float32(WHITE[2])
     matrix = XYZ_TO_RGB.astype(np.float32)
     red = to_level[_fine(matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z)]
     blue = to_level[_fine(matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,7 +52,7 @@ class Metadata:
 
     fields: dict[str, tuple[int, Any]]
     resolution: tuple[float, float]
-    tags: Tags = Tags()
+    tags: Tags = field(default_factory=Tags)
 
     @property
     def xmp(self) -> bytes:

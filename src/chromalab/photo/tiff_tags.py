@@ -26,10 +26,10 @@ _MOST_TAGS = 512
 
 
 class Value(NamedTuple):
-    """A tag's value: its type, how many, and the bytes in little-endian order."""
+    """A tag's value: its type's number, how many there are, and the bytes in little-endian order."""
 
-    type: int
-    count: int
+    kind: int
+    number: int
     data: bytes
 
 
@@ -100,7 +100,7 @@ class _Reader:
 
     def pointed(self, tags: Mapping[int, Value], tag: int) -> dict[int, Value]:
         value = tags.get(tag)
-        if value is None or value.count != 1 or len(value.data) not in (4, 8):
+        if value is None or value.number != 1 or len(value.data) not in (4, 8):
             return {}
         return self.directory(int.from_bytes(value.data, "little"))
 
@@ -111,7 +111,7 @@ def swapped(data: bytes, unit: int) -> bytes:
 
 
 def read_tags(file: IO[bytes]) -> Tags:
-    """Return the tags of a TIFF file's first page, or of an EXIF block without its `Exif` mark; none where it is neither."""
+    """Return the tags of a TIFF file's first page, or of an EXIF block without its mark; none of anything else."""
     file.seek(0)
     reader = _Reader(file)
     if not reader.ok:
@@ -218,6 +218,6 @@ def _directory(
         if len(value.data) > room:
             inline = struct.pack("<" + word, behind + len(data))
             data += value.data + b"\0" * (len(value.data) % 2)
-        entries[tag] = struct.pack("<HH" + word, tag, value.type, value.count) + inline
+        entries[tag] = struct.pack("<HH" + word, tag, value.kind, value.number) + inline
     head = struct.pack("<Q" if big else "<H", count)
     return head + b"".join(entry for _, entry in sorted(entries.items())) + struct.pack("<" + word, following) + data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -39,26 +40,25 @@ class BodyLimit:
         if not declared.isdigit() or int(declared) > self._max_bytes:
             await self._refuse(scope, receive, send)
             return
-        taken, begun = 0, False
+        taken, too_large = 0, False
 
         async def limited() -> Message:
-            nonlocal taken
+            nonlocal taken, too_large
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > self._max_bytes:
+                too_large = True
                 raise _TooLargeError
             return message
 
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
+        async def unless_too_large(message: Message) -> None:
+            if not too_large:  # who reads the body takes the error for a broken one, and would answer 400
+                await send(message)
 
-        try:
-            await self._app(scope, limited, watched)
-        except _TooLargeError:
-            if not begun:
-                await self._refuse(scope, receive, send)
+        with contextlib.suppress(_TooLargeError):
+            await self._app(scope, limited, unless_too_large)
+        if too_large:
+            await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         detail = f"the photo is larger than {self._max_bytes / 1e6:.0f} MB"

@@ -1,0 +1,75 @@
+"""Every fault is found where it was put, and not found where there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from chromalab.colorization.audit import FAULTS, Audit, audit, rank
+from chromalab.colorization.guided import Coefficients
+from chromalab.colorization.sheet import FAULT_WORDS
+from chromalab.colorization.small import SmallColors
+
+RNG = np.random.default_rng(0)
+NOTHING = Coefficients(np.zeros((2, 1, 1), np.float32), np.zeros((2, 1, 1), np.float32))
+
+
+def scene() -> tuple[np.ndarray, np.ndarray]:
+    """Return levels and chroma of a made-up scene: a warm ground, a blue sky, an edge between them."""
+    levels = np.full((192, 256), 90, dtype=np.float32)
+    levels[:96] = 180
+    chroma = np.zeros((2, 192, 256), dtype=np.float32)
+    chroma[:, :96] = np.array([-5, -25], dtype=np.float32)[:, None, None]
+    chroma[:, 96:] = np.array([10, 25], dtype=np.float32)[:, None, None]
+    return levels, chroma
+
+
+def looked_at(levels: np.ndarray, chroma: np.ndarray, instability: float = 0.0) -> Audit:
+    return audit(SmallColors(levels, chroma, None, NOTHING), instability)
+
+
+def test_faults_are_found() -> None:
+    levels, chroma = scene()
+    clean = looked_at(levels, chroma)
+    blotched = chroma.copy()
+    blotched[:, 120:135, 50:65] = 60
+    assert looked_at(levels, blotched).blotches > clean.blotches + 0.003
+    greyed = chroma.copy()
+    greyed[:, 96:] = 0
+    assert looked_at(levels, greyed).grey_objects == pytest.approx(0.5, abs=0.05)
+    assert clean.grey_objects < 0.05
+    bled = chroma.copy()
+    bled[:, 96:150] = chroma[:, :54]
+    assert looked_at(levels, bled).bleeding > clean.bleeding + 0.3
+    tinted = np.broadcast_to(np.array([5, 25], dtype=np.float32)[:, None, None], chroma.shape).copy()
+    assert looked_at(levels, tinted).cast > 0.9
+    assert clean.cast < 0.5
+    assert looked_at(levels, chroma, 3.0).instability == 3.0
+
+
+def test_the_worst_comes_first() -> None:
+    quiet = dict.fromkeys(FAULTS, 0.0)
+    audits = [(f"p{number}", Audit(**(quiet | {"blotches": number / 1000}))) for number in range(10)]
+    audits.append(("cast", Audit(**(quiet | {"cast": 0.9, "blotches": 0.0045}))))
+    ranked = rank(audits)
+    assert {ranked[0].name, ranked[1].name} == {"p9", "cast"}
+    assert ranked[0].suspicion > 0.9
+    assert next(entry for entry in ranked if entry.name == "cast").worst == "cast"
+    assert ranked[-1].name == "p0"
+    assert rank([]) == []
+
+
+def test_one_photo() -> None:
+    levels, chroma = scene()
+    assert rank([("only", looked_at(levels, chroma))])[0].suspicion == 0.5
+
+
+def test_every_fault_has_words() -> None:
+    assert set(FAULT_WORDS) == set(FAULTS)
+
+
+def test_tiny_and_grey_pictures() -> None:
+    for height, width in ((1, 1), (3, 40)):
+        empty = np.zeros((2, height, width), dtype=np.float32)
+        found = looked_at(np.zeros((height, width), dtype=np.float32), empty)
+        assert (found.bleeding, found.cast, found.grey_objects) == (0, 0, 0)

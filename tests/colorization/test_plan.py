@@ -1,0 +1,101 @@
+"""Which photos become which files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chromalab.colorization.plan import make_plan
+from chromalab.core.errors import UsageError
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a working directory with photos."""
+    for name in (
+        "in/a.jpg",
+        "in/sub/b.TIF",
+        "in/sub/it's é [1].png",
+        "in/c.avif",
+        "in/notes.txt",
+        "in/.hidden.jpg",
+        "d.jpg",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def names(*inputs: str, out: str = "out/", suffix: str | None = None) -> list[str]:
+    return [item.name for item in make_plan(inputs, out, suffix=suffix).items]
+
+
+def test_folders_keep_their_paths(photos: Path) -> None:
+    assert names("in") == ["a.jpg", "c.avif", "sub/b.TIF", "sub/it's é [1].png"]
+    assert make_plan(["in"], "out").items[2].output == Path("out/sub/b.TIF")
+
+
+def test_files_patterns_and_repetitions(photos: Path) -> None:
+    assert names("d.jpg", "in/a.jpg") == ["d.jpg", "a.jpg"]
+    assert names("in/*.jpg", "in/a.jpg") == ["a.jpg"]
+    assert names("in/**/*") == ["a.jpg", "c.avif", "b.TIF", "it's é [1].png"]
+    assert names("in/sub/it's é [1].png") == ["it's é [1].png"]
+
+
+def test_one_photo_becomes_exactly_one_file(photos: Path) -> None:
+    plan = make_plan(["d.jpg"], "x/y.png")
+    assert plan.folder is None
+    assert plan.items[0].output == Path("x/y.png")
+    (photos / "looks.png").mkdir()
+    assert make_plan(["d.jpg"], "looks.png").folder == Path("looks.png")
+    assert make_plan(["d.jpg"], "new.png/").folder == Path("new.png/")
+
+
+def test_one_ending_for_all(photos: Path) -> None:
+    assert names("in", suffix=".png") == ["a.png", "c.png", "sub/b.png", "sub/it's é [1].png"]
+    (photos / "e.bmp").write_bytes(b"x")
+    assert names("e.bmp") == ["e.png"]
+    with pytest.raises(UsageError, match="can't write"):
+        names("d.jpg", suffix=".gif")
+
+
+def test_outputs_are_never_inputs(photos: Path) -> None:
+    (photos / "in/out").mkdir()
+    (photos / "in/out/a.jpg").write_bytes(b"x")
+    assert names("in", out="in/out") == ["a.jpg", "c.avif", "sub/b.TIF", "sub/it's é [1].png"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "out", "words"),
+    [
+        (["http://x.org/a.jpg"], "out/", "is an address"),
+        (["nothing.jpg"], "out/", "no file or folder"),
+        (["*.gif"], "out/", "nothing matches"),
+        (["in"], "x.png", "names one file, and there are 4"),
+        (["d.jpg"], "in/notes.txt", "is a file, not a folder"),
+        (["d.jpg"], ".", "is the photo itself"),
+        (["in/a.jpg"], "in/a.jpg", "is the photo itself"),
+        (["in/sub"], "in/sub", "is the photo itself"),
+    ],
+)
+def test_what_cannot_be(photos: Path, inputs: list[str], out: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        make_plan(inputs, out)
+
+
+def test_two_photos_never_become_one(photos: Path) -> None:
+    (photos / "other").mkdir()
+    (photos / "other/A.jpg").write_bytes(b"x")
+    with pytest.raises(UsageError, match="would both become"):
+        names("in", "other")
+    (photos / "in/a.png").write_bytes(b"x")
+    with pytest.raises(UsageError, match="would both become"):
+        names("in", suffix=".png")
+
+
+def test_links_in_circles(photos: Path) -> None:
+    (photos / "in/sub/up").symlink_to(photos / "in")
+    (photos / "in/loop.jpg").symlink_to(photos / "in/loop.jpg")
+    assert names("in") == ["a.jpg", "c.avif", "loop.jpg", "sub/b.TIF", "sub/it's é [1].png"]

@@ -1,0 +1,231 @@
+"""The HTTP API: what it gives, what it refuses, and what it leaves behind."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from chromalab.colorization.web import app as apps
+from chromalab.colorization.web.app import create_app
+from chromalab.colorization.web.settings import ServerSettings
+from chromalab.colorization.web.work import Answer
+from chromalab.core.errors import UsageError
+from tests.colorization.models import constant_ab
+from tests.photo.odd_files import picture, png_that_declares
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chromalab.colorization.web.queue import Ticket
+
+
+@pytest.fixture(scope="module")
+def brown(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(constant_ab(tmp_path_factory.mktemp("m") / "brown.onnx", 12, 20))
+
+
+@pytest.fixture
+def client(brown: str) -> Iterator[TestClient]:
+    settings = ServerSettings(models=["bins_lite0", brown], workers=2, queue=2, max_bytes=300_000, max_pixels=1_000_000)
+    with TestClient(create_app(settings)) as client:
+        yield client
+
+
+def photo(kind: str = "JPEG", pixels: Any = None, **options: Any) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture() if pixels is None else pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+def post(client: TestClient, data: bytes, name: str = "a.jpg", path: str = "/v1/colorize", **form: Any) -> Any:
+    return client.post(path, files={"file": (name, data)}, data=form)
+
+
+def test_a_photo(client: TestClient) -> None:
+    answer = post(client, photo(xmp=b""), model="brown")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/jpeg"
+    facts = json.loads(answer.headers["x-chromalab"])
+    assert (facts["model"], facts["height"], facts["width"], facts["bits"]) == ("brown", 60, 90, 8)
+    assert b"compositeWithTrainedAlgorithmicMedia" in answer.content
+    assert not list(client.app.state.folder.iterdir())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("kind", "media"), [("png", "image/png"), ("tiff", "image/tiff"), ("webp", "image/webp")])
+def test_formats(client: TestClient, kind: str, media: str) -> None:
+    answer = post(client, photo(), format=kind)
+    assert answer.headers["content-type"] == media
+    assert Image.open(io.BytesIO(answer.content)).size == (90, 60)
+
+
+def test_options_reach_the_colours(client: TestClient) -> None:
+    plain, grey, hinted = (
+        np.asarray(Image.open(io.BytesIO(post(client, photo("PNG"), format="png", **form).content)), dtype=int)
+        for form in (
+            {"model": "brown"},
+            {"model": "brown", "saturation": 0},
+            {"model": "brown", "hints": '[{"x": 50, "y": 50, "unit": "percent", "color": "#0000ff"}]'},
+        )
+    )
+    assert np.abs(grey.max(axis=2) - grey.min(axis=2)).max() <= 2
+    assert np.abs(plain - hinted).max() > 40
+    version = post(client, photo(), sample=1)
+    assert version.status_code == 200
+
+
+def test_previews_and_greys(client: TestClient) -> None:
+    large = photo("PNG", pixels=np.full((600, 1600, 3), 90, np.uint8))
+    for path, form in (("/v1/colorize", {"preview": "true"}), ("/v1/grey", {})):
+        answer = post(client, large, path=path, **form)
+        assert answer.status_code == 200, answer.text
+        assert Image.open(io.BytesIO(answer.content)).size == (1200, 450)
+
+
+def test_information(client: TestClient) -> None:
+    assert [model["name"] for model in client.get("/v1/models").json()] == ["bins_lite0", "brown"]
+    assert client.get("/v1/health").json()["status"] == "ok"
+    post(client, photo())
+    assert 'chromalab_photos_total{result="done"} 1' in client.get("/v1/metrics").text
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {"/v1/colorize", "/v1/health", "/v1/metrics", "/v1/models", "/v1/grey"} == set(paths)
+    page = client.get("/")
+    assert "Drop photos here" in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert client.get("/static/page.js").status_code == 200
+    assert client.get("/static/..%2fapp.py").status_code in {404, 422}
+    assert client.get("/docs").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("data", "form", "status", "words"),
+    [
+        (b"", {}, 422, "0 bytes"),
+        (b"no photo", {}, 422, "content is not"),
+        (photo()[:600], {}, 422, "cut off"),
+        (png_that_declares(60000, 60000), {}, 422, "over the limit of 1 million"),
+        (bytes(350_000), {}, 413, "larger than"),
+        (bytes(900_000), {}, 413, "larger than"),
+        (photo(), {"model": "/etc/passwd"}, 422, "there is no model"),
+        (photo(), {"hints": "nonsense"}, 422, "not JSON"),
+        (photo(), {"hints": '[{"x": -1, "y": 0, "color": "#ff0000"}]'}, 422, "hint 1"),
+        (photo(), {"hints": '[{"x": 9999, "y": 0, "color": "#ff0000"}]'}, 422, "outside the photo"),
+        (photo(), {"hints": "{}"}, 422, "list"),
+        (photo(), {"model": "brown", "sample": 1}, 422, "no distribution"),
+        (photo(), {"saturation": 99}, 422, "less than or equal to 4"),
+        (photo(), {"format": "exe"}, 422, "jpeg"),
+    ],
+)
+def test_what_is_refused(client: TestClient, data: bytes, form: dict[str, Any], status: int, words: str) -> None:
+    answer = post(client, data, **form)
+    assert answer.status_code == status
+    assert words in answer.text
+    assert not list(client.app.state.folder.iterdir())  # type: ignore[attr-defined]
+
+
+def test_names_of_uploads_are_nobodys_paths(client: TestClient) -> None:
+    for name in ("../../etc/x.jpg", "/root/x.jpg", "a\0b.jpg", "con.exe", "x" * 400 + ".png"):
+        assert post(client, photo(), name=name).status_code in {200, 400, 422}
+    assert not list(client.app.state.folder.iterdir())  # type: ignore[attr-defined]
+
+
+def test_other_hosts_and_other_sites(client: TestClient) -> None:
+    assert client.get("/v1/health", headers={"Host": "evil.example"}).status_code == 400
+    answer = client.post("/v1/colorize", files={"file": ("a.jpg", photo())}, headers={"Origin": "http://evil.example"})
+    assert answer.status_code == 403
+    same = client.post("/v1/colorize", files={"file": ("a.jpg", photo())}, headers={"Origin": "http://testserver"})
+    assert same.status_code == 200
+
+
+def test_lies_about_length(client: TestClient) -> None:
+    def endless() -> Iterator[bytes]:
+        yield b"--x\r\nContent-Disposition: form-data; name=file; filename=a.jpg\r\n\r\n"
+        for _ in range(50):
+            yield bytes(20_000)
+
+    answer = client.post("/v1/colorize", content=endless(), headers={"Content-Type": "multipart/form-data; boundary=x"})
+    assert answer.status_code == 413
+
+
+class Slow:
+    """Stands for the work, and waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.checked: list[str] = []
+
+    def __call__(self, engine: Any, upload: Any, options: Any, ticket: Ticket, **limits: Any) -> Any:
+        self.go.wait(20)
+        try:
+            ticket.check()
+        except Exception as error:
+            self.checked.append(type(error).__name__)
+            raise
+        return Answer(b"x", "image/jpeg", ".jpg", {})
+
+
+def test_full_queues_send_away(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow()
+    monkeypatch.setattr(apps, "colorize_upload", slow)
+    answers: list[int] = []
+    threads = [threading.Thread(target=lambda: answers.append(post(client, photo()).status_code)) for _ in range(7)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 20
+    while len(answers) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    refused = list(answers)
+    slow.go.set()
+    for thread in threads:
+        thread.join()
+    assert refused == [503] * 3
+    assert sorted(answers) == [200] * 4 + [503] * 3
+    assert client.get("/v1/health").json()["inside"] == 0
+
+
+def test_too_slow(brown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow()
+    monkeypatch.setattr(apps, "colorize_upload", slow)
+    settings = ServerSettings(models=[brown], workers=1, timeout_s=0.3)
+    with TestClient(create_app(settings)) as client:
+        answer = post(client, photo())
+        slow.go.set()
+    assert answer.status_code == 504
+    assert "within 0.3 s" in answer.text
+    assert slow.checked == ["OutOfTimeError"]
+
+
+def test_models_that_are_not_there(brown: str) -> None:
+    with pytest.raises(UsageError, match="unknown model"):
+        create_app(ServerSettings(models=["nobody"]))
+    with pytest.raises(UsageError, match="two models are called brown"):
+        create_app(ServerSettings(models=[brown, brown]))
+
+
+def test_load(client: TestClient) -> None:
+    """Many clients at once: each gets its own photo or is sent away, and nothing is left."""
+    results: list[tuple[int, int]] = []
+
+    def ask(number: int) -> None:
+        pixels = np.full((40 + number, 50, 3), 90, np.uint8)
+        answer = post(client, photo("PNG", pixels=pixels), model="brown")
+        height = Image.open(io.BytesIO(answer.content)).height if answer.status_code == 200 else 0
+        results.append((answer.status_code, height - 40 - number))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 40
+    assert {status for status, _ in results} <= {200, 503}
+    assert all(off == 0 for status, off in results if status == 200)
+    assert sum(status == 200 for status, _ in results) >= 4
+    assert not list(client.app.state.folder.iterdir())  # type: ignore[attr-defined]

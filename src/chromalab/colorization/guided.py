@@ -128,8 +128,8 @@ def _between(count: int, full: int) -> tuple[NDArray[np.intp], NDArray[np.float3
 def _across(planes: NDArray[np.float32], width: int) -> NDArray[np.float32]:
     left, share = _between(planes.shape[2], width)
     right = np.minimum(left + 1, planes.shape[2] - 1)
-    low = planes[..., left]
-    step = planes[..., right]
+    low = np.take(planes, left, axis=2)  # an index in brackets would leave its axis the slowest in memory
+    step = np.take(planes, right, axis=2)
     step -= low
     step *= share
     low += step

@@ -46,7 +46,7 @@ class Colors(NamedTuple):
     """Colours of pixels, and what had to be done for them.
 
     Attributes:
-        rgb: 8-bit sRGB, (H, W, 3).
+        rgb: 8-bit sRGB, (H, W, 3); a view of the packed colours, in which a fourth byte follows each pixel.
         shrunk: how many pixels lost chroma to stay in the gamut.
         lightness_error: the largest departure of L* from the grey level's.
     """

@@ -36,6 +36,7 @@ SUFFIXES = {
 }
 """Endings of files that can be written, and the kind of file that each asks for."""
 
+_FORMATS = {1: "uchar", 2: "ushort"}
 _DEEP = frozenset({"png", "tiff"})
 _BIG_TIFF_BYTES = 2_000_000_000
 QUALITY = 92
@@ -87,8 +88,14 @@ def _writes_heic() -> bool:
 
 
 def from_pixels(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Any:
-    """Return pixels (H, W, 3) as a libvips image."""
-    return vips().Image.new_from_array(rgb, interpretation="rgb16" if rgb.dtype == np.uint16 else "srgb")
+    """Return pixels (H, W, 3) as a libvips image; those that are a view of four channels are not copied first."""
+    if rgb.base is not None and rgb.strides[1] == 4 * rgb.itemsize and rgb.strides[0] == rgb.shape[1] * rgb.strides[1]:
+        four = np.lib.stride_tricks.as_strided(rgb, (*rgb.shape[:2], 4))
+        image = vips().Image.new_from_memory(four.data, rgb.shape[1], rgb.shape[0], 4, _FORMATS[rgb.itemsize])
+        return image.extract_band(0, n=3).copy(interpretation="rgb16" if rgb.dtype == np.uint16 else "srgb")
+    return vips().Image.new_from_array(
+        np.ascontiguousarray(rgb), interpretation="rgb16" if rgb.dtype == np.uint16 else "srgb"
+    )
 
 
 @contextlib.contextmanager

@@ -208,9 +208,10 @@ def open_scan(path: Path, page: int = 0, *, max_pixels: int = MAX_PIXELS) -> Sca
         whole = image.height * image.width <= WHOLE_PIXELS
         orientation = _orientation(image)
         level = None
+        held = whole and (orientation != 1 or bool(image.hasalpha()))
+        if held:  # these pixels are asked for more than once, or not from top to bottom
+            image = image.copy_memory().autorot()
         if whole:
-            image = image.copy_memory()
-            image = image if orientation == 1 else image.autorot()
             level = level_image(_without_alpha(image), exact=_FORMATS[image.format] == 16).copy_memory()
         return Scan(
             path=path,
@@ -224,7 +225,7 @@ def open_scan(path: Path, page: int = 0, *, max_pixels: int = MAX_PIXELS) -> Sca
             orientation=1 if whole else orientation,
             file_kind=_file_kind(image),
             metadata=_metadata(image, file),
-            _image=image if whole else None,
+            _image=image if held else None,
             _level=level,
         )
 

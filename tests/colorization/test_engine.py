@@ -39,15 +39,19 @@ def test_ours_sees_lightness_over_100(tmp_path: Path) -> None:
 
 
 def test_siggraph17_and_eccv16(tmp_path: Path) -> None:
-    """L* less 50, over 100, with two inputs of hints that get zeros; output ab / 110."""
-    spec = {
-        "input": {"name": "x", "scale": 0.01, "offset": -0.5, "zeros": {"hint_ab": 2, "hint_mask": 1}},
-        "size": {"rule": "square", "px": 64},
-        "output": {"scale": 110.0},
-    }
-    path = write_model(tmp_path / "s.onnx", [[1.0], [-1.0]], [0, 0], spec, hint_ab=2, hint_mask=1)
+    """L* as it is, with two inputs of hints that get zeros; ab in CIELAB units: the network normalises by itself."""
+    spec = {"input": {"name": "x", "zeros": {"hint_ab": 2, "hint_mask": 1}}, "size": {"rule": "square", "px": 64}}
+    path = write_model(tmp_path / "s.onnx", [[0.5], [-1.0]], [0, 0], spec, hint_ab=2, hint_mask=1)
     ab = engine(path).predict(LEVELS).ab
     assert ab.shape == (2, 64, 64)
+    assert ab[0, 0, -1] == pytest.approx(50, abs=0.5)
+    assert ab[1] == pytest.approx(-2 * ab[0])
+
+
+def test_a_network_without_its_normalisation(tmp_path: Path) -> None:
+    """L* less 50, over 100, and ab over 110, where an export leaves that to others."""
+    spec = {"input": {"scale": 0.01, "offset": -0.5}, "size": {"px": 64}, "output": {"scale": 110.0}}
+    ab = engine(write_model(tmp_path / "s.onnx", [[1.0], [-1.0]], [0, 0], spec)).predict(LEVELS).ab
     assert ab[0, 0, 0] == pytest.approx(-55, abs=0.5)
     assert ab[1] == pytest.approx(-ab[0])
 

@@ -10,11 +10,36 @@ import typer
 from chromalab.cli.options import Plugin, wide_console
 
 app = typer.Typer(
-    help="List losses, presets, metrics, protocols, colour spaces, encoders, critics and sample photos.",
+    help="List models, losses, presets, metrics, protocols, colour spaces, encoders, critics and sample photos.",
     no_args_is_help=True,
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """List the models that come with the package; JSON tells their records, too."""
+    from chromalab.weights.colorizers import find_colorizer, shipped_models
+
+    files = [find_colorizer(name) for name in shipped_models()]
+    if as_json:
+        typer.echo(json.dumps([file.spec.model_dump(mode="json") for file in files], indent=2, ensure_ascii=False))
+        return
+    _show(
+        [
+            {
+                "name": file.spec.name,
+                "title": file.spec.title,
+                "versions": file.spec.output.bins is not None,
+                "size": f"{file.path.stat().st_size / 1e6:.1f} MB",
+                "licence": file.spec.licence,
+                "trained on": file.spec.trained_on,
+            }
+            for file in files
+        ],
+        as_json,
+    )
 
 
 @app.command()

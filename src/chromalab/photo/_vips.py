@@ -24,7 +24,6 @@ def vips() -> Any:
     pyvips.cache_set_max(0)
     pyvips.concurrency_set(1)
     pyvips.block_untrusted_set(True)  # noqa: FBT003 - pyvips takes no keyword here
-    pyvips.operation_block_set("VipsForeignLoadRaw", False)  # noqa: FBT003 - for our own spool files, never chosen by content
     logging.getLogger("pyvips").setLevel(logging.ERROR)
     return pyvips
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ _FORMATS = {1: "uchar", 2: "ushort"}
 _DEEP = frozenset({"png", "tiff"})
 _BIG_TIFF_BYTES = 2_000_000_000
 QUALITY = 92
+_STRIP_ROWS = 16
+_SPOOL_HEAD = 16
 
 
 @dataclass(frozen=True)
@@ -106,43 +109,64 @@ def spooled(folder: Path, height: int, width: int, dtype: type[np.uint8 | np.uin
         OutputError: the folder can't be written, or the disk is full.
     """
     make_folder(folder)
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".chromalab-", suffix=".raw")
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".chromalab-", suffix=".spool")
     path = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "w+b") as file:
             yield Spool(path, file, height, width, np.dtype(dtype))
     finally:
         path.unlink(missing_ok=True)
 
 
-@dataclass(frozen=True)
 class Spool:
-    """A file of raw pixels, RGB from top to bottom."""
+    """Pixels on the disk, RGB from top to bottom: a plain BigTIFF.
 
-    path: Path
-    file: Any
-    height: int
-    width: int
-    dtype: np.dtype[Any]
+    libvips reads it strip by strip. A raw file it would map into memory as a whole, and half of it would stay there.
+    """
+
+    def __init__(self, path: Path, file: Any, height: int, width: int, dtype: np.dtype[Any]) -> None:
+        self._path, self._file, self._height, self._width, self._dtype = path, file, height, width, dtype
+        file.write(struct.pack("<2sHHHQ", b"II", 43, 8, 0, 0))
 
     def add(self, rgb: NDArray[Any]) -> None:
         """Append rows (n, W, 3)."""
-        with explain_write_errors(self.path):
-            self.file.write(np.ascontiguousarray(rgb, dtype=self.dtype).data)
+        with explain_write_errors(self._path):
+            self._file.write(np.ascontiguousarray(rgb, dtype=self._dtype.newbyteorder("<")).data)
 
     def image(self) -> Any:
-        """Return the pixels as a libvips image that is read from top to bottom."""
-        self.file.flush()
-        deep = self.dtype == np.uint16
-        return vips().Image.rawload(
-            str(self.path),
-            self.width,
-            self.height,
-            3,
-            format="ushort" if deep else "uchar",
-            interpretation="rgb16" if deep else "srgb",
-            access="sequential",
-        )
+        """Return the pixels as a libvips image that is read from top to bottom, once."""
+        with explain_write_errors(self._path):
+            self._finish()
+        source = vips().Source.new_from_descriptor(self._file.fileno())
+        image = vips().Image.new_from_source(source, "", access="sequential")
+        return image.copy(interpretation="rgb16" if self._dtype == np.uint16 else "srgb")
+
+    def _finish(self) -> None:
+        """Write the directory behind the pixels, and say in front where it is."""
+        row = 3 * self._width * self._dtype.itemsize
+        firsts = range(0, self._height, _STRIP_ROWS)
+        offsets = [_SPOOL_HEAD + first * row for first in firsts]
+        counts = [min(_STRIP_ROWS, self._height - first) * row for first in firsts]
+        places = [self._file.tell() + 8 * len(firsts) * number for number in (0, 1)]
+        for numbers in (offsets, counts):
+            self._file.write(struct.pack(f"<{len(firsts)}Q", *numbers))
+        if len(firsts) == 1:  # one number stands in the directory itself
+            places = [offsets[0], counts[0]]
+        bits = 8 * self._dtype.itemsize
+        tags = [
+            (256, 4, 1, self._width), (257, 4, 1, self._height), (258, 3, 3, bits | bits << 16 | bits << 32),
+            (259, 3, 1, 1), (262, 3, 1, 2), (273, 16, len(firsts), places[0]),
+            (277, 3, 1, 3), (278, 4, 1, _STRIP_ROWS),
+            (279, 16, len(firsts), places[1]), (284, 3, 1, 1),
+        ]  # fmt: skip
+        directory = self._file.tell()
+        self._file.write(struct.pack("<Q", len(tags)))
+        self._file.write(b"".join(struct.pack("<HHQQ", *tag) for tag in tags))
+        self._file.write(struct.pack("<Q", 0))
+        self._file.seek(8)
+        self._file.write(struct.pack("<Q", directory))
+        self._file.flush()
+        self._file.seek(0)
 
 
 def save(

@@ -1,0 +1,208 @@
+"""`chromalab colorize`, `export` and `serve` as people run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import pyvips
+from PIL import Image
+from skimage.color import rgb2lab
+
+from chromalab.colorization.journal import read_lines
+from tests.colorization.models import constant_ab
+from tests.photo.odd_files import picture, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Chromalab
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    return save(tmp_path / "in" / "it's é.png", picture(120, 180))
+
+
+def test_one_photo_becomes_exactly_one_file(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out" / "x.png"
+    done = chromalab("colorize", photo, "-o", target, "--json", tmp_path / "x.json")
+    assert done.code == 0, done.err
+    assert [path.name for path in target.parent.iterdir()] == ["x.png"]
+    before, after = (rgb2lab(np.asarray(Image.open(path))) for path in (photo, target))
+    assert np.abs(before[..., 0] - after[..., 0]).max() < 0.5
+    (line,) = json.loads((tmp_path / "x.json").read_text())["photos"]
+    assert line["status"] == "done"
+    assert {"seconds", "lightness_error", "gamut_share"} <= set(line)
+    again = chromalab("colorize", photo, "-o", target)
+    assert again.code == 2
+    assert "--overwrite" in again.err
+
+
+def test_a_folder_with_a_report(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
+    (photo.parent / "bad.jpg").write_text("no photo")
+    done = chromalab("colorize", photo.parent, "-o", f"{tmp_path}/out/", "--report", "--samples", "1")
+    assert done.code == 1
+    assert "1 colorized, 1 failed" in done.out
+    assert "its content is not a JPEG" in done.err
+    assert (tmp_path / "out" / "report" / "index.html").is_file()
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_file()} == {
+        "it's é.png", "it's é.png.json", "it's é.v1.png", "it's é.uncertainty.png",
+    }  # fmt: skip
+    counted = chromalab("colorize", photo.parent, "-o", f"{tmp_path}/out/", "--dry-run")
+    assert "1 done already" in counted.out
+    assert "1 to colorize" in counted.out
+
+
+def test_options(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
+    hints = tmp_path / "hints.json"
+    hints.write_text('{"hints": [{"x": 90, "y": 60, "color": "#0000ff"}]}')
+    rgba = np.zeros((120, 180, 4), np.uint8)
+    rgba[50:70, 80:100] = (255, 0, 0, 255)
+    painted = save(tmp_path / "hints.png", rgba)
+    plain = ("colorize", photo, "--overwrite", "-o", tmp_path / "o.png")
+    results = []
+    for extra in (
+        (), ("--saturation", 0), ("--hint", "50%,50%=#0000ff"), ("--hints", hints), ("--hints", painted),
+        ("--warmth", 30), ("--scales", "0.75,1.5"), ("--keep-tone",), ("--label", "Colours inferred"),
+    ):  # fmt: skip
+        done = chromalab(*plain, *map(str, extra))
+        assert done.code == 0, done.err
+        results.append(np.asarray(Image.open(tmp_path / "o.png"), dtype=int))
+    for number, result in enumerate(results[1:], start=1):
+        assert np.abs(result - results[0]).max() > 10, number
+    assert np.array_equal(results[2], results[3])
+    chromalab(*plain, "--source-type", "enhanced")
+    assert b"algorithmicallyEnhanced" in pyvips.Image.new_from_file(str(tmp_path / "o.png")).get("xmp-data")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("https://x.org/a.jpg", "-o", "out/"), "photos are never fetched"),
+        (("nothing.jpg", "-o", "out/"), "no file or folder"),
+        (("IN", "-o", "out/", "--model", "bins_lite"), "did you mean 'bins_lite0'"),
+        (("IN", "-o", "out/", "--hint", "1,2=red"), "is no hint"),
+        (("IN", "-o", "out/", "--scales", "1,x"), "numbers with commas"),
+        (("IN", "-o", "out/", "--format", "gif"), "can't write"),
+        (("IN", "-o", "out/", "--device", "tpu"), "unknown device"),
+        (("IN", "-o", "one.png", "--report"), "output folder"),
+    ],
+)
+def test_wrong_use(
+    chromalab: Chromalab, photo: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.chdir(photo.parents[1])
+    done = chromalab("colorize", *(str(photo) if argument == "IN" else argument for argument in arguments))
+    assert done.code == 2
+    assert words in done.err
+    assert "Traceback" not in done.err
+    assert not list((photo.parents[1] / "out").glob("*"))
+
+
+WITHOUT = """
+import sys
+
+AWAY = "torch kornia lightning_fabric torchmetrics skimage sklearn matplotlib safetensors PIL onnx tensorboard".split()
+
+
+class Away:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in [*AWAY, "fastapi", "starlette", "uvicorn"]:
+            raise ImportError(name)
+
+
+sys.meta_path.insert(0, Away())
+from chromalab.cli.main import run
+
+run()
+"""
+"""Runs `chromalab` with everything of the extras out of reach, as after a plain `pip install chromalab`."""
+
+
+def test_the_laboratory_is_not_needed(photo: Path, tmp_path: Path) -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", WITHOUT, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    done = run("colorize", str(photo), "-o", str(tmp_path / "o" / "x.jpg"))
+    assert "1 colorized" in done.stdout, done.stderr
+    reported = run("colorize", str(photo), "-o", f"{tmp_path}/r/", "--report", "--samples", "1")
+    assert reported.returncode == 0, reported.stderr
+    served = run("serve")
+    assert served.returncode == 2
+    assert "chromalab[serve]" in served.stderr
+
+
+@pytest.mark.slow
+def test_killed_again_and_again(tmp_path: Path) -> None:
+    """Kill -9 in a loop over 200 photos: nothing is lost, nothing is done twice, nothing is half-written."""
+    for number in range(200):
+        save(tmp_path / "in" / f"{number:03d}.jpg", picture(60, 90, seed=number))
+    model = constant_ab(tmp_path / "brown.onnx", 12, 20)
+    command = [sys.executable, "-c", "from chromalab.cli.main import run; run()", "colorize", str(tmp_path / "in")]
+    command += ["-o", f"{tmp_path}/out/", "--model", str(model), "--workers", "2"]
+    out = tmp_path / "out"
+    times: dict[str, int] = {}
+    kills = 0
+    while True:
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        before = len(list(out.glob("*.jpg")))
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if len(list(out.glob("*.jpg"))) >= before + 25 and kills < 6:
+                os.kill(process.pid, signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.01)
+        said, _ = process.communicate()
+        for path in out.glob("*.jpg"):
+            stamp = path.stat().st_mtime_ns
+            assert times.setdefault(path.name, stamp) == stamp, f"{path.name} was done twice"
+            Image.open(path).load()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+    assert kills >= 4
+    assert "0 failed" in said
+    assert "done before" in said
+    assert len(times) == 200
+    assert set(read_lines(out)) == set(times)
+    assert all((out / f"{name}.json").is_file() for name in times)
+
+
+@pytest.mark.slow
+def test_from_training_to_colours(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
+    assert chromalab("train", "--loss", "l2", "--out", tmp_path / "run", "--smoke").code == 0
+    done = chromalab("export", tmp_path / "run", "-o", tmp_path / "mine.onnx", "--name", "mine")
+    assert done.code == 0, done.err
+    assert chromalab("colorize", photo, "-o", tmp_path / "o.png", "--model", tmp_path / "mine.onnx").code == 0
+    (run,) = (tmp_path / "run" / "runs").iterdir()
+    assert chromalab("export", run, "-o", tmp_path / "again.onnx").code == 0
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "mine.onnx").read_bytes()
+    versions = chromalab("colorize", photo, "-o", f"{tmp_path}/v/", "--model", tmp_path / "mine.onnx", "--samples", "2")
+    assert versions.code == 2
+    assert "no distribution" in versions.err
+
+
+def test_export_of_what_is_no_run(chromalab: Chromalab, tmp_path: Path) -> None:
+    assert "no finished run" in chromalab("export", tmp_path, "-o", tmp_path / "m.onnx").err
+    assert "ends in .onnx" in chromalab("export", tmp_path, "-o", tmp_path / "m.pt").err
+
+
+@pytest.mark.slow
+def test_archive_photos(chromalab: Chromalab, shared: Path, tmp_path: Path) -> None:
+    """Negatives and plates of the archive come out at their size, with their lightness."""
+    done = chromalab("colorize", shared / "data" / "archive", "-o", f"{tmp_path}/out/", "--json", tmp_path / "a.json")
+    assert done.code == 0, done.err
+    photos = json.loads((tmp_path / "a.json").read_text())["photos"]
+    assert len(photos) == 62
+    assert max(photo["lightness_error"] for photo in photos) < 0.5
+    assert min(photo["mean_chroma"] for photo in photos) > 1

@@ -83,3 +83,36 @@ def _time(timed: Timed) -> str:
 
 def _memory(timed: Timed) -> str:
     return "–" if timed["memory_mb"] is None else f"{timed['memory_mb']:.0f}"
+
+
+def colorize_speed_page() -> str:
+    """Return the page of what colorizing costs."""
+    record = json.loads((RECORDS / "colorize.json").read_text(encoding="utf-8"))
+    large = [
+        (
+            label,
+            record[key]["photos"],
+            record[key]["seconds_a_photo"],
+            record[key]["decode_and_encode_s"],
+            record[key]["ratio"],
+        )
+        for label, key in (("RGB scans", "12_megapixels_rgb"), ("one channel", "12_megapixels_grey"))
+    ]
+    network, huge, small = record["network"], record["200_megapixels_16_bits"], record["1_megapixel"]
+    twelve = (
+        "Photos of 12 megapixels, JPEG to JPEG, with as many workers as processors. Beside it what nobody can do "
+        "without: decoding the same photos and encoding the same results, with the same library and workers."
+    )
+    others = (
+        f"{small['photos']} photos of 1 megapixel: {small['photos_a_second']} a second. The network's convolutions "
+        f"take {network['gflop']} GFLOP for a photo of 3:4 ({network['width']}x{network['height']} px). A TIFF of 200 "
+        f"megapixels at 16 bits: {huge['seconds']:.0f} s, with {huge['peak_rss_mb']:.0f} MB of resident memory at most "
+        f"({huge['peak_anonymous_mb']:.0f} MB of it anonymous)."
+    )
+    rows = [tuple(map(str, row)) for row in large]
+    return page(
+        "What colorizing costs",
+        f"Measured by `python -m benchmarks.colorize` on one machine with {record['processors']} processors, on which "
+        f"{record['reference']}. Seconds are that machine's, ratios should hold on others.",
+        "\n\n".join([twelve, table(("photos", "count", "seconds each", "decode and encode", "ratio"), rows), others]),
+    )

@@ -19,9 +19,10 @@ from chromalab.metrics.registry import METRICS
 from chromalab.nets.critics import CRITICS
 from chromalab.nets.encoders import ENCODERS
 from chromalab.training.presets import PRESETS
-from docs.benchmarks import loss_speed_page, metric_cost, metric_costs
+from docs.benchmarks import colorize_speed_page, loss_speed_page, metric_cost, metric_costs
 from docs.markdown import page, prose, table
 from docs.metric_faults import faults_page
+from docs.models import models_page
 from docs.people import people_page
 from docs.results import objectives96_page, photos96_page
 
@@ -210,6 +211,8 @@ def _option(parameter: Any) -> tuple[str, str, str]:
 
 
 PAGES = {
+    "models.md": models_page,
+    "colorize_speed.md": colorize_speed_page,
     "losses.md": losses_page,
     "loss_speed.md": loss_speed_page,
     "presets.md": presets_page,

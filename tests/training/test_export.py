@@ -12,9 +12,10 @@ import torch
 from chromalab.color.spaces import SPACES
 from chromalab.core.errors import UsageError
 from chromalab.training.build import build_colorizer
+from chromalab.training.checkpoints import MODEL, save_model
 from chromalab.training.export import export_colorizer
 from chromalab.training.onnx_graph import colorizer_graph
-from chromalab.training.settings import NetworkSettings
+from chromalab.training.settings import NetworkSettings, TrainingSettings, settings_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,3 +101,54 @@ def test_unknown_encoders_are_refused() -> None:
     with pytest.raises(UsageError, match="no ONNX form of the encoder Identity"):
         colorizer_graph(network, half=True)
     assert SPACES["lab"].name == "lab"
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "onnx"])
+def test_a_training_can_start_from_what_was_exported(tmp_path: Path, kind: str) -> None:
+    trained = colorizer(NetworkSettings(), "lab", {"bins"})
+    if kind == "onnx":
+        path = tmp_path / "m.onnx"
+        export_colorizer(trained, path, name="m", half=False)
+    else:
+        save_model(tmp_path, trained)
+        path = tmp_path / MODEL
+    again, start = build_colorizer(NetworkSettings(start=str(path)), "lab", 7, {"bins"})
+    for (name, mine), (_, theirs) in zip(again.state_dict().items(), trained.state_dict().items(), strict=True):
+        assert torch.equal(mine, theirs), name
+    assert path.name in start
+    other, start = build_colorizer(NetworkSettings(start=str(path)), "rgb", 7, set())
+    assert torch.equal(other.unet.levels[0].weight, trained.unet.levels[0].weight)  # type: ignore[arg-type]
+    assert "of" in start
+
+
+def test_starting_from_the_shipped_model() -> None:
+    network, start = build_colorizer(NetworkSettings(start="bins_lite0"), "lab", 0, {"bins"})
+    assert "bins_lite0.onnx" in start
+    count = len(network.state_dict())
+    assert f"{count} of {count} tensors" in start
+
+
+def test_what_cannot_be_started_from(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="can't be read"):
+        build_colorizer(NetworkSettings(start=str(tmp_path / "none.safetensors")), "lab", 0)
+    for name in ("bad.safetensors", "bad.onnx"):
+        (tmp_path / name).write_bytes(b"nothing of use")
+        with pytest.raises(UsageError, match="can't be read"):
+            build_colorizer(NetworkSettings(start=str(tmp_path / name)), "lab", 0)
+    other = colorizer(SMALL_VGG, "lab", set())
+    save_model(tmp_path, other.unet.encoder)
+    with pytest.raises(UsageError, match="none of its"):
+        build_colorizer(NetworkSettings(start=str(tmp_path / MODEL)), "lab", 0)
+
+
+def test_the_path_of_the_start_does_not_decide(tmp_path: Path) -> None:
+    trained = colorizer(NetworkSettings(), "lab", {"bins"})
+    hashes = set()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        save_model(tmp_path / name, trained)
+        settings = TrainingSettings(network=NetworkSettings(start=str(tmp_path / name / MODEL)))
+        hashes.add(settings_sha256(settings.deciding()))
+    assert len(hashes) == 1
+    assert settings_sha256(TrainingSettings().deciding()) not in hashes
+    assert "start" not in str(TrainingSettings().deciding())

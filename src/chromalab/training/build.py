@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import onnx
 import torch
+from google.protobuf.message import DecodeError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
@@ -15,10 +16,11 @@ from chromalab.core.seeds import derive_seed
 from chromalab.nets.critics import CRITICS, Critic, channels_seen
 from chromalab.nets.encoders import ENCODERS
 from chromalab.nets.unet import Colorizer, Heads, UNet
-from chromalab.training.settings import start_sha256
+from chromalab.training.settings import start_path, start_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
     from torch import Tensor, nn
 
@@ -66,15 +68,15 @@ def build_colorizer(
     colorizer = Colorizer(UNet(encoder, space.channels, generator, heads), space)
     if settings.start is None:
         return colorizer, encoder.start
-    return colorizer, _start_from(Path(settings.start), colorizer)
+    return colorizer, _start_from(start_path(settings.start), colorizer)
 
 
 def _start_from(path: Path, colorizer: Colorizer) -> str:
     """Load what fits of an earlier training's weights, and say so; what a new head needs keeps its random start."""
     digest = start_sha256(str(path))
     try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
+        tensors = _onnx_tensors(path) if path.suffix == ".onnx" else load_file(path)
+    except (SafetensorError, DecodeError, OSError) as error:
         raise UsageError(f"the weights to start from can't be read: {path}: {error}") from error
     own = colorizer.state_dict()
     fitting = {key: value.to(own[key].dtype) for key, value in tensors.items() if _fits(own.get(key), value)}
@@ -82,6 +84,14 @@ def _start_from(path: Path, colorizer: Colorizer) -> str:
         raise UsageError(f"{path}: none of its {len(tensors)} tensors fits the network of these settings")
     colorizer.load_state_dict(own | fitting)
     return f"{path.name} (SHA-256 {digest[:12]}; {len(fitting)} of {len(own)} tensors)"
+
+
+def _onnx_tensors(path: Path) -> dict[str, Tensor]:
+    """Return the weights of an exported model by the names of the network's parameters."""
+    return {
+        tensor.name: torch.from_numpy(onnx.numpy_helper.to_array(tensor).copy())
+        for tensor in onnx.load(path).graph.initializer
+    }
 
 
 def _fits(own: Tensor | None, value: Tensor) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from chromalab.nets.efficientnet_lite0 import InvertedBottleneck
     from chromalab.nets.unet import Colorizer, UNet
@@ -39,10 +40,16 @@ _SMALL = 64
 
 
 class GraphWriter:
-    """Collects the nodes and weights of a graph; every method adds a node and returns the name of its output."""
+    """Collects the nodes and weights of a graph; every method adds a node and returns the name of its output.
 
-    def __init__(self, *, half: bool) -> None:
+    Args:
+        module: whose parameters keep their names in the file, so that a training can go on from it.
+        half: keep large weights at half precision.
+    """
+
+    def __init__(self, module: nn.Module, *, half: bool) -> None:
         self._half = half
+        self._names = {id(parameter): name for name, parameter in module.named_parameters()}
         self._nodes: list[onnx.NodeProto] = []
         self._weights: list[onnx.TensorProto] = []
 
@@ -52,9 +59,13 @@ class GraphWriter:
         self._nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
         return output
 
-    def tensor(self, values: NDArray[Any]) -> str:
-        """Add weights; large ones of single precision are kept at half precision where the graph is `half`."""
-        name = f"w_{len(self._weights)}"
+    def parameter(self, parameter: Tensor) -> str:
+        """Add a parameter of the module under its own name."""
+        return self.tensor(parameter.detach().numpy(), self._names[id(parameter)])
+
+    def tensor(self, values: NDArray[Any], name: str | None = None) -> str:
+        """Add numbers; large ones of single precision are kept at half precision where the graph is `half`."""
+        name = name or f"constant_{len(self._weights)}"
         stored = values.astype(np.float16) if self._stored_half(values) else values
         self._weights.append(numpy_helper.from_array(np.ascontiguousarray(stored), name))
         return self.node("Cast", name, to=TensorProto.FLOAT) if stored.dtype == np.float16 else name
@@ -72,9 +83,9 @@ class GraphWriter:
 
     def conv(self, x: str, layer: nn.Conv2d) -> str:
         """Add a convolution; the padding of a `SameConv2d` follows the picture's size."""
-        inputs = [x, self.tensor(layer.weight.detach().numpy())]
+        inputs = [x, self.parameter(layer.weight)]
         if layer.bias is not None:
-            inputs.append(self.tensor(layer.bias.detach().numpy()))
+            inputs.append(self.parameter(layer.bias))
         padding: dict[str, Any] = {"auto_pad": "SAME_UPPER"}
         if not isinstance(layer, SameConv2d):
             down, across = (int(side) for side in layer.padding)
@@ -135,7 +146,7 @@ def colorizer_graph(colorizer: Colorizer, *, half: bool) -> onnx.ModelProto:
     Raises:
         UsageError: an encoder that can't be written as a graph.
     """
-    graph = GraphWriter(half=half)
+    graph = GraphWriter(colorizer, half=half)
     lightness = "lightness"
     color, bins = _heads(graph, colorizer.unet, lightness)
     if color is not None:

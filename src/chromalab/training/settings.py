@@ -13,6 +13,7 @@ from pydantic import Field
 from chromalab.core.errors import UsageError
 from chromalab.core.hashing import sha256_file
 from chromalab.core.records import Record
+from chromalab.weights.colorizers import SHIPPED, shipped_models
 
 
 class NetworkSettings(Record):
@@ -24,8 +25,9 @@ class NetworkSettings(Record):
         width: multiplies the encoder's channels (vgg16 only).
         color_from: where the colour of a pixel comes from: `head`, a regression; `bins`, the annealed mean of the
             distribution over ab bins; `auto`: the bins where the objective has a term over them, else the head.
-        start: a `model.safetensors` of an earlier training, of which every tensor that fits by name and shape is the
-            initial weight here; None starts the decoder from random weights.
+        start: a `model.safetensors` of an earlier training, an exported `.onnx` file, or the name of a shipped model;
+            every tensor of it that fits by name and shape is the initial weight here. None starts the decoder from
+            random weights.
     """
 
     encoder: str = "efficientnet_lite0"
@@ -165,6 +167,11 @@ class RuntimeSettings(Record):
         return step % every == 0 or step + 1 == steps
 
 
+def start_path(start: str) -> Path:
+    """Return the file of weights to start from: a shipped model's by its name, else the path itself."""
+    return SHIPPED / f"{start}.onnx" if start in shipped_models() else Path(start)
+
+
 def start_sha256(path: str) -> str:
     """Return the SHA-256 of a file of weights to start from.
 
@@ -172,7 +179,7 @@ def start_sha256(path: str) -> str:
         UsageError: it can't be read.
     """
     try:
-        return sha256_file(Path(path))
+        return sha256_file(start_path(path))
     except OSError as error:
         raise UsageError(f"the weights to start from can't be read: {path}: {error.strerror}") from error
 

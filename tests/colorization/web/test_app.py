@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import numpy as np
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -22,7 +25,7 @@ from tests.colorization.models import constant_ab
 from tests.photo.odd_files import picture, png_that_declares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from chromalab.colorization.web.queue import Ticket
 
@@ -229,3 +232,45 @@ def test_load(client: TestClient) -> None:
     assert all(off == 0 for status, off in results if status == 200)
     assert sum(status == 200 for status, _ in results) >= 4
     assert not list(client.app.state.folder.iterdir())  # type: ignore[attr-defined]
+
+
+def test_clients_that_go_away_give_up_their_place(brown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a real connection, which is closed in the middle."""
+    slow = Slow()
+    monkeypatch.setattr(apps, "colorize_upload", slow)
+    server = uvicorn.Server(uvicorn.Config(create_app(ServerSettings(models=[brown], workers=1)), log_level="error"))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        body = b"--x\r\nContent-Disposition: form-data; name=file; filename=a.jpg\r\n\r\n" + photo() + b"\r\n--x--\r\n"
+        head = f"POST /v1/colorize HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: {len(body)}\r\n"
+        head += "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+        while not server.started:
+            time.sleep(0.02)
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(head.encode() + body)
+            assert until(lambda: inside(port) == 1)
+        time.sleep(0.5)
+        slow.go.set()
+        assert until(lambda: inside(port) == 0)
+        counts = httpx2.get(f"http://localhost:{port}/v1/metrics").text
+        server.should_exit = True
+        thread.join(20)
+    assert 'result="cancelled"} 1' in counts
+    assert slow.checked == ["CancelledError"]
+
+
+def inside(port: int) -> int:
+    return int(httpx2.get(f"http://localhost:{port}/v1/health").json()["inside"])
+
+
+def until(true: Callable[[], bool]) -> bool:
+    """Wait for something to come true, for at most twenty seconds."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.05)
+    return False

@@ -152,6 +152,18 @@ def test_a_line_that_was_cut_off(engine: Engine, photos: Path) -> None:
     assert states(run_batch(engine, plan_of(photos), SETTINGS))["resumed"] == 4
 
 
+def test_rubbish_of_a_kill_is_swept_away(engine: Engine, photos: Path) -> None:
+    out = photos.parent / "out"
+    out.mkdir()
+    rubbish = (".chromalab-x1.part", ".chromalab-x2.spool", ".it's é 0.jpg.json.x3.part")
+    for name in (*rubbish, ".keep", "mine.part"):
+        (out / name).write_bytes(b"x")
+    run_batch(engine, plan_of(photos), SETTINGS)
+    assert not {path.name for path in out.iterdir()}.intersection(rubbish)
+    assert (out / ".keep").is_file()
+    assert (out / "mine.part").is_file()
+
+
 def test_two_batches_in_one_folder(engine: Engine, photos: Path) -> None:
     with open_journal(photos.parent / "out"), pytest.raises(UsageError, match="another process"):
         run_batch(engine, plan_of(photos), SETTINGS)

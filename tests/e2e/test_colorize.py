@@ -176,6 +176,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     assert len(times) == 200
     assert set(read_lines(out)) == set(times)
     assert all((out / f"{name}.json").is_file() for name in times)
+    assert not [path for path in out.iterdir() if path.suffix in {".part", ".spool"}]
 
 
 @pytest.mark.slow

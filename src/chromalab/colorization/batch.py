@@ -18,6 +18,7 @@ from chromalab.core.progress import progress
 from chromalab.core.records import Record
 from chromalab.photo._vips import VipsError
 from chromalab.photo.reading import UnreadablePhotoError
+from chromalab.photo.saving import TEMPORARY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -134,6 +135,7 @@ def run_batch(engine: Engine, plan: Plan, batch: Batch) -> Summary:
         return _one(engine, plan.items[0], batch)
     settings = settings_sha256(engine, batch)
     with open_journal(plan.folder) as journal:
+        _sweep(plan)
         states = {item.name: journal.state(item, settings) for item in plan.items}
         lines = {item.name: _known(journal, item, states[item.name], batch) for item in plan.items}
         waiting = [item for item in plan.items if lines[item.name] is None]
@@ -146,6 +148,14 @@ def run_batch(engine: Engine, plan: Plan, batch: Batch) -> Summary:
                 lines[item.name] = line
     done = [line for line in lines.values() if line is not None]
     return Summary(model=engine.spec.name, model_sha256=engine.file.sha256, photos=done)
+
+
+def _sweep(plan: Plan) -> None:
+    """Take away what a process that was killed left half-written; nobody else writes here, for the journal is ours."""
+    for folder in {item.output.parent for item in plan.items}:
+        for path in folder.glob(".*"):
+            if path.name.startswith(TEMPORARY) or (path.name.endswith(".part") and ".json." in path.name):
+                path.unlink(missing_ok=True)
 
 
 def look_ahead(engine: Engine, plan: Plan, batch: Batch) -> Counter[str]:

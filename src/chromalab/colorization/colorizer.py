@@ -14,7 +14,9 @@ from chromalab.colorization.guided import Coefficients, Enlarged
 from chromalab.colorization.render import Account, Renderer
 from chromalab.colorization.small import SmallColors, guide_px, small_colors, tone_of, turned, turned_back
 from chromalab.core.records import Record
+from chromalab.photo.arrays import resize_plane
 from chromalab.photo.label import labelled
+from chromalab.photo.resizing import target_size
 from chromalab.photo.saving import Saving, from_pixels, holds_alpha, keeps_16_bits, save, spooled
 from chromalab.photo.scan import Scan, open_scan
 
@@ -175,9 +177,6 @@ def colorize_levels(
     Returns:
         sRGB pixels (H, W, 3), and the account of rendering.
     """
-    from chromalab.photo.arrays import resize_plane  # noqa: PLC0415
-    from chromalab.photo.resizing import target_size  # noqa: PLC0415
-
     height, width = levels.shape
     size = target_size(height, width, min(guide_px(engine, options), height, width))
     small = np.clip(resize_plane(levels.astype(np.float32), *size), 0, 255)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -163,8 +163,3 @@ def _providers(device: str) -> list[str]:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def describe(engine: Engine) -> dict[str, Any]:
-    """Return what a record of an output says of the model."""
-    return {"name": engine.spec.name, "sha256": engine.file.sha256}

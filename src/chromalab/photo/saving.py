@@ -41,6 +41,10 @@ _FORMATS = {1: "uchar", 2: "ushort"}
 _DEEP = frozenset({"png", "tiff"})
 _BIG_TIFF_BYTES = 2_000_000_000
 QUALITY = 92
+
+TEMPORARY = ".chromalab-"
+"""Files whose names begin so are being written; after a kill they are rubbish."""
+
 _STRIP_ROWS = 16
 _SPOOL_HEAD = 16
 
@@ -109,7 +113,7 @@ def spooled(folder: Path, height: int, width: int, dtype: type[np.uint8 | np.uin
         OutputError: the folder can't be written, or the disk is full.
     """
     make_folder(folder)
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=".chromalab-", suffix=".spool")
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=TEMPORARY, suffix=".spool")
     path = Path(name)
     try:
         with os.fdopen(descriptor, "w+b") as file:
@@ -200,7 +204,7 @@ def save(
     described = _described(image, metadata, orientation, xmp)
     make_folder(path.parent)
     with explain_write_errors(path):
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".chromalab-", suffix=".part")
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=".part")
     temporary = Path(name)
     try:
         with explain_write_errors(path), os.fdopen(descriptor, "w+b") as file:

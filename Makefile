@@ -50,6 +50,7 @@ bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leav
 	$(BIN)/python -m benchmarks.coverage
 	$(BIN)/python -m benchmarks.losses
 	$(BIN)/python -m benchmarks.evaluation --memory
+	$(BIN)/python -m benchmarks.survey
 	$(BIN)/python -m benchmarks.colorize $(if $(PHOTOS),--photos $(PHOTOS))
 
 clean:  ## remove the environment and caches, keep runs

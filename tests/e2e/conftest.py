@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from chromalab.cli.main import run
 
@@ -55,3 +57,12 @@ def chromium() -> str:
             pytest.fail("there is no chromium, and CI must have it")
         pytest.skip("install chromium")
     return path
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Give a running browser."""
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield found
+        found.close()

@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from chromalab.cli import colorize, compare, data, evaluate, export, listing, loss, metrics, serve, train, weights
+from chromalab.cli import (
+    colorize,
+    compare,
+    data,
+    evaluate,
+    export,
+    listing,
+    loss,
+    metrics,
+    serve,
+    survey,
+    train,
+    weights,
+)
 from chromalab.core.errors import ChromalabError
 from chromalab.version import __version__
 
@@ -26,6 +39,7 @@ app.command("export")(export.export)
 app.add_typer(compare.app, name="compare")
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(metrics.app, name="metrics")
+app.add_typer(survey.app, name="survey")
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 app.add_typer(listing.app, name="list")

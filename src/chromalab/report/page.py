@@ -227,10 +227,14 @@ def _render(
     )  # fmt: skip
 
 
-def environment() -> jinja2.Environment:
-    """Return the templates' environment: escaping on, unknown names refused, style and script inlined."""
+def environment(*packages: str) -> jinja2.Environment:
+    """Return the templates' environment: escaping on, unknown names refused, style and script inlined.
+
+    Args:
+        packages: others whose templates build on those of this one.
+    """
     found = jinja2.Environment(
-        loader=jinja2.PackageLoader("chromalab.report"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name) for name in ("chromalab.report", *packages)]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,117 @@
+"""Telling true photographs from coloured ones: rates, sensitivity and criterion.
+
+Green and Swets (1966), *Signal Detection Theory and Psychophysics*; Macmillan and Creelman (2005), *Detection Theory: A
+User's Guide*, chapters 1 and 7. Rates are corrected log-linearly (Hautus 1995): (hits + .5) / (n + 1), so that d' stays
+finite where somebody was never wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A share with an interval that takes its trials for independent."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson(hits: int, n: int, level: float = 0.95) -> Rate:
+    """Return Wilson's score interval (1927).
+
+    >>> rate = wilson(465, 1440)
+    >>> round(rate.low, 4), round(rate.high, 4)
+    (0.2993, 0.3475)
+    """
+    _check(hits, n)
+    z = float(special.ndtri(0.5 + level / 2))
+    p, spread = hits / n, z * z / n
+    centre = (p + spread / 2) / (1 + spread)
+    half = z * math.sqrt(p * (1 - p) / n + spread / (4 * n)) / (1 + spread)
+    return Rate(p, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def clopper_pearson(hits: int, n: int, level: float = 0.95) -> Rate:
+    """Return the exact interval of Clopper and Pearson (1934).
+
+    >>> rate = clopper_pearson(465, 1440)
+    >>> round(rate.low, 4), round(rate.high, 4)
+    (0.2988, 0.3478)
+    """
+    _check(hits, n)
+    tail = (1 - level) / 2
+    low = 0.0 if hits == 0 else float(special.betaincinv(hits, n - hits + 1, tail))
+    high = 1.0 if hits == n else float(special.betaincinv(hits + 1, n - hits, 1 - tail))
+    return Rate(hits / n, low, high)
+
+
+def _check(hits: int, n: int) -> None:
+    if not 0 <= hits <= n or n < 1:
+        raise ValueError(f"expected 0 <= hits <= n and n >= 1, not {hits} of {n}")
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """d' and the criterion c, with standard errors that take trials for independent, each of the shape of the counts.
+
+    Attributes:
+        d_prime: 0 where people can't tell.
+        criterion: above 0 where they say "fake" too often (yes/no), or lean to the right (two alternatives).
+        d_prime_se: Gourevitch and Galanter (1967).
+        criterion_se: the same.
+    """
+
+    d_prime: Array
+    criterion: Array
+    d_prime_se: Array
+    criterion_se: Array
+
+
+def yes_no(hits: ArrayLike, signals: ArrayLike, false_alarms: ArrayLike, noises: ArrayLike) -> Sensitivity:
+    """Return d' = z(H) - z(F) and c = -(z(H) + z(F)) / 2 of judging single pictures.
+
+    Args:
+        hits: true photographs that were called real.
+        signals: true photographs shown.
+        false_alarms: coloured ones that were called real.
+        noises: coloured ones shown.
+    """
+    return _sensitivity(hits, signals, false_alarms, noises, 1.0)
+
+
+def two_alternatives(
+    hits: ArrayLike, real_left: ArrayLike, false_alarms: ArrayLike, real_right: ArrayLike
+) -> Sensitivity:
+    """Return d' = (z(H) - z(F)) / sqrt 2 and c = -(z(H) + z(F)) / 2 of choosing between two pictures.
+
+    Args:
+        hits: "left is real" where it was.
+        real_left: trials with the true photograph on the left (or first).
+        false_alarms: "left is real" where it was not.
+        real_right: trials with the true photograph on the right (or second).
+    """
+    return _sensitivity(hits, real_left, false_alarms, real_right, math.sqrt(2))
+
+
+def _sensitivity(
+    hits: ArrayLike, signals: ArrayLike, false_alarms: ArrayLike, noises: ArrayLike, divisor: float
+) -> Sensitivity:
+    h, n_h, f, n_f = (np.asarray(each, dtype=np.float64) for each in (hits, signals, false_alarms, noises))
+    rates = (h + 0.5) / (n_h + 1), (f + 0.5) / (n_f + 1)
+    z = special.ndtri(rates[0]), special.ndtri(rates[1])
+    parts = [
+        rate * (1 - rate) / (n + 1) * 2 * math.pi * np.exp(score**2)
+        for rate, score, n in zip(rates, z, (n_h, n_f), strict=True)
+    ]
+    spread = np.sqrt(parts[0] + parts[1])
+    return Sensitivity((z[0] - z[1]) / divisor, -(z[0] + z[1]) / 2, spread / divisor, spread / 2)

@@ -1,0 +1,109 @@
+"""The report of a survey: a page with plots, tables as CSV, and everything as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from chromalab.core.files import write_text
+from chromalab.report.intervals import IntervalLine, draw_intervals
+from chromalab.report.page import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from chromalab.core.records import Record
+    from chromalab.report.style import Drawing
+    from chromalab.survey.analysis.records import SurveyAnalysis
+
+AXES = {
+    "pairwise": "log-ability (mean 0)",
+    "real_or_fake": "fooling rate: share of trials in which made colours were taken for true",
+    "rating": "mean opinion score, 1 to 5",
+}
+REFERENCES = {"pairwise": 0.0, "real_or_fake": 0.5, "rating": None}
+
+
+def write_survey_report(analysis: SurveyAnalysis, out: Path) -> Path:
+    """Write `report.html`, `analysis.json`, `scores.csv`, `differences.csv` and `raters.csv`; return the page's path.
+
+    Raises:
+        OutputError: the folder can't be written.
+    """
+    analysis.save(out / "analysis.json")
+    write_text(
+        out / "scores.csv", _csv([{"method": name, **row.model_dump()} for name, row in analysis.scores.items()])
+    )
+    write_text(out / "differences.csv", _csv([row.model_dump() for row in analysis.differences]))
+    write_text(out / "raters.csv", _csv([_flat(row) for row in analysis.raters]))
+    if analysis.metrics:
+        rows = [{"metric": name, **row.model_dump()} for name, row in analysis.metrics.items()]
+        write_text(out / "metrics.csv", _csv(rows))
+    page = (
+        environment("chromalab.survey.analysis")
+        .get_template("survey.html")
+        .render(
+            analysis=analysis,
+            ranked=ranked(analysis),
+            scores=draw_scores(analysis),
+            metrics=draw_metrics(analysis),
+            out=[rater for rater in analysis.raters if rater.excluded],
+            axis=AXES[analysis.protocol],
+        )
+    )
+    write_text(out / "report.html", page)
+    return out / "report.html"
+
+
+def ranked(analysis: SurveyAnalysis) -> list[str]:
+    """Return the methods, best first."""
+    return sorted(analysis.scores, key=lambda name: -analysis.scores[name].value)
+
+
+def draw_scores(analysis: SurveyAnalysis) -> Drawing:
+    """Draw every method's score with its interval; everybody's beside it where rules leave somebody out."""
+    lines = []
+    for name in ranked(analysis):
+        row, every = analysis.scores[name], analysis.scores_all.get(name)
+        other = (every.value, every.low, every.high) if every is not None and every != row else None
+        lines.append(IntervalLine(name, row.value, row.low, row.high, other))
+    alt = f"Scores of {len(lines)} methods with intervals; the best is {lines[0].label}."
+    return draw_intervals(
+        lines, name="scores", alt=alt, axis=AXES[analysis.protocol], reference=REFERENCES[analysis.protocol]
+    )
+
+
+def draw_metrics(analysis: SurveyAnalysis) -> Drawing | None:
+    """Draw how far each metric follows people."""
+    lines = [
+        IntervalLine(
+            name, row.srcc, row.srcc if row.low is None else row.low, row.srcc if row.high is None else row.high
+        )
+        for name, row in analysis.metrics.items()
+        if row.srcc is not None
+    ]
+    if not lines:
+        return None
+    alt = f"Rank correlation of {len(lines)} metrics with people; {lines[0].label} follows them best."
+    return draw_intervals(lines, name="metrics", alt=alt, axis="rank correlation with people (SRCC)", reference=0.0)
+
+
+def _flat(row: Record) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in row.model_dump().items():
+        if isinstance(value, tuple):
+            found[f"{name}_right"], found[f"{name}_n"] = value
+        else:
+            found[name] = " ".join(value) if isinstance(value, list) else value
+    return found
+
+
+def _csv(rows: Sequence[dict[str, object]]) -> str:
+    text = io.StringIO()
+    if rows:
+        table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,208 @@
+"""`survey create`: a design and folders of pictures become a survey."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from chromalab.compare.records import StudyRecord, run_id
+from chromalab.core.errors import ConfigError, UsageError
+from chromalab.core.files import make_folder, write_bytes
+from chromalab.core.hashing import sha256_bytes
+from chromalab.core.progress import progress
+from chromalab.photo.listing import list_photos
+from chromalab.photo.reading import read_photo
+from chromalab.survey.design import GREY, RANDOM, TRUTH, Design
+from chromalab.survey.schedule import largest_number_of_trials
+from chromalab.survey.stimuli import fit_picture, grey_of, pad_alike, random_colours, stimulus_png
+from chromalab.survey.study import Scene, SurveyFolder, SurveyRecord
+from chromalab.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Files of every photograph, by photograph and then by method (or `truth` and `grey`)."""
+
+    files: dict[str, dict[str, Path]]
+    methods: list[str]
+    described: dict[str, str]
+    notes: list[str] = field(default_factory=list)
+
+
+def sources_of_folders(
+    images: Mapping[str, Path], *, reference: Path | None, truth: Path | None, common: bool
+) -> Sources:
+    """Match the photographs of several folders by their names, suffixes left aside.
+
+    Args:
+        images: the folder of each method.
+        reference: folder of the grey photographs.
+        truth: folder of the true photographs.
+        common: leave photographs out that some folder lacks; otherwise they are refused.
+
+    Raises:
+        UsageError: a folder is missing or empty, a photograph is missing somewhere, or no photograph is everywhere.
+    """
+    for name in images:
+        if name in {TRUTH, GREY, RANDOM} or not name:
+            raise UsageError(f"a method can't be called '{name}': the survey uses this name itself")
+    folders = {**images, **({GREY: reference} if reference else {}), **({TRUTH: truth} if truth else {})}
+    found = {name: _by_name(folder) for name, folder in folders.items()}
+    everywhere = set.intersection(*(set(photos) for photos in found.values()))
+    notes = []
+    for name, photos in found.items():
+        others = sorted(set().union(*found.values()) - set(photos))
+        if others and name in images and not common:
+            listed = ", ".join(others[:_SHOWN]) + (f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else "")
+            raise UsageError(
+                f"{folders[name]} ({name}) lacks {listed}: every method needs every photo; add them, or leave them out "
+                "of all with --common"
+            )
+        if others:
+            notes.append(f"{len(others)} photos are missing in {name}, and were left out")
+    if not everywhere:
+        raise UsageError(f"no photo is in all of {', '.join(folders)}: names must be equal but for their suffixes")
+    files = {name: {method: found[method][name] for method in folders} for name in sorted(everywhere)}
+    return Sources(files, sorted(images), {name: str(folder) for name, folder in folders.items()}, notes)
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in list_photos(folder):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in found:
+            raise UsageError(f"{folder} holds {found[name].name} and {path.name}: one photo for each name")
+        found[name] = path
+    return found
+
+
+def sources_of_comparison(root: Path, *, seed: int | None, space: str | None) -> Sources:
+    """Return the pictures of a finished comparison: its test photos, and the archive photos it colorized.
+
+    Args:
+        root: the folder of `compare run`.
+        seed: whose networks are shown; None takes the study's first.
+        space: training space; None takes the study's first.
+
+    Raises:
+        UsageError: no comparison is there, or it has no pictures of every objective.
+    """
+    if not (root / "study.json").is_file():
+        raise UsageError(f"{root} holds no comparison: give OUT of `chromalab compare run --out OUT`")
+    study = StudyRecord.load(root / "study.json")
+    seed = study.seeds[0] if seed is None else seed
+    space = study.color_spaces[0] if space is None else space
+    if seed not in study.seeds or space not in study.color_spaces:
+        raise UsageError(f"{root} has seeds {study.seeds} and training spaces {', '.join(study.color_spaces)}")
+    runs = {objective.id: run_id(objective.id, space, seed) for objective in study.objectives}
+    files: dict[str, dict[str, Path]] = {}
+    pictures = root / "pictures"
+    for path in sorted((pictures / TRUTH).glob("*.png")):
+        own = {name: pictures / run / path.name for name, run in runs.items()}
+        files[path.stem] = {TRUTH: path, GREY: pictures / GREY / path.name, **own}
+    for folder in sorted(path for path in (root / "colorized").glob("*") if path.is_dir()):
+        own = {name: folder / f"{run}.png" for name, run in runs.items()}
+        files[f"archive/{folder.name}"] = {GREY: folder / "grey.png", **own}
+    complete = {name: found for name, found in files.items() if all(path.is_file() for path in found.values())}
+    if not complete:
+        raise UsageError(f"{root} has no photo with a picture of every objective: let `chromalab compare run` finish")
+    left = len(files) - len(complete)
+    notes = [f"{left} photos lack a picture of some objective, and were left out"] if left else []
+    return Sources(complete, sorted(runs), {"comparison": f"{study.name}, seed {seed}, {space}"}, notes)
+
+
+def create_survey(design: Design, sources: Sources, out: Path) -> SurveyRecord:
+    """Prepare blinded pictures and write the survey's folder.
+
+    Raises:
+        UsageError: `out` holds something already, sizes of one photograph differ, or the design asks for more than the
+            pictures can give.
+        OutputError: the folder can't be written.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty: choose another folder, for a survey is never overwritten")
+    design, sources = check_design(design, sources)
+    folder = SurveyFolder(out)
+    make_folder(folder.stimuli)
+    scenes = []
+    with progress("preparing", len(sources.files)) as advance:
+        for name, files in sources.files.items():
+            scenes.append(_prepare(folder, design, name, files))
+            advance()
+    record = SurveyRecord(
+        design=design,
+        methods=sources.methods,
+        scenes=scenes,
+        notes=sources.notes,
+        sources=sources.described,
+        version=__version__,
+    )
+    folder.make_secret()
+    record.save(folder.survey_json)
+    return record
+
+
+def check_design(design: Design, sources: Sources) -> tuple[Design, Sources]:
+    """Return the design and the photographs that fit it.
+
+    Raises:
+        ConfigError: the design asks for more than the pictures can give.
+        UsageError: there are too few methods, or no photograph fits.
+    """
+    n = len(sources.methods)
+    if design.protocol == "pairwise" and n < 2:
+        raise UsageError(f"a preference needs at least two methods, {n} came: give --images NAME=DIR for each")
+    if n < 1:
+        raise UsageError("no method came: give --images NAME=DIR for each")
+    if design.protocol == "real_or_fake":
+        kept = {name: files for name, files in sources.files.items() if TRUTH in files}
+        if not kept:
+            raise UsageError("real_or_fake needs the true photographs: give --truth DIR")
+        lost = len(sources.files) - len(kept)
+        notes = [*sources.notes, *([f"{lost} photos without truth were left out"] if lost else [])]
+        sources = Sources(kept, sources.methods, sources.described, notes)
+    if design.reference and not all(GREY in files for files in sources.files.values()):
+        raise ConfigError("reference: true shows the grey photograph beside each pair: give --reference DIR")
+    possible = largest_number_of_trials(design, n, len(sources.files))
+    if design.trials > possible:
+        raise ConfigError(
+            f"trials: {design.trials} is more than these {len(sources.files)} photos and {n} methods give without "
+            f"showing anybody the same twice: at most {possible}"
+        )
+    return design, sources
+
+
+def _prepare(folder: SurveyFolder, design: Design, name: str, files: Mapping[str, Path]) -> Scene:
+    pictures: dict[str, NDArray[np.uint8]] = {}
+    size: tuple[int, ...] | None = None
+    for method, path in files.items():
+        rgb = read_photo(path).rgb
+        if size is not None and rgb.shape != size:
+            raise UsageError(
+                f"{path} has {rgb.shape[1]}x{rgb.shape[0]} px and the other pictures of {name} {size[1]}x{size[0]}: "
+                "bring all to one size first"
+            )
+        size = rgb.shape
+        pictures[method] = fit_picture(rgb, design.size_px, square=design.square)
+    first = next(iter(pictures.values()))
+    if design.vigilance > 0:
+        pictures[RANDOM] = random_colours(pictures.get(GREY, first), name)
+    if design.reference:
+        pictures[GREY] = grey_of(pictures[GREY])
+    else:
+        pictures.pop(GREY, None)
+    files_of = dict(zip(pictures, pad_alike([stimulus_png(rgb) for rgb in pictures.values()]), strict=True))
+    stimuli = {}
+    for method, png in files_of.items():
+        stimuli[method] = f"{sha256_bytes(png)[:32]}.png"
+        write_bytes(folder.stimuli / stimuli[method], png)
+    return Scene(name=name, width_px=first.shape[1], height_px=first.shape[0], stimuli=stimuli)

@@ -1,0 +1,335 @@
+"""Which trials a person sees, in which order, and who stands left.
+
+Everything random is drawn from a generator that is seeded by HMAC(secret of the study, person), so that a schedule can
+be made again by who holds the secret, and guessed by nobody else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from chromalab.survey.design import RANDOM, TRUTH, Design
+
+Kind = Literal["practice", "test", "repeat", "vigilance"]
+Item = tuple[str, str, str]
+"""A photograph and what is shown of it: two names in alphabetical order, or one name and ''."""
+
+Usage = Mapping[Item, int]
+"""How often each item has been shown, or is going to be, to all people together."""
+
+REPEAT_GAP = 4
+"""A repeat comes at least this many trials after its first showing, where there are so many."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial of a schedule.
+
+    Attributes:
+        kind: what it is for.
+        scene: the photograph; '' in an adaptive schedule, until it is chosen.
+        left: what stands left, or first, or alone.
+        right: what stands right, or second; '' where there is one picture alone.
+        repeat_of: of a repeat, the place of its first showing.
+    """
+
+    kind: Kind
+    scene: str = ""
+    left: str = ""
+    right: str = ""
+    repeat_of: int | None = None
+
+    @property
+    def item(self) -> Item:
+        """What is shown, sides left aside."""
+        first, second = sorted((self.left, self.right)) if self.right else (self.left, "")
+        return self.scene, first, second
+
+
+def seeded(secret: bytes, participant: str, purpose: str) -> np.random.Generator:
+    """Return the generator of a person's random decisions of one purpose."""
+    digest = hmac.new(secret, f"{participant}\x1f{purpose}".encode(), hashlib.sha256).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16], "big"))
+
+
+def largest_number_of_trials(design: Design, n_methods: int, n_scenes: int) -> int:
+    """Return how many scored trials a person can do without seeing anything twice."""
+    per_scene = {"pairwise": n_methods * (n_methods - 1) // 2, "rating": n_methods, "real_or_fake": 1}
+    return n_scenes * per_scene[design.protocol]
+
+
+def make_schedule(
+    design: Design,
+    methods: Sequence[str],
+    scenes: Sequence[str],
+    usage: Usage,
+    generator: np.random.Generator,
+    *,
+    method: str = "",
+) -> list[Trial]:
+    """Return a person's trials in order.
+
+    Pairs, photographs and methods come about equally often for the person, and what was shown least to others comes
+    first. Left and right differ by at most 1 for each pair of methods and for each method; a photograph never follows
+    itself where there are others; an item comes once, but for flipped repeats.
+
+    Args:
+        design: the survey.
+        methods: the compared methods.
+        scenes: the photographs.
+        usage: how often each item is taken already.
+        generator: of the person's decisions.
+        method: of real-or-fake, the one method that the person sees.
+    """
+    if design.protocol == "pairwise" and design.pairs == "adaptive":
+        return _slots(design, generator)
+    tests = _tests(design, methods, scenes, usage, generator, method)
+    quiet = _check_scenes(design, scenes, tests, generator)
+    checks = [_check(design, scene, method or None, methods, generator) for scene in quiet]
+    ordered = in_order([*tests, *checks], generator)
+    with_repeats = _insert_repeats(ordered, design.n_repeats, generator)
+    practice = _practice(design, methods, scenes, tests, generator, method)
+    if practice and with_repeats and practice[-1].scene == with_repeats[0].scene:
+        near = {with_repeats[0].scene, *(trial.scene for trial in practice[-2:-1])}
+        others = [scene for scene in scenes if scene not in near] or [practice[-1].scene]
+        practice[-1] = replace(practice[-1], scene=others[int(generator.integers(len(others)))])
+    shift = len(practice)
+    moved = [
+        trial if trial.repeat_of is None else replace(trial, repeat_of=trial.repeat_of + shift)
+        for trial in with_repeats
+    ]
+    return [*practice, *moved]
+
+
+def _tests(
+    design: Design,
+    methods: Sequence[str],
+    scenes: Sequence[str],
+    usage: Usage,
+    generator: np.random.Generator,
+    method: str,
+) -> list[Trial]:
+    if design.protocol == "pairwise":
+        groups: list[tuple[str, str]] = [(a, b) for a, b in combinations(sorted(methods), 2)]
+        return balanced_sides(_choose(groups, scenes, design.trials, usage, generator), generator)
+    if design.protocol == "rating":
+        chosen = _choose([(name, "") for name in sorted(methods)], scenes, design.trials, usage, generator)
+        return [Trial("test", scene, name) for scene, name, _ in chosen]
+    if design.form == "yes_no":
+        half = design.trials // 2
+        chosen = _choose([(method, "")], scenes, design.trials, usage, generator)
+        real = set(generator.permutation(design.trials)[:half].tolist())
+        return [Trial("test", scene, TRUTH if place in real else method) for place, (scene, _, _) in enumerate(chosen)]
+    first, second = sorted((method, TRUTH))
+    chosen = _choose([(first, second)], scenes, design.trials, usage, generator)
+    sides = _coin_flips(len(chosen), generator)
+    return [
+        Trial("test", scene, *((TRUTH, method) if left else (method, TRUTH)))
+        for (scene, _, _), left in zip(chosen, sides, strict=True)
+    ]
+
+
+def _coin_flips(n: int, generator: np.random.Generator) -> list[bool]:
+    """Return n flips of which half are heads, or half and one more or less by chance."""
+    heads = n // 2 + (int(generator.integers(2)) if n % 2 else 0)
+    flips = np.arange(n) < heads
+    generator.shuffle(flips)
+    return [bool(flip) for flip in flips]
+
+
+def _choose(
+    groups: Sequence[tuple[str, str]], scenes: Sequence[str], count: int, usage: Usage, generator: np.random.Generator
+) -> list[Item]:
+    """Return items, those first of which this person has seen least, then everybody."""
+    cells = np.array([[usage.get((scene, *group), 0) for scene in scenes] for group in groups], dtype=np.float64)
+    totals = cells.sum(axis=1)
+    own_group, own_scene = np.zeros(len(groups)), np.zeros(len(scenes))
+    taken = np.zeros(cells.shape, dtype=bool)
+    chance = generator.random(cells.shape)
+    found = []
+    for _ in range(count):
+        keys = (own_group[:, None], own_scene[None, :], totals[:, None], cells, chance)
+        place = _least([np.broadcast_to(key, cells.shape) for key in keys], ~taken)
+        group, scene = divmod(place, len(scenes))
+        taken[group, scene] = True
+        own_group[group] += 1
+        own_scene[scene] += 1
+        found.append((scenes[scene], *groups[group]))
+    return found
+
+
+def _least(keys: Sequence[np.ndarray], allowed: np.ndarray) -> int:
+    """Return the flat place of the smallest entry in the order of the keys, among those allowed."""
+    inside = allowed.copy()
+    for key in keys:
+        inside &= key == key[inside].min()
+    return int(np.flatnonzero(inside)[0])
+
+
+def balanced_sides(items: Sequence[Item], generator: np.random.Generator) -> list[Trial]:
+    """Place the two of each item so that left and right differ by at most 1 for each pair and for each method.
+
+    Pairs that come twice stand once each way. What is left over is a graph of methods; walking along its edges in
+    closed trails (odd ends joined through one extra place) enters every method as often as it leaves it, give or take
+    the one edge to the extra place: who is left is who is left behind.
+    """
+    trials: list[Trial | None] = [None] * len(items)
+    by_pair: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for place, (_, a, b) in enumerate(items):
+        by_pair[a, b].append(place)
+    rest: dict[tuple[str, str], int] = {}
+    for (a, b), places in by_pair.items():
+        mixed = [places[k] for k in generator.permutation(len(places))]
+        if len(mixed) % 2:
+            rest[a, b] = mixed.pop()
+        for k, place in enumerate(mixed):
+            trials[place] = Trial("test", items[place][0], *((a, b) if k % 2 else (b, a)))
+    for left, right in _trails(list(rest), generator):
+        place = rest[min(left, right), max(left, right)]
+        trials[place] = Trial("test", items[place][0], left, right)
+    return [trial for trial in trials if trial is not None]
+
+
+def _trails(edges: list[tuple[str, str]], generator: np.random.Generator) -> list[tuple[str, str]]:
+    """Return the edges of a simple graph, each directed, in and out differing by at most 1 at every vertex."""
+    around: dict[str, set[str]] = defaultdict(set)
+    for a, b in edges:
+        around[a].add(b)
+        around[b].add(a)
+    for vertex in [name for name, others in around.items() if len(others) % 2]:
+        around[vertex].add("")
+        around[""].add(vertex)
+    directed = []
+    vertices = sorted(around)
+    for start in (vertices[k] for k in generator.permutation(len(vertices))):
+        here = start
+        while around[here]:
+            others = sorted(around[here])
+            there = others[int(generator.integers(len(others)))]
+            around[here].discard(there)
+            around[there].discard(here)
+            if here and there:
+                directed.append((here, there))
+            here = there
+    return directed
+
+
+def in_order(trials: Sequence[Trial], generator: np.random.Generator) -> list[Trial]:
+    """Return trials in random order, a photograph never right after itself where that can be avoided."""
+    waiting: dict[str, list[Trial]] = defaultdict(list)
+    for k in generator.permutation(len(trials)):
+        waiting[trials[k].scene].append(trials[k])
+    found: list[Trial] = []
+    while waiting:
+        left = sum(map(len, waiting.values()))
+        last = found[-1].scene if found else None
+        names = sorted(name for name in waiting if name != last) or sorted(waiting)
+        most = max(names, key=lambda name: len(waiting[name]))
+        if 2 * len(waiting[most]) <= left:
+            shares = np.array([len(waiting[name]) for name in names], dtype=np.float64)
+            most = names[int(generator.choice(len(names), p=shares / shares.sum()))]
+        found.append(waiting[most].pop())
+        if not waiting[most]:
+            del waiting[most]
+    return found
+
+
+def _check_scenes(
+    design: Design, scenes: Sequence[str], tests: Sequence[Trial], generator: np.random.Generator
+) -> list[str]:
+    """Return photographs for attention checks: those that the person sees least otherwise."""
+    seen = Counter(trial.scene for trial in tests)
+    order = [scenes[k] for k in generator.permutation(len(scenes))]
+    order.sort(key=lambda scene: seen[scene])
+    return [order[k % len(order)] for k in range(design.n_vigilance)]
+
+
+def _check(
+    design: Design, scene: str, method: str | None, methods: Sequence[str], generator: np.random.Generator
+) -> Trial:
+    """Return an attention check: random colours, against the truth or a method where two pictures stand."""
+    if not design.two_pictures:
+        return Trial("vigilance", scene, RANDOM)
+    good = TRUTH if design.protocol == "real_or_fake" else method or methods[int(generator.integers(len(methods)))]
+    return Trial("vigilance", scene, *((good, RANDOM) if generator.integers(2) else (RANDOM, good)))
+
+
+def _insert_repeats(trials: list[Trial], count: int, generator: np.random.Generator) -> list[Trial]:
+    """Show some pairs of the first half again, sides changed, later on and never beside their photograph."""
+    tests = [place for place, trial in enumerate(trials) if trial.kind == "test"]
+    early = tests[: max(1, len(tests) // 2)]
+    chosen = [early[k] for k in generator.permutation(len(early))[:count]]
+    marked: list[tuple[Trial, int | None]] = [(trial, place) for place, trial in enumerate(trials)]
+    for original in chosen:
+        first = trials[original]
+        repeat = Trial("repeat", first.scene, first.right, first.left, original)
+        marked.insert(_place_for(marked, repeat, original, generator), (repeat, None))
+    places = {before: now for now, (_, before) in enumerate(marked) if before is not None}
+    return [
+        trial if trial.repeat_of is None else replace(trial, repeat_of=places[trial.repeat_of]) for trial, _ in marked
+    ]
+
+
+def _place_for(
+    marked: list[tuple[Trial, int | None]], repeat: Trial, original: int, generator: np.random.Generator
+) -> int:
+    origin = next(now for now, (_, before) in enumerate(marked) if before == original)
+    scenes = [trial.scene for trial, _ in marked]
+    for gap in range(REPEAT_GAP, -1, -1):
+        free = [
+            place
+            for place in range(origin + 1 + gap, len(marked) + 1)
+            if repeat.scene not in (scenes[place - 1], scenes[place] if place < len(scenes) else None)
+        ]
+        if free:
+            return free[int(generator.integers(len(free)))]
+    return len(marked)
+
+
+def _practice(
+    design: Design, methods: Sequence[str], scenes: Sequence[str], tests: Sequence[Trial],
+    generator: np.random.Generator, method: str,
+) -> list[Trial]:  # fmt: skip
+    """Return trials to get used to it, on photographs that the person won't see again where there are enough."""
+    used = {trial.scene for trial in tests}
+    order = [scenes[k] for k in generator.permutation(len(scenes))]
+    order.sort(key=lambda scene: scene in used)
+    found = []
+    for k in range(design.practice):
+        scene = order[k % len(order)]
+        if design.protocol == "pairwise":
+            names = [methods[place] for place in generator.permutation(len(methods))[:2]]
+        elif design.protocol == "rating":
+            names = [methods[int(generator.integers(len(methods)))], ""]
+        elif design.form == "yes_no":
+            names = [TRUTH if generator.integers(2) else method, ""]
+        else:
+            names = [TRUTH, method] if generator.integers(2) else [method, TRUTH]
+        found.append(Trial("practice", scene, *names))
+    return found
+
+
+def _slots(design: Design, generator: np.random.Generator) -> list[Trial]:
+    """Return an adaptive schedule: what each place is for; photographs and pairs are chosen when they are due."""
+    slots = [*[Trial("test")] * design.trials, *[Trial("vigilance")] * design.n_vigilance]
+    mixed = [slots[k] for k in generator.permutation(len(slots))]
+    marked = _insert_slot_repeats(mixed, design.n_repeats, generator)
+    shift = design.practice
+    moved = [t if t.repeat_of is None else replace(t, repeat_of=t.repeat_of + shift) for t in marked]
+    return [*[Trial("practice")] * design.practice, *moved]
+
+
+def _insert_slot_repeats(trials: list[Trial], count: int, generator: np.random.Generator) -> list[Trial]:
+    """Append repeats of early tests in random order at the end of the list, each after its first showing."""
+    tests = [place for place, trial in enumerate(trials) if trial.kind == "test"]
+    early = tests[: max(1, len(tests) // 2)]
+    chosen = [early[k] for k in generator.permutation(len(early))[:count]]
+    return [*trials, *(Trial("repeat", repeat_of=place) for place in chosen)]

@@ -1,0 +1,198 @@
+"""The application: what people's browsers and the researcher's may ask for."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import BackgroundTasks, FastAPI, Header, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from pydantic import BaseModel, Field
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from chromalab.colorization.web.limits import BodyLimit, SameOrigin, SecureHeaders
+from chromalab.survey.server import flow, plates, researcher
+from chromalab.survey.server.flow import Answer, Join, RefusedError, Screen
+from chromalab.survey.server.secrets import RateLimit
+from chromalab.survey.server.settings import ServerSettings
+from chromalab.survey.server.state import Survey
+from chromalab.survey.server.stopping import look
+from chromalab.survey.server.texts import known_languages, texts
+from chromalab.survey.storage.engine import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]", "testserver")
+ENVIRONMENT = "CHROMALAB_SURVEY_SERVER"
+MAX_BODY_BYTES = 20_000
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+NO_STORE = {"Cache-Control": "no-store"}
+
+Key = Annotated[str, Header(alias="X-Session", max_length=64)]
+
+
+class _Consent(BaseModel):
+    agreed: bool
+    sha256: str = Field(default="", max_length=64)
+
+
+class _Language(BaseModel):
+    language: str = Field(max_length=10)
+
+
+class _Plates(BaseModel):
+    answers: list[Annotated[str, Field(max_length=10)]] = Field(max_length=20)
+
+
+def from_environment() -> FastAPI:
+    """Return the application of the settings that a parent process left in the environment."""
+    return create_app(ServerSettings.model_validate_json(os.environ[ENVIRONMENT]))
+
+
+def create_app(settings: ServerSettings) -> FastAPI:
+    """Return the application of a survey.
+
+    Raises:
+        UsageError: there is no survey, or the database is of a newer version.
+        StorageError: the database can't be reached.
+    """
+    survey = Survey(settings)
+    for language in survey.record.design.languages:
+        texts(language)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:  # noqa: ARG001 - Starlette's signature
+        yield
+        survey.close()
+
+    app = FastAPI(title="survey", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.state.survey = survey
+    app.state.joins = RateLimit(settings.joins_per_minute)
+    app.state.logins = RateLimit(settings.logins_per_minute)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(SecureHeaders, content_policy=CONTENT_POLICY)
+    app.add_middleware(SameOrigin)
+    if settings.hosts:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOCAL_HOSTS, *settings.hosts])
+    _add_errors(app)
+    _add_pages(app, survey)
+    _add_steps(app, survey)
+    _add_trials(app, survey)
+    researcher.add_routes(app, survey)
+    return app
+
+
+def _add_errors(app: FastAPI) -> None:
+    def refused(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - FastAPI's signature
+        status = error.status if isinstance(error, RefusedError) else 500
+        return JSONResponse({"detail": str(error)}, status, NO_STORE)
+
+    def unavailable(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
+        return JSONResponse({"detail": "it can't be stored now: try again"}, 503, {**NO_STORE, "Retry-After": "2"})
+
+    def malformed(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
+        return JSONResponse({"detail": "the request can't be understood"}, 422, NO_STORE)
+
+    app.add_exception_handler(RefusedError, refused)
+    app.add_exception_handler(StorageError, unavailable)
+    app.add_exception_handler(RequestValidationError, malformed)
+
+
+@cache
+def _static(name: str) -> bytes:
+    return (resources.files("chromalab.survey.server") / "static" / name).read_bytes()
+
+
+def _add_pages(app: FastAPI, survey: Survey) -> None:
+    names = {path.name for path in (resources.files("chromalab.survey.server") / "static").iterdir()}
+
+    def page() -> HTMLResponse:
+        return HTMLResponse(_static("index.html"), headers=NO_STORE)
+
+    app.add_api_route("/", page, methods=["GET"])
+    app.add_api_route("/s/{key}", page, methods=["GET"])
+
+    @app.get("/static/{name}")
+    def static(name: str) -> Response:
+        if name not in names:
+            raise RefusedError(404, "there is no such file")
+        kind = _TYPES.get(os.path.splitext(name)[1], "application/octet-stream")  # noqa: PTH122 - a URL's part
+        return Response(_static(name), media_type=kind, headers={"Cache-Control": "no-cache"})
+
+    @app.get("/api/info")
+    def info() -> dict[str, Any]:
+        design = survey.record.design
+        recruited = design.recruitment
+        return {
+            "title": design.title,
+            "languages": {code: texts(code)["language_name"] for code in design.languages},
+            "params": [recruited.participant_param, recruited.study_param, recruited.session_param],
+        }
+
+    @app.get("/api/texts/{language}")
+    def translation(language: str) -> dict[str, str]:
+        if language not in known_languages():
+            raise RefusedError(404, "there is no such translation")
+        return {name: text for name, text in texts(language).items() if name != "consent_text"}
+
+    @app.get("/plates/{seed}/{place}.png")
+    def plate(seed: int, place: int) -> Response:
+        if not (0 <= seed < flow.PLATE_SETS and 0 <= place < len(plates.KINDS)):
+            raise RefusedError(404, "there is no such plate")
+        return Response(plates.plate_png(seed, place), media_type="image/png", headers=NO_STORE)
+
+    @app.get("/i/{token}")
+    def image(token: str) -> Response:
+        return Response(flow.picture(survey, token), media_type="image/png", headers=NO_STORE)
+
+
+def _add_steps(app: FastAPI, survey: Survey) -> None:
+    @app.post("/api/join")
+    def join(body: Join, request: Request) -> JSONResponse:
+        if not app.state.joins.allows(request.client.host if request.client else ""):
+            raise RefusedError(429, "too many people from your address at once: try again in a minute")
+        return JSONResponse(flow.join(survey, body), headers=NO_STORE)
+
+    @app.get("/api/state")
+    def state(key: Key) -> JSONResponse:
+        return JSONResponse(flow.state_of(survey, key), headers=NO_STORE)
+
+    @app.post("/api/language")
+    def language(body: _Language, key: Key) -> JSONResponse:
+        return JSONResponse(flow.set_language(survey, key, body.language), headers=NO_STORE)
+
+    @app.post("/api/consent")
+    def consent(body: _Consent, key: Key) -> JSONResponse:
+        found = flow.consent(survey, key, agreed=body.agreed, sha256=body.sha256)
+        return JSONResponse(found, headers=NO_STORE)
+
+    @app.post("/api/screening")
+    def screening(body: _Plates, key: Key) -> JSONResponse:
+        return JSONResponse(flow.screening(survey, key, body.answers), headers=NO_STORE)
+
+
+def _add_trials(app: FastAPI, survey: Survey) -> None:
+    @app.post("/api/begin")
+    def begin(body: Screen, key: Key) -> JSONResponse:
+        return JSONResponse(flow.begin(survey, key, body), headers=NO_STORE)
+
+    @app.post("/api/vote")
+    def vote(body: Answer, key: Key, later: BackgroundTasks) -> JSONResponse:
+        found = flow.answer(survey, key, body)
+        if found["state"]["stage"] == "finished" and not found["again"]:
+            later.add_task(look, survey)
+        return JSONResponse(found, headers=NO_STORE, background=later)
+
+    @app.post("/api/withdraw")
+    def withdraw(key: Key) -> JSONResponse:
+        flow.withdraw(survey, key)
+        return JSONResponse({"stage": "withdrawn"}, headers=NO_STORE)

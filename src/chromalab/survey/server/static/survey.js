@@ -1,0 +1,447 @@
+"use strict";
+
+// A person's way through the survey. Where they stand is the server's to say, so a reload at any step shows the same.
+// An answer stays in localStorage until the server has acknowledged it, and is sent again with the same number.
+
+const KEY = "chromalab-survey-key";
+const PENDING = "chromalab-survey-answer";
+const main = document.getElementById("main");
+const footer = document.getElementById("footer");
+const statusLine = document.getElementById("status");
+const dialog = document.getElementById("dialog");
+
+let key = null;
+let words = {};
+let trial = null;      // the trial on the screen, with its clock
+let preloaded = new Map();
+
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+class Refused extends Error {
+  constructor(status, detail) { super(detail); this.status = status; }
+}
+
+function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  const { data, ...rest } = properties;
+  Object.assign(element, rest);
+  Object.assign(element.dataset, data || {});
+  element.append(...children);
+  return element;
+}
+
+const button = (text, onclick, properties = {}) => make("button", { type: "button", textContent: text, onclick, ...properties });
+
+async function call(path, body) {
+  const options = { headers: { "X-Session": key || "" }, cache: "no-store" };
+  if (body !== undefined) {
+    options.method = "POST";
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+  const answer = await fetch(path, options);
+  const data = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refused(answer.status, data.detail || answer.statusText);
+  return data;
+}
+
+function gamut() {
+  for (const name of ["rec2020", "p3", "srgb"]) if (matchMedia(`(color-gamut: ${name})`).matches) return name;
+  return "unknown";
+}
+
+function zoom() {
+  return outerWidth && innerWidth ? Math.round((outerWidth / innerWidth) * 100) / 100 : 1;
+}
+
+const screenFacts = () => ({
+  width: innerWidth, height: innerHeight, ratio: devicePixelRatio, zoom: zoom(), gamut: gamut(),
+  touch: matchMedia("(pointer: coarse)").matches,
+});
+
+function show(...children) {
+  main.replaceChildren(...children);
+  main.focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
+
+function panel(title, ...children) {
+  show(make("section", { className: "panel" }, make("h1", { textContent: title }), ...children));
+}
+
+const paragraph = (text) => make("p", { textContent: text });
+const say = (text) => { statusLine.textContent = text; };
+
+async function setLanguage(language) {
+  words = await call(`/api/texts/${language}`);
+  document.documentElement.lang = language;
+  document.getElementById("pause").textContent = words.pause;
+  document.getElementById("withdraw").textContent = words.withdraw;
+}
+
+function forget() {
+  localStorage.removeItem(KEY);
+  localStorage.removeItem(PENDING);
+}
+
+// ---- coming in
+
+async function start() {
+  const info = await call("/api/info");
+  document.title = info.title;
+  const query = new URLSearchParams(location.search);
+  const stored = JSON.parse(localStorage.getItem(KEY) || "null");
+  const platform = query.get(info.params[0]);
+  const path = location.pathname.match(/^\/s\/([\w-]+)$/);
+  if (path) key = path[1];
+  else if (stored && stored.platform === platform && !query.get("invitation")) key = stored.key;
+  else await join(info, query, platform);
+  if (key === null) return;
+  localStorage.setItem(KEY, JSON.stringify({ key, platform }));
+  history.replaceState(null, "", `/s/${key}`);
+  await sendPending();
+  await reload(info);
+}
+
+async function join(info, query, platform) {
+  const wanted = navigator.languages.map((name) => name.slice(0, 2));
+  const language = wanted.find((name) => name in info.languages) || Object.keys(info.languages)[0];
+  await setLanguage(language);
+  const params = Object.fromEntries(info.params.filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
+  const found = await call("/api/join", { language, params, invitation: query.get("invitation"), screen: screenFacts() });
+  key = found.session;
+  if (key === null) ended(found.state);
+}
+
+async function reload() {
+  try {
+    await render(await call("/api/state"));
+  } catch (error) {
+    if (error.status === 401) {
+      forget();
+      if (!Object.keys(words).length) await setLanguage("en");
+      panel(words.withdrawn_title, paragraph(error.message));
+      return;
+    }
+    throw error;
+  }
+}
+
+async function render(state) {
+  if (!Object.keys(words).length || document.documentElement.lang !== state.language) await setLanguage(state.language || "en");
+  footer.hidden = !["trials", "instructions", "screening"].includes(state.stage);
+  document.getElementById("pause").hidden = state.stage !== "trials";
+  const pages = { consent, screening, instructions, trials, finished };
+  await (pages[state.stage] || ended)(state);
+}
+
+// ---- before the trials
+
+async function consent(state) {
+  const { languages } = await call("/api/info");
+  const choice = make("select", { id: "language" }, ...Object.entries(languages).map(([code, name]) =>
+    make("option", { value: code, textContent: name, selected: code === state.language })));
+  choice.onchange = async () => render(await call("/api/language", { language: choice.value }));
+  const decide = async (agreed) => {
+    const next = await call("/api/consent", { agreed, sha256: state.sha256 });
+    if (!agreed) forget();
+    await render({ language: state.language, ...next });
+  };
+  panel(state.title,
+    ...(Object.keys(languages).length > 1 ? [make("div", { className: "languages" }, make("label", { htmlFor: "language", textContent: words.language }), choice)] : []),
+    make("h2", { textContent: words.consent_title }),
+    ...state.text.trim().split(/\n\s*\n/).map(paragraph),
+    make("div", { className: "buttons" }, button(words.agree, () => guarded(() => decide(true))), button(words.decline, () => guarded(() => decide(false)), { className: "plain" })));
+}
+
+async function screening(state) {
+  const fields = state.plates.map((url, place) => {
+    const field = make("input", { id: `plate-${place}`, inputMode: "numeric", maxLength: 2, autocomplete: "off" });
+    return { field, box: make("div", {}, make("img", { src: url, alt: "", width: 300, height: 300 }), make("label", { htmlFor: field.id, textContent: `${words.plate} ${place + 1}` }), field) };
+  });
+  panel(words.screening_title, paragraph(words.screening_text), make("div", { className: "plates" }, ...fields.map((each) => each.box)),
+    button(words.next, () => guarded(async () => render(await call("/api/screening", { answers: fields.map((each) => each.field.value) })))));
+}
+
+async function instructions(state) {
+  const kind = state.protocol === "pairwise" ? "pairwise" : state.protocol === "rating" ? "rating" : state.form === "single" ? "fake_single" : "fake_pair";
+  const lines = [words[`instructions_${kind}`]];
+  if (state.reference) lines.push(words.instructions_reference);
+  if (state.tie) lines.push(words.instructions_tie);
+  if (state.display_ms) lines.push(words.instructions_time);
+  if (state.practice) lines.push(words.instructions_practice);
+  lines.push(state.form === "single" ? words.instructions_keys_single : words.instructions_keys_pair, words.instructions_screen);
+  panel(words.instructions_title, ...lines.map(paragraph),
+    button(words.begin, () => guarded(async () => render(await call("/api/begin", screenFacts())))));
+}
+
+// ---- a trial
+
+async function load(url) {
+  if (!preloaded.has(url)) preloaded.set(url, fetchImage(url));
+  return preloaded.get(url);
+}
+
+async function fetchImage(url) {
+  for (let pause = 500; ; pause = Math.min(pause * 2, 15000)) {
+    const image = new Image();
+    image.alt = "";
+    image.src = url;
+    try {
+      await image.decode();
+      return image;
+    } catch {
+      say(words.offline.split(".")[0] + ".");
+      await wait(pause);
+    }
+  }
+}
+
+// The largest whole number of device pixels for each pixel of the picture that fits; 0 where not even one does.
+function scaleFor(state, count, stacked) {
+  const ratio = devicePixelRatio || 1;
+  const across = stacked ? 1 : count, down = stacked ? count : 1;
+  const room = { width: (innerWidth - 16 - 16 * (across - 1)) * ratio, height: Math.max(innerHeight - 260, innerHeight * 0.45) * ratio };
+  const fits = Math.floor(Math.min(room.width / (across * state.width), room.height / (down * state.height)));
+  return Math.min(fits, Math.max(1, Math.round(ratio)));
+}
+
+function layoutFor(state, count) {
+  if (count === 1) return { stacked: false, scale: scaleFor(state, 1, false) };
+  const beside = scaleFor(state, count, false), above = scaleFor(state, count, true);
+  return above > beside ? { stacked: true, scale: above } : { stacked: false, scale: beside };
+}
+
+async function trials(state) {
+  say("");
+  const images = {};
+  show(make("div", { className: "trial" }, paragraph(words.loading)));
+  const asked = Object.entries(state.images);
+  for (const [role, image] of await Promise.all(asked.map(async ([role, url]) => [role, await load(url)]))) images[role] = image;
+  preloaded = new Map([...preloaded].filter(([url]) => state.preload.includes(url)));
+  state.preload.forEach(load);
+  const shown = state.form === "sequential" ? 1 : Object.keys(images).length;
+  let layout = layoutFor(state, shown);
+  const flags = [];
+  if (layout.scale < 1) {
+    await enlargeWindow(() => layoutFor(state, shown).scale >= 1);
+    layout = layoutFor(state, shown);
+    if (layout.scale < 1) flags.push("window");
+  }
+  if (Math.abs(zoom() - 1) > 0.15 && !matchMedia("(pointer: coarse)").matches) flags.push("zoom");
+  await present(state, images, layout, flags);
+}
+
+function enlargeWindow(fits) {
+  return new Promise((resolve) => {
+    const done = () => { removeEventListener("resize", check); resolve(); };
+    const check = () => { if (fits()) done(); };
+    addEventListener("resize", check);
+    panel(words.window_title, paragraph(words.window_text), button(words.window_anyway, done, { className: "plain" }));
+  });
+}
+
+function sized(image, state, layout) {
+  const scale = Math.max(1, layout.scale), ratio = devicePixelRatio || 1;
+  image.style.width = `${(state.width * scale) / ratio}px`;
+  image.style.height = `${(state.height * scale) / ratio}px`;
+  image.classList.toggle("enlarged", scale > 1);
+  image.draggable = false;
+  return image;
+}
+
+const caption = (role, state, layout) => {
+  if (role === "reference") return words.reference;
+  if (state.form === "single") return "";
+  if (state.form === "sequential") return role === "left" ? words.first : words.second;
+  return role === "left" ? (layout.stacked ? words.top : words.left) : (layout.stacked ? words.bottom : words.right);
+};
+
+async function present(state, images, layout, flags) {
+  const roles = ["left", "reference", "right"].filter((role) => role in images);
+  const figures = Object.fromEntries(roles.map((role) => {
+    images[role].alt = state.form === "single" ? words.picture_of : `${words.picture_of}: ${caption(role, state, layout)}`;
+    return [role, make("figure", { className: "hidden" }, sized(images[role], state, layout), make("figcaption", { textContent: caption(role, state, layout) }))];
+  }));
+  const pictures = make("div", { className: layout.stacked ? "pictures stacked" : "pictures" });
+  const feedback = make("p", { className: "feedback" });
+  const buttons = make("div", { className: state.choices.length > 3 ? "buttons ratings" : "buttons" }, ...state.choices.map((choice) =>
+    button(label(choice, state, layout), () => guarded(() => answer(choice)), { disabled: true, data: { choice } })));
+  const bar = make("i");
+  bar.style.width = `${(100 * (state.number - 1)) / state.total}%`;
+  const meta = make("p", { className: "meta" }, ...(state.practice ? [make("span", { className: "tag", textContent: words.practice })] : []), fill(words.progress, state));
+  show(make("div", { className: "trial" }, make("div", { className: "bar", role: "progressbar", ariaValueNow: state.number - 1, ariaValueMin: 0, ariaValueMax: state.total, ariaLabel: fill(words.progress, state) }, bar), meta,
+    make("h1", { textContent: question(state) }), pictures, feedback, buttons));
+  trial = { state, flags, blurs: 0, began: null, shown: null, buttons, feedback, figures };
+  const mine = trial;
+  if (state.form === "sequential") await oneAfterTheOther(state, pictures, figures, mine);
+  else await together(state, pictures, figures, mine);
+}
+
+async function together(state, pictures, figures, mine) {
+  pictures.append(...Object.values(figures));
+  await frame();
+  Object.values(figures).forEach((figure) => figure.classList.remove("hidden"));
+  await frame();
+  const began = performance.now();
+  open(mine, began);
+  if (state.display_ms === null) return;
+  await wait(state.display_ms - 8);
+  await frame();
+  const reference = figures.reference;
+  Object.values(figures).forEach((figure) => { if (figure !== reference) figure.querySelector("img").classList.add("hidden"); });
+  mine.shown = performance.now() - began;
+}
+
+async function oneAfterTheOther(state, pictures, figures, mine) {
+  const limit = state.display_ms === null ? 1000 : state.display_ms;
+  let longest = 0;
+  for (const role of ["left", "right"]) {
+    pictures.replaceChildren(figures[role]);
+    await frame();
+    figures[role].classList.remove("hidden");
+    await frame();
+    const began = performance.now();
+    if (role === "right") open(mine, began);
+    await wait(limit - 8);
+    await frame();
+    figures[role].querySelector("img").classList.add("hidden");
+    longest = Math.max(longest, performance.now() - began);
+    if (role === "left") await wait(300);
+  }
+  mine.shown = longest;
+}
+
+function open(mine, began) {
+  if (trial !== mine) return;
+  mine.began = began;
+  mine.buttons.querySelectorAll("button").forEach((each) => { each.disabled = false; });
+}
+
+function question(state) {
+  if (state.protocol === "pairwise") return words.question_pairwise;
+  if (state.protocol === "rating") return words.question_rating;
+  return state.form === "single" ? words.question_fake_single : words.question_fake_pair;
+}
+
+function label(choice, state, layout) {
+  if (["left", "right"].includes(choice)) return caption(choice, state, layout);
+  return state.protocol === "rating" ? words[`rating_${choice}`] : words[choice];
+}
+
+async function answer(choice) {
+  if (!trial || trial.began === null) return;
+  const mine = trial;
+  trial = null;
+  mine.buttons.querySelectorAll("button").forEach((each) => { each.disabled = true; });
+  const now = performance.now();
+  const body = {
+    trial: mine.state.trial, uuid: crypto.randomUUID ? crypto.randomUUID() : randomNumber(), choice,
+    response_ms: now - mine.began, shown_ms: mine.state.display_ms === null ? null : (mine.shown === null ? now - mine.began : mine.shown),
+    blurs: mine.blurs, flags: mine.flags,
+  };
+  localStorage.setItem(PENDING, JSON.stringify({ key, body }));
+  const result = await sendPending();
+  if (result === null) return reload();
+  if (typeof result.feedback === "boolean") {
+    mine.feedback.textContent = result.feedback ? words.correct : words.incorrect;
+    say(mine.feedback.textContent);
+    await wait(900);
+  }
+  await render(result.state);
+}
+
+// Without https there is no crypto.randomUUID, but there are random numbers.
+function randomNumber() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+// Send what is not acknowledged yet; null where the server has something else for this trial, so that we ask where we are.
+async function sendPending() {
+  const pending = JSON.parse(localStorage.getItem(PENDING) || "null");
+  if (!pending || pending.key !== key) return null;
+  for (let pause = 500; ; pause = Math.min(pause * 2, 30000)) {
+    try {
+      const result = await call("/api/vote", pending.body);
+      localStorage.removeItem(PENDING);
+      say("");
+      return result;
+    } catch (error) {
+      if (error.status && error.status < 500 && error.status !== 429) {
+        localStorage.removeItem(PENDING);
+        if (error.status === 409 && words.elsewhere) say(words.elsewhere);
+        return null;
+      }
+      if (words.offline) say(words.offline);
+      await wait(pause * (0.75 + Math.random() / 2));
+    }
+  }
+}
+
+// ---- pause, withdraw, end
+
+function pause() {
+  trial = null;
+  footer.hidden = true;
+  panel(words.paused_title, paragraph(words.paused_text), make("p", { className: "link", textContent: location.href }), button(words.resume, () => guarded(reload)));
+}
+
+function askToWithdraw() {
+  document.getElementById("dialog-title").textContent = words.withdraw_title;
+  document.getElementById("dialog-text").textContent = words.withdraw_text;
+  const yes = document.getElementById("dialog-yes"), no = document.getElementById("dialog-no");
+  yes.textContent = words.withdraw_yes;
+  no.textContent = words.withdraw_no;
+  no.onclick = () => dialog.close();
+  yes.onclick = () => guarded(async () => {
+    dialog.close();
+    trial = null;
+    await call("/api/withdraw", {});
+    forget();
+    footer.hidden = true;
+    say("");
+    panel(words.withdrawn_title, paragraph(words.withdrawn_text));
+  });
+  dialog.showModal();
+}
+
+async function finished(state) {
+  panel(words.done_title, paragraph(words.done_text), paragraph(words.done_code), make("p", { className: "code", textContent: state.code }),
+    ...(state.redirect ? [make("p", {}, make("a", { className: "button", href: state.redirect, textContent: words.done_link }))] : []),
+    make("p", {}, button(words.done_withdraw, askToWithdraw, { className: "plain" })));
+  if (state.redirect) { await wait(3000); if (!dialog.open) location.assign(state.redirect); }
+}
+
+async function ended(state) {
+  footer.hidden = true;
+  const name = { full: "full", screened_out: "out" }[state.stage] || "stopped";
+  panel(words[`${name}_title`], paragraph(words[`${name}_text`]),
+    ...(state.redirect ? [make("a", { className: "button", href: state.redirect, textContent: words.done_link })] : []));
+}
+
+async function guarded(action) {
+  try {
+    await action();
+  } catch (error) {
+    if (error.status === 409) return reload();
+    const texts = { error_title: "Something went wrong", error_text: "Please load this page again. No answer is lost.", ...words };
+    panel(texts.error_title, paragraph(error.status === 429 || error.status === 403 ? error.message : texts.error_text), button("↻", () => location.reload()));
+  }
+}
+
+document.getElementById("pause").onclick = pause;
+document.getElementById("withdraw").onclick = askToWithdraw;
+addEventListener("blur", () => { if (trial) trial.blurs += 1; });
+document.addEventListener("visibilitychange", () => { if (trial && document.hidden) trial.blurs += 1; });
+addEventListener("keydown", (event) => {
+  if (!trial || dialog.open || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+  const { choices } = trial.state;
+  const named = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "left", ArrowDown: choices.includes("tie") ? "tie" : "right" }[event.key];
+  const numbered = choices.includes("5") ? event.key : choices[Number(event.key) - 1];
+  const choice = [named, numbered].find((each) => choices.includes(each));
+  if (choice) { event.preventDefault(); guarded(() => answer(choice)); }
+});
+
+guarded(start);

@@ -1,0 +1,195 @@
+"""Trials of a person: planned, filled in when they are due, and put into words for the browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from chromalab.survey.adaptive import choose_pair, fill_slot
+from chromalab.survey.design import GREY, TRUTH
+from chromalab.survey.schedule import Item, Trial, make_schedule, seeded
+from chromalab.survey.server.secrets import new_token
+from chromalab.survey.storage.models import Image, Participant, TrialRow
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Row
+
+    from chromalab.survey.design import Design
+    from chromalab.survey.server.state import Survey
+
+AHEAD = 2
+"""Trials that are filled in at a time: the one on the screen, and the one that is loaded meanwhile."""
+
+_OPEN = (
+    select(TrialRow.__table__)
+    .where(TrialRow.participant_id == bindparam("person"), TrialRow.answered == 0)
+    .order_by(TrialRow.position)
+    .limit(AHEAD)
+)
+_TOKENS = (
+    select(Image.trial_id, Image.role, Image.token)
+    .where(Image.trial_id.in_(bindparam("trials", expanding=True)))
+    .order_by(Image.role)
+)
+
+
+def plan(survey: Survey, connection: Connection, person: Row[Any], now: float) -> None:
+    """Write a person's schedule, unless it is there."""
+    planned = select(func.count()).select_from(TrialRow).where(TrialRow.participant_id == person.id)
+    if connection.scalar(planned):
+        return
+    design = survey.record.design
+    trials = make_schedule(
+        design,
+        survey.record.methods,
+        survey.scene_names,
+        {} if design.pairs == "adaptive" else usage(connection, now),
+        seeded(survey.secret, person.id, "schedule"),
+        method=person.method,
+    )
+    rows = [
+        {
+            "participant_id": person.id, "position": position, "kind": trial.kind, "scene": trial.scene,
+            "left": trial.left, "right": trial.right, "repeat_of": trial.repeat_of, "token": new_token(), "answered": 0,
+        }
+        for position, trial in enumerate(trials)
+    ]  # fmt: skip
+    connection.execute(insert(TrialRow), rows)
+    if design.pairs != "adaptive":
+        planned_rows = connection.execute(
+            select(TrialRow.id, TrialRow.scene, TrialRow.left, TrialRow.right).where(
+                TrialRow.participant_id == person.id
+            )
+        )
+        pictures = [picture for row in planned_rows for picture in _pictures(survey, row.id, Trial("test", *row[1:]))]
+        connection.execute(insert(Image), pictures)
+
+
+def usage(connection: Connection, now: float) -> dict[Item, int]:
+    """Return how often each item was judged, or is going to be by somebody who is at it."""
+    query = (
+        select(TrialRow.scene, TrialRow.left, TrialRow.right, func.count())
+        .join(Participant, Participant.id == TrialRow.participant_id)
+        .where(TrialRow.kind == "test", (TrialRow.answered == 1) | (Participant.lease_until > now))
+        .group_by(TrialRow.scene, TrialRow.left, TrialRow.right)
+    )
+    found: dict[Item, int] = {}
+    for scene, left, right, count in connection.execute(query):
+        item = Trial("test", scene, left, right).item
+        found[item] = found.get(item, 0) + count
+    return found
+
+
+def people_by_method(connection: Connection, now: float) -> dict[str, int]:
+    """Return how many people see each method of real-or-fake."""
+    alive = (Participant.stage == "finished") | (Participant.lease_until > now)
+    query = select(Participant.method, func.count()).where(alive, Participant.method != "").group_by(Participant.method)
+    return {str(method): int(count) for method, count in connection.execute(query)}
+
+
+def _pictures(survey: Survey, trial_id: int, trial: Trial) -> list[dict[str, Any]]:
+    stimuli = survey.scenes[trial.scene].stimuli
+    shown = {"left": trial.left, "right": trial.right}
+    if survey.record.design.reference:
+        shown["reference"] = GREY
+    return [
+        {"token": new_token(), "trial_id": trial_id, "role": role, "file": stimuli[name]}
+        for role, name in shown.items()
+        if name
+    ]
+
+
+def open_trials(connection: Connection, participant_id: str) -> list[Row[Any]]:
+    """Return a person's next unanswered trials, the one on the screen first."""
+    return list(connection.execute(_OPEN, {"person": participant_id}))
+
+
+def fill_due(survey: Survey, connection: Connection, person: Row[Any], due: list[Row[Any]]) -> list[Row[Any]]:
+    """Choose photographs and pairs of an adaptive schedule for the trials that are due, and return them filled in."""
+    if all(row.scene for row in due):
+        return due
+    table = TrialRow.__table__
+    known = select(table).where(TrialRow.participant_id == person.id, TrialRow.scene != "").order_by(TrialRow.position)
+    before = [trial_of(row) for row in connection.execute(known)]
+    for row in due:
+        if row.scene:
+            continue
+        generator = seeded(survey.secret, person.id, f"trial {row.position}")
+        extra: dict[str, Any] = {}
+        if row.kind == "test":
+            choice = choose_pair(survey.record.design, survey.tally(connection), survey.scene_names, before, generator)
+            trial = choice.trial
+            extra = {
+                "probability": choice.probability,
+                "last_vote": choice.last_vote,
+                "tally_sha256": choice.tally_sha256,
+            }
+        else:
+            trial = fill_slot(trial_of(row), survey.scene_names, survey.record.methods, before, generator)
+        values = {"scene": trial.scene, "left": trial.left, "right": trial.right, **extra}
+        connection.execute(update(TrialRow).where(TrialRow.id == row.id).values(**values))
+        connection.execute(insert(Image), _pictures(survey, row.id, trial))
+        before.append(trial)
+    return open_trials(connection, person.id)
+
+
+def trial_of(row: Row[Any]) -> Trial:
+    """Return the trial of a row."""
+    return Trial(row.kind, row.scene, row.left, row.right, row.repeat_of)
+
+
+def trial_for_browser(survey: Survey, connection: Connection, due: list[Row[Any]], total: int) -> dict[str, Any]:
+    """Return what a browser may know of the trial on the screen, and the pictures of the next one."""
+    design, row = survey.record.design, due[0]
+    pictures = _tokens(connection, [each.id for each in due])
+    scene = survey.scenes[row.scene]
+    return {
+        "trial": row.token,
+        "practice": row.kind == "practice",
+        "number": row.position + 1,
+        "total": total,
+        "images": pictures[row.id],
+        "width": scene.width_px,
+        "height": scene.height_px,
+        "display_ms": design.display_ms,
+        "choices": choices(design),
+        "form": form_of(design),
+        "preload": [url for each in due[1:] for url in pictures.get(each.id, {}).values()],
+    }
+
+
+def _tokens(connection: Connection, trials: list[int]) -> dict[int, dict[str, str]]:
+    found: dict[int, dict[str, str]] = {}
+    for trial, role, token in connection.execute(_TOKENS, {"trials": trials}):
+        found.setdefault(trial, {})[role] = f"/i/{token}"
+    return found
+
+
+def choices(design: Design) -> list[str]:
+    """Return the answers that a trial allows."""
+    if design.protocol == "rating":
+        return ["5", "4", "3", "2", "1"]
+    if design.form == "yes_no":
+        return ["real", "fake"]
+    return ["left", "tie", "right"] if design.tie else ["left", "right"]
+
+
+def form_of(design: Design) -> str:
+    """Return how pictures stand: beside each other, one after the other, or alone."""
+    if not design.two_pictures:
+        return "single"
+    return "sequential" if design.form == "sequential" else "pair"
+
+
+def is_right(design: Design, trial: Trial, choice: str) -> bool | None:
+    """Return whether an answer is right, where there is a right one: real-or-fake, and attention checks."""
+    if design.protocol == "real_or_fake":
+        if design.form == "yes_no":
+            return (choice == "real") == (trial.left == TRUTH)
+        return choice == ("left" if trial.left == TRUTH else "right")
+    if trial.kind != "vigilance":
+        return None
+    if design.protocol == "rating":
+        return choice in {"1", "2"}
+    return choice == ("right" if trial.left == "random" else "left")

@@ -1,0 +1,259 @@
+"""Simulated people who take part through the real HTTP server.
+
+They see pictures as everybody does: by fetching them. What a picture is they find out from its bytes, for whoever
+simulates holds the survey's folder; what they prefer follows from abilities that are known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import numpy as np
+
+from chromalab.core.errors import ChromalabError
+from chromalab.core.hashing import sha256_bytes
+from chromalab.core.progress import progress
+from chromalab.core.records import Record
+from chromalab.core.seeds import derive_seed
+from chromalab.survey.design import GREY, RANDOM, TRUTH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chromalab.survey.study import SurveyRecord
+
+RANDOM_ABILITY = -4.0
+TRIES = 12
+FIRST_PAUSE_S = 0.1
+_SCREEN = {"width": 1920, "height": 1080, "ratio": 1.0, "zoom": 1.0, "gamut": "srgb", "touch": False}
+
+
+class People(Record):
+    """What simulated people are like.
+
+    Attributes:
+        abilities: of every method, in log-odds; the truth's too, for real-or-fake and ratings. A missing one is 0.
+        rater_sd: spread of people's own abilities around these.
+        photo_sd: spread over photographs.
+        left_bias: advantage of the left side, in log-odds.
+        tie_nu: Davidson's tie parameter, where ties are allowed.
+        lapses: share of answers that are blind guesses.
+        clickers: share of people who only guess.
+        think_s: mean time to an answer; exponential. 0 answers at once.
+        seed: of all of it.
+    """
+
+    abilities: dict[str, float] = {}
+    rater_sd: float = 0.0
+    photo_sd: float = 0.0
+    left_bias: float = 0.0
+    tie_nu: float = 0.6
+    lapses: float = 0.0
+    clickers: float = 0.0
+    think_s: float = 0.0
+    seed: int = 0
+
+
+@dataclass
+class Outcome:
+    """What came of a simulation.
+
+    Attributes:
+        acknowledged: uuid of every acknowledged vote.
+        latencies_s: of votes, as the client saw them.
+        image_latencies_s: of pictures.
+        finished: people who reached the end.
+        turned_away: people who came too late, or when it had ended.
+        failed: people whose way ended with an error, with the error.
+        seconds: from the first request to the last.
+    """
+
+    acknowledged: list[str] = field(default_factory=list)
+    latencies_s: list[float] = field(default_factory=list)
+    image_latencies_s: list[float] = field(default_factory=list)
+    finished: int = 0
+    turned_away: int = 0
+    failed: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def facts(self) -> dict[str, float]:
+        """Return it in numbers."""
+        votes, pictures = (np.array(times or [0.0]) for times in (self.latencies_s, self.image_latencies_s))
+        return {
+            "finished": self.finished, "turned_away": self.turned_away, "failed": len(self.failed),
+            "votes": len(self.acknowledged), "seconds": self.seconds,
+            "votes_per_second": len(self.acknowledged) / self.seconds if self.seconds else 0.0,
+            "vote_median_s": float(np.median(votes)), "vote_p95_s": float(np.quantile(votes, 0.95)),
+            "vote_p99_s": float(np.quantile(votes, 0.99)), "vote_max_s": float(votes.max()),
+            "image_p95_s": float(np.quantile(pictures, 0.95)),
+        }  # fmt: skip
+
+
+class Eyes:
+    """Knows every picture by its bytes."""
+
+    def __init__(self, record: SurveyRecord) -> None:
+        self._names = {
+            file.removesuffix(".png"): (scene.name, name)
+            for scene in record.scenes
+            for name, file in scene.stimuli.items()
+        }
+
+    def see(self, png: bytes) -> tuple[str, str]:
+        """Return (photograph, what it is)."""
+        return self._names[sha256_bytes(png)[:32]]
+
+
+class Person:
+    """One simulated person."""
+
+    def __init__(self, people: People, record: SurveyRecord, number: int) -> None:
+        self._people, self._record = people, record
+        self.generator = np.random.default_rng(derive_seed(people.seed, "person", number))
+        self._own = {
+            name: people.abilities.get(name, 0.0) + people.rater_sd * float(self.generator.normal())
+            for name in (*record.methods, TRUTH)
+        }
+        self._clicks = bool(self.generator.random() < people.clickers)
+
+    def ability(self, scene: str, name: str) -> float:
+        """Return how good this person finds a picture, in log-odds."""
+        if name in {RANDOM, GREY}:
+            return RANDOM_ABILITY
+        seed = derive_seed(self._people.seed, "photo", scene, name)
+        return self._own[name] + self._people.photo_sd * float(np.random.default_rng(seed).normal())
+
+    def choose(self, trial: Mapping[str, Any], seen: Mapping[str, tuple[str, str]]) -> str:
+        """Return an answer to a trial."""
+        choices = list(trial["choices"])
+        if self._clicks or self.generator.random() < self._people.lapses:
+            return str(choices[int(self.generator.integers(len(choices)))])
+        values = {role: self.ability(*each) for role, each in seen.items() if role != "reference"}
+        if "5" in choices:
+            score = 3 + values["left"] + 0.6 * float(self.generator.normal())
+            return str(int(np.clip(round(score), 1, 5)))
+        if "real" in choices:
+            p = 1 / (1 + np.exp(-values["left"]))
+            return "real" if self.generator.random() < p else "fake"
+        d = values["left"] - values["right"] + self._people.left_bias
+        weights = {"left": np.exp(d / 2), "right": np.exp(-d / 2)}
+        if "tie" in choices:
+            weights["tie"] = self._people.tie_nu
+        names = list(weights)
+        p = np.array([weights[name] for name in names])
+        return names[int(self.generator.choice(len(names), p=p / p.sum()))]
+
+
+async def simulate(
+    record: SurveyRecord, url: str, people: People, count: int, *, at_a_time: int = 200, quiet: bool = False
+) -> Outcome:
+    """Send simulated people through a server.
+
+    Args:
+        record: the survey.
+        url: of its server.
+        people: what they are like.
+        count: how many come.
+        at_a_time: how many are there together.
+        quiet: show no progress.
+    """
+    outcome, eyes = Outcome(), Eyes(record)
+    room = asyncio.Semaphore(at_a_time)
+    limits = httpx2.Limits(max_connections=at_a_time, max_keepalive_connections=at_a_time)
+    began = time.perf_counter()
+    async with httpx2.AsyncClient(base_url=url, timeout=60, limits=limits, trust_env=False) as client:
+        with progress("simulated people", count, unit="people") as advance:
+
+            async def one(number: int) -> None:
+                async with room:
+                    try:
+                        await _take_part(client, Person(people, record, number), people, eyes, outcome)
+                    except (httpx2.HTTPError, ChromalabError, KeyError) as error:
+                        outcome.failed.append(f"{type(error).__name__}: {error}")
+                if not quiet:
+                    advance()
+
+            await asyncio.gather(*(one(number) for number in range(count)))
+    outcome.seconds = time.perf_counter() - began
+    return outcome
+
+
+async def _take_part(client: httpx2.AsyncClient, person: Person, people: People, eyes: Eyes, outcome: Outcome) -> None:
+    joined = await _post(client, "/api/join", {"language": "en", "screen": _SCREEN}, {})
+    if joined["session"] is None:
+        outcome.turned_away += 1
+        return
+    headers = {"X-Session": joined["session"]}
+    state = _read(await _send(client, "GET", "/api/state", headers), "/api/state")
+    state = await _post(client, "/api/consent", {"agreed": True, "sha256": state["sha256"]}, headers)
+    if state["stage"] == "screening":
+        state = await _post(client, "/api/screening", {"answers": ["" for _ in state["plates"]]}, headers)
+    state = await _post(client, "/api/begin", _SCREEN, headers)
+    while state["stage"] == "trials":
+        state = await _answer(client, person, people, eyes, outcome, state, headers)
+    outcome.finished += state["stage"] == "finished"
+    outcome.turned_away += state["stage"] == "stopped"
+
+
+async def _answer(
+    client: httpx2.AsyncClient, person: Person, people: People, eyes: Eyes, outcome: Outcome, trial: dict[str, Any],
+    headers: dict[str, str],
+) -> dict[str, Any]:  # fmt: skip
+    seen = {}
+    for role, path in trial["images"].items():
+        began = time.perf_counter()
+        picture = await _send(client, "GET", path, {})
+        outcome.image_latencies_s.append(time.perf_counter() - began)
+        seen[role] = eyes.see(picture.content)
+    think = float(person.generator.exponential(people.think_s)) if people.think_s else 0.0
+    if think:
+        await asyncio.sleep(think)
+    body = {
+        "trial": trial["trial"], "uuid": str(uuid.uuid4()), "choice": person.choose(trial, seen),
+        "response_ms": 1000 * (think or 1.0), "shown_ms": trial["display_ms"], "blurs": 0, "flags": [],
+    }  # fmt: skip
+    began = time.perf_counter()
+    found = await _post(client, "/api/vote", body, headers)
+    outcome.latencies_s.append(time.perf_counter() - began)
+    outcome.acknowledged.append(body["uuid"])
+    state: dict[str, Any] = found["state"]
+    return state
+
+
+async def _post(client: httpx2.AsyncClient, path: str, body: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+    """Send a request until it is answered; a step that was done already, its answer lost, is asked for as it stands."""
+    answer = await _send(client, "POST", path, headers, body)
+    if answer.status_code == 409:
+        answer = await _send(client, "GET", "/api/state", headers)
+    return _read(answer, path)
+
+
+def _read(answer: httpx2.Response, path: str) -> dict[str, Any]:
+    if answer.status_code != 200:
+        raise ChromalabError(f"{path}: {answer.status_code} {answer.text[:200]}")
+    data: dict[str, Any] = answer.json()
+    return data
+
+
+async def _send(
+    client: httpx2.AsyncClient, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None = None
+) -> httpx2.Response:
+    """Ask again and again with growing pauses while the server can't be reached or can't take it, as a browser does."""
+    pause = FIRST_PAUSE_S
+    for left in reversed(range(TRIES)):
+        try:
+            answer = await client.request(method, path, json=body, headers=headers)
+        except httpx2.TransportError:
+            if not left:
+                raise
+        else:
+            if (answer.status_code < 500 and answer.status_code != 429) or not left:
+                return answer
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, 3.0)
+    raise ChromalabError(f"{path}: no answer")

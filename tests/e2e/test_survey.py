@@ -1,0 +1,90 @@
+"""`chromalab survey` as people run it, wrong input too."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Chromalab
+from tests.survey.surveys import Visitor, client_of, write_pictures
+
+DESIGN = (
+    "protocol: pairwise\ntrials: 6\npractice: 1\nscreening: false\npower: {simulations: 20}\nanalysis: {draws: 100}\n"
+)
+
+
+@pytest.fixture
+def design(tmp_path: Path) -> Path:
+    path = tmp_path / "design.yaml"
+    path.write_text(DESIGN)
+    return path
+
+
+def create(chromalab: Chromalab, tmp_path: Path, design: Path, *more: str) -> tuple[int, str, str]:
+    folders = write_pictures(tmp_path / "pictures")
+    images = [text for name, folder in folders.items() for text in ("--images", f"{name}={folder}")]
+    return chromalab("survey", "create", design, *images, "-o", tmp_path / "study", *more)
+
+
+def test_from_a_design_to_a_report_and_back(chromalab: Chromalab, tmp_path: Path, design: Path) -> None:
+    code, out, _ = create(chromalab, tmp_path, design, "--json")
+    assert code == 0
+    said = json.loads(out)
+    assert (said["methods"], said["photos"]) == (["alpha", "beta", "gamma"], 6)
+    assert len(said["power"]["rows"]) == 6
+    with client_of(tmp_path / "study") as client:
+        for choice in ("left", "right", "left"):
+            Visitor(client).begin().finish(choice)
+    done = chromalab("survey", "analyze", tmp_path / "study", "--json", tmp_path / "scores.json")
+    assert done.code == 0
+    assert "18 votes of 3 people" in done.out
+    assert (tmp_path / "study" / "analysis" / "report.html").is_file()
+    assert set(json.loads((tmp_path / "scores.json").read_text())["scores"]) == {"alpha", "beta", "gamma"}
+    files = tmp_path / "votes.csv", tmp_path / "survey.json"
+    assert chromalab("survey", "export", tmp_path / "study", "--csv", files[0], "--json", files[1]).code == 0
+    with files[0].open() as file:
+        columns = list(next(csv.DictReader(file)))
+    assert columns[:6] == ["observer", "session", "scene", "condition_A", "condition_B", "is_A_selected"]
+    assert chromalab("survey", "import", files[1], tmp_path / "again").code == 0
+    again = chromalab("survey", "analyze", tmp_path / "again", "--json", tmp_path / "again.json")
+    assert again.code == 0
+    assert (tmp_path / "again.json").read_text() == (tmp_path / "scores.json").read_text()
+    from_file = chromalab("survey", "analyze", files[0], "--json", tmp_path / "file.json", "--draws", "100")
+    assert from_file.code == 0
+    scores = [json.loads((tmp_path / name).read_text())["scores"] for name in ("file.json", "scores.json")]
+    assert scores[0]["alpha"]["theta"] == pytest.approx(scores[1]["alpha"]["theta"])
+
+
+def test_create_says_what_it_made(chromalab: Chromalab, tmp_path: Path, design: Path) -> None:
+    code, out, _ = create(chromalab, tmp_path, design)
+    assert code == 0
+    assert "3 methods: alpha, beta, gamma" in out
+    assert "people" in out
+    assert "survey serve" in out
+    assert create(chromalab, tmp_path, design)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["create", "DESIGN", "-o", "OUT"], "--images METHOD=DIR"),
+        (["create", "DESIGN", "-o", "OUT", "--images", "alpha"], "METHOD=DIR"),
+        (["create", "DESIGN", "-o", "OUT", "--images", "a=nowhere"], "no folder"),
+        (["create", "DESIGN", "-o", "OUT", "--from-compare", "nowhere"], "holds no comparison"),
+        (["create", "missing.yaml", "-o", "OUT", "--from-compare", "x"], "no such file"),
+        (["analyze", "nowhere.csv"], "can't be read"),
+        (["serve", "nowhere"], "holds no survey"),
+        (["simulate", "nowhere"], "holds no survey"),
+        (["export", "nowhere"], "--csv FILE"),
+        (["import", "nowhere.json", "OUT"], "can't be read"),
+    ],
+)
+def test_wrong_input(chromalab: Chromalab, tmp_path: Path, design: Path, arguments: list[str], fault: str) -> None:
+    named = {"DESIGN": str(design), "OUT": str(tmp_path / "out")}
+    done = chromalab("survey", *[named.get(text, text) for text in arguments])
+    assert done.code == 2, done
+    assert fault in done.err
+    assert "Traceback" not in done.err

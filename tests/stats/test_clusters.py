@@ -1,0 +1,58 @@
+"""Intervals over people and photographs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from chromalab.stats.clusters import TwoWay, resampled_covariance, two_way
+
+
+def _mean(sums: np.ndarray) -> np.ndarray:
+    return np.asarray(sums[:, :1] / sums[:, 1:])
+
+
+def test_a_mean_of_independent_values_has_its_textbook_variance() -> None:
+    values = np.random.default_rng(0).normal(size=400)
+    sums = sparse.csr_matrix(np.column_stack([values, np.ones(400)]))
+    found = resampled_covariance(sums, _mean, draws=4000)
+    assert found[0, 0] == pytest.approx(values.var() / 400, rel=0.08)
+
+
+def test_the_crossed_model_gives_back_its_variance() -> None:
+    """x_pn = a_p + b_n + e: Var(mean) = var_a / P + var_b / N + var_e / (P N)."""
+    generator = np.random.default_rng(1)
+    people, photos = np.repeat(np.arange(60), 50), np.tile(np.arange(50), 60)
+    found, naive = [], []
+    for _ in range(12):
+        values = (
+            generator.normal(0, 1, 60)[people] + generator.normal(0, 0.7, 50)[photos] + generator.normal(0, 1, 3000)
+        )
+        sums = sparse.csr_matrix(np.column_stack([values, np.ones(3000)]))
+        result = two_way(sums, people.tolist(), photos.tolist(), _mean, draws=400)
+        found.append(result.variance(np.ones(1)))
+        naive.append(float(result.votes[0, 0]))
+    assert np.mean(found) == pytest.approx(1 / 60 + 0.49 / 50 + 1 / 3000, rel=0.2)
+    assert np.mean(naive) < 0.1 * np.mean(found)
+
+
+def test_never_below_either_alone_and_never_negative() -> None:
+    small, large = np.array([[1.0]]), np.array([[3.0]])
+    result = TwoWay(participants=small, photos=small, votes=large, n_participants=10, n_photos=5)
+    assert result.combined[0, 0] == 0
+    assert result.variance(np.ones(1)) == 1
+    assert result.df == 4
+
+
+def test_one_person_or_one_photograph() -> None:
+    sums = sparse.csr_matrix(np.column_stack([np.arange(6.0), np.ones(6)]))
+    alone = two_way(sums, [0] * 6, [0, 0, 1, 1, 2, 2], _mean, draws=200)
+    assert alone.participants is None
+    assert alone.df == 2
+    assert two_way(sums, [0] * 6, [0] * 6, _mean, draws=200).df == np.inf
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    sums = sparse.csr_matrix(np.random.default_rng(0).random((40, 2)))
+    assert np.array_equal(resampled_covariance(sums, _mean, draws=300), resampled_covariance(sums, _mean, draws=300))

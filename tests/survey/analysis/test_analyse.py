@@ -1,0 +1,339 @@
+"""From votes to scores: known answers through the CSV format, every protocol, exclusions, round trips."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chromalab.core.errors import ConfigError, UsageError
+from chromalab.survey.analysis.analyse import analyse, design_of_votes
+from chromalab.survey.analysis.metrics import metric_agreements, read_metric_values
+from chromalab.survey.analysis.page import write_survey_report
+from chromalab.survey.analysis.run import analyse_source, scores_json
+from chromalab.survey.analysis.votes import COLUMNS, REQUIRED, VoteRow, read_votes, votes_of_database
+from chromalab.survey.design import AnalysisPlan, Exclusions, parse_design
+from chromalab.survey.export import export_json, import_json, votes_text
+from chromalab.survey.server.settings import ServerSettings
+from chromalab.survey.server.state import Survey, open_database
+from chromalab.survey.study import SurveyFolder
+from tests.stats.known_votes import BASEBALL
+from tests.survey.surveys import Visitor, client_of, make_survey
+
+FAST: dict[str, Any] = {"database": None, "order_effect": None, "draws": 100}
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
+    with path.open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    return path
+
+
+def wins_csv(path: Path, wins: list[tuple[str, str]]) -> Path:
+    """Winner first: then no order effect can be told, and none is taken off."""
+    return write_csv(path, [
+        {"observer": f"p{k % 3}", "session": 1, "scene": f"s{k % 2}", "condition_A": a, "condition_B": b,
+         "is_A_selected": 1}
+        for k, (a, b) in enumerate(wins)
+    ])  # fmt: skip
+
+
+def test_three_items_from_a_file(tmp_path: Path) -> None:
+    path = wins_csv(tmp_path / "v.csv", [("0", "1"), ("0", "1"), ("1", "2"), ("2", "0")])
+    found, _ = analyse_source(path, prior="none", **FAST)
+    assert found.order_effect is None
+    data = json.loads(scores_json(found))
+    assert [data["scores"][name]["theta"] for name in "012"] == pytest.approx([0.419617624, -0.419617624, 0], abs=1e-7)
+    assert set(data["scores"]["0"]) >= {"theta", "se", "ci_low", "ci_high"}
+    assert data["tie"] is data["order_effect"] is None
+
+
+def test_baseball_from_a_file(tmp_path: Path) -> None:
+    """The home team stands first, so the order effect is the home advantage: .302."""
+    rows: list[dict[str, object]] = []
+    for home, away, wins, losses in BASEBALL:
+        for selected, count in ((1, wins), (0, losses)):
+            rows += [
+                {"observer": f"p{len(rows) % 20}", "session": 1, "scene": f"s{len(rows) % 7}", "condition_A": home,
+                 "condition_B": away, "is_A_selected": selected}
+            ] * count  # fmt: skip
+    path = write_csv(tmp_path / "v.csv", rows)
+    found, _ = analyse_source(path, prior="none", **FAST)
+    relative = {name: row.value - found.scores["Bal"].value for name, row in found.scores.items()}
+    assert relative["Mil"] == pytest.approx(1.620, abs=6e-4)
+    assert found.order_effect is not None
+    assert found.order_effect.value == pytest.approx(0.302, abs=6e-4)
+    without, _ = analyse_source(path, prior="none", database=None, order_effect=False, draws=100)
+    assert without.scores["Mil"].value - without.scores["Bal"].value == pytest.approx(1.581, abs=6e-4)
+
+
+def test_sides_and_ties_from_a_file(tmp_path: Path) -> None:
+    row = {
+        "observer": "p",
+        "session": 1,
+        "scene": "s",
+        "condition_A": "a",
+        "condition_B": "b",
+        "is_A_selected": 1,
+        "is_tie": 0,
+        "side": "right",
+    }
+    path = write_csv(tmp_path / "v.csv", [row, row | {"is_A_selected": "", "is_tie": 1}, row | {"is_A_selected": 0}])
+    votes = read_votes(path)
+    assert [(v.left, v.left_selected) for v in votes[::2]] == [("b", False), ("b", True)]
+    assert votes[1].is_tie
+    found, _ = analyse_source(path, prior="3", **FAST)
+    assert found.tie is not None
+    assert any("one person and one photograph" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"is_A_selected": "perhaps"}, "line 2: is_A_selected is 1 or 0"),
+        ({"is_A_selected": ""}, "neither a tie nor a rating"),
+        ({"rating": "7"}, "1 to 5"),
+        ({"side": "above"}, "left or right"),
+        ({"observer": ""}, "can't be empty"),
+        ({"response_ms": "slow"}, "a number"),
+    ],
+)
+def test_faults_of_files(tmp_path: Path, change: dict[str, str], fault: str) -> None:
+    row = dict.fromkeys(COLUMNS, "") | dict.fromkeys(REQUIRED, "1")
+    with pytest.raises(ConfigError, match=fault):
+        read_votes(write_csv(tmp_path / "v.csv", [row | change]))
+
+
+def test_missing_columns_and_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="scene is missing"):
+        read_votes(write_csv(tmp_path / "v.csv", [{"observer": 1, "session": 1}]))
+    with pytest.raises(ConfigError, match="can't be read"):
+        read_votes(tmp_path / "none.csv")
+    with pytest.raises(UsageError, match="finite maximum"):
+        analyse_source(wins_csv(tmp_path / "w.csv", [("a", "b")]), prior="none", **FAST)
+    with pytest.raises(ConfigError, match="--prior"):
+        analyse_source(wins_csv(tmp_path / "w.csv", [("a", "b")]), prior="wide", **FAST)
+
+
+def simulated(
+    people: int,
+    trials: int,
+    scenes: int,
+    abilities: list[float],
+    *,
+    seed: int = 0,
+    rater_sd: float = 0.5,
+    clickers: int = 0,
+) -> list[VoteRow]:
+    generator = np.random.default_rng(seed)
+    m = len(abilities)
+    found = []
+    for person in range(people):
+        own = np.array(abilities) + generator.normal(0, rater_sd, m)
+        for trial in range(trials):
+            a, b = generator.choice(m, 2, replace=False)
+            d = own[a] - own[b] if person >= clickers else 0.0
+            choice = bool(generator.random() < 1 / (1 + np.exp(-d)))
+            found.append(
+                VoteRow(
+                    f"p{person}",
+                    "1",
+                    f"s{trial % scenes}",
+                    f"m{a}",
+                    f"m{b}",
+                    choice,
+                    position=trial,
+                    response_ms=1000.0,
+                )
+            )
+        for trial in range(6):
+            good = person >= clickers or bool(generator.integers(2))
+            found.append(
+                VoteRow(
+                    f"p{person}",
+                    "1",
+                    f"s{trial % scenes}",
+                    "m0",
+                    "random",
+                    good,
+                    kind="vigilance",
+                    position=trials + trial,
+                )
+            )
+    return found
+
+
+def test_scores_and_differences() -> None:
+    votes = simulated(20, 40, 12, [1.0, 0.0, -1.0])
+    design, methods = design_of_votes(votes, AnalysisPlan(draws=300))
+    found = analyse(design, methods, votes)
+    values = [found.scores[name].value for name in methods]
+    assert values == sorted(values, reverse=True)
+    assert sum(values) == pytest.approx(0, abs=1e-9)
+    for row in found.scores.values():
+        assert row.participants_se is not None
+        assert row.naive_se is not None
+        assert row.se >= row.participants_se - 1e-12
+        assert row.participants_se > row.naive_se  # people differ, so votes are not independent
+    first = found.differences[0]
+    assert (first.first, first.second, first.winner) == ("m0", "m1", "m0")
+    assert all(row.p_holm >= row.p for row in found.differences)
+    assert found.jod["m0"].value == pytest.approx(found.scores["m0"].value / np.log(3), rel=0.15)
+
+
+def test_clickers_are_left_out_and_named() -> None:
+    votes = simulated(20, 60, 10, [1.5, 0.0, -1.5], clickers=3, rater_sd=0.2)
+    design, methods = design_of_votes(votes, AnalysisPlan(draws=100))
+    design = design.model_copy(update={"exclusions": Exclusions()})
+    found = analyse(design, methods, votes)
+    out = {rater.observer for rater in found.raters if rater.excluded}
+    assert out <= {"p0", "p1", "p2"}
+    assert out
+    flagged = {rater.observer for rater in found.raters if (rater.outlier_distance or 0) > 1.5}
+    assert {"p0", "p1", "p2"} <= flagged
+    assert found.scores_all["m0"].value < found.scores["m0"].value
+    assert found.n_participants == 20 - len(out)
+
+
+def test_fooling_rates() -> None:
+    """465 of 1,440 trials fooled: Wilson [.2993, .3475], Clopper-Pearson [.2988, .3478]."""
+    votes = []
+    for k in range(1440):
+        real_left = k % 2 == 0
+        fooled = k % 1440 < 465
+        a, b = ("truth", "net") if real_left else ("net", "truth")
+        votes.append(VoteRow(f"p{k % 36}", "1", f"s{k % 40}", a, b, real_left != fooled))
+    design, methods = design_of_votes(votes, AnalysisPlan(draws=200))
+    assert design.protocol == "real_or_fake"
+    found = analyse(
+        design.model_copy(update={"exclusions": design.exclusions.model_copy(update={"fast_share": 1.0})}),
+        methods,
+        votes,
+    )
+    facts = found.fooling["net"]
+    assert facts.fooled == 465
+    assert found.scores["net"].value == pytest.approx(465 / 1440)
+    assert facts.wilson == pytest.approx((0.2993, 0.3475), abs=5e-5)
+    assert facts.clopper_pearson == pytest.approx((0.2988, 0.3478), abs=5e-5)
+    assert facts.d_prime.value == pytest.approx(0.65, abs=0.02)
+
+
+def test_single_pictures_called_real_or_fake() -> None:
+    generator = np.random.default_rng(0)
+    votes = [
+        VoteRow(f"p{k % 10}", "1", f"s{k % 12}", name, "", bool(generator.random() < p))
+        for k in range(600)
+        for name, p in (("truth", 0.8), (f"net{k % 2}", 0.3 + 0.2 * (k % 2)))
+    ]
+    design, methods = design_of_votes(votes, AnalysisPlan(draws=200))
+    found = analyse(design, methods, votes)
+    assert found.scores["net1"].value > found.scores["net0"].value
+    assert found.fooling["net0"].d_prime.value == pytest.approx(1.37, abs=0.3)
+
+
+def test_ratings() -> None:
+    generator = np.random.default_rng(0)
+    votes = [
+        VoteRow(
+            f"p{p}", "1", f"s{s}", f"m{m}", "", False,
+            rating=int(np.clip(round(2.2 + m + generator.normal(0, 0.6)), 1, 5)),
+        )
+        for p in range(12) for s in range(8) for m in range(3)
+    ]  # fmt: skip
+    design, methods = design_of_votes(votes, AnalysisPlan(draws=200))
+    found = analyse(design, methods, votes)
+    assert [row.winner for row in found.differences] == ["m1", "m2", "m2"]
+    for name in methods:
+        assert found.mos[name] == pytest.approx(found.scores[name].value, abs=0.2)
+    assert all(rater.bias is not None for rater in found.raters)
+
+
+def test_votes_that_do_not_connect(tmp_path: Path) -> None:
+    path = wins_csv(tmp_path / "v.csv", [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")])
+    found, _ = analyse_source(path, prior="3", **FAST)
+    assert found.components == [["a", "b"], ["c", "d"]]
+    assert any("groups" in note for note in found.notes)
+
+
+def test_metrics_against_people(tmp_path: Path) -> None:
+    votes = simulated(20, 60, 10, [1.5, 0.0, -1.5], rater_sd=0.2)
+    rows: list[dict[str, object]] = [
+        {"method": f"m{m}", "photo": f"s{s}.jpg", "width_px": 9, "height_px": 9, "good": 10 - m, "bad": -m, "odd": 1}
+        for m in range(3) for s in range(10)
+    ]  # fmt: skip
+    values = read_metric_values(write_csv(tmp_path / "m.csv", rows), ["m0", "m1", "m2"])
+    found = metric_agreements(
+        [row for row in votes if row.kind == "test"], values, {"good": "higher", "bad": "lower", "odd": "closer"}
+    )
+    assert list(found) == ["good", "bad"]
+    assert found["good"].srcc == pytest.approx(-(found["bad"].srcc or 0))
+    assert (found["good"].srcc or 0) > 0.7
+    assert (found["good"].two_afc or 0) > 0.7
+    assert found["good"].method_srcc == pytest.approx(1)
+    with pytest.raises(UsageError, match="no values of x"):
+        read_metric_values(tmp_path / "m.csv", ["x"])
+
+
+def test_export_import_and_the_same_analysis(tmp_path: Path) -> None:
+    folder, record = make_survey(tmp_path, repeats=0.2, vigilance=0.2, analysis={"draws": 100})
+    with client_of(folder) as client:
+        for choice in ("left", "right", "left", "right", "left"):
+            Visitor(client).begin().finish(choice)
+        gone = Visitor(client).begin()
+        gone.vote()
+        gone.post("/api/withdraw", {})
+    survey = Survey(ServerSettings(folder=str(folder)))
+    text = export_json(record, survey.database)
+    votes = votes_of_database(survey.database)
+    survey.close()
+    for secret in ("key_sha256", "token", SurveyFolder(folder).secret().hex()):
+        assert secret not in text
+    (tmp_path / "s.json").write_text(text)
+    place = SurveyFolder(tmp_path / "back")
+    place.root.mkdir()
+    again = import_json(tmp_path / "s.json", place, lambda: open_database(place, None))
+    assert again == record
+    back = open_database(place, None)
+    assert votes_of_database(back) == votes
+    assert json.loads(export_json(again, back)) == json.loads(text)
+    first, second = (analyse_source(root, prior=None, **FAST)[0] for root in (folder, place.root))
+    assert first == second
+    assert first.withdrawn == 1
+    (tmp_path / "v.csv").write_text(votes_text(votes))
+    assert read_votes(tmp_path / "v.csv") == votes
+    with pytest.raises(UsageError, match="holds a survey already"):
+        import_json(tmp_path / "s.json", place, lambda: back)
+    (tmp_path / "s.json").write_text(text.replace('"choice": "left"', '"choice": "right"', 1))
+    with pytest.raises(ConfigError, match="checksum"):
+        import_json(tmp_path / "s.json", SurveyFolder(tmp_path / "x"), lambda: back)
+    back.close()
+
+
+def test_the_report(tmp_path: Path) -> None:
+    votes = simulated(12, 30, 6, [1.0, 0.0, -1.0])
+    design, methods = design_of_votes(votes, AnalysisPlan(draws=100))
+    found = analyse(design.model_copy(update={"title": "<b>Which?</b>"}), methods, votes)
+    page = write_survey_report(found, tmp_path)
+    text = page.read_text()
+    assert "<b>Which?" not in text
+    assert "m0" in text
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "report.html", "analysis.json", "scores.csv", "differences.csv", "raters.csv",
+    }  # fmt: skip
+    assert type(found).load(tmp_path / "analysis.json") == found
+
+
+def test_nothing_to_analyse(tmp_path: Path) -> None:
+    design = parse_design({"protocol": "pairwise"}, origin="")
+    with pytest.raises(UsageError, match="no scored vote"):
+        analyse(design, ["a", "b"], [VoteRow("p", "1", "s", "a", "b", True, kind="practice")])
+    folder, _ = make_survey(tmp_path)
+    with pytest.raises(UsageError, match="survey serve"):
+        analyse_source(folder, prior=None, **FAST)

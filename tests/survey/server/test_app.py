@@ -1,0 +1,402 @@
+"""A person's way through the server, and everything that may go wrong on it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import event, func, select
+
+from chromalab.survey.adaptive import Tally, choose_pair
+from chromalab.survey.schedule import seeded
+from chromalab.survey.server.researcher import make_setup_token
+from chromalab.survey.server.settings import ServerSettings
+from chromalab.survey.server.state import Survey, count_votes
+from chromalab.survey.server.trials import trial_of
+from chromalab.survey.storage.models import Image, Participant, Registration, TrialRow, Vote, Withdrawal
+from chromalab.survey.study import SurveyFolder
+from tests.survey.surveys import METHODS, SCREEN, Visitor, client_of, make_survey
+
+
+def rows(folder: Path, table: Any) -> list[Any]:
+    survey = Survey(ServerSettings(folder=str(folder)))
+    with survey.database.read() as connection:
+        found = list(connection.execute(select(table.__table__)))
+    survey.close()
+    return found
+
+
+def test_a_whole_participation(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, screening=True, vigilance=0.2, repeats=0.2)
+    with client_of(folder) as client:
+        person = Visitor(client)
+        assert person.state["stage"] == "consent"
+        assert "Questions" in person.state["text"]
+        person.begin()
+        assert person.state["practice"]
+        seen = 0
+        while person.state["stage"] == "trials":
+            assert person.get("/api/state") == person.state  # a reload at any step shows the same
+            for url in [*person.state["images"].values(), *person.state["preload"]]:
+                picture = client.get(url)
+                assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
+            person.vote("right")
+            seen += 1
+        assert seen == 1 + 6 + 1 + 1
+        assert person.state["stage"] == "finished"
+        assert re.fullmatch(r"[A-Z2-9]{8}", person.state["code"])
+    assert len(rows(folder, Vote)) == seen
+    (participant,) = rows(folder, Participant)
+    assert participant.screening["errors"] == 4
+    assert participant.consent_version == "1"
+
+
+def test_the_same_body_again_and_another_one(tmp_path: Path) -> None:
+    """A dropped response is sent again: the first answer counts once. A second tab gets a conflict."""
+    folder, _ = make_survey(tmp_path)
+    with client_of(folder) as client:
+        person = Visitor(client).begin()
+        body, state = person.body("left"), dict(person.state)
+        first = person.post("/api/vote", body)
+        again = person.post("/api/vote", body)
+        assert (first.status_code, again.status_code) == (200, 200)
+        assert again.json()["again"]
+        assert again.json()["state"] == first.json()["state"]
+        other = person.post("/api/vote", {**body, "uuid": str(uuid.uuid4()), "choice": "right"})
+        assert other.status_code == 409
+        assert "second tab" in other.json()["detail"]
+        reused = {**body, "trial": first.json()["state"]["trial"]}
+        assert person.post("/api/vote", reused).status_code == 409
+        assert client.get(state["images"]["left"]).status_code == 410  # its trial is over
+    (vote,) = rows(folder, Vote)
+    assert vote.choice == "left"
+
+
+def test_forged_swapped_and_early_tokens(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path)
+    with client_of(folder) as client:
+        one, two = Visitor(client).begin(), Visitor(client).begin()
+        assert two.post("/api/vote", one.body()).status_code == 403
+        assert one.post("/api/vote", one.body() | {"trial": "A" * 22}).status_code == 403
+        assert client.get("/i/" + "A" * 22).status_code == 404
+        assert client.get("/api/state", headers={"X-Session": "forged"}).status_code == 401
+        assert client.get("/api/state").status_code == 422
+        later = [row for row in rows(folder, TrialRow) if row.participant_id != ""][3]
+        owner = one if any(row.token == later.token for row in rows(folder, TrialRow)[:7]) else two
+        assert owner.post("/api/vote", owner.body() | {"trial": later.token}).status_code == 409
+        assert one.post("/api/vote", one.body("tie")).status_code == 422
+        assert one.post("/api/vote", one.body() | {"method": "alpha"}).status_code == 422
+        assert one.post("/api/begin", SCREEN).status_code == 409
+    assert rows(folder, Vote) == []
+
+
+@pytest.mark.parametrize("protocol", ["pairwise", "real_or_fake", "rating"])
+def test_no_byte_tells_the_method(tmp_path: Path, protocol: str) -> None:
+    """Crawl everything that a browser gets: names, sizes, headers, and the right answer."""
+    folder, record = make_survey(
+        tmp_path, protocol=protocol, trials=4, practice=1, vigilance=0.25, display_ms=500, size_px=64, screening=True
+    )
+    names = [
+        *METHODS,
+        "truth",
+        "random",
+        "vigilance",
+        "repeat",
+        *(f for s in record.scenes for f in s.stimuli.values()),
+        "scene",
+    ]
+    with client_of(folder) as client:
+        answers = [client.get(path) for path in ("/", "/static/survey.js", "/static/survey.css", "/api/info")]
+        person = Visitor(client)
+        for path, body in (
+            ("/api/consent", {"agreed": True, "sha256": person.state["sha256"]}),
+            ("/api/screening", {"answers": [""] * 5}),
+            ("/api/begin", SCREEN),
+        ):
+            answers.append(person.post(path, body))
+        person.state = answers[-1].json()
+        while person.state["stage"] == "trials":
+            pictures = [client.get(url) for url in person.state["images"].values()]
+            assert len({len(picture.content) for picture in pictures}) == 1
+            for picture in pictures:
+                assert picture.headers["cache-control"] == "no-store"
+                assert not {"etag", "last-modified", "content-disposition"} & set(picture.headers)
+            answers += pictures
+            answer = person.post("/api/vote", person.body(person.state["choices"][0]))
+            answers.append(answer)
+            data = answer.json()
+            assert ("feedback" in data) == (protocol == "real_or_fake" and person.state["practice"])
+            person.state = data["state"]
+    tokens = {url for a in answers if "json" in a.headers["content-type"] for url in re.findall(r"/i/[\w-]+", a.text)}
+    assert len(tokens) == sum(1 for a in answers if a.headers["content-type"] == "image/png")
+    for answer in answers:
+        text = (
+            answer.text if "image" not in answer.headers["content-type"] else answer.content.decode("latin1")
+        ) + str(answer.headers)
+        page = "/static/" in str(answer.url) or str(answer.url).endswith("/")
+        for name in names:
+            if not page:  # the page's own code has words such as "repeat"
+                assert name not in text, (name, answer.url)
+        assert not any(method in text for method in METHODS)
+
+
+def test_real_or_fake_tells_right_from_wrong_after_practice_only(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, protocol="real_or_fake", trials=4, practice=2, vigilance=0.25)
+    with client_of(folder) as client:
+        person = Visitor(client).begin()
+        first = rows(folder, TrialRow)[0]
+        assert person.vote("left")["feedback"] is (first.left == "truth")
+        person.finish()
+    assert {row.left for row in rows(folder, TrialRow)} <= {"truth", "random", rows(folder, Participant)[0].method}
+
+
+def test_one_method_for_each_person_and_as_often(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, protocol="real_or_fake", trials=4, practice=0)
+    with client_of(folder) as client:
+        for _ in range(6):
+            Visitor(client).begin()
+    assert sorted(row.method for row in rows(folder, Participant)) == sorted(METHODS * 2)
+
+
+def test_withdrawing_deletes(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path)
+    with client_of(folder) as client:
+        gone, stays = Visitor(client, params={"PROLIFIC_PID": "abc"}).begin(), Visitor(client).begin()
+        gone.vote(), stays.vote()
+        picture = gone.state["images"]["left"]
+        assert gone.post("/api/withdraw", {}).status_code == 200
+        assert client.get("/api/state", headers=gone.headers).status_code == 401
+        assert client.get(picture).status_code == 404
+    assert len(rows(folder, Participant)) == len(rows(folder, Vote)) == len(rows(folder, Withdrawal)) == 1
+    assert {row.participant_id for row in rows(folder, TrialRow)} == {rows(folder, Participant)[0].id}
+    assert len(rows(folder, Image)) == 14
+    raw = b"".join(path.read_bytes() for path in folder.glob("votes.sqlite*"))
+    assert b"abc" not in raw
+
+
+def test_who_does_not_agree_leaves_nothing(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, recruitment={"screen_out_url": "https://example.org/out"})
+    with client_of(folder) as client:
+        person = Visitor(client)
+        answer = person.post("/api/consent", {"agreed": False}).json()
+        assert answer == {"stage": "screened_out", "redirect": "https://example.org/out"}
+    assert rows(folder, Participant) == []
+
+
+def test_platforms(tmp_path: Path) -> None:
+    folder, _ = make_survey(
+        tmp_path, stop={"participants": 1},
+        recruitment={
+            "completion_url": "https://example.org/done", "full_url": "https://example.org/full", "code": "C0DE",
+        },
+    )  # fmt: skip
+    with client_of(folder) as client:
+        person = Visitor(client, params={"PROLIFIC_PID": "p1", "STUDY_ID": "s", "SESSION_ID": "t"}).begin()
+        late = client.post(
+            "/api/join", json={"language": "en", "screen": SCREEN, "params": {"PROLIFIC_PID": "p2"}}
+        ).json()
+        assert late == {"session": None, "state": {"stage": "full", "redirect": "https://example.org/full"}}
+        person.vote()
+        again = Visitor(client, params={"PROLIFIC_PID": "p1"})  # another browser: goes on where it was
+        assert again.state["number"] == 2
+        again.finish()
+        assert again.state["redirect"] == "https://example.org/done"
+        assert again.state["code"] == "C0DE"
+    assert "p1" not in json.dumps([str(row) for row in rows(folder, Participant)])
+
+
+def test_abandoned_places_come_back(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, stop={"participants": 1}, lease_minutes=0.0001)
+    with client_of(folder) as client:
+        Visitor(client).begin()
+        time.sleep(0.05)
+        assert Visitor(client).key is not None
+
+
+def test_languages(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, languages=["en", "fr", "ja"])
+    with client_of(folder) as client:
+        english = set(client.get("/api/texts/en").json())
+        for language in ("fr", "ja"):
+            assert set(client.get(f"/api/texts/{language}").json()) == english
+        person = Visitor(client)
+        state = person.post("/api/language", {"language": "ja"}).json()
+        assert "参加" in state["text"]
+        assert person.post("/api/consent", {"agreed": True, "sha256": "of another language"}).status_code == 409
+        assert client.get("/api/texts/xx").status_code == 404
+
+
+def test_adaptive_choices_are_logged_and_can_be_replayed(tmp_path: Path) -> None:
+    folder, record = make_survey(tmp_path, pairs="adaptive", trials=8, vigilance=0.125, repeats=0.125)
+    with client_of(folder) as client:
+        people = [Visitor(client).begin() for _ in range(3)]
+        while any(person.state["stage"] == "trials" for person in people):
+            for person in people:
+                if person.state["stage"] == "trials":
+                    person.vote("left")
+    survey = Survey(ServerSettings(folder=str(folder)))
+    replayed = 0
+    with survey.database.read() as connection:
+        for row in rows(folder, TrialRow):
+            if row.kind != "test":
+                continue
+            tally = Tally(record.methods)
+            count_votes(connection, tally, up_to=row.last_vote)
+            own = [
+                trial_of(r)
+                for r in rows(folder, TrialRow)
+                if r.participant_id == row.participant_id and r.position < row.position
+            ]
+            generator = seeded(survey.secret, row.participant_id, f"trial {row.position}")
+            choice = choose_pair(record.design, tally, survey.scene_names, own, generator)
+            assert (choice.trial.scene, choice.trial.left, choice.trial.right) == (row.scene, row.left, row.right)
+            assert choice.probability == pytest.approx(row.probability)
+            assert tally.sha256() == row.tally_sha256
+            replayed += 1
+    survey.close()
+    assert replayed == 24
+
+
+def test_a_changed_design_is_noted_after_the_first_vote_only(tmp_path: Path) -> None:
+    folder, record = make_survey(tmp_path)
+
+    def change(title: str) -> None:
+        changed = record.model_copy(update={"design": record.design.model_copy(update={"title": title})})
+        changed.save(SurveyFolder(folder).survey_json)
+
+    with client_of(folder):
+        pass
+    change("before any vote")
+    with client_of(folder) as client:
+        Visitor(client).begin().vote()
+    assert [row.changes for row in rows(folder, Registration)] == [[]]
+    change("after a vote")
+    entries = rows(folder, Registration)
+    assert entries[1].changes == ["design.title: 'before any vote' became 'after a vote'"]
+    assert entries[1].votes_before == 1
+
+
+def test_stopping_by_precision_at_declared_looks(tmp_path: Path) -> None:
+    folder, _ = make_survey(
+        tmp_path, stop={"rule": "precision", "participants": 50, "half_width": 50.0, "looks": [2]},
+        analysis={"draws": 100}, exclusions={"side_p": 0.0},
+    )  # fmt: skip
+    with client_of(folder) as client:
+        Visitor(client).begin().finish("left")
+        assert Visitor(client).state["stage"] == "consent"
+        Visitor(client).begin().finish("right")
+        assert Visitor(client).state["stage"] == "full"
+
+
+def test_a_full_database_is_never_acknowledged(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path)
+    with client_of(folder) as client:
+        person = Visitor(client).begin()
+        engine = client.app.state.survey.database.engine  # type: ignore[attr-defined]
+
+        @event.listens_for(engine, "checkout")
+        def no_room(connection: Any, *_: object) -> None:
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+            connection.execute(f"PRAGMA max_page_count={pages}")
+
+        refused, stored = None, 0
+        while person.state["stage"] == "trials":
+            answer = person.post("/api/vote", person.body(flags=["window"]))
+            if answer.status_code == 503:
+                refused = answer
+                break
+            stored += 1
+            person.state = answer.json()["state"]
+            if person.state["stage"] == "finished":
+                person = Visitor(client)
+                break
+        while refused is None:  # people keep coming until the file may not grow any more
+            answer = client.post("/api/join", json={"language": "en", "screen": SCREEN})
+            if answer.status_code == 503:
+                refused = answer
+        assert refused.headers["retry-after"] == "2"
+        event.remove(engine, "checkout", no_room)
+    assert len(rows(folder, Vote)) == stored
+
+
+def test_too_many_from_one_address(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path)
+    with client_of(folder, joins_per_minute=3) as client:
+        statuses = [client.post("/api/join", json={"language": "en", "screen": SCREEN}).status_code for _ in range(5)]
+    assert statuses == [200, 200, 200, 429, 429]
+
+
+def researcher(client: TestClient, folder: Path) -> str:
+    """Set a password, sign in, and return the page."""
+    survey = client.app.state.survey  # type: ignore[attr-defined]
+    with survey.database.write() as connection:
+        token = make_setup_token(connection)
+    password = "a long password"  # noqa: S105 - of a test
+    short = client.post("/researcher/setup", data={"token": token, "password": "short"})
+    assert short.status_code == 422
+    assert client.post("/researcher/setup", data={"token": "x", "password": password}).status_code == 403
+    assert client.post("/researcher/setup", data={"token": token, "password": password}).url.path == "/researcher/login"
+    assert client.post("/researcher/setup", data={"token": token, "password": password}).status_code == 403
+    assert client.post("/researcher/login", data={"password": "wrong"}).status_code == 403
+    page = client.post("/researcher/login", data={"password": password})
+    assert page.url.path == "/researcher"
+    return page.text
+
+
+def test_the_dashboard(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path)
+    with client_of(folder, logins_per_minute=100) as client:
+        assert client.get("/researcher").url.path == "/researcher/login"
+        assert client.get("/researcher/votes.csv").status_code == 401
+        for choice in ("left", "right", "left"):
+            Visitor(client).begin().finish(choice)
+        page = researcher(client, folder)
+        assert "3 of 30" in page
+        assert "alpha" in page
+        csrf = re.search(r'name="csrf" value="([^"]+)"', page).group(1)  # type: ignore[union-attr]
+        links = client.post("/researcher/invitations", data={"csrf": csrf, "count": 2, "label": "friends"}).text
+        tokens = re.findall(r"invitation=([\w-]+)", links)
+        assert len(tokens) == 2
+        assert Visitor(client, invitation=tokens[0]).key
+        used = client.post("/api/join", json={"language": "en", "screen": SCREEN, "invitation": tokens[0]})
+        assert used.status_code == 403
+        assert client.post("/researcher/stop", data={"csrf": "forged"}).status_code == 403
+        assert (
+            client.post("/researcher/stop", data={"csrf": csrf}, headers={"Origin": "https://evil.example"}).status_code
+            == 403
+        )
+        assert "Stopped" in client.post("/researcher/stop", data={"csrf": csrf}).text
+        assert client.post("/api/join", json={"language": "en", "screen": SCREEN}).json()["state"]["stage"] == "full"
+        assert "Stopped" not in client.post("/researcher/resume", data={"csrf": csrf}).text
+        assert client.get("/researcher/votes.csv").text.count("\n") == 1 + 3 * 7
+        assert client.get("/researcher/survey.json").json()["schema_version"] == 1
+        client.post("/researcher/forget", data={"csrf": csrf})
+        cookie = next(iter(client.cookies.jar))
+        assert cookie.has_nonstandard_attr("HttpOnly")
+        client.post("/researcher/logout", data={"csrf": csrf})
+        assert client.get("/researcher").url.path == "/researcher/login"
+
+
+def test_headers(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path)
+    with client_of(folder) as client:
+        for path in ("/", "/researcher/login", "/api/info"):
+            headers = client.get(path).headers
+            assert "default-src 'none'" in headers["content-security-policy"]
+            assert headers["x-content-type-options"] == "nosniff"
+        assert client.post("/api/join", content=b"x" * 50_000).status_code == 413
+
+
+def test_a_survey_without_votes_table(tmp_path: Path) -> None:
+    survey_count = select(func.count()).select_from(Vote)
+    folder, _ = make_survey(tmp_path)
+    survey = Survey(ServerSettings(folder=str(folder)))
+    with survey.database.read() as connection:
+        assert connection.scalar(survey_count) == 0
+    survey.close()

@@ -1,0 +1,114 @@
+"""Small surveys for tests: pictures of a few pixels, whose method a test can tell and a browser can't."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fastapi.testclient import TestClient
+
+from chromalab.photo.writing import write_png
+from chromalab.survey.create import create_survey, sources_of_folders
+from chromalab.survey.design import parse_design
+from chromalab.survey.server.app import create_app
+from chromalab.survey.server.settings import ServerSettings
+from chromalab.survey.study import SurveyRecord
+
+METHODS = ("alpha", "beta", "gamma")
+SCREEN = {"width": 1200, "height": 800, "ratio": 1.0, "zoom": 1.0, "gamut": "srgb", "touch": False}
+
+
+def write_pictures(root: Path, *, scenes: int = 6, methods: tuple[str, ...] = METHODS) -> dict[str, Path]:
+    """Write noise in other colours for every method, and truth and grey."""
+    generator = np.random.default_rng(0)
+    for scene in range(scenes):
+        base = generator.integers(40, 200, size=(32, 40, 3))
+        for k, name in enumerate((*methods, "truth", "grey")):
+            tint = np.array([20 * k, -10 * k, 15]) if name != "grey" else 0
+            rgb = np.clip(base + tint, 0, 255) if name != "grey" else np.repeat(base[..., :1], 3, axis=2)
+            write_png(root / name / f"scene{scene}.png", rgb.astype(np.uint8))
+    return {name: root / name for name in methods}
+
+
+def make_survey(
+    tmp_path: Path, *, scenes: int = 6, methods: tuple[str, ...] = METHODS, **design: Any
+) -> tuple[Path, SurveyRecord]:
+    """Create a survey, and return its folder and its record."""
+    plan = {
+        "protocol": "pairwise",
+        "trials": 6,
+        "practice": 1,
+        "repeats": 0,
+        "vigilance": 0,
+        "screening": False,
+        **design,
+    }
+    folders = write_pictures(tmp_path / "pictures", scenes=scenes, methods=methods)
+    pictures = tmp_path / "pictures"
+    truth = pictures / "truth" if plan["protocol"] == "real_or_fake" else None
+    sources = sources_of_folders(folders, reference=pictures / "grey", truth=truth, common=False)
+    out = tmp_path / "study"
+    return out, create_survey(parse_design(plan, origin="test"), sources, out)
+
+
+def client_of(folder: Path, **settings: Any) -> TestClient:
+    """Return a client of the survey's application."""
+    return TestClient(create_app(ServerSettings(folder=str(folder), **{"joins_per_minute": 100_000, **settings})))
+
+
+class Visitor:
+    """Somebody who takes part by hand."""
+
+    def __init__(self, client: TestClient, **join: Any) -> None:
+        self.client = client
+        found = client.post("/api/join", json={"language": "en", "screen": SCREEN, **join}).json()
+        self.key = found["session"]
+        self.state: dict[str, Any] = found.get("state") or self.get("/api/state")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The session's header."""
+        return {"X-Session": self.key}
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Ask for something."""
+        data: dict[str, Any] = self.client.get(path, headers=self.headers).json()
+        return data
+
+    def post(self, path: str, body: object) -> Any:
+        """Send something, and return the answer whatever it is."""
+        return self.client.post(path, json=body, headers=self.headers)
+
+    def begin(self) -> Visitor:
+        """Agree, and come to the first trial."""
+        self.state = self.post("/api/consent", {"agreed": True, "sha256": self.state["sha256"]}).json()
+        if self.state["stage"] == "screening":
+            self.state = self.post("/api/screening", {"answers": ["1"] * len(self.state["plates"])}).json()
+        self.state = self.post("/api/begin", SCREEN).json()
+        return self
+
+    def body(self, choice: str = "left", **other: Any) -> dict[str, Any]:
+        """Return an answer to the trial on the screen."""
+        return {
+            "trial": self.state["trial"],
+            "uuid": str(uuid.uuid4()),
+            "choice": choice,
+            "response_ms": 900.0,
+            **other,
+        }
+
+    def vote(self, choice: str = "left", **other: Any) -> dict[str, Any]:
+        """Answer the trial on the screen."""
+        answer = self.post("/api/vote", self.body(choice, **other))
+        assert answer.status_code == 200, answer.text
+        data: dict[str, Any] = answer.json()
+        self.state = data["state"]
+        return data
+
+    def finish(self, choice: str = "left") -> Visitor:
+        """Answer everything alike."""
+        while self.state["stage"] == "trials":
+            self.vote(choice)
+        return self

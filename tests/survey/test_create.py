@@ -1,0 +1,141 @@
+"""A design and folders become a survey."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.color import rgb2lab
+
+from chromalab.core.errors import ConfigError, UsageError
+from chromalab.photo.reading import read_photo
+from chromalab.photo.writing import write_png
+from chromalab.survey.create import create_survey, sources_of_comparison, sources_of_folders
+from chromalab.survey.design import load_design, parse_design
+from chromalab.survey.power import simulate_power
+from chromalab.survey.stimuli import pad_alike, png_chunks, random_colours, stimulus_png
+from chromalab.survey.study import SurveyFolder
+from tests.report.synthetic_study import SyntheticStudy, write_colorized, write_study
+from tests.survey.surveys import make_survey, write_pictures
+
+
+def test_pictures_are_lossless_alike_and_bare(tmp_path: Path) -> None:
+    folder, record = make_survey(tmp_path, vigilance=0.2, reference=True)
+    for scene in record.scenes:
+        files = {name: (folder / "stimuli" / file) for name, file in scene.stimuli.items()}
+        assert set(files) == {"alpha", "beta", "gamma", "grey", "random"}
+        assert len({path.stat().st_size for path in files.values()}) == 1
+        for name, path in files.items():
+            assert {kind for kind, _ in png_chunks(path.read_bytes())} == {b"IHDR", b"sRGB", b"IDAT", b"fiLl", b"IEND"}
+            if name in {"alpha", "beta", "gamma"}:
+                original = read_photo(tmp_path / "pictures" / name / f"{scene.name}.png").rgb
+                assert np.array_equal(read_photo(path).rgb, original)
+            assert name not in path.name
+    assert oct(SurveyFolder(folder).secret_file.stat().st_mode)[-3:] == "600"
+    assert SurveyFolder(folder).load() == record
+
+
+def test_padding_keeps_pixels(tmp_path: Path) -> None:
+    small, large = np.zeros((9, 7, 3), np.uint8), np.random.default_rng(0).integers(0, 255, (9, 7, 3)).astype(np.uint8)
+    files = pad_alike([stimulus_png(small), stimulus_png(large)])
+    assert len(files[0]) == len(files[1])
+    for data, expected in zip(files, (small, large), strict=True):
+        (tmp_path / "a.png").write_bytes(data)
+        assert np.array_equal(read_photo(tmp_path / "a.png").rgb, expected)
+
+
+def test_random_colours_keep_lightness_and_change_hue() -> None:
+    rgb = np.random.default_rng(0).integers(30, 220, (40, 50, 3)).astype(np.uint8)
+    found = random_colours(rgb, "a")
+    assert np.abs(rgb2lab(found)[..., 0] - rgb2lab(rgb)[..., 0]).max() < 1.5
+    assert np.abs(rgb2lab(found)[..., 1:] - rgb2lab(rgb)[..., 1:]).mean() > 10
+    assert np.array_equal(found, random_colours(rgb, "a"))
+    assert not np.array_equal(found, random_colours(rgb, "b"))
+
+
+def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
+    folders = write_pictures(tmp_path)
+    (folders["beta"] / "scene1.png").unlink()
+    with pytest.raises(UsageError, match=r"lacks scene1.*--common"):
+        sources_of_folders(folders, reference=None, truth=None, common=False)
+    assert len(sources_of_folders(folders, reference=None, truth=None, common=True).files) == 5
+    with pytest.raises(UsageError, match="can't be called 'truth'"):
+        sources_of_folders({"truth": folders["beta"]}, reference=None, truth=None, common=False)
+    with pytest.raises(UsageError, match="holds no comparison"):
+        sources_of_comparison(tmp_path, seed=None, space=None)
+
+
+def test_another_size_is_refused(tmp_path: Path) -> None:
+    write_png(tmp_path / "pictures" / "beta" / "scene0.png", np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(ConfigError, match="at most 18"):
+        make_survey(tmp_path, trials=19)
+    write_png(tmp_path / "pictures" / "beta" / "scene0.png", np.zeros((8, 8, 3), np.uint8))
+    folders = {name: tmp_path / "pictures" / name for name in ("alpha", "beta")}
+    sources = sources_of_folders(folders, reference=None, truth=None, common=False)
+    with pytest.raises(UsageError, match="bring all to one size"):
+        create_survey(parse_design({"protocol": "pairwise", "trials": 2}, origin=""), sources, tmp_path / "new")
+
+
+def test_a_survey_is_never_overwritten(tmp_path: Path) -> None:
+    make_survey(tmp_path)
+    with pytest.raises(UsageError, match="never overwritten"):
+        make_survey(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("protocol: pairwise\ntrails: 3\n", "trials"),
+        ("protocol: rating\ntie: true\n", "belongs to protocol pairwise"),
+        ("protocol: pairwise\nform: yes_no\n", "real_or_fake"),
+        ("protocol: pairwise\nstop: {rule: precision, participants: 9}\n", "half_width"),
+        ("protocol: pairwise\nrecruitment: {completion_url: 'javascript:x'}\n", "web address"),
+        ("- 1\n", "Design"),
+    ],
+)
+def test_wrong_designs(tmp_path: Path, text: str, fault: str) -> None:
+    (tmp_path / "d.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=fault):
+        load_design(tmp_path / "d.yaml")
+
+
+def test_the_design_that_ships() -> None:
+    assert load_design(Path("configs/survey.yaml")).protocol == "pairwise"
+
+
+def test_published_values_of_real_or_fake() -> None:
+    """Zhang, Isola and Efros (2016): 256 px, one second, 10 practice and 40 test pairs, 10% vigilance."""
+    plan = parse_design({"protocol": "real_or_fake"}, origin="")
+    assert (plan.trials, plan.practice, plan.n_vigilance, plan.display_ms, plan.size_px) == (40, 10, 4, 1000, 256)
+
+
+def test_power_grows_with_people_and_false_alarms_stay_low() -> None:
+    plan = parse_design(
+        {"protocol": "pairwise", "trials": 30, "power": {"difference": 0.8, "simulations": 100}}, origin=""
+    )
+    table = simulate_power(plan, ["a", "b", "c"], [f"s{k}" for k in range(30)])
+    powers = [row.power for row in table.rows]
+    assert powers[-1] > 0.9
+    assert powers[0] < powers[-1]
+    assert np.mean([row.false_alarms for row in table.rows]) < 0.1
+    assert table.needed is not None
+
+
+def test_a_comparison_gives_test_photos_and_archive_photos_without_truth(tmp_path: Path) -> None:
+    made = SyntheticStudy(seeds=(3, 4), absent=())
+    write_study(tmp_path / "compare", made)
+    write_colorized(tmp_path / "compare", made)
+    sources = sources_of_comparison(tmp_path / "compare", seed=4, space=None)
+    assert sources.methods == sorted(made.objectives)
+    assert len(sources.files) == 5
+    archive = sources.files["archive/portrait"]
+    assert "truth" not in archive
+    assert all(path.name == f"{name}-lab-s4.png" for name, path in archive.items() if name != "grey")
+    with pytest.raises(UsageError, match=r"seeds \[3, 4\]"):
+        sources_of_comparison(tmp_path / "compare", seed=0, space=None)
+    plan = parse_design({"protocol": "pairwise", "trials": 9, "size_px": 128}, origin="")
+    record = create_survey(plan, sources, tmp_path / "study")
+    assert max(max(scene.width_px, scene.height_px) for scene in record.scenes) <= 128
+    fooling = parse_design({"protocol": "real_or_fake", "trials": 4}, origin="")
+    assert len(create_survey(fooling, sources, tmp_path / "fake").scenes) == 4

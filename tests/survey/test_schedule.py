@@ -1,0 +1,131 @@
+"""Schedules: balance, order, sides, repeats."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chromalab.survey.adaptive import Tally, choose_pair, fill_slot
+from chromalab.survey.design import RANDOM, TRUTH, Design, parse_design
+from chromalab.survey.schedule import Trial, largest_number_of_trials, make_schedule, seeded
+
+
+def design(**other: Any) -> Design:
+    return parse_design({"protocol": "pairwise", **other}, origin="test")
+
+
+def schedule(plan: Design, methods: int, scenes: int, person: str = "p", **other: Any) -> list[Trial]:
+    return make_schedule(
+        plan, [f"m{k}" for k in range(methods)], [f"s{k}" for k in range(scenes)], other.pop("usage", {}),
+        seeded(b"secret", person, "schedule"), **other,
+    )  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 7), st.integers(3, 12), st.integers(1, 40), st.integers(0, 10_000))
+def test_a_uniform_schedule(methods: int, scenes: int, trials: int, person: int) -> None:
+    plan = design(trials=min(trials, scenes * methods * (methods - 1) // 2), repeats=0.1, vigilance=0.1)
+    found = schedule(plan, methods, scenes, str(person))
+    kinds = Counter(trial.kind for trial in found)
+    assert (
+        kinds
+        == Counter({"test": plan.trials, "practice": 2, "repeat": plan.n_repeats, "vigilance": plan.n_vigilance})
+        - Counter()
+    )
+    tests = [trial for trial in found if trial.kind == "test"]
+    assert len({trial.item for trial in tests}) == plan.trials
+    lean: Counter[str] = Counter()
+    pair_lean: Counter[tuple[str, str]] = Counter()
+    for trial in tests:
+        lean[trial.left] += 1
+        lean[trial.right] -= 1
+        a, b = sorted((trial.left, trial.right))
+        pair_lean[a, b] += 1 if trial.left == a else -1
+    assert max(map(abs, lean.values())) <= 1
+    assert max(map(abs, pair_lean.values())) <= 1
+    per_pair = Counter(trial.item[1:] for trial in tests)
+    assert max(per_pair.values()) - min(per_pair.values()) <= 1
+    for place, trial in enumerate(found):
+        if trial.kind == "repeat":
+            first = found[trial.repeat_of or 0]
+            assert (first.scene, first.left, first.right) == (trial.scene, trial.right, trial.left)
+            assert place > (trial.repeat_of or 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(4, 12), st.integers(0, 10_000))
+def test_a_photograph_never_follows_itself(scenes: int, person: int) -> None:
+    found = schedule(design(trials=3 * scenes, repeats=0.05, vigilance=0.1), 4, scenes, str(person))
+    assert all(first.scene != second.scene for first, second in pairwise(found))
+
+
+def test_what_others_saw_least_comes_first() -> None:
+    plan = design(trials=6, vigilance=0, repeats=0)
+    usage: dict[Any, int] = {}
+    for person in range(20):
+        for trial in schedule(plan, 3, 4, str(person), usage=usage):
+            if trial.kind == "test":
+                usage[trial.item] = usage.get(trial.item, 0) + 1
+    assert set(usage.values()) == {10}
+
+
+def test_the_same_person_gets_the_same_schedule_and_another_one_another() -> None:
+    plan = design(trials=10)
+    assert schedule(plan, 4, 6, "a") == schedule(plan, 4, 6, "a")
+    assert schedule(plan, 4, 6, "a") != schedule(plan, 4, 6, "b")
+
+
+def test_real_or_fake() -> None:
+    plan = design(protocol="real_or_fake", trials=20)
+    found = schedule(plan, 3, 40, method="m1")
+    tests = [trial for trial in found if trial.kind == "test"]
+    assert {name for trial in tests for name in (trial.left, trial.right)} == {"m1", TRUTH}
+    assert Counter(trial.left for trial in tests) == {"m1": 10, TRUTH: 10}
+    assert all(TRUTH in (t.left, t.right) and RANDOM in (t.left, t.right) for t in found if t.kind == "vigilance")
+    practised = {trial.scene for trial in found if trial.kind == "practice"}
+    assert len(practised) == 10
+    assert not practised & {trial.scene for trial in tests}
+    alone = schedule(design(protocol="real_or_fake", form="yes_no", trials=20), 3, 40, method="m1")
+    assert Counter(trial.left for trial in alone if trial.kind == "test") == {"m1": 10, TRUTH: 10}
+
+
+def test_ratings() -> None:
+    found = schedule(design(protocol="rating", trials=12), 3, 8)
+    tests = [trial for trial in found if trial.kind == "test"]
+    assert set(Counter(trial.left for trial in tests).values()) == {4}
+    assert all(trial.right == "" for trial in found)
+
+
+@pytest.mark.parametrize(("protocol", "most"), [("pairwise", 30), ("rating", 20), ("real_or_fake", 5)])
+def test_the_most_trials_without_seeing_anything_twice(protocol: str, most: int) -> None:
+    plan = parse_design({"protocol": protocol, "trials": 1}, origin="test")
+    assert largest_number_of_trials(plan, 4, 5) == most
+
+
+def test_adaptive_choices_can_be_replayed() -> None:
+    plan = design(pairs="adaptive", trials=20, repeats=0.1, vigilance=0.1)
+    methods, scenes = ["m0", "m1", "m2", "m3"], [f"s{k}" for k in range(5)]
+    tally = Tally(methods)
+    before: list[Trial] = []
+    log = []
+    for number, slot in enumerate(schedule(plan, 4, 5)):
+        generator = seeded(b"secret", "p", f"trial {number}")
+        if slot.kind != "test":
+            before.append(fill_slot(slot, scenes, methods, before, generator))
+            continue
+        choice = choose_pair(plan, tally, scenes, before, generator)
+        log.append((number, list(before), choice))
+        before.append(choice.trial)
+        tally.add(number, choice.trial, "left" if choice.trial.left < choice.trial.right else "right")
+    assert len({choice.trial.item for _, _, choice in log}) == 20
+    assert all(first.scene != second.scene for first, second in pairwise(before[:-2]))
+    again = Tally(methods)
+    for number, known, choice in log:
+        assert choose_pair(plan, again, scenes, known, seeded(b"secret", "p", f"trial {number}")) == choice
+        assert 0 < choice.probability <= 1
+        again.add(number, choice.trial, "left" if choice.trial.left < choice.trial.right else "right")

@@ -1,0 +1,134 @@
+"""Simulated people through the real server process: kill -9 under load, PostgreSQL with two workers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from chromalab.core.errors import UsageError
+from chromalab.survey.analysis.run import analyse_source
+from chromalab.survey.server.state import open_database
+from chromalab.survey.simulate import People, simulate
+from chromalab.survey.simulated_server import run_simulation, serving
+from chromalab.survey.storage.models import Vote
+from chromalab.survey.study import SurveyFolder
+from tests.survey.storage.postgres import postgres
+from tests.survey.surveys import make_survey
+
+SERVE = "from chromalab.cli.main import run; run()"
+
+
+def stored(folder: Path, url: str | None = None) -> list[str]:
+    database = open_database(SurveyFolder(folder), url)
+    with database.read() as connection:
+        found = [str(row.uuid) for row in connection.execute(select(Vote.uuid).order_by(Vote.id))]
+    database.close()
+    return found
+
+
+@pytest.mark.slow
+def test_known_abilities_come_back(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, scenes=10, trials=30, stop={"participants": 25}, vigilance=0.2, repeats=0.1)
+    people = People(abilities={"alpha": 1.0, "gamma": -1.0}, left_bias=0.5, rater_sd=0.3)
+    outcome = run_simulation(folder, people, 27, at_a_time=10)
+    assert (outcome.finished, outcome.turned_away, outcome.failed) == (25, 2, [])
+    assert sorted(stored(folder)) == sorted(outcome.acknowledged)
+    found, _ = analyse_source(folder, database=None, prior=None, order_effect=None, draws=200)
+    assert [name for name, _ in sorted(found.scores.items(), key=lambda item: -item[1].value)] == [
+        "alpha",
+        "beta",
+        "gamma",
+    ]
+    for name, truth in (("alpha", 1.0), ("beta", 0.0), ("gamma", -1.0)):
+        assert found.scores[name].low - 0.3 < truth < found.scores[name].high + 0.3
+    assert found.order_effect is not None
+    assert found.order_effect.low < 0.5 < found.order_effect.high + 0.1
+    with pytest.raises(UsageError, match="no method delta"):
+        run_simulation(folder, People(abilities={"delta": 1}), 1)
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_under_load(tmp_path: Path) -> None:
+    """Every acknowledged vote is there exactly once, and nobody notices but by waiting."""
+    folder, record = make_survey(tmp_path, scenes=8, trials=20, stop={"participants": 12})
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable,
+        "-c",
+        SERVE,
+        "survey",
+        "serve",
+        str(folder),
+        "--port",
+        str(port),
+        "--joins-per-minute",
+        "100000",
+    ]
+
+    def start() -> subprocess.Popen[str]:
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "the survey is at" in line:
+                return process
+        raise AssertionError("the server did not start")
+
+    async def everything() -> tuple[int, list[str], list[str]]:
+        server = await asyncio.to_thread(start)
+        job = asyncio.create_task(simulate(record, f"http://127.0.0.1:{port}", People(think_s=0.25), 12, at_a_time=12))
+        kills = 0
+        try:
+            while not job.done() and kills < 3:
+                await asyncio.sleep(1.2)
+                server.kill()
+                await asyncio.to_thread(server.wait)
+                assert server.stderr is not None
+                server.stderr.close()
+                kills += 1
+                server = await asyncio.to_thread(start)
+            outcome = await job
+        finally:
+            server.kill()
+            server.wait()
+            assert server.stderr is not None
+            server.stderr.close()
+        return kills, outcome.acknowledged, outcome.failed
+
+    kills, acknowledged, failed = asyncio.run(everything())
+    assert kills >= 2
+    assert failed == []
+    assert len(acknowledged) == 12 * 21
+    assert sorted(stored(folder)) == sorted(acknowledged)
+
+
+@pytest.mark.slow
+def test_postgresql_with_two_workers(tmp_path: Path) -> None:
+    folder, record = make_survey(tmp_path, scenes=8, trials=10, pairs="adaptive", stop={"participants": 10})
+    with postgres(tmp_path / "server") as url:
+        with serving(folder, database=url, workers=2) as address:
+            time.sleep(1)
+            outcome = asyncio.run(simulate(record, address, People(abilities={"alpha": 2.0}), 12, at_a_time=12))
+        assert outcome.failed == []
+        assert (outcome.finished, outcome.turned_away) == (10, 2)
+        assert sorted(stored(folder, url)) == sorted(outcome.acknowledged)
+
+
+def test_several_workers_need_postgresql(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path)
+    run = subprocess.run(
+        [sys.executable, "-c", SERVE, "survey", "serve", str(folder), "--workers", "2"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 2
+    assert "need PostgreSQL" in run.stderr

@@ -111,7 +111,11 @@ def test_the_posterior_mode_is_what_a_general_optimiser_finds(seed: int, m: int)
         d = theta[:, None] - theta[None, :] + order
         total = np.exp(d / 2) + np.exp(-d / 2) + np.exp(log_nu)
         logs = d / 2 - np.log(total), -d / 2 - np.log(total), log_nu - np.log(total)
-        return float(-sum((c * log).sum() for c, log in zip(counts, logs, strict=True)) + (theta**2).sum() / 2 / 1.3**2)
+        return float(
+            -sum((c * log).sum() for c, log in zip(counts, logs, strict=True))
+            + (theta**2).sum() / 2 / 1.3**2
+            + (order**2 + log_nu**2) / 200
+        )
 
     found = optimize.minimize(negative, np.zeros(m + 2), method="BFGS", tol=1e-8)
     assert negative(np.array([*fit.theta, fit.order, np.log(fit.nu)])) <= found.fun + 1e-7

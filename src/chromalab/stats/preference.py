@@ -26,6 +26,9 @@ JOD_SCALE = 1.0 / float(special.ndtri(0.75))
 
 MAX_STEPS = 60
 TOLERANCE = 1e-9
+NUISANCE_SD = 10.0
+"""Where theta has a prior, order effect and log nu have this one, which only matters where nothing else holds them."""
+
 RUNAWAY = 30.0
 """A parameter beyond this is on its way to infinity: nothing in the data holds it."""
 
@@ -108,7 +111,8 @@ def fit_preferences(
 
     Args:
         votes: the counts, with any leading axes.
-        prior_sd: standard deviation tau of a normal prior on theta, sum t^2 / (2 tau^2); None: maximum likelihood.
+        prior_sd: standard deviation tau of a normal prior on theta, sum t^2 / (2 tau^2); None: maximum likelihood,
+            of order effect and ties as well.
         order: estimate the order effect.
         ties: model ties by Davidson's nu; otherwise they count half for each side.
         start: a theta to start from, shape (M,).
@@ -219,6 +223,9 @@ def _derivatives(counts: Votes, state: Array, prior_sd: float | None, *, with_ti
     if prior_sd is not None:
         information[..., diagonal, diagonal] += prior_sd**-2
         gradient[..., :m] -= state[..., :m] / prior_sd**2
+        for place in (m, m + 1):
+            information[..., place, place] += NUISANCE_SD**-2
+            gradient[..., place] -= state[..., place] / NUISANCE_SD**2
     return gradient, information
 
 

@@ -67,6 +67,7 @@ def _listener(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(2048)  # who comes before the application is ready waits instead of being refused
     except OSError as error:
         listener.close()
         raise UsageError(f"can't listen on {host} port {port}: {error.strerror}; choose another --port") from error

@@ -13,7 +13,8 @@ from sqlalchemy import func, insert, select
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.survey.analysis.votes import COLUMNS, VoteRow
 from chromalab.survey.server.secrets import new_token
-from chromalab.survey.storage.models import Participant, Registration, Setting, TrialRow, Vote, Withdrawal
+from chromalab.survey.server.state import STOPPED, put_setting, setting
+from chromalab.survey.storage.models import Participant, Registration, TrialRow, Vote, Withdrawal
 from chromalab.survey.study import SurveyFolder, SurveyRecord
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ SCHEMA_VERSION = 1
 _SECRET: dict[type, set[str]] = {
     Participant: {"key_sha256", "platform_sha256", "platform_salt", "platform_study", "platform_session", "code"},
     TrialRow: {"token"},
-    Setting: {"password", "setup_sha256"},
 }
 """What is not exported: nothing of it says anything about pictures, and some of it could tell who somebody is."""
 
@@ -61,7 +61,7 @@ def export_json(record: SurveyRecord, database: Database) -> str:
     """Return everything of a survey but its secrets and pictures as JSON with a checksum over its content."""
     with database.read() as connection:
         content = {name: _rows(connection, table) for name, table in _TABLES.items()}
-        stopped = connection.scalar(select(Setting.value).where(Setting.name == "stopped"))
+        stopped = setting(connection, STOPPED)
     body = {"survey": record.model_dump(mode="json"), "stopped": stopped, **content}
     return json.dumps(
         {"schema_version": SCHEMA_VERSION, "sha256": _checksum(body), **body}, ensure_ascii=False, indent=1
@@ -109,7 +109,7 @@ def import_json(path: Path, folder: SurveyFolder, open_empty: Callable[[], Datab
         for name, table in _TABLES.items():
             _insert(connection, table, body[name])
         if body["stopped"]:
-            connection.execute(insert(Setting).values(name="stopped", value=body["stopped"]))
+            put_setting(connection, STOPPED, body["stopped"])
     record.save(folder.survey_json)
     folder.make_secret()
     return record

@@ -149,9 +149,7 @@ class Person:
         return names[int(self.generator.choice(len(names), p=p / p.sum()))]
 
 
-async def simulate(
-    record: SurveyRecord, url: str, people: People, count: int, *, at_a_time: int = 200, quiet: bool = False
-) -> Outcome:
+async def simulate(record: SurveyRecord, url: str, people: People, count: int, *, at_a_time: int = 200) -> Outcome:
     """Send simulated people through a server.
 
     Args:
@@ -160,7 +158,6 @@ async def simulate(
         people: what they are like.
         count: how many come.
         at_a_time: how many are there together.
-        quiet: show no progress.
     """
     outcome, eyes = Outcome(), Eyes(record)
     room = asyncio.Semaphore(at_a_time)
@@ -175,8 +172,7 @@ async def simulate(
                         await _take_part(client, Person(people, record, number), people, eyes, outcome)
                     except (httpx2.HTTPError, ChromalabError, KeyError) as error:
                         outcome.failed.append(f"{type(error).__name__}: {error}")
-                if not quiet:
-                    advance()
+                advance()
 
             await asyncio.gather(*(one(number) for number in range(count)))
     outcome.seconds = time.perf_counter() - began

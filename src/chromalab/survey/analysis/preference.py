@@ -20,7 +20,7 @@ from chromalab.stats.preference import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from chromalab.survey.analysis.votes import VoteRow
     from chromalab.survey.design import AnalysisPlan
@@ -76,7 +76,7 @@ def score_preferences(
         state = preference_parameters(resampled, prior_sd=narrow, order=order, ties=ties, start=fit.theta)
         return np.concatenate([state, fit_thurstone(resampled, prior_sd=narrow)], axis=-1)
 
-    observers, scenes = _numbers(row.observer for row in rows), _numbers(row.scene for row in rows)
+    observers, scenes = numbered(row.observer for row in rows), numbered(row.scene for row in rows)
     errors = two_way(cells, observers, scenes, statistic, draws=plan.draws, seed=seed)
     if errors.participants is None and errors.photos is None:
         errors = _fisher(fit, m)
@@ -128,9 +128,7 @@ def count_votes(rows: Sequence[VoteRow], methods: Sequence[str]) -> Votes:
     return votes_of_sums(np.asarray(_cells(rows, methods).sum(axis=0)).ravel(), len(methods))
 
 
-def _numbers(names: object) -> list[int]:
+def numbered(names: Iterable[str]) -> list[int]:
+    """Return a number from 0 for each name, the same for the same."""
     known: dict[str, int] = {}
-    return [known.setdefault(name, len(known)) for name in names]  # type: ignore[attr-defined]
-
-
-numbered = _numbers
+    return [known.setdefault(name, len(known)) for name in names]

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from chromalab.stats.clusters import Array, TwoWay, two_way
-from chromalab.stats.opinion import RaterModel, rater_model
+from chromalab.stats.opinion import rater_model
 from chromalab.survey.analysis.preference import numbered
 
 if TYPE_CHECKING:
@@ -25,15 +25,11 @@ class RatingScores:
     Attributes:
         mos: mean opinion scores, shape (M,).
         errors: their covariances.
-        model: of ITU-T P.910, over pictures.
-        observers: rows of the model's table.
-        quality: the model's mean quality of each method.
+        quality: mean quality of each method's pictures by the rater model of ITU-T P.910.
     """
 
     mos: Array
     errors: TwoWay
-    model: RaterModel
-    observers: list[str]
     quality: dict[str, float]
 
 
@@ -57,13 +53,13 @@ def score_ratings(rows: Sequence[VoteRow], methods: Sequence[str], *, draws: int
         sums, numbered(row.observer for row in rows), numbered(row.scene for row in rows), statistic,
         draws=draws, seed=seed,
     )  # fmt: skip
-    table, observers, pictures = ratings_table(rows)
+    table, _, pictures = ratings_table(rows)
     model = rater_model(table)
     quality = {
         name: float(np.nanmean([q for q, (_, own) in zip(model.quality, pictures, strict=True) if own == name]))
         for name in methods
     }
-    return RatingScores(statistic(np.asarray(sums.sum(axis=0)))[0], errors, model, observers, quality)
+    return RatingScores(statistic(np.asarray(sums.sum(axis=0)))[0], errors, quality)
 
 
 def ratings_table(rows: Sequence[VoteRow]) -> tuple[Array, list[str], list[tuple[str, str]]]:

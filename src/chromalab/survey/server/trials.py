@@ -182,14 +182,8 @@ def form_of(design: Design) -> str:
     return "sequential" if design.form == "sequential" else "pair"
 
 
-def is_right(design: Design, trial: Trial, choice: str) -> bool | None:
-    """Return whether an answer is right, where there is a right one: real-or-fake, and attention checks."""
-    if design.protocol == "real_or_fake":
-        if design.form == "yes_no":
-            return (choice == "real") == (trial.left == TRUTH)
-        return choice == ("left" if trial.left == TRUTH else "right")
-    if trial.kind != "vigilance":
-        return None
-    if design.protocol == "rating":
-        return choice in {"1", "2"}
-    return choice == ("right" if trial.left == "random" else "left")
+def is_right(design: Design, trial: Trial, choice: str) -> bool:
+    """Return whether an answer to a trial of real-or-fake is right."""
+    if design.form == "yes_no":
+        return (choice == "real") == (trial.left == TRUTH)
+    return choice == ("left" if trial.left == TRUTH else "right")

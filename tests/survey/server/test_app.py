@@ -167,7 +167,7 @@ def test_one_method_for_each_person_and_as_often(tmp_path: Path) -> None:
 def test_withdrawing_deletes(tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path)
     with client_of(folder) as client:
-        gone, stays = Visitor(client, params={"PROLIFIC_PID": "abc"}).begin(), Visitor(client).begin()
+        gone, stays = Visitor(client, params={"PROLIFIC_PID": "person of a platform"}).begin(), Visitor(client).begin()
         gone.vote(), stays.vote()
         picture = gone.state["images"]["left"]
         assert gone.post("/api/withdraw", {}).status_code == 200
@@ -177,7 +177,7 @@ def test_withdrawing_deletes(tmp_path: Path) -> None:
     assert {row.participant_id for row in rows(folder, TrialRow)} == {rows(folder, Participant)[0].id}
     assert len(rows(folder, Image)) == 14
     raw = b"".join(path.read_bytes() for path in folder.glob("votes.sqlite*"))
-    assert b"abc" not in raw
+    assert b"person of a platform" not in raw
 
 
 def test_who_does_not_agree_leaves_nothing(tmp_path: Path) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from chromalab.colorization.web.listening import listening
 from chromalab.core.errors import UsageError
 from chromalab.survey.server.app import ENVIRONMENT, create_app
 from chromalab.survey.server.researcher import make_setup_token
@@ -38,7 +38,7 @@ def run_server(settings: ServerSettings, host: str, port: int, *, workers: int =
     with survey.database.write() as connection:
         token = make_setup_token(connection)
     survey.close()
-    with _listener(host, port) as listener:
+    with listening(host, port) as listener:
         address = settings.public_url or f"http://{host}:{listener.getsockname()[1]}"
         sys.stderr.write(f"the survey is at {address}/ (stop with Ctrl-C)\n")
         sys.stderr.write(
@@ -59,16 +59,3 @@ def run_server(settings: ServerSettings, host: str, port: int, *, workers: int =
             Multiprocess(config, sockets=[listener]).run()
         else:
             uvicorn.Server(config).run(sockets=[listener])
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(2048)  # who comes before the application is ready waits instead of being refused
-    except OSError as error:
-        listener.close()
-        raise UsageError(f"can't listen on {host} port {port}: {error.strerror}; choose another --port") from error
-    return listener

@@ -4,7 +4,8 @@
 
 Prints a table. Load: 200 sessions of simulated people at once, server and clients on this machine, exponential think
 time with mean 4 s (50 votes a second offered), pictures fetched, 50 trials each; SQLite with synchronous=FULL in one
-process, PostgreSQL with two workers. Then the same people without thinking: the rate at which the server is saturated.
+process, PostgreSQL with two workers (a server of its own where PostgreSQL is installed, else that of --postgres). Then
+the same people without thinking: the rate at which the server is saturated.
 Coverage: how often 95% intervals hold the truth, over people and photographs, and by three ways of doing less.
 """
 
@@ -12,11 +13,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +35,10 @@ from chromalab.survey.simulate import People, simulate
 from chromalab.survey.simulated_server import serving
 from chromalab.survey.storage.models import Vote
 from chromalab.survey.study import SurveyFolder, SurveyRecord
+from tests.survey.storage.postgres import installed, postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 METHODS = ("a", "b", "c", "d", "e")
 
@@ -139,26 +145,42 @@ def _marginal(theta: np.ndarray, rater_sd: float, photo_sd: float) -> np.ndarray
     return np.asarray(found.fit.theta)
 
 
+@contextlib.contextmanager
+def databases(url: str | None, root: Path) -> Iterator[str | None]:
+    """Give the URL of an empty PostgreSQL database, or None where there is none."""
+    if url is None and installed():
+        with postgres(root / "postgres") as own:
+            yield own
+    else:
+        yield url
+
+
+def loads(root: Path, people: int, trials: int, url: str | None) -> dict[str, Any]:
+    """Measure the server with thinking people over both databases, then with people who don't think."""
+    found: dict[str, Any] = {}
+    cases: list[tuple[str, float, str | None, int]] = [("sqlite", 4.0, None, 1), ("sqlite saturated", 0.0, None, 1)]
+    if url is not None:
+        cases += [("postgresql", 4.0, url, 2)]
+    for label, think_s, database, workers in cases:
+        folder, survey = make(root, label.replace(" ", "_"), people, trials)
+        found[label] = load(folder, survey, people, think_s, database, workers)
+        print(label, json.dumps(found[label]), flush=True)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Speed and honesty of the survey.")
     parser.add_argument("--quick", action="store_true", help="fewer people, trials and repetitions")
     parser.add_argument("--postgres", metavar="URL", help="an empty PostgreSQL database")
     parser.add_argument("--json", type=Path, metavar="FILE")
     wanted = parser.parse_args()
-    people, trials, repetitions = (20, 10, 20) if wanted.quick else (200, 50, 60)
-    record: dict[str, Any] = {"reference": reference_speeds()}
-    with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        for label, think, database, workers in (
-            ("sqlite", 4.0, None, 1), ("sqlite saturated", 0.0, None, 1), ("postgresql", 4.0, wanted.postgres, 2),
-        ):  # fmt: skip
-            if label == "postgresql" and database is None:
-                continue
-            folder, survey = make(root, label.replace(" ", "_"), people, trials)
-            record[label] = load(folder, survey, people, think, database, workers)
-            print(label, json.dumps(record[label]))
+    people, trials, repetitions = (20, 10, 20) if wanted.quick else (200, 50, 200)
+    record: dict[str, Any] = {"reference": reference_speeds(), "people": people, "trials": trials}
+    with tempfile.TemporaryDirectory() as name, databases(wanted.postgres, Path(name)) as url:
+        record["load"] = loads(Path(name), people, trials, url)
     record["choice_ms_50_methods"] = choice_ms(50)
     record["analysis_s_10000_votes"] = {str(m): analysis_s(10_000, m) for m in (5, 50)}
+    record["repetitions"] = repetitions
     record["coverage"] = {f"{n} people, {p} photos": coverage(n, p, repetitions) for n, p in ((30, 20), (60, 40))}
     print(json.dumps(record, indent=2))
     if wanted.json is not None:

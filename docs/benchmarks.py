@@ -116,3 +116,88 @@ def colorize_speed_page() -> str:
         f"{record['reference']}. Seconds are that machine's, ratios should hold on others.",
         "\n\n".join([twelve, table(("photos", "count", "seconds each", "decode and encode", "ratio"), rows), others]),
     )
+
+
+class Load(TypedDict):
+    """What a server did under simulated people."""
+
+    finished: int
+    votes: int
+    votes_per_second: float
+    vote_median_s: float
+    vote_p95_s: float
+    vote_p99_s: float
+    vote_max_s: float
+    image_p95_s: float
+    exactly_once: bool
+
+
+LOADS = {
+    "sqlite": "SQLite, one process, thinking 4 s",
+    "postgresql": "PostgreSQL, two workers, thinking 4 s",
+    "sqlite saturated": "SQLite, one process, not thinking",
+}
+
+
+LOAD_HEAD = (
+    "server", "votes", "votes a second", "median ms", "95% ms", "99% ms", "slowest ms", "picture, 95% ms", "once"
+)  # fmt: skip
+
+
+def survey_speed_page() -> str:
+    """Return the page of what the survey's server bears, and of what its intervals cover."""
+    record = json.loads((RECORDS / "survey.json").read_text(encoding="utf-8"))
+    people, trials, analysis = record["people"], record["trials"], record["analysis_s_10000_votes"]
+    server = (
+        f"{people} simulated people at once, {trials} trials each with two pictures of 256 px; thinking times are "
+        "exponential. A vote's time is what its sender waits for the acknowledgement, which comes after the commit has "
+        "reached the disk. *once*: every acknowledged vote is in the database exactly once."
+    )
+    choice = (
+        f"Choosing the next pair of 50 methods takes {record['choice_ms_50_methods']:.1f} ms. Analysing 10,000 votes "
+        f"with 1,000 draws of each bootstrap takes {analysis['5']:.1f} s for 5 methods, {analysis['50']:.0f} s for 50."
+    )
+    coverage = (
+        "How often intervals of six methods' scores held the score that endless people and photographs would give, in "
+        f"{record['repetitions']} simulated surveys: 60 votes a person, abilities that differ between people (standard "
+        "deviation 1.0) and photographs (0.5). *people and photos* are the intervals that the report gives; the others "
+        "show what leaving a source of chance out would claim."
+    )
+    parts = [
+        *("## The server", server, table(LOAD_HEAD, _load_rows(record["load"]))),
+        *("## Next pair, and analysis", choice),
+        *("## What 95% intervals cover", coverage, _coverage_table(record["coverage"])),
+    ]
+    return page(
+        "What the survey's server bears, and what its intervals cover",
+        f"Measured by `python -m benchmarks.survey` on one machine with two processors, on which "
+        f"{record['reference']}; server and simulated people share it. Times are that machine's.",
+        "\n\n".join(parts),
+    )
+
+
+def _load_rows(loads: dict[str, Load]) -> Iterator[tuple[str, ...]]:
+    for name, label in LOADS.items():
+        if name in loads:
+            yield _load_row(label, loads[name])
+
+
+def _coverage_table(coverage: dict[str, dict[str, float]]) -> str:
+    kinds = list(next(iter(coverage.values())))
+    return table(
+        ("survey", *kinds),
+        [(survey, *(f"{found[kind]:.1%}" for kind in kinds)) for survey, found in coverage.items()],
+    )
+
+
+def _load_row(label: str, found: Load) -> tuple[str, ...]:
+    times = (
+        found["vote_median_s"], found["vote_p95_s"], found["vote_p99_s"], found["vote_max_s"], found["image_p95_s"]
+    )  # fmt: skip
+    return (
+        label,
+        f"{found['votes']:,}",
+        f"{found['votes_per_second']:.0f}",
+        *(f"{1000 * seconds:.0f}" for seconds in times),
+        "yes" if found["exactly_once"] else "no",
+    )

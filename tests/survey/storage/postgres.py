@@ -8,6 +8,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,11 +20,16 @@ def _tool(name: str) -> str | None:
     return found[-1] if found else shutil.which(name)
 
 
+def installed() -> bool:
+    """Return whether PostgreSQL's tools are here."""
+    return None not in {_tool(name) for name in ("initdb", "pg_ctl")}
+
+
 @contextlib.contextmanager
 def postgres(folder: Path) -> Iterator[str]:
     """Run a server, and give its URL; skip where PostgreSQL is not installed, unless CI is set."""
     tools = {name: _tool(name) for name in ("initdb", "pg_ctl")}
-    if None in tools.values():
+    if not installed():
         if os.environ.get("CI") == "true":
             pytest.fail("CI installs PostgreSQL, but its tools are missing")
         pytest.skip("install PostgreSQL (Debian: postgresql) to run this test")
@@ -32,8 +38,9 @@ def postgres(folder: Path) -> Iterator[str]:
     if os.getuid() == 0:  # PostgreSQL refuses to run as root
         user = pwd.getpwnam("postgres")
         os.chown(folder, user.pw_uid, user.pw_gid)
+        temporary = Path(tempfile.gettempdir())
         for parent in folder.parents:
-            if parent.stat().st_uid == 0 and "pytest" in str(parent):
+            if temporary in parent.parents:
                 parent.chmod(parent.stat().st_mode | 0o111)
         as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
     with socket.socket() as probe:

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from chromalab.compare.load import load_study
+from chromalab.core.errors import UsageError
 from chromalab.photo.writing import write_png
 from chromalab.weights.adding import add_weights
 
@@ -86,6 +88,32 @@ def test_a_study_goes_on_where_it_was_stopped(chromalab: Chromalab, tiny: Path, 
     other = tmp_path / "other.yaml"
     other.write_text(TINY.replace("pictures: 4", "pictures: 6"))
     refused(chromalab, "compare", "run", other, "--out", out, saying="with other settings or photos")
+
+
+@pytest.mark.slow
+def test_networks_are_looked_at_on_their_way(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
+    tiny.write_text(TINY.replace("pictured: 2", "pictured: [rocket]\nlooks: [0.5]"))
+    train, out = tmp_path / "photos", tmp_path / "out"
+    for number in range(8):
+        rgb = np.random.default_rng(number).integers(0, 256, size=(40, 50, 3), dtype=np.uint8)
+        write_png(train / f"{number}.png", rgb)
+    run = ("compare", "run", tiny, "--out", out, "--data", train, "--test")
+    assert chromalab(*run, "samples").code == 0
+    study = load_study(out)
+    assert study.record.data.n_test == 8
+    assert [path.name for path in (out / "pictures" / "l2-lab-s0").iterdir()] == ["rocket.png"]
+    halfway = load_study(out, look=0.5)
+    for name, run_then in halfway.runs.items():
+        assert (run_then.record.steps, run_then.record.pictures) == (1, 2)
+        assert run_then.photos.keys() == study.runs[name].photos.keys()
+        assert (run_then.photos["mse"] != study.runs[name].photos["mse"]).any()
+        with (out / "runs" / name / "validation.csv").open() as file:
+            assert {row["photo"] for row in csv.DictReader(file)} <= {path.name for path in train.iterdir()}
+    with pytest.raises(UsageError, match=r"no finished run was looked at after 0\.25"):
+        load_study(out, look=0.25)
+    refused(chromalab, *run, train, saying="are among those to train on")
+    tiny.write_text(TINY.replace("pictured: 2", "pictured: [moon]"))
+    refused(chromalab, *run, "samples", saying="no test photo is called 'moon'")
 
 
 @pytest.mark.slow

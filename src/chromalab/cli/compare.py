@@ -19,6 +19,15 @@ def run(
     config: Annotated[Path, typer.Argument(help="Study file, as configs/quick.yaml.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="The study's folder.", show_default=False)],
     data: Data = None,
+    test: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--test",
+            metavar="FOLDER",
+            help="Measure on these photos, 'samples' for the built-in ones; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     sample_every: Annotated[int, typer.Option(min=0, help="Steps between sample pictures; 0: at the end only.")] = 0,
     plugin: Plugin = None,
     balance: Balance = False,
@@ -39,6 +48,8 @@ def run(
     study = load_config(config)
     if data is not None:
         study = study.model_copy(update={"data": study.data.model_copy(update={"source": str(data)})})
+    if test:
+        study = study.model_copy(update={"data": study.data.model_copy(update={"test": test})})
     if balance:
         study = study.model_copy(update={"training": study.training.model_copy(update={"balance": True})})
     runtime = runtime_settings(device, threads, sample_every=sample_every)

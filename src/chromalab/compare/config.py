@@ -51,10 +51,12 @@ class DataSettings(Record):
     Attributes:
         source: a folder (relative to the working directory), or `samples` for the built-in photos.
         exclude: patterns of photos to leave out, relative to the folder; `@FILE` reads patterns from a file.
-        max_photos: keep only this many photos (those with the smallest content hash); None keeps all.
+        max_photos: keep only this many photos (those with the smallest content hash), and of `test` as many; None keeps
+            all.
         colourless_threshold: photos with a lower mean of max(R, G, B) - min(R, G, B) teach no colour and are left out.
         val_share: share of photos for validation.
         test_share: share of photos on which everything is measured.
+        test: folders of photos to measure on instead (`samples`: the built-in ones); none of them is trained on.
         prior: file with the distribution of colours that rebalances classes (`chromalab data prior`, or the published
             `prior_probs.npy`); None takes that of the training photos.
     """
@@ -65,6 +67,7 @@ class DataSettings(Record):
     colourless_threshold: float = Field(default=10.0, ge=0, le=255)
     val_share: float = Field(default=0.1, ge=0, lt=1)
     test_share: float = Field(default=0.1, gt=0, lt=1)
+    test: list[str] = []
     prior: str | None = None
 
 
@@ -84,7 +87,8 @@ class StudyConfig(Record):
         color_spaces: training spaces.
         seeds: one training of everything for each.
         training: the rest of what decides a run.
-        pictured: number of test photos whose pictures are kept and shown.
+        pictured: test photos whose pictures are kept and shown: how many, or their names.
+        looks: shares of a training, between 0 and 1, at which its network is measured on the way.
     """
 
     name: Identifier
@@ -96,11 +100,12 @@ class StudyConfig(Record):
     color_spaces: list[str] = Field(default=["lab"], min_length=1)
     seeds: list[Annotated[int, Field(ge=0)]] = Field(default=[0, 1, 2], min_length=1)
     training: TrainingSettings = TrainingSettings()
-    pictured: int = Field(default=6, ge=1, le=100)
+    pictured: Annotated[int, Field(ge=1, le=100)] | list[str] = 6
+    looks: list[Annotated[float, Field(gt=0, lt=1)]] = []
 
     @model_validator(mode="after")
     def _check_lists(self) -> Self:
-        for key in ("color_spaces", "seeds"):
+        for key in ("color_spaces", "seeds", "looks"):
             values = getattr(self, key)
             if len(set(values)) != len(values):
                 raise ValueError(f"{key} has an entry twice: {values}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.compare.records import BoundRecord, RunRecord, StudyRecord, run_id
+from chromalab.compare.records import BoundRecord, LookRecord, RunRecord, StudyRecord, run_id
 from chromalab.core.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -69,14 +69,19 @@ def planned_runs(study: StudyRecord) -> list[str]:
     ]
 
 
-def load_study(folder: Path) -> LoadedStudy:
+def load_study(folder: Path, *, look: float | None = None) -> LoadedStudy:
     """Read a study folder as `chromalab.compare.records` describes it.
 
     A run counts as finished when its record is there, since that file is written last. Folders of runs that the study
     does not plan are left alone.
 
+    Args:
+        folder: the study's folder.
+        look: read what the networks were like after this share of their training, as far as that was measured; None
+            reads them as they were at the end.
+
     Raises:
-        UsageError: the folder holds no study.
+        UsageError: the folder holds no study, or no run of it was looked at there.
         ConfigError: a file of it is damaged, or belongs to other photographs; the message names the file.
     """
     if not (folder / "study.json").is_file():
@@ -87,11 +92,17 @@ def load_study(folder: Path) -> LoadedStudy:
     record = StudyRecord.load(folder / "study.json")
     planned = planned_runs(record)
     finished = [name for name in planned if (folder / "runs" / name / "record.json").is_file()]
+    runs = {name: _load_run(folder / "runs" / name, record) for name in finished}
+    if look is not None:
+        found = {name: _at_look(folder / "runs" / name, run, record, look) for name, run in runs.items()}
+        runs = {name: run for name, run in found.items() if run is not None}
+        if not runs:
+            raise UsageError(f"{folder}: no finished run was looked at after {look:g} of its training (study: looks)")
     return LoadedStudy(
         record=record,
-        runs={name: _load_run(folder / "runs" / name, record) for name in finished},
+        runs=runs,
         bounds={name: _load_bound(folder / "bounds" / name, record) for name in _bounds_in(folder)},
-        missing=[name for name in planned if name not in finished],
+        missing=[name for name in planned if name not in runs],
     )
 
 
@@ -140,6 +151,17 @@ def _load_run(folder: Path, study: StudyRecord) -> LoadedRun:
             f"delete the folder and run the comparison again"
         )
     return LoadedRun(record, read_metrics(folder / "metrics.csv", study.data.test_photos))
+
+
+def _at_look(folder: Path, run: LoadedRun, study: StudyRecord, share: float) -> LoadedRun | None:
+    """Return a run as it was on its way, None where nobody looked."""
+    for path in sorted(folder.glob("looks/*/record.json")):
+        look = LookRecord.load(path)
+        if look.share == share:
+            facts = {"steps": look.step, "pictures": look.pictures, "set_metrics": look.set_metrics}
+            photos = read_metrics(path.parent / "metrics.csv", study.data.test_photos)
+            return LoadedRun(run.record.model_copy(update=facts), photos)
+    return None
 
 
 def _load_bound(folder: Path, study: StudyRecord) -> LoadedBound:

@@ -12,6 +12,7 @@ from chromalab.compare.plan import PlannedRun, plan_runs
 from chromalab.compare.prior import StudyPrior, study_prior
 from chromalab.compare.records import ObjectiveRecord, PluginFact, StudyRecord
 from chromalab.compare.study import StudyFolder
+from chromalab.core.errors import UsageError
 from chromalab.losses.compose import parse_formula
 from chromalab.training.build import build_colorizer, count_parameters
 from chromalab.training.fabric import make_fabric
@@ -86,7 +87,8 @@ def _study_record(
     plugins: list[PluginFact],
 ) -> StudyRecord:
     network, start = build_colorizer(config.training.network, config.color_spaces[0], config.seeds[0])
-    deciding = config.model_dump(mode="json", exclude={"name", "title", "note", "objectives", "perceptual", "data"})
+    beside = {"name", "title", "note", "objectives", "perceptual", "data"} | (set() if config.looks else {"looks"})
+    deciding = config.model_dump(mode="json", exclude=beside)
     formulas = {objective.id: objective.formula for objective in objectives}
     own = {entry.id: entry.training for entry in objectives if entry.training is not None}
     code = [prior.sha256 if prior else None, *(plugin.sha256 for plugin in plugins)]
@@ -113,8 +115,22 @@ def _study_record(
         encoder=config.training.network.encoder,
         encoder_start=start,
         parameters=count_parameters(network),
-        pictured=spread(photos.record.test_photos, config.pictured),
+        pictured=_pictured(config.pictured, photos.record.test_photos),
     )
+
+
+def _pictured(wanted: int | list[str], names: list[str]) -> list[str]:
+    """Return the test photos whose pictures are kept.
+
+    Raises:
+        UsageError: a name that no test photo has.
+    """
+    if isinstance(wanted, int):
+        return spread(names, wanted)
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise UsageError(f"pictured: no test photo is called '{unknown[0]}'; there are {len(names)}, as '{names[0]}'")
+    return wanted
 
 
 def spread(names: list[str], count: int) -> list[str]:
@@ -131,7 +147,8 @@ def spread(names: list[str], count: int) -> list[str]:
 def without_paths(config: StudyConfig) -> StudyConfig:
     """Return the configuration with names of folders and files alone: where they lie is nobody's business."""
     exclude = [f"@{Path(entry[1:]).name}" if entry.startswith("@") else entry for entry in config.data.exclude]
-    data = config.data.model_copy(update={"source": Path(config.data.source).name, "exclude": exclude})
+    test = [Path(entry).name for entry in config.data.test]
+    data = config.data.model_copy(update={"source": Path(config.data.source).name, "exclude": exclude, "test": test})
     network = config.training.network
     if network.start is not None:
         network = network.model_copy(update={"start": Path(network.start).name})

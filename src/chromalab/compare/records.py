@@ -7,6 +7,8 @@ A study folder holds
     prior.json                 distribution of the training photos' colours, where an objective needs it (PriorRecord)
     bounds/{grey,truth}/       record.json (BoundRecord) and metrics.csv: the limits that stand in every table
     runs/RUN_ID/               record.json (RunRecord), metrics.csv, train.csv, model.safetensors, samples/
+                               validation.csv: some metrics on the validation photos, to choose by
+                               looks/PICTURES/: record.json (LookRecord) and metrics.csv on the way, where asked for
     pictures/{grey,truth}/     PNG files of the first test photos, and of every run in pictures/RUN_ID/
     colorized/                 outputs for photos without truth (`compare colorize`): PHOTO/{grey,RUN_ID...}.png
     report/                    report.html, analysis.json (Analysis), summary.csv, differences.csv,
@@ -38,6 +40,7 @@ __all__ = [
     "DataRecord",
     "DifferenceRow",
     "Direction",
+    "LookRecord",
     "MetricFacts",
     "ObjectiveRecord",
     "RunRecord",
@@ -106,6 +109,23 @@ class RunRecord(Record):
     unavailable: dict[str, str] = {}
 
 
+class LookRecord(Record):
+    """What a network was like on its way: its metrics of the test set after a share of its training.
+
+    Attributes:
+        share: of the training, as the study asks for it.
+        step: generator updates so far.
+        pictures: crops seen so far.
+        set_metrics: metrics of the set as a whole, by name.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    share: float
+    step: int
+    pictures: int
+    set_metrics: dict[str, SetValue] = {}
+
+
 def run_id(objective: str, color_space: str, seed: int) -> str:
     """Return the identity of a run, which is the name of its folder.
 
@@ -128,6 +148,7 @@ class DataRecord(Record):
     n_train: int
     n_val: int
     n_test: int
+    test_source: list[str] = []
     test_photos: list[str] = []
 
 

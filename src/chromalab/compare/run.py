@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from chromalab.color.spaces import SPACES
-from chromalab.compare.records import BoundRecord, RunRecord
+from chromalab.compare.records import BoundRecord, LookRecord, RunRecord
 from chromalab.compare.scoring import Scores, score
 from chromalab.core.progress import progress
 from chromalab.metrics.scorer import PhotoScorer
@@ -31,10 +31,13 @@ if TYPE_CHECKING:
     from chromalab.compare.photos import StudyPhotos
     from chromalab.compare.plan import PlannedRun
     from chromalab.core.progress import Advance
+    from chromalab.nets.unet import Colorizer
     from chromalab.training.settings import RuntimeSettings
 
 _VERSIONED = ("chromalab", "torch", "kornia", "lightning-fabric", "numpy", "torchmetrics", "pyvips")
 SAMPLE_PHOTOS = 4
+CHOSEN_BY = ("psnr", "delta_e_2000", "lpips_alex", "colorfulness", "colorfulness_difference", "chroma")
+"""What is measured on the validation photos, by which models are chosen; test photos must not be."""
 
 
 def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
@@ -67,14 +70,42 @@ def _execute(
     def tell(items: int = 1, *, note: str = "") -> None:
         advance(items, note=f"{run.run_id} {note}")
 
-    outcome = train(job, study.photos.train, samples=sample_photos(study.photos, job.settings.crop_px), advance=tell)
+    outcome = train(
+        job,
+        study.photos.train,
+        samples=sample_photos(study.photos, job.settings.crop_px),
+        watch=_watch(study, run, scorer),
+        advance=tell,
+    )
     started = time.monotonic()
     scores = score(outcome.colorizer.colorize, study.photos.test, scorer, keep=_keeper(study, run.run_id))
     scores.save(folder / "metrics.csv")
+    if len(study.photos.val):
+        chooser = PhotoScorer(CHOSEN_BY, device=scorer.device)
+        score(outcome.colorizer.colorize, study.photos.val, chooser).save(folder / "validation.csv")
     record = _run_record(study, run, job, outcome, scores, time.monotonic() - started, scorer)
     record.save(folder / "record.json")
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return record
+
+
+def _watch(study: Study, run: PlannedRun, scorer: PhotoScorer) -> Callable[[int, Colorizer], None] | None:
+    """Return what measures a network on its way, where the study asks for that."""
+    settings = run.training
+    shares = {max(1, round(share * settings.steps)): share for share in study.config.looks}
+
+    def look(step: int, colorizer: Colorizer) -> None:
+        if step not in shares:
+            return
+        pictures = step * settings.batch_size
+        scores = score(colorizer.colorize, study.photos.test, scorer)
+        folder = study.folder.look(run.run_id, pictures)
+        scores.save(folder / "metrics.csv")
+        LookRecord(share=shares[step], step=step, pictures=pictures, set_metrics=scores.sets).save(
+            folder / "record.json"
+        )
+
+    return look if shares else None
 
 
 def sample_photos(photos: StudyPhotos, size_px: int) -> NDArray[np.uint8] | None:

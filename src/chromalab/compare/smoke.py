@@ -39,7 +39,7 @@ def smoke(config: StudyConfig) -> StudyConfig:
             "data": config.data.model_copy(update={"max_photos": min(config.data.max_photos or 24, 24)}),
             "seeds": config.seeds[:2],
             "training": training,
-            "pictured": min(config.pictured, 3),
+            "pictured": min(config.pictured, 3) if isinstance(config.pictured, int) else 3,
         }
     )
 

@@ -38,6 +38,10 @@ class StudyFolder:
         """The folder of a run."""
         return self.root / "runs" / run_id
 
+    def look(self, run_id: str, pictures: int) -> Path:
+        """The folder of a look at a run on its way."""
+        return self.run(run_id) / "looks" / f"{pictures:06d}"
+
     def bound(self, name: str) -> Path:
         """The folder of a bound."""
         return self.root / "bounds" / name

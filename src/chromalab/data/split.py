@@ -49,22 +49,20 @@ def split_photos(photos: PhotoSet, *, val_share: float = 0.1, test_share: float 
     Args:
         photos: the photos.
         val_share: share of the validation photos, 0 up to 1.
-        test_share: share of the test photos, above 0 and with `val_share` below 1.
+        test_share: share of the test photos, with `val_share` below 1; 0 where a study tests on photos of their own.
 
     Raises:
-        ConfigError: the shares leave nothing to train or test on.
+        ConfigError: the shares leave nothing to train on.
         UsageError: fewer than three photos.
     """
-    if not (val_share >= 0 and test_share > 0 and val_share + test_share < 1):
-        raise ConfigError(
-            f"val_share {val_share:g} and test_share {test_share:g}: expected val_share >= 0, test_share > 0, sum < 1"
-        )
+    if not (val_share >= 0 and test_share >= 0 and val_share + test_share < 1):
+        raise ConfigError(f"val_share {val_share:g} and test_share {test_share:g}: expected both >= 0, sum < 1")
     if len(photos) and set(photos.names) <= set(SAMPLES):
         parts: list[Part] = [SAMPLES[name].split for name in photos.names]
     else:
         parts = parts_by_content(photos.ids, val_share, test_share)
     train, val, test = (_of_part(photos, parts, wanted) for wanted in ("train", "val", "test"))
-    if not len(train) or not len(test):
+    if not len(train) or (test_share > 0 and not len(test)):
         raise UsageError(f"of {len(photos)} sample photos {len(train)} train and {len(test)} test: use all of them")
     return Split(train, val, test)
 
@@ -91,7 +89,7 @@ def parts_by_content(ids: Sequence[str], val_share: float, test_share: float) ->
         )
     places = [_place(identity) for identity in ids]
     parts = [_part(place, val_share, test_share) for place in places]
-    n_wanted = 3 if val_share > 0 else 2
+    n_wanted = 1 + (val_share > 0) + (test_share > 0)
     if len(ids) >= RANK_RULE_BELOW and len(set(parts)) == n_wanted:
         return parts
     return _parts_by_rank(places, val_share, test_share)
@@ -110,7 +108,7 @@ def _part(place: float, val_share: float, test_share: float) -> Part:
 
 def _parts_by_rank(places: Sequence[float], val_share: float, test_share: float) -> list[Part]:
     count = len(places)
-    n_test = max(1, round(count * test_share))
+    n_test = max(1, round(count * test_share)) if test_share > 0 else 0
     n_val = max(1, round(count * val_share)) if val_share > 0 else 0
     n_test, n_val = _leave_one(count, n_test, n_val)
     parts: list[Part] = ["train"] * count

@@ -30,7 +30,7 @@ from chromalab.training.samples import draw_samples
 from chromalab.training.settings import RuntimeSettings, TrainingSettings, settings_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     import numpy as np
@@ -85,7 +85,12 @@ class TrainingOutcome:
 
 
 def train(
-    job: TrainingJob, photos: PhotoSet, *, samples: NDArray[np.uint8] | None = None, advance: Advance | None = None
+    job: TrainingJob,
+    photos: PhotoSet,
+    *,
+    samples: NDArray[np.uint8] | None = None,
+    watch: Callable[[int, Colorizer], None] | None = None,
+    advance: Advance | None = None,
 ) -> TrainingOutcome:
     """Train as `job` says on `photos`, or go on where an earlier call was stopped.
 
@@ -93,6 +98,7 @@ def train(
         job: what to train.
         photos: training photographs, resized to the crop's size.
         samples: photographs (K, H, W, 3) to colorize as sample pictures.
+        watch: shown the network after every step, with the number of steps so far; its time is not training time.
         advance: told of every step.
 
     Raises:
@@ -134,6 +140,10 @@ def train(
 
         if samples is not None and (last or (runtime.sample_every and (step + 1) % runtime.sample_every == 0)):
             draw_samples(players.colorizer, samples, job.folder / "samples", step + 1)
+        if watch is not None:
+            shown = time.monotonic()
+            watch(step + 1, players.colorizer)
+            started += time.monotonic() - shown
         if not last and time.monotonic() - saved >= runtime.checkpoint_every_s:
             logbook.save()
             saved = time.monotonic()

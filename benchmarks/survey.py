@@ -30,7 +30,7 @@ from chromalab.survey.analysis.preference import score_preferences
 from chromalab.survey.analysis.votes import VoteRow
 from chromalab.survey.create import create_survey, sources_of_folders
 from chromalab.survey.design import AnalysisPlan, parse_design
-from chromalab.survey.server.state import open_database
+from chromalab.survey.opening import open_database
 from chromalab.survey.simulate import People, simulate
 from chromalab.survey.simulated_server import serving
 from chromalab.survey.storage.models import Vote

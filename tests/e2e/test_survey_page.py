@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
-from chromalab.survey.server.state import open_database
+from chromalab.survey.opening import open_database
 from chromalab.survey.simulated_server import serving
 from chromalab.survey.storage.models import Participant, Vote
 from chromalab.survey.study import SurveyFolder

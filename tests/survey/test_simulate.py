@@ -15,7 +15,7 @@ from sqlalchemy import select
 from chromalab.core.errors import UsageError
 from chromalab.survey import simulated_server
 from chromalab.survey.analysis.run import analyse_source
-from chromalab.survey.server.state import open_database
+from chromalab.survey.opening import open_database
 from chromalab.survey.simulate import People, simulate
 from chromalab.survey.simulated_server import run_simulation, serving
 from chromalab.survey.storage.models import Vote

@@ -400,7 +400,7 @@ def import_(
     """Bring an exported survey back into an empty folder; its analysis is the same."""
     from chromalab.core.files import make_folder
     from chromalab.survey.export import import_json
-    from chromalab.survey.server.state import open_database
+    from chromalab.survey.opening import open_database
     from chromalab.survey.study import SurveyFolder
 
     make_folder(folder)

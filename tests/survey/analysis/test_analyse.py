@@ -19,8 +19,9 @@ from chromalab.survey.analysis.run import analyse_source, scores_json
 from chromalab.survey.analysis.votes import COLUMNS, REQUIRED, VoteRow, read_votes, votes_of_database
 from chromalab.survey.design import AnalysisPlan, Exclusions, parse_design
 from chromalab.survey.export import export_json, import_json, votes_text
+from chromalab.survey.opening import open_database
 from chromalab.survey.server.settings import ServerSettings
-from chromalab.survey.server.state import Survey, open_database
+from chromalab.survey.server.state import Survey
 from chromalab.survey.study import SurveyFolder
 from tests.stats.known_votes import BASEBALL
 from tests.survey.surveys import Visitor, client_of, make_survey

@@ -11,7 +11,7 @@ from chromalab.core.errors import ConfigError, UsageError
 from chromalab.survey.analysis.analyse import analyse, design_of_votes
 from chromalab.survey.analysis.votes import read_votes, votes_of_database
 from chromalab.survey.design import AnalysisPlan
-from chromalab.survey.server.state import open_database
+from chromalab.survey.opening import open_database
 from chromalab.survey.storage.models import Registration, Withdrawal
 from chromalab.survey.study import SurveyFolder
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from chromalab.core.errors import ChromalabError
 from chromalab.survey.server import plates
 from chromalab.survey.server.secrets import new_token, sha256_text
-from chromalab.survey.server.state import STOPPED, places_taken, renew_lease, setting
+from chromalab.survey.server.state import places_taken, renew_lease
 from chromalab.survey.server.texts import consent_sha256, consent_text
 from chromalab.survey.server.trials import (
     choices,
@@ -29,6 +29,7 @@ from chromalab.survey.server.trials import (
     trial_of,
 )
 from chromalab.survey.storage.models import Image, Invitation, Participant, TrialRow, Vote, Withdrawal
+from chromalab.survey.storage.settings import STOPPED, setting
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row

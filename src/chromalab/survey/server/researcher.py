@@ -20,8 +20,8 @@ from chromalab.survey.analysis.votes import votes_of_database
 from chromalab.survey.export import export_json, votes_text
 from chromalab.survey.server.flow import RefusedError
 from chromalab.survey.server.secrets import hash_password, new_token, password_fits, sha256_text
-from chromalab.survey.server.state import PASSWORD, SETUP, STOPPED, put_setting, setting
 from chromalab.survey.storage.models import Invitation, Login, Participant, Registration, Setting, Vote, Withdrawal
+from chromalab.survey.storage.settings import PASSWORD, SETUP, STOPPED, put_setting, setting
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

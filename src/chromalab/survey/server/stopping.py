@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from chromalab.survey.server.state import STOPPED, put_setting, setting
 from chromalab.survey.storage.models import Participant
+from chromalab.survey.storage.settings import STOPPED, put_setting, setting
 
 if TYPE_CHECKING:
     from chromalab.survey.server.state import Survey

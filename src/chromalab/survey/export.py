@@ -12,7 +12,7 @@ from sqlalchemy import func, insert, select
 
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.survey.analysis.votes import COLUMNS, VoteRow
-from chromalab.survey.server.secrets import new_token
+from chromalab.survey.secrets import new_token
 from chromalab.survey.storage.models import Participant, Registration, TrialRow, Vote, Withdrawal
 from chromalab.survey.storage.settings import STOPPED, put_setting, setting
 from chromalab.survey.study import SurveyFolder, SurveyRecord

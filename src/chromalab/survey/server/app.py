@@ -15,9 +15,9 @@ from pydantic import BaseModel, Field
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from chromalab.colorization.web.limits import BodyLimit, SameOrigin, SecureHeaders
+from chromalab.survey.secrets import RateLimit
 from chromalab.survey.server import flow, plates, researcher
 from chromalab.survey.server.flow import Answer, Join, RefusedError, Screen
-from chromalab.survey.server.secrets import RateLimit
 from chromalab.survey.server.settings import ServerSettings
 from chromalab.survey.server.state import Survey
 from chromalab.survey.server.stopping import look

@@ -13,8 +13,8 @@ from sqlalchemy import bindparam, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from chromalab.core.errors import ChromalabError
+from chromalab.survey.secrets import new_token, sha256_text
 from chromalab.survey.server import plates
-from chromalab.survey.server.secrets import new_token, sha256_text
 from chromalab.survey.server.state import places_taken, renew_lease
 from chromalab.survey.server.texts import consent_sha256, consent_text
 from chromalab.survey.server.trials import (

@@ -18,8 +18,8 @@ from chromalab.core.errors import ChromalabError
 from chromalab.survey.analysis.analyse import analyse
 from chromalab.survey.analysis.votes import votes_of_database
 from chromalab.survey.export import export_json, votes_text
+from chromalab.survey.secrets import hash_password, new_token, password_fits, sha256_text
 from chromalab.survey.server.flow import RefusedError
-from chromalab.survey.server.secrets import hash_password, new_token, password_fits, sha256_text
 from chromalab.survey.storage.models import Invitation, Login, Participant, Registration, Setting, Vote, Withdrawal
 from chromalab.survey.storage.settings import PASSWORD, SETUP, STOPPED, put_setting, setting
 

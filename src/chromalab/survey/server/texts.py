@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from chromalab.core.errors import ConfigError
-from chromalab.survey.server.secrets import sha256_text
+from chromalab.survey.secrets import sha256_text
 
 if TYPE_CHECKING:
     from chromalab.survey.design import Design

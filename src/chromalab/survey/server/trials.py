@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from chromalab.survey.adaptive import choose_pair, fill_slot
 from chromalab.survey.design import GREY, TRUTH
 from chromalab.survey.schedule import Item, Trial, make_schedule, seeded
-from chromalab.survey.server.secrets import new_token
+from chromalab.survey.secrets import new_token
 from chromalab.survey.storage.models import Image, Participant, TrialRow
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c c
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install study test check format types layers docs bench coverage clean
+.PHONY: help install study test check format types layers docs results bench coverage clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -43,6 +43,10 @@ format: $(INSTALLED)  ## put the code into its form
 
 docs: $(INSTALLED)  ## regenerate the tables of the docs
 	$(BIN)/python -m docs.generate
+
+results: $(INSTALLED)  ## regenerate the tables and figures of the studies from their records
+	$(BIN)/python -m docs.generate
+	$(BIN)/python -m docs.figures
 
 bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leave the machine idle)
 	$(BIN)/python -m benchmarks.training

@@ -23,6 +23,7 @@ from docs.benchmarks import colorize_speed_page, loss_speed_page, metric_cost, m
 from docs.markdown import page, prose, table
 from docs.metric_faults import faults_page
 from docs.models import models_page
+from docs.objective import objective_page
 from docs.people import people_page
 from docs.results import objectives96_page, photos96_page
 
@@ -223,6 +224,7 @@ PAGES = {
     "people.md": people_page,
     "networks.md": networks_page,
     "commands.md": commands_page,
+    "objective.md": objective_page,
     "photos96.md": photos96_page,
     "objectives96.md": objectives96_page,
 }

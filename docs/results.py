@@ -61,7 +61,7 @@ class Results:
 def photos96_page() -> str:
     """Return the page of the five objectives."""
     results = Results.load("photos96")
-    return page(results.study.record.title, results.lead, "\n\n".join(_tables(results)))
+    return page(results.study.record.title, results.lead, "\n\n".join(study_tables(results)))
 
 
 def objectives96_page() -> str:
@@ -82,7 +82,7 @@ def objectives96_page() -> str:
         TERMS,
         "\n".join(_diagnoses(results)),
         "## All numbers",
-        *list(_tables(results))[1:],
+        *list(study_tables(results))[1:],
     )
     return page("Which objective does what", results.lead, "\n\n".join(parts))
 
@@ -167,7 +167,8 @@ def _diagnoses(results: Results) -> Iterator[str]:
             yield f"- `{objective}`: " + " ".join(found)
 
 
-def _tables(results: Results) -> Iterator[str]:
+def study_tables(results: Results) -> Iterator[str]:
+    """Give what a study found as tables: its objectives, every metric with intervals, the verdicts on the claims."""
     record, analysis = results.study.record, results.analysis
     objectives = [(f"`{entry.id}`", _formula(entry)) for entry in record.objectives]
     claims = [(row.id, row.claim, f"**{row.verdict}**", row.summary) for row in analysis.claims]

@@ -7,7 +7,22 @@ from typing import Annotated
 
 import typer
 
-from chromalab.cli.options import Balance, Data, Device, Plugin, Smoke, Threads, runtime_settings
+from chromalab.cli.options import (
+    Address,
+    Balance,
+    CpusPerTask,
+    Data,
+    Device,
+    Devices,
+    ExecutorName,
+    GpusPerTask,
+    Plugin,
+    Retries,
+    Smoke,
+    Threads,
+    ray_executor,
+    runtime_settings,
+)
 
 app = typer.Typer(help="Compare objectives: same network, data and seeds for each.", no_args_is_help=True)
 
@@ -32,13 +47,22 @@ def run(
     plugin: Plugin = None,
     balance: Balance = False,
     device: Device = "auto",
+    devices: Devices = 1,
     threads: Threads = 0,
+    executor: ExecutorName = "local",
+    address: Address = None,
+    cpus_per_run: CpusPerTask = 1,
+    gpus_per_run: GpusPerTask = 0,
+    retries: Retries = 2,
     smoke: Smoke = False,
 ) -> None:
     """Train and measure every run of a study that is not finished yet, then write its report.
 
-    The same command goes on where it was stopped, in the middle of a run, too.
+    The same command goes on where it was stopped, in the middle of a run, too. With --executor ray runs are spread over
+    a cluster, several at once.
     """
+    from functools import partial
+
     from chromalab.cli.studies import execute
     from chromalab.compare.config import load_config
     from chromalab.compare.smoke import smoke as shrink
@@ -52,8 +76,17 @@ def run(
         study = study.model_copy(update={"data": study.data.model_copy(update={"test": test})})
     if balance:
         study = study.model_copy(update={"training": study.training.model_copy(update={"balance": True})})
-    runtime = runtime_settings(device, threads, sample_every=sample_every)
-    execute(shrink(study) if smoke else study, out, runtime, plugins)
+    runtime = runtime_settings(device, threads, sample_every=sample_every, devices=devices)
+    study = shrink(study) if smoke else study
+    if executor == "local":
+        execute(study, out, runtime, plugins)
+        return
+    from chromalab.compare.distribute import run_study_with
+
+    if not threads:
+        runtime = runtime.model_copy(update={"threads": max(1, int(cpus_per_run))})
+    with ray_executor(address, cpus_per_run, gpus_per_run, retries) as cluster:
+        execute(study, out, runtime, plugins, runner=partial(run_study_with, cluster, plugins=plugin or []))
 
 
 @app.command()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from chromalab.core.executors.ray import RayExecutor
     from chromalab.training.settings import RuntimeSettings
 
 ARROWS = {"lower": "↓", "higher": "↑", "closer": "≈"}
@@ -22,6 +23,7 @@ Data = Annotated[
     Path | None, typer.Option("--data", help="Folder of photographs; the built-in samples where it is left out.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Devices = Annotated[int, typer.Option(min=1, help="Devices that share one training's batches; on a CPU, processes.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads of PyTorch; 0 takes the physical cores.")]
 Smoke = Annotated[bool, typer.Option("--smoke", help="Shrink everything to seconds, to see that it works.")]
 Balance = Annotated[
@@ -38,11 +40,36 @@ Plugin = Annotated[
 ]
 
 
-def runtime_settings(device: str, threads: int, *, sample_every: int = 0) -> RuntimeSettings:
+ExecutorName = Annotated[Literal["local", "ray"], typer.Option(help="local: one run after the other, here.")]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="Of a Ray cluster, or auto; Ray on this machine where left out.", show_default=False
+    ),
+]
+CpusPerTask = Annotated[
+    float, typer.Option(min=0.1, help="Ray: processors for each run; its threads, too, unless --threads says.")
+]
+GpusPerTask = Annotated[float, typer.Option(min=0, help="Ray: GPUs for each run; 0.5 lets two share one.")]
+Retries = Annotated[int, typer.Option(min=0, help="Ray: how often a run is tried again whose node died.")]
+
+
+def ray_executor(address: str | None, cpus: float, gpus: float, retries: int) -> RayExecutor:
+    """Return an executor on a Ray cluster.
+
+    Raises:
+        UsageError: Ray is not installed, no cluster answers, or none of its nodes is large enough.
+    """
+    from chromalab.core.executors.ray import RayExecutor, Resources
+
+    return RayExecutor(Resources(cpus, gpus, retries), address)
+
+
+def runtime_settings(device: str, threads: int, *, sample_every: int = 0, devices: int = 1) -> RuntimeSettings:
     """Return the settings of where and how to run."""
     from chromalab.training.settings import RuntimeSettings
 
-    return RuntimeSettings(device=device, threads=threads, sample_every=sample_every)
+    return RuntimeSettings(device=device, devices=devices, threads=threads, sample_every=sample_every)
 
 
 def wide_console() -> Console:

@@ -16,24 +16,40 @@ from chromalab.metrics.registry import METRICS, metric_facts
 from chromalab.report.page import write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from rich.console import Console
 
     from chromalab.compare.config import StudyConfig
+    from chromalab.compare.opening import Study
     from chromalab.compare.records import Analysis, DataRecord, SummaryRow
     from chromalab.losses.plugins import PluginRecord
     from chromalab.training.settings import RuntimeSettings
 
 
-def execute(config: StudyConfig, out: Path, runtime: RuntimeSettings, plugins: Sequence[PluginRecord] = ()) -> None:
-    """Run a study to its end, and write and announce its report."""
+def execute(
+    config: StudyConfig,
+    out: Path,
+    runtime: RuntimeSettings,
+    plugins: Sequence[PluginRecord] = (),
+    *,
+    runner: Callable[[Study, RuntimeSettings], object] = run_study,
+) -> None:
+    """Run a study to its end, and write and announce its report.
+
+    Args:
+        config: the study.
+        out: its folder.
+        runtime: where and how to run.
+        plugins: losses that were loaded for it.
+        runner: what runs it; in this process as a rule.
+    """
     console = wide_console()
     facts = [PluginFact(name=each.name, sha256=each.sha256, losses=list(each.losses)) for each in plugins]
     study = open_study(config, out, runtime, plugins=facts)
     _tell_photos(console, study.record.data, study.folder.skipped_csv)
-    run_study(study, runtime)
+    runner(study, runtime)
     report(console, out)
 
 

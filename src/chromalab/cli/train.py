@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from chromalab.cli.options import Balance, Data, Device, Plugin, Smoke, Threads, runtime_settings
+from chromalab.cli.options import Balance, Data, Device, Devices, Plugin, Smoke, Threads, runtime_settings
 
 
 def train(
@@ -38,6 +38,7 @@ def train(
     plugin: Plugin = None,
     balance: Balance = False,
     device: Device = "auto",
+    devices: Devices = 1,
     threads: Threads = 0,
     smoke: Smoke = False,
 ) -> None:
@@ -80,5 +81,5 @@ def train(
         seeds=[seed],
         training=settings,
     )
-    runtime = runtime_settings(device, threads, sample_every=sample_every)
+    runtime = runtime_settings(device, threads, sample_every=sample_every, devices=devices)
     execute(shrink(config) if smoke else config, out, runtime, plugins)

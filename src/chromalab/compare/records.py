@@ -101,6 +101,7 @@ class RunRecord(Record):
     training_seconds: float
     evaluation_seconds: float
     device: str
+    devices: int = 1
     threads: int
     versions: dict[str, str]
     weights: dict[str, str] = {}

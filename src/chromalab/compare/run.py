@@ -47,8 +47,8 @@ def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
         NonFiniteError: a training diverged; the message names the term. Finished runs are kept.
         OutputError: the disk is full or read-only. Finished runs are kept.
     """
-    scorer = PhotoScorer(device=make_fabric(runtime).device)
-    _score_bounds(study, scorer)
+    scorer = _scorer(runtime)
+    score_bounds(study, runtime, scorer=scorer)
     steps = study.config.training.steps
     pictures = steps * study.config.training.batch_size
     records = {run.run_id: study.folder.finished(run.run_id) for run in study.runs}
@@ -60,15 +60,36 @@ def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
     return [record for record in records.values() if record is not None]
 
 
+def missing_runs(study: Study) -> list[PlannedRun]:
+    """Return the runs that are not finished, in the order of the plan."""
+    return [run for run in study.runs if study.folder.finished(run.run_id) is None]
+
+
+def execute_run(study: Study, run_id: str, runtime: RuntimeSettings) -> RunRecord:
+    """Train and measure one run, and nothing else of the study.
+
+    Raises:
+        NonFiniteError: the training diverged.
+        OutputError: the disk is full or read-only.
+    """
+    run = next(run for run in study.runs if run.run_id == run_id)
+    return _execute(study, run, runtime, _scorer(runtime), None)
+
+
+def _scorer(runtime: RuntimeSettings) -> PhotoScorer:
+    return PhotoScorer(device=make_fabric(runtime).device)
+
+
 def _execute(
-    study: Study, run: PlannedRun, runtime: RuntimeSettings, scorer: PhotoScorer, advance: Advance
+    study: Study, run: PlannedRun, runtime: RuntimeSettings, scorer: PhotoScorer, advance: Advance | None
 ) -> RunRecord:
     """Train one run, measure it, and write its record last: a run without a record is not finished."""
     folder = study.folder.run(run.run_id)
     job = TrainingJob(run.formula, run.color_space, run.seed, run.training, runtime, folder, study.prior_probabilities)
 
     def tell(items: int = 1, *, note: str = "") -> None:
-        advance(items, note=f"{run.run_id} {note}")
+        if advance is not None:
+            advance(items, note=f"{run.run_id} {note}")
 
     outcome = train(
         job,
@@ -121,8 +142,8 @@ def _centre(photo: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
     return photo[top : top + size_px, left : left + size_px]
 
 
-def _score_bounds(study: Study, scorer: PhotoScorer) -> None:
-    """Measure the photographs without any colour, and the photographs themselves."""
+def score_bounds(study: Study, runtime: RuntimeSettings, *, scorer: PhotoScorer | None = None) -> None:
+    """Measure the photographs without any colour, and the photographs themselves, where that is not done."""
     lab = SPACES["lab"]
 
     def grey(rgb: Tensor) -> Tensor:
@@ -137,6 +158,7 @@ def _score_bounds(study: Study, scorer: PhotoScorer) -> None:
         folder = study.folder.bound(name)
         if (folder / "record.json").exists():
             continue
+        scorer = scorer or _scorer(runtime)
         scores = score(colorize, study.photos.test, scorer, keep=_keeper(study, name))
         scores.save(folder / "metrics.csv")
         BoundRecord(
@@ -193,6 +215,7 @@ def _run_record(
         training_seconds=round(outcome.seconds, 2),
         evaluation_seconds=round(evaluation_seconds, 2),
         device=outcome.device,
+        devices=job.runtime.devices,
         threads=outcome.threads,
         versions={name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
         weights=scorer.weights(),

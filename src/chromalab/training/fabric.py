@@ -14,13 +14,18 @@ if TYPE_CHECKING:
     from chromalab.training.settings import RuntimeSettings
 
 
+def set_threads(runtime: RuntimeSettings) -> None:
+    """Set the threads of PyTorch in this process."""
+    torch.set_num_threads(runtime.threads or max(1, physical_cores() // runtime.devices))
+
+
 def make_fabric(runtime: RuntimeSettings) -> Fabric:
-    """Set the threads and return Lightning Fabric for the device and precision that `runtime` asks for.
+    """Set the threads and return Lightning Fabric for the devices and precision that `runtime` asks for.
 
     Raises:
-        UsageError: the device is not there or not known.
+        UsageError: a device is not there or not known.
     """
-    torch.set_num_threads(runtime.threads or physical_cores())
+    set_threads(runtime)
     device = choose_device(runtime.device)
     on_cuda = device == "cuda"
     precision = runtime.precision
@@ -28,4 +33,7 @@ def make_fabric(runtime: RuntimeSettings) -> Fabric:
         precision = "bf16-mixed" if on_cuda else "32-true"
     if precision == "16-mixed" and not on_cuda:
         raise UsageError("precision 16-mixed needs CUDA: use 32-true on a CPU")
-    return Fabric(accelerator=device, devices=1, precision=precision)
+    if on_cuda and runtime.devices > torch.cuda.device_count():
+        raise UsageError(f"--devices {runtime.devices}: this machine has {torch.cuda.device_count()} CUDA devices")
+    strategy = "auto" if runtime.devices == 1 else "ddp_spawn"
+    return Fabric(accelerator=device, devices=runtime.devices, strategy=strategy, precision=precision)

@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from chromalab.core.errors import UsageError
 from chromalab.core.files import make_folder
 from chromalab.core.hashing import sha256_bytes
 from chromalab.data.feed import CropFeed
 from chromalab.losses.base import ColorBatch, CriticLoss
-from chromalab.losses.compose import Objective
+from chromalab.losses.compose import Objective, parse_formula
+from chromalab.losses.plugins import plugin_of
 from chromalab.training.balance import Balancer
 from chromalab.training.build import build_colorizer
-from chromalab.training.checkpoints import load_checkpoint, save_checkpoint, save_model, weights_sha256
+from chromalab.training.checkpoints import load_checkpoint, load_model, save_checkpoint, save_model, weights_sha256
+from chromalab.training.devices import average_gradients, check_batch, on_every_device, share_of
 from chromalab.training.diagnostics import check_finite, gradient_facts, term_gradients
-from chromalab.training.fabric import make_fabric
+from chromalab.training.fabric import make_fabric, set_threads
 from chromalab.training.logbook import Logbook, Row
 from chromalab.training.opponent import Opponent
 from chromalab.training.optimizers import build_optimizer
@@ -102,18 +105,56 @@ def train(
         advance: told of every step.
 
     Raises:
-        UsageError: missing device, or the folder holds a run of other settings.
+        UsageError: missing device, the folder holds a run of other settings, or several devices with `watch`, balanced
+            terms or losses from plugins, which live in one process alone.
+        ConfigError: the devices can't share a batch evenly.
         NonFiniteError: a loss or gradient is not finite; the message names the term.
         OutputError: the folder can't be written.
     """
-    settings, runtime = job.settings, job.runtime
-    fabric = make_fabric(runtime)
+    fabric = make_fabric(job.runtime)
     make_folder(job.folder)
+    if job.runtime.devices == 1:
+        facts = train_here(fabric, job, photos, samples, watch=watch, advance=advance)
+    else:
+        _check_sharing(job, watched=watch is not None)
+        facts = on_every_device(fabric, train_here, job, photos, samples)
+        if advance is not None:
+            advance(job.settings.steps * job.settings.batch_size)
+    colorizer, _ = build_colorizer(job.settings.network, job.color_space, job.seed, Objective.parse(job.formula).needs)
+    load_model(job.folder, colorizer)
+    return TrainingOutcome(colorizer.to(fabric.device).eval(), *facts)
+
+
+def _check_sharing(job: TrainingJob, *, watched: bool) -> None:
+    check_batch(job.settings.batch_size, job.runtime.devices)
+    kinds = {
+        "looks on the way": watched,
+        "balanced terms": job.settings.balance,
+        "losses from plugins": any(plugin_of(spec.name) for spec in parse_formula(job.formula)),
+    }
+    for kind, there in kinds.items():
+        if there:
+            raise UsageError(f"{kind} need one device: leave --devices out")
+
+
+def train_here(
+    fabric: Fabric,
+    job: TrainingJob,
+    photos: PhotoSet,
+    samples: NDArray[np.uint8] | None,
+    *,
+    watch: Callable[[int, Colorizer], None] | None = None,
+    advance: Advance | None = None,
+) -> tuple[str, str, float, str, int]:
+    """Train in this process, one of as many as there are devices, and return the facts of a `TrainingOutcome`."""
+    settings, runtime = job.settings, job.runtime
+    set_threads(runtime)
     players = Players(fabric, job)
     feed = CropFeed(photos, crop_px=settings.crop_px, batch_size=settings.batch_size, seed=job.seed)
     fingerprint = job.sha256(photos)
     first_step, rows, seconds_before = players.restore(job.folder, fingerprint)
     logbook = Logbook(job.folder, rows, tensorboard=runtime.tensorboard)
+    first = fabric.is_global_zero
     if advance is not None and first_step:
         advance(first_step * settings.batch_size)
 
@@ -121,7 +162,7 @@ def train(
     for step in range(first_step, settings.steps):
         last = step + 1 == settings.steps
         set_rates(players.optimizer, settings, step)
-        batch = make_batch(players.colorizer, feed.batch(step), fabric.device)
+        batch = make_batch(players.colorizer, share_of(feed.batch(step), fabric), fabric.device)
         with fabric.autocast():  # Fabric's wrapper allows no gradients but those of its own backward
             batch.predict(players.colorizer(batch.lightness))
         critic_loss = players.opponent.update(fabric, batch, step) if players.opponent is not None else None
@@ -135,9 +176,12 @@ def train(
 
         players.optimizer.zero_grad(set_to_none=True)
         fabric.backward(total)
+        average_gradients(fabric, players.colorizer)
         players.clip_gradients(fabric, settings, step)
         players.optimizer.step()
 
+        if not first:
+            continue
         if samples is not None and (last or (runtime.sample_every and (step + 1) % runtime.sample_every == 0)):
             draw_samples(players.colorizer, samples, job.folder / "samples", step + 1)
         if watch is not None:
@@ -151,10 +195,10 @@ def train(
         if advance is not None:
             advance(settings.batch_size, note=f"loss {float(total.detach()):.4g}")
 
-    logbook.save()
-    save_model(job.folder, players.colorizer)
-    return TrainingOutcome(
-        players.colorizer.eval(),
+    if first:
+        logbook.save()
+        save_model(job.folder, players.colorizer)
+    return (
         players.initial_sha256,
         players.encoder_start,
         seconds_before + time.monotonic() - started,

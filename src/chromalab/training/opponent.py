@@ -12,6 +12,7 @@ from chromalab.core.seeds import derive_seed
 from chromalab.losses.base import AdversarialTerm, ColorBatch, CriticLoss
 from chromalab.nets.critics import CRITICS
 from chromalab.training.build import build_critic
+from chromalab.training.devices import average_gradients
 from chromalab.training.optimizers import build_optimizer
 
 if TYPE_CHECKING:
@@ -74,10 +75,12 @@ class Opponent:
         detached = ColorBatch(batch.space, batch.lightness, batch.preds.detach(), batch.target, batch.target_rgb)
         for turn in range(self._term.critic_steps):
             # Every turn sees the crops of this step: so every objective of a seed has seen the same photographs.
-            generator = torch.Generator().manual_seed(derive_seed(self._seed, "critic", step, turn))
+            rank = (fabric.global_rank,) if fabric.global_rank else ()
+            generator = torch.Generator().manual_seed(derive_seed(self._seed, "critic", step, turn, *rank))
             loss = self._term.critic_loss(self.judge, detached, generator)
             self.optimizer.zero_grad(set_to_none=True)
             fabric.backward(loss.total)
+            average_gradients(fabric, self.critic)
             self.optimizer.step()
             self._term.after_critic_step(self.critic)
         self.critic.requires_grad_(requires_grad=False)

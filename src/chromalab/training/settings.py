@@ -143,6 +143,7 @@ class RuntimeSettings(Record):
 
     Attributes:
         device: `auto` takes CUDA where there is one.
+        devices: how many of them one training uses, each with its share of every batch; on a CPU, processes.
         precision: `auto` is float32 on a CPU and mixed bfloat16 on CUDA.
         threads: CPU threads of PyTorch; 0 takes the physical cores. Results on a CPU are bit for bit the same only at
             the same number of threads.
@@ -154,6 +155,7 @@ class RuntimeSettings(Record):
     """
 
     device: str = "auto"
+    devices: int = Field(default=1, ge=1)
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = "auto"
     threads: int = Field(default=0, ge=0)
     log_every: int = Field(default=0, ge=0)

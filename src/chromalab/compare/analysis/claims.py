@@ -7,8 +7,9 @@ arXiv 2204.02980, C4 from its sibling, "Influence of Color Spaces for Deep Learn
 - **C1**, the perceptual objective is better under most metrics: it wins a metric where it is significantly better
   (Holm) than each of `l1`, `l2`, `wgan_l2` in the study. Metrics with a better side count; judges that share the
   network it was trained on do not, nor what says another metric again (`wins.NO_VOTE`). Supported when it wins more
-  than half; contradicted when another of them wins more than half, or when it is significantly worse than one of them
-  under more than half.
+  than half, one of `OTHER_KINDS` among them where they were measured, for LPIPS distances share form and human data;
+  contradicted when another of them wins more than half, or when it is significantly worse than one of them under more
+  than half.
 - **C2**, `wgan_l2` and `perceptual` give more vivid colours than `l1` and `l2`: supported when each is significantly
   higher than both in colorfulness and in mean chroma, contradicted when one is significantly lower.
 - **equivalence**, the objectives make no practical difference: supported when every pair is equivalent under every
@@ -49,7 +50,13 @@ C2 = "wgan_l2 and perceptual give more vivid colours than l1 and l2"
 C3 = "Ranking the objectives by metrics and by looking gives different orders"
 C5 = "Metrics do not settle the quality of colorizations: people do"
 EQUIVALENCE = "The choice of the objective makes no practical difference"
-NEEDS_PEOPLE = "it needs people's votes on pairs of pictures, and this study has none"
+NEEDS_PEOPLE = (
+    "it needs people's votes on pairs of pictures, for which 'chromalab survey create "
+    "configs/surveys/preference.yaml --from-compare STUDY --out SURVEY' asks"
+)
+
+OTHER_KINDS = ("ms_ssim", "delta_e_2000", "color_perceptual")
+"""Judges that share neither form nor human data with the LPIPS distances that `perceptual` is trained on."""
 
 VIVID = ("wgan_l2", "perceptual")
 PALE = ("l1", "l2")
@@ -77,13 +84,16 @@ def most_metrics(evidence: Evidence, space: str) -> ClaimRow:
         missing = "perceptual" if rivals else listed(["perceptual", *RIVALS], "or")
         return not_tested("C1", C1, f"the study has no objective called {missing}", space)
     wins = count_wins(evidence, space, ["perceptual", *rivals], skip=evidence.objective("perceptual").judges_trained_on)
-    verdict, opening = undecided_for_want_of_data(_most(wins), wins.rows)
+    verdict, alone = _unless_alone(_most(wins), wins)
+    verdict, opening = undecided_for_want_of_data(verdict, wins.rows)
     return ClaimRow(
         id="C1",
         claim=C1,
         color_space=space,
         verdict=verdict,
-        summary=opening + _most_summary(wins, rivals, skipped=evidence.objective("perceptual").judges_trained_on),
+        summary=opening
+        + alone
+        + _most_summary(wins, rivals, skipped=evidence.objective("perceptual").judges_trained_on),
         how_far=how_far(evidence, wins.rows, perceptual=True)
         + " Metrics overlap in what they measure, so their count is no count of independent votes.",
         evidence=[describe(row) for row in wins.rows],
@@ -96,6 +106,14 @@ def _most(wins: Wins) -> Verdict:
         return "supported"
     another = any(len(won) > half for name, won in wins.won.items() if name != "perceptual")
     return "contradicted" if another or len(wins.beaten) > half else "undecided"
+
+
+def _unless_alone(verdict: Verdict, wins: Wins) -> tuple[Verdict, str]:
+    """Hold a victory back that no judge of another kind shares, where such a judge was asked."""
+    asked = [name for name in OTHER_KINDS if name in wins.metrics]
+    if verdict != "supported" or not asked or set(asked) & set(wins.won["perceptual"]):
+        return verdict, ""
+    return "undecided", f"Won, but not under {listed(asked, 'or')}, judges of another kind. "
 
 
 def _most_summary(wins: Wins, rivals: Sequence[str], skipped: Sequence[str]) -> str:

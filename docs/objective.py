@@ -1,0 +1,176 @@
+"""The page *Does the objective matter?*: made from the records of the study in results/objective, analysed anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from chromalab.compare.analysis.analyse import analyse
+from chromalab.compare.load import load_study
+from chromalab.core.errors import UsageError
+from chromalab.metrics.registry import METRICS, metric_facts
+from chromalab.report.headline import headline
+from docs.markdown import page, table
+from docs.results import RESULTS, Results, study_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from chromalab.compare.records import Analysis, DifferenceRow
+
+MAIN = "objective/lab"
+SHOWN = (
+    "psnr", "ssim", "delta_e_2000", "lpips_alex", "lpips_squeeze", "perceptual_lite0", "color_perceptual",
+    "colorfulness_difference", "frechet_lite0",
+)  # fmt: skip
+"""Metrics with a better side that figures and tables of the page show."""
+
+RERUN = f"""
+```sh
+chromalab compare run results/{MAIN}/study.yaml --data PHOTOS --test EVAL --test samples \\
+    --out results/{MAIN}
+make results      # every table and figure of this page, from the records
+```
+
+`PHOTOS` and `EVAL` are described at the head of the study file. A run whose record is in the folder is not repeated, so
+the same command adds what is missing on any machine; a run whose folder was deleted is trained again, bit for bit on
+the same kind of processor with the same number of threads.
+""".strip()
+
+
+@dataclass(frozen=True)
+class Look:
+    """The study as it was on the way.
+
+    Attributes:
+        pictures: crops that every network had seen.
+        analysis: what was measured then.
+    """
+
+    pictures: int
+    analysis: Analysis
+
+
+@cache
+def looks() -> tuple[Look, ...]:
+    """Return the study at every look, the end last."""
+    found = []
+    shares = Results.load(MAIN).study.record.config.get("looks", [])
+    for share in [*(shares if isinstance(shares, list) else []), None]:
+        try:
+            study = load_study(RESULTS / MAIN, look=share)
+        except UsageError:
+            continue
+        pictures = next(iter(study.runs.values())).record.pictures
+        found.append(Look(pictures, analyse(study, metric_facts())))
+    return tuple(found)
+
+
+def objective_page() -> str:
+    """Return the page."""
+    results = Results.load(MAIN)
+    told = headline(results.analysis, results.study.record, [run.record for run in results.study.runs.values()])
+    parts = (
+        *(
+            "## The answer",
+            f"**{told.answer}** " + " ".join(told.reasons),
+            "\n".join(f"- {limit}" for limit in told.limits),
+        ),
+        *(
+            "## To look at",
+            GRID,
+            "![Sample photographs in the colours of every objective](../images/objective_grid.jpg)",
+        ),
+        *("## Differences", FOREST, "![Forest plots of paired differences](../images/objective_forest.svg)"),
+        *("## Vivid or right", TRADE, "![Chroma against error, a mark for each run](../images/objective_tradeoff.svg)"),
+        *("## Does the order change on the way?", *_learning()),
+        *("## Claims, and all numbers", *study_tables(results)),
+        *("## Run it again", RERUN),
+    )
+    return page("Does the objective matter?", results.lead, "\n\n".join(parts))
+
+
+GRID = (
+    "Seven of the built-in sample photographs at the size that the networks were trained at, none of them trained on, "
+    "by the networks of seed 0. Left the grey photograph that every network saw, right the truth. Credits: `chromalab "
+    "list samples`."
+)
+FOREST = (
+    "Every pair of objectives on the same photographs and seeds, in percent of the span from the grey baseline to the "
+    "best objective, with 95% intervals over photographs and seeds."
+)
+TRADE = (
+    "Each mark is one training: how vivid its colours are beside the photographs' own, and how wrong. The line is the "
+    "error of photographs without any colour."
+)
+ORDERS = "The objectives by their means, the best first:"
+
+
+def _learning() -> Iterator[str]:
+    found = looks()
+    if len(found) < 2:
+        yield "No run was looked at on its way yet."
+        return
+    yield (
+        "Objectives converge at different speeds, so an order found at one length of training may be another at the "
+        f"next. Every network was measured after {_listed([f'{look.pictures:,}' for look in found])} crops; the "
+        "learning rate falls along a cosine over the whole, so the first looks are at networks in motion."
+    )
+    yield "![Means of four metrics on the way](../images/objective_learning.svg)"
+    yield ORDERS
+    yield table(("metric", *(f"{look.pictures:,} crops" for look in found)), _orders(found))
+    yield _reversals(found)
+
+
+def _orders(found: Sequence[Look]) -> Iterator[tuple[str, ...]]:
+    for name in SHOWN:
+        orders = [order(look.analysis, name) for look in found]
+        if all(orders):
+            yield (METRICS[name].label, *(", ".join(names) for names in orders))
+
+
+def order(analysis: Analysis, metric: str) -> list[str]:
+    """Return the objectives by their means under a metric, the best first."""
+    rows = [row for row in analysis.summary if row.metric == metric and row.n_seeds and row.mean is not None]
+    sign = -1 if METRICS[metric].direction == "higher" else 1
+    return [row.objective for row in sorted(rows, key=lambda row: sign * (row.mean or 0.0))]
+
+
+def reversals(first: Analysis, last: Analysis) -> list[DifferenceRow]:
+    """Return the comparisons that one look decided for one objective and the other look for the other."""
+    decided = {(row.metric, row.first, row.second): row.winner for row in first.differences if row.winner}
+    return [
+        row
+        for row in last.differences
+        if row.winner and decided.get((row.metric, row.first, row.second), row.winner) != row.winner
+    ]
+
+
+def _reversals(found: Sequence[Look]) -> str:
+    changed = [METRICS[name].label for name in SHOWN if len({tuple(order(look.analysis, name)) for look in found}) > 1]
+    best = [
+        METRICS[name].label
+        for name in SHOWN
+        if len({names[0] for look in found if (names := order(look.analysis, name))}) > 1
+    ]
+    turned = reversals(found[0].analysis, found[-1].analysis)
+    said = [
+        f"The order of the means changed under {len(changed)} of {len(SHOWN)} metrics"
+        + (f" ({_listed(changed)})" if changed else "")
+        + ", the best objective under "
+        + (f"{len(best)} ({_listed(best)})." if best else "none."),
+        f"Of all comparisons, {len(turned)} were certain (after Holm) one way at the first look and the other "
+        "way at the end"
+        + (
+            ": " + "; ".join(f"{METRICS[row.metric].label}, {row.first} and {row.second}" for row in turned)
+            if turned
+            else ""
+        )
+        + ".",
+    ]
+    return " ".join(said)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,88 @@
+"""One training on several devices: a process for each, its share of every batch, and one gradient for all."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.multiprocessing.spawn import ProcessRaisedException
+
+from chromalab.core.errors import ChromalabError, ConfigError, NonFiniteError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from lightning_fabric import Fabric
+    from numpy.typing import NDArray
+    from torch import nn
+
+_KNOWN: dict[str, type[ChromalabError]] = {
+    "NonFiniteError": NonFiniteError,
+    "OutputError": OutputError,
+    **dict.fromkeys(("UsageError", "ConfigError", "MissingWeightsError", "UnknownNameError"), UsageError),
+}
+
+
+def share_of(crops: NDArray[np.uint8], fabric: Fabric) -> NDArray[np.uint8]:
+    """Return the crops of a batch that are this process's: together the processes see what one would."""
+    if fabric.world_size == 1:
+        return crops
+    each = len(crops) // fabric.world_size
+    return crops[fabric.global_rank * each : (fabric.global_rank + 1) * each]
+
+
+def average_gradients(fabric: Fabric, network: nn.Module) -> None:
+    """Give every process the mean of all processes' gradients.
+
+    Losses are means over the pictures of a batch and shares are equal, so the mean of the shares' gradients is the
+    gradient of the whole batch. It is taken here, and not by a wrapper around the network, because penalties and
+    diagnostics take gradients of their own, which such a wrapper does not allow.
+    """
+    if fabric.world_size == 1:
+        return
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    whole = torch.cat([gradient.flatten() for gradient in gradients])
+    mean: Any = fabric.all_reduce(whole, reduce_op="mean")
+    for gradient, part in zip(gradients, mean.split([gradient.numel() for gradient in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+def check_batch(batch_size: int, devices: int) -> None:
+    """See that a batch can be shared evenly.
+
+    Raises:
+        ConfigError: it can't.
+    """
+    if batch_size % devices:
+        raise ConfigError(
+            f"a batch of {batch_size} can't be shared evenly by {devices} devices: choose a multiple (batch_size)"
+        )
+
+
+def on_every_device(fabric: Fabric, work: Callable[..., Any], *arguments: object) -> Any:
+    """Run `work(fabric, *arguments)` in a process for each device, and return what the first one's gives.
+
+    Raises:
+        ChromalabError: what one of the processes raised.
+    """
+    # As bytes, for Fabric looks into arguments for networks to unshare, and refuses frozen records.
+    sent = pickle.dumps((work, arguments))
+    try:
+        return fabric.launch(_unpack, sent)
+    except ProcessRaisedException as error:
+        raise _said(error) from error
+
+
+def _unpack(fabric: Fabric, sent: bytes) -> Any:
+    work, arguments = pickle.loads(sent)  # noqa: S301 - our own process sent it
+    return work(fabric, *arguments)
+
+
+def _said(error: ProcessRaisedException) -> Exception:
+    """Return the error of a process as the class that it was there, told by the last line of its traceback."""
+    last = str(error).strip().splitlines()[-1]
+    name, _, message = last.partition(": ")
+    kind = _KNOWN.get(name.rpartition(".")[2])
+    return error if kind is None else kind(message)

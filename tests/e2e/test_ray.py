@@ -1,0 +1,91 @@
+"""A grid over a cluster of three nodes: one dies, then the sender dies, and the results are those of one process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Chromalab
+
+if os.environ.get("CI") != "true":
+    pytest.importorskip("ray", reason="install the extra 'ray' to run these")
+
+from ray.cluster_utils import Cluster
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+GRID = """
+name: grid
+title: A grid
+objectives: {l1: l1, l2: l2}
+seeds: [0, 1, 2]
+training: {crop_px: 32, batch_size: 2, pictures: 80}
+pictured: 1
+"""
+COMMAND = "from chromalab.cli.main import run; run()"
+DEADLINE_S = 150
+
+
+def wait_for(what: str, seen: object) -> None:
+    """Wait until a function says yes."""
+    assert callable(seen)
+    began = time.monotonic()
+    while not seen():
+        assert time.monotonic() - began < DEADLINE_S, f"waited too long for {what}"
+        time.sleep(0.2)
+
+
+def test_nodes_and_senders_may_die(chromalab: Chromalab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMALAB_CACHE", str(tmp_path / "cache"))
+    study, here, there = tmp_path / "grid.yaml", tmp_path / "here", tmp_path / "there"
+    study.write_text(GRID)
+    assert chromalab("compare", "run", study, "--out", here).code == 0
+
+    small: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80_000_000}
+    cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
+    try:
+        nodes = [cluster.add_node(**small) for _ in range(2)]
+        command = [
+            sys.executable, "-c", COMMAND, "compare", "run", str(study), "--out", str(there),
+            "--executor", "ray", "--address", str(cluster.address), "--threads", "1",
+        ]  # fmt: skip
+        sender = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def finished() -> dict[Path, int]:
+            return {path: path.stat().st_mtime_ns for path in there.glob("runs/*/record.json")}
+
+        wait_for("three runs at once", lambda: len(list(there.glob("runs/*"))) == 3)
+        cluster.remove_node(nodes[0], allow_graceful=False)
+        wait_for("two finished runs", lambda: len(finished()) >= 2)
+        sender.send_signal(signal.SIGKILL)
+        sender.wait()
+        before = finished()
+        assert 2 <= len(before) < 6
+
+        done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+        assert done.returncode == 0, done.stderr
+        assert len(finished()) == 6
+        assert {path: finished()[path] for path in before} == before, "a finished run was repeated"
+    finally:
+        cluster.shutdown()
+    for path in sorted(here.glob("runs/*/*")):
+        if path.name in {"model.safetensors", "metrics.csv", "train.csv"}:
+            assert (there / path.relative_to(here)).read_bytes() == path.read_bytes(), path
+    assert (there / "report" / "report.html").exists()
+
+
+def test_a_cluster_that_is_not_there(chromalab: Chromalab, tmp_path: Path) -> None:
+    study = tmp_path / "grid.yaml"
+    study.write_text(GRID)
+    done = chromalab(
+        "compare", "run", study, "--out", tmp_path / "out", "--executor", "ray", "--address", "127.0.0.1:1"
+    )
+    assert done.code == 2
+    assert done.err.splitlines()[-1].startswith("error: no Ray cluster answers at 127.0.0.1:1")

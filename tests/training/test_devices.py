@@ -1,0 +1,68 @@
+"""Two processes see what one would, and step as one would."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from chromalab.core.errors import ConfigError, NonFiniteError, UsageError
+from chromalab.data.photoset import PhotoSet
+from chromalab.losses.compose import Objective
+from chromalab.training.build import build_colorizer
+from chromalab.training.checkpoints import MODEL
+from chromalab.training.loop import TrainingJob, train
+from chromalab.training.settings import CriticSettings, OptimizerSettings
+
+from .conftest import MakeJob
+
+
+def on(devices: int, job: TrainingJob, **changes: object) -> TrainingJob:
+    """Return the job on so many devices, one step of plain gradient descent with a rate of 1."""
+    optimizer = OptimizerSettings(name="sgd", learning_rate=1.0, betas=(0.0, 0.9))
+    critic = CriticSettings(width=0.125, optimizer="sgd", learning_rate=1e-2, betas=(0.0, 0.9))
+    settings = job.settings.model_copy(
+        update={"batch_size": 4, "pictures": 4, "optimizer": optimizer, "critic": critic, **changes}
+    )
+    runtime = job.runtime.model_copy(update={"devices": devices})
+    folder = job.folder / str(devices)
+    return TrainingJob(job.formula, job.color_space, job.seed, settings, runtime, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("formula", ["l2", "l1 + 0.1*lsgan"])
+def test_the_gradient_of_two_processes_is_that_of_one_with_the_doubled_batch(
+    photos: PhotoSet, make_job: MakeJob, formula: str
+) -> None:
+    job = make_job(formula)
+    start = train(on(1, job, pictures=4), photos)
+    halves = train(on(2, job, pictures=4), photos)
+    assert halves.initial_sha256 == start.initial_sha256
+    one, two = (load_file(job.folder / str(devices) / MODEL) for devices in (1, 2))
+    moved = max(float((tensor - one[name]).abs().max()) for name, tensor in initial(job).items())
+    assert moved > 1e-2, "the step must be one that can be seen"
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, rtol=1e-4, atol=1e-5 * moved)
+
+
+def initial(job: TrainingJob) -> dict[str, torch.Tensor]:
+    """Return the weights before the first step."""
+    network, _ = build_colorizer(job.settings.network, job.color_space, job.seed, Objective.parse(job.formula).needs)
+    return dict(network.state_dict())
+
+
+def test_what_devices_cannot_share(photos: PhotoSet, make_job: MakeJob) -> None:
+    job = make_job("l2")
+    with pytest.raises(ConfigError, match="a batch of 5 can't be shared evenly by 2 devices"):
+        train(on(2, job, batch_size=5), photos)
+    with pytest.raises(UsageError, match="balanced terms need one device"):
+        train(on(2, job, balance=True), photos)
+    with pytest.raises(UsageError, match="looks on the way need one device"):
+        train(on(2, job), photos, watch=lambda step, colorizer: None)
+
+
+@pytest.mark.slow
+def test_an_error_in_one_process_is_told_as_its_own(photos: PhotoSet, make_job: MakeJob) -> None:
+    job = on(2, make_job("l2"), pictures=40, optimizer=OptimizerSettings(name="sgd", learning_rate=1e30))
+    with pytest.raises(NonFiniteError, match="is not finite at step"):
+        train(job, photos)

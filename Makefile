@@ -44,9 +44,10 @@ format: $(INSTALLED)  ## put the code into its form
 docs: $(INSTALLED)  ## regenerate the tables of the docs
 	$(BIN)/python -m docs.generate
 
-results: $(INSTALLED)  ## regenerate the tables and figures of the studies from their records
+results: $(INSTALLED)  ## regenerate the tables and figures of the studies from their records (PHOTOS=DIR: a grid of yours)
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m docs.figures
+	$(BIN)/python -m docs.model_grid $(if $(PHOTOS),$(PHOTOS) --out runs/model_grid.jpg)
 
 bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leave the machine idle)
 	$(BIN)/python -m benchmarks.training

@@ -13,6 +13,13 @@ from docs.markdown import page, prose, table
 RECORDS = Path(__file__).resolve().parents[1] / "results" / "models"
 
 
+GRID = (
+    "![Sample photographs in the colours of every shipped model](../images/models.jpg)\n\n"
+    "Seven of the built-in sample photographs at 256 px (`python -m docs.model_grid`, or with a folder of your own). "
+    "Left the grey photograph, right the truth. Credits: `chromalab list samples`."
+)
+
+
 def quality(name: str) -> dict[str, Any]:
     """Return the record of how good a model is, as `benchmarks/model_quality.py` wrote it."""
     record: dict[str, Any] = json.loads((RECORDS / f"{name}.json").read_text(encoding="utf-8"))
@@ -26,7 +33,7 @@ def models_page() -> str:
         "`chromalab colorize --model NAME`; the first is the default. Scores are means over photographs with 95% "
         "intervals, of pictures that were colorized from file to file, beside the same photographs without colour. "
         "They are development numbers: these photographs were not trained on, but they were looked at.",
-        "\n\n".join(_model(find_colorizer(name)) for name in shipped_models()),
+        "\n\n".join([GRID, *(_model(find_colorizer(name)) for name in shipped_models())]),
     )
 
 
@@ -39,6 +46,7 @@ def _model(file: ColorizerFile) -> str:
         ("gives", "chroma" + (", and a distribution over 313 bins: versions, uncertainty" if spec.output.bins else "")),
         ("trained on", prose(spec.trained_on)),
         ("training", prose("; ".join(f"{key} {value}" for key, value in spec.record.items()))),
+        ("gets wrong", prose(spec.failures)),
         ("licence", spec.licence),
         ("notice", spec.notice),
         ("source", spec.source),

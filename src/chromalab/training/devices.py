@@ -70,7 +70,8 @@ def on_every_device(fabric: Fabric, work: Callable[..., Any], *arguments: object
     # As bytes, for Fabric looks into arguments for networks to unshare, and refuses frozen records.
     sent = pickle.dumps((work, arguments))
     try:
-        return fabric.launch(_unpack, sent)
+        launch: Any = fabric.launch  # its types know of no arguments
+        return launch(_unpack, sent)
     except ProcessRaisedException as error:
         raise _said(error) from error
 

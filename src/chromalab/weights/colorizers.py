@@ -112,6 +112,7 @@ class ColorizerSpec(Record):
         sha256: hash of the ONNX file; None does not check it.
         licence: of the weights.
         notice: what else has to be said of them, as of the pictures that they were trained on.
+        failures: what it gets wrong, as seen on photographs.
         source: where it comes from.
         trained_on: the pictures.
         record: how it was trained, as plain data.
@@ -128,6 +129,7 @@ class ColorizerSpec(Record):
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     licence: str = ""
     notice: str = ""
+    failures: str = ""
     source: str = ""
     trained_on: str = ""
     record: dict[str, str | int | float] = {}

@@ -1,0 +1,102 @@
+"""Put the best seed of every objective of a study into the package: `python -m docs.ship STUDY --photos FOLDER`.
+
+The seed is chosen by the mean LPIPS-Alex of the validation photos, which nothing was trained or tested on. Quality is
+measured afterwards, from file to file, on the photos of FOLDER, and written to results/models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.model_quality import measure
+from chromalab.compare.export import export_run
+from chromalab.compare.study import StudyFolder
+from chromalab.core.files import write_text
+from chromalab.training.export import save_spec
+from chromalab.weights.colorizers import SHIPPED, ColorizerSpec
+from docs.models import RECORDS
+
+if TYPE_CHECKING:
+    from chromalab.compare.records import StudyRecord
+
+CHOSEN_BY = "lpips_alex"
+LICENCE = "Apache-2.0 as far as its authors can grant it; see the notice"
+NOTICE = (
+    "The weights were fitted to photographs of ImageNet, PASCAL VOC, SUN, Caltech-101, PACS and other public "
+    "collections, most of which state no licence, and started from EfficientNet-Lite0 (Apache-2.0), trained on "
+    "ImageNet. The photographs' owners keep their rights; whether they bear on the weights is not settled everywhere."
+)
+TITLES = {
+    "l1": "L1 in Lab: careful, pale colours",
+    "l2": "L2 in Lab: careful colours, a little more vivid than L1's",
+    "perceptual": "LPIPS-Squeeze: the best under LPIPS-Alex, which it was not trained on",
+    "wgan_l2": "L2 and a Wasserstein critic: more vivid than L2",
+    "wgan_perceptual": "LPIPS-Squeeze and a Wasserstein critic: the most vivid",
+}
+
+
+def validation(folder: StudyFolder, study: StudyRecord, objective: str, metric: str) -> dict[str, float]:
+    """Return the mean of a metric over the validation photos for every finished run of an objective."""
+    found = {}
+    for seed in study.seeds:
+        path = folder.run(f"{objective}-{study.color_spaces[0]}-s{seed}") / "validation.csv"
+        if path.exists():
+            with path.open(encoding="utf-8", newline="") as file:
+                values = [float(row[metric]) for row in csv.DictReader(file)]
+            found[path.parent.name] = float(np.mean(values))
+    return found
+
+
+def ship(root: Path, objective: str) -> Path:
+    """Export the best seed of an objective into the package, and return its record."""
+    folder = StudyFolder(root)
+    study = folder.load()
+    scores = validation(folder, study, objective, CHOSEN_BY)
+    run = min(scores, key=scores.__getitem__)
+    out = SHIPPED / f"{objective}.onnx"
+    spec = export_run(folder.run(run), out, name=objective)
+    spec = spec.model_copy(
+        update={
+            "title": TITLES[objective] + "; EfficientNet-Lite0 encoder",
+            "licence": LICENCE,
+            "notice": NOTICE,
+            "source": "this project: chromalab compare run, then chromalab export",
+            "trained_on": f"{study.data.n_train:,} photographs of public collections at {study.data.size_px} px; none "
+            "of BSDS500",
+            "record": spec.record | {"run": run, "validation_lpips_alex": round(scores[run], 4)},
+        }
+    )
+    save_spec(out.with_suffix(".yaml"), spec)
+    return out.with_suffix(".yaml")
+
+
+def score(objective: str, photos: Path, scored_on: str) -> None:
+    """Measure a shipped model from file to file, and note its scores."""
+    record = measure(photos, objective)
+    write_text(RECORDS / f"{objective}.json", json.dumps(record, indent=2) + "\n")
+    path = SHIPPED / f"{objective}.yaml"
+    scores = {name: round(float(values["model"][0]), 4) for name, values in record["metrics"].items()}
+    spec = ColorizerSpec.load(path).model_copy(update={"scores": scores, "scored_on": scored_on})
+    save_spec(path, spec)
+
+
+def main() -> None:
+    """Ship every objective of a study."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("--photos", type=Path, required=True, help="photos that nothing was trained on or chosen by")
+    parser.add_argument("--scored-on", default="BSDS500 that are no scenes of HECD", help="what these photos are")
+    arguments = parser.parse_args()
+    for objective in [entry.id for entry in StudyFolder(arguments.study).load().objectives]:
+        ship(arguments.study, objective)
+        score(objective, arguments.photos, arguments.scored_on)
+
+
+if __name__ == "__main__":
+    main()

@@ -38,6 +38,7 @@ def work(task: tuple[str, str]) -> str:
 
 def test_tasks_end_fail_and_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHROMALAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # else other tests go first, for minutes
     small: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80_000_000}
     cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
     try:

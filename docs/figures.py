@@ -118,6 +118,7 @@ def _learning(axes: Axes, metric: str, styles: dict[str, ObjectiveStyle]) -> Non
             for pictures, means in found:
                 axes.plot([pictures] * len(means), means, style.marker, color=style.color, markersize=3.5)
     axes.set_xlim(left=0)
+    axes.set_xticks([look.pictures for look in looks()])
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_title(f"{METRICS[metric].label} {ARROWS[METRICS[metric].direction]}")
     horizontal_rules(axes)

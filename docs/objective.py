@@ -77,6 +77,7 @@ def objective_page() -> str:
             f"**{told.answer}** " + " ".join(told.reasons),
             "\n".join(f"- {limit}" for limit in told.limits),
         ),
+        *("## What it says", "\n".join(f"- {line}" for line in _reading(results))),
         *(
             "## To look at",
             GRID,
@@ -89,6 +90,62 @@ def objective_page() -> str:
         *("## Run it again", RERUN),
     )
     return page("Does the objective matter?", results.lead, "\n\n".join(parts))
+
+
+def _reading(results: Results) -> Iterator[str]:
+    """Say what the numbers come to; every number is the records'."""
+    yield (
+        "**LPIPS as the objective is better before a judge that nothing was trained on, and not before every judge.** "
+        f"LPIPS-Alex puts it before L1 ({_gap(results, 'lpips_alex', 'l1', 'perceptual')}) and L2 "
+        f"({_gap(results, 'lpips_alex', 'l2', 'perceptual')}), the perceptual colour distance before L2 "
+        f"({_gap(results, 'color_perceptual', 'l2', 'perceptual')}). SSIM puts it behind both "
+        f"({_gap(results, 'ssim', 'l2', 'perceptual')} for L2). PSNR and CIEDE2000 tell none of the three apart."
+    )
+    yield (
+        "**C2 holds for half of it.** L2 with a Wasserstein critic is more colourful than L1, L2 and LPIPS "
+        f"({_gap(results, 'colorfulness', 'l2', 'wgan_l2')} against L2); LPIPS alone is not more vivid than L2 "
+        f"({_gap(results, 'colorfulness', 'l2', 'perceptual')})."
+    )
+    yield (
+        "**LPIPS with a critic came out badly here.** Its seeds lie far apart (PSNR "
+        f"{_seeds(results, 'psnr', 'wgan_perceptual')}), and its means are behind photographs without any colour in "
+        "PSNR, SSIM and CIEDE2000. The critic's weight and rate are this project's choice: others may be another story."
+    )
+    yield (
+        "**Everything is paler than the photographs**: mean chroma is "
+        + _listed([f"{_chroma(results, name):.0f}% ({name})" for name in results.analysis.objectives])
+        + " of theirs."
+    )
+    yield (
+        "Beside the chapter: it found LPIPS slightly better under most metrics, and both LPIPS and WGAN more vivid, "
+        "with one training each. With three seeds and corrected tests the first is not shown, and the second for WGAN "
+        "alone. Not the same thing: there VGG, 256 px and long trainings, here a small network, 96 px and three looks at "
+        "each photograph."
+    )
+    yield (
+        "Unknown: what people prefer, what longer training does, and what a better critic would. Three seeds are few: "
+        "many intervals are wide because two degrees of freedom are. MS-SSIM needs photographs of 161 px and has no "
+        "value here."
+    )
+
+
+def _gap(results: Results, metric: str, first: str, second: str) -> str:
+    """Return the difference `second - first` with its interval, and whether it is certain."""
+    row = next(r for r in results.analysis.differences if (r.metric, r.first, r.second) == (metric, first, second))
+    if row.mean is None or row.ci_low is None or row.ci_high is None:
+        return "no value"
+    certain = "" if row.winner else ", not certain"
+    return f"{-row.mean:+.3g} [{-row.ci_high:.3g}, {-row.ci_low:.3g}]{certain}"
+
+
+def _seeds(results: Results, metric: str, objective: str) -> str:
+    cell = results.cell(metric, objective)
+    return _listed([f"{value:.1f}" for value in sorted(cell.seed_means)]) if cell is not None else "–"
+
+
+def _chroma(results: Results, objective: str) -> float:
+    own, truth = results.cell("chroma", objective), results.cell("chroma", "truth")
+    return 100 * (own.mean or 0.0) / truth.mean if own is not None and truth is not None and truth.mean else 0.0
 
 
 GRID = (

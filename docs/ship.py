@@ -40,6 +40,14 @@ TITLES = {
     "wgan_perceptual": "LPIPS-Squeeze and a Wasserstein critic: the most vivid",
 }
 
+FAILURES = {
+    "l1": "Pale: clothes, cups and saucers stay nearly grey, what it does not know turns a warm brown.",
+    "l2": "Pale browns where it does not know; a greenish tint in fur.",
+    "perceptual": "Pale; a breath of violet in hair and along dark edges, skin and cloth nearly alike.",
+    "wgan_l2": "Casts of brown and violet on grey things, as a saucer; blue flags and backgrounds by half.",
+    "wgan_perceptual": "The least sure: night skies stay brown, fur and flowers greenish grey, fringes along edges.",
+}
+
 
 def validation(folder: StudyFolder, study: StudyRecord, objective: str, metric: str) -> dict[str, float]:
     """Return the mean of a metric over the validation photos for every finished run of an objective."""
@@ -64,6 +72,7 @@ def ship(root: Path, objective: str) -> Path:
     spec = spec.model_copy(
         update={
             "title": TITLES[objective] + "; EfficientNet-Lite0 encoder",
+            "failures": FAILURES[objective],
             "licence": LICENCE,
             "notice": NOTICE,
             "source": "this project: chromalab compare run, then chromalab export",

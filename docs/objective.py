@@ -119,8 +119,8 @@ def _reading(results: Results) -> Iterator[str]:
     yield (
         "Beside the chapter: it found LPIPS slightly better under most metrics, and both LPIPS and WGAN more vivid, "
         "with one training each. With three seeds and corrected tests the first is not shown, and the second for WGAN "
-        "alone. Not the same thing: there VGG, 256 px and long trainings, here a small network, 96 px and three looks at "
-        "each photograph."
+        "alone. Not the same thing: there VGG, 256 px and long trainings, here a small network, 96 px and three looks "
+        "at each photograph."
     )
     yield (
         "Unknown: what people prefer, what longer training does, and what a better critic would. Three seeds are few: "

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
@@ -58,6 +58,8 @@ def test_the_nearer_of_two_hints_counts() -> None:
 
 
 @given(st.floats(0, 59), st.floats(0, 99), st.integers(0, 0xFFFFFF))
+@example(0.0, 29.0, 5)  # 29 / 100 * 100 is a little less than 29
+@example(0.0, 1.999999999999993, 5)
 def test_chroma_stays_between_the_networks_and_the_hints(y: float, x: float, color: int) -> None:
     hint = Hint(x=x, y=y, color=f"#{color:06x}")
     seeds, colors = seeds_of([hint], (60, 100), (60, 100))
@@ -65,7 +67,9 @@ def test_chroma_stays_between_the_networks_and_the_hints(y: float, x: float, col
     bounds = np.sort(np.stack([np.zeros(2), colors[0]]), axis=0)
     assert (found >= bounds[0][:, None, None] - 1e-3).all()
     assert (found <= bounds[1][:, None, None] + 1e-3).all()
-    assert found[:, int(y), int(x)] == pytest.approx(colors[0], abs=1e-2)
+    (place,) = np.argwhere(seeds == 0)
+    assert (np.abs(place + 0.5 - (y, x)) <= 0.5 + 1e-5).all(), "the pixel that the point lies in"
+    assert found[:, place[0], place[1]] == pytest.approx(colors[0], abs=1e-2)
 
 
 def test_regions_and_percent() -> None:

@@ -39,6 +39,9 @@ GRAIN_PX = 1.0
 
 _PARTITION = 4
 _ASPECT_TOLERANCE = 0.03
+_ROUNDING = 1e-6
+"""What a share of a side times its pixels may be off by, in pixels."""
+
 _MOST_HINTS = 500
 _POINT = re.compile(
     r"^\s*([\d.]+)(%?)\s*,\s*([\d.]+)(%?)\s*(?:,\s*([\d.]+)(%?)\s*,\s*([\d.]+)(%?)\s*)?=\s*(#[0-9a-fA-F]{6})\s*$"
@@ -193,10 +196,18 @@ def seeds_of(
     height, width = small
     for number, hint in enumerate(hints):
         left, top, right, lower = hint.box(*photo)
-        rows = slice(min(int(top * height), height - 1), max(int(np.ceil(lower * height)), int(top * height) + 1))
-        columns = slice(min(int(left * width), width - 1), max(int(np.ceil(right * width)), int(left * width) + 1))
-        seeds[rows, columns] = number
+        seeds[_pixels(top, lower, height), _pixels(left, right, width)] = number
     return seeds, np.array([color_ab(hint.color) for hint in hints], dtype=np.float32).reshape(-1, 2)
+
+
+def _pixels(first: float, last: float, count: int) -> slice:
+    """Return the pixels that a stretch of a side, in shares of it, touches: at least one.
+
+    >>> _pixels(29 / 100, 30 / 100, 100)
+    slice(29, 30, None)
+    """
+    low = int(first * count + _ROUNDING)  # 29 / 100 * 100 is a little less than 29
+    return slice(min(low, count - 1), max(int(np.ceil(last * count - _ROUNDING)), low + 1))
 
 
 def color_ab(color: str) -> tuple[float, float]:

@@ -20,7 +20,7 @@ from docs.objective import MAIN, SHOWN, looks
 from docs.results import RESULTS, Results
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -42,7 +42,9 @@ def main() -> None:
     results = Results.load(MAIN)
     record = results.study.record
     columns = ["grey", *(f"{entry.id}-lab-s{record.seeds[0]}" for entry in record.objectives), "truth"]
-    write_bytes(IMAGES / "objective_grid.jpg", picture_grid(RESULTS / MAIN / "pictures", columns, record.pictured))
+    write_bytes(
+        IMAGES / "objective_grid.jpg", picture_grid(in_folders(RESULTS / MAIN / "pictures"), columns, record.pictured)
+    )
 
 
 def drawings() -> dict[str, str]:
@@ -134,12 +136,23 @@ def _legend(figure: Figure, styles: dict[str, ObjectiveStyle], *, lines: bool) -
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
-def picture_grid(folder: Path, columns: Sequence[str], photos: Sequence[str]) -> bytes:
-    """Return a JPEG with a row for each photograph and a column for each network or bound."""
+def in_folders(root: Path) -> Callable[[str, str], Path]:
+    """Return where pictures lie that have a folder for each column."""
+    return lambda column, photo: root / column / f"{photo}.png"
+
+
+def picture_grid(place: Callable[[str, str], Path], columns: Sequence[str], photos: Sequence[str]) -> bytes:
+    """Return a JPEG with a row for each photograph and a column for each network or bound.
+
+    Args:
+        place: where the picture of a column and a photograph lies.
+        columns: networks and bounds.
+        photos: photographs.
+    """
     with canvas(len(columns), len(photos) + LABEL_AREA) as figure:
         grid = figure.subplots(len(photos), len(columns))
         for axes, (photo, column) in zip(grid.flat, ((p, c) for p in photos for c in columns), strict=True):
-            axes.imshow(square(mpl_image.imread(folder / column / f"{photo}.png")))
+            axes.imshow(square(mpl_image.imread(place(column, photo))))
             axes.set_axis_off()
             if photo == photos[0]:
                 axes.set_title(column.split("-")[0], fontsize=6.5, fontweight="normal", color=INK, loc="center", pad=3)

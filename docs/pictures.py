@@ -11,14 +11,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import matplotlib.image as mpl_image
-
 from chromalab.compare.colorize import colorize_photos
 from chromalab.compare.study import StudyFolder
 from chromalab.core.files import write_bytes
 from chromalab.data.samples import sample_path
-from chromalab.report.style import INK, canvas
-from docs.figures import LABEL_AREA, jpeg, square
+from docs.figures import picture_grid
 
 PHOTOS = ("chelsea", "coffee", "astronaut", "rocket")
 SIDE_PX = 160
@@ -42,16 +39,12 @@ def _sheet(root: Path, truths: dict[str, Path]) -> bytes:
     study = StudyFolder(root).load()
     columns = ["grey", *(objective.id for objective in study.objectives), "truth"]
     suffix = f"-{study.color_spaces[0]}-s{study.seeds[0]}.png"
-    with canvas(len(columns), len(PHOTOS) + LABEL_AREA) as figure:
-        grid = figure.subplots(len(PHOTOS), len(columns))
-        for axes, (photo, column) in zip(grid.flat, ((p, c) for p in PHOTOS for c in columns), strict=True):
-            folder = root / "colorized" / truths[photo].name
-            path = {"grey": folder / "grey.png", "truth": truths[photo]}.get(column, folder / f"{column}{suffix}")
-            axes.imshow(square(mpl_image.imread(path)))
-            axes.set_axis_off()
-            if photo == PHOTOS[0]:
-                axes.set_title(column, fontsize=6.5, fontweight="normal", color=INK, loc="center", pad=3)
-        return jpeg(figure)
+
+    def place(column: str, photo: str) -> Path:
+        folder = root / "colorized" / truths[photo].name
+        return {"grey": folder / "grey.png", "truth": truths[photo]}.get(column, folder / f"{column}{suffix}")
+
+    return picture_grid(place, columns, PHOTOS)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ from rich.table import Table
 from chromalab.cli.options import ARROWS, wide_console
 from chromalab.compare.analysis.analyse import analyse
 from chromalab.compare.load import load_study
-from chromalab.compare.opening import open_study
-from chromalab.compare.records import PluginFact
+from chromalab.compare.opening import open_study, plugin_facts
 from chromalab.compare.run import run_study
 from chromalab.metrics.registry import METRICS, metric_facts
 from chromalab.report.page import write_report
@@ -46,8 +45,7 @@ def execute(
         runner: what runs it; in this process as a rule.
     """
     console = wide_console()
-    facts = [PluginFact(name=each.name, sha256=each.sha256, losses=list(each.losses)) for each in plugins]
-    study = open_study(config, out, runtime, plugins=facts)
+    study = open_study(config, out, runtime, plugins=plugin_facts(plugins))
     _tell_photos(console, study.record.data, study.folder.skipped_csv)
     runner(study, runtime)
     report(console, out)

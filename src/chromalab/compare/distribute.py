@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chromalab.compare.config import SAMPLES
-from chromalab.compare.opening import open_study
-from chromalab.compare.records import PluginFact, StudyRecord
+from chromalab.compare.opening import open_study, plugin_facts
+from chromalab.compare.records import StudyRecord
 from chromalab.compare.run import execute_run, missing_runs, score_bounds
 from chromalab.compare.study import StudyFolder
 from chromalab.core.errors import ChromalabError, UsageError
@@ -108,9 +108,7 @@ def execute_task(task: RunTask) -> RunFiles:
     node = platform.node()
     if task.version != __version__:
         raise UsageError(f"{node} has chromalab {__version__}, the sender {task.version}: install the same everywhere")
-    facts = [
-        PluginFact(name=each.name, sha256=each.sha256, losses=list(each.losses)) for each in load_plugins(task.plugins)
-    ]
+    facts = plugin_facts(load_plugins(task.plugins))
     shared = _is_shared(task)
     root = task.folder if shared else default_cache_dir() / "runs" / task.study_sha256[:16] / task.run_id
     study = open_study(task.config, root, task.runtime, plugins=facts)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chromalab.compare.config import StudyConfig
+    from chromalab.losses.plugins import PluginRecord
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ def open_study(
     if prior is not None and prior.record is not None:
         prior.record.save(folder.prior_json)
     return Study(record, photos, runs, config, folder, prior)
+
+
+def plugin_facts(plugins: Iterable[PluginRecord]) -> list[PluginFact]:
+    """Return what a study's record says of loaded plugins."""
+    return [PluginFact(name=each.name, sha256=each.sha256, losses=list(each.losses)) for each in plugins]
 
 
 def _used(plugins: Iterable[PluginFact], objectives: Iterable[ObjectiveRecord]) -> list[PluginFact]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.photo.odd_files import picture, save
+
 from .conftest import Chromalab
 
 if os.environ.get("CI") != "true":
@@ -80,6 +82,47 @@ def test_nodes_and_senders_may_die(chromalab: Chromalab, tmp_path: Path, monkeyp
         if path.name in {"model.safetensors", "metrics.csv", "train.csv"}:
             assert (there / path.relative_to(here)).read_bytes() == path.read_bytes(), path
     assert (there / "report" / "report.html").exists()
+
+
+def test_photos_are_colorized_and_judged(chromalab: Chromalab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    for number in range(20):
+        save(tmp_path / "photos" / f"{number:02}.png", picture(seed=number))
+    small: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80_000_000}
+    cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
+    try:
+        cluster.add_node(**small)
+        spread = ("--executor", "ray", "--address", str(cluster.address))
+        done = chromalab("colorize", tmp_path / "photos", "-o", f"{tmp_path}/there/", *spread)
+        assert done.code == 0, done.err
+        assert "20 colorized, 0 failed" in done.out
+        judged = chromalab(
+            "evaluate", tmp_path / "there", tmp_path / "photos", "--metrics", "mae,delta_e_2000,frechet_lite0",
+            "--json", tmp_path / "there.json", *spread,
+        )  # fmt: skip
+        assert judged.code == 0, judged.err
+    finally:
+        cluster.shutdown()
+    again = chromalab("colorize", tmp_path / "photos", "-o", f"{tmp_path}/there/")
+    assert "0 colorized, 20 done before" in again.out
+    assert chromalab("colorize", tmp_path / "photos", "-o", f"{tmp_path}/here/", "--workers", "2").code == 0
+    for path in (tmp_path / "here").glob("*.png"):
+        assert (tmp_path / "there" / path.name).read_bytes() == path.read_bytes()
+    assert chromalab(
+        "evaluate", tmp_path / "there", tmp_path / "photos", "--metrics", "mae,delta_e_2000,frechet_lite0",
+        "--json", tmp_path / "here.json",
+    ).code == 0  # fmt: skip
+    assert (tmp_path / "here.json").read_bytes() == (tmp_path / "there.json").read_bytes()
+
+
+def test_what_a_cluster_is_no_use_for(chromalab: Chromalab, tmp_path: Path) -> None:
+    photo = save(tmp_path / "photos" / "a.png", picture())
+    one = chromalab("colorize", photo, "-o", tmp_path / "b.png", "--executor", "ray")
+    assert one.code == 2
+    assert "one photo needs no cluster" in one.err
+    versions = chromalab("colorize", photo.parent, "-o", f"{tmp_path}/out/", "--samples", "2", "--executor", "ray")
+    assert versions.code == 2
+    assert "--samples works on this machine only" in versions.err
 
 
 def test_a_cluster_that_is_not_there(chromalab: Chromalab, tmp_path: Path) -> None:

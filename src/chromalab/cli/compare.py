@@ -85,7 +85,7 @@ def run(
 
     if not threads:
         runtime = runtime.model_copy(update={"threads": max(1, int(cpus_per_run))})
-    with ray_executor(address, cpus_per_run, gpus_per_run, retries) as cluster:
+    with ray_executor(address, cpus_per_run, gpus_per_run, retries, fresh_processes=True) as cluster:
         execute(study, out, runtime, plugins, runner=partial(run_study_with, cluster, plugins=plugin or []))
 
 

@@ -7,12 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chromalab.cli.options import ARROWS, Device, Threads, wide_console
+from chromalab.cli.options import (
+    ARROWS,
+    Address,
+    CpusPerTask,
+    Device,
+    ExecutorName,
+    GpusPerTask,
+    Retries,
+    Threads,
+    ray_executor,
+    wide_console,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from chromalab.core.executors.outcome import Executor
     from chromalab.evaluate.comparing import EvaluationSettings
     from chromalab.evaluate.records import ComparisonRecord, EvaluationRecord, MetricSummary
     from chromalab.evaluate.score_table import Comparison
@@ -80,6 +92,11 @@ def evaluate(
     ] = None,
     device: Device = "auto",
     threads: Threads = 0,
+    executor: ExecutorName = "local",
+    address: Address = None,
+    cpus_per_task: CpusPerTask = 1,
+    gpus_per_task: GpusPerTask = 0,
+    retries: Retries = 2,
 ) -> None:
     """Measure predictions against the true photographs of the same names, or what can be known without them.
 
@@ -109,7 +126,11 @@ def evaluate(
         threads=threads,
         state=out / "state" if out is not None else None,
     )
-    comparison, record = _measure(folders, settings)
+    if executor == "local":
+        comparison, record = _measure(folders, settings)
+    else:
+        with ray_executor(address, cpus_per_task, gpus_per_task, retries) as cluster:
+            comparison, record = _measure(folders, settings, cluster)
     _write(comparison, record, json_file, csv_file, latex_file, out)
     console = Console(soft_wrap=True, highlight=False)
     for caveat in folders.caveats:
@@ -185,15 +206,19 @@ def _named(text: str) -> tuple[str, Path]:
     return name, Path(folder)
 
 
-def _measure(folders: _Folders, settings: EvaluationSettings) -> tuple[Comparison, EvaluationRecord | ComparisonRecord]:
+def _measure(
+    folders: _Folders, settings: EvaluationSettings, executor: Executor | None = None
+) -> tuple[Comparison, EvaluationRecord | ComparisonRecord]:
     from chromalab.evaluate.comparing import compare_folders
     from chromalab.evaluate.folders import evaluate_folders
 
     if folders.several:
-        comparison = compare_folders(folders.methods, target=folders.target, grey=folders.grey, settings=settings)
+        comparison = compare_folders(
+            folders.methods, target=folders.target, grey=folders.grey, settings=settings, executor=executor
+        )
         return comparison, comparison.record
     (preds,) = folders.methods.values()
-    evaluation = evaluate_folders(preds, folders.target, grey=folders.grey, settings=settings)
+    evaluation = evaluate_folders(preds, folders.target, grey=folders.grey, settings=settings, executor=executor)
     return evaluation.comparison, evaluation.record
 
 

@@ -40,7 +40,7 @@ Plugin = Annotated[
 ]
 
 
-ExecutorName = Annotated[Literal["local", "ray"], typer.Option(help="local: one run after the other, here.")]
+ExecutorName = Annotated[Literal["local", "ray"], typer.Option(help="local: on this machine; ray: over a cluster.")]
 Address = Annotated[
     str | None,
     typer.Option(
@@ -48,13 +48,15 @@ Address = Annotated[
     ),
 ]
 CpusPerTask = Annotated[
-    float, typer.Option(min=0.1, help="Ray: processors for each run; its threads, too, unless --threads says.")
+    float, typer.Option(min=0.1, help="Ray: processors for each task; its threads, too, unless --threads says.")
 ]
-GpusPerTask = Annotated[float, typer.Option(min=0, help="Ray: GPUs for each run; 0.5 lets two share one.")]
-Retries = Annotated[int, typer.Option(min=0, help="Ray: how often a run is tried again whose node died.")]
+GpusPerTask = Annotated[float, typer.Option(min=0, help="Ray: GPUs for each task; 0.5 lets two share one.")]
+Retries = Annotated[int, typer.Option(min=0, help="Ray: how often a task is tried again whose node died.")]
 
 
-def ray_executor(address: str | None, cpus: float, gpus: float, retries: int) -> RayExecutor:
+def ray_executor(
+    address: str | None, cpus: float, gpus: float, retries: int, *, fresh_processes: bool = False
+) -> RayExecutor:
     """Return an executor on a Ray cluster.
 
     Raises:
@@ -62,7 +64,7 @@ def ray_executor(address: str | None, cpus: float, gpus: float, retries: int) ->
     """
     from chromalab.core.executors.ray import RayExecutor, Resources
 
-    return RayExecutor(Resources(cpus, gpus, retries), address)
+    return RayExecutor(Resources(cpus, gpus, retries), address, fresh_processes=fresh_processes)
 
 
 def runtime_settings(device: str, threads: int, *, sample_every: int = 0, devices: int = 1) -> RuntimeSettings:

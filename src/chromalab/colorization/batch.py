@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +22,7 @@ from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.saving import TEMPORARY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     import numpy as np
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.plan import Item, Plan
     from chromalab.colorization.small import SmallColors
-    from chromalab.core.progress import Advance
 
 _REASONS = {
     "foreign": "the output exists, and is not of this batch: --overwrite, or another folder",
@@ -121,11 +121,21 @@ class Batch:
     look: Callable[[Item, Colorized, SmallColors], None] | None = field(default=None, compare=False)
 
 
-def run_batch(engine: Engine, plan: Plan, batch: Batch) -> Summary:
+Each = Callable[[Sequence["Item"], str], Iterator[tuple["Item", PhotoLine]]]
+"""Colorizes photos somewhere else: given them and the hash of the settings, it gives each with its line when done."""
+
+
+def run_batch(engine: Engine, plan: Plan, batch: Batch, *, each: Each | None = None) -> Summary:
     """Colorize every photo of a plan that is not done.
 
     A photo that can't be colorized is named with its reason, and the others go on. Where the disk is full nothing goes
     on, and the same command finishes the work later.
+
+    Args:
+        engine: the model.
+        plan: photos and outputs.
+        batch: how photos become files.
+        each: what colorizes the photos of a folder; threads of this process where it is None.
 
     Raises:
         UsageError: the model does not do what its record says, or another process uses the folder.
@@ -143,9 +153,12 @@ def run_batch(engine: Engine, plan: Plan, batch: Batch) -> Summary:
         def work(item: Item) -> PhotoLine:
             return _attempt(engine, item, batch, journal, settings)
 
+        found = _side_by_side(work, waiting, batch.workers) if each is None else each(waiting, settings)
         with progress("colorizing", len(plan.items), done=len(plan.items) - len(waiting)) as advance:
-            for item, line in _side_by_side(work, waiting, batch.workers, advance):
+            for item, line in found:
                 lines[item.name] = line
+                advance()
+        journal.take_parts()
     done = [line for line in lines.values() if line is not None]
     return Summary(model=engine.spec.name, model_sha256=engine.file.sha256, photos=done)
 
@@ -180,15 +193,16 @@ def _one(engine: Engine, item: Item, batch: Batch) -> Summary:
 
 def _known(journal: Journal, item: Item, state: str, batch: Batch) -> PhotoLine | None:
     """Return the line of a photo for which nothing is to be done, or None."""
-    if state == "done":
-        return _line(journal.result(item), "resumed")
+    if state == "done":  # a node wrote down its own paths
+        names = {"source": str(item.source), "output": str(item.output)}
+        return _line(journal.result(item), "resumed").model_copy(update=names)
     if state == "new" or batch.overwrite:
         return None
     return PhotoLine(source=str(item.source), output=str(item.output), status="failed", reason=_REASONS[state])
 
 
 def _side_by_side(
-    work: Callable[[Item], PhotoLine], items: Sequence[Item], workers: int, advance: Advance
+    work: Callable[[Item], PhotoLine], items: Sequence[Item], workers: int
 ) -> Iterator[tuple[Item, PhotoLine]]:
     """Do the items with several threads, at most a few ahead, and give each with its line as it is done."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="colorize")
@@ -197,19 +211,25 @@ def _side_by_side(
         for item in items:
             running[pool.submit(work, item)] = item
             if len(running) >= 2 * workers:
-                yield from _finished(running, advance)
+                yield from _finished(running)
         while running:
-            yield from _finished(running, advance)
+            yield from _finished(running)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _finished(running: dict[Future[PhotoLine], Item], advance: Advance) -> Iterable[tuple[Item, PhotoLine]]:
+def _finished(running: dict[Future[PhotoLine], Item]) -> Iterable[tuple[Item, PhotoLine]]:
     done, _ = wait(running, return_when=FIRST_COMPLETED)
     for future in done:
         item = running.pop(future)
         yield item, future.result()
-        advance()
+
+
+def work_through(engine: Engine, item: Item, batch: Batch, journal: Journal, settings: str) -> PhotoLine:
+    """Colorize one photo, if the journal does not say that it was done."""
+    if journal.state(item, settings) == "done":
+        return _line(journal.result(item), "done")
+    return _attempt(engine, item, batch, journal, settings)
 
 
 def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, settings: str) -> PhotoLine:

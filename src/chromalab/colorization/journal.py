@@ -7,6 +7,7 @@ photo is to be done again. A last line that was cut off is ignored.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from chromalab.colorization.plan import Item
 
 JOURNAL = "journal.jsonl"
+PARTS = "parts"
+"""The folder beside it with the journals of other machines' parts of the batch."""
 
 Identity = tuple[int, int]
 """Size in bytes and time of the last change in nanoseconds: what tells a file from its later versions."""
@@ -84,6 +87,14 @@ class Journal:
             os.fsync(self._file.fileno())
         self._lines[line.name] = line
 
+    def take_parts(self) -> None:
+        """Take over what the journals of parts say; nobody may be writing into them any more."""
+        for path in _parts(self.folder):
+            with path.open("rb") as file:
+                for line in _read(file)[0].values():
+                    self.write(line)
+            path.unlink()
+
 
 @contextmanager
 def open_journal(folder: Path) -> Iterator[Journal]:
@@ -102,7 +113,42 @@ def open_journal(folder: Path) -> Iterator[Journal]:
         file.seek(0)
         lines, end = _read(file)
         file.truncate(end)  # a line that was cut off must not run into the next one
+        journal = Journal(folder, file, lines)
+        journal.take_parts()  # of a sender that was killed
+        yield journal
+
+
+@contextmanager
+def open_part(folder: Path, name: str) -> Iterator[Journal]:
+    """Open the journal of a part of a batch; only one process at a time has this part.
+
+    Args:
+        folder: the output folder.
+        name: what no other part is called.
+
+    Raises:
+        OutputError: the folder can't be written.
+    """
+    path = make_folder(folder / KEPT / PARTS) / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.jsonl"
+    with explain_write_errors(path):
+        file = path.open("a+b")
+    with file:
+        file.seek(0)
+        lines, end = _read(file)
+        file.truncate(end)
         yield Journal(folder, file, lines)
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted((folder / KEPT / PARTS).glob("*.jsonl"))
+
+
+def _lines_of_parts(folder: Path) -> dict[str, Line]:
+    lines: dict[str, Line] = {}
+    for path in _parts(folder):
+        with path.open("rb") as file:
+            lines |= _read(file)[0]
+    return lines
 
 
 def _read(file: IO[bytes]) -> tuple[dict[str, Line], int]:
@@ -123,10 +169,11 @@ def _read(file: IO[bytes]) -> tuple[dict[str, Line], int]:
 def read_lines(folder: Path) -> dict[str, Line]:
     """Return the lines of an output folder without holding it, for a look ahead."""
     path = folder / KEPT / JOURNAL
-    if not path.is_file():
-        return {}
-    with path.open("rb") as file:
-        return _read(file)[0]
+    lines: dict[str, Line] = {}
+    if path.is_file():
+        with path.open("rb") as file:
+            lines = _read(file)[0]
+    return lines | _lines_of_parts(folder)
 
 
 def _lock(file: IO[bytes], folder: Path) -> None:

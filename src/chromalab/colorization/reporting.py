@@ -24,11 +24,12 @@ from chromalab.photo.arrays import encode_jpeg, resize_plane
 from chromalab.photo.resizing import target_size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from chromalab.colorization.batch import Batch
+    from chromalab.colorization.batch import Batch, Each
     from chromalab.colorization.colorizer import Colorized
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.options import Options
@@ -56,7 +57,7 @@ class Look(Record):
     audit: Audit
 
 
-def run_with_report(engine: Engine, plan: Plan, batch: Batch) -> Summary:
+def run_with_report(engine: Engine, plan: Plan, batch: Batch, *, each: Each | None = None) -> Summary:
     """Colorize as `run_batch` does, and write OUT/report: index.html, report.json, audit.csv and thumbnails.
 
     Raises:
@@ -66,14 +67,19 @@ def run_with_report(engine: Engine, plan: Plan, batch: Batch) -> Summary:
     if plan.folder is None:
         raise UsageError("--report belongs to an output folder: give DIR/ as the output")
     folder = plan.folder
+    summary = run_batch(engine, plan, replace(batch, look=keep_looks(engine, folder, batch)), each=each)
+    looks = [found for item in plan.items if (found := _kept(folder, item)) is not None]
+    write_report(folder, summary, looks)
+    return summary
+
+
+def keep_looks(engine: Engine, folder: Path, batch: Batch) -> Callable[[Item, Colorized, SmallColors], None]:
+    """Return what a batch is to tell of every photo that was done, so that the report can be drawn."""
 
     def look(item: Item, result: Colorized, small: SmallColors) -> None:  # noqa: ARG001 - the batch tells it
         _keep(engine, folder, item, small, batch.job.options)
 
-    summary = run_batch(engine, plan, replace(batch, look=look))
-    looks = [found for item in plan.items if (found := _kept(folder, item)) is not None]
-    write_report(folder, summary, looks)
-    return summary
+    return look
 
 
 def _keep(engine: Engine, folder: Path, item: Item, small: SmallColors, options: Options) -> None:

@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
+from chromalab.core.hashing import sha256_file
 from chromalab.core.progress import progress
 from chromalab.evaluate.differences import paired_differences
+from chromalab.evaluate.distribute import judge_with
+from chromalab.evaluate.judging import JudgeFacts
 from chromalab.evaluate.labels import read_labels
 from chromalab.evaluate.pairing import GREY, TARGET, Matching, PhotoFiles, all_files, match_folders
 from chromalab.evaluate.protocols import PROTOCOL, Protocol, find_protocol
 from chromalab.evaluate.real_set import RealSet
 from chromalab.evaluate.records import ComparisonRecord, MethodRecord
 from chromalab.evaluate.score_table import Comparison
-from chromalab.evaluate.scoring import BOUNDS, GREY_BOUND, TRUTH_BOUND, Judge
+from chromalab.evaluate.scoring import BOUNDS, GREY_BOUND, TRUTH_BOUND
 from chromalab.evaluate.store import ScoreStore
 from chromalab.evaluate.summary import summarise
 from chromalab.functional.threads import one_torch_thread
 from chromalab.metrics.feature_sets import compare_sets
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.registry import METRICS
-from chromalab.metrics.scorer import PhotoScorer
-from chromalab.metrics.semantic import own_classifier
 from chromalab.photo.reading import decoder_version
-from chromalab.training.hardware import choose_device, physical_cores
+from chromalab.training.hardware import physical_cores
 from chromalab.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from chromalab.core.executors.outcome import Executor
     from chromalab.evaluate.score_table import ScoreTable
+    from chromalab.evaluate.scoring import Judge
     from chromalab.metrics.facts import Reference, SetValue
+    from chromalab.metrics.scorer import PhotoScorer
 
 NOT_ASKED = "not asked for"
 _LIBRARIES = ("torch", "kornia", "numpy", "scipy", "scikit-image")
@@ -75,6 +79,7 @@ class _Plan:
     """Everything that is settled before the first photo is read."""
 
     settings: EvaluationSettings
+    facts: JudgeFacts
     methods: Mapping[str, Path]
     target: Path | None
     grey: Path | None
@@ -100,6 +105,7 @@ def compare_folders(
     target: Path | None = None,
     grey: Path | None = None,
     settings: EvaluationSettings | None = None,
+    executor: Executor | None = None,
 ) -> Comparison:
     """Judge the predictions of every method by the photographs of the same names.
 
@@ -110,8 +116,10 @@ def compare_folders(
         target: folder of the true photographs. Without it only what needs no truth is measured.
         grey: folder of the grey photographs that were colorized.
         settings: what else is asked for.
+        executor: who judges the photos, as a cluster; this process where it is None.
 
     Raises:
+        ChromalabError: a part of the photos could not be judged by the executor.
         UsageError: a folder or a name is wrong, no names match, no photo or no metric can be judged, or the device is
             missing.
         UnknownNameError: a metric's or protocol's name is unknown.
@@ -119,7 +127,7 @@ def compare_folders(
     """
     plan = _plan(methods, target, grey, settings or EvaluationSettings())
     with one_torch_thread():
-        store = _judge_all(plan)
+        store = _judge_all(plan, executor)
         if not store.photos:
             first = (*store.skipped, *plan.matching.left_out)[0]
             raise UsageError(f"no photo could be judged; the first, {first.name}: {first.reason}")
@@ -136,25 +144,24 @@ def _plan(methods: Mapping[str, Path], target: Path | None, grey: Path | None, s
     labels = read_labels(settings.labels, [photo.name for photo in matching.photos]) if settings.labels else None
     if settings.video:
         _check_frames(matching.photos)
-    own = [own_classifier(settings.classifier)] if settings.classifier else []
-    scorer = PhotoScorer(
-        settings.metrics,
-        device=choose_device(settings.device),
-        references=_references(target, grey, settings),
-        variants=(*protocol.variants, *own),
-    )
+    metrics = tuple(settings.metrics) if settings.metrics is not None else None
+    references = frozenset(_references(target, grey, settings))
+    facts = JudgeFacts(protocol.name, metrics, references, settings.classifier, bounds, settings.device)
+    judge = replace(facts.judge(), labels=labels)
+    scorer = judge.scorer
     if not scorer.metrics:
         raise UsageError("; ".join(scorer.unavailable.values()) or "no metric was asked for: name at least one")
     return _Plan(
         settings,
+        facts,
         methods,
         target,
         grey,
         matching,
         protocol,
-        Judge(scorer, protocol, bounds, labels),
+        judge,
         RealSet(settings.real) if settings.real and target is None else None,
-        {"classifier": own[0].source.rpartition(" ")[2]} if own else {},
+        {"classifier": sha256_file(settings.classifier)} if settings.classifier else {},
     )
 
 
@@ -189,7 +196,7 @@ def _references(target: Path | None, grey: Path | None, settings: EvaluationSett
     return found
 
 
-def _judge_all(plan: _Plan) -> ScoreStore:
+def _judge_all(plan: _Plan, executor: Executor | None) -> ScoreStore:
     columns = [name for name, metric in plan.scorer.metrics.items() if isinstance(metric, PhotoMetric)]
     has_target = plan.target is not None
     truths = [name for name in columns if has_target and METRICS[name].direction == "closer"]
@@ -204,9 +211,12 @@ def _judge_all(plan: _Plan) -> ScoreStore:
     )
     left = [photo for photo in plan.matching.photos if photo.name not in store.done]
     done = len(plan.matching.photos) - len(left)
-    workers = plan.settings.threads or physical_cores()
+    if executor is None:
+        outcomes = plan.judge.judge_photos(left, workers=plan.settings.threads or physical_cores())
+    else:
+        outcomes = judge_with(executor, plan.facts, plan.judge, left)
     with progress("evaluate", len(plan.matching.photos), done=done) as advance:
-        for outcome in plan.judge.judge_photos(left, workers=workers):
+        for outcome in outcomes:
             store.add(outcome)
             advance(len(getattr(outcome, "photos", (None,))))
     return store

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from chromalab.core.executors.outcome import Executor
     from chromalab.evaluate.score_table import Comparison, ScoreTable
 
 METHOD = "predictions"
@@ -36,6 +37,7 @@ def evaluate_folders(
     *,
     grey: Path | None = None,
     settings: EvaluationSettings | None = None,
+    executor: Executor | None = None,
     metrics: Sequence[str] | None = None,
     device: str = "auto",
     threads: int = 0,
@@ -47,6 +49,7 @@ def evaluate_folders(
         targets: folder of true photographs, matched by relative path without suffix.
         grey: folder of the grey photographs that were colorized; one of the two is needed.
         settings: what else is asked for, instead of what follows.
+        executor: who judges the photos, as a cluster; this process where it is None.
         metrics: registry names, all where it is left out.
         device: `cpu`, `cuda` or `auto`.
         threads: CPU threads, which decides how fast it goes but nothing of the result; 0 takes the physical cores.
@@ -59,7 +62,7 @@ def evaluate_folders(
         UnknownNameError: a metric's or protocol's name is unknown.
     """
     asked = settings or EvaluationSettings(metrics=metrics, device=device, threads=threads, bounds=False)
-    comparison = compare_folders({METHOD: preds}, target=targets, grey=grey, settings=asked)
+    comparison = compare_folders({METHOD: preds}, target=targets, grey=grey, settings=asked, executor=executor)
     return Evaluation(_record(comparison), comparison)
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BATCH_PIXELS = 2**18
 """Photos of one size are judged together up to this many pixels; more makes nothing faster on a CPU."""
 
+PART = 64
+"""Photos of a part, the unit in which work is given away."""
+
 MAX_PIXELS = 12_000_000
 """Above this a photo is left out: what the networks see of one pair would take more than about 10 GB of memory."""
 
@@ -118,9 +121,15 @@ def _size_fault(pictures: Mapping[str, Photo], reference: str, protocol: Protoco
 
 
 def batches_of_one_size(photos: Iterable[PhotoPixels | SkippedPair]) -> Iterator[list[PhotoPixels] | SkippedPair]:
-    """Put neighbours of one size together, in their order, up to `BATCH_PIXELS`; what was skipped passes through."""
+    """Put neighbours of one size together, in their order, up to `BATCH_PIXELS`; what was skipped passes through.
+
+    A batch ends with every `PART` photos: a part of the photos gives the same batches wherever it is judged.
+    """
     batch: list[PhotoPixels] = []
-    for photo in photos:
+    for place, photo in enumerate(photos):
+        if batch and place % PART == 0:
+            yield batch
+            batch = []
         if isinstance(photo, SkippedPair):
             yield photo
             continue

@@ -54,13 +54,15 @@ class RayExecutor:
         resources: what one task holds.
         address: `HOST:PORT` of the cluster's head, `ray://HOST:PORT` from outside, `auto` for the cluster that this
             machine belongs to; None starts Ray on this machine alone.
+        fresh_processes: every task has a process of its own: what it loads and sets, as threads, ends with it.
 
     Raises:
         UsageError: there is no cluster, or none of its nodes has what one task holds.
     """
 
-    def __init__(self, resources: Resources, address: str | None = None) -> None:
+    def __init__(self, resources: Resources, address: str | None = None, *, fresh_processes: bool = False) -> None:
         self._resources = resources
+        self._calls = 1 if fresh_processes else 0  # of a process; 0 is no limit
         environment = {"env_vars": {name: os.environ[name] for name in _CARRIED if name in os.environ}}
         try:
             _knock(address)
@@ -92,8 +94,7 @@ class RayExecutor:
 
     def each(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[Outcome[R]]:
         """Give the outcome of every task, in the order in which they end; see `Executor`."""
-        # A worker process serves one task: what it has loaded and set, as threads, ends with it.
-        remote = ray.remote(max_calls=1)(_call).options(
+        remote = ray.remote(max_calls=self._calls)(_call).options(
             num_cpus=self._resources.cpus, num_gpus=self._resources.gpus, max_retries=self._resources.retries
         )
         waiting = {remote.remote(function, task): index for index, task in enumerate(tasks)}

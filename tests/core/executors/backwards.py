@@ -1,0 +1,36 @@
+"""An executor for tests: it does the last task first, and sends everything through pickle, as a cluster does."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chromalab.core.errors import ChromalabError
+from chromalab.core.executors.outcome import Failure, Outcome, R, T
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+
+@dataclass(frozen=True)
+class Backwards:
+    """Does tasks from the last to the first.
+
+    Attributes:
+        dying: tasks whose node dies.
+    """
+
+    dying: Collection[int] = ()
+
+    def each(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[Outcome[R]]:
+        """Give the outcome of every task; see `Executor`."""
+        for index in reversed(range(len(tasks))):
+            if index in self.dying:
+                yield Outcome(index, None, Failure("its node or process died"))
+                continue
+            try:
+                result = pickle.loads(pickle.dumps(function))(pickle.loads(pickle.dumps(tasks[index])))  # noqa: S301
+                yield Outcome(index, pickle.loads(pickle.dumps(result)))  # noqa: S301
+            except ChromalabError as error:
+                yield Outcome(index, None, Failure(str(error), error.exit_code))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,9 @@ from chromalab.metrics.registry import METRICS
 from chromalab.report.forest import draw_all, forests
 from chromalab.report.numbers import ARROWS
 from chromalab.report.style import INK, MUTED, canvas, finish, horizontal_rules, objective_styles
-from docs.objective import MAIN, SHOWN, looks
+from docs.exploration import MAIN
+from docs.models import SATURATION
+from docs.objective import SHOWN, looks
 from docs.results import RESULTS, Results
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ def drawings() -> dict[str, str]:
         "objective_forest": forest_figure(results),
         "objective_tradeoff": tradeoff_figure(results),
         "objective_learning": learning_figure(results),
+        "models_saturation": saturation_figure(),
     }
 
 
@@ -90,6 +94,27 @@ def _tradeoff(axes: Axes, results: Results, metric: str, styles: dict[str, Objec
     axes.set_xlabel("mean chroma, % of the photographs'")
     axes.set_title(f"{METRICS[metric].label} {ARROWS[METRICS[metric].direction]}")
     horizontal_rules(axes)
+
+
+def saturation_figure() -> str:
+    """Draw colorfulness against error for every shipped model at several saturations."""
+    record = json.loads(SATURATION.read_text(encoding="utf-8"))
+    styles = objective_styles(list(record["models"]))
+    with canvas(7.2, 3.1) as figure:
+        for place, metric in enumerate(ERRORS):
+            axes = figure.add_subplot(1, len(ERRORS), place + 1)
+            for name, curve in record["models"].items():
+                shares = 100 * np.array(curve["colorfulness"]) / record["truth"]["colorfulness"]
+                axes.plot(shares, curve[metric], "-", color=styles[name].color, linewidth=1)
+                own = curve["saturations"].index(1.0)
+                axes.plot(shares[own], curve[metric][own], styles[name].marker, color=styles[name].color, markersize=5)
+            axes.axvline(100, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
+            axes.set_xlim(left=0)
+            axes.set_xlabel("mean colorfulness, % of the photographs'")
+            axes.set_title(f"{METRICS[metric].label} {ARROWS[METRICS[metric].direction]}")
+            horizontal_rules(axes)
+        _legend(figure, styles, lines=True)
+        return finish(figure, "models_saturation", "Colorfulness against error at several saturations.").svg
 
 
 def learning_figure(results: Results) -> str:

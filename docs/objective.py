@@ -11,6 +11,7 @@ from chromalab.compare.load import load_study
 from chromalab.core.errors import UsageError
 from chromalab.metrics.registry import METRICS, metric_facts
 from chromalab.report.headline import headline
+from docs.exploration import MAIN, STUDIES, exploration, turned
 from docs.markdown import page, table
 from docs.results import RESULTS, Results, study_tables
 
@@ -19,17 +20,18 @@ if TYPE_CHECKING:
 
     from chromalab.compare.records import Analysis, DifferenceRow
 
-MAIN = "objective/lab"
 SHOWN = (
     "psnr", "ssim", "delta_e_2000", "lpips_alex", "lpips_squeeze", "perceptual_lite0", "color_perceptual",
     "colorfulness_difference", "frechet_lite0",
 )  # fmt: skip
 """Metrics with a better side that figures and tables of the page show."""
 
+JUDGES = ("lpips_squeeze", "lpips_alex", "color_perceptual")
+
 RERUN = f"""
 ```sh
 chromalab compare run results/{MAIN}/study.yaml --data PHOTOS --test EVAL --test samples \\
-    --out results/{MAIN}
+    --out results/{MAIN}      # and so for results/objective/{{{",".join(STUDIES)}}}
 make results      # every table and figure of this page, from the records
 ```
 
@@ -75,6 +77,7 @@ def objective_page() -> str:
         *(
             "## The answer",
             f"**{told.answer}** " + " ".join(told.reasons),
+            _order_changes(),
             "\n".join(f"- {limit}" for limit in told.limits),
         ),
         *("## What it says", "\n".join(f"- {line}" for line in _reading(results))),
@@ -86,10 +89,28 @@ def objective_page() -> str:
         *("## Differences", FOREST, "![Forest plots of paired differences](../images/objective_forest.svg)"),
         *("## Vivid or right", TRADE, "![Chroma against error, a mark for each run](../images/objective_tradeoff.svg)"),
         *("## Does the order change on the way?", *_learning()),
+        *("## And otherwise? Spaces, networks, rates, photographs, lengths (exploratory)", *exploration()),
         *("## Claims, and all numbers", *study_tables(results)),
         *("## Run it again", RERUN),
     )
     return page("Does the objective matter?", results.lead, "\n\n".join(parts))
+
+
+def _order_changes() -> str:
+    """Say in the headline whether the order of objectives depends on how they are trained."""
+    found = looks()
+    moved = [METRICS[name].label for name in SHOWN if len({tuple(order(look.analysis, name)) for look in found}) > 1]
+    changed = turned("l2", "perceptual")
+    return (
+        f"**The order of objectives depends on the training.** On the way from {found[0].pictures:,} to "
+        f"{found[-1].pictures:,} crops the order of the means changed under {len(moved)} of {len(SHOWN)} metrics; with "
+        "another colour space, network, learning rate, number of photographs or length (one seed each), LPIPS and L2 "
+        + (
+            f"change places somewhere under {_listed([METRICS[name].label for name in changed])}."
+            if changed
+            else "change places under none."
+        )
+    )
 
 
 def _reading(results: Results) -> Iterator[str]:
@@ -100,6 +121,13 @@ def _reading(results: Results) -> Iterator[str]:
         f"({_gap(results, 'lpips_alex', 'l2', 'perceptual')}), the perceptual colour distance before L2 "
         f"({_gap(results, 'color_perceptual', 'l2', 'perceptual')}). SSIM puts it behind both "
         f"({_gap(results, 'ssim', 'l2', 'perceptual')} for L2). PSNR and CIEDE2000 tell none of the three apart."
+    )
+    yield (
+        "**The judge that it was trained on (C6).** LPIPS's lead over L2, in percent of the span from the grey "
+        "baseline to the best objective: "
+        + _listed([f"{_lead(results, name, 'l2', 'perceptual')} for {METRICS[name].label}" for name in JUDGES])
+        + ". LPIPS-Squeeze is what it was trained on; LPIPS-Alex shares form and human data with it, and perceptual "
+        "colour looks through the network that every encoder started from. No judge is wholly independent."
     )
     yield (
         "**C2 holds for half of it.** L2 with a Wasserstein critic is more colourful than L1, L2 and LPIPS "
@@ -136,6 +164,16 @@ def _gap(results: Results, metric: str, first: str, second: str) -> str:
         return "no value"
     certain = "" if row.winner else ", not certain"
     return f"{-row.mean:+.3g} [{-row.ci_high:.3g}, {-row.ci_low:.3g}]{certain}"
+
+
+def _lead(results: Results, metric: str, first: str, second: str) -> str:
+    """Return how far `second` is before `first`, in percent of the span."""
+    row = next(r for r in results.analysis.differences if (r.metric, r.first, r.second) == (metric, first, second))
+    if row.mean is None or row.ci_low is None or row.ci_high is None or not row.span:
+        return "no value"
+    sign = -1 if METRICS[metric].direction == "higher" else 1
+    low, high = sorted(sign * 100 * end / row.span for end in (row.ci_low, row.ci_high))
+    return f"{sign * 100 * row.mean / row.span:.0f}% [{low:.0f}, {high:.0f}]"
 
 
 def _seeds(results: Results, metric: str, objective: str) -> str:

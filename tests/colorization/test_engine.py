@@ -11,7 +11,7 @@ from skimage.color import rgb2lab
 
 from chromalab.colorization.engine import Engine
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.weights.colorizers import SizeSpec, find_colorizer
+from chromalab.weights.colorizers import SizeSpec, find_colorizer, shipped_models
 from tests.colorization.models import constant_ab, write_model
 
 if TYPE_CHECKING:
@@ -97,12 +97,13 @@ def test_sizes() -> None:
     assert spec.size(100, 10000) == (144, 432)
 
 
-def test_the_shipped_model() -> None:
-    shipped = Engine(find_colorizer())
+@pytest.mark.parametrize("name", shipped_models())
+def test_the_shipped_models(name: str) -> None:
+    shipped = Engine(find_colorizer(name))
     predicted = shipped.predict(LEVELS)
-    assert shipped.gives_bins
-    assert predicted.logits is not None
-    assert predicted.logits.shape[0] == 313
+    assert shipped.gives_bins == (predicted.logits is not None)
+    if predicted.logits is not None:
+        assert predicted.logits.shape[0] == 313
     assert np.abs(predicted.ab).max() < 110
     again = shipped.predict(LEVELS)
     assert np.array_equal(predicted.ab, again.ab)

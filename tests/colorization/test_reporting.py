@@ -19,7 +19,7 @@ from chromalab.colorization.reporting import measure_stability, run_with_report
 from chromalab.colorization.small import small_colors
 from chromalab.colorization.versions import uncertainty_map, write_versions
 from chromalab.core.errors import UsageError
-from chromalab.weights.colorizers import find_colorizer
+from chromalab.weights.colorizers import default_model, find_colorizer
 from tests.colorization.models import constant_ab
 from tests.photo.odd_files import picture, save
 
@@ -31,7 +31,7 @@ BATCH = Batch(Job(Options()))
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine(find_colorizer())
+    return Engine(find_colorizer(default_model(versions=True)))
 
 
 @pytest.fixture

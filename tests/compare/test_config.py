@@ -10,6 +10,7 @@ from chromalab.compare.plan import plan_runs
 from chromalab.compare.smoke import smoke
 from chromalab.core.errors import ConfigError, UnknownNameError
 from chromalab.weights.adding import add_weights
+from chromalab.weights.colorizers import DEFAULT_MODEL
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -27,8 +28,8 @@ def study(**changes: object) -> StudyConfig:
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_presets_open_with_their_command_and_time(path: Path) -> None:
     config = load_config(path)
-    assert config.name == path.stem
-    if path.stem in {"quick", "photos", "chapter"}:
+    assert config.name == path.stem.replace("-", "_")
+    if path.stem in {"quick", "quick-from-imagenet", "photos", "chapter"}:
         assert list(config.objectives) == ["l1", "l2", "perceptual", "wgan_l2", "wgan_perceptual"]
     head = path.read_text().split("name:")[0]
     assert f"configs/{path.name} " in head
@@ -41,6 +42,17 @@ def test_the_quick_preset_is_the_samples_and_needs_no_added_weights() -> None:
     objectives = resolve_objectives(config)
     assert len(plan_runs(config, objectives)) == 10
     assert {objective.perceptual for objective in objectives} == {None, "perceptual_lite0"}
+
+
+def test_the_quick_presets_differ_in_their_start_and_rate_alone() -> None:
+    shipped, imagenet = (load_config(CONFIGS / f"{name}.yaml") for name in ("quick", "quick-from-imagenet"))
+    assert shipped.training.network.start == DEFAULT_MODEL
+    assert imagenet.training.network.start is None
+    words = {"name", "title", "note", "training"}
+    assert shipped.model_dump(exclude=words) == imagenet.model_dump(exclude=words)
+    network = imagenet.training.network.model_copy(update={"start": DEFAULT_MODEL})
+    optimizer = imagenet.training.optimizer.model_copy(update={"learning_rate": 1e-4})
+    assert shipped.training == imagenet.training.model_copy(update={"network": network, "optimizer": optimizer})
 
 
 def test_the_chapters_numbers_are_its_own() -> None:

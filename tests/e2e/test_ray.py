@@ -93,7 +93,7 @@ def test_photos_are_colorized_and_judged(chromalab: Chromalab, tmp_path: Path, m
     try:
         cluster.add_node(**small)
         spread = ("--executor", "ray", "--address", str(cluster.address))
-        done = chromalab("colorize", tmp_path / "photos", "-o", f"{tmp_path}/there/", *spread)
+        done = chromalab("colorize", tmp_path / "photos", "-o", f"{tmp_path}/there/", "--report", *spread)
         assert done.code == 0, done.err
         assert "20 colorized, 0 failed" in done.out
         judged = chromalab(

@@ -44,6 +44,14 @@ def test_what_has_no_partner_is_listed(tmp_path: Path) -> None:
     assert matching.unmatched_targets == ("here.jpg", "there.jpg")
 
 
+def test_the_report_of_colorized_photos_is_no_prediction(tmp_path: Path) -> None:
+    preds = touch(tmp_path / "preds", "a.png", "report/thumbs/a.before.jpg")
+    targets = touch(tmp_path / "targets", "a.jpg")
+    assert pair(preds, targets).unmatched["m"] == ("report/thumbs/a.before.jpg",)
+    touch(preds, ".chromalab/journal.jsonl")
+    assert pair(preds, targets).unmatched["m"] == ()
+
+
 def test_two_files_of_one_name_are_ambiguous(tmp_path: Path) -> None:
     preds = touch(tmp_path / "preds", "a.png", "a.jpg", "b.png")
     targets = touch(tmp_path / "targets", "a.jpg", "b.jpg", "b.png")

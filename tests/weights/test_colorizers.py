@@ -8,7 +8,14 @@ import pytest
 
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.hashing import sha256_file
-from chromalab.weights.colorizers import DEFAULT_MODEL, SHIPPED, ColorizerSpec, find_colorizer, shipped_models
+from chromalab.weights.colorizers import (
+    DEFAULT_MODEL,
+    SHIPPED,
+    ColorizerSpec,
+    default_model,
+    find_colorizer,
+    shipped_models,
+)
 from chromalab.weights.errors import DamagedWeightsError
 from tests.colorization.models import constant_ab
 
@@ -32,6 +39,11 @@ def test_the_default_is_shipped_and_first() -> None:
     assert shipped_models()[0] == DEFAULT_MODEL
     assert find_colorizer().spec.name == DEFAULT_MODEL
     assert {path.stem for path in SHIPPED.glob("*.onnx")} == set(shipped_models())
+
+
+def test_versions_come_from_a_model_that_has_a_distribution() -> None:
+    assert default_model() == DEFAULT_MODEL
+    assert find_colorizer(default_model(versions=True)).spec.output.bins is not None
 
 
 def test_files(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
+from chromalab.cli.options import Address, CpusPerTask, ExecutorName, GpusPerTask, Retries, ray_executor
+
 if TYPE_CHECKING:
     from collections import Counter
 
@@ -40,7 +42,9 @@ def colorize(
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|FILE.onnx", help="`chromalab list models`; or an ONNX file with its record beside it."
+            metavar="NAME|FILE.onnx",
+            help="`chromalab list models`; or an ONNX file with its record beside it. [default: perceptual; with "
+            "--samples bins_lite0, which gives versions]",
         ),
     ] = None,
     format_: Annotated[
@@ -86,27 +90,39 @@ def colorize(
     label: Annotated[str, typer.Option(help="A visible line at the lower edge.")] = "",
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     max_megapixels: Annotated[float, typer.Option(min=0.001, help="Photos that declare more are refused.")] = 500.0,
+    executor: ExecutorName = "local",
+    address: Address = None,
+    cpus_per_task: CpusPerTask = 1,
+    gpus_per_task: GpusPerTask = 0,
+    retries: Retries = 2,
 ) -> None:
     """Colorize photos at full size, with their own lightness, depth and metadata.
 
     The same command goes on where it was stopped. The exit code is 1 when some photos could not be colorized.
     """
-    from chromalab.colorization.batch import look_ahead, run_batch, save_summary
+    from chromalab.colorization.batch import look_ahead, save_summary
+    from chromalab.colorization.distribute import run_batch_with
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.plan import make_plan
     from chromalab.data.parallel import cpu_count
-    from chromalab.weights.colorizers import DEFAULT_MODEL, find_colorizer
+    from chromalab.weights.colorizers import default_model, find_colorizer
 
     plan = make_plan(inputs, out, suffix=_suffix(format_))
     options = _options(saturation, warmth, scales, hint, hints, temperature, keep_tone=keep_tone)
+    model = model or default_model(versions=samples > 0)
     workers = min(workers or cpu_count(), len(plan.items)) or 1
-    engine = Engine(find_colorizer(model or DEFAULT_MODEL), threads=max(1, cpu_count() // workers), device=device)
+    engine = Engine(find_colorizer(model), threads=max(1, cpu_count() // workers), device=device)
     job = _job(options, quality, source_type, label, max_megapixels)
     batch = _batch(job, workers, plan, hints, overwrite=overwrite, sidecar=sidecar)
     if dry_run:
         _tell_plan(look_ahead(engine, plan, batch), plan)
         return
-    summary = _run(engine, plan, batch, report=report) if report else run_batch(engine, plan, batch)
+    if executor == "local":
+        summary = _run(engine, plan, batch, report=report)
+    else:
+        _check_spread(plan, samples)
+        with ray_executor(address, cpus_per_task, gpus_per_task, retries) as cluster:
+            summary = run_batch_with(cluster, engine, plan, batch, device=device, report=report)
     if samples:
         _versions(engine, plan, batch, samples, seed)
     if json_file is not None:
@@ -114,10 +130,27 @@ def colorize(
     _tell(summary, plan)
 
 
-def _run(engine: Engine, plan: Plan, batch: Batch, *, report: bool) -> Summary:  # noqa: ARG001
+def _run(engine: Engine, plan: Plan, batch: Batch, *, report: bool) -> Summary:
+    from chromalab.colorization.batch import run_batch
+
+    if not report:
+        return run_batch(engine, plan, batch)
     from chromalab.colorization.reporting import run_with_report
 
     return run_with_report(engine, plan, batch)
+
+
+def _check_spread(plan: Plan, samples: int) -> None:
+    """Refuse what a cluster has no use for, before one is looked for."""
+    from chromalab.core.errors import UsageError
+
+    if plan.folder is None:
+        raise UsageError("one photo needs no cluster: leave --executor out, or give DIR/ as the output")
+    if samples:
+        raise UsageError(
+            "--samples works on this machine only: colorize over the cluster with --model bins_lite0 first, then give "
+            "the same command with --samples and without --executor; photos that are done are not repeated"
+        )
 
 
 def _versions(engine: Engine, plan: Plan, batch: Batch, samples: int, seed: int) -> None:

@@ -16,7 +16,7 @@ from chromalab.colorization.options import Options
 from chromalab.core.errors import UsageError
 from chromalab.data.parallel import cpu_count
 from chromalab.photo.scan import open_scan
-from chromalab.weights.colorizers import DEFAULT_MODEL, find_colorizer
+from chromalab.weights.colorizers import default_model, find_colorizer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,18 +29,19 @@ _DEPTHS = {"uint8": 255, "uint16": 65535}
 
 
 @overload
-def colorize(image: NDArray[Any] | str | PathLike[str], *, model: str = ..., **options: Any) -> NDArray[Any]: ...
+def colorize(image: NDArray[Any] | str | PathLike[str], *, model: str | None = ..., **options: Any) -> NDArray[Any]: ...
 @overload
-def colorize(image: Image, *, model: str = ..., **options: Any) -> Image: ...
+def colorize(image: Image, *, model: str | None = ..., **options: Any) -> Image: ...
 
 
-def colorize(image: Any, *, model: str = DEFAULT_MODEL, **options: Any) -> Any:
+def colorize(image: Any, *, model: str | None = None, **options: Any) -> Any:
     """Colorize a photo: its lightness stays, its colours are inferred.
 
     Args:
         image: a path; a Pillow image; or an array (H, W), (H, W, 1) or (H, W, 3) of sRGB values, as uint8, uint16, or
             floating point in [0, 1]. Colours that it has are not looked at.
-        model: a shipped model's name, or the path of an ONNX file with its record beside it.
+        model: a shipped model's name, or the path of an ONNX file with its record beside it; None takes the default, or
+            with `sample` the shipped model that gives versions.
         **options: see `Options`: saturation, warmth, scales, sample, temperature; and `hints`, a list of `Hint`s or of
             texts as "120,80=#8a2b2b".
 
@@ -53,7 +54,8 @@ def colorize(image: Any, *, model: str = DEFAULT_MODEL, **options: Any) -> Any:
         UsageError: another shape or type, or an unknown model.
         ConfigError: an unknown option, or one out of range.
     """
-    engine, chosen = _engine(model), _options(options)
+    chosen = _options(options)
+    engine = _engine(model or default_model(versions=chosen.sample is not None))
     if isinstance(image, np.ndarray):
         return _array(engine, image, chosen)
     if hasattr(image, "__fspath__") or isinstance(image, str):

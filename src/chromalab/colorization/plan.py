@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 KEPT = ".chromalab"
 """The folder inside the output folder with what a batch remembers."""
 
+REPORT = "report"
+"""The folder inside the output folder with the contact sheet and its thumbnails."""
+
 READABLE = PHOTO_SUFFIXES | {".avif", ".heic", ".heif"}
 """Endings of the files in a folder that are taken for photographs."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from chromalab.colorization.audit import FAULTS, Audit, Ranked, audit, rank
 from chromalab.colorization.batch import Summary, run_batch
 from chromalab.colorization.guided import enlarge
-from chromalab.colorization.plan import KEPT
+from chromalab.colorization.plan import KEPT, REPORT
 from chromalab.colorization.render import exact_colors
 from chromalab.colorization.sheet import SheetPhoto, contact_sheet
 from chromalab.colorization.small import GUIDE_PX, SmallColors, small_colors
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from chromalab.colorization.options import Options
     from chromalab.colorization.plan import Item, Plan
 
-REPORT = "report"
 SHOWN = 1000
 """Photos on the contact sheet: of more, the most suspicious."""
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chromalab.colorization.plan import KEPT, REPORT
 from chromalab.core.errors import UsageError
 from chromalab.evaluate.records import SkippedPair
 from chromalab.photo.listing import list_photos
@@ -62,7 +63,10 @@ class _Folder:
     def __init__(self, path: Path, files_are: str) -> None:
         self.path, self.files_are = path, files_are
         self.files: dict[str, list[Path]] = defaultdict(list)
+        colorized = (path / KEPT).is_dir()  # an output folder of `chromalab colorize`: its report holds thumbnails
         for file in list_photos(path):
+            if colorized and file.relative_to(path).parts[0] == REPORT:
+                continue
             self.files[file.relative_to(path).with_suffix("").as_posix()].append(file)
 
     def crowd(self, name: str) -> str:

@@ -19,8 +19,11 @@ from chromalab.weights.errors import DamagedWeightsError
 SHIPPED = Path(__file__).parent / "models"
 """The folder of the models that come with the package."""
 
-DEFAULT_MODEL = "bins_lite0"
-"""The shipped model that colorizes where nobody names another."""
+DEFAULT_MODEL = "perceptual"
+"""The shipped model that colorizes where nobody names another; chosen by the rule in docs/reference/models.md."""
+
+VERSIONS_MODEL = "bins_lite0"
+"""The shipped model that takes its place where plausible versions are asked for: it gives a distribution."""
 
 Numbers = float | list[float]
 
@@ -156,6 +159,15 @@ def shipped_models() -> list[str]:
     """Return the names of the models that come with the package, the default first."""
     names = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
     return sorted(names, key=lambda name: name != DEFAULT_MODEL)
+
+
+def default_model(*, versions: bool = False) -> str:
+    """Return the shipped model to take where nobody names one.
+
+    Args:
+        versions: plausible versions are asked for, or how sure the network is.
+    """
+    return VERSIONS_MODEL if versions else DEFAULT_MODEL
 
 
 def find_colorizer(model: str = DEFAULT_MODEL) -> ColorizerFile:

@@ -190,7 +190,7 @@ def _add_api(app: FastAPI) -> None:
         quality: Annotated[int, Form(ge=1, le=100)] = 92,
         preview: Annotated[bool, Form(description="A reduced copy as JPEG, to look at.")] = False,  # noqa: FBT002
     ) -> Response:
-        engine = _chosen(request, model)
+        engine = _chosen(request, model, versions=sample is not None)
         settings: ServerSettings = request.app.state.settings
         options = Options(
             saturation=saturation, warmth=warmth, keep_tone=keep_tone, hints=read_hints(hints), sample=sample
@@ -250,10 +250,12 @@ def _store(file: UploadFile, path: Path, max_bytes: int) -> None:
             target.write(chunk)
 
 
-def _chosen(request: Request, model: str | None) -> Engine:
+def _chosen(request: Request, model: str | None, *, versions: bool) -> Engine:
+    """Return the engine of a name; without one the first, or for versions the first that gives them."""
     engines: dict[str, Engine] = request.app.state.engines
     if model is None:
-        return next(iter(engines.values()))
+        first = next(iter(engines.values()))
+        return next((engine for engine in engines.values() if versions and engine.gives_bins), first)
     if model not in engines:
         raise HTTPException(422, f"there is no model '{model}' here; there are {', '.join(engines)}")
     return engines[model]

@@ -21,6 +21,9 @@ function tellModel() {
   element("about").textContent = chosen ? chosen.dataset.about : "";
   element("sample").disabled = !chosen || !chosen.dataset.versions;
   if (element("sample").disabled) element("sample").value = "";
+  const others = [...element("model").options].filter(option => option.dataset.versions).map(option => option.value);
+  const why = others.length ? "versions need another model: " + others.join(", ") : "no model here gives versions";
+  element("sample").title = element("sample").disabled ? why : "";
 }
 
 class Card {

@@ -124,7 +124,7 @@ def _reading(results: Results) -> Iterator[str]:
     )
     yield (
         "**The judge that it was trained on (C6).** LPIPS's lead over L2, in percent of the span from the grey "
-        "baseline to the best objective: "
+        "baseline to the best objective, each interval by itself: "
         + _listed([f"{_lead(results, name, 'l2', 'perceptual')} for {METRICS[name].label}" for name in JUDGES])
         + ". LPIPS-Squeeze is what it was trained on; LPIPS-Alex shares form and human data with it, and perceptual "
         "colour looks through the network that every encoder started from. No judge is wholly independent."

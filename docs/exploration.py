@@ -62,13 +62,15 @@ class Condition:
         return [] if cell is None else cell.seed_means
 
     def difference(self, metric: str, first: str, second: str) -> DifferenceRow | None:
-        """Return the paired comparison of two objectives."""
+        """Return the paired comparison of two objectives, `first - second` whichever way the study has it."""
         results = self.results()
         if results is None:
             return None
-        wanted = (metric, self.space, first + self.suffix, second + self.suffix)
-        rows = results.analysis.differences
-        return next((row for row in rows if (row.metric, row.color_space, row.first, row.second) == wanted), None)
+        names = (first + self.suffix, second + self.suffix)
+        for row in results.analysis.differences:
+            if (row.metric, row.color_space) == (metric, self.space) and {row.first, row.second} == set(names):
+                return row if row.first == names[0] else _turned_round(row)
+        return None
 
 
 AS_IS = Condition("main study, 3 seeds", MAIN)
@@ -91,6 +93,14 @@ def _load(study: str) -> Results | None:
     if not list((RESULTS / study / "runs").glob("*/record.json")):
         return None
     return Results.load(study)
+
+
+def _turned_round(row: DifferenceRow) -> DifferenceRow:
+    low, high = (None if end is None else -end for end in (row.ci_high, row.ci_low))
+    mean = None if row.mean is None else -row.mean
+    return row.model_copy(
+        update={"first": row.second, "second": row.first, "mean": mean, "ci_low": low, "ci_high": high}
+    )
 
 
 def exploration() -> Iterator[str]:

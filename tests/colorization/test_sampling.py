@@ -10,6 +10,8 @@ from chromalab.color.bins import BIN_CENTERS, BIN_COUNT, nearest_bins
 from chromalab.color.bins_torch import annealed_mean
 from chromalab.colorization.sampling import mean_chroma, sample_chroma, shares, uncertainty
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 
 

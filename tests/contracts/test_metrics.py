@@ -161,6 +161,7 @@ def test_noise_stays_in_the_range(name: str, scorer: PhotoScorer) -> None:
     assert values.max() <= METRICS[name].high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PER_PHOTO)
 def test_growing_chroma_noise_is_worse_and_worse(name: str, scorer: PhotoScorer) -> None:
     direction, truth = METRICS[name].direction, scorer.score_truth(photos(name))
@@ -235,6 +236,7 @@ def test_a_set_against_itself_is_the_optimum(name: str, scorer: PhotoScorer) -> 
     assert found.value <= 0 if unbiased else math.isclose(found.value, best or 0.0, abs_tol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_SETS)
 def test_growing_chroma_noise_is_worse_and_worse_for_sets(name: str, scorer: PhotoScorer) -> None:
     target, values = many(40, seed=1), []

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from chromalab.evaluate.score_table import Comparison
 
+pytestmark = pytest.mark.slow
+
 CHEAP = ("mae", "psnr", "psnr_ab", "ssim", "lightness_error", "delta_e_2000", "chroma", "delta_colorfulness")
 SETTINGS = EvaluationSettings(metrics=CHEAP, device="cpu", threads=1)
 

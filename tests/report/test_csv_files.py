@@ -6,12 +6,15 @@ import csv
 import io
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chromalab.compare.records import SummaryRow
 from chromalab.report.csv_files import differences_csv, summary_csv
 from tests.report.conftest import WrittenStudy
+
+pytestmark = pytest.mark.slow
 
 
 def row(mean: float | None, low: float | None = None, high: float | None = None) -> SummaryRow:

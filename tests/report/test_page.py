@@ -18,6 +18,8 @@ from tests.report.synthetic_study import SyntheticStudy, make_analysis, study_re
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 VOID = {"meta", "img", "br", "hr", "input", "link", "wbr"}
 
 

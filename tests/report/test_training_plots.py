@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from chromalab.report.style import Drawing
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def ten(tmp_path_factory: pytest.TempPathFactory) -> list[RunCurves]:

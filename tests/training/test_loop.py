@@ -26,6 +26,8 @@ from chromalab.training.loop import Players, TrainingJob, train
 
 from .conftest import MakeJob
 
+pytestmark = pytest.mark.slow
+
 ADVERSARIAL = "l2 + 0.1*wgan_gp(penalty=10, critic_steps=2)"
 
 

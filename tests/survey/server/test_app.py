@@ -23,6 +23,8 @@ from chromalab.survey.storage.models import Image, Participant, Registration, Tr
 from chromalab.survey.study import SurveyFolder
 from tests.survey.surveys import METHODS, SCREEN, Visitor, client_of, make_survey
 
+pytestmark = pytest.mark.slow
+
 
 def rows(folder: Path, table: Any) -> list[Any]:
     survey = Survey(ServerSettings(folder=str(folder)))

@@ -101,7 +101,6 @@ def colorize(
     The same command goes on where it was stopped. The exit code is 1 when some photos could not be colorized.
     """
     from chromalab.colorization.batch import look_ahead, save_summary
-    from chromalab.colorization.distribute import run_batch_with
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.plan import make_plan
     from chromalab.data.parallel import cpu_count
@@ -120,6 +119,8 @@ def colorize(
     if executor == "local":
         summary = _run(engine, plan, batch, report=report)
     else:
+        from chromalab.colorization.distribute import run_batch_with
+
         _check_spread(plan, samples)
         with ray_executor(address, cpus_per_task, gpus_per_task, retries) as cluster:
             summary = run_batch_with(cluster, engine, plan, batch, device=device, report=report)

@@ -19,6 +19,7 @@ from chromalab.colorization.journal import open_part
 from chromalab.colorization.plan import Item
 from chromalab.colorization.reporting import keep_looks, run_with_report
 from chromalab.core.errors import UsageError
+from chromalab.core.executors.node import check_version, task_threads
 from chromalab.version import __version__
 from chromalab.weights.colorizers import find_colorizer
 
@@ -125,9 +126,8 @@ def colorize_part(task: PartTask) -> list[PhotoLine]:
         UsageError: this node has another chromalab or model, or does not see the output folder.
         OutputError: an output can't be written.
     """
+    check_version(task.version)
     node = platform.node()
-    if task.version != __version__:
-        raise UsageError(f"{node} has chromalab {__version__}, the sender {task.version}: install the same everywhere")
     if not task.folder.is_dir():
         raise UsageError(f"{node} does not see {task.folder}: photos and outputs must lie on a disk that all share")
     engine = _engine(task.model, task.device)
@@ -140,8 +140,7 @@ def colorize_part(task: PartTask) -> list[PhotoLine]:
 
 @lru_cache(maxsize=1)
 def _engine(model: str, device: str) -> Engine:
-    # Ray says with this variable how many processors a task holds.
-    return Engine(find_colorizer(model), threads=max(1, int(os.environ.get("OMP_NUM_THREADS", "1"))), device=device)
+    return Engine(find_colorizer(model), threads=task_threads(), device=device)
 
 
 def _absolute(item: Item) -> Item:

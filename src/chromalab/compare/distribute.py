@@ -19,6 +19,7 @@ from chromalab.compare.records import StudyRecord
 from chromalab.compare.run import execute_run, missing_runs, score_bounds
 from chromalab.compare.study import StudyFolder
 from chromalab.core.errors import ChromalabError, UsageError
+from chromalab.core.executors.node import check_version
 from chromalab.core.files import write_bytes
 from chromalab.core.progress import progress
 from chromalab.data.cache import default_cache_dir
@@ -105,9 +106,8 @@ def execute_task(task: RunTask) -> RunFiles:
         UsageError: this node has another chromalab, other photographs, or lacks something.
         NonFiniteError: the training diverged.
     """
+    check_version(task.version)
     node = platform.node()
-    if task.version != __version__:
-        raise UsageError(f"{node} has chromalab {__version__}, the sender {task.version}: install the same everywhere")
     facts = plugin_facts(load_plugins(task.plugins))
     shared = _is_shared(task)
     root = task.folder if shared else default_cache_dir() / "runs" / task.study_sha256[:16] / task.run_id

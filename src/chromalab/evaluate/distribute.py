@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ChromalabError, UsageError
+from chromalab.core.executors.node import check_version, task_threads
 from chromalab.evaluate.reading import PART
 from chromalab.functional.threads import one_torch_thread
 from chromalab.version import __version__
@@ -82,14 +83,13 @@ def judge_part(task: JudgeTask) -> list[JudgedBatch | SkippedPair]:
     Raises:
         UsageError: this node has another chromalab, other weights, or lacks something.
     """
+    check_version(task.version)
     node = platform.node()
-    if task.version != __version__:
-        raise UsageError(f"{node} has chromalab {__version__}, the sender {task.version}: install the same everywhere")
     judge = _judge(task.facts)
     if deciding(judge) != task.decides:
         raise UsageError(f"{node} has other weights than the sender: add the same there (chromalab weights list)")
     with one_torch_thread():
-        return list(replace(judge, labels=task.labels).judge_photos(task.photos, workers=_threads()))
+        return list(replace(judge, labels=task.labels).judge_photos(task.photos, workers=task_threads()))
 
 
 @lru_cache(maxsize=1)
@@ -101,11 +101,6 @@ def deciding(judge: Judge) -> tuple[tuple[str, str], ...]:
     """Return which metrics a judge has and where they come from, and the hashes of the weights behind them."""
     metrics = ((name, metric.source) for name, metric in judge.scorer.metrics.items())
     return (*metrics, *sorted(judge.scorer.weights().items()))
-
-
-def _threads() -> int:
-    """Return how many threads this task may have; Ray says it as it says it to numerical libraries."""
-    return max(1, int(os.environ.get("OMP_NUM_THREADS", "1")))
 
 
 def _labels(judge: Judge, photos: Sequence[PhotoFiles]) -> dict[str, int] | None:

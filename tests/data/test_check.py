@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,12 +10,18 @@ import pytest
 from PIL import Image
 
 from chromalab.core.errors import UsageError
+from chromalab.data import check
 from chromalab.data.check import CheckReport, check_folders
 from tests.data.photo_folder import make_photos, open_folder
 from tests.photo.odd_files import picture, save
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def own_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMALAB_CACHE", str(tmp_path / "own_caches"))
 
 
 @pytest.fixture
@@ -85,6 +92,26 @@ def test_folder_given_twice_missing_or_empty(two: tuple[Path, Path], tmp_path: P
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="holds no photos"):
         check_folders([tmp_path / "empty"])
+
+
+def test_a_second_check_reads_what_changed(two: tuple[Path, Path]) -> None:
+    before = check_folders(two)
+    assert check_folders(two) == before
+    (two[1] / "turned.jpg").unlink()
+    save(two[1] / "new.png", picture(seed=400))
+    after = check_folders(two)
+    assert [copy.kind for copy in after.copies] == ["same content", "same content"]
+    assert after.folders[1].n_usable == before.folders[1].n_usable
+
+
+def test_many_near_copies_are_compared_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_PAIRS_AT_ONCE", 4)
+    folder = tmp_path / "photos"
+    for quality in range(60, 96, 5):
+        save(folder / f"{quality}.jpg", picture(120, 160, seed=3), quality=quality)
+    copies = check_folders([folder]).copies
+    names = [f"{folder}/{quality}.jpg" for quality in range(60, 96, 5)]
+    assert [(copy.first, copy.second) for copy in copies] == list(combinations(names, 2))
 
 
 @pytest.mark.slow

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from chromalab.data.duplicates import Look, area_means, difference_hash, look_of, near_pairs
+from chromalab.data import duplicates
+from chromalab.data.duplicates import (
+    Look,
+    area_means,
+    candidate_pairs,
+    close_hashes,
+    difference_hash,
+    first_of_content,
+    look_of,
+    near_pairs,
+)
 from chromalab.photo.reading import resize
 from tests.photo.odd_files import picture
 
@@ -74,6 +84,61 @@ def test_pairs_are_those_of_the_plain_double_loop(hashes: list[int], bit: int) -
         if (hashes[first] ^ hashes[second]).bit_count() <= 3
     ]
     assert [(pair.first, pair.second) for pair in near_pairs([look(bits, same) for bits in hashes])] == expected
+
+
+def crowded_hashes(count: int, seed: int) -> np.ndarray:
+    """Return hashes of which most agree in most bits, as those of photos with the same sky do."""
+    rng = np.random.default_rng(seed)
+    hashes = np.full(count, 0x00FF_00FF_0F0F_FFFF, np.uint64)
+    for _ in range(3):
+        hashes ^= np.uint64(1) << rng.integers(0, 64, count, dtype=np.uint64)
+    hashes[::3] = rng.integers(0, 2**64, len(hashes[::3]), dtype=np.uint64)
+    return hashes
+
+
+@pytest.mark.parametrize("max_distance", [0, 1, 3, 5])
+def test_close_hashes_are_those_of_brute_force(max_distance: int) -> None:
+    queries, hashes = crowded_hashes(90, 1), crowded_hashes(400, 2)
+    found = {
+        (int(query), int(other))
+        for some in close_hashes(queries, hashes, max_distance)
+        for query, other in zip(*some, strict=True)
+    }
+    distances = np.bitwise_count(queries[:, None] ^ hashes[None, :])
+    assert found == {(int(row), int(column)) for row, column in np.argwhere(distances <= max_distance)}
+    assert max_distance < 3 or len(found) > 50
+
+
+def test_candidates_are_those_of_brute_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "_PAIRS_AT_ONCE", 50)  # many portions
+    straight, mirrored = crowded_hashes(300, 3), crowded_hashes(300, 4)
+    found = candidate_pairs(straight, mirrored)
+    expected = []
+    for first in range(300):
+        for second in range(first + 1, 300):
+            for turned, hashes in ((False, straight), (True, mirrored)):
+                distance = (int(straight[first]) ^ int(hashes[second])).bit_count()
+                if distance <= 3:
+                    expected.append((first, second, turned, distance))
+    assert list(zip(*(column.tolist() for column in found), strict=True)) == expected
+    assert len(expected) > 100
+
+
+def test_first_of_content() -> None:
+    rng = np.random.default_rng(0)
+    contents = rng.integers(0, 256, (3, 32), dtype=np.uint8)
+    ids = contents[[0, 1, 0, 2, 1, 0, 2]]
+    known = np.array([True, True, True, True, True, False, False])
+    assert first_of_content(ids, known).tolist() == [0, 1, 0, 3, 1, 5, 6]
+    assert first_of_content(ids[:0], known[:0]).tolist() == []
+
+
+def test_time_grows_with_the_number_of_photos_not_of_pairs() -> None:
+    rng = np.random.default_rng(0)
+    straight, mirrored = rng.integers(0, 2**64, (2, 60_000), dtype=np.uint64)
+    start = time.process_time()
+    assert len(candidate_pairs(straight, mirrored).first) == 0
+    assert time.process_time() - start < 10  # a second is usual for these 60,000
 
 
 def test_thousands_of_photos_take_a_moment() -> None:

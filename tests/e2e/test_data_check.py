@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(autouse=True)
+def own_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMALAB_CACHE", str(tmp_path / "own_caches"))
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return make_photos(tmp_path / "photos", 4)

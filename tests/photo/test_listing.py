@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chromalab.core.errors import UsageError
+from chromalab.photo.listing import scan_photos
 from chromalab.photo.reading import list_photos
 
 if TYPE_CHECKING:
@@ -46,6 +47,18 @@ def test_links_are_followed_once(tmp_path: Path) -> None:
     (tmp_path / "photos/up").symlink_to("..")
     (tmp_path / "photos/self.jpg").symlink_to("self.jpg")
     assert names(tmp_path / "photos") == ["a.jpg", "self.jpg", "up/elsewhere/b.jpg"]
+
+
+def test_sizes_and_times(tmp_path: Path) -> None:
+    for name, text in (("b.jpg", "12345"), ("a/c.png", "12")):
+        touch(tmp_path, name)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "lost.jpg").symlink_to("nowhere")
+    listing = scan_photos(tmp_path)
+    assert listing.names == ["a/c.png", "b.jpg", "lost.jpg"]
+    assert listing.sizes.tolist() == [2, 5, -1]
+    times = [(tmp_path / name).stat().st_mtime_ns for name in ("a/c.png", "b.jpg")]
+    assert listing.mtimes_ns.tolist() == [*times, 0]
 
 
 def test_folder_named_like_a_photo(tmp_path: Path) -> None:

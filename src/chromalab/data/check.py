@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from chromalab.core.errors import UsageError
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
-from chromalab.data.cache import ASPECT_LIMIT
-from chromalab.data.duplicates import MAX_DISTANCE, MIN_CORRELATION, Look, look_of, near_pairs
-from chromalab.data.fingerprint import HashedSource, hash_sources
-from chromalab.data.parallel import map_in_order
-from chromalab.data.photoset import SkipKind, SkippedPhoto
-from chromalab.data.sources import PhotoSource, display_name
-from chromalab.data.usable import (
-    COLOUR_FIGURE_PX,
-    COLOURLESS_THRESHOLD,
-    colour_figure,
-    why_unusable,
+from chromalab.data.duplicates import (
+    MAX_DISTANCE,
+    MIN_CORRELATION,
+    THUMBNAIL_PX,
+    Candidates,
+    NearPair,
+    candidate_pairs,
+    confirmed_pairs,
+    first_of_content,
 )
-from chromalab.photo.reading import UnreadablePhotoError, list_photos, read_photo, resize
+from chromalab.data.index import FolderIndex, look_at, open_index
+from chromalab.data.parallel import map_in_order
+from chromalab.data.photoset import SKIP_KINDS, SkipKind
+from chromalab.data.usable import COLOURLESS_THRESHOLD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_PAIRS_AT_ONCE = 2048
+"""Pairs of near copies whose thumbnails are in memory together."""
 
 
 class FolderSummary(Record):
@@ -86,117 +95,133 @@ class CheckReport(Record):
     copies: list[Copy]
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """One photo file after it was looked at; `look` is None where it couldn't be read."""
-
-    hashed: HashedSource
-    folder: str
-    skipped: SkippedPhoto | None
-    look: Look | None
-
-    @property
-    def name(self) -> str:
-        return self.hashed.source.name
-
-
-def check_folders(folders: Sequence[Path], *, colourless_threshold: float = COLOURLESS_THRESHOLD) -> CheckReport:
+def check_folders(
+    folders: Sequence[Path], *, colourless_threshold: float = COLOURLESS_THRESHOLD, cache_dir: Path | None = None
+) -> CheckReport:
     """Look at every photo of some folders: what is unusable, and what is there twice.
 
     Copies are files with the same bytes, and photos that look the same: 64-bit difference hashes at most 3 bits apart,
-    straight or mirrored, with thumbnails correlated above 0.9. The colour figure is taken on a smaller copy than the
-    cache takes it on: within a tenth of the threshold the two may decide differently.
+    straight or mirrored, with thumbnails correlated above 0.9. The color figure is computed from a smaller copy than
+    the one in the cache of a study, so the two may decide differently within a tenth of the threshold. The folders'
+    indexes keep what was read, so a second check reads only new and changed files.
 
     Args:
         folders: the folders, all different.
-        colourless_threshold: photos with a lower colour figure are listed as nearly colourless.
+        colourless_threshold: photos with a lower color figure are listed as nearly colourless.
+        cache_dir: folder of the indexes; None: `index` in `default_cache_dir()`.
 
     Raises:
         UsageError: a folder is missing, holds no photos, or is given twice.
+        OutputError: an index can't be written.
     """
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise UsageError("the same folder is given twice: give different folders")
-    sources, homes = _sources(folders)
-    seen = list(_look_at(hash_sources(sources), homes, colourless_threshold))
+    photos = _Photos.of([open_index(folder, cache_dir=cache_dir) for folder in folders])
+    kinds = photos.kinds(colourless_threshold)
     return CheckReport(
         colourless_threshold=colourless_threshold,
-        folders=[_summary(folder.as_posix(), seen) for folder in folders],
-        unusable=[
-            UnusablePhoto(photo=item.name, kind=item.skipped.kind, reason=item.skipped.reason)
-            for item in seen
-            if item.skipped is not None and item.skipped.kind != "same content"
-        ],
-        copies=_same_content(seen) + _near_copies(seen),
+        folders=[_summary(folder.as_posix(), kinds[photos.folder == at]) for at, folder in enumerate(folders)],
+        unusable=list(_unusable(photos, kinds, colourless_threshold)),
+        copies=[*_same_content(photos), *_near_copies(photos)],
     )
 
 
-def _sources(folders: Sequence[Path]) -> tuple[list[PhotoSource], list[str]]:
-    """Return every photo under the name FOLDER/NAME, and beside it its folder."""
-    sources: list[PhotoSource] = []
-    homes: list[str] = []
-    for folder in folders:
-        home = folder.as_posix()
-        found = [PhotoSource(path, f"{home}/{display_name(path, folder)}") for path in list_photos(folder)]
-        sources += found
-        homes += [home] * len(found)
-    return sources, homes
+@dataclass(frozen=True, eq=False)
+class _Photos:
+    """The photos of all folders, one after the other.
+
+    Attributes:
+        indexes: one for each folder.
+        folder: the folder of each photo.
+        row: its row in the index.
+        first: the place of the first photo with the same content.
+    """
+
+    indexes: Sequence[FolderIndex]
+    folder: NDArray[np.intp]
+    row: NDArray[np.intp]
+    first: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, indexes: Sequence[FolderIndex]) -> _Photos:
+        counts = [len(index) for index in indexes]
+        ids = np.concatenate([index.facts["id"] for index in indexes])
+        known = np.concatenate([index.has_id for index in indexes])
+        row = np.concatenate([np.arange(count) for count in counts])
+        return cls(indexes, np.repeat(np.arange(len(counts)), counts), row, first_of_content(ids, known))
+
+    def kinds(self, threshold: float) -> NDArray[np.int8]:
+        """Return why each photo is left out, as its place in `SKIP_KINDS`; -1 where it is usable."""
+        kinds = np.concatenate([index.kinds(threshold) for index in self.indexes])
+        kinds[self.first != np.arange(len(kinds))] = SKIP_KINDS.index("same content")
+        return kinds
+
+    def name(self, place: int) -> str:
+        index = self.indexes[int(self.folder[place])]
+        return f"{index.folder.as_posix()}/{index.names.shown(int(self.row[place]))}"
+
+    def path(self, place: int) -> Path:
+        return self.indexes[int(self.folder[place])].path(int(self.row[place]))
 
 
-def _look_at(hashed: Sequence[HashedSource], homes: Sequence[str], threshold: float) -> Iterator[_Seen]:
-    def look(item: tuple[HashedSource, str]) -> _Seen:
-        return _see(*item, threshold)
-
-    with progress("looking at photos", len(hashed)) as advance:
-        for seen in map_in_order(look, zip(hashed, homes, strict=True)):
-            advance()
-            yield seen
+def _summary(folder: str, kinds: NDArray[np.int8]) -> FolderSummary:
+    counts = Counter(SKIP_KINDS[kind] for kind in kinds[kinds >= 0].tolist())
+    return FolderSummary(folder=folder, n_found=len(kinds), n_usable=len(kinds) - counts.total(), unusable=dict(counts))
 
 
-def _see(hashed: HashedSource, home: str, threshold: float) -> _Seen:
-    """Decode one photo at thumbnail size; a copy of an earlier file is not decoded again."""
-    if hashed.skipped is not None:
-        return _Seen(hashed, home, hashed.skipped, None)
-    name = hashed.source.name
-    try:
-        photo = read_photo(hashed.source.path, shortest_side_px=COLOUR_FIGURE_PX, aspect_limit=ASPECT_LIMIT)
-    except UnreadablePhotoError as error:
-        return _Seen(hashed, home, SkippedPhoto(name, f"unreadable: {error.reason}"), None)
-    thumbnail = resize(photo.rgb, COLOUR_FIGURE_PX, COLOUR_FIGURE_PX)
-    skipped = why_unusable(name, photo, colour_figure(thumbnail), threshold)
-    too_small = skipped is not None and skipped.kind == "too small"
-    return _Seen(hashed, home, skipped, None if too_small else look_of(thumbnail))
+def _unusable(photos: _Photos, kinds: NDArray[np.int8], threshold: float) -> Iterator[UnusablePhoto]:
+    for place in np.flatnonzero((kinds >= 0) & (kinds != SKIP_KINDS.index("same content"))).tolist():
+        found = photos.indexes[int(photos.folder[place])].skipped(int(photos.row[place]), threshold)
+        if found is not None:
+            yield UnusablePhoto(photo=photos.name(place), kind=found.kind, reason=found.reason)
 
 
-def _summary(folder: str, seen: Sequence[_Seen]) -> FolderSummary:
-    here = [item for item in seen if item.folder == folder]
-    counts = Counter(item.skipped.kind for item in here if item.skipped is not None)
-    return FolderSummary(folder=folder, n_found=len(here), n_usable=len(here) - counts.total(), unusable=dict(counts))
+def _same_content(photos: _Photos) -> Iterator[Copy]:
+    for second in np.flatnonzero(photos.first != np.arange(len(photos.first))).tolist():
+        first = int(photos.first[second])
+        shared = bool(photos.folder[first] != photos.folder[second])
+        yield Copy(first=photos.name(first), second=photos.name(second), kind="same content", shared=shared)
 
 
-def _same_content(seen: Sequence[_Seen]) -> list[Copy]:
-    first: dict[str, _Seen] = {}
-    copies = []
-    for item in seen:
-        if item.hashed.sha256 is None:
-            continue
-        known = first.setdefault(item.hashed.sha256, item)
-        if known is not item:
-            shared = known.folder != item.folder
-            copies.append(Copy(first=known.name, second=item.name, kind="same content", shared=shared))
-    return copies
+def _near_copies(photos: _Photos) -> Iterator[Copy]:
+    """Yield the pairs that look the same; of several files with the same content only the first is compared."""
+    seen = np.concatenate([index.has_hashes for index in photos.indexes])
+    places = np.flatnonzero(seen & (photos.first == np.arange(len(seen))))
+    straight, mirrored = (
+        np.concatenate([index.facts[field] for index in photos.indexes])[places] for field in ("straight", "mirrored")
+    )
+    candidates = candidate_pairs(straight, mirrored)
+    if not len(candidates.first):
+        return
+    with progress("comparing near copies", len(candidates.first), unit="pairs") as advance:
+        for portion in _portions(candidates):
+            for pair in _confirmed(photos, places, portion):
+                first, second = int(places[pair.first]), int(places[pair.second])
+                yield Copy(
+                    first=photos.name(first),
+                    second=photos.name(second),
+                    kind="near copy",
+                    shared=bool(photos.folder[first] != photos.folder[second]),
+                    mirrored=pair.mirrored,
+                    distance=pair.distance,
+                    correlation=round(pair.correlation, 4),
+                )
+            advance(len(portion.first))
 
 
-def _near_copies(seen: Sequence[_Seen]) -> list[Copy]:
-    visible = [item for item in seen if item.look is not None]
-    return [
-        Copy(
-            first=visible[pair.first].name,
-            second=visible[pair.second].name,
-            kind="near copy",
-            shared=visible[pair.first].folder != visible[pair.second].folder,
-            mirrored=pair.mirrored,
-            distance=pair.distance,
-            correlation=round(pair.correlation, 4),
-        )
-        for pair in near_pairs([item.look for item in visible if item.look is not None])
-    ]
+def _portions(candidates: Candidates) -> Iterator[Candidates]:
+    """Yield the pairs in portions; what is known of one pair, straight and mirrored, stays together."""
+    new = np.ones(len(candidates.first), np.bool_)
+    new[1:] = np.diff(candidates.first).astype(np.bool_) | np.diff(candidates.second).astype(np.bool_)
+    edges = [*np.flatnonzero(new)[::_PAIRS_AT_ONCE].tolist(), len(new)]
+    for start, end in pairwise(edges):
+        yield candidates.portion(start, end)
+
+
+def _confirmed(photos: _Photos, places: NDArray[np.intp], portion: Candidates) -> Iterator[NearPair]:
+    """Read the photos of some pairs again, at thumbnail size, and yield the pairs whose thumbnails correlate."""
+    needed = np.unique(np.concatenate([portion.first, portion.second])).tolist()
+    looks = map_in_order(lambda number: look_at(photos.path(places[number])), needed)
+    blank = np.zeros((THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)  # of a file that has vanished: correlates with nothing
+    thumbnails = {number: blank if look is None else look.thumbnail for number, look in zip(needed, looks, strict=True)}
+    return confirmed_pairs(portion, thumbnails.__getitem__)

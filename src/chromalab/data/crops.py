@@ -55,6 +55,24 @@ def crop_window(height_px: int, width_px: int, crop_px: int, *, seed: int, epoch
     return Window(top, left, bool(drawn & 1))
 
 
+def draw_region(
+    shortest_px: int, scale: tuple[float, float], min_px: int, *, seed: int, epoch: int, photo_id: str
+) -> int:
+    """Draw the side of the square region that one photo gives in one epoch, a uniform share of its shorter side.
+
+    Args:
+        shortest_px: the photo's shorter side.
+        scale: smallest and largest share.
+        min_px: the region is at least this large where the photo is.
+        seed: the run's seed.
+        epoch: how often the whole set was seen before.
+        photo_id: identity of the photo's content.
+    """
+    low, high = scale
+    share = low + (high - low) * derive_seed("scale", seed, epoch, photo_id) / 2**63
+    return min(shortest_px, max(min_px, round(share * shortest_px)))
+
+
 def crop_into(out: NDArray[np.uint8], rgb: NDArray[np.uint8], window: Window) -> None:
     """Copy a window of a photo into `out`.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from chromalab.data.usable import COLOUR_FIGURE_PX
 from chromalab.photo.reading import resize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,9 +23,9 @@ MAX_DISTANCE = 3
 MIN_CORRELATION = 0.9
 """And their thumbnails correlate above this: skies and walls share coarse hashes without being the same photo."""
 
-_THUMBNAIL_PX = 32
+THUMBNAIL_PX = 32
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
-_ROWS_AT_ONCE = 256
+_PAIRS_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def look_of(rgb: NDArray[np.uint8]) -> Look:
     """
     luma = resize(rgb, COLOUR_FIGURE_PX, COLOUR_FIGURE_PX) @ _LUMA
     grid = area_means(luma, 8, 9)
-    thumbnail = np.rint(area_means(luma, _THUMBNAIL_PX, _THUMBNAIL_PX)).astype(np.uint8)
+    thumbnail = np.rint(area_means(luma, THUMBNAIL_PX, THUMBNAIL_PX)).astype(np.uint8)
     return Look(difference_hash(grid), difference_hash(grid[:, ::-1]), thumbnail)
 
 
@@ -119,39 +120,142 @@ def near_pairs(
 ) -> list[NearPair]:
     """Return the pairs of photos that look like copies, straight or mirrored, in order.
 
-    All pairs are compared, a block of rows at a time: 7,000 photos take a second, and memory grows with their number,
-    not with that of the pairs.
-
     Args:
         looks: the photos' looks.
         max_distance: differing bits allowed.
         min_correlation: the thumbnails must correlate above this.
     """
-    if not looks:
-        return []
     straight = np.array([look.straight for look in looks], np.uint64)
-    turned = np.array([look.mirrored for look in looks], np.uint64)
-    thumbnails = np.stack([look.thumbnail for look in looks])
-    pairs: dict[tuple[int, int], NearPair] = {}
-    for first, second, distance, mirrored in _close(straight, turned, max_distance):
-        correlation = _correlation(thumbnails[first], thumbnails[second][:, ::-1] if mirrored else thumbnails[second])
-        known = pairs.get((first, second))
-        if correlation > min_correlation and (known is None or correlation > known.correlation):
-            pairs[first, second] = NearPair(first, second, mirrored, distance, correlation)
-    return [pairs[key] for key in sorted(pairs)]
+    mirrored = np.array([look.mirrored for look in looks], np.uint64)
+    thumbnails = [look.thumbnail for look in looks]
+    pairs = candidate_pairs(straight, mirrored, max_distance)
+    return list(confirmed_pairs(pairs, thumbnails.__getitem__, min_correlation))
 
 
-def _close(
-    straight: NDArray[np.uint64], turned: NDArray[np.uint64], max_distance: int
-) -> Iterator[tuple[int, int, int, bool]]:
-    """Yield (first, second, distance, mirrored) of the pairs first < second with close hashes."""
-    for start in range(0, len(straight), _ROWS_AT_ONCE):
-        rows = straight[start : start + _ROWS_AT_ONCE, None]
-        for mirrored, columns in ((False, straight[start:]), (True, turned[start:])):
-            distances = np.bitwise_count(rows ^ columns)
-            for row, column in np.argwhere(distances <= max_distance):
-                if row < column:
-                    yield start + int(row), start + int(column), int(distances[row, column]), mirrored
+class Candidates(NamedTuple):
+    """Pairs of photos with close hashes, sorted, each at most once straight and once mirrored.
+
+    Attributes:
+        first: indices of the earlier photos.
+        second: indices of the later ones.
+        mirrored: whether the second hash is that of the mirror image.
+        distance: differing bits.
+    """
+
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    mirrored: NDArray[np.bool_]
+    distance: NDArray[np.uint8]
+
+    def portion(self, start: int, end: int) -> Candidates:
+        """Return the pairs from `start` up to `end`."""
+        part = slice(start, end)
+        return Candidates(self.first[part], self.second[part], self.mirrored[part], self.distance[part])
+
+
+def candidate_pairs(
+    straight: NDArray[np.uint64], mirrored: NDArray[np.uint64], max_distance: int = MAX_DISTANCE
+) -> Candidates:
+    """Return the pairs of photos whose hashes differ in at most `max_distance` bits, straight or mirrored.
+
+    Args:
+        straight: the photos' difference hashes, shape (n,).
+        mirrored: those of their mirror images, shape (n,).
+        max_distance: differing bits allowed.
+    """
+    count = len(straight)
+    codes = [np.zeros(0, np.int64)]
+    for side, hashes in enumerate((straight, mirrored)):
+        for query, found in close_hashes(straight, hashes, max_distance):
+            ordered = query < found
+            codes.append(np.unique((query[ordered] * count + found[ordered]) * 2 + side))
+    code = np.unique(np.concatenate(codes))
+    turned = (code % 2).astype(np.bool_)
+    first, second = np.divmod(code // 2, max(count, 1))
+    others = np.where(turned, mirrored[second], straight[second])
+    return Candidates(first, second, turned, np.bitwise_count(straight[first] ^ others))
+
+
+def first_of_content(ids: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return for each photo the place of the first one with the same content, its own where there is none before it.
+
+    Args:
+        ids: SHA-256 of each photo's bytes, shape (n, 32); half of it tells millions of photos apart.
+        known: photos whose content is known; each of the others is taken for itself.
+    """
+    first = np.arange(len(ids))
+    rows = np.flatnonzero(known)
+    words = np.ascontiguousarray(ids[rows, :16]).view(np.uint64).reshape(-1, 2)
+    order = np.lexsort((words[:, 1], words[:, 0]))  # stable: the first photo of a content comes first
+    begins = np.ones(len(rows), np.bool_)
+    begins[1:] = (words[order[1:]] != words[order[:-1]]).any(axis=1)
+    first[rows[order]] = rows[order[begins]][np.cumsum(begins) - 1]
+    return first
+
+
+def confirmed_pairs(
+    candidates: Candidates, thumbnail: Callable[[int], NDArray[np.uint8]], min_correlation: float = MIN_CORRELATION
+) -> Iterator[NearPair]:
+    """Yield the pairs whose thumbnails correlate, in order; of a pair straight and mirrored the better one.
+
+    Args:
+        candidates: pairs with close hashes.
+        thumbnail: returns the thumbnail of a photo; called with the photos of one pair after the other.
+        min_correlation: the thumbnails must correlate above this.
+    """
+    best: NearPair | None = None
+    for first, second, mirrored, distance in zip(*(column.tolist() for column in candidates), strict=True):
+        if best is not None and (best.first, best.second) != (first, second):
+            yield best
+            best = None
+        other = thumbnail(second)
+        correlation = _correlation(thumbnail(first), other[:, ::-1] if mirrored else other)
+        if correlation > (min_correlation if best is None else best.correlation):
+            best = NearPair(first, second, mirrored, distance, correlation)
+    if best is not None:
+        yield best
+
+
+def close_hashes(
+    queries: NDArray[np.uint64], hashes: NDArray[np.uint64], max_distance: int = MAX_DISTANCE
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Yield the pairs (query, hash) that differ in at most `max_distance` bits, as two arrays of indices at a time.
+
+    The 64 bits are divided into `max_distance + 3` blocks. Close hashes agree in at least three of them, so comparing
+    the hashes that agree in some three blocks, for every choice of three, finds all of them. At a distance of 3 three
+    blocks are 32 bits, which leaves few candidates even where many photos share a sky. A pair may come more than once.
+
+    Args:
+        queries: 64-bit hashes, shape (m,).
+        hashes: 64-bit hashes, shape (n,).
+        max_distance: differing bits allowed.
+    """
+    for mask in _block_masks(max_distance):
+        order = np.argsort(hashes & mask, kind="stable")
+        keys = (hashes & mask)[order]
+        wanted = queries & mask
+        first = np.searchsorted(keys, wanted, side="left")
+        counts = np.searchsorted(keys, wanted, side="right") - first
+        for rows in _portions(counts):
+            query = np.repeat(rows, counts[rows])
+            offsets = np.arange(len(query)) - np.repeat(np.cumsum(counts[rows]) - counts[rows], counts[rows])
+            found = order[np.repeat(first[rows], counts[rows]) + offsets]
+            near = np.bitwise_count(queries[query] ^ hashes[found]) <= max_distance
+            yield query[near], found[near]
+
+
+def _block_masks(max_distance: int) -> list[np.uint64]:
+    """Return the masks of every choice of three out of `max_distance + 3` blocks of bits."""
+    edges = np.linspace(0, 64, max_distance + 4).round().astype(int)
+    blocks = [(1 << int(end)) - (1 << int(start)) for start, end in pairwise(edges)]
+    return [np.uint64(a | b | c) for a, b, c in combinations(blocks, 3)]
+
+
+def _portions(counts: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """Yield the rows with any candidates in portions with about `_PAIRS_AT_ONCE` candidates, at least one row each."""
+    rows = np.flatnonzero(counts)
+    portion = np.cumsum(counts[rows]) // _PAIRS_AT_ONCE
+    yield from (part for part in np.split(rows, np.flatnonzero(np.diff(portion)) + 1) if len(part))
 
 
 def _correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:

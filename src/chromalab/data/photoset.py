@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -54,6 +54,39 @@ class CachedPhoto:
     pixels_sha256: str
     colour: float
     offset: int
+
+
+class Photographs(Protocol):
+    """An ordered set of photographs, wherever their pixels come from: a cache file, or the photo files themselves."""
+
+    def __len__(self) -> int:
+        """Return the number of photos."""
+
+    @property
+    def size_px(self) -> int:
+        """Length of the shorter side of every photo, or the largest length where the photos differ."""
+
+    @property
+    def names(self) -> list[str]:
+        """Names in records, in order."""
+
+    @property
+    def ids(self) -> list[str]:
+        """SHA-256 of the source files, in order."""
+
+    @property
+    def data_sha256(self) -> str:
+        """SHA-256 over what decides the pixels of every photo, in order."""
+
+    def photo(self, index: int) -> NDArray[np.uint8]:
+        """Return a photo, encoded sRGB, shape (H, W, 3).
+
+        Raises:
+            UnreadablePhotoError: its file can't be read any longer.
+        """
+
+    def subset(self, indices: Sequence[int]) -> Photographs:
+        """Return the photos at `indices`, in that order."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,7 @@ def folder_sources(folder: Path, exclude: Sequence[str] = ()) -> list[PhotoSourc
         UsageError: the folder has no photos, all are excluded, or an entry of `exclude` matches none.
     """
     sources = [PhotoSource(path, display_name(path, folder)) for path in list_photos(folder)]
-    excluded = _excluded([source.name for source in sources], exclude)
+    excluded = excluded_names([source.name for source in sources], exclude)
     kept = [source for source in sources if source.name not in excluded]
     if not kept:
         raise UsageError(f"no photo of {folder} is left: all {len(sources)} are excluded")
@@ -62,7 +62,7 @@ def display_name(path: Path, folder: Path) -> str:
     return os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", errors="backslashreplace")
 
 
-def _excluded(names: list[str], exclude: Iterable[str]) -> set[str]:
+def excluded_names(names: list[str], exclude: Iterable[str]) -> set[str]:
     """Return the names that any entry matches; an entry that matches nothing is a slip that must be heard of."""
     excluded: set[str] = set()
     for entry in exclude:

@@ -11,12 +11,12 @@ from skimage.data import astronaut, coffee
 
 from chromalab.functional.color_perceptual import PARTS, ColorPerceptualParameters, color_parts, color_perceptual
 from chromalab.metrics.color_perceptual import shipped_parameters
-from chromalab.nets.efficientnet_lite0 import EfficientNetLite0, load_efficientnet_lite0
+from chromalab.nets.efficientnet_lite import EfficientNetLite, load_efficientnet_lite0
 from tests.evaluate.rated import changed
 
 
 @pytest.fixture(scope="module")
-def trunk() -> EfficientNetLite0:
+def trunk() -> EfficientNetLite:
     return load_efficientnet_lite0().requires_grad_(requires_grad=False)
 
 
@@ -27,22 +27,22 @@ def tensor(rgb: np.ndarray) -> torch.Tensor:
 PHOTO = coffee()[60:260, 150:400]
 
 
-def distance(preds: np.ndarray, trunk: EfficientNetLite0) -> float:
+def distance(preds: np.ndarray, trunk: EfficientNetLite) -> float:
     return float(color_perceptual(tensor(preds), tensor(PHOTO), trunk, shipped_parameters()))
 
 
-def test_identical_pictures_have_no_distance(trunk: EfficientNetLite0) -> None:
+def test_identical_pictures_have_no_distance(trunk: EfficientNetLite) -> None:
     assert distance(PHOTO, trunk) == 0
 
 
-def test_a_cast_and_stronger_colours_are_forgiven_and_others_are_not(trunk: EfficientNetLite0) -> None:
+def test_a_cast_and_stronger_colours_are_forgiven_and_others_are_not(trunk: EfficientNetLite) -> None:
     warm, vivid = (distance(changed(PHOTO, *change), trunk) for change in ((1.0, 12.0), (1.25, 0.0)))
     pale, grey, wrong = (distance(changed(PHOTO, *change), trunk) for change in ((0.4, 0.0), (0.0, 0.0), (-1.0, 0.0)))
     assert max(warm, vivid) < pale < grey
     assert max(warm, vivid) < wrong
 
 
-def test_parts_are_what_they_say(trunk: EfficientNetLite0) -> None:
+def test_parts_are_what_they_say(trunk: EfficientNetLite) -> None:
     """By scikit-image's CIELAB and plain formulas, on a picture small enough not to be reduced."""
     target = astronaut()[:64, 100:180]
     preds = changed(target, 0.7, 6.0)
@@ -65,7 +65,7 @@ def test_parts_are_what_they_say(trunk: EfficientNetLite0) -> None:
     )
 
 
-def test_large_pictures_are_reduced_first(trunk: EfficientNetLite0) -> None:
+def test_large_pictures_are_reduced_first(trunk: EfficientNetLite) -> None:
     large = [tensor(picture) for picture in (changed(PHOTO, 0.3, 5.0), PHOTO)]
     small = [F.interpolate(picture, size=(100, 125), mode="bilinear", antialias=True) for picture in large]
     for name in PARTS:
@@ -74,7 +74,7 @@ def test_large_pictures_are_reduced_first(trunk: EfficientNetLite0) -> None:
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_flat_pictures_have_finite_distances(trunk: EfficientNetLite0, level: float) -> None:
+def test_flat_pictures_have_finite_distances(trunk: EfficientNetLite, level: float) -> None:
     flat, photo = torch.full((1, 3, 40, 50), level), tensor(PHOTO[:40, :50])
     for pair in ((flat, photo), (photo, flat), (flat, flat)):
         value = color_perceptual(*pair, trunk, shipped_parameters())
@@ -82,7 +82,7 @@ def test_flat_pictures_have_finite_distances(trunk: EfficientNetLite0, level: fl
         assert value >= 0
 
 
-def test_the_weights_are_a_weighted_sum(trunk: EfficientNetLite0) -> None:
+def test_the_weights_are_a_weighted_sum(trunk: EfficientNetLite) -> None:
     pair = tensor(changed(PHOTO, 0.3, 5.0)), tensor(PHOTO)
     parts = color_parts(*pair, trunk, side_px=96)
     parameters = ColorPerceptualParameters(side_px=96, weights={"things": 2.0, "paleness": 0.5})

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from chromalab.functional.lite0_distance import Lite0Distance
-from chromalab.nets.efficientnet_lite0 import load_efficientnet_lite0
+from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from chromalab.functional.lite0_distance import Lite0Distance
 from chromalab.functional.lpips import LPIPS
 from chromalab.functional.vgg_distance import VGGDistance
 from chromalab.nets.alexnet import AlexNet
-from chromalab.nets.efficientnet_lite0 import EfficientNetLite0
+from chromalab.nets.efficientnet_lite import EfficientNetLite
 from chromalab.nets.trunks import Trunk
 from chromalab.nets.vgg16 import VGG16, layer_places
 from chromalab.nets.vgg16_bn import VGG16BN
@@ -120,7 +120,7 @@ DISTANCES: dict[str, tuple[Callable[[], VGGDistance | LPIPS | Lite0Distance], st
     "vgg16": (lambda: VGGDistance(network("vgg16"), LAYERS, "l2"), "outputs"),
     "vgg16_bn": (lambda: VGGDistance(network("vgg16_bn"), LAYERS, "l2"), "outputs"),
     "lpips": (lambda: LPIPS("alex", AlexNet()), "outputs"),
-    "lite0": (lambda: Lite0Distance(EfficientNetLite0()), "taps"),
+    "lite0": (lambda: Lite0Distance(EfficientNetLite()), "taps"),
 }
 
 

@@ -16,7 +16,7 @@ from chromalab.color.spaces import SPACES
 from chromalab.losses import distribution
 from chromalab.losses.base import ColorBatch
 from chromalab.losses.distribution import ClassKL, CrossEntropy, soft_cross_entropy
-from chromalab.nets.efficientnet_lite0 import load_efficientnet_lite0
+from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
 
 LAB = SPACES["lab"]
 

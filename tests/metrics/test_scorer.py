@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from chromalab.nets.efficientnet_lite0 import EfficientNetLite0
+    from chromalab.nets.efficientnet_lite import EfficientNetLite
 
 PIXEL_METRICS = ["mae", "mse", "psnr", "ssim", "delta_e_2000", "colorfulness", "colorfulness_difference", "chroma"]
 
@@ -119,7 +119,7 @@ def test_lpips_is_the_distance_that_losses_use(shared: Path, no_trunks: None) ->
 def test_each_side_passes_a_network_once_and_the_truth_once_for_all_predictions() -> None:
     preds, target = photo_and_desaturated()
     scorer = PhotoScorer(["perceptual_lite0", "frechet_lite0", "kid_lite0"])
-    trunk = cast("EfficientNetLite0", scorer.networks["efficientnet_lite0"].trunk)
+    trunk = cast("EfficientNetLite", scorer.networks["efficientnet_lite0"].trunk)
     passes = 0
 
     def count(*_: object) -> None:

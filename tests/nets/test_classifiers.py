@@ -14,7 +14,7 @@ from torch.nn import functional
 from chromalab.core.errors import MissingWeightsError
 from chromalab.nets import classifiers, trunks
 from chromalab.nets.classifiers import VGG16Classifier, load_teacher, load_vgg16_classifier
-from chromalab.nets.efficientnet_lite0 import EfficientNetLite0
+from chromalab.nets.efficientnet_lite import EfficientNetLite
 from chromalab.nets.trunks import with_stored_weights
 from chromalab.weights.shapes import vgg16_classifier_shapes, vgg16_shapes
 
@@ -98,7 +98,7 @@ def test_lite0_teaches_where_vgg16_is_not(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
     name, network = load_teacher("auto")
     assert name == "efficientnet_lite0"
-    assert isinstance(network, EfficientNetLite0)
+    assert isinstance(network, EfficientNetLite)
     assert network(torch.rand(2, 3, 40, 40)).shape == (2, 1000)
     with pytest.raises(MissingWeightsError, match="classifier has not been added"):
         load_teacher("vgg16")

@@ -22,7 +22,7 @@ from chromalab.evaluate.in_order import map_in_order
 from chromalab.functional.color_perceptual import PARTS, ColorPerceptualParameters, color_parts
 from chromalab.functional.threads import one_torch_thread
 from chromalab.metrics.color_perceptual import shipped_parameters
-from chromalab.nets.efficientnet_lite0 import load_efficientnet_lite0
+from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
 from chromalab.photo.reading import read_photo
 from chromalab.stats.agreement import scene_srcc, srcc
 from chromalab.training.hardware import physical_cores
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chromalab.evaluate.ratings import RatedImage, Ratings
-    from chromalab.nets.efficientnet_lite0 import EfficientNetLite0
+    from chromalab.nets.efficientnet_lite import EfficientNetLite
 
 SIDES_PX = (128, 160, 224)
 SUBSETS = (("things",), ("things", "worst_places"), ("things", "whole", "paleness"), PARTS)
@@ -166,7 +166,7 @@ def _measure(ratings: Ratings, sides: Sequence[int], *, workers: int) -> _Data:
 
 
 @torch.inference_mode()
-def _parts(image: RatedImage, *, trunk: EfficientNetLite0, sides: Sequence[int]) -> list[list[float]]:
+def _parts(image: RatedImage, *, trunk: EfficientNetLite, sides: Sequence[int]) -> list[list[float]]:
     preds, target = (
         torch.from_numpy(read_photo(path).rgb.copy()).permute(2, 0, 1)[None].float() / 255
         for path in (image.path, image.reference)

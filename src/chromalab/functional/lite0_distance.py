@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from chromalab.functional.feature_distance import feature_distance
 from chromalab.functional.pairs import check_pair
-from chromalab.nets.efficientnet_lite0 import load_efficientnet_lite0
+from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
 
 if TYPE_CHECKING:
-    from chromalab.nets.efficientnet_lite0 import EfficientNetLite0
+    from chromalab.nets.efficientnet_lite import EfficientNetLite
 
 
 class Lite0Comparison(NamedTuple):
@@ -45,7 +45,7 @@ class Lite0Distance(nn.Module):
         DamagedWeightsError: its file is not the published one.
     """
 
-    def __init__(self, network: EfficientNetLite0 | None = None) -> None:
+    def __init__(self, network: EfficientNetLite | None = None) -> None:
         super().__init__()
         self.trunk = (network or load_efficientnet_lite0()).requires_grad_(requires_grad=False).eval()
 

@@ -10,7 +10,7 @@ from chromalab.functional.cdc import CHANNELS, LEVELS
 from chromalab.functional.threads import one_torch_thread
 from chromalab.metrics.networks import INCEPTION, LITE0
 from chromalab.metrics.rows import Rows
-from chromalab.nets.efficientnet_lite0 import TAP_CHANNELS
+from chromalab.nets.efficientnet_lite import TAP_CHANNELS
 from chromalab.nets.inception_fid import FEATURES as INCEPTION_FEATURES
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from chromalab.functional.lite0_distance import Lite0Distance
 from chromalab.functional.lpips import LPIPS, LPIPSTrunk
-from chromalab.nets.efficientnet_lite0 import load_efficientnet_lite0
+from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
 from chromalab.nets.inception_fid import load_inception_fid
 from chromalab.weights.manifest import MANIFEST, TrunkWeights
 from chromalab.weights.store import stored_weights

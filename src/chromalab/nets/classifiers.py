@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from chromalab.core.errors import MissingWeightsError
-from chromalab.nets.efficientnet_lite0 import load_efficientnet_lite0
+from chromalab.nets.efficientnet_lite import load_efficientnet_lite
 from chromalab.nets.trunks import with_stored_weights
 from chromalab.nets.vgg16 import VGG16
 from chromalab.weights.manifest import MANIFEST, TrunkWeights
@@ -25,7 +25,7 @@ CLASSES = 1000
 POOLED_PX = 7
 """Side of what VGG16's classifier sees: a picture of 224 px gives it directly, others are pooled to it."""
 
-TeacherName = Literal["auto", "vgg16", "efficientnet_lite0"]
+TeacherName = Literal["auto", "vgg16", "efficientnet_lite0", "efficientnet_lite1"]
 
 
 class VGG16Classifier(VGG16):
@@ -85,7 +85,8 @@ def load_vgg16_classifier() -> VGG16Classifier:
 
 TEACHERS: dict[str, Callable[[], nn.Module]] = {
     "vgg16": load_vgg16_classifier,
-    "efficientnet_lite0": partial(load_efficientnet_lite0, classifier=True),
+    "efficientnet_lite0": partial(load_efficientnet_lite, "efficientnet_lite0", classifier=True),
+    "efficientnet_lite1": partial(load_efficientnet_lite, "efficientnet_lite1", classifier=True),
 }
 """Classifiers by their names in the weights manifest: sRGB (B, 3, H, W) in [0, 1] to logits (B, 1000)."""
 

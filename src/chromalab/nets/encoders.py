@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from chromalab.core.errors import ConfigError
 from chromalab.core.registry import Registry
-from chromalab.nets.efficientnet_lite0 import TAP_CHANNELS, TAP_STRIDES, load_efficientnet_lite0
+from chromalab.nets.efficientnet_lite import TAP_CHANNELS, TAP_STRIDES, LiteName, load_efficientnet_lite
 from chromalab.nets.vgg16 import VGG16, load_vgg16
+from chromalab.weights.manifest import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,15 +61,23 @@ class EncoderEntry:
 ENCODERS: Registry[EncoderEntry] = Registry("encoder")
 
 
-_LITE0_SCALES = (6.1, 8.5, 7.5, 6.5, 3.0)
-"""Root mean square of the taps over 64 grey photographs at 96 px: they are linear projections, far from order 1."""
+_LITE_SCALES: dict[LiteName, tuple[float, ...]] = {
+    "efficientnet_lite0": (6.1, 8.5, 7.5, 6.5, 3.0),
+    "efficientnet_lite1": (6.2, 10.1, 9.1, 7.4, 3.0),
+}
+"""Root mean square of the taps over 64 gray photos at 96 px: taps are linear projections, far from order 1."""
 
 
-def _build_lite0(width: float, pretrained: bool, generator: torch.Generator) -> Encoder:  # noqa: ARG001, FBT001
+def _build_lite(
+    name: LiteName,
+    width: float,
+    pretrained: bool,  # noqa: FBT001
+    generator: torch.Generator,  # noqa: ARG001 - nothing here is drawn
+) -> Encoder:
     if width != 1.0 or not pretrained:
-        raise ConfigError("the encoder efficientnet_lite0 comes as it was trained: leave width at 1 and pretrained on")
-    start = "ImageNet (efficientnet-lite0-57934424.pth)"
-    return Encoder(load_efficientnet_lite0(), TAP_CHANNELS, TAP_STRIDES, _LITE0_SCALES, start)
+        raise ConfigError(f"the encoder {name} is available only as it was trained: leave width at 1 and pretrained on")
+    start = f"ImageNet ({name.replace('_', '-')}-{MANIFEST[name].sha256[:8]}.pth)"
+    return Encoder(load_efficientnet_lite(name), TAP_CHANNELS, TAP_STRIDES, _LITE_SCALES[name], start)
 
 
 def _build_vgg16(width: float, pretrained: bool, generator: torch.Generator) -> Encoder:  # noqa: FBT001
@@ -80,7 +90,17 @@ def _build_vgg16(width: float, pretrained: bool, generator: torch.Generator) -> 
 
 ENCODERS.add(
     "efficientnet_lite0",
-    EncoderEntry("EfficientNet-Lite0, trained on ImageNet, installed with the package", _build_lite0),
+    EncoderEntry(
+        "EfficientNet-Lite0, trained on ImageNet, installed with the package",
+        partial(_build_lite, "efficientnet_lite0"),
+    ),
+)
+ENCODERS.add(
+    "efficientnet_lite1",
+    EncoderEntry(
+        "EfficientNet-Lite1, trained on ImageNet, installed with the package: deeper and more accurate than Lite0",
+        partial(_build_lite, "efficientnet_lite1"),
+    ),
 )
 ENCODERS.add(
     "vgg16",

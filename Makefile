@@ -5,9 +5,14 @@ BIN := $(VENV)/bin
 # With -c, pip installs exactly the versions that the tests ran with.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 INSTALLED := $(VENV)/.installed
+# Of `make flagship`: the development data, what its collector of photographs wrote, and where to train.
+SHARED ?= ../shared/data
+COLLECTED ?= ../photos/more
+DEVICE ?= cpu
+CORE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install study test check format types layers docs results bench coverage clean
+.PHONY: help install study test check format types layers docs results bench coverage flagship clean
 
 help:  ## show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -57,6 +62,10 @@ bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leav
 	$(BIN)/python -m benchmarks.evaluation --memory
 	$(BIN)/python -m benchmarks.survey
 	$(BIN)/python -m benchmarks.colorize $(if $(PHOTOS),--photos $(PHOTOS))
+
+flagship: $(INSTALLED)  ## start or resume the long training of the default model (DEVICE=cuda MINUTES=10: on a GPU)
+	$(BIN)/python -m tools.flagship --shared $(SHARED) --collected $(COLLECTED) --device $(DEVICE) --core $(CORE) \
+		$(if $(FLAGSHIP),--out $(FLAGSHIP)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(IMAGES),--images $(IMAGES))
 
 clean:  ## remove the environment and caches, keep runs
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -14,16 +14,35 @@ from PIL import Image
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MATRIX_SIDE = 1024
+JPEG_PX = 1024
+
 
 def reference_speeds() -> str:
     """Return how fast this machine multiplies matrices and decodes a JPEG, in words."""
-    matrix = torch.rand(1024, 1024)
-    noise = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), dtype=np.uint8)
+    return (
+        f"a matrix product of {MATRIX_SIDE} takes {product_ms():.1f} ms, decoding a noisy JPEG of {JPEG_PX}x{JPEG_PX} "
+        f"{jpeg_ms():.1f} ms"
+    )
+
+
+def product_ms(dtype: torch.dtype = torch.float32) -> float:
+    """Return the milliseconds of a product of two square matrices with PyTorch's threads."""
+    matrix = torch.rand(MATRIX_SIDE, MATRIX_SIDE).to(dtype)
+    return median_ms(lambda: matrix @ matrix)
+
+
+def product_gflops(dtype: torch.dtype = torch.float32) -> float:
+    """Return the speed of the same product in GFLOP/s, a multiplication and an addition counted as two operations."""
+    return 2 * MATRIX_SIDE**3 / 1e6 / product_ms(dtype)
+
+
+def jpeg_ms() -> float:
+    """Return the milliseconds that Pillow takes to decode a JPEG of noise."""
+    noise = np.random.default_rng(0).integers(0, 256, (JPEG_PX, JPEG_PX, 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(noise).save(file, "JPEG", quality=90)
-    product = median_ms(lambda: matrix @ matrix)
-    decode = median_ms(lambda: np.asarray(Image.open(io.BytesIO(file.getvalue()))))
-    return f"a matrix product of 1024 takes {product:.1f} ms, decoding a noisy JPEG of 1024x1024 {decode:.1f} ms"
+    return median_ms(lambda: np.asarray(Image.open(io.BytesIO(file.getvalue()))))
 
 
 def median_ms(work: Callable[[], object]) -> float:

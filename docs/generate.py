@@ -26,6 +26,7 @@ from docs.models import models_page
 from docs.objective import objective_page
 from docs.people import people_page
 from docs.results import objectives96_page, photos96_page
+from tools.pilots import pilots_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,6 +219,7 @@ PAGES = {
     "loss_speed.md": loss_speed_page,
     "survey_speed.md": survey_speed_page,
     "presets.md": presets_page,
+    "pilots.md": pilots_page,
     "metrics.md": metrics_page,
     "metric_faults.md": faults_page,
     "protocols.md": protocols_page,

@@ -185,12 +185,35 @@ def test_from_training_to_colours(chromalab: Chromalab, photo: Path, tmp_path: P
     done = chromalab("export", tmp_path / "run", "-o", tmp_path / "mine.onnx", "--name", "mine")
     assert done.code == 0, done.err
     assert chromalab("colorize", photo, "-o", tmp_path / "o.png", "--model", tmp_path / "mine.onnx").code == 0
-    (run,) = (tmp_path / "run" / "runs").iterdir()
-    assert chromalab("export", run, "-o", tmp_path / "again.onnx").code == 0
-    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "mine.onnx").read_bytes()
+    shipped = tmp_path / "run" / "model.onnx"
+    assert shipped.read_bytes() == (tmp_path / "mine.onnx").read_bytes()
+    assert chromalab("colorize", photo, "-o", tmp_path / "again.png", "--model", shipped).code == 0
+    first, again = (np.asarray(Image.open(tmp_path / name)) for name in ("o.png", "again.png"))
+    assert np.array_equal(first, again)
     versions = chromalab("colorize", photo, "-o", f"{tmp_path}/v/", "--model", tmp_path / "mine.onnx", "--samples", "2")
     assert versions.code == 2
     assert "no distribution" in versions.err
+
+
+STUDY = """
+name: tiny
+title: A tiny study
+objectives: {l2: l2}
+seeds: [0]
+training: {crop_px: 32, batch_size: 2, images: 4, network: {encoder: vgg16, pretrained: false, width: 0.125}}
+pictured: 1
+"""
+
+
+@pytest.mark.slow
+def test_a_run_of_a_study_is_exported(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(STUDY)
+    out = tmp_path / "out"
+    assert chromalab("compare", "run", tmp_path / "tiny.yaml", "--out", out).code == 0
+    assert chromalab("export", out, "-o", tmp_path / "mine.onnx").code == 0
+    assert chromalab("export", out / "runs" / "l2-lab-s0", "-o", tmp_path / "again.onnx").code == 0
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "mine.onnx").read_bytes()
+    assert chromalab("colorize", photo, "-o", tmp_path / "o.png", "--model", tmp_path / "mine.onnx").code == 0
 
 
 def test_export_of_what_is_no_run(chromalab: Chromalab, tmp_path: Path) -> None:

@@ -136,10 +136,13 @@ def test_photos_without_truth_get_a_page(chromalab: Chromalab, tiny: Path, tmp_p
 def test_one_training(chromalab: Chromalab, tmp_path: Path) -> None:
     done = chromalab("train", "--loss", "l1 + 0.5*l2", "--out", tmp_path / "out", "--smoke", "--space", "yuv")
     assert done.code == 0, done.err
-    run = tmp_path / "out" / "runs" / "objective-yuv-s0"
-    assert (run / "model.safetensors").exists()
-    assert (run / "train.csv").exists()
-    assert json.loads((run / "record.json").read_text())["formula"] == "l1 + 0.5*l2"
+    out = tmp_path / "out"
+    assert not (out / "study.json").exists()
+    assert {path.name for path in out.iterdir()} >= {
+        "training.json", "train.csv", "validation.csv", "metrics.csv", "model.safetensors", "model.onnx", "samples"
+    }  # fmt: skip
+    record = json.loads((out / "training.json").read_text())
+    assert (record["formula"], record["recipe"]["color_space"]) == ("l1 + 0.5*l2", "yuv")
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from .conftest import Chromalab
         ("models", {"bins_lite0"}),
         ("metrics", {"mae", "psnr", "frechet_lite0"}),
         ("spaces", {"lab", "yuv", "rgb"}),
-        ("encoders", {"efficientnet_lite0", "vgg16"}),
+        ("encoders", {"efficientnet_lite0", "efficientnet_lite1", "vgg16"}),
         ("samples", {"astronaut", "grace_hopper"}),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chromalab.compare.records import StudyRecord
+from chromalab.compare.single import TrainingRecord
 from chromalab.core.hashing import sha256_file
 from chromalab.losses import plugins
 from chromalab.losses.registry import LOSSES
@@ -43,8 +43,11 @@ def test_the_example_trains_and_stands_in_the_record(chromalab: Chromalab, plugi
     out = tmp_path / "out"
     done = chromalab("train", "--loss", "bright_l1(power=2) + 0.1*ssim", "--plugin", plugin, "--out", out, "--smoke")
     assert done.code == 0, done.err
-    (fact,) = StudyRecord.load(out / "study.json").plugins
+    (fact,) = TrainingRecord.load(out / "training.json").plugins
     assert (fact.name, fact.losses, fact.sha256) == ("my_loss.py", ["bright_l1"], sha256_file(plugin))
+    LOSSES._entries.pop("bright_l1")
+    exported = chromalab("export", out, "-o", tmp_path / "mine.onnx")
+    assert exported.code == 0, "an export needs no plugin: " + exported.err
 
 
 def test_every_loss_is_listed_in_its_order(chromalab: Chromalab) -> None:

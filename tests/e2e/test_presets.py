@@ -11,6 +11,7 @@ import yaml
 
 from chromalab.compare.config import load_config
 from chromalab.compare.records import RunRecord, StudyRecord
+from chromalab.compare.single import TrainingRecord
 from chromalab.training.presets import PRESETS
 
 from .conftest import Chromalab
@@ -55,7 +56,9 @@ def test_the_study_of_published_mixtures_has_all_papers() -> None:
 def test_training_a_preset_takes_its_published_optimizer(chromalab: Chromalab, tmp_path: Path) -> None:
     done = chromalab("train", "--loss", "pix2pix", "--out", tmp_path / "theirs", "--smoke")
     assert done.code == 0, done.err
-    (theirs,) = StudyRecord.load(tmp_path / "theirs" / "study.json").objectives
+    theirs = TrainingRecord.load(tmp_path / "theirs" / "training.json").objective
+    assert theirs is not None
+    assert theirs.preset == "pix2pix"
     assert theirs.optimizer == "adam at 0.0002, betas (0.5, 0.999)"
     assert theirs.critic is not None
     assert theirs.critic.startswith("patchgan70")
@@ -67,8 +70,7 @@ def test_an_objective_in_a_file_with_balanced_terms(chromalab: Chromalab, tmp_pa
     path.write_text("loss:\n  - l1\n  - {loss: ssim, weight: 0.5}\nbalance: true\n")
     done = chromalab("train", "--loss", path, "--out", out, "--smoke")
     assert done.code == 0, done.err
-    (log,) = out.glob("runs/*/train.csv")
-    with log.open() as file:
+    with (out / "train.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert float(rows[0]["ssim.share"]) == pytest.approx(1 / 3, abs=1e-3)
     assert {"l1.weight", "ssim.weight", "cosine.l1.ssim"} <= set(rows[0])

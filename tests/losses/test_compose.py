@@ -7,7 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chromalab.color.spaces import SPACES
 from chromalab.core.errors import ConfigError
+from chromalab.losses.base import ColorBatch
 from chromalab.losses.compose import Objective, TermSpec, parse_formula
 from chromalab.losses.registry import LOSSES
 
@@ -77,6 +79,39 @@ def test_the_total_is_the_weighted_sum_of_means() -> None:
     objective = Objective(parse_formula("2*l1 + 0.5*l2"))
     values = {"l1": torch.tensor([1.0, 3.0]), "l2": torch.tensor([10.0, 30.0])}
     assert float(objective.total(values)) == pytest.approx(2 * 2 + 0.5 * 20)
+
+
+class _CountingTerm(torch.nn.Module):
+    """Stands for a loss; counts how often it is computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, batch: ColorBatch) -> torch.Tensor:
+        self.calls += 1
+        return batch.preds.mean(dim=(1, 2, 3))
+
+
+def test_only_the_named_terms_are_computed() -> None:
+    objective = Objective.parse("l1 + 0.5*l2 + huber")
+    spy = _CountingTerm()
+    objective.terms["l2"] = spy
+    rgb = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    batch = ColorBatch.of(SPACES["lab"], rgb.flip(1), rgb)
+    everything = objective(batch)
+    assert list(everything) == ["l1", "l2", "huber"]
+    assert spy.calls == 1
+    some = objective(batch, {"huber", "l1"})
+    assert list(some) == ["l1", "huber"], "in the order of the formula"
+    assert spy.calls == 1
+    assert all(torch.equal(some[name], everything[name]) for name in some)
+    assert float(objective.total(some)) == pytest.approx(float(some["l1"].mean() + some["huber"].mean()))
+
+
+def test_the_adversarial_term_is_known_by_name() -> None:
+    assert Objective.parse("l2 + 0.1*wgan_gp").adversarial_name == "wgan_gp"
+    assert Objective.parse("l2 + l1").adversarial_name is None
 
 
 def test_one_critic_is_enough() -> None:

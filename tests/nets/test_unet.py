@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from chromalab.color.bins import BIN_CENTERS
 from chromalab.color.spaces import SPACES
 from chromalab.core.errors import ConfigError
-from chromalab.nets.unet import Colorizer
+from chromalab.nets.unet import STRIDE_4_WIDTHS, Colorizer, Level
 from chromalab.training.build import build_colorizer
 from chromalab.training.settings import NetworkSettings
 
@@ -123,3 +123,119 @@ def test_a_network_of_bins_has_no_weight_without_a_gradient() -> None:
 def test_bins_are_bins_of_lab() -> None:
     with pytest.raises(ConfigError, match="train in the space lab, not in yuv"):
         build_colorizer(LITE0, "yuv", 0, {"bins"})
+
+
+FLAGSHIP = NetworkSettings(encoder="efficientnet_lite1", color_from="mean", head_stride=4, context=True)
+ColorSource = Literal["head", "bins", "mean"]
+
+
+def stride_4(
+    color_from: ColorSource = "head",
+    *,
+    context: bool = True,
+    width: float = 0.5,
+    encoder: NetworkSettings = NARROW_VGG,
+) -> Colorizer:
+    settings = encoder.model_copy(
+        update={"color_from": color_from, "head_stride": 4, "context": context, "decoder_width": width}
+    )
+    return build_colorizer(settings, "lab", 0)[0]
+
+
+def gray_image(height: int, width: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("encoder", [LITE0, NARROW_VGG], ids=["lite0", "vgg16"])
+@pytest.mark.parametrize(("color_from", "context"), [("head", False), ("bins", True), ("mean", False), ("mean", True)])
+def test_the_stride_4_network_takes_any_size(encoder: NetworkSettings, color_from: ColorSource, context: bool) -> None:
+    network = stride_4(color_from, context=context, encoder=encoder)
+    for height, width in [(1, 1), (1, 7), (2, 3), (4, 4), (5, 8), (33, 47), (64, 96)]:
+        with torch.inference_mode():
+            prediction = network(gray_image(height, width))
+            color = network.color(gray_image(height, width))
+        assert color.shape == prediction.color.shape == (1, 2, height, width)
+        assert color.isfinite().all()
+        if color_from == "head":
+            assert prediction.bin_logits is None
+        elif encoder == LITE0:  # VGG16 rounds odd sizes down
+            assert prediction.bin_logits.shape == (1, 313, math.ceil(height / 4), math.ceil(width / 4))
+
+
+def test_the_mean_is_of_both_heads_and_training_sees_the_head() -> None:
+    mean, head, bins = (stride_4(color_from) for color_from in ("mean", "head", "bins"))
+    for network in (head, bins):
+        network.load_state_dict({name: mean.state_dict()[name] for name in network.state_dict()})
+    x = gray_image(32, 48)
+    with torch.inference_mode():
+        colors = [network.color(x) for network in (mean, head, bins)]
+        assert torch.equal(mean(x).color, colors[1])
+        assert torch.equal(mean(x).bin_logits, bins(x).bin_logits)
+    assert (colors[1] - colors[2]).abs().max() > 0.01
+    torch.testing.assert_close(colors[0], (colors[1] + colors[2]) / 2)
+
+
+def test_a_photo_gets_the_mean_of_both_heads() -> None:
+    network = stride_4("mean")
+    rgb = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    lightness, _ = SPACES["lab"].encode(rgb)
+    with torch.inference_mode():
+        expected = SPACES["lab"].decode(lightness, network.color(lightness)).clamp(0, 1)
+        trained = SPACES["lab"].decode(lightness, network(lightness).color).clamp(0, 1)
+        assert torch.equal(network.colorize(rgb), expected)
+    assert not torch.equal(trained, expected)
+
+
+def changed_pixels(network: Colorizer) -> torch.Tensor:
+    """Return which pixels of 512 x 512 get another color where the last 16 x 16 pixels change."""
+    before = gray_image(512, 512)
+    after = before.clone()
+    after[:, :, -16:, -16:] = 1 - after[:, :, -16:, -16:]
+    with torch.inference_mode():
+        return (network.color(before) != network.color(after)).any(dim=1)[0]
+
+
+def test_only_the_context_carries_a_corner_to_everywhere() -> None:
+    without, with_context = (changed_pixels(stride_4(context=context)) for context in (False, True))
+    assert without[-16:, -16:].float().mean() > 0.9
+    assert not without[:64, :64].any()
+    assert with_context[:64, :64].float().mean() > 0.9
+
+
+@pytest.mark.parametrize(("width", "expected"), [(1, [320, 192, 128]), (0.5, [160, 96, 64]), (0.01, [8, 8, 8])])
+def test_the_levels_have_the_widths_that_are_asked_for(width: float, expected: list[int]) -> None:
+    network = stride_4(width=width, encoder=LITE0)
+    levels = [level for level in network.unet.levels if isinstance(level, Level)]
+    assert len(levels) == len(network.unet.levels) == 3
+    assert [level.merge.out_channels for level in levels] == expected
+    assert [level.refine.out_channels for level in levels] == expected
+    assert list(STRIDE_4_WIDTHS.values()) == [320, 192, 128]
+
+
+def test_the_flagship_network_keeps_its_promises() -> None:
+    network, _ = build_colorizer(FLAGSHIP, "lab", 0, {"bins", "prior"})
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    assert 2 * parameters <= 16e6, "bytes in half precision"
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, 1, 256, 256))
+    assert 1e9 < counter.get_total_flops() <= 10e9
+
+
+def test_every_weight_of_the_stride_4_network_gets_a_gradient() -> None:
+    network = stride_4("mean")
+    prediction = network(gray_image(32, 32))
+    (prediction.color.square().sum() + prediction.bin_logits.square().sum()).backward()
+    idle = [name for name, each in network.named_parameters() if each.grad is None or not each.grad.any()]
+    assert idle == []
+
+
+@pytest.mark.parametrize("settings", [NARROW_VGG, NARROW_VGG.model_copy(update={"head_stride": 4})])
+def test_a_frozen_encoder_builds_no_graph(settings: NetworkSettings) -> None:
+    network, _ = build_colorizer(settings, "lab", 0)
+    x = gray_image(32, 32).expand(-1, 3, -1, -1)
+    assert all(tap.requires_grad for tap in network.unet.taps(x))
+    network.unet.encoder.requires_grad_(requires_grad=False)
+    assert not any(tap.requires_grad for tap in network.unet.taps(x))
+    network(gray_image(32, 32)).color.sum().backward()
+    for name, parameter in network.named_parameters():
+        assert (parameter.grad is None) == name.startswith("unet.encoder."), name

@@ -40,7 +40,7 @@ def make_job(tmp_path: Path) -> MakeJob:
         settings = TrainingSettings(
             crop_px=32,
             batch_size=4,
-            pictures=24,
+            images=24,
             optimizer=OptimizerSettings(learning_rate=1e-3, schedule="cosine", warmup_steps=2),
             critic=CriticSettings(width=0.125),
         )

@@ -12,6 +12,7 @@ from chromalab.losses.compose import Objective
 from chromalab.training.balance import DECAY, EVERY_STEPS, LARGEST_FACTOR, Balancer
 from chromalab.training.checkpoints import weights_sha256
 from chromalab.training.loop import TrainingJob, train
+from chromalab.training.settings import NetworkSettings, TermSchedule
 
 from .conftest import MakeJob
 from .test_loop import StopError, stop_at
@@ -51,7 +52,7 @@ def test_a_term_without_gradient_does_not_get_any_weight() -> None:
 
 
 def balanced(job: TrainingJob) -> TrainingJob:
-    settings = job.settings.model_copy(update={"balance": True, "pictures": 4 * (EVERY_STEPS + 4)})
+    settings = job.settings.model_copy(update={"balance": True, "images": 4 * (EVERY_STEPS + 4)})
     return TrainingJob(job.formula, job.color_space, job.seed, settings, job.runtime, job.folder)
 
 
@@ -71,3 +72,19 @@ def test_a_balanced_training_logs_its_weights_and_goes_on_bit_for_bit(photos: Ph
     assert float(rows[0]["perceptual_lite0.weight"]) != 0.25
     assert {row["l2.weight"] for row in rows} == {"1.0"}
     assert "cosine.l2.perceptual_lite0" in rows[0]
+
+
+def test_a_term_that_begins_late_is_weighed_from_its_first_step(photos: PhotoSet, make_job: MakeJob) -> None:
+    job = balanced(make_job("l2 + l1 + 0.5*huber"))
+    terms = {"l2": TermSchedule(start=0.15), "huber": TermSchedule(start=0.5)}
+    network = NetworkSettings(encoder="vgg16", pretrained=False, width=0.125)
+    settings = job.settings.model_copy(update={"terms": terms, "network": network})
+    train(TrainingJob(job.formula, job.color_space, job.seed, settings, job.runtime, job.folder), photos)
+    with (job.folder / "train.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 14
+    acting = [sum(bool(row[name]) for name in ("l2", "l1", "huber")) for row in rows]
+    assert acting == [1] * 3 + [2] * 4 + [3] * 7
+    first = next(row for row in rows if row["huber"])
+    assert float(first["huber.share"]) == pytest.approx(0.2, abs=0.05)
+    assert float(first["l2.weight"]) == 1

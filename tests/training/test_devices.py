@@ -22,7 +22,7 @@ def on(devices: int, job: TrainingJob, **changes: object) -> TrainingJob:
     optimizer = OptimizerSettings(name="sgd", learning_rate=1.0, betas=(0.0, 0.9))
     critic = CriticSettings(width=0.125, optimizer="sgd", learning_rate=1e-2, betas=(0.0, 0.9))
     settings = job.settings.model_copy(
-        update={"batch_size": 4, "pictures": 4, "optimizer": optimizer, "critic": critic, **changes}
+        update={"batch_size": 4, "images": 4, "optimizer": optimizer, "critic": critic, **changes}
     )
     runtime = job.runtime.model_copy(update={"devices": devices})
     folder = job.folder / str(devices)
@@ -35,8 +35,8 @@ def test_the_gradient_of_two_processes_is_that_of_one_with_the_doubled_batch(
     photos: PhotoSet, make_job: MakeJob, formula: str
 ) -> None:
     job = make_job(formula)
-    start = train(on(1, job, pictures=4), photos)
-    halves = train(on(2, job, pictures=4), photos)
+    start = train(on(1, job, images=4), photos)
+    halves = train(on(2, job, images=4), photos)
     assert halves.initial_sha256 == start.initial_sha256
     one, two = (load_file(job.folder / str(devices) / MODEL) for devices in (1, 2))
     moved = max(float((tensor - one[name]).abs().max()) for name, tensor in initial(job).items())
@@ -55,14 +55,14 @@ def test_what_devices_cannot_share(photos: PhotoSet, make_job: MakeJob) -> None:
     job = make_job("l2")
     with pytest.raises(ConfigError, match="a batch of 5 can't be shared evenly by 2 devices"):
         train(on(2, job, batch_size=5), photos)
-    with pytest.raises(UsageError, match="balanced terms need one device"):
+    with pytest.raises(UsageError, match="balanced terms needs one device"):
         train(on(2, job, balance=True), photos)
-    with pytest.raises(UsageError, match="looks on the way need one device"):
-        train(on(2, job), photos, watch=lambda step, colorizer: None)
+    with pytest.raises(UsageError, match="measurements on the way needs one device"):
+        train(on(2, job), photos, watch=lambda spent, colorizer, *, last: False)
 
 
 @pytest.mark.slow
 def test_an_error_in_one_process_is_told_as_its_own(photos: PhotoSet, make_job: MakeJob) -> None:
-    job = on(2, make_job("l2"), pictures=40, optimizer=OptimizerSettings(name="sgd", learning_rate=1e30))
+    job = on(2, make_job("l2"), images=40, optimizer=OptimizerSettings(name="sgd", learning_rate=1e30))
     with pytest.raises(NonFiniteError, match="is not finite at step"):
         train(job, photos)

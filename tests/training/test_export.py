@@ -23,16 +23,20 @@ if TYPE_CHECKING:
     from chromalab.nets.unet import Colorizer
 
 SIZES = [(64, 96), (33, 47), (160, 144), (1, 1)]
+STRIDE_4 = NetworkSettings(
+    encoder="efficientnet_lite1", color_from="mean", head_stride=4, context=True, decoder_width=0.5
+)
 SMALL_VGG = NetworkSettings(encoder="vgg16", pretrained=False, width=0.25)
 
 
 def colorizer(settings: NetworkSettings, space: str, needs: set[str]) -> Colorizer:
     """Return a network whose colours are as strong as a trained one's: a new one is nearly grey whatever it sees."""
     network, _ = build_colorizer(settings, space, 0, needs)
+    strength = 3 if settings.head_stride == 1 else 1  # the wider decoder's colors are strong enough
     with torch.no_grad():
         for head in (network.unet.head, network.unet.bins_head):
             if head is not None:
-                head.weight.mul_(5 if head is network.unet.bins_head else 3)
+                head.weight.mul_(5 * strength / 3 if head is network.unet.bins_head else strength)
     return network.eval()
 
 
@@ -46,7 +50,7 @@ def torch_color(network: Colorizer, lightness: np.ndarray) -> np.ndarray:
     """Return ab in CIELAB units for Lab, else RGB."""
     with torch.no_grad():
         x = torch.from_numpy(lightness)
-        color = network(x).color
+        color = network.color(x)
         return (color * 110 if network.space.name == "lab" else network.space.decode(x, color)).numpy()
 
 
@@ -61,6 +65,9 @@ def torch_color(network: Colorizer, lightness: np.ndarray) -> np.ndarray:
         (NetworkSettings(), "rgb", set()),
         (NetworkSettings(color_from="head"), "lab", {"bins"}),
         (SMALL_VGG, "lab", set()),
+        (STRIDE_4, "lab", {"bins"}),
+        (STRIDE_4.model_copy(update={"color_from": "bins"}), "lab", {"bins"}),
+        (STRIDE_4.model_copy(update={"color_from": "head", "context": False}), "yuv", set()),
     ],
 )
 def test_parity(

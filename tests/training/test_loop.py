@@ -137,10 +137,10 @@ def test_a_value_that_is_no_number_names_its_term(
 ) -> None:
     job = make_job("l1 + l2")
 
-    def poisoned(*args: object) -> ColorBatch:
-        batch = original(*args)  # type: ignore[arg-type]
+    def poisoned(*args: object) -> tuple[ColorBatch, torch.Tensor]:
+        batch, seen = original(*args)  # type: ignore[arg-type]
         batch.target[0, 0, 0, 0] = float("nan")
-        return batch
+        return batch, seen
 
     original = loop.make_batch
     monkeypatch.setattr(loop, "make_batch", poisoned)
@@ -164,8 +164,8 @@ def test_clipping_bounds_the_gradient(photos: PhotoSet, make_job: MakeJob, monke
     norms: list[float] = []
     original = Players.clip_gradients
 
-    def watch(players: Players, fabric: object, settings: object, step: int) -> None:
-        original(players, fabric, settings, step)  # type: ignore[arg-type]
+    def watch(players: Players, settings: object, step: int) -> None:
+        original(players, settings, step)  # type: ignore[arg-type]
         gradients = [p.grad.flatten() for p in players.colorizer.parameters() if p.grad is not None]
         norms.append(float(torch.cat(gradients).norm()))
 

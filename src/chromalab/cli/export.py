@@ -9,7 +9,7 @@ import typer
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="A finished run: OUT of `train`, or OUT/runs/RUN of a comparison.")],
+    run: Annotated[Path, typer.Argument(help="OUT of `train`, or OUT/runs/RUN of a comparison.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file; its record is put beside it.")],
     name: Annotated[str | None, typer.Option(help="The model's name in metadata; else the file's.")] = None,
     size: Annotated[
@@ -17,7 +17,10 @@ def export(
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Keep weights in single precision; twice the size.")] = False,
 ) -> None:
-    """Write a trained network as an ONNX file for `chromalab colorize --model`."""
+    """Write a trained network as an ONNX file for `chromalab colorize --model`.
+
+    An unfinished training gives the network of its best validation so far.
+    """
     from chromalab.compare.export import export_run
 
     spec = export_run(run, out, name=name, size_px=size, half=not full)

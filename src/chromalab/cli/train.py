@@ -1,85 +1,294 @@
-"""`chromalab train`: one network, one objective."""
+"""`chromalab train`: one network, one objective, one recipe."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chromalab.cli.options import Balance, Data, Device, Devices, Plugin, Smoke, Threads, runtime_settings
+from chromalab.cli.options import Balance, Device, Devices, Plugin, Smoke, Threads
+
+if TYPE_CHECKING:
+    from chromalab.compare.single import TrainingRecord
+
+BUDGET, NETWORK, OPTIMIZER, DATA, MACHINE = "Budget", "Network", "Optimizer", "Photographs", "Machine"
+
+
+def _option(help_text: str, *names: str, panel: str | None = None, **limits: Any) -> Any:
+    """Return an option without a default of its own: the recipe has the defaults."""
+    return typer.Option(*names, help=help_text, rich_help_panel=panel, show_default=False, **limits)
 
 
 def train(
-    out: Annotated[Path, typer.Option("--out", help="Folder for weights, logs, pictures and metrics.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for weights, logs, images and metrics.")],
+    recipe: Annotated[
+        str, typer.Argument(help="Recipe: a YAML file, or the name of one that ships: baseline, flagship.")
+    ] = "baseline",
     loss: Annotated[
-        str,
-        typer.Option(
-            help="Objective: a formula as 'l2 + 0.1*wgan_gp(penalty=10)', a preset as 'pix2pix' (`chromalab list "
-            "presets`), or a YAML file."
+        str | None,
+        _option(
+            "Objective: a formula as 'l2 + 0.1*wgan_gp(penalty=10)', a preset as 'pix2pix' (`chromalab list presets`), "
+            "or a YAML file."
         ),
-    ] = "l2",
-    data: Data = None,
-    space: Annotated[str, typer.Option(help="Training space: lab, yuv or rgb.")] = "lab",
-    seed: Annotated[int, typer.Option(min=0, help="Decides initial weights, crops and their order.")] = 0,
-    crop: Annotated[int, typer.Option(min=16, max=2048, help="Side of the square crops, in pixels.")] = 96,
-    batch: Annotated[int, typer.Option(min=1, help="Crops in a step.")] = 16,
-    pictures: Annotated[int, typer.Option(min=1, help="Crops seen in all.")] = 20_000,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(min=1e-12, help="Adam's rate for the decoder; 0.001, and for a preset its published optimizer."),
     ] = None,
-    encoder: Annotated[str, typer.Option(help="efficientnet_lite0 or vgg16.")] = "efficientnet_lite0",
+    data: Annotated[
+        list[str] | None,
+        _option(
+            "Folder of photographs, repeatable. FOLDER=0.5 draws its photos half as often as those of a folder without "
+            "a weight. A folder inside another takes its photos out of the outer one. Default: the built-in samples.",
+            "--data",
+            panel=DATA,
+            metavar="FOLDER[=WEIGHT]",
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        _option("Photos to leave out: a path or pattern, or @FILE with one a line; repeatable.", panel=DATA),
+    ] = None,
+    validation: Annotated[
+        int | None, _option("Photos held out to measure on, spread over the folders.", panel=DATA, min=0)
+    ] = None,
+    validate_every: Annotated[
+        float | None, _option("Minutes of training between two validations.", panel=DATA, min=0.01)
+    ] = None,
+    scale: Annotated[
+        str | None,
+        _option("Random-resized crops: smallest and largest share of a photo's shorter side, as 0.5,1.", panel=DATA),
+    ] = None,
+    old_photos: Annotated[
+        bool | None,
+        _option(
+            "Degrade the gray input as old photographs are: tone, grain, blur, JPEG, dust, film sensitivity.",
+            "--old-photos/--no-old-photos",
+            panel=DATA,
+        ),
+    ] = None,
+    target_chroma: Annotated[
+        float | None, _option("Factor on the chroma of the targets, as 1.2.", panel=DATA, min=0.01)
+    ] = None,
+    images: Annotated[
+        int | None, _option("Budget: crops seen in all.", "--images", "--pictures", panel=BUDGET, min=1)
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        _option("Budget: minutes of training, in place of --images; all schedules follow it.", panel=BUDGET, min=0.01),
+    ] = None,
+    crop: Annotated[int | None, _option("Side of the square crops, in pixels.", panel=BUDGET, min=16, max=2048)] = None,
+    batch: Annotated[int | None, _option("Crops in a step.", panel=BUDGET, min=1)] = None,
+    stages: Annotated[
+        str | None,
+        _option(
+            "Progressive resizing: CROPxBATCH:SHARE for each stage, as 64x64:0.3,96x32:0.7. Replaces --crop and "
+            "--batch.",
+            panel=BUDGET,
+        ),
+    ] = None,
+    encoder: Annotated[str | None, _option("efficientnet_lite0, efficientnet_lite1 or vgg16.", panel=NETWORK)] = None,
+    encoder_width: Annotated[
+        float | None, _option("Width of vgg16; not 1: random start.", panel=NETWORK, min=0.01, max=4)
+    ] = None,
+    head_stride: Annotated[
+        int | None,
+        _option(
+            "Input pixels to one pixel of the color head: 1, or 4, which trains several times faster.", panel=NETWORK
+        ),
+    ] = None,
+    context: Annotated[
+        bool | None,
+        _option(
+            "Tell every position of the stride-4 decoder the mean of the deepest features.",
+            "--context/--no-context",
+            panel=NETWORK,
+        ),
+    ] = None,
+    decoder_width: Annotated[
+        float | None, _option("Factor on the channels of the stride-4 decoder.", panel=NETWORK, min=0.01, max=4)
+    ] = None,
+    color_from: Annotated[
+        str | None, _option("Source of the color: head, bins, mean (of both) or auto.", panel=NETWORK)
+    ] = None,
+    start: Annotated[
+        str | None,
+        _option(
+            "Warm start: a shipped model's name, model.safetensors of a training, or an exported .onnx file.",
+            panel=NETWORK,
+        ),
+    ] = None,
+    learning_rate: Annotated[float | None, _option("Learning rate of the decoder.", panel=OPTIMIZER, min=1e-12)] = None,
+    optimizer: Annotated[str | None, _option("adam, adamw, rmsprop or sgd.", panel=OPTIMIZER)] = None,
+    schedule: Annotated[
+        str | None, _option("Schedule of the learning rate: constant, cosine or one_cycle.", panel=OPTIMIZER)
+    ] = None,
+    warmup: Annotated[int | None, _option("Steps of linear warmup.", panel=OPTIMIZER, min=0)] = None,
+    weight_decay: Annotated[float | None, _option("Weight decay.", panel=OPTIMIZER, min=0)] = None,
+    clip: Annotated[float | None, _option("Largest norm of the gradient.", panel=OPTIMIZER, min=1e-12)] = None,
     encoder_factor: Annotated[
-        float, typer.Option(min=0, help="The encoder's rate, as a share of --learning-rate; 0 freezes it.")
-    ] = 0.2,
-    encoder_width: Annotated[float, typer.Option(min=0.01, max=4, help="Width of vgg16; not 1: random start.")] = 1.0,
-    sample_every: Annotated[int, typer.Option(min=0, help="Steps between sample pictures; 0: at the end only.")] = 100,
+        float | None,
+        _option("The encoder's learning rate as a share of --learning-rate; 0 freezes it.", panel=OPTIMIZER, min=0),
+    ] = None,
+    frozen_share: Annotated[
+        float | None,
+        _option("Share of the budget, from its start, with a frozen encoder.", panel=OPTIMIZER, min=0, max=1),
+    ] = None,
+    ema: Annotated[
+        float | None,
+        _option(
+            "Decay of the moving average of the weights, per step, as 0.999. The averaged weights are measured and "
+            "kept; 0 does not average.",
+            panel=OPTIMIZER,
+            min=0,
+            max=0.999999,
+        ),
+    ] = None,
+    space: Annotated[str | None, _option("Training space: lab, yuv or rgb.")] = None,
+    seed: Annotated[int | None, _option("Decides initial weights, crops and their order.", min=0)] = None,
+    sample_every: Annotated[
+        int, typer.Option(min=0, help="Steps between two sample images (0 = at the end only).")
+    ] = 0,
     plugin: Plugin = None,
     balance: Balance = False,
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="auto: float32 on a CPU, mixed bfloat16 on CUDA. fast: mixed bfloat16 also on a CPU with AMX. Or "
+            "32-true, 16-mixed, bf16-mixed.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = "auto",
     device: Device = "auto",
     devices: Devices = 1,
     threads: Threads = 0,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Threads that prepare crops ahead of a GPU.", rich_help_panel=MACHINE)
+    ] = 0,
     smoke: Smoke = False,
 ) -> None:
     """Train one network under one objective, and measure it on photos held out.
 
-    The same command goes on where it was stopped. OUT gets the weights, train.csv, TensorBoard events, sample
-    pictures, and every metric of the held-out photos.
+    Options replace what the recipe says. Rerun the same command to resume. OUT gets the weights (model.safetensors and
+    model.onnx, which `chromalab colorize --model` takes), train.csv, validation.csv, the metrics of every held-out
+    photo and sample images.
     """
-    from chromalab.cli.studies import execute
-    from chromalab.compare import config as studies
-    from chromalab.compare.smoke import smoke as shrink
+    from chromalab.compare.opening import plugin_facts
+    from chromalab.compare.single import load_recipe, run_training, with_settings
+    from chromalab.compare.single import smoke as shrink
     from chromalab.losses.plugins import load_plugins
-    from chromalab.training.presets import PRESETS
-    from chromalab.training.settings import NetworkSettings, OptimizerSettings, TrainingSettings
+    from chromalab.training.degradation_settings import OLD_PHOTOGRAPHS
+    from chromalab.training.settings import RuntimeSettings
 
-    plugins = load_plugins(plugin or [])
-    settings = TrainingSettings(
-        crop_px=crop,
-        batch_size=batch,
-        pictures=pictures,
-        network=NetworkSettings(encoder=encoder, width=encoder_width, pretrained=encoder_width == 1.0),
-        optimizer=OptimizerSettings(
-            learning_rate=1e-3 if learning_rate is None else learning_rate,
-            encoder_factor=encoder_factor,
-            schedule="cosine",
-            warmup_steps=min(50, pictures // batch // 10),
-            clip_norm=1.0,
-        ),
-        balance=balance,
+    plugins = plugin_facts(load_plugins(plugin or []))
+    written = load_recipe(Path(recipe))
+    if images is not None and minutes is None:
+        written = written.model_copy(update={"training": written.training.model_copy(update={"minutes": None})})
+    degradations = None if old_photos is None else OLD_PHOTOGRAPHS.model_dump() if old_photos else {}
+    wanted = with_settings(
+        written,
+        {
+            "loss": objective_settings(loss, published=learning_rate is None),
+            "data": data,
+            "exclude": exclude,
+            "validation": validation,
+            "validate_every_min": validate_every,
+            "color_space": space,
+            "seed": seed,
+            "training.scale": None if scale is None else scale.split(","),
+            "training.degradations": degradations,
+            "training.target_chroma": target_chroma,
+            "training.images": images,
+            "training.minutes": minutes,
+            "training.crop_px": crop,
+            "training.batch_size": batch,
+            "training.stages": read_stages(stages, replaced=crop is not None or batch is not None),
+            "training.balance": balance or None,
+            "training.network.encoder": encoder,
+            "training.network.width": encoder_width,
+            "training.network.pretrained": None if encoder_width is None else encoder_width == 1.0,
+            "training.network.head_stride": head_stride,
+            "training.network.context": context,
+            "training.network.decoder_width": decoder_width,
+            "training.network.color_from": color_from,
+            "training.network.start": start,
+            "training.optimizer.name": optimizer,
+            "training.optimizer.learning_rate": learning_rate,
+            "training.optimizer.schedule": schedule,
+            "training.optimizer.warmup_steps": warmup,
+            "training.optimizer.weight_decay": weight_decay,
+            "training.optimizer.clip_norm": clip,
+            "training.optimizer.encoder_factor": encoder_factor,
+            "training.optimizer.frozen_share": frozen_share,
+            "training.optimizer.ema_decay": ema,
+        },
+        origin="the options of this command",
     )
-    objective = studies.read_objective(loss)
-    if isinstance(objective, str) and objective in PRESETS and learning_rate is None:
-        objective = studies.ObjectiveSettings(preset=objective, optimizer="published")
-    config = studies.StudyConfig(
-        name="train",
-        title=f"One training: {loss}",
-        data=studies.DataSettings(source=str(data) if data is not None else studies.SAMPLES),
-        objectives={"objective": objective},
-        color_spaces=[space],
-        seeds=[seed],
-        training=settings,
+    runtime = RuntimeSettings.parse(
+        {
+            "device": device,
+            "devices": devices,
+            "precision": precision,
+            "threads": threads,
+            "workers": workers,
+            "sample_every": sample_every,
+        },
+        origin="the options of this command",
     )
-    runtime = runtime_settings(device, threads, sample_every=sample_every, devices=devices)
-    execute(shrink(config) if smoke else config, out, runtime, plugins)
+    _print_result(run_training(shrink(wanted) if smoke else wanted, out, runtime, plugins=plugins), out)
+
+
+def objective_settings(loss: str | None, *, published: bool) -> str | dict[str, Any] | None:
+    """Return the objective as `--loss` names it; a preset brings its published optimizer unless a rate is given."""
+    from chromalab.compare.config import read_objective
+    from chromalab.training.presets import PRESETS
+
+    if loss is None:
+        return None
+    objective = read_objective(loss)
+    if not isinstance(objective, str):
+        return objective.model_dump()
+    if objective in PRESETS and published:
+        return {"preset": objective, "optimizer": "published"}
+    return objective
+
+
+def read_stages(text: str | None, *, replaced: bool) -> list[dict[str, Any]] | None:
+    """Read `64x64:0.3,96x32:0.7`; where `--crop` or `--batch` replaces the recipe's stages, there are none.
+
+    Raises:
+        ConfigError: the text can't be read.
+    """
+    from chromalab.core.errors import ConfigError
+
+    if text is None:
+        return [] if replaced else None
+    try:
+        return [
+            {"crop_px": int(crop), "batch_size": int(batch), "share": float(share)}
+            for part in text.split(",")
+            for size, share in [part.split(":")]
+            for crop, batch in [size.split("x")]
+        ]
+    except ValueError:
+        raise ConfigError(
+            f"--stages {text}: expected CROPxBATCH:SHARE for each stage, as 64x64:0.3,96x32:0.7"
+        ) from None
+
+
+def _print_result(record: TrainingRecord, out: Path) -> None:
+    from rich.table import Table
+
+    from chromalab.cli.options import ARROWS, wide_console
+    from chromalab.metrics.registry import METRICS
+
+    console = wide_console()
+    last = record.validations[-1] if record.validations else None
+    if last is not None:
+        table = Table(title=f"{record.recipe.name}: means over the validation photos")
+        for column in ("metric", "this network", "gray", "ground truth"):
+            table.add_column(column, justify="left" if column == "metric" else "right")
+        for name, value in last.metrics.items():
+            bounds = [f"{bound[name]:.4g}" if name in bound else "–" for bound in (record.grey, record.truth)]
+            table.add_row(f"{METRICS[name].label} {ARROWS[METRICS[name].direction]}", f"{value:.4g}", *bounds)
+        console.print(table)
+    console.print(
+        f"model: {out / 'model.onnx'} (chromalab colorize PHOTO --model {out / 'model.onnx'})", soft_wrap=True
+    )

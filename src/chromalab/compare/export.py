@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chromalab.compare.config import StudyConfig
 from chromalab.compare.records import RunRecord, run_id
+from chromalab.compare.single import export_training
 from chromalab.compare.study import StudyFolder
 from chromalab.core.errors import UsageError
 from chromalab.training.build import build_colorizer
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 def export_run(
     run: Path, out: Path, *, name: str | None = None, size_px: int | None = None, half: bool = True
 ) -> ColorizerSpec:
-    """Export a finished run.
+    """Export a training, or a finished run of a comparison.
 
     Args:
-        run: the run's folder, or that of a study with a single run.
+        run: the folder of a training, of a run, or of a study with a single run. An unfinished training gives its best
+            validation so far.
         out: the ONNX file.
         name: the model's name; None takes the file's.
         size_px: shorter side at which the network sees photos; None takes that of its training crops.
@@ -39,6 +41,8 @@ def export_run(
     """
     if out.suffix != ".onnx":
         raise UsageError(f"{out}: the name of an exported model ends in .onnx")
+    if (run / "training.json").is_file():
+        return export_training(run, out, name=name or out.stem, size_px=size_px, half=half)
     run = _the_run(run)
     study = StudyFolder(run.parent.parent).load()
     record = RunRecord.load(run / "record.json")

@@ -40,6 +40,13 @@ def resolve_objectives(config: StudyConfig) -> list[ObjectiveRecord]:
     return [_resolve(name, written, meaning, config.training) for name, written in config.objectives.items()]
 
 
+def resolve_objective(
+    written: str | ObjectiveSettings, training: TrainingSettings, perceptual: str = "auto"
+) -> ObjectiveRecord:
+    """Build one objective, as `resolve_objectives` does, for a training under it alone."""
+    return _resolve("objective", written, _meaning_of(perceptual), training)
+
+
 def objective_of(written: str | ObjectiveSettings, config: StudyConfig) -> Objective:
     """Return the objective that a study means by `written`, as it can be trained here.
 
@@ -51,7 +58,11 @@ def objective_of(written: str | ObjectiveSettings, config: StudyConfig) -> Objec
 
 
 def _meaning_of_perceptual(config: StudyConfig) -> TermSpec:
-    perceptual = resolve_perceptual(config.perceptual)
+    return _meaning_of(config.perceptual)
+
+
+def _meaning_of(setting: str) -> TermSpec:
+    perceptual = resolve_perceptual(setting)
     return TermSpec(_LITE0_WEIGHT if perceptual == "perceptual_lite0" else 1.0, perceptual)
 
 
@@ -89,7 +100,7 @@ def _resolve(
     objective = Objective(specs)
     own = _own_training(settings, preset, training)
     critic = own.critic if objective.adversarial is not None else None
-    _check_crops(name, objective, critic, training.crop_px)
+    _check_crops(name, objective, critic, training.smallest_crop_px)
     return ObjectiveRecord(
         id=name,
         formula=objective.formula,

@@ -63,10 +63,11 @@ def open_study(
     make_fabric(runtime)
     objectives = resolve_objectives(config)
     runs = plan_runs(config, objectives)
-    photos = open_photos(config.data, config.training.crop_px)
+    photos = open_photos(config.data, config.training.largest_crop_px)
     folder = StudyFolder(out)
     prior = study_prior(objectives, photos, config.data.prior, folder.prior_json)
-    record = _study_record(config, objectives, photos, prior, _used(plugins, objectives))
+    used = plugins_used(plugins, [objective.formula for objective in objectives])
+    record = _study_record(config, objectives, photos, prior, used)
     folder.open(record)
     save_skipped(folder.skipped_csv, photos.skipped)
     if prior is not None and prior.record is not None:
@@ -79,9 +80,9 @@ def plugin_facts(plugins: Iterable[PluginRecord]) -> list[PluginFact]:
     return [PluginFact(name=each.name, sha256=each.sha256, losses=list(each.losses)) for each in plugins]
 
 
-def _used(plugins: Iterable[PluginFact], objectives: Iterable[ObjectiveRecord]) -> list[PluginFact]:
-    """Return the plugins of which a loss takes part: others are nobody's business."""
-    names = {spec.name for objective in objectives for spec in parse_formula(objective.formula)}
+def plugins_used(plugins: Iterable[PluginFact], formulas: Iterable[str]) -> list[PluginFact]:
+    """Return the plugins that give a loss of one of the formulas; the others have no influence."""
+    names = {spec.name for formula in formulas for spec in parse_formula(formula)}
     return [plugin for plugin in plugins if names.intersection(plugin.losses)]
 
 

@@ -19,7 +19,7 @@ from chromalab.photo.writing import write_png
 from chromalab.training.build import count_parameters
 from chromalab.training.checkpoints import CHECKPOINT
 from chromalab.training.fabric import make_fabric
-from chromalab.training.loop import TrainingJob, TrainingOutcome, train
+from chromalab.training.loop import Spent, TrainingJob, TrainingOutcome, Watch, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,9 @@ def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
     scorer = _scorer(runtime)
     score_bounds(study, runtime, scorer=scorer)
     steps = study.config.training.steps
-    pictures = steps * study.config.training.batch_size
+    pictures = (
+        study.config.training.images if study.config.training.stages else steps * study.config.training.batch_size
+    )
     records = {run.run_id: study.folder.finished(run.run_id) for run in study.runs}
     done = sum(record is not None for record in records.values())
     with progress("training", pictures * len(study.runs), unit="pictures", done=pictures * done) as advance:
@@ -94,7 +96,7 @@ def _execute(
     outcome = train(
         job,
         study.photos.train,
-        samples=sample_photos(study.photos, job.settings.crop_px),
+        samples=sample_photos(study.photos, job.settings.largest_crop_px),
         watch=_watch(study, run, scorer),
         advance=tell,
     )
@@ -110,21 +112,22 @@ def _execute(
     return record
 
 
-def _watch(study: Study, run: PlannedRun, scorer: PhotoScorer) -> Callable[[int, Colorizer], None] | None:
+def _watch(study: Study, run: PlannedRun, scorer: PhotoScorer) -> Watch | None:
     """Return what measures a network on its way, where the study asks for that."""
     settings = run.training
     shares = {max(1, round(share * settings.steps)): share for share in study.config.looks}
 
-    def look(step: int, colorizer: Colorizer) -> None:
+    def look(spent: Spent, colorizer: Colorizer, *, last: bool) -> bool:  # noqa: ARG001
+        step, pictures = spent.steps, spent.drawn
         if step not in shares:
-            return
-        pictures = step * settings.batch_size
+            return False
         scores = score(colorizer.colorize, study.photos.test, scorer)
         folder = study.folder.look(run.run_id, pictures)
         scores.save(folder / "metrics.csv")
         LookRecord(share=shares[step], step=step, pictures=pictures, set_metrics=scores.sets).save(
             folder / "record.json"
         )
+        return False
 
     return look if shares else None
 
@@ -209,8 +212,8 @@ def _run_record(
         config_sha256=study.record.config_sha256,
         data_sha256=study.record.data.data_sha256,
         initial_sha256=outcome.initial_sha256,
-        steps=job.settings.steps,
-        pictures=job.settings.steps * job.settings.batch_size,
+        steps=outcome.spent.steps,
+        pictures=outcome.spent.drawn,
         parameters=count_parameters(outcome.colorizer),
         training_seconds=round(outcome.seconds, 2),
         evaluation_seconds=round(evaluation_seconds, 2),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from chromalab.data.photoset import PhotoSet
+    from chromalab.data.photoset import Photographs
     from chromalab.metrics.facts import SetValue
     from chromalab.metrics.scorer import PhotoScorer
 
@@ -56,7 +56,7 @@ class Scores:
 
 def score(
     colorize: Callable[[Tensor], Tensor],
-    photos: PhotoSet,
+    photos: Photographs,
     scorer: PhotoScorer,
     *,
     keep: Callable[[str, NDArray[np.uint8]], None] | None = None,
@@ -89,7 +89,7 @@ def score(
     )
 
 
-def _batches(photos: PhotoSet) -> Iterator[tuple[list[int], Tensor]]:
+def _batches(photos: Photographs) -> Iterator[tuple[list[int], Tensor]]:
     """Give the photos in batches of one size; the order is the same for every network that is measured."""
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for index in range(len(photos)):

@@ -8,7 +8,7 @@ from chromalab.compare.objectives import objective_of
 
 if TYPE_CHECKING:
     from chromalab.compare.config import ObjectiveSettings, StudyConfig
-    from chromalab.training.settings import CriticSettings
+    from chromalab.training.settings import CriticSettings, NetworkSettings
 
 _CROP_PX = 32
 _CRITIC_WIDTH = 0.125
@@ -26,16 +26,18 @@ def smoke(config: StudyConfig) -> StudyConfig:
         update={
             "crop_px": max(_CROP_PX, smallest_px),
             "batch_size": 4,
-            "pictures": 8,
+            "images": 8,
+            "minutes": None,
+            "stages": (),
             "critic": _narrow(config.training.critic),
-            "network": config.training.network.model_copy(update=_smoke_network(config)),
+            "network": config.training.network.model_copy(update=smoke_network(config.training.network)),
         }
     )
     return config.model_copy(
         update={
             "title": f"{config.title} (smoke test)",
             "note": "A smoke test: two steps on tiny crops, the perceptual loss at hand. Its numbers mean nothing.",
-            "objectives": {name: _smoke_objective(written) for name, written in config.objectives.items()},
+            "objectives": {name: smoke_objective(written) for name, written in config.objectives.items()},
             "data": config.data.model_copy(update={"max_photos": min(config.data.max_photos or 24, 24)}),
             "seeds": config.seeds[:2],
             "training": training,
@@ -44,14 +46,15 @@ def smoke(config: StudyConfig) -> StudyConfig:
     )
 
 
-def _smoke_network(config: StudyConfig) -> dict[str, object]:
-    """A full-width VGG16 takes minutes: shrink what has a width."""
-    if config.training.network.encoder == "vgg16":
+def smoke_network(network: NetworkSettings) -> dict[str, object]:
+    """Return the changes that make a network small: a full-width VGG16 takes minutes."""
+    if network.encoder == "vgg16":
         return {"width": 0.125, "pretrained": False}
     return {}
 
 
-def _smoke_objective(written: str | ObjectiveSettings) -> str | ObjectiveSettings:
+def smoke_objective(written: str | ObjectiveSettings) -> str | ObjectiveSettings:
+    """Return an objective with a narrow critic where it has a critic of its own."""
     if isinstance(written, str) or written.critic is None:
         return written
     return written.model_copy(update={"critic": _narrow(written.critic)})

@@ -14,7 +14,7 @@ from chromalab.losses.base import AdversarialTerm, LossTerm, Parameter
 from chromalab.losses.registry import LOSSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -258,6 +258,11 @@ class Objective(nn.Module):
         return self.adversarial
 
     @property
+    def adversarial_name(self) -> str | None:
+        """The name of the adversarial term, where there is one."""
+        return next((spec.name for spec in self.specs if isinstance(self.term(spec.name), AdversarialTerm)), None)
+
+    @property
     def formula(self) -> str:
         """The composition with every name and number resolved."""
         return " + ".join(str(spec) for spec in self.specs)
@@ -291,9 +296,15 @@ class Objective(nn.Module):
         for spec in self.specs:
             self.term(spec.name).use_prior(prior)
 
-    def forward(self, batch: ColorBatch) -> dict[str, Tensor]:
-        """Return the unweighted value of every term and image, shape (B,) each."""
-        return {spec.name: self.term(spec.name)(batch) for spec in self.specs}
+    def forward(self, batch: ColorBatch, names: Collection[str] | None = None) -> dict[str, Tensor]:
+        """Return the unweighted value of every term and image, shape (B,) each.
+
+        Args:
+            batch: what the terms look at.
+            names: compute these terms only; None computes all.
+        """
+        wanted = [spec.name for spec in self.specs if names is None or spec.name in names]
+        return {name: self.term(name)(batch) for name in wanted}
 
     @property
     def weights(self) -> dict[str, float]:

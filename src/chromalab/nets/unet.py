@@ -1,13 +1,19 @@
-"""The baseline network: a U-Net that gives colour to a grey image.
+"""The networks: U-Nets that give color to a gray image.
 
 An encoder's feature maps are brought up level by level, each concatenated with the map of its level (Ronneberger et
-al. 2015), as the chapter's network does over VGG. There is no normalisation layer in the decoder: the encoders carry
-theirs folded into their weights, and a critic's gradients are better off without one.
+al. 2015), as the chapter's network does over VGG. The decoder has no normalization layers: the encoders carry theirs
+folded into their weights, and penalties on a critic's gradient forbid some of them.
+
+Two decoders share this scheme. The baseline ends at the input's size. The other ends at stride 4, which is enough for
+chroma: the full-resolution merge follows the photo's own lightness. It has wider coarse levels, a narrow finest one,
+and a path that tells every position the mean of the deepest features, so that the illumination of a scene is known
+everywhere.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+import contextlib
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
@@ -24,6 +30,14 @@ if TYPE_CHECKING:
 DECODER_WIDTHS = {16: 128, 8: 96, 4: 64, 2: 32, 1: 32}
 """Channels of the decoder at each stride: 0.7 M parameters over EfficientNet-Lite0, similar work at every level."""
 
+STRIDE_4_WIDTHS = {16: 320, 8: 192, 4: 128}
+"""Channels of the decoder that ends at stride 4."""
+
+CONTEXT_WIDTH = 128
+"""Channels of the pooled context that every level of the stride-4 decoder is told."""
+
+HeadStride = Literal[1, 4]
+ColorFrom = Literal["head", "bins", "mean"]
 
 BINS_STRIDE = 4
 """Input pixels to one pixel of the bins head's logits, as in Zhang et al. (2016)."""
@@ -36,24 +50,30 @@ CLASSES = 1000
 
 
 class Heads(NamedTuple):
-    """What a network gives beside or instead of a colour for every pixel.
+    """What a network gives beside or instead of a color for every pixel.
 
     Attributes:
-        color: regress the colour of every pixel.
+        color: regress the color of every pixel.
         bins: logits over the ab bins at a quarter of the resolution.
         classes: logits over ImageNet's classes.
+        stride: input pixels to one pixel of the color head: 1 for the baseline decoder, 4 for the one that ends there.
+        context: tell every position the mean of the deepest features (stride 4 only).
+        width: multiplies the channels of the decoder that ends at stride 4.
     """
 
     color: bool = True
     bins: bool = False
     classes: bool = False
+    stride: HeadStride = 1
+    context: bool = False
+    width: float = 1.0
 
 
 COLOR_ONLY = Heads()
 
 
 class Prediction(NamedTuple):
-    """What a colorizer gives for a batch of grey pictures.
+    """What a colorizer gives for a batch of gray images.
 
     Attributes:
         color: (B, C, H, W) of the training space.
@@ -71,9 +91,9 @@ class UNet(nn.Module):
 
     Args:
         encoder: gives the feature maps, the finest first.
-        out_channels: channels that the colour head gives, at the input's size.
+        out_channels: channels that the color head gives.
         generator: draws the decoder's initial weights (He, normal). What two sets of heads share gets the same weights.
-        heads: what to give. Without a colour head the decoder ends where the bins head stands.
+        heads: what to give. Without a color head the decoder ends where the bins head stands.
     """
 
     def __init__(
@@ -83,36 +103,48 @@ class UNet(nn.Module):
         self.encoder = encoder.network
         self.scales = encoder.scales
         self.strides = encoder.strides
+        deepest = encoder.channels[-1]
+        self.context = _context(deepest, generator) if heads.stride == BINS_STRIDE and heads.context else None
         self.levels = nn.ModuleList()
-        below = encoder.channels[-1]
-        widths = {encoder.strides[-1]: below}
+        below, widths = deepest, {encoder.strides[-1]: deepest}
         for channels, stride in zip(encoder.channels[-2::-1], encoder.strides[-2::-1], strict=True):
-            width = DECODER_WIDTHS[stride]
-            conv = _conv(below + channels, width, 3, generator)
+            if stride < heads.stride:
+                break
+            width = _width(stride, heads)
+            level = self._level(below, channels, width, generator, heads.stride)
             if heads.color or stride >= BINS_STRIDE:
-                self.levels.append(conv)
+                self.levels.append(level)
             widths[stride] = below = width
-        # A small head starts every objective at nearly grey: no objective has to unlearn random colours first.
-        head = _conv(below, out_channels, 3, generator, scale=0.1)
+        # A small head starts every objective at nearly gray: no objective has to unlearn random colors first.
+        kernel = 3 if heads.stride == 1 else 1
+        head = _conv(below, out_channels, kernel, generator, scale=0.1)
         self.head = head if heads.color else None
         self.bins_head = _conv(widths[BINS_STRIDE], BIN_COUNT, 1, generator, scale=0.1) if heads.bins else None
-        self.class_head = _class_head(encoder.channels[-1], generator) if heads.classes else None
+        self.class_head = _class_head(deepest, generator) if heads.classes else None
+
+    def _level(self, below: int, skip: int, width: int, generator: torch.Generator, stride: int) -> nn.Module:
+        if stride == 1:
+            return _conv(below + skip, width, 3, generator)
+        return Level(below, skip, width, generator, context=self.context is not None)
 
     def forward(self, rgb: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Map (B, 3, H, W) sRGB in [0, 1] to what the colour, bins and class heads give, each None where it is not.
+        """Map (B, 3, H, W) sRGB in [0, 1] to what the color, bins and class heads give, each None where it is not.
 
         Returns:
             (B, out_channels, H, W); logits (B, 313, ceil(H / 4), ceil(W / 4)); logits (B, 1000).
         """
-        maps = cast("FeatureNet", self.encoder).taps(rgb)
-        taps = [tap / scale for tap, scale in zip(maps, self.scales, strict=True)]
+        taps = self.taps(rgb)
         x = taps[-1]
-        bins = classes = None
-        if self.class_head is not None:
-            classes = _at_least_single(self.class_head(x.mean(dim=(2, 3))))
+        pooled = x.mean(dim=(2, 3))
+        classes = None if self.class_head is None else _at_least_single(self.class_head(pooled))
+        context = None if self.context is None else F.relu(self.context(pooled))
+        bins = None
         for level, skip, stride in zip(self.levels, taps[-2::-1], self.strides[-2::-1], strict=False):
-            x = F.interpolate(x, size=skip.shape[-2:], mode="nearest")
-            x = F.relu(level(torch.cat([x, skip], dim=1)), inplace=True)
+            if isinstance(level, Level):
+                x = level(x, skip, context)
+            else:
+                x = F.interpolate(x, size=skip.shape[-2:], mode="nearest")
+                x = F.relu(level(torch.cat([x, skip], dim=1)), inplace=True)
             if stride == BINS_STRIDE and self.bins_head is not None:
                 bins = _at_least_single(self.bins_head(x))
         if self.head is None:
@@ -121,6 +153,60 @@ class UNet(nn.Module):
         if x.shape[-2:] != rgb.shape[-2:]:
             x = F.interpolate(x, size=rgb.shape[-2:], mode="bilinear", align_corners=False)
         return x, bins, classes
+
+    def taps(self, rgb: Tensor) -> list[Tensor]:
+        """Return the encoder's maps of (B, 3, H, W) sRGB in [0, 1], each divided by its scale, the finest first."""
+        network = cast("FeatureNet", self.encoder)
+        frozen = not any(parameter.requires_grad for parameter in self.encoder.parameters())
+        with torch.no_grad() if frozen else contextlib.nullcontext():
+            return [tap / scale for tap, scale in zip(network.taps(rgb), self.scales, strict=True)]
+
+
+class Level(nn.Module):
+    """A level of the stride-4 decoder: reduce, bring up, join with the encoder's map, and refine.
+
+    The 1x1 reduction comes before the image is enlarged, where it costs a quarter.
+
+    Args:
+        below: channels of the level below.
+        skip: channels of the encoder's map.
+        width: channels of this level.
+        generator: draws the initial weights.
+        context: add a projection of the pooled context at every position.
+    """
+
+    def __init__(self, below: int, skip: int, width: int, generator: torch.Generator, *, context: bool) -> None:
+        super().__init__()
+        self.reduce = _conv(below, width, 1, generator)
+        self.merge = _conv(width + skip, width, 3, generator)
+        self.refine = _conv(width, width, 3, generator, scale=0.5)
+        self.context = _linear(CONTEXT_WIDTH, width, generator) if context else None
+
+    def forward(self, x: Tensor, skip: Tensor, context: Tensor | None) -> Tensor:
+        """Return (B, width, H, W) for `skip` (B, skip, H, W), the level below and the context (B, CONTEXT_WIDTH)."""
+        up = F.interpolate(self.reduce(x), size=skip.shape[-2:], mode="nearest")
+        merged = self.merge(torch.cat([up, skip], dim=1))
+        if self.context is not None:
+            merged = merged + self.context(context)[:, :, None, None]
+        merged = F.relu(merged)
+        return F.relu(merged + self.refine(merged))
+
+
+def _width(stride: int, heads: Heads) -> int:
+    if heads.stride == 1:
+        return DECODER_WIDTHS[stride]
+    return max(8, round(STRIDE_4_WIDTHS[stride] * heads.width / 8) * 8)
+
+
+def _context(deepest: int, generator: torch.Generator) -> nn.Linear:
+    return _linear(deepest, CONTEXT_WIDTH, generator)
+
+
+def _linear(features_in: int, features: int, generator: torch.Generator) -> nn.Linear:
+    layer = nn.Linear(features_in, features)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def _conv(channels_in: int, channels: int, kernel: int, generator: torch.Generator, *, scale: float = 1.0) -> nn.Conv2d:
@@ -133,11 +219,8 @@ def _conv(channels_in: int, channels: int, kernel: int, generator: torch.Generat
 
 
 def _class_head(channels: int, generator: torch.Generator) -> nn.Sequential:
-    layers = (nn.Linear(channels, CLASS_HEAD_WIDTH), nn.ReLU(), nn.Linear(CLASS_HEAD_WIDTH, CLASSES))
-    for layer in (layers[0], layers[2]):
-        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
-        nn.init.zeros_(layer.bias)
-    return nn.Sequential(*layers)
+    hidden = _linear(channels, CLASS_HEAD_WIDTH, generator)
+    return nn.Sequential(hidden, nn.ReLU(), _linear(CLASS_HEAD_WIDTH, CLASSES, generator))
 
 
 def _at_least_single(logits: Tensor) -> Tensor:
@@ -146,41 +229,55 @@ def _at_least_single(logits: Tensor) -> Tensor:
 
 
 class Colorizer(nn.Module):
-    """A U-Net in a training space: lightness in, colour out.
+    """A U-Net in a training space: lightness in, color out.
 
-    A regressed colour is what a grey image has plus a bounded departure (a scaled hyperbolic tangent), so that decoding
-    without clipping, which training needs for its gradients, never meets a colour beyond the space's range. Without a
-    colour head the colour is the annealed mean of the bins, brought up to full size.
+    A regressed color is what a gray image has plus a bounded departure (a scaled hyperbolic tangent), so that decoding
+    without clipping, which training needs for its gradients, never meets a color beyond the space's range.
 
     Args:
         unet: gives `space.channels` channels.
-        space: the training space; `lab` where the colour comes from the bins.
+        space: the training space; `lab` where the network has a bins head.
+        color_from: where the color comes from: `head`, the regression; `bins`, the annealed mean of the bins; `mean`,
+            the mean of both. The losses of a network of two heads train each head for itself, the mean is taken when
+            photographs are colorized.
     """
 
-    def __init__(self, unet: UNet, space: TrainingSpace) -> None:
+    def __init__(self, unet: UNet, space: TrainingSpace, color_from: ColorFrom = "head") -> None:
         super().__init__()
         self.unet = unet
         self.space = space
+        self.color_from = color_from
 
     @property
     def regresses(self) -> bool:
-        """Whether the colour has a head of its own, and is not decoded from the bins."""
+        """Whether the color has a head of its own, and is not decoded from the bins."""
         return self.unet.head is not None
 
     def forward(self, lightness: Tensor) -> Prediction:
-        """Map lightness (B, 1, H, W) in [0, 1] to a prediction with color (B, C, H, W) of the training space.
+        """Map lightness (B, 1, H, W) in [0, 1] to what the heads give, with color (B, C, H, W) of the training space.
 
-        The grey image is fed to all three channels of the encoder, as its ImageNet training knows pictures.
+        The color is that of the color head where there is one. The gray image is fed to all three channels of the
+        encoder, as its ImageNet training knows images.
         """
         departure, bins, classes = self.unet(lightness.expand(-1, 3, -1, -1))
-        if departure is not None:
-            color = self.space.grey(lightness) + self.space.reach * torch.tanh(departure)
-        else:
-            ab = annealed_mean(bins) / AB_SCALE
-            color = F.interpolate(ab, size=lightness.shape[-2:], mode="bilinear", align_corners=False)
+        if departure is None:
+            return Prediction(self._from_bins(bins, lightness), bins, classes)
+        # Half precision is for the network's convolutions: a step of its numbers is a step of visible chroma.
+        color = self.space.grey(lightness) + self.space.reach * torch.tanh(_at_least_single(departure))
         return Prediction(color, bins, classes)
 
+    def color(self, lightness: Tensor) -> Tensor:
+        """Map lightness (B, 1, H, W) in [0, 1] to the color (B, C, H, W) that a photograph gets."""
+        prediction: Prediction = self(lightness)
+        if self.color_from != "mean":
+            return prediction.color
+        return (prediction.color + self._from_bins(cast("Tensor", prediction.bin_logits), lightness)) / 2
+
+    def _from_bins(self, logits: Tensor, lightness: Tensor) -> Tensor:
+        ab = annealed_mean(logits) / AB_SCALE
+        return F.interpolate(ab, size=lightness.shape[-2:], mode="bilinear", align_corners=False)
+
     def colorize(self, rgb: Tensor) -> Tensor:
-        """Colorize the grey version of (B, 3, H, W) sRGB in [0, 1]; the result is clipped to [0, 1]."""
+        """Colorize the gray version of (B, 3, H, W) sRGB in [0, 1]; the result is clipped to [0, 1]."""
         lightness, _ = self.space.encode(rgb)
-        return self.space.decode(lightness, self(lightness).color).clamp(0, 1)
+        return self.space.decode(lightness, self.color(lightness)).clamp(0, 1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from torch import Tensor
 
@@ -39,9 +39,9 @@ class Balancer:
         self._written = objective.weights
         self._norms: dict[str, float] = {}
 
-    def wants_look(self, step: int) -> bool:
-        """Return whether `step` is one at which gradients are looked at."""
-        return step % EVERY_STEPS == 0
+    def wants_look(self, step: int, names: Collection[str] = ()) -> bool:
+        """Return whether gradients are looked at in `step`: now and then, and when a term of `names` begins to act."""
+        return step % EVERY_STEPS == 0 or any(name not in self._norms for name in names)
 
     def look(self, gradients: Mapping[str, Tensor]) -> None:
         """Take note of the norms of the unweighted terms' gradients."""
@@ -51,14 +51,14 @@ class Balancer:
 
     @property
     def weights(self) -> dict[str, float]:
-        """The weight of every term now."""
+        """The weight of every term now; that of a term that has not acted yet is the written one."""
         if not self._norms:
             return self._written
-        anchor = next(iter(self._written))
+        anchor = next(name for name in self._written if name in self._norms)
         return {name: weight * self._factor(anchor, name) for name, weight in self._written.items()}
 
     def _factor(self, anchor: str, name: str) -> float:
-        if name == anchor:
+        if name == anchor or name not in self._norms:
             return 1.0
         smallest = self._norms[anchor] / LARGEST_FACTOR
         factor = self._norms[anchor] / max(self._norms[name], smallest) if smallest > 0 else 1.0

@@ -16,7 +16,7 @@ from chromalab.core.seeds import derive_seed
 from chromalab.nets.critics import CRITICS, Critic, channels_seen
 from chromalab.nets.encoders import ENCODERS
 from chromalab.nets.unet import Colorizer, Heads, UNet
-from chromalab.training.settings import start_path, start_sha256
+from chromalab.training.settings import NetworkSettings, start_path, start_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,20 +24,34 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from chromalab.training.settings import CriticSettings, NetworkSettings
+    from chromalab.nets.unet import ColorFrom
+    from chromalab.training.settings import CriticSettings
 
 
-def heads_for(needs: Collection[str], color_from: str) -> Heads:
+def heads_for(needs: Collection[str], settings: NetworkSettings) -> Heads:
     """Return the heads of a network for an objective that needs `needs` (see `LossEntry`).
 
-    >>> heads_for({"bins", "prior"}, "auto")
-    Heads(color=False, bins=True, classes=False)
-    >>> heads_for({"classes"}, "auto")
-    Heads(color=True, bins=False, classes=True)
+    >>> heads_for({"bins", "prior"}, NetworkSettings())
+    Heads(color=False, bins=True, classes=False, stride=1, context=False, width=1.0)
+    >>> heads_for({"classes"}, NetworkSettings(color_from="mean", head_stride=4))
+    Heads(color=True, bins=True, classes=True, stride=4, context=False, width=1.0)
     """
-    over_bins = "bins" in needs
-    from_bins = color_from == "bins" or (color_from == "auto" and over_bins)
-    return Heads(color=not from_bins, bins=over_bins or from_bins, classes="classes" in needs)
+    color_from = color_source(needs, settings)
+    return Heads(
+        color=color_from != "bins",
+        bins="bins" in needs or color_from != "head",
+        classes="classes" in needs,
+        stride=settings.head_stride,
+        context=settings.context,
+        width=settings.decoder_width,
+    )
+
+
+def color_source(needs: Collection[str], settings: NetworkSettings) -> ColorFrom:
+    """Return where the color comes from: `auto` means the bins where the objective has a term over them."""
+    if settings.color_from != "auto":
+        return settings.color_from
+    return "bins" if "bins" in needs else "head"
 
 
 def build_colorizer(
@@ -61,11 +75,12 @@ def build_colorizer(
     """
     space = SPACES[color_space]
     generator = torch.Generator().manual_seed(derive_seed(seed, "network"))
-    heads = heads_for(needs, settings.color_from)
+    heads = heads_for(needs, settings)
     if heads.bins and space.name != "lab":
         raise ConfigError(f"the ab bins are bins of CIELAB: train in the space lab, not in {space.name}")
     encoder = ENCODERS[settings.encoder].build(settings.width, settings.pretrained, generator)
-    colorizer = Colorizer(UNet(encoder, space.channels, generator, heads), space)
+    unet = UNet(encoder, space.channels, generator, heads)
+    colorizer = Colorizer(unet, space, color_source(needs, settings))
     if settings.start is None:
         return colorizer, encoder.start
     return colorizer, _start_from(start_path(settings.start), colorizer)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint.pt"
 MODEL = "model.safetensors"
+BEST = "best.safetensors"
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
@@ -50,19 +51,19 @@ def load_checkpoint(folder: Path, settings_sha256: str) -> dict[str, Any] | None
     return state
 
 
-def save_model(folder: Path, model: nn.Module) -> None:
-    """Write the trained weights to the run's model.safetensors, atomically."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_bytes(folder / MODEL, save(tensors))
+def save_model(folder: Path, model: nn.Module, name: str = MODEL) -> None:
+    """Write the weights to the file `name` of the run's folder, atomically."""
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
+    write_bytes(folder / name, save(tensors))
 
 
-def load_model(folder: Path, model: nn.Module) -> None:
-    """Load the run's model.safetensors into `model`.
+def load_model(folder: Path, model: nn.Module, name: str = MODEL) -> None:
+    """Load the file `name` of the run's folder into `model`.
 
     Raises:
         UsageError: it is not there, or is of another network.
     """
-    path = folder / MODEL
+    path = folder / name
     if not path.exists():
         raise UsageError(f"{path} is not there: this run has not finished, or its weights were deleted")
     try:

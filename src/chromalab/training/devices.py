@@ -67,18 +67,18 @@ def on_every_device(fabric: Fabric, work: Callable[..., Any], *arguments: object
     Raises:
         ChromalabError: what one of the processes raised.
     """
-    # As bytes, for Fabric looks into arguments for networks to unshare, and refuses frozen records.
+    # As bytes, because Fabric looks into arguments and results for tensors, and refuses frozen records.
     sent = pickle.dumps((work, arguments))
     try:
         launch: Any = fabric.launch  # its types know of no arguments
-        return launch(_unpack, sent)
+        return pickle.loads(launch(_unpack, sent))  # noqa: S301 - our own process sent it
     except ProcessRaisedException as error:
         raise _said(error) from error
 
 
-def _unpack(fabric: Fabric, sent: bytes) -> Any:
+def _unpack(fabric: Fabric, sent: bytes) -> bytes:
     work, arguments = pickle.loads(sent)  # noqa: S301 - our own process sent it
-    return work(fabric, *arguments)
+    return pickle.dumps(work(fabric, *arguments))
 
 
 def _said(error: ProcessRaisedException) -> Exception:

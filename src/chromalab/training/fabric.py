@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 
 from chromalab.core.errors import UsageError
-from chromalab.training.hardware import choose_device, physical_cores
+from chromalab.training.hardware import choose_device, multiplies_bfloat16, physical_cores
 
 if TYPE_CHECKING:
     from chromalab.training.settings import RuntimeSettings
@@ -31,6 +31,8 @@ def make_fabric(runtime: RuntimeSettings) -> Fabric:
     precision = runtime.precision
     if precision == "auto":
         precision = "bf16-mixed" if on_cuda else "32-true"
+    if precision == "fast":
+        precision = "bf16-mixed" if on_cuda or multiplies_bfloat16() else "32-true"
     if precision == "16-mixed" and not on_cuda:
         raise UsageError("precision 16-mixed needs CUDA: use 32-true on a CPU")
     if on_cuda and runtime.devices > torch.cuda.device_count():

@@ -24,6 +24,11 @@ def physical_cores() -> int:
     return max(1, min(len(allowed), len(cores) or len(allowed)))
 
 
+def multiplies_bfloat16() -> bool:
+    """Return whether this CPU multiplies bfloat16 matrices in hardware (Intel's AMX)."""
+    return bool(torch.cpu._is_amx_tile_supported())  # noqa: SLF001 - it has no public name
+
+
 def choose_device(name: str) -> str:
     """Resolve `auto`, `cpu` or `cuda`.
 

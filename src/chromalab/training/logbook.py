@@ -37,7 +37,7 @@ class Logbook:
         self._tensorboard = tensorboard
 
     def add(self, row: Row) -> None:
-        """Append a row; every row of a run has the same columns."""
+        """Append a row; a term that does not act yet has no columns in it."""
         self.rows.append(row)
         self._times.append(time.time())
 
@@ -50,7 +50,8 @@ class Logbook:
         if not self.rows:
             return
         text = io.StringIO()
-        writer = csv.DictWriter(text, fieldnames=list(self.rows[0]), lineterminator="\n")
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
         write_text(self._folder / "train.csv", text.getvalue())

@@ -7,22 +7,28 @@ rest.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
+from torch.optim.swa_utils import AveragedModel
 
-from chromalab.core.errors import UsageError
+from chromalab.core.errors import ConfigError, UsageError, suggestion
 from chromalab.core.files import make_folder
 from chromalab.core.hashing import sha256_bytes
-from chromalab.data.feed import CropFeed
+from chromalab.core.seeds import derive_seed
+from chromalab.data.feed import AheadFeed, CropFeed
 from chromalab.losses.base import ColorBatch, CriticLoss
 from chromalab.losses.compose import Objective, parse_formula
 from chromalab.losses.plugins import plugin_of
 from chromalab.training.balance import Balancer
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import load_checkpoint, load_model, save_checkpoint, save_model, weights_sha256
+from chromalab.training.degradations import degrade
 from chromalab.training.devices import average_gradients, check_batch, on_every_device, share_of
 from chromalab.training.diagnostics import check_finite, gradient_facts, term_gradients
 from chromalab.training.fabric import make_fabric, set_threads
@@ -33,7 +39,7 @@ from chromalab.training.samples import draw_samples
 from chromalab.training.settings import RuntimeSettings, TrainingSettings, settings_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import numpy as np
@@ -42,8 +48,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from chromalab.core.progress import Advance
-    from chromalab.data.photoset import PhotoSet
+    from chromalab.data.library import WeightedPhotos
+    from chromalab.data.photoset import Photographs
+
+    Tensors = tuple[Tensor, ...] | list[Tensor]
     from chromalab.nets.unet import Colorizer
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,7 +69,9 @@ class TrainingJob:
         settings: the rest of what decides the result.
         runtime: where and how to run.
         folder: gets train.csv, checkpoint, samples, and at the end model.safetensors.
-        prior: distribution of the training photos' colours over the ab bins, (313,), for losses that rebalance them.
+        prior: distribution of the training photos' colors over the ab bins, (313,), for losses that rebalance them.
+        same_photos: a checkpoint of other photos is refused. A long training outlives its folders: it may resume with
+            the photos that are there, with a warning, at the price of a result that cannot be repeated.
     """
 
     formula: str
@@ -67,41 +81,77 @@ class TrainingJob:
     runtime: RuntimeSettings
     folder: Path
     prior: NDArray[np.float64] | None = None
+    same_photos: bool = True
 
-    def sha256(self, photos: PhotoSet) -> str:
-        """Return the hash of everything that decides the result of this run on `photos`."""
+    def sha256(self, photos: Photographs | Sequence[WeightedPhotos]) -> str:
+        """Return the hash of everything that a checkpoint of this run must agree with."""
         prior = None if self.prior is None else sha256_bytes(self.prior.tobytes())
         settings = self.settings.deciding()
-        return settings_sha256(self.formula, self.color_space, self.seed, settings, photos.data_sha256, prior)
+        data = photos_sha256(photos) if self.same_photos else None
+        return settings_sha256(self.formula, self.color_space, self.seed, settings, data, prior)
+
+
+def photos_sha256(photos: Photographs | Sequence[WeightedPhotos]) -> str:
+    """Return the hash of training photographs: of the sets' contents and weights where there are several."""
+    if not isinstance(photos, Sequence):
+        return photos.data_sha256
+    return settings_sha256(*([each.name, each.weight, each.photos.data_sha256] for each in photos))
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a training has spent of its budget.
+
+    Attributes:
+        steps: generator updates.
+        drawn: crops.
+        seconds: training time, that of all parts of a resumed run.
+    """
+
+    steps: int = 0
+    drawn: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """A finished training: the network and what a record says of it; the time is that of all its parts."""
+    """A finished training: the network and what a record says of it."""
 
     colorizer: Colorizer
     initial_sha256: str
     encoder_start: str
-    seconds: float
+    spent: Spent
     device: str
     threads: int
+
+    @property
+    def seconds(self) -> float:
+        """Training time in seconds, that of all parts of a resumed run."""
+        return self.spent.seconds
+
+
+class Watch(Protocol):
+    """Is shown the network after every step; its time is not training time."""
+
+    def __call__(self, spent: Spent, colorizer: Colorizer, *, last: bool) -> bool:
+        """Look at the network, and return whether a checkpoint should be written now."""
 
 
 def train(
     job: TrainingJob,
-    photos: PhotoSet,
+    photos: Photographs | Sequence[WeightedPhotos],
     *,
     samples: NDArray[np.uint8] | None = None,
-    watch: Callable[[int, Colorizer], None] | None = None,
+    watch: Watch | None = None,
     advance: Advance | None = None,
 ) -> TrainingOutcome:
-    """Train as `job` says on `photos`, or go on where an earlier call was stopped.
+    """Train as `job` says on `photos`, or resume where an earlier call was stopped.
 
     Args:
         job: what to train.
-        photos: training photographs, resized to the crop's size.
-        samples: photographs (K, H, W, 3) to colorize as sample pictures.
-        watch: shown the network after every step, with the number of steps so far; its time is not training time.
+        photos: training photographs, or several sets of them with weights.
+        samples: photographs (K, H, W, 3) to colorize as sample images.
+        watch: shown the network after every step; of a training with averaged weights, the averaged network.
         advance: told of every step.
 
     Raises:
@@ -119,100 +169,134 @@ def train(
         _check_sharing(job, watched=watch is not None)
         facts = on_every_device(fabric, train_here, job, photos, samples)
         if advance is not None:
-            advance(job.settings.steps * job.settings.batch_size)
+            advance(facts[2].drawn)
     colorizer, _ = build_colorizer(job.settings.network, job.color_space, job.seed, Objective.parse(job.formula).needs)
     load_model(job.folder, colorizer)
     return TrainingOutcome(colorizer.to(fabric.device).eval(), *facts)
 
 
 def _check_sharing(job: TrainingJob, *, watched: bool) -> None:
-    check_batch(job.settings.batch_size, job.runtime.devices)
+    for stage in job.settings.schedule:
+        check_batch(stage.batch_size, job.runtime.devices)
     kinds = {
-        "looks on the way": watched,
+        "measurements on the way": watched,
         "balanced terms": job.settings.balance,
+        "a budget in minutes": job.settings.minutes is not None,
         "losses from plugins": any(plugin_of(spec.name) for spec in parse_formula(job.formula)),
     }
     for kind, there in kinds.items():
         if there:
-            raise UsageError(f"{kind} need one device: leave --devices out")
+            raise UsageError(f"training with {kind} needs one device: omit --devices")
 
 
 def train_here(
     fabric: Fabric,
     job: TrainingJob,
-    photos: PhotoSet,
+    photos: Photographs | Sequence[WeightedPhotos],
     samples: NDArray[np.uint8] | None,
     *,
-    watch: Callable[[int, Colorizer], None] | None = None,
+    watch: Watch | None = None,
     advance: Advance | None = None,
-) -> tuple[str, str, float, str, int]:
+) -> tuple[str, str, Spent, str, int]:
     """Train in this process, one of as many as there are devices, and return the facts of a `TrainingOutcome`."""
     settings, runtime = job.settings, job.runtime
     set_threads(runtime)
     players = Players(fabric, job)
-    feed = CropFeed(photos, crop_px=settings.crop_px, batch_size=settings.batch_size, seed=job.seed)
     fingerprint = job.sha256(photos)
-    first_step, rows, seconds_before = players.restore(job.folder, fingerprint)
+    data = photos_sha256(photos)
+    spent, rows = players.restore(job.folder, fingerprint, data)
     logbook = Logbook(job.folder, rows, tensorboard=runtime.tensorboard)
-    first = fabric.is_global_zero
-    if advance is not None and first_step:
-        advance(first_step * settings.batch_size)
+    clock = Clock(spent.seconds)
+    saved = time.monotonic()
+    steps = settings.steps if settings.minutes is None else None
+    first, last = fabric.is_global_zero, settings.progress(spent.drawn, spent.seconds) >= 1
+    if advance is not None and spent.drawn:
+        advance(spent.drawn)
 
-    started = saved = time.monotonic()
-    for step in range(first_step, settings.steps):
-        last = step + 1 == settings.steps
-        set_rates(players.optimizer, settings, step)
-        batch = make_batch(players.colorizer, share_of(feed.batch(step), fabric), fabric.device)
-        with fabric.autocast():  # Fabric's wrapper allows no gradients but those of its own backward
-            batch.predict(players.colorizer(batch.lightness))
-        critic_loss = players.opponent.update(fabric, batch, step) if players.opponent is not None else None
+    with open_feed(job, photos) as feed:
+        while not last:
+            progress = settings.progress(spent.drawn, spent.seconds)
+            stage = settings.stage(progress)
+            last = settings.is_last(spent.drawn, stage.batch_size, spent.seconds)
+            logs = runtime.logs(spent.steps, steps, last=last)
+            players.prepare(spent.steps, progress)
 
-        values = players.objective(batch)
-        check_finite(values | ({"critic": critic_loss.total} if critic_loss is not None else {}), step)
-        weights, facts = players.weigh(values, batch, step, logs=runtime.logs(step, settings.steps))
-        total = players.objective.total(values, weights)
-        if runtime.logs(step, settings.steps):
-            logbook.add(step_row(step, settings, total, values, facts, critic_loss))
+            crops = share_of(feed.crops(spent.drawn, stage.batch_size, stage.crop_px), fabric)
+            batch, seen = make_batch(players.colorizer, crops, fabric, job, spent.steps)
+            total, values, facts, critic_loss = players.step(batch, seen, spent.steps, logs=logs)
 
-        players.optimizer.zero_grad(set_to_none=True)
-        fabric.backward(total)
-        average_gradients(fabric, players.colorizer)
-        players.clip_gradients(fabric, settings, step)
-        players.optimizer.step()
-
-        if not first:
-            continue
-        if samples is not None and (last or (runtime.sample_every and (step + 1) % runtime.sample_every == 0)):
-            draw_samples(players.colorizer, samples, job.folder / "samples", step + 1)
-        if watch is not None:
-            shown = time.monotonic()
-            watch(step + 1, players.colorizer)
-            started += time.monotonic() - shown
-        if not last and time.monotonic() - saved >= runtime.checkpoint_every_s:
-            logbook.save()
-            saved = time.monotonic()
-            players.save(job.folder, fingerprint, step + 1, logbook.rows, seconds_before + saved - started)
-        if advance is not None:
-            advance(settings.batch_size, note=f"loss {float(total.detach()):.4g}")
+            spent = Spent(spent.steps + 1, spent.drawn + stage.batch_size, clock.seconds)
+            if logs:
+                logbook.add(step_row(spent, total, values, facts, critic_loss))
+            if not first:
+                continue
+            if samples is not None and (last or (runtime.sample_every and spent.steps % runtime.sample_every == 0)):
+                draw_samples(players.result, samples, job.folder / "samples", spent.steps)
+            with clock.stopped():
+                due = watch is not None and watch(spent, players.result, last=last)
+            if not last and (due or time.monotonic() - saved >= runtime.checkpoint_every_s):
+                logbook.save()
+                saved = time.monotonic()
+                players.save(job.folder, fingerprint, data, spent, logbook.rows)
+            if advance is not None:
+                advance(stage.batch_size, note=f"loss {float(total.detach()):.4g}")
 
     if first:
         logbook.save()
-        save_model(job.folder, players.colorizer)
-    return (
-        players.initial_sha256,
-        players.encoder_start,
-        seconds_before + time.monotonic() - started,
-        str(fabric.device),
-        torch.get_num_threads(),
+        save_model(job.folder, players.result)
+    return players.initial_sha256, players.encoder_start, spent, str(fabric.device), torch.get_num_threads()
+
+
+class Clock:
+    """Training time in seconds, without what is measured on the way."""
+
+    def __init__(self, seconds_before: float) -> None:
+        self._started = time.monotonic() - seconds_before
+
+    @property
+    def seconds(self) -> float:
+        """Seconds until now."""
+        return time.monotonic() - self._started
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Leave out the time of the block."""
+        began = time.monotonic()
+        yield
+        self._started += time.monotonic() - began
+
+
+@contextlib.contextmanager
+def open_feed(job: TrainingJob, photos: Photographs | Sequence[WeightedPhotos]) -> Iterator[CropFeed | AheadFeed]:
+    """Give the feed of a job's crops, prepared ahead of the training where it asks for that."""
+    stage = job.settings.schedule[0]
+    feed = CropFeed(
+        photos,
+        crop_px=job.settings.largest_crop_px,
+        batch_size=stage.batch_size,
+        seed=job.seed,
+        scale=job.settings.scale,
     )
+    if job.runtime.workers == 0:
+        yield feed
+        return
+    with contextlib.closing(AheadFeed(feed, job.runtime.workers)) as ahead:
+        yield ahead
 
 
 class Players:
-    """The network, its objective and optimizer, and the opponent where the objective has one."""
+    """The network, its objective and optimizer, and the opponent where the objective has one.
+
+    Attributes:
+        acting: names of the terms that act at the current step.
+        result: the network that is measured and kept: the averaged one where weights are averaged.
+    """
 
     def __init__(self, fabric: Fabric, job: TrainingJob) -> None:
-        settings = job.settings
+        self.fabric = fabric
+        self.settings = settings = job.settings
         self.objective = Objective.parse(job.formula)
+        check_schedules(self.objective, settings)
         if job.prior is not None:
             self.objective.use_prior(job.prior)
         self.objective.to(fabric.device)
@@ -228,23 +312,73 @@ class Players:
             weight_decay=settings.optimizer.weight_decay,
         )
         self.model, self.optimizer = fabric.setup(self.colorizer, optimizer)
+        self.average = averaged(self.colorizer, settings.optimizer.ema_decay)
+        self.result = self.colorizer if self.average is None else cast("Colorizer", self.average.module)
         term = self.objective.adversarial
         self.opponent = None if term is None else Opponent(fabric, term, job.color_space, job.seed, settings)
         self.balancer = Balancer(self.objective) if settings.balance else None
+        self.acting: set[str] = set(self.objective.weights)
+        self._factors: dict[str, float] = {}
+
+    def prepare(self, step: int, progress: float) -> None:
+        """Set rates, the encoder's freedom and the terms' weights for a step at `progress` of the budget."""
+        set_rates(self.optimizer, self.settings, step, progress)
+        optimizer = self.settings.optimizer
+        free = optimizer.encoder_factor > 0 and progress >= optimizer.frozen_share
+        self.colorizer.unet.encoder.requires_grad_(requires_grad=free)
+        self._factors = {name: term.factor(progress) for name, term in self.settings.terms.items()}
+        self.acting = {name for name in self.objective.weights if self._factors.get(name, 1.0) > 0}
+
+    def step(
+        self, batch: ColorBatch, seen: Tensor, step: int, *, logs: bool
+    ) -> tuple[Tensor, dict[str, Tensor], dict[str, float], CriticLoss | None]:
+        """Update the critic and then the colorizer, and return total, terms, facts for the log, and critic's loss."""
+        with self.fabric.autocast():  # Fabric's wrapper allows no gradients but those of its own backward
+            batch.predict(self.colorizer(seen))
+        critic_loss = self.update_critic(batch, step)
+
+        values = self.objective(batch, self.acting)
+        check_finite(values | ({"critic": critic_loss.total} if critic_loss is not None else {}), step)
+        weights, facts = self.weigh(values, batch, step, logs=logs)
+        total = self.objective.total(values, weights)
+
+        self.optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(total)
+        average_gradients(self.fabric, self.colorizer)
+        self.clip_gradients(self.settings, step)
+        self.optimizer.step()
+        self.average_weights()
+        return total, values, facts, critic_loss
+
+    def update_critic(self, batch: ColorBatch, step: int) -> CriticLoss | None:
+        """Train the critic where there is one and its term acts."""
+        if self.opponent is None or self.objective.adversarial_name not in self.acting:
+            return None
+        return self.opponent.update(self.fabric, batch, step)
+
+    def average_weights(self) -> None:
+        """Let the moving average follow the weights."""
+        if self.average is not None:
+            self.average.update_parameters(self.colorizer)
+
+    def scheduled(self, weights: dict[str, float]) -> dict[str, float]:
+        """Return the weights of the acting terms at this step of their schedules."""
+        return {name: weight * self._factors.get(name, 1.0) for name, weight in weights.items() if name in self.acting}
 
     def weigh(
         self, values: dict[str, Tensor], batch: ColorBatch, step: int, *, logs: bool
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Return the weight of every term at `step`, and what the log says of weights and gradients where it `logs`."""
-        looks = self.balancer is not None and self.balancer.wants_look(step)
+        looks = self.balancer is not None and self.balancer.wants_look(step, values)
         if len(values) == 1:
-            return self.objective.weights, {f"{name}.share": 1.0 for name in values}
+            return self.scheduled(self.objective.weights), {f"{name}.share": 1.0 for name in values}
         gradients = term_gradients(values, self.outputs(batch)) if logs or looks else {}
         if self.balancer is None:
-            return self.objective.weights, gradient_facts(gradients, self.objective.weights)
+            weights = self.scheduled(self.objective.weights)
+            return weights, gradient_facts(gradients, weights)
         if looks:
             self.balancer.look(gradients)
-        weights = self.balancer.weights
+        weights = self.scheduled(self.balancer.weights)
         facts = {f"{name}.weight": weight for name, weight in weights.items()} | gradient_facts(gradients, weights)
         return weights, facts
 
@@ -253,47 +387,103 @@ class Players:
         heads = (batch.preds if self.colorizer.regresses else None, batch.bin_logits, batch.class_logits)
         return [output for output in heads if output is not None]
 
-    def clip_gradients(self, fabric: Fabric, settings: TrainingSettings, step: int) -> None:
+    def clip_gradients(self, settings: TrainingSettings, step: int) -> None:
         """Clip the gradient's norm where asked, and stop if it is not finite."""
         limit = settings.optimizer.clip_norm or float("inf")
-        norm = fabric.clip_gradients(self.model, self.optimizer, max_norm=limit, error_if_nonfinite=False)
+        norm = self.fabric.clip_gradients(self.model, self.optimizer, max_norm=limit, error_if_nonfinite=False)
         # Mixed float16 overflows now and then by design: its scaler skips that step.
-        if norm is not None and fabric._precision.precision != "16-mixed":  # noqa: SLF001 - it has no public name
+        if norm is not None and self.fabric._precision.precision != "16-mixed":  # noqa: SLF001 - it has no public name
             check_finite({"the gradient of " + self.objective.formula: norm}, step)
 
-    def save(self, folder: Path, fingerprint: str, step: int, rows: list[Row], seconds: float) -> None:
-        """Write a checkpoint from which `restore` goes on at `step`."""
+    def save(self, folder: Path, fingerprint: str, data: str, spent: Spent, rows: list[Row]) -> None:
+        """Write a checkpoint from which `restore` resumes."""
         state = {
             "settings_sha256": fingerprint,
-            "step": step,
+            "photos_sha256": data,
+            "step": spent.steps,
+            "drawn": spent.drawn,
+            "seconds": spent.seconds,
             "rows": rows,
-            "seconds": seconds,
             "colorizer": self.colorizer.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
             "opponent": None if self.opponent is None else self.opponent.state_dict(),
             "balance": None if self.balancer is None else self.balancer.state_dict(),
         }
         save_checkpoint(folder, state)
 
-    def restore(self, folder: Path, fingerprint: str) -> tuple[int, list[Row], float]:
-        """Load the checkpoint where there is one: the step to go on with, the rows and the seconds before it."""
+    def restore(self, folder: Path, fingerprint: str, data: str) -> tuple[Spent, list[Row]]:
+        """Load the checkpoint where there is one: what it had spent, and its rows."""
         state = load_checkpoint(folder, fingerprint)
         if state is None:
-            return 0, [], 0.0
+            return Spent(), []
+        if state.get("photos_sha256", data) != data:
+            _log.warning("the photos have changed since the checkpoint in %s: resuming with the present ones", folder)
         self.colorizer.load_state_dict(state["colorizer"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         if self.opponent is not None:
             self.opponent.load_state_dict(state["opponent"])
         if self.balancer is not None:
             self.balancer.load_state_dict(state["balance"])
-        return state["step"], state["rows"], state["seconds"]
+        drawn = state.get("drawn", state["step"] * self.settings.batch_size)  # older checkpoints have one batch size
+        return Spent(state["step"], drawn, state["seconds"]), state["rows"]
 
 
-def make_batch(colorizer: Colorizer, crops: NDArray[np.uint8], device: torch.device) -> ColorBatch:
-    """Turn crops (B, N, N, 3) into the batch that losses see, without a prediction yet."""
-    rgb = torch.from_numpy(crops).to(device).permute(0, 3, 1, 2).float() / 255
-    lightness, target = colorizer.space.encode(rgb)
-    return ColorBatch(colorizer.space, lightness, target, target, rgb)
+def check_schedules(objective: Objective, settings: TrainingSettings) -> None:
+    """Check that the schedules are of terms that the objective has, and leave one to begin with.
+
+    Raises:
+        ConfigError: they are not.
+    """
+    names = list(objective.weights)
+    for name in settings.terms:
+        if name not in names:
+            raise ConfigError(f"terms: the objective '{objective.formula}' has no term {name}{suggestion(name, names)}")
+    if all(name in settings.terms and settings.terms[name].factor(0.0) == 0 for name in names):
+        raise ConfigError(
+            f"terms: no term of '{objective.formula}' acts at the start: let one begin at 0 without a ramp"
+        )
+
+
+def averaged(colorizer: Colorizer, decay: float) -> AveragedModel | None:
+    """Return the exponential moving average of a network's weights, or None where `decay` is 0.
+
+    The average begins short and grows to its full length: after t steps the decay is at most (1 + t) / (10 + t), as in
+    TensorFlow's ExponentialMovingAverage, so that the random start is soon forgotten.
+    """
+    if decay == 0:
+        return None
+
+    def follow(average: Tensors, current: Tensors, count: Tensor | int) -> None:
+        now = min(decay, (1 + int(count)) / (10 + int(count)))
+        torch._foreach_lerp_(average, current, 1 - now)  # torch's own average calls it, too
+
+    return AveragedModel(colorizer, multi_avg_fn=follow)
+
+
+def make_batch(
+    colorizer: Colorizer, crops: NDArray[np.uint8], fabric: Fabric, job: TrainingJob, step: int
+) -> tuple[ColorBatch, Tensor]:
+    """Turn crops (B, N, N, 3) into the batch that losses see, without a prediction yet, and the network's input.
+
+    The batch has the clean lightness, so that the losses judge the chroma alone. The network sees the lightness with
+    degradations.
+    """
+    settings, space = job.settings, colorizer.space
+    rgb = torch.from_numpy(crops).to(fabric.device).permute(0, 3, 1, 2).float() / 255
+    lightness, target = space.encode(rgb)
+    seen = lightness
+    if settings.degradations.active:
+        rank = (fabric.global_rank,) if fabric.global_rank else ()
+        generator = torch.Generator().manual_seed(derive_seed(job.seed, "degradations", step, *rank))
+        seen = degrade(rgb, space, settings.degradations, generator, lightness=lightness)
+    if settings.target_chroma != 1:
+        gray = space.grey(lightness)
+        target = gray + settings.target_chroma * (target - gray)
+        rgb = space.decode(lightness, target).clamp(0, 1)
+    return ColorBatch(space, lightness, target, target, rgb), seen
 
 
 def parameter_groups(colorizer: Colorizer, settings: TrainingSettings) -> Iterable[dict[str, Any]]:
@@ -309,23 +499,22 @@ def parameter_groups(colorizer: Colorizer, settings: TrainingSettings) -> Iterab
     return groups
 
 
-def set_rates(optimizer: torch.optim.Optimizer, settings: TrainingSettings, step: int) -> None:
-    """Set every group's learning rate for `step`."""
-    factor = settings.optimizer.factor(step, settings.steps)
+def set_rates(optimizer: torch.optim.Optimizer, settings: TrainingSettings, step: int, progress: float) -> None:
+    """Set every group's learning rate for `step` at `progress` of the budget."""
+    factor = settings.optimizer.factor(step, progress, settings.warmed_up)
     for group in optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor
 
 
 def step_row(
-    step: int,
-    settings: TrainingSettings,
+    spent: Spent,
     total: Tensor,
     values: dict[str, Tensor],
     facts: dict[str, float],
     critic_loss: CriticLoss | None,
 ) -> Row:
     """Return what train.csv says of a step."""
-    row: Row = {"step": step + 1, "pictures": (step + 1) * settings.batch_size, "loss": float(total.detach())}
+    row: Row = {"step": spent.steps, "pictures": spent.drawn, "loss": float(total.detach())}
     row |= {name: float(value.detach().mean()) for name, value in values.items()} | facts
     if critic_loss is not None:
         row["critic.loss"] = float(critic_loss.total.detach())

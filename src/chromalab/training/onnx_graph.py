@@ -18,9 +18,10 @@ from chromalab.color.bins import BIN_CENTERS
 from chromalab.color.bins_torch import TEMPERATURE
 from chromalab.color.spaces import AB_SCALE
 from chromalab.core.errors import UsageError
-from chromalab.nets.efficientnet_lite0 import TAP_BLOCKS, EfficientNetLite0, SameConv2d
+from chromalab.nets.efficientnet_lite import EfficientNetLite, SameConv2d
+from chromalab.nets.encoders import ENCODERS
 from chromalab.nets.trunks import IMAGENET_MEAN, IMAGENET_STD, Trunk
-from chromalab.nets.unet import BINS_STRIDE
+from chromalab.nets.unet import BINS_STRIDE, Level
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from chromalab.nets.efficientnet_lite0 import InvertedBottleneck
+    from chromalab.nets.efficientnet_lite import InvertedBottleneck
     from chromalab.nets.unet import Colorizer, UNet
 
 OPSET = 17
@@ -99,6 +100,12 @@ class GraphWriter:
             **padding,
         )
 
+    def linear(self, x: str, layer: nn.Linear) -> str:
+        """Add a linear layer on a map of one pixel, as a 1x1 convolution whose kernel is the layer's matrix."""
+        axes = self.ints(2, 3)
+        kernel = self.node("Unsqueeze", self.parameter(layer.weight), axes)
+        return self.node("Conv", x, kernel, self.parameter(layer.bias), kernel_shape=[1, 1])
+
     def size_of(self, x: str) -> str:
         """Add the height and width of a map."""
         return self.node("Slice", self.node("Shape", x), self.ints(2), self.ints(4))
@@ -149,11 +156,13 @@ def colorizer_graph(colorizer: Colorizer, *, half: bool) -> onnx.ModelProto:
     graph = GraphWriter(colorizer, half=half)
     lightness = "lightness"
     color, bins = _heads(graph, colorizer.unet, lightness)
+    parts = []
     if color is not None:
-        output = _regressed(graph, colorizer, lightness, color)
-    else:
-        assert bins is not None  # noqa: S101 - a colorizer without a colour head has the bins
-        output = graph.node("Identity", graph.resize(_annealed_mean(graph, bins), lightness, "linear"), name="ab")
+        parts.append(_regressed(graph, colorizer, lightness, color))
+    if bins is not None and colorizer.color_from != "head":
+        parts.append(graph.resize(_annealed_mean(graph, bins), lightness, "linear"))
+    mean = parts[0] if len(parts) == 1 else graph.scaled(graph.node("Add", *parts), 1 / len(parts))
+    output = graph.node("Identity", mean, name="ab" if colorizer.space.name == "lab" else "rgb")
     outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, [1, None, "height", "width"])]
     if bins is not None:
         outputs.append(helper.make_tensor_value_info(bins, TensorProto.FLOAT, [1, None, "rows", "columns"]))
@@ -168,9 +177,16 @@ def _heads(graph: GraphWriter, unet: UNet, lightness: str) -> tuple[str | None, 
     maps = _taps(graph, unet.encoder, rgb)
     taps = [graph.scaled(tap, 1 / scale) if scale != 1 else tap for tap, scale in zip(maps, unet.scales, strict=True)]
     x, bins = taps[-1], None
+    context = None
+    if unet.context is not None:
+        pooled = graph.node("GlobalAveragePool", x)
+        context = graph.node("Relu", graph.linear(pooled, unet.context))
     for level, skip, stride in zip(unet.levels, taps[-2::-1], unet.strides[-2::-1], strict=False):
-        joined = graph.node("Concat", graph.resize(x, skip, "nearest"), skip, axis=1)
-        x = graph.node("Relu", graph.conv(joined, level))  # type: ignore[arg-type]
+        if isinstance(level, Level):
+            x = _level(graph, level, x, skip, context)
+        else:
+            joined = graph.node("Concat", graph.resize(x, skip, "nearest"), skip, axis=1)
+            x = graph.node("Relu", graph.conv(joined, level))  # type: ignore[arg-type]
         if stride == BINS_STRIDE and unet.bins_head is not None:
             bins = graph.node("Identity", graph.conv(x, unet.bins_head), name="bin_logits")
     if unet.head is None:
@@ -178,22 +194,32 @@ def _heads(graph: GraphWriter, unet: UNet, lightness: str) -> tuple[str | None, 
     return graph.resize(graph.conv(x, unet.head), rgb, "linear"), bins
 
 
+def _level(graph: GraphWriter, level: Level, x: str, skip: str, context: str | None) -> str:
+    """Add a level of the stride-4 decoder, as `Level.forward` goes."""
+    up = graph.resize(graph.conv(x, level.reduce), skip, "nearest")
+    merged = graph.conv(graph.node("Concat", up, skip, axis=1), level.merge)
+    if level.context is not None and context is not None:
+        merged = graph.node("Add", merged, graph.linear(context, level.context))
+    merged = graph.node("Relu", merged)
+    return graph.node("Relu", graph.node("Add", merged, graph.conv(merged, level.refine)))
+
+
 def _taps(graph: GraphWriter, encoder: nn.Module, rgb: str) -> list[str]:
-    if isinstance(encoder, EfficientNetLite0):
-        return _lite0_taps(graph, encoder, rgb)
+    if isinstance(encoder, EfficientNetLite):
+        return _lite_taps(graph, encoder, rgb)
     if isinstance(encoder, Trunk):
         return _trunk_taps(graph, encoder, rgb)
     raise UsageError(
-        f"there is no ONNX form of the encoder {type(encoder).__name__}: train with efficientnet_lite0 or vgg16"
+        f"there is no ONNX form of the encoder {type(encoder).__name__}: train with one of {', '.join(ENCODERS)}"
     )
 
 
-def _lite0_taps(graph: GraphWriter, encoder: EfficientNetLite0, rgb: str) -> list[str]:
+def _lite_taps(graph: GraphWriter, encoder: EfficientNetLite, rgb: str) -> list[str]:
     x = graph.relu6(graph.conv(graph.scaled(rgb, 255 / 128, -127 / 128), encoder.stem))
     taps = []
     for index, block in enumerate(encoder.blocks):
         x = _bottleneck(graph, block, x)  # type: ignore[arg-type]
-        if index in TAP_BLOCKS:
+        if index in encoder.tap_blocks:
             taps.append(x)
     return taps
 
@@ -235,15 +261,14 @@ def _regressed(graph: GraphWriter, colorizer: Colorizer, lightness: str, departu
     """Add grey + reach * tanh(departure), and turn it into CIELAB's ab or into RGB."""
     color = graph.scaled(graph.node("Tanh", departure), colorizer.space.reach)
     if colorizer.space.name == "lab":
-        return graph.node("Identity", graph.scaled(color, AB_SCALE), name="ab")
+        return graph.scaled(color, AB_SCALE)
     if colorizer.space.name == "rgb":  # (2 L - 1 + color + 1) / 2
-        return graph.node("Add", lightness, graph.scaled(color, 0.5), name="rgb")
+        return graph.node("Add", lightness, graph.scaled(color, 0.5))
     return _rgb_of_yuv(graph, lightness, color)
 
 
 def _rgb_of_yuv(graph: GraphWriter, luma: str, color: str) -> str:
     """Add RGB = Y + M (U / .436, V / .615), with M from the definition of luma (see `color.spaces`)."""
     matrix = np.array([[0, 0.701], [-0.114 * 0.886 / 0.587, -0.299 * 0.701 / 0.587], [0.886, 0]], dtype=np.float32)
-    return graph.node(
-        "Add", luma, graph.node("Conv", color, graph.tensor(matrix[:, :, None, None]), kernel_shape=[1, 1]), name="rgb"
-    )
+    chroma = graph.node("Conv", color, graph.tensor(matrix[:, :, None, None]), kernel_shape=[1, 1])
+    return graph.node("Add", luma, chroma)

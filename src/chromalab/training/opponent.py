@@ -104,7 +104,7 @@ def check_crops(settings: TrainingSettings) -> None:
         UnknownNameError: no such critic.
         ConfigError: the crops are too small for it.
     """
-    name, crop_px = settings.critic.network, settings.crop_px
+    name, crop_px = settings.critic.network, settings.smallest_crop_px
     smallest_px = CRITICS[name].smallest_px
     if crop_px < smallest_px:
         raise ConfigError(

@@ -6,14 +6,18 @@ import hashlib
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
 from chromalab.core.errors import UsageError
 from chromalab.core.hashing import sha256_file
 from chromalab.core.records import Record
+from chromalab.training.degradation_settings import DegradationSettings
 from chromalab.weights.colorizers import SHIPPED, shipped_models
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 class NetworkSettings(Record):
@@ -23,8 +27,13 @@ class NetworkSettings(Record):
         encoder: registry name, see `chromalab list encoders`.
         pretrained: start the encoder from its ImageNet weights.
         width: multiplies the encoder's channels (vgg16 only).
-        color_from: where the colour of a pixel comes from: `head`, a regression; `bins`, the annealed mean of the
-            distribution over ab bins; `auto`: the bins where the objective has a term over them, else the head.
+        color_from: where the color of a pixel comes from: `head`, a regression; `bins`, the annealed mean of the
+            distribution over ab bins; `mean`, the mean of both, each trained by its own terms; `auto`: the bins where
+            the objective has a term over them, else the head.
+        head_stride: input pixels to one pixel of the color head. 1 is the baseline decoder; 4 is a decoder that ends
+            where the bins head stands and trains several times faster.
+        decoder_width: multiplies the channels of the decoder that ends at stride 4.
+        context: tell every position of that decoder the mean of the deepest features.
         start: a `model.safetensors` of an earlier training, an exported `.onnx` file, or the name of a shipped model;
             every tensor of it that fits by name and shape is the initial weight here. None starts the decoder from
             random weights.
@@ -33,7 +42,10 @@ class NetworkSettings(Record):
     encoder: str = "efficientnet_lite0"
     pretrained: bool = True
     width: float = Field(default=1.0, gt=0, le=4)
-    color_from: Literal["auto", "head", "bins"] = "auto"
+    color_from: Literal["auto", "head", "bins", "mean"] = "auto"
+    head_stride: Literal[1, 4] = 1
+    decoder_width: float = Field(default=1.0, gt=0, le=4)
+    context: bool = False
     start: str | None = None
 
     def deciding(self) -> dict[str, object]:
@@ -42,12 +54,16 @@ class NetworkSettings(Record):
         Raises:
             UsageError: the file is missing.
         """
-        plain = self.model_dump(mode="json", exclude={"start"})
+        plain = self.model_dump(mode="json", exclude={"start", *_unset(self, _ADDED)})
         return plain if self.start is None else plain | {"start": start_sha256(self.start)}
 
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 OptimizerName = Literal["adam", "adamw", "rmsprop", "sgd"]
+
+
+ONE_CYCLE_RISE, ONE_CYCLE_START = 0.3, 0.04
+"""Share of the budget in which `one_cycle` rises, and the factor that it rises from: PyTorch's own defaults."""
 
 
 class OptimizerSettings(Record):
@@ -59,9 +75,13 @@ class OptimizerSettings(Record):
         encoder_factor: the encoder's rate is this times `learning_rate`; 0 freezes it.
         betas: decay of the first and second moments; RMSProp takes the second, SGD the first as its momentum.
         weight_decay: of AdamW decoupled, of the others an L2 penalty.
-        schedule: `constant`, or `cosine` down to 0 after a linear warm-up.
-        warmup_steps: steps of linear warm-up, with either schedule.
+        frozen_share: share of the budget, from its start, during which the encoder is frozen.
+        schedule: `constant`; `cosine`, down to 0; or `one_cycle`, up for the first 30% of the budget and then down to
+            0, each along half a cosine (Smith and Topin 2018).
+        warmup_steps: steps of linear warmup; `one_cycle` has a rise of its own and takes none.
         clip_norm: largest norm of the gradient of all weights; None does not clip.
+        ema_decay: decay of the exponential moving average of the weights, per step. The averaged weights are measured
+            and exported. 0 takes the weights as they are.
     """
 
     name: OptimizerName = "adam"
@@ -69,22 +89,33 @@ class OptimizerSettings(Record):
     encoder_factor: float = Field(default=1.0, ge=0)
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     weight_decay: float = Field(default=0.0, ge=0)
-    schedule: Literal["constant", "cosine"] = "constant"
+    frozen_share: float = Field(default=0.0, ge=0, le=1)
+    schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
     warmup_steps: int = Field(default=0, ge=0)
     clip_norm: float | None = Field(default=None, gt=0)
+    ema_decay: float = Field(default=0.0, ge=0, lt=1)
 
-    def factor(self, step: int, steps: int) -> float:
-        """Return what the learning rates are multiplied with at `step` of `steps`.
+    def factor(self, step: int, progress: float, warmed_up: float = 0.0) -> float:
+        """Return the factor on the learning rates at `step`.
+
+        Args:
+            step: number of steps before this one.
+            progress: share of the budget before this step, 0 to 1.
+            warmed_up: share of the budget at which the warmup ends; the schedule begins there.
 
         >>> settings = OptimizerSettings(schedule="cosine", warmup_steps=2)
-        >>> [round(settings.factor(step, 10), 2) for step in (0, 1, 2, 6, 9)]
+        >>> [round(settings.factor(step, step / 10, 0.2), 2) for step in (0, 1, 2, 6, 9)]
         [0.5, 1.0, 1.0, 0.5, 0.04]
         """
-        if step < self.warmup_steps:
+        if step < self.warmup_steps and self.schedule != "one_cycle":
             return (step + 1) / self.warmup_steps
+        done = (progress - warmed_up) / max(1e-9, 1 - warmed_up)
         if self.schedule == "constant":
             return 1.0
-        done = (step - self.warmup_steps) / max(1, steps - self.warmup_steps)
+        if self.schedule == "one_cycle" and done < ONE_CYCLE_RISE:
+            return ONE_CYCLE_START + (1 - ONE_CYCLE_START) * 0.5 * (1 - math.cos(math.pi * done / ONE_CYCLE_RISE))
+        if self.schedule == "one_cycle":
+            done = (done - ONE_CYCLE_RISE) / (1 - ONE_CYCLE_RISE)
         return 0.5 * (1 + math.cos(math.pi * done))
 
 
@@ -109,33 +140,167 @@ class CriticSettings(Record):
     betas: tuple[Beta, Beta] = (0.5, 0.999)
 
 
+class Stage(Record):
+    """A part of a progressive resizing (Howard 2018).
+
+    Attributes:
+        crop_px: side of the square crops.
+        batch_size: crops in a step.
+        share: share of the budget; the shares of all stages sum to 1.
+    """
+
+    crop_px: int = Field(ge=16, le=2048)
+    batch_size: int = Field(ge=1)
+    share: float = Field(gt=0, le=1)
+
+
+class TermSchedule(Record):
+    """When a loss term acts.
+
+    Attributes:
+        start: share of the budget before which its weight is 0 and it is not computed.
+        ramp: share of the budget over which its weight then rises linearly to what the objective says.
+    """
+
+    start: float = Field(default=0.0, ge=0, lt=1)
+    ramp: float = Field(default=0.0, ge=0, le=1)
+
+    def factor(self, progress: float) -> float:
+        """Return the factor on the term's weight at `progress`, the share of the budget that is spent.
+
+        >>> schedule = TermSchedule(start=0.5, ramp=0.2)
+        >>> [round(schedule.factor(progress), 2) for progress in (0.4, 0.5, 0.6, 0.8)]
+        [0.0, 0.0, 0.5, 1.0]
+        """
+        if progress < self.start:
+            return 0.0
+        return min(1.0, (progress - self.start) / self.ramp) if self.ramp > 0 else 1.0
+
+
 class TrainingSettings(Record):
-    """Everything that decides the result of a training, given photos, objective, colour space and seed.
+    """Everything that decides the result of a training, given photos, objective, color space and seed.
 
     Attributes:
         crop_px: shortest side of the resized photos and side of the square crops.
-        batch_size: pictures in a step.
-        pictures: crops seen in all.
+        batch_size: crops in a step.
+        images: crops seen in all.
+        minutes: a budget of training time instead; schedules follow it, and `images` has no effect.
+        stages: crop sizes, batch sizes and shares of the budget of a progressive resizing, in order; they replace
+            `crop_px` and `batch_size`. Empty: one stage.
+        scale: random-resized crops: the side of the region that is cut, as a share of the photo's shorter side, is
+            drawn between these two, and the region is resized to the crop. None cuts crops without resizing.
+        degradations: what happens to the gray input, and how often.
+        target_chroma: factor on the chroma of the targets.
+        terms: when loss terms act, by the name of the loss; terms that are not named act all the time.
         balance: weigh the terms of the objective by the norms of their gradients, so that each one's share is that of
             its written weight.
     """
 
+    model_config = ConfigDict(populate_by_name=True)
+
     crop_px: int = Field(default=256, ge=16, le=2048)
     batch_size: int = Field(default=16, ge=1)
-    pictures: int = Field(default=100_000, ge=1)
+    images: int = Field(default=100_000, ge=1, validation_alias=AliasChoices("images", "pictures"))
+    minutes: float | None = Field(default=None, gt=0)
+    stages: tuple[Stage, ...] = ()
+    scale: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]] | None = None
+    degradations: DegradationSettings = DegradationSettings()
+    target_chroma: float = Field(default=1.0, gt=0, le=4)
+    terms: dict[str, TermSchedule] = {}
     network: NetworkSettings = NetworkSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     critic: CriticSettings = CriticSettings()
     balance: bool = False
 
+    @model_validator(mode="after")
+    def _check_ranges(self) -> Self:
+        total = sum(stage.share for stage in self.stages)
+        if self.stages and abs(total - 1) > SHARES_TOLERANCE:
+            raise ValueError(f"stages: the shares sum to {total:g}, expected 1")
+        if self.scale is not None and self.scale[0] > self.scale[1]:
+            raise ValueError(f"scale: expected the smaller share first, got {list(self.scale)}")
+        return self
+
     def deciding(self) -> dict[str, object]:
-        """Return the settings as plain data without paths, to be hashed."""
-        return self.model_dump(mode="json", exclude={"network"}) | {"network": self.network.deciding()}
+        """Return the settings as plain data without paths, to be hashed.
+
+        Settings that a later version added are left out where they have their defaults, and `images` keeps the name
+        that it had: the hashes of earlier studies stay what they were.
+        """
+        plain = self.model_dump(mode="json", exclude={"network", "images", *_unset(self, _ADDED)})
+        plain["optimizer"] = self.optimizer.model_dump(mode="json", exclude=_unset(self.optimizer, _ADDED))
+        return plain | {"pictures": self.images, "network": self.network.deciding()}
+
+    @property
+    def schedule(self) -> tuple[Stage, ...]:
+        """The stages, also where there is only one."""
+        return self.stages or (Stage(crop_px=self.crop_px, batch_size=self.batch_size, share=1.0),)
+
+    @property
+    def largest_crop_px(self) -> int:
+        """Side of the largest crops."""
+        return max(stage.crop_px for stage in self.schedule)
+
+    @property
+    def smallest_crop_px(self) -> int:
+        """Side of the smallest crops."""
+        return min(stage.crop_px for stage in self.schedule)
 
     @property
     def steps(self) -> int:
-        """Number of generator updates."""
-        return math.ceil(self.pictures / self.batch_size)
+        """Number of generator updates under a budget of images."""
+        if not self.stages:
+            return math.ceil(self.images / self.batch_size)
+        steps = drawn = 0
+        while drawn < self.images:
+            drawn += self.stage(drawn / self.images).batch_size
+            steps += 1
+        return steps
+
+    def stage(self, progress: float) -> Stage:
+        """Return the stage at `progress`, the share of the budget that is spent."""
+        end = 0.0
+        for stage in self.schedule:
+            end += stage.share
+            if progress < end - SHARES_TOLERANCE:
+                return stage
+        return self.schedule[-1]
+
+    def progress(self, drawn: int, seconds: float) -> float:
+        """Return the share of the budget that `drawn` crops or `seconds` of training have spent, at most 1."""
+        spent = drawn / self.images if self.minutes is None else seconds / (60 * self.minutes)
+        return min(1.0, spent)
+
+    def is_last(self, drawn: int, batch_size: int, seconds: float) -> bool:
+        """Return whether a step of `batch_size` crops that begins now is the last one of the budget."""
+        if self.minutes is None:
+            return drawn + batch_size >= self.images
+        return seconds >= 60 * self.minutes
+
+    @property
+    def warmed_up(self) -> float:
+        """Share of the budget at which the warmup ends; 0 where the budget is time, for nobody knows beforehand."""
+        if self.minutes is not None or self.optimizer.schedule == "one_cycle":
+            return 0.0
+        return min(1.0, self.optimizer.warmup_steps * self.schedule[0].batch_size / self.images)
+
+
+SHARES_TOLERANCE = 1e-6
+
+_ADDED = frozenset(
+    {
+        *("minutes", "stages", "scale", "degradations", "target_chroma", "terms"),  # of TrainingSettings
+        *("frozen_share", "ema_decay"),  # of OptimizerSettings
+        *("head_stride", "decoder_width", "context"),  # of NetworkSettings
+    }
+)
+"""Settings that came after the first studies were recorded."""
+
+
+def _unset(record: Record, names: Collection[str]) -> set[str]:
+    """Return those of `names` that are fields of `record` at their defaults."""
+    fields = type(record).model_fields
+    return {name for name in names if name in fields and getattr(record, name) == fields[name].default}
 
 
 class RuntimeSettings(Record):
@@ -144,29 +309,32 @@ class RuntimeSettings(Record):
     Attributes:
         device: `auto` takes CUDA where there is one.
         devices: how many of them one training uses, each with its share of every batch; on a CPU, processes.
-        precision: `auto` is float32 on a CPU and mixed bfloat16 on CUDA.
+        precision: `auto` is float32 on a CPU and mixed bfloat16 on CUDA. `fast` is mixed bfloat16 also on a CPU that
+            multiplies such matrices in hardware (AMX), where the decoder trains two to three times faster.
         threads: CPU threads of PyTorch; 0 takes the physical cores. Results on a CPU are bit for bit the same only at
             the same number of threads.
         log_every: steps between two rows of train.csv; 0 gives twenty rows to a short run, one every 50 steps to a
             long one.
         sample_every: steps between two sample pictures; 0 draws them at the end only.
         checkpoint_every_s: seconds between two checkpoints.
+        workers: threads that prepare crops ahead of the training; 0 prepares them in between.
         tensorboard: write event files beside the CSV.
     """
 
     device: str = "auto"
     devices: int = Field(default=1, ge=1)
-    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = "auto"
+    precision: Literal["auto", "fast", "32-true", "16-mixed", "bf16-mixed"] = "auto"
     threads: int = Field(default=0, ge=0)
     log_every: int = Field(default=0, ge=0)
     sample_every: int = Field(default=0, ge=0)
     checkpoint_every_s: float = Field(default=60.0, ge=0)
+    workers: int = Field(default=0, ge=0)
     tensorboard: bool = True
 
-    def logs(self, step: int, steps: int) -> bool:
-        """Return whether `step` of `steps` gets a row; the last one always does."""
-        every = self.log_every or max(1, min(50, steps // 20))
-        return step % every == 0 or step + 1 == steps
+    def logs(self, step: int, steps: int | None, *, last: bool) -> bool:
+        """Return whether `step` of `steps` (None: nobody knows how many) gets a row; the last one always does."""
+        every = self.log_every or (50 if steps is None else max(1, min(50, steps // 20)))
+        return step % every == 0 or last
 
 
 def start_path(start: str) -> Path:

@@ -7,12 +7,16 @@ own objective and degradations, stride-4 decoder, frozen EfficientNet-Lite1), th
 where the CPU multiplies bfloat16 in hardware. Each thread count has a process of its own, which is pinned to as many
 cores.
 
-The loop is `chromalab.training.loop.train` with its logging, from its third step on, without its start and its end. The
-bare loop cuts the same crops, builds the batch, and does forward, losses, backward and optimizer step. It does not log,
-clip gradients, average weights or check for values that are not finite. The two loops take turns, so that a slow moment
-of the machine affects both. Speeds are medians over the rounds, and the ratio is the median of the rounds' ratios. The
-goal is a ratio of at least 0.95. The CPU ratio compares the CPU time that both loops take. It tells whether a low ratio
-comes from the loop or from other programs on the machine.
+The loop is `chromalab.training.loop.train` from its third step on, without its start and its end. Of the measured steps
+only the last one is logged. As a long training logs every 50th step, a fiftieth of what the last step takes longer is
+added to every other step.
+
+The bare loop cuts the same crops, builds the batch, and does forward, losses, backward and optimizer step. It does not
+log, clip gradients, average weights or check for values that are not finite.
+
+The two loops take turns, so that a slow moment of the machine affects both. Speeds are medians over the rounds, and the
+ratio is the median of the rounds' ratios. The goal is at least 0.95. The CPU ratio compares the CPU time that both
+loops take. It tells whether a low ratio comes from the loop or from other programs on the machine.
 
 The share of data is the part of the loop's time that passes inside `feed.crops`, decoding included. Without --photos
 the crops come from the built-in photos, which the cache keeps decoded. With --photos they are decoded from the files of
@@ -87,8 +91,8 @@ OBJECTIVES = {"baseline": "l1"}
 WARM_UP = 2
 """Steps of each loop that do not count."""
 
-LOG_EVERY = 10
-"""Steps between two rows of the log. A long training writes a row every 50 steps."""
+LOG_EVERY = 50
+"""Steps between two rows of the log of a long training."""
 
 
 @dataclass(frozen=True)
@@ -283,12 +287,13 @@ def measure(case: Case, photos: Photos, rounds: int, threads: int) -> Speed:
     """Return the speeds of both loops."""
     steps = STEPS[case.crop_px]
     with tempfile.TemporaryDirectory() as folder:
-        job = case.job(Path(folder), WARM_UP + rounds * steps, threads)
+        job = case.job(Path(folder), WARM_UP + rounds * steps + 1, threads)
         feed = CropFeed(photos, crop_px=case.crop_px, batch_size=case.batch, seed=job.seed, scale=job.settings.scale)
         turns = Turns(BareStep(job), feed)
         with patch.object(loop, "CropFeed", TimedFeed):
             train(job, photos, advance=turns)
-    (ours, our_cpu), (bare, bare_cpu) = (zip(*each[WARM_UP:], strict=True) for each in (turns.loop, turns.bare))
+    ours, our_cpu = (with_logging(times[WARM_UP:]) for times in zip(*turns.loop, strict=True))
+    bare, bare_cpu = (times[WARM_UP:-1] for times in zip(*turns.bare, strict=True))
     return Speed(
         threads=threads,
         recipe=case.recipe,
@@ -298,8 +303,19 @@ def measure(case: Case, photos: Photos, rounds: int, threads: int) -> Speed:
         loop=[round(steps * case.batch / seconds, 2) for seconds in in_rounds(ours, steps)],
         bare=[round(steps * case.batch / seconds, 2) for seconds in in_rounds(bare, steps)],
         cpu_ratio=round(sum(bare_cpu) / sum(our_cpu), 4),
-        data_share=round(sum(turns.data_s[WARM_UP:]) / sum(ours), 4),
+        data_share=round(sum(turns.data_s[WARM_UP:-1]) / sum(ours), 4),
     )
+
+
+def with_logging(times: Sequence[float]) -> list[float]:
+    """Return the times of all steps but the last one, each with its share of what logging added to the last one.
+
+    >>> with_logging([1.0, 1.0, 1.0, 1.5])
+    [1.01, 1.01, 1.01]
+    """
+    *steps, logged = times
+    logging_s = max(0.0, logged - statistics.median(steps)) / LOG_EVERY
+    return [step + logging_s for step in steps]
 
 
 def in_rounds(times: Sequence[float], steps: int) -> list[float]:

@@ -3,9 +3,9 @@
     python -m tools.pilots FILE --data FOLDER [--data FOLDER=WEIGHT ...] [--only NAME ...]
     python -m tools.pilots FILE --data ... --table results/flagship/pilots.csv --left-out results/flagship/left_out.csv
 
-FILE is a YAML file with a recipe under `base` and, under `pilots`, the settings that each pilot changes, by dotted keys.
-The key `without` names a source, a folder below one of the folders of photographs, that is validated on and not trained
-on. Finished pilots are not repeated, and a stopped one resumes. The tables are made from the finished pilots alone.
+FILE is a YAML file with a recipe under `base` and, under `pilots`, the settings that each pilot changes, by dotted
+keys. The key `without` names a source, a folder below one of the folders of photographs, that is validated on and not
+trained on. Finished pilots are not repeated, and a stopped one resumes. The tables are made from finished pilots alone.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def test_a_pilot_is_the_base_with_its_changes() -> None:
 
 
 def test_a_misspelled_setting_is_refused() -> None:
-    with pytest.raises(ConfigError, match="pilot odd: unknown key 'training.crop'"):
+    with pytest.raises(ConfigError, match=r"pilot odd: unknown key 'training\.crop'"):
         recipes(Pilots(base=Recipe(), pilots={"odd": {"training.crop": 64}}), [])
 
 

@@ -280,6 +280,11 @@ def _print_result(record: TrainingRecord, out: Path) -> None:
     from chromalab.metrics.registry import METRICS
 
     console = wide_console()
+    data = record.data
+    skipped = sum(sum(folder.skipped.values()) for folder in data.folders)
+    console.print(f"{data.n_train:,} photos to train on, {data.n_val:,} to validate", highlight=False)
+    if skipped:
+        console.print(f"{skipped:,} photos skipped: see {out / 'skipped.csv'}", highlight=False, soft_wrap=True)
     last = record.validations[-1] if record.validations else None
     if last is not None:
         table = Table(title=f"{record.recipe.name}: means over the validation photos")

@@ -3,6 +3,7 @@
 A training's folder holds
 
     training.json      TrainingRecord: the recipe as run, the photographs, and how far the training is
+    skipped.csv        photographs that were left out, with the reason
     train.csv          what the loop logs, see `compare.records`
     validation.csv     a row for each validation: crops, minutes, and the mean of every validation metric
     checkpoint.pt      from which the same command resumes; removed at the end
@@ -33,6 +34,7 @@ from chromalab.color.spaces import SPACES
 from chromalab.compare.config import SAMPLES, Identifier, ObjectiveSettings
 from chromalab.compare.objectives import resolve_objective
 from chromalab.compare.opening import plugins_used
+from chromalab.compare.photos import save_skipped
 from chromalab.compare.records import ObjectiveRecord, PluginFact
 from chromalab.compare.scoring import Scores, score
 from chromalab.compare.smoke import smoke_network, smoke_objective
@@ -404,6 +406,7 @@ class _Training:
             grey=self._bound(gray) if len(self.library.val) else {},
             truth=self._bound(torch.clone) if len(self.library.val) else {},
         )
+        save_skipped(self.out / "skipped.csv", self.library.skipped)
         record.save(self.out / "training.json")
         return record
 

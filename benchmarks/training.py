@@ -1,6 +1,6 @@
 """Speed of the training loop, beside a bare PyTorch loop of the same work.
 
-    python -m benchmarks.training [--rounds 5] [--threads 1 2] [--photos FOLDER] [--json FILE] [--quick]
+    python -m benchmarks.training [--rounds 7] [--threads 1 2] [--photos FOLDER] [--json FILE] [--quick]
 
 Two trainings are measured: the baseline (L1, full-resolution head, trained EfficientNet-Lite0) and the flagship (its
 own objective and degradations, stride-4 decoder, frozen EfficientNet-Lite1), the latter also with `precision: fast`
@@ -415,7 +415,7 @@ def machine() -> dict[str, object]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="turns of the two loops")
+    parser.add_argument("--rounds", type=int, default=7, help="turns of the two loops")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts")
     parser.add_argument("--photos", type=Path, metavar="FOLDER", help="photos to decode (default: built-in photos)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="file for all numbers")

@@ -99,6 +99,12 @@ def compiled(step: BareStep) -> None:
     step.network.forward = torch.compile(step.network.forward)  # type: ignore[method-assign]
 
 
+def compiled_decoder(step: BareStep) -> None:
+    """Compile the levels of the decoder, each for itself."""
+    for level in step.network.unet.levels:
+        level.compile()
+
+
 def eager_rectifier() -> AbstractContextManager[object]:
     """Compute the encoder's convolutions and rectifiers one after the other."""
 
@@ -132,6 +138,7 @@ VARIANTS = {
     "fused_adamw": Variant("AdamW with fused=True", fused_adamw),
     "foreach_adamw": Variant("AdamW with foreach=True", foreach_adamw),
     "compile": Variant("torch.compile of the network", compiled),
+    "compile_decoder": Variant("torch.compile of each level of the decoder", compiled_decoder),
     "eager_rectifier": Variant("ReLU6 after each convolution of the frozen encoder", during=eager_rectifier),
 }
 
@@ -233,7 +240,7 @@ def unavailable(name: str, precision: str) -> str:
     """Return why a variant is not measured here, or nothing."""
     if VARIANTS[name].half and precision != "fast":
         return "this CPU does not multiply bfloat16 matrices in hardware, or --precision is float32"
-    if name == "compile" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+    if name.startswith("compile") and not any(map(shutil.which, ("c++", "g++", "clang++"))):
         return "there is no C++ compiler"
     return ""
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 RUNTIME = RuntimeSettings(device="cpu", threads=1, log_every=1, checkpoint_every_s=1e9, tensorboard=False)
 FILES = {
-    "training.json", "train.csv", "validation.csv", "metrics.csv", "best.safetensors", "model.safetensors",
+    "training.json", "skipped.csv", "train.csv", "validation.csv", "metrics.csv", "best.safetensors", "model.safetensors",
     "model.onnx", "model.yaml", "samples",
 }  # fmt: skip
 
@@ -190,7 +190,7 @@ def test_a_killed_training_resumes_where_it_was(recipe: Recipe, tmp_path: Path) 
         each.model_dump(exclude=timeless) for each in whole.validations
     ], "the validation before the kill is repeated, and is in the record once"
     assert again.model_dump(exclude=timeless | {"validations"}) == whole.model_dump(exclude=timeless | {"validations"})
-    for name in ("train.csv", "metrics.csv", MODEL, BEST, "model.onnx"):
+    for name in ("skipped.csv", "train.csv", "metrics.csv", MODEL, BEST, "model.onnx"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from chromalab.metrics.scorer import PhotoScorer
 
 BATCH = 16
+WAITING = 256
+"""Photos of rare sizes that are kept until others of their size come."""
 
 
 @dataclass
@@ -90,12 +92,24 @@ def score(
 
 
 def _batches(photos: Photographs) -> Iterator[tuple[list[int], Tensor]]:
-    """Give the photos in batches of one size; the order is the same for every network that is measured."""
-    by_shape: dict[tuple[int, ...], list[int]] = {}
+    """Give the photos in batches of one size; the order is the same for every network that is measured.
+
+    Each photo is asked for once, for it may have to be decoded. Photos wait for others of their size, but not more of
+    them than `WAITING`.
+    """
+    waiting: dict[tuple[int, ...], list[tuple[int, NDArray[np.uint8]]]] = {}
     for index in range(len(photos)):
-        by_shape.setdefault(photos.photo(index).shape, []).append(index)
-    for indices in by_shape.values():
-        for start in range(0, len(indices), BATCH):
-            part = indices[start : start + BATCH]
-            stack = np.stack([photos.photo(index) for index in part])
-            yield part, torch.from_numpy(stack).permute(0, 3, 1, 2).float() / 255
+        photo = photos.photo(index)
+        same = waiting.setdefault(photo.shape, [])
+        same.append((index, photo))
+        if len(same) == BATCH:
+            yield _stacked(waiting.pop(photo.shape))
+        elif sum(map(len, waiting.values())) == WAITING:
+            yield from map(_stacked, waiting.values())
+            waiting.clear()
+    yield from map(_stacked, waiting.values())
+
+
+def _stacked(part: list[tuple[int, NDArray[np.uint8]]]) -> tuple[list[int], Tensor]:
+    stack = np.stack([photo for _, photo in part])
+    return [index for index, _ in part], torch.from_numpy(stack).permute(0, 3, 1, 2).float() / 255

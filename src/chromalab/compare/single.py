@@ -77,7 +77,7 @@ VALIDATION_METRICS = ("psnr", "delta_e_2000", "lpips_alex", "chroma", "colorfuln
 
 SAMPLE_PHOTOS = 6
 _PRESETS = Path(__file__).resolve().parents[1] / "presets"
-_PRIOR_CROPS = 4096
+_PRIOR_CROPS = 1024
 _PRIOR_PX = 64
 
 
@@ -341,7 +341,8 @@ class _Training:
         validations = [*(each for each in self.record.validations if each.images < spent.drawn), validation]
         if best_of(validations) is validation:
             save_model(self.out, colorizer, BEST)
-        self._save(spent, validations=validations)
+        bounds = {} if self.record.grey else {"grey": self._bound(gray), "truth": self._bound(torch.clone)}
+        self._save(spent, validations=validations, **bounds)
         return scores
 
     def _measured(self, colorizer: Colorizer, photos: Photographs) -> Scores:
@@ -403,16 +404,14 @@ class _Training:
             data=self.library.record,
             parameters=self.parameters,
             encoder_start=self.encoder_start,
-            grey=self._bound(gray) if len(self.library.val) else {},
-            truth=self._bound(torch.clone) if len(self.library.val) else {},
         )
         save_skipped(self.out / "skipped.csv", self.library.skipped)
         record.save(self.out / "training.json")
         return record
 
     def _bound(self, colorize: Callable[[Tensor], Tensor]) -> dict[str, float]:
-        photos = spread(self.library.val, self.recipe.validate_on)
-        found = means(score(colorize, photos, self.scorer))
+        """Return the validation metrics of a bound; it is measured once, beside the first validation."""
+        found = means(score(colorize, spread(self.library.val, self.recipe.validate_on), self.scorer))
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def _prior(self) -> NDArray[np.float64]:

@@ -421,6 +421,7 @@ class Players:
             _log.warning("the photos have changed since the checkpoint in %s: resuming with the present ones", folder)
         self.colorizer.load_state_dict(state["colorizer"])
         self.optimizer.load_state_dict(state["optimizer"])
+        follow_layout(self.optimizer)
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         if self.opponent is not None:
@@ -429,6 +430,14 @@ class Players:
             self.balancer.load_state_dict(state["balance"])
         drawn = state.get("drawn", state["step"] * self.settings.batch_size)  # older checkpoints have one batch size
         return Spent(state["step"], drawn, state["seconds"]), state["rows"]
+
+
+def follow_layout(optimizer: torch.optim.Optimizer) -> None:
+    """Lay the moments out in memory as their weights are: where layouts differ, a step takes the slow path."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter).copy_(value)
 
 
 def check_schedules(objective: Objective, settings: TrainingSettings) -> None:

@@ -58,13 +58,9 @@ def unchanged(step: BareStep) -> None:
     """Leave the step as it is."""
 
 
-def channels_last(step: BareStep) -> None:
-    """Keep the decoder's weights channels-last. Its feature maps are so already, as the encoder gives them."""
-    step.network.unet.levels.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    heads = (step.network.unet.head, step.network.unet.bins_head)
-    for head in heads:
-        if head is not None:
-            head.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def contiguous_weights(step: BareStep) -> None:
+    """Lay the weights of the decoder's levels out as PyTorch does by default. Its feature maps stay channels-last."""
+    step.network.unet.levels.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 
 
 def contiguous(step: BareStep) -> None:
@@ -133,7 +129,7 @@ class Variant:
 
 VARIANTS = {
     "bfloat16": Variant("autocast to bfloat16, beside float32", half=True),
-    "channels_last": Variant("decoder weights channels-last", channels_last),
+    "contiguous_weights": Variant("decoder weights in the default layout", contiguous_weights),
     "contiguous": Variant("decoder feature maps in the default layout", contiguous),
     "fused_adamw": Variant("AdamW with fused=True", fused_adamw),
     "foreach_adamw": Variant("AdamW with foreach=True", foreach_adamw),

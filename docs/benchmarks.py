@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import statistics
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from benchmarks.training_variants import VARIANTS
 from docs.markdown import page, table
 
 if TYPE_CHECKING:
@@ -201,3 +202,59 @@ def _load_row(label: str, found: Load) -> tuple[str, ...]:
         *(f"{1000 * seconds:.0f}" for seconds in times),
         "yes" if found["exactly_once"] else "no",
     )
+
+
+def training_speed_page() -> str:
+    """Return the page of how fast the training loop is, and what makes a step faster or slower."""
+    record = json.loads((RECORDS / "training.json").read_text(encoding="utf-8"))
+    variants = json.loads((RECORDS / "training_variants.json").read_text(encoding="utf-8"))
+    references = [
+        f"{each['threads']}: {each['float32_gflops']:.0f} GFLOP/s in float32, {each['bfloat16_gflops']:.0f} GFLOP/s in "
+        f"bfloat16, {each['jpeg_ms']:.1f} ms to decode a noisy JPEG of 1024x1024"
+        for each in record["references"]
+    ]
+    speeds = [
+        (
+            each["recipe"],
+            each["precision"],
+            str(each["threads"]),
+            str(each["crop_px"]),
+            f"{statistics.median(each['loop']):.0f}",
+            f"{1e6 / statistics.median(each['loop']) / 3600:.1f}",
+            f"{each['ratio']:.2f}",
+            f"{each['cpu_ratio']:.2f}",
+            f"{each['data_share']:.0%}",
+        )
+        for each in record["speeds"]
+    ]
+    found = [
+        (each["name"], each["about"], f"{each['time']:.2f}" if each["time"] else "–", each["reason"] or "")
+        for each in map(_variant, variants["variants"])
+    ]
+    head = ("recipe", "precision", "threads", "crop, px", "crops/s", "hours per million", "loop / bare", "CPU", "data")
+    machine = record["machine"]
+    lead = (
+        f"Measured by `benchmarks/training.py` on {machine['cores']} cores of {machine['cpu']} with PyTorch "
+        f"{machine['torch']}, on the photographs of the folder {record['photos']}. *Loop / bare* is "
+        "the speed of the training loop over that of the same work in plain PyTorch, paired in turns. *CPU* is the "
+        "same ratio in CPU time. *Data* is the share of time in which crops are made. Times on a GPU have not been "
+        "measured."
+    )
+    variants_lead = (
+        "One step of the flagship at 96 px on one core, from `benchmarks/training_variants.py`. A ratio below 1 means "
+        "that the variant takes less time than the step as it is."
+    )
+    body = [
+        "Matrix products of 1024 and a JPEG on the same threads: " + "; ".join(references) + ".",
+        table(head, speeds),
+        "## What makes a step faster or slower",
+        variants_lead,
+        table(("variant", "what differs", "time / plain time", "note"), found),
+    ]
+    return page("How fast a training is", lead, "\n\n".join(body))
+
+
+def _variant(outcome: dict[str, Any]) -> dict[str, Any]:
+    """Return name, description, ratio of times and reason of one variant."""
+    about = VARIANTS[outcome["name"]].about
+    return {"name": outcome["name"], "about": about, "time": outcome.get("ratio"), "reason": outcome.get("reason")}

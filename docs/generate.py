@@ -19,7 +19,14 @@ from chromalab.metrics.registry import METRICS
 from chromalab.nets.critics import CRITICS
 from chromalab.nets.encoders import ENCODERS
 from chromalab.training.presets import PRESETS
-from docs.benchmarks import colorize_speed_page, loss_speed_page, metric_cost, metric_costs, survey_speed_page
+from docs.benchmarks import (
+    colorize_speed_page,
+    loss_speed_page,
+    metric_cost,
+    metric_costs,
+    survey_speed_page,
+    training_speed_page,
+)
 from docs.markdown import page, prose, table
 from docs.metric_faults import faults_page
 from docs.models import models_page
@@ -220,6 +227,7 @@ PAGES = {
     "survey_speed.md": survey_speed_page,
     "presets.md": presets_page,
     "pilots.md": pilots_page,
+    "training_speed.md": training_speed_page,
     "metrics.md": metrics_page,
     "metric_faults.md": faults_page,
     "protocols.md": protocols_page,

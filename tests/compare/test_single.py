@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 RUNTIME = RuntimeSettings(device="cpu", threads=1, log_every=1, checkpoint_every_s=1e9, tensorboard=False)
 FILES = {
-    "training.json", "skipped.csv", "train.csv", "validation.csv", "metrics.csv", "best.safetensors", "model.safetensors",
-    "model.onnx", "model.yaml", "samples",
+    "training.json", "skipped.csv", "train.csv", "validation.csv", "metrics.csv", "best.safetensors",
+    "model.safetensors", "model.onnx", "model.yaml", "samples",
 }  # fmt: skip
 
 

@@ -80,7 +80,8 @@ def per_photo(folder: Path) -> dict[str, dict[str, float]]:
     """Return the values of each metric by photo."""
     with (folder / "metrics.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    return {name: {row["photo"]: float(row[name]) for row in rows} for name in rows[0] if name != "photo"}
+    names = [name for name in rows[0] if name != "photo"]
+    return {name: {row["photo"]: float(row[name]) for row in rows if row[name]} for name in names}
 
 
 def pilots_table(runs: Path, pilots: Pilots) -> str:

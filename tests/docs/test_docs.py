@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+import yaml
 
 from chromalab.compare.config import load_config
 from chromalab.compare.records import RunRecord
+from chromalab.compare.single import Recipe
 from chromalab.compare.smoke import smoke
+from chromalab.losses.compose import parse_formula
 from docs.generate import FOLDER, PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,3 +50,12 @@ def test_every_command_of_the_readme_exists() -> None:
     for line in re.findall(r"^chromalab ((?:[a-z]+ ?)+)", blocks, flags=re.MULTILINE):
         words = line.split()
         assert any(f"chromalab {' '.join(words[:count])}" in commands for count in (1, 2)), line
+
+
+def test_the_recipe_in_the_guide_to_training_is_one() -> None:
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    recipe = Recipe.parse(yaml.safe_load(block), origin="docs/training.md")
+    assert [spec.name for spec in parse_formula(str(recipe.loss))][-1] in recipe.training.terms
+    assert recipe.training.steps > 0
+    assert recipe.training.degradations.active

@@ -162,7 +162,6 @@ def test_a_budget_of_images_ends_one_of_minutes(ask: Any, tmp_path: Path) -> Non
     written.write_text("training: {minutes: 60, images: 1000}\n")
     assert ask(written).recipe.training.minutes == 60
     assert ask(written, "--images", "50").recipe.training.minutes is None
-    assert ask(written, "--images", "50", "--minutes", "2").recipe.training.minutes == 2
 
 
 def test_where_it_runs_is_no_part_of_the_recipe(ask: Any) -> None:
@@ -296,4 +295,30 @@ def test_every_recipe_that_ships_runs_in_small(
     assert done.code == 0, done.err
     record = TrainingRecord.load(tmp_path / "out" / "training.json")
     assert (record.steps, record.finished) == (2, True)
+    assert (tmp_path / "out" / "model.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "pair"),
+    [
+        (("--images", "50", "--minutes", "2"), "--minutes and --images"),
+        (("--stages", "64x8:1", "--batch", "8"), "--stages and --batch"),
+        (("--stages", "64x8:1", "--crop", "32"), "--stages and --crop"),
+    ],
+)
+def test_options_that_exclude_each_other_are_refused(
+    chromalab: Chromalab, tmp_path: Path, options: tuple[str, ...], pair: str
+) -> None:
+    done = chromalab("train", "--out", tmp_path / "out", *options)
+    assert done.code == 2
+    assert f"{pair} exclude each other" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_finished_training_says_that_nothing_is_trained(chromalab: Chromalab, tmp_path: Path) -> None:
+    for expected in ("", "finished already: nothing was trained"):
+        done = chromalab("train", "--out", tmp_path / "out", "--smoke")
+        assert done.code == 0, done.err
+        assert expected in done.err
     assert (tmp_path / "out" / "model.onnx").exists()

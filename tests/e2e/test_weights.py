@@ -57,7 +57,7 @@ def test_list_for_people_names_the_next_command(chromalab: Chromalab, tmp_path: 
     listed = chromalab("weights", "list", "--json", tmp_path / "weights.json")
     assert listed.code == 0, listed.err
     assert "not here: chromalab weights fetch vgg16" in listed.out
-    assert len(json.loads((tmp_path / "weights.json").read_text())) == 9
+    assert len(json.loads((tmp_path / "weights.json").read_text())) == 10
 
 
 def test_several_files_of_which_one_is_bad(chromalab: Chromalab, tmp_path: Path) -> None:

@@ -278,3 +278,22 @@ def center_square(path: Path, size_px: int) -> Tensor:
 
 def hits(logits: Tensor, labels: Tensor, *, top: int) -> int:
     return int((logits.topk(top).indices == labels[:, None]).any(dim=1).sum())
+
+
+@pytest.mark.parametrize("size", [(64, 96), (75, 50), (17, 40), (32, 32), (1, 1)])
+def test_the_fused_rectifier_gives_what_the_plain_one_gives(size: tuple[int, int]) -> None:
+    # Not at widths of one or two pixels: there PyTorch 2.13's own bfloat16 convolutions give other numbers each time.
+    network = load_efficientnet_lite("efficientnet_lite1")
+    rgb = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+
+    def plain(layer: nn.Conv2d, x: Tensor) -> Tensor:
+        return functional.relu6(layer(x))
+
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        fused = network.taps(rgb)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("chromalab.nets.efficientnet_lite.rectified", plain)
+            expected = network.taps(rgb)
+    for mine, theirs in zip(fused, expected, strict=True):
+        assert mine.dtype == torch.bfloat16
+        assert float((mine.float() - theirs.float()).abs().max()) <= 0.02 * float(theirs.float().abs().max())

@@ -178,6 +178,8 @@ def train(
     from chromalab.training.settings import RuntimeSettings
 
     plugins = plugin_facts(load_plugins(plugin or []))
+    _refuse_both({"--stages": stages}, {"--crop": crop, "--batch": batch})
+    _refuse_both({"--minutes": minutes}, {"--images": images})
     written = load_recipe(Path(recipe))
     if images is not None and minutes is None:
         written = written.model_copy(update={"training": written.training.model_copy(update={"minutes": None})})
@@ -232,7 +234,29 @@ def train(
         },
         origin="the options of this command",
     )
-    _print_result(run_training(shrink(wanted) if smoke else wanted, out, runtime, plugins=plugins), out)
+    finished = (out / "model.onnx").exists()
+    try:
+        record = run_training(shrink(wanted) if smoke else wanted, out, runtime, plugins=plugins)
+    except KeyboardInterrupt:
+        typer.echo("\nstopped: rerun the same command to resume from the last checkpoint", err=True)
+        raise typer.Exit(130) from None
+    if finished:
+        typer.echo(f"{out} holds this training, finished already: nothing was trained", err=True)
+    _print_result(record, out)
+
+
+def _refuse_both(one: dict[str, object], others: dict[str, object]) -> None:
+    """Refuse options of which one would silently replace the other.
+
+    Raises:
+        UsageError: both are given.
+    """
+    from chromalab.core.errors import UsageError
+
+    for name, value in one.items():
+        for other, given in others.items():
+            if value is not None and given is not None:
+                raise UsageError(f"{name} and {other} exclude each other: give one of them")
 
 
 def objective_settings(loss: str | None, *, published: bool) -> str | dict[str, Any] | None:

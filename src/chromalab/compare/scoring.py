@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from chromalab.core.files import write_text
+from chromalab.photo.reading import UnreadablePhotoError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from chromalab.data.photoset import Photographs
     from chromalab.metrics.facts import SetValue
     from chromalab.metrics.scorer import PhotoScorer
+
+_log = logging.getLogger(__name__)
 
 BATCH = 16
 WAITING = 256
@@ -99,7 +103,11 @@ def _batches(photos: Photographs) -> Iterator[tuple[list[int], Tensor]]:
     """
     waiting: dict[tuple[int, ...], list[tuple[int, NDArray[np.uint8]]]] = {}
     for index in range(len(photos)):
-        photo = photos.photo(index)
+        try:
+            photo = photos.photo(index)
+        except UnreadablePhotoError as error:
+            _log.warning("%s; it is left out of the measurement", error)
+            continue
         same = waiting.setdefault(photo.shape, [])
         same.append((index, photo))
         if len(same) == BATCH:

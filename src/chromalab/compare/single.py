@@ -15,13 +15,14 @@ A training's folder holds
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import fcntl
 import io
 import math
 import statistics
+import sys
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,6 +52,7 @@ from chromalab.data.split import split_photos
 from chromalab.data.usable import COLOURLESS_THRESHOLD
 from chromalab.losses.compose import Objective
 from chromalab.metrics.scorer import PhotoScorer
+from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.resizing import resize_shortest_side
 from chromalab.training.build import build_colorizer, count_parameters
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, load_model, save_model
@@ -252,7 +254,7 @@ def run_training(
         return _Training(recipe, out, runtime, plugins).run()
 
 
-@contextmanager
+@contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep a second process out of a training's folder.
 
@@ -304,7 +306,8 @@ class _Training:
             return self.record
         minutes = self.settings.minutes
         total, unit = (self.settings.images, "crops") if minutes is None else (round(60 * minutes), "seconds")
-        with progress(f"training {self.recipe.name}", total, unit=unit) as advance:
+        resumed = ", resumed" if (self.out / CHECKPOINT).exists() else ""
+        with progress(f"training {self.recipe.name}{resumed}", total, unit=unit) as advance:
             self._advance = None if minutes is None else advance
             outcome = train(
                 self.job,
@@ -321,14 +324,12 @@ class _Training:
         if self._advance is not None:
             now = min(round(spent.seconds), round(60 * (self.settings.minutes or 0)))
             if now > self._told_s:
-                self._advance(now - self._told_s)
+                self._advance(now - self._told_s, note=f"{spent.drawn:,} crops")
             self._told_s = now
         known = [each.minutes for each in self.record.validations if each.images < spent.drawn]
-        if (
-            last
-            or not len(self.library.val)
-            or spent.seconds / 60 - max(known, default=0.0) < self.recipe.validate_every_min
-        ):
+        if last:
+            return True  # a checkpoint of the trained network: what is left to do can be repeated from it
+        if not len(self.library.val) or spent.seconds / 60 - max(known, default=0.0) < self.recipe.validate_every_min:
             return False
         self._validate(spent, colorizer)
         return True
@@ -343,6 +344,8 @@ class _Training:
             save_model(self.out, colorizer, BEST)
         bounds = {} if self.record.grey else {"grey": self._bound(gray), "truth": self._bound(torch.clone)}
         self._save(spent, validations=validations, **bounds)
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        sys.stderr.write(f"validation at {spent.drawn:,} crops, {spent.seconds / 60:.0f} minutes: {shown}\n")
         return scores
 
     def _measured(self, colorizer: Colorizer, photos: Photographs) -> Scores:
@@ -358,8 +361,9 @@ class _Training:
         """Measure the trained network, write it as a model, and remove what only a resumed training needs."""
         if len(self.library.val):
             self._validate(spent, colorizer).save(self.out / "metrics.csv")
-        self._save(spent, finished=True)
+        self._save(spent)
         export_training(self.out, self.out / "model.onnx")
+        self._save(spent, finished=True)  # last: a training that is killed before it does all of this again
         (self.out / CHECKPOINT).unlink(missing_ok=True)
 
     def _save(self, spent: Spent, **changes: object) -> None:
@@ -394,7 +398,10 @@ class _Training:
             other_data = self.earlier.finished and self.earlier.recipe.data != without_paths(self.recipe).data
             if self.earlier.settings_sha256 not in known or self.earlier.plugins != self.plugins or other_data:
                 raise UsageError(f"{self.out} holds a training with other settings: choose another --out, or delete it")
-            return self.earlier
+            if self.earlier.finished:
+                return self.earlier
+            save_skipped(self.out / "skipped.csv", self.library.skipped)
+            return self.earlier.model_copy(update={"data": self.library.record})
         record = TrainingRecord(
             recipe=without_paths(self.recipe),
             formula=self.objective.formula,
@@ -571,8 +578,10 @@ def means(scores: Scores) -> dict[str, float]:
 
 def sample_crops(photos: Photographs, size_px: int) -> NDArray[np.uint8] | None:
     """Return central squares of a few photos, (K, size_px, size_px, 3), to look at on the way."""
-    chosen = spread(photos, SAMPLE_PHOTOS)
-    crops = [central_square(chosen.photo(index), size_px) for index in range(len(chosen))]
+    chosen, crops = spread(photos, SAMPLE_PHOTOS), []
+    for index in range(len(chosen)):
+        with contextlib.suppress(UnreadablePhotoError):  # the measurement of the photos tells of it
+            crops.append(central_square(chosen.photo(index), size_px))
     return np.stack(crops) if crops else None
 
 

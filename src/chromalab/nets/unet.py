@@ -116,7 +116,8 @@ class UNet(nn.Module):
                 self.levels.append(level)
             widths[stride] = below = width
         if heads.stride == BINS_STRIDE:
-            self.levels.to(memory_format=torch.channels_last)  # the maps are: a twentieth of a step on a CPU
+            # As the maps are, which saves a twentieth of a step on a CPU.
+            self.levels.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # A small head starts every objective at nearly gray: no objective has to unlearn random colors first.
         kernel = 3 if heads.stride == 1 else 1
         head = _conv(below, out_channels, kernel, generator, scale=0.1)

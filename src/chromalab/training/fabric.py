@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,6 +27,7 @@ def make_fabric(runtime: RuntimeSettings) -> Fabric:
         UsageError: a device is not there or not known.
     """
     set_threads(runtime)
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it announces its precision
     device = choose_device(runtime.device)
     on_cuda = device == "cuda"
     precision = runtime.precision

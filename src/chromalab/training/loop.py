@@ -50,8 +50,6 @@ if TYPE_CHECKING:
     from chromalab.core.progress import Advance
     from chromalab.data.library import WeightedPhotos
     from chromalab.data.photoset import Photographs
-
-    Tensors = tuple[Tensor, ...] | list[Tensor]
     from chromalab.nets.unet import Colorizer
 
 
@@ -234,7 +232,7 @@ def train_here(
                 draw_samples(players.result, samples, job.folder / "samples", spent.steps)
             with clock.stopped():
                 due = watch is not None and watch(spent, players.result, last=last)
-            if not last and (due or time.monotonic() - saved >= runtime.checkpoint_every_s):
+            if due or (not last and time.monotonic() - saved >= runtime.checkpoint_every_s):
                 logbook.save()
                 saved = time.monotonic()
                 players.save(job.folder, fingerprint, data, spent, logbook.rows)
@@ -312,7 +310,8 @@ class Players:
             weight_decay=settings.optimizer.weight_decay,
         )
         self.model, self.optimizer = fabric.setup(self.colorizer, optimizer)
-        self.average = averaged(self.colorizer, settings.optimizer.ema_decay)
+        decay = settings.optimizer.ema_decay
+        self.average = WeightAverage(self.colorizer, decay) if decay > 0 else None
         self.result = self.colorizer if self.average is None else cast("Colorizer", self.average.module)
         term = self.objective.adversarial
         self.opponent = None if term is None else Opponent(fabric, term, job.color_space, job.seed, settings)
@@ -456,20 +455,35 @@ def check_schedules(objective: Objective, settings: TrainingSettings) -> None:
         )
 
 
-def averaged(colorizer: Colorizer, decay: float) -> AveragedModel | None:
-    """Return the exponential moving average of a network's weights, or None where `decay` is 0.
+class WeightAverage(AveragedModel):
+    """The exponential moving average of a network's weights.
 
     The average begins short and grows to its full length: after t steps the decay is at most (1 + t) / (10 + t), as in
-    TensorFlow's ExponentialMovingAverage, so that the random start is soon forgotten.
+    TensorFlow's ExponentialMovingAverage, so that the random start is soon forgotten. Weights that do not train at a
+    step are what they were, and so is their average.
+
+    Args:
+        network: the network that trains.
+        decay: of the average, per step.
     """
-    if decay == 0:
-        return None
 
-    def follow(average: Tensors, current: Tensors, count: Tensor | int) -> None:
-        now = min(decay, (1 + int(count)) / (10 + int(count)))
-        torch._foreach_lerp_(average, current, 1 - now)  # torch's own average calls it, too
+    def __init__(self, network: Colorizer, decay: float) -> None:
+        super().__init__(network)
+        self._decay = decay
 
-    return AveragedModel(colorizer, multi_avg_fn=follow)
+    def update_parameters(self, model: torch.nn.Module) -> None:
+        """Let the average follow the weights of `model`."""
+        pairs = list(zip(self.module.parameters(), model.parameters(), strict=True))
+        count = int(self.n_averaged)
+        self.n_averaged += 1
+        if count == 0:
+            for average, weight in pairs:
+                average.detach().copy_(weight.detach())
+            return
+        decay = min(self._decay, (1 + count) / (10 + count))
+        averages = [average.detach() for average, weight in pairs if weight.requires_grad]
+        weights = [weight.detach() for _, weight in pairs if weight.requires_grad]
+        torch._foreach_lerp_(averages, weights, 1 - decay)
 
 
 def make_batch(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,3 +67,38 @@ def _write(path: Path, head: list[str], rows: list[list[object]]) -> None:
         table = csv.writer(file)
         table.writerow(head)
         table.writerows(rows)
+
+
+FULL_SCENE = 66
+"""Images of a scene of HECD of which all are at hand: 65 recolorings and the ground truth."""
+
+
+def full_scenes(hecd: Path, folder: Path) -> Path:
+    """Write the part of HECD's scenes of which all images are at hand, and return its folder, called `hecd`.
+
+    What is known of the metrics and raters of this project, and the parameters that it ships, are of these six scenes.
+    """
+    part = folder / "hecd"
+    part.mkdir()
+    (part / "images").symlink_to(hecd / "images")
+    rows = rows_of(hecd / "ratings.csv")
+    counts = Counter(row["scene"] for row in rows)
+    kept = [row for row in rows if counts[row["scene"]] == FULL_SCENE]
+    names = {row["image"] for row in kept}
+    write_rows(part / "ratings.csv", kept)
+    write_rows(part / "ratings_raw.csv", [row for row in rows_of(hecd / "ratings_raw.csv") if row["image"] in names])
+    return part
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_rows(path: Path, rows: list[dict[str, str]]) -> None:
+    """Write rows as a CSV file."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

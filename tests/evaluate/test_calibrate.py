@@ -14,7 +14,7 @@ from chromalab.metrics.color_perceptual import PARAMETERS_FILE, color_perceptual
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.photo.reading import read_photo
 from chromalab.stats.agreement import srcc
-from tests.evaluate.rated import write_hecd
+from tests.evaluate.rated import full_scenes, write_hecd
 from tests.functional.test_color_perceptual import tensor
 
 if TYPE_CHECKING:
@@ -78,9 +78,11 @@ def test_the_shipped_parameters_say_what_they_are() -> None:
 
 
 @pytest.mark.slow
-def test_fitting_again_finds_the_shipped_parameters(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fitting_again_finds_the_shipped_parameters(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On every third image, and at the size that was chosen: the figures must be near, and the ratings the same."""
-    ratings = load_hecd(shared / "data" / "hecd")
+    ratings = load_hecd(full_scenes(shared / "data" / "hecd", tmp_path))
     assert ratings.sha256 == shipped_parameters().ratings_sha256
     third = Ratings(ratings.name, ratings.images[::3], ratings.sha256)
     monkeypatch.setattr(

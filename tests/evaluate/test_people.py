@@ -11,7 +11,7 @@ import scipy.stats
 from chromalab.core.errors import UsageError
 from chromalab.evaluate.people import PeopleRecord, validate_metrics
 from chromalab.evaluate.ratings import Ratings, load_hecd
-from tests.evaluate.rated import write_hecd
+from tests.evaluate.rated import full_scenes, write_hecd
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,11 +94,10 @@ def test_metrics_that_are_not_to_be_had_are_told(
 
 
 @pytest.mark.slow
-def test_known_answers_on_real_ratings(shared: Path) -> None:
+def test_known_answers_on_real_ratings(shared: Path, tmp_path: Path) -> None:
     """On other subsets of this set PSNR reaches .378, PSNR of ab .406; each is about .1 wide at 390 images."""
-    scores = validate_metrics(
-        load_hecd(shared / "data" / "hecd"), metrics=["mse", "psnr", "psnr_ab"], device="cpu", threads=1
-    )
+    ratings = load_hecd(full_scenes(shared / "data" / "hecd", tmp_path))
+    scores = validate_metrics(ratings, metrics=["mse", "psnr", "psnr_ab"], device="cpu", threads=1)
     record = scores.record
     assert (record.n_images, record.n_real, record.n_scenes) == (390, 36, 6)
     assert record.all["mse"].srcc == pytest.approx(record.all["psnr"].srcc)

@@ -32,7 +32,7 @@ from chromalab.compare.single import (
 )
 from chromalab.core.errors import ConfigError, OutputError, UsageError
 from chromalab.training.build import build_colorizer
-from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, load_model, weights_sha256
+from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, weights_sha256
 from chromalab.training.onnx_graph import colorizer_graph
 from chromalab.training.settings import RuntimeSettings
 from tests.data.photo_folder import make_photos
@@ -425,3 +425,29 @@ def test_photos_are_taken_from_all_over_a_set(recipe: Recipe) -> None:
     assert spread(photos, 3).names == [photos.names[index] for index in (0, 6, 12)]
     assert spread(photos, 100) is photos
     assert len(photos) == 18
+
+
+@pytest.mark.slow
+def test_the_progress_of_a_resumed_training_begins_where_it_was_stopped(
+    recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    often = RUNTIME.model_copy(update={"checkpoint_every_s": 0.0})
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, 4)
+        with pytest.raises(KilledError):
+            run_training(recipe, out, often)
+    assert drawn_before(out) == 12
+    capsys.readouterr()
+    run_training(recipe, out, RUNTIME)
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("training tiny, resumed: ")]
+    assert ": 24/24 crops" in line
+    assert drawn_before(tmp_path / "none") == 0
+
+
+def test_progress_does_not_hear_of_what_was_done_before() -> None:
+    heard: list[int] = []
+    tell = single.beyond(10, lambda items=1, *, note="": heard.append(items))
+    for items in (10, 3, 4):
+        tell(items)
+    assert heard == [3, 4]

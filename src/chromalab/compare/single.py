@@ -55,7 +55,7 @@ from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.resizing import resize_shortest_side
 from chromalab.training.build import build_colorizer, count_parameters
-from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, load_model, save_model
+from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, save_model
 from chromalab.training.export import export_colorizer
 from chromalab.training.fabric import make_fabric
 from chromalab.training.loop import Spent, TrainingJob, check_schedules, train
@@ -306,15 +306,18 @@ class _Training:
             return self.record
         minutes = self.settings.minutes
         total, unit = (self.settings.images, "crops") if minutes is None else (round(60 * minutes), "seconds")
-        resumed = ", resumed" if (self.out / CHECKPOINT).exists() else ""
-        with progress(f"training {self.recipe.name}{resumed}", total, unit=unit) as advance:
+        before = drawn_before(self.out)
+        title = f"training {self.recipe.name}" + (", resumed" if before else "")
+        done = before if minutes is None else round(60 * self.record.minutes)
+        self._told_s = done
+        with progress(title, total, unit=unit, done=done) as advance:
             self._advance = None if minutes is None else advance
             outcome = train(
                 self.job,
                 self.library.train,
                 samples=sample_crops(self.library.val, self.settings.largest_crop_px),
                 watch=self.watch if self.runtime.devices == 1 else None,
-                advance=advance if minutes is None else None,
+                advance=beyond(before, advance) if minutes is None else None,
             )
         self._finish(outcome.colorizer, outcome.spent)
         return self.record
@@ -435,6 +438,20 @@ class _Training:
                 size_px=_PRIOR_PX,
             ).save(path)
         return PriorRecord.load(path).probabilities
+
+
+def beyond(done: int, advance: Advance) -> Advance:
+    """Return an `advance` that does not hear of the first `done` items, which its progress knows already."""
+    known = done
+
+    def tell(items: int = 1, *, note: str = "") -> None:
+        nonlocal known
+        heard = min(known, items)
+        known -= heard
+        if items > heard:
+            advance(items - heard, note=note)
+
+    return tell
 
 
 def open_photographs(recipe: Recipe, size_px: int) -> Library:

@@ -51,6 +51,15 @@ def load_checkpoint(folder: Path, settings_sha256: str) -> dict[str, Any] | None
     return state
 
 
+def drawn_before(folder: Path) -> int:
+    """Return how many crops the run's checkpoint has seen, for progress alone; 0 where there is none to read."""
+    try:
+        state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError):
+        return 0
+    return int(state.get("drawn", 0))
+
+
 def save_model(folder: Path, model: nn.Module, name: str = MODEL) -> None:
     """Write the weights to the file `name` of the run's folder, atomically."""
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}

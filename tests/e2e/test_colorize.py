@@ -127,6 +127,7 @@ run()
 """Runs `chromalab` with everything of the extras out of reach, as after a plain `pip install chromalab`."""
 
 
+@pytest.mark.slow
 def test_the_laboratory_is_not_needed(photo: Path, tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", WITHOUT, *arguments]

@@ -20,7 +20,7 @@ LITE0 = NetworkSettings()
 
 
 @pytest.mark.parametrize("settings", [LITE0, NARROW_VGG], ids=["lite0", "vgg16"])
-@pytest.mark.parametrize("size", [(32, 32), (33, 47), (1, 1), (96, 130)])
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (1, 1), pytest.param((96, 130), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("space", list(SPACES))
 def test_any_size_comes_out_at_its_size(settings: NetworkSettings, size: tuple[int, int], space: str) -> None:
     network, _ = build_colorizer(settings, space, 0)

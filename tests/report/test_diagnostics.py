@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.report.conftest import WrittenStudy
 
+pytestmark = pytest.mark.slow
+
 
 def run(seed: int, **columns: list[float]) -> RunCurves:
     """Return a log of six rows, of which the last two are its last third."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from chromalab.nets.unet import Colorizer
 
-SIZES = [(64, 96), (33, 47), (160, 144), (1, 1)]
+SIZES = [(33, 47), *(pytest.param(size, marks=pytest.mark.slow) for size in ((64, 96), (160, 144), (1, 1)))]
 STRIDE_4 = NetworkSettings(
     encoder="efficientnet_lite1", color_from="mean", head_stride=4, context=True, decoder_width=0.5
 )

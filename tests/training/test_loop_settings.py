@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from .conftest import MakeJob
 
+pytestmark = pytest.mark.slow
+
 NARROW = {"encoder": "vgg16", "pretrained": False, "width": 0.125}
 
 EVERYTHING: dict[str, Any] = {

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 INSTALLED := $(VENV)/.installed
 # Of `make flagship`: the development data, what its collector of photographs wrote, and where to train.
-SHARED ?= ../shared/data
+SHARED ?= $(firstword $(wildcard ../shared/data shared/data) ../shared/data)
 COLLECTED ?= ../photos/more
 DEVICE ?= cpu
 CORE ?= 1

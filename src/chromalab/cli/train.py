@@ -10,7 +10,7 @@ import typer
 from chromalab.cli.options import Balance, Device, Devices, Plugin, Smoke, Threads
 
 if TYPE_CHECKING:
-    from chromalab.compare.single import TrainingRecord
+    from chromalab.compare.single import Recipe, TrainingRecord
 
 BUDGET, NETWORK, OPTIMIZER, DATA, MACHINE = "Budget", "Network", "Optimizer", "Photographs", "Machine"
 
@@ -171,7 +171,7 @@ def train(
     photo and sample images.
     """
     from chromalab.compare.opening import plugin_facts
-    from chromalab.compare.single import load_recipe, run_training, with_settings
+    from chromalab.compare.single import load_recipe, run_training
     from chromalab.compare.single import smoke as shrink
     from chromalab.losses.plugins import load_plugins
     from chromalab.training.degradation_settings import OLD_PHOTOGRAPHS
@@ -184,45 +184,42 @@ def train(
     if images is not None and minutes is None:
         written = written.model_copy(update={"training": written.training.model_copy(update={"minutes": None})})
     degradations = None if old_photos is None else OLD_PHOTOGRAPHS.model_dump() if old_photos else {}
-    wanted = with_settings(
-        written,
-        {
-            "loss": objective_settings(loss, published=learning_rate is None),
-            "data": data,
-            "exclude": exclude,
-            "validation": validation,
-            "validate_every_min": validate_every,
-            "color_space": space,
-            "seed": seed,
-            "training.scale": None if scale is None else scale.split(","),
-            "training.degradations": degradations,
-            "training.target_chroma": target_chroma,
-            "training.images": images,
-            "training.minutes": minutes,
-            "training.crop_px": crop,
-            "training.batch_size": batch,
-            "training.stages": read_stages(stages, replaced=crop is not None or batch is not None),
-            "training.balance": balance or None,
-            "training.network.encoder": encoder,
-            "training.network.width": encoder_width,
-            "training.network.pretrained": None if encoder_width is None else encoder_width == 1.0,
-            "training.network.head_stride": head_stride,
-            "training.network.context": context,
-            "training.network.decoder_width": decoder_width,
-            "training.network.color_from": color_from,
-            "training.network.start": start,
-            "training.optimizer.name": optimizer,
-            "training.optimizer.learning_rate": learning_rate,
-            "training.optimizer.schedule": schedule,
-            "training.optimizer.warmup_steps": warmup,
-            "training.optimizer.weight_decay": weight_decay,
-            "training.optimizer.clip_norm": clip,
-            "training.optimizer.encoder_factor": encoder_factor,
-            "training.optimizer.frozen_share": frozen_share,
-            "training.optimizer.ema_decay": ema,
-        },
-        origin="the options of this command",
-    )
+    asked: dict[str, tuple[str, Any]] = {
+        "loss": ("--loss", objective_settings(loss, published=learning_rate is None)),
+        "data": ("--data", data),
+        "exclude": ("--exclude", exclude),
+        "validation": ("--validation", validation),
+        "validate_every_min": ("--validate-every", validate_every),
+        "color_space": ("--space", space),
+        "seed": ("--seed", seed),
+        "training.scale": ("--scale", read_scale(scale)),
+        "training.degradations": ("--old-photos", degradations),
+        "training.target_chroma": ("--target-chroma", target_chroma),
+        "training.images": ("--images", images),
+        "training.minutes": ("--minutes", minutes),
+        "training.crop_px": ("--crop", crop),
+        "training.batch_size": ("--batch", batch),
+        "training.stages": ("--stages", read_stages(stages, replaced=crop is not None or batch is not None)),
+        "training.balance": ("--balance", balance or None),
+        "training.network.encoder": ("--encoder", encoder),
+        "training.network.width": ("--encoder-width", encoder_width),
+        "training.network.pretrained": ("--encoder-width", None if encoder_width is None else encoder_width == 1.0),
+        "training.network.head_stride": ("--head-stride", head_stride),
+        "training.network.context": ("--context", context),
+        "training.network.decoder_width": ("--decoder-width", decoder_width),
+        "training.network.color_from": ("--color-from", color_from),
+        "training.network.start": ("--start", start),
+        "training.optimizer.name": ("--optimizer", optimizer),
+        "training.optimizer.learning_rate": ("--learning-rate", learning_rate),
+        "training.optimizer.schedule": ("--schedule", schedule),
+        "training.optimizer.warmup_steps": ("--warmup", warmup),
+        "training.optimizer.weight_decay": ("--weight-decay", weight_decay),
+        "training.optimizer.clip_norm": ("--clip", clip),
+        "training.optimizer.encoder_factor": ("--encoder-factor", encoder_factor),
+        "training.optimizer.frozen_share": ("--frozen-share", frozen_share),
+        "training.optimizer.ema_decay": ("--ema", ema),
+    }
+    wanted = _with_options(written, asked)
     runtime = RuntimeSettings.parse(
         {
             "device": device,
@@ -243,6 +240,32 @@ def train(
     if finished:
         typer.echo(f"{out} holds this training, finished already: nothing was trained", err=True)
     _print_result(record, out)
+
+
+def _with_options(recipe: Recipe, asked: dict[str, tuple[str, Any]]) -> Recipe:
+    """Return a recipe with the settings that options ask for.
+
+    Args:
+        recipe: the recipe.
+        asked: by dotted keys, the option and its value; None leaves a setting as it is.
+
+    Raises:
+        ConfigError: a value does not fit; the message names the option.
+    """
+    from chromalab.compare.single import with_settings
+    from chromalab.core.errors import ConfigError
+
+    origin = "the options of this command"
+    try:
+        return with_settings(recipe, {key: value for key, (_, value) in asked.items()}, origin=origin)
+    except ConfigError as error:
+        place, _, reason = str(error).removeprefix(f"{origin}: ").partition(": ")
+        named = [(option, value) for key, (option, value) in asked.items() if value is not None and key in place]
+        if not named:
+            raise
+        option, value = named[-1]
+        shown = ",".join(map(str, value)) if isinstance(value, list) else value
+        raise ConfigError(f"{option} {shown}: {reason[:1].lower()}{reason[1:]}") from error
 
 
 def _refuse_both(one: dict[str, object], others: dict[str, object]) -> None:
@@ -295,6 +318,23 @@ def read_stages(text: str | None, *, replaced: bool) -> list[dict[str, Any]] | N
         raise ConfigError(
             f"--stages {text}: expected CROPxBATCH:SHARE for each stage, as 64x64:0.3,96x32:0.7"
         ) from None
+
+
+def read_scale(text: str | None) -> list[float] | None:
+    """Read `0.5,1`.
+
+    Raises:
+        ConfigError: the text is not of two numbers.
+    """
+    from chromalab.core.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        raise ConfigError(f"--scale {text}: expected the smallest and the largest share, as 0.5,1") from None
+    return [low, high]
 
 
 def _print_result(record: TrainingRecord, out: Path) -> None:

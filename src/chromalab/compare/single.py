@@ -400,7 +400,11 @@ class _Training:
             known = {fingerprint} if self.earlier.finished else {fingerprint, ""}
             other_data = self.earlier.finished and self.earlier.recipe.data != without_paths(self.recipe).data
             if self.earlier.settings_sha256 not in known or self.earlier.plugins != self.plugins or other_data:
-                raise UsageError(f"{self.out} holds a training with other settings: choose another --out, or delete it")
+                differing = self._other_settings(self.earlier)
+                raise UsageError(
+                    f"{self.out} holds a training with other settings{differing}: choose another --out. To train its "
+                    f"network on, start from its weights (--start {self.out / MODEL})"
+                )
             if self.earlier.finished:
                 return self.earlier
             save_skipped(self.out / "skipped.csv", self.library.skipped)
@@ -418,6 +422,14 @@ class _Training:
         save_skipped(self.out / "skipped.csv", self.library.skipped)
         record.save(self.out / "training.json")
         return record
+
+    def _other_settings(self, earlier: TrainingRecord) -> str:
+        """Return the first settings in which an earlier training differs, as `(seed: 0 there, 1 here)`."""
+        there, here = flattened(earlier.recipe), flattened(without_paths(self.recipe))
+        changed = [
+            f"{key}: {there.get(key)} there, {here.get(key)} here" for key in here if here[key] != there.get(key)
+        ]
+        return f" ({'; '.join(changed[:3])})" if changed else ""
 
     def _bound(self, colorize: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """Return the validation metrics of a bound; it is measured once, beside the first validation."""
@@ -612,6 +624,25 @@ def central_square(photo: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
 def minutes_of(spent: Spent) -> float:
     """Return the minutes of training; the digits that are dropped are fewer than any step takes."""
     return round(spent.seconds / 60, 6)
+
+
+def flattened(recipe: Recipe) -> dict[str, object]:
+    """Return the settings of a recipe by dotted keys.
+
+    >>> flattened(Recipe())["training.optimizer.schedule"]
+    'constant'
+    """
+    found: dict[str, object] = {}
+
+    def walk(prefix: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(f"{prefix}.{key}" if prefix else key, inner)
+        else:
+            found[prefix] = value
+
+    walk("", recipe.model_dump(mode="json"))
+    return found
 
 
 def validation_csv(validations: Sequence[Validation]) -> str:

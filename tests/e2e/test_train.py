@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from chromalab.cli.train import objective_settings, read_stages
 from chromalab.compare import single
 from chromalab.compare.single import Recipe, TrainingRecord
 from chromalab.core.errors import ConfigError
+from chromalab.data.samples import SAMPLES, sample_path
 from chromalab.training.degradation_settings import OLD_PHOTOGRAPHS
 from tests.data.photo_folder import make_photos
 from tests.photo.odd_files import picture, save
@@ -322,3 +325,19 @@ def test_a_finished_training_says_that_nothing_is_trained(chromalab: Chromalab, 
         assert done.code == 0, done.err
         assert expected in done.err
     assert (tmp_path / "out" / "model.onnx").exists()
+
+
+@pytest.mark.slow
+def test_one_network_gives_color_distribution_and_class(chromalab: Chromalab, tmp_path: Path) -> None:
+    loss = "cross_entropy(rebalance=0.9) + 10*l1 + 0.003*class_kl"
+    network = ("--head-stride", "4", "--context", "--color-from", "mean")
+    done = chromalab("train", "--loss", loss, *network, "--out", tmp_path / "out", "--smoke")
+    assert done.code == 0, done.err
+    with (tmp_path / "out" / "train.csv").open() as file:
+        row = next(csv.DictReader(file))
+    assert all(float(row[name]) > 0 for name in ("cross_entropy", "l1", "class_kl"))
+    photo = sample_path(next(iter(SAMPLES)))
+    model = tmp_path / "out" / "model.onnx"
+    done = chromalab("colorize", photo, "-o", f"{tmp_path}/colored/", "--model", model, "--samples", "2")
+    assert done.code == 0, done.err
+    assert len([path for path in (tmp_path / "colored").iterdir() if ".v" in path.name]) == 2

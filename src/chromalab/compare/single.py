@@ -442,12 +442,13 @@ class _Training:
             return load_prior(Path(self.recipe.prior))
         path = self.out / "prior.json"
         if self.earlier is None or not path.exists():
-            counted = sum(count_bins(crop) for crop in self.feed.crops(0, _PRIOR_CROPS, _PRIOR_PX))
+            side_px = min(_PRIOR_PX, self.settings.smallest_crop_px)
+            counted = sum(count_bins(crop) for crop in self.feed.crops(0, _PRIOR_CROPS, side_px))
             PriorRecord(
                 counts=np.asarray(counted).tolist(),
                 n_photos=_PRIOR_CROPS,
-                n_pixels=_PRIOR_CROPS * _PRIOR_PX**2,
-                size_px=_PRIOR_PX,
+                n_pixels=_PRIOR_CROPS * side_px**2,
+                size_px=side_px,
             ).save(path)
         return PriorRecord.load(path).probabilities
 

@@ -26,7 +26,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 study: $(INSTALLED)  ## compare five objectives on the built-in photos; the report is runs/quick/report/report.html
-	$(BIN)/chromalab compare run configs/quick.yaml --out runs/quick
+	$(BIN)/chromalab compare run quick --out runs/quick
 
 test: $(INSTALLED)  ## run every test
 	$(BIN)/ruff check
@@ -47,24 +47,24 @@ format: $(INSTALLED)  ## put the code into its form
 	$(BIN)/ruff format
 
 docs: $(INSTALLED)  ## regenerate the tables of the docs
-	$(BIN)/python -m docs.generate
+	$(BIN)/python -m tools.pages.generate
 
 results: $(INSTALLED)  ## regenerate the tables and figures of the studies from their records (PHOTOS=DIR: a grid of yours)
-	$(BIN)/python -m docs.generate
-	$(BIN)/python -m docs.figures
-	$(BIN)/python -m docs.model_grid $(if $(PHOTOS),$(PHOTOS) --out runs/model_grid.jpg)
+	$(BIN)/python -m tools.pages.generate
+	$(BIN)/python -m tools.pages.figures
+	$(BIN)/python -m tools.pages.model_grid $(if $(PHOTOS),$(PHOTOS) --out runs/model_grid.jpg)
 
 bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leave the machine idle)
-	$(BIN)/python -m benchmarks.training
-	$(BIN)/python -m benchmarks.memory $(PHOTOS)
-	$(BIN)/python -m benchmarks.coverage
-	$(BIN)/python -m benchmarks.losses
-	$(BIN)/python -m benchmarks.evaluation --memory
-	$(BIN)/python -m benchmarks.survey
-	$(BIN)/python -m benchmarks.colorize $(if $(PHOTOS),--photos $(PHOTOS))
+	$(BIN)/python -m tools.benchmarks.training
+	$(BIN)/python -m tools.benchmarks.memory $(PHOTOS)
+	$(BIN)/python -m tools.benchmarks.coverage
+	$(BIN)/python -m tools.benchmarks.losses
+	$(BIN)/python -m tools.benchmarks.evaluation --memory
+	$(BIN)/python -m tools.benchmarks.survey
+	$(BIN)/python -m tools.benchmarks.colorize $(if $(PHOTOS),--photos $(PHOTOS))
 
 flagship: $(INSTALLED)  ## start or resume the long training of the default model (DEVICE=cuda MINUTES=10: on a GPU)
-	$(BIN)/python -m tools.flagship --shared $(SHARED) --collected $(COLLECTED) --device $(DEVICE) --core $(CORE) \
+	$(BIN)/python -m tools.release.flagship --shared $(SHARED) --collected $(COLLECTED) --device $(DEVICE) --core $(CORE) \
 		$(if $(FLAGSHIP),--out $(FLAGSHIP)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(IMAGES),--images $(IMAGES))
 
 clean:  ## remove the environment and caches, keep runs

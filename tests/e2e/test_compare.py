@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chromalab.compare.load import load_study
 from chromalab.core.errors import UsageError
+from chromalab.core.records import PRESET_FILES
 from chromalab.photo.writing import write_png
+from chromalab.studies.load import load_study
 from chromalab.weights.adding import add_weights
 
 from .conftest import Chromalab
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+CONFIGS = PRESET_FILES / "studies"
 OBJECTIVES = ["l1", "l2", "perceptual", "wgan_l2", "wgan_perceptual"]
 TINY = """
 name: tiny

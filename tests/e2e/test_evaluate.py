@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from chromalab.evaluate.comparing import EvaluationSettings, compare_folders
-from chromalab.evaluate.records import ComparisonRecord
+from chromalab.evaluation.comparing import EvaluationSettings, compare_folders
+from chromalab.evaluation.records import ComparisonRecord
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.reading import list_photos, read_photo
 from chromalab.photo.writing import write_png
-from tests.evaluate.variants import write_variants
+from tests.evaluation.variants import write_variants
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Chromalab

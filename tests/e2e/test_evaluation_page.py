@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from skimage.data import astronaut
 
-from tests.evaluate.variants import write_variants
+from tests.evaluation.variants import write_variants
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.evaluate.rated import write_hecd
+from tests.evaluation.rated import write_hecd
 
 if TYPE_CHECKING:
     from pathlib import Path

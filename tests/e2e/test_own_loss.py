@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from chromalab.compare.single import TrainingRecord
 from chromalab.core.hashing import sha256_file
 from chromalab.losses import plugins
 from chromalab.losses.registry import LOSSES
+from chromalab.studies.single import TrainingRecord
 
 from .conftest import Chromalab
 

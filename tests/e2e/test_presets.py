@@ -9,14 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chromalab.compare.config import load_config
-from chromalab.compare.records import RunRecord, StudyRecord
-from chromalab.compare.single import TrainingRecord
+from chromalab.studies.config import load_config
+from chromalab.studies.records import RunRecord, StudyRecord
+from chromalab.studies.single import TrainingRecord
 from chromalab.training.presets import PRESETS
 
 from .conftest import Chromalab
-
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +47,7 @@ def test_every_preset_runs_with_smoke(chromalab: Chromalab, tmp_path: Path) -> N
 
 def test_the_study_of_published_mixtures_has_all_papers() -> None:
     papers = [name for name in PRESETS if not name.startswith("chapter_")]
-    assert list(load_config(CONFIGS / "presets.yaml").objectives) == papers
+    assert list(load_config(Path("presets")).objectives) == papers
 
 
 @pytest.mark.slow

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from chromalab.cli.train import objective_settings, read_stages
-from chromalab.compare import single
-from chromalab.compare.single import Recipe, TrainingRecord
 from chromalab.core.errors import ConfigError
 from chromalab.data.samples import SAMPLES, sample_path
+from chromalab.studies import single
+from chromalab.studies.single import Recipe, TrainingRecord
 from chromalab.training.degradation_settings import OLD_PHOTOGRAPHS
 from tests.data.photo_folder import make_photos
 from tests.photo.odd_files import picture, save
@@ -23,7 +23,7 @@ from tests.photo.odd_files import picture, save
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chromalab.compare.records import PluginFact
+    from chromalab.studies.records import PluginFact
     from chromalab.training.settings import RuntimeSettings
 
     from .conftest import Chromalab
@@ -199,7 +199,7 @@ def test_stages_that_cannot_be_read(text: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("flagshp",), "there is no recipe 'flagshp'; did you mean 'flagship'?"),
+        (("flagshp",), "'flagshp' is neither a file nor a preset; did you mean 'flagship'?"),
         (("missing.yaml",), "missing.yaml: there is no such file"),
         (("--stages", "64x16"), "--stages 64x16: expected CROPxBATCH:SHARE"),
         (("--stages", "64x16:0.5"), "training: stages: the shares sum to 0.5, expected 1"),

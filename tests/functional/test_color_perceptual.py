@@ -12,7 +12,7 @@ from skimage.data import astronaut, coffee
 from chromalab.functional.color_perceptual import PARTS, ColorPerceptualParameters, color_parts, color_perceptual
 from chromalab.metrics.color_perceptual import shipped_parameters
 from chromalab.nets.efficientnet_lite import EfficientNetLite, load_efficientnet_lite0
-from tests.evaluate.rated import changed
+from tests.evaluation.rated import changed
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tests.report.synthetic_study import SyntheticStudy, make_analysis, write_st
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chromalab.compare.records import Analysis, StudyRecord
+    from chromalab.studies.records import Analysis, StudyRecord
 
 
 @dataclass(frozen=True)

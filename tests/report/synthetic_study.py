@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 from skimage import data as images
 
-from chromalab.compare.analysis.analyse import analyse
-from chromalab.compare.load import load_study
-from chromalab.compare.records import (
+from chromalab.studies.analysis.analyse import analyse
+from chromalab.studies.load import load_study
+from chromalab.studies.records import (
     BoundRecord,
     DataRecord,
     MetricFacts,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from chromalab.compare.records import Analysis
+    from chromalab.studies.records import Analysis
 
 FIVE = {
     "l1": ("l1",),

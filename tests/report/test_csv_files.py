@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chromalab.compare.records import SummaryRow
 from chromalab.report.csv_files import differences_csv, summary_csv
+from chromalab.studies.records import SummaryRow
 from tests.report.conftest import WrittenStudy
 
 pytestmark = pytest.mark.slow

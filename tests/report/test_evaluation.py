@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from chromalab.evaluate.comparing import EvaluationSettings, compare_folders
-from chromalab.evaluate.pictures import chosen_photos, extremes
-from chromalab.evaluate.score_table import Comparison
+from chromalab.evaluation.comparing import EvaluationSettings, compare_folders
+from chromalab.evaluation.pictures import chosen_photos, extremes
+from chromalab.evaluation.score_table import Comparison
 from chromalab.report.error_maps import MAPS, draw_map
 from chromalab.report.evaluation import headline, latex_table, write_evaluation_report
-from tests.evaluate.variants import write_variants
+from tests.evaluation.variants import write_variants
 
 METRICS = ("mae", "psnr", "delta_e_2000", "chroma", "delta_colorfulness")
 SETTINGS = EvaluationSettings(metrics=METRICS, device="cpu", threads=1)

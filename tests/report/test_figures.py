@@ -7,11 +7,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from chromalab.compare.records import DifferenceRow, MetricFacts
 from chromalab.report.forest import draw_forest, forest
 from chromalab.report.standing import gain, standings
 from chromalab.report.style import MARKERS, PALETTE, objective_styles
 from chromalab.report.svg import inline_svg
+from chromalab.studies.records import DifferenceRow, MetricFacts
 from tests.report.conftest import WrittenStudy
 
 MAE = MetricFacts(name="mae", label="MAE", direction="lower", per_photo=True, role="fidelity")

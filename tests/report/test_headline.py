@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chromalab.compare.records import Analysis, ClaimRow, DifferenceRow, MetricFacts, StudyRecord, Verdict
 from chromalab.report.headline import headline
+from chromalab.studies.records import Analysis, ClaimRow, DifferenceRow, MetricFacts, StudyRecord, Verdict
 from tests.report.synthetic_study import SyntheticStudy, study_record
 
 STUDY: StudyRecord = study_record(SyntheticStudy())

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from chromalab.compare.records import ClaimRow
 from chromalab.report.latex import claims_latex, escape, summary_latex
 from chromalab.report.tables import main_table
+from chromalab.studies.records import ClaimRow
 from tests.report.conftest import WrittenStudy
 
 

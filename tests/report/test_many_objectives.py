@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chromalab.compare.records import DifferenceRow, SummaryRow
 from chromalab.report.duels import draw_duels
 from chromalab.report.page import write_report
 from chromalab.report.standing import Lane, draw_standings
 from chromalab.report.style import objective_styles
+from chromalab.studies.records import DifferenceRow, SummaryRow
 from tests.report.synthetic_study import TEN, SyntheticStudy, make_analysis, write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chromalab.compare.records import Analysis
+    from chromalab.studies.records import Analysis
     from tests.report.conftest import WrittenStudy
 
 NAMES = [f"objective_{index}" for index in range(10)]

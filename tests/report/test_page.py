@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chromalab.compare.records import Analysis, RunRecord
 from chromalab.report.colorized import write_colorized_page
 from chromalab.report.method import disagreements
 from chromalab.report.page import write_report
+from chromalab.studies.records import Analysis, RunRecord
 from tests.report.conftest import WrittenStudy
 from tests.report.synthetic_study import SyntheticStudy, make_analysis, study_record, write_colorized, write_study
 

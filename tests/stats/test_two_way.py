@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.coverage import Cell, half_widths, simulate
 from chromalab.stats.intervals import t_interval
 from chromalab.stats.two_way import mean_squares, two_way_estimate, variance_of_mean
+from tools.benchmarks.coverage import Cell, half_widths, simulate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -150,7 +150,7 @@ def test_the_simulated_intervals_are_those_of_the_estimate() -> None:
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 @pytest.mark.parametrize("ratio", [0.0, 0.1, 1.0, 30.0])
 def test_nominal_95_percent_covers_at_least_93(seeds: int, ratio: float) -> None:
-    # 4,000 repetitions: the standard error of a coverage of .945 is .0036. The full table is in benchmarks/coverage.py.
+    # 4,000 repetitions: the standard error of a coverage of .945 is .0036. Full table: tools/benchmarks/coverage.py.
     cell = Cell(seeds, photos=20, seed_variance=ratio, residual_variance=0.5)
     assert simulate(cell, 4000, np.random.default_rng(seeds)).ours > 0.93
 

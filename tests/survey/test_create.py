@@ -101,7 +101,7 @@ def test_wrong_designs(tmp_path: Path, text: str, fault: str) -> None:
 
 
 def test_the_design_that_ships() -> None:
-    assert load_design(Path("configs/surveys/preference.yaml")).protocol == "pairwise"
+    assert load_design(Path("preference")).protocol == "pairwise"
 
 
 def test_published_values_of_real_or_fake() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from chromalab.compare.config import StudyConfig
-from chromalab.compare.records import RunRecord, StudyRecord
 from chromalab.core.errors import ConfigError, UsageError
+from chromalab.studies.config import StudyConfig
+from chromalab.studies.records import RunRecord, StudyRecord
 from chromalab.training import fabric
 from chromalab.training.fabric import make_fabric
 from chromalab.training.hardware import choose_device, physical_cores

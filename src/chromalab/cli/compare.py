@@ -31,7 +31,7 @@ Folder = Annotated[Path, typer.Argument(help="The study's folder.", show_default
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Argument(help="Study file, as configs/quick.yaml.", show_default=False)],
+    config: Annotated[Path, typer.Argument(help="Study file, as quick.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="The study's folder.", show_default=False)],
     data: Data = None,
     test: Annotated[
@@ -64,9 +64,9 @@ def run(
     from functools import partial
 
     from chromalab.cli.studies import execute
-    from chromalab.compare.config import load_config
-    from chromalab.compare.smoke import smoke as shrink
     from chromalab.losses.plugins import load_plugins
+    from chromalab.studies.config import load_config
+    from chromalab.studies.smoke import smoke as shrink
 
     plugins = load_plugins(plugin or [])
     study = load_config(config)
@@ -81,7 +81,7 @@ def run(
     if executor == "local":
         execute(study, out, runtime, plugins)
         return
-    from chromalab.compare.distribute import run_study_with
+    from chromalab.studies.distribute import run_study_with
 
     if not threads:
         runtime = runtime.model_copy(update={"threads": max(1, int(cpus_per_run))})
@@ -109,7 +109,7 @@ def status(
     from rich.console import Console
     from rich.table import Table
 
-    from chromalab.compare.status import study_status
+    from chromalab.studies.status import study_status
 
     rows = study_status(folder)
     if as_json:
@@ -133,8 +133,8 @@ def colorize(
     """Colorize photos without ground truth with every trained network of a study, side by side on one page."""
     from rich.console import Console
 
-    from chromalab.compare.colorize import colorize_photos
     from chromalab.report.colorized import write_colorized_page
+    from chromalab.studies.colorize import colorize_photos
 
     outcome = colorize_photos(folder, photos, largest_side_px=size)
     page = write_colorized_page(folder, outcome.study)

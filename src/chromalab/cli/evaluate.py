@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from chromalab.core.executors.outcome import Executor
-    from chromalab.evaluate.comparing import EvaluationSettings
-    from chromalab.evaluate.records import ComparisonRecord, EvaluationRecord, MetricSummary
-    from chromalab.evaluate.score_table import Comparison
+    from chromalab.evaluation.comparing import EvaluationSettings
+    from chromalab.evaluation.records import ComparisonRecord, EvaluationRecord, MetricSummary
+    from chromalab.evaluation.score_table import Comparison
 
 _LISTED = 10
 _PARTLY_FAILED = 1
@@ -108,7 +108,7 @@ def evaluate(
     from rich.console import Console
 
     from chromalab.core.files import make_folder
-    from chromalab.evaluate.comparing import EvaluationSettings
+    from chromalab.evaluation.comparing import EvaluationSettings
 
     folders = _folders(preds, targets, method, target, grey)
     for path in (json_file, csv_file, latex_file):
@@ -169,7 +169,7 @@ def _folders(
         UsageError: they are mixed, or something is missing.
     """
     from chromalab.core.errors import UsageError
-    from chromalab.evaluate.folders import METHOD
+    from chromalab.evaluation.folders import METHOD
 
     if method:
         if preds is not None:
@@ -209,8 +209,8 @@ def _named(text: str) -> tuple[str, Path]:
 def _measure(
     folders: _Folders, settings: EvaluationSettings, executor: Executor | None = None
 ) -> tuple[Comparison, EvaluationRecord | ComparisonRecord]:
-    from chromalab.evaluate.comparing import compare_folders
-    from chromalab.evaluate.folders import evaluate_folders
+    from chromalab.evaluation.comparing import compare_folders
+    from chromalab.evaluation.folders import evaluate_folders
 
     if folders.several:
         comparison = compare_folders(
@@ -231,7 +231,7 @@ def _write(
     out: Path | None,
 ) -> None:
     from chromalab.core.files import write_text
-    from chromalab.evaluate.csv_file import write_photo_scores
+    from chromalab.evaluation.csv_file import write_photo_scores
 
     several = len(comparison.scores) > 1
     if json_file is not None:
@@ -280,7 +280,7 @@ def table_of(record: ComparisonRecord) -> Table:
     """Return a table with a row for each metric that was asked for, and a column for each method."""
     from rich.table import Table
 
-    from chromalab.evaluate.differences import unbeaten
+    from chromalab.evaluation.differences import unbeaten
 
     table = Table(title=f"{record.n_photos} photos, protocol {record.protocol}")
     table.add_column("metric")
@@ -317,7 +317,7 @@ def _number(value: float | None) -> str:
 
 
 def _not_asked(summary: MetricSummary) -> bool:
-    from chromalab.evaluate.comparing import NOT_ASKED
+    from chromalab.evaluation.comparing import NOT_ASKED
 
     return summary.reason == NOT_ASKED
 

@@ -69,7 +69,7 @@ def presets(as_json: AsJson = False) -> None:
 @app.command()
 def protocols(as_json: AsJson = False) -> None:
     """List the protocols of evaluations; JSON tells their quirks and choices, too."""
-    from chromalab.evaluate.protocols import PROTOCOLS
+    from chromalab.evaluation.protocols import PROTOCOLS
 
     rows = [
         {

@@ -12,8 +12,8 @@ from chromalab.cli.options import Device, Threads, wide_console
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from chromalab.evaluate.people import PeopleRecord, PeopleRow
-    from chromalab.evaluate.ratings import Ratings
+    from chromalab.evaluation.people import PeopleRecord, PeopleRow
+    from chromalab.evaluation.ratings import Ratings
 
 app = typer.Typer(help="Hold metrics against people, and lay results side by side.", no_args_is_help=True)
 
@@ -59,8 +59,8 @@ def validate(
     colorizers alone. A metric that was fitted to these very ratings is judged out of fold.
     """
     from chromalab.core.files import make_folder
-    from chromalab.evaluate.calibrate import load_parameters, out_of_fold_scores
-    from chromalab.evaluate.people import validate_metrics
+    from chromalab.evaluation.calibrate import load_parameters, out_of_fold_scores
+    from chromalab.evaluation.people import validate_metrics
     from chromalab.metrics.color_perceptual import color_perceptual_metric
 
     if json_file is not None:
@@ -96,7 +96,7 @@ def calibrate(
 
     Everything is judged by leaving out one scene at a time. Give the file to `metrics validate --parameters`.
     """
-    from chromalab.evaluate.calibrate import calibrate as fit
+    from chromalab.evaluation.calibrate import calibrate as fit
 
     fitted = fit(_ratings(hecd, ratings), threads=threads)
     fitted.save(out)
@@ -117,7 +117,7 @@ def table(
     """
     from chromalab.cli.evaluate import table_of
     from chromalab.core.files import write_text
-    from chromalab.evaluate.tables import join_results
+    from chromalab.evaluation.tables import join_results
     from chromalab.report.evaluation_table import latex_table, summary_csv
 
     record = join_results(results)
@@ -135,7 +135,7 @@ def _ratings(hecd: Path | None, ratings: Path | None) -> Ratings:
         UsageError: none or both were given.
     """
     from chromalab.core.errors import UsageError
-    from chromalab.evaluate.ratings import load_hecd, load_ratings_csv
+    from chromalab.evaluation.ratings import load_hecd, load_ratings_csv
 
     if (hecd is None) == (ratings is None):
         raise UsageError("give the ratings by --hecd DIR or by --ratings CSV")

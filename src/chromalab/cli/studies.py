@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from chromalab.cli.options import ARROWS, wide_console
-from chromalab.compare.analysis.analyse import analyse
-from chromalab.compare.load import load_study
-from chromalab.compare.opening import open_study, plugin_facts
-from chromalab.compare.run import run_study
 from chromalab.metrics.registry import METRICS, metric_facts
 from chromalab.report.page import write_report
+from chromalab.studies.analysis.analyse import analyse
+from chromalab.studies.load import load_study
+from chromalab.studies.opening import open_study, plugin_facts
+from chromalab.studies.run import run_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from chromalab.compare.config import StudyConfig
-    from chromalab.compare.opening import Study
-    from chromalab.compare.records import Analysis, DataRecord, SummaryRow
     from chromalab.losses.plugins import PluginRecord
+    from chromalab.studies.config import StudyConfig
+    from chromalab.studies.opening import Study
+    from chromalab.studies.records import Analysis, DataRecord, SummaryRow
     from chromalab.training.settings import RuntimeSettings
 
 

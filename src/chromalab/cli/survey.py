@@ -46,9 +46,7 @@ def survey() -> None:
 
 @app.command()
 def create(
-    design: Annotated[
-        Path, typer.Argument(metavar="DESIGN.yaml", help="As configs/surveys/preference.yaml.", show_default=False)
-    ],
+    design: Annotated[Path, typer.Argument(metavar="DESIGN.yaml", help="As preference.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="STUDY", help="The survey's folder.", show_default=False)],
     images: Annotated[
         list[str] | None,

@@ -10,7 +10,7 @@ import typer
 from chromalab.cli.options import Balance, Device, Devices, Plugin, Smoke, Threads
 
 if TYPE_CHECKING:
-    from chromalab.compare.single import Recipe, TrainingRecord
+    from chromalab.studies.single import Recipe, TrainingRecord
 
 BUDGET, NETWORK, OPTIMIZER, DATA, MACHINE = "Budget", "Network", "Optimizer", "Photographs", "Machine"
 
@@ -170,10 +170,10 @@ def train(
     model.onnx, which `chromalab colorize --model` takes), train.csv, validation.csv, the metrics of every held-out
     photo and sample images.
     """
-    from chromalab.compare.opening import plugin_facts
-    from chromalab.compare.single import load_recipe, run_training
-    from chromalab.compare.single import smoke as shrink
     from chromalab.losses.plugins import load_plugins
+    from chromalab.studies.opening import plugin_facts
+    from chromalab.studies.single import load_recipe, run_training
+    from chromalab.studies.single import smoke as shrink
     from chromalab.training.degradation_settings import OLD_PHOTOGRAPHS
     from chromalab.training.settings import RuntimeSettings
 
@@ -252,8 +252,8 @@ def _with_options(recipe: Recipe, asked: dict[str, tuple[str, Any]]) -> Recipe:
     Raises:
         ConfigError: a value does not fit; the message names the option.
     """
-    from chromalab.compare.single import with_settings
     from chromalab.core.errors import ConfigError
+    from chromalab.studies.single import with_settings
 
     origin = "the options of this command"
     try:
@@ -284,7 +284,7 @@ def _refuse_both(one: dict[str, object], others: dict[str, object]) -> None:
 
 def objective_settings(loss: str | None, *, published: bool) -> str | dict[str, Any] | None:
     """Return the objective as `--loss` names it; a preset brings its published optimizer unless a rate is given."""
-    from chromalab.compare.config import read_objective
+    from chromalab.studies.config import read_objective
     from chromalab.training.presets import PRESETS
 
     if loss is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -10,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from chromalab.core.errors import ConfigError, suggestion
 from chromalab.core.files import write_text
 
-if TYPE_CHECKING:
-    from pathlib import Path
+PRESET_FILES = Path(__file__).resolve().parents[1] / "presets"
+"""Studies, training recipes and surveys that ship with the package, a folder of YAML files for each."""
 
 
 class Record(BaseModel):
@@ -62,6 +63,33 @@ def read_yaml(path: Path) -> object:
         raise ConfigError(f"{path}: it can't be read: {error}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path}: it is not valid YAML: {' '.join(str(error).split())}") from error
+
+
+def read_preset(kind: str, path: Path) -> tuple[object, Path]:
+    """Read a YAML file, or the shipped preset that its name means: `quick` is `presets/studies/quick.yaml`.
+
+    Args:
+        kind: folder of the presets: `studies`, `training` or `surveys`.
+        path: a file, or the bare name of a preset. A file of that name comes first.
+
+    Returns:
+        What the file holds, and its path.
+
+    Raises:
+        ConfigError: there is neither such a file nor such a preset, or it is not YAML.
+    """
+    if path.exists() or path != Path(path.name) or path.suffix:
+        return read_yaml(path), path
+    known = {preset.stem: preset for preset in preset_paths(kind)}
+    if path.name not in known:
+        hint = suggestion(path.name, known) or f"; presets: {', '.join(known)}"
+        raise ConfigError(f"'{path.name}' is neither a file nor a preset{hint}")
+    return read_yaml(known[path.name]), known[path.name]
+
+
+def preset_paths(kind: str) -> list[Path]:
+    """Return the shipped YAML files of a kind, in order of their names."""
+    return sorted((PRESET_FILES / kind).glob("*.yaml"))
 
 
 def _explain(model: type[BaseModel], error: ValidationError) -> str:

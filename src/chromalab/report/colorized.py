@@ -13,7 +13,7 @@ from chromalab.report.style import objective_styles
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chromalab.compare.records import StudyRecord
+    from chromalab.studies.records import StudyRecord
 
 
 def write_colorized_page(folder: Path, study: StudyRecord) -> Path:

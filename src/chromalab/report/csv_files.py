@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from chromalab.compare.records import DifferenceRow, SummaryRow
     from chromalab.report.diagnostics import Diagnosis
+    from chromalab.studies.records import DifferenceRow, SummaryRow
 
 SUMMARY_COLUMNS = (
     "objective",

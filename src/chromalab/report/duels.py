@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from chromalab.compare.records import Analysis, DifferenceRow, MetricFacts
     from chromalab.report.style import ObjectiveStyle
+    from chromalab.studies.records import Analysis, DifferenceRow, MetricFacts
 
 MOST_PAIRS = 15
 """Pairs up to which forests alone are easy to read: those of six objectives."""

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from chromalab.core.files import write_text
-from chromalab.evaluate.differences import unbeaten
-from chromalab.evaluate.pictures import chosen_photos, extremes, read_shown
+from chromalab.evaluation.differences import unbeaten
+from chromalab.evaluation.pictures import chosen_photos, extremes, read_shown
 from chromalab.metrics.registry import METRICS
 from chromalab.report import numbers
 from chromalab.report.error_maps import MAPS, data_uri, draw_map
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from chromalab.evaluate.pictures import Extremes, ShownPhoto
-    from chromalab.evaluate.records import ComparisonRecord, PairedDifference
-    from chromalab.evaluate.score_table import Comparison
+    from chromalab.evaluation.pictures import Extremes, ShownPhoto
+    from chromalab.evaluation.records import ComparisonRecord, PairedDifference
+    from chromalab.evaluation.score_table import Comparison
 
 __all__ = ["latex_table", "write_evaluation_report"]
 

@@ -8,14 +8,14 @@ import io
 import math
 from typing import TYPE_CHECKING
 
-from chromalab.evaluate.differences import unbeaten
+from chromalab.evaluation.differences import unbeaten
 from chromalab.report import numbers
 from chromalab.report.latex import escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chromalab.evaluate.records import ComparisonRecord, MetricSummary
+    from chromalab.evaluation.records import ComparisonRecord, MetricSummary
     from chromalab.metrics.facts import MetricFacts
 
 ROLES = {

@@ -10,9 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from chromalab.compare.analysis.differences import MARGIN
 from chromalab.report.numbers import ARROWS, MINUS, format_significant, space_label
 from chromalab.report.style import INK, MUTED, RULE, ZONE, Drawing, canvas, finish
+from chromalab.studies.analysis.differences import MARGIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from chromalab.compare.records import Analysis, DifferenceRow, MetricFacts
     from chromalab.report.style import ObjectiveStyle
+    from chromalab.studies.records import Analysis, DifferenceRow, MetricFacts
 
 EQUIVALENCE_PERCENT = 100 * MARGIN
 """Half width of the zone of no practical difference, in percent of the span from grey to the best objective."""

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from chromalab.compare.records import StudyRecord
     from chromalab.report.pictures import EncodedPhoto, EncodedPictures, PhotoPictures
+    from chromalab.studies.records import StudyRecord
 
 REFERENCE_LABELS = {"grey": "grey", "truth": "truth"}
 

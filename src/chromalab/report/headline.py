@@ -6,15 +6,15 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Literal
 
-from chromalab.compare.analysis.differences import MIN_PHOTOS, MIN_SEEDS, enough
 from chromalab.report.forest import EQUIVALENCE_PERCENT
 from chromalab.report.numbers import listing, plural, space_label
 from chromalab.report.tables import best_mean, confounds, summary_lookup
+from chromalab.studies.analysis.differences import MIN_PHOTOS, MIN_SEEDS, enough
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from chromalab.compare.records import Analysis, DifferenceRow, RunRecord, StudyRecord, Verdict
+    from chromalab.studies.records import Analysis, DifferenceRow, RunRecord, StudyRecord, Verdict
 
 Tone = Literal["yes", "no", "open"]
 

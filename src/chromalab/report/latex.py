@@ -10,8 +10,8 @@ from chromalab.report.numbers import INFINITY, MINUS, NOTHING, space_label
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chromalab.compare.records import ClaimRow, MetricFacts
     from chromalab.report.tables import Cell, MainTable, Panel, TableRow
+    from chromalab.studies.records import ClaimRow, MetricFacts
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

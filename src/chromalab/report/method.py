@@ -6,15 +6,15 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
-from chromalab.compare.records import RunRecord
 from chromalab.core.errors import ConfigError
 from chromalab.report.numbers import format_duration, listing, plural, space_label
+from chromalab.studies.records import RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from chromalab.compare.records import DataRecord, ObjectiveRecord, StudyRecord
+    from chromalab.studies.records import DataRecord, ObjectiveRecord, StudyRecord
 
 HASH_DIGITS = 12
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chromalab.compare.records import Direction
+    from chromalab.studies.records import Direction
 
 MINUS = "\N{MINUS SIGN}"
 INFINITY = "\N{INFINITY}"

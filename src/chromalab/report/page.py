@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from chromalab.compare.records import Analysis, DifferenceRow, StudyRecord
     from chromalab.report.curves import RunCurves
     from chromalab.report.diagnostics import Diagnosis
     from chromalab.report.style import Drawing, ObjectiveStyle
     from chromalab.report.tables import MainTable
+    from chromalab.studies.records import Analysis, DifferenceRow, StudyRecord
 
 
 @dataclasses.dataclass(frozen=True)

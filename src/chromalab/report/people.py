@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from chromalab.evaluate.people import PeopleRecord, PeopleScores
+    from chromalab.evaluation.people import PeopleRecord, PeopleScores
     from chromalab.report.style import Drawing
 
 COLUMNS = 4

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from chromalab.compare.records import Analysis, Direction, MetricFacts, SummaryRow
     from chromalab.report.style import ObjectiveStyle
+    from chromalab.studies.records import Analysis, Direction, MetricFacts, SummaryRow
 
 LEAST_PERCENT = -100.0
 """Objectives further on the wrong side of grey are listed in a lane beyond this edge, each with its value."""

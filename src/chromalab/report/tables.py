@@ -6,14 +6,14 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from chromalab.compare.analysis.differences import enough
-from chromalab.compare.analysis.measured import best_of
 from chromalab.report.numbers import decimals_for, format_interval, format_number
+from chromalab.studies.analysis.differences import enough
+from chromalab.studies.analysis.measured import best_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from chromalab.compare.records import Analysis, MetricFacts, StudyRecord, SummaryRow
+    from chromalab.studies.records import Analysis, MetricFacts, StudyRecord, SummaryRow
 
 BOUNDS = ("grey", "truth")
 BOUND_LABELS = {"grey": "no colour", "truth": "the photographs"}

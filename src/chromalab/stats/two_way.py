@@ -6,7 +6,7 @@ Every seed is measured on the same photographs, so value x of seed s on photogra
 
 A test over photographs alone forgets var_a, a test over seeds alone var_b, and a test over all S N values as if they
 were independent forgets both. A bootstrap over seeds and photographs draws seeds from two or three and so sees too
-little of var_a: `benchmarks/coverage.py` shows how little its interval covers.
+little of var_a: `tools/benchmarks/coverage.py` shows how little its interval covers.
 """
 
 from __future__ import annotations

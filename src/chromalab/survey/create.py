@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chromalab.compare.records import StudyRecord, run_id
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import make_folder, write_bytes
 from chromalab.core.hashing import sha256_bytes
 from chromalab.core.progress import progress
 from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import read_photo
+from chromalab.studies.records import StudyRecord, run_id
 from chromalab.survey.design import GREY, RANDOM, TRUTH, Design
 from chromalab.survey.schedule import largest_number_of_trials
 from chromalab.survey.stimuli import fit_picture, grey_of, pad_alike, random_colours, stimulus_png

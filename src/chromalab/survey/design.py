@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from chromalab.core.records import Record, read_yaml
+from chromalab.core.records import Record, read_preset
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -261,12 +261,13 @@ def parse_design(data: object, *, origin: str) -> Design:
 
 
 def load_design(path: Path) -> Design:
-    """Read a design from a YAML file.
+    """Read a design from a YAML file, or the preset of that name, as `preference`.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, or does not fit.
+        ConfigError: no such file or preset, it is not YAML, or it does not fit.
     """
-    return parse_design(read_yaml(path), origin=str(path))
+    data, found = read_preset("surveys", path)
+    return parse_design(data, origin=str(found))
 
 
 def canonical_hash(record: Record) -> str:

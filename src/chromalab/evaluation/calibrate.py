@@ -1,0 +1,225 @@
+"""Fitting the few parameters of `color_perceptual` to ratings, and judging the fit honestly.
+
+With ratings of a handful of scenes nearly anything can be fitted. So there are few weights, they can't be negative, and
+the figures that are reported come from leaving out one scene after the other, where everything is chosen anew without
+it: the size of the pictures, the parts that count, the regularisation, and the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.optimize
+import torch
+
+from chromalab.core.errors import UsageError
+from chromalab.core.progress import progress
+from chromalab.evaluation.in_order import map_in_order
+from chromalab.functional.color_perceptual import PARTS, ColorPerceptualParameters, color_parts
+from chromalab.functional.threads import one_torch_thread
+from chromalab.metrics.color_perceptual import shipped_parameters
+from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
+from chromalab.photo.reading import read_photo
+from chromalab.stats.agreement import scene_srcc, srcc
+from chromalab.training.hardware import physical_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from chromalab.evaluation.ratings import RatedImage, Ratings
+    from chromalab.nets.efficientnet_lite import EfficientNetLite
+
+SIDES_PX = (128, 160, 224)
+SUBSETS = (("things",), ("things", "worst_places"), ("things", "whole", "paleness"), PARTS)
+RIDGES = (1.0, 3.0)
+MIN_SCENES = 3
+MIN_IMAGES = 30
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """One way to build the distance."""
+
+    side_px: int
+    parts: tuple[str, ...]
+    ridge: float
+
+
+CHOICES = tuple(_Choice(*choice) for choice in product(SIDES_PX, SUBSETS, RIDGES))
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Parts of every image at every size, what people say, and scenes."""
+
+    parts: Mapping[int, NDArray[np.float64]]
+    people: NDArray[np.float64]
+    scenes: NDArray[np.str_]
+
+    def without(self, scene: str) -> _Data:
+        """Return the data of the other scenes."""
+        return self._kept(self.scenes != scene)
+
+    def only(self, scene: str) -> _Data:
+        """Return the data of one scene."""
+        return self._kept(self.scenes == scene)
+
+    def _kept(self, inside: NDArray[np.bool_]) -> _Data:
+        parts = {side: table[inside] for side, table in self.parts.items()}
+        return _Data(parts, self.people[inside], self.scenes[inside])
+
+    @property
+    def names(self) -> list[str]:
+        """The scenes, in the order in which they come."""
+        return list(dict.fromkeys(self.scenes.tolist()))
+
+
+def calibrate(ratings: Ratings, *, threads: int = 0) -> ColorPerceptualParameters:
+    """Fit the parameters to ratings.
+
+    Args:
+        ratings: at least 30 images of at least 3 scenes.
+        threads: CPU threads; 0 takes the physical cores. They change nothing in the result.
+
+    Raises:
+        UsageError: there are too few images or scenes to fit anything honestly.
+        MissingWeightsError: EfficientNet-Lite0 is not installed.
+    """
+    scenes = {image.scene for image in ratings.images}
+    if len(scenes) < MIN_SCENES or len(ratings.images) < MIN_IMAGES:
+        raise UsageError(
+            f"calibration needs at least {MIN_IMAGES} images of {MIN_SCENES} scenes, and there are "
+            f"{len(ratings.images)} of {len(scenes)}: more parameters than ratings would be fitted"
+        )
+    sides = sorted({choice.side_px for choice in CHOICES})
+    data = _measure(ratings, sides, workers=threads or physical_cores())
+    folds = {scene: _fitted(data.without(scene)) for scene in data.names}
+    honest = np.concatenate([_distance(folds[scene], data.only(scene)) for scene in data.names])
+    order = np.concatenate([np.flatnonzero(data.scenes == scene) for scene in data.names])
+    people, groups = data.people[order], data.scenes[order].tolist()
+    return _fitted(data).model_copy(
+        update={
+            "fitted_to": ratings.name,
+            "ratings_sha256": ratings.sha256,
+            "n_images": len(ratings.images),
+            "pooled_srcc": _rounded(srcc(-honest, people)),
+            "scene_srcc": _rounded(scene_srcc(-honest, people, groups).value),
+            "folds": folds,
+        }
+    )
+
+
+def out_of_fold_scores(
+    ratings: Ratings, parameters: ColorPerceptualParameters | None = None
+) -> dict[str, float] | None:
+    """Return each image's distance by parameters that had not seen its scene, where the ratings are those fitted to.
+
+    Args:
+        ratings: the ratings.
+        parameters: the shipped ones where they are left out.
+
+    Returns:
+        Image -> distance, or None where the parameters were fitted to other ratings.
+    """
+    known = parameters or shipped_parameters()
+    if known.ratings_sha256 != ratings.sha256:
+        return None
+    data = _measure(ratings, sorted({fold.side_px for fold in known.folds.values()}), workers=physical_cores())
+    found: dict[str, float] = {}
+    for scene, fold in known.folds.items():
+        values = _distance(fold, data.only(scene))
+        names = (image.image for image in ratings.images if image.scene == scene)
+        found |= dict(zip(names, values.tolist(), strict=True))
+    return found
+
+
+def load_parameters(path: Path) -> ColorPerceptualParameters:
+    """Read parameters that `calibrate` found.
+
+    Raises:
+        ConfigError: the file is missing or holds no parameters.
+    """
+    return ColorPerceptualParameters.load(path)
+
+
+def _measure(ratings: Ratings, sides: Sequence[int], *, workers: int) -> _Data:
+    trunk = load_efficientnet_lite0().requires_grad_(requires_grad=False)
+    work = partial(_parts, trunk=trunk, sides=sides)
+    rows = []
+    with one_torch_thread(), progress("parts of the distance", len(ratings.images), unit="images") as advance:
+        for row in map_in_order(work, ratings.images, workers=workers):
+            rows.append(row)
+            advance()
+    table = np.array(rows)
+    return _Data(
+        {side: table[:, place] for place, side in enumerate(sides)},
+        np.array([image.score for image in ratings.images]),
+        np.array([image.scene for image in ratings.images]),
+    )
+
+
+@torch.inference_mode()
+def _parts(image: RatedImage, *, trunk: EfficientNetLite, sides: Sequence[int]) -> list[list[float]]:
+    preds, target = (
+        torch.from_numpy(read_photo(path).rgb.copy()).permute(2, 0, 1)[None].float() / 255
+        for path in (image.path, image.reference)
+    )
+    found = [color_parts(preds, target, trunk, side) for side in sides]
+    return [[float(parts[name]) for name in PARTS] for parts in found]
+
+
+def _fitted(data: _Data) -> ColorPerceptualParameters:
+    """Return the parameters that predict a left out scene best, fitted to all of the data."""
+    best = max(CHOICES, key=lambda choice: _predicts(choice, data))
+    return _fit(best, data)
+
+
+def _predicts(choice: _Choice, data: _Data) -> float:
+    """Return how well people are predicted for scenes that are left out: the pooled rank correlation."""
+    values = np.empty(len(data.people))
+    for scene in data.names:
+        values[data.scenes == scene] = _distance(_fit(choice, data.without(scene)), data.only(scene))
+    return srcc(-values, data.people) or 0.0
+
+
+def _fit(choice: _Choice, data: _Data) -> ColorPerceptualParameters:
+    """Fit the weights: ridge regression of what people say, within scenes, with weights that are not negative.
+
+    Each part is divided by its standard deviation first, so the ridge treats all alike. The weights are scaled so that
+    the distance's standard deviation over the images is 1: fits without one scene or another have one unit then.
+    """
+    columns = [PARTS.index(name) for name in choice.parts]
+    parts = data.parts[choice.side_px][:, columns]
+    scale = np.maximum(parts.std(axis=0), 1e-9)
+    centred, people = parts / scale, data.people.copy()
+    for scene in data.names:
+        inside = data.scenes == scene
+        centred[inside] -= centred[inside].mean(axis=0)
+        people[inside] -= people[inside].mean()
+    penalty = np.sqrt(choice.ridge * len(people)) * np.eye(len(columns))
+    weights, _ = scipy.optimize.nnls(np.vstack([centred, penalty]), np.concatenate([-people, np.zeros(len(columns))]))
+    weights = weights / scale
+    weights = weights / max(float((parts @ weights).std()), 1e-9)
+    return ColorPerceptualParameters(
+        side_px=choice.side_px,
+        weights={name: float(f"{weight:.6g}") for name, weight in zip(choice.parts, weights, strict=True)},
+        ridge=choice.ridge,
+    )
+
+
+def _distance(parameters: ColorPerceptualParameters, data: _Data) -> NDArray[np.float64]:
+    table = data.parts[parameters.side_px]
+    weights = np.array([parameters.weights.get(name, 0.0) for name in PARTS])
+    values: NDArray[np.float64] = table @ weights
+    return values
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

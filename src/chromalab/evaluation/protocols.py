@@ -1,0 +1,156 @@
+"""Under which rules numbers are computed: results under different rules can't be laid side by side.
+
+`chromalab-v1` is the one to take. The others reproduce what published tables were computed by, as far as public code
+and papers say it, quirks included: each quirk is named, and where something is not known it says what stands in for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from chromalab.core.errors import UnknownNameError
+from chromalab.evaluation.quirks import ABSOLUTE_COLORFULNESS, NON_OVERLAPPING, SSIM_225
+
+if TYPE_CHECKING:
+    from chromalab.metrics.metric import Metric
+
+Resize = Literal["none", "shortest side", "both sides"]
+Filter = Literal["lanczos3", "bicubic"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """The rules of an evaluation.
+
+    Attributes:
+        name: permanent registry name; rules that change get a new one.
+        title: what it is, in a few words.
+        source: whose rules they are, and how they are known.
+        resize: whether pictures are brought to another size: the shortest side, or both sides, to `side_px`.
+        side_px: that size, and the side of the crop.
+        filter: of the resizing: `lanczos3` (chromalab's own) or `bicubic` (Pillow's); 8-bit values before and after.
+        crop: cut the central square of `side_px` afterwards.
+        rounding: to what colours are rounded before they are measured.
+        variants: metrics that are computed otherwise than `chromalab list metrics` says.
+        quirks: what a careful reader would not expect, in words.
+        choices: what is not known of the source, and what this project took instead.
+    """
+
+    name: str
+    title: str
+    source: str
+    resize: Resize = "none"
+    side_px: int | None = None
+    filter: Filter = "lanczos3"
+    crop: bool = False
+    rounding: str = "8-bit sRGB, divided by 255"
+    variants: tuple[Metric, ...] = field(default=())
+    quirks: tuple[str, ...] = field(default=())
+    choices: tuple[str, ...] = field(default=())
+
+    @property
+    def geometry(self) -> str:
+        """What is done to a picture's size, in words."""
+        if self.resize == "none":
+            return "native size"
+        where = f"{self.resize} to {self.side_px} px ({self.filter})"
+        return f"{where}, centre {self.side_px}x{self.side_px}" if self.crop else where
+
+    @property
+    def sha256(self) -> str:
+        """A hash of everything here that decides numbers."""
+        decides = {
+            "name": self.name,
+            "size": [self.resize, self.side_px, self.filter, self.crop],
+            "rounding": self.rounding,
+            "variants": {metric.name: metric.formula for metric in self.variants},
+        }
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+PROTOCOL = "chromalab-v1"
+"""The protocol that is taken where none is named, and that studies use."""
+
+_FID_CHOICE = "FID and KID look through the published Inception weights of 2015; tables of papers may use others"
+
+_ALL = (
+    Protocol(
+        name=PROTOCOL,
+        title="native size, every metric as its source defines it",
+        source="this project",
+    ),
+    Protocol(
+        name="chapter",
+        title="the size of the chapter on losses",
+        source="Ballester et al. 2022 (arXiv 2204.02980), section on training: shortest side 256, crops of 256",
+        resize="shortest side",
+        side_px=256,
+        crop=True,
+        choices=("its crops are random and meant for training; the central one is taken here", _FID_CHOICE),
+    ),
+    Protocol(
+        name="ct2-val5k",
+        title="CT2's tables on the first 5,000 validation photos of ImageNet",
+        source="Weng et al. 2022 (CT2) and its evaluation code",
+        resize="both sides",
+        side_px=256,
+        filter="bicubic",
+        variants=(*ABSOLUTE_COLORFULNESS, SSIM_225),
+        quirks=(
+            "SSIM is scikit-image's with its default window (uniform, 7x7) and data_range=225 on values up to 255",
+            "colorfulness takes absolute opponent channels, which Hasler and Süsstrunk do not",
+        ),
+        choices=("how photos are brought to 256x256 is not known: both sides, Pillow's bicubic", _FID_CHOICE),
+    ),
+    Protocol(
+        name="ddcolor",
+        title="DDColor's table on the first 5,000 validation photos of ImageNet",
+        source="Kang et al. 2023 (DDColor) and its metrics' code",
+        resize="shortest side",
+        side_px=256,
+        filter="bicubic",
+        crop=True,
+        variants=ABSOLUTE_COLORFULNESS,
+        quirks=("colorfulness takes absolute opponent channels, which Hasler and Süsstrunk do not",),
+        choices=("the filter before its centre crop is not known: Pillow's bicubic", _FID_CHOICE),
+    ),
+    Protocol(
+        name="cic",
+        title="Colorful Image Colorization's size",
+        source="Zhang, Isola, Efros 2016: photos of 256x256",
+        resize="both sides",
+        side_px=256,
+        filter="bicubic",
+        quirks=("published PSNRs of this method are 22.64 in one table and 26.99 in another: both name no protocol",),
+        choices=("the filter is not known: Pillow's bicubic", _FID_CHOICE),
+    ),
+    Protocol(
+        name="coltran-nonoverlap",
+        title="Fréchet and kernel distances to photos that are not those that were colorized",
+        source="Kumar, Weissenborn, Kalchbrenner 2021 (ColTran): FID against other real photographs",
+        resize="shortest side",
+        side_px=256,
+        filter="bicubic",
+        crop=True,
+        variants=NON_OVERLAPPING,
+        quirks=("distances of sets compare predictions of the first half with targets of the second half",),
+        choices=("which photos are set against which is not known: halves by name", _FID_CHOICE),
+    ),
+)
+
+PROTOCOLS = {protocol.name: protocol for protocol in _ALL}
+"""All protocols by name; names have hyphens, as papers' tables do."""
+
+
+def find_protocol(name: str) -> Protocol:
+    """Return the protocol called `name`.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    if name not in PROTOCOLS:
+        raise UnknownNameError("protocol", name, PROTOCOLS)
+    return PROTOCOLS[name]

@@ -1,0 +1,258 @@
+"""The claims of the literature, judged on one study.
+
+C1, C2, C3, C5 come from Ballester et al. (2022), "Analysis of Different Losses for Deep Learning Image Colorization",
+arXiv 2204.02980, C4 from its sibling, "Influence of Color Spaces for Deep Learning Image Colorization", arXiv
+2204.02850. The thresholds are this project's:
+
+- **C1**, the perceptual objective is better under most metrics: it wins a metric where it is significantly better
+  (Holm) than each of `l1`, `l2`, `wgan_l2` in the study. Metrics with a better side count; judges that share the
+  network it was trained on do not, nor what says another metric again (`wins.NO_VOTE`). Supported when it wins more
+  than half, one of `OTHER_KINDS` among them where they were measured, for LPIPS distances share form and human data;
+  contradicted when another of them wins more than half, or when it is significantly worse than one of them under more
+  than half.
+- **C2**, `wgan_l2` and `perceptual` give more vivid colours than `l1` and `l2`: supported when each is significantly
+  higher than both in colorfulness and in mean chroma, contradicted when one is significantly lower.
+- **equivalence**, the objectives make no practical difference: supported when every pair is equivalent under every
+  metric, contradicted when one pair differs by more than the margin after Holm's correction over all pairs and metrics.
+- **C3** and **C5** need people.
+
+C4 is in `claims_spaces`, C6 (judge and objective share a network) in `claims_confound`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chromalab.stats.holm import holm
+from chromalab.studies.analysis.claims_confound import judge_claim
+from chromalab.studies.analysis.claims_spaces import space_claim
+from chromalab.studies.analysis.differences import ALPHA, MARGIN, enough
+from chromalab.studies.analysis.evidence import (
+    Evidence,
+    count,
+    describe,
+    how_far,
+    is_significant,
+    listed,
+    not_tested,
+    percent,
+    undecided_for_want_of_data,
+    with_interval,
+)
+from chromalab.studies.analysis.wins import RIVALS, Wins, count_wins
+from chromalab.studies.records import ClaimRow, DifferenceRow, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+C1 = "An objective trained on a perceptual distance is better under most metrics"
+C2 = "wgan_l2 and perceptual give more vivid colours than l1 and l2"
+C3 = "Ranking the objectives by metrics and by looking gives different orders"
+C5 = "Metrics do not settle the quality of colorizations: people do"
+EQUIVALENCE = "The choice of the objective makes no practical difference"
+NEEDS_PEOPLE = (
+    "it needs people's votes on pairs of pictures, for which 'chromalab survey create "
+    "preference --from-compare STUDY --out SURVEY' asks"
+)
+
+OTHER_KINDS = ("ms_ssim", "delta_e_2000", "color_perceptual")
+"""Judges that share neither form nor human data with the LPIPS distances that `perceptual` is trained on."""
+
+VIVID = ("wgan_l2", "perceptual")
+PALE = ("l1", "l2")
+VIVIDNESS = ("colorfulness", "chroma")
+
+
+def claim_rows(evidence: Evidence) -> list[ClaimRow]:
+    """Judge every claim: those about objectives in each colour space, the others once."""
+    rows: list[ClaimRow] = []
+    for space in evidence.study.color_spaces:
+        rows += [most_metrics(evidence, space), vivid_colors(evidence, space), judge_claim(evidence, space)]
+        rows.append(no_practical_difference(evidence, space))
+    rows += [
+        not_tested("C3", C3, NEEDS_PEOPLE),
+        space_claim(evidence),
+        not_tested("C5", C5, NEEDS_PEOPLE),
+    ]
+    return sorted(rows, key=lambda row: (row.id, row.color_space))
+
+
+def most_metrics(evidence: Evidence, space: str) -> ClaimRow:
+    """Judge C1: the perceptual objective wins more than half of the metrics."""
+    rivals = [name for name in RIVALS if name in evidence.objectives]
+    if "perceptual" not in evidence.objectives or not rivals:
+        missing = "perceptual" if rivals else listed(["perceptual", *RIVALS], "or")
+        return not_tested("C1", C1, f"the study has no objective called {missing}", space)
+    wins = count_wins(evidence, space, ["perceptual", *rivals], skip=evidence.objective("perceptual").judges_trained_on)
+    verdict, alone = _unless_alone(_most(wins), wins)
+    verdict, opening = undecided_for_want_of_data(verdict, wins.rows)
+    return ClaimRow(
+        id="C1",
+        claim=C1,
+        color_space=space,
+        verdict=verdict,
+        summary=opening
+        + alone
+        + _most_summary(wins, rivals, skipped=evidence.objective("perceptual").judges_trained_on),
+        how_far=how_far(evidence, wins.rows, perceptual=True)
+        + " Metrics overlap in what they measure, so their count is no count of independent votes.",
+        evidence=[describe(row) for row in wins.rows],
+    )
+
+
+def _most(wins: Wins) -> Verdict:
+    half = len(wins.metrics) / 2
+    if len(wins.won["perceptual"]) > half:
+        return "supported"
+    another = any(len(won) > half for name, won in wins.won.items() if name != "perceptual")
+    return "contradicted" if another or len(wins.beaten) > half else "undecided"
+
+
+def _unless_alone(verdict: Verdict, wins: Wins) -> tuple[Verdict, str]:
+    """Hold a victory back that no judge of another kind shares, where such a judge was asked."""
+    asked = [name for name in OTHER_KINDS if name in wins.metrics]
+    if verdict != "supported" or not asked or set(asked) & set(wins.won["perceptual"]):
+        return verdict, ""
+    return "undecided", f"Won, but not under {listed(asked, 'or')}, judges of another kind. "
+
+
+def _most_summary(wins: Wins, rivals: Sequence[str], skipped: Sequence[str]) -> str:
+    if not wins.metrics:
+        return "No metric has values for all of " + listed(["perceptual", *rivals]) + " yet."
+    won = wins.won["perceptual"]
+    each, any_of = ("each of ", "at least one of them") if len(rivals) > 1 else ("", "it")
+    counts = (
+        f"perceptual is significantly better than {each}{listed(rivals)} under {len(won)} of "
+        f"{count(len(wins.metrics), 'metric')}{_named(won)}, and worse than {any_of} under {len(wins.beaten)}"
+        f"{_named(wins.beaten)}."
+    )
+    parts = [counts]
+    parts += [
+        f"{name} wins {len(names)}{_named(names)}." for name, names in wins.won.items() if names and name in rivals
+    ]
+    clearest = min(wins.rows, key=lambda row: (row.p_holm if row.p_holm is not None else 2.0, row.metric))
+    parts.append(f"The clearest comparison: {describe(clearest)}.")
+    if skipped:
+        parts.append(f"Not counted, as perceptual was trained on the same network: {listed(skipped)}.")
+    return " ".join(parts)
+
+
+def _named(names: Sequence[str]) -> str:
+    return f" ({', '.join(names)})" if names else ""
+
+
+def vivid_colors(evidence: Evidence, space: str) -> ClaimRow:
+    """Judge C2: both vivid objectives are above both pale ones in colorfulness and chroma."""
+    absent = [name for name in (*VIVID, *PALE) if name not in evidence.objectives]
+    if absent:
+        return not_tested("C2", C2, f"the study has no objective called {listed(absent, 'or')}", space)
+    rows = [
+        row
+        for metric in VIVIDNESS
+        for vivid in VIVID
+        for pale in PALE
+        if (row := evidence.between(metric, space, vivid, pale)) is not None
+    ]
+    if not rows:
+        return not_tested("C2", C2, f"no finished run has {listed(VIVIDNESS, 'or')}", space)
+    verdict, opening = undecided_for_want_of_data(_vivid(rows), rows)
+    higher, lower = _significant(rows, 1), _significant(rows, -1)
+    summary = (
+        f"{len(higher)} of {count(len(rows), 'comparison')} find the vivid objective significantly higher, "
+        f"{len(lower)} significantly lower."
+    )
+    return ClaimRow(
+        id="C2",
+        claim=C2,
+        color_space=space,
+        verdict=verdict,
+        summary=" ".join([opening + summary, *(_contrast(evidence, metric, space) for metric in VIVIDNESS)]).strip(),
+        how_far=how_far(evidence, rows, perceptual=True) + " More vivid is not closer to the photographs' own colours.",
+        evidence=[_higher_or_lower(row) for row in rows],
+    )
+
+
+def _vivid(rows: Sequence[DifferenceRow]) -> Verdict:
+    if len(_significant(rows, 1)) == len(VIVIDNESS) * len(VIVID) * len(PALE):
+        return "supported"
+    return "contradicted" if _significant(rows, -1) else "undecided"
+
+
+def _significant(rows: Sequence[DifferenceRow], sign: int) -> list[DifferenceRow]:
+    return [row for row in rows if is_significant(row) and row.mean is not None and row.mean * sign > 0]
+
+
+def _contrast(evidence: Evidence, metric: str, space: str) -> str:
+    """Say how far the vivid objectives' mean lies above the pale ones', with the photographs' own value beside it."""
+    measured = evidence.metric(metric, space)
+    weights = dict.fromkeys(VIVID, 0.5) | dict.fromkeys(PALE, -0.5)
+    sample = None if measured is None else measured.paired(weights)
+    if measured is None or sample is None or (estimate := sample.estimate()) is None:
+        return ""
+    interval = estimate.interval()
+    truth = measured.mean("truth")
+    beside = "" if truth is None else f"; the photographs themselves have {truth:.3g}"
+    mean = with_interval(interval.mean, interval.low, interval.high)
+    return f"{metric.capitalize()}, mean of both minus mean of l1 and l2: {mean}{beside}."
+
+
+def _higher_or_lower(row: DifferenceRow) -> str:
+    if row.mean is None or not is_significant(row):
+        return describe(row.model_copy(update={"winner": None})).replace("no winner", "not told apart")
+    return describe(row).rsplit(":", 1)[0] + f": {row.first} {'higher' if row.mean > 0 else 'lower'}"
+
+
+def no_practical_difference(evidence: Evidence, space: str) -> ClaimRow:
+    """Judge whether all objectives are equivalent, or some pair is shown to differ by more than the margin."""
+    rows = [row for row in evidence.rows(space) if row.mean is not None]
+    if len(evidence.objectives) < 2 or not rows:
+        why = "no two objectives have finished runs" if len(evidence.objectives) > 1 else "the study has one objective"
+        return not_tested("equivalence", EQUIVALENCE, why, space)
+    equivalent = [row for row in rows if row.equivalent == "supported"]
+    different = _practically_different(rows)
+    told: Verdict = "contradicted" if different else "supported" if len(equivalent) == len(rows) else "undecided"
+    verdict, opening = undecided_for_want_of_data(told, rows)
+    summary = (
+        f"Of {count(len(rows), 'comparison')} (pairs of objectives, metric by metric), {len(equivalent)} are shown to "
+        f"lie within {MARGIN:.0%} of the span from the grey baseline to the best objective, {len(different)} to lie "
+        f"beyond it, and {len(rows) - len(equivalent) - len(different)} are open."
+    )
+    largest = max((row for row in rows if row.span), key=_share, default=None)
+    return ClaimRow(
+        id="equivalence",
+        claim=EQUIVALENCE,
+        color_space=space,
+        verdict=verdict,
+        summary=opening + summary + ("" if largest is None else f" The largest difference: {beside_span(largest)}."),
+        how_far=how_far(evidence, rows),
+        evidence=[beside_span(row) for row in sorted(rows, key=_share, reverse=True)],
+    )
+
+
+def _practically_different(rows: Sequence[DifferenceRow]) -> list[DifferenceRow]:
+    """Return the comparisons whose interval lies beyond the margin, after Holm's correction over all of them.
+
+    One such pair contradicts a statement about all, so the correction is over all pairs and metrics at once.
+    """
+    corrected = holm([1.0 if row.p is None else row.p for row in rows])
+    return [
+        row
+        for row, p in zip(rows, corrected, strict=True)
+        if row.equivalent == "contradicted" and p < ALPHA and enough(row.n_seeds, row.n_photos)
+    ]
+
+
+def _share(row: DifferenceRow) -> float:
+    return abs(row.mean) / row.span if row.mean is not None and row.span else 0.0
+
+
+def beside_span(row: DifferenceRow) -> str:
+    """Say how large a difference is, beside the span from grey to the best objective and the spread between seeds."""
+    if row.mean is None:
+        return describe(row)
+    parts = [f"{row.metric}: {row.first} - {row.second} = {with_interval(row.mean, row.ci_low, row.ci_high)}"]
+    if row.span:
+        parts.append(f"{percent(100 * _share(row))} of the span")
+    if row.seed_sd:
+        parts.append(f"{abs(row.mean) / row.seed_sd:.2g} times the spread between seeds")
+    return ", ".join(parts)

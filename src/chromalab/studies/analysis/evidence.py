@@ -1,0 +1,200 @@
+"""What the verdicts on claims rest on, and the words they share."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+from chromalab.studies.analysis.differences import ALPHA, LEVEL, MIN_PHOTOS, MIN_SEEDS, POWER, TOO_FEW, enough
+from chromalab.studies.records import ClaimRow, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chromalab.stats.intervals import Interval
+    from chromalab.studies.analysis.measured import Measured
+    from chromalab.studies.records import DifferenceRow, ObjectiveRecord, StudyRecord
+
+
+class Evidence:
+    """A study's measurements and comparisons, looked up by name."""
+
+    def __init__(self, study: StudyRecord, measured: Sequence[Measured], differences: Sequence[DifferenceRow]) -> None:
+        self.study = study
+        self._measured = {(cell.facts.name, cell.color_space): cell for cell in measured}
+        self._rows = {(row.metric, row.color_space, row.first, row.second): row for row in differences}
+        self._objectives = {objective.id: objective for objective in study.objectives}
+
+    @property
+    def objectives(self) -> list[str]:
+        """The objectives of the study, in its order."""
+        return list(self._objectives)
+
+    def objective(self, name: str) -> ObjectiveRecord:
+        """Return what an objective was."""
+        return self._objectives[name]
+
+    def metrics(self, color_space: str) -> list[Measured]:
+        """Return what every metric measured in a colour space."""
+        return [cell for (_, space), cell in self._measured.items() if space == color_space]
+
+    def metric(self, name: str, color_space: str) -> Measured | None:
+        """Return what a metric measured in a colour space, None where it measured nothing."""
+        return self._measured.get((name, color_space))
+
+    def rows(self, color_space: str) -> list[DifferenceRow]:
+        """Return every comparison in a colour space."""
+        return [row for row in self._rows.values() if row.color_space == color_space]
+
+    def between(self, metric: str, color_space: str, one: str, other: str) -> DifferenceRow | None:
+        """Return the comparison `one - other`, turned round where it was stored as `other - one`."""
+        row = self._rows.get((metric, color_space, one, other))
+        if row is not None:
+            return row
+        stored = self._rows.get((metric, color_space, other, one))
+        return None if stored is None else _turned(stored)
+
+
+def not_tested(claim_id: str, claim: str, reason: str, color_space: str = "-") -> ClaimRow:
+    """Return the row of a claim that this study says nothing about."""
+    return ClaimRow(
+        id=claim_id,
+        claim=claim,
+        color_space=color_space,
+        verdict="not tested",
+        summary=f"Not tested: {reason}.",
+        how_far="This study says nothing about it.",
+    )
+
+
+def undecided_for_want_of_data(verdict: Verdict, rows: Sequence[DifferenceRow]) -> tuple[Verdict, str]:
+    """Return the verdict and an opening for its summary: undecided where no row has enough seeds and photographs."""
+    if any(enough(row.n_seeds, row.n_photos) for row in rows):
+        return verdict, ""
+    return "undecided", f"Undecided ({TOO_FEW}). "
+
+
+def how_far(evidence: Evidence, rows: Sequence[DifferenceRow], *, perceptual: bool = False) -> str:
+    """Say in plain words how far the comparisons behind a verdict can tell.
+
+    Args:
+        evidence: the study.
+        rows: the comparisons that the verdict rests on.
+        perceptual: whether the verdict speaks of the objective `perceptual`, whose network then is named.
+    """
+    n_seeds = max((row.n_seeds for row in rows), default=0)
+    n_photos = max((row.n_photos for row in rows), default=0)
+    said = [f"It rests on {count(n_seeds, 'seed')} and {count(n_photos, 'test photo')}."]
+    if not enough(n_seeds, n_photos):
+        said.append(
+            f"No verdict is given below {MIN_SEEDS} seeds and {MIN_PHOTOS} photos: "
+            f"the intervals are printed, but such data can't tell an effect from chance."
+        )
+    said += [text for text in (_detectable(rows), _stand_in(evidence) if perceptual else "") if text]
+    said.append("One network and one collection of photographs were tried: others may answer differently.")
+    return " ".join(said)
+
+
+def _detectable(rows: Sequence[DifferenceRow]) -> str:
+    """Say how large a difference has to be to be found, beside the span."""
+    shares = sorted(100 * row.detectable / row.span for row in rows if row.detectable is not None and row.span)
+    if not shares:
+        return ""
+    spread = f" (from {percent(shares[0])} to {percent(shares[-1])} over {len(shares)} comparisons)"
+    return (
+        f"A difference of {percent(statistics.median(shares))} of the span from the grey baseline to the best "
+        f"objective would be found {POWER:.0%} of the time{spread if len(shares) > 1 else ''}; smaller ones may exist "
+        f"unseen."
+    )
+
+
+def _stand_in(evidence: Evidence) -> str:
+    """Say which network `perceptual` is in this study, since the claims were made about LPIPS over VGG16."""
+    name = evidence.objective("perceptual").perceptual
+    if name is None or name == "lpips_vgg":
+        return ""
+    return f"Here `perceptual` is {name}; the claim was made about LPIPS over VGG16."
+
+
+def with_interval(value: float, low: float | None, high: float | None, unit: str = "") -> str:
+    """Return "+0.021 (95% interval 0.010 to 0.032)".
+
+    >>> with_interval(0.5, 0.25, 0.75)
+    '+0.5 (95% interval 0.25 to 0.75)'
+    """
+    if low is None or high is None:
+        return f"{value:+.3g}{unit} (no interval)"
+    return f"{value:+.3g}{unit} ({LEVEL:.0%} interval {low:.3g} to {high:.3g})"
+
+
+def describe_interval(interval: Interval, unit: str = "") -> str:
+    """Return the mean of an interval with its ends."""
+    return with_interval(interval.mean, interval.low, interval.high, unit)
+
+
+def describe(row: DifferenceRow) -> str:
+    """Return one line that says what a comparison found."""
+    if row.mean is None:
+        return f"{row.metric}: {row.first} - {row.second}: {row.reason or 'no value'}"
+    corrected = "" if row.p_holm is None else f", p {p_text(row.p_holm)} after Holm"
+    outcome = f"{row.winner} better" if row.winner else "no winner"
+    interval = with_interval(row.mean, row.ci_low, row.ci_high)
+    return f"{row.metric}: {row.first} - {row.second} = {interval}{corrected}: {outcome}"
+
+
+def p_text(p: float) -> str:
+    """Return a p value with two digits, or that it is below .001.
+
+    >>> p_text(0.0312), p_text(1e-9)
+    ('0.031', '< 0.001')
+    """
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def percent(value: float) -> str:
+    """Return a percentage with about two digits.
+
+    >>> percent(3.14159), percent(123.4)
+    ('3.1%', '123%')
+    """
+    return f"{value:.0f}%" if abs(value) >= 10 else f"{value:.2g}%"
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> count(1, "seed"), count(3, "seed")
+    ('1 seed', '3 seeds')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def listed(names: Sequence[str], conjunction: str = "and") -> str:
+    """Return names as a sentence lists them.
+
+    >>> listed(["l1", "l2", "wgan_l2"])
+    'l1, l2 and wgan_l2'
+    """
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {conjunction} {names[-1]}"
+
+
+def is_significant(row: DifferenceRow) -> bool:
+    """Return whether a difference is told from 0 after Holm's correction, on seeds and photographs enough."""
+    return row.p_holm is not None and row.p_holm < ALPHA and enough(row.n_seeds, row.n_photos)
+
+
+def _turned(row: DifferenceRow) -> DifferenceRow:
+    def negated(value: float | None) -> float | None:
+        return None if value is None else -value
+
+    return row.model_copy(
+        update={
+            "first": row.second,
+            "second": row.first,
+            "mean": negated(row.mean),
+            "ci_low": negated(row.ci_high),
+            "ci_high": negated(row.ci_low),
+        }
+    )

@@ -1,0 +1,225 @@
+"""The objectives of a study, every name resolved: formulas, presets, their critics and what stands in for what."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from chromalab.core.errors import ConfigError, MissingWeightsError, suggestion
+from chromalab.losses.compose import Objective, TermSpec, parse_formula, product, terms_from_data
+from chromalab.losses.registry import LOSSES
+from chromalab.metrics.registry import METRICS
+from chromalab.nets.critics import CRITICS
+from chromalab.studies.config import ObjectiveSettings
+from chromalab.studies.records import ObjectiveRecord
+from chromalab.training.presets import PRESETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chromalab.studies.config import StudyConfig
+    from chromalab.training.presets import Preset
+    from chromalab.training.settings import CriticSettings, OptimizerSettings, TrainingSettings
+
+PERCEPTUAL = "perceptual"
+_AUTO_ORDER = ("lpips_squeeze", "perceptual_lite0")
+_LITE0_WEIGHT = 0.1
+"""On photos at 96 px the gradient of the Lite0 distance has 9 to 18 times the norm of LPIPS-Squeeze's: with a tenth of
+it, a mixture keeps its balance whichever of the two is behind the word `perceptual`."""
+
+
+def resolve_objectives(config: StudyConfig) -> list[ObjectiveRecord]:
+    """Build every objective once, so that a wrong name or a missing weight file is told before anything is trained.
+
+    Raises:
+        ConfigError: a formula can't be read, or an objective can't be taken of crops as small as the study's.
+        MissingWeightsError: a term needs weights that are not on this machine, and nothing stands in for it.
+        UnknownNameError: no such preset, critic or perceptual loss.
+    """
+    meaning = _meaning_of_perceptual(config)
+    return [_resolve(name, written, meaning, config.training) for name, written in config.objectives.items()]
+
+
+def resolve_objective(
+    written: str | ObjectiveSettings, training: TrainingSettings, perceptual: str = "auto"
+) -> ObjectiveRecord:
+    """Build one objective, as `resolve_objectives` does, for a training under it alone."""
+    return _resolve("objective", written, _meaning_of(perceptual), training)
+
+
+def objective_of(written: str | ObjectiveSettings, config: StudyConfig) -> Objective:
+    """Return the objective that a study means by `written`, as it can be trained here.
+
+    Raises:
+        ConfigError: as `resolve_objectives`.
+        MissingWeightsError: as `resolve_objectives`.
+    """
+    return Objective(_resolved_terms(_as_settings(written), _meaning_of_perceptual(config))[0])
+
+
+def _meaning_of_perceptual(config: StudyConfig) -> TermSpec:
+    return _meaning_of(config.perceptual)
+
+
+def _meaning_of(setting: str) -> TermSpec:
+    perceptual = resolve_perceptual(setting)
+    return TermSpec(_LITE0_WEIGHT if perceptual == "perceptual_lite0" else 1.0, perceptual)
+
+
+def resolve_perceptual(setting: str) -> str:
+    """Return the loss that the word `perceptual` stands for here.
+
+    Args:
+        setting: the name of a perceptual loss, or `auto`: LPIPS-Squeeze where its trunk is on this machine, else the
+            Lite0 distance. LPIPS-Alex is left to judge.
+
+    Raises:
+        UnknownNameError: there is no such loss.
+    """
+    if setting != "auto":
+        LOSSES[setting]
+        return setting
+    return next(name for name in _AUTO_ORDER if can_build(TermSpec(1.0, name)))
+
+
+def can_build(spec: TermSpec) -> bool:
+    """Return whether the weights that a term needs are on this machine."""
+    try:
+        LOSSES[spec.name].build(**dict(spec.parameters))
+    except MissingWeightsError:
+        return False
+    return True
+
+
+def _resolve(
+    name: str, written: str | ObjectiveSettings, meaning: TermSpec, training: TrainingSettings
+) -> ObjectiveRecord:
+    settings = _as_settings(written)
+    preset = PRESETS[settings.preset] if settings.preset is not None else None
+    specs, stand_ins = _resolved_terms(settings, meaning)
+    objective = Objective(specs)
+    own = _own_training(settings, preset, training)
+    critic = own.critic if objective.adversarial is not None else None
+    _check_crops(name, objective, critic, training.smallest_crop_px)
+    return ObjectiveRecord(
+        id=name,
+        formula=objective.formula,
+        perceptual=meaning.name if preset is None and _uses_word(settings) else None,
+        preset=settings.preset,
+        source=preset.source if preset else None,
+        stand_ins=stand_ins,
+        choices=list(preset.choices) if preset else [],
+        needs=sorted(objective.needs),
+        training=own if own != training else None,
+        critic=describe_critic(critic, own.optimizer) if critic is not None else None,
+        optimizer=describe_optimizer(own.optimizer) if own.optimizer != training.optimizer else None,
+        trunks=objective.networks,
+        judges_trained_on=[metric for metric, entry in METRICS.items() if entry.network in objective.networks],
+    )
+
+
+def _check_crops(name: str, objective: Objective, critic: CriticSettings | None, crop_px: int) -> None:
+    """Refuse crops that a term or the critic can't be taken of."""
+    sizes = {f"'{objective.formula}'": objective.smallest_px}
+    if critic is not None:
+        sizes[f"the critic {critic.network}"] = CRITICS[critic.network].smallest_px
+    for what, smallest_px in sizes.items():
+        if smallest_px > crop_px:
+            raise ConfigError(f"{name}: {what} needs pictures of at least {smallest_px} px, and crops have {crop_px}")
+
+
+def _as_settings(written: str | ObjectiveSettings) -> ObjectiveSettings:
+    if isinstance(written, ObjectiveSettings):
+        return written
+    if written.strip() in PRESETS:
+        return ObjectiveSettings(preset=written.strip())
+    return ObjectiveSettings(loss=written)
+
+
+def _uses_word(settings: ObjectiveSettings) -> bool:
+    return re.search(rf"\b{PERCEPTUAL}\b", str(settings.loss)) is not None
+
+
+def _resolved_terms(settings: ObjectiveSettings, meaning: TermSpec) -> tuple[tuple[TermSpec, ...], dict[str, str]]:
+    """Return the terms of an objective as they can be trained here, and what stands in for what."""
+    if settings.preset is not None:
+        return _preset_terms(PRESETS[settings.preset])
+    return _terms(settings, meaning), {}
+
+
+def _terms(settings: ObjectiveSettings, meaning: TermSpec) -> tuple[TermSpec, ...]:
+    aliases = {PERCEPTUAL: meaning}
+    if isinstance(settings.loss, list):
+        return terms_from_data(settings.loss, aliases)
+    formula = settings.loss or ""
+    # One word that is no loss may be meant as a preset's name: both are looked at for the closest.
+    if re.fullmatch(r"\s*[a-z]\w*\s*", formula) and formula.strip() not in {*LOSSES, PERCEPTUAL}:
+        known = [*LOSSES, PERCEPTUAL, *PRESETS]
+        raise ConfigError(f"unknown loss or preset '{formula.strip()}'{suggestion(formula.strip(), known)}")
+    return parse_formula(formula, aliases)
+
+
+def _preset_terms(preset: Preset) -> tuple[tuple[TermSpec, ...], dict[str, str]]:
+    specs: list[TermSpec] = []
+    stand_ins: dict[str, str] = {}
+    for published in parse_formula(preset.formula):
+        trained = _trainable(published, preset)
+        if trained != published:
+            stand_ins[str(published)] = str(trained)
+        specs.append(trained)
+    return tuple(specs), stand_ins
+
+
+def _trainable(published: TermSpec, preset: Preset) -> TermSpec:
+    if can_build(published):
+        return published
+    for formula in preset.stand_ins.get(published.name, ()):
+        (other,) = parse_formula(formula)
+        if can_build(other):
+            return TermSpec(product(published.weight, other.weight), other.name, other.parameters)
+    return published
+
+
+def _own_training(settings: ObjectiveSettings, preset: Preset | None, training: TrainingSettings) -> TrainingSettings:
+    """Return the study's settings with what an objective has of its own."""
+    published = settings.optimizer == "published"
+    optimizer = preset.optimizer if preset and published else settings.optimizer
+    critic = _published_critic(preset.critic, training.critic, rates=published) if preset and preset.critic else None
+    color_from = settings.color_from or (preset.color_from if preset else training.network.color_from)
+    return training.model_copy(
+        update={
+            "optimizer": optimizer or training.optimizer,
+            "critic": settings.critic or critic or training.critic,
+            "network": training.network.model_copy(update={"color_from": color_from}),
+            "balance": training.balance if settings.balance is None else settings.balance,
+        }
+    )
+
+
+def _published_critic(published: CriticSettings, study: CriticSettings, *, rates: bool) -> CriticSettings:
+    """Return a preset's critic at the study's width, with its own optimizer only where the colorizer has its own, too.
+
+    A published critic's rate belongs to the published colorizer's: beside one that learns fifty times as fast it would
+    stand still. And one of full width takes longer than a small colorizer.
+    """
+    if rates:
+        return published.model_copy(update={"width": study.width})
+    return study.model_copy(update={"network": published.network, "sees": published.sees})
+
+
+def describe_critic(critic: CriticSettings, colorizer: OptimizerSettings) -> str:
+    """Return one line on a critic."""
+    sees = {"pair": "colour with lightness", "color": "colour alone", "rgb": "the picture in RGB"}[critic.sees]
+    rate = critic.learning_rate or colorizer.learning_rate
+    width = "" if critic.width == 1 else f" at width {critic.width:g}"
+    return f"{critic.network}{width}, sees {sees}; {critic.optimizer} at {rate:g}, betas {_pair(critic.betas)}"
+
+
+def describe_optimizer(optimizer: OptimizerSettings) -> str:
+    """Return one line on an optimizer."""
+    decay = f", weight decay {optimizer.weight_decay:g}" if optimizer.weight_decay else ""
+    return f"{optimizer.name} at {optimizer.learning_rate:g}, betas {_pair(optimizer.betas)}{decay}"
+
+
+def _pair(betas: Iterable[float]) -> str:
+    return "({})".format(", ".join(f"{beta:g}" for beta in betas))

@@ -1,0 +1,163 @@
+"""Opening a study: names resolved, photographs found and split, and its record written before its first run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chromalab.core.errors import UsageError
+from chromalab.losses.compose import parse_formula
+from chromalab.studies.objectives import resolve_objectives
+from chromalab.studies.photos import StudyPhotos, open_photos, save_skipped
+from chromalab.studies.plan import PlannedRun, plan_runs
+from chromalab.studies.prior import StudyPrior, study_prior
+from chromalab.studies.records import ObjectiveRecord, PluginFact, StudyRecord
+from chromalab.studies.study import StudyFolder
+from chromalab.training.build import build_colorizer, count_parameters
+from chromalab.training.fabric import make_fabric
+from chromalab.training.settings import RuntimeSettings, settings_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from chromalab.losses.plugins import PluginRecord
+    from chromalab.studies.config import StudyConfig
+
+
+@dataclass(frozen=True)
+class Study:
+    """An opened study: its records, its photographs and what is to be run."""
+
+    record: StudyRecord
+    photos: StudyPhotos
+    runs: list[PlannedRun]
+    config: StudyConfig
+    folder: StudyFolder
+    prior: StudyPrior | None = None
+
+    @property
+    def prior_probabilities(self) -> NDArray[np.float64] | None:
+        """The distribution over the ab bins with which classes are rebalanced, where an objective has a use for it."""
+        return self.prior.probabilities if self.prior else None
+
+
+def open_study(
+    config: StudyConfig, out: Path, runtime: RuntimeSettings, *, plugins: Sequence[PluginFact] = ()
+) -> Study:
+    """Resolve every name, open the photographs, and make `out` the folder of this study.
+
+    Args:
+        config: the study.
+        out: its folder.
+        runtime: where and how to run.
+        plugins: losses that were loaded for it, for the record.
+
+    Raises:
+        UsageError: a wrong name, missing weights, no usable photos, a missing device, or `out` holds another study.
+        OutputError: `out` can't be written.
+    """
+    make_fabric(runtime)
+    objectives = resolve_objectives(config)
+    runs = plan_runs(config, objectives)
+    photos = open_photos(config.data, config.training.largest_crop_px)
+    folder = StudyFolder(out)
+    prior = study_prior(objectives, photos, config.data.prior, folder.prior_json)
+    used = plugins_used(plugins, [objective.formula for objective in objectives])
+    record = _study_record(config, objectives, photos, prior, used)
+    folder.open(record)
+    save_skipped(folder.skipped_csv, photos.skipped)
+    if prior is not None and prior.record is not None:
+        prior.record.save(folder.prior_json)
+    return Study(record, photos, runs, config, folder, prior)
+
+
+def plugin_facts(plugins: Iterable[PluginRecord]) -> list[PluginFact]:
+    """Return what a study's record says of loaded plugins."""
+    return [PluginFact(name=each.name, sha256=each.sha256, losses=list(each.losses)) for each in plugins]
+
+
+def plugins_used(plugins: Iterable[PluginFact], formulas: Iterable[str]) -> list[PluginFact]:
+    """Return the plugins that give a loss of one of the formulas; the others have no influence."""
+    names = {spec.name for formula in formulas for spec in parse_formula(formula)}
+    return [plugin for plugin in plugins if names.intersection(plugin.losses)]
+
+
+def _study_record(
+    config: StudyConfig,
+    objectives: list[ObjectiveRecord],
+    photos: StudyPhotos,
+    prior: StudyPrior | None,
+    plugins: list[PluginFact],
+) -> StudyRecord:
+    network, start = build_colorizer(config.training.network, config.color_spaces[0], config.seeds[0])
+    beside = {"name", "title", "note", "objectives", "perceptual", "data"} | (set() if config.looks else {"looks"})
+    deciding = config.model_dump(mode="json", exclude=beside)
+    formulas = {objective.id: objective.formula for objective in objectives}
+    own = {entry.id: entry.training for entry in objectives if entry.training is not None}
+    code = [prior.sha256 if prior else None, *(plugin.sha256 for plugin in plugins)]
+    split = [photos.train.ids, photos.val.ids, photos.test.ids]
+    return StudyRecord(
+        name=config.name,
+        title=config.title,
+        note=config.note,
+        config=without_paths(config).model_dump(mode="json"),
+        config_sha256=settings_sha256(
+            deciding | {"training": config.training.deciding()},
+            formulas,
+            {name: training.deciding() for name, training in own.items()},
+            photos.record.data_sha256,
+            split,
+            code,
+        ),
+        data=photos.record,
+        objectives=objectives,
+        color_spaces=config.color_spaces,
+        seeds=config.seeds,
+        plugins=plugins,
+        prior=f"{prior.source} (SHA-256 {prior.sha256[:12]})" if prior else None,
+        encoder=config.training.network.encoder,
+        encoder_start=start,
+        parameters=count_parameters(network),
+        pictured=_pictured(config.pictured, photos.record.test_photos),
+    )
+
+
+def _pictured(wanted: int | list[str], names: list[str]) -> list[str]:
+    """Return the test photos whose pictures are kept.
+
+    Raises:
+        UsageError: a name that no test photo has.
+    """
+    if isinstance(wanted, int):
+        return spread(names, wanted)
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise UsageError(f"pictured: no test photo is called '{unknown[0]}'; there are {len(names)}, as '{names[0]}'")
+    return wanted
+
+
+def spread(names: list[str], count: int) -> list[str]:
+    """Return up to `count` names from all over a list, for folders within a folder hold photos of one kind.
+
+    >>> spread(["a", "b", "c", "d", "e"], 2), spread(["a"], 3)
+    (['a', 'c'], ['a'])
+    """
+    if len(names) <= count:
+        return names
+    return [names[index * len(names) // count] for index in range(count)]
+
+
+def without_paths(config: StudyConfig) -> StudyConfig:
+    """Return the configuration with names of folders and files alone: where they lie is nobody's business."""
+    exclude = [f"@{Path(entry[1:]).name}" if entry.startswith("@") else entry for entry in config.data.exclude]
+    test = [Path(entry).name for entry in config.data.test]
+    data = config.data.model_copy(update={"source": Path(config.data.source).name, "exclude": exclude, "test": test})
+    network = config.training.network
+    if network.start is not None:
+        network = network.model_copy(update={"start": Path(network.start).name})
+    training = config.training.model_copy(update={"network": network})
+    return config.model_copy(update={"data": data, "training": training})

@@ -1,0 +1,114 @@
+"""The photographs of a study: found, filtered, cached and split, with a record of it all."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chromalab.core.errors import UsageError
+from chromalab.core.files import write_text
+from chromalab.data.cache import open_cache
+from chromalab.data.sources import PhotoSource, folder_sources, sample_sources
+from chromalab.data.split import split_photos
+from chromalab.studies.config import SAMPLES, DataSettings
+from chromalab.studies.records import DataRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from chromalab.data.photoset import PhotoSet, SkippedPhoto
+    from chromalab.data.split import Split
+
+
+@dataclass(frozen=True)
+class StudyPhotos:
+    """The photographs of a study, split; `record` says how they came to be these."""
+
+    train: PhotoSet
+    val: PhotoSet
+    test: PhotoSet
+    skipped: list[SkippedPhoto]
+    record: DataRecord
+
+
+def open_photos(settings: DataSettings, size_px: int, *, cache_dir: Path | None = None) -> StudyPhotos:
+    """Find, filter, cache and split the photographs of a study.
+
+    Raises:
+        UsageError: a folder is missing, or holds too few usable photos, or a photo to train on is one to test on.
+    """
+    sources = _sources(settings.source, settings.exclude)
+    photos = open_cache(
+        sources, size_px=size_px, cache_dir=cache_dir, colourless_threshold=settings.colourless_threshold
+    )
+    photos = _at_most(photos, settings.max_photos)
+    test_share = 0.0 if settings.test else settings.test_share
+    split = split_photos(photos, val_share=settings.val_share, test_share=test_share)
+    test = _own_test(settings, split, size_px, cache_dir) if settings.test else split.test
+    skipped = [*photos.skipped, *(test.skipped if settings.test else ())]
+    record = DataRecord(
+        source=settings.source if settings.source == SAMPLES else Path(settings.source).name,
+        data_sha256=photos.data_sha256,
+        size_px=size_px,
+        n_found=len(sources),
+        n_skipped=len(skipped),
+        skipped_by_reason=dict(Counter(skip.kind for skip in skipped)),
+        colourless_threshold=settings.colourless_threshold,
+        n_train=len(split.train),
+        n_val=len(split.val),
+        n_test=len(test),
+        test_source=[_shown(entry) for entry in settings.test],
+        test_photos=list(test.names),
+    )
+    return StudyPhotos(split.train, split.val, test, skipped, record)
+
+
+def _at_most(photos: PhotoSet, limit: int | None) -> PhotoSet:
+    """Return up to `limit` photos, those with the smallest content hash."""
+    if limit is None or len(photos) <= limit:
+        return photos
+    by_content = sorted(range(len(photos)), key=lambda index: photos.ids[index])
+    return photos.subset(sorted(by_content[:limit]))
+
+
+def _sources(entry: str, exclude: Sequence[str] = ()) -> list[PhotoSource]:
+    return sample_sources() if entry == SAMPLES else folder_sources(Path(entry), exclude=exclude)
+
+
+def _shown(entry: str) -> str:
+    """Return a source as records name it: where a folder lies is nobody's business."""
+    return entry if entry == SAMPLES else Path(entry).name
+
+
+def _own_test(settings: DataSettings, split: Split, size_px: int, cache_dir: Path | None) -> PhotoSet:
+    """Open the photos of folders that are there to test on; in records they carry their folder's name."""
+    sources = [
+        source if entry == SAMPLES else PhotoSource(source.path, f"{_shown(entry)}/{source.name}")
+        for entry in settings.test
+        for source in _sources(entry)
+    ]
+    twice = [name for name, count in Counter(source.name for source in sources).items() if count > 1]
+    if twice:
+        raise UsageError(f"two photos to test on are called {twice[0]}: give each folder of 'test' a name of its own")
+    test = open_cache(sources, size_px=size_px, cache_dir=cache_dir, colourless_threshold=settings.colourless_threshold)
+    trained_on = {*split.train.ids, *split.val.ids}
+    shared = [photo.name for photo in test.photos if photo.id in trained_on]
+    if shared:
+        raise UsageError(
+            f"{len(shared)} of the photos to test on are among those to train on, as {shared[0]}: exclude them "
+            "(data: exclude), or run 'chromalab data check' on both folders to see all"
+        )
+    return _at_most(test, settings.max_photos)
+
+
+def save_skipped(path: Path, skipped: Iterable[SkippedPhoto]) -> None:
+    """Write the list of photos that were left out, each with its reason."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["photo", "reason"])
+    writer.writerows([skip.name, skip.reason] for skip in skipped)
+    write_text(path, text.getvalue())

@@ -1,0 +1,664 @@
+"""One training from a recipe: photographs, network, validation on the way, and a model that colorizes.
+
+A training's folder holds
+
+    training.json      TrainingRecord: the recipe as run, the photographs, and how far the training is
+    skipped.csv        photographs that were left out, with the reason
+    train.csv          what the loop logs, see `compare.records`
+    validation.csv     a row for each validation: crops, minutes, and the mean of every validation metric
+    checkpoint.pt      from which the same command resumes; removed at the end
+    best.safetensors   the weights with the lowest validation CIEDE2000 so far
+    model.safetensors  the weights at the end, also as model.onnx with its record model.yaml
+    metrics.csv        every validation metric of every measured validation photo at the end
+    samples/           gray input, ground truth and output of some validation photos
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import fcntl
+import io
+import math
+import statistics
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from chromalab.color.bins import PriorRecord, load_prior
+from chromalab.color.spaces import SPACES
+from chromalab.core.errors import UsageError
+from chromalab.core.files import explain_write_errors, make_folder, write_text
+from chromalab.core.progress import progress
+from chromalab.core.records import Record, read_preset
+from chromalab.data.cache import open_cache
+from chromalab.data.feed import CropFeed
+from chromalab.data.library import FolderRecord, FolderShare, Library, LibraryRecord, WeightedPhotos, open_library
+from chromalab.data.prior import count_bins
+from chromalab.data.sources import sample_sources
+from chromalab.data.split import split_photos
+from chromalab.data.usable import COLOURLESS_THRESHOLD
+from chromalab.losses.compose import Objective
+from chromalab.metrics.scorer import PhotoScorer
+from chromalab.photo.reading import UnreadablePhotoError
+from chromalab.photo.resizing import resize_shortest_side
+from chromalab.studies.config import SAMPLES, Identifier, ObjectiveSettings
+from chromalab.studies.objectives import resolve_objective
+from chromalab.studies.opening import plugins_used
+from chromalab.studies.photos import save_skipped
+from chromalab.studies.records import ObjectiveRecord, PluginFact
+from chromalab.studies.scoring import Scores, score
+from chromalab.studies.smoke import smoke_network, smoke_objective
+from chromalab.training.build import build_colorizer, count_parameters
+from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, save_model
+from chromalab.training.export import export_colorizer
+from chromalab.training.fabric import make_fabric
+from chromalab.training.loop import Spent, TrainingJob, check_schedules, train
+from chromalab.training.settings import TrainingSettings
+from chromalab.weights.colorizers import SizeSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from chromalab.core.progress import Advance
+    from chromalab.data.photoset import Photographs
+    from chromalab.nets.unet import Colorizer
+    from chromalab.training.settings import RuntimeSettings
+    from chromalab.weights.colorizers import ColorizerSpec
+
+VALIDATION_METRICS = ("psnr", "delta_e_2000", "lpips_alex", "chroma", "colorfulness")
+"""What recipes are chosen by. Test photos have no say."""
+
+SAMPLE_PHOTOS = 6
+_PRIOR_CROPS = 1024
+_PRIOR_PX = 64
+
+
+class Recipe(Record):
+    """One training, as a YAML file says it.
+
+    Attributes:
+        name: short name of the training.
+        title: what the model is, in one line.
+        note: what there is to know of the recipe.
+        data: folders of photographs, as FOLDER or FOLDER=WEIGHT: a photograph of a folder with weight 0.5 is drawn half
+            as often as one of a folder without a weight. `samples` stands for the built-in photographs.
+        exclude: patterns of photographs to leave out, relative to their folder; `@FILE` reads patterns from a file.
+        colorless_threshold: leave out photos with a lower mean of max(R, G, B) - min(R, G, B).
+        validation: photographs that are held out to choose by, spread over the folders.
+        validate_on: how many of these are measured, spread over all; the others are only kept from training.
+        validate_every_min: minutes of training between two validations.
+        loss: the objective: a formula, a preset's name, or settings of its own.
+        perceptual: what the word `perceptual` in a formula stands for, see `StudyConfig`.
+        prior: file with the distribution of colors that rebalances classes; None counts the crops of the training.
+        color_space: training space.
+        seed: decides initial weights, crops and their order.
+        training: everything else that decides the result.
+    """
+
+    name: Identifier = "mine"
+    title: str = ""
+    note: str = ""
+    data: list[str] = [SAMPLES]
+    exclude: list[str] = []
+    colorless_threshold: float = Field(default=10.0, ge=0, le=255)
+    validation: int = Field(default=200, ge=0)
+    validate_on: int = Field(default=400, ge=1)
+    validate_every_min: float = Field(default=30.0, gt=0)
+    loss: str | ObjectiveSettings = "l2"
+    perceptual: str = "auto"
+    prior: str | None = None
+    color_space: str = "lab"
+    seed: Annotated[int, Field(ge=0)] = 0
+    training: TrainingSettings = TrainingSettings()
+
+
+class Validation(Record):
+    """The mean of every validation metric, and what the training had spent by then."""
+
+    images: int
+    minutes: float
+    metrics: dict[str, float]
+
+
+def best_of(validations: Sequence[Validation]) -> Validation | None:
+    """Return the validation with the lowest CIEDE2000, the earliest of several."""
+    return min(validations, key=lambda each: each.metrics["delta_e_2000"], default=None)
+
+
+class TrainingRecord(Record):
+    """What a training was and how far it is.
+
+    Attributes:
+        recipe: the recipe as run, with names of folders instead of their paths.
+        formula: the objective with every name resolved.
+        objective: what the formula was made of and what it needs.
+        plugins: plugins that give a loss of the objective.
+        settings_sha256: hash of everything that decides the result.
+        data: the photographs.
+        parameters: weights of the network.
+        encoder_start: where the initial weights came from.
+        steps: generator updates so far.
+        images: crops so far.
+        minutes: minutes of training so far.
+        finished: whether the budget is spent.
+        drawn: how many crops came from each folder.
+        validations: the validations so far, the oldest first.
+        grey: the same metrics of the validation photos without color.
+        truth: the same metrics of the validation photos themselves, where they have a value.
+    """
+
+    schema_version: int = 1
+    recipe: Recipe
+    formula: str
+    objective: ObjectiveRecord | None = None
+    plugins: list[PluginFact] = []
+    settings_sha256: str = ""
+    data: LibraryRecord
+    parameters: int
+    encoder_start: str
+    steps: int = 0
+    images: int = 0
+    minutes: float = 0.0
+    finished: bool = False
+    drawn: dict[str, int] = {}
+    validations: list[Validation] = []
+    grey: dict[str, float] = {}
+    truth: dict[str, float] = {}
+
+    @property
+    def best(self) -> Validation | None:
+        """The validation with the lowest CIEDE2000."""
+        return best_of(self.validations)
+
+    @property
+    def summary(self) -> str:
+        """How far the training is, in one line."""
+        budget = self.recipe.training
+        whole = f"{budget.images:,} crops" if budget.minutes is None else f"{budget.minutes:g} minutes"
+        share = budget.progress(self.images, 60 * self.minutes)
+        line = f"{self.recipe.name}: {share:.1%} of {whole} ({self.images:,} crops in {self.minutes:.0f} minutes)"
+        if self.best is None:
+            return line
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in self.best.metrics.items())
+        return f"{line}; best validation at {self.best.images:,} crops: {shown}"
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe's YAML file, or the preset of that name, as `flagship`.
+
+    Raises:
+        ConfigError: no such file or preset, or a key, type or value that does not fit, with the closest known key.
+    """
+    data, found = read_preset("training", path)
+    return Recipe.parse(data, origin=str(found))
+
+
+def with_settings(recipe: Recipe, settings: Mapping[str, object], *, origin: str) -> Recipe:
+    """Return a recipe with other settings.
+
+    Args:
+        recipe: the recipe.
+        settings: values by dotted keys, as `training.optimizer.learning_rate`; None leaves a setting as it is.
+        origin: where the settings come from, for errors.
+
+    Raises:
+        ConfigError: an unknown key, or a value that does not fit.
+    """
+    plain: dict[str, Any] = recipe.model_dump(mode="json")
+    for key, value in settings.items():
+        if value is None:
+            continue
+        *parents, name = key.split(".")
+        place = plain
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[name] = value
+    return Recipe.parse(plain, origin=origin)
+
+
+def run_training(
+    recipe: Recipe, out: Path, runtime: RuntimeSettings, *, plugins: Sequence[PluginFact] = ()
+) -> TrainingRecord:
+    """Train as a recipe says, or resume where an earlier call was stopped, and return the record.
+
+    A training that is finished already is not repeated. On several devices the network is validated at the end only.
+
+    Args:
+        recipe: what to train on what.
+        out: the training's folder.
+        runtime: where and how to run.
+        plugins: losses that were loaded for it, for the record.
+
+    Raises:
+        UsageError: a wrong name, no usable photos, missing weights, a running process in `out`, or `out` holds a
+            training with other settings.
+        NonFiniteError: the training diverged; the message names the term.
+        OutputError: `out` can't be written.
+    """
+    make_folder(out)
+    with locked(out):
+        return _Training(recipe, out, runtime, plugins).run()
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a second process out of a training's folder.
+
+    Raises:
+        UsageError: another process is at work in it.
+        OutputError: the folder can't be written.
+    """
+    path = folder / ".lock"
+    with explain_write_errors(path):
+        opened = path.open("w")
+    with opened as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            path = folder / "training.json"
+            far = f" ({TrainingRecord.load(path).summary})" if path.exists() else ""
+            raise UsageError(f"another process trains in {folder}{far}: wait for it, or choose another --out") from None
+        yield
+
+
+class _Training:
+    """One training while it runs."""
+
+    def __init__(self, recipe: Recipe, out: Path, runtime: RuntimeSettings, plugins: Sequence[PluginFact]) -> None:
+        self.recipe, self.out, self.runtime = recipe, out, runtime
+        self.fabric = make_fabric(runtime)
+        self.objective = resolve_objective(recipe.loss, recipe.training, recipe.perceptual)
+        self.settings = self.objective.training or recipe.training
+        # Before the photographs, whose folders may take long to read: wrong settings are told at once.
+        check_schedules(Objective.parse(self.objective.formula), self.settings)
+        needs = self.objective.needs
+        network, self.encoder_start = build_colorizer(self.settings.network, recipe.color_space, recipe.seed, needs)
+        self.parameters = count_parameters(network)
+        self.library = open_photographs(recipe, self.settings.largest_crop_px)
+        self.feed = feed_of(self.library, self.settings, recipe.seed)
+        self.plugins = plugins_used(plugins, [self.objective.formula])
+        self.earlier = self._earlier()
+        prior = self._prior() if "prior" in needs else None
+        formula, space, seed = self.objective.formula, recipe.color_space, recipe.seed
+        self.job = TrainingJob(formula, space, seed, self.settings, runtime, out, prior, same_photos=False)
+        self.scorer = PhotoScorer(VALIDATION_METRICS, device=self.fabric.device)
+        self.record = self._opened()
+        self._advance: Advance | None = None
+        self._told_s = 0
+
+    def run(self) -> TrainingRecord:
+        """Train to the end of the budget."""
+        if self.record.finished:
+            return self.record
+        minutes = self.settings.minutes
+        total, unit = (self.settings.images, "crops") if minutes is None else (round(60 * minutes), "seconds")
+        before = drawn_before(self.out)
+        title = f"training {self.recipe.name}" + (", resumed" if before else "")
+        done = before if minutes is None else round(60 * self.record.minutes)
+        self._told_s = done
+        with progress(title, total, unit=unit, done=done) as advance:
+            self._advance = None if minutes is None else advance
+            outcome = train(
+                self.job,
+                self.library.train,
+                samples=sample_crops(self.library.val, self.settings.largest_crop_px),
+                watch=self.watch if self.runtime.devices == 1 else None,
+                advance=beyond(before, advance) if minutes is None else None,
+            )
+        self._finish(outcome.colorizer, outcome.spent)
+        return self.record
+
+    def watch(self, spent: Spent, colorizer: Colorizer, *, last: bool) -> bool:
+        """Validate the network where it is time; see `training.loop.Watch`."""
+        if self._advance is not None:
+            now = min(round(spent.seconds), round(60 * (self.settings.minutes or 0)))
+            if now > self._told_s:
+                self._advance(now - self._told_s, note=f"{spent.drawn:,} crops")
+            self._told_s = now
+        known = [each.minutes for each in self.record.validations if each.images < spent.drawn]
+        if last:
+            return True  # a checkpoint of the trained network: what is left to do can be repeated from it
+        if not len(self.library.val) or spent.seconds / 60 - max(known, default=0.0) < self.recipe.validate_every_min:
+            return False
+        self._validate(spent, colorizer)
+        return True
+
+    def _validate(self, spent: Spent, colorizer: Colorizer) -> Scores:
+        scores = self._measured(colorizer, spread(self.library.val, self.recipe.validate_on))
+        metrics = means(scores)
+        validation = Validation(images=spent.drawn, minutes=minutes_of(spent), metrics=metrics)
+        # A killed training may have been validated beyond its last checkpoint: those validations are repeated.
+        validations = [*(each for each in self.record.validations if each.images < spent.drawn), validation]
+        if best_of(validations) is validation:
+            save_model(self.out, colorizer, BEST)
+        bounds = {} if self.record.grey else {"grey": self._bound(gray), "truth": self._bound(torch.clone)}
+        self._save(spent, validations=validations, **bounds)
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        sys.stderr.write(f"validation at {spent.drawn:,} crops, {spent.seconds / 60:.0f} minutes: {shown}\n")
+        return scores
+
+    def _measured(self, colorizer: Colorizer, photos: Photographs) -> Scores:
+        def colorize(rgb: Tensor) -> Tensor:
+            lightness, _ = colorizer.space.encode(rgb)
+            with self.fabric.autocast():
+                color = colorizer.color(lightness)
+            return colorizer.space.decode(lightness, color.float()).clamp(0, 1)
+
+        return score(colorize, photos, self.scorer)
+
+    def _finish(self, colorizer: Colorizer, spent: Spent) -> None:
+        """Measure the trained network, write it as a model, and remove what only a resumed training needs."""
+        if len(self.library.val):
+            self._validate(spent, colorizer).save(self.out / "metrics.csv")
+        self._save(spent)
+        export_training(self.out, self.out / "model.onnx")
+        self._save(spent, finished=True)  # last: a training that is killed before it does all of this again
+        (self.out / CHECKPOINT).unlink(missing_ok=True)
+
+    def _save(self, spent: Spent, **changes: object) -> None:
+        self.record = self.record.model_copy(
+            update={
+                "steps": spent.steps,
+                "images": spent.drawn,
+                "minutes": minutes_of(spent),
+                "drawn": self.feed.drawn(spent.drawn),
+                **changes,
+            }
+        )
+        self.record.save(self.out / "training.json")
+        write_text(self.out / "validation.csv", validation_csv(self.record.validations))
+
+    def _earlier(self) -> TrainingRecord | None:
+        """Return the record of a training in this folder that is finished or can be resumed."""
+        path = self.out / "training.json"
+        record = TrainingRecord.load(path) if path.exists() else None
+        return record if record is not None and (record.finished or (self.out / CHECKPOINT).exists()) else None
+
+    def _opened(self) -> TrainingRecord:
+        """Return the record of this training so far, or that of one that begins.
+
+        Raises:
+            UsageError: the folder holds another training.
+        """
+        fingerprint = self.job.sha256(self.library.train)
+        if self.earlier is not None:
+            # Older records have no hash of their settings; the checkpoint has one, and the loop checks it.
+            known = {fingerprint} if self.earlier.finished else {fingerprint, ""}
+            other_data = self.earlier.finished and self.earlier.recipe.data != without_paths(self.recipe).data
+            if self.earlier.settings_sha256 not in known or self.earlier.plugins != self.plugins or other_data:
+                differing = self._other_settings(self.earlier)
+                raise UsageError(
+                    f"{self.out} holds a training with other settings{differing}: choose another --out. To train its "
+                    f"network on, start from its weights (--start {self.out / MODEL})"
+                )
+            if self.earlier.finished:
+                return self.earlier
+            save_skipped(self.out / "skipped.csv", self.library.skipped)
+            return self.earlier.model_copy(update={"data": self.library.record})
+        record = TrainingRecord(
+            recipe=without_paths(self.recipe),
+            formula=self.objective.formula,
+            objective=self.objective,
+            plugins=self.plugins,
+            settings_sha256=fingerprint,
+            data=self.library.record,
+            parameters=self.parameters,
+            encoder_start=self.encoder_start,
+        )
+        save_skipped(self.out / "skipped.csv", self.library.skipped)
+        record.save(self.out / "training.json")
+        return record
+
+    def _other_settings(self, earlier: TrainingRecord) -> str:
+        """Return the first settings in which an earlier training differs, as `(seed: 0 there, 1 here)`."""
+        there, here = flattened(earlier.recipe), flattened(without_paths(self.recipe))
+        changed = [
+            f"{key}: {there.get(key)} there, {here.get(key)} here" for key in here if here[key] != there.get(key)
+        ]
+        return f" ({'; '.join(changed[:3])})" if changed else ""
+
+    def _bound(self, colorize: Callable[[Tensor], Tensor]) -> dict[str, float]:
+        """Return the validation metrics of a bound; it is measured once, beside the first validation."""
+        found = means(score(colorize, spread(self.library.val, self.recipe.validate_on), self.scorer))
+        return {name: value for name, value in found.items() if math.isfinite(value)}
+
+    def _prior(self) -> NDArray[np.float64]:
+        """Return the distribution of colors in the crops of this training, or in the file that the recipe names."""
+        if self.recipe.prior is not None:
+            return load_prior(Path(self.recipe.prior))
+        path = self.out / "prior.json"
+        if self.earlier is None or not path.exists():
+            side_px = min(_PRIOR_PX, self.settings.smallest_crop_px)
+            counted = sum(count_bins(crop) for crop in self.feed.crops(0, _PRIOR_CROPS, side_px))
+            PriorRecord(
+                counts=np.asarray(counted).tolist(),
+                n_photos=_PRIOR_CROPS,
+                n_pixels=_PRIOR_CROPS * side_px**2,
+                size_px=side_px,
+            ).save(path)
+        return PriorRecord.load(path).probabilities
+
+
+def beyond(done: int, advance: Advance) -> Advance:
+    """Return an `advance` that does not hear of the first `done` items, which its progress knows already."""
+    known = done
+
+    def tell(items: int = 1, *, note: str = "") -> None:
+        nonlocal known
+        heard = min(known, items)
+        known -= heard
+        if items > heard:
+            advance(items - heard, note=note)
+
+    return tell
+
+
+def open_photographs(recipe: Recipe, size_px: int) -> Library:
+    """Open the photographs of a recipe.
+
+    Raises:
+        UsageError: a folder is missing or holds too few usable photos.
+    """
+    if recipe.data == [SAMPLES]:
+        return sample_library(size_px)
+    return open_library(
+        [FolderShare.parse(entry) for entry in recipe.data],
+        validation=recipe.validation,
+        size_px=2 * size_px,
+        colourless_threshold=recipe.colorless_threshold,
+        exclude=recipe.exclude,
+    )
+
+
+def sample_library(size_px: int) -> Library:
+    """Return the built-in photographs as a library; those that studies test on validate."""
+    photos = open_cache(sample_sources(), size_px=size_px)
+    split = split_photos(photos)
+    row = FolderRecord(
+        name=SAMPLES,
+        weight=1.0,
+        n_found=len(photos) + len(photos.skipped),
+        n_usable=len(photos),
+        skipped=dict(Counter(each.kind for each in photos.skipped)),
+        n_val=len(split.test),
+        n_near_val=0,
+    )
+    record = LibraryRecord(
+        folders=[row],
+        size_px=size_px,
+        colourless_threshold=COLOURLESS_THRESHOLD,
+        n_excluded=0,
+        n_train=len(split.train),
+        n_val=len(split.test),
+        sha256=photos.data_sha256,
+    )
+    return Library((WeightedPhotos(SAMPLES, split.train),), split.test, photos.skipped, record)
+
+
+def feed_of(library: Library, settings: TrainingSettings, seed: int) -> CropFeed:
+    """Return the feed of a training."""
+    stage = settings.schedule[0]
+    return CropFeed(
+        library.train,
+        crop_px=settings.largest_crop_px,
+        batch_size=stage.batch_size,
+        seed=seed,
+        scale=settings.scale,
+    )
+
+
+def export_training(
+    folder: Path, path: Path, *, name: str | None = None, size_px: int | None = None, half: bool = True
+) -> ColorizerSpec:
+    """Write a training's network as an ONNX file: the finished one, else that of the best validation so far.
+
+    Args:
+        folder: the training's folder.
+        path: the ONNX file.
+        name: the model's name; None takes the recipe's.
+        size_px: shorter side at which the network sees photos; None takes that of the largest crops.
+        half: keep weights at half precision.
+
+    Raises:
+        UsageError: no weights are there yet, or `path` does not end in .onnx.
+    """
+    if path.suffix != ".onnx":
+        raise UsageError(f"{path}: the name of an exported model ends in .onnx")
+    record = TrainingRecord.load(folder / "training.json")
+    recipe = record.recipe
+    return export_colorizer(
+        load_network(folder),
+        path,
+        name=name or recipe.name,
+        half=half,
+        size=SizeSpec(px=size_px or max(32, recipe.training.largest_crop_px), multiple_of=16),
+        title=recipe.title or f"{record.formula}, trained in {recipe.color_space}",
+        trained_on=f"{record.data.n_train:,} photographs",
+        record={
+            "formula": record.formula,
+            "color_space": recipe.color_space,
+            "seed": recipe.seed,
+            "images": record.images,
+            "parameters": record.parameters,
+        },
+    )
+
+
+def load_network(folder: Path) -> Colorizer:
+    """Return the network of a training, on the CPU: the finished one, else that of the best validation so far.
+
+    Raises:
+        UsageError: no weights are there yet.
+    """
+    record = TrainingRecord.load(folder / "training.json")
+    recipe = record.recipe
+    objective = record.objective or resolve_objective(recipe.loss, recipe.training, recipe.perceptual)
+    network = (objective.training or recipe.training).network
+    network = network.model_copy(update={"start": None})  # the trained weights are all loaded below
+    colorizer, _ = build_colorizer(network, recipe.color_space, recipe.seed, objective.needs)
+    load_model(folder, colorizer, MODEL if (folder / MODEL).exists() else BEST)
+    return colorizer.eval()
+
+
+def smoke(recipe: Recipe) -> Recipe:
+    """Return the recipe shrunk to seconds: every step is taken, and no number means anything."""
+    objective = resolve_objective(recipe.loss, recipe.training, "auto")
+    crop_px = max(32, Objective.parse(objective.formula).smallest_px)
+    changes = {"crop_px": crop_px, "batch_size": 4, "images": 8, "minutes": None, "stages": ()}
+    critic = recipe.training.critic.model_copy(update={"width": 0.125})
+    network = recipe.training.network.model_copy(update=smoke_network(recipe.training.network))
+    training = recipe.training.model_copy(update={**changes, "critic": critic, "network": network})
+    changed = {"loss": smoke_objective(recipe.loss), "perceptual": "auto", "validate_on": 4, "training": training}
+    return recipe.model_copy(update=changed)
+
+
+def gray(rgb: Tensor) -> Tensor:
+    """Return photographs (B, 3, H, W) without their color."""
+    lab = SPACES["lab"]
+    lightness, _ = lab.encode(rgb)
+    return lab.decode(lightness, lab.grey(lightness)).clamp(0, 1)
+
+
+def spread(photos: Photographs, count: int) -> Photographs:
+    """Return `count` photographs from all over a set, for neighbors are of one kind."""
+    if len(photos) <= count:
+        return photos
+    return photos.subset([index * len(photos) // count for index in range(count)])
+
+
+def means(scores: Scores) -> dict[str, float]:
+    """Return the mean of every metric over the photos that have a value."""
+    found = {name: [value for value in values if math.isfinite(value)] for name, values in scores.per_photo.items()}
+    return {name: statistics.fmean(values) for name, values in found.items() if values}
+
+
+def sample_crops(photos: Photographs, size_px: int) -> NDArray[np.uint8] | None:
+    """Return central squares of a few photos, (K, size_px, size_px, 3), to look at on the way."""
+    chosen, crops = spread(photos, SAMPLE_PHOTOS), []
+    for index in range(len(chosen)):
+        with contextlib.suppress(UnreadablePhotoError):  # the measurement of the photos tells of it
+            crops.append(central_square(chosen.photo(index), size_px))
+    return np.stack(crops) if crops else None
+
+
+def central_square(photo: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """Return the central square of a photo (H, W, 3), resized to `size_px`."""
+    resized = resize_shortest_side(photo, size_px)
+    top, left = ((side - size_px) // 2 for side in resized.shape[:2])
+    return resized[top : top + size_px, left : left + size_px]
+
+
+def minutes_of(spent: Spent) -> float:
+    """Return the minutes of training; the digits that are dropped are fewer than any step takes."""
+    return round(spent.seconds / 60, 6)
+
+
+def flattened(recipe: Recipe) -> dict[str, object]:
+    """Return the settings of a recipe by dotted keys.
+
+    >>> flattened(Recipe())["training.optimizer.schedule"]
+    'constant'
+    """
+    found: dict[str, object] = {}
+
+    def walk(prefix: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(f"{prefix}.{key}" if prefix else key, inner)
+        else:
+            found[prefix] = value
+
+    walk("", recipe.model_dump(mode="json"))
+    return found
+
+
+def validation_csv(validations: Sequence[Validation]) -> str:
+    """Return the validations as CSV, a row for each."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = list(validations[0].metrics) if validations else []
+    writer.writerow(["images", "minutes", *names])
+    writer.writerows([each.images, f"{each.minutes:.2f}", *each.metrics.values()] for each in validations)
+    return text.getvalue()
+
+
+def without_paths(recipe: Recipe) -> Recipe:
+    """Return the recipe with names of folders and files alone: where they lie does not belong into a record."""
+    shares = [entry if entry == SAMPLES else FolderShare.parse(entry) for entry in recipe.data]
+    data = [each if isinstance(each, str) else f"{each.folder.resolve().name}={each.weight:g}" for each in shares]
+    exclude = [f"@{Path(entry[1:]).name}" if entry.startswith("@") else entry for entry in recipe.exclude]
+    network = recipe.training.network
+    if network.start is not None:
+        network = network.model_copy(update={"start": Path(network.start).name})
+    training = recipe.training.model_copy(update={"network": network})
+    prior = recipe.prior and Path(recipe.prior).name
+    return recipe.model_copy(update={"data": data, "exclude": exclude, "training": training, "prior": prior})

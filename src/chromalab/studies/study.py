@@ -1,0 +1,86 @@
+"""A study's folder: where everything of it lies, and that nothing of two studies is ever mixed in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chromalab.core.errors import UsageError
+from chromalab.core.files import make_folder
+from chromalab.studies.records import RunRecord, StudyRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The paths of a study (its layout is told in `compare.records`)."""
+
+    root: Path
+
+    @property
+    def study_json(self) -> Path:
+        """The StudyRecord."""
+        return self.root / "study.json"
+
+    @property
+    def skipped_csv(self) -> Path:
+        """The photographs that were left out."""
+        return self.root / "skipped.csv"
+
+    @property
+    def prior_json(self) -> Path:
+        """The distribution of the training photos' colours, where an objective needs it."""
+        return self.root / "prior.json"
+
+    def run(self, run_id: str) -> Path:
+        """The folder of a run."""
+        return self.root / "runs" / run_id
+
+    def look(self, run_id: str, pictures: int) -> Path:
+        """The folder of a look at a run on its way."""
+        return self.run(run_id) / "looks" / f"{pictures:06d}"
+
+    def bound(self, name: str) -> Path:
+        """The folder of a bound."""
+        return self.root / "bounds" / name
+
+    def pictures(self, name: str) -> Path:
+        """The folder of the pictures of a run or bound."""
+        return self.root / "pictures" / name
+
+    def open(self, study: StudyRecord) -> None:
+        """Make the folder that of `study`, or find that it is already.
+
+        Raises:
+            UsageError: it holds another study.
+            OutputError: it can't be written.
+        """
+        make_folder(self.root)
+        if self.study_json.exists():
+            there = StudyRecord.load(self.study_json)
+            if there.config_sha256 != study.config_sha256:
+                raise UsageError(
+                    f"{self.root} holds the study '{there.name}' with other settings or photos: choose another --out, "
+                    "or delete the folder"
+                )
+            return
+        study.save(self.study_json)
+
+    def load(self) -> StudyRecord:
+        """Return the study of this folder.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if not self.study_json.exists():
+            raise UsageError(
+                f"{self.root} holds no study: make one with 'chromalab compare run CONFIG --out {self.root}'"
+            )
+        return StudyRecord.load(self.study_json)
+
+    def finished(self, run_id: str) -> RunRecord | None:
+        """Return the record of a finished run, or None."""
+        path = self.run(run_id) / "record.json"
+        return RunRecord.load(path) if path.exists() else None

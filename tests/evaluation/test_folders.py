@@ -1,0 +1,210 @@
+"""Folders against folders: values, what is left out, and what stands in the record."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import skimage.metrics
+import torch
+from skimage.data import astronaut
+from skimage.io import imsave
+
+from chromalab.core.errors import UnknownNameError, UsageError
+from chromalab.evaluation.csv_file import write_photo_scores
+from chromalab.evaluation.folders import evaluate_folders
+from chromalab.evaluation.records import EvaluationRecord
+from chromalab.metrics.registry import METRICS
+from chromalab.photo.writing import write_png
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chromalab.evaluation.folders import Evaluation
+
+CHEAP = ["mae", "psnr", "ssim", "colorfulness"]
+
+
+@pytest.fixture(autouse=True)
+def no_trunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path / "weights"))
+
+
+def photo(index: int, height: int = 40, width: int = 48) -> np.ndarray:
+    """Return one of many different crops of a photograph, (height, width, 3)."""
+    top, left = 37 * index % 400, 53 * index % 400
+    crop: np.ndarray = astronaut()[top : top + height, left : left + width].copy()
+    return crop
+
+
+def desaturated(rgb: np.ndarray, share: float = 0.5) -> np.ndarray:
+    grey = rgb.mean(axis=-1, keepdims=True)
+    preds: np.ndarray = np.rint(grey + share * (rgb - grey)).astype(np.uint8)
+    return preds
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Return predictions, some of another size than others, and their targets."""
+    preds, targets = tmp_path / "preds", tmp_path / "targets"
+    for index in range(6):
+        rgb = photo(index, height=40 if index < 4 else 52)
+        write_png(targets / f"{index}.png", rgb)
+        write_png(preds / f"{index}.png", desaturated(rgb))
+    return preds, targets
+
+
+def evaluate(folders: tuple[Path, Path], metrics: list[str] | None = None) -> Evaluation:
+    return evaluate_folders(*folders, metrics=metrics or CHEAP, device="cpu", threads=1)
+
+
+def test_values_are_those_of_each_pair(folders: tuple[Path, Path]) -> None:
+    evaluation = evaluate(folders)
+    assert evaluation.scores.photos == tuple("012345")
+    values = evaluation.scores.columns["psnr"]
+    for index in range(6):
+        target = photo(index, height=40 if index < 4 else 52)
+        expected = skimage.metrics.peak_signal_noise_ratio(target, desaturated(target))
+        assert values[index] == pytest.approx(expected, abs=1e-5)
+        assert (evaluation.scores.height_px[index], evaluation.scores.width_px[index]) == target.shape[:2]
+    mean = values.mean()
+    assert evaluation.record.metrics["psnr"].mean == pytest.approx(mean)
+    assert evaluation.record.n_photos == 6
+    assert evaluation.record.is_complete
+
+
+def test_the_record_names_everything(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    record = evaluate(folders, [*CHEAP, "perceptual_lite0", "lpips_vgg", "frechet_lite0"]).record
+    assert record.protocol == "chromalab-v1"
+    assert list(record.metrics) == list(METRICS)
+    assert record.metrics["mse"].reason == "not asked for"
+    assert "chromalab weights add" in (record.metrics["lpips_vgg"].reason or "")
+    assert record.metrics["frechet_lite0"].reason == "a Fréchet distance needs at least 30 photographs, not 6"
+    assert record.metrics["colorfulness"].truth is not None
+    assert record.metrics["mae"].truth is None
+    assert len(record.weights["efficientnet_lite0"]) == 64
+    assert {"chromalab", "torch", "kornia"} <= set(record.versions)
+    record.save(tmp_path / "result.json")
+    assert EvaluationRecord.load(tmp_path / "result.json") == record
+
+
+def refuse_constant(text: str) -> float:
+    raise AssertionError(f"{text} is not JSON")
+
+
+def test_identical_pictures_are_told_in_strict_json(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    _, targets = folders
+    evaluation = evaluate_folders(targets, targets, metrics=CHEAP, device="cpu", threads=1)
+    evaluation.record.save(tmp_path / "result.json")
+    metrics = json.loads((tmp_path / "result.json").read_text(), parse_constant=refuse_constant)["metrics"]
+    assert metrics["psnr"]["mean"] is None
+    assert metrics["psnr"]["reason"] == "infinite: 6 of 6 predictions are identical to their target"
+    assert metrics["mae"] == {"mean": 0, "ci_low": 0, "ci_high": 0, "truth": None, "n": 6, "reason": None}
+    assert metrics["ssim"]["mean"] == pytest.approx(1)
+    assert metrics["colorfulness"]["mean"] == metrics["colorfulness"]["truth"]
+    write_photo_scores(tmp_path / "photos.csv", evaluation.comparison.scores, name_methods=False)
+    rows = list(csv.DictReader((tmp_path / "photos.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["photo"] for row in rows] == list("012345")
+    assert all(math.isinf(float(row["psnr"])) for row in rows)
+
+
+def test_what_can_not_be_judged_is_listed_and_the_rest_is_judged(folders: tuple[Path, Path]) -> None:
+    preds, targets = folders
+    (preds / "0.png").write_text("no photo")
+    (targets / "1.png").write_bytes((targets / "1.png").read_bytes()[:300])
+    write_png(preds / "2.png", photo(2, height=39))
+    write_png(preds / "only.png", photo(2))
+    write_png(targets / "lonely.png", photo(2))
+    shutil.copy(preds / "5.png", preds / "5.PNG.webp")
+    record = evaluate(folders).record
+    assert [pair.name for pair in record.skipped] == ["0", "1", "2"]
+    assert "the prediction 0.png can't be read" in record.skipped[0].reason
+    assert "the target 1.png can't be read" in record.skipped[1].reason
+    assert "the prediction has 48x39 px and the target 48x40" in record.skipped[2].reason
+    assert record.unmatched_preds == ["5.PNG.webp", "only.png"]
+    assert record.unmatched_targets == ["lonely.png"]
+    assert record.n_photos == record.metrics["mae"].n == 3
+    assert not record.is_complete
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_the_number_of_threads_changes_nothing(folders: tuple[Path, Path], threads: int) -> None:
+    metrics, before = [*CHEAP, "perceptual_lite0"], torch.get_num_threads()
+    one, many = (evaluate_folders(*folders, metrics=metrics, device="cpu", threads=n) for n in (1, threads))
+    assert one.record == many.record
+    for name, column in one.scores.columns.items():
+        assert np.array_equal(column, many.scores.columns[name])
+    assert torch.get_num_threads() == before
+
+
+def test_a_target_without_a_prediction_does_not_make_the_rest_incomplete(folders: tuple[Path, Path]) -> None:
+    preds, _ = folders
+    (preds / "0.png").unlink()
+    assert evaluate(folders).record.is_complete
+
+
+def test_nothing_that_can_be_judged_is_an_error(folders: tuple[Path, Path]) -> None:
+    preds, _ = folders
+    for path in preds.iterdir():
+        path.write_text("no photo")
+    with pytest.raises(UsageError, match=r"judged; the first, 0: the prediction 0\.png can't be read"):
+        evaluate(folders)
+
+
+def test_a_one_band_prediction_is_a_grey_picture(folders: tuple[Path, Path]) -> None:
+    preds, targets = folders
+    for index in range(6):
+        target = photo(index, height=40 if index < 4 else 52)
+        imsave(preds / f"{index}.png", np.rint(target.mean(axis=-1)).astype(np.uint8), check_contrast=False)
+    record = evaluate_folders(preds, targets, metrics=CHEAP, device="cpu", threads=1).record
+    assert record.metrics["colorfulness"].mean == 0
+    assert record.n_photos == 6
+
+
+def test_small_pictures_have_what_can_be_had(tmp_path: Path) -> None:
+    for index in range(3):
+        write_png(tmp_path / "targets" / f"{index}.png", photo(index, 8, 9))
+        write_png(tmp_path / "preds" / f"{index}.png", desaturated(photo(index, 8, 9)))
+    record = evaluate((tmp_path / "preds", tmp_path / "targets")).record
+    assert (record.metrics["ssim"].mean, record.metrics["ssim"].n) == (None, 0)
+    assert record.metrics["ssim"].reason == "3 of 3 photos are smaller than 11 px"
+    assert record.metrics["mae"].mean is not None
+
+
+def test_the_table_has_the_registrys_order_and_empty_cells(tmp_path: Path) -> None:
+    for index, side in enumerate((8, 20)):
+        write_png(tmp_path / "targets" / f"{index}.png", photo(index, side, side))
+        write_png(tmp_path / "preds" / f"{index}.png", desaturated(photo(index, side, side)))
+    evaluation = evaluate((tmp_path / "preds", tmp_path / "targets"))
+    write_photo_scores(tmp_path / "photos.csv", evaluation.comparison.scores, name_methods=False)
+    header, small, large = csv.reader((tmp_path / "photos.csv").read_text(encoding="utf-8").splitlines())
+    assert header == ["photo", "width_px", "height_px", "mae", "psnr", "ssim", "colorfulness"]
+    assert small[:3] == ["0", "8", "8"]
+    assert small[5] == ""
+    assert float(large[5]) == evaluation.scores.columns["ssim"][1]
+
+
+def test_one_photo_has_means_without_intervals(folders: tuple[Path, Path]) -> None:
+    preds, _ = folders
+    for index in range(1, 6):
+        (preds / f"{index}.png").unlink()
+    mae = evaluate(folders).record.metrics["mae"]
+    assert mae.mean is not None
+    assert (mae.ci_low, mae.ci_high, mae.n, mae.reason) == (None, None, 1, "an interval needs at least 2 photos")
+
+
+def test_wrong_wishes_are_refused(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'ssim'"):
+        evaluate(folders, ["sssim"])
+    with pytest.raises(UsageError, match="no metric was asked for"):
+        evaluate_folders(*folders, metrics=[], device="cpu", threads=1)
+    with pytest.raises(UsageError, match="chromalab weights add"):
+        evaluate(folders, ["lpips_vgg"])
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UsageError, match="cuda"):
+        evaluate_folders(*folders, metrics=CHEAP, device="cuda")

@@ -1,0 +1,106 @@
+"""Metrics against people on made-up ratings, and known answers on real ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from chromalab.core.errors import UsageError
+from chromalab.evaluation.people import PeopleRecord, validate_metrics
+from chromalab.evaluation.ratings import Ratings, load_hecd
+from tests.evaluation.rated import full_scenes, write_hecd
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def ratings(tmp_path_factory: pytest.TempPathFactory) -> Ratings:
+    return load_hecd(write_hecd(tmp_path_factory.mktemp("rated") / "made_up"))
+
+
+@pytest.fixture
+def no_trunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
+
+
+@pytest.mark.slow
+def test_rows_are_the_correlations_with_what_people_say(ratings: Ratings) -> None:
+    scores = validate_metrics(ratings, metrics=["mae", "psnr", "chroma"], device="cpu", threads=1)
+    people = [image.score for image in ratings.images]
+    for name, sign in (("mae", -1), ("psnr", 1)):
+        row = scores.record.all[name]
+        assert row.srcc == pytest.approx(scipy.stats.spearmanr(sign * scores.columns[name], people).statistic)
+        assert row.krcc == pytest.approx(scipy.stats.kendalltau(sign * scores.columns[name], people).statistic)
+        assert row.n == 28
+    real = [place for place, image in enumerate(ratings.images) if image.is_real]
+    expected = scipy.stats.spearmanr(-scores.columns["mae"][real], np.array(people)[real]).statistic
+    assert scores.record.real["mae"].srcc == pytest.approx(expected)
+    assert scores.record.real["mae"].n == 12
+    assert set(scores.record.ceiling) == {"all", "real"}
+
+
+def test_closer_to_the_truths_own_value_is_better(ratings: Ratings) -> None:
+    scores = validate_metrics(ratings, metrics=["chroma"], device="cpu", threads=1)
+    at = {image.image: place for place, image in enumerate(ratings.images)}
+    faults, chroma = scores.faults["chroma"], scores.columns["chroma"]
+    assert chroma[at["cat_vivid.png"]] > chroma[at["cat_half.png"]] > chroma[at["cat_grey.png"]]
+    assert faults[at["cat_grey.png"]] > faults[at["cat_half.png"]]
+
+
+@pytest.mark.slow
+def test_the_number_of_threads_changes_nothing(ratings: Ratings) -> None:
+    one, two = (validate_metrics(ratings, metrics=["ssim", "mae"], device="cpu", threads=n) for n in (1, 3))
+    assert one.record == two.record
+    assert all(np.array_equal(column, two.columns[name]) for name, column in one.columns.items())
+
+
+def test_values_out_of_fold_take_the_place_of_measured_ones(ratings: Ratings, tmp_path: Path) -> None:
+    perfect = {image.image: -image.score for image in ratings.images}
+    scores = validate_metrics(
+        ratings, metrics=["mae"], device="cpu", threads=1, out_of_fold={"mae": perfect, "not_asked": {}}
+    )
+    row = scores.record.all["mae"]
+    assert (row.srcc, row.scene_srcc, row.pairwise) == pytest.approx((1, 1, 1), abs=1e-5)
+    assert row.out_of_fold
+    scores.record.save(tmp_path / "people.json")
+    assert PeopleRecord.load(tmp_path / "people.json") == scores.record
+
+
+def test_taps_stand_beside_where_nothing_was_chosen(
+    ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
+    few = Ratings(ratings.name, ratings.images[:4], ratings.sha256)
+    scores = validate_metrics(few, device="cpu", threads=1)
+    taps = sum(scores.columns[f"perceptual_lite0_tap{number}"] for number in range(1, 6))
+    assert taps == pytest.approx(scores.columns["perceptual_lite0"], rel=1e-5)
+    assert "semantic_top1" not in scores.columns
+    assert scores.record.ceiling == {}
+    assert scores.record.real["mae"].reason == "agreement needs at least 3 images with finite values, not 1"
+
+
+def test_metrics_that_are_not_to_be_had_are_told(
+    ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
+    with pytest.raises(UsageError, match="chromalab weights add"):
+        validate_metrics(ratings, metrics=["lpips_alex"])
+    with pytest.raises(UsageError, match="name at least one metric of single photos"):
+        validate_metrics(ratings, metrics=["frechet_lite0"])
+
+
+@pytest.mark.slow
+def test_known_answers_on_real_ratings(shared: Path, tmp_path: Path) -> None:
+    """On other subsets of this set PSNR reaches .378, PSNR of ab .406; each is about .1 wide at 390 images."""
+    ratings = load_hecd(full_scenes(shared / "data" / "hecd", tmp_path))
+    scores = validate_metrics(ratings, metrics=["mse", "psnr", "psnr_ab"], device="cpu", threads=1)
+    record = scores.record
+    assert (record.n_images, record.n_real, record.n_scenes) == (390, 36, 6)
+    assert record.all["mse"].srcc == pytest.approx(record.all["psnr"].srcc)
+    assert record.all["psnr"].srcc == pytest.approx(0.378, abs=0.1)
+    assert record.all["psnr_ab"].srcc == pytest.approx(0.406, abs=0.1)
+    assert record.ceiling["all"].split_half == pytest.approx(0.76, abs=0.02)

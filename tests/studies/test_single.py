@@ -1,0 +1,453 @@
+"""One training from a recipe: its record, validations, resumption and export, on a narrow network."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from chromalab.core.errors import ConfigError, OutputError, UsageError
+from chromalab.studies import single
+from chromalab.studies.export import export_run
+from chromalab.studies.records import PluginFact
+from chromalab.studies.single import (
+    VALIDATION_METRICS,
+    Recipe,
+    TrainingRecord,
+    Validation,
+    best_of,
+    load_recipe,
+    locked,
+    open_photographs,
+    run_training,
+    smoke,
+    spread,
+    with_settings,
+    without_paths,
+)
+from chromalab.training.build import build_colorizer
+from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, weights_sha256
+from chromalab.training.onnx_graph import colorizer_graph
+from chromalab.training.settings import RuntimeSettings
+from tests.data.photo_folder import make_photos
+
+if TYPE_CHECKING:
+    from chromalab.data.photoset import Photographs
+    from chromalab.nets.unet import Colorizer
+    from chromalab.studies.scoring import Scores
+    from chromalab.training.loop import Spent
+
+RUNTIME = RuntimeSettings(device="cpu", threads=1, log_every=1, checkpoint_every_s=1e9, tensorboard=False)
+FILES = {
+    "training.json", "skipped.csv", "train.csv", "validation.csv", "metrics.csv", "best.safetensors",
+    "model.safetensors", "model.onnx", "model.yaml", "samples",
+}  # fmt: skip
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the indexes of the folders in the test's own folder."""
+    monkeypatch.setenv("CHROMALAB_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    """Return a recipe of six steps on two folders of photos, validated after every step."""
+    first, second = make_photos(tmp_path / "first", 20), make_photos(tmp_path / "second", 20, first_seed=100)
+    return Recipe.parse(
+        {
+            "name": "tiny",
+            "data": [str(first), f"{second}=0.5"],
+            "validation": 4,
+            "validate_every_min": 1e-9,
+            "loss": "l1",
+            "training": {
+                "crop_px": 32,
+                "batch_size": 4,
+                "images": 24,
+                "network": {"encoder": "vgg16", "pretrained": False, "width": 0.125},
+                "optimizer": {"learning_rate": 1e-3, "ema_decay": 0.5},
+            },
+        },
+        origin="test",
+    )
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """Kill the training in the validation of a step, before its checkpoint is written."""
+    original = single._Training.watch
+
+    def watch(self: Any, spent: Spent, colorizer: Colorizer, *, last: bool) -> bool:
+        due = original(self, spent, colorizer, last=last)
+        if spent.steps == step:
+            raise KilledError
+        return due
+
+    monkeypatch.setattr(single._Training, "watch", watch)
+
+
+def run_until(recipe: Recipe, out: Path, step: int) -> None:
+    """Train until a kill in the validation of a step."""
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, step)
+        with pytest.raises(KilledError):
+            run_training(recipe, out, RUNTIME)
+
+
+def network(recipe: Recipe, folder: Path, name: str) -> Colorizer:
+    colorizer, _ = build_colorizer(recipe.training.network, recipe.color_space, recipe.seed)
+    load_model(folder, colorizer, name)
+    return colorizer.eval()
+
+
+@pytest.mark.slow
+def test_the_record_says_what_was_trained(recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    record = run_training(recipe, out, RUNTIME)
+    assert TrainingRecord.load(out / "training.json") == record
+    assert {path.name for path in out.iterdir()} == FILES | {".lock"}
+    assert record.finished
+    assert (record.steps, record.images, record.formula) == (6, 24, "l1")
+    assert record.recipe.data == ["first=1", "second=0.5"]
+    assert str(tmp_path) not in (out / "training.json").read_text()
+    assert record.parameters == sum(each.numel() for each in network(recipe, out, MODEL).parameters())
+    assert sum(record.drawn.values()) == 24
+    assert record.drawn["first"] / 24 == pytest.approx(2 / 3, abs=0.1)
+    assert (record.data.n_train, record.data.n_val) == (36, 4)
+
+    assert [each.images for each in record.validations] == [4, 8, 12, 16, 20, 24]
+    assert set(record.validations[0].metrics) == set(VALIDATION_METRICS)
+    assert record.grey["chroma"] == pytest.approx(0, abs=0.1)
+    assert record.truth["chroma"] > 10
+    assert record.truth["delta_e_2000"] == pytest.approx(0, abs=1e-3)
+    assert "psnr" not in record.truth, "the PSNR of the truth is infinite"
+    assert "psnr" in record.grey
+
+    rows = table(out / "validation.csv")
+    assert list(rows[0]) == ["images", "minutes", *record.validations[0].metrics]
+    assert [int(row["images"]) for row in rows] == [each.images for each in record.validations]
+    last = table(out / "metrics.csv")
+    assert len(last) == 4
+    for name in VALIDATION_METRICS:
+        mean = np.mean([float(row[name]) for row in last])
+        assert record.validations[-1].metrics[name] == pytest.approx(mean, rel=1e-4)
+    assert "100.0% of 24 crops (24 crops in 0 minutes); best validation at" in record.summary
+
+
+@pytest.mark.slow
+def test_the_best_weights_are_those_of_the_best_validation(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter([50.0, 0.0, 5.0, 3.0, 3.0, 4.0, 2.5, 9.0])  # without color, the truth, and after each step
+    seen: list[str] = []
+    original = single._Training._measured
+
+    def measured(self: Any, colorizer: Colorizer, photos: Photographs) -> Scores:
+        seen.append(weights_sha256(colorizer))
+        return original(self, colorizer, photos)
+
+    monkeypatch.setattr(single, "means", lambda scores: {"delta_e_2000": next(found)})
+    monkeypatch.setattr(single._Training, "_measured", measured)
+    record = run_training(recipe, tmp_path / "out", RUNTIME)
+    assert len(set(seen)) == 6
+    assert record.best is not None
+    assert (record.best.images, record.best.metrics) == (20, {"delta_e_2000": 2.5})
+    assert [weights_sha256(network(recipe, tmp_path / "out", name)) for name in (BEST, MODEL)] == [seen[4], seen[5]]
+
+
+def test_the_earliest_of_equals_is_the_best() -> None:
+    values = (3.0, 2.0, 2.0, 4.0)
+    each = [Validation(images=i, minutes=i, metrics={"delta_e_2000": value}) for i, value in enumerate(values)]
+    assert best_of(each) is each[1]
+    assert best_of([]) is None
+
+
+@pytest.mark.slow
+def test_a_killed_training_resumes_where_it_was(recipe: Recipe, tmp_path: Path) -> None:
+    whole = run_training(recipe, tmp_path / "whole", RUNTIME)
+    for step in (2, 4):
+        run_until(recipe, tmp_path / "killed", step)
+        assert not TrainingRecord.load(tmp_path / "killed" / "training.json").finished
+        assert (tmp_path / "killed" / CHECKPOINT).exists()
+    again = run_training(recipe, tmp_path / "killed", RUNTIME)
+    timeless = {"minutes"}
+    assert [each.model_dump(exclude=timeless) for each in again.validations] == [
+        each.model_dump(exclude=timeless) for each in whole.validations
+    ], "the validation before the kill is repeated, and is in the record once"
+    assert again.model_dump(exclude=timeless | {"validations"}) == whole.model_dump(exclude=timeless | {"validations"})
+    for name in ("skipped.csv", "train.csv", "metrics.csv", MODEL, BEST, "model.onnx"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_a_finished_training_is_not_repeated(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    record = run_training(recipe, out, RUNTIME)
+    before = {path: path.stat().st_mtime_ns for path in out.iterdir() if path.name != ".lock"}
+    assert run_training(recipe, out, RUNTIME) == record
+    others = (
+        with_settings(recipe, {"seed": 1}, origin="test"),
+        with_settings(recipe, {"training.images": 28}, origin="test"),
+        with_settings(recipe, {"data": recipe.data[:1]}, origin="test"),
+    )
+    for other in others:
+        with pytest.raises(UsageError, match="holds a training with other settings"):
+            run_training(other, out, RUNTIME)
+    monkeypatch.setattr(single, "train", None)
+    assert run_training(recipe, out, RUNTIME) == record
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_an_unfinished_training_of_other_settings_is_refused(recipe: Recipe, tmp_path: Path) -> None:
+    run_until(recipe, tmp_path / "out", 3)
+    with pytest.raises(UsageError, match="holds a training with other settings"):
+        run_training(with_settings(recipe, {"loss": "l2"}, origin="test"), tmp_path / "out", RUNTIME)
+
+
+@pytest.mark.slow
+def test_changed_code_of_a_plugin_is_another_training(recipe: Recipe, tmp_path: Path) -> None:
+    mine, idle = (PluginFact(name=f"{loss}.py", sha256="1" * 64, losses=[loss]) for loss in ("l1", "mine"))
+    record = run_training(recipe, tmp_path / "out", RUNTIME, plugins=[mine, idle])
+    assert record.plugins == [mine], "a plugin without a loss in the objective has no influence"
+    changed = mine.model_copy(update={"sha256": "2" * 64})
+    with pytest.raises(UsageError, match="holds a training with other settings"):
+        run_training(recipe, tmp_path / "out", RUNTIME, plugins=[changed])
+
+
+HOLD = """
+import fcntl, sys, time
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+def test_a_second_process_is_refused_with_the_progress_of_the_first(recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run_until(recipe, out, 3)
+    command = [sys.executable, "-c", HOLD, str(out / ".lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(UsageError) as refused:
+            run_training(recipe, out, RUNTIME)
+        other.kill()
+    message = str(refused.value)
+    assert f"another process trains in {out} (tiny: 50.0% of 24 crops" in message
+    assert "best validation at" in message
+    assert message.endswith("wait for it, or choose another --out")
+    assert run_training(recipe, out, RUNTIME).finished, "the lock ends with its process"
+
+
+def test_a_folder_that_cannot_be_locked_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(OutputError, match=r"cannot write .*\.lock"), locked(tmp_path):
+        pass
+
+
+def test_several_devices_are_validated_at_the_end_only(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched: list[bool] = []
+
+    def train(*arguments: object, watch: object, **named: object) -> None:
+        watched.append(watch is not None)
+        raise KilledError
+
+    monkeypatch.setattr(single, "train", train)
+    for devices in (1, 2):
+        with pytest.raises(KilledError):
+            run_training(recipe, tmp_path / str(devices), RUNTIME.model_copy(update={"devices": devices}))
+    assert watched == [True, False]
+
+
+@pytest.mark.slow
+def test_photos_that_vanish_are_replaced(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    original = single._Training.watch
+
+    def watch(self: Any, spent: Spent, colorizer: Colorizer, *, last: bool) -> bool:
+        if spent.steps == 1:
+            for source in self.library.train:
+                for index in range(len(source.photos) // 2):
+                    source.photos.path(index).unlink()
+        return original(self, spent, colorizer, last=last)
+
+    monkeypatch.setattr(single._Training, "watch", watch)
+    with caplog.at_level(logging.WARNING):
+        record = run_training(recipe, tmp_path / "out", RUNTIME)
+    assert record.finished
+    assert record.images == 24
+    told = [message for message in caplog.messages if "the next photo takes its place" in message]
+    assert told
+    assert len(set(told)) == len(told), "each photo is named once"
+
+
+@pytest.mark.slow
+def test_a_budget_of_minutes(recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    timed = with_settings(recipe, {"training.minutes": 0.02, "validate_every_min": 30}, origin="test")
+    record = run_training(timed, tmp_path / "out", RUNTIME)
+    assert record.finished
+    assert record.minutes == pytest.approx(0.02, abs=0.05)
+    assert record.images == 4 * record.steps
+    assert len(record.validations) == 1
+    assert record.summary.startswith("tiny: 100.0% of 0.02 minutes")
+    lines = capsys.readouterr().err.splitlines()
+    assert sum("training tiny: 1/1 seconds" in line for line in lines) == 1
+    assert lines[-1].startswith(f"validation at {record.images} crops, 0 minutes: psnr")
+
+
+def test_a_training_without_validation(recipe: Recipe, tmp_path: Path) -> None:
+    record = run_training(with_settings(recipe, {"validation": 0}, origin="test"), tmp_path / "out", RUNTIME)
+    assert record.finished
+    assert record.best is None
+    assert (record.grey, record.truth, record.validations) == ({}, {}, [])
+    assert (record.data.n_train, record.data.n_val) == (40, 0)
+    assert not (tmp_path / "out" / "metrics.csv").exists()
+    assert (tmp_path / "out" / "model.onnx").exists()
+
+
+@pytest.mark.slow
+def test_an_unfinished_training_exports_its_best_validation(recipe: Recipe, tmp_path: Path) -> None:
+    out, path = tmp_path / "out", tmp_path / "early.onnx"
+    run_until(recipe, out, 3)
+    spec = export_run(out, path)
+    assert spec.name == "early"
+    assert spec.trained_on == "36 photographs"
+    assert path.read_bytes() == colorizer_graph(network(recipe, out, BEST), half=True).SerializeToString()
+    assert spec.record["images"] == 12
+    run_training(recipe, out, RUNTIME)
+    export_run(out, path)
+    assert path.read_bytes() == colorizer_graph(network(recipe, out, MODEL), half=True).SerializeToString()
+    assert path.read_bytes() == (out / "model.onnx").read_bytes()
+    with pytest.raises(UsageError, match=r"ends in \.onnx"):
+        export_run(out, tmp_path / "early.pt")
+
+
+def test_a_training_without_weights_is_not_exported(recipe: Recipe, tmp_path: Path) -> None:
+    rare = with_settings(recipe, {"validate_every_min": 30}, origin="test")
+    run_until(rare, tmp_path / "out", 2)
+    with pytest.raises(UsageError, match=r"best\.safetensors is not there"):
+        export_run(tmp_path / "out", tmp_path / "m.onnx")
+
+
+@pytest.mark.slow
+def test_the_distribution_of_colors_is_that_of_this_training(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single, "_PRIOR_CROPS", 16)
+    bins = with_settings(recipe, {"loss": "cross_entropy(rebalance=0.5)", "training.images": 4}, origin="test")
+    run_training(bins, tmp_path / "whole", RUNTIME)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "prior.json").write_text("left by a training that was killed before its first checkpoint")
+    run_training(bins, tmp_path / "out", RUNTIME)
+    assert (tmp_path / "out" / "prior.json").read_bytes() == (tmp_path / "whole" / "prior.json").read_bytes()
+
+
+def test_settings_are_replaced_by_dotted_keys() -> None:
+    changes = {
+        "seed": 3,
+        "loss": None,
+        "training.images": 50,
+        "training.optimizer.learning_rate": 0.5,
+        "training.terms.l1.start": 0.25,
+    }
+    changed = with_settings(Recipe(loss="l1"), changes, origin="test")
+    assert (changed.seed, changed.loss, changed.training.images) == (3, "l1", 50)
+    assert changed.training.optimizer.learning_rate == 0.5
+    assert changed.training.terms["l1"].start == 0.25
+    expected = changed.training.model_copy(update={"images": 100_000, "optimizer": Recipe().training.optimizer})
+    assert expected == Recipe().training.model_copy(update={"terms": changed.training.terms})
+    with pytest.raises(ConfigError, match=r"options: unknown key 'training.optimizer.rate'"):
+        with_settings(Recipe(), {"training.optimizer.rate": 1}, origin="options")
+
+
+def test_recipes_ship_with_the_package() -> None:
+    for name in ("baseline", "flagship"):
+        recipe = load_recipe(Path(name))
+        assert recipe.name == name
+        assert Recipe.parse(recipe.model_dump(mode="json"), origin="test") == recipe
+    with pytest.raises(ConfigError, match="'flagshp' is neither a file nor a preset; did you mean 'flagship'"):
+        load_recipe(Path("flagshp"))
+    with pytest.raises(ConfigError, match="no such file"):
+        load_recipe(Path("flagshp.yaml"))
+
+
+def test_a_smoke_test_has_two_steps() -> None:
+    small = smoke(load_recipe(Path("flagship")))
+    assert small.training.steps == 2
+    assert small.training.largest_crop_px == 32
+    assert small.training.network == load_recipe(Path("flagship")).training.network
+    vgg = with_settings(Recipe(), {"training.network.encoder": "vgg16", "training.minutes": 60}, origin="test")
+    assert smoke(vgg).training.network.width == 0.125
+    assert smoke(vgg).training.minutes is None
+    critic: dict[str, Any] = {"loss": {"loss": "l2 + 0.1*wgan", "critic": {"network": "patchgan70"}}}
+    loss = smoke(Recipe.parse(critic, origin="test")).loss
+    assert not isinstance(loss, str)
+    assert loss.critic is not None
+    assert loss.critic.width == 0.125
+
+
+def test_a_record_has_no_paths() -> None:
+    recipe = Recipe(
+        data=["/home/me/photos", "/home/me/more=0.5", "samples"],
+        exclude=["@/home/me/exclude.txt", "*.gif"],
+        prior="/home/me/prior.json",
+    )
+    recipe = with_settings(recipe, {"training.network.start": "/home/me/model.onnx"}, origin="test")
+    bare = without_paths(recipe)
+    assert "/home" not in bare.model_dump_json()
+    assert bare.data == ["photos=1", "more=0.5", "samples"]
+    assert bare.exclude == ["@exclude.txt", "*.gif"]
+    assert (bare.prior, bare.training.network.start) == ("prior.json", "model.onnx")
+
+
+def test_photos_are_taken_from_all_over_a_set(recipe: Recipe) -> None:
+    photos = open_photographs(recipe, 32).train[0].photos
+    assert spread(photos, 3).names == [photos.names[index] for index in (0, 6, 12)]
+    assert spread(photos, 100) is photos
+    assert len(photos) == 18
+
+
+@pytest.mark.slow
+def test_the_progress_of_a_resumed_training_begins_where_it_was_stopped(
+    recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    often = RUNTIME.model_copy(update={"checkpoint_every_s": 0.0})
+    with pytest.MonkeyPatch.context() as patch:
+        kill_at(patch, 4)
+        with pytest.raises(KilledError):
+            run_training(recipe, out, often)
+    assert drawn_before(out) == 12
+    capsys.readouterr()
+    run_training(recipe, out, RUNTIME)
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("training tiny, resumed: ")]
+    assert ": 24/24 crops" in line
+    assert drawn_before(tmp_path / "none") == 0
+
+
+def test_progress_does_not_hear_of_what_was_done_before() -> None:
+    heard: list[int] = []
+    tell = single.beyond(10, lambda items=1, *, note="": heard.append(items))
+    for items in (10, 3, 4):
+        tell(items)
+    assert heard == [3, 4]

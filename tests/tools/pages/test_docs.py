@@ -1,0 +1,60 @@
+"""The documentation says what the code does, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import cast
+
+import pytest
+import yaml
+
+from chromalab.losses.compose import parse_formula
+from chromalab.studies.config import load_config
+from chromalab.studies.records import RunRecord
+from chromalab.studies.single import Recipe
+from chromalab.studies.smoke import smoke
+from tools.pages.generate import FOLDER, PAGES
+
+ROOT = Path(__file__).resolve().parents[3]
+PROSE = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if path.name != "LICENSE")
+
+
+@pytest.mark.parametrize("name", list(PAGES))
+def test_reference_pages_are_current(name: str) -> None:
+    assert (FOLDER / name).read_text(encoding="utf-8") == PAGES[name](), "run `make docs`"
+
+
+@pytest.mark.parametrize("path", PROSE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
+        if not target.startswith("https://"):
+            assert (path.parent / target).exists(), target
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    small = smoke(load_config(Path("quick"))).model_copy(update={"seeds": [0], "objectives": {"l2": "l2"}})
+    monkeypatch.setattr("chromalab.studies.config.load_config", lambda path: small)
+    names: dict[str, object] = {}
+    exec(code, names)  # noqa: S102 - it is our own README
+    assert [record.run_id for record in cast("list[RunRecord]", names["records"])] == ["l2-lab-s0"]
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    commands = set(re.findall(r"^## `(chromalab [a-z ]+)`", PAGES["commands.md"](), flags=re.MULTILINE))
+    blocks = "".join(re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL))
+    for line in re.findall(r"^chromalab ((?:[a-z]+ ?)+)", blocks, flags=re.MULTILINE):
+        words = line.split()
+        assert any(f"chromalab {' '.join(words[:count])}" in commands for count in (1, 2)), line
+
+
+def test_the_recipe_in_the_guide_to_training_is_one() -> None:
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    recipe = Recipe.parse(yaml.safe_load(block), origin="docs/training.md")
+    assert [spec.name for spec in parse_formula(str(recipe.loss))][-1] in recipe.training.terms
+    assert recipe.training.steps > 0
+    assert recipe.training.degradations.active

@@ -1,0 +1,65 @@
+"""What is said of the shipped models is what was measured of these very files."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from chromalab.weights.colorizers import DEFAULT_MODEL, VERSIONS_MODEL, find_colorizer, shipped_models
+from tools.pages.benchmarks import RECORDS
+from tools.pages.models import CHOICE, SATURATION, misses, models_page, quality
+from tools.release.choose import choose
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_scores_are_those_of_the_shipped_file(name: str) -> None:
+    file, record = find_colorizer(name), quality(name)
+    assert record["model_sha256"] == file.sha256
+    assert [tuple(pair) for pair in record["factors"]] == file.spec.chroma_by_lightness
+    assert file.spec.failures
+    assert {metric: round(values["model"][0], 4) for metric, values in record["metrics"].items()} == file.spec.scores
+
+
+def test_the_default_is_the_rules_choice() -> None:
+    record = json.loads(CHOICE.read_text(encoding="utf-8"))
+    assert (record["model"], record["saturation"]) == choose(record)
+    assert record["model"] == DEFAULT_MODEL
+    assert {name: curve["sha256"] for name, curve in record["models"].items()} == {
+        name: find_colorizer(name).sha256 for name in shipped_models()
+    }
+    factors = find_colorizer().spec.chroma_by_lightness
+    assert {factor for _, factor in factors or [(0.0, 1.0)]} == {record["saturation"]}
+
+
+def test_a_point_that_misses_the_goal_is_not_chosen() -> None:
+    record = json.loads(CHOICE.read_text(encoding="utf-8"))
+    model, saturation = choose(record)
+    for point in record["models"][model]["points"]:
+        if point["saturation"] == saturation:
+            point["metrics"]["colorfulness"]["model"][0] = 0.0
+            assert "colorfulness" in misses(point)
+    assert choose(record) != (model, saturation)
+
+
+def test_the_page_says_what_the_default_reaches() -> None:
+    record, page = quality(DEFAULT_MODEL), models_page()
+    assert page.count("**not shown**") == len([each for each in misses(record) if " beside " in each])
+    assert find_colorizer(VERSIONS_MODEL).spec.output.bins is not None
+
+
+def test_the_curves_are_those_of_the_shipped_files() -> None:
+    record = json.loads(SATURATION.read_text(encoding="utf-8"))
+    assert list(record["models"]) == shipped_models()
+    for name, curve in record["models"].items():
+        file = find_colorizer(name)
+        assert curve["sha256"] == file.sha256
+        assert [tuple(pair) for pair in curve["factors"]] == file.spec.chroma_by_lightness
+
+
+def test_the_benchmark_kept_its_bounds() -> None:
+    record = json.loads((RECORDS / "colorize.json").read_text(encoding="utf-8"))
+    assert max(record["12_megapixels_rgb"]["ratio"], record["12_megapixels_grey"]["ratio"]) <= 8
+    assert record["1_megapixel"]["photos_a_second"] >= 5
+    assert record["200_megapixels_16_bits"]["peak_rss_mb"] < 1500
+    assert record["network"]["gflop"] <= 10

@@ -1,0 +1,260 @@
+"""Pages that speak of speed: made from the committed records of the benchmarks."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from tools import RESULTS
+from tools.benchmarks.training_variants import VARIANTS
+from tools.pages.markdown import page, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RECORDS = RESULTS / "benchmarks"
+
+
+class Timed(TypedDict):
+    """One loss of one library in the record of tools/benchmarks/losses.py."""
+
+    loss: str
+    library: str
+    times_ms: list[float]
+    memory_mb: float | None
+
+
+class MetricCosts(TypedDict):
+    """The record of tools/benchmarks/metric_cost.py."""
+
+    reference: str
+    ms: dict[str, float]
+    set_s: dict[str, float]
+
+
+def metric_costs() -> MetricCosts:
+    """Return what every metric costs: milliseconds of a pair, and seconds of 1,000 photographs against 1,000."""
+    record: MetricCosts = json.loads((RECORDS / "metric_cost.json").read_text(encoding="utf-8"))
+    return record
+
+
+def metric_cost(name: str, costs: MetricCosts) -> str:
+    """Return what a metric costs in words, a dash where nobody has measured it."""
+    if name not in costs["ms"]:
+        return "–"
+    seconds = costs["set_s"].get(name, 0.0)
+    return f"{costs['ms'][name]:g} ms" + (f", then {seconds:.1g} s" if seconds >= 0.05 else "")
+
+
+def loss_speed_page() -> str:
+    """Return the page of what every loss costs, beside the same loss of other libraries."""
+    record = json.loads((RECORDS / "losses.json").read_text(encoding="utf-8"))
+    setting = record["setting"]
+    return page(
+        "What a loss costs",
+        f"Forward and backward on {setting['batch']} pictures of {setting['size_px']} px with {setting['threads']} "
+        f"threads of one machine, on which {record['reference']}. *ms* is the median; *MB* is how far memory rises "
+        "above pictures and networks; *ratio* is this project's time over that of the fastest other library that has "
+        "the same loss, both measured in turns in one run. Milliseconds are that machine's, ratios should hold on "
+        "others. Measured by `python -m tools.benchmarks.losses`.",
+        table(("loss", "ms", "MB", "beside", "ms", "MB", "ratio"), _rows(record["losses"])),
+    )
+
+
+def _rows(found: list[Timed]) -> Iterator[tuple[str, ...]]:
+    for loss in dict.fromkeys(each["loss"] for each in found):
+        ours, *rivals = [each for each in found if each["loss"] == loss]
+        own = (f"`{loss}`", _time(ours), _memory(ours))
+        if not rivals:
+            yield (*own, "–", "–", "–", "–")
+            continue
+        fastest = min(rivals, key=_median_ms)
+        ratio = f"{_median_ms(ours) / _median_ms(fastest):.2f}"
+        yield (*own, fastest["library"], _time(fastest), _memory(fastest), ratio)
+
+
+def _median_ms(timed: Timed) -> float:
+    return statistics.median(timed["times_ms"])
+
+
+def _time(timed: Timed) -> str:
+    return f"{_median_ms(timed):,.0f}"
+
+
+def _memory(timed: Timed) -> str:
+    return "–" if timed["memory_mb"] is None else f"{timed['memory_mb']:.0f}"
+
+
+def colorize_speed_page() -> str:
+    """Return the page of what colorizing costs."""
+    record = json.loads((RECORDS / "colorize.json").read_text(encoding="utf-8"))
+    large = [
+        (
+            label,
+            record[key]["photos"],
+            record[key]["seconds_a_photo"],
+            record[key]["decode_and_encode_s"],
+            record[key]["ratio"],
+        )
+        for label, key in (("RGB scans", "12_megapixels_rgb"), ("one channel", "12_megapixels_grey"))
+    ]
+    network, huge, small = record["network"], record["200_megapixels_16_bits"], record["1_megapixel"]
+    twelve = (
+        "Photos of 12 megapixels, JPEG to JPEG, with as many workers as processors. Beside it what nobody can do "
+        "without: decoding the same photos and encoding the same results, with the same library and workers."
+    )
+    others = (
+        f"{small['photos']} photos of 1 megapixel: {small['photos_a_second']} a second. The network's convolutions "
+        f"take {network['gflop']} GFLOP for a photo of 3:4 ({network['width']}x{network['height']} px). A TIFF of 200 "
+        f"megapixels at 16 bits: {huge['seconds']:.0f} s, with {huge['peak_rss_mb']:.0f} MB of resident memory at most "
+        f"({huge['peak_anonymous_mb']:.0f} MB of it anonymous)."
+    )
+    rows = [tuple(map(str, row)) for row in large]
+    return page(
+        "What colorizing costs",
+        f"Measured by `python -m tools.benchmarks.colorize` on one machine with {record['processors']} processors, "
+        f"on which {record['reference']}. Seconds are that machine's, ratios should hold on others.",
+        "\n\n".join([twelve, table(("photos", "count", "seconds each", "decode and encode", "ratio"), rows), others]),
+    )
+
+
+class Load(TypedDict):
+    """What a server did under simulated people."""
+
+    finished: int
+    votes: int
+    votes_per_second: float
+    vote_median_s: float
+    vote_p95_s: float
+    vote_p99_s: float
+    vote_max_s: float
+    image_p95_s: float
+    exactly_once: bool
+
+
+LOADS = {
+    "sqlite": "SQLite, one process, thinking 4 s",
+    "postgresql": "PostgreSQL, two workers, thinking 4 s",
+    "sqlite saturated": "SQLite, one process, not thinking",
+}
+
+
+LOAD_HEAD = (
+    "server", "votes", "votes a second", "median ms", "95% ms", "99% ms", "slowest ms", "picture, 95% ms", "once"
+)  # fmt: skip
+
+
+def survey_speed_page() -> str:
+    """Return the page of what the survey's server bears, and of what its intervals cover."""
+    record = json.loads((RECORDS / "survey.json").read_text(encoding="utf-8"))
+    people, trials, analysis = record["people"], record["trials"], record["analysis_s_10000_votes"]
+    server = (
+        f"{people} simulated people at once, {trials} trials each with two pictures of 256 px; thinking times are "
+        "exponential. A vote's time is what its sender waits for the acknowledgement, which comes after the commit has "
+        "reached the disk. *once*: every acknowledged vote is in the database exactly once."
+    )
+    choice = (
+        f"Choosing the next pair of 50 methods takes {record['choice_ms_50_methods']:.1f} ms. Analysing 10,000 votes "
+        f"with 1,000 draws of each bootstrap takes {analysis['5']:.1f} s for 5 methods, {analysis['50']:.0f} s for 50."
+    )
+    coverage = (
+        "How often intervals of six methods' scores held the score that endless people and photographs would give, in "
+        f"{record['repetitions']} simulated surveys: 60 votes a person, abilities that differ between people (standard "
+        "deviation 1.0) and photographs (0.5). *people and photos* are the intervals that the report gives; the others "
+        "show what leaving a source of chance out would claim."
+    )
+    parts = [
+        *("## The server", server, table(LOAD_HEAD, _load_rows(record["load"]))),
+        *("## Next pair, and analysis", choice),
+        *("## What 95% intervals cover", coverage, _coverage_table(record["coverage"])),
+    ]
+    return page(
+        "What the survey's server bears, and what its intervals cover",
+        f"Measured by `python -m tools.benchmarks.survey` on one machine with two processors, on which "
+        f"{record['reference']}; server and simulated people share it. Times are that machine's.",
+        "\n\n".join(parts),
+    )
+
+
+def _load_rows(loads: dict[str, Load]) -> Iterator[tuple[str, ...]]:
+    for name, label in LOADS.items():
+        if name in loads:
+            yield _load_row(label, loads[name])
+
+
+def _coverage_table(coverage: dict[str, dict[str, float]]) -> str:
+    kinds = list(next(iter(coverage.values())))
+    return table(
+        ("survey", *kinds),
+        [(survey, *(f"{found[kind]:.1%}" for kind in kinds)) for survey, found in coverage.items()],
+    )
+
+
+def _load_row(label: str, found: Load) -> tuple[str, ...]:
+    times = (
+        found["vote_median_s"], found["vote_p95_s"], found["vote_p99_s"], found["vote_max_s"], found["image_p95_s"]
+    )  # fmt: skip
+    return (
+        label,
+        f"{found['votes']:,}",
+        f"{found['votes_per_second']:.0f}",
+        *(f"{1000 * seconds:.0f}" for seconds in times),
+        "yes" if found["exactly_once"] else "no",
+    )
+
+
+def training_speed_page() -> str:
+    """Return the page of how fast the training loop is, and what makes a step faster or slower."""
+    record = json.loads((RECORDS / "training.json").read_text(encoding="utf-8"))
+    variants = json.loads((RECORDS / "training_variants.json").read_text(encoding="utf-8"))
+    references = [
+        f"{each['threads']}: {each['float32_gflops']:.0f} GFLOP/s in float32, {each['bfloat16_gflops']:.0f} GFLOP/s in "
+        f"bfloat16, {each['jpeg_ms']:.1f} ms to decode a noisy JPEG of 1024x1024"
+        for each in record["references"]
+    ]
+    speeds = [
+        (
+            each["recipe"],
+            each["precision"],
+            str(each["threads"]),
+            str(each["crop_px"]),
+            f"{statistics.median(each['loop']):.0f}",
+            f"{1e6 / statistics.median(each['loop']) / 3600:.1f}",
+            f"{each['ratio']:.2f}",
+            f"{each['cpu_ratio']:.2f}",
+            f"{each['data_share']:.0%}",
+        )
+        for each in record["speeds"]
+    ]
+    found = [
+        (each["name"], each["about"], f"{each['time']:.2f}" if each["time"] else "–", each["reason"] or "")
+        for each in map(_variant, variants["variants"])
+    ]
+    head = ("recipe", "precision", "threads", "crop, px", "crops/s", "hours per million", "loop / bare", "CPU", "data")
+    machine = record["machine"]
+    lead = (
+        f"Measured by `tools/benchmarks/training.py` on {machine['cores']} cores of {machine['cpu']} with PyTorch "
+        f"{machine['torch']}, on the photographs of the folder {record['photos']}. *Loop / bare* is "
+        "the speed of the training loop over that of the same work in plain PyTorch, paired in turns. *CPU* is the "
+        "same ratio in CPU time. *Data* is the share of time in which crops are made. Times on a GPU have not been "
+        "measured."
+    )
+    variants_lead = (
+        "One step of the flagship at 96 px on one core, from `tools/benchmarks/training_variants.py`. A ratio below 1 "
+        "means that the variant takes less time than the step as it is."
+    )
+    body = [
+        "Matrix products of 1024 and a JPEG on the same threads: " + "; ".join(references) + ".",
+        table(head, speeds),
+        "## What makes a step faster or slower",
+        variants_lead,
+        table(("variant", "what differs", "time / plain time", "note"), found),
+    ]
+    return page("How fast a training is", lead, "\n\n".join(body))
+
+
+def _variant(outcome: dict[str, Any]) -> dict[str, Any]:
+    """Return name, description, ratio of times and reason of one variant."""
+    about = VARIANTS[outcome["name"]].about
+    return {"name": outcome["name"], "about": about, "time": outcome.get("ratio"), "reason": outcome.get("reason")}

@@ -1,0 +1,209 @@
+"""What else the study of objectives tried, one seed each: other colour spaces, networks, rates, photographs, lengths.
+
+One seed tells nothing of chance between trainings, so none of it is a result: it shows where the answer of the main
+study might be another. Intervals run over photographs alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from chromalab.metrics.registry import METRICS
+from tools import RESULTS
+from tools.pages.markdown import table
+from tools.pages.results import Results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from chromalab.studies.records import DifferenceRow
+
+MAIN = "objective/lab"
+SHOWN = (
+    "psnr", "ssim", "delta_e_2000", "lpips_alex", "perceptual_lite0", "color_perceptual", "colorfulness_difference",
+)  # fmt: skip
+LEVELS = ("psnr", "delta_e_2000", "lpips_alex", "color_perceptual", "colorfulness")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One way to train otherwise.
+
+    Attributes:
+        label: in a few words.
+        study: folder below results/.
+        space: the training space.
+        suffix: what objectives' names end with there.
+    """
+
+    label: str
+    study: str
+    space: str = "lab"
+    suffix: str = ""
+
+    def results(self) -> Results | None:
+        """Return the study, or None where it has no record yet."""
+        return _load(self.study)
+
+    def mean(self, metric: str, objective: str) -> float | None:
+        """Return the mean of an objective."""
+        results = self.results()
+        if results is None:
+            return None
+        wanted = (metric, objective + self.suffix, self.space)
+        rows = (row for row in results.analysis.summary if (row.metric, row.objective, row.color_space) == wanted)
+        return next((row.mean for row in rows), None)
+
+    def seed_means(self, metric: str, objective: str) -> list[float]:
+        """Return the means of an objective's trainings."""
+        results = self.results()
+        cell = None if results is None else results.cell(metric, objective + self.suffix)
+        return [] if cell is None else cell.seed_means
+
+    def difference(self, metric: str, first: str, second: str) -> DifferenceRow | None:
+        """Return the paired comparison of two objectives, `first - second` whichever way the study has it."""
+        results = self.results()
+        if results is None:
+            return None
+        names = (first + self.suffix, second + self.suffix)
+        for row in results.analysis.differences:
+            if (row.metric, row.color_space) == (metric, self.space) and {row.first, row.second} == set(names):
+                return row if row.first == names[0] else _turned_round(row)
+        return None
+
+
+AS_IS = Condition("main study, 3 seeds", MAIN)
+OTHERS = (
+    Condition("in RGB", "objective/spaces", "rgb"),
+    Condition("in YUV", "objective/spaces", "yuv"),
+    Condition("VGG, random start, 5,000 crops", "objective/vgg"),
+    Condition("a tenth of the photos", "objective/photos_tenth"),
+    Condition("30% of the photos", "objective/photos_third"),
+    Condition("rate / 3", "objective/rates", suffix="_slow"),
+    Condition("rate x 3", "objective/rates", suffix="_fast"),
+    Condition("40,000 crops", "objective/longer"),
+)
+SPACES = {"lab": AS_IS, "rgb": OTHERS[0], "yuv": OTHERS[1]}
+STUDIES = ("spaces", "bins", "vgg", "photos_tenth", "photos_third", "rates", "longer")
+
+
+@cache
+def _load(study: str) -> Results | None:
+    if not list((RESULTS / study / "runs").glob("*/record.json")):
+        return None
+    return Results.load(study)
+
+
+def _turned_round(row: DifferenceRow) -> DifferenceRow:
+    low, high = (None if end is None else -end for end in (row.ci_high, row.ci_low))
+    mean = None if row.mean is None else -row.mean
+    return row.model_copy(
+        update={"first": row.second, "second": row.first, "mean": mean, "ci_low": low, "ci_high": high}
+    )
+
+
+def exploration() -> Iterator[str]:
+    """Give the section of the page, part by part."""
+    yield WORDS
+    yield _pair_words("l2", "perceptual")
+    yield _pair_table("l2", "perceptual")
+    yield _pair_words("l2", "wgan_l2")
+    yield _pair_table("l2", "wgan_l2")
+    yield _space_words()
+    yield LEVEL_WORDS
+    yield _levels()
+
+
+WORDS = (
+    "One seed each, everything else as in the main study. Intervals run over photographs alone and say nothing of the "
+    "chance between trainings, so none of this is a result; bold marks an interval that leaves out 0. A minus is a "
+    "lower value of the metric."
+)
+LEVEL_WORDS = "How good each was, and cross-entropy over the ab bins (rare colours weighed up by half) beside them:"
+
+
+def conditions(first: str, second: str) -> list[Condition]:
+    """Return the ways to train, the main study first, under which both objectives were trained."""
+    return [each for each in (AS_IS, *OTHERS) if each.difference("psnr", first, second) is not None]
+
+
+def turned(first: str, second: str) -> dict[str, list[str]]:
+    """Return for each metric the ways of training whose difference has another sign than the main study's."""
+    found: dict[str, list[str]] = {}
+    for metric in SHOWN:
+        main = AS_IS.difference(metric, first, second)
+        for each in conditions(first, second)[1:]:
+            row = each.difference(metric, first, second)
+            if main is not None and row is not None and (main.mean or 0) * (row.mean or 0) < 0:
+                found.setdefault(metric, []).append(each.label)
+    return found
+
+
+def _pair_words(first: str, second: str) -> str:
+    count = len(conditions(first, second)) - 1
+    changed = turned(first, second)
+    kept = [METRICS[metric].label for metric in SHOWN if metric not in changed]
+    told = "; ".join(f"{METRICS[metric].label} ({', '.join(labels)})" for metric, labels in changed.items())
+    return (
+        f"**`{second}` minus `{first}`.** Under {count} other ways to train, the sign is the main study's throughout "
+        "for " + (", ".join(kept) if kept else "no metric") + (f". It turns for {told}." if told else ".")
+    )
+
+
+def _pair_table(first: str, second: str) -> str:
+    columns = conditions(first, second)
+    rows = [
+        (METRICS[metric].label, *(_difference(each.difference(metric, first, second)) for each in columns))
+        for metric in SHOWN
+    ]
+    return table(("metric", *(each.label for each in columns)), rows)
+
+
+def _difference(row: DifferenceRow | None) -> str:
+    if row is None or row.mean is None or row.ci_low is None or row.ci_high is None:
+        return "–"
+    text = f"{-row.mean:+.3g} [{-row.ci_high:.3g}, {-row.ci_low:.3g}]"
+    return f"**{text}**" if row.ci_low * row.ci_high > 0 else text
+
+
+def _space_words() -> str:
+    """Say which training space has the best mean where (C4), and what the chance between trainings is beside it."""
+    best: dict[str, list[str]] = {name: [] for name in SPACES}
+    within = total = 0
+    for objective in ("l2", "perceptual"):
+        for metric in LEVELS[:-1]:
+            sign = -1 if METRICS[metric].direction == "higher" else 1
+            means = {name: each.mean(metric, objective) for name, each in SPACES.items()}
+            errors = {name: sign * mean for name, mean in means.items() if mean is not None}
+            best[min(errors, key=errors.__getitem__)].append(f"{METRICS[metric].label} with `{objective}`")
+            seeds = AS_IS.seed_means(metric, objective)
+            others = [mean for name, mean in means.items() if name != "lab" and mean is not None]
+            within += sum(min(seeds) <= mean <= max(seeds) for mean in others)
+            total += len(others)
+    told = [f"{name} has the best mean for {', '.join(won) or 'none'}" for name, won in best.items()]
+    return (
+        f"**Spaces (C4).** {'; '.join(told)}. Lab is the mean of three seeds and the others are one training each; "
+        f"{within} of their {total} means lie between those of Lab's seeds. No space is best throughout, and none is "
+        "shown to be better than another."
+    )
+
+
+def _levels() -> str:
+    rows = [
+        row
+        for each in (AS_IS, *OTHERS)
+        for objective in ("l2", "perceptual", "wgan_l2")
+        if (row := _level(each, objective)) is not None
+    ]
+    bins = _level(Condition("main study's settings", "objective/bins"), "cross_entropy")
+    head = ("trained", "objective", *(METRICS[metric].label for metric in LEVELS))
+    return table(head, [*rows, *([bins] if bins is not None else [])])
+
+
+def _level(each: Condition, objective: str) -> Sequence[str] | None:
+    means = [each.mean(metric, objective) for metric in LEVELS]
+    if any(mean is None for mean in means):
+        return None
+    return (each.label, f"`{objective}`", *(f"{mean:.4g}" for mean in means if mean is not None))

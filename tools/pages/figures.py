@@ -1,0 +1,207 @@
+"""Draw the figures of the page *Does the objective matter?* from its records: `make results`."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.image as mpl_image
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.lines import Line2D
+
+from chromalab.core.files import write_bytes, write_text
+from chromalab.metrics.registry import METRICS
+from chromalab.report.forest import draw_all, forests
+from chromalab.report.numbers import ARROWS
+from chromalab.report.style import INK, MUTED, canvas, finish, horizontal_rules, objective_styles
+from tools import DOCS, RESULTS
+from tools.pages.exploration import MAIN
+from tools.pages.models import SATURATION
+from tools.pages.objective import SHOWN, looks
+from tools.pages.results import Results
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from chromalab.report.style import ObjectiveStyle
+
+IMAGES = DOCS / "images"
+ERRORS = ("delta_e_2000", "lpips_alex")
+ON_THE_WAY = ("psnr", "delta_e_2000", "lpips_alex", "color_perceptual")
+LABEL_AREA = 0.16
+"""Height of the line of names, in pictures."""
+
+
+def main() -> None:
+    """Draw every figure."""
+    for name, svg in drawings().items():
+        write_text(IMAGES / f"{name}.svg", svg)
+    results = Results.load(MAIN)
+    record = results.study.record
+    columns = ["grey", *(f"{entry.id}-lab-s{record.seeds[0]}" for entry in record.objectives), "truth"]
+    write_bytes(
+        IMAGES / "objective_grid.jpg", picture_grid(in_folders(RESULTS / MAIN / "pictures"), columns, record.pictured)
+    )
+
+
+def drawings() -> dict[str, str]:
+    """Return the figures that are the same bytes for the same records, as SVG by name."""
+    results = Results.load(MAIN)
+    return {
+        "objective_forest": forest_figure(results),
+        "objective_tradeoff": tradeoff_figure(results),
+        "objective_learning": learning_figure(results),
+        "models_saturation": saturation_figure(),
+    }
+
+
+def forest_figure(results: Results) -> str:
+    """Draw the paired differences under the metrics of the page."""
+    plots = [plot for plot in forests(results.analysis, "lab") if plot.metric.name in SHOWN]
+    return draw_all(plots, "lab", objective_styles(results.analysis.objectives)).svg
+
+
+def tradeoff_figure(results: Results) -> str:
+    """Draw chroma against error, a mark for each run."""
+    styles = objective_styles(results.analysis.objectives)
+    with canvas(7.2, 3.1) as figure:
+        for place, metric in enumerate(ERRORS):
+            axes = figure.add_subplot(1, len(ERRORS), place + 1)
+            _tradeoff(axes, results, metric, styles)
+        _legend(figure, styles, lines=False)
+        return finish(figure, "objective_tradeoff", "Chroma against error, a mark for each run.").svg
+
+
+def _tradeoff(axes: Axes, results: Results, metric: str, styles: dict[str, ObjectiveStyle]) -> None:
+    truth, grey = results.cell("chroma", "truth"), results.cell(metric, "grey")
+    for name, style in styles.items():
+        chroma, error = results.cell("chroma", name), results.cell(metric, name)
+        if chroma is None or error is None or truth is None or not truth.mean:
+            continue
+        shares = 100 * np.array(chroma.seed_means) / truth.mean
+        axes.plot(shares, error.seed_means, style.marker, color=style.color, markersize=5)
+    if grey is not None and grey.mean is not None:
+        axes.axhline(grey.mean, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
+        axes.annotate("no colour", (0, grey.mean), (2, 2), textcoords="offset points", color=MUTED, fontsize=7.5)
+    axes.axvline(100, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
+    axes.set_xlim(0, 110)
+    axes.set_xlabel("mean chroma, % of the photographs'")
+    axes.set_title(f"{METRICS[metric].label} {ARROWS[METRICS[metric].direction]}")
+    horizontal_rules(axes)
+
+
+def saturation_figure() -> str:
+    """Draw colorfulness against error for every shipped model at several saturations."""
+    record = json.loads(SATURATION.read_text(encoding="utf-8"))
+    styles = objective_styles(list(record["models"]))
+    with canvas(7.2, 3.1) as figure:
+        for place, metric in enumerate(ERRORS):
+            axes = figure.add_subplot(1, len(ERRORS), place + 1)
+            for name, curve in record["models"].items():
+                shares = 100 * np.array(curve["colorfulness"]) / record["truth"]["colorfulness"]
+                axes.plot(shares, curve[metric], "-", color=styles[name].color, linewidth=1)
+                own = curve["saturations"].index(1.0)
+                axes.plot(shares[own], curve[metric][own], styles[name].marker, color=styles[name].color, markersize=5)
+            axes.axvline(100, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
+            axes.set_xlim(left=0)
+            axes.set_xlabel("mean colorfulness, % of the photographs'")
+            axes.set_title(f"{METRICS[metric].label} {ARROWS[METRICS[metric].direction]}")
+            horizontal_rules(axes)
+        _legend(figure, styles, lines=True)
+        return finish(figure, "models_saturation", "Colorfulness against error at several saturations.").svg
+
+
+def learning_figure(results: Results) -> str:
+    """Draw the means of a few metrics on the way, and each seed's."""
+    styles = objective_styles(results.analysis.objectives)
+    with canvas(7.2, 4.6) as figure:
+        for place, metric in enumerate(ON_THE_WAY):
+            axes = figure.add_subplot(2, 2, place + 1)
+            _learning(axes, metric, styles)
+            if place >= len(ON_THE_WAY) - 2:
+                axes.set_xlabel("crops seen")
+        _legend(figure, styles, lines=True)
+        return finish(figure, "objective_learning", "Means of four metrics after parts of the training.").svg
+
+
+def _learning(axes: Axes, metric: str, styles: dict[str, ObjectiveStyle]) -> None:
+    for name, style in styles.items():
+        found = [
+            (look.pictures, row.seed_means)
+            for look in looks()
+            for row in look.analysis.summary
+            if (row.metric, row.objective) == (metric, name) and row.seed_means
+        ]
+        if found:
+            axes.plot(
+                [pictures for pictures, _ in found], [np.mean(means) for _, means in found], "-", color=style.color
+            )
+            for pictures, means in found:
+                axes.plot([pictures] * len(means), means, style.marker, color=style.color, markersize=3.5)
+    axes.set_xlim(left=0)
+    axes.set_xticks([look.pictures for look in looks()])
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.set_title(f"{METRICS[metric].label} {ARROWS[METRICS[metric].direction]}")
+    horizontal_rules(axes)
+
+
+def _legend(figure: Figure, styles: dict[str, ObjectiveStyle], *, lines: bool) -> None:
+    handles = [
+        Line2D(
+            [], [], color=style.color, marker=style.marker, markersize=4.5, linestyle="-" if lines else "", label=name
+        )
+        for name, style in styles.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+
+
+def in_folders(root: Path) -> Callable[[str, str], Path]:
+    """Return where pictures lie that have a folder for each column."""
+    return lambda column, photo: root / column / f"{photo}.png"
+
+
+def picture_grid(place: Callable[[str, str], Path], columns: Sequence[str], photos: Sequence[str]) -> bytes:
+    """Return a JPEG with a row for each photograph and a column for each network or bound.
+
+    Args:
+        place: where the picture of a column and a photograph lies.
+        columns: networks and bounds.
+        photos: photographs.
+    """
+    with canvas(len(columns), len(photos) + LABEL_AREA) as figure:
+        grid = figure.subplots(len(photos), len(columns))
+        for axes, (photo, column) in zip(grid.flat, ((p, c) for p in photos for c in columns), strict=True):
+            axes.imshow(square(mpl_image.imread(place(column, photo))))
+            axes.set_axis_off()
+            if photo == photos[0]:
+                axes.set_title(column.split("-")[0], fontsize=6.5, fontweight="normal", color=INK, loc="center", pad=3)
+        return jpeg(figure)
+
+
+def square(picture: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Cut the central square."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return picture[top : top + side, left : left + side]
+
+
+def jpeg(figure: Figure) -> bytes:
+    """Return a figure of pictures as JPEG, with little between them."""
+    FigureCanvasAgg(figure)
+    engine: Any = figure.get_layout_engine()
+    engine.set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
+    file = io.BytesIO()
+    figure.savefig(file, format="jpeg", dpi=150, pil_kwargs={"quality": 90, "optimize": True})
+    return file.getvalue()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""Write the reference pages that state facts of the code: `make docs`. A test fails when one of them is not current."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer.main
+
+from chromalab.cli.main import app
+from chromalab.color.spaces import SPACES
+from chromalab.evaluation.protocols import PROTOCOLS
+from chromalab.losses.base import Choice, Parameter
+from chromalab.losses.registry import LOSSES
+from chromalab.metrics.registry import METRICS
+from chromalab.nets.critics import CRITICS
+from chromalab.nets.encoders import ENCODERS
+from chromalab.studies.objectives import describe_critic, describe_optimizer
+from chromalab.training.presets import PRESETS
+from tools import DOCS
+from tools.pages.benchmarks import (
+    colorize_speed_page,
+    loss_speed_page,
+    metric_cost,
+    metric_costs,
+    survey_speed_page,
+    training_speed_page,
+)
+from tools.pages.markdown import page, prose, table
+from tools.pages.metric_faults import faults_page
+from tools.pages.models import models_page
+from tools.pages.objective import objective_page
+from tools.pages.people import people_page
+from tools.pages.results import objectives96_page, photos96_page
+from tools.release.pilots import pilots_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from chromalab.training.presets import Preset
+
+FOLDER = DOCS / "reference"
+
+
+def losses_page() -> str:
+    """Return the page of all losses."""
+    rows = [
+        (
+            f"`{name}`",
+            entry.family,
+            f"`{entry.formula}`",
+            "; ".join(_parameter(key, value) for key, value in entry.parameters.items()) or "–",
+            ", ".join(entry.needs) or "–",
+            entry.source,
+        )
+        for name, entry in LOSSES.items()
+    ]
+    return page(
+        "Losses",
+        "An objective is a weighted sum of these, written in one line: `l2 + 0.1*wgan_gp(penalty=10)`. `e` is the "
+        "prediction minus the target in the normalised units of the training space; means run over channels and "
+        "pixels. In a study the word `perceptual` stands for the loss that the study's key `perceptual` names.",
+        table(("name", "family", "formula", "parameters", "needs", "source"), rows),
+    )
+
+
+def _parameter(key: str, parameter: Parameter | Choice) -> str:
+    if isinstance(parameter, Choice):
+        return f"`{key}={parameter.default}` ({', '.join(parameter.options)}): {parameter.meaning}"
+    return f"`{key}={parameter.default:g}` ({parameter.low:g} to {parameter.high:g}): {parameter.meaning}"
+
+
+def presets_page() -> str:
+    """Return the page of published mixtures."""
+    return page(
+        "Presets: published mixtures",
+        "A preset's name is an objective: `chromalab train --loss pix2pix`, `p2p: pix2pix` in a study. Formulas are in "
+        "this project's units (colours of `lab` in [-1, 1], means over channels and pixels), so a weight may differ by "
+        "a factor, which is told, from the published number. `chromalab train` takes the published optimizer, too; a "
+        "study takes its own for every objective, unless one asks for `optimizer: published`. Networks, data and "
+        "lengths of training are never a preset's: it is an objective, not a replica.",
+        "\n\n".join(_preset(name, preset) for name, preset in PRESETS.items()),
+    )
+
+
+def _preset(name: str, preset: Preset) -> str:
+    facts = [
+        ("objective", f"`{preset.formula}`"),
+        ("source", preset.source),
+        ("published optimizer", f"{describe_optimizer(preset.optimizer)}; batch of {preset.batch_size}"),
+    ]
+    if preset.critic is not None:
+        facts.append(("critic", describe_critic(preset.critic, preset.optimizer)))
+    if preset.color_from != "auto":
+        source = {"head": "a head of its own", "bins": "the annealed mean of the bins"}[preset.color_from]
+        facts.append(("colour from", source))
+    facts += [("this project's choice", choice) for choice in preset.choices]
+    for published, others in preset.stand_ins.items():
+        if f"{published}" in preset.formula:
+            facts.append((f"without the weights of `{published}`", " or ".join(f"`{other}`" for other in others)))
+    return f"## `{name}`\n\n" + table(("", ""), facts)
+
+
+def metrics_page() -> str:
+    """Return the page of all metrics."""
+    costs = metric_costs()
+    better = {"lower": "lower", "higher": "higher", "closer": "closer to the truth's own value"}
+    rows = [
+        (
+            f"`{name}`",
+            metric.label,
+            metric.unit or "–",
+            f"{_bound(metric.low)} to {_bound(metric.high)}",
+            better[metric.direction],
+            "each photo" if metric.per_photo else "the set",
+            _NEEDS[metric.reference] + (f", `{metric.network}`" if metric.network else ""),
+            metric_cost(name, costs),
+            f"`{metric.formula}`",
+            prose(metric.source + (f". {metric.note}" if metric.note else "")),
+        )
+        for name, metric in METRICS.items()
+    ]
+    return page(
+        "Metrics",
+        "All are taken on 8-bit sRGB divided by 255; the size is the [protocol](protocols.md)'s, their own by default. "
+        "[What they mean and what they can't see](../metrics.md); [what they say of typical "
+        "faults](metric_faults.md); [how far they follow people](people.md). *Cost*: a pair of 256 px on one core, "
+        "each metric alone, and for sets besides it the comparison of 1,000 photographs with 1,000, on a machine where "
+        f"with one thread {costs['reference']}; measured by `python -m tools.benchmarks.metric_cost`. Together "
+        "metrics cost less than their sum, for CIELAB and what networks see are computed once.",
+        table(("name", "label", "unit", "range", "better", "of", "needs", "cost", "formula", "source and notes"), rows),
+    )
+
+
+_NEEDS = {
+    "target": "the truth",
+    "set": "true photographs, any",
+    "lightness": "the grey photo",
+    "labels": "its class",
+    "frames": "frames of a video",
+    "none": "nothing",
+}
+
+
+def _bound(value: float) -> str:
+    return {float("inf"): "∞", -float("inf"): "−∞"}.get(value, f"{value:.3g}")
+
+
+def protocols_page() -> str:
+    """Return the page of all protocols."""
+    return page(
+        "Protocols of evaluation",
+        "Results under different protocols can't be laid side by side. `chromalab-v1` is the one to take; the others "
+        "reproduce what published tables were computed by, as far as public code and papers say it.",
+        "\n\n".join(
+            f"## `{name}`\n\n"
+            + table(
+                ("", ""),
+                [
+                    ("what", protocol.title),
+                    ("source", protocol.source),
+                    ("size", protocol.geometry),
+                    ("rounding", protocol.rounding),
+                    *(("quirk", quirk) for quirk in protocol.quirks),
+                    *((f"`{metric.name}`", metric.formula) for metric in protocol.variants),
+                    *(("this project's choice", choice) for choice in protocol.choices),
+                    ("SHA-256", f"`{protocol.sha256}`"),
+                ],
+            )
+            for name, protocol in PROTOCOLS.items()
+        ),
+    )
+
+
+def networks_page() -> str:
+    """Return the page of training spaces, encoders and critics."""
+    spaces = [(f"`{name}`", space.description) for name, space in SPACES.items()]
+    encoders = [(f"`{name}`", entry.description) for name, entry in ENCODERS.items()]
+    critics = [(f"`{name}`", entry.description) for name, entry in CRITICS.items()]
+    tables = (
+        table(("space", "what goes in and out"), spaces),
+        table(("encoder", "what it is"), encoders),
+        table(("critic", "what it is"), critics),
+    )
+    return page("Training spaces, encoders and critics", "", "\n\n".join(tables))
+
+
+def commands_page() -> str:
+    """Return the page of all commands with their options."""
+    return page("Commands", "Exit codes: 0 done, 1 partly failed, 2 wrong use.", "\n\n".join(_commands()))
+
+
+def _commands() -> Iterator[str]:
+    root = typer.main.get_command(app)
+    for name, command in sorted(_walk(root, "chromalab")):
+        summary, _, rest = (command.help or "").strip().partition("\n")
+        rows = [_option(parameter) for parameter in command.params if parameter.name != "help"]
+        text = f"## `{name}`\n\n{' '.join(summary.split())}"
+        if rest.strip():
+            text += "\n\n" + " ".join(rest.split())
+        yield text + ("\n\n" + table(("option", "meaning", "default"), rows) if rows else "")
+
+
+def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Give every command below a group, with its whole name; the types of Click are Typer's own copy of them."""
+    if not hasattr(command, "commands"):
+        yield name, command
+        return
+    for child, inner in command.commands.items():
+        yield from _walk(inner, f"{name} {child}")
+
+
+def _option(parameter: Any) -> tuple[str, str, str]:
+    is_argument = parameter.param_type_name == "argument"
+    shown = f"`{parameter.name.upper()}`" if is_argument else ", ".join(f"`{name}`" for name in parameter.opts)
+    default = parameter.default
+    hidden = default is None or default is False or callable(default) or "Sentinel" in repr(default)
+    return shown, " ".join((parameter.help or "").split()), "" if hidden else f"`{default}`"
+
+
+PAGES = {
+    "models.md": models_page,
+    "colorize_speed.md": colorize_speed_page,
+    "losses.md": losses_page,
+    "loss_speed.md": loss_speed_page,
+    "survey_speed.md": survey_speed_page,
+    "presets.md": presets_page,
+    "pilots.md": pilots_page,
+    "training_speed.md": training_speed_page,
+    "metrics.md": metrics_page,
+    "metric_faults.md": faults_page,
+    "protocols.md": protocols_page,
+    "people.md": people_page,
+    "networks.md": networks_page,
+    "commands.md": commands_page,
+    "objective.md": objective_page,
+    "photos96.md": photos96_page,
+    "objectives96.md": objectives96_page,
+}
+
+
+def main() -> int:
+    """Write the pages, or with --check say which are not current."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing, exit with 1 where a page is not current")
+    check = parser.parse_args().check
+    stale = []
+    for name, make in PAGES.items():
+        path, text = FOLDER / name, make()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if not check:
+                path.write_text(text, encoding="utf-8")
+    sys.stdout.write("".join(f"{'not current' if check else 'wrote'}: docs/reference/{name}\n" for name in stale))
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

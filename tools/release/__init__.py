@@ -1,0 +1,1 @@
+"""Choosing, training and shipping the models of the package."""

@@ -1,0 +1,103 @@
+"""Choose the default among the shipped models: `python -m tools.release.choose STUDY.yaml --photos FOLDER`.
+
+The photos are those that the study set aside from training for such choices; test photos have no say. Every shipped
+model colorizes them at several saturations, and `RULE` takes one point of these curves. The record is
+results/models/choice.json; the saturation goes into the record of the model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from chromalab.colorization.options import Options
+from chromalab.core.files import write_text
+from chromalab.studies.config import SAMPLES, load_config
+from chromalab.studies.photos import open_photos
+from chromalab.training.export import save_spec
+from chromalab.weights.colorizers import ColorizerSpec, find_colorizer, shipped_models
+from tools.benchmarks.model_quality import against
+from tools.pages.models import CHOICE, misses
+
+METRICS = ("delta_e_2000", "psnr", "lpips_alex", "perceptual_lite0", "colorfulness", "blotches")
+SATURATIONS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
+
+
+def choose(record: dict[str, Any]) -> tuple[str, float]:
+    """Return the model and the saturation that the rule takes: see `tools.pages.models.RULE`."""
+    found = [(name, point) for name, curve in record["models"].items() for point in curve["points"]]
+    good = [(name, point) for name, point in found if not misses(point)] or found
+    model, lowest = min(good, key=lambda entry: float(entry[1]["metrics"]["lpips_alex"]["model"][0]))
+    points = [point for name, point in good if name == model]
+    near = [point for point in points if not certainly_above(point, lowest)]
+    return model, min(point["saturation"] for point in near)
+
+
+def certainly_above(point: dict[str, Any], lowest: dict[str, Any]) -> bool:
+    """Return whether a point's LPIPS-Alex is above that of the lowest of its model, with an interval without 0."""
+    differences = point["model_minus"].get(str(lowest["saturation"]))
+    if differences is None:
+        raise ValueError("the lowest point of a model misses the goal: lay its others beside the next one")
+    return bool(differences["lpips_alex"][1] > 0)
+
+
+def validation_photos(study: Path, photos: Path, out: Path) -> Path:
+    """Copy the photos that a study sets aside from training, and return the folder."""
+    config = load_config(study)
+    data = config.data.model_copy(update={"source": str(photos), "test": [SAMPLES]})
+    out.mkdir()
+    for name in open_photos(data, config.training.crop_px).val.names:
+        shutil.copy(photos / name, out / name.replace("/", "_"))
+    return out
+
+
+def measured(photos: Path, before: dict[str, Any]) -> dict[str, Any]:
+    """Return the record: every shipped model at every saturation, as its network gives it.
+
+    Args:
+        photos: folder of photographs that were set aside.
+        before: an earlier record; models whose file is still the same are not measured again.
+    """
+    models: dict[str, Any] = {}
+    for model in shipped_models():
+        file = find_colorizer(model)
+        known = before.get("models", {}).get(model, {})
+        if known.get("sha256") == file.sha256:
+            models[model] = known
+            continue
+        bare = file.model_copy(update={"spec": file.spec.model_copy(update={"chroma_by_lightness": []})})
+        points = against(photos, {str(factor): (bare, Options(saturation=factor)) for factor in SATURATIONS}, METRICS)
+        models[model] = {
+            "sha256": file.sha256,
+            "points": [{"saturation": factor, **points[str(factor)]} for factor in SATURATIONS],
+        }
+    return {"photos": models[shipped_models()[0]]["points"][0]["photos"], "models": models}
+
+
+def keep_saturation(model: str, saturation: float) -> None:
+    """Write a saturation into a model's record: its chroma is multiplied with it from then on."""
+    path = find_colorizer(model).path.with_suffix(".yaml")
+    factors = [] if saturation == 1 else [(0.0, saturation), (100.0, saturation)]
+    save_spec(path, ColorizerSpec.load(path).model_copy(update={"chroma_by_lightness": factors}))
+
+
+def main() -> None:
+    """Measure, choose, and write the record."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("--photos", type=Path, required=True, help="the photos that the study trains on and sets aside")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        photos = validation_photos(arguments.study, arguments.photos, Path(name) / "validation")
+        record = measured(photos, json.loads(CHOICE.read_text(encoding="utf-8")) if CHOICE.exists() else {})
+    model, saturation = choose(record)
+    write_text(CHOICE, json.dumps(record | {"model": model, "saturation": saturation}, indent=2) + "\n")
+    keep_saturation(model, saturation)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Run short trainings that differ in one thing each, to choose a recipe by.
+
+    python -m tools.release.pilots FILE --data FOLDER [--data FOLDER=WEIGHT ...] [--only NAME ...]
+    python -m tools.release.pilots FILE --data ... --table FILE.csv --left-out FILE.csv
+
+FILE is a YAML file with a recipe under `base` and, under `pilots`, the settings that each pilot changes, by dotted
+keys. The key `without` names a source, a folder below one of the folders of photographs, that is validated on and not
+trained on. Finished pilots are not repeated, and a stopped one resumes. The tables are made from finished pilots alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import statistics
+from pathlib import Path
+from typing import Any
+
+from chromalab.core.files import write_text
+from chromalab.core.records import Record, read_yaml
+from chromalab.metrics.scorer import PhotoScorer
+from chromalab.stats.intervals import t_interval
+from chromalab.studies.scoring import score
+from chromalab.studies.single import (
+    VALIDATION_METRICS,
+    Recipe,
+    TrainingRecord,
+    load_network,
+    open_photographs,
+    run_training,
+    with_settings,
+)
+from chromalab.training.settings import RuntimeSettings
+from tools import RESULTS
+from tools.pages.markdown import page, table
+
+BASE = "base"
+PAIRED = ("delta_e_2000", "lpips_alex")
+"""Metrics of which the table gives the difference to the base, with its 95% interval over photographs."""
+
+NEVER_DRAWN = "1e-9"
+"""A weight with which a folder keeps its validation photographs and is never drawn from."""
+
+RECORDS = RESULTS / "flagship"
+
+
+class Pilots(Record):
+    """A set of pilots.
+
+    Attributes:
+        base: the recipe that all share.
+        pilots: settings of each pilot, by its name; `base` among them.
+    """
+
+    base: Recipe
+    pilots: dict[str, dict[str, Any]]
+
+
+def recipes(pilots: Pilots, data: list[str]) -> dict[str, Recipe]:
+    """Return the recipe of every pilot by its name."""
+    found = {}
+    for name, changes in pilots.pilots.items():
+        settings = {"name": name, "data": data or pilots.base.data, **changes}
+        source = settings.pop("without", None)
+        if source is not None:
+            home = next(folder for folder in data if Path(folder, source).is_dir())
+            settings["data"] = [*data, f"{Path(home, source)}={NEVER_DRAWN}"]
+        found[name] = with_settings(pilots.base, settings, origin=f"pilot {name}")
+    return found
+
+
+def finished(runs: Path, names: list[str]) -> dict[str, TrainingRecord]:
+    """Return the records of the finished pilots."""
+    paths = {name: runs / name / "training.json" for name in names}
+    records = {name: TrainingRecord.load(path) for name, path in paths.items() if path.exists()}
+    return {name: record for name, record in records.items() if record.finished}
+
+
+def per_photo(folder: Path) -> dict[str, dict[str, float]]:
+    """Return the values of each metric by photo."""
+    with (folder / "metrics.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in rows[0] if name != "photo"]
+    return {name: {row["photo"]: float(row[name]) for row in rows if row[name]} for name in names}
+
+
+def pilots_table(runs: Path, pilots: Pilots) -> str:
+    """Return the finished pilots as CSV: what changed, means over the validation photos, differences to the base."""
+    records = finished(runs, list(pilots.pilots))
+    base = per_photo(runs / BASE)
+    header = ["pilot", "changes", "images", "minutes", *VALIDATION_METRICS, "chroma_ratio"]
+    header += [f"{metric}_{part}" for metric in PAIRED for part in ("difference", "low", "high")]
+    rows: list[list[object]] = []
+    for name, record in records.items():
+        means = record.validations[-1].metrics
+        changes = "; ".join(f"{key}: {value}" for key, value in pilots.pilots[name].items()) or "none"
+        row: list[object] = [name, changes, record.images, round(record.minutes, 1)]
+        row += [f"{means[metric]:.4f}" for metric in VALIDATION_METRICS]
+        row.append(f"{means['chroma'] / record.truth['chroma']:.3f}")
+        own = per_photo(runs / name)
+        for metric in PAIRED:
+            differences = [own[metric][photo] - value for photo, value in base[metric].items() if photo in own[metric]]
+            interval = t_interval(differences) if name != BASE else None
+            bounds = (0.0, 0.0) if interval is None else (interval.low, interval.high)
+            row += [f"{statistics.fmean(differences):.4f}", *(f"{bound:.4f}" for bound in bounds)]
+        rows.append(row)
+    return as_csv(header, rows)
+
+
+def left_out_table(runs: Path, pilots: Pilots, data: list[str]) -> str:
+    """Return, for each pilot without a source, the metrics on that source's validation photos, beside the base's."""
+    rows: list[list[object]] = []
+    metrics = PhotoScorer(PAIRED)
+    for name in finished(runs, list(pilots.pilots)):
+        source = pilots.pilots[name].get("without")
+        if source is None:
+            continue
+        val = open_photographs(recipes(pilots, data)[name], 96).val
+        photos = val.subset([index for index, photo in enumerate(val.names) if source in photo])
+        for trained in (BASE, name):
+            network = load_network(runs / trained)
+            found = score(network.colorize, photos, metrics)
+            means = [f"{statistics.fmean(found.per_photo[metric]):.4f}" for metric in PAIRED]
+            rows.append([source, trained, len(photos), *means])
+    return as_csv(["source", "pilot", "photos", *PAIRED], rows)
+
+
+def as_csv(header: list[str], rows: list[list[object]]) -> str:
+    """Return a table as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def pilots_page() -> str:
+    """Return the page of the pilots, read from their tables."""
+    with (RECORDS / "pilots.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    photos = Pilots.parse(read_yaml(RECORDS / "pilots.yaml"), origin="pilots.yaml").base.validate_on
+    head = ["pilot", "changes", "crops", "minutes", "PSNR", "CIEDE2000", "difference", "LPIPS-Alex", "difference"]
+    body = [
+        [
+            row["pilot"],
+            row["changes"] if row["changes"] == "none" else f"`{row['changes']}`",
+            f"{int(row['images']):,}",
+            row["minutes"],
+            f"{float(row['psnr']):.2f}",
+            f"{float(row['delta_e_2000']):.2f}",
+            difference(row, "delta_e_2000", 2),
+            f"{float(row['lpips_alex']):.4f}",
+            difference(row, "lpips_alex", 4),
+            f"{float(row['chroma_ratio']):.2f}",
+        ]
+        for row in rows
+    ]
+    left_out = RECORDS / "left_out.csv"
+    parts = [table([*head, "chroma / truth"], body)]
+    if left_out.exists():
+        with left_out.open(encoding="utf-8") as file:
+            lines = [list(row.values()) for row in csv.DictReader(file)]
+        parts.append("## A source left out of the training")
+        parts.append(table(["source", "pilot", "photos", "CIEDE2000", "LPIPS-Alex"], lines))
+    lead = (
+        "Each pilot changes one thing of the same short training. All numbers are means over the same "
+        f"{photos} validation photographs. A difference is the pilot's mean minus that of `{BASE}`, with its 95% "
+        "interval over photographs. The pilot `base_seed1` shows what another seed changes. Minutes are those of one "
+        "CPU core that other work may have slowed. [Training a colorizer](../training.md) says what the pilots taught."
+    )
+    return page("Pilots of the flagship's recipe", lead, "\n\n".join(parts))
+
+
+def difference(row: dict[str, str], metric: str, digits: int) -> str:
+    """Return a difference with its interval."""
+    if row["pilot"] == BASE:
+        return "–"
+    mean, low, high = (float(row[f"{metric}_{part}"]) for part in ("difference", "low", "high"))
+    return f"{mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
+
+
+def main() -> None:
+    """Run the pilots that are not finished, or write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--data", action="append", default=[], help="folder of photographs, as for chromalab train")
+    parser.add_argument("--out", type=Path, default=Path("runs/pilots"), help="folder of the trainings")
+    parser.add_argument("--only", nargs="*", help="names of the pilots to run, in this order")
+    parser.add_argument("--table", type=Path, help="write the table of the finished pilots; train nothing")
+    parser.add_argument("--left-out", type=Path, help="write the table of sources left out; train nothing")
+    parser.add_argument("--precision", default="fast")
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    pilots = Pilots.parse(read_yaml(arguments.file), origin=str(arguments.file))
+    if arguments.table is not None:
+        write_text(arguments.table, pilots_table(arguments.out, pilots))
+    if arguments.left_out is not None:
+        write_text(arguments.left_out, left_out_table(arguments.out, pilots, arguments.data))
+    if arguments.table is not None or arguments.left_out is not None:
+        return
+    wanted = recipes(pilots, arguments.data)
+    runtime = RuntimeSettings.parse(
+        {"precision": arguments.precision, "threads": arguments.threads, "tensorboard": False}, origin="options"
+    )
+    for name in arguments.only or wanted:
+        if not finished(arguments.out, [name]):
+            run_training(wanted[name], arguments.out / name, runtime)
+
+
+if __name__ == "__main__":
+    main()

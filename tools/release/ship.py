@@ -1,0 +1,119 @@
+"""Put the best training of every objective into the package: `python -m tools.release.ship STUDY ... --photos FOLDER`.
+
+The training is chosen by the mean LPIPS-Alex of the validation photos, which nothing was trained or tested on. Quality
+is measured afterwards, from file to file, on the photos of FOLDER, and written to results/models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chromalab.core.files import write_text
+from chromalab.studies.export import export_run
+from chromalab.studies.study import StudyFolder
+from chromalab.training.export import save_spec
+from chromalab.weights.colorizers import SHIPPED, ColorizerSpec
+from tools.benchmarks.model_quality import measure
+from tools.pages.models import RECORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chromalab.studies.records import StudyRecord
+
+CHOSEN_BY = "lpips_alex"
+LICENCE = "Apache-2.0 as far as its authors can grant it; see the notice"
+NOTICE = (
+    "The weights were fitted to photographs of ImageNet, PASCAL VOC, SUN, Caltech-101, PACS and other public "
+    "collections, most of which state no licence, and started from EfficientNet-Lite0 (Apache-2.0), trained on "
+    "ImageNet. The photographs' owners keep their rights; whether they bear on the weights is not settled everywhere."
+)
+TITLES = {
+    "l1": "L1 in Lab: careful, pale colours",
+    "l2": "L2 in Lab: careful colours, a little more vivid than L1's",
+    "perceptual": "LPIPS-Squeeze: the best under LPIPS-Alex, which it was not trained on",
+    "wgan_l2": "L2 and a Wasserstein critic: more vivid than L2",
+    "wgan_perceptual": "LPIPS-Squeeze and a Wasserstein critic: the most vivid",
+}
+
+FAILURES = {
+    "l1": "Pale: clothes, cups and saucers stay nearly grey, what it does not know turns a warm brown.",
+    "l2": "Pale browns where it does not know; a greenish tint in fur.",
+    "perceptual": "Red, orange and yellow things, as tigers, tulips and clothes, turn greyish brown; green fields tan; "
+    "a breath of violet in shadows, hair and along dark edges; skin and cloth nearly alike.",
+    "wgan_l2": "Casts of brown and violet on grey things, as a saucer; blue flags and backgrounds by half.",
+    "wgan_perceptual": "The least sure: night skies stay brown, fur and flowers greenish grey, fringes along edges.",
+}
+
+
+def validation(folder: StudyFolder, study: StudyRecord, objective: str, metric: str) -> dict[str, float]:
+    """Return the mean of a metric over the validation photos for every finished run of an objective."""
+    found = {}
+    for seed in study.seeds:
+        path = folder.run(f"{objective}-{study.color_spaces[0]}-s{seed}") / "validation.csv"
+        if path.exists():
+            with path.open(encoding="utf-8", newline="") as file:
+                values = [float(row[metric]) for row in csv.DictReader(file)]
+            found[path.parent.name] = float(np.mean(values))
+    return found
+
+
+def ship(roots: Sequence[Path], objective: str) -> Path:
+    """Export the best training of an objective in any of these studies into the package, and return its record."""
+    scores = {
+        (root, run): score
+        for root in roots
+        for run, score in validation(StudyFolder(root), StudyFolder(root).load(), objective, CHOSEN_BY).items()
+    }
+    root, run = best = min(scores, key=scores.__getitem__)
+    study = StudyFolder(root).load()
+    out = SHIPPED / f"{objective}.onnx"
+    spec = export_run(StudyFolder(root).run(run), out, name=objective)
+    spec = spec.model_copy(
+        update={
+            "title": TITLES[objective] + "; EfficientNet-Lite0 encoder",
+            "failures": FAILURES[objective],
+            "licence": LICENCE,
+            "notice": NOTICE,
+            "source": "this project: chromalab compare run, then chromalab export",
+            "trained_on": f"{study.data.n_train:,} photographs of public collections at {study.data.size_px} px; none "
+            "of BSDS500",
+            "record": spec.record | {"study": study.name, "run": run, "validation_lpips_alex": round(scores[best], 4)},
+        }
+    )
+    save_spec(out.with_suffix(".yaml"), spec)
+    return out.with_suffix(".yaml")
+
+
+def score(objective: str, photos: Path, scored_on: str) -> None:
+    """Measure a shipped model from file to file, and note its scores."""
+    record = measure(photos, objective)
+    write_text(RECORDS / f"{objective}.json", json.dumps(record, indent=2) + "\n")
+    path = SHIPPED / f"{objective}.yaml"
+    scores = {name: round(float(values["model"][0]), 4) for name, values in record["metrics"].items()}
+    spec = ColorizerSpec.load(path).model_copy(update={"scores": scores, "scored_on": scored_on})
+    save_spec(path, spec)
+
+
+def main() -> None:
+    """Ship every objective of the studies, or one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("studies", type=Path, nargs="+")
+    parser.add_argument("--photos", type=Path, required=True, help="photos that nothing was trained on or chosen by")
+    parser.add_argument("--objective", action="append", help="one of them; repeatable")
+    parser.add_argument("--scored-on", default="BSDS500 that are no scenes of HECD", help="what these photos are")
+    arguments = parser.parse_args()
+    objectives = [entry.id for entry in StudyFolder(arguments.studies[0]).load().objectives]
+    for objective in arguments.objective or objectives:
+        ship(arguments.studies, objective)
+        score(objective, arguments.photos, arguments.scored_on)
+
+
+if __name__ == "__main__":
+    main()

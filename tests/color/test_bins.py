@@ -1,4 +1,4 @@
-"""The ab bins: the published list, colours to bins and back, and the weights of rare colours."""
+"""The ab bins: the published list, colors to bins and back, and the weights of rare colors."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_every_bin_is_nearest_to_itself() -> None:
 
 
 def test_smoothing_deals_out_what_a_bin_has() -> None:
-    # Far from the border the neighbours of (0, 0) are a whole grid: the Gaussian is a product of two sums.
+    # Far from the border the neighbors of (0, 0) are a whole grid: the Gaussian is a product of two sums.
     p = np.zeros(BIN_COUNT)
     p[nearest_bins(np.array([0.0, 0.0]))] = 1
     smooth = smooth_prior(p)
@@ -93,7 +93,7 @@ def test_without_width_nothing_is_smoothed() -> None:
 
 
 @given(seed=st.integers(0, 1000), share=st.floats(0.01, 1))
-def test_weights_average_to_one_and_are_larger_for_rarer_colours(seed: int, share: float) -> None:
+def test_weights_average_to_one_and_are_larger_for_rarer_colors(seed: int, share: float) -> None:
     p = distribution(seed)
     weights = rebalancing_weights(p, share)
     assert p @ weights == pytest.approx(1, abs=1e-9)
@@ -106,7 +106,7 @@ def test_weights_are_all_one_where_nothing_is_rebalanced() -> None:
     np.testing.assert_allclose(rebalancing_weights(np.full(BIN_COUNT, 1 / BIN_COUNT)), 1, rtol=1e-12)
 
 
-def test_weights_of_two_colours_by_hand() -> None:
+def test_weights_of_two_colors_by_hand() -> None:
     # Half of the pixels in one bin and half in another: with u = 1/313 both have w = 1, for they alone count in the
     # expectation; the bins that never occur have ((.5 * .5 + .5 u) / (.5 u)) = 1 + .5 / u = 157.5.
     p = np.zeros(BIN_COUNT)
@@ -182,7 +182,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 
 def brute_force(ab: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the soft encoding of colours (N, 2) as full distributions (N, 313)."""
+    """Return the soft encoding of colors (N, 2) as full distributions (N, 313)."""
     distance, index = scipy.spatial.cKDTree(BIN_CENTERS).query(ab, k=5)
     dense = np.zeros((len(ab), BIN_COUNT))
     np.put_along_axis(dense, index, scipy.special.softmax(-(distance**2) / 50, axis=1), axis=1)
@@ -233,7 +233,7 @@ def test_the_first_of_a_soft_encoding_is_the_nearest_bin() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (5, 9), (1, 3), (4, 2)])
-def test_colours_of_logits_are_those_of_the_pixel_amid_their_block(height: int, width: int) -> None:
+def test_colors_of_logits_are_those_of_the_pixel_amid_their_block(height: int, width: int) -> None:
     rows = torch.arange(height, dtype=torch.float32).reshape(1, 1, height, 1).expand(1, 1, height, width)
     size = (-(-height // 4), -(-width // 4))
     taken = at_resolution(rows, size)
@@ -242,7 +242,7 @@ def test_colours_of_logits_are_those_of_the_pixel_amid_their_block(height: int, 
     assert (taken[0, 0, :, 0] - middle).abs().max() <= 0.5
 
 
-def test_colours_of_logits_are_no_mixtures() -> None:
+def test_colors_of_logits_are_no_mixtures() -> None:
     stripes = torch.tensor([0.0, 80.0]).repeat(8).reshape(1, 1, 1, 16).expand(1, 2, 16, 16)
     assert set(at_resolution(stripes, (4, 4)).flatten().tolist()) <= {0.0, 80.0}
 
@@ -303,8 +303,8 @@ def test_a_temperature_is_above_zero(temperature: float) -> None:
         annealed_mean(logits(), temperature)
 
 
-def test_encoding_and_decoding_a_colour_nearly_gives_it_back() -> None:
-    # Among a whole grid of bins: a Gaussian's mean over it is the colour, but for the neighbours that are left out.
+def test_encoding_and_decoding_a_color_nearly_gives_it_back() -> None:
+    # Among a whole grid of bins: a Gaussian's mean over it is the color, but for the neighbors that are left out.
     ab = colors(200, 30)
     index, weights = soft_encode(torch.from_numpy(ab).T.reshape(1, 2, 1, -1))
     log_shares = torch.full((1, BIN_COUNT, 1, 200), -1e9, dtype=torch.float64).scatter_(1, index, weights.log())

@@ -30,7 +30,7 @@ def test_lab_is_scikit_images() -> None:
         ((0, 0, 1), (32.30, 79.19, -107.86)),
     ],
 )
-def test_known_colours(rgb: tuple[float, ...], expected: tuple[float, ...]) -> None:
+def test_known_colors(rgb: tuple[float, ...], expected: tuple[float, ...]) -> None:
     """The values of brucelindbloom.com's calculator for sRGB under D65."""
     assert lab.rgb_to_lab(np.array(rgb, dtype=float)) == pytest.approx(expected, abs=0.02)
 
@@ -49,7 +49,7 @@ def test_curves_take_negative_light() -> None:
 
 @settings(max_examples=200)
 @given(st.floats(0, 255), st.floats(-np.pi, np.pi), st.floats(0, 300))
-def test_shrunk_colours_are_inside_the_gamut(level: float, hue: float, chroma: float) -> None:
+def test_shrunk_colors_are_inside_the_gamut(level: float, hue: float, chroma: float) -> None:
     a, b = chroma * np.cos(hue), chroma * np.sin(hue)
     factor = float(lab.shrink_into_gamut(np.array(level), np.array(a), np.array(b)))
     lightness = float(lab.lightness_of(lab.decode_srgb(np.array(level / 255))))
@@ -66,10 +66,10 @@ def test_the_boundary_is_not_drawn_in_more_than_it_says() -> None:
     lightness = lab.grey_lightness()[level]
     chroma = np.linspace(0, 150, 15001)
     for degree in range(0, 360, 15):
-        colours = np.stack(
+        colors = np.stack(
             [np.full_like(chroma, lightness), chroma * np.cos(hue[degree]), chroma * np.sin(hue[degree])], axis=-1
         )
-        linear = lab.lab_to_linear(colours)
+        linear = lab.lab_to_linear(colors)
         inside = ((linear >= 0) & (linear <= 1)).all(axis=-1)
         true_limit = chroma[np.flatnonzero(~inside)[0] - 1]
         assert lab.chroma_limit()[level, degree] == pytest.approx(true_limit - 0.25, abs=0.1)

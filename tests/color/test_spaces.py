@@ -53,7 +53,7 @@ def test_yuv_agrees_with_scikit_image_and_kornia() -> None:
 
 
 @pytest.mark.parametrize("name", list(SPACES))
-def test_colours_of_srgb_stay_within_the_stated_range(name: str) -> None:
+def test_colors_of_srgb_stay_within_the_stated_range(name: str) -> None:
     lightness, color = SPACES[name].encode(rgb_cube(17))
     assert lightness.min() >= 0
     assert lightness.max() <= 1 + 1e-9
@@ -61,7 +61,7 @@ def test_colours_of_srgb_stay_within_the_stated_range(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(SPACES))
-def test_the_neutral_axis_has_no_colour(name: str) -> None:
+def test_the_neutral_axis_has_no_color(name: str) -> None:
     space = SPACES[name]
     ramp = torch.linspace(0, 1, 256, dtype=torch.float64).expand(1, 3, 1, 256)
     lightness, color = space.encode(ramp)
@@ -106,7 +106,7 @@ def test_gradients_are_those_of_finite_differences(name: str) -> None:
     assert torch.autograd.gradcheck(lambda light, col: space.decode(light, col) * 1.0, (lightness, color))
 
 
-def test_out_of_gamut_colours_keep_a_gradient() -> None:
+def test_out_of_gamut_colors_keep_a_gradient() -> None:
     lightness = torch.full((1, 1, 1, 1), 0.5)
     color = torch.tensor([90.0, 90.0]).reshape(1, 2, 1, 1).div(AB_SCALE).requires_grad_()
     rgb = SPACES["lab"].decode(lightness, color)

@@ -33,7 +33,7 @@ def test_arrays(dtype: str, shape: str) -> None:
     assert error < (0.5 if dtype == "uint8" else 0.05)
 
 
-def test_colours_of_the_photo_are_not_looked_at() -> None:
+def test_colors_of_the_photo_are_not_looked_at() -> None:
     level = np.full((64, 64), 128, np.uint8)
     assert np.array_equal(chromalab.colorize(level), chromalab.colorize(np.repeat(level[..., None], 3, axis=2)))
 

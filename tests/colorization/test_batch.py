@@ -234,7 +234,7 @@ def test_a_scan_with_everything(engine: Engine, tmp_path: Path) -> None:
     assert np.array_equal(back.numpy()[:60, :, 3], alpha[..., 0])
 
 
-@pytest.mark.parametrize("kind", ["grey", "sepia", "colour"])
+@pytest.mark.parametrize("kind", ["grey", "sepia", "color"])
 def test_lightness_is_kept_from_file_to_file(engine: Engine, tmp_path: Path, kind: str) -> None:
     from skimage.color import rgb2lab  # noqa: PLC0415
 
@@ -242,7 +242,7 @@ def test_lightness_is_kept_from_file_to_file(engine: Engine, tmp_path: Path, kin
     source = {
         "grey": grey,
         "sepia": np.clip(grey[..., None] * np.array([1.0, 0.85, 0.65]), 0, 255).astype(np.uint8),
-        "colour": picture(),
+        "color": picture(),
     }[kind]
     save(tmp_path / "s.png", source)
     result, _ = colorize_file(engine, tmp_path / "s.png", tmp_path / "o.png", Job(Options()))

@@ -39,7 +39,7 @@ def test_ours_sees_lightness_over_100(tmp_path: Path) -> None:
 
 
 def test_siggraph17_and_eccv16(tmp_path: Path) -> None:
-    """L* as it is, with two inputs of hints that get zeros; ab in CIELAB units: the network normalises by itself."""
+    """L* as it is, with two inputs of hints that get zeros; ab in CIELAB units: the network normalizes by itself."""
     spec = {"input": {"name": "x", "zeros": {"hint_ab": 2, "hint_mask": 1}}, "size": {"rule": "square", "px": 64}}
     path = write_model(tmp_path / "s.onnx", [[0.5], [-1.0]], [0, 0], spec, hint_ab=2, hint_mask=1)
     ab = engine(path).predict(LEVELS).ab
@@ -48,7 +48,7 @@ def test_siggraph17_and_eccv16(tmp_path: Path) -> None:
     assert ab[1] == pytest.approx(-2 * ab[0])
 
 
-def test_a_network_without_its_normalisation(tmp_path: Path) -> None:
+def test_a_network_without_its_normalization(tmp_path: Path) -> None:
     """L* less 50, over 100, and ab over 110, where an export leaves that to others."""
     spec = {"input": {"scale": 0.01, "offset": -0.5}, "size": {"px": 64}, "output": {"scale": 110.0}}
     ab = engine(write_model(tmp_path / "s.onnx", [[1.0], [-1.0]], [0, 0], spec)).predict(LEVELS).ab
@@ -57,7 +57,7 @@ def test_a_network_without_its_normalisation(tmp_path: Path) -> None:
 
 
 def test_ddcolor(tmp_path: Path) -> None:
-    """The grey picture as RGB in [0, 1], square; ab in CIELAB units."""
+    """The gray picture as RGB in [0, 1], square; ab in CIELAB units."""
     spec = {"input": {"content": "grey", "channels": 3}, "size": {"rule": "square", "px": 64}}
     path = write_model(tmp_path / "d.onnx", [[1.0, 0, 0], [0, 0, 1.0]], [5, -5], spec)
     ab = engine(path).predict(np.full((50, 60), 51, np.float32)).ab
@@ -66,7 +66,7 @@ def test_ddcolor(tmp_path: Path) -> None:
 
 
 def test_deoldify(tmp_path: Path) -> None:
-    """ImageNet's normalisation in and out, RGB out: of it the chroma is taken."""
+    """ImageNet's normalization in and out, RGB out: of it the chroma is taken."""
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     spec = {
         "input": {"content": "luma", "channels": 3, "scale": (1 / std).tolist(), "offset": (-mean / std).tolist()},
@@ -78,7 +78,7 @@ def test_deoldify(tmp_path: Path) -> None:
     ab = engine(path).predict(LEVELS).ab
     assert ab[:, 10, 10] == pytest.approx(rgb2lab(wanted[None, None])[0, 0, 1:], abs=0.02)
     same = write_model(tmp_path / "i.onnx", np.eye(3), np.zeros(3), spec)
-    assert np.abs(engine(same).predict(LEVELS).ab).max() < 0.1  # grey comes out grey: in and out undo each other
+    assert np.abs(engine(same).predict(LEVELS).ab).max() < 0.1  # gray comes out grey: in and out undo each other
 
 
 def test_chroma_by_lightness(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_models_that_are_not_as_their_record_says(tmp_path: Path) -> None:
     for spec, words in (
         ({"input": {"name": "grey"}}, "has the inputs x, and its record asks for grey"),
         ({"input": {"zeros": {"mask": 1}}}, "asks for mask"),
-        ({"output": {"name": "colour"}}, "has the outputs y, and its record asks for colour"),
+        ({"output": {"name": "color"}}, "has the outputs y, and its record asks for color"),
         ({"output": {"bins": "logits"}}, "asks for y, logits"),
     ):
         constant_ab(path, 0, 0, **spec)

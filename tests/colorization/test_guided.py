@@ -65,7 +65,7 @@ def test_chroma_follows_an_edge() -> None:
 
 
 @pytest.mark.parametrize("size", [(60, 90), (7, 5), (13, 200), (1, 1)])
-def test_enlarging_is_linear_between_centres(size: tuple[int, int]) -> None:
+def test_enlarging_is_linear_between_centers(size: tuple[int, int]) -> None:
     small = RNG.random((2, 13, 9)).astype(np.float32)
     height, width = size
     rows = (np.arange(height) + 0.5) * 13 / height - 0.5

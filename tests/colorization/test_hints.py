@@ -1,4 +1,4 @@
-"""Known colours: read, placed, and carried on along edges."""
+"""Known colors: read, placed, and carried on along edges."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def carried(*hints: Hint, levels: np.ndarray = HALVES) -> np.ndarray:
     return apply_hints(levels, np.zeros((2, *levels.shape), dtype=np.float32), seeds, colors)
 
 
-def test_colours_stop_at_edges() -> None:
-    """A hint in the left half colours it, and nothing of the right half, which is as near."""
+def test_colors_stop_at_edges() -> None:
+    """A hint in the left half colors it, and nothing of the right half, which is as near."""
     found = carried(Hint(x=400, y=300, color="#ff0000"))
     red = np.array(color_ab("#ff0000"))
     assert found[:, 30, 40] == pytest.approx(red, abs=1e-3)
@@ -42,7 +42,7 @@ def test_colours_stop_at_edges() -> None:
     assert np.abs(found[:, :, 52:]).max() < 1
 
 
-def test_the_networks_colours_stay_elsewhere() -> None:
+def test_the_networks_colors_stay_elsewhere() -> None:
     levels = np.full((60, 400), 100, dtype=np.float32)
     chroma = np.full((2, 60, 400), 7, dtype=np.float32)
     seeds, colors = seeds_of([Hint(x=0, y=0, color="#0000ff")], (60, 400), (60, 400))
@@ -96,7 +96,7 @@ def test_hints_outside_the_photo() -> None:
             seeds_of([hint], (600, 1000), (60, 100))
 
 
-def test_colours_are_cielab() -> None:
+def test_colors_are_cielab() -> None:
     assert color_ab("#8a2b2b") == pytest.approx(rgb2lab(np.array([[[0x8A, 0x2B, 0x2B]]]) / 255)[0, 0, 1:], abs=1e-3)
 
 

@@ -58,7 +58,7 @@ def test_tones_are_added() -> None:
     assert lab[10, 10, 1:] == pytest.approx([5, 15], abs=1)
 
 
-def test_exact_colours_are_what_was_asked() -> None:
+def test_exact_colors_are_what_was_asked() -> None:
     level = np.full((10, 10), 128, dtype=np.float32)
     rgb, shrunk, error = exact_colors(level, np.full_like(level, 20), np.full_like(level, -15))
     assert rgb2lab(rgb)[0, 0] == pytest.approx([53.585, 20, -15], abs=0.05)

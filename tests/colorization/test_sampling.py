@@ -1,4 +1,4 @@
-"""Plausible versions: their colours have the network's probabilities, and neighbours choose alike."""
+"""Plausible versions: their colors have the network's probabilities, and neighbors choose alike."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ pytestmark = pytest.mark.slow
 RNG = np.random.default_rng(0)
 
 
-def two_colours(share: float, rows: int = 12, columns: int = 16) -> np.ndarray:
-    """Return logits over two far colours, red with the probability `share`, else blue."""
+def two_colors(share: float, rows: int = 12, columns: int = 16) -> np.ndarray:
+    """Return logits over two far colors, red with the probability `share`, else blue."""
     logits = np.full((BIN_COUNT, rows, columns), -30, dtype=np.float32)
     red, blue = (int(nearest_bins(np.array(color, dtype=float))) for color in ((60, 40), (20, -60)))
     logits[red], logits[blue] = np.log(share), np.log(1 - share)
@@ -25,13 +25,13 @@ def two_colours(share: float, rows: int = 12, columns: int = 16) -> np.ndarray:
 
 @pytest.mark.parametrize("share", [0.15, 0.5, 0.8])
 def test_versions_have_the_networks_probabilities(share: float) -> None:
-    logits = two_colours(share)
+    logits = two_colors(share)
     red = [(sample_chroma(logits, seed)[1] > 0)[::6, ::8].mean() for seed in range(150)]
     assert np.mean(red) == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 150))
 
 
-def test_neighbours_choose_alike() -> None:
-    logits = two_colours(0.5, 24, 32)
+def test_neighbors_choose_alike() -> None:
+    logits = two_colors(0.5, 24, 32)
     changes = []
     for seed in range(20):
         red = sample_chroma(logits, seed)[1] > 0
@@ -46,7 +46,7 @@ def test_versions_are_repeatable_and_differ() -> None:
 
 
 def test_temperature() -> None:
-    logits = two_colours(0.7)
+    logits = two_colors(0.7)
     cold = [(sample_chroma(logits, seed, 0.05)[1] > 0).mean() for seed in range(40)]
     assert np.mean(cold) > 0.95
 
@@ -59,7 +59,7 @@ def test_means_are_those_of_torch() -> None:
 
 
 def test_uncertainty_is_the_spread_of_the_distribution() -> None:
-    logits = two_colours(0.5)
+    logits = two_colors(0.5)
     red, blue = (BIN_CENTERS[int(nearest_bins(np.array(color, dtype=float)))] for color in ((60, 40), (20, -60)))
     assert uncertainty(logits) == pytest.approx(np.hypot(*(red - blue)) / 2, rel=1e-3)
     sure = np.full((BIN_COUNT, 2, 2), -50, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The table of colours against CIELAB of scikit-image."""
+"""The table of colors against CIELAB of scikit-image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chromalab.colorization.table import (
 
 @pytest.fixture(scope="module")
 def planes() -> np.ndarray:
-    """Return the packed colours, (256, a*, b*)."""
+    """Return the packed colors, (256, a*, b*)."""
     return color_table().reshape(256, A_COUNT, B_COUNT)
 
 

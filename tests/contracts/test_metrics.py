@@ -65,7 +65,7 @@ def scorer(name: str, trunks: Path, monkeypatch: pytest.MonkeyPatch) -> PhotoSco
 
 
 def photos(name: str = "") -> Tensor:
-    """Return two colourful photographs, (2, 3, 48, 64), or larger ones where the metric `name` asks for it."""
+    """Return two colorful photographs, (2, 3, 48, 64), or larger ones where the metric `name` asks for it."""
     metric = METRICS[name] if name else None
     needs_large = isinstance(metric, PhotoMetric) and metric.smallest_side_px > 48
     top, left, height, width = (0, 100, 324, 380) if needs_large else (90, 120, 96, 128)
@@ -137,7 +137,7 @@ def smallest_side(name: str) -> int:
 EXTREMES = {
     "black and black": (0.0, 0.0),
     "white and white": (1.0, 1.0),
-    "grey and grey": (0.5, 0.5),
+    "gray and gray": (0.5, 0.5),
     "black and white": (0.0, 1.0),
     "white and black": (1.0, 0.0),
 }
@@ -205,7 +205,7 @@ def test_a_metric_can_be_called_by_itself(name: str, scorer: PhotoScorer) -> Non
 
 
 def many(n: int, *, seed: int) -> Tensor:
-    """Return n crops of the photographs with their colours mixed anew, (n, 3, 32, 32)."""
+    """Return n crops of the photographs with their colors mixed anew, (n, 3, 32, 32)."""
     generator = torch.Generator().manual_seed(seed)
     crops = photos()[torch.arange(n) % 2, :, 8:40, 16:48]
     mix = torch.softmax(4 * torch.eye(3) + 2 * torch.randn(n, 3, 3, generator=generator), dim=-1)

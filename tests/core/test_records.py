@@ -30,7 +30,7 @@ def test_a_record_survives_its_file_even_with_infinities(tmp_path: Path) -> None
     [
         ({"nam": "a"}, "nam"),
         ({"name": "a", "inner": {"learning_rat": 1}}, "unknown key 'inner.learning_rat'; did you mean 'learning_rate'"),
-        ({"name": "a", "colour": 1}, "unknown key 'colour'"),
+        ({"name": "a", "color": 1}, "unknown key 'color'"),
         ({"name": "a", "inner": {"learning_rate": "fast"}}, "inner.learning_rate: .*valid number"),
         (["a list"], "valid dictionary"),
     ],

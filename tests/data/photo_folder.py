@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def make_photos(folder: Path, count: int = 6, *, first_seed: int = 0) -> Path:
-    """Write `count` different colour photos of several sizes and shapes, and return the folder."""
+    """Write `count` different color photos of several sizes and shapes, and return the folder."""
     for number in range(count):
         seed = first_seed + number
         save(folder / f"photo_{seed:03d}.png", picture(40 + 7 * (seed % 5), 40 + 11 * (seed % 4), seed=seed))

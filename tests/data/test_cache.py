@@ -66,7 +66,7 @@ def test_photos_are_the_files_scaled(folder: Path, caches: Path) -> None:
         assert min(rgb.shape[:2]) == photos.size_px == 32
         with Image.open(folder / name) as image:
             expected = image.resize((rgb.shape[1], rgb.shape[0]), Image.Resampling.LANCZOS)
-        assert np.abs(rgb - np.asarray(expected, np.float64)).mean() < 1.0  # by way of 64 px, where colour is judged
+        assert np.abs(rgb - np.asarray(expected, np.float64)).mean() < 1.0  # by way of 64 px, where color is judged
         assert not rgb.flags.writeable
 
 
@@ -219,7 +219,7 @@ def test_odd_files_are_skipped_with_the_reason(folder: Path, caches: Path) -> No
         "c_empty.jpg": "unreadable: it is empty (0 bytes)",
         "d_cut.jpg": "unreadable: it is cut off or damaged: its pixels can't be read to the end",
         "e_one.png": "too small (1x1 px; at least 16 needed)",
-        "f_grey.png": "grey only",
+        "f_grey.png": "gray only",
         "g_dull.png": "nearly colourless (0.0 < 10)",
         "i_loop.jpg": "unreadable: too many levels of symbolic links",
         "j_gone.jpg": "unreadable: no such file or directory",

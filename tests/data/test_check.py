@@ -47,7 +47,7 @@ def test_findings(two: tuple[Path, Path]) -> None:
     assert one.unusable == {
         "unreadable": 1,
         "too small": 1,
-        "grey only": 1,
+        "gray only": 1,
         "nearly colourless": 1,
         "same content": 1,
     }
@@ -55,7 +55,7 @@ def test_findings(two: tuple[Path, Path]) -> None:
     assert {(row.photo.rpartition("/")[2], row.kind) for row in report.unusable} == {
         ("text.jpg", "unreadable"),
         ("tiny.png", "too small"),
-        ("grey.png", "grey only"),
+        ("grey.png", "gray only"),
         ("dull.png", "nearly colourless"),
     }
     copies = [(copy.first, copy.second, copy.kind, copy.shared, copy.mirrored) for copy in report.copies]

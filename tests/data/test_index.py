@@ -15,7 +15,7 @@ from chromalab.data import index as index_module
 from chromalab.data.duplicates import look_of
 from chromalab.data.index import NameTable, index_path, look_at, open_index, read_facts
 from chromalab.data.photoset import SKIP_KINDS
-from chromalab.data.usable import COLOUR_FIGURE_PX, colour_figure
+from chromalab.data.usable import COLOR_FIGURE_PX, color_figure
 from chromalab.photo.reading import read_photo, resize
 from tests.data.photo_folder import make_photos
 from tests.photo.odd_files import picture, save
@@ -61,8 +61,8 @@ def test_rows_are_what_the_files_say(folder: Path, caches: Path) -> None:
         assert (facts["size"], facts["mtime_ns"]) == (path.stat().st_size, path.stat().st_mtime_ns)
         with Image.open(path) as image:
             assert (facts["width"], facts["height"]) == image.size
-        thumbnail = resize(read_photo(path).rgb, COLOUR_FIGURE_PX, COLOUR_FIGURE_PX)
-        assert facts["color"] == pytest.approx(colour_figure(thumbnail), rel=0.05)
+        thumbnail = resize(read_photo(path).rgb, COLOR_FIGURE_PX, COLOR_FIGURE_PX)
+        assert facts["color"] == pytest.approx(color_figure(thumbnail), rel=0.05)
         look = look_of(thumbnail)
         assert (int(facts["straight"]) ^ look.straight).bit_count() <= 3
         assert (int(facts["mirrored"]) ^ look.mirrored).bit_count() <= 3
@@ -83,7 +83,7 @@ def test_photos_that_are_of_no_use(folder: Path, caches: Path) -> None:
     assert {name: found.reason for name, found in skipped.items() if found is not None} == {
         "text.jpg": "unreadable: its content is not a JPEG, PNG, TIFF or WebP photo",
         "tiny.png": "too small (9x8 px; at least 16 needed)",
-        "grey.jpg": "grey only",
+        "grey.jpg": "gray only",
         "dull.png": "nearly colourless (0.0 < 10)",
         "lost.png": "unreadable: no such file or directory",
     }

@@ -93,10 +93,10 @@ def test_what_is_of_no_use_is_skipped_and_counted(tmp_path: Path) -> None:
     library = opened(tmp_path, folder)
     (row,) = library.record.folders
     assert (row.name, row.n_found, row.n_usable, row.n_train) == ("photos", 7, 4, 4)
-    assert row.skipped == {"unreadable": 1, "grey only": 1, "same content": 1}
+    assert row.skipped == {"unreadable": 1, "gray only": 1, "same content": 1}
     assert {(item.name, item.kind) for item in library.skipped} == {
         ("text.jpg", "unreadable"),
-        ("grey.png", "grey only"),
+        ("grey.png", "gray only"),
         ("zz.png", "same content"),
     }
     library.record.save(tmp_path / "record.json")

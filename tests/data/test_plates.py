@@ -1,4 +1,4 @@
-"""Three-colour plates as a set of grey photographs with a hidden truth."""
+"""Three-color plates as a set of gray photographs with a hidden truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The prior of photographs whose colours are known, and its picture."""
+"""The prior of photographs whose colors are known, and its picture."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def bin_at(a: float, b: float) -> int:
 
 
 def rgb_of(a: float, b: float, lightness: float = 60) -> NDArray[np.uint8]:
-    """Return the 8-bit colour of a place in the ab plane that sRGB has."""
+    """Return the 8-bit color of a place in the ab plane that sRGB has."""
     rgb = lab_to_rgb(torch.tensor([lightness, a, b], dtype=torch.float64).reshape(1, 3, 1, 1)).flatten()
     assert float(rgb.min()) >= 0
     assert float(rgb.max()) <= 1
     return np.asarray(np.rint(rgb.numpy() * 255), dtype=np.uint8)
 
 
-def test_known_colours_are_counted(tmp_path: Path) -> None:
+def test_known_colors_are_counted(tmp_path: Path) -> None:
     colors = {(40, 20): 40, (10, -40): 60, (-40, 40): 80}
     for (a, b), width in colors.items():
         save(tmp_path / "photos" / f"{width}.png", np.full((40, width, 3), rgb_of(a, b), dtype=np.uint8))
@@ -56,7 +56,7 @@ def test_bins_are_those_of_the_training_space() -> None:
     assert np.abs(count_bins(rgb) - expected).sum() <= 0.005 * 64 * 64
 
 
-def test_black_grey_and_white_are_the_colour_grey() -> None:
+def test_black_grey_and_white_are_the_color_grey() -> None:
     greys = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(16, 16, 3)
     assert count_bins(greys)[bin_at(0, 0)] == 256
 
@@ -92,7 +92,7 @@ def cell(picture: NDArray[np.uint8], a: int, b: int) -> NDArray[np.uint8]:
 
 
 def filled(square: NDArray[np.uint8]) -> int:
-    """Return the side of the coloured square in a cell."""
+    """Return the side of the colored square in a cell."""
     return int((square.max(axis=2) - square.min(axis=2) > 8).any(axis=0).sum())
 
 
@@ -109,7 +109,7 @@ def test_the_picture_shows_more_of_what_is_likelier() -> None:
     assert sides[4] == 0
 
 
-def test_colours_of_the_picture_are_those_of_the_plane() -> None:
+def test_colors_of_the_picture_are_those_of_the_plane() -> None:
     picture = prior_picture(np.full(BIN_COUNT, 1 / BIN_COUNT))
     middle = CELL_PX // 2
     for a, b in ((40, 20), (-30, 30), (10, -40), (20, 60)):

@@ -71,7 +71,7 @@ def test_options(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
     results = []
     for extra in (
         (), ("--saturation", 0), ("--hint", "50%,50%=#0000ff"), ("--hints", hints), ("--hints", painted),
-        ("--warmth", 30), ("--scales", "0.75,1.5"), ("--keep-tone",), ("--label", "Colours inferred"),
+        ("--warmth", 30), ("--scales", "0.75,1.5"), ("--keep-tone",), ("--label", "Colors inferred"),
     ):  # fmt: skip
         done = chromalab(*plain, *map(str, extra))
         assert done.code == 0, done.err
@@ -181,7 +181,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_from_training_to_colours(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
+def test_from_training_to_colors(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
     assert chromalab("train", "--loss", "l2", "--out", tmp_path / "run", "--smoke").code == 0
     done = chromalab("export", tmp_path / "run", "-o", tmp_path / "mine.onnx", "--name", "mine")
     assert done.code == 0, done.err

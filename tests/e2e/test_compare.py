@@ -165,7 +165,7 @@ def test_every_preset_runs_in_small(
         (("wgan_l2: l2 + 0.1*wgan_gp", "wgan_l2: l2 + 0.1*wgan_pg"), "unknown loss 'wgan_pg' at position 10"),
         (("pictured: 2", "pictered: 2"), "unknown key 'pictered'; did you mean 'pictured'"),
         (("crop_px: 32", "crop: 32"), "unknown key 'training.crop'; did you mean 'crop_px'"),
-        (("[lab, rgb]", "[lab, hsv]"), "unknown colour space 'hsv'; known are: lab, rgb, yuv"),
+        (("[lab, rgb]", "[lab, hsv]"), "unknown color space 'hsv'; known are: lab, rgb, yuv"),
         (("[lab, rgb]", "[lab, lab]"), "color_spaces has an entry twice"),
         (("l2: l2,", "grey: l2,"), "'grey' is the name of a bound"),
         (("l2: l2,", "lpips: lpips_vgg,"), "chromalab weights add"),

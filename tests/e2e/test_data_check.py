@@ -46,7 +46,7 @@ def test_a_clean_folder(folder: Path) -> None:
         "usable": [4],
         "unreadable": [0],
         "too small": [0],
-        "grey only": [0],
+        "gray only": [0],
         "nearly colourless": [0],
         "same content": [0],
     }

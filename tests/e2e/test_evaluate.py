@@ -30,7 +30,7 @@ COMMAND = Path(sys.executable).with_name("chromalab")
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """Return six grey predictions and their targets."""
+    """Return six gray predictions and their targets."""
     preds, targets = tmp_path / "preds", tmp_path / "targets"
     for index in range(6):
         rgb = np.ascontiguousarray(astronaut()[40 * index : 40 * index + 40, 100:150])
@@ -113,7 +113,7 @@ def test_killed_again_and_again_it_ends_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_variants_of_real_photographs_rank_as_expected(shared: Path, tmp_path: Path) -> None:
-    """No colour at all and one tint for all lose to blurred chroma under every metric that sees where colours are."""
+    """No color at all and one tint for all lose to blurred chroma under every metric that sees where colors are."""
     paths = list_photos(shared / "data" / "eval")[:32]
     methods = write_variants(tmp_path, {path.stem: read_photo(path).rgb for path in paths})
     names = ["mae", "psnr", "psnr_ab", "delta_e_2000", "auc", "hue_distance", "lightness_error", "perceptual_lite0"]
@@ -121,10 +121,10 @@ def test_variants_of_real_photographs_rank_as_expected(shared: Path, tmp_path: P
     record = compare_folders(methods, target=tmp_path / "target", settings=settings).record
     won = {(row.metric, row.first, row.second): row.winner for row in record.differences}
     for name in ("mae", "psnr", "psnr_ab", "delta_e_2000", "auc", "hue_distance", "perceptual_lite0", "frechet_lite0"):
-        assert won[name, "uncoloured", "blurred"] == won[name, "sepia", "blurred"] == "blurred", name
+        assert won[name, "uncolored", "blurred"] == won[name, "sepia", "blurred"] == "blurred", name
     # One tint is further off than none: it adds errors where there were none, and the hue of most things is another.
-    assert won["delta_e_2000", "uncoloured", "sepia"] == "uncoloured"
-    assert won["mae", "uncoloured", "sepia"] == "uncoloured"
+    assert won["delta_e_2000", "uncolored", "sepia"] == "uncolored"
+    assert won["mae", "uncolored", "sepia"] == "uncolored"
     means = {method.name: method.metrics for method in record.methods}
     for method in methods:
         assert (means[method]["lightness_error"].mean or 0) < 0.5  # all of them kept it, but for rounding and clipping
@@ -157,7 +157,7 @@ def test_a_set_of_plates_brings_its_grey_photographs_and_caveats(chromalab: Chro
     done = chromalab("evaluate", tmp_path / "set" / "grey", tmp_path / "set", "--metrics", "lightness_error,mae")
     assert done.code == 0, done.err
     assert "judge hues by it" in done.out
-    assert "prokudin-gorskii, grey from luma" in done.out
+    assert "prokudin-gorskii, gray from luma" in done.out
 
 
 def test_results_are_laid_side_by_side(chromalab: Chromalab, folders: tuple[Path, Path], tmp_path: Path) -> None:

@@ -71,10 +71,10 @@ def test_a_reader_flips_through_the_pictures(chromium: str, page: Path, tmp_path
     assert data["ready"] == "true"
     assert data["pictures"] == str(2 * (2 + 5))
     assert data["seen"].split("|") == [
-        "holiday/photo_00.jpg colourised by wgan_perceptual (Lab, seed 1)",
-        "holiday/photo_00.jpg, grey",
-        "holiday/photo_00.jpg colourised by wgan_perceptual (Lab, seed 1)",
-        "holiday/photo_01.jpg colourised by wgan_perceptual (Lab, seed 1)",
+        "holiday/photo_00.jpg colorised by wgan_perceptual (Lab, seed 1)",
+        "holiday/photo_00.jpg, gray",
+        "holiday/photo_00.jpg colorised by wgan_perceptual (Lab, seed 1)",
+        "holiday/photo_01.jpg colorised by wgan_perceptual (Lab, seed 1)",
     ]
     assert (data["open"], data["closed"]) == ("true", "true")
     assert int(data["overflow"]) <= 0, "the page is wider than the screen"
@@ -89,4 +89,4 @@ def test_the_page_is_painted(chromium: str, page: Path, tmp_path: Path) -> None:
     assert (pixels == 255).all(axis=2).mean() > 0.5, "the page is white"
     assert (pixels.max(axis=2) < 100).mean() > 0.005, "its text is dark"
     for color in ((0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x00, 0x9E, 0x73)):
-        assert (pixels == color).all(axis=2).any(), "every objective has its colour"
+        assert (pixels == color).all(axis=2).any(), "every objective has its color"

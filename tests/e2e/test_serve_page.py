@@ -61,7 +61,7 @@ def pixels(page: Page, card: int) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), dtype=int)
 
 
-def test_photos_get_colours_hints_and_downloads(page: Page, photos: list[str]) -> None:
+def test_photos_get_colors_hints_and_downloads(page: Page, photos: list[str]) -> None:
     page.set_input_files("#files", photos)
     expect(page.locator(SHOWN)).to_have_count(2, timeout=SOON_MS)
     expect(page.locator(".state").first).to_have_text("300 × 200")

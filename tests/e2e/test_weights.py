@@ -50,7 +50,7 @@ def test_add_then_list(chromalab: Chromalab, folder: Path, tmp_path: Path) -> No
     assert rows["squeezenet1_1"]["present"]
     assert rows["squeezenet1_1"]["path"].startswith(str(folder))
     assert not rows["vgg16"]["present"]
-    assert {"what", "licence", "trained_on", "sha256", "with_classifier"} <= rows["vgg16"].keys()
+    assert {"what", "license", "trained_on", "sha256", "with_classifier"} <= rows["vgg16"].keys()
 
 
 def test_list_for_people_names_the_next_command(chromalab: Chromalab, tmp_path: Path) -> None:

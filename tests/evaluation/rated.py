@@ -1,4 +1,4 @@
-"""A made-up set of ratings for tests: people like colours that are near the truth, and mind a cast less."""
+"""A made-up set of ratings for tests: people like colors that are near the truth, and mind a cast less."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fitting the distance for colour to ratings: what is learnt, what is refused, and the shipped numbers."""
+"""Fitting the distance for color to ratings: what is learned, what is refused, and the shipped numbers."""
 
 from __future__ import annotations
 

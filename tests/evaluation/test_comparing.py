@@ -60,11 +60,11 @@ def test_methods_rank_as_they_should(methods: dict[str, Path], tmp_path: Path) -
     means = {method.name: {name: summary.mean for name, summary in method.metrics.items()} for method in record.methods}
     for metric in ("mae", "delta_e_2000"):
         found = {name: means[name][metric] or 0.0 for name in means}
-        assert 0 == found["truth"] < found["blurred"] < min(found["uncoloured"], found["sepia"])
-    assert means["uncoloured"]["delta_e_2000"] == pytest.approx(means["grey"]["delta_e_2000"], rel=1e-3)
+        assert 0 == found["truth"] < found["blurred"] < min(found["uncolored"], found["sepia"])
+    assert means["uncolored"]["delta_e_2000"] == pytest.approx(means["grey"]["delta_e_2000"], rel=1e-3)
     assert means["grey"]["chroma"] == pytest.approx(0, abs=0.02)
     won = {(row.first, row.second): row.winner for row in record.differences if row.metric == "delta_e_2000"}
-    assert won["uncoloured", "blurred"] == won["sepia", "blurred"] == "blurred"
+    assert won["uncolored", "blurred"] == won["sepia", "blurred"] == "blurred"
     record.save(tmp_path / "result.json")
     assert ComparisonRecord.load(tmp_path / "result.json") == record
 
@@ -83,7 +83,7 @@ def test_differences_are_paired_t_tests_with_holms_correction(methods: dict[str,
     assert smallest.p_holm == pytest.approx(min(1.0, 3 * (smallest.p or 0)))
     closer = next(row for row in comparison.record.differences if row.metric == "chroma" and row.second == "blurred")
     truth = comparison.scores["blurred"].truth["chroma"]
-    ours, theirs = (np.abs(comparison.scores[name].columns["chroma"] - truth) for name in ("uncoloured", "blurred"))
+    ours, theirs = (np.abs(comparison.scores[name].columns["chroma"] - truth) for name in ("uncolored", "blurred"))
     assert closer.mean == pytest.approx(np.mean(ours - theirs))
     sets = next(row for row in comparison.record.differences if row.metric == "delta_colorfulness")
     assert sets.p is not None
@@ -112,7 +112,7 @@ def test_only_photos_that_all_have_are_compared(methods: dict[str, Path]) -> Non
 
 def test_without_truth_what_can_be_known_is_measured(methods: dict[str, Path]) -> None:
     settings = replace(SETTINGS, metrics=None, bounds=False)
-    record = compare_folders({"m": methods["sepia"]}, grey=methods["uncoloured"], settings=settings).record
+    record = compare_folders({"m": methods["sepia"]}, grey=methods["uncolored"], settings=settings).record
     (method,) = record.methods
     known = {name for name, summary in method.metrics.items() if summary.mean is not None}
     assert known == {"lightness_error", "colorfulness", "chroma", "gamut_share", "blotches"}
@@ -127,9 +127,9 @@ def test_sets_can_be_compared_with_any_true_photographs(methods: dict[str, Path]
         write_png(tmp_path / "real" / f"{index}.png", coffee()[9 * index : 9 * index + 40, 200:250].copy())
     for index in range(10):
         write_png(methods["sepia"] / f"more{index}.png", coffee()[9 * index : 9 * index + 40, 20:70].copy())
-        write_png(methods["uncoloured"] / f"more{index}.png", coffee()[9 * index : 9 * index + 40, 20:70].copy())
+        write_png(methods["uncolored"] / f"more{index}.png", coffee()[9 * index : 9 * index + 40, 20:70].copy())
     settings = replace(SETTINGS, metrics=["frechet_lite0", "kid_lite0", "chroma"], real=tmp_path / "real")
-    record = compare_folders({"m": methods["sepia"]}, grey=methods["uncoloured"], settings=settings).record
+    record = compare_folders({"m": methods["sepia"]}, grey=methods["uncolored"], settings=settings).record
     assert record.real is not None
     assert "34 photos" in record.real
     assert (record.methods[0].metrics["frechet_lite0"].mean or 0) > 0
@@ -139,14 +139,14 @@ def test_sets_can_be_compared_with_any_true_photographs(methods: dict[str, Path]
 def test_lightness_is_that_of_the_grey_photographs_where_they_are_given(methods: dict[str, Path]) -> None:
     folder = methods["sepia"].parent
     dark = folder / "dark"
-    for path in list_photos(methods["uncoloured"]):
+    for path in list_photos(methods["uncolored"]):
         write_png(dark / path.name, read_photo(path).rgb // 2)
     own = compare_folders({"m": methods["sepia"]}, target=folder / "target", settings=SETTINGS).record
     given = compare_folders({"m": methods["sepia"]}, target=folder / "target", grey=dark, settings=SETTINGS).record
     errors = [record.methods[1].metrics["lightness_error"].mean or 0.0 for record in (own, given)]
     assert errors[0] < 1
     assert errors[1] > 10
-    assert given.methods[0].metrics["mae"].mean != own.methods[0].metrics["mae"].mean  # the bound is the given grey
+    assert given.methods[0].metrics["mae"].mean != own.methods[0].metrics["mae"].mean  # the bound is the given gray
 
 
 def test_labels_say_what_is_to_be_seen(methods: dict[str, Path], tmp_path: Path) -> None:

@@ -9,40 +9,40 @@ import pytest
 import scipy.stats
 
 from chromalab.evaluation.score_table import ScoreTable
-from chromalab.evaluation.summary import summarise, summarise_set, summarise_values
+from chromalab.evaluation.summary import summarize, summarize_set, summarize_values
 from chromalab.metrics.facts import SetValue
 from chromalab.metrics.registry import METRICS
 
 
 def test_the_interval_is_students_t() -> None:
     values = [1.0, 2.0, 4.0, 4.5, 9.0]
-    summary = summarise_values(values)
+    summary = summarize_values(values)
     low, high = scipy.stats.t.interval(0.95, 4, loc=4.1, scale=scipy.stats.sem(values))
     assert [summary.mean, summary.ci_low, summary.ci_high] == pytest.approx([4.1, low, high])
     assert (summary.n, summary.reason) == (5, None)
 
 
 def test_one_photo_has_a_mean_without_an_interval() -> None:
-    summary = summarise_values([0.25])
+    summary = summarize_values([0.25])
     assert (summary.mean, summary.ci_low, summary.ci_high, summary.n) == (0.25, None, None, 1)
     assert summary.reason == "an interval needs at least 2 photos"
 
 
 def test_infinite_values_are_told_in_words() -> None:
-    summary = summarise_values([30.0, math.inf, math.inf])
+    summary = summarize_values([30.0, math.inf, math.inf])
     assert (summary.mean, summary.ci_low, summary.n) == (None, None, 3)
     assert summary.reason == "infinite: 2 of 3 predictions are identical to their target"
 
 
 def test_a_set_metric_has_a_jackknife_interval() -> None:
     replicates = [9.0, 10.0, 11.0, 10.0]
-    summary = summarise_set(SetValue(value=10.0, jackknife_se=math.sqrt(1.5), replicates=replicates, n=40))
+    summary = summarize_set(SetValue(value=10.0, jackknife_se=math.sqrt(1.5), replicates=replicates, n=40))
     half = scipy.stats.t.ppf(0.975, 3) * math.sqrt(3 / 4 * 2)
     assert [summary.ci_low, summary.ci_high] == pytest.approx([10 - half, 10 + half])
 
 
 def test_a_set_metric_without_a_value_keeps_its_reason() -> None:
-    summary = summarise_set(SetValue(value=None, n=3, reason="too few"))
+    summary = summarize_set(SetValue(value=None, n=3, reason="too few"))
     assert (summary.mean, summary.n, summary.reason) == (None, 3, "too few")
 
 
@@ -57,7 +57,7 @@ def test_every_metric_of_the_registry_has_an_entry() -> None:
         {"chroma": np.array([2.0, 2.0])},
     )
     others = {name: "not asked for" for name in METRICS if name not in {"mae", "ssim", "chroma"}}
-    summaries = summarise(table, {}, others)
+    summaries = summarize(table, {}, others)
     assert list(summaries) == list(METRICS)
     assert summaries["mae"].mean == pytest.approx(0.2)
     assert summaries["ssim"].n == 1

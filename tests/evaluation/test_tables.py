@@ -41,13 +41,13 @@ def test_methods_stand_beside_each_other(results: dict[str, Path]) -> None:
 
 def test_a_comparison_keeps_its_tests_alone_and_loses_them_in_company(results: dict[str, Path], tmp_path: Path) -> None:
     settings = EvaluationSettings(metrics=["mae", "chroma"], device="cpu", threads=1)
-    folders = {name: tmp_path / name for name in ("sepia", "uncoloured")}
+    folders = {name: tmp_path / name for name in ("sepia", "uncolored")}
     compare_folders(folders, target=tmp_path / "target", settings=settings).record.save(tmp_path / "both.json")
     alone = join_results([tmp_path / "both.json"])
-    assert [method.name for method in alone.methods] == ["grey", "sepia", "uncoloured", "truth"]
+    assert [method.name for method in alone.methods] == ["grey", "sepia", "uncolored", "truth"]
     assert alone.differences
     joined = join_results([tmp_path / "both.json", results["blurred"]])
-    assert [method.name for method in joined.methods] == ["both: sepia", "both: uncoloured", "blurred"]
+    assert [method.name for method in joined.methods] == ["both: sepia", "both: uncolored", "blurred"]
 
 
 @pytest.mark.parametrize(

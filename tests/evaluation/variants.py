@@ -25,7 +25,7 @@ def _sepia(lab: np.ndarray) -> np.ndarray:
 
 
 VARIANTS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "uncoloured": lambda lab: lab * [1, 0, 0],
+    "uncolored": lambda lab: lab * [1, 0, 0],
     "sepia": _sepia,
     "blurred": _blurred,
 }
@@ -38,7 +38,7 @@ def write_variants(folder: Path, photos: Mapping[str, np.ndarray]) -> dict[str, 
         lab = skimage.color.rgb2lab(rgb)
         for variant, change in VARIANTS.items():
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # colours beyond sRGB are clipped, which it warns of
+                warnings.simplefilter("ignore", UserWarning)  # colors beyond sRGB are clipped, which it warns of
                 picture = skimage.color.lab2rgb(change(lab))
             write_png(folder / variant / f"{name}.png", np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8))
     return {variant: folder / variant for variant in VARIANTS}

@@ -79,5 +79,5 @@ def test_a_red_patch_on_a_grey_wall_is_a_blotch_and_a_red_car_is_none() -> None:
     assert blotches(lightness, chroma) == 0
     chroma[40:50, 40:50] = 40
     assert blotches(lightness, chroma) == 0.01
-    lightness[40:50, 40:50] = 40  # the grey photograph has something there
+    lightness[40:50, 40:50] = 40  # the gray photograph has something there
     assert blotches(lightness, chroma) == 0

@@ -1,4 +1,4 @@
-"""The distance for colour: what it forgives, what it doesn't, and its parts by hand."""
+"""The distance for color: what it forgives, what it doesn't, and its parts by hand."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_identical_pictures_have_no_distance(trunk: EfficientNetLite) -> None:
     assert distance(PHOTO, trunk) == 0
 
 
-def test_a_cast_and_stronger_colours_are_forgiven_and_others_are_not(trunk: EfficientNetLite) -> None:
+def test_a_cast_and_stronger_colors_are_forgiven_and_others_are_not(trunk: EfficientNetLite) -> None:
     warm, vivid = (distance(changed(PHOTO, *change), trunk) for change in ((1.0, 12.0), (1.25, 0.0)))
     pale, grey, wrong = (distance(changed(PHOTO, *change), trunk) for change in ((0.4, 0.0), (0.0, 0.0), (-1.0, 0.0)))
     assert max(warm, vivid) < pale < grey

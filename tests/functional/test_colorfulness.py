@@ -1,4 +1,4 @@
-"""Colorfulness and chroma against closed forms, and where they have no colour to look at."""
+"""Colorfulness and chroma against closed forms, and where they have no color to look at."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def hasler_susstrunk(rgb: np.ndarray, *, absolute: bool = False) -> float:
 
 
 @given(red=st.floats(0, 1), green=st.floats(0, 1), blue=st.floats(0, 1))
-def test_a_solid_colour_has_means_alone(red: float, green: float, blue: float) -> None:
+def test_a_solid_color_has_means_alone(red: float, green: float, blue: float) -> None:
     expected = 0.3 * 255 * math.hypot(red - green, (red + green) / 2 - blue)
     assert colorfulness(solid(red, green, blue)).item() == pytest.approx(expected, abs=1e-6)
 

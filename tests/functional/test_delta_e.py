@@ -1,4 +1,4 @@
-"""Both colour differences against published pairs, scikit-image, and where the formulas are singular."""
+"""Both color differences against published pairs, scikit-image, and where the formulas are singular."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_delta_e_76_equals_scikit_image() -> None:
     np.testing.assert_allclose(delta_e_76(first, second)[0].numpy(), theirs, atol=1e-12)
 
 
-def test_float32_is_good_to_a_thousandth_for_colours_of_photos() -> None:
+def test_float32_is_good_to_a_thousandth_for_colors_of_photos() -> None:
     first = lab_noise(3, 1, 3, 60, 60)
     second = first + 10 * torch.randn(first.shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     exact = delta_e_2000(first, second)
@@ -62,7 +62,7 @@ def test_float32_is_good_to_a_thousandth_for_colours_of_photos() -> None:
 
 
 @given(first=st.floats(0, 100), second=st.floats(0, 100))
-def test_neutral_colours_differ_in_lightness_alone(first: float, second: float) -> None:
+def test_neutral_colors_differ_in_lightness_alone(first: float, second: float) -> None:
     middle = ((first + second) / 2 - 50) ** 2
     expected = abs(first - second) / (1 + 0.015 * middle / (20 + middle) ** 0.5)
     greys = [torch.tensor([level, 0, 0], dtype=torch.float64).reshape(1, 3, 1, 1) for level in (first, second)]
@@ -93,7 +93,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
 
 def test_near_the_neutral_axis_the_gradient_stays_small() -> None:
-    """A grey prediction of a colourful photo: the hue of the grey is rounding noise, and must not steer anything."""
+    """A gray prediction of a colorful photo: the hue of the gray is rounding noise, and must not steer anything."""
     first = torch.tensor([50, 1e-6, -1e-7], dtype=torch.float64).reshape(1, 3, 1, 1).requires_grad_()
     second = torch.tensor([50.0, 30, 40], dtype=torch.float64).reshape(1, 3, 1, 1)
     delta_e_2000(first, second).sum().backward()
@@ -102,16 +102,16 @@ def test_near_the_neutral_axis_the_gradient_stays_small() -> None:
 
 
 SINGULAR = {
-    "equal colours": ((40, 20, -30), (40, 20, -30)),
-    "equal greys": ((40, 0, 0), (40, 0, 0)),
+    "equal colors": ((40, 20, -30), (40, 20, -30)),
+    "equal grays": ((40, 0, 0), (40, 0, 0)),
     "black and black": ((0, 0, 0), (0, 0, 0)),
     "black and white": ((0, 0, 0), (100, 0, 0)),
-    "grey and colour": ((50, 0, 0), (50, 30, -40)),
+    "gray and color": ((50, 0, 0), (50, 30, -40)),
     "one hue": ((50, 10, 10), (50, 20, 20)),
     "opposite hues": ((50, 30, 40), (50, -30, -40)),
     "hue wrap": ((50, 30, -1e-9), (50, 30, 1e-9)),
     "hue zero": ((50, 30, 0), (50, 30, 0)),
-    "nearly grey": ((50, 1e-30, 1e-30), (50, 30, -40)),
+    "nearly gray": ((50, 1e-30, 1e-30), (50, 30, -40)),
 }
 
 

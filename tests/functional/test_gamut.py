@@ -1,4 +1,4 @@
-"""The share of colours on the surface of sRGB."""
+"""The share of colors on the surface of sRGB."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def share(*colors: tuple[float, float, float]) -> float:
     return float(gamut_share(rgb, rgb_to_lab(rgb)))
 
 
-def test_only_coloured_pixels_at_the_surface_count() -> None:
+def test_only_colored_pixels_at_the_surface_count() -> None:
     assert share((1, 0, 0), (1, 0.4, 0.3), (0.5, 0.0, 0.2), (0.5, 0.6, 0.2)) == 0.75
     assert share((0, 0, 0), (1, 1, 1), (1, 1, 0.98), (0.5, 0.5, 0.5)) == 0
 

@@ -1,4 +1,4 @@
-"""Histograms of hue and the distance between them, against a linear programme."""
+"""Histograms of hue and the distance between them, against a linear program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chromalab.functional.hue import HUE_BINS, circular_distance, hue_histogram
 
 
 def of_hue(degrees: float, chroma: float, side: int = 8) -> torch.Tensor:
-    """Return a picture of one colour, (1, 3, side, side) in CIELAB."""
+    """Return a picture of one color, (1, 3, side, side) in CIELAB."""
     a, b = chroma * np.cos(np.radians(degrees)), chroma * np.sin(np.radians(degrees))
     return torch.tensor([50.0, a, b], dtype=torch.float64).view(1, 3, 1, 1).expand(1, 3, side, side)
 
@@ -57,7 +57,7 @@ def test_grey_is_uniform_and_nothing_jumps() -> None:
     assert circular_distance(hue_histogram(of_hue(40.0, 1e-6)), grey).item() < 1e-4
 
 
-def test_strong_colours_are_as_far_apart_as_their_hues() -> None:
+def test_strong_colors_are_as_far_apart_as_their_hues() -> None:
     first = hue_histogram(of_hue(352.0, 99.0))
     for degrees, expected in ((352.0, 0.0), (22.0, 30.0), (172.0, 180.0)):
         found = circular_distance(first, hue_histogram(of_hue(degrees, 99.0))).item()

@@ -146,7 +146,7 @@ def test_the_target_is_seen_without_a_graph_and_weights_are_frozen(name: str, mo
 
 @pytest.mark.parametrize("name", ["vgg16", "vgg16_bn"])
 def test_the_graph_holds_one_map_for_each_rectifier(name: str) -> None:
-    """Convolutions work without keeping what they gave: rectifiers work in place, normalisation is folded in."""
+    """Convolutions work without keeping what they gave: rectifiers work in place, normalization is folded in."""
     trunk = network(name).requires_grad_(requires_grad=False)
     kept: dict[int, int] = {}
 

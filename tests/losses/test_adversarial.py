@@ -17,14 +17,14 @@ from chromalab.nets.critics import CRITICS
 
 SIZE = 6
 VALUES = 2 * SIZE * SIZE
-"""Colours in a picture."""
+"""Colors in a picture."""
 
 SCORES = torch.tensor([-100.0, -30.0, -2.5, -1.0, -0.1, 0.0, 0.3, 1.0, 4.0, 30.0, 100.0])
 GAMES = [GAN, LSGAN, Hinge, WGAN, WGANGP]
 
 
 class Linear(nn.Module):
-    """Scores each of N patches with slope / N times the sum of all colours: the sum of scores has that slope."""
+    """Scores each of N patches with slope / N times the sum of all colors: the sum of scores has that slope."""
 
     def __init__(self, slope: float, patches: int) -> None:
         super().__init__()
@@ -37,21 +37,21 @@ class Linear(nn.Module):
 
 
 class Quadratic(nn.Module):
-    """One score, half the squared norm of the colours: its gradient is the colours themselves."""
+    """One score, half the squared norm of the colors: its gradient is the colors themselves."""
 
     def forward(self, lightness: Tensor, color: Tensor) -> Tensor:
         return color.square().sum(dim=(1, 2, 3))[:, None, None] / 2
 
 
 class Reader(nn.Module):
-    """The scores are the first channel of the colours."""
+    """The scores are the first channel of the colors."""
 
     def forward(self, lightness: Tensor, color: Tensor) -> Tensor:
         return color[:, 0]
 
 
 def batch(preds: float | Tensor, target: float | Tensor, critic: nn.Module | None = None) -> ColorBatch:
-    """Return pictures of one colour, or those given."""
+    """Return pictures of one color, or those given."""
     given, true = (
         value if isinstance(value, Tensor) else torch.full((4, 2, SIZE, SIZE), value) for value in (preds, target)
     )
@@ -71,7 +71,7 @@ def colorizer_costs(game: Game) -> Tensor:
 
 
 def critic_costs(game: Game) -> Tensor:
-    """Return what the critic pays for each score as that of true colours (rows) and of generated ones (columns)."""
+    """Return what the critic pays for each score as that of true colors (rows) and of generated ones (columns)."""
     return torch.tensor(
         [
             [
@@ -163,7 +163,7 @@ def test_the_colorizer_wants_high_scores(game: type[Game]) -> None:
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_the_critic_wants_true_colours_to_score_higher(game: type[Game]) -> None:
+def test_the_critic_wants_true_colors_to_score_higher(game: type[Game]) -> None:
     right, wrong = (
         game(penalty=0).critic_loss(Reader(), batch(-value, value), generator()).total for value in (0.5, -0.5)
     )
@@ -214,8 +214,8 @@ def test_r1_of_a_linear_critic_is_known(slope: float, game: type[Game]) -> None:
     assert float(loss.facts["gradient_norm"]) == pytest.approx(abs(slope) * math.sqrt(VALUES), rel=1e-5)
 
 
-def test_r1_looks_at_the_true_colours() -> None:
-    # The quadratic critic's gradient is the colour: |grad|^2 at the truth is the sum of its squares.
+def test_r1_looks_at_the_true_colors() -> None:
+    # The quadratic critic's gradient is the color: |grad|^2 at the truth is the sum of its squares.
     target = torch.rand(4, 2, SIZE, SIZE, generator=generator())
     plain, with_r1 = (
         WGANGP(penalty=0, r1=r1).critic_loss(Quadratic(), batch(torch.zeros_like(target), target), generator()).total

@@ -1,4 +1,4 @@
-"""Losses on the predicted colours alone: closed forms, and the published code's arithmetic."""
+"""Losses on the predicted colors alone: closed forms, and the published code's arithmetic."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def solid(*rgb: float) -> torch.Tensor:
     return torch.tensor(rgb, dtype=torch.float64).reshape(1, 3, 1, 1).expand(1, 3, 6, 8)
 
 
-def test_colorfulness_of_a_solid_colour() -> None:
+def test_colorfulness_of_a_solid_color() -> None:
     """Pure blue: |rg| = 0 and |yb| = 255 everywhere."""
     for opponents in ("absolute", "signed"):
         term = Colorfulness(opponents)
@@ -88,7 +88,7 @@ def test_photos_are_inside_the_gamut_up_to_rounding(space: str) -> None:
     assert Gamut()(batch(rgb, space)).max() < 1e-9
 
 
-def test_gamut_calls_colours_back_only_from_outside() -> None:
+def test_gamut_calls_colors_back_only_from_outside() -> None:
     preds = torch.tensor([-0.5, 0.25, 1.5], dtype=torch.float64).reshape(1, 3, 1, 1).requires_grad_()
     lightness, color = SPACES["rgb"].encode(preds)
     Gamut()(ColorBatch(SPACES["rgb"], lightness, color, color.detach(), preds.detach())).sum().backward()

@@ -103,7 +103,7 @@ def test_what_a_loss_raises_is_told_with_its_line_and_is_no_traceback() -> None:
 
 
 def test_a_loss_without_a_gradient_is_told() -> None:
-    assert "does not depend on the prediction" in failed(check_loss(replace(ENTRY, build=Detached)))["gradient on grey"]
+    assert "does not depend on the prediction" in failed(check_loss(replace(ENTRY, build=Detached)))["gradient on gray"]
 
 
 def test_what_is_no_tensor_is_told() -> None:
@@ -140,7 +140,7 @@ def test_losses_over_logits_are_differentiated_by_them(needs: tuple[str, ...]) -
 def test_bins_belong_to_lab() -> None:
     with pytest.raises(ConfigError, match="take the space lab"):
         check_loss(replace(ENTRY, needs=("bins",)), space="yuv")
-    with pytest.raises(UnknownNameError, match="unknown colour space 'hsv'"):
+    with pytest.raises(UnknownNameError, match="unknown color space 'hsv'"):
         check_loss(ENTRY, space="hsv")
 
 

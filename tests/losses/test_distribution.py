@@ -66,7 +66,7 @@ def test_cross_entropy_is_that_of_pytorch(height: int, width: int) -> None:
     torch.testing.assert_close(*gradients)
 
 
-def test_before_a_prior_and_at_one_all_colours_weigh_alike() -> None:
+def test_before_a_prior_and_at_one_all_colors_weigh_alike() -> None:
     rgb, logits = photos(), draw(2, BIN_COUNT, 4, 6)
     expected = functional.cross_entropy(logits, dense_target(rgb, (4, 6))[0], reduction="none").mean(dim=(1, 2))
     plain, unbalanced = CrossEntropy().double(), CrossEntropy(rebalance=1).double()
@@ -76,7 +76,7 @@ def test_before_a_prior_and_at_one_all_colours_weigh_alike() -> None:
 
 
 def test_cross_entropy_of_a_grey_photo_by_hand() -> None:
-    # Grey is spread over (0,0) and its four neighbours in the shares 1 : e^-2; equal logits cost log 313 whatever the
+    # Gray is spread over (0,0) and its four neighbors in the shares 1 : e^-2; equal logits cost log 313 whatever the
     # target, and a logit of 5 more at (0, 0) saves 5 times its share.
     logits = torch.zeros(1, BIN_COUNT, 2, 2, dtype=torch.float64)
     grey = torch.full((1, 3, 8, 8), 0.5, dtype=torch.float64)
@@ -87,11 +87,11 @@ def test_cross_entropy_of_a_grey_photo_by_hand() -> None:
     assert float(term(batch(grey, bins=logits))) == pytest.approx(expected, rel=1e-4)  # grey's a* and b* are 1e-3
 
 
-def test_rare_colours_weigh_more_by_the_factor_of_their_weights() -> None:
+def test_rare_colors_weigh_more_by_the_factor_of_their_weights() -> None:
     rgb, logits = photos(1), draw(1, BIN_COUNT, 4, 6)
     plain, rebalanced = CrossEntropy().double(), CrossEntropy().double()
     common = np.zeros(BIN_COUNT)
-    common[0] = 1  # a colour that no photo here has: all others weigh (1/2 + 1/2 u) / (1/2 u) = 314
+    common[0] = 1  # a color that no photo here has: all others weigh (1/2 + 1/2 u) / (1/2 u) = 314
     rebalanced.use_prior(common)
     ratio = rebalanced(batch(rgb, bins=logits)) / plain(batch(rgb, bins=logits))
     assert float(ratio) == pytest.approx(314, rel=1e-6)
@@ -237,7 +237,7 @@ def test_the_gradient_of_the_class_kl() -> None:
     assert gradcheck(value, (draw(2, 1000).requires_grad_(),), fast_mode=True)
 
 
-def test_lite0_recognises_a_grey_photo_better_than_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lite0_recognizes_a_grey_photo_better_than_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     lite0 = ("efficientnet_lite0", load_efficientnet_lite0(classifier=True))
     monkeypatch.setattr(distribution, "load_teacher", lambda name: lite0)
     logits = torch.zeros(2, 1000)

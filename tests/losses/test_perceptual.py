@@ -113,7 +113,7 @@ def test_gatys_style_is_johnsons_at_a_quarter(networks: dict[str, dict[str, Tens
 
 
 def test_ddcolors_perceptual_loss(networks: dict[str, dict[str, Tensor]]) -> None:
-    """BasicSR's PerceptualLoss: nn.L1Loss at `conv1_1` to `conv5_1`, which it reads before the normalisation."""
+    """BasicSR's PerceptualLoss: nn.L1Loss at `conv1_1` to `conv5_1`, which it reads before the normalization."""
     preds, target = layers(networks["vgg16_bn"])
     weights = {"conv1_1": 0.0625, "conv2_1": 0.125, "conv3_1": 0.25, "conv4_1": 0.5, "conv5_1": 1.0}
     expected = 5 * sum(weight * absolutes(preds[layer], target[layer]) for layer, weight in weights.items())
@@ -157,7 +157,7 @@ def test_squares_at_every_layer_and_output(networks: dict[str, dict[str, Tensor]
 
 @pytest.mark.parametrize("loss", ["vgg_feature", "style"])
 def test_what_cannot_be_built_is_said(loss: str, networks: dict[str, dict[str, Tensor]]) -> None:
-    with pytest.raises(ConfigError, match=f"at=bn of {loss}: vgg16 has no batch normalisation; take network=vgg16_bn"):
+    with pytest.raises(ConfigError, match=f"at=bn of {loss}: vgg16 has no batch normalization; take network=vgg16_bn"):
         Objective.parse(f"{loss}(at=bn)")
     with pytest.raises(ConfigError, match=f"{loss}: every layer's weight is 0"):
         Objective.parse(f"{loss}(w1_1=0)")

@@ -28,12 +28,12 @@ def noise(seed: int, *shape: int, dtype: torch.dtype = torch.float64) -> torch.T
 
 
 def pair() -> tuple[torch.Tensor, torch.Tensor]:
-    """Return colours whose errors lie on both sides of the bends of every loss."""
+    """Return colors whose errors lie on both sides of the bends of every loss."""
     return 0.1 * noise(1, 3, 2, 5, 7), 0.1 * noise(2, 3, 2, 5, 7)
 
 
 def numpy_batch() -> tuple[ColorBatch, np.ndarray, np.ndarray]:
-    """Return two pictures each of random Lab colours, as a batch and as arrays (B, H, W, 3) of CIELAB."""
+    """Return two pictures each of random Lab colors, as a batch and as arrays (B, H, W, 3) of CIELAB."""
     lightness = noise(3, 2, 1, 6, 5)
     ab = 1.4 * noise(4, 2, 2, 2, 6, 5) - 0.7
     colors = ColorBatch(SPACES["lab"], lightness, ab[0], ab[1], torch.zeros(2, 3, 6, 5))
@@ -109,7 +109,7 @@ def test_delta_e_2000_is_scikit_images() -> None:
     torch.testing.assert_close(DeltaE2000()(colors), torch.from_numpy(expected))
 
 
-def test_without_colour_delta_e_76_is_the_chroma_that_is_missing() -> None:
+def test_without_color_delta_e_76_is_the_chroma_that_is_missing() -> None:
     lost = torch.tensor([3.0, 4.0]).reshape(1, 2, 1, 1) / AB_SCALE
     assert DeltaE76()(batch(torch.zeros_like(lost), lost)).item() == pytest.approx(5)
 
@@ -119,8 +119,8 @@ TERMS = pytest.mark.parametrize("term", [DeltaE76(), DeltaE2000()], ids=["76", "
 
 @TERMS
 @pytest.mark.parametrize("space", list(SPACES))
-def test_colour_differences_are_those_of_the_pictures_in_every_space(space: str, term: LossTerm) -> None:
-    """Of greys, which are in the gamut: scikit-image clips what isn't."""
+def test_color_differences_are_those_of_the_pictures_in_every_space(space: str, term: LossTerm) -> None:
+    """Of grays, which are in the gamut: scikit-image clips what isn't."""
     target = noise(6, 2, 3, 8, 8)
     lightness, color = SPACES[space].encode(target)
     found = ColorBatch(SPACES[space], lightness, SPACES[space].grey(lightness), color, target)
@@ -133,7 +133,7 @@ def test_colour_differences_are_those_of_the_pictures_in_every_space(space: str,
 @TERMS
 @pytest.mark.parametrize("space", list(SPACES))
 def test_a_perfect_prediction_costs_only_what_rounding_does(space: str, term: LossTerm) -> None:
-    """In lab, whose colours are not converted, that is nothing; through RGB it is far below what anybody sees."""
+    """In lab, whose colors are not converted, that is nothing; through RGB it is far below what anybody sees."""
     target = noise(7, 2, 3, 32, 32, dtype=torch.float32)
     values = term(ColorBatch.of(SPACES[space], target, target))
     assert values.max() <= (0 if space == "lab" else 1e-3)

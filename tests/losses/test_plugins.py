@@ -98,7 +98,7 @@ HEAD = "from chromalab.losses.base import LossEntry\nfrom chromalab.losses.pixel
         (f"{HEAD}ENTRIES = {ENTRY[:-1]}, parameters=3)\n", r"ok: parameters are int 3, and a dict"),
         (f"{HEAD}ENTRIES = {ENTRY.replace('build=L1', 'build=3')}\n", r"ok: build is int 3"),
         (f"{HEAD}ENTRIES = {ENTRY.replace(chr(39) + 's' + chr(39), '3')}\n", r"ok: source is int 3, and a text"),
-        (f"{HEAD}ENTRIES = {ENTRY[:-1]}, colour=3)\n", r"line 3: TypeError: .*unexpected keyword argument 'colour'"),
+        (f"{HEAD}ENTRIES = {ENTRY[:-1]}, color=3)\n", r"line 3: TypeError: .*unexpected keyword argument 'color'"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, body: str, message: str) -> None:

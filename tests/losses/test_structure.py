@@ -36,7 +36,7 @@ def test_ssim_is_twice_kornias_loss_inside() -> None:
 
 
 def test_ms_ssim_is_torchmetrics_but_for_its_border() -> None:
-    """Of grey pictures, for it averages over channels first; its coarsest scale also sees a mirrored border."""
+    """Of gray pictures, for it averages over channels first; its coarsest scale also sees a mirrored border."""
     grey = pictures(2, 192).mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
     noisy = grey + 0.1 * pictures(2, 192, seed=1)[:, :1]
     theirs = multiscale_structural_similarity_index_measure(noisy, grey, data_range=1.0, reduction="none")
@@ -59,7 +59,7 @@ def test_a_perfect_prediction_costs_only_what_rounding_does(space: str, term: Lo
 
 
 @TERMS
-def test_colours_beyond_the_gamut_are_not_clipped(term: LossTerm) -> None:
+def test_colors_beyond_the_gamut_are_not_clipped(term: LossTerm) -> None:
     target = pictures(1, 32)
     preds = (target + 0.5).requires_grad_()
     value = term(batch(preds, target))

@@ -53,8 +53,8 @@ def test_values_are_those_of_other_libraries(levels: int) -> None:
     assert found["ms_ssim"] == pytest.approx(float(theirs), abs=2e-3)  # theirs pads the borders that ours leaves out
 
 
-def test_rare_colours_weigh_more() -> None:
-    """A picture whose only fault is in its rare colours does worse when pixels are rebalanced."""
+def test_rare_colors_weigh_more() -> None:
+    """A picture whose only fault is in its rare colors does worse when pixels are rebalanced."""
     target = astronaut()[200:400, 0:200] / 255
     lab = skimage.color.rgb2lab(target)
     vivid = np.hypot(lab[..., 1], lab[..., 2]) > 60

@@ -33,7 +33,7 @@ PIXEL_METRICS = ["mae", "mse", "psnr", "ssim", "delta_e_2000", "colorfulness", "
 
 
 def photo_and_desaturated() -> tuple[Tensor, Tensor]:
-    """Return a photograph with a third of its colour, and the photograph, (1, 3, 80, 100) of 8-bit values / 255."""
+    """Return a photograph with a third of its color, and the photograph, (1, 3, 80, 100) of 8-bit values / 255."""
     target = torch.from_numpy(astronaut()[100:180, 150:250].copy()).permute(2, 0, 1)[None].double()
     grey = target.mean(dim=1, keepdim=True)
     preds = (grey + (target - grey) / 3).round()
@@ -87,7 +87,7 @@ def test_values_equal_those_of_scikit_image() -> None:
     assert ours["ssim"] == pytest.approx(ssim, abs=1e-6)
 
 
-def test_colorfulness_of_a_third_of_the_colour_is_a_third() -> None:
+def test_colorfulness_of_a_third_of_the_color_is_a_third() -> None:
     preds, target = photo_and_desaturated()
     scorer = PhotoScorer(["colorfulness", "colorfulness_difference"])
     values, truth = scorer.score(preds, target), scorer.score_truth(target)
@@ -170,7 +170,7 @@ def test_gradients_reach_the_prediction_outside_the_scorer() -> None:
         assert leaf.grad.abs().sum() > 0
 
 
-def test_less_colour_ranks_worse_on_photos(shared: Path) -> None:
+def test_less_color_ranks_worse_on_photos(shared: Path) -> None:
     """Photographs with 85%, 50% and none of their chroma, in this order under every metric."""
     names = ["mae", "mse", "psnr", "ssim", "delta_e_2000", "colorfulness_difference", "perceptual_lite0"]
     scorer = PhotoScorer(names)

@@ -31,8 +31,8 @@ def test_without_labels_it_is_not_to_be_had() -> None:
 
 
 @pytest.mark.slow
-def test_the_known_answers_in_colour_and_in_grey(shared: Path) -> None:
-    """Of 400 photos .818 are recognised in colour and .635 in grey; here every fourth of them."""
+def test_the_known_answers_in_color_and_in_grey(shared: Path) -> None:
+    """Of 400 photos .818 are recognized in color and .635 in gray; here every fourth of them."""
     folder = shared / "data" / "photos"
     with (folder / "index.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["file"].startswith("imagenet/")][:400:4]
@@ -75,10 +75,10 @@ def test_what_is_no_classifier_is_refused(tmp_path: Path, text: str, message: st
     file = tmp_path / "own.py"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
-        recognise(file)
+        recognize(file)
 
 
-def recognise(file: Path) -> None:
+def recognize(file: Path) -> None:
     scorer = PhotoScorer(["semantic_top1"], references=WITH_LABELS, variants=[own_classifier(file)])
     scorer.score(torch.rand(1, 3, 9, 9), scorer.view(torch.rand(1, 3, 9, 9), torch.tensor([0])))
 

@@ -23,7 +23,7 @@ def critic(name: str, space: str = "lab", sees: Sees = "pair", width: float = 0.
 
 
 def random_colors(space: str = "lab", size: int = 32, count: int = 2) -> tuple[Tensor, Tensor, Tensor]:
-    """Return photographs of smooth colours with their lightness and color."""
+    """Return photographs of smooth colors with their lightness and color."""
     coarse = torch.rand(count, 3, 4, 4, generator=torch.Generator().manual_seed(1))
     rgb = nn.functional.interpolate(coarse, size=(size, size), mode="bilinear")
     return (*SPACES[space].encode(rgb), rgb)
@@ -108,7 +108,7 @@ def test_the_image_critic_looks_at_every_pixel(size: int) -> None:
 
 
 def test_patchgan70_is_the_published_one_at_its_batch_of_one() -> None:
-    # pix2pix normalises by batch; its training never leaves the batch's statistics, and its batch is 1.
+    # pix2pix normalizes by batch; its training never leaves the batch's statistics, and its batch is 1.
     model = PatchGAN70(3, width=0.25, generator=torch.Generator().manual_seed(0))
     published = nn.Sequential(
         nn.Conv2d(3, 16, 4, 2, 1),

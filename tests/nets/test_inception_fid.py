@@ -21,7 +21,7 @@ def test_its_tensors_are_the_published_ones(network: InceptionFID) -> None:
     assert {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()} == published
 
 
-def test_a_unit_is_convolution_normalisation_and_rectifier() -> None:
+def test_a_unit_is_convolution_normalization_and_rectifier() -> None:
     torch.manual_seed(1)
     unit, norm = ConvUnit(3, 4, (1, 7)), nn.BatchNorm2d(4, eps=1e-3).eval()
     for name, tensor in norm.state_dict().items():
@@ -34,7 +34,7 @@ def test_a_unit_is_convolution_normalisation_and_rectifier() -> None:
 
 
 def last_branch_by_hand(block: Block8 | Block35, x: torch.Tensor, *, mean: bool) -> torch.Tensor:
-    """Return the last branch with a pool that goes through the places and the neighbours each has."""
+    """Return the last branch with a pool that goes through the places and the neighbors each has."""
     pooled = torch.empty_like(x)
     for row in range(x.shape[2]):
         for column in range(x.shape[3]):

@@ -1,4 +1,4 @@
-"""AlexNet and SqueezeNet 1.1: published shapes, and their normalisation against that of LPIPS."""
+"""AlexNet and SqueezeNet 1.1: published shapes, and their normalization against that of LPIPS."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional
 from chromalab.nets import trunks
 from chromalab.nets.alexnet import AlexNet, load_alexnet
 from chromalab.nets.squeezenet import SqueezeNet, load_squeezenet
-from chromalab.nets.trunks import imagenet_normalise, with_stored_weights
+from chromalab.nets.trunks import imagenet_normalize, with_stored_weights
 from chromalab.weights.adding import add_weights
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ def pictures(height: int, width: int) -> Tensor:
     return torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0))
 
 
-def test_normalisation_is_that_of_lpips() -> None:
+def test_normalization_is_that_of_lpips() -> None:
     """Zhang et al.'s code takes pictures in [-1, 1], shifts them by (-.030, -.088, -.188) and scales."""
     rgb = pictures(5, 6).double()
     shift = torch.tensor([-0.030, -0.088, -0.188], dtype=torch.float64)[:, None, None]
     scale = torch.tensor([0.458, 0.448, 0.450], dtype=torch.float64)[:, None, None]
-    torch.testing.assert_close(imagenet_normalise(rgb), ((2 * rgb - 1) - shift) / scale)
+    torch.testing.assert_close(imagenet_normalize(rgb), ((2 * rgb - 1) - shift) / scale)
 
 
 def test_alexnet_has_the_published_parameters_and_shapes() -> None:
@@ -62,7 +62,7 @@ def test_a_fire_module_sets_two_expansions_side_by_side() -> None:
     network = SqueezeNet()
     state = {name.removeprefix("features.3."): value for name, value in network.state_dict().items()}
     before, after = pictures(30, 30), network.taps(pictures(30, 30))
-    x = functional.conv2d(imagenet_normalise(before), state["features.0.weight"], state["features.0.bias"], stride=2)
+    x = functional.conv2d(imagenet_normalize(before), state["features.0.weight"], state["features.0.bias"], stride=2)
     torch.testing.assert_close(after[0], x.clamp(min=0))
     x = functional.max_pool2d(x.clamp(min=0), 3, stride=2, ceil_mode=True)
     squeezed = functional.conv2d(x, state["squeeze.weight"], state["squeeze.bias"]).clamp(min=0)
@@ -76,7 +76,7 @@ def test_taps_are_not_changed_by_what_comes_after_them() -> None:
     for network in (AlexNet(), SqueezeNet()):
         taps = network.taps(pictures(40, 40))
         copies: list[Tensor] = []
-        x = imagenet_normalise(pictures(40, 40))
+        x = imagenet_normalize(pictures(40, 40))
         for place, layer in enumerate(network.features):
             x = layer(x)
             if place in network.tap_layers:

@@ -35,7 +35,7 @@ def test_any_size_comes_out_at_its_size(settings: NetworkSettings, size: tuple[i
 
 
 @pytest.mark.parametrize("space", ["lab", "yuv"])
-def test_the_input_lightness_is_kept_where_colours_stay_in_gamut(space: str) -> None:
+def test_the_input_lightness_is_kept_where_colors_stay_in_gamut(space: str) -> None:
     network, _ = build_colorizer(LITE0, space, 0)
     rgb = 0.5 + 0.1 * torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     before, _ = SPACES[space].encode(rgb)
@@ -79,7 +79,7 @@ def heads(*needs: str, color_from: Literal["auto", "head", "bins"] = "auto") -> 
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (1, 1), (5, 8)])
-def test_the_bins_head_gives_logits_at_a_quarter_and_colours_at_full_size(size: tuple[int, int]) -> None:
+def test_the_bins_head_gives_logits_at_a_quarter_and_colors_at_full_size(size: tuple[int, int]) -> None:
     with torch.inference_mode():
         prediction = heads("bins")(torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(0)))
     assert prediction.color.shape == (2, 2, *size)
@@ -88,7 +88,7 @@ def test_the_bins_head_gives_logits_at_a_quarter_and_colours_at_full_size(size: 
     assert prediction.class_logits is None
 
 
-def test_the_colour_is_the_annealed_mean_of_the_bins() -> None:
+def test_the_color_is_the_annealed_mean_of_the_bins() -> None:
     network = heads("bins")
     with torch.inference_mode():
         prediction = network(torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)))

@@ -1,4 +1,4 @@
-"""VGG16 with batch normalisation: published names, and every layer against NumPy and PyTorch's own modules."""
+"""VGG16 with batch normalization: published names, and every layer against NumPy and PyTorch's own modules."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def picture(height: int = 33, width: int = 40) -> Tensor:
 
 
 def test_the_names_and_shapes_are_the_published_ones() -> None:
-    """torchvision's `vgg16_bn`: 13 convolutions, each followed by a normalisation of as many channels."""
+    """torchvision's `vgg16_bn`: 13 convolutions, each followed by a normalization of as many channels."""
     channels = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
     expected: dict[str, tuple[int, ...]] = {}
     for place, before, after in zip(PLACES[True], channels[:-1], channels[1:], strict=True):
@@ -67,7 +67,7 @@ def test_outputs_of_all_kinds_at_once_are_kept_apart() -> None:
         torch.testing.assert_close(output, torch.from_numpy(expected).contiguous(), check_stride=False)
 
 
-def test_equal_to_pytorchs_own_normalisation_in_evaluation_mode() -> None:
+def test_equal_to_pytorchs_own_normalization_in_evaluation_mode() -> None:
     """Its modules take the same state dict, and don't need `num_batches_tracked` in it."""
     network, rgb = small(), picture()
     chain = nn.Sequential(*(theirs(layer) for layer in network.features)).double()
@@ -82,7 +82,7 @@ def theirs(layer: nn.Module) -> nn.Module:
     return nn.BatchNorm2d(len(state["weight"])) if "running_var" in state else layer
 
 
-def test_a_random_start_normalises_nothing() -> None:
+def test_a_random_start_normalizes_nothing() -> None:
     network = VGG16BN(width=0.125, generator=torch.Generator().manual_seed(3))
     places = layer_places(network.features)
     before, after = network.outputs(picture().float(), [places["conv5_3"], places["bn5_3"]])

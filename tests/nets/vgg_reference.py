@@ -36,7 +36,7 @@ def numpy_vgg16(state: Mapping[str, Tensor], rgb: Tensor) -> dict[str, Array]:
             x = convolved(x, arrays[f"features.{place}.weight"], arrays[f"features.{place}.bias"])
             outputs[f"conv{name}"] = x
             if batch_norm:
-                x = normalised(x, *(arrays[f"features.{place + 1}.{part}"] for part in PARTS))
+                x = normalized(x, *(arrays[f"features.{place + 1}.{part}"] for part in PARTS))
                 outputs[f"bn{name}"] = x
             x = np.maximum(x, 0)
             outputs[f"relu{name}"] = x
@@ -54,7 +54,7 @@ def convolved(x: Array, weight: Array, bias: Array) -> Array:
     return np.asarray(products + bias).transpose(0, 3, 1, 2)
 
 
-def normalised(x: Array, gamma: Array, beta: Array, mean: Array, var: Array) -> Array:
+def normalized(x: Array, gamma: Array, beta: Array, mean: Array, var: Array) -> Array:
     """Algorithm 2 of Ioffe and Szegedy, with PyTorch's epsilon."""
     gamma, beta, mean, var = (part[:, None, None] for part in (gamma, beta, mean, var))
     return np.asarray(gamma * (x - mean) / np.sqrt(var + 1e-5) + beta)
@@ -68,7 +68,7 @@ def halved(x: Array) -> Array:
 
 
 def random_statistics(state: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
-    """Return a state dict whose normalisations do something, and whose convolutions have biases."""
+    """Return a state dict whose normalizations do something, and whose convolutions have biases."""
     generator = torch.Generator().manual_seed(seed)
 
     def drawn(name: str, tensor: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def picture(height: int = 60, width: int = 90, seed: int = 0) -> NDArray[np.uint8]:
-    """Return a colourful picture with smooth areas and some detail, different for every seed; shape (H, W, 3)."""
+    """Return a colorful picture with smooth areas and some detail, different for every seed; shape (H, W, 3)."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 256, (6, 9, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.float64)

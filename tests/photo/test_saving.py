@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 
 from chromalab.core.errors import OutputError, UsageError
-from chromalab.photo.label import labelled
+from chromalab.photo.label import labeled
 from chromalab.photo.saving import SUFFIXES, Saving, file_kind, from_pixels, holds_alpha, keeps_16_bits, save, spooled
 from chromalab.photo.scan import Metadata, open_scan
 from tests.photo.odd_files import picture
@@ -125,11 +125,11 @@ def test_quality_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("deep", [False, True])
 def test_labels_are_seen(deep: bool) -> None:
     pixels = np.full((200, 300, 3), 30000 if deep else 120, dtype=np.uint16 if deep else np.uint8)
-    image = labelled(from_pixels(pixels), "Colours inferred")
+    image = labeled(from_pixels(pixels), "Colors inferred")
     result = image.numpy()
     assert result.shape == pixels.shape
     assert np.array_equal(result[:150], pixels[:150])
     band = result[-15:, :60]
     assert band.max() > pixels[0, 0, 0] * 1.3
     assert band.min() < pixels[0, 0, 0] * 0.5
-    assert labelled(image, "") is image
+    assert labeled(image, "") is image

@@ -28,7 +28,7 @@ GREY = np.asarray(Image.fromarray(RGB).convert("L"))
 
 
 def levels_of(rgb: NDArray[Any]) -> NDArray[np.floating]:
-    """Return the grey levels by scikit-image's L*."""
+    """Return the gray levels by scikit-image's L*."""
     return np.asarray(level_of(rgb2lab(rgb)[..., 0]))
 
 
@@ -51,7 +51,7 @@ def test_grey_photos_are_left_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["png", "tif", "webp"])
-def test_colour_photos_give_their_luminance(tmp_path: Path, kind: str) -> None:
+def test_color_photos_give_their_luminance(tmp_path: Path, kind: str) -> None:
     path = save(tmp_path / f"c.{kind}", RGB, **({"lossless": True} if kind == "webp" else {}))
     assert np.abs(open_scan(path).levels() - levels_of(RGB)).max() <= 0.55
 
@@ -83,8 +83,8 @@ def test_strips_are_the_whole(tmp_path: Path, tile: tuple[int, int] | None) -> N
 
 @pytest.mark.parametrize(("name", "limit"), [("p3", 1.1), ("srgb", 0.6)])
 @pytest.mark.parametrize("bits", [8, 16])
-def test_profiles_are_honoured(tmp_path: Path, name: str, limit: float, bits: int) -> None:
-    """Encoded under a profile, colours have the lightness that LittleCMS (through Pillow) finds in them."""
+def test_profiles_are_honored(tmp_path: Path, name: str, limit: float, bits: int) -> None:
+    """Encoded under a profile, colors have the lightness that LittleCMS (through Pillow) finds in them."""
     icc = profile(name)
     values = RGB if bits == 8 else RGB.astype(np.uint16) * 257
     path = tmp_path / "profiled.tif"
@@ -99,8 +99,8 @@ def test_profiles_are_honoured(tmp_path: Path, name: str, limit: float, bits: in
     assert np.abs(open_scan(path).levels() - level_of(lightness)).max() < limit + 1  # 8-bit L* has steps of .4
 
 
-def test_grey_profiles_are_honoured(tmp_path: Path) -> None:
-    """A linear grey profile: the value is the luminance."""
+def test_grey_profiles_are_honored(tmp_path: Path) -> None:
+    """A linear gray profile: the value is the luminance."""
     linear = pyvips.Image.new_from_array(GREY).copy(interpretation="b-w")
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     path = tmp_path / "g.tif"
@@ -109,7 +109,7 @@ def test_grey_profiles_are_honoured(tmp_path: Path) -> None:
     assert np.abs(open_scan(path).levels().astype(int) - GREY).max() <= 1
 
 
-def test_cmyk_goes_through_the_colour_engine(tmp_path: Path) -> None:
+def test_cmyk_goes_through_the_color_engine(tmp_path: Path) -> None:
     path = tmp_path / "inks.jpg"
     image = pyvips.Image.new_from_array(np.ascontiguousarray(RGB), interpretation="srgb")
     image.icc_transform("cmyk", input_profile="srgb", intent="relative", black_point_compensation=True).jpegsave(
@@ -226,7 +226,7 @@ def test_metadata_is_read(tmp_path: Path) -> None:
     assert metadata.resolution[0] == pytest.approx(300 / 25.4, rel=1e-3)
 
 
-def test_small_copies_have_colours_where_asked(tmp_path: Path) -> None:
+def test_small_copies_have_colors_where_asked(tmp_path: Path) -> None:
     sepia = np.clip(GREY[..., None] * np.array([1.0, 0.85, 0.65]), 0, 255).astype(np.uint8)
     rgb = open_scan(save(tmp_path / "sepia.png", sepia)).small_rgb(30)
     assert rgb.shape == (30, 45, 3)

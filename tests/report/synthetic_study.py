@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 from skimage import data as images
 
-from chromalab.studies.analysis.analyse import analyse
+from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import load_study
 from chromalab.studies.records import (
     BoundRecord,
@@ -56,7 +56,7 @@ OPPONENTS = frozenset({"wgan_gp", "gan", "hinge_gan"})
 
 @dataclass(frozen=True)
 class FakeMetric:
-    """A metric with the values to draw: grey, truth, one mean for each objective, and the spreads."""
+    """A metric with the values to draw: gray, truth, one mean for each objective, and the spreads."""
 
     facts: MetricFacts
     grey: float
@@ -128,7 +128,7 @@ class SyntheticStudy:
         return list(self.formulas)
 
     def mean(self, metric: FakeMetric, objective: str) -> float:
-        """Return the value around which an objective is drawn; from the sixth on, further from grey than an earlier."""
+        """Return the value around which an objective is drawn; from the sixth on, further from gray than an earlier."""
         round_, index = divmod(self.objectives.index(objective), len(metric.means))
         return metric.means[index] + 0.3 * round_ * (metric.means[index] - metric.means[0])
 
@@ -169,7 +169,7 @@ def study_record(study: SyntheticStudy) -> StudyRecord:
         config_sha256="c0ffee" * 10 + "0123",
         data=DataRecord(
             source="holiday", data_sha256="d00d" * 16, size_px=96, n_found=2110, n_skipped=37,
-            skipped_by_reason={"nearly colourless": 29, "grey only": 6, "unreadable": 2}, colourless_threshold=10.0,
+            skipped_by_reason={"nearly colourless": 29, "gray only": 6, "unreadable": 2}, colourless_threshold=10.0,
             n_train=1850, n_val=211, n_test=study.n_photos, test_photos=study.photos,
         ),
         objectives=[
@@ -200,7 +200,7 @@ def _publication(name: str) -> dict[str, Any]:
         "preset": "bigcolor", "source": "Kim et al. 2022, eq. 5",
         "stand_ins": {"0.2*perceptual_vgg16": "0.2*lpips_squeeze"},
         "choices": ["the weight of the stand-in", "a critic of half the width"],
-        "critic": "patch at width 0.5, sees colour with lightness; adam at 0.0002, betas (0.5, 0.999)",
+        "critic": "patch at width 0.5, sees color with lightness; adam at 0.0002, betas (0.5, 0.999)",
         "optimizer": "adam at 0.0001, betas (0, 0.999)",
     }  # fmt: skip
 
@@ -367,4 +367,4 @@ def make_analysis(folder: Path, record: StudyRecord, *, n_metrics: int | None = 
     """Return the analysis of the made-up study in `folder`, under the first so many metrics or all of them."""
     loaded = load_study(folder)
     assert loaded.record == record
-    return analyse(loaded, [metric.facts for metric in METRICS[:n_metrics]])
+    return analyze(loaded, [metric.facts for metric in METRICS[:n_metrics]])

@@ -41,7 +41,7 @@ def test_the_page_stands_alone_and_says_what_the_record_says(comparison: Compari
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     assert "p&lt;3&gt;" in page
     assert "p<3>" not in page
-    for name in ("sepia", "blurred", "uncoloured", "CIEDE2000", "chromalab-v1", comparison.record.protocol_sha256):
+    for name in ("sepia", "blurred", "uncolored", "CIEDE2000", "chromalab-v1", comparison.record.protocol_sha256):
         assert name in page
     mean = next(m for m in comparison.record.methods if m.name == "sepia").metrics["delta_e_2000"].mean
     assert f"{mean:.1f}" in page
@@ -86,15 +86,15 @@ def test_extremes_are_the_best_and_the_worst(comparison: Comparison) -> None:
         assert [name for name, _ in found[metric, "sepia"].worst] == order[:-4:-1]
     chosen = chosen_photos(list(found.values()), 5)
     assert len(chosen) == len(set(chosen)) == 5
-    assert chosen[0] == found["mae", "uncoloured"].worst[0][0]
+    assert chosen[0] == found["mae", "uncolored"].worst[0][0]
 
 
 def test_one_method_and_no_truth_have_a_page(folders: dict[str, Path], tmp_path: Path) -> None:
     settings = replace(SETTINGS, metrics=None, bounds=False)
-    alone = compare_folders({"m": folders["sepia"]}, grey=folders["uncoloured"], settings=settings)
+    alone = compare_folders({"m": folders["sepia"]}, grey=folders["uncolored"], settings=settings)
     page = write_evaluation_report(alone, tmp_path).read_text(encoding="utf-8")
     assert "There are no true photographs" in page
-    assert "minus that of the grey photo" in page
+    assert "minus that of the gray photo" in page
     assert 'data-variant-button="delta_e"' not in page
     assert 'id="differences"' not in page
 

@@ -1,4 +1,4 @@
-"""Studies of ten objectives: who beats whom as squares, and marks far worse than grey in a lane of their own."""
+"""Studies of ten objectives: who beats whom as squares, and marks far worse than gray in a lane of their own."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ def test_photos_without_truth_have_a_page_of_their_own(tmp_path: Path) -> None:
     assert page.faults == []
     assert len(page.images) == 2 * (1 + 5 * 2)
     text = path.read_text(encoding="utf-8")
-    assert "Nobody knows the true colours of these photos" in text
+    assert "Nobody knows the true colors of these photos" in text
     assert ">truth" not in text
 
 

@@ -50,7 +50,7 @@ def test_small_pictures_stay_as_they_are(tmp_path: Path) -> None:
     assert (encoded.photos[0].width, encoded.photos[0].height) == (16, 16)
 
 
-def test_large_pictures_are_compressed_with_full_colour_resolution(tmp_path: Path) -> None:
+def test_large_pictures_are_compressed_with_full_color_resolution(tmp_path: Path) -> None:
     save(tmp_path / "a.png", noise(256))
     encoded = encode_pictures([PhotoPictures("a", {"truth": tmp_path / "a.png"})], budget_bytes=150_000)
     picture = decoded(encoded.photos[0].uris["truth"])

@@ -17,7 +17,7 @@ WINS = [[0, 3, 2, 7], [1, 0, 6, 3], [4, 3, 0, 0], [1, 2, 5, 0]]
 
 
 def test_three_items() -> None:
-    """Maynou's example for choix, [(0,1),(0,1),(1,2),(2,0)], winner first: the unregularised maximum likelihood."""
+    """Maynou's example for choix, [(0,1),(0,1),(1,2),(2,0)], winner first: the unregularized maximum likelihood."""
     wins = np.zeros((3, 3))
     for winner, loser in [(0, 1), (0, 1), (1, 2), (2, 0)]:
         wins[winner, loser] += 1
@@ -99,7 +99,7 @@ def test_one_jod_is_three_quarters() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 5))
-def test_the_posterior_mode_is_what_a_general_optimiser_finds(seed: int, m: int) -> None:
+def test_the_posterior_mode_is_what_a_general_optimizer_finds(seed: int, m: int) -> None:
     generator = np.random.default_rng(seed)
     counts = generator.integers(0, 6, size=(3, m, m)).astype(float) * (1 - np.eye(m))
     counts[2, 0, 1] += 1

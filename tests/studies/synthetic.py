@@ -49,8 +49,8 @@ FACTS = [
     ),
 ]
 PER_PHOTO = [facts.name for facts in FACTS if facts.per_photo]
-# Centres of the objectives and of the bounds; a span of 10 everywhere keeps planted effects easy to read.
-CENTRE = {"lower": 10.0, "higher": 30.0, "closer": 30.0}
+# Centers of the objectives and of the bounds; a span of 10 everywhere keeps planted effects easy to read.
+CENTER = {"lower": 10.0, "higher": 30.0, "closer": 30.0}
 GREY = {"lower": 20.0, "higher": 20.0, "closer": 0.0}
 TRUTH = {"lower": 0.0, "higher": np.inf, "closer": 40.0}
 
@@ -60,7 +60,7 @@ class Plan:
     """What is planted in a synthetic study.
 
     Attributes:
-        effects: added to the mean of an objective, or of an (objective, colour space), under each metric.
+        effects: added to the mean of an objective, or of an (objective, color space), under each metric.
         seed_sd: spread of a run's own mean, drawn for each run and metric.
         noise_sd: spread of one photograph in one run.
         photo_sd: spread between photographs, shared by all runs.
@@ -77,7 +77,7 @@ class Plan:
     facts: Sequence[MetricFacts] = tuple(FACTS)
 
     def shift(self, objective: str, space: str, metric: str) -> float:
-        """Return the planted effect of an objective, of a colour space, and of both together."""
+        """Return the planted effect of an objective, of a color space, and of both together."""
         return sum(self.effects.get(key, {}).get(metric, 0.0) for key in (objective, space, f"{objective}/{space}"))
 
 
@@ -183,7 +183,7 @@ def _run(
     seed: int,
 ) -> LoadedRun:
     values = {
-        facts.name: CENTRE[facts.direction]
+        facts.name: CENTER[facts.direction]
         + plan.shift(objective, space, facts.name)
         + scenes[facts.name]
         + plan.seed_sd * rng.standard_normal()
@@ -212,7 +212,7 @@ def _bound(plan: Plan, scenes: Mapping[str, NDArray[np.float64]], level: Mapping
 
 
 def _truth(plan: Plan, scenes: Mapping[str, NDArray[np.float64]]) -> LoadedBound:
-    """Return the truth: it is infinitely like itself, and has its own colours."""
+    """Return the truth: it is infinitely like itself, and has its own colors."""
     values = {
         facts.name: np.full(plan.n_photos, TRUTH[facts.direction])
         + (scenes[facts.name] if facts.direction == "closer" else 0.0)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def folder(path: Path, count: int, first: int = 0) -> str:
-    """Write colourful photos, each another."""
+    """Write colorful photos, each another."""
     for number in range(first, first + count):
         rgb = np.random.default_rng(number).integers(0, 256, size=(40, 50, 3), dtype=np.uint8)
         write_png(path / f"{number}.png", rgb)

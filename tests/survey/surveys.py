@@ -21,7 +21,7 @@ SCREEN = {"width": 1200, "height": 800, "ratio": 1.0, "zoom": 1.0, "gamut": "srg
 
 
 def write_pictures(root: Path, *, scenes: int = 6, methods: tuple[str, ...] = METHODS) -> dict[str, Path]:
-    """Write noise in other colours for every method, and truth and grey."""
+    """Write noise in other colors for every method, and truth and gray."""
     generator = np.random.default_rng(0)
     for scene in range(scenes):
         base = generator.integers(40, 200, size=(32, 40, 3))

@@ -14,7 +14,7 @@ from chromalab.photo.writing import write_png
 from chromalab.survey.create import create_survey, sources_of_comparison, sources_of_folders
 from chromalab.survey.design import load_design, parse_design
 from chromalab.survey.power import simulate_power
-from chromalab.survey.stimuli import pad_alike, png_chunks, random_colours, stimulus_png
+from chromalab.survey.stimuli import pad_alike, png_chunks, random_colors, stimulus_png
 from chromalab.survey.study import SurveyFolder
 from tests.report.synthetic_study import SyntheticStudy, write_colorized, write_study
 from tests.survey.surveys import make_survey, write_pictures
@@ -45,13 +45,13 @@ def test_padding_keeps_pixels(tmp_path: Path) -> None:
         assert np.array_equal(read_photo(tmp_path / "a.png").rgb, expected)
 
 
-def test_random_colours_keep_lightness_and_change_hue() -> None:
+def test_random_colors_keep_lightness_and_change_hue() -> None:
     rgb = np.random.default_rng(0).integers(30, 220, (40, 50, 3)).astype(np.uint8)
-    found = random_colours(rgb, "a")
+    found = random_colors(rgb, "a")
     assert np.abs(rgb2lab(found)[..., 0] - rgb2lab(rgb)[..., 0]).max() < 1.5
     assert np.abs(rgb2lab(found)[..., 1:] - rgb2lab(rgb)[..., 1:]).mean() > 10
-    assert np.array_equal(found, random_colours(rgb, "a"))
-    assert not np.array_equal(found, random_colours(rgb, "b"))
+    assert np.array_equal(found, random_colors(rgb, "a"))
+    assert not np.array_equal(found, random_colors(rgb, "b"))
 
 
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:

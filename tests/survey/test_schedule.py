@@ -87,9 +87,9 @@ def test_real_or_fake() -> None:
     assert {name for trial in tests for name in (trial.left, trial.right)} == {"m1", TRUTH}
     assert Counter(trial.left for trial in tests) == {"m1": 10, TRUTH: 10}
     assert all(TRUTH in (t.left, t.right) and RANDOM in (t.left, t.right) for t in found if t.kind == "vigilance")
-    practised = {trial.scene for trial in found if trial.kind == "practice"}
-    assert len(practised) == 10
-    assert not practised & {trial.scene for trial in tests}
+    practiced = {trial.scene for trial in found if trial.kind == "practice"}
+    assert len(practiced) == 10
+    assert not practiced & {trial.scene for trial in tests}
     alone = schedule(design(protocol="real_or_fake", form="yes_no", trials=20), 3, 40, method="m1")
     assert Counter(trial.left for trial in alone if trial.kind == "test") == {"m1": 10, TRUTH: 10}
 

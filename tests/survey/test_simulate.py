@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from chromalab.core.errors import UsageError
 from chromalab.survey import simulated_server
-from chromalab.survey.analysis.run import analyse_source
+from chromalab.survey.analysis.run import analyze_source
 from chromalab.survey.opening import open_database
 from chromalab.survey.simulate import People, simulate
 from chromalab.survey.simulated_server import run_simulation, serving
@@ -45,7 +45,7 @@ def test_known_abilities_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     outcome = run_simulation(folder, people, 27, at_a_time=1)
     assert (outcome.finished, outcome.turned_away, outcome.failed) == (25, 2, [])
     assert sorted(stored(folder)) == sorted(outcome.acknowledged)
-    found, _ = analyse_source(folder, database=None, prior=None, order_effect=None, draws=200)
+    found, _ = analyze_source(folder, database=None, prior=None, order_effect=None, draws=200)
     assert [name for name, _ in sorted(found.scores.items(), key=lambda item: -item[1].value)] == [
         "alpha",
         "beta",

@@ -30,7 +30,7 @@ SMALL_VGG = NetworkSettings(encoder="vgg16", pretrained=False, width=0.25)
 
 
 def colorizer(settings: NetworkSettings, space: str, needs: set[str]) -> Colorizer:
-    """Return a network whose colours are as strong as a trained one's: a new one is nearly grey whatever it sees."""
+    """Return a network whose colors are as strong as a trained one's: a new one is nearly gray whatever it sees."""
     network, _ = build_colorizer(settings, space, 0, needs)
     strength = 3 if settings.head_stride == 1 else 1  # the wider decoder's colors are strong enough
     with torch.no_grad():

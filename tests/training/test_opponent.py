@@ -43,7 +43,7 @@ def make_opponent(fabric: Fabric, formula: str, *, space: str = "lab", seed: int
 
 
 def make_batch(step: int = 0, space: str = "lab") -> ColorBatch:
-    """Return photographs with what a colorizer might give for them: half of the colour."""
+    """Return photographs with what a colorizer might give for them: half of the color."""
     coarse = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(step))
     rgb = nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear")
     lightness, target = SPACES[space].encode(rgb)
@@ -57,7 +57,7 @@ def weights(opponent: Opponent) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(("entry", "network"), list(product([entry.name for entry in ENTRIES], CRITICS)))
-def test_any_loss_trains_any_critic_and_then_hands_its_judgement_on(fabric: Fabric, entry: str, network: str) -> None:
+def test_any_loss_trains_any_critic_and_then_hands_its_judgment_on(fabric: Fabric, entry: str, network: str) -> None:
     for sees, space in (("pair", "lab"), ("color", "rgb"), ("rgb", "lab")):
         opponent = make_opponent(
             fabric, f"{entry}(critic_steps=2, penalty=1, r1=1)", network=network, sees=sees, space=space

@@ -17,8 +17,8 @@ from tests.weights.site import Site, served
 def web(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take proxies and mirrors away, and the pauses between two tries."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        for spelt in (name, name.upper()):
-            monkeypatch.delenv(spelt, raising=False)
+        for spelled in (name, name.upper()):
+            monkeypatch.delenv(spelled, raising=False)
     monkeypatch.delenv("CHROMALAB_MIRROR", raising=False)
     monkeypatch.setattr(download, "PAUSE_S", 0.0)
 

@@ -37,7 +37,7 @@ def tiny_entry(url: str) -> TrunkWeights:
         url=url,
         sha256=hashlib.sha256(tiny_file()).hexdigest(),
         hash_source="computed",
-        licence="none",
+        license="none",
         trained_on="nothing",
         shapes=TINY_SHAPES,
         classifier=TINY_CLASSIFIER,

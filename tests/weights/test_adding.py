@@ -1,4 +1,4 @@
-"""Adding weight files: what is recognised, what is kept, and what is refused without a trace."""
+"""Adding weight files: what is recognized, what is kept, and what is refused without a trace."""
 
 from __future__ import annotations
 

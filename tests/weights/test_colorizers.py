@@ -32,7 +32,7 @@ def test_shipped_models_are_whole_and_described(name: str) -> None:
     assert spec.name == name
     assert spec.sha256 == sha256_file(path)
     assert path.stat().st_size <= LARGEST_BYTES
-    assert all((spec.title, spec.licence, spec.notice, spec.trained_on, spec.record, spec.scores, spec.scored_on))
+    assert all((spec.title, spec.license, spec.notice, spec.trained_on, spec.record, spec.scores, spec.scored_on))
 
 
 def test_the_default_is_shipped_and_first() -> None:

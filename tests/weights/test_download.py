@@ -119,7 +119,7 @@ def test_a_redirection_elsewhere_is_not_followed(server: Site, folder: Path) -> 
     assert names(folder) == []
 
 
-def test_a_proxy_is_honoured(server: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_is_honored(server: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", server.url)
     add_weights("http://weights.invalid/good.safetensors", sha256=GOOD_SHA256)
     assert [asked.path for asked in server.asked] == ["http://weights.invalid/good.safetensors"]

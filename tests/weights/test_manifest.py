@@ -117,7 +117,7 @@ def test_every_entry_says_what_it_is(name: str) -> None:
     entry = MANIFEST[name]
     assert entry.name == name
     assert re.fullmatch(r"[0-9a-f]{64}", entry.sha256)
-    assert all([entry.what, entry.hash_source, entry.licence, entry.trained_on, entry.shapes])
+    assert all([entry.what, entry.hash_source, entry.license, entry.trained_on, entry.shapes])
 
 
 def test_packaged_weights_are_not_trunks_that_users_add() -> None:

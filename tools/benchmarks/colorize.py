@@ -3,8 +3,8 @@
     python -m tools.benchmarks.colorize [--photos FOLDER] [--quick] [--json FILE]
 
 - Ten photos of 12 megapixels, JPEG to JPEG, with as many workers as there are processors; beside it, in the same run,
-  decoding the same ten and encoding the same ten colour results with the same library and workers. Once with RGB scans
-  of grey photos, once with one-channel JPEGs, of which decoding is cheaper.
+  decoding the same ten and encoding the same ten color results with the same library and workers. Once with RGB scans
+  of gray photos, once with one-channel JPEGs, of which decoding is cheaper.
 - 500 photos of one megapixel.
 - The largest resident memory of a process that colorizes a TIFF of 200 megapixels at 16 bits.
 - The network's multiplications for one photo.
@@ -71,7 +71,7 @@ print(time.monotonic() - started, resource.getrusage(resource.RUSAGE_SELF).ru_ma
 
 
 def make_photos(folder: Path, source: Path | None, size: tuple[int, int], count: int, *, bands: int) -> list[Path]:
-    """Write grey photos as JPEGs of one or three channels."""
+    """Write gray photos as JPEGs of one or three channels."""
     folder.mkdir(parents=True)
     generator = np.random.default_rng(0)
     originals = sorted(source.rglob("*.jpg"))[:count] if source is not None else []

@@ -2,7 +2,7 @@
 
     python -m tools.benchmarks.evaluation [--pairs 500] [--rival-pairs 60] [--memory]
 
-Both read the same PNG files of 256 px and compute all pixel, structure and colour metrics: ours by `evaluate_folders`
+Both read the same PNG files of 256 px and compute all pixel, structure and color metrics: ours by `evaluate_folders`
 on two cores, the script by scikit-image, SciPy and NumPy, photo by photo, as one would write it. The script is timed on
 fewer pairs and scaled, for it takes minutes; both with and without the running medians of `blotches`, where it spends
 most of its time. The largest difference of every metric is printed. `--memory` shows our peak memory at 500 and 5,000
@@ -42,7 +42,7 @@ SSIM = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, 
 
 
 def write_pairs(folder: Path, count: int) -> None:
-    """Write `count` crops of sample photographs, and the same in weaker, shifted and clipped colours."""
+    """Write `count` crops of sample photographs, and the same in weaker, shifted and clipped colors."""
     generator = np.random.default_rng(0)
     photos = [astronaut(), coffee(), chelsea(), rocket()]
     for index in range(count):
@@ -127,7 +127,7 @@ def hue_distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def gamut_share(rgb: np.ndarray, chroma: np.ndarray) -> float:
-    """Return the share of coloured pixels with a channel at an end of its range."""
+    """Return the share of colored pixels with a channel at an end of its range."""
     return float((((rgb.min(axis=-1) == 0) | (rgb.max(axis=-1) == 1)) & (chroma >= 10)).mean())
 
 

@@ -1,4 +1,4 @@
-"""How good a shipped model is on photographs that it was not trained on, beside grey, a constant tint, and the truth.
+"""How good a shipped model is on photographs that it was not trained on, beside gray, a constant tint, and the truth.
 
     python -m tools.benchmarks.model_quality FOLDER [--model NAME] [--json results/models/NAME.json]
     python -m tools.benchmarks.model_quality FOLDER --saturations 0.5,1,1.5 [--json results/models/saturation.json]
@@ -63,12 +63,12 @@ def measure(photos: Path, model: str) -> dict[str, Any]:
 def against(
     photos: Path, ways: Mapping[str, tuple[ColorizerFile, Options]], metrics: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Return for every way to colorize its means beside grey, tints and the truth, and the paired differences.
+    """Return for every way to colorize its means beside gray, tints and the truth, and the paired differences.
 
     Of several ways, each is also laid beside the one with the lowest LPIPS-Alex.
 
     Args:
-        photos: folder of photographs in colour.
+        photos: folder of photographs in color.
         ways: models with their options, by name.
         metrics: registry names.
     """

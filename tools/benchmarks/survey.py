@@ -24,7 +24,7 @@ import numpy as np
 
 from chromalab.photo.writing import write_png
 from chromalab.stats.pair_choice import choice_probabilities, expected_information_gain, laplace_posterior
-from chromalab.survey.analysis.analyse import analyse, design_of_votes
+from chromalab.survey.analysis.analyze import analyze, design_of_votes
 from chromalab.survey.analysis.preference import score_preferences
 from chromalab.survey.analysis.votes import VoteRow
 from chromalab.survey.create import create_survey, sources_of_folders
@@ -109,7 +109,7 @@ def analysis_s(votes: int, methods: int) -> float:
     rows = votes_of(votes // 50, 50, 40, np.linspace(-1, 1, methods), 0.5, 0.3, 0)
     design, names = design_of_votes(rows, AnalysisPlan(draws=1000))
     began = time.perf_counter()
-    analyse(design, names, rows)
+    analyze(design, names, rows)
     return time.perf_counter() - began
 
 

@@ -3,7 +3,7 @@
     python -m tools.benchmarks.tint PHOTOS --exclude FILE [--json results/models/tint.json]
 
 Fitted on photographs that colorizers train on, once for CIEDE2000 (over pixels drawn from all of them) and once for
-LPIPS-Alex (over some of them whole, for it looks at neighbourhoods). Both searches go downhill by Nelder and Mead.
+LPIPS-Alex (over some of them whole, for it looks at neighborhoods). Both searches go downhill by Nelder and Mead.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What else the study of objectives tried, one seed each: other colour spaces, networks, rates, photographs, lengths.
+"""What else the study of objectives tried, one seed each: other color spaces, networks, rates, photographs, lengths.
 
 One seed tells nothing of chance between trainings, so none of it is a result: it shows where the answer of the main
 study might be another. Intervals run over photographs alone.
@@ -121,7 +121,7 @@ WORDS = (
     "chance between trainings, so none of this is a result; bold marks an interval that leaves out 0. A minus is a "
     "lower value of the metric."
 )
-LEVEL_WORDS = "How good each was, and cross-entropy over the ab bins (rare colours weighed up by half) beside them:"
+LEVEL_WORDS = "How good each was, and cross-entropy over the ab bins (rare colors weighed up by half) beside them:"
 
 
 def conditions(first: str, second: str) -> list[Condition]:

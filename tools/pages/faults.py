@@ -42,7 +42,7 @@ def faulty(rgb: Photo, name: str) -> Photo:
 
 def _to_rgb(lab: Picture) -> Photo:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of colours that sRGB does not have
+        warnings.simplefilter("ignore", UserWarning)  # of colors that sRGB does not have
         picture: Picture = skimage.color.lab2rgb(lab)
     return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
@@ -67,7 +67,7 @@ def _with_color(lab: Picture, color: Picture) -> Picture:
 
 
 def _turned(color: Picture, degrees: float) -> Picture:
-    """Turn (a*, b*) around grey."""
+    """Turn (a*, b*) around gray."""
     angle = np.radians(degrees)
     a, b = color[..., 0], color[..., 1]
     return np.stack([a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)], axis=-1)
@@ -78,7 +78,7 @@ def _hue_turned(lab: Picture) -> Picture:
 
 
 def _recolored(lab: Picture) -> Picture:
-    """Turn the hue of the most colourful fifth of the pixels, with soft edges: a thing of another colour."""
+    """Turn the hue of the most colorful fifth of the pixels, with soft edges: a thing of another color."""
     chroma = scipy.ndimage.gaussian_filter(np.hypot(lab[..., 1], lab[..., 2]), 3)
     inside = (chroma > np.quantile(chroma, 0.8)).astype(np.float64)
     share = scipy.ndimage.gaussian_filter(inside, 1.5)[..., None]
@@ -129,13 +129,13 @@ FAULTS: dict[str, Fault] = {
     "gaudy": Fault("1.5 times the chroma", _scaled(1.5)),
     "cast": Fault("a warm cast: a* + 4, b* + 14 everywhere", _cast),
     "turned": Fault("all hues turned by 30°", _hue_turned),
-    "recoloured": Fault("the hue of the most colourful fifth of the picture turned by 150°", _recolored),
-    "blotches": Fault("fourteen spots of random colour, Gaussians of 9 px", _blotched),
+    "recoloured": Fault("the hue of the most colorful fifth of the picture turned by 150°", _recolored),
+    "blotches": Fault("fourteen spots of random color, Gaussians of 9 px", _blotched),
     "bled": Fault("the chroma blurred by a Gaussian of 8 px", _bled),
     "moved": Fault("the chroma moved by one pixel", _moved),
     "noise": Fault("noise in every pixel's a* and b*, standard deviation 10", _noisy),
     "brighter": Fault("lightness L* to 100 (L* / 100)^0.9", _brightened),
     "8-bit Lab": Fault("L* rounded to 256 steps, a* and b* to whole numbers, as 8-bit Lab files do", _rounded),
-    JPEG: Fault("JPEG of quality 50 with halved colour resolution: no fault of a colorizer", _unchanged),
+    JPEG: Fault("JPEG of quality 50 with halved color resolution: no fault of a colorizer", _unchanged),
 }
 """The faults by the names that they have in the tables, in their order."""

@@ -89,7 +89,7 @@ def _tradeoff(axes: Axes, results: Results, metric: str, styles: dict[str, Objec
         axes.plot(shares, error.seed_means, style.marker, color=style.color, markersize=5)
     if grey is not None and grey.mean is not None:
         axes.axhline(grey.mean, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
-        axes.annotate("no colour", (0, grey.mean), (2, 2), textcoords="offset points", color=MUTED, fontsize=7.5)
+        axes.annotate("no color", (0, grey.mean), (2, 2), textcoords="offset points", color=MUTED, fontsize=7.5)
     axes.axvline(100, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
     axes.set_xlim(0, 110)
     axes.set_xlabel("mean chroma, % of the photographs'")

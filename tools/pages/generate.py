@@ -59,7 +59,7 @@ def losses_page() -> str:
     return page(
         "Losses",
         "An objective is a weighted sum of these, written in one line: `l2 + 0.1*wgan_gp(penalty=10)`. `e` is the "
-        "prediction minus the target in the normalised units of the training space; means run over channels and "
+        "prediction minus the target in the normalized units of the training space; means run over channels and "
         "pixels. In a study the word `perceptual` stands for the loss that the study's key `perceptual` names.",
         table(("name", "family", "formula", "parameters", "needs", "source"), rows),
     )
@@ -76,7 +76,7 @@ def presets_page() -> str:
     return page(
         "Presets: published mixtures",
         "A preset's name is an objective: `chromalab train --loss pix2pix`, `p2p: pix2pix` in a study. Formulas are in "
-        "this project's units (colours of `lab` in [-1, 1], means over channels and pixels), so a weight may differ by "
+        "this project's units (colors of `lab` in [-1, 1], means over channels and pixels), so a weight may differ by "
         "a factor, which is told, from the published number. `chromalab train` takes the published optimizer, too; a "
         "study takes its own for every objective, unless one asks for `optimizer: published`. Networks, data and "
         "lengths of training are never a preset's: it is an objective, not a replica.",
@@ -94,7 +94,7 @@ def _preset(name: str, preset: Preset) -> str:
         facts.append(("critic", describe_critic(preset.critic, preset.optimizer)))
     if preset.color_from != "auto":
         source = {"head": "a head of its own", "bins": "the annealed mean of the bins"}[preset.color_from]
-        facts.append(("colour from", source))
+        facts.append(("color from", source))
     facts += [("this project's choice", choice) for choice in preset.choices]
     for published, others in preset.stand_ins.items():
         if f"{published}" in preset.formula:
@@ -136,7 +136,7 @@ def metrics_page() -> str:
 _NEEDS = {
     "target": "the truth",
     "set": "true photographs, any",
-    "lightness": "the grey photo",
+    "lightness": "the gray photo",
     "labels": "its class",
     "frames": "frames of a video",
     "none": "nothing",

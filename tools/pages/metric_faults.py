@@ -94,19 +94,19 @@ def _parts(rows: Mapping[str, Values]) -> Iterator[str]:
     yield "![One photograph with every fault](../images/metric_faults.jpg)"
     yield table(("fault", "what was done"), [(name, prose(fault.description)) for name, fault in FAULTS.items()])
     yield (
-        "Lightness is kept but for the last three, as far as the gamut allows: stronger and turned colours that sRGB "
+        "Lightness is kept but for the last three, as far as the gamut allows: stronger and turned colors that sRGB "
         "does not hold are clipped, which changes it a little."
     )
     errors = [metric for metric in measured if not _is_property(metric)]
     yield (
-        "## Errors, with grey as 1\n\nHow far each fault is from the truth, divided by how far the grey photograph is. "
-        "**Bold**: worse than no colour at all. A dot: below 0.05. Similarities count as 1 minus their value, decibels "
+        "## Errors, with gray as 1\n\nHow far each fault is from the truth, divided by how far the gray photograph is. "
+        "**Bold**: worse than no color at all. A dot: below 0.05. Similarities count as 1 minus their value, decibels "
         "as the root of the error that they stand for."
     )
     yield table(("metric", *FAULTS), [_shares(metric, rows, _gap(metric, rows, GREY)) for metric in errors])
     properties = [metric for metric in measured if _is_property(metric)]
     yield (
-        "## Properties and lightness, with the worst as 1\n\nFor these grey is no measure. How far each fault is from "
+        "## Properties and lightness, with the worst as 1\n\nFor these gray is no measure. How far each fault is from "
         "the photographs' own value, divided by how far the farthest is (**bold**)."
     )
     yield table(("metric", *FAULTS), [_shares(metric, rows, _worst(metric, rows)) for metric in properties])
@@ -119,7 +119,7 @@ def _parts(rows: Mapping[str, Values]) -> Iterator[str]:
 
 
 def _is_property(metric: Metric) -> bool:
-    """Whether the grey photograph is no bad example: what is measured is no distance of colours from the truth."""
+    """Whether the gray photograph is no bad example: what is measured is no distance of colors from the truth."""
     return metric.direction == "closer" or metric.reference == "lightness"
 
 

@@ -1,7 +1,7 @@
-"""Draw the shipped models' colours side by side: `python -m tools.pages.model_grid [PHOTOS] [--out FILE]`.
+"""Draw the shipped models' colors side by side: `python -m tools.pages.model_grid [PHOTOS] [--out FILE]`.
 
 Without a folder the built-in sample photographs are drawn, which is the picture of docs/reference/models.md. Of a
-folder, as of archive photographs, only grey and the models are shown.
+folder, as of archive photographs, only gray and the models are shown.
 """
 
 from __future__ import annotations

@@ -18,14 +18,14 @@ RULE = (
     "Every shipped model is measured at saturations from 1 to 1.5 on photographs that were set aside from "
     "training. Of the points that reach the goal there (below), the one with the lowest mean LPIPS-Alex names the "
     "model. The default is this model at its least saturated point whose LPIPS-Alex is not certainly higher "
-    "(paired, 95%), for colour that brings nothing is not to be invented; its chroma is multiplied with that from "
+    "(paired, 95%), for color that brings nothing is not to be invented; its chroma is multiplied with that from "
     "then on. Where no point reaches the goal, all of them count. Test photographs have no say (`python -m "
     "tools.release.choose STUDY --photos FOLDER`). The goal is older than the study, the rule is not: it was written "
     "down when test numbers were known, and *least saturated* joined it when the lowest point missed the goal for "
     "Perceptual-Lite0 on the test photographs. `bins_lite0` was trained on most of the photographs that were set "
     "aside, so its numbers are, if anything, too good."
 )
-RIVALS = {"grey": "no colour", "tint_delta_e_2000": "tint 1", "tint_lpips_alex": "tint 2"}
+RIVALS = {"grey": "no color", "tint_delta_e_2000": "tint 1", "tint_lpips_alex": "tint 2"}
 """What models are laid beside, by their names in records."""
 
 GOAL = {
@@ -39,14 +39,14 @@ LEAST_COLORFULNESS = 0.5
 MOST_BLOTCHES = 0.01
 SATURATIONS = (
     "![Colorfulness against error for every model](../images/models_saturation.svg)\n\n"
-    "Every shipped model at several `--saturation`s, on the same photographs as below: how colourful its pictures are, "
+    "Every shipped model at several `--saturation`s, on the same photographs as below: how colorful its pictures are, "
     "and how wrong. The mark is the model as it is."
 )
 
 GRID = (
-    "![Sample photographs in the colours of every shipped model](../images/models.jpg)\n\n"
+    "![Sample photographs in the colors of every shipped model](../images/models.jpg)\n\n"
     "Seven of the built-in sample photographs at 256 px (`python -m tools.pages.model_grid`, or with a folder of your "
-    "own). Left the grey photograph, right the truth. Credits: `chromalab list samples`."
+    "own). Left the gray photograph, right the truth. Credits: `chromalab list samples`."
 )
 
 
@@ -61,13 +61,13 @@ def models_page() -> str:
     return page(
         "Shipped models",
         "`chromalab colorize --model NAME`; the first is the default. Scores are means over photographs with 95% "
-        "intervals, of pictures that were colorized from file to file, beside the same photographs without colour. "
+        "intervals, of pictures that were colorized from file to file, beside the same photographs without color. "
         "They are development numbers: these photographs were not trained on, but they were looked at.",
         "\n\n".join(
             [
                 GRID,
                 *("## Which is the default", RULE, _choice()),
-                *("## Does it beat no colour, and one colour for everything", _tint_words(), _against()),
+                *("## Does it beat no color, and one color for everything", _tint_words(), _against()),
                 *("## Vivid or right", SATURATIONS),
                 *(_model(find_colorizer(name)) for name in shipped_models()),
             ]
@@ -85,7 +85,7 @@ def _model(file: ColorizerFile) -> str:
         ("trained on", prose(spec.trained_on)),
         ("training", prose("; ".join(f"{key} {value}" for key, value in spec.record.items()))),
         ("gets wrong", prose(spec.failures)),
-        ("licence", spec.licence),
+        ("license", spec.license),
         ("notice", spec.notice),
         ("source", spec.source),
     ]

@@ -1,4 +1,4 @@
-"""The page *Does the objective matter?*: made from the records of the study in results/objective, analysed anew."""
+"""The page *Does the objective matter?*: made from the records of the study in results/objective, analyzed anew."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chromalab.core.errors import UsageError
 from chromalab.metrics.registry import METRICS, metric_facts
 from chromalab.report.headline import headline
-from chromalab.studies.analysis.analyse import analyse
+from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import load_study
 from tools import RESULTS
 from tools.pages.exploration import MAIN, STUDIES, exploration, turned
@@ -66,7 +66,7 @@ def looks() -> tuple[Look, ...]:
         except UsageError:
             continue
         pictures = next(iter(study.runs.values())).record.pictures
-        found.append(Look(pictures, analyse(study, metric_facts())))
+        found.append(Look(pictures, analyze(study, metric_facts())))
     return tuple(found)
 
 
@@ -85,7 +85,7 @@ def objective_page() -> str:
         *(
             "## To look at",
             GRID,
-            "![Sample photographs in the colours of every objective](../images/objective_grid.jpg)",
+            "![Sample photographs in the colors of every objective](../images/objective_grid.jpg)",
         ),
         *("## Differences", FOREST, "![Forest plots of paired differences](../images/objective_forest.svg)"),
         *("## Vivid or right", TRADE, "![Chroma against error, a mark for each run](../images/objective_tradeoff.svg)"),
@@ -105,7 +105,7 @@ def _order_changes() -> str:
     return (
         f"**The order of objectives depends on the training.** On the way from {found[0].pictures:,} to "
         f"{found[-1].pictures:,} crops the order of the means changed under {len(moved)} of {len(SHOWN)} metrics; with "
-        "another colour space, network, learning rate, number of photographs or length (one seed each), LPIPS and L2 "
+        "another color space, network, learning rate, number of photographs or length (one seed each), LPIPS and L2 "
         + (
             f"change places somewhere under {_listed([METRICS[name].label for name in changed])}."
             if changed
@@ -119,25 +119,25 @@ def _reading(results: Results) -> Iterator[str]:
     yield (
         "**LPIPS as the objective is better before a judge that nothing was trained on, and not before every judge.** "
         f"LPIPS-Alex puts it before L1 ({_gap(results, 'lpips_alex', 'l1', 'perceptual')}) and L2 "
-        f"({_gap(results, 'lpips_alex', 'l2', 'perceptual')}), the perceptual colour distance before L2 "
+        f"({_gap(results, 'lpips_alex', 'l2', 'perceptual')}), the perceptual color distance before L2 "
         f"({_gap(results, 'color_perceptual', 'l2', 'perceptual')}). SSIM puts it behind both "
         f"({_gap(results, 'ssim', 'l2', 'perceptual')} for L2). PSNR and CIEDE2000 tell none of the three apart."
     )
     yield (
-        "**The judge that it was trained on (C6).** LPIPS's lead over L2, in percent of the span from the grey "
+        "**The judge that it was trained on (C6).** LPIPS's lead over L2, in percent of the span from the gray "
         "baseline to the best objective, each interval by itself: "
         + _listed([f"{_lead(results, name, 'l2', 'perceptual')} for {METRICS[name].label}" for name in JUDGES])
         + ". LPIPS-Squeeze is what it was trained on; LPIPS-Alex shares form and human data with it, and perceptual "
-        "colour looks through the network that every encoder started from. No judge is wholly independent."
+        "color looks through the network that every encoder started from. No judge is wholly independent."
     )
     yield (
-        "**C2 holds for half of it.** L2 with a Wasserstein critic is more colourful than L1, L2 and LPIPS "
+        "**C2 holds for half of it.** L2 with a Wasserstein critic is more colorful than L1, L2 and LPIPS "
         f"({_gap(results, 'colorfulness', 'l2', 'wgan_l2')} against L2); LPIPS alone is not more vivid than L2 "
         f"({_gap(results, 'colorfulness', 'l2', 'perceptual')})."
     )
     yield (
         "**LPIPS with a critic came out badly here.** Its seeds lie far apart (PSNR "
-        f"{_seeds(results, 'psnr', 'wgan_perceptual')}), and its means are behind photographs without any colour in "
+        f"{_seeds(results, 'psnr', 'wgan_perceptual')}), and its means are behind photographs without any color in "
         "PSNR, SSIM and CIEDE2000. The critic's weight and rate are this project's choice: others may be another story."
     )
     yield (
@@ -189,16 +189,16 @@ def _chroma(results: Results, objective: str) -> float:
 
 GRID = (
     "Seven of the built-in sample photographs at the size that the networks were trained at, none of them trained on, "
-    "by the networks of seed 0. Left the grey photograph that every network saw, right the truth. Credits: `chromalab "
+    "by the networks of seed 0. Left the gray photograph that every network saw, right the truth. Credits: `chromalab "
     "list samples`."
 )
 FOREST = (
-    "Every pair of objectives on the same photographs and seeds, in percent of the span from the grey baseline to the "
+    "Every pair of objectives on the same photographs and seeds, in percent of the span from the gray baseline to the "
     "best objective, with 95% intervals over photographs and seeds."
 )
 TRADE = (
-    "Each mark is one training: how vivid its colours are beside the photographs' own, and how wrong. The line is the "
-    "error of photographs without any colour."
+    "Each mark is one training: how vivid its colors are beside the photographs' own, and how wrong. The line is the "
+    "error of photographs without any color."
 )
 ORDERS = "The objectives by their means, the best first:"
 

@@ -16,7 +16,7 @@ RECORD = RESULTS / "people" / "hecd.json"
 
 
 _LEAD = (
-    "{images} recolourings of {scenes} of HECD's 20 scenes, {real} of them by colorizers; what it means is told in [Do "
+    "{images} recolorings of {scenes} of HECD's 20 scenes, {real} of them by colorizers; what it means is told in [Do "
     "metrics follow people?](../people.md). SRCC is Spearman's rank correlation, turned so that positive agrees with "
     "people: over all images together, with a 95% bootstrap interval over scenes and images, and as the mean of the "
     "scenes' own, with a t interval over scenes on Fisher's z. *Pairs*: the share of pairs of one scene in people's "

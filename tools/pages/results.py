@@ -1,4 +1,4 @@
-"""Pages that speak of studies: made from their committed records, analysed anew."""
+"""Pages that speak of studies: made from their committed records, analyzed anew."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chromalab.losses.registry import LOSSES
 from chromalab.metrics.registry import metric_facts
 from chromalab.report.curves import read_curves
 from chromalab.report.diagnostics import diagnose
-from chromalab.studies.analysis.analyse import analyse
+from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import LoadedStudy, load_study
 from tools import RESULTS
 from tools.pages.markdown import page, table
@@ -37,9 +37,9 @@ class Results:
 
     @classmethod
     def load(cls, name: str) -> Results:
-        """Read and analyse `results/NAME`."""
+        """Read and analyze `results/NAME`."""
         study = load_study(RESULTS / name)
-        return cls(name, study, analyse(study, metric_facts()))
+        return cls(name, study, analyze(study, metric_facts()))
 
     @property
     def lead(self) -> str:
@@ -68,15 +68,15 @@ def objectives96_page() -> str:
     results = Results.load("objectives96")
     record = results.study.record
     picture = (
-        "![Sample photographs in the colours of every objective](../images/objectives96.jpg)\n\n"
+        "![Sample photographs in the colors of every objective](../images/objectives96.jpg)\n\n"
         f"Four of the built-in sample photographs, none of which was trained on, by the networks of seed "
-        f"{record.seeds[0]}. Left the grey photograph that every network saw, right the truth."
+        f"{record.seeds[0]}. Left the gray photograph that every network saw, right the truth."
     )
     parts = (
         picture,
         "## In a few words",
         WORDS,
-        table(("objective", "formula", "family", "time", "chroma", "what it did"), _behaviours(results)),
+        table(("objective", "formula", "family", "time", "chroma", "what it did"), _behaviors(results)),
         "## What the terms did",
         TERMS,
         "\n".join(_diagnoses(results)),
@@ -97,7 +97,7 @@ WORDS = (
 )
 
 
-def _behaviours(results: Results) -> Iterator[tuple[str, ...]]:
+def _behaviors(results: Results) -> Iterator[tuple[str, ...]]:
     ends = _ends(results)
     for objective in results.study.record.objectives:
         yield (

@@ -28,27 +28,27 @@ if TYPE_CHECKING:
     from chromalab.studies.records import StudyRecord
 
 CHOSEN_BY = "lpips_alex"
-LICENCE = "Apache-2.0 as far as its authors can grant it; see the notice"
+LICENSE = "Apache-2.0 as far as its authors can grant it; see the notice"
 NOTICE = (
     "The weights were fitted to photographs of ImageNet, PASCAL VOC, SUN, Caltech-101, PACS and other public "
-    "collections, most of which state no licence, and started from EfficientNet-Lite0 (Apache-2.0), trained on "
+    "collections, most of which state no license, and started from EfficientNet-Lite0 (Apache-2.0), trained on "
     "ImageNet. The photographs' owners keep their rights; whether they bear on the weights is not settled everywhere."
 )
 TITLES = {
-    "l1": "L1 in Lab: careful, pale colours",
-    "l2": "L2 in Lab: careful colours, a little more vivid than L1's",
+    "l1": "L1 in Lab: careful, pale colors",
+    "l2": "L2 in Lab: careful colors, a little more vivid than L1's",
     "perceptual": "LPIPS-Squeeze: the best under LPIPS-Alex, which it was not trained on",
     "wgan_l2": "L2 and a Wasserstein critic: more vivid than L2",
     "wgan_perceptual": "LPIPS-Squeeze and a Wasserstein critic: the most vivid",
 }
 
 FAILURES = {
-    "l1": "Pale: clothes, cups and saucers stay nearly grey, what it does not know turns a warm brown.",
+    "l1": "Pale: clothes, cups and saucers stay nearly gray, what it does not know turns a warm brown.",
     "l2": "Pale browns where it does not know; a greenish tint in fur.",
-    "perceptual": "Red, orange and yellow things, as tigers, tulips and clothes, turn greyish brown; green fields tan; "
+    "perceptual": "Red, orange and yellow things, as tigers, tulips and clothes, turn grayish brown; green fields tan; "
     "a breath of violet in shadows, hair and along dark edges; skin and cloth nearly alike.",
-    "wgan_l2": "Casts of brown and violet on grey things, as a saucer; blue flags and backgrounds by half.",
-    "wgan_perceptual": "The least sure: night skies stay brown, fur and flowers greenish grey, fringes along edges.",
+    "wgan_l2": "Casts of brown and violet on gray things, as a saucer; blue flags and backgrounds by half.",
+    "wgan_perceptual": "The least sure: night skies stay brown, fur and flowers greenish gray, fringes along edges.",
 }
 
 
@@ -79,7 +79,7 @@ def ship(roots: Sequence[Path], objective: str) -> Path:
         update={
             "title": TITLES[objective] + "; EfficientNet-Lite0 encoder",
             "failures": FAILURES[objective],
-            "licence": LICENCE,
+            "license": LICENSE,
             "notice": NOTICE,
             "source": "this project: chromalab compare run, then chromalab export",
             "trained_on": f"{study.data.n_train:,} photographs of public collections at {study.data.size_px} px; none "

@@ -1,4 +1,4 @@
-"""`chromalab colorize`: photographs in colour."""
+"""`chromalab colorize`: photographs in color."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def colorize(
     ] = None,
     hint: Annotated[
         list[str] | None,
-        typer.Option(metavar="X,Y=#RRGGBB", help="A known colour; or X,Y,WIDTH,HEIGHT=#RRGGBB; repeatable."),
+        typer.Option(metavar="X,Y=#RRGGBB", help="A known color; or X,Y,WIDTH,HEIGHT=#RRGGBB; repeatable."),
     ] = None,
     hints: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Hints in a JSON file, or painted on a transparent PNG.")

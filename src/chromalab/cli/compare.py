@@ -1,4 +1,4 @@
-"""`chromalab compare`: a grid of objectives, colour spaces and seeds, and its report."""
+"""`chromalab compare`: a grid of objectives, color spaces and seeds, and its report."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def status(
 @app.command()
 def colorize(
     folder: Folder,
-    photos: Annotated[Path, typer.Option("--photos", help="Folder of photographs to colorize, grey or not.")],
+    photos: Annotated[Path, typer.Option("--photos", help="Folder of photographs to colorize, gray or not.")],
     size: Annotated[int, typer.Option(min=16, max=4096, help="Largest shortest side of the outputs, in pixels.")] = 512,
 ) -> None:
     """Colorize photos without ground truth with every trained network of a study, side by side on one page."""

@@ -42,7 +42,7 @@ def check(
 ) -> None:
     """List photos that a study would leave out, copies, and photos that two folders share.
 
-    Unreadable, too small, grey and nearly colourless files; files with the same bytes; and photos that look the same,
+    Unreadable, too small, gray and nearly colourless files; files with the same bytes; and photos that look the same,
     straight or mirrored. Findings are no error: the exit code is 0.
     """
     from rich.console import Console
@@ -69,10 +69,10 @@ def prior(
         Path | None, typer.Option("--json", metavar="FILE", help="Write the summary here; - is standard output.")
     ] = None,
 ) -> None:
-    """Count the colours of photos over the ab bins, for losses that give rare colours more weight.
+    """Count the colors of photos over the ab bins, for losses that give rare colors more weight.
 
     A study counts those of its own training photos; name the file as `data: prior:` in its configuration to take these
-    instead. Photos without colour are left out, as in a study.
+    instead. Photos without color are left out, as in a study.
     """
     from chromalab.data.prior import prior_picture
 
@@ -92,18 +92,18 @@ def plates(
     out: Annotated[Path, typer.Option("--out", metavar="SET", help="Write the set into this new folder.")],
     grey: Annotated[
         Literal["luma", "red", "green", "blue"],
-        typer.Option(help="What is to be colorized: the luma of the colours, or the exposure through one filter."),
+        typer.Option(help="What is to be colorized: the luma of the colors, or the exposure through one filter."),
     ] = "luma",
 ) -> None:
-    """Make a set to colorize and evaluate of three-colour plates, as Prokudin-Gorskii's.
+    """Make a set to colorize and evaluate of three-color plates, as Prokudin-Gorskii's.
 
-    PLATES holds ID_r, ID_g, ID_b (a plate's aligned exposures) and, where there is one, ID_rgb (its stack in colour).
+    PLATES holds ID_r, ID_g, ID_b (a plate's aligned exposures) and, where there is one, ID_rgb (its stack in color).
     Colorize SET/grey, then run `chromalab evaluate RESULTS SET`.
     """
     from chromalab.data.plates import GREY_FOLDER, make_plate_set
 
     record = make_plate_set(folder, out, grey=grey)
-    typer.echo(f"{len(record.photos)} plates, grey from {grey}: colorize {out / GREY_FOLDER}, then")
+    typer.echo(f"{len(record.photos)} plates, gray from {grey}: colorize {out / GREY_FOLDER}, then")
     typer.echo(f"chromalab evaluate RESULTS {out}")
     for caveat in record.caveats:
         typer.echo(caveat)

@@ -50,7 +50,7 @@ def evaluate(
     ] = None,
     grey: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the grey photographs that were colorized.", show_default=False),
+        typer.Option(metavar="DIR", help="Folder of the gray photographs that were colorized.", show_default=False),
     ] = None,
     real: Annotated[
         Path | None,
@@ -75,7 +75,7 @@ def evaluate(
         bool | None,
         typer.Option(
             "--bounds/--no-bounds",
-            help="Judge grey and true photographs, too; done for several methods or with labels.",
+            help="Judge gray and true photographs, too; done for several methods or with labels.",
             show_default=False,
         ),
     ] = None,
@@ -149,13 +149,13 @@ class _Folders:
         self._open_set()
 
     def _open_set(self) -> None:
-        """Where the target is a set made by `chromalab data plates`, take its true and its grey photographs."""
+        """Where the target is a set made by `chromalab data plates`, take its true and its gray photographs."""
         from chromalab.data.plates import GREY_FOLDER, SET_FILE, TRUTH_FOLDER, PhotoSetRecord
 
         if self.target is None or not (self.target / SET_FILE).is_file():
             return
         record = PhotoSetRecord.load(self.target / SET_FILE)
-        self.caveats = [f"{record.name}, grey from {record.grey}", *record.caveats]
+        self.caveats = [f"{record.name}, gray from {record.grey}", *record.caveats]
         self.grey = self.grey or self.target / GREY_FOLDER
         self.target = self.target / TRUTH_FOLDER
 
@@ -175,7 +175,7 @@ def _folders(
         if preds is not None:
             raise UsageError("give either PREDS TARGETS or --method NAME=DIR ... --target DIR, not both")
         if target is None and grey is None:
-            raise UsageError("--method needs --target DIR with the true photographs, or --grey DIR with the grey ones")
+            raise UsageError("--method needs --target DIR with the true photographs, or --grey DIR with the gray ones")
         return _Folders(dict(_named(text) for text in _distinct(method)), target, grey, several=True)
     if preds is None:
         raise UsageError("give a folder of predictions and one of true photographs: chromalab evaluate PREDS TARGETS")

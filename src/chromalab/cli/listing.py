@@ -10,7 +10,7 @@ import typer
 from chromalab.cli.options import Plugin, wide_console
 
 app = typer.Typer(
-    help="List models, losses, presets, metrics, protocols, colour spaces, encoders, critics and sample photos.",
+    help="List models, losses, presets, metrics, protocols, color spaces, encoders, critics and sample photos.",
     no_args_is_help=True,
 )
 
@@ -33,7 +33,7 @@ def models(as_json: AsJson = False) -> None:
                 "title": file.spec.title,
                 "versions": file.spec.output.bins is not None,
                 "size": f"{file.path.stat().st_size / 1e6:.1f} MB",
-                "licence": file.spec.licence,
+                "license": file.spec.license,
                 "trained on": file.spec.trained_on,
             }
             for file in files

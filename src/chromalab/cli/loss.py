@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chromalab.losses.facts import LossFacts, Need
 
 SAMPLE = "astronaut"
-"""The photo of the gradient field where none is given: large areas of different hues beside grey ones."""
+"""The photo of the gradient field where none is given: large areas of different hues beside gray ones."""
 
 FIELD_PX = 128
 """Shorter side of that photo; larger where a loss asks for more."""
@@ -77,9 +77,9 @@ def check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check whether a loss keeps the contract, and draw where it pulls the colours of a photo.
+    """Check whether a loss keeps the contract, and draw where it pulls the colors of a photo.
 
-    Tried are shape, finite values and gradients (at equality, without colour, on black, grey and white), the gradient
+    Tried are shape, finite values and gradients (at equality, without color, on black, gray and white), the gradient
     beside finite differences, that a batch gives what its images give alone, that the input is left alone, and what
     the loss states of itself. The exit code is 1 where a check does not pass.
     """
@@ -178,7 +178,7 @@ def _need(need: Need) -> str:
 
 def _drawable(checks: list[Check]) -> bool:
     """Return whether a gradient can be drawn: it was built, gives a value for each image, and has a gradient."""
-    wanted = {"build", "shape", "finite value", "gradient at no colour"}
+    wanted = {"build", "shape", "finite value", "gradient at no color"}
     return all(one.passed for one in checks if one.name in wanted)
 
 
@@ -193,14 +193,14 @@ def _draw(spec: TermSpec, entry: LossEntry, photo: Path | None, target: Path) ->
 
     bench = Bench(entry, dict(spec.parameters))
     if not acts_on_colors(bench):
-        return None, f"{entry.name} acts on a head of its own, not on colours: no field over colours is drawn"
+        return None, f"{entry.name} acts on a head of its own, not on colors: no field over colors is drawn"
     size = max(FIELD_PX, bench.term.smallest_px)
     rgb = read_photo(photo or sample_path(SAMPLE), shortest_side_px=size).rgb
     title = f"{spec}, of a critic with random weights" if bench.critic is not None else str(spec)
     field = gradient_field(bench, rgb)
     drawing = draw_gradient_field(field, title=title, guess=GUESS, name=f"{entry.name}_gradient")
     write_bytes(target, drawing.svg.encode() if target.suffix == ".svg" else drawing.png)
-    return str(target), f"gradient field: {target} (cosine with the way to the true colours: {field.agreement:.2f})"
+    return str(target), f"gradient field: {target} (cosine with the way to the true colors: {field.agreement:.2f})"
 
 
 def _refuse_other_files(target: Path) -> None:

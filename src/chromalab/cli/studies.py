@@ -9,7 +9,7 @@ from rich.table import Table
 from chromalab.cli.options import ARROWS, wide_console
 from chromalab.metrics.registry import METRICS, metric_facts
 from chromalab.report.page import write_report
-from chromalab.studies.analysis.analyse import analyse
+from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import load_study
 from chromalab.studies.opening import open_study, plugin_facts
 from chromalab.studies.run import run_study
@@ -52,9 +52,9 @@ def execute(
 
 
 def report(console: Console, folder: Path) -> None:
-    """Analyse a study's folder, write its report, and print the summary."""
+    """Analyze a study's folder, write its report, and print the summary."""
     study = load_study(folder)
-    analysis = analyse(study, metric_facts())
+    analysis = analyze(study, metric_facts())
     paths = write_report(folder, analysis, study.record)
     for table in _summary_tables(analysis):
         console.print(table)
@@ -75,7 +75,7 @@ def _tell_photos(console: Console, data: DataRecord, skipped_csv: Path) -> None:
 
 
 def _summary_tables(analysis: Analysis) -> Iterator[Table]:
-    """Give a table of means for each colour space: a row for each metric, a column for each objective and bound."""
+    """Give a table of means for each color space: a row for each metric, a column for each objective and bound."""
     cells = {(row.metric, row.color_space, row.objective): row for row in analysis.summary}
     for space in analysis.color_spaces:
         table = Table(title=f"{analysis.study}, {space}: means over photos and seeds")

@@ -53,7 +53,7 @@ def create(
         typer.Option(metavar="METHOD=DIR", help="Pictures of a method; repeatable.", show_default=False),
     ] = None,
     reference: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The grey photographs.", show_default=False)
+        Path | None, typer.Option(metavar="DIR", help="The gray photographs.", show_default=False)
     ] = None,
     truth: Annotated[Path | None, typer.Option(metavar="DIR", help="The true photographs.", show_default=False)] = None,
     from_compare: Annotated[
@@ -242,9 +242,9 @@ def analyze(
 
     Options that change the frozen plan are named in the report.
     """
-    from chromalab.survey.analysis.run import analyse_source
+    from chromalab.survey.analysis.run import analyze_source
 
-    analysis, kept = analyse_source(source, database=database, prior=prior, order_effect=order_effect, draws=draws)
+    analysis, kept = analyze_source(source, database=database, prior=prior, order_effect=order_effect, draws=draws)
     if metrics is not None:
         analysis = _with_metrics(analysis, kept, metrics)
     target = out or (source / "analysis" if source.is_dir() else None)

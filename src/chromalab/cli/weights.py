@@ -84,7 +84,7 @@ def add(
         ),
     ] = None,
 ) -> None:
-    """Add the weights of VGG16 (with or without batch normalisation), AlexNet, SqueezeNet 1.1 or the Inception of FID.
+    """Add the weights of VGG16 (with or without batch normalization), AlexNet, SqueezeNet 1.1 or the Inception of FID.
 
     They are told apart by the names and shapes of their tensors: whole networks with torchvision's names, or the part
     that is needed. Only that part is kept, with VGG16's classifier if it is there, in the folder that CHROMALAB_WEIGHTS
@@ -154,7 +154,7 @@ def verify(
 
 @app.command("list")
 def list_(json_file: _Json = None) -> None:
-    """List the known weights: what they are, their licence, what they were trained on, and whether they are here."""
+    """List the known weights: what they are, their license, what they were trained on, and whether they are here."""
     from chromalab.weights.listing import list_weights
 
     rows = list_weights()
@@ -177,7 +177,7 @@ def _show(rows: Sequence[Record], lines: Sequence[str], json_file: Path | None) 
 
 def _described(row: WeightsStatus) -> str:
     """Return a few lines; a table of as many columns as there are facts fits no terminal."""
-    facts = (row.what, f"{row.licence}; trained on {row.trained_on}", f"sha256 {row.sha256}", _place(row))
+    facts = (row.what, f"{row.license}; trained on {row.trained_on}", f"sha256 {row.sha256}", _place(row))
     return "\n  ".join((row.name, *facts))
 
 

@@ -1,1 +1,1 @@
-"""Colour spaces: sRGB, Lab and YUV, and the spaces in which networks are trained."""
+"""Color spaces: sRGB, Lab and YUV, and the spaces in which networks are trained."""

@@ -1,10 +1,10 @@
-"""The 313 bins of a*b* over which Zhang et al. (2016) classify colours, as published: in NumPy, for data and records.
+"""The 313 bins of a*b* over which Zhang et al. (2016) classify colors, as published: in NumPy, for data and records.
 
 Zhang, Isola, Efros: *Colorful Image Colorization*, ECCV 2016, section 2.1. The grid has steps of 10; the bins are those
 of the authors' file `pts_in_hull.npy`, in its order. They reach further than sRGB's own gamut does.
 
 A *prior* is always the smoothed distribution, the paper's p with a tilde, which its eq. 4 takes twice: in the mixture
-with the uniform distribution, and in the expectation that normalises the weights. The authors' code (`PriorFactor` in
+with the uniform distribution, and in the expectation that normalizes the weights. The authors' code (`PriorFactor` in
 `resources/caffe_traininglayers.py`) does the same with the file `prior_probs.npy`, whose probabilities are smoothed
 already (github.com/richzhang/colorization, issue 47).
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GRID_STEP = 10
-"""Distance of two neighbouring bins, in CIELAB units."""
+"""Distance of two neighboring bins, in CIELAB units."""
 
 _B_RANGES = (
     (50, 90), (20, 90), (0, 90), (-20, 90), (-30, 100), (-40, 100), (-50, 100), (-50, 100), (-60, 100), (-70, 100),
@@ -48,19 +48,19 @@ BIN_CENTERS.flags.writeable = False
 BIN_COUNT = len(BIN_CENTERS)
 
 SIGMA = 5.0
-"""Width of the Gaussian that softens colours (section 2.1) and smooths the prior (section 2.2), in CIELAB units."""
+"""Width of the Gaussian that softens colors (section 2.1) and smooths the prior (section 2.2), in CIELAB units."""
 
 UNIFORM_SHARE = 0.5
 """Zhang et al. 2016, section 2.2: lambda, the share of the uniform distribution in the rebalancing."""
 
 _SUM_TOLERANCE = 1e-3
 _GRID_REACH = 12
-"""The table of the grid spans -120 to 120; its border holds no bin, and stands for all colours beyond."""
+"""The table of the grid spans -120 to 120; its border holds no bin, and stands for all colors beyond."""
 _CHUNK = 65536
 
 
 def nearest_bins(ab: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Return the nearest bin of every colour.
+    """Return the nearest bin of every color.
 
     Args:
         ab: (a*, b*) in CIELAB units, finite, shape (..., 2).
@@ -71,7 +71,7 @@ def nearest_bins(ab: NDArray[np.floating]) -> NDArray[np.int64]:
     colors = ab.reshape(-1, 2)
     places = np.clip(np.rint(colors / GRID_STEP), -_GRID_REACH, _GRID_REACH).astype(np.intp) + _GRID_REACH
     found = _grid_table()[places[:, 0], places[:, 1]]
-    # Where the nearest place of the grid is a bin, no other bin is nearer; the few other colours are compared with all.
+    # Where the nearest place of the grid is a bin, no other bin is nearer; the few other colors are compared with all.
     outside = np.flatnonzero(found < 0)
     for start in range(0, len(outside), _CHUNK):
         few = outside[start : start + _CHUNK]
@@ -89,7 +89,7 @@ def _grid_table() -> NDArray[np.int64]:
 
 
 def _squared_distances(ab: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the squared distances of colours (N, 2) from all bins, (N, 313)."""
+    """Return the squared distances of colors (N, 2) from all bins, (N, 313)."""
     a, b = (ab[:, axis, None] - BIN_CENTERS[:, axis] for axis in (0, 1))
     return np.asarray(a * a + b * b)
 
@@ -113,7 +113,7 @@ def smooth_prior(probabilities: NDArray[np.float64], sigma: float = SIGMA) -> ND
 
 
 def rebalancing_weights(prior: NDArray[np.float64], uniform_share: float = UNIFORM_SHARE) -> NDArray[np.float64]:
-    """Return the weight of every bin, larger for rarer colours (Zhang et al. 2016, eq. 4).
+    """Return the weight of every bin, larger for rarer colors (Zhang et al. 2016, eq. 4).
 
     w = c / ((1 - lambda) p + lambda / Q), with the c that makes the expectation sum(p w) 1. The authors' code takes for
     the uniform part only the bins that occur in p; this follows the paper, in which it is 1 / Q for all.
@@ -134,7 +134,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class PriorRecord(Record):
-    """How often each colour occurs in a set of photographs.
+    """How often each color occurs in a set of photographs.
 
     Attributes:
         bins: which bins these are.

@@ -1,4 +1,4 @@
-"""Colours to distributions over the ab bins and back: in torch, for networks and losses."""
+"""Colors to distributions over the ab bins and back: in torch, for networks and losses."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 TEMPERATURE = 0.38
 """Zhang et al. 2016, section 2.3: between the mean (1) and the mode (0) of the distribution."""
 
-NEIGHBOURS = 5
-"""Bins over which a colour is spread (Zhang et al. 2016, section 2.1); the authors' published code takes 10."""
+NEIGHBORS = 5
+"""Bins over which a color is spread (Zhang et al. 2016, section 2.1); the authors' published code takes 10."""
 
 _CELL = 5.0
 _REACH = 110.0
-"""The cells of the table of candidates cover -110 to 110, within which all colours of sRGB lie."""
+"""The cells of the table of candidates cover -110 to 110, within which all colors of sRGB lie."""
 _FAR = 1e6
 _CHUNK = 16384
 
 
 def at_resolution(ab: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the colours of an image at the resolution of the logits: each the colour of one pixel, no mean.
+    """Return the colors of an image at the resolution of the logits: each the color of one pixel, no mean.
 
-    A mean over an edge would be a colour that neither side has. Zhang et al. (2016) also take single pixels: in their
+    A mean over an edge would be a color that neither side has. Zhang et al. (2016) also take single pixels: in their
     `train_val.prototxt` a 1x1 convolution of stride 4 takes the first of every 4x4, beside an average pooling that is
-    commented out. Here it is the pixel nearest the centre of each block, because a prediction is brought back to full
-    size about these centres, and any size is fine.
+    commented out. Here it is the pixel nearest the center of each block, because a prediction is brought back to full
+    size about these centers, and any size is fine.
 
     Args:
         ab: (B, C, H, W).
@@ -48,36 +48,34 @@ def at_resolution(ab: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def soft_encode(ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Spread every colour over the bins nearest to it, with Gaussian weights (Zhang et al. 2016, section 2.1).
+    """Spread every color over the bins nearest to it, with Gaussian weights (Zhang et al. 2016, section 2.1).
 
     Args:
-        ab: (a*, b*) in CIELAB units, any finite colours, (B, 2, H, W); no gradient flows through it.
+        ab: (a*, b*) in CIELAB units, any finite colors, (B, 2, H, W); no gradient flows through it.
 
     Returns:
         index: the five nearest bins, the nearest first, int64 (B, 5, H, W); of bins at equal distances any.
-        weights: exp(-d^2 / (2 * 5^2)) of their distances d, normalised over the five, (B, 5, H, W) of `ab`'s type.
+        weights: exp(-d^2 / (2 * 5^2)) of their distances d, normalized over the five, (B, 5, H, W) of `ab`'s type.
     """
     batch, _, height, width = ab.shape
     colors = ab.detach().permute(0, 2, 3, 1).reshape(-1, 2)
     parts = [_nearest(part) for part in colors.split(_CHUNK)]
     index, squared = (torch.cat(part) for part in zip(*parts, strict=True))
-    # As a softmax the weights stay defined for colours so far from all bins that every Gaussian is 0.
+    # As a softmax the weights stay defined for colors so far from all bins that every Gaussian is 0.
     weights = torch.softmax(squared / (-2 * SIGMA**2), dim=1)
-    shape = (batch, height, width, NEIGHBOURS)
+    shape = (batch, height, width, NEIGHBORS)
     return index.reshape(shape).permute(0, 3, 1, 2), weights.reshape(shape).permute(0, 3, 1, 2)
 
 
 def _nearest(ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the five nearest bins of colours (N, 2) and the squared distances, (N, 5) each, the nearest first."""
+    """Return the five nearest bins of colors (N, 2) and the squared distances, (N, 5) each, the nearest first."""
     centers = torch.as_tensor(_padded_centers(), dtype=ab.dtype, device=ab.device)
     candidates = torch.as_tensor(_candidates(), device=ab.device)[_cells(ab)]
-    squared, place = _squared(ab, centers[candidates]).topk(NEIGHBOURS, dim=1, largest=False)
+    squared, place = _squared(ab, centers[candidates]).topk(NEIGHBORS, dim=1, largest=False)
     index = candidates.gather(1, place)
     beyond = (ab.abs() > _REACH).any(dim=1)
     if beyond.any():
-        squared[beyond], index[beyond] = _squared(ab[beyond], centers[:BIN_COUNT]).topk(
-            NEIGHBOURS, dim=1, largest=False
-        )
+        squared[beyond], index[beyond] = _squared(ab[beyond], centers[:BIN_COUNT]).topk(NEIGHBORS, dim=1, largest=False)
     return index, squared
 
 
@@ -86,7 +84,7 @@ def _squared(ab: Tensor, centers: Tensor) -> Tensor:
 
 
 def _cells(ab: Tensor) -> Tensor:
-    """Return the number of the cell in which each colour (N, 2) lies; of those beyond the cells, a cell at the edge."""
+    """Return the number of the cell in which each color (N, 2) lies; of those beyond the cells, a cell at the edge."""
     a, b = ((ab + _REACH) / _CELL).long().clamp(0, _cells_across() - 1).unbind(dim=1)
     return a * _cells_across() + b
 
@@ -97,15 +95,15 @@ def _cells_across() -> int:
 
 @cache
 def _candidates() -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Return for every cell the bins that can be among the five nearest of a colour in it, padded with 313.
+    """Return for every cell the bins that can be among the five nearest of a color in it, padded with 313.
 
-    No colour of a cell is further than r, half its diagonal, from its middle. So if the fifth nearest bin of the middle
-    is at a distance d, the five nearest of the colour are within d + r of the colour, and within d + 2 r of the middle.
+    No color of a cell is further than r, half its diagonal, from its middle. So if the fifth nearest bin of the middle
+    is at a distance d, the five nearest of the color are within d + r of the color, and within d + 2 r of the middle.
     """
     middles = (np.arange(_cells_across()) + 0.5) * _CELL - _REACH
     a, b = (axis.reshape(-1, 1) for axis in np.meshgrid(middles, middles, indexing="ij"))
     distances = np.hypot(a - BIN_CENTERS[:, 0], b - BIN_CENTERS[:, 1])
-    fifth = np.partition(distances, NEIGHBOURS - 1, axis=1)[:, NEIGHBOURS - 1]
+    fifth = np.partition(distances, NEIGHBORS - 1, axis=1)[:, NEIGHBORS - 1]
     rows = [np.flatnonzero(row <= limit) for row, limit in zip(distances, fifth + _CELL * 2**0.5 + 1e-6, strict=True)]
     return np.array(list(_padded(rows, max(len(row) for row in rows))), dtype=np.int64)
 
@@ -117,7 +115,7 @@ def _padded(rows: list[np.ndarray[tuple[int], np.dtype[np.intp]]], length: int) 
 
 @cache
 def _padded_centers() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Return the bins' centres, and one more that is nearest to nothing."""
+    """Return the bins' centers, and one more that is nearest to nothing."""
     return np.concatenate([BIN_CENTERS, [[_FAR, _FAR]]])
 
 
@@ -139,7 +137,7 @@ def annealed_mean(logits: Tensor, temperature: float = TEMPERATURE) -> Tensor:
     """
     if not temperature > 0:
         raise ValueError(f"the temperature of an annealed mean is above 0, got {temperature}")
-    # Half precision is for the network's convolutions: colours up to 110 would lose their last units in it.
+    # Half precision is for the network's convolutions: colors up to 110 would lose their last units in it.
     with torch.autocast(logits.device.type, enabled=False):
         if logits.dtype in {torch.float16, torch.bfloat16}:
             logits = logits.float()

@@ -73,14 +73,14 @@ def rgb_to_lab(rgb: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def lab_to_linear(lab: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Convert CIELAB, (..., 3), to linear RGB; outside [0, 1] where the colour lies outside the gamut."""
+    """Convert CIELAB, (..., 3), to linear RGB; outside [0, 1] where the color lies outside the gamut."""
     f = (lab[..., 0] + 16) / 116
     parts = np.stack([f + lab[..., 1] / 500, f, f - lab[..., 2] / 200], axis=-1)
     return np.asarray((_from_f(parts) * WHITE.astype(parts.dtype)) @ XYZ_TO_RGB.T.astype(parts.dtype))
 
 
 def lab_to_rgb(lab: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Convert CIELAB, (..., 3), to sRGB without clipping; outside [0, 1] where the colour lies outside the gamut."""
+    """Convert CIELAB, (..., 3), to sRGB without clipping; outside [0, 1] where the color lies outside the gamut."""
     return encode_srgb(lab_to_linear(lab))
 
 
@@ -88,7 +88,7 @@ HUES = 360
 """Hues in the table of the gamut's boundary, a degree apart."""
 
 LEVELS = 256
-"""Lightnesses in that table: those of the 8-bit greys."""
+"""Lightnesses in that table: those of the 8-bit grays."""
 
 _MARGIN = 0.25
 """CIELAB units by which the boundary is drawn in: the table is interpolated, and a vertex of the gamut is sharp."""
@@ -96,7 +96,7 @@ _MARGIN = 0.25
 
 @cache
 def grey_lightness(levels: int = LEVELS) -> NDArray[np.float64]:
-    """Return L* of the `levels` evenly spaced greys from black to white."""
+    """Return L* of the `levels` evenly spaced grays from black to white."""
     return np.asarray(lightness_of(decode_srgb(np.linspace(0, 1, levels))), dtype=np.float64)
 
 
@@ -104,7 +104,7 @@ def grey_lightness(levels: int = LEVELS) -> NDArray[np.float64]:
 def chroma_limit() -> NDArray[np.float32]:
     """Return the largest chroma inside sRGB for every lightness of `grey_lightness` and every hue, (256, 360).
 
-    Found by bisection. A colour of that lightness and hue with less chroma is inside too, since along a ray from the
+    Found by bisection. A color of that lightness and hue with less chroma is inside too, since along a ray from the
     grey axis at constant lightness sRGB's gamut in CIELAB is left but once.
     """
     hue = np.arange(HUES) * (2 * np.pi / HUES)
@@ -121,7 +121,7 @@ def chroma_limit() -> NDArray[np.float32]:
 
 
 def level_of(lightness: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the grey level, 0 to 255 with fractions, of L* in [0, 100]."""
+    """Return the gray level, 0 to 255 with fractions, of L* in [0, 100]."""
     return encode_srgb(luminance_of(lightness)) * (LEVELS - 1)
 
 
@@ -131,7 +131,7 @@ def shrink_into_gamut(
     """Return the factor, 0 to 1, that brings a chroma inside sRGB without changing lightness or hue.
 
     Args:
-        level: grey level of the lightness, 0 to 255 with fractions.
+        level: gray level of the lightness, 0 to 255 with fractions.
         a: a* in CIELAB units, of the same shape.
         b: b*, likewise.
     """
@@ -140,7 +140,7 @@ def shrink_into_gamut(
 
 
 def chroma_limit_at(level: NDArray[np.floating], hue: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the largest chroma at a grey level (0 to 255) and a hue in radians, interpolated."""
+    """Return the largest chroma at a gray level (0 to 255) and a hue in radians, interpolated."""
     table = chroma_limit()
     place = np.mod(hue * (HUES / (2 * np.pi)), HUES)
     left = np.minimum(place.astype(np.intp), HUES - 1)

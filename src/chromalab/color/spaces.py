@@ -1,7 +1,7 @@
-"""The colour spaces in which networks are trained: lightness or luma in, colour out, differentiable both ways.
+"""The color spaces in which networks are trained: lightness or luma in, color out, differentiable both ways.
 
-The conversions are Kornia's; this file fixes their normalisation, so that "mean squared error" means the same to
-every objective. Ranges below are those of colours inside sRGB.
+The conversions are Kornia's; this file fixes their normalization, so that "mean squared error" means the same to
+every objective. Ranges below are those of colors inside sRGB.
 
 | space | network sees               | network gives                                | lightness of the output   |
 |-------|----------------------------|----------------------------------------------|---------------------------|
@@ -32,7 +32,7 @@ AB_SCALE = 110.0
 """sRGB spans a* from -86 to 98 and b* from -108 to 94; 110 is Zhang's (2016) round number beyond them."""
 
 UV_SCALE = (0.436, 0.615)
-"""The largest |U| and |V| of an RGB colour in [0, 1] (BT.601)."""
+"""The largest |U| and |V| of an RGB color in [0, 1] (BT.601)."""
 
 
 def rgb_to_lab(rgb: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
         lab: (B, 3, H, W) as `rgb_to_lab` gives it.
 
     Returns:
-        (B, 3, H, W), gamma-encoded sRGB; outside [0, 1] where the colour lies outside the gamut.
+        (B, 3, H, W), gamma-encoded sRGB; outside [0, 1] where the color lies outside the gamut.
     """
     rgb: Tensor = kornia.color.lab_to_rgb(lab, clip=False)
     return rgb
@@ -72,12 +72,12 @@ class TrainingSpace:
 
     Attributes:
         name: registry name.
-        channels: number of colour channels C that the network gives.
+        channels: number of color channels C that the network gives.
         description: what goes in and out, for lists.
         encode: sRGB (B, 3, H, W) in [0, 1] -> lightness (B, 1, H, W), color (B, C, H, W).
         decode: lightness, color -> sRGB (B, 3, H, W), unclipped.
-        grey: lightness -> the color (B, C, H, W) of a grey image; the network predicts the departure from it.
-        reach: the largest departure from grey that a network may predict, in units of `color`.
+        grey: lightness -> the color (B, C, H, W) of a gray image; the network predicts the departure from it.
+        reach: the largest departure from gray that a network may predict, in units of `color`.
     """
 
     name: str
@@ -89,7 +89,7 @@ class TrainingSpace:
     reach: float
 
 
-SPACES: Registry[TrainingSpace] = Registry("colour space")
+SPACES: Registry[TrainingSpace] = Registry("color space")
 
 
 def _encode_lab(rgb: Tensor) -> tuple[Tensor, Tensor]:

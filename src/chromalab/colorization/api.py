@@ -1,4 +1,4 @@
-"""`chromalab.colorize`: a photo in colour, in one call."""
+"""`chromalab.colorize`: a photo in color, in one call."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def colorize(image: Image, *, model: str | None = ..., **options: Any) -> Image:
 
 
 def colorize(image: Any, *, model: str | None = None, **options: Any) -> Any:
-    """Colorize a photo: its lightness stays, its colours are inferred.
+    """Colorize a photo: its lightness stays, its colors are inferred.
 
     Args:
         image: a path; a Pillow image; or an array (H, W), (H, W, 1) or (H, W, 3) of sRGB values, as uint8, uint16, or
-            floating point in [0, 1]. Colours that it has are not looked at.
+            floating point in [0, 1]. Colors that it has are not looked at.
         model: a shipped model's name, or the path of an ONNX file with its record beside it; None takes the default, or
             with `sample` the shipped model that gives versions.
         **options: see `Options`: saturation, warmth, scales, sample, temperature; and `hints`, a list of `Hint`s or of

@@ -1,6 +1,6 @@
 """Which results are worth a second look: five faults that colorizers are known for, measured on the small copy.
 
-None of them is proof of a fault: a red door is a blotch, a silver spoon a grey object. They put the pictures in an
+None of them is proof of a fault: a red door is a blotch, a silver spoon a gray object. They put the pictures in an
 order in which a person finds the faults sooner.
 """
 
@@ -25,10 +25,10 @@ AUDIT_PX = 96
 """Shorter side of the copy on which faults are looked for."""
 
 BLOTCH_CHROMA, BLOTCH_LEVEL = 15.0, 8.0
-"""A blotch is more than this off the median chroma around it, and within this of the median grey level."""
+"""A blotch is more than this off the median chroma around it, and within this of the median gray level."""
 
 GREY_CHROMA = 4.0
-"""Chroma below which a place has no colour to the eye."""
+"""Chroma below which a place has no color to the eye."""
 
 _WINDOW = 13
 _MIDDLE = (60.0, 220.0)
@@ -38,10 +38,10 @@ class Audit(Record):
     """What was found on a photo; larger is more suspicious in all of them.
 
     Attributes:
-        blotches: share of places whose colour leaves their surroundings where the lightness does not, 0 to 1.
-        grey_objects: share of middle tones without colour, 0 to 1.
+        blotches: share of places whose color leaves their surroundings where the lightness does not, 0 to 1.
+        grey_objects: share of middle tones without color, 0 to 1.
         bleeding: how much of the chroma's change lies where lightness does not change, 0 to 1.
-        cast: how far one hue covers everything: mean colour over mean chroma, weighted with that chroma.
+        cast: how far one hue covers everything: mean color over mean chroma, weighted with that chroma.
         instability: mean change of chroma when the photo comes at half or twice its size, in CIELAB units.
     """
 

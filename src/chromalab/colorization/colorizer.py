@@ -15,7 +15,7 @@ from chromalab.colorization.render import Account, Renderer
 from chromalab.colorization.small import SmallColors, guide_px, small_colors, tone_of, turned, turned_back
 from chromalab.core.records import Record
 from chromalab.photo.arrays import resize_plane
-from chromalab.photo.label import labelled
+from chromalab.photo.label import labeled
 from chromalab.photo.resizing import target_size
 from chromalab.photo.saving import Saving, from_pixels, holds_alpha, keeps_16_bits, save, spooled
 from chromalab.photo.scan import Scan, open_scan
@@ -65,7 +65,7 @@ class Job:
     """How photos become files.
 
     Attributes:
-        options: what decides the colours.
+        options: what decides the colors.
         saving: quality and compression of the files.
         source_type: the IPTC's term for the outputs.
         label: a visible line at the lower edge; empty for none.
@@ -123,7 +123,7 @@ def colorize_file(
             image = _pixels(opened, colors, job, account, output, stack, deep=deep)
             if opened.has_alpha and holds_alpha(output):
                 image = image.bandjoin(_alpha(opened, deep=deep))
-            images.append(labelled(image, job.label))
+            images.append(labeled(image, job.label))
         xmp = with_disclosure(scan.metadata.xmp, disclosure)
 
         results: list[Colorized] = []
@@ -166,12 +166,12 @@ def _result(
 def colorize_levels(
     engine: Engine, levels: NDArray[np.uint8] | NDArray[np.float32], options: Options, *, deep: bool = False
 ) -> tuple[NDArray[Any], Account]:
-    """Colorize grey levels in memory.
+    """Colorize gray levels in memory.
 
     Args:
         engine: the network.
         levels: 0 to 255, (H, W), as bytes or in floating point.
-        options: what decides the colours.
+        options: what decides the colors.
         deep: give 16 bits.
 
     Returns:

@@ -1,6 +1,6 @@
-"""Saying that colours are invented: in the picture's XMP, and as a record beside it.
+"""Saying that colors are invented: in the picture's XMP, and as a record beside it.
 
-The IPTC's `DigitalSourceType` has a term for it. Colours that a network inferred are more than an enhancement of what
+The IPTC's `DigitalSourceType` has a term for it. Colors that a network inferred are more than an enhancement of what
 the camera recorded, so the default is `compositeWithTrainedAlgorithmicMedia`; who judges otherwise can say
 `algorithmicallyEnhanced`.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.options import Options
 
-STATEMENT = "The colours of this picture are inferred by a neural network; the original photograph has none."
+STATEMENT = "The colors of this picture are inferred by a neural network; the original photograph has none."
 SourceType = Literal["compositeWithTrainedAlgorithmicMedia", "algorithmicallyEnhanced"]
 
 _VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -45,7 +45,7 @@ class Disclosure(Record):
     """What is said of a colorized picture, in its XMP and beside it.
 
     Attributes:
-        statement: that the colours are inferred, in words.
+        statement: that the colors are inferred, in words.
         digital_source_type: the IPTC's term.
         model: name of the model.
         model_sha256: hash of its file.

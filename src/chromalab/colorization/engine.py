@@ -1,4 +1,4 @@
-"""A colorizer in ONNX Runtime: grey levels of a small copy in, chroma out."""
+"""A colorizer in ONNX Runtime: gray levels of a small copy in, chroma out."""
 
 from __future__ import annotations
 
@@ -86,14 +86,14 @@ class Engine:
 
     @property
     def gives_bins(self) -> bool:
-        """Whether the network gives a distribution over colours."""
+        """Whether the network gives a distribution over colors."""
         return self.spec.output.bins is not None
 
     def predict(self, levels: NDArray[np.float32], factor: float = 1.0) -> Predicted:
         """Return chroma for a small copy.
 
         Args:
-            levels: grey levels, 0 to 255, upright, at least about as large as the network wants, (h, w).
+            levels: gray levels, 0 to 255, upright, at least about as large as the network wants, (h, w).
             factor: how many times larger than its record says the network sees the picture.
 
         Raises:
@@ -113,7 +113,7 @@ class Engine:
         return Predicted(self._weighed(ab, small), logits)
 
     def _content(self, levels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the network's input: for a grey picture luma is the grey value itself."""
+        """Return the network's input: for a gray picture luma is the gray value itself."""
         spec = self.spec.input
         value = levels / np.float32(255)
         if spec.content == "lightness":

@@ -1,7 +1,7 @@
 """Chroma of a small copy brought to full size, following the photo's own edges.
 
 The guided filter (He, Sun, Tang: *Guided Image Filtering*, 2013) explains chroma in every window as a linear function
-of the grey level; its coefficients vary slowly, so they are computed on a small copy and only they are enlarged (He,
+of the gray level; its coefficients vary slowly, so they are computed on a small copy and only they are enlarged (He,
 Sun: *Fast Guided Filter*, 2015, arXiv:1505.00996). At full size a chroma plane is then slope times level plus offset.
 """
 
@@ -24,7 +24,7 @@ EPSILON = 0.0016
 
 @dataclass(frozen=True)
 class Coefficients:
-    """What makes chroma of a grey level: chroma = slope * level + offset, for a* and b*; each (2, h, w)."""
+    """What makes chroma of a gray level: chroma = slope * level + offset, for a* and b*; each (2, h, w)."""
 
     slope: NDArray[np.float32]
     offset: NDArray[np.float32]
@@ -34,10 +34,10 @@ def fit(guide: NDArray[np.float32], chroma: NDArray[np.float32], radius: int, ep
     """Return the guided filter's coefficients.
 
     Args:
-        guide: grey levels, 0 to 255, (h, w).
+        guide: gray levels, 0 to 255, (h, w).
         chroma: a* and b* at the same size, (2, h, w).
         radius: half the side of the windows, in pixels.
-        epsilon: He et al.'s regularisation, of a guide in 0 to 1.
+        epsilon: He et al.'s regularization, of a guide in 0 to 1.
     """
     side = 2 * radius + 1
 
@@ -80,7 +80,7 @@ class Enlarged:
         Args:
             first: the first row.
             last: the row after the last.
-            level_of: gives the grey levels, 0 to 255, of rows of the photo, (n, W).
+            level_of: gives the gray levels, 0 to 255, of rows of the photo, (n, W).
 
         Yields:
             first row of the run and the row after its last; levels, a* and b*, (n, W) each, good until the next run.
@@ -116,9 +116,9 @@ class Enlarged:
 
 
 def _between(count: int, full: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Return for each of `full` places the lower neighbour among `count`, and the share of the upper one.
+    """Return for each of `full` places the lower neighbor among `count`, and the share of the upper one.
 
-    Centres of pixels are mapped in proportion.
+    Centers of pixels are mapped in proportion.
     """
     place = np.clip((np.arange(full) + 0.5) * (count / full) - 0.5, 0, count - 1)
     lower = np.minimum(place.astype(np.intp), max(0, count - 2))
@@ -137,7 +137,7 @@ def _across(planes: NDArray[np.float32], width: int) -> NDArray[np.float32]:
 
 
 def enlarge(planes: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """Scale planes (C, h, w) up or down to (C, height, width), linearly between pixel centres."""
+    """Scale planes (C, h, w) up or down to (C, height, width), linearly between pixel centers."""
     wide = _across(planes, width)
     upper, share = _between(planes.shape[1], height)
     lower = np.minimum(upper + 1, planes.shape[1] - 1)

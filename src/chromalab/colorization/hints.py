@@ -1,8 +1,8 @@
-"""Colours that somebody knows: given at points or in regions, carried on along the photo's own edges.
+"""Colors that somebody knows: given at points or in regions, carried on along the photo's own edges.
 
 A hint applies fully where it was given, and less with the distance from there: the geodesic distance, which counts
 steps within a plain object as what they are and steps across an edge as many (Yatziv, Sapiro: *Fast Image and Video
-Colorization Using Chrominance Blending*, 2006, blend given colours so). Beyond its reach the network's colours stay.
+Colorization Using Chrominance Blending*, 2006, blend given colors so). Beyond its reach the network's colors stay.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 Place = Annotated[float, Field(ge=0)]
 
 EDGE = 6.0
-"""Grey levels (of 255) between neighbours that cost as much as one pixel of distance; twice as many cost four."""
+"""Gray levels (of 255) between neighbors that cost as much as one pixel of distance; twice as many cost four."""
 
 REACH = 0.22
 """Distance at which a hint's effect is down to 1 / e, as a share of the shorter side."""
@@ -49,7 +49,7 @@ _POINT = re.compile(
 
 
 class Hint(Record):
-    """A known colour at a point, or in a rectangle.
+    """A known color at a point, or in a rectangle.
 
     Attributes:
         x: from the left, in pixels of the upright photo, or in percent of its width.
@@ -131,10 +131,10 @@ def load_hints(path: Path) -> Hints:
 def apply_hints(
     levels: NDArray[np.float32], chroma: NDArray[np.float32], seeds: NDArray[np.intp], colors: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return chroma with the known colours, each carried on along edges.
+    """Return chroma with the known colors, each carried on along edges.
 
     Args:
-        levels: grey levels of the small copy, 0 to 255, (h, w).
+        levels: gray levels of the small copy, 0 to 255, (h, w).
         chroma: the network's a* and b*, (2, h, w).
         seeds: number of the hint at each pixel, -1 where there is none, (h, w).
         colors: a* and b* of each hint, (K, 2).
@@ -163,7 +163,7 @@ def _distances(ways: csr_matrix, start: NDArray[np.bool_], limit: float) -> NDAr
 
 
 def _ways(levels: NDArray[np.float32]) -> csr_matrix:
-    """Return what each step from a pixel to one of its eight neighbours costs."""
+    """Return what each step from a pixel to one of its eight neighbors costs."""
     height, width = levels.shape
     number = np.arange(height * width, dtype=np.int32).reshape(height, width)
     smooth = gaussian_filter(levels.astype(np.float64), GRAIN_PX)
@@ -235,7 +235,7 @@ def overlay_seeds(rgba: NDArray[np.uint8], small: tuple[int, int]) -> tuple[NDAr
     # A thin stroke can fall between the pixels of the small copy: every opaque pixel marks the one that it falls into.
     opaque = np.argwhere(rgba[..., 3] >= 128)
     if not len(opaque) or len(opaque) == rgba[..., 3].size:
-        raise ConfigError("the picture with hints has to be transparent except where a colour is known")
+        raise ConfigError("the picture with hints has to be transparent except where a color is known")
     picture = rgba[rows][:, columns]
     seeds = np.full(small, -1, dtype=np.intp)
     places = (opaque * np.array(small) // np.array(rgba.shape[:2])).astype(np.intp)
@@ -247,7 +247,7 @@ def overlay_seeds(rgba: NDArray[np.uint8], small: tuple[int, int]) -> tuple[NDAr
     distinct, index = np.unique(flat[flat >= 0], return_inverse=True)
     if len(distinct) > _MOST_HINTS:
         raise ConfigError(
-            f"the picture with hints has {len(distinct)} colours: use a hard brush, and at most {_MOST_HINTS}"
+            f"the picture with hints has {len(distinct)} colors: use a hard brush, and at most {_MOST_HINTS}"
         )
     seeds[flat >= 0] = index
     rgb = np.stack([distinct >> 16, distinct >> 8 & 255, distinct & 255], axis=-1) / 255

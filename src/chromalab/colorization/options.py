@@ -1,4 +1,4 @@
-"""What decides the colours of a photo beside the model, as the command line, the API and the page all say it."""
+"""What decides the colors of a photo beside the model, as the command line, the API and the page all say it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Options(Record):
     """How to colorize.
 
     Attributes:
-        saturation: what chroma is multiplied with; 0 is grey.
-        warmth: how much warmer (or with a minus cooler) colours become, in CIELAB units of b* at middle grey.
-        keep_tone: keep a print's own tone, as sepia, beneath the colours.
+        saturation: what chroma is multiplied with; 0 is gray.
+        warmth: how much warmer (or with a minus cooler) colors become, in CIELAB units of b* at middle gray.
+        keep_tone: keep a print's own tone, as sepia, beneath the colors.
         scales: the network sees the picture at each of these multiples of its size, and the chroma is averaged.
-        hints: known colours.
+        hints: known colors.
         sample: None for the model's best guess; a number for one of its plausible versions.
         temperature: how far plausible versions depart from the best guess.
     """

@@ -1,4 +1,4 @@
-"""Grey levels and chroma to pixels, strip by strip, with an account of what the gamut took."""
+"""Gray levels and chroma to pixels, strip by strip, with an account of what the gamut took."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Tone:
-    """A tone that a print has of its own, as sepia: a* and b* for each of 256 grey levels, (2, 256)."""
+    """A tone that a print has of its own, as sepia: a* and b* for each of 256 gray levels, (2, 256)."""
 
     ab: NDArray[np.float32]
 
@@ -76,7 +76,7 @@ class Renderer:
         self.account = Account()
 
     def render(self, first: int, levels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[Any]:
-        """Return the pixels of rows from `first` on, (n, W, 3), of the photo's grey levels (n, W)."""
+        """Return the pixels of rows from `first` on, (n, W, 3), of the photo's gray levels (n, W)."""
         return self._render_exact(first, levels) if self._deep else self._render_8_bits(first, levels)
 
     def _render_8_bits(self, first: int, levels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -111,10 +111,10 @@ class Renderer:
 def exact_colors(
     level: NDArray[np.float32], a: NDArray[np.float32], b: NDArray[np.float32]
 ) -> tuple[NDArray[np.floating], int, float]:
-    """Return sRGB in [0, 1], (n, W, 3), with the lightness of the grey levels (0 to 255).
+    """Return sRGB in [0, 1], (n, W, 3), with the lightness of the gray levels (0 to 255).
 
     Returns:
-        the colours, how many of them lost chroma to stay in the gamut, and the largest error of L*.
+        the colors, how many of them lost chroma to stay in the gamut, and the largest error of L*.
     """
     luminance = decode_srgb(level / np.float32(255))
     lightness = lightness_of(luminance)

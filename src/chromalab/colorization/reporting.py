@@ -1,4 +1,4 @@
-"""A batch with its report: contact sheet, audit, and what the input's size does to the colours."""
+"""A batch with its report: contact sheet, audit, and what the input's size does to the colors."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def measure_stability(engine: Engine, small: SmallColors, options: Options) -> S
 
 
 def thumbnails(small: SmallColors) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the small copy in grey and in colour, (h, w, 3) each."""
+    """Return the small copy in gray and in color, (h, w, 3) each."""
     height, width = small.levels.shape
     size = target_size(height, width, min(height, width, _THUMB_PX))
     levels = np.clip(resize_plane(small.levels, *size), 0, 255)

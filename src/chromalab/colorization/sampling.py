@@ -1,9 +1,9 @@
-"""Plausible versions of a photo from a distribution over colours, and how sure the distribution is.
+"""Plausible versions of a photo from a distribution over colors, and how sure the distribution is.
 
 Picking a bin for every pixel alone would give confetti. Here every bin gets a field of Gumbel noise that varies slowly
-over the picture and over neighbouring bins, and the bin with the largest sum of log probability and noise is taken
+over the picture and over neighboring bins, and the bin with the largest sum of log probability and noise is taken
 (the Gumbel-max trick: at any one pixel the choice has exactly the network's probabilities; Gumbel 1954, and Maddison,
-Tarlow, Minka 2014). Slow fields make neighbours choose alike.
+Tarlow, Minka 2014). Slow fields make neighbors choose alike.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def shares(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.
 
 
 def uncertainty(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the standard deviation of the distribution over colours, in CIELAB units, (rows, columns).
+    """Return the standard deviation of the distribution over colors, in CIELAB units, (rows, columns).
 
     The root of the summed variances of a* and b*: about 10 where the network is sure, 40 where it could be anything.
     """
@@ -71,7 +71,7 @@ def uncertainty(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _gumbel_fields(rows: int, columns: int, seed: int) -> NDArray[np.float32]:
     """Return noise whose value at any one place and bin has the standard Gumbel distribution, (313, rows, columns)."""
-    generator = np.random.Generator(np.random.PCG64(derive_seed(seed, "colour version")))
+    generator = np.random.Generator(np.random.PCG64(derive_seed(seed, "color version")))
     white = generator.standard_normal((BIN_COUNT, rows, columns)).astype(np.float32)
     sigma = FIELD_SHARE * min(rows, columns)
     slow = gaussian_filter(white, (0, sigma, sigma), mode="wrap")
@@ -86,7 +86,7 @@ def _gumbel_fields(rows: int, columns: int, seed: int) -> NDArray[np.float32]:
 
 
 def _bin_kernel() -> NDArray[np.float32]:
-    """Return weights that make the noise of neighbouring bins alike and keep every bin's variance at 1, (313, 313)."""
+    """Return weights that make the noise of neighboring bins alike and keep every bin's variance at 1, (313, 313)."""
     squared = ((BIN_CENTERS[:, None] - BIN_CENTERS) ** 2).sum(axis=-1)
     kernel = np.exp(-squared / (2 * (BIN_REACH / 2) ** 2))
     return np.asarray(kernel / np.sqrt((kernel**2).sum(axis=1, keepdims=True)), dtype=np.float32)

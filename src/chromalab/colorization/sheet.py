@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 FAULT_WORDS = {
     "blotches": "blotches",
-    "grey_objects": "grey places",
-    "bleeding": "colour across edges",
+    "grey_objects": "gray places",
+    "bleeding": "color across edges",
     "cast": "one hue over all",
     "instability": "changes with the size",
 }

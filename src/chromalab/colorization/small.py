@@ -23,20 +23,20 @@ GUIDE_PX = 384
 """Shorter side of the small copy on which chroma follows edges; the network sees a smaller one still."""
 
 CELL_PX = 4
-"""Pixels of the network's picture within which its chroma is one colour: the stride of the bins head."""
+"""Pixels of the network's picture within which its chroma is one color: the stride of the bins head."""
 
 _WARM_A = 0.2
 _TONE_SMOOTHING = 8.0
 
 
 class SmallColors(NamedTuple):
-    """A small copy in colour.
+    """A small copy in color.
 
     Attributes:
-        levels: grey levels, 0 to 255, (h, w).
+        levels: gray levels, 0 to 255, (h, w).
         chroma: a* and b* in CIELAB units, (2, h, w).
         logits: of the network at its own size, where it gives a distribution.
-        coefficients: what makes chroma of a grey level at any size.
+        coefficients: what makes chroma of a gray level at any size.
     """
 
     levels: NDArray[np.float32]
@@ -62,7 +62,7 @@ def small_colors(
 
     Args:
         engine: the network.
-        levels: grey levels of the small copy, upright, 0 to 255, (h, w).
+        levels: gray levels of the small copy, upright, 0 to 255, (h, w).
         options: what people want.
         photo: height and width of the upright photo, in which hints are given.
         overlay: hints painted on a transparent picture of the photo's shape, RGBA, (H, W, 4).
@@ -100,7 +100,7 @@ def _predicted(
 def _version(engine: Engine, logits: NDArray[np.float32] | None, options: Options) -> NDArray[np.float32]:
     if logits is None:
         raise UsageError(
-            f"the model {engine.spec.name} gives one colour and no distribution: versions need one with bins"
+            f"the model {engine.spec.name} gives one color and no distribution: versions need one with bins"
         )
     return sample_chroma(logits, options.sample or 0, options.temperature)
 
@@ -116,7 +116,7 @@ def adjusted(chroma: NDArray[np.float32], levels: NDArray[np.float32], options: 
 
 
 def tone_of(rgb: NDArray[np.float32]) -> Tone:
-    """Return the tone of a print: the mean a* and b* of its own colours at every lightness, smoothed.
+    """Return the tone of a print: the mean a* and b* of its own colors at every lightness, smoothed.
 
     Args:
         rgb: the photo as it is, reduced, sRGB in [0, 1], (h, w, 3).

@@ -1,9 +1,9 @@
 """Lightness and chroma to 8-bit sRGB by one look into a table.
 
-Twelve megapixels through CIELAB in floating point take many seconds. An 8-bit grey photo has 256 lightnesses, and
-chroma in steps of one CIELAB unit is about what 8 bits of red, green and blue tell apart. So every pixel's colour
+Twelve megapixels through CIELAB in floating point take many seconds. An 8-bit gray photo has 256 lightnesses, and
+chroma in steps of one CIELAB unit is about what 8 bits of red, green and blue tell apart. So every pixel's color
 is one entry of a table of 9.8 million: already shrunk into the gamut, already rounded, and rounded such that its
-lightness is that of the grey level.
+lightness is that of the gray level.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _STRIP = 1 << 17
 
 
 class Colors(NamedTuple):
-    """Colours of pixels, and what had to be done for them.
+    """Colors of pixels, and what had to be done for them.
 
     Attributes:
-        rgb: 8-bit sRGB, (H, W, 3); a view of the packed colours, in which a fourth byte follows each pixel.
+        rgb: 8-bit sRGB, (H, W, 3); a view of the packed colors, in which a fourth byte follows each pixel.
         shrunk: how many pixels lost chroma to stay in the gamut.
-        lightness_error: the largest departure of L* from the grey level's.
+        lightness_error: the largest departure of L* from the gray level's.
     """
 
     rgb: NDArray[np.uint8]
@@ -57,17 +57,17 @@ class Colors(NamedTuple):
 
 
 def look_up(place: NDArray[np.float32], out: NDArray[np.uint32]) -> None:
-    """Write the packed colours at `place` (from `places`) to `out`, of the same shape."""
+    """Write the packed colors at `place` (from `places`) to `out`, of the same shape."""
     np.take(color_table(), place.astype(np.int32), out=out, mode="clip")
 
 
 def places(level: NDArray[np.float32], a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return where in the table the colours stand; overwrites `a` and `b`.
+    """Return where in the table the colors stand; overwrites `a` and `b`.
 
     Whole numbers below 2^24 are exact in single precision, and the table is shorter than that.
 
     Args:
-        level: grey levels, whole numbers from 0 to 255.
+        level: gray levels, whole numbers from 0 to 255.
         a: a* in CIELAB units; beyond sRGB it is clipped.
         b: b*, likewise.
     """
@@ -83,7 +83,7 @@ def places(level: NDArray[np.float32], a: NDArray[np.float32], b: NDArray[np.flo
 
 
 def unpack(packed: NDArray[np.uint32]) -> Colors:
-    """Return what packed colours (H, W) say."""
+    """Return what packed colors (H, W) say."""
     parts = packed.view(np.uint8).reshape(*packed.shape, 4)
     shrunk, low, high = 0, _ERROR_ZERO, _ERROR_ZERO
     for strip in np.array_split(packed, max(1, packed.size // _STRIP)):
@@ -109,7 +109,7 @@ def color_table() -> NDArray[np.uint32]:
 
 @cache
 def _polar() -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.intp]]:
-    """Return a*, b*, chroma and the hue in whole degrees of every colour of a plane."""
+    """Return a*, b*, chroma and the hue in whole degrees of every color of a plane."""
     a, b = np.meshgrid(np.arange(A_COUNT) + A_FIRST, np.arange(B_COUNT) + B_FIRST, indexing="ij")
     hue = np.rint(np.degrees(np.arctan2(b, a))).astype(np.intp) % HUES
     chroma = np.maximum(np.hypot(a, b), 1e-6)
@@ -125,18 +125,18 @@ def _curves() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
 
 
 def _fill(plane: NDArray[np.uint32], level: int) -> None:
-    """Fill in the colours of one grey level: those inside the gamut, and for all others the border's at their hue."""
+    """Fill in the colors of one gray level: those inside the gamut, and for all others the border's at their hue."""
     a, b, chroma, hue = _polar()
     limit = chroma_limit()[level]
     direction = np.radians(np.arange(HUES))
     border = _packed(level, limit * np.cos(direction), limit * np.sin(direction)) | np.uint32(_SHRUNK << 24)
     np.take(border, hue, out=plane, mode="clip")
-    inside = (chroma <= limit[hue]) | (chroma < 1)  # a grey is inside, even black and white
+    inside = (chroma <= limit[hue]) | (chroma < 1)  # a gray is inside, even black and white
     plane[inside] = _packed(level, a[inside], b[inside])
 
 
 def _packed(level: int, a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.uint32]:
-    """Return colours inside the gamut, packed with the error of their lightness.
+    """Return colors inside the gamut, packed with the error of their lightness.
 
     Red and blue are rounded; green then is what brings their luminance nearest to the level's: it weighs most in
     luminance, so what is left over is less than half a step of green.

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from chromalab.colorization.plan import Item, Plan
 
 SURE, UNSURE = 8.0, 45.0
-"""Standard deviations, in CIELAB units, of the darkest and the brightest colour of an uncertainty map."""
+"""Standard deviations, in CIELAB units, of the darkest and the brightest color of an uncertainty map."""
 
 _MAP = np.array(
     [(13, 8, 34), (84, 22, 109), (167, 45, 94), (229, 92, 48), (250, 173, 20), (252, 255, 164)], dtype=np.float64
 )
-"""Dark violet to pale yellow: rising in lightness, so it reads in grey too."""
+"""Dark violet to pale yellow: rising in lightness, so it reads in gray too."""
 
 
 def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: int) -> int:
@@ -41,7 +41,7 @@ def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: i
     Photos that can't be read, and files that are there already, are left alone.
 
     Args:
-        engine: a network with a distribution over colours.
+        engine: a network with a distribution over colors.
         plan: the photos.
         batch: how they become files.
         count: versions of each photo.
@@ -56,7 +56,7 @@ def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: i
     """
     if not engine.gives_bins:
         raise UsageError(
-            f"the model {engine.spec.name} gives one colour and no distribution: versions need one with bins"
+            f"the model {engine.spec.name} gives one color and no distribution: versions need one with bins"
         )
     written = 0
     with progress("versions", len(plan.items) * (count + 1), unit="pictures") as advance:

@@ -18,7 +18,7 @@ PRESET_FILES = Path(__file__).resolve().parents[1] / "presets"
 class Record(BaseModel):
     """A frozen record with checked types that knows how to be a JSON file.
 
-    Unknown keys are refused with the closest known key, so that a misspelt setting never passes in silence.
+    Unknown keys are refused with the closest known key, so that a misspelled setting never passes in silence.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")

@@ -28,10 +28,10 @@ from chromalab.data.fingerprint import HashedSource, fingerprint, hash_sources, 
 from chromalab.data.parallel import map_in_order
 from chromalab.data.photoset import CachedPhoto, PhotoSet, SkippedPhoto
 from chromalab.data.usable import (
-    COLOUR_FIGURE_PX,
+    COLOR_FIGURE_PX,
     COLOURLESS_THRESHOLD,
     MIN_SIDE_PX,
-    colour_figure,
+    color_figure,
     why_unusable,
 )
 from chromalab.photo.reading import UnreadablePhotoError, decoder_version, read_photo, resize_shortest_side
@@ -77,7 +77,7 @@ def open_cache(
         sources: the photos, with distinct names.
         size_px: length of the shorter side; smaller photos are enlarged.
         cache_dir: folder of the caches; None: `photos` in `default_cache_dir()`.
-        colourless_threshold: leave out photos with a lower `colour_figure`.
+        colourless_threshold: leave out photos with a lower `color_figure`.
 
     Raises:
         UsageError: not one photo is usable; the message says why.
@@ -157,7 +157,7 @@ class _Prepared:
     hashed: HashedSource
     rgb: NDArray[np.uint8]
     pixels_sha256: str
-    colour: float
+    color: float
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class _Preparation:
             return item.skipped
         name, path = item.source.name, item.source.path
         try:
-            photo = read_photo(path, shortest_side_px=max(self.size_px, COLOUR_FIGURE_PX), aspect_limit=ASPECT_LIMIT)
+            photo = read_photo(path, shortest_side_px=max(self.size_px, COLOR_FIGURE_PX), aspect_limit=ASPECT_LIMIT)
             changed = stamp(path) != item.stamp
         except UnreadablePhotoError as error:
             return SkippedPhoto(name, f"unreadable: {error.reason}")
@@ -180,7 +180,7 @@ class _Preparation:
             changed = True
         if changed:
             raise ChromalabError(f"{path} was changed while it was being read: run the same command again")
-        figure = colour_figure(photo.rgb)
+        figure = color_figure(photo.rgb)
         skipped = why_unusable(name, photo, figure, self.colourless_threshold)
         if skipped is not None:
             return skipped
@@ -217,7 +217,7 @@ def _write_pixels(file: IO[bytes], prepared: Iterator[_Prepared]) -> Iterator[Ca
         file.write(item.rgb.data)
         height, width, _ = item.rgb.shape
         name, content = item.hashed.source.name, item.hashed.sha256 or ""
-        yield CachedPhoto(name, content, height, width, item.pixels_sha256, item.colour, offset)
+        yield CachedPhoto(name, content, height, width, item.pixels_sha256, item.color, offset)
         offset += item.rgb.nbytes
 
 
@@ -225,4 +225,4 @@ def _nothing_usable(skipped: Sequence[SkippedPhoto]) -> str:
     counts = ", ".join(f"{count} {kind}" for kind, count in Counter(item.kind for item in skipped).most_common())
     first = skipped[0] if skipped else None
     example = f"; the first, {first.name}: {first.reason}" if first is not None else ""
-    return f"none of the {len(skipped)} photos can be used ({counts}{example}): give a folder of colour photos"
+    return f"none of the {len(skipped)} photos can be used ({counts}{example}): give a folder of color photos"

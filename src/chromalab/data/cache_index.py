@@ -13,7 +13,7 @@ from chromalab.data.photoset import CachedPhoto, SkippedPhoto
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Changes when the layout of the cache or the rules of what is left out change; older caches are then rebuilt."""
 
 

@@ -39,7 +39,7 @@ def crop_window(height_px: int, width_px: int, crop_px: int, *, seed: int, epoch
     """Draw the window of one photo in one epoch: uniform over all positions, mirrored with probability 1/2.
 
     The 63 bits of one derived seed are spent as 31 for the row, 31 for the column and 1 for the mirroring, which
-    favours some positions by less than one part in a million for photos under 2,000 px.
+    favors some positions by less than one part in a million for photos under 2,000 px.
 
     Args:
         height_px: height of the photo.

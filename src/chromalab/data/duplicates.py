@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from chromalab.data.usable import COLOUR_FIGURE_PX
+from chromalab.data.usable import COLOR_FIGURE_PX
 from chromalab.photo.reading import resize
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def look_of(rgb: NDArray[np.uint8]) -> Look:
     Args:
         rgb: shape (H, W, 3), encoded sRGB values.
     """
-    luma = resize(rgb, COLOUR_FIGURE_PX, COLOUR_FIGURE_PX) @ _LUMA
+    luma = resize(rgb, COLOR_FIGURE_PX, COLOR_FIGURE_PX) @ _LUMA
     grid = area_means(luma, 8, 9)
     thumbnail = np.rint(area_means(luma, THUMBNAIL_PX, THUMBNAIL_PX)).astype(np.uint8)
     return Look(difference_hash(grid), difference_hash(grid[:, ::-1]), thumbnail)
@@ -102,7 +102,7 @@ def _overlaps(pixels: int, parts: int) -> NDArray[np.float64]:
 
 
 def difference_hash(grid: NDArray[np.float64]) -> int:
-    """Return which of neighbouring values in a row is the larger, as 64 bits in row order.
+    """Return which of neighboring values in a row is the larger, as 64 bits in row order.
 
     The dHash of N. Krawetz, "Kind of Like That" (2013).
 

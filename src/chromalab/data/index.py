@@ -26,7 +26,7 @@ from chromalab.data.cache import ASPECT_LIMIT, default_cache_dir
 from chromalab.data.duplicates import look_of
 from chromalab.data.parallel import map_in_order
 from chromalab.data.photoset import SKIP_KINDS, SkippedPhoto
-from chromalab.data.usable import COLOUR_FIGURE_PX, MIN_SIDE_PX, colour_figure, why_left_out
+from chromalab.data.usable import COLOR_FIGURE_PX, MIN_SIDE_PX, color_figure, why_left_out
 from chromalab.photo.listing import scan_photos
 from chromalab.photo.quick import read_bytes, read_thumbnail
 from chromalab.photo.reading import UnreadablePhotoError
@@ -156,7 +156,7 @@ class FolderIndex:
         small = np.minimum(facts["height"], facts["width"]) < MIN_SIDE_PX
         return np.select(
             [facts["state"] >= _UNREADABLE, small, facts["state"] == _GREY, facts["color"] < colourless_threshold],
-            [np.int8(SKIP_KINDS.index(kind)) for kind in ("unreadable", "too small", "grey only", "nearly colourless")],
+            [np.int8(SKIP_KINDS.index(kind)) for kind in ("unreadable", "too small", "gray only", "nearly colourless")],
             np.int8(-1),
         )
 
@@ -228,11 +228,11 @@ def read_facts(path: Path) -> PhotoFacts:
     except OSError as error:
         return PhotoFacts(None, reason=os.strerror(error.errno).lower() if error.errno else str(error))
     try:
-        photo = read_thumbnail(path, data, side_px=COLOUR_FIGURE_PX, aspect_limit=ASPECT_LIMIT)
+        photo = read_thumbnail(path, data, side_px=COLOR_FIGURE_PX, aspect_limit=ASPECT_LIMIT)
     except UnreadablePhotoError as error:
         return PhotoFacts(identity, reason=error.reason)
     size = (photo.source_height_px, photo.source_width_px)
-    return PhotoFacts(identity, *size, colour_figure(photo.rgb), look_of(photo.rgb), photo.grey_only)
+    return PhotoFacts(identity, *size, color_figure(photo.rgb), look_of(photo.rgb), photo.grey_only)
 
 
 def look_at(path: Path) -> Look | None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SkipKind = Literal["unreadable", "too small", "grey only", "nearly colourless", "same content"]
+SkipKind = Literal["unreadable", "too small", "gray only", "nearly colourless", "same content"]
 SKIP_KINDS: tuple[SkipKind, ...] = get_args(SkipKind)
 
 
@@ -43,7 +43,7 @@ class CachedPhoto:
         height_px: height in the cache.
         width_px: width in the cache.
         pixels_sha256: SHA-256 of the cached pixels.
-        colour: its colour figure (`chromalab.data.usable.colour_figure`).
+        color: its color figure (`chromalab.data.usable.color_figure`).
         offset: where its pixels begin in the cache file, in bytes.
     """
 
@@ -52,7 +52,7 @@ class CachedPhoto:
     height_px: int
     width_px: int
     pixels_sha256: str
-    colour: float
+    color: float
     offset: int
 
 

@@ -1,6 +1,6 @@
-"""Three-colour plates, as Prokudin-Gorskii exposed them: grey photographs of their time whose true colours are known.
+"""Three-color plates, as Prokudin-Gorskii exposed them: gray photographs of their time whose true colors are known.
 
-A plate is three black-and-white exposures through a red, a green and a blue filter. Each is a grey photograph that a
+A plate is three black-and-white exposures through a red, a green and a blue filter. Each is a gray photograph that a
 colorizer may be given, with the faults of its time; the three together are the truth that stays hidden from it.
 """
 
@@ -31,7 +31,7 @@ GREY_FOLDER, TRUTH_FOLDER = "grey", "truth"
 
 CAVEATS = [
     "The truth is the plain stack of three exposures, without white balance: judge hues by it, not exact values.",
-    "The three exposures were made one after the other: what moved has coloured fringes, and corners have faded.",
+    "The three exposures were made one after the other: what moved has colored fringes, and corners have faded.",
 ]
 
 _EXPOSURES = {"red": "r", "green": "g", "blue": "b"}
@@ -44,7 +44,7 @@ class PhotoSetRecord(Record):
 
     Attributes:
         name: the set's name in results.
-        grey: what the grey pictures are made of.
+        grey: what the gray pictures are made of.
         photos: names of the photographs.
         files_sha256: hash of every file that they were made from.
         caveats: what a reader of numbers on this set must know.
@@ -59,7 +59,7 @@ class PhotoSetRecord(Record):
 
 @dataclass(frozen=True)
 class Plate:
-    """One plate's files: its exposures by colour, and its stack in colour, where they are there."""
+    """One plate's files: its exposures by color, and its stack in color, where they are there."""
 
     name: str
     exposures: dict[str, Path]
@@ -71,7 +71,7 @@ class Plate:
         return [*self.exposures.values(), *([self.stack] if self.stack else [])]
 
     def truth(self) -> NDArray[np.uint8]:
-        """Return the plate in colour, (H, W, 3): its stack as it came, else its three exposures put together."""
+        """Return the plate in color, (H, W, 3): its stack as it came, else its three exposures put together."""
         if self.stack is not None:
             return read_photo(self.stack).rgb
         channels = [read_photo(self.exposures[color]).rgb[..., 0] for color in _EXPOSURES]
@@ -80,7 +80,7 @@ class Plate:
         return np.stack(channels, axis=-1)
 
     def grey(self, source: GreySource) -> NDArray[np.uint8]:
-        """Return one exposure, or the luma of the plate in colour, in three equal channels (H, W, 3)."""
+        """Return one exposure, or the luma of the plate in color, in three equal channels (H, W, 3)."""
         if source == "luma":
             light = np.rint(self.truth() @ _LUMA).astype(np.uint8)
         else:
@@ -93,7 +93,7 @@ def make_plate_set(folder: Path, out: Path, *, grey: GreySource = "luma") -> Pho
 
     Args:
         folder: for each plate `ID_r`, `ID_g`, `ID_b` (its exposures, aligned) and, where there is one, `ID_rgb` (its
-            stack in colour), in any photo format.
+            stack in color), in any photo format.
         out: where to; a set that is there already is not overwritten.
         grey: what the colorizer is to see: one exposure, or the luma of the stack.
 
@@ -148,5 +148,5 @@ def _plate(name: str, parts: dict[str, Path], grey: GreySource) -> Plate:
     if "rgb" not in parts and missing:
         raise UsageError(f"plate {name} has neither a stack ({name}_rgb) nor its {missing[0]} exposure")
     if grey != "luma" and grey not in exposures:
-        raise UsageError(f"plate {name} has no {grey} exposure ({name}_{_EXPOSURES[grey]}): choose another grey")
+        raise UsageError(f"plate {name} has no {grey} exposure ({name}_{_EXPOSURES[grey]}): choose another gray")
     return Plate(name, exposures, parts.get("rgb"))

@@ -1,4 +1,4 @@
-"""How often each colour of the ab bins occurs in a set of photographs, and a picture of it."""
+"""How often each color of the ab bins occurs in a set of photographs, and a picture of it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _AXIS = 170
 
 
 def photo_prior(photos: PhotoSet, *, source: str | None = None) -> PriorRecord:
-    """Count the colours of all pixels of a set of photographs.
+    """Count the colors of all pixels of a set of photographs.
 
     Args:
         photos: the set.
@@ -46,7 +46,7 @@ def photo_prior(photos: PhotoSet, *, source: str | None = None) -> PriorRecord:
         The counts over the ab bins: every pixel counts for its nearest bin, whatever its lightness.
     """
     counts = np.zeros(BIN_COUNT, dtype=np.int64)
-    with progress("counting colours", len(photos)) as advance:
+    with progress("counting colors", len(photos)) as advance:
         for found in map_in_order(lambda index: count_bins(photos.photo(index)), range(len(photos))):
             counts += found
             advance()
@@ -110,7 +110,7 @@ class PriorSummary(Record):
 
     @classmethod
     def of(cls, record: PriorRecord) -> PriorSummary:
-        """Summarise the counts of a prior."""
+        """Summarize the counts of a prior."""
         shares = record.raw_probabilities
         first = np.argsort(-shares, kind="stable")[:_TOP]
         return cls(
@@ -131,7 +131,7 @@ class PriorSummary(Record):
         yield f"photos         {self.n_photos:,}"
         yield f"pixels         {self.n_pixels:,}"
         yield f"bins used      {self.bins_used} of {BIN_COUNT}"
-        yield f"nearly grey    {self.near_grey_share:.1%} (|a*| and |b*| at most {GRID_STEP}, to the nearest bin)"
+        yield f"nearly gray    {self.near_grey_share:.1%} (|a*| and |b*| at most {GRID_STEP}, to the nearest bin)"
         yield f"entropy        {self.entropy_bits:.2f} bits of {math.log2(BIN_COUNT):.2f}"
         yield "likeliest      " + ", ".join(f"({bin_.a}, {bin_.b}) {bin_.share:.1%}" for bin_ in self.top)
 
@@ -139,9 +139,9 @@ class PriorSummary(Record):
 def prior_picture(probabilities: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Draw a distribution over the ab plane, a* to the right and b* upwards, after Zhang et al. 2016, Fig. 3.
 
-    Every bin is a square of its own colour at L* = 65, as far as sRGB has it. Its side falls evenly with the logarithm
+    Every bin is a square of its own color at L* = 65, as far as sRGB has it. Its side falls evenly with the logarithm
     of the probability, from a whole cell for the likeliest bin to a dot at a millionth of that. Bins that do not occur
-    are faint outlines; grey lines mark a* = 0 and b* = 0.
+    are faint outlines; gray lines mark a* = 0 and b* = 0.
 
     Args:
         probabilities: (313,).

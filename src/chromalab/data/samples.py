@@ -61,7 +61,7 @@ _add(
     "train",
     "skimage",
     "data/motorcycle_left.png",
-    "D. Scharstein et al., Middlebury 2014 stereo benchmark (GCPR 2014); no licence stated",
+    "D. Scharstein et al., Middlebury 2014 stereo benchmark (GCPR 2014); no license stated",
 )
 _add("china", "train", "sklearn", "datasets/images/china.jpg", "danielbuechele on Flickr, 6061409035; CC BY 2.0")
 _add("rocket", "test", "skimage", "data/rocket.jpg", "SpaceX, launch of DSCOVR; released into the public domain")
@@ -71,7 +71,7 @@ _add(
     "test",
     "matplotlib",
     "mpl-data/sample_data/grace_hopper.jpg",
-    "Grace Hopper, official portrait, U.S. Navy; a work of the U.S. government; the package states no licence",
+    "Grace Hopper, official portrait, U.S. Navy; a work of the U.S. government; the package states no license",
 )
 
 

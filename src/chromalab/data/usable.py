@@ -1,4 +1,4 @@
-"""Which photographs are of use for learning colour, and why the others are not."""
+"""Which photographs are of use for learning color, and why the others are not."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from chromalab.photo.reading import Photo
 
 COLOURLESS_THRESHOLD = 10.0
-"""Photos whose colour figure is below this are left out unless a study says otherwise."""
+"""Photos whose color figure is below this are left out unless a study says otherwise."""
 
 MIN_SIDE_PX = 16
 """Photos with a shorter side than this hold too little to learn from."""
 
-COLOUR_FIGURE_PX = 64
-"""The colour figure is taken on a thumbnail of this height and width."""
+COLOR_FIGURE_PX = 64
+"""The color figure is taken on a thumbnail of this height and width."""
 
 
-def colour_figure(rgb: NDArray[np.uint8]) -> float:
+def color_figure(rgb: NDArray[np.uint8]) -> float:
     """Return the mean over pixels of max(R, G, B) - min(R, G, B), on the photo scaled to 64x64.
 
-    0 for a grey picture, 255 at most; sepia prints and overcast scenes lie around 10.
+    0 for a gray picture, 255 at most; sepia prints and overcast scenes lie around 10.
 
     Args:
         rgb: shape (H, W, 3), encoded sRGB values.
     """
-    small = resize(rgb, COLOUR_FIGURE_PX, COLOUR_FIGURE_PX)
+    small = resize(rgb, COLOR_FIGURE_PX, COLOR_FIGURE_PX)
     red, green, blue = small[..., 0], small[..., 1], small[..., 2]  # five times as fast as reducing along the last axis
     largest = np.maximum(np.maximum(red, green), blue)
     return float((largest - np.minimum(np.minimum(red, green), blue)).mean())
@@ -45,8 +45,8 @@ def why_unusable(name: str, photo: Photo, figure: float, colourless_threshold: f
     Args:
         name: its name in records.
         photo: the photo.
-        figure: its `colour_figure`.
-        colourless_threshold: photos with a lower figure are left out; 0 keeps them all but those without any colour.
+        figure: its `color_figure`.
+        colourless_threshold: photos with a lower figure are left out; 0 keeps them all but those without any color.
     """
     size = (photo.source_height_px, photo.source_width_px)
     return why_left_out(name, size, figure, colourless_threshold, grey_only=photo.grey_only)
@@ -60,7 +60,7 @@ def why_left_out(
     Args:
         name: its name in records.
         size_px: upright height and width.
-        figure: its `colour_figure`.
+        figure: its `color_figure`.
         colourless_threshold: photos with a lower figure are left out.
         grey_only: the file holds one channel of light.
     """
@@ -69,7 +69,7 @@ def why_left_out(
         reason = f"too small ({width}x{height} px; at least {MIN_SIDE_PX} needed)"
         return SkippedPhoto(name, reason, "too small")
     if grey_only:
-        return SkippedPhoto(name, "grey only", "grey only")
+        return SkippedPhoto(name, "gray only", "gray only")
     if figure < colourless_threshold:
         shown = math.floor(figure * 10) / 10  # rounding to nearest could print "10.0 < 10"
         reason = f"nearly colourless ({shown:.1f} < {colourless_threshold:g})"

@@ -2,7 +2,7 @@
 
 With ratings of a handful of scenes nearly anything can be fitted. So there are few weights, they can't be negative, and
 the figures that are reported come from leaving out one scene after the other, where everything is chosen anew without
-it: the size of the pictures, the parts that count, the regularisation, and the weights.
+it: the size of the pictures, the parts that count, the regularization, and the weights.
 """
 
 from __future__ import annotations
@@ -198,13 +198,13 @@ def _fit(choice: _Choice, data: _Data) -> ColorPerceptualParameters:
     columns = [PARTS.index(name) for name in choice.parts]
     parts = data.parts[choice.side_px][:, columns]
     scale = np.maximum(parts.std(axis=0), 1e-9)
-    centred, people = parts / scale, data.people.copy()
+    centerd, people = parts / scale, data.people.copy()
     for scene in data.names:
         inside = data.scenes == scene
-        centred[inside] -= centred[inside].mean(axis=0)
+        centerd[inside] -= centerd[inside].mean(axis=0)
         people[inside] -= people[inside].mean()
     penalty = np.sqrt(choice.ridge * len(people)) * np.eye(len(columns))
-    weights, _ = scipy.optimize.nnls(np.vstack([centred, penalty]), np.concatenate([-people, np.zeros(len(columns))]))
+    weights, _ = scipy.optimize.nnls(np.vstack([centerd, penalty]), np.concatenate([-people, np.zeros(len(columns))]))
     weights = weights / scale
     weights = weights / max(float((parts @ weights).std()), 1e-9)
     return ColorPerceptualParameters(

@@ -22,7 +22,7 @@ from chromalab.evaluation.records import ComparisonRecord, MethodRecord
 from chromalab.evaluation.score_table import Comparison
 from chromalab.evaluation.scoring import BOUNDS, GREY_BOUND, TRUTH_BOUND
 from chromalab.evaluation.store import ScoreStore
-from chromalab.evaluation.summary import summarise
+from chromalab.evaluation.summary import summarize
 from chromalab.functional.threads import one_torch_thread
 from chromalab.metrics.feature_sets import compare_sets
 from chromalab.metrics.metric import PhotoMetric
@@ -56,7 +56,7 @@ class EvaluationSettings:
         labels: CSV file of the class of every photo.
         classifier: Python file with a classifier of one's own for these labels.
         video: the pictures are the frames of a video in the order of their names.
-        bounds: judge the grey and the true photographs, too.
+        bounds: judge the gray and the true photographs, too.
         device: `cpu`, `cuda` or `auto`.
         threads: CPU threads, which decides how fast it goes but nothing of the result; 0 takes the physical cores.
         state: folder by which an interrupted evaluation goes on.
@@ -114,7 +114,7 @@ def compare_folders(
     Args:
         methods: the folder of every method, by name; subfolders count.
         target: folder of the true photographs. Without it only what needs no truth is measured.
-        grey: folder of the grey photographs that were colorized.
+        grey: folder of the gray photographs that were colorized.
         settings: what else is asked for.
         executor: who judges the photos, as a cluster; this process where it is None.
 
@@ -258,7 +258,7 @@ def _record(
             name=name,
             folder=str(plan.methods[name]) if name in plan.methods else None,
             is_bound=name not in plan.methods,
-            metrics=summarise(tables[name], sets[name], unavailable),
+            metrics=summarize(tables[name], sets[name], unavailable),
             n_photos=len(tables[name].photos),
             unmatched_preds=list(plan.matching.unmatched.get(name, ())),
         )

@@ -42,12 +42,12 @@ def evaluate_folders(
     device: str = "auto",
     threads: int = 0,
 ) -> Evaluation:
-    """Judge every prediction by the true photograph of the same name, or by the grey one that it was made of.
+    """Judge every prediction by the true photograph of the same name, or by the gray one that it was made of.
 
     Args:
         preds: folder of predictions; subfolders count.
         targets: folder of true photographs, matched by relative path without suffix.
-        grey: folder of the grey photographs that were colorized; one of the two is needed.
+        grey: folder of the gray photographs that were colorized; one of the two is needed.
         settings: what else is asked for, instead of what follows.
         executor: who judges the photos, as a cluster; this process where it is None.
         metrics: registry names, all where it is left out.

@@ -22,7 +22,7 @@ def fit(rgb: NDArray[np.uint8], protocol: Protocol) -> NDArray[np.uint8]:
     side = protocol.side_px
     height, width = (side, side) if protocol.resize == "both sides" else target_size(rgb.shape[0], rgb.shape[1], side)
     resized = _resized(rgb, height, width, protocol)
-    return centre(resized, side) if protocol.crop else resized
+    return center(resized, side) if protocol.crop else resized
 
 
 def _resized(rgb: NDArray[np.uint8], height: int, width: int, protocol: Protocol) -> NDArray[np.uint8]:
@@ -33,7 +33,7 @@ def _resized(rgb: NDArray[np.uint8], height: int, width: int, protocol: Protocol
     return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def centre(rgb: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+def center(rgb: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
     """Cut the central square of a picture."""
     top, left = ((length - side_px) // 2 for length in rgb.shape[:2])
     return rgb[top : top + side_px, left : left + side_px]

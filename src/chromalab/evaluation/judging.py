@@ -26,7 +26,7 @@ class JudgeFacts:
         metrics: registry names, all where it is None.
         references: what is at hand beside the predictions.
         classifier: Python file with a classifier of one's own.
-        bounds: judge the grey and the true photographs, too.
+        bounds: judge the gray and the true photographs, too.
         device: `cpu`, `cuda` or `auto`.
     """
 

@@ -27,7 +27,7 @@ class PhotoFiles:
         name: relative path without suffix, with forward slashes.
         preds: the prediction of every method.
         target: the true photograph, where there is one.
-        grey: the grey photograph that was colorized, where there is one.
+        grey: the gray photograph that was colorized, where there is one.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Matching:
         photos: what belongs together, sorted by name.
         left_out: names that some folder lacks, or that several files of one folder share, with the reason.
         unmatched: for every method its files that have no counterpart, relative to its folder.
-        unmatched_targets: targets (or grey photographs, where there are no targets) that no method has.
+        unmatched_targets: targets (or gray photographs, where there are no targets) that no method has.
     """
 
     photos: tuple[PhotoFiles, ...]
@@ -92,7 +92,7 @@ def match_folders(methods: Mapping[str, Path], *, target: Path | None = None, gr
     Args:
         methods: the folder of every method.
         target: folder of the true photographs.
-        grey: folder of the grey photographs that were colorized; one of the two is needed.
+        grey: folder of the gray photographs that were colorized; one of the two is needed.
 
     Raises:
         UsageError: a folder is missing or holds no photos, or no name is in all of them.
@@ -101,10 +101,10 @@ def match_folders(methods: Mapping[str, Path], *, target: Path | None = None, gr
     preds = {
         name: _Folder(folder, f"predictions of {name}" if many else "predictions") for name, folder in methods.items()
     }
-    others = {TARGET: (target, "targets"), GREY: (grey, "grey photographs")}
+    others = {TARGET: (target, "targets"), GREY: (grey, "gray photographs")}
     beside = {role: _Folder(folder, what) for role, (folder, what) in others.items() if folder is not None}
     if not beside:
-        raise UsageError("nothing to compare with: name the folder of true photographs, or that of grey ones")
+        raise UsageError("nothing to compare with: name the folder of true photographs, or that of gray ones")
     shared = _shared(preds, beside)
     seen = {name for folder in preds.values() for name in folder.files}
     reference = next(iter(beside.values()))

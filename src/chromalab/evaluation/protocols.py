@@ -33,7 +33,7 @@ class Protocol:
         side_px: that size, and the side of the crop.
         filter: of the resizing: `lanczos3` (chromalab's own) or `bicubic` (Pillow's); 8-bit values before and after.
         crop: cut the central square of `side_px` afterwards.
-        rounding: to what colours are rounded before they are measured.
+        rounding: to what colors are rounded before they are measured.
         variants: metrics that are computed otherwise than `chromalab list metrics` says.
         quirks: what a careful reader would not expect, in words.
         choices: what is not known of the source, and what this project took instead.
@@ -57,7 +57,7 @@ class Protocol:
         if self.resize == "none":
             return "native size"
         where = f"{self.resize} to {self.side_px} px ({self.filter})"
-        return f"{where}, centre {self.side_px}x{self.side_px}" if self.crop else where
+        return f"{where}, center {self.side_px}x{self.side_px}" if self.crop else where
 
     @property
     def sha256(self) -> str:
@@ -115,7 +115,7 @@ _ALL = (
         crop=True,
         variants=ABSOLUTE_COLORFULNESS,
         quirks=("colorfulness takes absolute opponent channels, which Hasler and Süsstrunk do not",),
-        choices=("the filter before its centre crop is not known: Pillow's bicubic", _FID_CHOICE),
+        choices=("the filter before its center crop is not known: Pillow's bicubic", _FID_CHOICE),
     ),
     Protocol(
         name="cic",

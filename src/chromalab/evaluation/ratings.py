@@ -1,4 +1,4 @@
-"""What people said of colourised photographs: ratings of images beside their references."""
+"""What people said of colorised photographs: ratings of images beside their references."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Ratings:
 
 
 def load_hecd(folder: Path) -> Ratings:
-    """Read ratings as the Human Evaluated Colourisation Dataset holds them (Mullery and Whelan 2022).
+    """Read ratings as the Human Evaluated Colorisation Dataset holds them (Mullery and Whelan 2022).
 
     Args:
         folder: with `images/`, `ratings.csv` (scene, image, is_ground_truth, is_real_colorizer, mos_z) and, where

@@ -41,7 +41,7 @@ class PhotoPixels:
         name: its name.
         preds: the prediction of every method.
         target: the true photograph, where there is one.
-        grey: the grey photograph that was colorized, where there is one.
+        grey: the gray photograph that was colorized, where there is one.
         oddities: what is to be told of a method's file, as (method, what).
     """
 
@@ -63,11 +63,11 @@ def read_files(photo: PhotoFiles, protocol: Protocol) -> PhotoPixels | SkippedPa
     try:
         preds = {method: _read(path, photo.role(method)) for method, path in photo.preds.items()}
         target = _read(photo.target, "target") if photo.target else None
-        grey = _read(photo.grey, "grey photograph") if photo.grey else None
+        grey = _read(photo.grey, "gray photograph") if photo.grey else None
     except _UnreadableError as error:
         return SkippedPair(name=photo.name, reason=str(error))
     pictures = {photo.role(method): picture for method, picture in preds.items()}
-    others = {"target": target, "grey photograph": grey}
+    others = {"target": target, "gray photograph": grey}
     beside = {role: picture for role, picture in others.items() if picture is not None}
     if reason := _size_fault(pictures | beside, next(iter(beside)), protocol):
         return SkippedPair(name=photo.name, reason=reason)
@@ -121,7 +121,7 @@ def _size_fault(pictures: Mapping[str, Photo], reference: str, protocol: Protoco
 
 
 def batches_of_one_size(photos: Iterable[PhotoPixels | SkippedPair]) -> Iterator[list[PhotoPixels] | SkippedPair]:
-    """Put neighbours of one size together, in their order, up to `BATCH_PIXELS`; what was skipped passes through.
+    """Put neighbors of one size together, in their order, up to `BATCH_PIXELS`; what was skipped passes through.
 
     A batch ends with every `PART` photos: a part of the photos gives the same batches wherever it is judged.
     """

@@ -49,11 +49,11 @@ class EvaluationRecord(Record):
         versions: version of chromalab, and of the libraries whose rounding may show in the digits.
         weights: SHA-256 of the networks behind the metrics, by name.
         targets_sha256: hash of names, sizes and bytes' lengths of the true photographs' files, where there are any.
-        grey: the folder of grey photographs that were colorized, as it was named.
+        grey: the folder of gray photographs that were colorized, as it was named.
         real: the folder of true photographs that sets were compared with, where it is not the targets'.
         n_photos: number of predictions that were judged.
         skipped: photos that could not be judged.
-        notes: what a reader must know of the files, as pictures in grey, with transparency or of 16 bits.
+        notes: what a reader must know of the files, as pictures in gray, with transparency or of 16 bits.
         unmatched_preds: predictions without a target, relative to their folder.
         unmatched_targets: targets without a prediction, relative to their folder.
     """

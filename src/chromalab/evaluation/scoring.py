@@ -65,7 +65,7 @@ class Judge:
     Attributes:
         scorer: the metrics.
         protocol: the rules.
-        bounds: whether grey and true photographs are judged as methods are.
+        bounds: whether gray and true photographs are judged as methods are.
         labels: the class that is to be seen on each photo, by name.
     """
 
@@ -103,7 +103,7 @@ class Judge:
             views |= {GREY_BOUND: grey or self.scorer.view(without_color(target)), TRUTH_BOUND: target}
         reference = target or grey
         if reference is None:
-            raise ValueError("a photo is judged beside its true or its grey version, and there is neither")
+            raise ValueError("a photo is judged beside its true or its gray version, and there is neither")
         height, width = batch[0].size
         return JudgedBatch(
             [photo.name for photo in batch],
@@ -131,7 +131,7 @@ class Judge:
 
 
 def without_color(view: PhotoView) -> Tensor:
-    """Return photographs with their CIELAB lightness and no colour, rounded to 8 bits, (B, 3, H, W)."""
+    """Return photographs with their CIELAB lightness and no color, rounded to 8 bits, (B, 3, H, W)."""
     lab = view.lab.clone()
     lab[:, 1:] = 0
     return ((lab_to_rgb(lab).clamp(0, 1) * 255).round() / 255).float()

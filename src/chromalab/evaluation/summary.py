@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LEVEL = 0.95
 
 
-def summarise(
+def summarize(
     table: ScoreTable, sets: Mapping[str, SetValue], unavailable: Mapping[str, str]
 ) -> dict[str, MetricSummary]:
     """Return every metric of the registry over all photos.
@@ -39,25 +39,25 @@ def summarise(
         if name in unavailable:
             summaries[name] = MetricSummary(mean=None, n=0, reason=unavailable[name])
         elif isinstance(metric, PhotoMetric):
-            summaries[name] = _summarise_photos(metric, table)
+            summaries[name] = _summarize_photos(metric, table)
         else:
-            summaries[name] = summarise_set(sets[name])
+            summaries[name] = summarize_set(sets[name])
     return summaries
 
 
-def _summarise_photos(metric: PhotoMetric, table: ScoreTable) -> MetricSummary:
+def _summarize_photos(metric: PhotoMetric, table: ScoreTable) -> MetricSummary:
     column = table.columns[metric.name]
     values = column[~np.isnan(column)]
     too_small = len(column) - len(values)
     reason = f"{too_small} of {len(column)} photos are smaller than {metric.smallest_side_px} px" if too_small else ""
     truths = table.truth.get(metric.name)
     known = None if truths is None else truths[~np.isnan(truths)]
-    return summarise_values(
+    return summarize_values(
         values, reason=reason, truth=float(known.mean()) if known is not None and len(known) else None
     )
 
 
-def summarise_values(
+def summarize_values(
     values: Sequence[float] | NDArray[np.float64], *, reason: str = "", truth: float | None = None
 ) -> MetricSummary:
     """Return the mean of per-photo values with Student's t interval over photos.
@@ -84,7 +84,7 @@ def summarise_values(
     )
 
 
-def summarise_set(value: SetValue) -> MetricSummary:
+def summarize_set(value: SetValue) -> MetricSummary:
     """Return a set metric with its jackknife interval, where it has one; it may reach below the metric's range."""
     if value.value is None or not math.isfinite(value.value):
         return MetricSummary(mean=None, n=value.n, reason=value.reason)

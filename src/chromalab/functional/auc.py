@@ -1,4 +1,4 @@
-"""Raw accuracy of colours: how much of a picture lies within a threshold of the truth, over all thresholds."""
+"""Raw accuracy of colors: how much of a picture lies within a threshold of the truth, over all thresholds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def auc(preds_lab: Tensor, target_lab: Tensor, weights: Tensor | None = None) ->
         weights: how much each pixel counts, (B, H, W), not negative and not all 0; all alike where they are left out.
 
     Returns:
-        (B,), in [0, 1]; 1 where all colours are right.
+        (B,), in [0, 1]; 1 where all colors are right.
     """
     error: Tensor = torch.linalg.vector_norm(preds_lab[:, 1:] - target_lab[:, 1:], dim=1)
     accuracy = (1 - error / LARGEST_THRESHOLD).clamp_min(0)
@@ -39,7 +39,7 @@ def auc(preds_lab: Tensor, target_lab: Tensor, weights: Tensor | None = None) ->
 
 
 def bin_weights(lab: Tensor, weights: Tensor) -> Tensor:
-    """Return for every pixel the weight of the ab bin that is nearest to its colour.
+    """Return for every pixel the weight of the ab bin that is nearest to its color.
 
     Args:
         lab: CIELAB (B, 3, H, W).

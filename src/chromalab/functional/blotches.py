@@ -1,6 +1,6 @@
-"""Blotches: places whose colour leaves their surroundings where the lightness does not.
+"""Blotches: places whose color leaves their surroundings where the lightness does not.
 
-A red patch on a grey wall is the typical fault of a colorizer, and nothing in the grey photograph calls for it.
+A red patch on a gray wall is the typical fault of a colorizer, and nothing in the gray photograph calls for it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def blotches(lightness: Plane, chroma: Plane) -> float:
         chroma: C*_ab, (H, W), in [0, 140].
 
     Returns:
-        In [0, 1]. Edges of coloured things are blotches, too, where their lightness is that of their surroundings, so
+        In [0, 1]. Edges of colored things are blotches, too, where their lightness is that of their surroundings, so
         true photographs have some.
     """
     off = _Departure(chroma, _LARGEST_CHROMA)

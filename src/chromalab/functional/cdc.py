@@ -1,4 +1,4 @@
-"""How steady the colours of a video are: the color distribution consistency index (CDC)."""
+"""How steady the colors of a video are: the color distribution consistency index (CDC)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A distance for colour after what people say: deep features once casts and saturation are set equal.
+"""A distance for color after what people say: deep features once casts and saturation are set equal.
 
-People forgive what a whole picture shares, a cast or stronger colours, far more than colours in the wrong places;
+People forgive what a whole picture shares, a cast or stronger colors, far more than colors in the wrong places;
 LPIPS and its like don't. So the prediction's chroma is first moved and stretched to the mean and spread of the truth's;
-then EfficientNet-Lite0 is asked how different the two look, at a small size, because people judge the colours of things
+then EfficientNet-Lite0 is asked how different the two look, at a small size, because people judge the colors of things
 and not of pixels. Only paleness is counted for itself. The weights are fitted to ratings, see `evaluate.calibrate`.
 """
 
@@ -41,7 +41,7 @@ class ColorPerceptualParameters(Record):
         fitted_to: name of the ratings.
         ratings_sha256: hash of their file.
         n_images: how many images.
-        ridge: the regularisation that was chosen.
+        ridge: the regularization that was chosen.
         pooled_srcc: rank correlation with people over all images, each scored without its scene, every choice made
             without it.
         scene_srcc: mean of the scenes' own rank correlations, likewise.
@@ -145,7 +145,7 @@ def _spread(lab: Tensor) -> Tensor:
 
 
 def _rendered(lab: Tensor, stretch: Tensor, mean: Tensor) -> Tensor:
-    """Return pictures whose colours are stretched around their mean, which becomes `mean`: RGB, clipped, float32."""
+    """Return pictures whose colors are stretched around their mean, which becomes `mean`: RGB, clipped, float32."""
     color = lab[:, 1:]
     moved = (color - color.mean(dim=(2, 3), keepdim=True)) * stretch[:, None, None, None] + mean
     return lab_to_rgb(torch.cat([lab[:, :1], moved], dim=1)).clamp(0, 1).float()

@@ -1,4 +1,4 @@
-"""How much colour a picture has: Hasler and Süsstrunk's colorfulness, and mean chroma."""
+"""How much color a picture has: Hasler and Süsstrunk's colorfulness, and mean chroma."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 def colorfulness(rgb: Tensor, *, absolute: bool = False) -> Tensor:
     """Return Hasler and Süsstrunk's colorfulness M on the scale of 8-bit values.
 
-    Hasler and Süsstrunk: *Measuring Colourfulness in Natural Images*, SPIE 5007, 2003, section 7: with rg = R - G and
+    Hasler and Süsstrunk: *Measuring Colorfulness in Natural Images*, SPIE 5007, 2003, section 7: with rg = R - G and
     yb = (R + G) / 2 - B, both signed, M = sqrt(s_rg^2 + s_yb^2) + 0.3 sqrt(m_rg^2 + m_yb^2), where m are means and
-    s population standard deviations over pixels. The paper's scale: 0 not colourful, 33 averagely, 109 extremely.
+    s population standard deviations over pixels. The paper's scale: 0 not colorful, 33 averagely, 109 extremely.
 
     Args:
         rgb: (B, 3, H, W) in [0, 1].
         absolute: take |rg| and |yb| instead, as some published code does; it is not the paper's measure.
 
     Returns:
-        (B,), at least 0; exactly 0 for a grey picture, where the gradient is 0.
+        (B,), at least 0; exactly 0 for a gray picture, where the gradient is 0.
     """
     check_rgb(rgb)
     red, green, blue = (255 * rgb).unbind(1)

@@ -1,4 +1,4 @@
-"""Colour differences: Delta E*ab of 1976, which is a distance in CIELAB, and CIEDE2000.
+"""Color differences: Delta E*ab of 1976, which is a distance in CIELAB, and CIEDE2000.
 
 Sharma, Wu, Dalal: *The CIEDE2000 Color-Difference Formula: Implementation Notes, Supplementary Test Data, and
 Mathematical Observations*, Color Research and Application 30(1), 2005. Equation numbers below are theirs; the
@@ -23,7 +23,7 @@ _BAND_PIXELS = 2**14
 
 
 class _Color(NamedTuple):
-    """L*, a', b', C' and h' (eq. 5-7) of one colour in every pixel, (B, H, W) each."""
+    """L*, a', b', C' and h' (eq. 5-7) of one color in every pixel, (B, H, W) each."""
 
     lightness: Tensor
     a: Tensor
@@ -40,7 +40,7 @@ def delta_e_76(lab_1: Tensor, lab_2: Tensor) -> Tensor:
         lab_2: the same shape; the difference is symmetric.
 
     Returns:
-        (B, H, W), at least 0; 0 with gradient 0 for equal colours.
+        (B, H, W), at least 0; 0 with gradient 0 for equal colors.
     """
     return safe_sqrt((lab_1 - lab_2).square().sum(dim=1))
 
@@ -65,7 +65,7 @@ def delta_e_2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
         lab_2: the same shape; the difference is symmetric.
 
     Returns:
-        (B, H, W), at least 0; 0 with gradient 0 for equal colours. About 1 is just noticeable; black to white is 100.
+        (B, H, W), at least 0; 0 with gradient 0 for equal colors. About 1 is just noticeable; black to white is 100.
     """
     first, second = _adapted_colors(lab_1, lab_2)
     hue_step, mean_hue = _hue_step_and_mean(first, second)
@@ -92,7 +92,7 @@ def delta_e_2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
 
 
 def _adapted_colors(lab_1: Tensor, lab_2: Tensor) -> tuple[_Color, _Color]:
-    """Stretch a* of both colours by their mean chroma (eq. 2-7)."""
+    """Stretch a* of both colors by their mean chroma (eq. 2-7)."""
     l1, a1, b1 = lab_1.unbind(1)
     l2, a2, b2 = lab_2.unbind(1)
     mean_chroma = (safe_sqrt(a1.square() + b1.square()) + safe_sqrt(a2.square() + b2.square())) / 2

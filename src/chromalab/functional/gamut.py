@@ -1,4 +1,4 @@
-"""Colours at the edge of what sRGB can show: the trace that clipping leaves in a picture."""
+"""Colors at the edge of what sRGB can show: the trace that clipping leaves in a picture."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 COLORED = 10.0
-"""Chroma from which a pixel counts as coloured, in CIELAB units: blown highlights and deep shadows have less."""
+"""Chroma from which a pixel counts as colored, in CIELAB units: blown highlights and deep shadows have less."""
 
 
 def gamut_share(rgb: Tensor, lab: Tensor) -> Tensor:
-    """Return the share of pixels that are coloured and lie on the surface of the sRGB cube.
+    """Return the share of pixels that are colored and lie on the surface of the sRGB cube.
 
-    A colour outside of sRGB is brought to the surface when a picture is stored; how many were, the file does not say,
-    but there they are now. Saturated colours of a true photograph lie there, too, so its own share is what to compare.
+    A color outside of sRGB is brought to the surface when a picture is stored; how many were, the file does not say,
+    but there they are now. Saturated colors of a true photograph lie there, too, so its own share is what to compare.
 
     Args:
         rgb: (B, 3, H, W) in [0, 1]; a channel lies on the surface where it rounds to 0 or 255.

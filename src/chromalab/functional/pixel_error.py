@@ -1,4 +1,4 @@
-"""Errors of single pixel values: MAE, MSE and PSNR on RGB in [0, 1], and PSNR of the colours alone."""
+"""Errors of single pixel values: MAE, MSE and PSNR on RGB in [0, 1], and PSNR of the colors alone."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def peak_signal_to_noise_ratio(preds: Tensor, target: Tensor) -> Tensor:
 def psnr_of_colors(preds_lab: Tensor, target_lab: Tensor) -> Tensor:
     """Return 10 log10(220^2 / MSE) in dB over a* and b*, 220 being the width of the range -110 to 110.
 
-    All colours of sRGB lie in that range, which is the one that networks are trained over here. Published "PSNR ab"
+    All colors of sRGB lie in that range, which is the one that networks are trained over here. Published "PSNR ab"
     differ in their peaks, which shifts all values alike, and some see a* only.
 
     Args:
@@ -78,7 +78,7 @@ def psnr_of_colors(preds_lab: Tensor, target_lab: Tensor) -> Tensor:
         target_lab: the same shape.
 
     Returns:
-        (B,). Equal colours have inf.
+        (B,). Equal colors have inf.
     """
     mse = image_mean((preds_lab[:, 1:] - target_lab[:, 1:]).square())
     differs = mse > 0

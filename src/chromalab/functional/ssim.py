@@ -107,7 +107,7 @@ def _filtered(x: Tensor) -> Tensor:
 
 
 def _weighted_sum(x: Tensor, *, dim: int) -> Tensor:
-    """Weigh 11 neighbours along one axis.
+    """Weigh 11 neighbors along one axis.
 
     Shifted sums are several times faster on a CPU than PyTorch's convolution, which has no fast path for one channel.
     """
@@ -122,7 +122,7 @@ def _weighted_sum(x: Tensor, *, dim: int) -> Tensor:
 
 
 def _gaussian() -> list[float]:
-    """Return the weights at distances 0 to 5 from the centre, which sum to 1 over all eleven."""
+    """Return the weights at distances 0 to 5 from the center, which sum to 1 over all eleven."""
     distances = torch.arange(_RADIUS + 1, dtype=torch.float64)
     half = torch.exp(-(distances**2) / (2 * SIGMA_PX**2))
     weights: list[float] = (half / (half[0] + 2 * half[1:].sum())).tolist()

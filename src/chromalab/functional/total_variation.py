@@ -1,4 +1,4 @@
-"""Total variation: how much neighbouring pixels differ."""
+"""Total variation: how much neighboring pixels differ."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """Return the mean absolute difference of vertical neighbours plus that of horizontal ones.
+    """Return the mean absolute difference of vertical neighbors plus that of horizontal ones.
 
     The anisotropic form of Rudin, Osher, Fatemi: *Nonlinear Total Variation Based Noise Removal Algorithms*, Physica D
     60, 1992, whose own form is the isotropic one. Each direction is a mean over channels and its pairs, so that the
@@ -21,7 +21,7 @@ def total_variation(image: Tensor) -> Tensor:
         image: (B, C, H, W).
 
     Returns:
-        (B,), at least 0; a direction of one pixel has none. Where neighbours are equal the gradient is 0.
+        (B,), at least 0; a direction of one pixel has none. Where neighbors are equal the gradient is 0.
     """
     vertical = _mean_step(image[:, :, :-1], image[:, :, 1:])
     return vertical + _mean_step(image[..., :-1], image[..., 1:])

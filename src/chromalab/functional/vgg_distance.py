@@ -43,7 +43,7 @@ class VGGDistance(nn.Module):
     Pictures of any size go through, down to 1 px.
 
     Args:
-        trunk: VGG16 with batch normalisation or without.
+        trunk: VGG16 with batch normalization or without.
         weights: the weight of every layer that is looked at, by its name, as `relu2_2` (see `layer_places`).
         comparison: `l1`, `l2` or `gram`, see `COMPARISONS`.
     """

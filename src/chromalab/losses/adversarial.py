@@ -1,4 +1,4 @@
-"""Losses with an opponent: a critic that learns to tell generated colours from true ones.
+"""Losses with an opponent: a critic that learns to tell generated colors from true ones.
 
 D is the critic's score of a patch, unbounded: where a paper's discriminator ends in a sigmoid s, D is what goes into
 it. Colorizer and critic see the mean over patches and pictures. What each makes of a score is all that the losses
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 
 from chromalab.losses.base import AdversarialTerm, Choice, ColorBatch, CriticLoss, LossEntry, Parameter
-from chromalab.losses.penalties import gradient_norms, one_centred, score_gradient, zero_centred
+from chromalab.losses.penalties import gradient_norms, one_centerd, score_gradient, zero_centerd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +27,8 @@ class Game(AdversarialTerm):
 
     Args:
         critic_steps: critic updates for each colorizer update.
-        penalty: weight of (|grad D| - 1)^2 between true and generated colours, see `penalties`; 0 spares its cost.
-        r1: weight of |grad D|^2 / 2 at the true colours, see `penalties`; 0 spares its cost.
+        penalty: weight of (|grad D| - 1)^2 between true and generated colors, see `penalties`; 0 spares its cost.
+        r1: weight of |grad D|^2 / 2 at the true colors, see `penalties`; 0 spares its cost.
     """
 
     def __init__(self, critic_steps: float = 1, penalty: float = 0.0, r1: float = 0.0) -> None:
@@ -39,11 +39,11 @@ class Game(AdversarialTerm):
 
     @abstractmethod
     def colorizer_cost(self, generated: Tensor) -> Tensor:
-        """Return what the colorizer pays for the scores of its colours, of their shape."""
+        """Return what the colorizer pays for the scores of its colors, of their shape."""
 
     @abstractmethod
     def critic_cost(self, true: Tensor, generated: Tensor) -> Tensor:
-        """Return what the critic pays for its scores of true and generated colours, of their shape."""
+        """Return what the critic pays for its scores of true and generated colors, of their shape."""
 
     def forward(self, batch: ColorBatch) -> Tensor:
         """Return the colorizer's mean cost over the patches of every image, shape (B,)."""
@@ -60,11 +60,11 @@ class Game(AdversarialTerm):
         facts = _score_facts(true.detach(), generated.detach())
         if self.r1 > 0:
             gradients = score_gradient(true, target)
-            total = total + self.r1 * zero_centred(gradients)
+            total = total + self.r1 * zero_centerd(gradients)
             facts["gradient_norm"] = gradients.detach().norm(dim=1).mean()
         if self.penalty > 0:
             norms = gradient_norms(critic, batch, generator)
-            total = total + self.penalty * one_centred(norms)
+            total = total + self.penalty * one_centerd(norms)
             facts["gradient_norm"] = norms.detach().mean()
         return CriticLoss(total, facts)
 
@@ -87,8 +87,8 @@ class GAN(Game):
     Args:
         form: the colorizer's, `nonsaturating` or `saturating`.
         critic_steps: see `Game`, as the following.
-        penalty: weight of the one-centred penalty.
-        r1: weight of the zero-centred penalty.
+        penalty: weight of the one-centerd penalty.
+        r1: weight of the zero-centerd penalty.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class GAN(Game):
         return -F.softplus(generated) if self.saturating else F.softplus(-generated)
 
     def critic_cost(self, true: Tensor, generated: Tensor) -> Tensor:
-        """Return -log s(D) of the true plus -log(1 - s(D)) of the generated colours."""
+        """Return -log s(D) of the true plus -log(1 - s(D)) of the generated colors."""
         return F.softplus(-true) + F.softplus(generated)
 
 
@@ -114,7 +114,7 @@ class LSGAN(Game):
         return (generated - 1).square() / 2
 
     def critic_cost(self, true: Tensor, generated: Tensor) -> Tensor:
-        """Return (D - 1)^2 / 2 of the true plus D^2 / 2 of the generated colours."""
+        """Return (D - 1)^2 / 2 of the true plus D^2 / 2 of the generated colors."""
         return ((true - 1).square() + generated.square()) / 2
 
 
@@ -126,12 +126,12 @@ class Hinge(Game):
         return -generated
 
     def critic_cost(self, true: Tensor, generated: Tensor) -> Tensor:
-        """Return max(0, 1 - D) of the true plus max(0, 1 + D) of the generated colours."""
+        """Return max(0, 1 - D) of the true plus max(0, 1 + D) of the generated colors."""
         return F.relu(1 - true) + F.relu(1 + generated)
 
 
 class WGANGP(Game):
-    """Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, eq. 3), as ChromaGAN has it on the colour alone.
+    """Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, eq. 3), as ChromaGAN has it on the color alone.
 
     One critic step for each of the colorizer's is ChromaGAN's; the paper on the penalty takes 5.
     """
@@ -144,7 +144,7 @@ class WGANGP(Game):
         return -generated
 
     def critic_cost(self, true: Tensor, generated: Tensor) -> Tensor:
-        """Return D of the generated minus D of the true colours."""
+        """Return D of the generated minus D of the true colors."""
         return generated - true
 
 
@@ -156,8 +156,8 @@ class WGAN(WGANGP):
     Args:
         clip: the largest absolute weight.
         critic_steps: see `Game`, as the following.
-        penalty: weight of the one-centred penalty.
-        r1: weight of the zero-centred penalty.
+        penalty: weight of the one-centerd penalty.
+        r1: weight of the zero-centerd penalty.
     """
 
     def __init__(self, clip: float = 0.01, critic_steps: float = 5, penalty: float = 0.0, r1: float = 0.0) -> None:
@@ -187,9 +187,9 @@ def _entry(
     common = {
         "critic_steps": Parameter(critic_steps, 1, 100, "critic updates for each colorizer update", integer=True),
         "penalty": Parameter(
-            penalty, 0.0, _LARGEST_WEIGHT, "weight of (|grad D| - 1)^2 between true and generated colours (WGAN-GP)"
+            penalty, 0.0, _LARGEST_WEIGHT, "weight of (|grad D| - 1)^2 between true and generated colors (WGAN-GP)"
         ),
-        "r1": Parameter(0.0, 0.0, _LARGEST_WEIGHT, "weight of |grad D|^2 / 2 at the true colours (R1)"),
+        "r1": Parameter(0.0, 0.0, _LARGEST_WEIGHT, "weight of |grad D|^2 / 2 at the true colors (R1)"),
     }
     return LossEntry(
         name=name,
@@ -213,7 +213,7 @@ ENTRIES = (
             "form": Choice(
                 "nonsaturating",
                 ("nonsaturating", "saturating"),
-                "the colorizer minimises -log s(D), or log(1 - s(D))",
+                "the colorizer minimizes -log s(D), or log(1 - s(D))",
             )
         },
     ),

@@ -99,7 +99,7 @@ class LossTerm(nn.Module, ABC):
     """A loss: maps a batch to one value for each image, lower is better. Only `compose` reduces over images.
 
     Attributes:
-        network: the network whose features or judgements it is trained on, where that is known only once it is built;
+        network: the network whose features or judgments it is trained on, where that is known only once it is built;
             otherwise the entry's.
         smallest_px: the shortest side of a picture that it can be taken of.
     """
@@ -108,7 +108,7 @@ class LossTerm(nn.Module, ABC):
     smallest_px: int = 1
 
     def use_prior(self, prior: NDArray[np.float64]) -> None:
-        """Take the smoothed distribution of the training photos' colours over the ab bins, (313,), before training."""
+        """Take the smoothed distribution of the training photos' colors over the ab bins, (313,), before training."""
 
     @abstractmethod
     def forward(self, batch: ColorBatch) -> Tensor:
@@ -119,10 +119,10 @@ class CriticLoss(NamedTuple):
     """What a critic is trained on.
 
     Attributes:
-        total: the loss to minimise, a scalar.
+        total: the loss to minimize, a scalar.
         facts: what the log says of the critic, detached scalars by name. Every adversarial term gives `distance` (mean
             score of true minus mean score of generated pictures) and `accuracy` (share of photographs whose true
-            colours score above the generated ones); one with a penalty on gradients gives `gradient_norm`.
+            colors score above the generated ones); one with a penalty on gradients gives `gradient_norm`.
     """
 
     total: Tensor
@@ -130,13 +130,13 @@ class CriticLoss(NamedTuple):
 
 
 class AdversarialTerm(LossTerm):
-    """A loss with an opponent. The training loop owns the critic and its optimizer; this says what each minimises."""
+    """A loss with an opponent. The training loop owns the critic and its optimizer; this says what each minimizes."""
 
     critic_steps: int = 1
 
     @abstractmethod
     def critic_loss(self, critic: nn.Module, batch: ColorBatch, generator: torch.Generator) -> CriticLoss:
-        """Return what the critic minimises on `batch`, whose `preds` carry no gradient."""
+        """Return what the critic minimizes on `batch`, whose `preds` carry no gradient."""
 
     def after_critic_step(self, critic: nn.Module) -> None:
         """Change the critic's weights after a step of its optimizer, as clipping does."""

@@ -30,7 +30,7 @@ class BrokenContractError(Exception):
 
 
 class Photos(NamedTuple):
-    """Pictures and what a network gave for their grey versions.
+    """Pictures and what a network gave for their gray versions.
 
     Attributes:
         rgb: sRGB (B, 3, H, W) in [0, 1].
@@ -42,7 +42,7 @@ class Photos(NamedTuple):
 
     @property
     def inputs(self) -> list[Tensor]:
-        """What a loss can be differentiated by: the colours, and the logits that there are."""
+        """What a loss can be differentiated by: the colors, and the logits that there are."""
         return [part for part in self.prediction if part is not None]
 
     def each(self) -> list[Photos]:
@@ -119,7 +119,7 @@ class Bench:
         return bench
 
     def photos(self, count: int = 2, size_px: int = SIZE_PX) -> Photos:
-        """Return pictures of smooth random colours, and predictions with half of their colour."""
+        """Return pictures of smooth random colors, and predictions with half of their color."""
         size_px = max(size_px, self.term.smallest_px)
         coarse = torch.rand(count, 3, 4, 4, generator=torch.Generator().manual_seed(0))
         rgb = nn.functional.interpolate(coarse, size=(size_px, size_px), mode="bicubic").clamp(0, 1)
@@ -127,12 +127,12 @@ class Bench:
         return self.guess(rgb, torch.lerp(self.space.grey(lightness), target, 0.5))
 
     def flat(self, level: float) -> Tensor:
-        """Return a grey picture of one level as sRGB."""
+        """Return a gray picture of one level as sRGB."""
         size_px = max(SIZE_PX, self.term.smallest_px)
         return torch.full((1, 3, size_px, size_px), level)
 
     def guess(self, rgb: Tensor, color: Tensor) -> Photos:
-        """Return pictures with a prediction of these colours, and random logits where the loss needs any."""
+        """Return pictures with a prediction of these colors, and random logits where the loss needs any."""
         generator = torch.Generator().manual_seed(1)
         count, height, width = len(rgb), -(-rgb.shape[2] // BINS_STRIDE), -(-rgb.shape[3] // BINS_STRIDE)
         bins = torch.randn(count, BIN_COUNT, height, width, generator=generator) if self.needs("bins") else None

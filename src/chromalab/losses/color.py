@@ -1,4 +1,4 @@
-"""Losses that look at the predicted colours alone: how vivid, how smooth, how far beyond what a screen can show."""
+"""Losses that look at the predicted colors alone: how vivid, how smooth, how far beyond what a screen can show."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Opponents = Literal["absolute", "signed"]
 
 
 class Colorfulness(LossTerm):
-    """DDColor's colorfulness loss: the more vivid the colours, the lower.
+    """DDColor's colorfulness loss: the more vivid the colors, the lower.
 
     Kang et al. 2023 write 1 - (sigma + 0.3 mu) / 100 and cite Hasler and Süsstrunk, whose opponents R - G and
     (R + G) / 2 - B are signed. Their published code takes the absolute values of both, and so do their tables of
@@ -35,9 +35,9 @@ class Colorfulness(LossTerm):
         self.opponents = opponents
 
     def forward(self, batch: ColorBatch) -> Tensor:
-        """Return 1 - M / 100 for M on the scale of 8-bit values, shape (B,). On flat greys the gradient is 0.
+        """Return 1 - M / 100 for M on the scale of 8-bit values, shape (B,). On flat grays the gradient is 0.
 
-        RGB is clipped first, as in the published code: no screen shows a colour beyond the gamut as more vivid, and
+        RGB is clipped first, as in the published code: no screen shows a color beyond the gamut as more vivid, and
         unclipped it is rewarded without end, so that a training runs away.
         """
         rgb = batch.preds_rgb.clamp(0, 1)
@@ -45,7 +45,7 @@ class Colorfulness(LossTerm):
 
 
 class TotalVariation(LossTerm):
-    """How much the predicted colours of neighbouring pixels differ; in the spaces lab and yuv that is chroma alone."""
+    """How much the predicted colors of neighboring pixels differ; in the spaces lab and yuv that is chroma alone."""
 
     def forward(self, batch: ColorBatch) -> Tensor:
         """Return the mean vertical plus the mean horizontal absolute difference, shape (B,)."""
@@ -53,12 +53,12 @@ class TotalVariation(LossTerm):
 
 
 class Gamut(LossTerm):
-    """How far decoded colours leave the sRGB gamut; decoding does not clip, so they can be called back."""
+    """How far decoded colors leave the sRGB gamut; decoding does not clip, so they can be called back."""
 
     def forward(self, batch: ColorBatch) -> Tensor:
         """Return the mean squared excess of RGB beyond [0, 1] over channels and pixels, shape (B,)."""
         rgb = batch.preds_rgb
-        # Detached, for inside the gamut the excess is 0 and outside the clipped colour stands still.
+        # Detached, for inside the gamut the excess is 0 and outside the clipped color stands still.
         return image_mean(F.mse_loss(rgb, rgb.detach().clamp(0, 1), reduction="none"))
 
 
@@ -79,7 +79,7 @@ ENTRIES = (
     LossEntry(
         name="total_variation",
         family="color",
-        formula="mean |c(y + 1, x) - c(y, x)| + mean |c(y, x + 1) - c(y, x)|, c the predicted colour",
+        formula="mean |c(y + 1, x) - c(y, x)| + mean |c(y, x + 1) - c(y, x)|, c the predicted color",
         source="Rudin, Osher, Fatemi 1992, anisotropic; means instead of sums",
         build=TotalVariation,
         zero_at_target=False,

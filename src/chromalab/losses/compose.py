@@ -269,7 +269,7 @@ class Objective(nn.Module):
 
     @property
     def networks(self) -> list[str]:
-        """Networks whose features or judgements the objective is trained on."""
+        """Networks whose features or judgments the objective is trained on."""
         found = ((self.term(spec.name).network or LOSSES[spec.name].network) for spec in self.specs)
         return list(dict.fromkeys(network for network in found if network is not None))
 
@@ -292,7 +292,7 @@ class Objective(nn.Module):
         return cast("LossTerm", self.terms[name])
 
     def use_prior(self, prior: NDArray[np.float64]) -> None:
-        """Hand every term the distribution of the training photos' colours over the ab bins, shape (313,)."""
+        """Hand every term the distribution of the training photos' colors over the ab bins, shape (313,)."""
         for spec in self.specs:
             self.term(spec.name).use_prior(prior)
 

@@ -1,7 +1,7 @@
 """The contract that every loss keeps, as checks that anybody can run on any loss: `chromalab loss check`.
 
-A check differentiates a loss by everything that it needs of a network: the colour of every pixel, the logits over the
-ab bins, the logits over classes. What is tried are smooth pictures of random colours.
+A check differentiates a loss by everything that it needs of a network: the color of every pixel, the logits over the
+ab bins, the logits over classes. What is tried are smooth pictures of random colors.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 AT_TARGET = 1e-3
-"""What counts as 0 at the target, as a share of what grey costs: colours went to another space and back."""
+"""What counts as 0 at the target, as a share of what gray costs: colors went to another space and back."""
 
 
 class Check(Record):
@@ -155,7 +155,7 @@ def _input_left_alone(bench: Bench) -> str:
 
 
 def _at_target(bench: Bench) -> tuple[Tensor, Tensor]:
-    """Return what a perfect prediction costs, and what grey costs."""
+    """Return what a perfect prediction costs, and what gray costs."""
     rgb = bench.photos().rgb
     lightness, target = bench.space.encode(rgb)
     perfect, grey = (bench.guess(rgb, color) for color in (target, bench.space.grey(lightness)))
@@ -176,10 +176,10 @@ def _grey_costs_more(bench: Bench) -> str:
     perfect, grey = _at_target(bench)
     if not bool((grey > perfect).all()):
         raise BrokenContractError(
-            f"grey costs {_numbers(grey)}, a perfect prediction {_numbers(perfect)}: does it look at the target "
+            f"gray costs {_numbers(grey)}, a perfect prediction {_numbers(perfect)}: does it look at the target "
             "(compares=False where it doesn't)?"
         )
-    return f"grey costs {_numbers(grey)}"
+    return f"gray costs {_numbers(grey)}"
 
 
 def _gradient_at_equality(bench: Bench) -> str:
@@ -187,7 +187,7 @@ def _gradient_at_equality(bench: Bench) -> str:
     return _finite_gradient(bench, bench.guess(rgb, bench.space.encode(rgb)[1]))
 
 
-def _gradient_at_no_colour(bench: Bench) -> str:
+def _gradient_at_no_color(bench: Bench) -> str:
     rgb = bench.photos().rgb
     return _finite_gradient(bench, bench.guess(rgb, bench.space.grey(bench.space.encode(rgb)[0]).contiguous()))
 
@@ -256,11 +256,11 @@ CHECKS: tuple[tuple[str, Callable[[Bench], str]], ...] = (
     ("repeatable", _repeatable),
     ("input left alone", _input_left_alone),
     ("zero at target", _zero_at_target),
-    ("grey costs more", _grey_costs_more),
+    ("gray costs more", _grey_costs_more),
     ("gradient at equality", _gradient_at_equality),
-    ("gradient at no colour", _gradient_at_no_colour),
+    ("gradient at no color", _gradient_at_no_color),
     ("gradient on black", _gradient_on_flat(0.0)),
-    ("gradient on grey", _gradient_on_flat(0.5)),
+    ("gradient on gray", _gradient_on_flat(0.5)),
     ("gradient on white", _gradient_on_flat(1.0)),
     ("batch equals singles", _singles),
     ("precision", _precision),
@@ -275,7 +275,7 @@ def _concerns(name: str, bench: Bench) -> bool:
     over_colors = not {"bins", "classes"} & set(bench.entry.needs)
     return {
         "zero at target": over_colors and bench.entry.zero_at_target,
-        "grey costs more": over_colors and bench.entry.zero_at_target and bench.entry.compares,
+        "gray costs more": over_colors and bench.entry.zero_at_target and bench.entry.compares,
         "critic's loss": "critic" in bench.entry.needs,
     }.get(name, True)
 

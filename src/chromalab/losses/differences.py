@@ -62,7 +62,7 @@ def _random(photos: Photos, generator: torch.Generator) -> list[Tensor]:
 
 
 def _rough(photos: Photos, generator: torch.Generator) -> Photos:
-    """Return predictions with some noise: where neighbours are equal, a maximum over them has a kink."""
+    """Return predictions with some noise: where neighbors are equal, a maximum over them has a kink."""
     return _moved(photos, _random(photos, generator), 0.01)
 
 

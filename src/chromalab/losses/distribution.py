@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class CrossEntropy(LossTerm):
-    """Cross-entropy between the true colours, softly encoded, and the predicted distribution over the ab bins.
+    """Cross-entropy between the true colors, softly encoded, and the predicted distribution over the ab bins.
 
-    Zhang et al. 2016, eq. 2 to 4: at every place of the logits -w(q*) sum_q Z_q log Zhat_q, with Z the true colour over
+    Zhang et al. 2016, eq. 2 to 4: at every place of the logits -w(q*) sum_q Z_q log Zhat_q, with Z the true color over
     its five nearest bins and q* the nearest. The paper sums over places; here it is their mean, so that a weight means
     the same at every size. The authors' code weighs the gradient alone and reports the loss unweighted, and silences
-    pictures that are grey throughout; here value and gradient belong together, and grey photographs are left out of
+    pictures that are gray throughout; here value and gradient belong together, and gray photographs are left out of
     the data.
 
     Args:
@@ -41,7 +41,7 @@ class CrossEntropy(LossTerm):
         self.register_buffer("class_weights", torch.ones(BIN_COUNT), persistent=False)
 
     def use_prior(self, prior: NDArray[np.float64]) -> None:
-        """Weigh the classes by the smoothed distribution of the training photos' colours, (313,)."""
+        """Weigh the classes by the smoothed distribution of the training photos' colors, (313,)."""
         self.class_weights.copy_(torch.from_numpy(rebalancing_weights(prior, self.rebalance)))
 
     def forward(self, batch: ColorBatch) -> Tensor:
@@ -101,12 +101,12 @@ class _SoftCrossEntropy(torch.autograd.Function):
 
 
 class ClassKL(LossTerm):
-    """Divergence of the class head from what an ImageNet classifier sees in the grey picture, as in ChromaGAN.
+    """Divergence of the class head from what an ImageNet classifier sees in the gray picture, as in ChromaGAN.
 
     KL(p || phat) = sum_c p_c log(p_c / phat_c), with p the classifier's distribution and phat the head's: the
     direction of Keras's `kld(y_true, y_pred)`, which the authors' `ChromaGAN.py` calls with VGG16's output first. That
-    code hands VGG16 the lightness in [0, 1], in three channels of 224 px, without the normalisation that its weights
-    were trained with; here the teacher gets the grey picture as the sRGB that it knows, at the picture's own size.
+    code hands VGG16 the lightness in [0, 1], in three channels of 224 px, without the normalization that its weights
+    were trained with; here the teacher gets the gray picture as the sRGB that it knows, at the picture's own size.
     Keras keeps both distributions above 1e-7; as logarithms they need no such floor.
 
     Args:
@@ -151,12 +151,12 @@ ENTRIES = (
     LossEntry(
         name="cross_entropy",
         family="distribution",
-        formula="mean_hw -w_q* sum_q Z_q log Zhat_q; Z the true colour over its 5 nearest ab bins, q* the nearest",
+        formula="mean_hw -w_q* sum_q Z_q log Zhat_q; Z the true color over its 5 nearest ab bins, q* the nearest",
         source="Zhang et al. 2016, eq. 2 to 4; mean over places instead of their sum",
         build=CrossEntropy,
         parameters={
             "rebalance": Parameter(
-                UNIFORM_SHARE, 0.01, 1, "lambda, share of the uniform distribution; 1 weighs all colours alike"
+                UNIFORM_SHARE, 0.01, 1, "lambda, share of the uniform distribution; 1 weighs all colors alike"
             )
         },
         needs=("bins", "prior"),
@@ -165,7 +165,7 @@ ENTRIES = (
     LossEntry(
         name="class_kl",
         family="distribution",
-        formula="sum_c p_c log(p_c / phat_c); p an ImageNet classifier's of the grey picture, phat the class head's",
+        formula="sum_c p_c log(p_c / phat_c); p an ImageNet classifier's of the gray picture, phat the class head's",
         source="Vitoria et al. 2020 (ChromaGAN), class distribution loss",
         build=ClassKL,
         parameters={

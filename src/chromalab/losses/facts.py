@@ -81,7 +81,7 @@ class Need(Record):
 COMES_ALONG = {
     "critic": "a critic, trained along with the network",
     "bins": "a head of the network with logits over the ab bins; the training space is lab",
-    "prior": "the distribution of the training photos' colours over the ab bins, counted before training",
+    "prior": "the distribution of the training photos' colors over the ab bins, counted before training",
     "classes": "a head of the network with logits over ImageNet's classes",
 }
 """What a training brings by itself where a loss needs it."""

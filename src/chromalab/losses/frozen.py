@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class FeatureDistance(LossTerm):
-    """A frozen feature distance as a loss; colours are converted to sRGB differentiably and not clipped.
+    """A frozen feature distance as a loss; colors are converted to sRGB differentiably and not clipped.
 
     Args:
         distance: maps two sRGB batches to one value for each image.

@@ -1,4 +1,4 @@
-"""Where a loss pulls the colours of a photograph: minus its gradient at every pixel, in the ab plane."""
+"""Where a loss pulls the colors of a photograph: minus its gradient at every pixel, in the ab plane."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GUESS = f"chroma × {CHROMA_SHARE:g}, hues {HUE_SHIFT_DEG:g}° off"
 
 @dataclass(frozen=True)
 class GradientField:
-    """A photograph, a prediction of its colours, and where a loss pulls them.
+    """A photograph, a prediction of its colors, and where a loss pulls them.
 
     Attributes:
         photo: the photograph, sRGB (H, W, 3) in [0, 1].
@@ -59,20 +59,18 @@ class GradientField:
 
 
 def gradient_field(bench: Bench, rgb: NDArray[np.uint8]) -> GradientField:
-    """Return where a loss pulls the colours of a photograph whose prediction is off in chroma and hue.
+    """Return where a loss pulls the colors of a photograph whose prediction is off in chroma and hue.
 
     Args:
-        bench: the loss, in the space `lab`, over colours.
+        bench: the loss, in the space `lab`, over colors.
         rgb: the photograph, 8-bit sRGB (H, W, 3).
 
     Raises:
-        UsageError: the photo is smaller than the loss can look at, or the loss is not one over colours.
+        UsageError: the photo is smaller than the loss can look at, or the loss is not one over colors.
         NonFiniteError: the gradient is not finite.
     """
     if not acts_on_colors(bench):
-        raise UsageError(
-            f"{bench.entry.name} acts on a head of its own, not on colours: there is no field over colours"
-        )
+        raise UsageError(f"{bench.entry.name} acts on a head of its own, not on colors: there is no field over colors")
     if min(rgb.shape[:2]) < bench.term.smallest_px:
         raise UsageError(
             f"the photo has {rgb.shape[1]}x{rgb.shape[0]} pixels, and {bench.entry.name} asks for sides of "
@@ -96,12 +94,12 @@ def gradient_field(bench: Bench, rgb: NDArray[np.uint8]) -> GradientField:
 
 
 def acts_on_colors(bench: Bench) -> bool:
-    """Return whether a loss looks at the colour of every pixel, and not at logits over bins or classes."""
+    """Return whether a loss looks at the color of every pixel, and not at logits over bins or classes."""
     return not (bench.needs("bins") or bench.needs("classes"))
 
 
 def _guess(target: torch.Tensor) -> torch.Tensor:
-    """Return colours with less chroma and other hues."""
+    """Return colors with less chroma and other hues."""
     angle = math.radians(HUE_SHIFT_DEG)
     a, b = target[:, :1], target[:, 1:]
     turned = torch.cat([a * math.cos(angle) - b * math.sin(angle), a * math.sin(angle) + b * math.cos(angle)], dim=1)

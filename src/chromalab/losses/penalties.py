@@ -1,6 +1,6 @@
-"""Penalties on the gradient of a critic, which keep it from telling true and generated colours apart too steeply.
+"""Penalties on the gradient of a critic, which keep it from telling true and generated colors apart too steeply.
 
-All look at the gradient with respect to the colour alone, whatever else the critic sees: the lightness is the same in
+All look at the gradient with respect to the color alone, whatever else the critic sees: the lightness is the same in
 true and generated pictures, so the critic has nothing to gain there. It is the gradient of the *summed* scores of a
 picture, as in ChromaGAN's published code, while both players are trained on their *mean*: the more patches a picture
 has, the less steep may their mean be. For a critic of whole pictures, as in the penalties' own papers, it is the same.
@@ -26,7 +26,7 @@ def score_gradient(scores: Tensor, color: Tensor) -> Tensor:
         color: (B, C, H, W), requires a gradient.
 
     Returns:
-        (B, C * H * W). A picture's scores depend on its own colours alone, so one sum over the batch gives them all.
+        (B, C * H * W). A picture's scores depend on its own colors alone, so one sum over the batch gives them all.
     """
     gradient: Tensor = torch.autograd.grad(scores.sum(), color, create_graph=True)[0]
     return gradient.flatten(1)
@@ -44,12 +44,12 @@ def gradient_norms(critic: nn.Module, batch: ColorBatch, generator: torch.Genera
     return norms
 
 
-def one_centred(norms: Tensor) -> Tensor:
+def one_centerd(norms: Tensor) -> Tensor:
     """Return the mean of (|gradient| - 1)^2, a scalar (Gulrajani et al. 2017, eq. 3)."""
     return (norms - 1).square().mean()
 
 
-def zero_centred(gradients: Tensor) -> Tensor:
+def zero_centerd(gradients: Tensor) -> Tensor:
     """Return half the mean of |gradient|^2, a scalar (Mescheder et al. 2018, eq. 9: R1 where it is taken at the truth).
 
     The authors' published code leaves out the half: its weight of 10 is 20 here.

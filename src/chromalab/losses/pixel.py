@@ -1,4 +1,4 @@
-"""Errors of single pixels: in the normalised units of the training space, or as differences in CIELAB."""
+"""Errors of single pixels: in the normalized units of the training space, or as differences in CIELAB."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CIELAB_UNIT = 1 / AB_SCALE
 
 
 class L1(LossTerm):
-    """Mean absolute error over colour channels and pixels."""
+    """Mean absolute error over color channels and pixels."""
 
     def forward(self, batch: ColorBatch) -> Tensor:
         """Return mean |preds - target|, shape (B,). At equality the gradient is 0."""
@@ -29,7 +29,7 @@ class L1(LossTerm):
 
 
 class L2(LossTerm):
-    """Mean squared error over colour channels and pixels."""
+    """Mean squared error over color channels and pixels."""
 
     def forward(self, batch: ColorBatch) -> Tensor:
         """Return mean (preds - target)^2, shape (B,)."""
@@ -37,7 +37,7 @@ class L2(LossTerm):
 
 
 class Huber(LossTerm):
-    """Squares of small errors, absolute values of large ones; mean over colour channels and pixels.
+    """Squares of small errors, absolute values of large ones; mean over color channels and pixels.
 
     Huber's function is e^2 / 2 where |e| < delta and delta (|e| - delta / 2) beyond, and so write Zhang et al. 2017 and
     Su et al. 2020 (InstColorization). The `HuberLoss` of their published PyTorch code divides it by delta, which is
@@ -65,7 +65,7 @@ class Huber(LossTerm):
 
 
 class Charbonnier(LossTerm):
-    """A smooth absolute value, sqrt(e^2 + eps^2); mean over colour channels and pixels.
+    """A smooth absolute value, sqrt(e^2 + eps^2); mean over color channels and pixels.
 
     Lai et al. 2017 write it so, with eps = 0.001 and a sum in place of the mean; it goes back to Charbonnier et al.
     1994. A perfect prediction costs eps. Kornia's `charbonnier_loss` is Barron's: with eps = 1, less 1.
@@ -88,7 +88,7 @@ class DeltaE76(LossTerm):
     """Mean over pixels of the distance in CIELAB, in CIELAB units whatever the training space is."""
 
     def forward(self, batch: ColorBatch) -> Tensor:
-        """Return mean sqrt(dL*^2 + da*^2 + db*^2), shape (B,). Where colours are equal the gradient is 0."""
+        """Return mean sqrt(dL*^2 + da*^2 + db*^2), shape (B,). Where colors are equal the gradient is 0."""
         return delta_e_76(batch.preds_lab, batch.target_lab).mean(dim=(1, 2))
 
 
@@ -96,7 +96,7 @@ class DeltaE2000(LossTerm):
     """Mean over pixels of CIEDE2000, in its units (about 1 is just noticeable) whatever the training space is."""
 
     def forward(self, batch: ColorBatch) -> Tensor:
-        """Return the mean CIEDE2000 difference, shape (B,). Where colours are equal the gradient is 0."""
+        """Return the mean CIEDE2000 difference, shape (B,). Where colors are equal the gradient is 0."""
         return mean_delta_e_2000(batch.preds_lab, batch.target_lab)
 
 

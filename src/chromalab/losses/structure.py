@@ -1,4 +1,4 @@
-"""Dissimilarity of local structure, on sRGB whatever the training space is; colours are not clipped."""
+"""Dissimilarity of local structure, on sRGB whatever the training space is; colors are not clipped."""
 
 from __future__ import annotations
 

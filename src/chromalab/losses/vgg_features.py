@@ -27,9 +27,9 @@ def vgg_feature(network: str = "vgg16", at: str = "relu", distance: str = "l2", 
     """Build the feature loss: the weighted sum over layers of mean |f(preds) - f(target)|, or of its square.
 
     The mean runs over channels and places, as in Johnson et al. 2016, eq. 2; their setting, relu2_2 of VGG16 and
-    squares, is the default. Pictures are sRGB, normalised as torchvision's weights want it. In the published code of
+    squares, is the default. Pictures are sRGB, normalized as torchvision's weights want it. In the published code of
 
-    - DDColor (BasicSR's `PerceptualLoss`) `conv1_1` of VGG16-bn is the convolution's output before its normalisation:
+    - DDColor (BasicSR's `PerceptualLoss`) `conv1_1` of VGG16-bn is the convolution's output before its normalization:
       `vgg_feature(network=vgg16_bn, at=conv, distance=l1, w1_1=0.0625, w2_1=0.125, w3_1=0.25, w4_1=0.5, w5_1=1)`;
     - DeOldify (`FeatureLoss`) layers are the rectifiers before the third to fifth pooling, beside a pixel loss:
       `vgg_feature(network=vgg16_bn, at=relu, distance=l1, w3_3=20, w4_3=70, w5_3=10)`;
@@ -39,14 +39,14 @@ def vgg_feature(network: str = "vgg16", at: str = "relu", distance: str = "l2", 
 
     Args:
         network: `vgg16` or `vgg16_bn`.
-        at: what of a layer is looked at: `conv`, its convolution's own output; `bn`, that after batch normalisation;
+        at: what of a layer is looked at: `conv`, its convolution's own output; `bn`, that after batch normalization;
             `relu`, that after the rectifier.
         distance: `l1` or `l2`.
         weights: `w1_1` to `w5_3`, the weights of the layers, where those that are left out have 0; with none given,
             w2_2 = 1.
 
     Raises:
-        ConfigError: no layer has a weight, or VGG16 without batch normalisation is asked for what comes after it.
+        ConfigError: no layer has a weight, or VGG16 without batch normalization is asked for what comes after it.
         MissingWeightsError: the network's weights were not added; the message says how to.
         DamagedWeightsError: they are not what was stored.
     """
@@ -75,7 +75,7 @@ def style(network: str = "vgg16", at: str = "relu", **weights: float) -> LossTer
 
 def _build(loss: str, network: str, at: str, comparison: str, weights: dict[str, float]) -> LossTerm:
     if at == "bn" and network != "vgg16_bn":
-        raise ConfigError(f"at=bn of {loss}: {network} has no batch normalisation; take network=vgg16_bn, or at=conv")
+        raise ConfigError(f"at=bn of {loss}: {network} has no batch normalization; take network=vgg16_bn, or at=conv")
     layers = {at + name.removeprefix("w"): weight for name, weight in weights.items() if weight}
     if not layers:
         raise ConfigError(f"{loss}: every layer's weight is 0; give one of them another, or leave them all out")
@@ -89,9 +89,9 @@ def _names(layers: tuple[str, ...]) -> tuple[str, ...]:
 def _parameters(layers: tuple[str, ...]) -> dict[str, Parameter | Choice]:
     """Return the parameters that both losses share; `layers` are those that are looked at where no weight is given."""
     return {
-        "network": Choice("vgg16", tuple(_NETWORKS), "the network: VGG16, or VGG16 with batch normalisation"),
+        "network": Choice("vgg16", tuple(_NETWORKS), "the network: VGG16, or VGG16 with batch normalization"),
         "at": Choice(
-            "relu", ("conv", "bn", "relu"), "which output of a layer: the convolution's, the normalised, the rectified"
+            "relu", ("conv", "bn", "relu"), "which output of a layer: the convolution's, the normalized, the rectified"
         ),
         **{
             f"w{layer}": Parameter(

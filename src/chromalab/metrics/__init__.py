@@ -1,1 +1,1 @@
-"""How good a colourised photograph is: named metrics with their facts, and the scorer that computes them together."""
+"""How good a colorised photograph is: named metrics with their facts, and the scorer that computes them together."""

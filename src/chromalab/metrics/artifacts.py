@@ -1,4 +1,4 @@
-"""Faults that show in a picture by itself: colours driven out of the gamut, and blotches."""
+"""Faults that show in a picture by itself: colors driven out of the gamut, and blotches."""
 
 from __future__ import annotations
 
@@ -41,6 +41,6 @@ BLOTCHES = PhotoMetric(
     formula="share of pixels with |C*_ab - its 31x31 median| > 15 and |L* - its 31x31 median| <= 3",
     source="this project",
     reference="none",
-    note="edges of coloured things count, so true photographs have some",
+    note="edges of colored things count, so true photographs have some",
     measure=_blotches,
 )

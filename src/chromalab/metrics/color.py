@@ -1,4 +1,4 @@
-"""Colour differences, and how much colour there is."""
+"""Color differences, and how much color there is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PRIOR_FILE = Path(__file__).parent / "data" / "prior.json"
 """How often each ab bin occurs in the 6,239 training photographs of results/objectives96."""
 
 RAREST = 1e-4
-"""Probability below which a colour counts as no rarer: 1e-4 of the pixels that were counted are 7,700."""
+"""Probability below which a color counts as no rarer: 1e-4 of the pixels that were counted are 7,700."""
 
 
 def _delta_e_2000(preds: PhotoView, target: PhotoView) -> Tensor:
@@ -81,7 +81,7 @@ AUC = PhotoMetric(
     role="color",
     formula="mean over pixels of max(0, 1 - e / 150), e = |(a*, b*) of prediction - target|",
     source="Zhang, Isola, Efros 2016, section 3.1; the exact integral over thresholds from 0 to 150",
-    note="most pixels of a photograph are nearly grey, so grey scores high",
+    note="most pixels of a photograph are nearly gray, so gray scores high",
     measure=_auc,
 )
 AUC_REBALANCED = PhotoMetric(
@@ -104,7 +104,7 @@ HUE_DISTANCE = PhotoMetric(
     role="color",
     formula="earth mover's distance around the circle between histograms of h_ab weighted by C*_ab, 72 bins",
     source="this project; the distance of Rabin, Delon, Gousseau 2011",
-    note="blind to where a hue is; a grey picture has all hues alike",
+    note="blind to where a hue is; a gray picture has all hues alike",
     measure=_hue_distance,
 )
 LIGHTNESS_ERROR = PhotoMetric(
@@ -113,7 +113,7 @@ LIGHTNESS_ERROR = PhotoMetric(
     direction="lower",
     high=100.0,
     role="fidelity",
-    formula="mean over pixels of |L*(prediction) - L*(grey photograph)|; without grey photographs the target's L*",
+    formula="mean over pixels of |L*(prediction) - L*(gray photograph)|; without gray photographs the target's L*",
     source="CIE 1976 (L*a*b*)",
     reference="lightness",
     note="what a colorizer should never change; rounding to 8 bits alone gives about 0.1",
@@ -127,7 +127,7 @@ COLORFULNESS = PhotoMetric(
     formula="sqrt(s_rg^2 + s_yb^2) + 0.3 sqrt(m_rg^2 + m_yb^2), rg = R - G, yb = (R + G) / 2 - B, RGB in 0..255",
     source="Hasler and Süsstrunk 2003",
     reference="none",
-    note="more is not better: false colours count as colours",
+    note="more is not better: false colors count as colors",
     measure=_colorfulness,
 )
 COLORFULNESS_DIFFERENCE = PhotoMetric(
@@ -148,6 +148,6 @@ CHROMA = PhotoMetric(
     formula="mean over pixels of C*_ab = sqrt(a*^2 + b*^2), CIELAB under D65",
     source="CIE 1976 (L*a*b*)",
     reference="none",
-    note="more is not better: false colours count as colours",
+    note="more is not better: false colors count as colors",
     measure=_chroma,
 )

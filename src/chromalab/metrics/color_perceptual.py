@@ -1,4 +1,4 @@
-"""The distance for colour whose few parameters were fitted to what people say."""
+"""The distance for color whose few parameters were fitted to what people say."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def color_perceptual_metric(parameters: ColorPerceptualParameters | None = None)
 
     return PhotoMetric(
         name=NAME,
-        label="Perceptual colour",
+        label="Perceptual color",
         direction="lower",
         role="perceptual",
         formula="sum_k w_k part_k: Lite0's taps 4 and 5 after mean and spread of chroma are set equal; paleness",
         source="this project; weights fitted to ratings of HECD (Mullery and Whelan 2022)",
         network=LITE0,
-        note="forgives casts and stronger colours, as people do; not symmetric",
+        note="forgives casts and stronger colors, as people do; not symmetric",
         measure=measure,
     )
 

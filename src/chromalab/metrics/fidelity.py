@@ -87,6 +87,6 @@ PSNR_AB = PhotoMetric(
     role="fidelity",
     formula="10 log10(220^2 / MSE) over a* and b*; the mean over photos of each photo's value",
     source="peak signal-to-noise ratio; the peak, the width of -110..110, is this project's",
-    note="infinite for equal colours; published ones differ in their peak, by a constant",
+    note="infinite for equal colors; published ones differ in their peak, by a constant",
     measure=_psnr_ab,
 )

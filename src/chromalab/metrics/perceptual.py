@@ -29,7 +29,7 @@ def _lpips(trunk: str, label: str, network: str, smallest_side_px: int) -> Photo
         formula="sum_l mean_hw sum_c w_lc (f_lc(prediction) - f_lc(target))^2, f of unit length over channels",
         source="Zhang et al. 2018, eq. 1, linear weights version 0.1",
         network=network,
-        note="calibrated on blur, noise and the like, not on colour",
+        note="calibrated on blur, noise and the like, not on color",
         measure=partial(_distance, network=network),
         smallest_side_px=smallest_side_px,
     )

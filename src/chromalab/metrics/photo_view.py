@@ -15,7 +15,7 @@ from chromalab.functional.gamut import gamut_share
 from chromalab.functional.hue import hue_histogram
 from chromalab.functional.pairs import check_rgb
 from chromalab.metrics.networks import Networks
-from chromalab.nets.resizing import centre_square
+from chromalab.nets.resizing import center_square
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,12 +79,12 @@ class PhotoView:
 
     @cached_property
     def gamut_share(self) -> Tensor:
-        """The share of coloured pixels on the surface of sRGB, (B,)."""
+        """The share of colored pixels on the surface of sRGB, (B,)."""
         return gamut_share(self.exact, self.lab)
 
     @cached_property
     def blotches(self) -> Tensor:
-        """The share of pixels whose colour leaves their surroundings where the lightness does not, (B,)."""
+        """The share of pixels whose color leaves their surroundings where the lightness does not, (B,)."""
         planes = zip(self.lab[:, 0].cpu().numpy(), self.chroma_plane.cpu().numpy(), strict=True)
         return self.lab.new_tensor([blotches(lightness, colors) for lightness, colors in planes])
 
@@ -105,7 +105,7 @@ class PhotoView:
     @cached_property
     def top_class(self) -> Tensor:
         """The likeliest of ImageNet's classes by EfficientNet-Lite0 on the central square at 224 px, (B,) int64."""
-        return self.networks.classify(centre_square(self.rgb.float(), CLASSIFIED_PX)).argmax(dim=1)
+        return self.networks.classify(center_square(self.rgb.float(), CLASSIFIED_PX)).argmax(dim=1)
 
     @cached_property
     def rgb_histogram(self) -> Tensor:

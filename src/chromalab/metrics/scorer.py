@@ -27,7 +27,7 @@ PAIRED: tuple[Reference, ...] = ("target", "set", "lightness", "none")
 _HOW_TO_GET: dict[Reference, str] = {
     "target": "it needs the true photographs",
     "set": "it needs a set of true photographs",
-    "lightness": "it needs the grey photographs that were colorized (`evaluate --grey`)",
+    "lightness": "it needs the gray photographs that were colorized (`evaluate --grey`)",
     "labels": "it needs the class of every photograph (`evaluate --labels`)",
     "frames": "it needs the frames of a video (`evaluate --video`)",
 }
@@ -37,8 +37,8 @@ class PhotoScorer:
     """Computes metrics of predictions against true photographs.
 
     >>> scorer = PhotoScorer(["mae", "ssim"])
-    >>> grey, white = torch.full((1, 3, 16, 16), 0.5), torch.ones(1, 3, 16, 16)
-    >>> {name: round(float(values), 3) for name, values in scorer.score(grey, white).items()}
+    >>> gray, white = torch.full((1, 3, 16, 16), 0.5), torch.ones(1, 3, 16, 16)
+    >>> {name: round(float(values), 3) for name, values in scorer.score(gray, white).items()}
     {'mae': 0.5, 'ssim': 0.8}
 
     Args:

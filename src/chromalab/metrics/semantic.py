@@ -1,4 +1,4 @@
-"""Whether what is to be seen on a photograph is still recognised by a classifier that knows coloured photographs."""
+"""Whether what is to be seen on a photograph is still recognized by a classifier that knows colored photographs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chromalab.core.python_file import run_file
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.networks import LITE0
 from chromalab.metrics.photo_view import CLASSIFIED_PX
-from chromalab.nets.resizing import centre_square
+from chromalab.nets.resizing import center_square
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ FUNCTION = "classify"
 """What a file with a classifier of one's own defines."""
 
 
-def _is_recognised(preds: PhotoView, target: PhotoView) -> Tensor:
+def _is_recognized(preds: PhotoView, target: PhotoView) -> Tensor:
     return _agrees(preds.top_class, target)
 
 
@@ -36,7 +36,7 @@ def _agrees(classes: Tensor, target: PhotoView) -> Tensor:
 
 SEMANTIC_TOP1 = PhotoMetric(
     name="semantic_top1",
-    label="Recognised (top-1)",
+    label="Recognized (top-1)",
     direction="higher",
     high=1.0,
     role="semantic",
@@ -44,8 +44,8 @@ SEMANTIC_TOP1 = PhotoMetric(
     source="Zhang, Isola, Efros 2016, section 3.1, semantic interpretability, with another classifier",
     network=LITE0,
     reference="labels",
-    note="means little without its bounds, grey and truth; no judge of networks that this classifier taught",
-    measure=_is_recognised,
+    note="means little without its bounds, gray and truth; no judge of networks that this classifier taught",
+    measure=_is_recognized,
 )
 
 
@@ -69,7 +69,7 @@ def own_classifier(path: Path) -> PhotoMetric:
     classify = cast("Callable[[Tensor], Tensor]", function)
 
     def measure(preds: PhotoView, target: PhotoView) -> Tensor:
-        logits = classify(centre_square(preds.rgb.float(), CLASSIFIED_PX))
+        logits = classify(center_square(preds.rgb.float(), CLASSIFIED_PX))
         if logits.ndim != 2 or len(logits) != len(preds.rgb):
             raise ConfigError(f"{path}: expected logits (B, classes) for {len(preds.rgb)} pictures, not {logits.shape}")
         return _agrees(logits.argmax(dim=1), target)

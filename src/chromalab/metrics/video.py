@@ -1,4 +1,4 @@
-"""How steady the colours of a video are."""
+"""How steady the colors of a video are."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CDC = SetMetric(
     formula="mean over t = 1, 2, 4 and R, G, B of the Jensen-Shannon divergence of 256-bin histograms t frames apart",
     source="Liu et al. 2021 (TCVC); natural logarithms, as in its code",
     reference="frames",
-    note="the true frames change, too, and a grey video is steadier than any",
+    note="the true frames change, too, and a gray video is steadier than any",
     features="rgb_histogram",
     compare=compare_frames,
     is_paired=True,

@@ -1,4 +1,4 @@
-"""Critics: networks that score how much generated colours look like true ones."""
+"""Critics: networks that score how much generated colors look like true ones."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from chromalab.color.spaces import TrainingSpace
 
 Sees = Literal["pair", "color", "rgb"]
-"""What a critic sees: the colour with its lightness, the colour alone, or the picture that both make."""
+"""What a critic sees: the color with its lightness, the color alone, or the picture that both make."""
 
 KERNEL = 4
 """Side of every convolution of every critic here, as published."""
 
 
 def channels_seen(space: TrainingSpace, sees: Sees) -> int:
-    """Return the number of channels that a critic of colours in `space` sees."""
+    """Return the number of channels that a critic of colors in `space` sees."""
     return {"pair": 1 + space.channels, "color": space.channels, "rgb": 3}[sees]
 
 
@@ -33,11 +33,11 @@ class Critic(nn.Module):
     """A network with what it sees: maps lightness and color to scores, unbounded, high for what looks true.
 
     Seen as `pair` the critic is conditional, as in pix2pix and ChromaGAN: it can tell a green face from a green
-    meadow. Seen as `rgb`, as in DeOldify, BigColor and DDColor, it judges the picture: colours beyond the gamut are
+    meadow. Seen as `rgb`, as in DeOldify, BigColor and DDColor, it judges the picture: colors beyond the gamut are
     not clipped, so it has a gradient to give there.
 
     Args:
-        space: the training space of the colours.
+        space: the training space of the colors.
         network: scores what is seen, (B, C, H, W) -> (B, h, w); C as `channels_seen` says.
         sees: what it sees.
     """
@@ -101,7 +101,7 @@ class PatchGAN70(nn.Module):
 
     4x4 convolutions padded by 1: 30x30 scores at 256 px. The norms are over each picture alone. At the published batch
     of 1 this is the published batch norm; in larger batches, batch norm would let a picture's score depend on its
-    neighbours, and a penalty on gradients would lose its meaning.
+    neighbors, and a penalty on gradients would lose its meaning.
 
     Args:
         channels: channels of what it sees.

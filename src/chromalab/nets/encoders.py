@@ -33,7 +33,7 @@ class Encoder:
     Attributes:
         network: gives the feature maps.
         channels: channels of every map, the finest first.
-        strides: how many input pixels lie between two neighbours of every map.
+        strides: how many input pixels lie between two neighbors of every map.
         scales: every map is divided by its scale, so that a decoder meets values of order 1.
         start: where its weights come from, for the record.
     """

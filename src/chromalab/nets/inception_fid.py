@@ -26,7 +26,7 @@ _EPSILON = 1e-3
 
 
 class ConvUnit(nn.Module):
-    """A convolution without bias, a batch normalisation with fixed statistics, and a rectifier.
+    """A convolution without bias, a batch normalization with fixed statistics, and a rectifier.
 
     Args:
         channels_in: channels that come in.

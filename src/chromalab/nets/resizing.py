@@ -26,7 +26,7 @@ def resized_as_pillow(rgb: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(rgb, size=(height, width), mode="bicubic", align_corners=False, antialias=True)
 
 
-def centre_square(rgb: Tensor, side_px: int) -> Tensor:
+def center_square(rgb: Tensor, side_px: int) -> Tensor:
     """Return the central square of every picture at another size, as Pillow makes it of 8-bit pictures.
 
     Pillow goes through rows first, then through columns, and rounds to 8 bits after each.

@@ -1,4 +1,4 @@
-"""What the ImageNet trunks share: torchvision's layer numbers, one normalisation, weights from the weights folder."""
+"""What the ImageNet trunks share: torchvision's layer numbers, one normalization, weights from the weights folder."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Trunk(nn.Module):
 
         Layers after the last of them are not run. Nothing that comes after a layer changes its output.
         """
-        x = imagenet_normalise(rgb)
+        x = imagenet_normalize(rgb)
         found = []
         for place, step in self._steps(places):
             x = step(x)
@@ -69,7 +69,7 @@ class Trunk(nn.Module):
             yield place, functional.relu if overwrites else layer
 
 
-def imagenet_normalise(rgb: Tensor) -> Tensor:
+def imagenet_normalize(rgb: Tensor) -> Tensor:
     """Return (rgb - mean) / std with ImageNet's mean and standard deviation, laid out channels-last.
 
     LPIPS states the same map for inputs in [-1, 1]: shift (-.030, -.088, -.188), scale (.458, .448, .450).

@@ -37,7 +37,7 @@ class VGG16(Trunk):
     Args:
         width: multiplies the channels of every layer; they are rounded, to at least 1.
         generator: draws He-normal weights (He et al. 2015, eq. 10), with biases of zero. Without one the layers keep
-            PyTorch's own initialisation.
+            PyTorch's own initialization.
     """
 
     def __init__(self, *, width: float = 1.0, generator: torch.Generator | None = None) -> None:
@@ -63,12 +63,12 @@ def stage_channels(width: float) -> list[int]:
     return [max(1, round(count * width)) for count in TAP_CHANNELS]
 
 
-def vgg16_layers(channels: Sequence[int], normalise: Callable[[int], nn.Module] | None = None) -> Iterator[nn.Module]:
+def vgg16_layers(channels: Sequence[int], normalize: Callable[[int], nn.Module] | None = None) -> Iterator[nn.Module]:
     """Give the layers in their order.
 
     Args:
         channels: of the five stages.
-        normalise: makes what stands between a convolution of so many channels and its rectifier.
+        normalize: makes what stands between a convolution of so many channels and its rectifier.
     """
     channels_in = 3
     for stage, (repeats, count) in enumerate(zip(_REPEATS, channels, strict=True)):
@@ -76,8 +76,8 @@ def vgg16_layers(channels: Sequence[int], normalise: Callable[[int], nn.Module] 
             yield _Halve()
         for _ in range(repeats):
             yield nn.Conv2d(channels_in, count, 3, padding=1)
-            if normalise is not None:
-                yield normalise(count)
+            if normalize is not None:
+                yield normalize(count)
             yield nn.ReLU(inplace=True)
             channels_in = count
 

@@ -1,6 +1,6 @@
-"""VGG16's convolutional part with batch normalisation, frozen: what DDColor's and DeOldify's feature losses look at.
+"""VGG16's convolutional part with batch normalization, frozen: what DDColor's and DeOldify's feature losses look at.
 
-Column D of Simonyan and Zisserman 2015, with the batch normalisation of Ioffe and Szegedy 2015 between every
+Column D of Simonyan and Zisserman 2015, with the batch normalization of Ioffe and Szegedy 2015 between every
 convolution and its rectifier, as torchvision trained it.
 """
 
@@ -25,7 +25,7 @@ _EPSILON = 1e-5
 
 
 class FrozenBatchNorm(nn.Module):
-    """Batch normalisation by the statistics of the training: Ioffe and Szegedy 2015, Algorithm 2, line 11.
+    """Batch normalization by the statistics of the training: Ioffe and Szegedy 2015, Algorithm 2, line 11.
 
     Its tensors are buffers with the published names; it has no mode in which it would learn.
 
@@ -57,18 +57,18 @@ class FrozenBatchNorm(nn.Module):
         return scale, self.bias - self.running_mean * scale
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return `x` (B, C, H, W) normalised."""
+        """Return `x` (B, C, H, W) normalized."""
         scale, shift = (part.to(x)[:, None, None] for part in self.scale_and_shift())
         return torch.addcmul(shift, x, scale)
 
 
 class VGG16BN(Trunk):
-    """VGG16 with batch normalisation up to relu5_3, with torchvision's names of tensors; for frozen use only.
+    """VGG16 with batch normalization up to relu5_3, with torchvision's names of tensors; for frozen use only.
 
     Args:
         width: multiplies the channels of every layer; they are rounded, to at least 1.
         generator: draws He-normal weights, with biases of zero. Without one the convolutions keep PyTorch's own
-            initialisation. Either way the normalisation starts as one that changes nothing.
+            initialization. Either way the normalization starts as one that changes nothing.
     """
 
     def __init__(self, *, width: float = 1.0, generator: torch.Generator | None = None) -> None:
@@ -84,29 +84,29 @@ class VGG16BN(Trunk):
                     layer.reset()
 
     def _steps(self, places: Collection[int]) -> Iterator[tuple[int, Callable[[Tensor], Tensor]]]:
-        """Give the steps of a trunk, with a convolution and its normalisation as one where nobody looks in between.
+        """Give the steps of a trunk, with a convolution and its normalization as one where nobody looks in between.
 
         That saves a pass over every feature map.
         """
         for place, step in super()._steps(places):
             layer = self.features[place]
             if isinstance(layer, nn.Conv2d) and place not in places:
-                normalise = cast("FrozenBatchNorm", self.features[place + 1])
-                yield place + 1, partial(_normalised_convolution, layer, normalise)
+                normalize = cast("FrozenBatchNorm", self.features[place + 1])
+                yield place + 1, partial(_normalized_convolution, layer, normalize)
             elif not isinstance(layer, FrozenBatchNorm) or place - 1 in places:
                 yield place, step
 
 
-def _normalised_convolution(convolution: nn.Conv2d, normalise: FrozenBatchNorm, x: Tensor) -> Tensor:
-    """Return the normalised output of a convolution, with the factors taken into its weights."""
-    scale, shift = normalise.scale_and_shift()
+def _normalized_convolution(convolution: nn.Conv2d, normalize: FrozenBatchNorm, x: Tensor) -> Tensor:
+    """Return the normalized output of a convolution, with the factors taken into its weights."""
+    scale, shift = normalize.scale_and_shift()
     weight = convolution.weight * scale[:, None, None, None]
     bias = shift if convolution.bias is None else torch.addcmul(shift, convolution.bias, scale)
     return functional.conv2d(x, weight, bias, padding=1)
 
 
 def load_vgg16_bn() -> VGG16BN:
-    """Return VGG16 with batch normalisation and the ImageNet weights that were added as `vgg16_bn`.
+    """Return VGG16 with batch normalization and the ImageNet weights that were added as `vgg16_bn`.
 
     Raises:
         MissingWeightsError: they were not added; the message says how to.

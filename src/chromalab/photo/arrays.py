@@ -34,7 +34,7 @@ def read_rgba(path: Path) -> NDArray[np.uint8]:
     with reading(path) as file:
         image = vips().Image.new_from_source(vips().Source.new_from_descriptor(file.fileno()), "", access="sequential")
         if not image.hasalpha():
-            raise UnreadablePhotoError(path, "it has no transparency: paint the known colours on a transparent picture")
+            raise UnreadablePhotoError(path, "it has no transparency: paint the known colors on a transparent picture")
         return np.asarray(image.colourspace("srgb").cast("uchar").numpy(), dtype=np.uint8)
 
 

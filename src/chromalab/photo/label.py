@@ -10,7 +10,7 @@ _SHARE = 0.028
 _LEAST_PX = 10
 
 
-def labelled(image: Any, text: str) -> Any:
+def labeled(image: Any, text: str) -> Any:
     """Return a libvips image with a line of white text on a dark band at its lower left; without text the image itself.
 
     The letters are about 1/36 of the shorter side high, and narrower where the line would not fit.

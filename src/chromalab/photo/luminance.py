@@ -1,8 +1,8 @@
-"""The grey level of every pixel, whatever the file's kind of pixels and its ICC profile.
+"""The gray level of every pixel, whatever the file's kind of pixels and its ICC profile.
 
 Light adds up: under a profile made of a matrix and three curves, as sRGB, Adobe RGB and nearly all profiles of scans
 and cameras are, luminance is the sum of what each channel gives alone. So three ramps through the profile tell all
-about it, and a photo needs three looks into tables instead of the colour engine. Where light does not add up, as under
+about it, and a photo needs three looks into tables instead of the color engine. Where light does not add up, as under
 a profile of a printer, every pixel goes through the engine.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MAX_VALUE = {"uchar": 255, "ushort": 65535}
 _FINE = 65535
 _TOLERANCE = 0.1
-"""L* by which a sum of ramps may differ from the colour engine."""
+"""L* by which a sum of ramps may differ from the color engine."""
 
 _PROBES = 250
 
@@ -33,10 +33,10 @@ class Ramps(NamedTuple):
 
 
 def level_image(image: Any, *, exact: bool) -> Any:
-    """Return a one-band libvips image of grey levels.
+    """Return a one-band libvips image of gray levels.
 
     Args:
-        image: 8- or 16-bit grey, RGB or CMYK without alpha.
+        image: 8- or 16-bit gray, RGB or CMYK without alpha.
         exact: give floating point, 0 to 255; otherwise whole numbers of 8 bits, rounded.
     """
     profiled = bool(image.get_typeof("icc-profile-data"))
@@ -133,14 +133,14 @@ def _table(values: NDArray[Any]) -> Any:
 
 
 def _encoded(luminance: Any) -> Any:
-    """Return the grey level, 0 to 255, of luminance in floating point: libvips' form of `encode_srgb`."""
+    """Return the gray level, 0 to 255, of luminance in floating point: libvips' form of `encode_srgb`."""
     inside = (luminance < 0).ifthenelse(0, (luminance > 1).ifthenelse(1, luminance))
     curved = (inside ** (1 / 2.4)) * 1.055 - 0.055
     return ((inside <= 0.0031308).ifthenelse(inside * 12.92, curved) * 255).cast("float")
 
 
 def _through_engine(image: Any, *, exact: bool) -> Any:
-    """Take L* from the colour engine: CMYK without a profile by libvips' own ink profile."""
+    """Take L* from the color engine: CMYK without a profile by libvips' own ink profile."""
     cmyk = image.interpretation == "cmyk"
     try:
         lab = image.icc_import(

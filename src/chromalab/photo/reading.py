@@ -93,7 +93,7 @@ def decoder_version() -> str:
 def read_photo(path: Path, *, shortest_side_px: int | None = None, aspect_limit: float | None = None) -> Photo:
     """Read a photo file as upright 8-bit sRGB.
 
-    The EXIF orientation is applied; an embedded ICC profile is honoured (relative colorimetric with black point
+    The EXIF orientation is applied; an embedded ICC profile is honored (relative colorimetric with black point
     compensation); without one RGB is taken for sRGB, and CMYK for libvips' built-in ink profile; palettes are
     expanded, transparency is laid on white, 16-bit values are scaled by 1/257 and rounded. Of several pages the first
     is read.
@@ -219,7 +219,7 @@ def _to_8_bits(image: Any) -> Any:
     """Scale 16-bit values by 1/257, rounded.
 
     Before the profile is applied, not after: on 16 bits LittleCMS works with a coarse table of the whole conversion,
-    which is off by up to 14 of 255 levels at saturated colours; on 8 bits it computes.
+    which is off by up to 14 of 255 levels at saturated colors; on 8 bits it computes.
     """
     if image.format == "uchar":
         return image

@@ -2,7 +2,7 @@
 
 libvips' own 8-bit Lanczos rounds its filter coefficients: at large reductions the mean error reaches 2 of 255 levels.
 In floating point it agrees with Pillow's to 0.2 levels. And its enlargement is off by a part of a pixel, so
-enlarging is done here with an affine map between pixel centres.
+enlarging is done here with an affine map between pixel centers.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def resize_planes(image: Any, height_px: int, width_px: int) -> Any:
 
 
 def _enlarge(image: Any, height_px: int, width_px: int) -> Any:
-    """Scale up where the image is still smaller, so that pixel centres (not corners) are mapped in proportion."""
+    """Scale up where the image is still smaller, so that pixel centers (not corners) are mapped in proportion."""
     if (image.height, image.width) == (height_px, width_px):
         return image
     across, down = width_px / image.width, height_px / image.height

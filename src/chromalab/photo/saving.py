@@ -1,4 +1,4 @@
-"""Colour photographs as files: JPEG, PNG, TIFF, WebP, HEIF and AVIF, with what the source said beside its pixels."""
+"""Color photographs as files: JPEG, PNG, TIFF, WebP, HEIF and AVIF, with what the source said beside its pixels."""
 
 from __future__ import annotations
 

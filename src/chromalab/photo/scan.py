@@ -1,7 +1,7 @@
 """Photographs to be colorized: their light alone, at full size and depth, and everything else that must not be lost.
 
-What of a photo is needed is its lightness. It is kept as a *grey level*: the sRGB value, 0 to 255 with fractions, of
-the neutral that has the same CIE luminance. A grey photo without a profile is that already.
+What of a photo is needed is its lightness. It is kept as a *gray level*: the sRGB value, 0 to 255 with fractions, of
+the neutral that has the same CIE luminance. A gray photo without a profile is that already.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Metadata:
 
     Attributes:
         fields: libvips' fields by name, each with its type.
-        resolution: pixels per millimetre.
+        resolution: pixels per millimeter.
         tags: what a TIFF's directories or an EXIF block say of the scan.
     """
 
@@ -103,14 +103,14 @@ class Scan:
         return self._level is not None
 
     def levels(self) -> NDArray[np.uint8] | NDArray[np.float32]:
-        """Return the grey levels of a photo that was decoded whole, (H, W): whole numbers where it has 8 bits."""
+        """Return the gray levels of a photo that was decoded whole, (H, W): whole numbers where it has 8 bits."""
         if self._level is None:
             raise ValueError("this photo is read in strips")
         levels: NDArray[np.uint8] | NDArray[np.float32] = self._level.numpy()
         return levels
 
     def strips(self) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Read the file from top to bottom, and give first rows and grey levels of strips, (n, W) each.
+        """Read the file from top to bottom, and give first rows and gray levels of strips, (n, W) each.
 
         Raises:
             UnreadablePhotoError: the file is cut off or damaged.
@@ -131,7 +131,7 @@ class Scan:
                 yield first, strip.reshape(count, self.width)
 
     def small_levels(self, shortest_side_px: int) -> NDArray[np.float32]:
-        """Return the grey levels of a reduced copy, in the file's orientation, (h, w), 0 to 255.
+        """Return the gray levels of a reduced copy, in the file's orientation, (h, w), 0 to 255.
 
         Raises:
             UnreadablePhotoError: the file is cut off or damaged.
@@ -143,7 +143,7 @@ class Scan:
             return _reduced(level_image(_without_alpha(_opened(file, self.page)), exact=False), *size)
 
     def small_rgb(self, shortest_side_px: int) -> NDArray[np.float32]:
-        """Return a reduced copy with the photo's own colours, sRGB in 0 to 1, (h, w, 3): its tone, if it has one.
+        """Return a reduced copy with the photo's own colors, sRGB in 0 to 1, (h, w, 3): its tone, if it has one.
 
         Raises:
             UnreadablePhotoError: the file is cut off or damaged.
@@ -270,7 +270,7 @@ def _check(path: Path, image: Any, max_pixels: int) -> None:
         )
     colors = image.bands - bool(image.hasalpha())
     if colors not in (1, 3) and image.interpretation != "cmyk":
-        raise UnreadablePhotoError(path, f"it has {image.bands} channels: save it as grey or RGB")
+        raise UnreadablePhotoError(path, f"it has {image.bands} channels: save it as gray or RGB")
 
 
 def _pages(file: IO[bytes], image: Any) -> int:

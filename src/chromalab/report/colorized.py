@@ -1,4 +1,4 @@
-"""The page of photos without ground truth: every objective's colours beside each other."""
+"""The page of photos without ground truth: every objective's colors beside each other."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ DIAGNOSIS_COLUMNS = (
 
 
 def summary_csv(rows: Iterable[SummaryRow]) -> str:
-    """Return `summary.csv`: a row for each objective or bound, colour space and metric.
+    """Return `summary.csv`: a row for each objective or bound, color space and metric.
 
     Numbers have their shortest exact form (`repr`), infinity is `inf`, and what is not known is empty.
     """
@@ -65,7 +65,7 @@ def summary_csv(rows: Iterable[SummaryRow]) -> str:
 
 
 def differences_csv(rows: Iterable[DifferenceRow]) -> str:
-    """Return `differences.csv`: a row for each pair of objectives, colour space and metric."""
+    """Return `differences.csv`: a row for each pair of objectives, color space and metric."""
     return _csv(DIFFERENCE_COLUMNS, rows)
 
 

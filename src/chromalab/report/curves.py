@@ -120,7 +120,7 @@ def read_log(path: Path) -> dict[str, NDArray[np.float64]] | None:
 
 
 def thin(columns: Mapping[str, NDArray[np.float64]], max_points: int = MAX_POINTS) -> dict[str, NDArray[np.float64]]:
-    """Average the rows in at most `max_points` bins of neighbours; NaN cells do not count in their bin."""
+    """Average the rows in at most `max_points` bins of neighbors; NaN cells do not count in their bin."""
     length = len(next(iter(columns.values())))
     if length <= max_points:
         return dict(columns)

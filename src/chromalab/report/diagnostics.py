@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LAST, MIDDLE = (2 / 3, 1.0), (1 / 3, 2 / 3)
 """Parts of a training, in steps: its end is what a mixture came to, without the start that any mixture has."""
 
-PENALISED = "wgan_gp"
+PENALIZED = "wgan_gp"
 """The term whose penalty holds the critic's gradient norm near 1."""
 
 Quantity = Literal[
@@ -77,7 +77,7 @@ class DiagnosisRow:
 
 
 def diagnose(runs: Sequence[RunCurves], objectives: Sequence[str]) -> list[Diagnosis]:
-    """Return what the logs of one colour space say of every objective with two terms or more, or with a critic.
+    """Return what the logs of one color space say of every objective with two terms or more, or with a critic.
 
     What an older log lacks is left out.
     """
@@ -113,7 +113,7 @@ def _of_critic(runs: Sequence[RunCurves]) -> Iterator[Diagnosis]:
         yield _diagnosis(runs, "accuracy", "critic", accuracy, reading)
     yield from _of_distance(runs)
     if norm is not None:
-        reading = read_gradient_norm(norm) if PENALISED in runs[0].terms else Reading()
+        reading = read_gradient_norm(norm) if PENALIZED in runs[0].terms else Reading()
         yield _diagnosis(runs, "gradient norm", "critic", norm, reading)
 
 
@@ -166,7 +166,7 @@ def _diagnosis(
 
 
 def diagnosis_rows(found: Sequence[Diagnosis]) -> list[DiagnosisRow]:
-    """Gather the diagnoses of one colour space as a table: a row for each objective."""
+    """Gather the diagnoses of one color space as a table: a row for each objective."""
     return [
         _row(objective, [one for one in found if one.objective == objective])
         for objective in dict.fromkeys(one.objective for one in found)

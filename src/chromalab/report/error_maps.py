@@ -30,9 +30,9 @@ class MapKind(NamedTuple):
     Attributes:
         key: short name.
         label: what it shows, for people.
-        low: value of the scale's first colour; values beyond the scale have the colour of its end.
-        high: value of its last colour.
-        colors: name of the colour scale, even in lightness.
+        low: value of the scale's first color; values beyond the scale have the color of its end.
+        high: value of its last color.
+        colors: name of the color scale, even in lightness.
         of: CIELAB (1, 3, H, W) of the picture and of what it is compared with -> (1, H, W).
     """
 
@@ -53,7 +53,7 @@ class MapKind(NamedTuple):
 MAPS = (
     MapKind("delta_e", "CIEDE2000", 0, 40, "inferno", delta_e_2000),
     MapKind("chroma", "chroma minus the truth's", -40, 40, "coolwarm", lambda a, b: chroma(a) - chroma(b)),
-    MapKind("lightness", "L* minus that of the grey photo", -5, 5, "coolwarm", lambda a, b: a[:, 0] - b[:, 0]),
+    MapKind("lightness", "L* minus that of the gray photo", -5, 5, "coolwarm", lambda a, b: a[:, 0] - b[:, 0]),
 )
 
 
@@ -66,7 +66,7 @@ def draw_map(kind: MapKind, preds: NDArray[np.uint8], beside: NDArray[np.uint8])
 
 
 def data_uri(rgb: NDArray[np.uint8]) -> str:
-    """Return a picture (H, W, 3) as the data URI of a JPEG with full colour resolution."""
+    """Return a picture (H, W, 3) as the data URI of a JPEG with full color resolution."""
     data = io.BytesIO()
     Image.fromarray(rgb).save(data, "JPEG", quality=JPEG_QUALITY, subsampling="4:4:4")
     return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}"

@@ -134,7 +134,7 @@ def _unavailable(record: ComparisonRecord) -> dict[str, str]:
 
 
 def _gallery(shown: Sequence[ShownPhoto], methods: Sequence[str]) -> Gallery:
-    """Return the grid: grey and truth, then every method as a picture or as one of the maps."""
+    """Return the grid: gray and truth, then every method as a picture or as one of the maps."""
     beside = {"grey": "grey", "truth": "target"}
     columns = [name for name, role in beside.items() if any(role in photo.pictures for photo in shown)]
     has_truth = "truth" in columns

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROLES = {
     "fidelity": "Fidelity",
-    "color": "Colour",
+    "color": "Color",
     "perceptual": "Seen by trained networks",
     "distribution": "Sets of photographs",
     "semantic": "Recognition",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from chromalab.studies.records import Analysis, DifferenceRow, MetricFacts
 
 EQUIVALENCE_PERCENT = 100 * MARGIN
-"""Half width of the zone of no practical difference, in percent of the span from grey to the best objective."""
+"""Half width of the zone of no practical difference, in percent of the span from gray to the best objective."""
 
 WIDEST_PERCENT = 250.0
 """Intervals are cut at this distance from zero, with an arrow head, so that one of them can't flatten the rest."""
@@ -44,12 +44,12 @@ class ForestLine:
 
 @dataclasses.dataclass(frozen=True)
 class Forest:
-    """All pairs under one metric and colour space.
+    """All pairs under one metric and color space.
 
     Attributes:
         metric: the metric.
         lines: the pairs.
-        span: |grey baseline - best objective| in the metric's unit; None where the plot is in that unit itself.
+        span: |gray baseline - best objective| in the metric's unit; None where the plot is in that unit itself.
     """
 
     metric: MetricFacts
@@ -83,7 +83,7 @@ def _line(row: DifferenceRow, scale: float) -> ForestLine:
 
 
 def forests(analysis: Analysis, color_space: str) -> list[Forest]:
-    """Return the forest of every metric that has differences in this colour space."""
+    """Return the forest of every metric that has differences in this color space."""
     found = []
     for metric in analysis.metrics:
         rows = [row for row in analysis.differences if row.metric == metric.name and row.color_space == color_space]
@@ -124,7 +124,7 @@ def _legend(figure: Figure) -> None:
 
     zone = Patch(facecolor=ZONE, edgecolor=RULE, label=f"within ±{EQUIVALENCE_PERCENT:.0f} % of the span")
     handles = [
-        marker("o", MUTED, "better after Holm's correction (in its colour)"),
+        marker("o", MUTED, "better after Holm's correction (in its color)"),
         marker("s", MUTED, "no practical difference"),
         marker("o", "white", "no verdict"),
         zone,

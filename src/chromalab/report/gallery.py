@@ -21,7 +21,7 @@ REFERENCE_LABELS = {"grey": "grey", "truth": "truth"}
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """A colour space and seed, of which the grid shows every objective at once."""
+    """A color space and seed, of which the grid shows every objective at once."""
 
     key: str
     label: str
@@ -103,7 +103,7 @@ def _cell(photo: EncodedPhoto, column: str, variants: Sequence[Variant]) -> tupl
         uri = photo.uris.get(column)
         return (Picture(uri, "", f"{photo.name}, {REFERENCE_LABELS[column]}"),) if uri else ()
     return tuple(
-        Picture(photo.uris[run_id], variant.key, f"{photo.name} colourised by {column} ({variant.label})")
+        Picture(photo.uris[run_id], variant.key, f"{photo.name} colorised by {column} ({variant.label})")
         for variant in variants
         if (run_id := f"{column}-{variant.key}") in photo.uris
     )

@@ -1,4 +1,4 @@
-"""A picture of where a loss pulls the colours of a photograph."""
+"""A picture of where a loss pulls the colors of a photograph."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ LONGEST = 98.0
 """Percentile of the arrows that is drawn at full length; a few places of a network's field are many times stronger."""
 
 WHEEL_LIGHTNESS, WHEEL_CHROMA = 72.0, 40.0
-"""Of the arrows' colours: the largest ring that sRGB holds at every hue, to a unit."""
+"""Of the arrows' colors: the largest ring that sRGB holds at every hue, to a unit."""
 
 DIMMED = (0.06, 0.42)
-"""Black and white of the grey picture under the arrows."""
+"""Black and white of the gray picture under the arrows."""
 
 
 def draw_gradient_field(field: GradientField, *, title: str, guess: str, name: str = "gradient") -> Drawing:
     """Draw a photo, the prediction, and where the loss pulls it.
 
-    Every arrow is the mean over a block of pixels. It points where the loss wants the colour to go in the ab plane
+    Every arrow is the mean over a block of pixels. It points where the loss wants the color to go in the ab plane
     (right: a* grows, towards red; up: b* grows, towards yellow), and has the hue of that direction.
 
     Args:
@@ -66,7 +66,7 @@ def draw_gradient_field(field: GradientField, *, title: str, guess: str, name: s
             fontsize=10,
             weight="bold",
         )
-        _image(panels.upper(figure, 0), field.photo, "true colours")
+        _image(panels.upper(figure, 0), field.photo, "true colors")
         _image(panels.lower(figure, 0), field.prediction, "prediction", guess)
         _arrows(panels.field(figure), field)
         _strength(figure, panels.upper(figure, 2), panels.scale(figure), field)
@@ -119,8 +119,8 @@ class _Panels:
 
 def _alt(field: GradientField, title: str, guess: str) -> str:
     return (
-        f"{title}: a photo, a prediction of its colours ({guess}), and an arrow for each block of pixels, which points "
-        f"where the loss pulls the colour in the ab plane. Cosine with the way to the true colours: "
+        f"{title}: a photo, a prediction of its colors ({guess}), and an arrow for each block of pixels, which points "
+        f"where the loss pulls the color in the ab plane. Cosine with the way to the true colors: "
         f"{field.agreement:.2f}."
     )
 
@@ -142,8 +142,8 @@ def _bare(axes: Axes) -> None:
 
 def _arrows(axes: Axes, field: GradientField) -> None:
     low, high = DIMMED
-    note = f"{_block_px(field)} px an arrow; cosine with the way to the true colours: {field.agreement:.2f}"
-    _image(axes, low + (high - low) * field.lightness, "where the loss pulls each colour", note)
+    note = f"{_block_px(field)} px an arrow; cosine with the way to the true colors: {field.agreement:.2f}"
+    _image(axes, low + (high - low) * field.lightness, "where the loss pulls each color", note)
     x, y, pull = block_means(field)
     lengths = np.hypot(pull[:, 0], pull[:, 1])
     full = float(np.percentile(lengths, LONGEST)) or 1.0
@@ -173,7 +173,7 @@ def _block_px(field: GradientField) -> int:
 
 
 def block_means(field: GradientField) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the centres (x, y) of square blocks of pixels, and the mean pull of each, (N, 2); edges are left out."""
+    """Return the centers (x, y) of square blocks of pixels, and the mean pull of each, (N, 2); edges are left out."""
     size = _block_px(field)
     rows, columns = (side // size for side in field.lightness.shape)
     blocks = field.pull[: rows * size, : columns * size].reshape(rows, size, columns, size, 2).mean(axis=(1, 3))
@@ -182,7 +182,7 @@ def block_means(field: GradientField) -> tuple[NDArray[np.float64], NDArray[np.f
 
 
 def hue_colors(angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the sRGB colours (N, 3) of these hues (radians in the ab plane) at the wheel's lightness and chroma."""
+    """Return the sRGB colors (N, 3) of these hues (radians in the ab plane) at the wheel's lightness and chroma."""
     lab = np.stack(
         [np.full_like(angles, WHEEL_LIGHTNESS), WHEEL_CHROMA * np.cos(angles), WHEEL_CHROMA * np.sin(angles)], axis=-1
     )
@@ -204,7 +204,7 @@ def _strength(figure: Figure, axes: Axes, scale: Axes, field: GradientField) -> 
 
 
 def _wheel(axes: Axes) -> None:
-    """Draw what colour and direction mean: hues at their places in the ab plane."""
+    """Draw what color and direction mean: hues at their places in the ab plane."""
     y, x = np.mgrid[1:-1:257j, -1:1:257j]
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     picture = np.ones((*x.shape, 4))

@@ -69,7 +69,7 @@ def _judged(rows: Sequence[DifferenceRow], analysis: Analysis, study: StudyRecor
 
 
 def _practical_verdict(rows: Sequence[DifferenceRow], analysis: Analysis) -> Verdict:
-    """Return the verdict on 'no practical difference' over all colour spaces.
+    """Return the verdict on 'no practical difference' over all color spaces.
 
     The analysis corrects it over all pairs and metrics at once; a study without it is judged pair by pair.
     """
@@ -123,7 +123,7 @@ def _percent(value: float) -> str:
 
 
 def _share(row: DifferenceRow) -> float | None:
-    """Return the difference in percent of the span from grey to the best objective."""
+    """Return the difference in percent of the span from gray to the best objective."""
     if row.mean is None or row.span is None or not math.isfinite(row.span) or row.span <= 0:
         return None
     return 100 * abs(row.mean) / row.span
@@ -141,7 +141,7 @@ def _describe(row: DifferenceRow, analysis: Analysis) -> str:
     space = f" in {space_label(row.color_space)}" if len(analysis.color_spaces) > 1 else ""
     if share is None:
         return f"{pair} under {label}{space}"
-    size = f"{_percent(share)} of the span from the grey baseline to the best objective"
+    size = f"{_percent(share)} of the span from the gray baseline to the best objective"
     spread = ""
     if row.seed_sd is not None and row.mean is not None and row.seed_sd > 0:
         spread = f", {abs(row.mean) / row.seed_sd:.1f} times the spread between seeds"

@@ -56,7 +56,7 @@ def escape(text: str) -> str:
 
 
 def summary_latex(table: MainTable, *, n_photos: int, seeds: int, data: str) -> str:
-    """Return the main table of one colour space: mean and half width of the 95% interval, the best in bold.
+    """Return the main table of one color space: mean and half width of the 95% interval, the best in bold.
 
     Args:
         table: the cells.

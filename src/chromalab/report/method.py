@@ -109,7 +109,7 @@ def method_facts(study: StudyRecord, runs: Sequence[RunRecord]) -> list[Fact]:
         Fact("Seeds", listing(map(str, study.seeds)) + _same_start(study, runs)),
     ]
     if study.prior:
-        facts.append(Fact("Prior of colours", study.prior))
+        facts.append(Fact("Prior of colors", study.prior))
     if runs:
         facts += _run_facts(runs)
     return [*facts, *_hash_facts(study, runs)]

@@ -30,7 +30,7 @@ SPACE_LABELS = {"lab": "Lab", "yuv": "YUV", "rgb": "RGB"}
 
 
 def space_label(color_space: str) -> str:
-    """Return a colour space's name as papers write it."""
+    """Return a color space's name as papers write it."""
     return SPACE_LABELS.get(color_space, color_space)
 
 

@@ -68,7 +68,7 @@ class ReportPaths:
 
 @dataclasses.dataclass(frozen=True)
 class SpaceFigures:
-    """The figures of one colour space; a missing one had no data."""
+    """The figures of one color space; a missing one had no data."""
 
     standing: Drawing | None
     duels: Drawing | None
@@ -90,7 +90,7 @@ class SpaceFigures:
 
 @dataclasses.dataclass(frozen=True)
 class SpaceView:
-    """What the page shows of one colour space."""
+    """What the page shows of one color space."""
 
     name: str
     table: MainTable

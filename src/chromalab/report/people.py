@@ -57,7 +57,7 @@ def ranked(record: PeopleRecord) -> list[str]:
 
 
 def draw_scatter(scores: PeopleScores) -> Drawing:
-    """Draw every metric against what people say, one dot an image, in the colour of its scene; real outputs ringed."""
+    """Draw every metric against what people say, one dot an image, in the color of its scene; real outputs ringed."""
     names = [name for name in ranked(scores.record) if scores.record.all[name].srcc is not None]
     rows = math.ceil(len(names) / COLUMNS)
     with canvas(9.2, 2.1 * rows) as figure:

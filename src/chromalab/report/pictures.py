@@ -20,7 +20,7 @@ REFERENCES = ("grey", "truth")
 
 
 class Encoding(NamedTuple):
-    """How pictures are put into the page: as they are (PNG), or as JPEG with full colour resolution."""
+    """How pictures are put into the page: as they are (PNG), or as JPEG with full color resolution."""
 
     jpeg_quality: int | None
     longest_side_px: int | None
@@ -98,7 +98,7 @@ def encode_pictures(photos: Sequence[PhotoPictures], *, budget_bytes: int = BUDG
     """Encode every picture at the best quality with which all of them fit the budget.
 
     If even the smallest encoding is too large, photographs are left out from the end and counted. JPEG keeps full
-    colour resolution (4:4:4), because colour is what these pictures are looked at for. Files that are no pictures
+    color resolution (4:4:4), because color is what these pictures are looked at for. Files that are no pictures
     are passed over.
     """
     sizes = sum(path.stat().st_size for photo in photos for path in photo.files.values())

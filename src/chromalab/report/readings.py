@@ -104,7 +104,7 @@ def read_cosine(first: str, second: str, cosine: Measured) -> Reading:
 
 
 def read_accuracy(accuracy: Measured, *, wasserstein: bool) -> Reading:
-    """Read the share of photographs whose true colours the critic scores above the generated ones."""
+    """Read the share of photographs whose true colors the critic scores above the generated ones."""
     number = f"(accuracy {percent(accuracy.mean)})"
     if accuracy.mean >= WINS:
         advice = (
@@ -116,20 +116,20 @@ def read_accuracy(accuracy: Measured, *, wasserstein: bool) -> Reading:
     if accuracy.mean <= FOOLED:
         return Reading(
             "is fooled",
-            f"The critic scores the generated colours above the true ones {number}: it learns more slowly than the "
+            f"The critic scores the generated colors above the true ones {number}: it learns more slowly than the "
             "colorizer. Raise its rate or its steps.",
         )
     if accuracy.mean <= COIN:
         return Reading(
             "can't tell them apart",
-            f"The critic can't tell true from generated colours {number}: either the colours are good or it has "
+            f"The critic can't tell true from generated colors {number}: either the colors are good or it has "
             "stopped learning; see the distance.",
         )
     return Reading("tells them apart")
 
 
 def distance_name(*, wasserstein: bool) -> str:
-    """Return what the difference between the critic's scores of true and generated colours is."""
+    """Return what the difference between the critic's scores of true and generated colors is."""
     return "Wasserstein estimate" if wasserstein else "score difference"
 
 
@@ -147,7 +147,7 @@ def read_trend(change: Measured, middle: float, last: float, *, wasserstein: boo
     if change.lowest < 0 < change.highest and abs(change.mean) >= TREND:
         return Reading("seeds disagree", f"{name} has no trend that all seeds share {numbers}.")
     if change.mean <= -TREND:
-        return Reading("falls", f"{name} falls {numbers}: in the critic's eyes the colours come closer to true ones.")
+        return Reading("falls", f"{name} falls {numbers}: in the critic's eyes the colors come closer to true ones.")
     if change.mean >= TREND:
         return Reading(
             "grows",

@@ -1,4 +1,4 @@
-"""The overview figure: where every objective stands between no colour at all and the best objective."""
+"""The overview figure: where every objective stands between no color at all and the best objective."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from chromalab.studies.records import Analysis, Direction, MetricFacts, SummaryRow
 
 LEAST_PERCENT = -100.0
-"""Objectives further on the wrong side of grey are listed in a lane beyond this edge, each with its value."""
+"""Objectives further on the wrong side of gray are listed in a lane beyond this edge, each with its value."""
 
 _WIDTH_IN, _ROW_IN, _MORE_ROW_IN = 7.4, 0.33, 0.04
 _LINE_IN = 0.125
@@ -35,7 +35,7 @@ _SLOT_IN, _SLOT_PERCENT = 0.56, 24.0
 
 @dataclasses.dataclass(frozen=True)
 class Standing:
-    """One objective under one metric, in percent of the way from the grey baseline (0) to the best objective (100)."""
+    """One objective under one metric, in percent of the way from the gray baseline (0) to the best objective (100)."""
 
     metric: MetricFacts
     objective: str
@@ -44,7 +44,7 @@ class Standing:
 
 
 def gain(value: float, grey: float, truth: float | None, direction: Direction) -> float:
-    """Return by how much `value` is better than the grey baseline, in the metric's unit.
+    """Return by how much `value` is better than the gray baseline, in the metric's unit.
 
     >>> gain(0.08, 0.10, 0.0, "lower") > 0, gain(22.0, 23.0, None, "higher"), gain(50.0, 0.0, 45.0, "closer")
     (True, -1.0, 40.0)
@@ -55,7 +55,7 @@ def gain(value: float, grey: float, truth: float | None, direction: Direction) -
 
 
 def standings(analysis: Analysis, color_space: str) -> list[Standing]:
-    """Return every objective's standing under every metric that has a grey baseline."""
+    """Return every objective's standing under every metric that has a gray baseline."""
     lookup = summary_lookup(analysis, color_space)
     found: list[Standing] = []
     for metric in analysis.metrics:
@@ -174,7 +174,7 @@ def _frame(axes: Axes, metrics: Sequence[MetricFacts], left: float) -> None:
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
     axes.set_xticks([percent for percent in range(-100, 101, 25) if percent >= left])
-    axes.set_xlabel("way from the grey baseline (0 %) to the best objective (100 %)")
+    axes.set_xlabel("way from the gray baseline (0 %) to the best objective (100 %)")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} %".replace("-", MINUS))
 
 
@@ -208,7 +208,7 @@ def _point(axes: Axes, x: float, y: float, style: ObjectiveStyle) -> None:
 
 
 def _list_beyond(axes: Axes, lane: Lane, own: Sequence[Standing], y: int, styles: Mapping[str, ObjectiveStyle]) -> None:
-    """List those that are far worse than grey in their row, the least bad next to the axis."""
+    """List those that are far worse than gray in their row, the least bad next to the axis."""
     beyond = sorted((one for one in own if _is_beyond(one)), key=lambda one: -one.percent)
     for standing, (column, offset) in zip(beyond, lane.slots(len(beyond)), strict=True):
         x = LEAST_PERCENT - 6 - _SLOT_PERCENT * (column + 0.85)
@@ -229,5 +229,5 @@ def _alt(analysis: Analysis, color_space: str, found: Sequence[Standing]) -> str
     leaders = "; ".join(f"{label}: {objective}" for label, objective in best.items())
     return (
         f"Dot plot, training space {space_label(color_space)}: the means of {len(analysis.objectives)} objectives "
-        f"between the grey baseline and the best objective. Best under each metric: {leaders}."
+        f"between the gray baseline and the best objective. Best under each metric: {leaders}."
     )

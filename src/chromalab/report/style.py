@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito (2008), "Color Universal Design"; the darker hues first, because thin lines on white need
 # contrast; black last, because axes and zero lines are black; yellow is darkened for the same reason. The two after it
-# are Tol's indigo and wine ("Colour schemes", 2021), for studies with more objectives than their palette has colours.
+# are Tol's indigo and wine ("Color schemes", 2021), for studies with more objectives than their palette has colors.
 PALETTE = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C7A00", "#000000", "#332288", "#882255",
 )  # fmt: skip
@@ -63,7 +63,7 @@ _SETTINGS: dict[Any, Any] = {
 
 @dataclasses.dataclass(frozen=True)
 class ObjectiveStyle:
-    """How an objective is drawn in every figure: colour and marker, so that it never rests on colour alone."""
+    """How an objective is drawn in every figure: color and marker, so that it never rests on color alone."""
 
     color: str
     marker: str

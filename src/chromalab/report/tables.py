@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from chromalab.studies.records import Analysis, MetricFacts, StudyRecord, SummaryRow
 
 BOUNDS = ("grey", "truth")
-BOUND_LABELS = {"grey": "no colour", "truth": "the photographs"}
+BOUND_LABELS = {"grey": "no color", "truth": "the photographs"}
 PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Fidelity to the photograph", ("fidelity",)),
     ("Perceptual distance and distribution", ("perceptual", "distribution")),
-    ("Colour", ("color",)),
+    ("Color", ("color",)),
 )
 
 
@@ -76,7 +76,7 @@ class Panel:
 
 @dataclasses.dataclass(frozen=True)
 class MainTable:
-    """Every metric of one colour space, panel by panel.
+    """Every metric of one color space, panel by panel.
 
     Attributes:
         color_space: the training space.
@@ -106,7 +106,7 @@ def confounds(study: StudyRecord) -> dict[str, frozenset[str]]:
 
 
 def summary_lookup(analysis: Analysis, color_space: str) -> dict[tuple[str, str], SummaryRow]:
-    """Return the rows of one colour space by (objective, metric).
+    """Return the rows of one color space by (objective, metric).
 
     A bound does not depend on the training space, so where it has no row of this space, a row of another serves.
     """
@@ -115,7 +115,7 @@ def summary_lookup(analysis: Analysis, color_space: str) -> dict[tuple[str, str]
 
 
 def main_table(analysis: Analysis, study: StudyRecord, color_space: str) -> MainTable:
-    """Build the main table of one colour space."""
+    """Build the main table of one color space."""
     lookup = summary_lookup(analysis, color_space)
     present = {objective for objective, _ in lookup}
     order = [name for name in ("grey", *analysis.objectives, "truth") if name in present]

@@ -30,7 +30,7 @@ LOG_RATIO = 20.0
 _COLORS = (INK, MUTED)
 _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), "-.")
 _MOST_LINES = 8
-"""Curves of one plot that colours and dashes can tell apart."""
+"""Curves of one plot that colors and dashes can tell apart."""
 
 _LEGEND_ROW_IN = 0.15
 _WIDE_LABEL = 17

@@ -1,4 +1,4 @@
-"""Telling true photographs from coloured ones: rates, sensitivity and criterion.
+"""Telling true photographs from colored ones: rates, sensitivity and criterion.
 
 Green and Swets (1966), *Signal Detection Theory and Psychophysics*; Macmillan and Creelman (2005), *Detection Theory: A
 User's Guide*, chapters 1 and 7. Rates are corrected log-linearly (Hautus 1995): (hits + .5) / (n + 1), so that d' stays
@@ -36,9 +36,9 @@ def wilson(hits: int, n: int, level: float = 0.95) -> Rate:
     _check(hits, n)
     z = float(special.ndtri(0.5 + level / 2))
     p, spread = hits / n, z * z / n
-    centre = (p + spread / 2) / (1 + spread)
+    center = (p + spread / 2) / (1 + spread)
     half = z * math.sqrt(p * (1 - p) / n + spread / (4 * n)) / (1 + spread)
-    return Rate(p, max(0.0, centre - half), min(1.0, centre + half))
+    return Rate(p, max(0.0, center - half), min(1.0, center + half))
 
 
 def clopper_pearson(hits: int, n: int, level: float = 0.95) -> Rate:
@@ -83,8 +83,8 @@ def yes_no(hits: ArrayLike, signals: ArrayLike, false_alarms: ArrayLike, noises:
     Args:
         hits: true photographs that were called real.
         signals: true photographs shown.
-        false_alarms: coloured ones that were called real.
-        noises: coloured ones shown.
+        false_alarms: colored ones that were called real.
+        noises: colored ones shown.
     """
     return _sensitivity(hits, signals, false_alarms, noises, 1.0)
 

@@ -84,7 +84,7 @@ class PreferenceFit:
     Attributes:
         theta: log-abilities with mean 0, shape (..., M).
         order: b, the advantage of the left side in logits, shape (...); 0 where it was not asked for.
-        nu: Davidson's tie parameter, shape (...); 0 where ties were not modelled.
+        nu: Davidson's tie parameter, shape (...); 0 where ties were not modeled.
         covariance: of theta by Fisher's information, as if votes were independent, shape (..., M, M).
         order_se: standard error of `order` by the same, shape (...).
         log_likelihood: of the votes, without the prior, shape (...).
@@ -145,7 +145,7 @@ def preference_parameters(
 def _maximum(
     votes: Votes, prior_sd: float | None, *, order: bool, ties: bool, start: Array | None
 ) -> tuple[Votes, Array, NDArray[np.bool_]]:
-    """Return the votes as they were modelled, (theta, order, log nu), and which of these were free."""
+    """Return the votes as they were modeled, (theta, order, log nu), and which of these were free."""
     ties = ties and bool(votes.ties.sum() > 0)
     counts = votes if ties else votes.halved_ties()
     if prior_sd is None:
@@ -175,13 +175,13 @@ def _finished(counts: Votes, state: Array, prior_sd: float | None, free: NDArray
     kept = np.flatnonzero(free)
     inverse = np.linalg.pinv(information[..., kept[:, None], kept[None, :]], hermitian=True)
     covariance = inverse[..., :m, :m]
-    centring = np.eye(m) - 1.0 / m
+    centering = np.eye(m) - 1.0 / m
     theta = state[..., :m] - state[..., :m].mean(axis=-1, keepdims=True)
     return PreferenceFit(
         theta=theta,
         order=state[..., m],
         nu=np.exp(state[..., m + 1]) if with_ties else np.zeros(state.shape[:-1]),
-        covariance=centring @ covariance @ centring,
+        covariance=centering @ covariance @ centering,
         order_se=np.sqrt(np.maximum(inverse[..., m, m], 0)) if free[m] else np.zeros(state.shape[:-1]),
         log_likelihood=_log_likelihood(counts, state, with_ties=with_ties),
     )

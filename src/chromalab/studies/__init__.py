@@ -1,1 +1,1 @@
-"""The grid of runs: objectives x colour spaces x seeds, from one plan to typed records and their analysis."""
+"""The grid of runs: objectives x color spaces x seeds, from one plan to typed records and their analysis."""

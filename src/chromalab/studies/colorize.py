@@ -1,4 +1,4 @@
-"""The chapter's last comparison: every network's colours for photographs that have no ground truth."""
+"""The chapter's last comparison: every network's colors for photographs that have no ground truth."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def colorize_photos(root: Path, photos: Path, *, largest_side_px: int) -> Colori
 
     Args:
         root: the study's folder.
-        photos: folder of photographs; their colours, if any, are not looked at.
+        photos: folder of photographs; their colors, if any, are not looked at.
         largest_side_px: photos with a longer shortest side are reduced to this.
 
     Raises:

@@ -19,12 +19,12 @@ class ObjectiveSettings(Record):
     """An objective that a formula alone does not say.
 
     Attributes:
-        preset: a published mixture (`chromalab list presets`): its formula, critic and source of colour.
+        preset: a published mixture (`chromalab list presets`): its formula, critic and source of color.
         loss: a formula, or a list of terms: formulas, or mappings with `loss`, `weight` and parameters.
         critic: its own critic, where it is not the preset's or the study's.
         optimizer: its own optimizer, or `published` for the preset's; otherwise the study's, for a study compares
             objectives and not learning rates.
-        color_from: where the colour comes from, see `NetworkSettings`.
+        color_from: where the color comes from, see `NetworkSettings`.
         balance: weigh its terms by the norms of their gradients, see `TrainingSettings`.
     """
 
@@ -52,11 +52,11 @@ class DataSettings(Record):
         exclude: patterns of photos to leave out, relative to the folder; `@FILE` reads patterns from a file.
         max_photos: keep only this many photos (those with the smallest content hash), and of `test` as many; None keeps
             all.
-        colourless_threshold: photos with a lower mean of max(R, G, B) - min(R, G, B) teach no colour and are left out.
+        colourless_threshold: photos with a lower mean of max(R, G, B) - min(R, G, B) teach no color and are left out.
         val_share: share of photos for validation.
         test_share: share of photos on which everything is measured.
         test: folders of photos to measure on instead (`samples`: the built-in ones); none of them is trained on.
-        prior: file with the distribution of colours that rebalances classes (`chromalab data prior`, or the published
+        prior: file with the distribution of colors that rebalances classes (`chromalab data prior`, or the published
             `prior_probs.npy`); None takes that of the training photos.
     """
 
@@ -71,7 +71,7 @@ class DataSettings(Record):
 
 
 class StudyConfig(Record):
-    """A grid of runs: objectives x colour spaces x seeds, alike in everything else.
+    """A grid of runs: objectives x color spaces x seeds, alike in everything else.
 
     Attributes:
         name: short name of the study.

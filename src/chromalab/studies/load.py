@@ -60,7 +60,7 @@ class LoadedStudy:
 
 
 def planned_runs(study: StudyRecord) -> list[str]:
-    """Return the identities of all runs of a study: objectives, then colour spaces, then seeds."""
+    """Return the identities of all runs of a study: objectives, then color spaces, then seeds."""
     return [
         run_id(objective.id, space, seed)
         for objective in study.objectives

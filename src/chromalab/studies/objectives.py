@@ -209,7 +209,7 @@ def _published_critic(published: CriticSettings, study: CriticSettings, *, rates
 
 def describe_critic(critic: CriticSettings, colorizer: OptimizerSettings) -> str:
     """Return one line on a critic."""
-    sees = {"pair": "colour with lightness", "color": "colour alone", "rgb": "the picture in RGB"}[critic.sees]
+    sees = {"pair": "color with lightness", "color": "color alone", "rgb": "the picture in RGB"}[critic.sees]
     rate = critic.learning_rate or colorizer.learning_rate
     width = "" if critic.width == 1 else f" at width {critic.width:g}"
     return f"{critic.network}{width}, sees {sees}; {critic.optimizer} at {rate:g}, betas {_pair(critic.betas)}"

@@ -38,7 +38,7 @@ def plan_runs(config: StudyConfig, objectives: Sequence[ObjectiveRecord]) -> lis
     """Return every run, in an order in which a study that is stopped early has compared all objectives at some seeds.
 
     Raises:
-        UnknownNameError: a colour space or encoder that does not exist.
+        UnknownNameError: a color space or encoder that does not exist.
         ConfigError: an objective over ab bins in another space than `lab`.
     """
     ENCODERS[config.training.network.encoder]

@@ -1,4 +1,4 @@
-"""The distribution of colours with which a study rebalances classes: a file's, or that of its own training photos."""
+"""The distribution of colors with which a study rebalances classes: a file's, or that of its own training photos."""
 
 from __future__ import annotations
 

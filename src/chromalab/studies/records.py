@@ -4,7 +4,7 @@ A study folder holds
 
     study.json                 StudyRecord: the configuration as run, the photos, what every objective was
     skipped.csv                photographs that were left out, with the reason
-    prior.json                 distribution of the training photos' colours, where an objective needs it (PriorRecord)
+    prior.json                 distribution of the training photos' colors, where an objective needs it (PriorRecord)
     bounds/{grey,truth}/       record.json (BoundRecord) and metrics.csv: the limits that stand in every table
     runs/RUN_ID/               record.json (RunRecord), metrics.csv, train.csv, model.safetensors, samples/
                                validation.csv: some metrics on the validation photos, to choose by
@@ -19,7 +19,7 @@ A study folder holds
 `NAME` (its unweighted mean), `NAME.share` (its share of the gradient norm, 0 to 1) and, where terms are balanced,
 `NAME.weight` (its weight at that step); for every pair of terms `cosine.A.B` (between their gradients at the network's
 outputs); and with a critic `critic.loss`, `critic.distance` (mean score of true minus that of generated pictures: for
-Wasserstein GANs the distance's estimate), `critic.accuracy` (share of photographs whose true colours score higher) and,
+Wasserstein GANs the distance's estimate), `critic.accuracy` (share of photographs whose true colors score higher) and,
 where a penalty looks at it, `critic.gradient_norm`.
 """
 
@@ -57,7 +57,7 @@ Verdict = Literal["supported", "contradicted", "undecided", "not tested"]
 
 
 class BoundRecord(Record):
-    """The values of a bound: `grey` (no colour at all) or `truth` (the photographs themselves)."""
+    """The values of a bound: `grey` (no color at all) or `truth` (the photographs themselves)."""
 
     schema_version: int = SCHEMA_VERSION
     name: Literal["grey", "truth"]
@@ -168,7 +168,7 @@ class ObjectiveRecord(Record):
         training: its settings, where they are not the study's.
         critic: its critic in one line, where it has one.
         optimizer: the colorizer's optimizer in one line, where it is not the study's.
-        trunks: networks whose features or judgements it is trained on.
+        trunks: networks whose features or judgments it is trained on.
     """
 
     id: str
@@ -201,7 +201,7 @@ class StudyRecord(Record):
 
     Attributes:
         plugins: losses that are not chromalab's own.
-        prior: where the distribution of colours came from that rebalances classes, and its hash.
+        prior: where the distribution of colors came from that rebalances classes, and its hash.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -223,7 +223,7 @@ class StudyRecord(Record):
 
 
 class SummaryRow(Record):
-    """One cell of the main table: an objective (or a bound) in a colour space, under one metric."""
+    """One cell of the main table: an objective (or a bound) in a color space, under one metric."""
 
     objective: str
     color_space: str
@@ -247,10 +247,10 @@ class DifferenceRow(Record):
         ci_low: lower end of the 95% interval.
         ci_high: upper end of the 95% interval.
         p: two-sided p value of the same test.
-        p_holm: p after Holm's correction within this metric and colour space.
+        p_holm: p after Holm's correction within this metric and color space.
         winner: the objective that is better after correction, or None.
-        equivalent: 'supported' where the 90% interval lies inside +-10% of the span from the grey baseline to the best.
-        span: |grey baseline - best objective| in this metric's unit.
+        equivalent: 'supported' where the 90% interval lies inside +-10% of the span from the gray baseline to the best.
+        span: |gray baseline - best objective| in this metric's unit.
         seed_sd: spread (standard deviation) of the seed means around their objective's mean, pooled.
         detectable: the smallest difference that this data could have shown with 80% power.
     """

@@ -137,16 +137,16 @@ def sample_photos(photos: StudyPhotos, size_px: int) -> NDArray[np.uint8] | None
     source = photos.val if len(photos.val) else photos.test
     if not len(source):
         return None
-    return np.stack([_centre(source.photo(index), size_px) for index in range(min(SAMPLE_PHOTOS, len(source)))])
+    return np.stack([_center(source.photo(index), size_px) for index in range(min(SAMPLE_PHOTOS, len(source)))])
 
 
-def _centre(photo: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+def _center(photo: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
     top, left = ((side - size_px) // 2 for side in photo.shape[:2])
     return photo[top : top + size_px, left : left + size_px]
 
 
 def score_bounds(study: Study, runtime: RuntimeSettings, *, scorer: PhotoScorer | None = None) -> None:
-    """Measure the photographs without any colour, and the photographs themselves, where that is not done."""
+    """Measure the photographs without any color, and the photographs themselves, where that is not done."""
     lab = SPACES["lab"]
 
     def grey(rgb: Tensor) -> Tensor:

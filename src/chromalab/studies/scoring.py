@@ -70,7 +70,7 @@ def score(
     """Colorize every photo, round it to 8 bits as a file would, and measure it against the photo.
 
     Args:
-        colorize: sRGB (B, 3, H, W) in [0, 1] -> the colorization of its grey version, the same shape and range.
+        colorize: sRGB (B, 3, H, W) in [0, 1] -> the colorization of its gray version, the same shape and range.
         photos: the test photos, whole, of any sizes.
         scorer: the metrics.
         keep: gets the name and picture (H, W, 3) of every colorized photo.

@@ -31,7 +31,7 @@ class StudyFolder:
 
     @property
     def prior_json(self) -> Path:
-        """The distribution of the training photos' colours, where an objective needs it."""
+        """The distribution of the training photos' colors, where an objective needs it."""
         return self.root / "prior.json"
 
     def run(self, run_id: str) -> Path:

@@ -14,7 +14,7 @@ from chromalab.photo.reading import read_photo
 from chromalab.studies.records import StudyRecord, run_id
 from chromalab.survey.design import GREY, RANDOM, TRUTH, Design
 from chromalab.survey.schedule import largest_number_of_trials
-from chromalab.survey.stimuli import fit_picture, grey_of, pad_alike, random_colours, stimulus_png
+from chromalab.survey.stimuli import fit_picture, grey_of, pad_alike, random_colors, stimulus_png
 from chromalab.survey.study import Scene, SurveyFolder, SurveyRecord
 from chromalab.version import __version__
 
@@ -45,7 +45,7 @@ def sources_of_folders(
 
     Args:
         images: the folder of each method.
-        reference: folder of the grey photographs.
+        reference: folder of the gray photographs.
         truth: folder of the true photographs.
         common: leave photographs out that some folder lacks; otherwise they are refused.
 
@@ -171,7 +171,7 @@ def check_design(design: Design, sources: Sources) -> tuple[Design, Sources]:
         notes = [*sources.notes, *([f"{lost} photos without truth were left out"] if lost else [])]
         sources = Sources(kept, sources.methods, sources.described, notes)
     if design.reference and not all(GREY in files for files in sources.files.values()):
-        raise ConfigError("reference: true shows the grey photograph beside each pair: give --reference DIR")
+        raise ConfigError("reference: true shows the gray photograph beside each pair: give --reference DIR")
     possible = largest_number_of_trials(design, n, len(sources.files))
     if design.trials > possible:
         raise ConfigError(
@@ -195,7 +195,7 @@ def _prepare(folder: SurveyFolder, design: Design, name: str, files: Mapping[str
         pictures[method] = fit_picture(rgb, design.size_px, square=design.square)
     first = next(iter(pictures.values()))
     if design.vigilance > 0:
-        pictures[RANDOM] = random_colours(pictures.get(GREY, first), name)
+        pictures[RANDOM] = random_colors(pictures.get(GREY, first), name)
     if design.reference:
         pictures[GREY] = grey_of(pictures[GREY])
     else:

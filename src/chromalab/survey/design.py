@@ -18,7 +18,7 @@ Protocol = Literal["real_or_fake", "pairwise", "rating"]
 Form = Literal["side_by_side", "sequential", "yes_no"]
 
 TRUTH, GREY, RANDOM = "truth", "grey", "random"
-"""Names that no method may have: the true photograph, the grey one, and random colours for attention checks."""
+"""Names that no method may have: the true photograph, the gray one, and random colors for attention checks."""
 
 LANGUAGES = ("en", "fr", "ja")
 MAX_SIDE_PX = 1600
@@ -42,7 +42,7 @@ class Consent(Record):
 
 
 class Exclusions(Record):
-    """Who is left out of the scores. Fixed beforehand; rows are labelled, never deleted.
+    """Who is left out of the scores. Fixed beforehand; rows are labeled, never deleted.
 
     Attributes:
         vigilance_share: at least this share of attention checks must be right.
@@ -124,7 +124,7 @@ class Power(Record):
     """What the power simulation of `survey create` assumes.
 
     Attributes:
-        difference: between two neighbouring methods in log-odds; .4 is a preference of 60 to 40.
+        difference: between two neighboring methods in log-odds; .4 is a preference of 60 to 40.
         rater_sd: spread of people's own abilities around the common ones, in log-odds.
         photo_sd: the same over photographs.
         simulations: studies that are simulated for each number of people.
@@ -162,15 +162,15 @@ class Design(Record):
         trials: scored trials for each person.
         practice: trials before them, discarded.
         repeats: share of pairs that come again with sides changed, for consistency; never scored.
-        vigilance: share of attention checks, against random colours.
-        reference: show the grey photograph beside a pair.
+        vigilance: share of attention checks, against random colors.
+        reference: show the gray photograph beside a pair.
         tie: allow "no difference".
         pairs: `uniform` or `adaptive` choice of pairs.
         exploration: share of adaptive choices that are made uniformly.
         display_ms: how long pictures stand; None: until the answer.
         size_px: longest side at which pictures are shown; larger ones are reduced.
         square: cut pictures to their central square first, as Zhang et al. (2016) show them.
-        screening: ask for colour vision with generated plates first.
+        screening: ask for color vision with generated plates first.
         languages: offered to people; the first is the default.
         consent: what people agree to.
         exclusions: who is left out.
@@ -181,7 +181,7 @@ class Design(Record):
         lease_minutes: after so long without a sign of life a person's open trials count as abandoned.
     """
 
-    title: str = "Which colours do you prefer?"
+    title: str = "Which colors do you prefer?"
     protocol: Protocol
     form: Form = "side_by_side"
     trials: int = Field(default=40, ge=1, le=2000)
@@ -243,8 +243,8 @@ class Design(Record):
 _PUBLISHED = {
     # Zhang, Isola and Efros (2016), section 3.1: 256 px, 1 s, 10 practice and 40 test pairs, 10% vigilance.
     "real_or_fake": {"trials": 40, "practice": 10, "vigilance": 0.1, "display_ms": 1000, "size_px": 256, "square": True,
-                     "title": "Which photo has its true colours?"},
-    "rating": {"title": "How natural are these colours?", "practice": 3},
+                     "title": "Which photo has its true colors?"},
+    "rating": {"title": "How natural are these colors?", "practice": 3},
     "pairwise": {},
 }  # fmt: skip
 

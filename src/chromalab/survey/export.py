@@ -84,7 +84,7 @@ def import_json(path: Path, folder: SurveyFolder, open_empty: Callable[[], Datab
 
     Args:
         path: what `export_json` gave.
-        folder: where the survey goes; its pictures are not part of an export, so it can be analysed, not served.
+        folder: where the survey goes; its pictures are not part of an export, so it can be analyzed, not served.
         open_empty: opens the database, once the file is known to be whole.
 
     Raises:

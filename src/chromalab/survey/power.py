@@ -36,7 +36,7 @@ class PowerTable(Record):
     """Power of a design.
 
     Attributes:
-        difference: between two neighbouring methods; log-odds, or points of a rating.
+        difference: between two neighboring methods; log-odds, or points of a rating.
         rows: by number of people.
         needed: the fewest people of the table with 80% power, None where none has it.
         trials_per_pair: votes on each pair of methods (or each method) that the planned number of people gives.
@@ -51,7 +51,7 @@ class PowerTable(Record):
 
 
 def simulate_power(design: Design, methods: Sequence[str], scenes: Sequence[str], *, seed: int = 0) -> PowerTable:
-    """Return the power of a design by simulation, for one comparison of two neighbouring methods, uncorrected.
+    """Return the power of a design by simulation, for one comparison of two neighboring methods, uncorrected.
 
     Votes of the two methods' own pair are simulated on the schedules that people would get: preferences with a spread
     over people and over photographs. The test is the analysis' own idea, a variance over people plus one over
@@ -74,7 +74,7 @@ def simulate_power(design: Design, methods: Sequence[str], scenes: Sequence[str]
     return PowerTable(
         difference=assumed.difference, rows=rows, needed=needed,
         trials_per_pair=trials_per_group(design, methods) * design.stop.participants,
-        test="two neighbouring methods, two-sided, 5%, before Holm's correction",
+        test="two neighboring methods, two-sided, 5%, before Holm's correction",
     )  # fmt: skip
 
 

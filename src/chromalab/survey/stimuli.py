@@ -91,13 +91,13 @@ def fit_picture(rgb: NDArray[np.uint8], size_px: int, *, square: bool) -> NDArra
     return resize(np.ascontiguousarray(rgb), max(1, round(height * factor)), max(1, round(width * factor)))
 
 
-def random_colours(rgb: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
-    """Return a picture with its own lightness and random colours in large patches, the same for the same name.
+def random_colors(rgb: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+    """Return a picture with its own lightness and random colors in large patches, the same for the same name.
 
-    Zhang, Isola and Efros (2016) check attention against such pictures. Colours stay inside sRGB.
+    Zhang, Isola and Efros (2016) check attention against such pictures. Colors stay inside sRGB.
     """
     height, width = rgb.shape[:2]
-    generator = np.random.default_rng(derive_seed("random colours", name))
+    generator = np.random.default_rng(derive_seed("random colors", name))
     hue = generator.uniform(0, 2 * np.pi, size=(RANDOM_CELLS, RANDOM_CELLS))
     factors = (height / RANDOM_CELLS, width / RANDOM_CELLS)
     planes = [
@@ -112,7 +112,7 @@ def random_colours(rgb: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
 
 
 def grey_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a picture without its colours, lightness kept."""
+    """Return a picture without its colors, lightness kept."""
     level = np.rint(np.clip(level_of(rgb_to_lab(rgb / 255.0)[..., 0]), 0, 255)).astype(np.uint8)
     return np.repeat(level[..., None], 3, axis=-1)
 

@@ -60,7 +60,7 @@ def build_colorizer(
     """Return a network with the initial weights of `seed`, and where its encoder's weights come from.
 
     The weights are the same for every objective; only heads that one needs and another doesn't make a difference.
-    Between colour spaces only the colour head differs, where its shape does.
+    Between color spaces only the color head differs, where its shape does.
 
     Args:
         settings: which network.
@@ -69,8 +69,8 @@ def build_colorizer(
         needs: what the objective needs of the network, see `LossEntry`.
 
     Raises:
-        UnknownNameError: no such encoder or colour space.
-        ConfigError: the colour is to come from ab bins, and the training space is not `lab`.
+        UnknownNameError: no such encoder or color space.
+        ConfigError: the color is to come from ab bins, and the training space is not `lab`.
         MissingWeightsError: the encoder's weights are not on this machine.
     """
     space = SPACES[color_space]
@@ -117,7 +117,7 @@ def build_critic(settings: CriticSettings, color_space: str, seed: int) -> Criti
     """Return the critic with the initial weights of `seed`.
 
     Raises:
-        UnknownNameError: no such critic or colour space.
+        UnknownNameError: no such critic or color space.
     """
     space = SPACES[color_space]
     generator = torch.Generator().manual_seed(derive_seed(seed, "critic"))

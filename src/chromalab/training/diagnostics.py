@@ -29,7 +29,7 @@ def term_gradients(values: Mapping[str, Tensor], outputs: Sequence[Tensor]) -> d
 def _gradient(value: Tensor, outputs: Sequence[Tensor]) -> Tensor:
     if (
         not value.requires_grad
-    ):  # a term that is constant here, as a penalty on colours out of gamut where there are none
+    ):  # a term that is constant here, as a penalty on colors out of gamut where there are none
         return torch.cat([torch.zeros_like(output).flatten() for output in outputs])
     parts = torch.autograd.grad(value, outputs, retain_graph=True, allow_unused=True, materialize_grads=True)
     return torch.cat([part.flatten() for part in parts])

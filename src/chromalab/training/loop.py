@@ -382,7 +382,7 @@ class Players:
         return weights, facts
 
     def outputs(self, batch: ColorBatch) -> list[Tensor]:
-        """Return what the network's heads gave for `batch`; a colour that was decoded from the bins is none of them."""
+        """Return what the network's heads gave for `batch`; a color that was decoded from the bins is none of them."""
         heads = (batch.preds if self.colorizer.regresses else None, batch.bin_logits, batch.class_logits)
         return [output for output in heads if output is not None]
 

@@ -111,7 +111,7 @@ class GraphWriter:
         return self.node("Slice", self.node("Shape", x), self.ints(2), self.ints(4))
 
     def resize(self, x: str, like: str, mode: str) -> str:
-        """Bring `x` to the height and width of `like`: `nearest`, or `linear` with aligned pixel centres."""
+        """Bring `x` to the height and width of `like`: `nearest`, or `linear` with aligned pixel centers."""
         size = self.node(
             "Concat", self.node("Slice", self.node("Shape", x), self.ints(0), self.ints(2)), self.size_of(like), axis=0
         )
@@ -231,7 +231,7 @@ def _bottleneck(graph: GraphWriter, block: InvertedBottleneck, x: str) -> str:
 
 
 def _trunk_taps(graph: GraphWriter, trunk: Trunk, rgb: str) -> list[str]:
-    x, taps = _imagenet_normalised(graph, rgb), []
+    x, taps = _imagenet_normalized(graph, rgb), []
     for place, layer in enumerate(trunk.features):
         if isinstance(layer, nn.Conv2d):
             x = graph.conv(x, layer)
@@ -244,21 +244,21 @@ def _trunk_taps(graph: GraphWriter, trunk: Trunk, rgb: str) -> list[str]:
     return taps
 
 
-def _imagenet_normalised(graph: GraphWriter, rgb: str) -> str:
-    """Add the normalisation with which torchvision's networks see pictures."""
+def _imagenet_normalized(graph: GraphWriter, rgb: str) -> str:
+    """Add the normalization with which torchvision's networks see pictures."""
     mean, std = (np.array(values, dtype=np.float32).reshape(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return graph.node("Div", graph.node("Sub", rgb, graph.tensor(mean)), graph.tensor(std))
 
 
 def _annealed_mean(graph: GraphWriter, logits: str) -> str:
-    """Add the annealed mean of the bins: a softmax at 1 / T, then a 1x1 convolution with the bins' centres."""
+    """Add the annealed mean of the bins: a softmax at 1 / T, then a 1x1 convolution with the bins' centers."""
     share = graph.node("Softmax", graph.scaled(logits, 1 / TEMPERATURE), axis=1)
     centers = BIN_CENTERS.T.astype(np.float32)[:, :, None, None]
     return graph.node("Conv", share, graph.tensor(centers), kernel_shape=[1, 1])
 
 
 def _regressed(graph: GraphWriter, colorizer: Colorizer, lightness: str, departure: str) -> str:
-    """Add grey + reach * tanh(departure), and turn it into CIELAB's ab or into RGB."""
+    """Add gray + reach * tanh(departure), and turn it into CIELAB's ab or into RGB."""
     color = graph.scaled(graph.node("Tanh", departure), colorizer.space.reach)
     if colorizer.space.name == "lab":
         return graph.scaled(color, AB_SCALE)

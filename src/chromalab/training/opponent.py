@@ -26,7 +26,7 @@ class Judge(nn.Module):
     """The critic in the run's precision.
 
     Fabric's own wrapper would do so, too, but in mixed precision it allows no gradient except that of its `backward`,
-    and penalties and diagnostics take gradients of their own; and it would round the colours before they are decoded.
+    and penalties and diagnostics take gradients of their own; and it would round the colors before they are decoded.
 
     Args:
         fabric: knows the precision.

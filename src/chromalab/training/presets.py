@@ -1,7 +1,7 @@
 """Published mixtures of losses, as their papers and code have them: weights, critic, optimizer.
 
-Every formula is written in this project's units: colours of the space `lab` in [-1, 1] (a*, b* over 110), means over
-channels and pixels. Where a paper sums over the two channels, or scales colours otherwise, the weight here is the
+Every formula is written in this project's units: colors of the space `lab` in [-1, 1] (a*, b* over 110), means over
+channels and pixels. Where a paper sums over the two channels, or scales colors otherwise, the weight here is the
 published one times that factor, and `choices` says so. What a publication leaves open, or what a single network without
 hints, patches or stages can't follow, is this project's choice and stands there, too.
 
@@ -34,7 +34,7 @@ class Preset:
         optimizer: the colorizer's, as published.
         batch_size: as published.
         critic: of adversarial mixtures.
-        color_from: where the colour comes from, see `NetworkSettings`.
+        color_from: where the color comes from, see `NetworkSettings`.
         choices: what is this project's, one sentence each.
         stand_ins: for a term whose weights may be missing, what to train instead, best first.
     """
@@ -103,8 +103,8 @@ PRESETS.add(
         batch_size=10,
         critic=CriticSettings(network="chromagan", sees="pair", learning_rate=2e-5, betas=(0.5, 0.999)),
         choices=(
-            "0.25 is the published 1 on colours in [0, 1]: squared errors in [-1, 1] are 4 times as large",
-            "the class head does not feed back into the colours (published: its features are fused with the decoder's)",
+            "0.25 is the published 1 on colors in [0, 1]: squared errors in [-1, 1] are 4 times as large",
+            "the class head does not feed back into the colors (published: its features are fused with the decoder's)",
         ),
     ),
 )
@@ -132,7 +132,7 @@ PRESETS.add(
         critic=CriticSettings(network="patchgan70", sees="rgb", learning_rate=1e-4, betas=(0.0, 0.9)),
         choices=(
             "all terms from the first step (published, NoGAN: content alone, critic alone, both on few of the photos)",
-            "the L1 is that of a* and b* (published: of RGB normalised as for VGG)",
+            "the L1 is that of a* and b* (published: of RGB normalized as for VGG)",
             "PatchGAN as the critic (published: one of its own with spectral norm and self-attention)",
         ),
         stand_ins={"vgg_feature": PERCEPTUAL_STAND_INS},
@@ -182,7 +182,7 @@ PRESETS.add(
         batch_size=48,
         color_from="bins",
         choices=(
-            "the regression acts on the colour decoded from the bins (published: on a branch of its own)",
+            "the regression acts on the color decoded from the bins (published: on a branch of its own)",
             "the prior is that of the photos trained on (published: ImageNet's)",
             "plain momentum at a constant rate (published: Nesterov's, with polynomial decay)",
         ),

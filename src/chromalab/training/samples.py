@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def draw_samples(colorizer: Colorizer, photos: NDArray[np.uint8], folder: Path, step: int) -> None:
-    """Colorize `photos` (K, H, W, 3), write a sheet with a row for each (grey, truth, output)."""
+    """Colorize `photos` (K, H, W, 3), write a sheet with a row for each (gray, truth, output)."""
     device = next(colorizer.parameters()).device
     rgb = torch.tensor(photos).to(device).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():

@@ -124,7 +124,7 @@ class CriticSettings(Record):
 
     Attributes:
         network: registry name, see `chromalab list critics`.
-        sees: `pair`, the colour with its lightness (a conditional critic); `color`, the colour alone; `rgb`, the
+        sees: `pair`, the color with its lightness (a conditional critic); `color`, the color alone; `rgb`, the
             picture that both make.
         width: multiplies the critic's channels; 1 is as published.
         optimizer: `adam`, `adamw`, `rmsprop` or `sgd`.

@@ -1,4 +1,4 @@
-"""Adding a weight file to the weights folder: recognised, reduced to what is needed, stored whole or not at all."""
+"""Adding a weight file to the weights folder: recognized, reduced to what is needed, stored whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chromalab.weights.manifest import TrunkWeights, trunks
 from chromalab.weights.partial import partial_file
 from chromalab.weights.places import weights_folder
 from chromalab.weights.reading import read_state_dict
-from chromalab.weights.recognise import recognise
+from chromalab.weights.recognize import recognize
 from chromalab.weights.store import StoredWeights, record_path
 from chromalab.weights.web import is_url, url_file_name
 
@@ -95,7 +95,7 @@ def _add_file(path: Path, *, origin: str, called: str, sha256: str | None) -> St
         raise DamagedWeightsError(f"{path} has SHA-256 {found}, and {sha256} was expected: get it again")
     state = read_state_dict(path, called=called)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    entry = recognise(shapes, origin=origin)
+    entry = recognize(shapes, origin=origin)
     kept = {name: state[name].contiguous() for name in _kept_names(entry, shapes)}
     _check_values(kept, origin)
     return _store(entry, kept, origin=origin, source_sha256=found, tensors_in_source=len(state))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from chromalab.core.errors import UsageError, suggestion
 from chromalab.core.hashing import sha256_file
@@ -34,7 +34,7 @@ class InputSpec(Record):
     Attributes:
         name: of the graph's input; None takes its only one that `zeros` does not name.
         content: `lightness`, L* in [0, 100]; `grey`, the sRGB value in [0, 1] of the neutral with that L*; `luma`, the
-            BT.601 luma of the photo in [0, 1], which for a grey photo is the same as `grey`.
+            BT.601 luma of the photo in [0, 1], which for a gray photo is the same as `grey`.
         channels: 1, or 3 alike.
         scale: what the content is multiplied with, one number or one for each channel.
         offset: what is added after that, likewise.
@@ -113,7 +113,7 @@ class ColorizerSpec(Record):
         chroma_by_lightness: pairs (L*, factor), rising in L*: the predicted chroma is multiplied with the factor,
             interpolated; empty leaves it alone. Fitted on photos that the network was not trained on.
         sha256: hash of the ONNX file; None does not check it.
-        licence: of the weights.
+        license: of the weights.
         notice: what else has to be said of them, as of the pictures that they were trained on.
         failures: what it gets wrong, as seen on photographs.
         source: where it comes from.
@@ -130,7 +130,7 @@ class ColorizerSpec(Record):
     output: OutputSpec = OutputSpec()
     chroma_by_lightness: list[tuple[float, float]] = []
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
-    licence: str = ""
+    license: str = Field(default="", validation_alias=AliasChoices("license", "licence"))
     notice: str = ""
     failures: str = ""
     source: str = ""

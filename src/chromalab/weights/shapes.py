@@ -19,7 +19,7 @@ def vgg16_shapes() -> Shapes:
 
 
 def vgg16_bn_shapes() -> Shapes:
-    """Return VGG16's convolutions, each with the batch normalisation after it; the indices are torchvision's."""
+    """Return VGG16's convolutions, each with the batch normalization after it; the indices are torchvision's."""
     indices = (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40)
     shapes: Shapes = {}
     for index, channels_in, channels in zip(indices, _VGG_CHANNELS[:-1], _VGG_CHANNELS[1:], strict=True):
@@ -171,7 +171,7 @@ def _inception_8px(prefix: str, channels_in: int) -> Shapes:
 
 
 def _units(prefix: str, *units: tuple[str, int, int, int, int]) -> Shapes:
-    """Return convolutions without bias, each followed by a batch normalisation: name, channels in and out, kernel."""
+    """Return convolutions without bias, each followed by a batch normalization: name, channels in and out, kernel."""
     shapes: Shapes = {}
     for name, channels_in, channels, height, width in units:
         shapes[f"{prefix}{name}.conv.weight"] = (channels, channels_in, height, width)
@@ -184,5 +184,5 @@ def _convolution(name: str, channels: int, channels_in: int, kernel: int) -> Sha
 
 
 def _batch_norm(name: str, channels: int) -> Shapes:
-    """Return what a batch normalisation needs to run; `num_batches_tracked` serves training alone."""
+    """Return what a batch normalization needs to run; `num_batches_tracked` serves training alone."""
     return {f"{name}.{part}": (channels,) for part in ("weight", "bias", "running_mean", "running_var")}

@@ -69,7 +69,7 @@ def test_formats(client: TestClient, kind: str, media: str) -> None:
     assert Image.open(io.BytesIO(answer.content)).size == (90, 60)
 
 
-def test_options_reach_the_colours(client: TestClient) -> None:
+def test_options_reach_the_colors(client: TestClient) -> None:
     plain, grey, hinted = (
         np.asarray(Image.open(io.BytesIO(post(client, photo("PNG"), format="png", **form).content)), dtype=int)
         for form in (

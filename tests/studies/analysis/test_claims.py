@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chromalab.studies.analysis.analyse import analyse
+from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.analysis.differences import TOO_FEW
 from tests.studies.synthetic import FACTS, PER_PHOTO, Plan, make_study, study_record, without_runs
 
@@ -19,8 +19,8 @@ WORSE = {name: -effect for name, effect in BETTER.items()}
 
 
 def claims(plan: Plan, rng_seed: int = 0) -> dict[tuple[str, str], ClaimRow]:
-    """Return the claims judged on a synthetic study, by identity and colour space."""
-    return {(row.id, row.color_space): row for row in analyse(make_study(plan, rng_seed), FACTS).claims}
+    """Return the claims judged on a synthetic study, by identity and color space."""
+    return {(row.id, row.color_space): row for row in analyze(make_study(plan, rng_seed), FACTS).claims}
 
 
 def judged(claim: str, effects: Mapping[str, Mapping[str, float]]) -> ClaimRow:
@@ -72,7 +72,7 @@ def test_what_says_another_metric_again_has_no_vote() -> None:
     mae = next(facts for facts in FACTS if facts.name == "mae")
     facts = [*FACTS, mae.model_copy(update={"name": "rmse", "label": "RMSE"})]
     plan = Plan(effects={"perceptual": {**only("mae"), "rmse": BETTER["mae"]}}, facts=facts)
-    (row,) = [row for row in analyse(make_study(plan), facts).claims if row.id == "C1"]
+    (row,) = [row for row in analyze(make_study(plan), facts).claims if row.id == "C1"]
     assert "under 1 of 5 metrics (mae)" in row.summary
 
 
@@ -83,7 +83,7 @@ def test_most_metrics_uses_the_rivals_that_are_there() -> None:
     assert "better than l1 under 5 of 5 metrics" in row.summary
 
 
-# C2: vivid colours
+# C2: vivid colors
 
 VIVID = {"colorfulness": 3.0, "chroma": 2.0}
 
@@ -101,11 +101,11 @@ VIVID = {"colorfulness": 3.0, "chroma": 2.0}
         ({"perceptual": {"colorfulness": 30.0, "chroma": 30.0}, "wgan_l2": VIVID}, "supported"),
     ],
 )
-def test_vivid_colours(effects: Mapping[str, Mapping[str, float]], verdict: str) -> None:
+def test_vivid_colors(effects: Mapping[str, Mapping[str, float]], verdict: str) -> None:
     assert judged("C2", effects).verdict == verdict
 
 
-def test_vivid_colours_says_by_how_much() -> None:
+def test_vivid_colors_says_by_how_much() -> None:
     row = judged("C2", {"perceptual": VIVID, "wgan_l2": {"colorfulness": 3.0, "chroma": -3.0}})
     assert "6 of 8 comparisons find the vivid objective significantly higher, 2 significantly lower" in row.summary
     assert "the photographs themselves have 40" in row.summary
@@ -151,15 +151,15 @@ def test_no_practical_difference_names_the_largest_one() -> None:
         ({"perceptual": {"lpips_alex": -4.0}}, "contradicted"),
     ],
 )
-def test_favour_of_the_own_judge(effects: Mapping[str, Mapping[str, float]], verdict: str) -> None:
+def test_favor_of_the_own_judge(effects: Mapping[str, Mapping[str, float]], verdict: str) -> None:
     assert judged("C6", effects).verdict == verdict
 
 
-def test_favour_is_undecided_where_runs_vary() -> None:
+def test_favor_is_undecided_where_runs_vary() -> None:
     assert claims(Plan(n_seeds=3, seed_sd=3.0))["C6", "lab"].verdict == "undecided"
 
 
-def test_favour_is_told_in_shares_of_the_span_and_in_wins() -> None:
+def test_favor_is_told_in_shares_of_the_span_and_in_wins() -> None:
     effects = {"perceptual": {"lpips_squeeze": -10.0, "lpips_alex": -2.0, "mae": -2.0}}
     row = claims(Plan(effects=effects, seed_sd=0.01, noise_sd=0.01))["C6", "lab"]
     # Spans 20 and 12, so leads of 50% and 17%.
@@ -170,7 +170,7 @@ def test_favour_is_told_in_shares_of_the_span_and_in_wins() -> None:
     assert row.evidence[1].startswith("lpips_alex (independent)")
 
 
-def test_favour_needs_both_kinds_of_judges() -> None:
+def test_favor_needs_both_kinds_of_judges() -> None:
     plan = Plan(facts=tuple(facts for facts in FACTS if facts.name != "lpips_alex"))
     row = claims(plan)["C6", "lab"]
     assert row.verdict == "not tested"
@@ -179,12 +179,12 @@ def test_favour_needs_both_kinds_of_judges() -> None:
     assert "no judge shares the network" in claims(plan)["C6", "lab"].summary
 
 
-def test_favour_without_a_grey_baseline_is_undecided() -> None:
+def test_favor_without_a_grey_baseline_is_undecided() -> None:
     study = make_study(Plan())
-    rows = analyse(replace(study, bounds={"truth": study.bounds["truth"]}), FACTS).claims
+    rows = analyze(replace(study, bounds={"truth": study.bounds["truth"]}), FACTS).claims
     row = next(row for row in rows if row.id == "C6")
     assert row.verdict == "undecided"
-    assert "there is no span from grey" in row.summary
+    assert "there is no span from gray" in row.summary
 
 
 def test_a_judge_that_shares_the_encoder_is_pointed_out() -> None:
@@ -192,12 +192,12 @@ def test_a_judge_that_shares_the_encoder_is_pointed_out() -> None:
         metric.model_copy(update={"network": "efficientnet_lite0"}) if metric.name == "lpips_alex" else metric
         for metric in FACTS
     ]
-    rows = analyse(make_study(Plan()), facts).claims
+    rows = analyze(make_study(Plan()), facts).claims
     row = next(row for row in rows if row.id == "C6")
     assert "lpips_alex shares its network with the encoder" in row.how_far
 
 
-# C4: colour spaces
+# C4: color spaces
 
 
 @pytest.mark.parametrize(
@@ -209,15 +209,15 @@ def test_a_judge_that_shares_the_encoder_is_pointed_out() -> None:
         ({}, "undecided"),
     ],
 )
-def test_colour_spaces(effects: Mapping[str, Mapping[str, float]], verdict: str) -> None:
+def test_color_spaces(effects: Mapping[str, Mapping[str, float]], verdict: str) -> None:
     plan = Plan(effects=effects, objectives=("l1", "l2"), color_spaces=("lab", "yuv", "rgb"))
     assert claims(plan)["C4", "-"].verdict == verdict
 
 
-def test_colour_spaces_need_two_and_a_shared_seed() -> None:
+def test_color_spaces_need_two_and_a_shared_seed() -> None:
     assert claims(Plan(n_photos=12))["C4", "-"].verdict == "not tested"
     plan = Plan(objectives=("l1",), color_spaces=("lab", "rgb"), n_seeds=2)
-    rows = analyse(without_runs(make_study(plan), "l1-lab-s0", "l1-rgb-s1"), FACTS).claims
+    rows = analyze(without_runs(make_study(plan), "l1-lab-s0", "l1-rgb-s1"), FACTS).claims
     row = next(row for row in rows if row.id == "C4")
     assert (row.verdict, "no objective has finished runs of one seed" in row.summary) == ("not tested", True)
 
@@ -225,15 +225,15 @@ def test_colour_spaces_need_two_and_a_shared_seed() -> None:
 # All claims
 
 
-def test_every_claim_is_judged_in_every_colour_space_and_each_once() -> None:
+def test_every_claim_is_judged_in_every_color_space_and_each_once() -> None:
     plan = Plan(color_spaces=("lab", "rgb"), n_photos=12)
-    keys = [(row.id, row.color_space) for row in analyse(make_study(plan), FACTS).claims]
+    keys = [(row.id, row.color_space) for row in analyze(make_study(plan), FACTS).claims]
     expected = {(claim, space) for claim in ("C1", "C2", "C6", "equivalence") for space in ("lab", "rgb")}
     assert set(keys) == expected | {("C3", "-"), ("C4", "-"), ("C5", "-")}
     assert len(keys) == len(set(keys))
 
 
-def test_claims_are_judged_for_each_colour_space_alone() -> None:
+def test_claims_are_judged_for_each_color_space_alone() -> None:
     effects = {f"perceptual/{'lab'}": BETTER, "perceptual/rgb": WORSE}
     found = claims(Plan(effects=effects, color_spaces=("lab", "rgb")))
     assert (found["C1", "lab"].verdict, found["C1", "rgb"].verdict) == ("supported", "contradicted")
@@ -280,11 +280,11 @@ def test_a_study_of_one_objective_compares_nothing() -> None:
 def test_runs_that_are_missing_leave_claims_open() -> None:
     study = make_study(Plan(effects={"perceptual": BETTER}))
     without_rival = without_runs(study, *(f"wgan_l2-lab-s{seed}" for seed in range(5)))
-    found = {row.id: row for row in analyse(without_rival, FACTS).claims}
+    found = {row.id: row for row in analyze(without_rival, FACTS).claims}
     assert found["C1"].verdict == "undecided"
     assert "No metric has values for all of perceptual, l1, l2 and wgan_l2 yet" in found["C1"].summary
     without_all = without_runs(study, *study.runs)
-    assert {row.verdict for row in analyse(without_all, FACTS).claims} <= {"not tested", "undecided"}
+    assert {row.verdict for row in analyze(without_all, FACTS).claims} <= {"not tested", "undecided"}
 
 
 def test_the_plan_names_what_perceptual_was() -> None:
@@ -305,7 +305,7 @@ def test_claims_are_rarely_decided_where_nothing_is_planted() -> None:
     found = dict.fromkeys(false, 0)
     for number in range(60):
         plan = Plan(n_seeds=3, n_photos=12, seed_sd=1.0, noise_sd=1.0, facts=tuple(facts))
-        for row in analyse(make_study(plan, rng_seed=number), facts).claims:
+        for row in analyze(make_study(plan, rng_seed=number), facts).claims:
             if row.id in false:
                 found[row.id] += row.verdict in false[row.id]
     # C2 makes two families of tests at 5%, C6 one test of 2.5% to its side, the others one family at 5%: the limits

@@ -53,7 +53,7 @@ def test_a_fault_keeps_the_lightness_or_is_known_to_change_it(name: str) -> None
     assert change[0] < 0.3 or name in CHANGES_LIGHTNESS
 
 
-def test_grey_has_no_colour() -> None:
+def test_grey_has_no_color() -> None:
     grey = faulty(metric_faults.photographs()["coffee"], "grey")
     assert np.ptp(grey.astype(int), axis=-1).max() <= 1
 

@@ -64,7 +64,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app = FastAPI(
         title="chromalab",
         version=__version__,
-        summary="Photographs in colour: lightness kept, colours inferred.",
+        summary="Photographs in color: lightness kept, colors inferred.",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -154,7 +154,7 @@ def _add_pages(app: FastAPI) -> None:
                 "name": name,
                 "title": engine.spec.title,
                 "sha256": engine.file.sha256,
-                "licence": engine.spec.licence,
+                "license": engine.spec.license,
                 "notice": engine.spec.notice,
                 "versions": engine.gives_bins,
             }
@@ -167,7 +167,7 @@ def _add_api(app: FastAPI) -> None:
         "/v1/colorize",
         response_class=Response,
         responses={
-            200: {"content": {"image/*": {}}, "description": "The photo in colour; facts in the header X-Chromalab."},
+            200: {"content": {"image/*": {}}, "description": "The photo in color; facts in the header X-Chromalab."},
             413: {"description": "The upload is too large."},
             422: {"description": "No photo, or options that don't fit."},
             503: {"description": "Too many photos wait."},
@@ -213,7 +213,7 @@ def _add_api(app: FastAPI) -> None:
         }
         return Response(answer.data, media_type=answer.media_type, headers=headers)
 
-    @app.post("/v1/grey", response_class=Response, summary="The photo without colour, reduced, as JPEG: for browsers.")
+    @app.post("/v1/grey", response_class=Response, summary="The photo without color, reduced, as JPEG: for browsers.")
     async def grey(request: Request, file: Annotated[UploadFile, File(description="The photo.")]) -> Response:
         settings: ServerSettings = request.app.state.settings
 

@@ -47,7 +47,7 @@ def colorize_upload(
     Args:
         engine: the network.
         upload: the photo, in the server's temporary folder.
-        options: what decides the colours.
+        options: what decides the colors.
         ticket: stops the work where nobody waits any more.
         kind: of the output, see `MEDIA_TYPES`; None takes the upload's own.
         quality: of lossy outputs.
@@ -80,7 +80,7 @@ def preview_upload(
     Args:
         engine: the network.
         upload: the photo.
-        options: what decides the colours; hints in percent, since the copy has other pixels.
+        options: what decides the colors; hints in percent, since the copy has other pixels.
         ticket: stops the work where nobody waits any more.
         side_px: longest side of the copy.
         max_pixels: photos that declare more are refused.
@@ -111,7 +111,7 @@ def known_suffix(name: str) -> str:
 
 
 def before_of(upload: Path, *, side_px: int, max_pixels: int) -> bytes:
-    """Return the photo without colour, reduced, as JPEG: browsers can't show a TIFF."""
+    """Return the photo without color, reduced, as JPEG: browsers can't show a TIFF."""
     scan = open_scan(upload, max_pixels=max_pixels)
     shortest, longest = sorted((scan.height, scan.width))
     size = target_size(scan.height, scan.width, min(shortest, max(1, round(side_px * shortest / longest))))

@@ -10,7 +10,7 @@ arXiv 2204.02980, C4 from its sibling, "Influence of Color Spaces for Deep Learn
   than half, one of `OTHER_KINDS` among them where they were measured, for LPIPS distances share form and human data;
   contradicted when another of them wins more than half, or when it is significantly worse than one of them under more
   than half.
-- **C2**, `wgan_l2` and `perceptual` give more vivid colours than `l1` and `l2`: supported when each is significantly
+- **C2**, `wgan_l2` and `perceptual` give more vivid colors than `l1` and `l2`: supported when each is significantly
   higher than both in colorfulness and in mean chroma, contradicted when one is significantly lower.
 - **equivalence**, the objectives make no practical difference: supported when every pair is equivalent under every
   metric, contradicted when one pair differs by more than the margin after Holm's correction over all pairs and metrics.
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 C1 = "An objective trained on a perceptual distance is better under most metrics"
-C2 = "wgan_l2 and perceptual give more vivid colours than l1 and l2"
+C2 = "wgan_l2 and perceptual give more vivid colors than l1 and l2"
 C3 = "Ranking the objectives by metrics and by looking gives different orders"
 C5 = "Metrics do not settle the quality of colorizations: people do"
 EQUIVALENCE = "The choice of the objective makes no practical difference"
@@ -64,7 +64,7 @@ VIVIDNESS = ("colorfulness", "chroma")
 
 
 def claim_rows(evidence: Evidence) -> list[ClaimRow]:
-    """Judge every claim: those about objectives in each colour space, the others once."""
+    """Judge every claim: those about objectives in each color space, the others once."""
     rows: list[ClaimRow] = []
     for space in evidence.study.color_spaces:
         rows += [most_metrics(evidence, space), vivid_colors(evidence, space), judge_claim(evidence, space)]
@@ -167,7 +167,7 @@ def vivid_colors(evidence: Evidence, space: str) -> ClaimRow:
         color_space=space,
         verdict=verdict,
         summary=" ".join([opening + summary, *(_contrast(evidence, metric, space) for metric in VIVIDNESS)]).strip(),
-        how_far=how_far(evidence, rows, perceptual=True) + " More vivid is not closer to the photographs' own colours.",
+        how_far=how_far(evidence, rows, perceptual=True) + " More vivid is not closer to the photographs' own colors.",
         evidence=[_higher_or_lower(row) for row in rows],
     )
 
@@ -214,7 +214,7 @@ def no_practical_difference(evidence: Evidence, space: str) -> ClaimRow:
     verdict, opening = undecided_for_want_of_data(told, rows)
     summary = (
         f"Of {count(len(rows), 'comparison')} (pairs of objectives, metric by metric), {len(equivalent)} are shown to "
-        f"lie within {MARGIN:.0%} of the span from the grey baseline to the best objective, {len(different)} to lie "
+        f"lie within {MARGIN:.0%} of the span from the gray baseline to the best objective, {len(different)} to lie "
         f"beyond it, and {len(rows) - len(equivalent) - len(different)} are open."
     )
     largest = max((row for row in rows if row.span), key=_share, default=None)
@@ -247,7 +247,7 @@ def _share(row: DifferenceRow) -> float:
 
 
 def beside_span(row: DifferenceRow) -> str:
-    """Say how large a difference is, beside the span from grey to the best objective and the spread between seeds."""
+    """Say how large a difference is, beside the span from gray to the best objective and the spread between seeds."""
     if row.mean is None:
         return describe(row)
     parts = [f"{row.metric}: {row.first} - {row.second} = {with_interval(row.mean, row.ci_low, row.ci_high)}"]

@@ -1,12 +1,12 @@
-"""C6: does a judge favour the objective that was trained on the judge's own network?
+"""C6: does a judge favor the objective that was trained on the judge's own network?
 
 An objective that lowers a network's distance will look good to a metric over the same network. So every count of wins
 is given with and without such judges, and the perceptual judges stand side by side: `perceptual` against the mean of
-its rivals, as a share of each judge's span from the grey baseline to the best objective. The favour is how much larger
+its rivals, as a share of each judge's span from the gray baseline to the best objective. The favor is how much larger
 this share is in the eyes of its own judge than of the others. Its interval decides (taking the spans as known):
 
 - `supported`: the 95% interval lies above 0.
-- `contradicted`: the 90% interval lies below 10% of the span, so a favour of practical size is ruled out.
+- `contradicted`: the 90% interval lies below 10% of the span, so a favor of practical size is ruled out.
 - `undecided` otherwise.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chromalab.stats.intervals import Estimate
     from chromalab.studies.analysis.samples import Sample
 
-C6 = "A judge favours the objective that was trained on its own network"
+C6 = "A judge favors the objective that was trained on its own network"
 
 
 def judge_claim(evidence: Evidence, space: str) -> ClaimRow:
@@ -40,15 +40,15 @@ def judge_claim(evidence: Evidence, space: str) -> ClaimRow:
         return not_tested("C6", C6, "no judge shares the network that perceptual was trained on", space)
     if not independent:
         return not_tested("C6", C6, f"the only perceptual judge is {listed(own_names(own))}, of its own network", space)
-    favour = favour_sample(own, independent, rivals)
-    estimate = None if favour is None else favour.estimate()
+    favor = favor_sample(own, independent, rivals)
+    estimate = None if favor is None else favor.estimate()
     rows = _rows(evidence, space, [*own, *independent], rivals)
     return ClaimRow(
         id="C6",
         claim=C6,
         color_space=space,
         verdict=_verdict(estimate),
-        summary=_summary(estimate, own, independent, has_lead=favour is not None)
+        summary=_summary(estimate, own, independent, has_lead=favor is not None)
         + " "
         + _counts(evidence, space, rivals),
         how_far=how_far(evidence, rows, perceptual=True) + _encoder_note(evidence, independent),
@@ -75,7 +75,7 @@ def _judges(evidence: Evidence, space: str, rivals: Sequence[str]) -> tuple[list
     return own, [judge for judge in judges if judge.facts.name not in trained_on]
 
 
-def favour_sample(own: Sequence[Measured], independent: Sequence[Measured], rivals: Sequence[str]) -> Sample | None:
+def favor_sample(own: Sequence[Measured], independent: Sequence[Measured], rivals: Sequence[str]) -> Sample | None:
     """Return the lead of `perceptual` with its own judges minus its lead with the others, in shares of their spans."""
     terms: list[tuple[float, Sample]] = []
     for judges, sign in ((own, 1), (independent, -1)):
@@ -107,7 +107,7 @@ def _summary(
     estimate: Estimate | None, own: Sequence[Measured], independent: Sequence[Measured], *, has_lead: bool
 ) -> str:
     if estimate is None:
-        why = TOO_FEW if has_lead else "there is no span from grey to the best objective to measure by"
+        why = TOO_FEW if has_lead else "there is no span from gray to the best objective to measure by"
         return f"Undecided ({why}): {listed(own_names([*own, *independent]))} can't be compared."
     opening = "" if enough(estimate.n_seeds, estimate.n_photos) else f"Undecided ({TOO_FEW}). "
     interval = estimate.interval(LEVEL)
@@ -115,7 +115,7 @@ def _summary(
     return (
         f"{opening}The lead of perceptual over its rivals in the eyes of {listed(own_names(own))}, whose network it "
         f"was trained on, minus its lead in those of {listed(own_names(independent))}: {percentages} of the span from "
-        f"the grey baseline to the best objective."
+        f"the gray baseline to the best objective."
     )
 
 
@@ -150,5 +150,5 @@ def _encoder_note(evidence: Evidence, independent: Sequence[Measured]) -> str:
     if not shared:
         return ""
     return (
-        f" {listed(shared)} shares its network with the encoder of every colorizer here, which may favour any of them."
+        f" {listed(shared)} shares its network with the encoder of every colorizer here, which may favor any of them."
     )

@@ -1,7 +1,7 @@
-"""C4: no colour space is the best throughout.
+"""C4: no color space is the best throughout.
 
 The sibling chapter finds none that wins both by metrics and by looking. Without people's votes the half about metrics
-can be tested. Colour spaces are compared by the mean over the objectives they share, on the same seeds and photographs,
+can be tested. Color spaces are compared by the mean over the objectives they share, on the same seeds and photographs,
 corrected by Holm within a metric; a space wins a metric where it is significantly better than each other one.
 
 - `supported`: two different spaces each win a metric, so none is the best throughout.
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from chromalab.stats.intervals import Estimate
 
-C4 = "No colour space is the best throughout"
+C4 = "No color space is the best throughout"
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two colour spaces under one metric: `first - second`, and p after Holm's correction within the metric."""
+    """Two color spaces under one metric: `first - second`, and p after Holm's correction within the metric."""
 
     metric: str
     first: str
@@ -47,13 +47,13 @@ class _Pair:
 
 
 def space_claim(evidence: Evidence) -> ClaimRow:
-    """Judge C4 where a study has two colour spaces or more."""
+    """Judge C4 where a study has two color spaces or more."""
     spaces = evidence.study.color_spaces
     if len(spaces) < 2:
-        return not_tested("C4", C4, f"the study trained one colour space ({listed(spaces)})")
+        return not_tested("C4", C4, f"the study trained one color space ({listed(spaces)})")
     metrics = _metrics(evidence)
     if not any(_shared(evidence, cells) for cells in metrics):
-        return not_tested("C4", C4, "no objective has finished runs of one seed in all colour spaces")
+        return not_tested("C4", C4, "no objective has finished runs of one seed in all color spaces")
     return _judge(spaces, [pair for cells in metrics for pair in _compare(evidence, cells)])
 
 
@@ -90,14 +90,14 @@ def _wins(space: str, metric: str, pairs: Sequence[_Pair]) -> bool:
 
 
 def _metrics(evidence: Evidence) -> list[list[Measured]]:
-    """Return for each metric with a better side its measurements in all colour spaces."""
+    """Return for each metric with a better side its measurements in all color spaces."""
     spaces = evidence.study.color_spaces
     names = [cell.facts.name for cell in evidence.metrics(spaces[0]) if cell.facts.direction != "closer"]
     return [[cell for space in spaces if (cell := evidence.metric(name, space))] for name in names]
 
 
 def _compare(evidence: Evidence, cells: Sequence[Measured]) -> list[_Pair]:
-    """Compare the colour spaces under one metric; empty where they share no objective or seed."""
+    """Compare the color spaces under one metric; empty where they share no objective or seed."""
     objectives = _shared(evidence, cells)
     estimates = {
         (one.color_space, other.color_space): estimate
@@ -119,7 +119,7 @@ def _compare(evidence: Evidence, cells: Sequence[Measured]) -> list[_Pair]:
 
 
 def _shared(evidence: Evidence, cells: Sequence[Measured]) -> list[str]:
-    """Return the objectives that can be compared over all colour spaces; none where the spaces share no seed."""
+    """Return the objectives that can be compared over all color spaces; none where the spaces share no seed."""
     if not set.intersection(*(set(cell.seeds) for cell in cells)):
         return []
     return [name for name in evidence.objectives if all(name in cell.samples for cell in cells)]

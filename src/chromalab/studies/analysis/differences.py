@@ -1,4 +1,4 @@
-"""Paired comparisons of every two objectives under one metric and colour space.
+"""Paired comparisons of every two objectives under one metric and color space.
 
 Two objectives of one seed start from the same weights and see the same crops, and all are measured on the same
 photographs, so a difference is taken seed by seed and photograph by photograph before anything is averaged.
@@ -13,7 +13,7 @@ Who wins:
 
 Whether there is no practical difference:
 
-- `supported`: the 90% interval lies within +-10% of the span from the grey baseline to the best objective (two
+- `supported`: the 90% interval lies within +-10% of the span from the gray baseline to the best objective (two
   one-sided tests at 5%).
 - `contradicted`: the difference is significant after Holm's correction, and its 95% interval lies wholly outside.
 - `undecided` otherwise.
@@ -182,7 +182,7 @@ def _reason(measured: Measured, pair: _Pair, *, decidable: bool, unclear: bool) 
     elif not decidable:
         said.append(TOO_FEW)
     elif not measured.span:
-        said.append("no span from grey to the best objective to compare with")
+        said.append("no span from gray to the best objective to compare with")
     elif unclear and pair.closer:
         said.append("they differ, but which of the two is closer to the truth is not clear")
     elif pair.difference.n_seeds == 1:

@@ -35,15 +35,15 @@ class Evidence:
         return self._objectives[name]
 
     def metrics(self, color_space: str) -> list[Measured]:
-        """Return what every metric measured in a colour space."""
+        """Return what every metric measured in a color space."""
         return [cell for (_, space), cell in self._measured.items() if space == color_space]
 
     def metric(self, name: str, color_space: str) -> Measured | None:
-        """Return what a metric measured in a colour space, None where it measured nothing."""
+        """Return what a metric measured in a color space, None where it measured nothing."""
         return self._measured.get((name, color_space))
 
     def rows(self, color_space: str) -> list[DifferenceRow]:
-        """Return every comparison in a colour space."""
+        """Return every comparison in a color space."""
         return [row for row in self._rows.values() if row.color_space == color_space]
 
     def between(self, metric: str, color_space: str, one: str, other: str) -> DifferenceRow | None:
@@ -102,7 +102,7 @@ def _detectable(rows: Sequence[DifferenceRow]) -> str:
         return ""
     spread = f" (from {percent(shares[0])} to {percent(shares[-1])} over {len(shares)} comparisons)"
     return (
-        f"A difference of {percent(statistics.median(shares))} of the span from the grey baseline to the best "
+        f"A difference of {percent(statistics.median(shares))} of the span from the gray baseline to the best "
         f"objective would be found {POWER:.0%} of the time{spread if len(shares) > 1 else ''}; smaller ones may exist "
         f"unseen."
     )

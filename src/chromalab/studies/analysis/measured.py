@@ -1,4 +1,4 @@
-"""What one metric measured in one colour space, for all objectives, ready to be compared.
+"""What one metric measured in one color space, for all objectives, ready to be compared.
 
 The objectives of a study are compared on the same seeds and the same photographs:
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measured:
-    """The samples of one metric in one colour space.
+    """The samples of one metric in one color space.
 
     Attributes:
         facts: the metric.
-        color_space: the colour space.
+        color_space: the color space.
         samples: what was measured for each objective that has a value, on all its own seeds.
         bounds: `grey` and `truth` on the same photographs, where they have a value.
         seeds: the seeds on which objectives are compared.
@@ -78,7 +78,7 @@ class Measured:
 
     @cached_property
     def span(self) -> float | None:
-        """Distance from the grey baseline to the best objective: what training gained under this metric."""
+        """Distance from the gray baseline to the best objective: what training gained under this metric."""
         grey, best = self.mean("grey"), self.best
         best_mean = None if best is None else self.mean(best)
         return None if grey is None or best_mean is None else abs(grey - best_mean)
@@ -114,7 +114,7 @@ def combine_samples(terms: Sequence[tuple[float, Sample]]) -> Sample | None:
 
 
 def measure(study: LoadedStudy, facts: MetricFacts, color_space: str) -> Measured:
-    """Gather what the finished runs of one colour space have under one metric."""
+    """Gather what the finished runs of one color space have under one metric."""
     runs = {
         objective.id: {
             seed: study.runs[name]

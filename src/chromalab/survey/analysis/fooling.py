@@ -1,4 +1,4 @@
-"""Real or fake: how often colours are taken for true, and how well people tell."""
+"""Real or fake: how often colors are taken for true, and how well people tell."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FoolingScores:
     """Rates, sensitivities and criteria by method.
 
     Attributes:
-        rates: share of trials in which the coloured photograph was taken for the true one, shape (M,).
+        rates: share of trials in which the colored photograph was taken for the true one, shape (M,).
         errors: covariances of (rates, d', criteria).
         facts: by method.
     """
@@ -103,7 +103,7 @@ def _pair_sums(rows: Sequence[VoteRow], methods: Sequence[str]) -> sparse.csr_ma
 
 
 def _single_sums(rows: Sequence[VoteRow], methods: Sequence[str]) -> sparse.csr_matrix:
-    """Hits: true ones called real, in the count of the method that this person sees; false alarms: coloured ones."""
+    """Hits: true ones called real, in the count of the method that this person sees; false alarms: colored ones."""
     place = {name: k for k, name in enumerate(methods)}
     own = {observer: _method_of(mine) for observer, mine in by_observer(rows).items()}
     entries = []

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 AXES = {
     "pairwise": "log-ability (mean 0)",
-    "real_or_fake": "fooling rate: share of trials in which made colours were taken for true",
+    "real_or_fake": "fooling rate: share of trials in which made colors were taken for true",
     "rating": "mean opinion score, 1 to 5",
 }
 REFERENCES = {"pairwise": 0.0, "real_or_fake": 0.5, "rating": None}

@@ -83,7 +83,7 @@ def _reasons(rater: Rater, n_sided: int, rules: Exclusions) -> list[str]:
 
 
 def check_passed(row: VoteRow) -> bool:
-    """Return whether an attention check was answered right: random colours are the worse, fake, or poor ones."""
+    """Return whether an attention check was answered right: random colors are the worse, fake, or poor ones."""
     if row.rating is not None:
         return row.rating <= 2
     if not row.condition_b:

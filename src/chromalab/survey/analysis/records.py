@@ -67,7 +67,7 @@ class Fooling(Record):
     """What real-or-fake says of a method.
 
     Attributes:
-        fooled: coloured photographs that were taken for the true ones.
+        fooled: colored photographs that were taken for the true ones.
         n: trials.
         wilson: naive interval of the rate.
         clopper_pearson: another.
@@ -99,7 +99,7 @@ class Rater(Record):
         outlier_distance: below the first quartile, in interquartile ranges.
         bias: of ratings (P.910).
         inconsistency: of ratings (P.910).
-        screening_passed: of colour vision.
+        screening_passed: of color vision.
         blurs: answers during which the window lost its focus.
     """
 

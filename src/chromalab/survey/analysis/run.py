@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.survey.analysis.analyse import analyse, design_of_votes
+from chromalab.survey.analysis.analyze import analyze, design_of_votes
 from chromalab.survey.analysis.votes import read_votes, votes_of_database
 from chromalab.survey.design import AnalysisPlan
 from chromalab.survey.opening import open_database
@@ -38,13 +38,13 @@ def open_survey(root: Path, url: str | None) -> tuple[SurveyRecord, Database]:
     return record, open_database(folder, url)
 
 
-def analyse_source(
+def analyze_source(
     source: Path, *, database: str | None, prior: str | None, order_effect: bool | None, draws: int | None
 ) -> tuple[SurveyAnalysis, list[VoteRow]]:
     """Return the analysis of a survey's folder or a CSV file, and the votes that its scores are made of.
 
     Raises:
-        UsageError: there is nothing to analyse.
+        UsageError: there is nothing to analyze.
         ConfigError: the file, or an option, can't be understood.
     """
     if source.is_dir():
@@ -53,13 +53,13 @@ def analyse_source(
         plan = _changed(design.analysis, prior, order_effect, draws)
         planned = design.analysis
         design = design.model_copy(update={"analysis": plan})
-        analysis = _registered(analyse(design, methods, votes), opened, planned, plan)
+        analysis = _registered(analyze(design, methods, votes), opened, planned, plan)
     else:
         votes = read_votes(source)
         plan = _changed(AnalysisPlan(), prior, order_effect, draws)
         design, methods = design_of_votes(votes, plan)
         design = design.model_copy(update={"title": source.name})
-        analysis = analyse(design, methods, votes)
+        analysis = analyze(design, methods, votes)
     return analysis, kept_votes(votes, analysis)
 
 

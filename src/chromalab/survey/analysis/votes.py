@@ -46,7 +46,7 @@ class VoteRow:
         shown_ms: how long they stood.
         blurs: how often the window lost its focus meanwhile.
         flags: what else was noticed.
-        screening_passed: of the person's colour vision; None where it was not asked.
+        screening_passed: of the person's color vision; None where it was not asked.
         received_at: seconds since 1970.
         probability: with which an adaptive schedule chose this pair.
         a_is_left: A stood left; None where no order is known.

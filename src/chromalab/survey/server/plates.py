@@ -1,6 +1,6 @@
-"""Screening of colour vision: plates of dots whose figure differs from its ground in hue alone.
+"""Screening of color vision: plates of dots whose figure differs from its ground in hue alone.
 
-They are this project's own, made of random dots, and a screening only: no diagnosis. Colours of figure and ground lie
+They are this project's own, made of random dots, and a screening only: no diagnosis. Colors of figure and ground lie
 on lines along which people with red-green deficiencies can't tell them apart (confusion lines through the copunctal
 points of protan and deutan vision, Wyszecki and Stiles 1982, table 5(5.14.2)), lightness varies from dot to dot so that
 it tells nothing. One plate differs along no such line: everybody reads it, unless nobody is looking.
@@ -45,10 +45,10 @@ def plate_png(seed: int, place: int) -> bytes:
 
 
 def draw_plate(digit: int, kind: str, generator: np.random.Generator) -> np.ndarray:
-    """Draw a plate: (300, 300, 3) sRGB of dots on a neutral grey."""
+    """Draw a plate: (300, 300, 3) sRGB of dots on a neutral gray."""
     picture = np.full((SIZE_PX, SIZE_PX, 3), 119, dtype=np.uint8)
     rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX] + 0.5
-    figure, ground = _colours(kind)
+    figure, ground = _colors(kind)
     for x, y, radius in _dots(generator):
         inside = (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
         chromaticity = figure if _on_figure(x / SIZE_PX, y / SIZE_PX, digit) else ground
@@ -56,7 +56,7 @@ def draw_plate(digit: int, kind: str, generator: np.random.Generator) -> np.ndar
     return picture
 
 
-def _colours(kind: str) -> tuple[tuple[float, float], tuple[float, float]]:
+def _colors(kind: str) -> tuple[tuple[float, float], tuple[float, float]]:
     """Return the chromaticities of figure and ground: both on one confusion line, or blue on yellow for everybody."""
     if kind == "control":
         return (0.27, 0.27), (0.38, 0.40)
@@ -76,12 +76,12 @@ def _srgb(chromaticity: tuple[float, float], luminance: float) -> np.ndarray:
 def _dots(generator: np.random.Generator) -> list[tuple[float, float, float]]:
     """Return circles (x, y, radius) in pixels that fill a disc without touching: large ones first."""
     found: list[tuple[float, float, float]] = []
-    centre, reach = SIZE_PX / 2, SIZE_PX / 2 - 2
+    center, reach = SIZE_PX / 2, SIZE_PX / 2 - 2
     taken = np.empty((0, 3))
     for radius, tries in ((9.0, 700), (6.5, 1500), (4.5, 3000), (3.0, 4000)):
         places = generator.uniform(-reach, reach, size=(tries, 2))
         for dx, dy in places[np.hypot(*places.T) <= reach - radius]:
-            x, y = centre + dx, centre + dy
+            x, y = center + dx, center + dy
             if len(taken) and (np.hypot(taken[:, 0] - x, taken[:, 1] - y) < taken[:, 2] + radius + 1).any():
                 continue
             found.append((x, y, radius))

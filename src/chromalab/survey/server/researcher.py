@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import delete, func, insert, select, update
 
 from chromalab.core.errors import ChromalabError
-from chromalab.survey.analysis.analyse import analyse
+from chromalab.survey.analysis.analyze import analyze
 from chromalab.survey.analysis.votes import votes_of_database
 from chromalab.survey.export import export_json, votes_text
 from chromalab.survey.secrets import hash_password, new_token, password_fits, sha256_text
@@ -74,7 +74,7 @@ class LiveScores:
         design = self._survey.record.design
         plan = design.analysis.model_copy(update={"draws": LIVE_DRAWS, "prior_sd": design.analysis.prior_sd or 3.0})
         try:
-            return analyse(design.model_copy(update={"analysis": plan}), self._survey.record.methods, votes)
+            return analyze(design.model_copy(update={"analysis": plan}), self._survey.record.methods, votes)
         except ChromalabError:
             return None
 

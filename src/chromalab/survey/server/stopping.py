@@ -34,8 +34,8 @@ def look(survey: Survey) -> None:
 
 def widest_half_width(survey: Survey) -> float:
     """Return half the width of the widest interval of any method."""
-    from chromalab.survey.analysis.analyse import analyse  # noqa: PLC0415 - SciPy's statistics are not needed to serve
+    from chromalab.survey.analysis.analyze import analyze  # noqa: PLC0415 - SciPy's statistics are not needed to serve
     from chromalab.survey.analysis.votes import votes_of_database  # noqa: PLC0415
 
-    result = analyse(survey.record.design, survey.record.methods, votes_of_database(survey.database))
+    result = analyze(survey.record.design, survey.record.methods, votes_of_database(survey.database))
     return max((row.high - row.low) / 2 for row in result.scores.values())

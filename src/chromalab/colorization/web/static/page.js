@@ -8,7 +8,7 @@ async function loadModels() {
   const models = await (await fetch("/v1/models")).json();
   for (const model of models) {
     const option = new Option(model.name, model.name);
-    option.dataset.about = [model.title, model.licence].filter(Boolean).join("; ");
+    option.dataset.about = [model.title, model.license].filter(Boolean).join("; ");
     option.dataset.versions = model.versions ? "yes" : "";
     element("model").append(option);
   }
@@ -34,7 +34,7 @@ class Card {
     this.find = selector => this.node.querySelector(selector);
     this.find(".name").textContent = file.name;
     this.range = this.find("input[type=range]");
-    this.range.setAttribute("aria-label", file.name + ": grey to the left, colour to the right");
+    this.range.setAttribute("aria-label", file.name + ": grey to the left, color to the right");
     this.range.addEventListener("input", () => this.find(".slider").style.setProperty("--cut", this.range.value + "%"));
     this.find(".dots").addEventListener("click", event => this.point(event));
     this.find(".download").addEventListener("click", () => this.download());
@@ -101,7 +101,7 @@ class Card {
       const after = this.find(".after");
       if (after.src) URL.revokeObjectURL(after.src);
       after.src = URL.createObjectURL(blob);
-      after.alt = this.file.name + ", in colour";
+      after.alt = this.file.name + ", in color";
       for (const selector of [".after", ".bar", "input[type=range]"]) this.find(selector).hidden = false;
       this.find(".download").disabled = false;
       this.tell(facts.width + " × " + facts.height);
@@ -125,7 +125,7 @@ class Card {
     dot.style.left = hint.x + "%";
     dot.style.top = hint.y + "%";
     dot.style.background = hint.color;
-    dot.setAttribute("aria-label", "take away the colour " + hint.color);
+    dot.setAttribute("aria-label", "take away the color " + hint.color);
     dot.addEventListener("click", clicked => {
       clicked.stopPropagation();
       this.hints.splice(this.hints.indexOf(hint), 1);

@@ -15,7 +15,7 @@ _SHOWN_LAYERS = 13
 _FEATURES = "features."
 
 
-def recognise(shapes: Mapping[str, tuple[int, ...]], *, origin: str) -> TrunkWeights:
+def recognize(shapes: Mapping[str, tuple[int, ...]], *, origin: str) -> TrunkWeights:
     """Return the trunk of which all needed tensors are there with the right shapes.
 
     Args:

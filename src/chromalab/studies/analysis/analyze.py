@@ -1,6 +1,6 @@
 """From a loaded study to everything that its report says in numbers.
 
-Which means are marked as best: the best mean of an objective within a metric and colour space, and every objective that
+Which means are marked as best: the best mean of an objective within a metric and color space, and every objective that
 it does not beat significantly (after Holm's correction), as a careful paper prints them in bold. With fewer than 3
 seeds or 10 photographs no such test is made, and the best mean alone is marked: then the mark is a number's rank and no
 finding. The bounds are never marked.
@@ -30,10 +30,10 @@ ONE_SEED = "one seed: the interval knows nothing of other seeds"
 NO_INTERVAL = "no interval can be had from a single value"
 
 
-def analyse(study: LoadedStudy, facts: Sequence[MetricFacts]) -> Analysis:
-    """Summarise a study, compare its objectives and judge the claims of the literature on it.
+def analyze(study: LoadedStudy, facts: Sequence[MetricFacts]) -> Analysis:
+    """Summarize a study, compare its objectives and judge the claims of the literature on it.
 
-    Runs that are missing are named; what is there is analysed.
+    Runs that are missing are named; what is there is analyzed.
 
     Args:
         study: what was measured so far.
@@ -95,7 +95,7 @@ def best_objectives(measured: Measured, differences: Sequence[DifferenceRow]) ->
 
 
 def bound_rows(bounds: Mapping[str, LoadedBound], metric: MetricFacts) -> list[SummaryRow]:
-    """Return the rows of `grey` and `truth`, which belong to every colour space and hang on no seed.
+    """Return the rows of `grey` and `truth`, which belong to every color space and hang on no seed.
 
     A bound that is infinite on every photograph (PSNR of the truth) has an infinite mean and no interval.
     """

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.survey.analysis.analyse import analyse, design_of_votes
+from chromalab.survey.analysis.analyze import analyze, design_of_votes
 from chromalab.survey.analysis.metrics import metric_agreements, read_metric_values
 from chromalab.survey.analysis.page import write_survey_report
-from chromalab.survey.analysis.run import analyse_source, scores_json
+from chromalab.survey.analysis.run import analyze_source, scores_json
 from chromalab.survey.analysis.votes import COLUMNS, REQUIRED, VoteRow, read_votes, votes_of_database
 from chromalab.survey.design import AnalysisPlan, Exclusions, parse_design
 from chromalab.survey.export import export_json, import_json, votes_text
@@ -48,7 +48,7 @@ def wins_csv(path: Path, wins: list[tuple[str, str]]) -> Path:
 
 def test_three_items_from_a_file(tmp_path: Path) -> None:
     path = wins_csv(tmp_path / "v.csv", [("0", "1"), ("0", "1"), ("1", "2"), ("2", "0")])
-    found, _ = analyse_source(path, prior="none", **FAST)
+    found, _ = analyze_source(path, prior="none", **FAST)
     assert found.order_effect is None
     data = json.loads(scores_json(found))
     assert [data["scores"][name]["theta"] for name in "012"] == pytest.approx([0.419617624, -0.419617624, 0], abs=1e-7)
@@ -66,12 +66,12 @@ def test_baseball_from_a_file(tmp_path: Path) -> None:
                  "condition_B": away, "is_A_selected": selected}
             ] * count  # fmt: skip
     path = write_csv(tmp_path / "v.csv", rows)
-    found, _ = analyse_source(path, prior="none", **FAST)
+    found, _ = analyze_source(path, prior="none", **FAST)
     relative = {name: row.value - found.scores["Bal"].value for name, row in found.scores.items()}
     assert relative["Mil"] == pytest.approx(1.620, abs=6e-4)
     assert found.order_effect is not None
     assert found.order_effect.value == pytest.approx(0.302, abs=6e-4)
-    without, _ = analyse_source(path, prior="none", database=None, order_effect=False, draws=100)
+    without, _ = analyze_source(path, prior="none", database=None, order_effect=False, draws=100)
     assert without.scores["Mil"].value - without.scores["Bal"].value == pytest.approx(1.581, abs=6e-4)
 
 
@@ -90,7 +90,7 @@ def test_sides_and_ties_from_a_file(tmp_path: Path) -> None:
     votes = read_votes(path)
     assert [(v.left, v.left_selected) for v in votes[::2]] == [("b", False), ("b", True)]
     assert votes[1].is_tie
-    found, _ = analyse_source(path, prior="3", **FAST)
+    found, _ = analyze_source(path, prior="3", **FAST)
     assert found.tie is not None
     assert any("one person and one photograph" in note for note in found.notes)
 
@@ -118,9 +118,9 @@ def test_missing_columns_and_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="can't be read"):
         read_votes(tmp_path / "none.csv")
     with pytest.raises(UsageError, match="finite maximum"):
-        analyse_source(wins_csv(tmp_path / "w.csv", [("a", "b")]), prior="none", **FAST)
+        analyze_source(wins_csv(tmp_path / "w.csv", [("a", "b")]), prior="none", **FAST)
     with pytest.raises(ConfigError, match="--prior"):
-        analyse_source(wins_csv(tmp_path / "w.csv", [("a", "b")]), prior="wide", **FAST)
+        analyze_source(wins_csv(tmp_path / "w.csv", [("a", "b")]), prior="wide", **FAST)
 
 
 def simulated(
@@ -174,7 +174,7 @@ def simulated(
 def test_scores_and_differences() -> None:
     votes = simulated(20, 40, 12, [1.0, 0.0, -1.0])
     design, methods = design_of_votes(votes, AnalysisPlan(draws=300))
-    found = analyse(design, methods, votes)
+    found = analyze(design, methods, votes)
     values = [found.scores[name].value for name in methods]
     assert values == sorted(values, reverse=True)
     assert sum(values) == pytest.approx(0, abs=1e-9)
@@ -193,7 +193,7 @@ def test_clickers_are_left_out_and_named() -> None:
     votes = simulated(20, 60, 10, [1.5, 0.0, -1.5], clickers=3, rater_sd=0.2)
     design, methods = design_of_votes(votes, AnalysisPlan(draws=100))
     design = design.model_copy(update={"exclusions": Exclusions()})
-    found = analyse(design, methods, votes)
+    found = analyze(design, methods, votes)
     out = {rater.observer for rater in found.raters if rater.excluded}
     assert out <= {"p0", "p1", "p2"}
     assert out
@@ -213,7 +213,7 @@ def test_fooling_rates() -> None:
         votes.append(VoteRow(f"p{k % 36}", "1", f"s{k % 40}", a, b, real_left != fooled))
     design, methods = design_of_votes(votes, AnalysisPlan(draws=200))
     assert design.protocol == "real_or_fake"
-    found = analyse(
+    found = analyze(
         design.model_copy(update={"exclusions": design.exclusions.model_copy(update={"fast_share": 1.0})}),
         methods,
         votes,
@@ -234,7 +234,7 @@ def test_single_pictures_called_real_or_fake() -> None:
         for name, p in (("truth", 0.8), (f"net{k % 2}", 0.3 + 0.2 * (k % 2)))
     ]
     design, methods = design_of_votes(votes, AnalysisPlan(draws=200))
-    found = analyse(design, methods, votes)
+    found = analyze(design, methods, votes)
     assert found.scores["net1"].value > found.scores["net0"].value
     assert found.fooling["net0"].d_prime.value == pytest.approx(1.37, abs=0.3)
 
@@ -249,7 +249,7 @@ def test_ratings() -> None:
         for p in range(12) for s in range(8) for m in range(3)
     ]  # fmt: skip
     design, methods = design_of_votes(votes, AnalysisPlan(draws=200))
-    found = analyse(design, methods, votes)
+    found = analyze(design, methods, votes)
     assert [row.winner for row in found.differences] == ["m1", "m2", "m2"]
     for name in methods:
         assert found.mos[name] == pytest.approx(found.scores[name].value, abs=0.2)
@@ -258,7 +258,7 @@ def test_ratings() -> None:
 
 def test_votes_that_do_not_connect(tmp_path: Path) -> None:
     path = wins_csv(tmp_path / "v.csv", [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")])
-    found, _ = analyse_source(path, prior="3", **FAST)
+    found, _ = analyze_source(path, prior="3", **FAST)
     assert found.components == [["a", "b"], ["c", "d"]]
     assert any("groups" in note for note in found.notes)
 
@@ -304,7 +304,7 @@ def test_export_import_and_the_same_analysis(tmp_path: Path) -> None:
     back = open_database(place, None)
     assert votes_of_database(back) == votes
     assert json.loads(export_json(again, back)) == json.loads(text)
-    first, second = (analyse_source(root, prior=None, **FAST)[0] for root in (folder, place.root))
+    first, second = (analyze_source(root, prior=None, **FAST)[0] for root in (folder, place.root))
     assert first == second
     assert first.withdrawn == 1
     (tmp_path / "v.csv").write_text(votes_text(votes))
@@ -320,7 +320,7 @@ def test_export_import_and_the_same_analysis(tmp_path: Path) -> None:
 def test_the_report(tmp_path: Path) -> None:
     votes = simulated(12, 30, 6, [1.0, 0.0, -1.0])
     design, methods = design_of_votes(votes, AnalysisPlan(draws=100))
-    found = analyse(design.model_copy(update={"title": "<b>Which?</b>"}), methods, votes)
+    found = analyze(design.model_copy(update={"title": "<b>Which?</b>"}), methods, votes)
     page = write_survey_report(found, tmp_path)
     text = page.read_text()
     assert "<b>Which?" not in text
@@ -331,10 +331,10 @@ def test_the_report(tmp_path: Path) -> None:
     assert type(found).load(tmp_path / "analysis.json") == found
 
 
-def test_nothing_to_analyse(tmp_path: Path) -> None:
+def test_nothing_to_analyze(tmp_path: Path) -> None:
     design = parse_design({"protocol": "pairwise"}, origin="")
     with pytest.raises(UsageError, match="no scored vote"):
-        analyse(design, ["a", "b"], [VoteRow("p", "1", "s", "a", "b", True, kind="practice")])
+        analyze(design, ["a", "b"], [VoteRow("p", "1", "s", "a", "b", True, kind="practice")])
     folder, _ = make_survey(tmp_path)
     with pytest.raises(UsageError, match="survey serve"):
-        analyse_source(folder, prior=None, **FAST)
+        analyze_source(folder, prior=None, **FAST)

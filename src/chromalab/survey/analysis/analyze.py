@@ -37,14 +37,14 @@ def design_of_votes(votes: Sequence[VoteRow], plan: AnalysisPlan) -> tuple[Desig
     return Design.model_validate(data), sorted(names)
 
 
-def analyse(design: Design, methods: Sequence[str], votes: Sequence[VoteRow], *, seed: int = 0) -> SurveyAnalysis:
+def analyze(design: Design, methods: Sequence[str], votes: Sequence[VoteRow], *, seed: int = 0) -> SurveyAnalysis:
     """Return what votes say of methods: with the people that the rules leave out, and without.
 
     Raises:
         UsageError: no scored vote is left, or without a prior there is no finite estimate.
     """
     if not any(row.kind == "test" for row in votes):
-        raise UsageError("there is no scored vote yet: nothing to analyse")
+        raise UsageError("there is no scored vote yet: nothing to analyze")
     raters = report_raters(votes, methods, design.exclusions, design.protocol)
     out = {rater.observer for rater in raters if rater.excluded}
     scored = [row for row in votes if row.kind == "test"]

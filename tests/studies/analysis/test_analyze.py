@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from chromalab.studies.analysis.analyse import analyse
+from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.analysis.differences import TOO_FEW
 from chromalab.studies.load import LoadedBound, LoadedRun, LoadedStudy, load_study
 from chromalab.studies.records import Analysis, DifferenceRow, SetValue, SummaryRow
@@ -61,12 +61,12 @@ def with_set_value(study: LoadedStudy, run: str, metric: str, value: SetValue) -
 
 @pytest.fixture(scope="module")
 def planted() -> Analysis:
-    return analyse(make_study(PLANTED), FACTS)
+    return analyze(make_study(PLANTED), FACTS)
 
 
 def test_every_objective_space_metric_and_bound_has_its_row() -> None:
     study = make_study(replace(PLANTED, color_spaces=("lab", "rgb"), n_photos=12))
-    analysis = analyse(study, FACTS)
+    analysis = analyze(study, FACTS)
     cells = {(row.objective, row.color_space, row.metric) for row in analysis.summary}
     objectives = {(name, space, facts.name) for name in THREE for space in ("lab", "rgb") for facts in FACTS}
     bounds = {(name, "-", facts.name) for name in ("grey", "truth") for facts in FACTS}
@@ -110,7 +110,7 @@ def test_closer_to_the_truth_wins(planted: Analysis) -> None:
 
 def test_without_the_truth_nothing_is_closer() -> None:
     study = make_study(PLANTED)
-    analysis = analyse(replace(study, bounds={"grey": study.bounds["grey"]}), FACTS)
+    analysis = analyze(replace(study, bounds={"grey": study.bounds["grey"]}), FACTS)
     rows = [row for row in analysis.differences if row.metric == "colorfulness"]
     assert {row.winner for row in rows} == {None}
     assert not any(row.best for row in analysis.summary if row.metric == "colorfulness")
@@ -126,7 +126,7 @@ def test_best_are_the_best_mean_and_what_it_does_not_beat(planted: Analysis) -> 
     assert best("chroma") == {"l1", "l2", "perceptual"}
 
 
-def test_holm_is_within_a_metric_and_colour_space(planted: Analysis) -> None:
+def test_holm_is_within_a_metric_and_color_space(planted: Analysis) -> None:
     rows = [row for row in planted.differences if row.metric == "ssim"]
     p = sorted(row.p for row in rows if row.p is not None)
     corrected = sorted(row.p_holm for row in rows if row.p_holm is not None)
@@ -147,13 +147,13 @@ def test_span_and_seed_spread(planted: Analysis) -> None:
 
 def test_small_differences_are_shown_to_be_small() -> None:
     study = make_study(Plan(objectives=THREE, n_photos=100, seed_sd=0.02, noise_sd=0.1))
-    verdicts = {row.equivalent for row in analyse(study, FACTS).differences}
+    verdicts = {row.equivalent for row in analyze(study, FACTS).differences}
     assert verdicts == {"supported"}
 
 
 def test_noisy_differences_are_undecided_and_say_what_could_be_seen() -> None:
     study = make_study(Plan(objectives=THREE, n_seeds=3, seed_sd=3.0))
-    for row in analyse(study, FACTS).differences:
+    for row in analyze(study, FACTS).differences:
         assert (row.equivalent, row.winner) == ("undecided", None)
         assert row.detectable is not None
         assert row.detectable > 3.0
@@ -162,7 +162,7 @@ def test_noisy_differences_are_undecided_and_say_what_could_be_seen() -> None:
 @pytest.mark.parametrize(("n_seeds", "n_photos"), [(2, 40), (5, 9), (1, 40)])
 def test_too_few_seeds_or_photos_give_intervals_and_no_verdict(n_seeds: int, n_photos: int) -> None:
     plan = replace(PLANTED, n_seeds=n_seeds, n_photos=n_photos, seed_sd=0.001, noise_sd=0.001)
-    analysis = analyse(make_study(plan), FACTS)
+    analysis = analyze(make_study(plan), FACTS)
     for row in analysis.differences:
         assert (row.winner, row.equivalent) == (None, "undecided")
         assert row.reason is not None
@@ -175,12 +175,12 @@ def test_too_few_seeds_or_photos_give_intervals_and_no_verdict(n_seeds: int, n_p
 
 def test_three_seeds_and_ten_photos_are_enough() -> None:
     plan = replace(PLANTED, n_seeds=3, n_photos=10, seed_sd=0.001, noise_sd=0.001)
-    assert difference_row(analyse(make_study(plan), FACTS), "mae", "l1", "perceptual").winner == "perceptual"
+    assert difference_row(analyze(make_study(plan), FACTS), "mae", "l1", "perceptual").winner == "perceptual"
 
 
 def test_one_seed_is_tested_over_photographs() -> None:
     study = make_study(replace(PLANTED, n_seeds=1))
-    row = summary_row(analyse(study, FACTS), "l1", "mae")
+    row = summary_row(analyze(study, FACTS), "l1", "mae")
     expected = stats.ttest_1samp(study.runs["l1-lab-s0"].photos["mae"], 0.0).confidence_interval(0.95)
     assert (row.ci_low, row.ci_high) == pytest.approx((expected.low, expected.high))
     assert row.reason is not None
@@ -188,7 +188,7 @@ def test_one_seed_is_tested_over_photographs() -> None:
 
 
 def test_one_seed_and_one_photo_have_a_mean_and_no_interval() -> None:
-    analysis = analyse(make_study(replace(PLANTED, n_seeds=1, n_photos=1)), FACTS)
+    analysis = analyze(make_study(replace(PLANTED, n_seeds=1, n_photos=1)), FACTS)
     row = summary_row(analysis, "l1", "mae")
     assert row.mean is not None
     assert row.ci_low is None
@@ -198,7 +198,7 @@ def test_one_seed_and_one_photo_have_a_mean_and_no_interval() -> None:
 
 def test_differences_use_the_seeds_that_all_have_and_means_their_own() -> None:
     study = make_study(PLANTED)
-    analysis = analyse(without_runs(study, "l2-lab-s1", "perceptual-lab-s4"), FACTS)
+    analysis = analyze(without_runs(study, "l2-lab-s1", "perceptual-lab-s4"), FACTS)
     assert analysis.missing_runs == ["l2-lab-s1", "perceptual-lab-s4"]
     assert summary_row(analysis, "l1", "mae").n_seeds == 5
     assert summary_row(analysis, "l2", "mae").n_seeds == 4
@@ -213,7 +213,7 @@ def test_differences_use_the_seeds_that_all_have_and_means_their_own() -> None:
 
 
 def test_an_objective_without_finished_runs_does_not_keep_the_others_from_being_compared() -> None:
-    analysis = analyse(without_runs(make_study(PLANTED), *(f"l2-lab-s{seed}" for seed in range(5))), FACTS)
+    analysis = analyze(without_runs(make_study(PLANTED), *(f"l2-lab-s{seed}" for seed in range(5))), FACTS)
     assert difference_row(analysis, "mae", "l1", "perceptual").winner == "perceptual"
     absent = difference_row(analysis, "mae", "l1", "l2")
     assert (absent.mean, absent.p, absent.reason) == (None, None, "l2: no run is finished")
@@ -222,15 +222,15 @@ def test_an_objective_without_finished_runs_does_not_keep_the_others_from_being_
 
 def test_no_shared_seed_is_said() -> None:
     study = make_study(replace(PLANTED, n_seeds=2, objectives=("l1", "l2")))
-    analysis = analyse(without_runs(study, "l1-lab-s0", "l2-lab-s1"), FACTS)
+    analysis = analyze(without_runs(study, "l1-lab-s0", "l2-lab-s1"), FACTS)
     row = difference_row(analysis, "mae", "l1", "l2")
     assert (row.mean, row.reason) == (None, "no seed is finished for every objective")
     assert summary_row(analysis, "l1", "mae").n_seeds == 1
 
 
-def test_an_empty_study_is_analysed() -> None:
+def test_an_empty_study_is_analyzed() -> None:
     study = make_study(PLANTED)
-    analysis = analyse(without_runs(study, *study.runs), FACTS)
+    analysis = analyze(without_runs(study, *study.runs), FACTS)
     assert (analysis.summary, analysis.differences, analysis.metrics) == ([], [], [])
     assert len(analysis.missing_runs) == 15
 
@@ -240,7 +240,7 @@ def test_infinite_and_missing_values_leave_a_photo_out_for_all() -> None:
     values = study.runs["l1-lab-s0"].photos["psnr"].copy()
     values[3], values[7] = np.inf, np.nan
     study = with_values(study, "l1-lab-s0", "psnr", values)
-    analysis = analyse(study, FACTS)
+    analysis = analyze(study, FACTS)
     kept = [index for index in range(40) if index not in {3, 7}]
     for objective in THREE:
         row = summary_row(analysis, objective, "psnr")
@@ -255,7 +255,7 @@ def test_infinite_and_missing_values_leave_a_photo_out_for_all() -> None:
 
 def test_a_metric_that_one_run_lacks_leaves_out_its_seed() -> None:
     study = with_values(make_study(PLANTED), "l1-lab-s0", "psnr", np.full(40, np.nan))
-    analysis = analyse(study, FACTS)
+    analysis = analyze(study, FACTS)
     assert summary_row(analysis, "l1", "psnr").n_seeds == 4
     assert difference_row(analysis, "psnr", "l2", "perceptual").n_seeds == 4
     assert difference_row(analysis, "mae", "l1", "l2").n_seeds == 5
@@ -263,13 +263,13 @@ def test_a_metric_that_one_run_lacks_leaves_out_its_seed() -> None:
 
 def test_perfect_copies_have_no_finite_psnr() -> None:
     study = make_study(replace(PLANTED, n_seeds=1))
-    analysis = analyse(with_values(study, "l1-lab-s0", "psnr", np.full(40, np.inf)), FACTS)
+    analysis = analyze(with_values(study, "l1-lab-s0", "psnr", np.full(40, np.inf)), FACTS)
     row = summary_row(analysis, "l1", "psnr")
     assert row.mean is None
     assert row.reason is not None
 
 
-def test_bounds_stand_for_every_colour_space(planted: Analysis) -> None:
+def test_bounds_stand_for_every_color_space(planted: Analysis) -> None:
     truth, grey = summary_row(planted, "truth", "psnr", "-"), summary_row(planted, "grey", "psnr", "-")
     assert truth.mean == np.inf
     assert (truth.ci_low, truth.n_seeds, truth.n_photos) == (None, 0, 40)
@@ -287,7 +287,7 @@ def test_a_bound_without_a_metric_says_so() -> None:
     grey = study.bounds["grey"]
     photos = {name: values for name, values in grey.photos.items() if name != "mae"}
     record = grey.record.model_copy(update={"set_metrics": {}, "unavailable": {"frechet_lite0": "too few photos"}})
-    analysis = analyse(replace(study, bounds={"grey": LoadedBound(record, photos)}), FACTS)
+    analysis = analyze(replace(study, bounds={"grey": LoadedBound(record, photos)}), FACTS)
     assert summary_row(analysis, "grey", "mae", "-").reason == "not measured for this bound"
     assert summary_row(analysis, "grey", "frechet_lite0", "-").reason == "too few photos"
     row = difference_row(analysis, "mae", "l1", "perceptual")
@@ -300,13 +300,13 @@ def test_set_metrics_without_value_or_replicates() -> None:
         study = with_set_value(
             study, f"l1-lab-s{seed}", "frechet_lite0", SetValue(value=5.0 + seed, n=40, reason="compare at equal n")
         )
-    row = summary_row(analyse(study, FACTS), "l1", "frechet_lite0")
+    row = summary_row(analyze(study, FACTS), "l1", "frechet_lite0")
     expected = stats.ttest_1samp([5.0, 6.0, 7.0, 8.0, 9.0], 0.0).confidence_interval(0.95)
     assert (row.ci_low, row.ci_high) == pytest.approx((expected.low, expected.high))
     assert row.reason == "compare at equal n"
     for seed in range(5):
         study = with_set_value(study, f"l1-lab-s{seed}", "frechet_lite0", SetValue(value=None, n=40, reason="too few"))
-    analysis = analyse(study, FACTS)
+    analysis = analyze(study, FACTS)
     assert summary_row(analysis, "l1", "frechet_lite0").reason == "too few"
     assert summary_row(analysis, "l2", "frechet_lite0").mean is not None
     assert difference_row(analysis, "frechet_lite0", "l1", "l2").reason == "l1: too few"
@@ -316,7 +316,7 @@ def test_metrics_that_are_unknown_or_nowhere_measured_are_named() -> None:
     study = make_study(PLANTED)
     record = study.runs["l1-lab-s0"].record.model_copy(update={"unavailable": {"lpips_vgg": "no weights"}})
     runs = {**study.runs, "l1-lab-s0": LoadedRun(record, study.runs["l1-lab-s0"].photos)}
-    analysis = analyse(replace(study, runs=runs), [facts for facts in FACTS if facts.name != "ssim"])
+    analysis = analyze(replace(study, runs=runs), [facts for facts in FACTS if facts.name != "ssim"])
     assert analysis.unavailable["lpips_vgg"] == "no weights"
     assert "does not know it" in analysis.unavailable["ssim"]
     assert "ssim" not in {row.metric for row in analysis.summary}
@@ -324,10 +324,10 @@ def test_metrics_that_are_unknown_or_nowhere_measured_are_named() -> None:
 
 def test_an_analysis_survives_its_file_and_a_study_its_folder(tmp_path: Path) -> None:
     study = make_study(replace(PLANTED, n_seeds=2, n_photos=12))
-    analysis = analyse(study, FACTS)
+    analysis = analyze(study, FACTS)
     analysis.save(tmp_path / "analysis.json")
     assert Analysis.load(tmp_path / "analysis.json") == analysis
-    assert analyse(load_study(write_study(study, tmp_path / "study")), FACTS) == analysis
+    assert analyze(load_study(write_study(study, tmp_path / "study")), FACTS) == analysis
 
 
 def test_nothing_is_found_where_nothing_is_planted() -> None:
@@ -339,7 +339,7 @@ def test_nothing_is_found_where_nothing_is_planted() -> None:
     wrong = families = 0
     for number in range(100):
         plan = Plan(objectives=THREE, n_seeds=3, n_photos=12, seed_sd=0.3, noise_sd=1.0, facts=tuple(facts))
-        rows = analyse(make_study(plan, rng_seed=number), facts).differences
+        rows = analyze(make_study(plan, rng_seed=number), facts).differences
         for metric in facts:
             families += 1
             wrong += any(row.winner is not None for row in rows if row.metric == metric.name)

@@ -33,6 +33,7 @@ test: $(INSTALLED)  ## run every test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell src tests tools docs *.md
 	$(BIN)/python -m pytest -n auto --durations=10 --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 check: $(INSTALLED)  ## run the quick checks: style, types, layers, quick tests (under 90 s)
@@ -40,6 +41,7 @@ check: $(INSTALLED)  ## run the quick checks: style, types, layers, quick tests 
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/codespell src tests tools docs *.md
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 format: $(INSTALLED)  ## put the code into its form

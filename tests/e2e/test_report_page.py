@@ -71,10 +71,10 @@ def test_a_reader_flips_through_the_pictures(chromium: str, page: Path, tmp_path
     assert data["ready"] == "true"
     assert data["pictures"] == str(2 * (2 + 5))
     assert data["seen"].split("|") == [
-        "holiday/photo_00.jpg colorised by wgan_perceptual (Lab, seed 1)",
+        "holiday/photo_00.jpg colorized by wgan_perceptual (Lab, seed 1)",
         "holiday/photo_00.jpg, gray",
-        "holiday/photo_00.jpg colorised by wgan_perceptual (Lab, seed 1)",
-        "holiday/photo_01.jpg colorised by wgan_perceptual (Lab, seed 1)",
+        "holiday/photo_00.jpg colorized by wgan_perceptual (Lab, seed 1)",
+        "holiday/photo_01.jpg colorized by wgan_perceptual (Lab, seed 1)",
     ]
     assert (data["open"], data["closed"]) == ("true", "true")
     assert int(data["overflow"]) <= 0, "the page is wider than the screen"

@@ -151,11 +151,11 @@ def survey_speed_page() -> str:
     people, trials, analysis = record["people"], record["trials"], record["analysis_s_10000_votes"]
     server = (
         f"{people} simulated people at once, {trials} trials each with two pictures of 256 px; thinking times are "
-        "exponential. A vote's time is what its sender waits for the acknowledgement, which comes after the commit has "
+        "exponential. A vote's time is what its sender waits for the acknowledgment, which comes after the commit has "
         "reached the disk. *once*: every acknowledged vote is in the database exactly once."
     )
     choice = (
-        f"Choosing the next pair of 50 methods takes {record['choice_ms_50_methods']:.1f} ms. Analysing 10,000 votes "
+        f"Choosing the next pair of 50 methods takes {record['choice_ms_50_methods']:.1f} ms. Analyzing 10,000 votes "
         f"with 1,000 draws of each bootstrap takes {analysis['5']:.1f} s for 5 methods, {analysis['50']:.0f} s for 50."
     )
     coverage = (

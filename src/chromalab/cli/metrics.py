@@ -52,7 +52,7 @@ def validate(
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
-    """Measure how far every metric follows what people said of colorised photographs.
+    """Measure how far every metric follows what people said of colorized photographs.
 
     Rank correlation over all images and within scenes, Kendall's tau, Pearson's correlation after a logistic fit, the
     share of pairs in people's order, and how far people agree with each other; over all images and over the outputs of

@@ -105,7 +105,7 @@ def chroma_limit() -> NDArray[np.float32]:
     """Return the largest chroma inside sRGB for every lightness of `grey_lightness` and every hue, (256, 360).
 
     Found by bisection. A color of that lightness and hue with less chroma is inside too, since along a ray from the
-    grey axis at constant lightness sRGB's gamut in CIELAB is left but once.
+    gray axis at constant lightness sRGB's gamut in CIELAB is left but once.
     """
     hue = np.arange(HUES) * (2 * np.pi / HUES)
     direction = np.stack([np.cos(hue), np.sin(hue)], axis=-1).astype(np.float32)

@@ -198,13 +198,13 @@ def _fit(choice: _Choice, data: _Data) -> ColorPerceptualParameters:
     columns = [PARTS.index(name) for name in choice.parts]
     parts = data.parts[choice.side_px][:, columns]
     scale = np.maximum(parts.std(axis=0), 1e-9)
-    centerd, people = parts / scale, data.people.copy()
+    centered, people = parts / scale, data.people.copy()
     for scene in data.names:
         inside = data.scenes == scene
-        centerd[inside] -= centerd[inside].mean(axis=0)
+        centered[inside] -= centered[inside].mean(axis=0)
         people[inside] -= people[inside].mean()
     penalty = np.sqrt(choice.ridge * len(people)) * np.eye(len(columns))
-    weights, _ = scipy.optimize.nnls(np.vstack([centerd, penalty]), np.concatenate([-people, np.zeros(len(columns))]))
+    weights, _ = scipy.optimize.nnls(np.vstack([centered, penalty]), np.concatenate([-people, np.zeros(len(columns))]))
     weights = weights / scale
     weights = weights / max(float((parts @ weights).std()), 1e-9)
     return ColorPerceptualParameters(

@@ -1,4 +1,4 @@
-"""What people said of colorised photographs: ratings of images beside their references."""
+"""What people said of colorized photographs: ratings of images beside their references."""
 
 from __future__ import annotations
 

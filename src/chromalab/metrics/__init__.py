@@ -1,1 +1,1 @@
-"""How good a colorised photograph is: named metrics with their facts, and the scorer that computes them together."""
+"""How good a colorized photograph is: named metrics with their facts, and the scorer that computes them together."""

@@ -103,7 +103,7 @@ def _cell(photo: EncodedPhoto, column: str, variants: Sequence[Variant]) -> tupl
         uri = photo.uris.get(column)
         return (Picture(uri, "", f"{photo.name}, {REFERENCE_LABELS[column]}"),) if uri else ()
     return tuple(
-        Picture(photo.uris[run_id], variant.key, f"{photo.name} colorised by {column} ({variant.label})")
+        Picture(photo.uris[run_id], variant.key, f"{photo.name} colorized by {column} ({variant.label})")
         for variant in variants
         if (run_id := f"{column}-{variant.key}") in photo.uris
     )

@@ -24,7 +24,7 @@ class RaterModel:
     Attributes:
         quality: psi, shape (J,); NaN where nobody rated.
         quality_se: its standard error, raters and stimuli taken as given.
-        bias: D, centerd, shape (I,).
+        bias: D, centered, shape (I,).
         inconsistency: v, shape (I,).
         rounds: until nothing moved.
     """

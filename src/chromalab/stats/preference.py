@@ -271,7 +271,7 @@ def fit_thurstone(votes: Votes, *, scale: float = JOD_SCALE, prior_sd: float | N
     """Return qualities q of Thurstone's case V, P(i > j) = Phi((q_i - q_j) / s), with mean 0, shape (..., M).
 
     With the default scale they are in just-objectionable differences (Perez-Ortiz and Mantiuk 2017, "A practical guide
-    and software for analysing pairwise comparison experiments"). Ties count half for each side.
+    and software for analyzing pairwise comparison experiments"). Ties count half for each side.
 
     Args:
         votes: the counts, with any leading axes.

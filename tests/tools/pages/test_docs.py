@@ -1,4 +1,4 @@
-"""The documentation says what the code does, and its links lead somewhere."""
+"""Tests of the documentation: generated pages are current, links resolve, and commands and examples run."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tools.pages.generate import FOLDER, PAGES
 
 ROOT = Path(__file__).resolve().parents[3]
 PROSE = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if path.name != "LICENSE")
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 @pytest.mark.parametrize("name", list(PAGES))
@@ -43,9 +44,10 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     assert [record.run_id for record in cast("list[RunRecord]", names["records"])] == ["l2-lab-s0"]
 
 
-def test_every_command_of_the_readme_exists() -> None:
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.name)
+def test_every_command_in_a_guide_exists(path: Path) -> None:
     commands = set(re.findall(r"^## `(chromalab [a-z ]+)`", PAGES["commands.md"](), flags=re.MULTILINE))
-    blocks = "".join(re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL))
+    blocks = "".join(re.findall(r"```sh\n(.*?)```", path.read_text(encoding="utf-8"), flags=re.DOTALL))
     for line in re.findall(r"^chromalab ((?:[a-z]+ ?)+)", blocks, flags=re.MULTILINE):
         words = line.split()
         assert any(f"chromalab {' '.join(words[:count])}" in commands for count in (1, 2)), line

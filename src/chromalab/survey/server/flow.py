@@ -340,7 +340,7 @@ def begin(survey: Survey, key: str, screen: Screen) -> dict[str, Any]:
 def answer(survey: Survey, key: str, body: Answer) -> dict[str, Any]:
     """Take an answer, and return the next trial. It is acknowledged after the commit, never before.
 
-    The same body again gets the first answer's acknowledgement; another body for the same trial is a conflict.
+    The same body again gets the first answer's acknowledgment; another body for the same trial is a conflict.
 
     Raises:
         RefusedError: not this person's trial, not its turn, another answer was given, or no such choice.

@@ -17,8 +17,8 @@ from skimage.data import astronaut
 from chromalab.evaluation.comparing import EvaluationSettings, compare_folders
 from chromalab.evaluation.pictures import chosen_photos, extremes
 from chromalab.evaluation.score_table import Comparison
-from chromalab.report.error_maps import MAPS, draw_map
 from chromalab.report.evaluation import headline, latex_table, write_evaluation_report
+from chromalab.report.figures.error_maps import MAPS, draw_map
 from tests.evaluation.variants import write_variants
 
 METRICS = ("mae", "psnr", "delta_e_2000", "chroma", "delta_colorfulness")

@@ -13,9 +13,9 @@ from chromalab.photo.reading import read_photo
 from chromalab.photo.writing import write_png
 from chromalab.survey.create import create_survey, sources_of_comparison, sources_of_folders
 from chromalab.survey.design import load_design, parse_design
+from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.power import simulate_power
 from chromalab.survey.stimuli import pad_alike, png_chunks, random_colors, stimulus_png
-from chromalab.survey.study import SurveyFolder
 from tests.report.synthetic_study import SyntheticStudy, write_colorized, write_study
 from tests.survey.surveys import make_survey, write_pictures
 

@@ -23,7 +23,7 @@ from chromalab.metrics.registry import METRICS
 from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.reading import read_photo
 from chromalab.photo.resizing import resize_shortest_side
-from chromalab.report.style import INK, canvas
+from chromalab.report.figures.style import INK, canvas
 from tools import DOCS
 from tools.pages.benchmarks import RECORDS
 from tools.pages.faults import FAULTS, faulty
@@ -44,7 +44,7 @@ SIDE_PX = 256
 TRUTH = "truth"
 GREY = "grey"
 RECORD = RECORDS / "metric_faults.json"
-PICTURE = DOCS / "images" / "metric_faults.jpg"
+IMAGE = DOCS / "images" / "metric_faults.jpg"
 
 HARDLY = 0.05
 """What is below this share of the measure of comparison, a metric hardly notices."""
@@ -196,7 +196,7 @@ def draw() -> None:
         engine.set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
         file = io.BytesIO()
         figure.savefig(file, format="jpeg", dpi=150, pil_kwargs={"quality": 88, "optimize": True})
-    write_bytes(PICTURE, file.getvalue())
+    write_bytes(IMAGE, file.getvalue())
 
 
 def main() -> None:

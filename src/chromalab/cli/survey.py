@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chromalab.survey.analysis.records import SurveyAnalysis
-    from chromalab.survey.analysis.votes import VoteRow
+    from chromalab.survey.folder import SurveyRecord
     from chromalab.survey.power import PowerTable
-    from chromalab.survey.study import SurveyRecord
+    from chromalab.survey.votes import VoteRow
 
 app = typer.Typer(help="Ask people: a blinded web survey, and the statistics behind it.", no_args_is_help=True)
 
@@ -95,7 +95,7 @@ def create(
     if as_json:
         typer.echo(_created_json(record, table))
     else:
-        _tell_created(record, table, out)
+        _print_created(record, table, out)
 
 
 def _folders(images: Sequence[str]) -> dict[str, Path]:
@@ -123,7 +123,7 @@ def _created_json(record: SurveyRecord, table: PowerTable | None) -> str:
     )  # fmt: skip
 
 
-def _tell_created(record: SurveyRecord, table: PowerTable | None, out: Path) -> None:
+def _print_created(record: SurveyRecord, table: PowerTable | None, out: Path) -> None:
     from rich.table import Table
 
     from chromalab.survey.power import expected_usage, trials_per_group
@@ -187,8 +187,8 @@ def serve(
     A vote is acknowledged when it is on the disk, and stored once however often it is sent. Stop with Ctrl-C and start
     again as you like: nothing is lost.
     """
-    from chromalab.survey.server.run import run_server
-    from chromalab.survey.server.settings import ServerSettings
+    from chromalab.survey.server.app import run_server
+    from chromalab.survey.server.state import ServerSettings
 
     settings = ServerSettings(
         folder=str(folder), database=database, public_url=public_url.rstrip("/") if public_url else None,
@@ -242,7 +242,7 @@ def analyze(
 
     Options that change the frozen plan are named in the report.
     """
-    from chromalab.survey.analysis.run import analyze_source
+    from chromalab.survey.analysis.analyze import analyze_source
 
     analysis, kept = analyze_source(source, database=database, prior=prior, order_effect=order_effect, draws=draws)
     if metrics is not None:
@@ -250,19 +250,19 @@ def analyze(
     target = out or (source / "analysis" if source.is_dir() else None)
     if json_file is not None:
         from chromalab.core.files import write_text
-        from chromalab.survey.analysis.run import scores_json
+        from chromalab.survey.analysis.analyze import scores_json
 
         write_text(json_file, scores_json(analysis))
     if target is not None:
         from chromalab.survey.analysis.page import write_survey_report
 
         typer.echo(f"report: {write_survey_report(analysis, target)}", err=True)
-    _tell_analysis(analysis)
+    _print_analysis(analysis)
 
 
 def _with_metrics(analysis: SurveyAnalysis, kept: Sequence[VoteRow], path: Path) -> SurveyAnalysis:
     from chromalab.core.errors import UsageError
-    from chromalab.survey.analysis.metrics import metric_agreements, read_metric_values
+    from chromalab.survey.analysis.agreement import metric_agreements, read_metric_values
 
     try:
         from chromalab.metrics.registry import METRICS
@@ -273,7 +273,7 @@ def _with_metrics(analysis: SurveyAnalysis, kept: Sequence[VoteRow], path: Path)
     return analysis.model_copy(update={"metrics": metric_agreements(kept, values, directions)})
 
 
-def _tell_analysis(analysis: SurveyAnalysis) -> None:
+def _print_analysis(analysis: SurveyAnalysis) -> None:
     from rich.table import Table
 
     console = wide_console()
@@ -324,10 +324,9 @@ def simulate(
 
     Their votes are stored like everybody's: use a copy of the survey, or delete its votes afterwards.
     """
-    from chromalab.survey.simulate import People
-    from chromalab.survey.simulated_server import run_simulation
+    from chromalab.survey.simulate import Population, run_simulation
 
-    described = People(
+    described = Population(
         abilities=_abilities(ability or []), rater_sd=rater_sd, photo_sd=photo_sd, left_bias=left_bias,
         lapses=lapses, clickers=clickers, think_s=think, seed=seed,
     )  # fmt: skip
@@ -372,9 +371,9 @@ def export(
     """Write votes as a long CSV file that R reads, and the whole survey as JSON with a checksum."""
     from chromalab.core.errors import UsageError
     from chromalab.core.files import write_text
-    from chromalab.survey.analysis.run import open_survey
-    from chromalab.survey.analysis.votes import votes_of_database
-    from chromalab.survey.export import export_json, votes_text
+    from chromalab.survey.analysis.analyze import open_survey
+    from chromalab.survey.export import export_json
+    from chromalab.survey.votes import votes_of_database, votes_text
 
     if csv_file is None and json_file is None:
         raise UsageError("say what to write: --csv FILE, --json FILE, or both")
@@ -398,8 +397,8 @@ def import_(
     """Bring an exported survey back into an empty folder; its analysis is the same."""
     from chromalab.core.files import make_folder
     from chromalab.survey.export import import_json
-    from chromalab.survey.opening import open_database
-    from chromalab.survey.study import SurveyFolder
+    from chromalab.survey.folder import SurveyFolder
+    from chromalab.survey.storage.database import open_database
 
     make_folder(folder)
     place = SurveyFolder(folder)

@@ -57,7 +57,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Choice:
+class PairSelection:
     """A trial, and what led to it.
 
     Attributes:
@@ -75,7 +75,7 @@ class Choice:
 
 def choose_pair(
     design: Design, tally: Tally, scenes: Sequence[str], before: Sequence[Trial], generator: np.random.Generator
-) -> Choice:
+) -> PairSelection:
     """Return the next scored trial.
 
     Args:
@@ -98,7 +98,7 @@ def choose_pair(
     scene = _scene(tally, scenes, (a, b), seen, before, last, generator)
     left, right = _sides(a, b, before, generator)
     trial = Trial("test", scene, left, right)
-    return Choice(trial, float(weights[chosen]), tally.last, tally.sha256())
+    return PairSelection(trial, float(weights[chosen]), tally.last, tally.sha256())
 
 
 def _with_free_scenes(

@@ -13,9 +13,9 @@ from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import read_photo
 from chromalab.studies.records import StudyRecord, run_id
 from chromalab.survey.design import GREY, RANDOM, TRUTH, Design
+from chromalab.survey.folder import Scene, SurveyFolder, SurveyRecord
 from chromalab.survey.schedule import largest_number_of_trials
-from chromalab.survey.stimuli import fit_picture, grey_of, pad_alike, random_colors, stimulus_png
-from chromalab.survey.study import Scene, SurveyFolder, SurveyRecord
+from chromalab.survey.stimuli import fit_image, pad_alike, random_colors, stimulus_png, to_gray
 from chromalab.version import __version__
 
 if TYPE_CHECKING:
@@ -192,12 +192,12 @@ def _prepare(folder: SurveyFolder, design: Design, name: str, files: Mapping[str
                 "bring all to one size first"
             )
         size = rgb.shape
-        pictures[method] = fit_picture(rgb, design.size_px, square=design.square)
+        pictures[method] = fit_image(rgb, design.size_px, square=design.square)
     first = next(iter(pictures.values()))
     if design.vigilance > 0:
         pictures[RANDOM] = random_colors(pictures.get(GREY, first), name)
     if design.reference:
-        pictures[GREY] = grey_of(pictures[GREY])
+        pictures[GREY] = to_gray(pictures[GREY])
     else:
         pictures.pop(GREY, None)
     files_of = dict(zip(pictures, pad_alike([stimulus_png(rgb) for rgb in pictures.values()]), strict=True))

@@ -228,7 +228,7 @@ class Design(Record):
         return round(self.repeats * self.trials) if self.protocol == "pairwise" else 0
 
     @property
-    def two_pictures(self) -> bool:
+    def two_stimuli(self) -> bool:
         """Whether a trial has two pictures to choose from."""
         return self.protocol == "pairwise" or (self.protocol == "real_or_fake" and self.form != "yes_no")
 

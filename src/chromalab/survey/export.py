@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.survey.analysis.votes import COLUMNS, VoteRow
-from chromalab.survey.secrets import new_token
+from chromalab.survey.folder import SurveyFolder, SurveyRecord
+from chromalab.survey.security import new_token
+from chromalab.survey.storage.database import STOPPED, put_setting, setting
 from chromalab.survey.storage.models import Participant, Registration, TrialRow, Vote, Withdrawal
-from chromalab.survey.storage.settings import STOPPED, put_setting, setting
-from chromalab.survey.study import SurveyFolder, SurveyRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from sqlalchemy import Connection
 
-    from chromalab.survey.storage.engine import Database
+    from chromalab.survey.storage.database import Database
 
 SCHEMA_VERSION = 1
 
@@ -40,21 +37,6 @@ _TABLES = {
     "votes": Vote,
     "withdrawals": Withdrawal,
 }
-
-
-def votes_text(votes: Iterable[VoteRow]) -> str:
-    """Return votes as the text of a CSV file."""
-    text = io.StringIO()
-    votes_csv(text, votes)
-    return text.getvalue()
-
-
-def votes_csv(file: IO[str], votes: Iterable[VoteRow]) -> None:
-    """Write a row for each answer, with the columns that `survey analyze` reads."""
-    rows = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-    rows.writeheader()
-    for vote in votes:
-        rows.writerow(vote.cells())
 
 
 def export_json(record: SurveyRecord, database: Database) -> str:

@@ -256,7 +256,7 @@ def _check(
     design: Design, scene: str, method: str | None, methods: Sequence[str], generator: np.random.Generator
 ) -> Trial:
     """Return an attention check: random colors, against the truth or a method where two pictures stand."""
-    if not design.two_pictures:
+    if not design.two_stimuli:
         return Trial("vigilance", scene, RANDOM)
     good = TRUTH if design.protocol == "real_or_fake" else method or methods[int(generator.integers(len(methods)))]
     return Trial("vigilance", scene, *((good, RANDOM) if generator.integers(2) else (RANDOM, good)))

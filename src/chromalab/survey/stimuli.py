@@ -77,7 +77,7 @@ def pad_alike(pngs: list[bytes]) -> list[bytes]:
     return [padded(png, length) for png in pngs]
 
 
-def fit_picture(rgb: NDArray[np.uint8], size_px: int, *, square: bool) -> NDArray[np.uint8]:
+def fit_image(rgb: NDArray[np.uint8], size_px: int, *, square: bool) -> NDArray[np.uint8]:
     """Return a picture whose longest side is at most `size_px`, its central square first where that is asked for."""
     height, width = rgb.shape[:2]
     if square:
@@ -111,7 +111,7 @@ def random_colors(rgb: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
     return np.asarray(np.rint(np.clip(lab_to_rgb(lab), 0, 1) * 255), dtype=np.uint8)
 
 
-def grey_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def to_gray(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a picture without its colors, lightness kept."""
     level = np.rint(np.clip(level_of(rgb_to_lab(rgb / 255.0)[..., 0]), 0, 255)).astype(np.uint8)
     return np.repeat(level[..., None], 3, axis=-1)

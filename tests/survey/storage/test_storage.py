@@ -12,8 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from chromalab.core.errors import UsageError
-from chromalab.survey.storage.engine import Database, StorageError
-from chromalab.survey.storage.migrate import current_revision, migrate, newest_revision
+from chromalab.survey.storage.database import Database, StorageError, current_revision, migrate, newest_revision
 from chromalab.survey.storage.models import Base
 from tests.survey.storage.postgres import postgres
 

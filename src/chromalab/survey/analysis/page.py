@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
 from chromalab.core.files import write_text
-from chromalab.report.intervals import IntervalLine, draw_intervals
+from chromalab.report.figures.intervals import IntervalLine, draw_intervals
+from chromalab.report.formatting import csv_text
 from chromalab.report.page import environment
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chromalab.core.records import Record
-    from chromalab.report.style import Drawing
+    from chromalab.report.figures.style import Drawing
     from chromalab.survey.analysis.records import SurveyAnalysis
 
 AXES = {
@@ -101,9 +100,4 @@ def _flat(row: Record) -> dict[str, object]:
 
 
 def _csv(rows: Sequence[dict[str, object]]) -> str:
-    text = io.StringIO()
-    if rows:
-        table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    return text.getvalue()
+    return csv_text(list(rows[0]), (list(row.values()) for row in rows)) if rows else ""

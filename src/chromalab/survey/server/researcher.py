@@ -16,12 +16,12 @@ from sqlalchemy import delete, func, insert, select, update
 
 from chromalab.core.errors import ChromalabError
 from chromalab.survey.analysis.analyze import analyze
-from chromalab.survey.analysis.votes import votes_of_database
-from chromalab.survey.export import export_json, votes_text
-from chromalab.survey.secrets import hash_password, new_token, password_fits, sha256_text
-from chromalab.survey.server.flow import RefusedError
+from chromalab.survey.export import export_json
+from chromalab.survey.security import hash_password, new_token, password_fits, sha256_text
+from chromalab.survey.server.sessions import RefusedError
+from chromalab.survey.storage.database import PASSWORD, SETUP, STOPPED, put_setting, setting
 from chromalab.survey.storage.models import Invitation, Login, Participant, Registration, Setting, Vote, Withdrawal
-from chromalab.survey.storage.settings import PASSWORD, SETUP, STOPPED, put_setting, setting
+from chromalab.survey.votes import votes_of_database, votes_text
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -1,4 +1,4 @@
-"""What every request works with: the survey, its database, and what is known of both."""
+"""The state that every request shares: settings, the open survey, places, and the stopping rule."""
 
 from __future__ import annotations
 
@@ -9,17 +9,37 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, update
 
+from chromalab.core.records import Record
 from chromalab.survey.adaptive import Tally
-from chromalab.survey.opening import open_database, register
+from chromalab.survey.folder import SurveyFolder, SurveyRecord
 from chromalab.survey.schedule import Trial
+from chromalab.survey.storage.database import STOPPED, open_database, put_setting, register, setting
 from chromalab.survey.storage.models import Participant, TrialRow, Vote, Withdrawal
-from chromalab.survey.study import SurveyFolder, SurveyRecord
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from chromalab.survey.server.settings import ServerSettings
-    from chromalab.survey.study import Scene
+    from chromalab.survey.folder import Scene
+
+
+class ServerSettings(Record):
+    """How to serve a survey.
+
+    Attributes:
+        folder: the survey's folder.
+        database: URL of PostgreSQL; None takes the SQLite file in the folder.
+        public_url: where people reach the server, for links; None takes the address of each request.
+        joins_per_minute: people who may begin from one address in a minute.
+        logins_per_minute: attempts at the researcher's password from one address in a minute.
+        hosts: names under which the server may be asked for; empty allows any, as behind a proxy.
+    """
+
+    folder: str
+    database: str | None = None
+    public_url: str | None = None
+    joins_per_minute: int = 30
+    logins_per_minute: int = 10
+    hosts: list[str] = []
 
 
 class Survey:
@@ -40,14 +60,14 @@ class Survey:
         self.database = open_database(self.folder, settings.database)
         self.scenes: dict[str, Scene] = {scene.name: scene for scene in self.record.scenes}
         self.scene_names = [scene.name for scene in self.record.scenes]
-        self.picture = lru_cache(maxsize=512)(self._picture)
+        self.stimulus = lru_cache(maxsize=512)(self._read_stimulus)
         self._tally = Tally(self.record.methods)
         self._withdrawals = 0
         self._tally_lock = threading.Lock()
         with self.database.write() as connection:
             register(connection, self.record)
 
-    def _picture(self, file: str) -> bytes:
+    def _read_stimulus(self, file: str) -> bytes:
         return (self.folder.stimuli / file).read_bytes()
 
     def tally(self, connection: Connection) -> Tally:
@@ -88,3 +108,31 @@ def places_taken(connection: Connection, now: float) -> int:
 def renew_lease(connection: Connection, participant_id: str, until: float) -> None:
     """Note a sign of life."""
     connection.execute(update(Participant).where(Participant.id == participant_id).values(lease_until=until))
+
+
+def check_stopping_rule(survey: Survey) -> None:
+    """End the survey if a declared look has come and every interval is narrow enough."""
+    stop = survey.record.design.stop
+    if stop.rule != "precision" or stop.half_width is None:
+        return
+    with survey.database.read() as connection:
+        finished = connection.scalar(
+            select(func.count()).select_from(Participant).where(Participant.stage == "finished")
+        )
+        looked = setting(connection, f"look_{finished}")
+    if finished not in stop.looks or looked is not None:
+        return
+    widest = widest_half_width(survey)
+    with survey.database.write() as connection:
+        put_setting(connection, f"look_{finished}", f"{widest:.4f}")
+        if widest <= stop.half_width:
+            put_setting(connection, STOPPED, f"precision at {finished} people: half-width {widest:.4f}")
+
+
+def widest_half_width(survey: Survey) -> float:
+    """Return half the width of the widest interval of any method."""
+    from chromalab.survey.analysis.analyze import analyze  # noqa: PLC0415 - SciPy's statistics are not needed to serve
+    from chromalab.survey.votes import votes_of_database  # noqa: PLC0415
+
+    result = analyze(survey.record.design, survey.record.methods, votes_of_database(survey.database))
+    return max((row.high - row.low) / 2 for row in result.scores.values())

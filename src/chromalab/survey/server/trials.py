@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from chromalab.survey.adaptive import choose_pair, fill_slot
 from chromalab.survey.design import GREY, TRUTH
 from chromalab.survey.schedule import Item, Trial, make_schedule, seeded
-from chromalab.survey.secrets import new_token
+from chromalab.survey.security import new_token
 from chromalab.survey.storage.models import Image, Participant, TrialRow
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def plan(survey: Survey, connection: Connection, person: Row[Any], now: float) -
                 TrialRow.participant_id == person.id
             )
         )
-        pictures = [picture for row in planned_rows for picture in _pictures(survey, row.id, Trial("test", *row[1:]))]
+        pictures = [picture for row in planned_rows for picture in _images_of(survey, row.id, Trial("test", *row[1:]))]
         connection.execute(insert(Image), pictures)
 
 
@@ -88,7 +88,7 @@ def people_by_method(connection: Connection, now: float) -> dict[str, int]:
     return {str(method): int(count) for method, count in connection.execute(query)}
 
 
-def _pictures(survey: Survey, trial_id: int, trial: Trial) -> list[dict[str, Any]]:
+def _images_of(survey: Survey, trial_id: int, trial: Trial) -> list[dict[str, Any]]:
     stimuli = survey.scenes[trial.scene].stimuli
     shown = {"left": trial.left, "right": trial.right}
     if survey.record.design.reference:
@@ -129,7 +129,7 @@ def fill_due(survey: Survey, connection: Connection, person: Row[Any], due: list
             trial = fill_slot(trial_of(row), survey.scene_names, survey.record.methods, before, generator)
         values = {"scene": trial.scene, "left": trial.left, "right": trial.right, **extra}
         connection.execute(update(TrialRow).where(TrialRow.id == row.id).values(**values))
-        connection.execute(insert(Image), _pictures(survey, row.id, trial))
+        connection.execute(insert(Image), _images_of(survey, row.id, trial))
         before.append(trial)
     return open_trials(connection, person.id)
 
@@ -177,7 +177,7 @@ def choices(design: Design) -> list[str]:
 
 def form_of(design: Design) -> str:
     """Return how pictures stand: beside each other, one after the other, or alone."""
-    if not design.two_pictures:
+    if not design.two_stimuli:
         return "single"
     return "sequential" if design.form == "sequential" else "pair"
 

@@ -157,11 +157,11 @@ async function consent(state) {
 }
 
 async function screening(state) {
-  const fields = state.plates.map((url, place) => {
-    const field = make("input", { id: `plate-${place}`, inputMode: "numeric", maxLength: 2, autocomplete: "off" });
-    return { field, box: make("div", {}, make("img", { src: url, alt: "", width: 300, height: 300 }), make("label", { htmlFor: field.id, textContent: `${words.plate} ${place + 1}` }), field) };
+  const fields = state.images.map((url, place) => {
+    const field = make("input", { id: `screening-${place}`, inputMode: "numeric", maxLength: 2, autocomplete: "off" });
+    return { field, box: make("div", {}, make("img", { src: url, alt: "", width: 300, height: 300 }), make("label", { htmlFor: field.id, textContent: `${words.screening_image} ${place + 1}` }), field) };
   });
-  panel(words.screening_title, paragraph(words.screening_text), make("div", { className: "plates" }, ...fields.map((each) => each.box)),
+  panel(words.screening_title, paragraph(words.screening_text), make("div", { className: "screening" }, ...fields.map((each) => each.box)),
     button(words.next, () => guarded(async () => render(await call("/api/screening", { answers: fields.map((each) => each.field.value) })))));
 }
 

@@ -16,7 +16,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-GridImage = NDArray[np.float64]
+Picture = NDArray[np.float64]
 Photo = NDArray[np.uint8]
 
 
@@ -30,7 +30,7 @@ class Fault:
     """
 
     description: str
-    apply: Callable[[GridImage], GridImage]
+    apply: Callable[[Picture], Picture]
 
 
 def faulty(rgb: Photo, name: str) -> Photo:
@@ -40,10 +40,10 @@ def faulty(rgb: Photo, name: str) -> Photo:
     return _to_rgb(FAULTS[name].apply(skimage.color.rgb2lab(rgb)))
 
 
-def _to_rgb(lab: GridImage) -> Photo:
+def _to_rgb(lab: Picture) -> Photo:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of colors that sRGB does not have
-        picture: GridImage = skimage.color.lab2rgb(lab)
+        picture: Picture = skimage.color.lab2rgb(lab)
     return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
 
 
@@ -54,30 +54,30 @@ def _compressed(rgb: Photo) -> Photo:
     return picture
 
 
-def _scaled(factor: float) -> Callable[[GridImage], GridImage]:
+def _scaled(factor: float) -> Callable[[Picture], Picture]:
     return lambda lab: lab * np.array([1.0, factor, factor])
 
 
-def _cast(lab: GridImage) -> GridImage:
+def _cast(lab: Picture) -> Picture:
     return _with_color(lab, lab[..., 1:] + [4.0, 14.0])
 
 
-def _with_color(lab: GridImage, color: GridImage) -> GridImage:
+def _with_color(lab: Picture, color: Picture) -> Picture:
     return np.concatenate([lab[..., :1], color], axis=-1)
 
 
-def _turned(color: GridImage, degrees: float) -> GridImage:
+def _turned(color: Picture, degrees: float) -> Picture:
     """Turn (a*, b*) around gray."""
     angle = np.radians(degrees)
     a, b = color[..., 0], color[..., 1]
     return np.stack([a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)], axis=-1)
 
 
-def _hue_turned(lab: GridImage) -> GridImage:
+def _hue_turned(lab: Picture) -> Picture:
     return _with_color(lab, _turned(lab[..., 1:], 30))
 
 
-def _recolored(lab: GridImage) -> GridImage:
+def _recolored(lab: Picture) -> Picture:
     """Turn the hue of the most colorful fifth of the pixels, with soft edges: a thing of another color."""
     chroma = scipy.ndimage.gaussian_filter(np.hypot(lab[..., 1], lab[..., 2]), 3)
     inside = (chroma > np.quantile(chroma, 0.8)).astype(np.float64)
@@ -85,7 +85,7 @@ def _recolored(lab: GridImage) -> GridImage:
     return _with_color(lab, (1 - share) * lab[..., 1:] + share * _turned(lab[..., 1:], 150))
 
 
-def _blotched(lab: GridImage) -> GridImage:
+def _blotched(lab: Picture) -> Picture:
     generator = np.random.default_rng(4)
     color = lab[..., 1:].copy()
     rows, columns = np.mgrid[: lab.shape[0], : lab.shape[1]]
@@ -96,27 +96,27 @@ def _blotched(lab: GridImage) -> GridImage:
     return _with_color(lab, color)
 
 
-def _bled(lab: GridImage) -> GridImage:
+def _bled(lab: Picture) -> Picture:
     return _with_color(lab, scipy.ndimage.gaussian_filter(lab[..., 1:], (8, 8, 0)))
 
 
-def _moved(lab: GridImage) -> GridImage:
+def _moved(lab: Picture) -> Picture:
     return _with_color(lab, np.concatenate([lab[:, :1, 1:], lab[:, :-1, 1:]], axis=1))
 
 
-def _noisy(lab: GridImage) -> GridImage:
+def _noisy(lab: Picture) -> Picture:
     return _with_color(lab, lab[..., 1:] + np.random.default_rng(5).normal(0, 10, size=(*lab.shape[:2], 2)))
 
 
-def _brightened(lab: GridImage) -> GridImage:
+def _brightened(lab: Picture) -> Picture:
     return np.concatenate([100 * (lab[..., :1] / 100) ** 0.9, lab[..., 1:]], axis=-1)
 
 
-def _rounded(lab: GridImage) -> GridImage:
+def _rounded(lab: Picture) -> Picture:
     return np.concatenate([np.rint(lab[..., :1] * 2.55) / 2.55, np.rint(lab[..., 1:])], axis=-1)
 
 
-def _unchanged(lab: GridImage) -> GridImage:
+def _unchanged(lab: Picture) -> Picture:
     return lab
 
 

@@ -47,7 +47,7 @@ def main() -> None:
     record = results.study.record
     columns = ["grey", *(f"{entry.id}-lab-s{record.seeds[0]}" for entry in record.objectives), "truth"]
     write_bytes(
-        IMAGES / "objective_grid.jpg", image_grid(in_folders(RESULTS / MAIN / "pictures"), columns, record.pictured)
+        IMAGES / "objective_grid.jpg", picture_grid(in_folders(RESULTS / MAIN / "pictures"), columns, record.pictured)
     )
 
 
@@ -167,7 +167,7 @@ def in_folders(root: Path) -> Callable[[str, str], Path]:
     return lambda column, photo: root / column / f"{photo}.png"
 
 
-def image_grid(place: Callable[[str, str], Path], columns: Sequence[str], photos: Sequence[str]) -> bytes:
+def picture_grid(place: Callable[[str, str], Path], columns: Sequence[str], photos: Sequence[str]) -> bytes:
     """Return a JPEG with a row for each photograph and a column for each network or bound.
 
     Args:

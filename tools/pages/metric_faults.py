@@ -44,7 +44,7 @@ SIDE_PX = 256
 TRUTH = "truth"
 GREY = "grey"
 RECORD = RECORDS / "metric_faults.json"
-IMAGE = DOCS / "images" / "metric_faults.jpg"
+PICTURE = DOCS / "images" / "metric_faults.jpg"
 
 HARDLY = 0.05
 """What is below this share of the measure of comparison, a metric hardly notices."""
@@ -196,7 +196,7 @@ def draw() -> None:
         engine.set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
         file = io.BytesIO()
         figure.savefig(file, format="jpeg", dpi=150, pil_kwargs={"quality": 88, "optimize": True})
-    write_bytes(IMAGE, file.getvalue())
+    write_bytes(PICTURE, file.getvalue())
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from chromalab.photo.reading import read_photo
 from chromalab.photo.resizing import resize_shortest_side
 from chromalab.photo.writing import write_png
 from chromalab.weights.colorizers import shipped_models
-from tools.pages.figures import IMAGES, image_grid, in_folders
+from tools.pages.figures import IMAGES, in_folders, picture_grid
 
 SAMPLES = ("astronaut", "chelsea", "coffee", "china", "rocket", "flower", "grace_hopper")
 SIDE_PX = 256
@@ -40,7 +40,7 @@ def draw(paths: dict[str, Path], out: Path, *, truth: bool) -> None:
             write_png(folder / "truth" / f"{photo}.png", rgb)
             for model in shipped_models():
                 write_png(folder / model / f"{photo}.png", chromalab.colorize(grey, model=model))
-        write_bytes(out, image_grid(in_folders(folder), columns, list(paths)))
+        write_bytes(out, picture_grid(in_folders(folder), columns, list(paths)))
 
 
 def main() -> None:

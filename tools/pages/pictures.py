@@ -15,7 +15,7 @@ from chromalab.core.files import write_bytes
 from chromalab.data.samples import sample_path
 from chromalab.studies.colorize import colorize_photos
 from chromalab.studies.study import StudyFolder
-from tools.pages.figures import image_grid
+from tools.pages.figures import picture_grid
 
 PHOTOS = ("chelsea", "coffee", "astronaut", "rocket")
 SIDE_PX = 160
@@ -44,7 +44,7 @@ def _sheet(root: Path, truths: dict[str, Path]) -> bytes:
         folder = root / "colorized" / truths[photo].name
         return {"grey": folder / "grey.png", "truth": truths[photo]}.get(column, folder / f"{column}{suffix}")
 
-    return image_grid(place, columns, PHOTOS)
+    return picture_grid(place, columns, PHOTOS)
 
 
 if __name__ == "__main__":

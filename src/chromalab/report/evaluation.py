@@ -290,8 +290,8 @@ def latex_table(record: ComparisonRecord) -> str:
 
 def _caption(record: ComparisonRecord) -> str:
     return (
-        f"{record.n_photos} photos under the protocol {escape_latex(record.protocol)}: mean and half width of the 95\\% "
-        "interval over photos. Bold: not significantly worse than any other method (paired $t$ tests, Holm). "
+        f"{record.n_photos} photos under the protocol {escape_latex(record.protocol)}: mean and half width of the "
+        "95\\% interval over photos. Bold: not significantly worse than any other method (paired $t$ tests, Holm). "
         r"$\downarrow$ lower, $\uparrow$ higher, $\rightarrow$ closer to the true photographs is better."
     )
 

@@ -191,7 +191,7 @@ def test_the_page_of_ten_objectives_folds_what_is_long(tmp_path: Path) -> None:
     study = write_study(tmp_path, SyntheticStudy(seeds=(0, 1), n_photos=10, n_pictured=1, formulas=TEN))
     analysis = make_analysis(tmp_path, study, n_metrics=2)
     text = write_report(tmp_path, analysis, study).html.read_text(encoding="utf-8")
-    assert "Who beats whom" in text
+    assert "Wins and losses of all pairs" in text
     assert "<summary>2 plots</summary>" in text
     assert "<summary>10 plots</summary>" in text
     assert "<code>0.2*lpips_squeeze</code> for <code>0.2*perceptual_vgg16</code>, whose weights are not here" in text

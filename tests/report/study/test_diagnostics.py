@@ -119,7 +119,7 @@ def test_the_report_says_it_in_a_table_and_in_a_file(written: WrittenStudy) -> N
     assert all(-1 <= float(row["lowest"]) <= float(row["mean"]) <= float(row["highest"]) for row in rows
                if row["quantity"] == "cosine")  # fmt: skip
     page = written.paths.html.read_text(encoding="utf-8")
-    assert "What the terms did" in page
+    assert "Terms and critic" in page
     assert "<code>l2</code> and <code>wgan_gp</code> pull against each other" in page
 
 

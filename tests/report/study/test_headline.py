@@ -11,6 +11,7 @@ from chromalab.studies.records import Analysis, ClaimRow, DifferenceRow, MetricF
 from tests.report.synthetic_study import SyntheticStudy, study_record
 
 STUDY: StudyRecord = study_record(SyntheticStudy())
+YES, NO = "Yes: ", "No: every difference is significantly smaller than 10\N{NO-BREAK SPACE}% of the span."
 
 
 def row(**changes: Any) -> DifferenceRow:
@@ -41,32 +42,45 @@ def analysis(rows: list[DifferenceRow], verdict: Verdict | None = None, missing:
     [
         ([], None, "Not known yet."),
         ([row(mean=None)], "not tested", "Not known yet."),
-        ([row(n_seeds=2, winner="l1")], "undecided", "This study is too small to tell."),
-        ([row(n_photos=9, winner="l1")], "undecided", "This study is too small to tell."),
-        ([row(winner="perceptual")], "contradicted", "Yes, it does."),
-        ([row(winner="perceptual", equivalent="contradicted")], None, "Yes, it does."),
-        ([row(winner="perceptual")], "undecided", "Metrics tell some objectives apart, by how much is open."),
-        ([row(equivalent="supported")], "supported", "No: the objectives are practically the same here."),
-        ([row(equivalent="supported")], None, "No: the objectives are practically the same here."),
-        ([row()], "undecided", "Not shown: neither a difference nor its absence."),
-        ([row(winner="perceptual", metric="lpips_squeeze")], "contradicted", "Only in the eyes of its own judge."),
-        ([row(winner="l1", metric="lpips_squeeze")], "contradicted", "Yes, it does."),
+        ([row(n_seeds=2, winner="l1")], "undecided", "This study is too small to answer."),
+        ([row(n_photos=9, winner="l1")], "undecided", "This study is too small to answer."),
+        ([row(winner="perceptual")], "contradicted", YES),
+        ([row(winner="perceptual", equivalent="contradicted")], None, YES),
+        ([row(winner="perceptual")], "undecided", "Some objectives differ, but by how much is undecided."),
+        (
+            [row(equivalent="supported")],
+            "supported",
+            NO,
+        ),
+        (
+            [row(equivalent="supported")],
+            None,
+            NO,
+        ),
+        ([row()], "undecided", "Undecided: the data show neither a difference nor its absence."),
+        (
+            [row(winner="perceptual", metric="lpips_squeeze")],
+            "contradicted",
+            "Only on metrics that share a network",
+        ),
+        ([row(winner="l1", metric="lpips_squeeze")], "contradicted", YES),
     ],
 )
-def test_answers(rows: list[DifferenceRow], verdict: Verdict | None, answer: str) -> None:
-    assert headline(analysis(rows, verdict), STUDY, []).answer == answer
+def test_the_answer_follows_the_evidence(rows: list[DifferenceRow], verdict: Verdict | None, answer: str) -> None:
+    assert headline(analysis(rows, verdict), STUDY, []).answer.startswith(answer)
 
 
-def test_the_largest_difference_is_told_beside_the_span_and_the_seeds() -> None:
+def test_the_answer_states_the_largest_difference_with_its_interval() -> None:
     rows = [row(winner="perceptual"), row(winner="l1", metric="lpips_squeeze", mean=-0.2)]
-    told = headline(analysis(rows, "contradicted"), STUDY, []).reasons[0].replace("\N{NO-BREAK SPACE}", " ")
-    assert "perceptual over l1 under MAE, 30 % of the span" in told
-    assert "3.0 times the spread between seeds" in told
+    answer = headline(analysis(rows, "contradicted"), STUDY, []).answer.replace("\N{NO-BREAK SPACE}", " ")
+    assert "perceptual scores better than l1 on MAE by 30 % of the span" in answer
+    assert "(95 % interval 20 to 40 %)" in answer
+    assert "3.0 times the standard deviation between seeds" in answer
 
 
-def test_what_could_have_been_missed_is_told_where_nothing_was_found() -> None:
-    told = " ".join(headline(analysis([row()], "undecided"), STUDY, []).reasons)
-    assert "Under MAE a difference of 25\N{NO-BREAK SPACE}% of the span could have been missed." in told
+def test_an_undecided_study_states_the_difference_it_could_have_missed() -> None:
+    reasons = " ".join(headline(analysis([row()], "undecided"), STUDY, []).reasons)
+    assert "could have missed a difference of 25\N{NO-BREAK SPACE}% of the span on MAE." in reasons
 
 
 def test_missing_runs_are_among_the_limits() -> None:
@@ -83,5 +97,5 @@ def test_a_claim_is_named_once_where_every_space_agrees() -> None:
         ]
     ]  # fmt: skip
     two = analysis([row()]).model_copy(update={"claims": claims, "color_spaces": ["lab", "yuv"]})
-    told = headline(two, STUDY, []).reasons[-1]
-    assert told == ("Claims of the literature: C3 not tested; C1 and C2 in YUV supported; C2 in Lab undecided.")
+    sentence = headline(two, STUDY, []).reasons[-1]
+    assert sentence == ("Claims from the literature: C3 not tested; C1 and C2 in YUV supported; C2 in Lab undecided.")

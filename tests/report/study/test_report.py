@@ -113,7 +113,7 @@ def test_a_study_in_which_nothing_has_finished(tmp_path: Path) -> None:
     text = paths.html.read_text(encoding="utf-8")
     assert "Not known yet." in text
     assert "5 planned runs had not finished" in text
-    assert "There are no pictures yet" in text
+    assert "There are no images yet" in text
     assert "No run has finished yet." in text
     assert outline(paths.html).faults == []
 
@@ -130,7 +130,7 @@ def test_two_spaces_with_runs_missing_and_a_damaged_record(tmp_path: Path) -> No
     paths = write_report(tmp_path, slim, study)
     page, text = outline(paths.html), paths.html.read_text(encoding="utf-8")
     assert page.faults == []
-    assert "This study is too small to tell." in text
+    assert "This study is too small to answer." in text
     assert "l2-lab-s0: its record can&#39;t be read" in text
     assert "<code>wgan_l2-yuv-s1</code>" in text
     assert 'data-variant-button="yuv-s1"' in text
@@ -161,10 +161,10 @@ def test_photos_without_truth_have_a_page_of_their_own(tmp_path: Path) -> None:
     assert page.faults == []
     assert len(page.images) == 2 * (1 + 5 * 2)
     text = path.read_text(encoding="utf-8")
-    assert "Nobody knows the true colors of these photos" in text
+    assert "The true colors of these photos are unknown" in text
     assert ">truth" not in text
 
 
 def test_a_page_without_pictures_says_so(tmp_path: Path) -> None:
     path = write_colorized_page(tmp_path, study_record(SyntheticStudy()))
-    assert "There is nothing to show yet" in path.read_text(encoding="utf-8")
+    assert "There are no images yet" in path.read_text(encoding="utf-8")

@@ -16,7 +16,6 @@ from chromalab.report.study.tables import (
     Cell,
     claims_latex,
     differences_csv,
-    escape_latex,
     main_table,
     summary_csv,
     summary_latex,

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from chromalab.report.figures.differences import EQUIVALENCE_PERCENT
-from chromalab.report.formatting import listing, plural, space_label
+from chromalab.report.formatting import format_number, listing, plural, space_label
 from chromalab.report.study.tables import best_mean, confounds, summary_lookup
 from chromalab.studies.analysis.differences import MIN_PHOTOS, MIN_SEEDS, enough
 
@@ -24,7 +24,7 @@ EQUIVALENCE_CLAIM = "equivalence"
 
 @dataclasses.dataclass(frozen=True)
 class Headline:
-    """The answer in a few words, what it rests on, and how far it reaches."""
+    """The answer in one sentence, its reasons, and the limits of the study."""
 
     answer: str
     tone: Tone
@@ -33,45 +33,49 @@ class Headline:
 
 
 def headline(analysis: Analysis, study: StudyRecord, runs: Sequence[RunRecord]) -> Headline:
-    """Answer from the verdict on 'no practical difference' and the paired differences, and say the study's limits."""
+    """Answer from the paired differences and the verdict on practical equivalence, with the limits of the study."""
     rows = [row for row in analysis.differences if row.mean is not None and math.isfinite(row.mean)]
     limits = tuple(_limits(analysis, study, runs))
     if not rows:
-        reason = "It takes two objectives that have finished on the same seed."
+        reason = "A comparison needs two objectives that have finished on the same seed."
         return Headline("Not known yet.", "open", (reason,), limits)
     described = [*_leaders(analysis), *_claims_sentence(analysis)]
     if not any(enough(row.n_seeds, row.n_photos) for row in rows):
-        told = _too_small(rows, analysis)
-        return Headline("This study is too small to tell.", "open", (*told, *described), limits)
-    answer, tone, reasons = _judged(rows, analysis, study)
+        reasons = _too_small(rows, analysis)
+        return Headline("This study is too small to answer.", "open", (*reasons, *described), limits)
+    answer, tone, reasons = _verdict(rows, analysis, study)
     return Headline(answer, tone, (*reasons, *described), limits)
 
 
-def _judged(rows: Sequence[DifferenceRow], analysis: Analysis, study: StudyRecord) -> tuple[str, Tone, list[str]]:
-    """Return the answer of a study with seeds and photos enough, its tone, and its reasons."""
+def _verdict(rows: Sequence[DifferenceRow], analysis: Analysis, study: StudyRecord) -> tuple[str, Tone, list[str]]:
+    """Return the answer, its tone and its reasons for a study with enough seeds and photos."""
     shared = confounds(study)
     won = [row for row in rows if row.winner is not None]
     independent = [row for row in won if row.metric not in shared.get(row.winner or "", frozenset())]
     reasons = [*_largest_sentence(independent or won, analysis), _counts(rows, won)]
     verdict = _practical_verdict(rows, analysis)
+    margin = f"{_percent(EQUIVALENCE_PERCENT)} of the span"
     if verdict == "supported":
-        return "No: the objectives are practically the same here.", "no", reasons
+        return f"No: every difference is significantly smaller than {margin}.", "no", reasons
     if not won:
-        return "Not shown: neither a difference nor its absence.", "open", [*reasons, *_reach(rows, analysis)]
+        return (
+            "Undecided: the data show neither a difference nor its absence.",
+            "open",
+            [*reasons, *_reach(rows, analysis)],
+        )
     if not independent:
-        own_judge = "Every certain difference is on a metric that shares a network with the winner's objective."
-        return "Only in the eyes of its own judge.", "open", [*reasons, own_judge]
+        shared_network = "Every significant difference is on a metric that shares a network with the winning objective."
+        return "Only on metrics that share a network with the winning objective.", "open", [*reasons, shared_network]
     if verdict == "contradicted":
-        return "Yes, it does.", "yes", reasons
-    margin = _percent(EQUIVALENCE_PERCENT)
-    small = f"No difference certainly exceeds {margin} of the span, so it may not matter in practice."
-    return "Metrics tell some objectives apart, by how much is open.", "open", [*reasons, small]
+        return f"Yes: {_describe(_largest(independent), analysis)}.", "yes", reasons[1:]
+    small = f"No difference is certain to exceed {margin}, so the choice may not matter in practice."
+    return "Some objectives differ, but by how much is undecided.", "open", [*reasons, small]
 
 
 def _practical_verdict(rows: Sequence[DifferenceRow], analysis: Analysis) -> Verdict:
     """Return the verdict on 'no practical difference' over all color spaces.
 
-    The analysis corrects it over all pairs and metrics at once; a study without it is judged pair by pair.
+    The analysis corrects the verdict over all pairs and metrics at once. Without one, each pair is tested alone.
     """
     verdicts = [claim.verdict for claim in analysis.claims if claim.id == EQUIVALENCE_CLAIM]
     verdicts = verdicts or [row.equivalent for row in rows]
@@ -82,18 +86,18 @@ def _practical_verdict(rows: Sequence[DifferenceRow], analysis: Analysis) -> Ver
 
 def _too_small(rows: Sequence[DifferenceRow], analysis: Analysis) -> list[str]:
     seeds = max(row.n_seeds for row in rows)
-    told = (
-        f"It compares {plural(seeds, 'seed')} on {plural(analysis.n_photos, 'test photo')}; a verdict needs at least "
+    size = (
+        f"It compares {plural(seeds, 'seed')} on {plural(analysis.n_photos, 'test photo')}. A verdict needs at least "
         f"{MIN_SEEDS} seeds and {MIN_PHOTOS} test photos."
     )
     return [
-        told,
-        f"The largest gap seen, which may be chance: {_describe(_largest(rows), analysis)}.",
+        size,
+        f"The largest observed difference, which may be due to chance: {_describe(_largest(rows), analysis)}.",
     ]
 
 
 def _largest_sentence(won: Sequence[DifferenceRow], analysis: Analysis) -> list[str]:
-    return [f"The largest certain difference: {_describe(_largest(won), analysis)}."] if won else []
+    return [f"The largest significant difference: {_describe(_largest(won), analysis)}."] if won else []
 
 
 def _counts(rows: Sequence[DifferenceRow], won: Sequence[DifferenceRow]) -> str:
@@ -101,20 +105,20 @@ def _counts(rows: Sequence[DifferenceRow], won: Sequence[DifferenceRow]) -> str:
     metrics = {(row.metric, row.color_space) for row in rows}
     telling = {(row.metric, row.color_space) for row in won}
     return (
-        f"Under {len(telling)} of {plural(len(metrics), 'metric')} some objective beats another after Holm's "
-        f"correction ({len(won)} of {plural(len(rows), 'paired comparison')}); {same} more show no practical "
-        f"difference, {len(rows) - len(won) - same} are open."
+        f"{len(telling)} of {plural(len(metrics), 'metric')} separate at least two objectives: after Holm's correction "
+        f"{len(won)} of {plural(len(rows), 'paired comparison')} have a winner, {same} show no practical difference, "
+        f"and {len(rows) - len(won) - same} are undecided."
     )
 
 
 def _reach(rows: Sequence[DifferenceRow], analysis: Analysis) -> list[str]:
-    """Say which difference could have been missed under the metric that sees least."""
+    """Return the difference that the study could have missed under its least sensitive metric."""
     known = [(100 * row.detectable / row.span, row.metric) for row in rows if row.detectable is not None and row.span]
     if not known:
         return []
     percent, metric = max(known)
     return [
-        f"Under {_labels(analysis)[metric]} a difference of {_percent(percent)} of the span could have been missed."
+        f"The study could have missed a difference of {_percent(percent)} of the span on {_labels(analysis)[metric]}."
     ]
 
 
@@ -136,16 +140,24 @@ def _largest(rows: Sequence[DifferenceRow]) -> DifferenceRow:
 def _describe(row: DifferenceRow, analysis: Analysis) -> str:
     share = _share(row)
     label = _labels(analysis)[row.metric]
-    pair = f"{row.winner} over {row.second if row.winner == row.first else row.first}" if row.winner else (
-        f"{row.first} against {row.second}")  # fmt: skip
+    loser = row.second if row.winner == row.first else row.first
+    pair = f"{row.winner} scores better than {loser}" if row.winner else f"{row.first} and {row.second} differ"
     space = f" in {space_label(row.color_space)}" if len(analysis.color_spaces) > 1 else ""
     if share is None:
-        return f"{pair} under {label}{space}"
-    size = f"{_percent(share)} of the span from the gray baseline to the best objective"
+        return f"{pair} on {label}{space}"
+    size = f"{_percent(share)} of the span from the gray baseline to the best objective{_interval(row)}"
     spread = ""
     if row.seed_sd is not None and row.mean is not None and row.seed_sd > 0:
-        spread = f", {abs(row.mean) / row.seed_sd:.1f} times the spread between seeds"
-    return f"{pair} under {label}{space}, {size}{spread}"
+        spread = f", {abs(row.mean) / row.seed_sd:.1f} times the standard deviation between seeds"
+    return f"{pair} on {label}{space} by {size}{spread}"
+
+
+def _interval(row: DifferenceRow) -> str:
+    """Return the 95% interval of the difference in percent of the span, positive in the direction of the difference."""
+    if row.ci_low is None or row.ci_high is None or row.mean is None or not row.span:
+        return ""
+    low, high = sorted(math.copysign(100, row.mean) * end / row.span for end in (row.ci_low, row.ci_high))
+    return f" (95\N{NO-BREAK SPACE}% interval {format_number(low, 0)} to {_percent(high)})"
 
 
 def _labels(analysis: Analysis) -> Mapping[str, str]:
@@ -157,22 +169,22 @@ def _labels(analysis: Analysis) -> Mapping[str, str]:
 
 
 def _leaders(analysis: Analysis) -> list[str]:
-    """Say which objective has the best mean under which metrics: a description, not a verdict."""
+    """Return which objective has the best mean on which metrics, as a description without a test."""
     sentences = []
     for space in analysis.color_spaces:
         best = _best_means(analysis, space)
         place = f" in {space_label(space)}" if len(analysis.color_spaces) > 1 else ""
         leaders = sorted(best.items(), key=lambda item: -len(item[1]))
         if len(leaders) == 1:
-            sentences.append(f"Best mean under every metric{place}: {leaders[0][0]}.")
+            sentences.append(f"{leaders[0][0]} has the best mean on every metric{place}.")
         elif leaders:
             parts = [f"{name} ({', '.join(metrics)})" for name, metrics in leaders]
-            sentences.append(f"No objective has the best mean everywhere{place}: {listing(parts)}.")
+            sentences.append(f"No objective has the best mean on all metrics{place}. Best means: {listing(parts)}.")
     return sentences
 
 
 def _best_means(analysis: Analysis, color_space: str) -> dict[str, list[str]]:
-    """Return the labels of the metrics under which each objective has the best mean."""
+    """Return the labels of the metrics on which each objective has the best mean."""
     lookup = summary_lookup(analysis, color_space)
     best: dict[str, list[str]] = {}
     for metric in analysis.metrics:
@@ -183,7 +195,7 @@ def _best_means(analysis: Analysis, color_space: str) -> dict[str, list[str]]:
 
 
 def _claims_sentence(analysis: Analysis) -> list[str]:
-    """List the claims of the literature by verdict; the one on equivalence is what the whole answer says."""
+    """List the claims of the literature by verdict, without the claim of equivalence that the headline answers."""
     claims = [claim for claim in analysis.claims if claim.id != EQUIVALENCE_CLAIM]
     by_verdict: dict[str, list[str]] = {}
     for claim in claims:
@@ -193,7 +205,7 @@ def _claims_sentence(analysis: Analysis) -> list[str]:
         if name not in names:
             names.append(name)
     parts = [f"{listing(names)} {verdict}" for verdict, names in sorted(by_verdict.items())]
-    return [f"Claims of the literature: {'; '.join(parts)}."] if parts else []
+    return [f"Claims from the literature: {'; '.join(parts)}."] if parts else []
 
 
 def _limits(analysis: Analysis, study: StudyRecord, runs: Sequence[RunRecord]) -> list[str]:
@@ -201,12 +213,12 @@ def _limits(analysis: Analysis, study: StudyRecord, runs: Sequence[RunRecord]) -
     trained = f" trained for {listing(f'{count:,}' for count in steps)} steps" if steps else ""
     setting = (
         f"One network (a U-Net on {study.encoder}, {study.parameters / 1e6:.1f} M parameters){trained} on "
-        f"{plural(study.data.n_train, 'photo')} of {study.data.size_px} px: other networks, longer training or other "
-        "photos may rank the objectives otherwise."
+        f"{plural(study.data.n_train, 'photo')} of {study.data.size_px} px. Other networks, longer training or "
+        "other photos may rank the objectives differently."
     )
     limits = [
         setting,
-        "Metrics are no people: whether anyone sees or prefers a difference is not tested here.",
+        "Metrics are not a substitute for human judgment: no one was asked whether they see or prefer a difference.",
     ]
     if analysis.missing_runs:
         limits.append(f"{plural(len(analysis.missing_runs), 'planned run')} had not finished when this was written.")

@@ -23,13 +23,13 @@ SCHEMA_VERSION = 1
 
 
 class Scene(Record):
-    """A photograph of the survey.
+    """A photo of the survey.
 
     Attributes:
-        name: its name, relative to its folder, without suffix.
-        width_px: of its pictures.
-        height_px: of its pictures.
-        stimuli: file in `stimuli/` of every method, and of `truth`, `grey` and `random` where there are any.
+        name: path relative to its folder, without suffix.
+        width_px: width of the stimuli.
+        height_px: height of the stimuli.
+        stimuli: file in `stimuli/` by method, and by `truth`, `grey` and `random` if the design uses them.
     """
 
     name: str
@@ -39,15 +39,15 @@ class Scene(Record):
 
 
 class SurveyRecord(Record):
-    """Everything that a survey is before its first vote.
+    """A survey before its first vote.
 
     Attributes:
-        design: as it was written, defaults filled in.
+        design: the design with all defaults filled in.
         methods: compared methods, sorted.
-        scenes: photographs, sorted by name.
-        notes: what was left out or changed when pictures were prepared.
-        sources: where pictures came from.
-        version: of chromalab.
+        scenes: photos, sorted by name.
+        notes: photos left out and changes made while preparing the stimuli.
+        sources: origin of the images.
+        version: version of chromalab.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -60,12 +60,12 @@ class SurveyRecord(Record):
 
     @property
     def sha256(self) -> str:
-        """The hash under which design, analysis plan and pictures are frozen."""
+        """Hash of the registered design, analysis plan and stimuli."""
         return canonical_hash(self)
 
 
 class SurveyFolder:
-    """Where a survey's files lie."""
+    """Paths of a survey's files."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -79,23 +79,23 @@ class SurveyFolder:
         """Return the survey.
 
         Raises:
-            UsageError: there is none.
-            ConfigError: its file is damaged.
+            UsageError: the folder holds no survey.
+            ConfigError: the file is damaged.
         """
         if not self.survey_json.is_file():
-            raise UsageError(f"{self.root} holds no survey: make one with 'chromalab survey create'")
+            raise UsageError(f"{self.root} holds no survey; create one with 'chromalab survey create'")
         return SurveyRecord.load(self.survey_json)
 
     def secret(self) -> bytes:
         """Return the survey's secret.
 
         Raises:
-            UsageError: it is missing or damaged.
+            UsageError: the secret is missing or damaged.
         """
         try:
             return bytes.fromhex(self.secret_file.read_text(encoding="ascii"))
         except (OSError, ValueError):
-            raise UsageError(f"{self.secret_file} is missing or damaged: schedules can't be made without it") from None
+            raise UsageError(f"{self.secret_file} is missing or damaged; restore it from a backup") from None
 
     def make_secret(self) -> None:
         """Write a new secret that only its owner can read."""

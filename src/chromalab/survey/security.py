@@ -15,12 +15,12 @@ _REMEMBERED = 10_000
 
 
 def new_token() -> str:
-    """Return 128 random bits as 22 characters that may stand in a URL."""
+    """Return 128 random bits as 22 URL-safe characters."""
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
 def sha256_text(text: str) -> str:
-    """Return the SHA-256 of a text: of tokens, this is what the database keeps."""
+    """Return the SHA-256 of a text; the database stores tokens in this form only."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -31,7 +31,7 @@ def hash_password(password: str) -> str:
 
 
 def password_fits(password: str, stored: str) -> bool:
-    """Return whether a password is the one that `hash_password` was given."""
+    """Return whether a password matches a hash of `hash_password`."""
     salt, _, digest = stored.partition("$")
     return hmac.compare_digest(_scrypt(password, bytes.fromhex(salt)), bytes.fromhex(digest))
 
@@ -41,9 +41,9 @@ def _scrypt(password: str, salt: bytes) -> bytes:
 
 
 class RateLimit:
-    """Lets each address do something so often a minute, in bursts of at most as many.
+    """A token bucket per address: `per_minute` attempts per minute, in bursts of the same size.
 
-    Addresses are hashed with a salt of this process and forgotten with it: none is stored.
+    Addresses are kept in memory only, hashed with a salt of this process.
     """
 
     def __init__(self, per_minute: int) -> None:

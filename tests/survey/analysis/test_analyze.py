@@ -307,7 +307,7 @@ def test_export_import_and_the_same_analysis(tmp_path: Path) -> None:
     assert first.withdrawn == 1
     (tmp_path / "v.csv").write_text(votes_text(votes))
     assert read_votes(tmp_path / "v.csv") == votes
-    with pytest.raises(UsageError, match="holds a survey already"):
+    with pytest.raises(UsageError, match="already holds a survey"):
         import_json(tmp_path / "s.json", place, lambda: back)
     (tmp_path / "s.json").write_text(text.replace('"choice": "left"', '"choice": "right"', 1))
     with pytest.raises(ConfigError, match="checksum"):

@@ -34,15 +34,15 @@ _LOCK_KEY = 0x6368726F  # "chro": one advisory lock of PostgreSQL for all worker
 
 
 class StorageError(ChromalabError):
-    """The database could not take what it was given: nothing of it was acknowledged."""
+    """The database rejected a transaction, so nothing of it was stored or acknowledged."""
 
 
 class Database:
     """A survey's database.
 
-    A write holds everybody else's writes off, in this process by a lock (waiting in line is fairer than SQLite's
-    polling) and in others by the database itself: so votes get their numbers in the order in which they are committed.
-    SQLite runs with a write-ahead log and synchronous=FULL: a commit returns when the vote is on the disk.
+    Only one transaction writes at a time, so votes are numbered in the order of their commits. Within a process a lock
+    ensures this (queueing is fairer than SQLite's polling), and between processes the database does. SQLite uses a
+    write-ahead log with synchronous=FULL, so a commit returns once the vote is on disk.
     """
 
     def __init__(self, url: str) -> None:
@@ -50,25 +50,27 @@ class Database:
         try:
             self.engine = _engine(url)
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-            raise UsageError(f"the database's address can't be understood: {error}") from error
+            raise UsageError(
+                f"cannot parse the database address: {error}; use postgresql://user:password@host/name"
+            ) from error
         self._line = threading.Lock()
 
     @classmethod
     def beside(cls, path: Path) -> Database:
-        """Return the SQLite database of a file."""
+        """Return the SQLite database at a path."""
         return cls(f"sqlite:///{path}")
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether it is a file of this host."""
+        """Whether the database is a SQLite file."""
         return self.engine.dialect.name == "sqlite"
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """Give a transaction that is committed when the block ends, and undone when it fails.
+        """Open a transaction that commits when the block ends and rolls back when it fails.
 
         Raises:
-            StorageError: the database refused: full, read-only, locked for too long, gone.
+            StorageError: the database is full, read-only, locked for too long, or unreachable.
         """
         line = self._line if self.is_sqlite else contextlib.nullcontext()
         with line, _explained(), self.engine.connect() as connection, connection.begin():
@@ -78,10 +80,10 @@ class Database:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """Give a connection that sees one state of the database and changes nothing.
+        """Open a read-only connection to one snapshot of the database.
 
         Raises:
-            StorageError: the database can't be read.
+            StorageError: the database cannot be read.
         """
         with _explained(), self.engine.connect().execution_options(chromalab_reads=True) as connection:
             yield connection
@@ -99,7 +101,7 @@ def _explained() -> Iterator[None]:
     except DBAPIError as error:
         if isinstance(error, sqlalchemy.exc.IntegrityError):
             raise
-        raise StorageError(f"the database refused: {error.orig}") from error
+        raise StorageError(f"the database rejected the operation: {error.orig}") from error
 
 
 def _engine(url: str) -> Engine:
@@ -113,7 +115,7 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, record: object) -> None:  # noqa: ARG001 - SQLAlchemy's signature
-        connection.isolation_level = None  # transactions are begun below, not by the driver
+        connection.isolation_level = None  # the begin handler below starts transactions, not the driver
         cursor = connection.cursor()
         for pragma in (f"busy_timeout={BUSY_MS}", *_PRAGMAS):
             cursor.execute(f"PRAGMA {pragma}")
@@ -131,11 +133,11 @@ __all__ = ["Base", "current_revision", "migrate", "newest_revision"]
 
 
 def migrate(database: Database, *, to: str = "head") -> None:
-    """Create the tables, or bring older ones to this version; what is stored stays.
+    """Create the tables, or migrate older tables to this version without losing data.
 
     Raises:
-        UsageError: the database was written by a newer version.
-        StorageError: it can't be written.
+        UsageError: a newer version wrote the database.
+        StorageError: the database cannot be written.
     """
     config = _alembic_config()
     with database.write() as connection:
@@ -144,18 +146,18 @@ def migrate(database: Database, *, to: str = "head") -> None:
             command.upgrade(config, to)
         except CommandError as error:
             raise UsageError(
-                f"the database has tables that this version doesn't know ({error}): install the chromalab that wrote it"
+                f"a newer version of chromalab wrote this database ({error}); install that version"
             ) from error
 
 
 def current_revision(database: Database) -> str | None:
-    """Return the version of a database's tables, None where there are none."""
+    """Return the schema version of a database, or None if it is empty."""
     with database.read() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 def newest_revision() -> str:
-    """Return the version of the tables that this code works with."""
+    """Return the schema version of this code."""
     return str(ScriptDirectory.from_config(_alembic_config()).get_current_head())
 
 
@@ -175,17 +177,17 @@ def setting(connection: Connection, name: str) -> str | None:
 
 
 def put_setting(connection: Connection, name: str, value: str) -> None:
-    """Store a setting in place of the one of before."""
+    """Store a setting, replacing its previous value."""
     connection.execute(delete(Setting).where(Setting.name == name))
     connection.execute(insert(Setting).values(name=name, value=value))
 
 
 def open_database(folder: SurveyFolder, url: str | None) -> Database:
-    """Return a survey's database with the tables of this version.
+    """Open the database of a survey and migrate it to this version.
 
     Raises:
-        UsageError: the address can't be understood, or the database is of a newer version.
-        StorageError: it can't be reached or written.
+        UsageError: the address is invalid, or a newer version wrote the database.
+        StorageError: the database cannot be reached or written.
     """
     database = Database(url) if url else Database.beside(folder.database)
     migrate(database)
@@ -193,18 +195,18 @@ def open_database(folder: SurveyFolder, url: str | None) -> Database:
 
 
 def register(connection: Connection, record: SurveyRecord) -> None:
-    """Note the design if it is new or has changed: what was fixed beforehand is the first note."""
+    """Register the design if it is new or has changed; the first entry is the preregistered one."""
     last = connection.execute(select(Registration.sha256, Registration.record).order_by(Registration.id.desc())).first()
     if last is not None and last.sha256 == record.sha256:
         return
     data = record.model_dump(mode="json")
     votes = connection.scalar(select(func.count()).select_from(Vote)) or 0
     if last is not None and votes == 0:
-        connection.execute(delete(Registration))  # nothing was said yet: this is what is fixed beforehand
+        connection.execute(delete(Registration))  # without votes, the changed design still counts as preregistered
         last = None
     changes = [] if last is None else changed(last.record, data)
     if last is not None and any(change.startswith(("methods", "scenes")) for change in changes) and votes:
-        raise UsageError("methods or photographs of a survey with votes can't change: make a new survey")
+        raise UsageError("methods and photos cannot change once a survey has votes; create a new survey")
     connection.execute(
         insert(Registration).values(
             at=time.time(), sha256=record.sha256, record=data, changes=changes, votes_before=votes
@@ -213,7 +215,7 @@ def register(connection: Connection, record: SurveyRecord) -> None:
 
 
 def changed(before: object, after: object, place: str = "") -> list[str]:
-    """Say what differs between two records, one line for each value."""
+    """Describe the differences between two records, one line per value."""
     if isinstance(before, dict) and isinstance(after, dict):
         found = []
         for key in sorted({*before, *after}):

@@ -45,7 +45,7 @@ _STIMULUS = (
 
 
 class Answer(Body):
-    """An answer as the browser sends it; the same one may come again, until it was acknowledged."""
+    """An answer from the browser, which resends it until it is acknowledged."""
 
     trial: str = Field(max_length=64)
     uuid: str = Field(min_length=8, max_length=36)
@@ -57,13 +57,14 @@ class Answer(Body):
 
 
 def answer(survey: Survey, key: str, body: Answer) -> dict[str, Any]:
-    """Take an answer, and return the next trial. It is acknowledged after the commit, never before.
+    """Store an answer and return the next trial, acknowledging only after the commit.
 
-    The same body again gets the first answer's acknowledgement; another body for the same trial is a conflict.
+    Resending the same body returns the first acknowledgement. A different body for the same trial is a conflict.
 
     Raises:
-        RefusedError: not this person's trial, not its turn, another answer was given, or no such choice.
-        StorageError: the database could not take it: nothing was stored.
+        RefusedError: the trial belongs to another participant, is not due, or already has another answer, or the choice
+            is invalid.
+        StorageError: the database rejected the answer, so nothing was stored.
     """
     digest = sha256_text(json.dumps(body.model_dump(), sort_keys=True))
     now = time.time()
@@ -72,7 +73,7 @@ def answer(survey: Survey, key: str, body: Answer) -> dict[str, Any]:
             person = find_person(connection, key)
             trial = connection.execute(_TRIAL, {"token": body.trial}).first()
             if trial is None or trial.participant_id != person.id:
-                raise RefusedError(403, "this trial is not yours")
+                raise RefusedError(403, "this trial belongs to another participant")
             result = _stored(connection, person, trial, digest)
             if result is None:
                 result = _store(survey, connection, person, trial, body, digest, now)
@@ -80,7 +81,7 @@ def answer(survey: Survey, key: str, body: Answer) -> dict[str, Any]:
                 result["feedback"] = is_right(survey.record.design, trial_of(trial), result["choice"])
             result["state"] = session_state(survey, connection, find_person(connection, key))
     except IntegrityError:
-        raise RefusedError(409, "this answer's number was used for another trial") from None
+        raise RefusedError(409, "the UUID of this answer was already used for another trial") from None
     return result
 
 
@@ -89,7 +90,7 @@ def _stored(connection: Connection, person: Row[Any], trial: Row[Any], digest: s
     if first is None:
         return None
     if first.body_sha256 != digest:
-        raise RefusedError(409, "another answer to this trial was stored already, as from a second tab")
+        raise RefusedError(409, "another answer to this trial is already stored, perhaps from a second tab")
     return {"choice": first.choice, "again": True}
 
 
@@ -100,10 +101,10 @@ def _store(
     if setting(connection, STOPPED):
         raise RefusedError(410, "the survey has ended")
     if body.choice not in choices(design):
-        raise RefusedError(422, f"'{body.choice}' is no answer here: {', '.join(choices(design))}")
+        raise RefusedError(422, f"'{body.choice}' is not a valid answer; choose from {', '.join(choices(design))}")
     total, answered, due = connection.execute(PROGRESS, {"person": person.id}).one()
     if person.stage != "trials" or trial.position != due:
-        raise RefusedError(409, "it is not this trial's turn: load the page again")
+        raise RefusedError(409, "this trial is not due; please reload the page")
     connection.execute(
         insert(Vote).values(
             participant_id=person.id, trial_id=trial.id, uuid=body.uuid, body_sha256=digest, choice=body.choice,
@@ -133,15 +134,15 @@ def _flags(display_ms: int | None, fast_ms: int, body: Answer) -> list[str]:
 
 
 def stimulus(survey: Survey, token: str) -> bytes:
-    """Return the picture of a token, while its trial waits for an answer.
+    """Return the stimulus of a token while its trial is unanswered.
 
     Raises:
-        RefusedError: no such token, or its trial is over.
+        RefusedError: the token is unknown, or its trial is over.
     """
     with survey.database.read() as connection:
         found = connection.execute(_STIMULUS, {"token": token}).first()
     if found is None:
-        raise RefusedError(404, "there is no such picture")
+        raise RefusedError(404, "there is no such image")
     if found.answered:
         raise RefusedError(410, "this trial is over")
     return survey.stimulus(found.file)

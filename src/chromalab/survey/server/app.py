@@ -57,16 +57,16 @@ class _Screening(BaseModel):
 
 
 def from_environment() -> FastAPI:
-    """Return the application of the settings that a parent process left in the environment."""
+    """Create the application from the settings in the environment variable set by the parent process."""
     return create_app(ServerSettings.model_validate_json(os.environ[ENVIRONMENT]))
 
 
 def create_app(settings: ServerSettings) -> FastAPI:
-    """Return the application of a survey.
+    """Create the application of a survey.
 
     Raises:
-        UsageError: there is no survey, or the database is of a newer version.
-        StorageError: the database can't be reached.
+        UsageError: the folder holds no survey, or a newer version wrote the database.
+        StorageError: the database cannot be reached.
     """
     survey = Survey(settings)
     for language in survey.record.design.languages:
@@ -100,10 +100,14 @@ def _add_errors(app: FastAPI) -> None:
         return JSONResponse({"detail": str(error)}, status, NO_STORE)
 
     def unavailable(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
-        return JSONResponse({"detail": "it can't be stored now: try again"}, 503, {**NO_STORE, "Retry-After": "2"})
+        return JSONResponse(
+            {"detail": "the answer cannot be stored at the moment; please try again"},
+            503,
+            {**NO_STORE, "Retry-After": "2"},
+        )
 
     def malformed(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
-        return JSONResponse({"detail": "the request can't be understood"}, 422, NO_STORE)
+        return JSONResponse({"detail": "the request is malformed"}, 422, NO_STORE)
 
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(StorageError, unavailable)
@@ -162,7 +166,7 @@ def _add_steps(app: FastAPI, survey: Survey) -> None:
     @app.post("/api/join")
     def join(body: Join, request: Request) -> JSONResponse:
         if not app.state.joins.allows(request.client.host if request.client else ""):
-            raise RefusedError(429, "too many people from your address at once: try again in a minute")
+            raise RefusedError(429, "too many participants joined from your address; please try again in a minute")
         return JSONResponse(sessions.join(survey, body), headers=NO_STORE)
 
     @app.get("/api/state")
@@ -205,18 +209,18 @@ def run_server(settings: ServerSettings, host: str, port: int, *, workers: int =
     """Serve a survey until interrupted.
 
     Args:
-        settings: which survey, and how.
-        host: the address to listen on.
-        port: 0 takes any free one.
-        workers: processes; more than one needs PostgreSQL.
-        proxies: addresses of proxies whose word on a request's origin and scheme is taken.
+        settings: settings of the server.
+        host: address to listen on.
+        port: port to listen on; 0 takes any free port.
+        workers: number of processes; more than one needs PostgreSQL.
+        proxies: addresses of proxies whose X-Forwarded headers are trusted.
 
     Raises:
-        UsageError: no survey is there, the address is taken, or SQLite is asked to serve several processes.
-        StorageError: the database can't be reached.
+        UsageError: the folder holds no survey, the address is in use, or several workers share SQLite.
+        StorageError: the database cannot be reached.
     """
     if workers > 1 and settings.database is None:
-        raise UsageError("several workers need PostgreSQL: give --database postgresql://...")
+        raise UsageError(f"{workers} workers need PostgreSQL; give --database postgresql://...")
     survey = Survey(settings)
     with survey.database.write() as connection:
         token = make_setup_token(connection)

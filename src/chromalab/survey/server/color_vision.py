@@ -19,7 +19,7 @@ SIZE_PX = 300
 DIGITS = (2, 3, 5, 6, 8, 9)
 KINDS = ("control", "protan", "deutan", "deutan", "protan")
 COPUNCTAL = {"protan": (0.7465, 0.2535), "deutan": (1.4, -0.4)}
-"""Where confusion lines meet, in CIE 1931 x, y."""
+"""Copunctal points, where confusion lines meet, in CIE 1931 x, y."""
 
 _NEUTRAL = (0.3127, 0.3290)
 _STEP = 0.055
@@ -33,19 +33,19 @@ _FIGURES = {2: "abged", 3: "abgcd", 5: "afgcd", 6: "afgecd", 8: "abcdefg", 9: "a
 
 
 def screening_digits(seed: int) -> list[int]:
-    """Return the figures of a set of plates."""
+    """Return the digits of a set of screening images."""
     return [int(digit) for digit in np.random.default_rng((seed, 1)).choice(DIGITS, size=len(KINDS))]
 
 
 @cache
 def screening_png(seed: int, place: int) -> bytes:
-    """Return one plate of a set as a PNG file."""
+    """Return one screening image of a set as a PNG file."""
     digit = screening_digits(seed)[place]
     return stimulus_png(draw_screening_image(digit, KINDS[place], np.random.default_rng((seed, 2, place))))
 
 
 def draw_screening_image(digit: int, kind: str, generator: np.random.Generator) -> np.ndarray:
-    """Draw a plate: (300, 300, 3) sRGB of dots on a neutral gray."""
+    """Draw a screening image: sRGB dots on a neutral gray, shape (300, 300, 3)."""
     picture = np.full((SIZE_PX, SIZE_PX, 3), 119, dtype=np.uint8)
     rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX] + 0.5
     figure, ground = _colors(kind)
@@ -57,7 +57,7 @@ def draw_screening_image(digit: int, kind: str, generator: np.random.Generator) 
 
 
 def _colors(kind: str) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return the chromaticities of figure and ground: both on one confusion line, or blue on yellow for everybody."""
+    """Return the chromaticities of digit and ground: on one confusion line, or blue on yellow for the control."""
     if kind == "control":
         return (0.27, 0.27), (0.38, 0.40)
     away = np.subtract(COPUNCTAL[kind], _NEUTRAL)
@@ -74,7 +74,7 @@ def _srgb(chromaticity: tuple[float, float], luminance: float) -> np.ndarray:
 
 
 def _dots(generator: np.random.Generator) -> list[tuple[float, float, float]]:
-    """Return circles (x, y, radius) in pixels that fill a disc without touching: large ones first."""
+    """Return circles (x, y, radius) in pixels that fill a disc without touching, largest first."""
     found: list[tuple[float, float, float]] = []
     center, reach = SIZE_PX / 2, SIZE_PX / 2 - 2
     taken = np.empty((0, 3))
@@ -100,9 +100,9 @@ def _distance(x: float, y: float, start: tuple[float, float], end: tuple[float, 
 
 
 def grade(digits: list[int], answers: list[str]) -> dict[str, object]:
-    """Return what is stored of a screening: answers, errors on the plates, and whether the control plate was read.
+    """Grade a screening: answers, number of errors, and whether the control image was read.
 
-    At most one error on the four plates counts as passed; a control plate misread counts as not looked at.
+    A participant passes who reads the control image and makes at most one error on the four others.
     """
     right = [answer.strip() == str(digit) for digit, answer in zip(digits, answers, strict=True)]
     errors = sum(not ok for ok, kind in zip(right, KINDS, strict=True) if kind != "control")

@@ -38,7 +38,7 @@ SCREENING_SETS = 4
 _CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
-# Statements of the way of a vote, built once: SQLAlchemy then only fills in values.
+# These statements run for every vote and are built once, so that SQLAlchemy only fills in values.
 _PERSON = select(Participant.__table__).where(Participant.key_sha256 == bindparam("key"))
 PROGRESS = select(
     func.count(), func.sum(TrialRow.answered), func.min(case((TrialRow.answered == 0, TrialRow.position)))
@@ -46,7 +46,7 @@ PROGRESS = select(
 
 
 class RefusedError(ChromalabError):
-    """A request that can't be granted, with the HTTP status that says why."""
+    """A refused request, with its HTTP status and reason."""
 
     def __init__(self, status: int, reason: str) -> None:
         self.status = status
@@ -60,7 +60,7 @@ class Body(BaseModel):
 
 
 class Screen(Body):
-    """What a browser says of its screen."""
+    """Screen facts reported by the browser."""
 
     width: int = Field(ge=0, le=100_000)
     height: int = Field(ge=0, le=100_000)
@@ -71,7 +71,7 @@ class Screen(Body):
 
 
 class Join(Body):
-    """A person comes, with the parameters of the link that brought them."""
+    """A request to join, with the URL parameters of the link."""
 
     language: str = Field(max_length=10)
     params: dict[str, str] = Field(default={}, max_length=20)
@@ -80,10 +80,10 @@ class Join(Body):
 
 
 def join(survey: Survey, body: Join) -> dict[str, Any]:
-    """Take a person in, or say that there is no more room; who comes again from the same platform goes on.
+    """Admit a participant, resume a returning one, or report that the survey is full.
 
     Raises:
-        RefusedError: the invitation is unknown or used.
+        RefusedError: the invitation is unknown or already used.
     """
     design, key, now = survey.record.design, new_token(), time.time()
     language = body.language if body.language in design.languages else design.languages[0]
@@ -133,7 +133,7 @@ def _platform_hash(survey: Survey, platform: str, salt: str) -> str:
 
 
 def _known(survey: Survey, connection: Connection, platform: str) -> str | None:
-    """Return who came from a platform under this id; every salt is tried, for none is known beforehand."""
+    """Return the participant with this platform ID by trying every stored salt, or None."""
     rows = connection.execute(
         select(Participant.id, Participant.platform_sha256, Participant.platform_salt).where(
             Participant.platform_salt.is_not(None)
@@ -148,23 +148,23 @@ def _known(survey: Survey, connection: Connection, platform: str) -> str | None:
 def _use_invitation(connection: Connection, token: str, identity: str) -> None:
     unused = (Invitation.token_sha256 == sha256_text(token)) & Invitation.participant_id.is_(None)
     if connection.execute(update(Invitation).where(unused).values(participant_id=identity)).rowcount != 1:
-        raise RefusedError(403, "this invitation is unknown or was used already")
+        raise RefusedError(403, "this invitation is unknown or has already been used; ask the researcher for a new one")
 
 
 def find_person(connection: Connection, key: str) -> Row[Any]:
-    """Return the person of a session key.
+    """Return the participant of a session key.
 
     Raises:
-        RefusedError: there is none.
+        RefusedError: there is no such participant.
     """
     person = connection.execute(_PERSON, {"key": sha256_text(key)}).first()
     if person is None:
-        raise RefusedError(401, "this link is not valid, or everything of it was deleted")
+        raise RefusedError(401, "this link is invalid, or its data were deleted")
     return person
 
 
 def state_of(survey: Survey, key: str) -> dict[str, Any]:
-    """Return where a person stands, so that a reload at any step shows the same."""
+    """Return the current step of a participant; reloading gives the same."""
     with survey.database.write() as connection:
         return session_state(survey, connection, find_person(connection, key))
 
@@ -220,10 +220,10 @@ def _screening_set(person: Row[Any]) -> int:
 
 
 def consent(survey: Survey, key: str, *, agreed: bool, sha256: str) -> dict[str, Any]:
-    """Note that a person agrees to the form they were shown, or let them go.
+    """Record the consent of a participant to the form shown, or delete them if they decline.
 
     Raises:
-        RefusedError: the form has changed since, or consent is not what the survey waits for.
+        RefusedError: the form has changed since it was loaded, or the participant is past this step.
     """
     design, now = survey.record.design, time.time()
     with survey.database.write() as connection:
@@ -231,7 +231,7 @@ def consent(survey: Survey, key: str, *, agreed: bool, sha256: str) -> dict[str,
         if not agreed:
             return _let_go(survey, connection, person)
         if sha256 != consent_sha256(design, person.language):
-            raise RefusedError(409, "the consent form has changed: please load the page again and read it")
+            raise RefusedError(409, "the consent form has changed; please reload the page and read it")
         method = ""
         if design.protocol == "real_or_fake":
             seen = people_by_method(connection, now)
@@ -257,15 +257,15 @@ def _let_go(survey: Survey, connection: Connection, person: Row[Any]) -> dict[st
 def _at_stage(connection: Connection, key: str, stage: str) -> Row[Any]:
     person = find_person(connection, key)
     if person.stage != stage:
-        raise RefusedError(409, "this step is done already: load the page again")
+        raise RefusedError(409, "this step is already complete; please reload the page")
     return person
 
 
 def set_language(survey: Survey, key: str, language: str) -> dict[str, Any]:
-    """Change the language, before a person agrees to anything.
+    """Change the language before consent.
 
     Raises:
-        RefusedError: the survey does not speak it, or consent was given already.
+        RefusedError: the survey does not offer the language, or consent was already given.
     """
     if language not in survey.record.design.languages:
         raise RefusedError(422, f"languages are {', '.join(survey.record.design.languages)}")
@@ -276,13 +276,13 @@ def set_language(survey: Survey, key: str, language: str) -> dict[str, Any]:
 
 
 def screening(survey: Survey, key: str, answers: list[str]) -> dict[str, Any]:
-    """Note what was read on the plates. Nobody is sent away for it: the analysis knows.
+    """Record the answers of the color-vision screening, which excludes no one but is part of the data.
 
     Raises:
-        RefusedError: another number of answers, or screening is not what the survey waits for.
+        RefusedError: the number of answers is wrong, or the participant is past this step.
     """
     if len(answers) != len(color_vision.KINDS):
-        raise RefusedError(422, f"expected {len(color_vision.KINDS)} answers, {len(answers)} came")
+        raise RefusedError(422, f"expected {len(color_vision.KINDS)} answers, but got {len(answers)}")
     with survey.database.write() as connection:
         person = _at_stage(connection, key, "screening")
         found = color_vision.grade(color_vision.screening_digits(_screening_set(person)), answers)
@@ -293,10 +293,10 @@ def screening(survey: Survey, key: str, answers: list[str]) -> dict[str, Any]:
 
 
 def begin(survey: Survey, key: str, screen: Screen) -> dict[str, Any]:
-    """Make the person's schedule and return the first trial.
+    """Create the participant's schedule and return the first trial.
 
     Raises:
-        RefusedError: instructions are not what the survey waits for.
+        RefusedError: the participant is not at the instructions.
     """
     now = time.time()
     with survey.database.write() as connection:
@@ -311,17 +311,17 @@ def begin(survey: Survey, key: str, screen: Screen) -> dict[str, Any]:
 
 
 def withdraw(survey: Survey, key: str) -> None:
-    """Delete everything of a person; that somebody withdrew is all that stays.
+    """Delete all data of a participant and record only that someone withdrew.
 
     Raises:
-        RefusedError: there is no such person.
+        RefusedError: there is no such participant.
     """
     with survey.database.write() as connection:
         delete_person(connection, find_person(connection, key))
 
 
 def delete_person(connection: Connection, person: Row[Any]) -> None:
-    """Delete everything of a person in the given transaction."""
+    """Delete all data of a participant within the given transaction."""
     trials = select(TrialRow.id).where(TrialRow.participant_id == person.id)
     connection.execute(delete(Vote).where(Vote.participant_id == person.id))
     connection.execute(delete(Image).where(Image.trial_id.in_(trials)))
@@ -336,21 +336,21 @@ FALLBACK = "en"
 
 @cache
 def texts(language: str) -> dict[str, str]:
-    """Return the texts of a language; what a file lacks is taken from English.
+    """Return the texts of a language, with English for missing keys.
 
     Raises:
-        ConfigError: there is no such language.
+        ConfigError: the language has no translation.
     """
     found = known_languages()
     if language not in found:
-        raise ConfigError(f"languages: there is no translation '{language}'; there are {', '.join(found)}")
+        raise ConfigError(f"languages: '{language}' has no translation; choose from {', '.join(found)}")
     own = yaml.safe_load((_folder() / f"{language}.yaml").read_text(encoding="utf-8"))
     return own if language == FALLBACK else {**texts(FALLBACK), **own}
 
 
 @cache
 def known_languages() -> tuple[str, ...]:
-    """Return the languages that there are translations for."""
+    """Return the languages with a translation."""
     return tuple(sorted(path.name.removesuffix(".yaml") for path in _folder().iterdir() if path.name.endswith(".yaml")))
 
 
@@ -359,7 +359,7 @@ def _folder() -> resources.abc.Traversable:
 
 
 def consent_text(design: Design, language: str) -> str:
-    """Return the consent form of a survey in a language, filled in; paragraphs stand apart by empty lines."""
+    """Return the filled-in consent form in a language, with paragraphs separated by empty lines."""
     text = design.consent.text.get(language) or texts(language)["consent_text"]
     contact = design.consent.contact or texts(language)["contact_missing"]
     institution = design.consent.institution or texts(language)["institution_missing"]
@@ -368,5 +368,5 @@ def consent_text(design: Design, language: str) -> str:
 
 
 def consent_sha256(design: Design, language: str) -> str:
-    """Return the hash of the form that somebody agreed to."""
+    """Return the hash of the version and text of the consent form."""
     return sha256_text(f"{design.consent.version}\n{consent_text(design, language)}")

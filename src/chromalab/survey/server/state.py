@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 class ServerSettings(Record):
-    """How to serve a survey.
+    """Settings of a survey server.
 
     Attributes:
-        folder: the survey's folder.
-        database: URL of PostgreSQL; None takes the SQLite file in the folder.
-        public_url: where people reach the server, for links; None takes the address of each request.
-        joins_per_minute: people who may begin from one address in a minute.
-        logins_per_minute: attempts at the researcher's password from one address in a minute.
-        hosts: names under which the server may be asked for; empty allows any, as behind a proxy.
+        folder: folder of the survey.
+        database: PostgreSQL URL; None uses the SQLite file in the folder.
+        public_url: public address for links; None uses the address of each request.
+        joins_per_minute: participants who may join per minute from one address.
+        logins_per_minute: password attempts per minute from one address.
+        hosts: host names to answer to; empty allows any.
     """
 
     folder: str
@@ -46,10 +46,10 @@ class Survey:
     """An open survey.
 
     Attributes:
-        record: design, methods and photographs.
-        database: where votes go.
-        secret: seeds schedules and hashes platform ids.
-        settings: how it is served.
+        record: the survey's record.
+        database: the open database.
+        secret: secret that seeds schedules and hashes platform IDs.
+        settings: settings of the server.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -71,10 +71,10 @@ class Survey:
         return (self.folder.stimuli / file).read_bytes()
 
     def tally(self, connection: Connection) -> Tally:
-        """Return the votes of scored pairs up to the last committed one; hold the database's write lock meanwhile."""
+        """Return the tally of all committed votes on scored pairs; call it within a write transaction."""
         with self._tally_lock:
             withdrawals = connection.scalar(select(func.count()).select_from(Withdrawal)) or 0
-            if withdrawals != self._withdrawals:  # somebody's votes are gone: count anew
+            if withdrawals != self._withdrawals:  # votes were deleted, so count again
                 self._tally, self._withdrawals = Tally(self.record.methods), withdrawals
             count_votes(connection, self._tally)
             return self._tally
@@ -85,7 +85,7 @@ class Survey:
 
 
 def count_votes(connection: Connection, tally: Tally, *, up_to: int | None = None) -> None:
-    """Add votes that a tally does not hold yet, up to one of them."""
+    """Add the votes after `tally.last` to a tally, up to vote `up_to`."""
     query = (
         select(Vote.id, TrialRow.scene, TrialRow.left, TrialRow.right, Vote.choice)
         .join(TrialRow, TrialRow.id == Vote.trial_id)
@@ -99,19 +99,19 @@ def count_votes(connection: Connection, tally: Tally, *, up_to: int | None = Non
 
 
 def places_taken(connection: Connection, now: float) -> int:
-    """Return how many people have finished, or are at it."""
+    """Return the number of finished and active participants."""
     active = Participant.stage.not_in(["finished", "screened_out", "full"]) & (Participant.lease_until > now)
     query = select(func.count()).select_from(Participant).where((Participant.stage == "finished") | active)
     return connection.scalar(query) or 0
 
 
 def renew_lease(connection: Connection, participant_id: str, until: float) -> None:
-    """Note a sign of life."""
+    """Extend a participant's lease."""
     connection.execute(update(Participant).where(Participant.id == participant_id).values(lease_until=until))
 
 
 def check_stopping_rule(survey: Survey) -> None:
-    """End the survey if a declared look has come and every interval is narrow enough."""
+    """Stop the survey if the number of finished participants is a declared look and all intervals are narrow enough."""
     stop = survey.record.design.stop
     if stop.rule != "precision" or stop.half_width is None:
         return
@@ -126,12 +126,12 @@ def check_stopping_rule(survey: Survey) -> None:
     with survey.database.write() as connection:
         put_setting(connection, f"look_{finished}", f"{widest:.4f}")
         if widest <= stop.half_width:
-            put_setting(connection, STOPPED, f"precision at {finished} people: half-width {widest:.4f}")
+            put_setting(connection, STOPPED, f"precision at {finished} participants: half-width {widest:.4f}")
 
 
 def widest_half_width(survey: Survey) -> float:
-    """Return half the width of the widest interval of any method."""
-    from chromalab.survey.analysis.analyze import analyze  # noqa: PLC0415 - SciPy's statistics are not needed to serve
+    """Return the half width of the widest interval over all methods."""
+    from chromalab.survey.analysis.analyze import analyze  # noqa: PLC0415 - serving does not need SciPy's statistics
     from chromalab.survey.votes import votes_of_database  # noqa: PLC0415
 
     result = analyze(survey.record.design, survey.record.methods, votes_of_database(survey.database))

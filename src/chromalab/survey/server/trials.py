@@ -1,4 +1,4 @@
-"""Trials of a person: planned, filled in when they are due, and put into words for the browser."""
+"""Trials of a participant: created, filled in when due, and described to the browser."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chromalab.survey.server.state import Survey
 
 AHEAD = 2
-"""Trials that are filled in at a time: the one on the screen, and the one that is loaded meanwhile."""
+"""Trials filled in at a time: the one on the screen and the one to preload."""
 
 _OPEN = (
     select(TrialRow.__table__)
@@ -35,7 +35,7 @@ _TOKENS = (
 
 
 def plan(survey: Survey, connection: Connection, person: Row[Any], now: float) -> None:
-    """Write a person's schedule, unless it is there."""
+    """Store the schedule of a participant unless it exists."""
     planned = select(func.count()).select_from(TrialRow).where(TrialRow.participant_id == person.id)
     if connection.scalar(planned):
         return
@@ -67,7 +67,7 @@ def plan(survey: Survey, connection: Connection, person: Row[Any], now: float) -
 
 
 def usage(connection: Connection, now: float) -> dict[Item, int]:
-    """Return how often each item was judged, or is going to be by somebody who is at it."""
+    """Return how often each item was rated or is scheduled for an active participant."""
     query = (
         select(TrialRow.scene, TrialRow.left, TrialRow.right, func.count())
         .join(Participant, Participant.id == TrialRow.participant_id)
@@ -82,7 +82,7 @@ def usage(connection: Connection, now: float) -> dict[Item, int]:
 
 
 def people_by_method(connection: Connection, now: float) -> dict[str, int]:
-    """Return how many people see each method of real-or-fake."""
+    """Return the number of participants per method of real-or-fake."""
     alive = (Participant.stage == "finished") | (Participant.lease_until > now)
     query = select(Participant.method, func.count()).where(alive, Participant.method != "").group_by(Participant.method)
     return {str(method): int(count) for method, count in connection.execute(query)}
@@ -101,12 +101,12 @@ def _images_of(survey: Survey, trial_id: int, trial: Trial) -> list[dict[str, An
 
 
 def open_trials(connection: Connection, participant_id: str) -> list[Row[Any]]:
-    """Return a person's next unanswered trials, the one on the screen first."""
+    """Return the next unanswered trials of a participant, the current one first."""
     return list(connection.execute(_OPEN, {"person": participant_id}))
 
 
 def fill_due(survey: Survey, connection: Connection, person: Row[Any], due: list[Row[Any]]) -> list[Row[Any]]:
-    """Choose photographs and pairs of an adaptive schedule for the trials that are due, and return them filled in."""
+    """Choose photos and pairs for the due trials of an adaptive schedule."""
     if all(row.scene for row in due):
         return due
     table = TrialRow.__table__
@@ -140,7 +140,7 @@ def trial_of(row: Row[Any]) -> Trial:
 
 
 def trial_for_browser(survey: Survey, connection: Connection, due: list[Row[Any]], total: int) -> dict[str, Any]:
-    """Return what a browser may know of the trial on the screen, and the pictures of the next one."""
+    """Return the current trial as the browser may see it, with the images of the next trial to preload."""
     design, row = survey.record.design, due[0]
     pictures = _tokens(connection, [each.id for each in due])
     scene = survey.scenes[row.scene]
@@ -176,14 +176,14 @@ def choices(design: Design) -> list[str]:
 
 
 def form_of(design: Design) -> str:
-    """Return how pictures stand: beside each other, one after the other, or alone."""
+    """Return the layout of the stimuli: `pair`, `sequential` or `single`."""
     if not design.two_stimuli:
         return "single"
     return "sequential" if design.form == "sequential" else "pair"
 
 
 def is_right(design: Design, trial: Trial, choice: str) -> bool:
-    """Return whether an answer to a trial of real-or-fake is right."""
+    """Return whether an answer to a real-or-fake trial is correct."""
     if design.form == "yes_no":
         return (choice == "real") == (trial.left == TRUTH)
     return choice == ("left" if trial.left == TRUTH else "right")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chromalab.report.page import write_report
+from chromalab.report.study.report import write_report
 from tests.report.synthetic_study import SyntheticStudy, make_analysis, write_study
 
 if TYPE_CHECKING:

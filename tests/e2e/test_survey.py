@@ -40,7 +40,7 @@ def test_from_a_design_to_a_report_and_back(chromalab: Chromalab, tmp_path: Path
             Visitor(client).begin().finish(choice)
     done = chromalab("survey", "analyze", tmp_path / "study", "--json", tmp_path / "scores.json")
     assert done.code == 0
-    assert "18 votes of 3 people" in done.out
+    assert "18 votes by 3 participants" in done.out
     assert (tmp_path / "study" / "analysis" / "report.html").is_file()
     assert set(json.loads((tmp_path / "scores.json").read_text())["scores"]) == {"alpha", "beta", "gamma"}
     files = tmp_path / "votes.csv", tmp_path / "survey.json"
@@ -62,7 +62,7 @@ def test_create_says_what_it_made(chromalab: Chromalab, tmp_path: Path, design: 
     code, out, _ = create(chromalab, tmp_path, design)
     assert code == 0
     assert "3 methods: alpha, beta, gamma" in out
-    assert "people" in out
+    assert "participants" in out
     assert "survey serve" in out
     assert create(chromalab, tmp_path, design)[0] == 2
 
@@ -73,13 +73,13 @@ def test_create_says_what_it_made(chromalab: Chromalab, tmp_path: Path, design: 
         (["create", "DESIGN", "-o", "OUT"], "--images METHOD=DIR"),
         (["create", "DESIGN", "-o", "OUT", "--images", "alpha"], "METHOD=DIR"),
         (["create", "DESIGN", "-o", "OUT", "--images", "a=nowhere"], "no folder"),
-        (["create", "DESIGN", "-o", "OUT", "--from-compare", "nowhere"], "holds no comparison"),
+        (["create", "DESIGN", "-o", "OUT", "--from-compare", "nowhere"], "holds no study"),
         (["create", "missing.yaml", "-o", "OUT", "--from-compare", "x"], "no such file"),
         (["analyze", "nowhere.csv"], "can't be read"),
         (["serve", "nowhere"], "holds no survey"),
         (["simulate", "nowhere"], "holds no survey"),
         (["export", "nowhere"], "--csv FILE"),
-        (["import", "nowhere.json", "OUT"], "can't be read"),
+        (["import", "nowhere.json", "OUT"], "cannot be read"),
     ],
 )
 def test_wrong_input(chromalab: Chromalab, tmp_path: Path, design: Path, arguments: list[str], fault: str) -> None:

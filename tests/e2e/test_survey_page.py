@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
-from chromalab.survey.opening import open_database
-from chromalab.survey.simulated_server import serving
+from chromalab.survey.folder import SurveyFolder
+from chromalab.survey.simulate import serving
+from chromalab.survey.storage.database import open_database
 from chromalab.survey.storage.models import Participant, Vote
-from chromalab.survey.study import SurveyFolder
 from tests.survey.surveys import make_survey
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}}
@@ -54,9 +54,9 @@ def watched(browser: Browser, **context: Any) -> tuple[Page, list[str]]:
 def to_first_trial(page: Page, address: str) -> None:
     page.goto(address)
     page.locator(".panel .buttons button").first.click()
-    expect(page.locator(".plates img")).to_have_count(5)
+    expect(page.locator(".screening img")).to_have_count(5)
     page.locator(".panel > button").click()
-    expect(page.locator(".plates")).to_have_count(0)
+    expect(page.locator(".screening")).to_have_count(0)
     page.locator(".panel > button").click()
     expect(page.locator(READY).first).to_be_visible()
 

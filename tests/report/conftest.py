@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chromalab.report.page import ReportPaths, write_report
+from chromalab.report.study.report import ReportPaths, write_report
 from tests.report.synthetic_study import SyntheticStudy, make_analysis, write_study
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from skimage.data import astronaut
 from chromalab.evaluation.comparing import EvaluationSettings, compare_folders
 from chromalab.evaluation.pictures import chosen_photos, extremes
 from chromalab.evaluation.score_table import Comparison
-from chromalab.report.error_maps import MAPS, draw_map
 from chromalab.report.evaluation import headline, latex_table, write_evaluation_report
+from chromalab.report.figures.error_maps import MAPS, draw_map
 from tests.evaluation.variants import write_variants
 
 METRICS = ("mae", "psnr", "delta_e_2000", "chroma", "delta_colorfulness")
@@ -93,7 +93,7 @@ def test_one_method_and_no_truth_have_a_page(folders: dict[str, Path], tmp_path:
     settings = replace(SETTINGS, metrics=None, bounds=False)
     alone = compare_folders({"m": folders["sepia"]}, grey=folders["uncolored"], settings=settings)
     page = write_evaluation_report(alone, tmp_path).read_text(encoding="utf-8")
-    assert "There are no true photographs" in page
+    assert "There is no ground truth" in page
     assert "minus that of the gray photo" in page
     assert 'data-variant-button="delta_e"' not in page
     assert 'id="differences"' not in page

@@ -12,9 +12,9 @@ from fastapi.testclient import TestClient
 from chromalab.photo.writing import write_png
 from chromalab.survey.create import create_survey, sources_of_folders
 from chromalab.survey.design import parse_design
+from chromalab.survey.folder import SurveyRecord
 from chromalab.survey.server.app import create_app
-from chromalab.survey.server.settings import ServerSettings
-from chromalab.survey.study import SurveyRecord
+from chromalab.survey.server.state import ServerSettings
 
 METHODS = ("alpha", "beta", "gamma")
 SCREEN = {"width": 1200, "height": 800, "ratio": 1.0, "zoom": 1.0, "gamut": "srgb", "touch": False}
@@ -85,7 +85,7 @@ class Visitor:
         """Agree, and come to the first trial."""
         self.state = self.post("/api/consent", {"agreed": True, "sha256": self.state["sha256"]}).json()
         if self.state["stage"] == "screening":
-            self.state = self.post("/api/screening", {"answers": ["1"] * len(self.state["plates"])}).json()
+            self.state = self.post("/api/screening", {"answers": ["1"] * len(self.state["images"])}).json()
         self.state = self.post("/api/begin", SCREEN).json()
         return self
 

@@ -13,9 +13,9 @@ from chromalab.photo.reading import read_photo
 from chromalab.photo.writing import write_png
 from chromalab.survey.create import create_survey, sources_of_comparison, sources_of_folders
 from chromalab.survey.design import load_design, parse_design
+from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.power import simulate_power
 from chromalab.survey.stimuli import pad_alike, png_chunks, random_colors, stimulus_png
-from chromalab.survey.study import SurveyFolder
 from tests.report.synthetic_study import SyntheticStudy, write_colorized, write_study
 from tests.survey.surveys import make_survey, write_pictures
 
@@ -60,9 +60,9 @@ def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"lacks scene1.*--common"):
         sources_of_folders(folders, reference=None, truth=None, common=False)
     assert len(sources_of_folders(folders, reference=None, truth=None, common=True).files) == 5
-    with pytest.raises(UsageError, match="can't be called 'truth'"):
+    with pytest.raises(UsageError, match="'truth' is reserved"):
         sources_of_folders({"truth": folders["beta"]}, reference=None, truth=None, common=False)
-    with pytest.raises(UsageError, match="holds no comparison"):
+    with pytest.raises(UsageError, match="holds no study"):
         sources_of_comparison(tmp_path, seed=None, space=None)
 
 
@@ -73,7 +73,7 @@ def test_another_size_is_refused(tmp_path: Path) -> None:
     write_png(tmp_path / "pictures" / "beta" / "scene0.png", np.zeros((8, 8, 3), np.uint8))
     folders = {name: tmp_path / "pictures" / name for name in ("alpha", "beta")}
     sources = sources_of_folders(folders, reference=None, truth=None, common=False)
-    with pytest.raises(UsageError, match="bring all to one size"):
+    with pytest.raises(UsageError, match="to one size first"):
         create_survey(parse_design({"protocol": "pairwise", "trials": 2}, origin=""), sources, tmp_path / "new")
 
 
@@ -87,7 +87,7 @@ def test_a_survey_is_never_overwritten(tmp_path: Path) -> None:
     ("text", "fault"),
     [
         ("protocol: pairwise\ntrails: 3\n", "trials"),
-        ("protocol: rating\ntie: true\n", "belongs to protocol pairwise"),
+        ("protocol: rating\ntie: true\n", "applies only to protocol pairwise"),
         ("protocol: pairwise\nform: yes_no\n", "real_or_fake"),
         ("protocol: pairwise\nstop: {rule: precision, participants: 9}\n", "half_width"),
         ("protocol: pairwise\nrecruitment: {completion_url: 'javascript:x'}\n", "web address"),

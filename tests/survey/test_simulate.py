@@ -13,13 +13,12 @@ import pytest
 from sqlalchemy import select
 
 from chromalab.core.errors import UsageError
-from chromalab.survey import simulated_server
-from chromalab.survey.analysis.run import analyze_source
-from chromalab.survey.opening import open_database
-from chromalab.survey.simulate import People, simulate
-from chromalab.survey.simulated_server import run_simulation, serving
+from chromalab.survey import simulate as simulation
+from chromalab.survey.analysis.analyze import analyze_source
+from chromalab.survey.folder import SurveyFolder
+from chromalab.survey.simulate import Population, run_simulation, serving, simulate
+from chromalab.survey.storage.database import open_database
 from chromalab.survey.storage.models import Vote
-from chromalab.survey.study import SurveyFolder
 from tests.survey.storage.postgres import postgres
 from tests.survey.surveys import make_survey
 
@@ -39,9 +38,9 @@ def stored(folder: Path, url: str | None = None) -> list[str]:
 def test_known_abilities_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same people every time, one after the other: intervals of 95% would miss once in twenty runs otherwise."""
     folder, _ = make_survey(tmp_path, scenes=10, trials=30, stop={"participants": 25}, vigilance=0.2, repeats=0.1)
-    people = People(abilities={"alpha": 1.0, "gamma": -1.0}, left_bias=0.5, rater_sd=0.3)
+    people = Population(abilities={"alpha": 1.0, "gamma": -1.0}, left_bias=0.5, rater_sd=0.3)
     SurveyFolder(folder).secret_file.write_text("00" * 32)
-    monkeypatch.setattr(simulated_server, "_COMMAND", f"{SAME_IDS}; {SERVE}")
+    monkeypatch.setattr(simulation, "_COMMAND", f"{SAME_IDS}; {SERVE}")
     outcome = run_simulation(folder, people, 27, at_a_time=1)
     assert (outcome.finished, outcome.turned_away, outcome.failed) == (25, 2, [])
     assert sorted(stored(folder)) == sorted(outcome.acknowledged)
@@ -56,7 +55,7 @@ def test_known_abilities_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert found.order_effect is not None
     assert found.order_effect.low < 0.5 < found.order_effect.high + 0.1
     with pytest.raises(UsageError, match="no method delta"):
-        run_simulation(folder, People(abilities={"delta": 1}), 1)
+        run_simulation(folder, Population(abilities={"delta": 1}), 1)
 
 
 @pytest.mark.slow
@@ -89,7 +88,9 @@ def test_killed_again_and_again_under_load(tmp_path: Path) -> None:
 
     async def everything() -> tuple[int, list[str], list[str]]:
         server = await asyncio.to_thread(start)
-        job = asyncio.create_task(simulate(record, f"http://127.0.0.1:{port}", People(think_s=0.25), 12, at_a_time=12))
+        job = asyncio.create_task(
+            simulate(record, f"http://127.0.0.1:{port}", Population(think_s=0.25), 12, at_a_time=12)
+        )
         kills = 0
         try:
             while not job.done() and kills < 3:
@@ -121,7 +122,7 @@ def test_postgresql_with_two_workers(tmp_path: Path) -> None:
     with postgres(tmp_path / "server") as url:
         with serving(folder, database=url, workers=2) as address:
             time.sleep(1)
-            outcome = asyncio.run(simulate(record, address, People(abilities={"alpha": 2.0}), 12, at_a_time=12))
+            outcome = asyncio.run(simulate(record, address, Population(abilities={"alpha": 2.0}), 12, at_a_time=12))
         assert outcome.failed == []
         assert (outcome.finished, outcome.turned_away) == (10, 2)
         assert sorted(stored(folder, url)) == sorted(outcome.acknowledged)

@@ -25,15 +25,14 @@ import numpy as np
 from chromalab.photo.writing import write_png
 from chromalab.stats.pair_choice import choice_probabilities, expected_information_gain, laplace_posterior
 from chromalab.survey.analysis.analyze import analyze, design_of_votes
-from chromalab.survey.analysis.preference import score_preferences
-from chromalab.survey.analysis.votes import VoteRow
+from chromalab.survey.analysis.scores import score_preferences
 from chromalab.survey.create import create_survey, sources_of_folders
 from chromalab.survey.design import AnalysisPlan, parse_design
-from chromalab.survey.opening import open_database
-from chromalab.survey.simulate import People, simulate
-from chromalab.survey.simulated_server import serving
+from chromalab.survey.folder import SurveyFolder, SurveyRecord
+from chromalab.survey.simulate import Population, serving, simulate
+from chromalab.survey.storage.database import open_database
 from chromalab.survey.storage.models import Vote
-from chromalab.survey.study import SurveyFolder, SurveyRecord
+from chromalab.survey.votes import VoteRow
 from tests.survey.storage.postgres import installed, postgres
 from tools.benchmarks.reference import reference_speeds
 
@@ -66,7 +65,7 @@ def load(
     """Send people through a server of its own, and check that every acknowledged vote is stored exactly once."""
     with serving(folder, database=database, workers=workers) as address:
         time.sleep(2)
-        outcome = asyncio.run(simulate(record, address, People(think_s=think_s), people, at_a_time=people))
+        outcome = asyncio.run(simulate(record, address, Population(think_s=think_s), people, at_a_time=people))
     opened = open_database(SurveyFolder(folder), database)
     with opened.read() as connection:
         stored = sorted(connection.execute(Vote.__table__.select().with_only_columns(Vote.uuid)).scalars())

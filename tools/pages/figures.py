@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 
 from chromalab.core.files import write_bytes, write_text
 from chromalab.metrics.registry import METRICS
-from chromalab.report.forest import draw_all, forests
-from chromalab.report.numbers import ARROWS
-from chromalab.report.style import INK, MUTED, canvas, finish, horizontal_rules, objective_styles
+from chromalab.report.figures.differences import draw_forests, forests
+from chromalab.report.figures.style import INK, MUTED, canvas, finish, horizontal_rules, objective_styles
+from chromalab.report.formatting import ARROWS
 from tools import DOCS, RESULTS
 from tools.pages.exploration import MAIN
 from tools.pages.models import SATURATION
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from chromalab.report.style import ObjectiveStyle
+    from chromalab.report.figures.style import ObjectiveStyle
 
 IMAGES = DOCS / "images"
 ERRORS = ("delta_e_2000", "lpips_alex")
@@ -65,7 +65,7 @@ def drawings() -> dict[str, str]:
 def forest_figure(results: Results) -> str:
     """Draw the paired differences under the metrics of the page."""
     plots = [plot for plot in forests(results.analysis, "lab") if plot.metric.name in SHOWN]
-    return draw_all(plots, "lab", objective_styles(results.analysis.objectives)).svg
+    return draw_forests(plots, "lab", objective_styles(results.analysis.objectives)).svg
 
 
 def tradeoff_figure(results: Results) -> str:

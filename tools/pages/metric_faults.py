@@ -23,7 +23,7 @@ from chromalab.metrics.registry import METRICS
 from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.reading import read_photo
 from chromalab.photo.resizing import resize_shortest_side
-from chromalab.report.style import INK, canvas
+from chromalab.report.figures.style import INK, canvas
 from tools import DOCS
 from tools.pages.benchmarks import RECORDS
 from tools.pages.faults import FAULTS, faulty

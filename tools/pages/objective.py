@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
 from chromalab.metrics.registry import METRICS, metric_facts
-from chromalab.report.headline import headline
+from chromalab.report.study.headline import headline
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import load_study
 from tools import RESULTS

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from chromalab.losses.compose import parse_formula
 from chromalab.losses.registry import LOSSES
 from chromalab.metrics.registry import metric_facts
-from chromalab.report.curves import read_curves
-from chromalab.report.diagnostics import diagnose
+from chromalab.report.study.diagnostics import diagnose
+from chromalab.report.study.training_logs import read_curves
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import LoadedStudy, load_study
 from tools import RESULTS

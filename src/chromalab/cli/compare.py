@@ -133,7 +133,7 @@ def colorize(
     """Colorize photos without ground truth with every trained network of a study, side by side on one page."""
     from rich.console import Console
 
-    from chromalab.report.colorized import write_colorized_page
+    from chromalab.report.study.report import write_colorized_page
     from chromalab.studies.colorize import colorize_photos
 
     outcome = colorize_photos(folder, photos, largest_side_px=size)

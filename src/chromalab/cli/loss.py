@@ -189,7 +189,7 @@ def _draw(spec: TermSpec, entry: LossEntry, photo: Path | None, target: Path) ->
     from chromalab.losses.bench import Bench
     from chromalab.losses.gradient_field import GUESS, acts_on_colors, gradient_field
     from chromalab.photo.reading import read_photo
-    from chromalab.report.gradient_field import draw_gradient_field
+    from chromalab.report.figures.gradient_field import draw_gradient_field
 
     bench = Bench(entry, dict(spec.parameters))
     if not acts_on_colors(bench):

@@ -118,7 +118,7 @@ def table(
     from chromalab.cli.evaluate import table_of
     from chromalab.core.files import write_text
     from chromalab.evaluation.tables import join_results
-    from chromalab.report.evaluation_table import latex_table, summary_csv
+    from chromalab.report.evaluation import latex_table, summary_csv
 
     record = join_results(results)
     if csv_file is not None:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from chromalab.cli.options import ARROWS, wide_console
 from chromalab.metrics.registry import METRICS, metric_facts
-from chromalab.report.page import write_report
+from chromalab.report.study.report import write_report
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import load_study
 from chromalab.studies.opening import open_study, plugin_facts

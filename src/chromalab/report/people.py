@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from typing import TYPE_CHECKING
 
@@ -11,8 +9,9 @@ import numpy as np
 
 from chromalab.core.files import write_text
 from chromalab.metrics.registry import METRICS
+from chromalab.report.figures.style import INK, MUTED, canvas, finish, objective_styles
+from chromalab.report.formatting import csv_text
 from chromalab.report.page import environment
-from chromalab.report.style import INK, MUTED, canvas, finish, objective_styles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from chromalab.evaluation.people import PeopleRecord, PeopleScores
-    from chromalab.report.style import Drawing
+    from chromalab.report.figures.style import Drawing
 
 COLUMNS = 4
 
@@ -86,21 +85,23 @@ def _scatter(axes: Axes, scores: PeopleScores, name: str) -> None:
 
 
 def _table_csv(record: PeopleRecord) -> str:
-    text = io.StringIO()
     columns = list(next(iter(record.all.values())).model_dump())
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["subset", "metric", *columns])
-    for subset, table in (("all", record.all), ("real", record.real)):
-        for name, row in table.items():
-            rows.writerow([subset, name, *("" if value is None else value for value in row.model_dump().values())])
-    return text.getvalue()
+    subsets = {"all": record.all, "real": record.real}
+    rows = (
+        [subset, name, *row.model_dump().values()] for subset, table in subsets.items() for name, row in table.items()
+    )
+    return csv_text(["subset", "metric", *columns], rows)
 
 
 def _scores_csv(scores: PeopleScores) -> str:
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["image", "scene", "real", "score", *scores.columns])
-    for place, image in enumerate(scores.ratings.images):
-        values = (repr(float(column[place])) for column in scores.columns.values())
-        rows.writerow([image.image, image.scene, int(image.is_real), image.score, *values])
-    return text.getvalue()
+    rows = (
+        [
+            image.image,
+            image.scene,
+            int(image.is_real),
+            image.score,
+            *(float(each[place]) for each in scores.columns.values()),
+        ]
+        for place, image in enumerate(scores.ratings.images)
+    )
+    return csv_text(["image", "scene", "real", "score", *scores.columns], rows)

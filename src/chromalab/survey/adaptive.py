@@ -1,6 +1,6 @@
-"""Choosing the next pair while votes come in, so that every choice can be replayed.
+"""Adaptive pair selection that can be replayed exactly.
 
-A choice depends on the votes up to a known one, on what the person has seen, and on the person's seed: nothing else.
+A selection depends only on the votes up to a recorded one, the participant's earlier trials, and their seed.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Tally:
-    """Votes of scored trials up to one of them.
+    """Counts of the votes on scored trials.
 
     Attributes:
-        methods: in the order of rows and columns.
-        wins: `wins[i, j]`, how often i was preferred to j, ties halved.
-        shown: how often each item was judged.
-        last: the id of the last vote that is counted.
+        methods: methods in the order of rows and columns.
+        wins: `wins[i, j]` counts how often i was preferred to j; a tie counts half for both.
+        shown: how often each item was rated.
+        last: ID of the last counted vote.
     """
 
     methods: Sequence[str]
@@ -57,14 +57,14 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A trial, and what led to it.
+class PairSelection:
+    """A selected trial with the data behind the selection.
 
     Attributes:
-        trial: what is shown.
-        probability: of this pair of methods, among those that the person can still be shown.
-        last_vote: the id of the last vote that was known.
-        tally_sha256: the hash of the counts.
+        trial: the trial.
+        probability: probability of this pair among those still available to the participant.
+        last_vote: ID of the last vote considered.
+        tally_sha256: hash of the counts.
     """
 
     trial: Trial
@@ -75,15 +75,15 @@ class Choice:
 
 def choose_pair(
     design: Design, tally: Tally, scenes: Sequence[str], before: Sequence[Trial], generator: np.random.Generator
-) -> Choice:
+) -> PairSelection:
     """Return the next scored trial.
 
     Args:
-        design: the survey.
-        tally: the votes that are known.
-        scenes: the photographs.
-        before: the person's trials up to now, in order.
-        generator: of this one choice.
+        design: the design of the survey.
+        tally: the counted votes.
+        scenes: the photos.
+        before: the participant's earlier trials in order.
+        generator: generator for this selection.
     """
     gain = expected_information_gain(laplace_posterior(tally.wins)).round(9)  # equal gains stay equal on every machine
     chances = choice_probabilities(gain, exploration=design.exploration)
@@ -98,7 +98,7 @@ def choose_pair(
     scene = _scene(tally, scenes, (a, b), seen, before, last, generator)
     left, right = _sides(a, b, before, generator)
     trial = Trial("test", scene, left, right)
-    return Choice(trial, float(weights[chosen]), tally.last, tally.sha256())
+    return PairSelection(trial, float(weights[chosen]), tally.last, tally.sha256())
 
 
 def _with_free_scenes(
@@ -127,7 +127,7 @@ def _scene(
 
 
 def _sides(a: str, b: str, before: Sequence[Trial], generator: np.random.Generator) -> tuple[str, str]:
-    """Put on the left who stood there less often than the other did; by chance where both did alike."""
+    """Put on the left the method that leans less to the left so far; break ties at random."""
     lean: Counter[str] = Counter()
     for trial in before:
         if trial.kind == "test":
@@ -142,7 +142,7 @@ def fill_slot(
     slot: Trial, scenes: Sequence[str], methods: Sequence[str], before: Sequence[Trial],
     generator: np.random.Generator,
 ) -> Trial:  # fmt: skip
-    """Return a practice trial, an attention check or a repeat of an adaptive schedule, when it is due."""
+    """Return the due practice trial, attention check or repeat of an adaptive schedule."""
     last = before[-1].scene if before else None
     if slot.kind == "repeat" and slot.repeat_of is not None:
         first = before[slot.repeat_of]

@@ -1,4 +1,4 @@
-"""`survey create`: a design and folders of pictures become a survey."""
+"""Create a survey from a design and folders of images."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import read_photo
 from chromalab.studies.records import StudyRecord, run_id
 from chromalab.survey.design import GREY, RANDOM, TRUTH, Design
+from chromalab.survey.folder import Scene, SurveyFolder, SurveyRecord
 from chromalab.survey.schedule import largest_number_of_trials
-from chromalab.survey.stimuli import fit_picture, grey_of, pad_alike, random_colors, stimulus_png
-from chromalab.survey.study import Scene, SurveyFolder, SurveyRecord
+from chromalab.survey.stimuli import fit_image, pad_alike, random_colors, stimulus_png, to_gray
 from chromalab.version import __version__
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Sources:
-    """Files of every photograph, by photograph and then by method (or `truth` and `grey`)."""
+    """Image files by photo and then by method (or `truth` and `grey`)."""
 
     files: dict[str, dict[str, Path]]
     methods: list[str]
@@ -41,20 +41,20 @@ class Sources:
 def sources_of_folders(
     images: Mapping[str, Path], *, reference: Path | None, truth: Path | None, common: bool
 ) -> Sources:
-    """Match the photographs of several folders by their names, suffixes left aside.
+    """Match the photos of several folders by name, ignoring suffixes.
 
     Args:
-        images: the folder of each method.
-        reference: folder of the gray photographs.
-        truth: folder of the true photographs.
-        common: leave photographs out that some folder lacks; otherwise they are refused.
+        images: folder of each method.
+        reference: folder of the gray photos.
+        truth: folder of the ground-truth photos.
+        common: whether to leave out photos that any folder lacks, instead of raising an error.
 
     Raises:
-        UsageError: a folder is missing or empty, a photograph is missing somewhere, or no photograph is everywhere.
+        UsageError: a folder is missing or empty, a photo is missing in a folder, or no photo is in all folders.
     """
     for name in images:
         if name in {TRUTH, GREY, RANDOM} or not name:
-            raise UsageError(f"a method can't be called '{name}': the survey uses this name itself")
+            raise UsageError(f"the method name '{name}' is reserved; choose another")
     folders = {**images, **({GREY: reference} if reference else {}), **({TRUTH: truth} if truth else {})}
     found = {name: _by_name(folder) for name, folder in folders.items()}
     everywhere = set.intersection(*(set(photos) for photos in found.values()))
@@ -64,13 +64,15 @@ def sources_of_folders(
         if others and name in images and not common:
             listed = ", ".join(others[:_SHOWN]) + (f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else "")
             raise UsageError(
-                f"{folders[name]} ({name}) lacks {listed}: every method needs every photo; add them, or leave them out "
-                "of all with --common"
+                f"{folders[name]} ({name}) lacks {listed}; add these photos, or pass --common to leave them "
+                "out of all methods"
             )
         if others:
-            notes.append(f"{len(others)} photos are missing in {name}, and were left out")
+            notes.append(f"{len(others)} photos are missing in {name} and were left out")
     if not everywhere:
-        raise UsageError(f"no photo is in all of {', '.join(folders)}: names must be equal but for their suffixes")
+        raise UsageError(
+            f"no photo is in all of {', '.join(folders)}; name the images of a photo alike apart from the suffix"
+        )
     files = {name: {method: found[method][name] for method in folders} for name in sorted(everywhere)}
     return Sources(files, sorted(images), {name: str(folder) for name, folder in folders.items()}, notes)
 
@@ -80,29 +82,32 @@ def _by_name(folder: Path) -> dict[str, Path]:
     for path in list_photos(folder):
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name in found:
-            raise UsageError(f"{folder} holds {found[name].name} and {path.name}: one photo for each name")
+            raise UsageError(f"{folder} holds both {found[name].name} and {path.name}; keep one file per name")
         found[name] = path
     return found
 
 
 def sources_of_comparison(root: Path, *, seed: int | None, space: str | None) -> Sources:
-    """Return the pictures of a finished comparison: its test photos, and the archive photos it colorized.
+    """Return the images of a finished study: its test photos and the archive photos it colorized.
 
     Args:
-        root: the folder of `compare run`.
-        seed: whose networks are shown; None takes the study's first.
+        root: output folder of `compare run`.
+        seed: seed of the networks; None takes the study's first.
         space: training space; None takes the study's first.
 
     Raises:
-        UsageError: no comparison is there, or it has no pictures of every objective.
+        UsageError: the folder holds no study, or no photo with an image of every objective.
     """
     if not (root / "study.json").is_file():
-        raise UsageError(f"{root} holds no comparison: give OUT of `chromalab compare run --out OUT`")
+        raise UsageError(f"{root} holds no study; give the folder OUT of `chromalab compare run --out OUT`")
     study = StudyRecord.load(root / "study.json")
     seed = study.seeds[0] if seed is None else seed
     space = study.color_spaces[0] if space is None else space
     if seed not in study.seeds or space not in study.color_spaces:
-        raise UsageError(f"{root} has seeds {study.seeds} and training spaces {', '.join(study.color_spaces)}")
+        raise UsageError(
+            f"{root} has no seed {seed} in {space}; available: seeds {study.seeds}, "
+            f"spaces {', '.join(study.color_spaces)}"
+        )
     runs = {objective.id: run_id(objective.id, space, seed) for objective in study.objectives}
     files: dict[str, dict[str, Path]] = {}
     pictures = root / "pictures"
@@ -114,22 +119,22 @@ def sources_of_comparison(root: Path, *, seed: int | None, space: str | None) ->
         files[f"archive/{folder.name}"] = {GREY: folder / "grey.png", **own}
     complete = {name: found for name, found in files.items() if all(path.is_file() for path in found.values())}
     if not complete:
-        raise UsageError(f"{root} has no photo with a picture of every objective: let `chromalab compare run` finish")
+        raise UsageError(f"{root} has no photo with an image of every objective; let `chromalab compare run` finish")
     left = len(files) - len(complete)
-    notes = [f"{left} photos lack a picture of some objective, and were left out"] if left else []
+    notes = [f"{left} photos lack an image of some objective and were left out"] if left else []
     return Sources(complete, sorted(runs), {"comparison": f"{study.name}, seed {seed}, {space}"}, notes)
 
 
 def create_survey(design: Design, sources: Sources, out: Path) -> SurveyRecord:
-    """Prepare blinded pictures and write the survey's folder.
+    """Prepare blinded stimuli and write the folder of a survey.
 
     Raises:
-        UsageError: `out` holds something already, sizes of one photograph differ, or the design asks for more than the
-            pictures can give.
-        OutputError: the folder can't be written.
+        UsageError: `out` is not empty, or the images of one photo differ in size.
+        ConfigError: the design asks for more trials than the images allow.
+        OutputError: the folder cannot be written.
     """
     if out.exists() and any(out.iterdir()):
-        raise UsageError(f"{out} is not empty: choose another folder, for a survey is never overwritten")
+        raise UsageError(f"{out} is not empty; choose another folder (a survey is never overwritten)")
     design, sources = check_design(design, sources)
     folder = SurveyFolder(out)
     make_folder(folder.stimuli)
@@ -152,31 +157,31 @@ def create_survey(design: Design, sources: Sources, out: Path) -> SurveyRecord:
 
 
 def check_design(design: Design, sources: Sources) -> tuple[Design, Sources]:
-    """Return the design and the photographs that fit it.
+    """Return the design and the photos that it can use.
 
     Raises:
-        ConfigError: the design asks for more than the pictures can give.
-        UsageError: there are too few methods, or no photograph fits.
+        ConfigError: the design asks for more trials than the images allow.
+        UsageError: there are too few methods, or no photo has a ground truth.
     """
     n = len(sources.methods)
     if design.protocol == "pairwise" and n < 2:
-        raise UsageError(f"a preference needs at least two methods, {n} came: give --images NAME=DIR for each")
+        raise UsageError(f"protocol pairwise needs at least two methods, but got {n}; give --images NAME=DIR for each")
     if n < 1:
-        raise UsageError("no method came: give --images NAME=DIR for each")
+        raise UsageError("no methods given; give --images NAME=DIR for each")
     if design.protocol == "real_or_fake":
         kept = {name: files for name, files in sources.files.items() if TRUTH in files}
         if not kept:
-            raise UsageError("real_or_fake needs the true photographs: give --truth DIR")
+            raise UsageError("protocol real_or_fake needs the ground-truth photos; give --truth DIR")
         lost = len(sources.files) - len(kept)
-        notes = [*sources.notes, *([f"{lost} photos without truth were left out"] if lost else [])]
+        notes = [*sources.notes, *([f"{lost} photos without ground truth were left out"] if lost else [])]
         sources = Sources(kept, sources.methods, sources.described, notes)
     if design.reference and not all(GREY in files for files in sources.files.values()):
-        raise ConfigError("reference: true shows the gray photograph beside each pair: give --reference DIR")
+        raise ConfigError("reference: true needs the gray photos; give --reference DIR")
     possible = largest_number_of_trials(design, n, len(sources.files))
     if design.trials > possible:
         raise ConfigError(
-            f"trials: {design.trials} is more than these {len(sources.files)} photos and {n} methods give without "
-            f"showing anybody the same twice: at most {possible}"
+            f"trials: {design.trials} is too many; {len(sources.files)} photos and {n} methods allow at most "
+            f"{possible} without repetition; lower trials or add photos"
         )
     return design, sources
 
@@ -188,16 +193,16 @@ def _prepare(folder: SurveyFolder, design: Design, name: str, files: Mapping[str
         rgb = read_photo(path).rgb
         if size is not None and rgb.shape != size:
             raise UsageError(
-                f"{path} has {rgb.shape[1]}x{rgb.shape[0]} px and the other pictures of {name} {size[1]}x{size[0]}: "
-                "bring all to one size first"
+                f"{path} has {rgb.shape[1]}x{rgb.shape[0]} px, but other images of {name} have "
+                f"{size[1]}x{size[0]}; resize them to one size first"
             )
         size = rgb.shape
-        pictures[method] = fit_picture(rgb, design.size_px, square=design.square)
+        pictures[method] = fit_image(rgb, design.size_px, square=design.square)
     first = next(iter(pictures.values()))
     if design.vigilance > 0:
         pictures[RANDOM] = random_colors(pictures.get(GREY, first), name)
     if design.reference:
-        pictures[GREY] = grey_of(pictures[GREY])
+        pictures[GREY] = to_gray(pictures[GREY])
     else:
         pictures.pop(GREY, None)
     files_of = dict(zip(pictures, pad_alike([stimulus_png(rgb) for rgb in pictures.values()]), strict=True))

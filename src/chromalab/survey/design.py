@@ -1,4 +1,4 @@
-"""The design of a survey: everything that is decided before the first vote."""
+"""The design of a survey, fixed before the first vote."""
 
 from __future__ import annotations
 
@@ -18,21 +18,20 @@ Protocol = Literal["real_or_fake", "pairwise", "rating"]
 Form = Literal["side_by_side", "sequential", "yes_no"]
 
 TRUTH, GREY, RANDOM = "truth", "grey", "random"
-"""Names that no method may have: the true photograph, the gray one, and random colors for attention checks."""
+"""Reserved names: the ground-truth photo, the gray photo, and random colors for attention checks."""
 
 LANGUAGES = ("en", "fr", "ja")
 MAX_SIDE_PX = 1600
 
 
 class Consent(Record):
-    """What people agree to.
+    """The consent form.
 
     Attributes:
-        version: goes up whenever the text changes; stored with every consent, together with the text's hash.
-        contact: who answers questions, as a name and an e-mail address; part of the text.
-        institution: who runs the study; part of the text.
-        text: the text in each language, in place of the built-in one; `{contact}`, `{institution}` and `{minutes}` in
-            it are filled in.
+        version: version of the text, to be increased with every change. Stored with each consent and the text's hash.
+        contact: name and e-mail address for questions; inserted into the text.
+        institution: the institution that runs the study; inserted into the text.
+        text: text by language, in place of the built-in one. `{contact}`, `{institution}` and `{minutes}` are replaced.
     """
 
     version: str = "1"
@@ -42,18 +41,18 @@ class Consent(Record):
 
 
 class Exclusions(Record):
-    """Who is left out of the scores. Fixed beforehand; rows are labeled, never deleted.
+    """Exclusion rules, fixed in advance. Excluded votes are labeled, never deleted.
 
     Attributes:
-        vigilance_share: at least this share of attention checks must be right.
-        fast_ms: answers faster than this are counted as fast,
-        fast_share: and at most this share of a person's answers may be.
-        side_p: a two-sided binomial test of left against right below this counts as pressing one side.
-        repeat_share: at least this share of flipped repeats must be answered alike (from four repeats on).
-        outlier_distance: how many interquartile ranges below the first quartile a person's mean log-likelihood under
-            everybody else's scores may lie. None: reported, excludes nobody.
-        bt500: leave out raters whom ITU-R BT.500 rejects (ratings only).
-        overruns: leave out single trials whose picture stood longer than the design says by over 15%.
+        vigilance_share: minimum share of correct attention checks.
+        fast_ms: answers faster than this many milliseconds count as fast.
+        fast_share: maximum share of fast answers.
+        side_p: exclude participants whose two-sided binomial test of left against right is below this p-value.
+        repeat_share: minimum share of consistent answers to flipped repeats, from four repeats on.
+        outlier_distance: maximum distance of a participant's mean log-likelihood under the scores of all others below
+            the first quartile, in interquartile ranges. None reports the distance without excluding anyone.
+        bt500: exclude raters that ITU-R BT.500 rejects (ratings only).
+        overruns: exclude trials whose stimulus was shown over 15% longer than the design's duration.
     """
 
     vigilance_share: float = Field(default=0.7, ge=0, le=1)
@@ -67,14 +66,14 @@ class Exclusions(Record):
 
 
 class Stop(Record):
-    """When the survey ends.
+    """Stopping rule.
 
     Attributes:
-        rule: `fixed`: when `participants` have finished; `precision`: when at a declared look every method's interval
-            is narrow enough, or when `participants` have finished.
-        participants: people at most.
-        half_width: of the 95% intervals, in the unit of the scores (log-abilities, rates or rating points).
-        looks: numbers of finished people at which, and only at which, intervals are looked at.
+        rule: `fixed` stops when `participants` have finished. `precision` also stops earlier, when the intervals of all
+            methods are narrow enough at one of the `looks`.
+        participants: maximum number of participants.
+        half_width: required half width of the 95% intervals, in the unit of the scores (log-ability, rate or rating).
+        looks: numbers of finished participants at which the intervals are checked.
     """
 
     rule: Literal["fixed", "precision"] = "fixed"
@@ -85,23 +84,25 @@ class Stop(Record):
     @model_validator(mode="after")
     def _looks_are_declared(self) -> Self:
         if self.rule == "precision" and (self.half_width is None or not self.looks):
-            raise ValueError("stopping by precision needs half_width, and looks fixed beforehand, as [20, 40]")
+            raise ValueError(
+                "stop.rule: precision needs half_width and looks; add for example half_width: 0.3 and looks: [20, 40]"
+            )
         if any(not 1 <= look <= self.participants for look in self.looks):
-            raise ValueError(f"looks lie between 1 and participants ({self.participants})")
+            raise ValueError(f"stop.looks: {self.looks} must lie between 1 and stop.participants ({self.participants})")
         return self
 
 
 class Recruitment(Record):
-    """How people of a recruitment platform come and go.
+    """Links to and from a recruitment platform.
 
     Attributes:
-        participant_param: URL parameter with the person's id there (Prolific's names by default).
-        study_param: with the study's id.
-        session_param: with the session's id.
-        completion_url: where to send people who have finished; None shows the code alone.
-        screen_out_url: where to send those who don't agree or can't take part.
-        full_url: where to send those who come too late.
-        code: what people copy by hand where redirects fail; None makes one for each person.
+        participant_param: URL parameter with the platform's participant ID (default: Prolific's name).
+        study_param: URL parameter with the platform's study ID.
+        session_param: URL parameter with the platform's session ID.
+        completion_url: redirect after the last trial; None shows only the completion code.
+        screen_out_url: redirect for participants who do not consent.
+        full_url: redirect for participants who arrive after the survey has ended.
+        code: completion code for all participants; None generates one for each.
     """
 
     participant_param: str = "PROLIFIC_PID"
@@ -116,18 +117,18 @@ class Recruitment(Record):
     def _web_addresses(self) -> Self:
         for url in (self.completion_url, self.screen_out_url, self.full_url):
             if url is not None and not url.startswith(("https://", "http://")):
-                raise ValueError(f"a redirect is a web address that begins with https://, not '{url}'")
+                raise ValueError(f"'{url}' is not a web address; start the redirect with https://")
         return self
 
 
 class Power(Record):
-    """What the power simulation of `survey create` assumes.
+    """Assumptions of the power simulation of `survey create`.
 
     Attributes:
-        difference: between two neighboring methods in log-odds; .4 is a preference of 60 to 40.
-        rater_sd: spread of people's own abilities around the common ones, in log-odds.
-        photo_sd: the same over photographs.
-        simulations: studies that are simulated for each number of people.
+        difference: difference between two neighboring methods in log-odds; 0.4 is a preference of 60 to 40.
+        rater_sd: standard deviation of abilities between participants, in log-odds.
+        photo_sd: standard deviation of abilities between photos, in log-odds.
+        simulations: simulated studies for each number of participants.
     """
 
     difference: float = Field(default=0.4, gt=0)
@@ -137,13 +138,13 @@ class Power(Record):
 
 
 class AnalysisPlan(Record):
-    """How scores are reckoned; frozen with the design.
+    """The analysis plan, registered with the design.
 
     Attributes:
-        level: of intervals.
-        draws: of every bootstrap.
-        prior_sd: of the normal prior on log-abilities; None: maximum likelihood.
-        order_effect: estimate the advantage of the left side.
+        level: confidence level of intervals.
+        draws: draws of each bootstrap.
+        prior_sd: standard deviation of the normal prior on log-abilities; None means maximum likelihood.
+        order_effect: whether to estimate the advantage of the left side.
     """
 
     level: float = Field(default=0.95, gt=0.5, lt=1)
@@ -153,32 +154,32 @@ class AnalysisPlan(Record):
 
 
 class Design(Record):
-    """A survey as its author writes it; every default is stated in the study's own file.
+    """A survey as its author writes it. The survey's own file states every default.
 
     Attributes:
-        title: what people read first.
+        title: title of the first page.
         protocol: `pairwise`, `real_or_fake` or `rating`.
-        form: of real-or-fake: pictures `side_by_side`, one after the other (`sequential`), or one alone (`yes_no`).
-        trials: scored trials for each person.
-        practice: trials before them, discarded.
-        repeats: share of pairs that come again with sides changed, for consistency; never scored.
-        vigilance: share of attention checks, against random colors.
-        reference: show the gray photograph beside a pair.
-        tie: allow "no difference".
-        pairs: `uniform` or `adaptive` choice of pairs.
-        exploration: share of adaptive choices that are made uniformly.
-        display_ms: how long pictures stand; None: until the answer.
-        size_px: longest side at which pictures are shown; larger ones are reduced.
-        square: cut pictures to their central square first, as Zhang et al. (2016) show them.
-        screening: ask for color vision with generated plates first.
-        languages: offered to people; the first is the default.
-        consent: what people agree to.
-        exclusions: who is left out.
-        stop: when it ends.
-        recruitment: platforms.
+        form: layout of real-or-fake stimuli: `side_by_side`, one after the other (`sequential`) or alone (`yes_no`).
+        trials: scored trials per participant.
+        practice: unscored practice trials at the start.
+        repeats: share of pairs repeated with sides flipped to measure consistency; never scored.
+        vigilance: share of attention checks against random colors.
+        reference: whether to show the gray photo beside a pair.
+        tie: whether to allow "no difference".
+        pairs: `uniform` or `adaptive` selection of pairs.
+        exploration: share of adaptive selections made uniformly.
+        display_ms: display duration of stimuli in milliseconds; None shows them until the answer.
+        size_px: longest side of stimuli in pixels; larger images are reduced.
+        square: whether to crop images to their central square first, as Zhang et al. (2016) do.
+        screening: whether to screen color vision first.
+        languages: languages offered to participants; the first is the default.
+        consent: the consent form.
+        exclusions: the exclusion rules.
+        stop: the stopping rule.
+        recruitment: links to a recruitment platform.
         power: assumptions of the power simulation.
-        analysis: how scores are reckoned.
-        lease_minutes: after so long without a sign of life a person's open trials count as abandoned.
+        analysis: the analysis plan.
+        lease_minutes: minutes without activity after which a participant's open trials count as abandoned.
     """
 
     title: str = "Which colors do you prefer?"
@@ -208,33 +209,33 @@ class Design(Record):
     @model_validator(mode="after")
     def _fits_its_protocol(self) -> Self:
         if self.protocol != "real_or_fake" and self.form != "side_by_side":
-            raise ValueError("form belongs to protocol real_or_fake: leave it out")
+            raise ValueError(f"form: {self.form} applies only to protocol real_or_fake; remove it")
         if self.protocol != "pairwise":
             for name in ("reference", "tie"):
                 if getattr(self, name):
-                    raise ValueError(f"{name} belongs to protocol pairwise: leave it out")
+                    raise ValueError(f"{name} applies only to protocol pairwise; remove it")
             if self.pairs == "adaptive":
-                raise ValueError("pairs: adaptive belongs to protocol pairwise: leave it out")
+                raise ValueError("pairs: adaptive applies only to protocol pairwise; remove it")
         return self
 
     @property
     def n_vigilance(self) -> int:
-        """Attention checks of each person."""
+        """Attention checks per participant."""
         return round(self.vigilance * self.trials)
 
     @property
     def n_repeats(self) -> int:
-        """Flipped repeats of each person."""
+        """Flipped repeats per participant."""
         return round(self.repeats * self.trials) if self.protocol == "pairwise" else 0
 
     @property
-    def two_pictures(self) -> bool:
-        """Whether a trial has two pictures to choose from."""
+    def two_stimuli(self) -> bool:
+        """Whether a trial shows two stimuli to choose from."""
         return self.protocol == "pairwise" or (self.protocol == "real_or_fake" and self.form != "yes_no")
 
     @property
     def minutes(self) -> int:
-        """About how long taking part takes."""
+        """Approximate duration of a session in minutes."""
         per_trial_s = 4.0 + (self.display_ms or 1000) / 1000
         total = self.trials + self.practice + self.n_repeats + self.n_vigilance
         return max(1, round((60 + total * per_trial_s) / 60))
@@ -250,10 +251,10 @@ _PUBLISHED = {
 
 
 def parse_design(data: object, *, origin: str) -> Design:
-    """Check a design; what it leaves out takes the published values of its protocol.
+    """Check a design; keys that it omits take the published values of its protocol.
 
     Raises:
-        ConfigError: an unknown key, or a value that does not fit.
+        ConfigError: a key is unknown or a value is invalid.
     """
     if isinstance(data, dict):
         data = {**_PUBLISHED.get(str(data.get("protocol")), {}), **data}
@@ -261,16 +262,16 @@ def parse_design(data: object, *, origin: str) -> Design:
 
 
 def load_design(path: Path) -> Design:
-    """Read a design from a YAML file, or the preset of that name, as `preference`.
+    """Read a design from a YAML file or from a preset such as `preference`.
 
     Raises:
-        ConfigError: no such file or preset, it is not YAML, or it does not fit.
+        ConfigError: the file or preset does not exist, is not YAML, or is invalid.
     """
     data, found = read_preset("surveys", path)
     return parse_design(data, origin=str(found))
 
 
 def canonical_hash(record: Record) -> str:
-    """Return the SHA-256 of a record as JSON with sorted keys: the same for the same content."""
+    """Return the SHA-256 of a record as JSON with sorted keys: which identifies its content."""
     text = json.dumps(record.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

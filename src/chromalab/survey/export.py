@@ -1,29 +1,26 @@
-"""A survey as files: one long CSV for statistics, and one JSON that comes back unchanged."""
+"""Export a whole survey as JSON with a checksum, and import it again."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, select
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.survey.analysis.votes import COLUMNS, VoteRow
-from chromalab.survey.secrets import new_token
+from chromalab.survey.folder import SurveyFolder, SurveyRecord
+from chromalab.survey.security import new_token
+from chromalab.survey.storage.database import STOPPED, put_setting, setting
 from chromalab.survey.storage.models import Participant, Registration, TrialRow, Vote, Withdrawal
-from chromalab.survey.storage.settings import STOPPED, put_setting, setting
-from chromalab.survey.study import SurveyFolder, SurveyRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from sqlalchemy import Connection
 
-    from chromalab.survey.storage.engine import Database
+    from chromalab.survey.storage.database import Database
 
 SCHEMA_VERSION = 1
 
@@ -31,7 +28,7 @@ _SECRET: dict[type, set[str]] = {
     Participant: {"key_sha256", "platform_sha256", "platform_salt", "platform_study", "platform_session", "code"},
     TrialRow: {"token"},
 }
-"""What is not exported: nothing of it says anything about pictures, and some of it could tell who somebody is."""
+"""Columns left out of exports: the analysis does not need them, and some could identify a participant."""
 
 _TABLES = {
     "registrations": Registration,
@@ -42,23 +39,8 @@ _TABLES = {
 }
 
 
-def votes_text(votes: Iterable[VoteRow]) -> str:
-    """Return votes as the text of a CSV file."""
-    text = io.StringIO()
-    votes_csv(text, votes)
-    return text.getvalue()
-
-
-def votes_csv(file: IO[str], votes: Iterable[VoteRow]) -> None:
-    """Write a row for each answer, with the columns that `survey analyze` reads."""
-    rows = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-    rows.writeheader()
-    for vote in votes:
-        rows.writerow(vote.cells())
-
-
 def export_json(record: SurveyRecord, database: Database) -> str:
-    """Return everything of a survey but its secrets and pictures as JSON with a checksum over its content."""
+    """Return a survey without its secrets and stimuli as JSON with a checksum of the content."""
     with database.read() as connection:
         content = {name: _rows(connection, table) for name, table in _TABLES.items()}
         stopped = setting(connection, STOPPED)
@@ -80,32 +62,36 @@ def _rows(connection: Connection, table: type) -> list[dict[str, Any]]:
 
 
 def import_json(path: Path, folder: SurveyFolder, open_empty: Callable[[], Database]) -> SurveyRecord:
-    """Bring an exported survey back into an empty database; the analysis of both is the same.
+    """Import an exported survey into an empty database; its analysis stays the same.
 
     Args:
-        path: what `export_json` gave.
-        folder: where the survey goes; its pictures are not part of an export, so it can be analyzed, not served.
-        open_empty: opens the database, once the file is known to be whole.
+        path: a file written by `export_json`.
+        folder: folder of the new survey. Exports hold no stimuli, so the survey can be analyzed but not served.
+        open_empty: opens the database once the file has passed its checks.
 
     Raises:
         ConfigError: the file is missing, damaged, or of another version.
-        UsageError: the folder or the database holds a survey.
+        UsageError: the folder or the database already holds a survey.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: it can't be read as an exported survey: {error}") from None
+        raise ConfigError(f"{path}: cannot be read as an exported survey: {error}") from None
     if not isinstance(data, dict) or data.get("schema_version") != SCHEMA_VERSION:
-        raise ConfigError(f"{path}: expected an export with schema_version {SCHEMA_VERSION}")
+        raise ConfigError(
+            f"{path}: is not an export with schema_version {SCHEMA_VERSION}; export the survey with this version"
+        )
     body = {name: value for name, value in data.items() if name not in {"schema_version", "sha256"}}
     if _checksum(body) != data.get("sha256"):
-        raise ConfigError(f"{path}: its checksum does not fit its content: it was changed or cut off")
+        raise ConfigError(
+            f"{path}: the checksum does not match the content, so the file was changed or truncated; export it again"
+        )
     record = SurveyRecord.parse(body["survey"], origin=str(path))
     if folder.survey_json.exists():
-        raise UsageError(f"{folder.root} holds a survey already: choose an empty folder")
+        raise UsageError(f"{folder.root} already holds a survey; choose an empty folder")
     with open_empty().write() as connection:
         if connection.scalar(select(func.count()).select_from(Participant)):
-            raise UsageError("the database holds people already: import into an empty one")
+            raise UsageError("the database already holds participants; import into an empty one")
         for name, table in _TABLES.items():
             _insert(connection, table, body[name])
         if body["stopped"]:
@@ -122,7 +108,7 @@ def _insert(connection: Connection, table: type, rows: list[dict[str, Any]]) -> 
 
 
 def _replaced(table: type) -> dict[str, Any]:
-    """Return new values for what was not exported: old links and tokens open nothing."""
+    """Return new values for the columns that exports leave out, so that old links and tokens stop working."""
     if table is Participant:
         return {"key_sha256": new_token(), "code": "", "platform_sha256": None, "platform_salt": None}
     return {"token": new_token()} if table is TrialRow else {}

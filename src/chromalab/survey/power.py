@@ -1,4 +1,4 @@
-"""How many people a survey needs: by simulating its votes and its test."""
+"""Power of a design: simulate votes and the test to find how many participants a survey needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALPHA = 0.05
 
 
 class PowerRow(Record):
-    """With so many people, how often the difference is found, and how often one that is not there."""
+    """Power and false-alarm rate for one number of participants."""
 
     participants: int
     power: float
@@ -36,11 +36,11 @@ class PowerTable(Record):
     """Power of a design.
 
     Attributes:
-        difference: between two neighboring methods; log-odds, or points of a rating.
-        rows: by number of people.
-        needed: the fewest people of the table with 80% power, None where none has it.
-        trials_per_pair: votes on each pair of methods (or each method) that the planned number of people gives.
-        test: what was simulated.
+        difference: assumed difference between two neighboring methods, in log-odds or rating points.
+        rows: one row per number of participants.
+        needed: smallest listed number of participants with 80% power, or None.
+        trials_per_pair: votes per pair of methods (or per method) from the planned number of participants.
+        test: the simulated test.
     """
 
     difference: float
@@ -51,11 +51,11 @@ class PowerTable(Record):
 
 
 def simulate_power(design: Design, methods: Sequence[str], scenes: Sequence[str], *, seed: int = 0) -> PowerTable:
-    """Return the power of a design by simulation, for one comparison of two neighboring methods, uncorrected.
+    """Estimate the power to find a difference between two neighboring methods, uncorrected for multiplicity.
 
-    Votes of the two methods' own pair are simulated on the schedules that people would get: preferences with a spread
-    over people and over photographs. The test is the analysis' own idea, a variance over people plus one over
-    photographs less that of votes, with the sums themselves in place of bootstraps.
+    The simulation draws votes on the pair with random effects of participants and photos, on balanced schedules. The
+    test follows the analysis: the variance over participants plus that over photos minus that over votes, computed from
+    sums instead of bootstraps.
     """
     assumed = design.power
     rows = []
@@ -79,7 +79,7 @@ def simulate_power(design: Design, methods: Sequence[str], scenes: Sequence[str]
 
 
 def trials_per_group(design: Design, methods: Sequence[str]) -> float:
-    """Return how many scored trials of one person fall on each pair of methods, or on each method."""
+    """Return the scored trials of one participant per pair of methods, or per method."""
     n = len(methods)
     groups = {"pairwise": n * (n - 1) / 2, "rating": n, "real_or_fake": n}[design.protocol]
     return design.trials / groups
@@ -88,7 +88,7 @@ def trials_per_group(design: Design, methods: Sequence[str]) -> float:
 def _found(
     design: Design, methods: Sequence[str], scenes: Sequence[str], participants: int, difference: float, seed: int
 ) -> bool:
-    """Simulate one study, and say whether its test finds a difference."""
+    """Simulate one survey and return whether its test finds a difference."""
     generator = np.random.default_rng(seed)
     who, where = _trials(design, methods, scenes, participants, generator)
     rater = generator.normal(0, design.power.rater_sd * np.sqrt(2), participants)
@@ -115,7 +115,7 @@ def _clustered(left: NDArray[np.float64], groups: NDArray[np.intp]) -> float:
 def _trials(
     design: Design, methods: Sequence[str], scenes: Sequence[str], participants: int, generator: np.random.Generator
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return who sees the two methods on which photograph, as balanced schedules have it."""
+    """Return participant and photo of every vote on the pair under balanced schedules."""
     each = trials_per_group(design, methods) / (1 if design.protocol == "pairwise" else 0.5)
     if design.protocol == "real_or_fake":
         each = design.trials / len(methods)
@@ -128,7 +128,7 @@ def _trials(
 
 
 def expected_usage(design: Design, methods: Sequence[str], scenes: Sequence[str]) -> dict[str, float]:
-    """Return the fewest, mean and most showings of an item after a few people's schedules, as a check of balance."""
+    """Return the fewest, mean and most presentations of an item after up to 20 schedules, as a check of balance."""
     usage: dict[tuple[str, str, str], int] = {}
     for number in range(min(design.stop.participants, 20)):
         generator, method = seeded(b"balance", str(number), "schedule"), methods[number % len(methods)]

@@ -1,7 +1,7 @@
-"""Which trials a person sees, in which order, and who stands left.
+"""Schedules: the trials of a participant, their order, and the side of each stimulus.
 
-Everything random is drawn from a generator that is seeded by HMAC(secret of the study, person), so that a schedule can
-be made again by who holds the secret, and guessed by nobody else.
+All random decisions come from a generator seeded by HMAC(secret of the survey, participant). Whoever holds the secret
+can reproduce a schedule, and no one else can guess it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from chromalab.survey.design import RANDOM, TRUTH, Design
 
 Kind = Literal["practice", "test", "repeat", "vigilance"]
 Item = tuple[str, str, str]
-"""A photograph and what is shown of it: two names in alphabetical order, or one name and ''."""
+"""A photo and the methods shown: two names in alphabetical order, or one name and ''."""
 
 Usage = Mapping[Item, int]
-"""How often each item has been shown, or is going to be, to all people together."""
+"""How often each item has been or will be shown, over all participants."""
 
 REPEAT_GAP = 4
-"""A repeat comes at least this many trials after its first showing, where there are so many."""
+"""Minimum number of trials between a pair and its repeat, if the schedule is long enough."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Trial:
     """One trial of a schedule.
 
     Attributes:
-        kind: what it is for.
-        scene: the photograph; '' in an adaptive schedule, until it is chosen.
-        left: what stands left, or first, or alone.
-        right: what stands right, or second; '' where there is one picture alone.
-        repeat_of: of a repeat, the place of its first showing.
+        kind: purpose of the trial.
+        scene: the photo; '' in an adaptive schedule until it is chosen.
+        left: method on the left, shown first, or shown alone.
+        right: method on the right or shown second; '' if one stimulus is shown alone.
+        repeat_of: for a repeat, the position of its first presentation.
     """
 
     kind: Kind
@@ -49,19 +49,19 @@ class Trial:
 
     @property
     def item(self) -> Item:
-        """What is shown, sides left aside."""
+        """The photo and methods shown, regardless of side."""
         first, second = sorted((self.left, self.right)) if self.right else (self.left, "")
         return self.scene, first, second
 
 
 def seeded(secret: bytes, participant: str, purpose: str) -> np.random.Generator:
-    """Return the generator of a person's random decisions of one purpose."""
+    """Return the generator of a participant's random decisions for one purpose."""
     digest = hmac.new(secret, f"{participant}\x1f{purpose}".encode(), hashlib.sha256).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
 
 
 def largest_number_of_trials(design: Design, n_methods: int, n_scenes: int) -> int:
-    """Return how many scored trials a person can do without seeing anything twice."""
+    """Return the largest number of scored trials per participant without repetition."""
     per_scene = {"pairwise": n_methods * (n_methods - 1) // 2, "rating": n_methods, "real_or_fake": 1}
     return n_scenes * per_scene[design.protocol]
 
@@ -75,19 +75,19 @@ def make_schedule(
     *,
     method: str = "",
 ) -> list[Trial]:
-    """Return a person's trials in order.
+    """Return the trials of a participant in order.
 
-    Pairs, photographs and methods come about equally often for the person, and what was shown least to others comes
-    first. Left and right differ by at most 1 for each pair of methods and for each method; a photograph never follows
-    itself where there are others; an item comes once, but for flipped repeats.
+    Pairs, photos and methods are balanced within the participant, and items that others have seen least come first.
+    Left and right differ by at most 1 for each pair of methods and for each method. A photo never follows itself if
+    another one is available. Each item occurs once, apart from flipped repeats.
 
     Args:
-        design: the survey.
+        design: the design of the survey.
         methods: the compared methods.
-        scenes: the photographs.
-        usage: how often each item is taken already.
-        generator: of the person's decisions.
-        method: of real-or-fake, the one method that the person sees.
+        scenes: the photos.
+        usage: how often each item is already taken.
+        generator: generator of the participant's decisions.
+        method: for real-or-fake, the one method that the participant sees.
     """
     if design.protocol == "pairwise" and design.pairs == "adaptive":
         return _slots(design, generator)
@@ -138,7 +138,7 @@ def _tests(
 
 
 def _coin_flips(n: int, generator: np.random.Generator) -> list[bool]:
-    """Return n flips of which half are heads, or half and one more or less by chance."""
+    """Return n shuffled coin flips with n / 2 heads; an odd n is rounded up or down at random."""
     heads = n // 2 + (int(generator.integers(2)) if n % 2 else 0)
     flips = np.arange(n) < heads
     generator.shuffle(flips)
@@ -148,7 +148,7 @@ def _coin_flips(n: int, generator: np.random.Generator) -> list[bool]:
 def _choose(
     groups: Sequence[tuple[str, str]], scenes: Sequence[str], count: int, usage: Usage, generator: np.random.Generator
 ) -> list[Item]:
-    """Return items, those first of which this person has seen least, then everybody."""
+    """Return the items that this participant, and then all participants, have seen least."""
     cells = np.array([[usage.get((scene, *group), 0) for scene in scenes] for group in groups], dtype=np.float64)
     totals = cells.sum(axis=1)
     own_group, own_scene = np.zeros(len(groups)), np.zeros(len(scenes))
@@ -167,7 +167,7 @@ def _choose(
 
 
 def _least(keys: Sequence[np.ndarray], allowed: np.ndarray) -> int:
-    """Return the flat place of the smallest entry in the order of the keys, among those allowed."""
+    """Return the flat index of the lexicographically smallest allowed entry."""
     inside = allowed.copy()
     for key in keys:
         inside &= key == key[inside].min()
@@ -175,11 +175,11 @@ def _least(keys: Sequence[np.ndarray], allowed: np.ndarray) -> int:
 
 
 def balanced_sides(items: Sequence[Item], generator: np.random.Generator) -> list[Trial]:
-    """Place the two of each item so that left and right differ by at most 1 for each pair and for each method.
+    """Assign sides so that left and right differ by at most 1 for each pair of methods and for each method.
 
-    Pairs that come twice stand once each way. What is left over is a graph of methods; walking along its edges in
-    closed trails (odd ends joined through one extra place) enters every method as often as it leaves it, give or take
-    the one edge to the extra place: who is left is who is left behind.
+    A pair that occurs twice is shown once in each order. The remaining pairs form a graph of methods. Closed trails
+    along its edges, with odd vertices joined to one extra vertex, leave every method as often as they enter it, apart
+    from the edge to the extra vertex. The start of each edge goes left.
     """
     trials: list[Trial | None] = [None] * len(items)
     by_pair: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -199,7 +199,7 @@ def balanced_sides(items: Sequence[Item], generator: np.random.Generator) -> lis
 
 
 def _trails(edges: list[tuple[str, str]], generator: np.random.Generator) -> list[tuple[str, str]]:
-    """Return the edges of a simple graph, each directed, in and out differing by at most 1 at every vertex."""
+    """Return the edges of a simple graph, directed so that in- and out-degrees differ by at most 1."""
     around: dict[str, set[str]] = defaultdict(set)
     for a, b in edges:
         around[a].add(b)
@@ -223,7 +223,7 @@ def _trails(edges: list[tuple[str, str]], generator: np.random.Generator) -> lis
 
 
 def in_order(trials: Sequence[Trial], generator: np.random.Generator) -> list[Trial]:
-    """Return trials in random order, a photograph never right after itself where that can be avoided."""
+    """Return trials in random order, without a photo directly after itself if possible."""
     waiting: dict[str, list[Trial]] = defaultdict(list)
     for k in generator.permutation(len(trials)):
         waiting[trials[k].scene].append(trials[k])
@@ -245,7 +245,7 @@ def in_order(trials: Sequence[Trial], generator: np.random.Generator) -> list[Tr
 def _check_scenes(
     design: Design, scenes: Sequence[str], tests: Sequence[Trial], generator: np.random.Generator
 ) -> list[str]:
-    """Return photographs for attention checks: those that the person sees least otherwise."""
+    """Return photos for attention checks, preferring those that the participant sees least."""
     seen = Counter(trial.scene for trial in tests)
     order = [scenes[k] for k in generator.permutation(len(scenes))]
     order.sort(key=lambda scene: seen[scene])
@@ -255,15 +255,15 @@ def _check_scenes(
 def _check(
     design: Design, scene: str, method: str | None, methods: Sequence[str], generator: np.random.Generator
 ) -> Trial:
-    """Return an attention check: random colors, against the truth or a method where two pictures stand."""
-    if not design.two_pictures:
+    """Return an attention check: random colors, against the ground truth or a method if two stimuli are shown."""
+    if not design.two_stimuli:
         return Trial("vigilance", scene, RANDOM)
     good = TRUTH if design.protocol == "real_or_fake" else method or methods[int(generator.integers(len(methods)))]
     return Trial("vigilance", scene, *((good, RANDOM) if generator.integers(2) else (RANDOM, good)))
 
 
 def _insert_repeats(trials: list[Trial], count: int, generator: np.random.Generator) -> list[Trial]:
-    """Show some pairs of the first half again, sides changed, later on and never beside their photograph."""
+    """Insert flipped repeats of pairs from the first half, later and not next to the same photo."""
     tests = [place for place, trial in enumerate(trials) if trial.kind == "test"]
     early = tests[: max(1, len(tests) // 2)]
     chosen = [early[k] for k in generator.permutation(len(early))[:count]]
@@ -298,7 +298,7 @@ def _practice(
     design: Design, methods: Sequence[str], scenes: Sequence[str], tests: Sequence[Trial],
     generator: np.random.Generator, method: str,
 ) -> list[Trial]:  # fmt: skip
-    """Return trials to get used to it, on photographs that the person won't see again where there are enough."""
+    """Return practice trials, if possible on photos that the participant does not see again."""
     used = {trial.scene for trial in tests}
     order = [scenes[k] for k in generator.permutation(len(scenes))]
     order.sort(key=lambda scene: scene in used)
@@ -318,7 +318,7 @@ def _practice(
 
 
 def _slots(design: Design, generator: np.random.Generator) -> list[Trial]:
-    """Return an adaptive schedule: what each place is for; photographs and pairs are chosen when they are due."""
+    """Return an adaptive schedule: the kinds of trials, whose photos and pairs are chosen when they are due."""
     slots = [*[Trial("test")] * design.trials, *[Trial("vigilance")] * design.n_vigilance]
     mixed = [slots[k] for k in generator.permutation(len(slots))]
     marked = _insert_slot_repeats(mixed, design.n_repeats, generator)
@@ -328,7 +328,7 @@ def _slots(design: Design, generator: np.random.Generator) -> list[Trial]:
 
 
 def _insert_slot_repeats(trials: list[Trial], count: int, generator: np.random.Generator) -> list[Trial]:
-    """Append repeats of early tests in random order at the end of the list, each after its first showing."""
+    """Append repeats of early scored trials in random order."""
     tests = [place for place, trial in enumerate(trials) if trial.kind == "test"]
     early = tests[: max(1, len(tests) // 2)]
     chosen = [early[k] for k in generator.permutation(len(early))[:count]]

@@ -1,12 +1,18 @@
-"""Simulated people who take part through the real HTTP server.
+"""Simulated participants who take part through the real HTTP server.
 
-They see pictures as everybody does: by fetching them. What a picture is they find out from its bytes, for whoever
-simulates holds the survey's folder; what they prefer follows from abilities that are known.
+They fetch stimuli as every participant does. The simulation identifies a stimulus by its bytes, because it has the
+survey's folder, and draws answers from known abilities.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -15,17 +21,19 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import numpy as np
 
-from chromalab.core.errors import ChromalabError
+from chromalab.core.errors import ChromalabError, UsageError
 from chromalab.core.hashing import sha256_bytes
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
 from chromalab.core.seeds import derive_seed
 from chromalab.survey.design import GREY, RANDOM, TRUTH
+from chromalab.survey.folder import SurveyFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-    from chromalab.survey.study import SurveyRecord
+    from chromalab.survey.folder import SurveyRecord
 
 RANDOM_ABILITY = -4.0
 TRIES = 12
@@ -33,7 +41,7 @@ FIRST_PAUSE_S = 0.1
 _SCREEN = {"width": 1920, "height": 1080, "ratio": 1.0, "zoom": 1.0, "gamut": "srgb", "touch": False}
 
 
-class People(Record):
+class Population(Record):
     """What simulated people are like.
 
     Attributes:
@@ -94,7 +102,7 @@ class Outcome:
         }  # fmt: skip
 
 
-class Eyes:
+class StimulusIndex:
     """Knows every picture by its bytes."""
 
     def __init__(self, record: SurveyRecord) -> None:
@@ -104,7 +112,7 @@ class Eyes:
             for name, file in scene.stimuli.items()
         }
 
-    def see(self, png: bytes) -> tuple[str, str]:
+    def identify(self, png: bytes) -> tuple[str, str]:
         """Return (photograph, what it is)."""
         return self._names[sha256_bytes(png)[:32]]
 
@@ -112,7 +120,7 @@ class Eyes:
 class Person:
     """One simulated person."""
 
-    def __init__(self, people: People, record: SurveyRecord, number: int) -> None:
+    def __init__(self, people: Population, record: SurveyRecord, number: int) -> None:
         self._people, self._record = people, record
         self.generator = np.random.default_rng(derive_seed(people.seed, "person", number))
         self._own = {
@@ -149,7 +157,7 @@ class Person:
         return names[int(self.generator.choice(len(names), p=p / p.sum()))]
 
 
-async def simulate(record: SurveyRecord, url: str, people: People, count: int, *, at_a_time: int = 200) -> Outcome:
+async def simulate(record: SurveyRecord, url: str, people: Population, count: int, *, at_a_time: int = 200) -> Outcome:
     """Send simulated people through a server.
 
     Args:
@@ -159,7 +167,7 @@ async def simulate(record: SurveyRecord, url: str, people: People, count: int, *
         count: how many come.
         at_a_time: how many are there together.
     """
-    outcome, eyes = Outcome(), Eyes(record)
+    outcome, index = Outcome(), StimulusIndex(record)
     room = asyncio.Semaphore(at_a_time)
     limits = httpx2.Limits(max_connections=at_a_time, max_keepalive_connections=at_a_time)
     began = time.perf_counter()
@@ -169,7 +177,7 @@ async def simulate(record: SurveyRecord, url: str, people: People, count: int, *
             async def one(number: int) -> None:
                 async with room:
                     try:
-                        await _take_part(client, Person(people, record, number), people, eyes, outcome)
+                        await _take_part(client, Person(people, record, number), people, index, outcome)
                     except (httpx2.HTTPError, ChromalabError, KeyError) as error:
                         outcome.failed.append(f"{type(error).__name__}: {error}")
                 advance()
@@ -179,7 +187,9 @@ async def simulate(record: SurveyRecord, url: str, people: People, count: int, *
     return outcome
 
 
-async def _take_part(client: httpx2.AsyncClient, person: Person, people: People, eyes: Eyes, outcome: Outcome) -> None:
+async def _take_part(
+    client: httpx2.AsyncClient, person: Person, people: Population, index: StimulusIndex, outcome: Outcome
+) -> None:
     joined = await _post(client, "/api/join", {"language": "en", "screen": _SCREEN}, {})
     if joined["session"] is None:
         outcome.turned_away += 1
@@ -188,24 +198,24 @@ async def _take_part(client: httpx2.AsyncClient, person: Person, people: People,
     state = _read(await _send(client, "GET", "/api/state", headers), "/api/state")
     state = await _post(client, "/api/consent", {"agreed": True, "sha256": state["sha256"]}, headers)
     if state["stage"] == "screening":
-        state = await _post(client, "/api/screening", {"answers": ["" for _ in state["plates"]]}, headers)
+        state = await _post(client, "/api/screening", {"answers": ["" for _ in state["images"]]}, headers)
     state = await _post(client, "/api/begin", _SCREEN, headers)
     while state["stage"] == "trials":
-        state = await _answer(client, person, people, eyes, outcome, state, headers)
+        state = await _answer(client, person, people, index, outcome, state, headers)
     outcome.finished += state["stage"] == "finished"
     outcome.turned_away += state["stage"] == "stopped"
 
 
 async def _answer(
-    client: httpx2.AsyncClient, person: Person, people: People, eyes: Eyes, outcome: Outcome, trial: dict[str, Any],
-    headers: dict[str, str],
+    client: httpx2.AsyncClient, person: Person, people: Population, index: StimulusIndex, outcome: Outcome,
+    trial: dict[str, Any], headers: dict[str, str],
 ) -> dict[str, Any]:  # fmt: skip
     seen = {}
     for role, path in trial["images"].items():
         began = time.perf_counter()
         picture = await _send(client, "GET", path, {})
         outcome.image_latencies_s.append(time.perf_counter() - began)
-        seen[role] = eyes.see(picture.content)
+        seen[role] = index.identify(picture.content)
     think = float(person.generator.exponential(people.think_s)) if people.think_s else 0.0
     if think:
         await asyncio.sleep(think)
@@ -253,3 +263,67 @@ async def _send(
         await asyncio.sleep(pause)
         pause = min(2 * pause, 3.0)
     raise ChromalabError(f"{path}: no answer")
+
+
+_ADDRESS = re.compile(r"the survey is at (http://\S+?)/ ")
+_COMMAND = "from chromalab.cli.main import run; run()"
+_NO_LIMIT = "1000000"
+
+
+def run_simulation(
+    root: Path,
+    people: Population,
+    count: int,
+    *,
+    url: str | None = None,
+    database: str | None = None,
+    at_a_time: int = 200,
+) -> Outcome:
+    """Send simulated people through a survey's server, started for them where none is given.
+
+    Raises:
+        UsageError: there is no survey, or the server does not start.
+    """
+    record = SurveyFolder(root).load()
+    unknown = [name for name in people.abilities if name not in {*record.methods, "truth"}]
+    if unknown:
+        raise UsageError(f"{root} has no method {unknown[0]}; it has {', '.join(record.methods)}")
+    with contextlib.nullcontext(url) if url else serving(root, database=database) as address:
+        return asyncio.run(simulate(record, str(address), people, count, at_a_time=at_a_time))
+
+
+@contextlib.contextmanager
+def serving(root: Path, *, database: str | None = None, workers: int = 1, port: int = 0) -> Iterator[str]:
+    """Run `chromalab survey serve` in a process of its own, and give its address.
+
+    Raises:
+        UsageError: it does not start.
+    """
+    command = [
+        sys.executable, "-c", _COMMAND, "survey", "serve", str(root), "--port", str(port),
+        "--workers", str(workers), "--joins-per-minute", _NO_LIMIT,
+        *(["--database", database] if database else []),
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)  # noqa: S603 - our own command
+    try:
+        yield _address(process)
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    lines = []
+    for line in process.stderr or ():
+        lines.append(line)
+        found = _ADDRESS.search(line)
+        if found:
+            return found.group(1)
+    raise UsageError(f"the server did not start: {' '.join(lines[-3:]).strip()}")

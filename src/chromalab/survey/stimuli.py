@@ -1,4 +1,4 @@
-"""Pictures that tell nothing but themselves: lossless, one size, one byte length, nothing written inside."""
+"""Blinded stimuli: lossless PNG files of equal byte length without metadata."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def stimulus_png(rgb: NDArray[np.uint8]) -> bytes:
-    """Return a picture as an 8-bit PNG that holds its pixels and the sRGB tag, and nothing else.
+    """Encode an image as an 8-bit PNG that holds only its pixels and the sRGB tag.
 
     Args:
         rgb: shape (H, W, 3).
@@ -58,27 +58,27 @@ def stimulus_png(rgb: NDArray[np.uint8]) -> bytes:
 def padded(png: bytes, length: int) -> bytes:
     """Return a PNG of exactly `length` bytes with the same pixels.
 
-    Every file gets the padding chunk, the longest one too, so that its presence tells nothing.
+    Every file gets the padding chunk, including the longest, so that its presence reveals nothing.
 
     Args:
         png: the file.
-        length: at least its length + 12.
+        length: target length in bytes, at least that of the file + 12.
     """
     room = length - len(png) - _OVERHEAD
     if room < 0:
-        raise ValueError(f"a picture of {len(png)} bytes can't be padded to {length}")
+        raise ValueError(f"cannot pad a file of {len(png)} bytes to {length}")
     end = len(png) - _OVERHEAD
     return png[:end] + _chunk(_PADDING, bytes(room)) + png[end:]
 
 
 def pad_alike(pngs: list[bytes]) -> list[bytes]:
-    """Return the files, all of one byte length."""
+    """Pad all files to the same byte length."""
     length = max(map(len, pngs)) + _OVERHEAD
     return [padded(png, length) for png in pngs]
 
 
-def fit_picture(rgb: NDArray[np.uint8], size_px: int, *, square: bool) -> NDArray[np.uint8]:
-    """Return a picture whose longest side is at most `size_px`, its central square first where that is asked for."""
+def fit_image(rgb: NDArray[np.uint8], size_px: int, *, square: bool) -> NDArray[np.uint8]:
+    """Reduce an image to a longest side of at most `size_px`, after cropping its central square if `square`."""
     height, width = rgb.shape[:2]
     if square:
         side = min(height, width)
@@ -92,9 +92,10 @@ def fit_picture(rgb: NDArray[np.uint8], size_px: int, *, square: bool) -> NDArra
 
 
 def random_colors(rgb: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
-    """Return a picture with its own lightness and random colors in large patches, the same for the same name.
+    """Replace the colors of an image by random ones in large patches, keeping its lightness.
 
-    Zhang, Isola and Efros (2016) check attention against such pictures. Colors stay inside sRGB.
+    Zhang, Isola and Efros (2016) use such images as attention checks. The same name gives the same colors, all within
+    sRGB.
     """
     height, width = rgb.shape[:2]
     generator = np.random.default_rng(derive_seed("random colors", name))
@@ -111,14 +112,14 @@ def random_colors(rgb: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
     return np.asarray(np.rint(np.clip(lab_to_rgb(lab), 0, 1) * 255), dtype=np.uint8)
 
 
-def grey_of(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a picture without its colors, lightness kept."""
+def to_gray(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Remove the colors of an image and keep its lightness."""
     level = np.rint(np.clip(level_of(rgb_to_lab(rgb / 255.0)[..., 0]), 0, 255)).astype(np.uint8)
     return np.repeat(level[..., None], 3, axis=-1)
 
 
 def _exact(plane: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
-    """Bring a plane whose sides were rounded to the size asked for."""
+    """Extend or crop a plane whose sides were rounded to the exact size."""
     rows = np.minimum(np.arange(height), plane.shape[0] - 1)
     columns = np.minimum(np.arange(width), plane.shape[1] - 1)
     return np.asarray(plane[rows][:, columns])

@@ -12,17 +12,15 @@ import numpy as np
 import pytest
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.survey.analysis.analyze import analyze, design_of_votes
-from chromalab.survey.analysis.metrics import metric_agreements, read_metric_values
+from chromalab.survey.analysis.agreement import metric_agreements, read_metric_values
+from chromalab.survey.analysis.analyze import analyze, analyze_source, design_of_votes, scores_json
 from chromalab.survey.analysis.page import write_survey_report
-from chromalab.survey.analysis.run import analyze_source, scores_json
-from chromalab.survey.analysis.votes import COLUMNS, REQUIRED, VoteRow, read_votes, votes_of_database
 from chromalab.survey.design import AnalysisPlan, Exclusions, parse_design
-from chromalab.survey.export import export_json, import_json, votes_text
-from chromalab.survey.opening import open_database
-from chromalab.survey.server.settings import ServerSettings
-from chromalab.survey.server.state import Survey
-from chromalab.survey.study import SurveyFolder
+from chromalab.survey.export import export_json, import_json
+from chromalab.survey.folder import SurveyFolder
+from chromalab.survey.server.state import ServerSettings, Survey
+from chromalab.survey.storage.database import open_database
+from chromalab.survey.votes import COLUMNS, REQUIRED, VoteRow, read_votes, votes_of_database, votes_text
 from tests.stats.known_votes import BASEBALL
 from tests.survey.surveys import Visitor, client_of, make_survey
 
@@ -309,7 +307,7 @@ def test_export_import_and_the_same_analysis(tmp_path: Path) -> None:
     assert first.withdrawn == 1
     (tmp_path / "v.csv").write_text(votes_text(votes))
     assert read_votes(tmp_path / "v.csv") == votes
-    with pytest.raises(UsageError, match="holds a survey already"):
+    with pytest.raises(UsageError, match="already holds a survey"):
         import_json(tmp_path / "s.json", place, lambda: back)
     (tmp_path / "s.json").write_text(text.replace('"choice": "left"', '"choice": "right"', 1))
     with pytest.raises(ConfigError, match="checksum"):

@@ -1,4 +1,4 @@
-// The page works without this script; it adds the choice of the variant shown, and the viewer for single pictures.
+// The page works without this script, which adds the variant buttons and the viewer for single images.
 "use strict";
 
 (() => {
@@ -9,7 +9,7 @@
   const rows = grid ? [...grid.querySelectorAll("tr.photo")] : [];
   const chosen = { row: 0, method: "" };
 
-  /** The pictures of a row that are shown now, in the order of the columns. */
+  /** The images of a row that are visible now, in column order. */
   const shown = (row) => [...row.querySelectorAll(".zoom:not([hidden])")];
   const methodOf = (button) => button.closest("td").dataset.method;
 
@@ -22,7 +22,7 @@
     }
   }
 
-  /** Show the chosen method of the chosen photo, or the photo's first picture where that method has none. */
+  /** Show the chosen method of the chosen photo, or the photo's first image if that method has none. */
   function paint() {
     const row = rows[chosen.row];
     const pictures = shown(row);
@@ -93,7 +93,7 @@
     button.addEventListener("click", () => showVariant(button.dataset.variantButton));
   }
 
-  // What a verdict rests on must be on paper too.
+  // Print the evidence of every claim.
   window.addEventListener("beforeprint", () => {
     for (const fold of document.querySelectorAll(".card details")) fold.open = true;
   });

@@ -1,28 +1,40 @@
-"""All of it: from votes and a plan to the record of the analysis."""
+"""The analysis of a survey: from votes and an analysis plan to the record of scores."""
 
 from __future__ import annotations
 
+import json
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sqlalchemy import func, select
 
-from chromalab.core.errors import UsageError
+from chromalab.core.errors import ConfigError, UsageError
 from chromalab.stats.holm import holm
 from chromalab.stats.preference import NoEstimateError
-from chromalab.survey.analysis.fooling import estimate_of, score_fooling
-from chromalab.survey.analysis.people import agreement_of_people
-from chromalab.survey.analysis.preference import PreferenceScores, score_preferences
+from chromalab.survey.analysis.agreement import participant_agreement
 from chromalab.survey.analysis.raters import report_raters
-from chromalab.survey.analysis.rating import score_ratings
 from chromalab.survey.analysis.records import Difference, Estimate, Score, SurveyAnalysis
-from chromalab.survey.analysis.votes import VoteRow, protocol_of
+from chromalab.survey.analysis.scores import (
+    PreferenceScores,
+    estimate_of,
+    score_fooling,
+    score_preferences,
+    score_ratings,
+)
 from chromalab.survey.design import RANDOM, TRUTH, AnalysisPlan, Design, Exclusions
+from chromalab.survey.folder import SurveyFolder
+from chromalab.survey.storage.database import open_database
+from chromalab.survey.storage.models import Registration, Withdrawal
+from chromalab.survey.votes import VoteRow, protocol_of, read_votes, votes_of_database
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from chromalab.stats.clusters import Array, TwoWay
+    from chromalab.survey.folder import SurveyRecord
+    from chromalab.survey.storage.database import Database
 
 
 def design_of_votes(votes: Sequence[VoteRow], plan: AnalysisPlan) -> tuple[Design, list[str]]:
@@ -65,7 +77,7 @@ def analyze(design: Design, methods: Sequence[str], votes: Sequence[VoteRow], *,
         update={
             "scores_all": everybody,
             "raters": raters,
-            "people": agreement_of_people(kept, [row for row in votes if row.observer not in out]),
+            "people": participant_agreement(kept, [row for row in votes if row.observer not in out]),
             "notes": [*found.notes, *notes],
             "settings": {"level": plan.level, "draws": float(plan.draws), "prior_sd": plan.prior_sd},
         }
@@ -198,3 +210,123 @@ def _winner(first: str, second: str, value: float, p_holm: float, alpha: float) 
     if p_holm > alpha:
         return None
     return first if value > 0 else second
+
+
+def open_survey(root: Path, url: str | None) -> tuple[SurveyRecord, Database]:
+    """Return a survey and its database.
+
+    Raises:
+        UsageError: there is none, or nobody has been served yet.
+    """
+    folder = SurveyFolder(root)
+    record = folder.load()
+    if url is None and not folder.database.exists():
+        raise UsageError(f"{root} has no votes yet: open it with 'chromalab survey serve {root}'")
+    return record, open_database(folder, url)
+
+
+def analyze_source(
+    source: Path, *, database: str | None, prior: str | None, order_effect: bool | None, draws: int | None
+) -> tuple[SurveyAnalysis, list[VoteRow]]:
+    """Return the analysis of a survey's folder or a CSV file, and the votes that its scores are made of.
+
+    Raises:
+        UsageError: there is nothing to analyze.
+        ConfigError: the file, or an option, can't be understood.
+    """
+    if source.is_dir():
+        record, opened = open_survey(source, database)
+        design, methods, votes = record.design, record.methods, votes_of_database(opened)
+        plan = _changed_plan(design.analysis, prior, order_effect, draws)
+        planned = design.analysis
+        design = design.model_copy(update={"analysis": plan})
+        analysis = _registered(analyze(design, methods, votes), opened, planned, plan)
+    else:
+        votes = read_votes(source)
+        plan = _changed_plan(AnalysisPlan(), prior, order_effect, draws)
+        design, methods = design_of_votes(votes, plan)
+        design = design.model_copy(update={"title": source.name})
+        analysis = analyze(design, methods, votes)
+    return analysis, kept_votes(votes, analysis)
+
+
+def _changed_plan(plan: AnalysisPlan, prior: str | None, order_effect: bool | None, draws: int | None) -> AnalysisPlan:  # noqa: FBT001
+    update: dict[str, object] = {}
+    if prior is not None:
+        update["prior_sd"] = None if prior == "none" else _positive(prior)
+    if order_effect is not None:
+        update["order_effect"] = order_effect
+    if draws is not None:
+        update["draws"] = draws
+    return plan.model_copy(update=update)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6:
+        raise ConfigError(f"--prior takes a number above 0, or none, not '{text}'")
+    return value
+
+
+def _registered(
+    analysis: SurveyAnalysis, database: Database, planned: AnalysisPlan, used: AnalysisPlan
+) -> SurveyAnalysis:
+    with database.read() as connection:
+        entries = list(
+            connection.execute(
+                select(Registration.sha256, Registration.changes, Registration.votes_before).order_by(Registration.id)
+            )
+        )
+        withdrawn = connection.scalar(select(func.count()).select_from(Withdrawal)) or 0
+    changes = [f"after {entry.votes_before} votes, {change}" for entry in entries[1:] for change in entry.changes]
+    before, after = planned.model_dump(), used.model_dump()
+    changes += [
+        f"for this analysis, {name}: {before[name]} became {after[name]}"
+        for name in before
+        if before[name] != after[name]
+    ]
+    return analysis.model_copy(
+        update={
+            "changes": changes,
+            "design_sha256": entries[0].sha256 if entries else None,
+            "withdrawn": withdrawn,
+        }
+    )
+
+
+def scores_json(analysis: SurveyAnalysis) -> str:
+    """Return scores, order effect and ties as scripts read them."""
+    return (
+        json.dumps(
+            {
+                "schema_version": analysis.schema_version,
+                "protocol": analysis.protocol,
+                "scores": {
+                    name: {
+                        "theta": row.value, "se": row.se, "ci_low": row.low, "ci_high": row.high, "n": row.n,
+                        "participants_se": row.participants_se, "photos_se": row.photos_se, "naive_se": row.naive_se,
+                    }
+                    for name, row in analysis.scores.items()
+                },
+                "order_effect": None if analysis.order_effect is None else analysis.order_effect.value,
+                "order_effect_interval": None if analysis.order_effect is None else analysis.order_effect.model_dump(),
+                "tie": analysis.tie,
+                "differences": [row.model_dump() for row in analysis.differences],
+                "components": analysis.components,
+                "excluded": {rater.observer: rater.excluded for rater in analysis.raters if rater.excluded},
+                "notes": analysis.notes,
+            },
+            indent=2,
+            ensure_ascii=False,
+        )
+        + "\n"
+    )  # fmt: skip
+
+
+def kept_votes(votes: Sequence[VoteRow], analysis: SurveyAnalysis) -> list[VoteRow]:
+    """Return the scored votes of the people whom the rules keep."""
+    out = {rater.observer for rater in analysis.raters if rater.excluded}
+    return [row for row in votes if row.kind == "test" and row.observer not in out]

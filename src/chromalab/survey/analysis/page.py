@@ -1,13 +1,12 @@
-"""The report of a survey: a page with plots, tables as CSV, and everything as JSON."""
+"""The report of a survey: an HTML page with plots, tables as CSV, and the complete record as JSON."""
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING
 
 from chromalab.core.files import write_text
-from chromalab.report.intervals import IntervalLine, draw_intervals
+from chromalab.report.figures.intervals import IntervalLine, draw_intervals
+from chromalab.report.formatting import csv_text, format_number
 from chromalab.report.page import environment
 
 if TYPE_CHECKING:
@@ -15,14 +14,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chromalab.core.records import Record
-    from chromalab.report.style import Drawing
+    from chromalab.report.figures.style import Drawing
     from chromalab.survey.analysis.records import SurveyAnalysis
 
 AXES = {
     "pairwise": "log-ability (mean 0)",
-    "real_or_fake": "fooling rate: share of trials in which made colors were taken for true",
+    "real_or_fake": "fooling rate: share of trials in which generated colors were taken for real",
     "rating": "mean opinion score, 1 to 5",
 }
+NAMES = {"pairwise": "log-ability", "real_or_fake": "fooling rate", "rating": "mean opinion score"}
 REFERENCES = {"pairwise": 0.0, "real_or_fake": 0.5, "rating": None}
 
 
@@ -51,10 +51,19 @@ def write_survey_report(analysis: SurveyAnalysis, out: Path) -> Path:
             metrics=draw_metrics(analysis),
             out=[rater for rater in analysis.raters if rater.excluded],
             axis=AXES[analysis.protocol],
+            headline_score=_headline_score(analysis),
         )
     )
     write_text(out / "report.html", page)
     return out / "report.html"
+
+
+def _headline_score(analysis: SurveyAnalysis) -> str:
+    """Return the best score with its interval as the predicate of a sentence."""
+    row = analysis.scores[ranked(analysis)[0]]
+    level = round(100 * float(analysis.settings.get("level") or 0.95))
+    value, interval = format_number(row.value, 2), f"{format_number(row.low, 2)} to {format_number(row.high, 2)}"
+    return f"has the highest {NAMES[analysis.protocol]}, {value} ({level}% interval {interval})"
 
 
 def ranked(analysis: SurveyAnalysis) -> list[str]:
@@ -63,20 +72,20 @@ def ranked(analysis: SurveyAnalysis) -> list[str]:
 
 
 def draw_scores(analysis: SurveyAnalysis) -> Drawing:
-    """Draw every method's score with its interval; everybody's beside it where rules leave somebody out."""
+    """Draw the score of every method with its interval, and fainter the score without exclusions if it differs."""
     lines = []
     for name in ranked(analysis):
         row, every = analysis.scores[name], analysis.scores_all.get(name)
         other = (every.value, every.low, every.high) if every is not None and every != row else None
         lines.append(IntervalLine(name, row.value, row.low, row.high, other))
-    alt = f"Scores of {len(lines)} methods with intervals; the best is {lines[0].label}."
+    alt = f"Scores of {len(lines)} methods with intervals. The best is {lines[0].label}."
     return draw_intervals(
         lines, name="scores", alt=alt, axis=AXES[analysis.protocol], reference=REFERENCES[analysis.protocol]
     )
 
 
 def draw_metrics(analysis: SurveyAnalysis) -> Drawing | None:
-    """Draw how far each metric follows people."""
+    """Draw the rank correlation of each metric with participants."""
     lines = [
         IntervalLine(
             name, row.srcc, row.srcc if row.low is None else row.low, row.srcc if row.high is None else row.high
@@ -86,8 +95,10 @@ def draw_metrics(analysis: SurveyAnalysis) -> Drawing | None:
     ]
     if not lines:
         return None
-    alt = f"Rank correlation of {len(lines)} metrics with people; {lines[0].label} follows them best."
-    return draw_intervals(lines, name="metrics", alt=alt, axis="rank correlation with people (SRCC)", reference=0.0)
+    alt = f"Rank correlation of {len(lines)} metrics with participants. The best is {lines[0].label}."
+    return draw_intervals(
+        lines, name="metrics", alt=alt, axis="rank correlation with participants (SRCC)", reference=0.0
+    )
 
 
 def _flat(row: Record) -> dict[str, object]:
@@ -101,9 +112,4 @@ def _flat(row: Record) -> dict[str, object]:
 
 
 def _csv(rows: Sequence[dict[str, object]]) -> str:
-    text = io.StringIO()
-    if rows:
-        table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
-    return text.getvalue()
+    return csv_text(list(rows[0]), (list(row.values()) for row in rows)) if rows else ""

@@ -10,11 +10,10 @@ from scipy import special
 
 from chromalab.stats.opinion import bt500_rejected, rater_model
 from chromalab.stats.preference import Votes, fit_preferences
-from chromalab.survey.analysis.preference import count_votes
-from chromalab.survey.analysis.rating import ratings_table
 from chromalab.survey.analysis.records import Rater
-from chromalab.survey.analysis.votes import VoteRow, by_observer
+from chromalab.survey.analysis.scores import count_votes, ratings_table
 from chromalab.survey.design import RANDOM, TRUTH
+from chromalab.survey.votes import VoteRow, by_observer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

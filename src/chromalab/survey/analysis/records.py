@@ -144,7 +144,7 @@ class MetricAgreement(Record):
     n: int
 
 
-class PeopleAgreement(Record):
+class ParticipantAgreement(Record):
     """How far people follow each other: what a metric can be asked to reach.
 
     Attributes:
@@ -208,7 +208,7 @@ class SurveyAnalysis(Record):
     components: list[list[str]] = []
     fooling: dict[str, Fooling] = {}
     raters: list[Rater] = []
-    people: PeopleAgreement = PeopleAgreement()
+    people: ParticipantAgreement = ParticipantAgreement()
     metrics: dict[str, MetricAgreement] = {}
     changes: list[str] = []
     design_sha256: str | None = None

@@ -1,1 +1,1 @@
-"""The survey's server: what people and the researcher see in their browsers."""
+"""The web server of a survey, for participants and the researcher."""

@@ -1,13 +1,15 @@
-"""The application: what people's browsers and the researcher's may ask for."""
+"""The web application of a survey, and the process that serves it."""
 
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any
 
+import uvicorn
 from fastapi import BackgroundTasks, FastAPI, Header, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
@@ -15,14 +17,15 @@ from pydantic import BaseModel, Field
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from chromalab.colorization.web.limits import BodyLimit, SameOrigin, SecureHeaders
-from chromalab.survey.secrets import RateLimit
-from chromalab.survey.server import flow, plates, researcher
-from chromalab.survey.server.flow import Answer, Join, RefusedError, Screen
-from chromalab.survey.server.settings import ServerSettings
-from chromalab.survey.server.state import Survey
-from chromalab.survey.server.stopping import look
-from chromalab.survey.server.texts import known_languages, texts
-from chromalab.survey.storage.engine import StorageError
+from chromalab.colorization.web.listening import listening
+from chromalab.core.errors import UsageError
+from chromalab.survey.security import RateLimit
+from chromalab.survey.server import answers, color_vision, researcher, sessions
+from chromalab.survey.server.answers import Answer  # noqa: TC001 - FastAPI reads it at run time
+from chromalab.survey.server.researcher import make_setup_token
+from chromalab.survey.server.sessions import Join, RefusedError, Screen, known_languages, texts
+from chromalab.survey.server.state import ServerSettings, Survey, check_stopping_rule
+from chromalab.survey.storage.database import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,21 +52,21 @@ class _Language(BaseModel):
     language: str = Field(max_length=10)
 
 
-class _Plates(BaseModel):
+class _Screening(BaseModel):
     answers: list[Annotated[str, Field(max_length=10)]] = Field(max_length=20)
 
 
 def from_environment() -> FastAPI:
-    """Return the application of the settings that a parent process left in the environment."""
+    """Create the application from the settings in the environment variable set by the parent process."""
     return create_app(ServerSettings.model_validate_json(os.environ[ENVIRONMENT]))
 
 
 def create_app(settings: ServerSettings) -> FastAPI:
-    """Return the application of a survey.
+    """Create the application of a survey.
 
     Raises:
-        UsageError: there is no survey, or the database is of a newer version.
-        StorageError: the database can't be reached.
+        UsageError: the folder holds no survey, or a newer version wrote the database.
+        StorageError: the database cannot be reached.
     """
     survey = Survey(settings)
     for language in survey.record.design.languages:
@@ -97,10 +100,14 @@ def _add_errors(app: FastAPI) -> None:
         return JSONResponse({"detail": str(error)}, status, NO_STORE)
 
     def unavailable(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
-        return JSONResponse({"detail": "it can't be stored now: try again"}, 503, {**NO_STORE, "Retry-After": "2"})
+        return JSONResponse(
+            {"detail": "the answer cannot be stored at the moment; please try again"},
+            503,
+            {**NO_STORE, "Retry-After": "2"},
+        )
 
     def malformed(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
-        return JSONResponse({"detail": "the request can't be understood"}, 422, NO_STORE)
+        return JSONResponse({"detail": "the request is malformed"}, 422, NO_STORE)
 
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(StorageError, unavailable)
@@ -144,55 +151,98 @@ def _add_pages(app: FastAPI, survey: Survey) -> None:
             raise RefusedError(404, "there is no such translation")
         return {name: text for name, text in texts(language).items() if name != "consent_text"}
 
-    @app.get("/plates/{seed}/{place}.png")
-    def plate(seed: int, place: int) -> Response:
-        if not (0 <= seed < flow.PLATE_SETS and 0 <= place < len(plates.KINDS)):
-            raise RefusedError(404, "there is no such plate")
-        return Response(plates.plate_png(seed, place), media_type="image/png", headers=NO_STORE)
+    @app.get("/screening/{seed}/{place}.png")
+    def screening_image(seed: int, place: int) -> Response:
+        if not (0 <= seed < sessions.SCREENING_SETS and 0 <= place < len(color_vision.KINDS)):
+            raise RefusedError(404, "there is no such screening image")
+        return Response(color_vision.screening_png(seed, place), media_type="image/png", headers=NO_STORE)
 
     @app.get("/i/{token}")
     def image(token: str) -> Response:
-        return Response(flow.picture(survey, token), media_type="image/png", headers=NO_STORE)
+        return Response(answers.stimulus(survey, token), media_type="image/png", headers=NO_STORE)
 
 
 def _add_steps(app: FastAPI, survey: Survey) -> None:
     @app.post("/api/join")
     def join(body: Join, request: Request) -> JSONResponse:
         if not app.state.joins.allows(request.client.host if request.client else ""):
-            raise RefusedError(429, "too many people from your address at once: try again in a minute")
-        return JSONResponse(flow.join(survey, body), headers=NO_STORE)
+            raise RefusedError(429, "too many participants joined from your address; please try again in a minute")
+        return JSONResponse(sessions.join(survey, body), headers=NO_STORE)
 
     @app.get("/api/state")
     def state(key: Key) -> JSONResponse:
-        return JSONResponse(flow.state_of(survey, key), headers=NO_STORE)
+        return JSONResponse(sessions.state_of(survey, key), headers=NO_STORE)
 
     @app.post("/api/language")
     def language(body: _Language, key: Key) -> JSONResponse:
-        return JSONResponse(flow.set_language(survey, key, body.language), headers=NO_STORE)
+        return JSONResponse(sessions.set_language(survey, key, body.language), headers=NO_STORE)
 
     @app.post("/api/consent")
     def consent(body: _Consent, key: Key) -> JSONResponse:
-        found = flow.consent(survey, key, agreed=body.agreed, sha256=body.sha256)
+        found = sessions.consent(survey, key, agreed=body.agreed, sha256=body.sha256)
         return JSONResponse(found, headers=NO_STORE)
 
     @app.post("/api/screening")
-    def screening(body: _Plates, key: Key) -> JSONResponse:
-        return JSONResponse(flow.screening(survey, key, body.answers), headers=NO_STORE)
+    def screening(body: _Screening, key: Key) -> JSONResponse:
+        return JSONResponse(sessions.screening(survey, key, body.answers), headers=NO_STORE)
 
 
 def _add_trials(app: FastAPI, survey: Survey) -> None:
     @app.post("/api/begin")
     def begin(body: Screen, key: Key) -> JSONResponse:
-        return JSONResponse(flow.begin(survey, key, body), headers=NO_STORE)
+        return JSONResponse(sessions.begin(survey, key, body), headers=NO_STORE)
 
     @app.post("/api/vote")
     def vote(body: Answer, key: Key, later: BackgroundTasks) -> JSONResponse:
-        found = flow.answer(survey, key, body)
+        found = answers.answer(survey, key, body)
         if found["state"]["stage"] == "finished" and not found["again"]:
-            later.add_task(look, survey)
+            later.add_task(check_stopping_rule, survey)
         return JSONResponse(found, headers=NO_STORE, background=later)
 
     @app.post("/api/withdraw")
     def withdraw(key: Key) -> JSONResponse:
-        flow.withdraw(survey, key)
+        sessions.withdraw(survey, key)
         return JSONResponse({"stage": "withdrawn"}, headers=NO_STORE)
+
+
+def run_server(settings: ServerSettings, host: str, port: int, *, workers: int = 1, proxies: str = "127.0.0.1") -> None:
+    """Serve a survey until interrupted.
+
+    Args:
+        settings: settings of the server.
+        host: address to listen on.
+        port: port to listen on; 0 takes any free port.
+        workers: number of processes; more than one needs PostgreSQL.
+        proxies: addresses of proxies whose X-Forwarded headers are trusted.
+
+    Raises:
+        UsageError: the folder holds no survey, the address is in use, or several workers share SQLite.
+        StorageError: the database cannot be reached.
+    """
+    if workers > 1 and settings.database is None:
+        raise UsageError(f"{workers} workers need PostgreSQL; give --database postgresql://...")
+    survey = Survey(settings)
+    with survey.database.write() as connection:
+        token = make_setup_token(connection)
+    survey.close()
+    with listening(host, port) as listener:
+        address = settings.public_url or f"http://{host}:{listener.getsockname()[1]}"
+        sys.stderr.write(f"the survey is at {address}/ (stop with Ctrl-C)\n")
+        sys.stderr.write(
+            f"researcher: set a password once at {address}/researcher/setup?token={token}\n"
+            if token
+            else f"researcher: {address}/researcher\n"
+        )
+        sys.stderr.flush()
+        os.environ[ENVIRONMENT] = settings.model_dump_json()
+        config = uvicorn.Config(
+            "chromalab.survey.server.app:from_environment" if workers > 1 else create_app(settings),
+            factory=workers > 1, workers=workers, access_log=False, log_level="warning", server_header=False,
+            date_header=False, proxy_headers=True, forwarded_allow_ips=proxies, timeout_graceful_shutdown=5,
+        )  # fmt: skip
+        if workers > 1:
+            from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - one process has no supervisor
+
+            Multiprocess(config, sockets=[listener]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[listener])

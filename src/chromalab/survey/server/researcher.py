@@ -1,4 +1,4 @@
-"""The researcher's side: progress, live scores, invitations, stop, export."""
+"""The researcher's dashboard: progress, live scores, invitations, stopping and exports."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sqlalchemy import delete, func, insert, select, update
 
 from chromalab.core.errors import ChromalabError
 from chromalab.survey.analysis.analyze import analyze
-from chromalab.survey.analysis.votes import votes_of_database
-from chromalab.survey.export import export_json, votes_text
-from chromalab.survey.secrets import hash_password, new_token, password_fits, sha256_text
-from chromalab.survey.server.flow import RefusedError
+from chromalab.survey.export import export_json
+from chromalab.survey.security import hash_password, new_token, password_fits, sha256_text
+from chromalab.survey.server.sessions import RefusedError
+from chromalab.survey.storage.database import PASSWORD, SETUP, STOPPED, put_setting, setting
 from chromalab.survey.storage.models import Invitation, Login, Participant, Registration, Setting, Vote, Withdrawal
-from chromalab.survey.storage.settings import PASSWORD, SETUP, STOPPED, put_setting, setting
+from chromalab.survey.votes import votes_of_database, votes_text
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -43,14 +43,14 @@ Csrf = Annotated[str, Form(max_length=128)]
 
 @dataclass(frozen=True)
 class Opened:
-    """An open session of the researcher."""
+    """A login session of the researcher."""
 
     token: str
     csrf: str
 
 
 class LiveScores:
-    """The scores as they stand, reckoned at most every twenty seconds, with fewer draws than the analysis takes."""
+    """Current scores, recomputed at most every 20 s with fewer bootstrap draws than the analysis."""
 
     def __init__(self, survey: Survey) -> None:
         self._survey = survey
@@ -60,17 +60,17 @@ class LiveScores:
         self._found: SurveyAnalysis | None = None
 
     def get(self) -> SurveyAnalysis | None:
-        """Return the scores, or None while there is nothing to score."""
+        """Return the scores, or None without scored votes."""
         with self._lock:
             if time.monotonic() - self._made >= LIVE_SECONDS:
                 votes = votes_of_database(self._survey.database)
                 if len(votes) != self._votes:
-                    self._found = self._reckon(votes)
+                    self._found = self._score(votes)
                     self._votes = len(votes)
                 self._made = time.monotonic()
             return self._found
 
-    def _reckon(self, votes: list[Any]) -> SurveyAnalysis | None:
+    def _score(self, votes: list[Any]) -> SurveyAnalysis | None:
         design = self._survey.record.design
         plan = design.analysis.model_copy(update={"draws": LIVE_DRAWS, "prior_sd": design.analysis.prior_sd or 3.0})
         try:
@@ -80,7 +80,7 @@ class LiveScores:
 
 
 def make_setup_token(connection: Connection) -> str | None:
-    """Return a token with which the password can be set once, or None where there is a password."""
+    """Return a token to set the password once, or None if there is a password."""
     if setting(connection, PASSWORD) is not None:
         return None
     token = new_token()
@@ -89,7 +89,7 @@ def make_setup_token(connection: Connection) -> str | None:
 
 
 class Pages:
-    """What all of the researcher's routes share: templates, and who is signed in."""
+    """Templates and login sessions shared by the researcher's routes."""
 
     def __init__(self, survey: Survey) -> None:
         self.survey = survey
@@ -106,19 +106,19 @@ class Pages:
         return HTMLResponse(text, status, _HEADERS)
 
     def opened(self, session: str | None) -> Opened:
-        """Return the open session, or refuse."""
+        """Return the login session, or raise RefusedError."""
         found = _session(self.survey, session)
         if found is None:
             raise RefusedError(401, "please sign in at /researcher/login")
         return found
 
     def changing(self, session: str | None, csrf: str) -> None:
-        """Refuse forms that are not of a page of this session."""
+        """Refuse forms without the CSRF token of this session."""
         if not secrets.compare_digest(self.opened(session).csrf, csrf):
-            raise RefusedError(403, "this form is too old: load the page again")
+            raise RefusedError(403, "this form has expired; please reload the page")
 
     def base(self, request: Request) -> str:
-        """Return the address under which people reach the server."""
+        """Return the public address of the server."""
         return self.survey.settings.public_url or str(request.base_url).rstrip("/")
 
 
@@ -146,7 +146,11 @@ def _add_setup(app: FastAPI, pages: Pages) -> None:
         _count_attempt(app, request)
         if len(password) < MIN_PASSWORD:
             return pages.page(
-                "setup.html", 422, token=token, fault=f"At least {MIN_PASSWORD} characters.", least=MIN_PASSWORD
+                "setup.html",
+                422,
+                token=token,
+                fault=f"The password needs at least {MIN_PASSWORD} characters.",
+                least=MIN_PASSWORD,
             )
         with survey.database.write() as connection:
             stored = setting(connection, SETUP)
@@ -155,7 +159,7 @@ def _add_setup(app: FastAPI, pages: Pages) -> None:
                     "setup.html",
                     403,
                     token="",
-                    fault="This link was used, or a newer one was made.",
+                    fault="This link was already used or replaced by a newer one.",
                     least=MIN_PASSWORD,
                 )
             put_setting(connection, PASSWORD, hash_password(password))
@@ -177,7 +181,7 @@ def _add_login(app: FastAPI, pages: Pages) -> None:
         with survey.database.read() as connection:
             stored = setting(connection, PASSWORD)
         if stored is None or not password_fits(password, stored):
-            return pages.page("login.html", 403, fault="That is not the password.")
+            return pages.page("login.html", 403, fault="The password is incorrect.")
         token = new_token()
         with survey.database.write() as connection:
             connection.execute(delete(Login).where(Login.expires_at < time.time()))
@@ -286,7 +290,7 @@ def _download(text: str, kind: str, name: str) -> Response:
 
 def _count_attempt(app: FastAPI, request: Request) -> None:
     if not app.state.logins.allows(request.client.host if request.client else ""):
-        raise RefusedError(429, "too many attempts: try again in a minute")
+        raise RefusedError(429, "too many attempts; please try again in a minute")
 
 
 def _session(survey: Survey, token: str | None) -> Opened | None:

@@ -1,4 +1,4 @@
-"""What every request works with: the survey, its database, and what is known of both."""
+"""The state that every request shares: settings, the open survey, places, and the stopping rule."""
 
 from __future__ import annotations
 
@@ -9,27 +9,47 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, update
 
+from chromalab.core.records import Record
 from chromalab.survey.adaptive import Tally
-from chromalab.survey.opening import open_database, register
+from chromalab.survey.folder import SurveyFolder, SurveyRecord
 from chromalab.survey.schedule import Trial
+from chromalab.survey.storage.database import STOPPED, open_database, put_setting, register, setting
 from chromalab.survey.storage.models import Participant, TrialRow, Vote, Withdrawal
-from chromalab.survey.study import SurveyFolder, SurveyRecord
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from chromalab.survey.server.settings import ServerSettings
-    from chromalab.survey.study import Scene
+    from chromalab.survey.folder import Scene
+
+
+class ServerSettings(Record):
+    """Settings of a survey server.
+
+    Attributes:
+        folder: folder of the survey.
+        database: PostgreSQL URL; None uses the SQLite file in the folder.
+        public_url: public address for links; None uses the address of each request.
+        joins_per_minute: participants who may join per minute from one address.
+        logins_per_minute: password attempts per minute from one address.
+        hosts: host names to answer to; empty allows any.
+    """
+
+    folder: str
+    database: str | None = None
+    public_url: str | None = None
+    joins_per_minute: int = 30
+    logins_per_minute: int = 10
+    hosts: list[str] = []
 
 
 class Survey:
     """An open survey.
 
     Attributes:
-        record: design, methods and photographs.
-        database: where votes go.
-        secret: seeds schedules and hashes platform ids.
-        settings: how it is served.
+        record: the survey's record.
+        database: the open database.
+        secret: secret that seeds schedules and hashes platform IDs.
+        settings: settings of the server.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -40,21 +60,21 @@ class Survey:
         self.database = open_database(self.folder, settings.database)
         self.scenes: dict[str, Scene] = {scene.name: scene for scene in self.record.scenes}
         self.scene_names = [scene.name for scene in self.record.scenes]
-        self.picture = lru_cache(maxsize=512)(self._picture)
+        self.stimulus = lru_cache(maxsize=512)(self._read_stimulus)
         self._tally = Tally(self.record.methods)
         self._withdrawals = 0
         self._tally_lock = threading.Lock()
         with self.database.write() as connection:
             register(connection, self.record)
 
-    def _picture(self, file: str) -> bytes:
+    def _read_stimulus(self, file: str) -> bytes:
         return (self.folder.stimuli / file).read_bytes()
 
     def tally(self, connection: Connection) -> Tally:
-        """Return the votes of scored pairs up to the last committed one; hold the database's write lock meanwhile."""
+        """Return the tally of all committed votes on scored pairs; call it within a write transaction."""
         with self._tally_lock:
             withdrawals = connection.scalar(select(func.count()).select_from(Withdrawal)) or 0
-            if withdrawals != self._withdrawals:  # somebody's votes are gone: count anew
+            if withdrawals != self._withdrawals:  # votes were deleted, so count again
                 self._tally, self._withdrawals = Tally(self.record.methods), withdrawals
             count_votes(connection, self._tally)
             return self._tally
@@ -65,7 +85,7 @@ class Survey:
 
 
 def count_votes(connection: Connection, tally: Tally, *, up_to: int | None = None) -> None:
-    """Add votes that a tally does not hold yet, up to one of them."""
+    """Add the votes after `tally.last` to a tally, up to vote `up_to`."""
     query = (
         select(Vote.id, TrialRow.scene, TrialRow.left, TrialRow.right, Vote.choice)
         .join(TrialRow, TrialRow.id == Vote.trial_id)
@@ -79,12 +99,40 @@ def count_votes(connection: Connection, tally: Tally, *, up_to: int | None = Non
 
 
 def places_taken(connection: Connection, now: float) -> int:
-    """Return how many people have finished, or are at it."""
+    """Return the number of finished and active participants."""
     active = Participant.stage.not_in(["finished", "screened_out", "full"]) & (Participant.lease_until > now)
     query = select(func.count()).select_from(Participant).where((Participant.stage == "finished") | active)
     return connection.scalar(query) or 0
 
 
 def renew_lease(connection: Connection, participant_id: str, until: float) -> None:
-    """Note a sign of life."""
+    """Extend a participant's lease."""
     connection.execute(update(Participant).where(Participant.id == participant_id).values(lease_until=until))
+
+
+def check_stopping_rule(survey: Survey) -> None:
+    """Stop the survey if the number of finished participants is a declared look and all intervals are narrow enough."""
+    stop = survey.record.design.stop
+    if stop.rule != "precision" or stop.half_width is None:
+        return
+    with survey.database.read() as connection:
+        finished = connection.scalar(
+            select(func.count()).select_from(Participant).where(Participant.stage == "finished")
+        )
+        looked = setting(connection, f"look_{finished}")
+    if finished not in stop.looks or looked is not None:
+        return
+    widest = widest_half_width(survey)
+    with survey.database.write() as connection:
+        put_setting(connection, f"look_{finished}", f"{widest:.4f}")
+        if widest <= stop.half_width:
+            put_setting(connection, STOPPED, f"precision at {finished} participants: half-width {widest:.4f}")
+
+
+def widest_half_width(survey: Survey) -> float:
+    """Return the half width of the widest interval over all methods."""
+    from chromalab.survey.analysis.analyze import analyze  # noqa: PLC0415 - serving does not need SciPy's statistics
+    from chromalab.survey.votes import votes_of_database  # noqa: PLC0415
+
+    result = analyze(survey.record.design, survey.record.methods, votes_of_database(survey.database))
+    return max((row.high - row.low) / 2 for row in result.scores.values())

@@ -1,4 +1,4 @@
-"""Trials of a person: planned, filled in when they are due, and put into words for the browser."""
+"""Trials of a participant: created, filled in when due, and described to the browser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from chromalab.survey.adaptive import choose_pair, fill_slot
 from chromalab.survey.design import GREY, TRUTH
 from chromalab.survey.schedule import Item, Trial, make_schedule, seeded
-from chromalab.survey.secrets import new_token
+from chromalab.survey.security import new_token
 from chromalab.survey.storage.models import Image, Participant, TrialRow
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chromalab.survey.server.state import Survey
 
 AHEAD = 2
-"""Trials that are filled in at a time: the one on the screen, and the one that is loaded meanwhile."""
+"""Trials filled in at a time: the one on the screen and the one to preload."""
 
 _OPEN = (
     select(TrialRow.__table__)
@@ -35,7 +35,7 @@ _TOKENS = (
 
 
 def plan(survey: Survey, connection: Connection, person: Row[Any], now: float) -> None:
-    """Write a person's schedule, unless it is there."""
+    """Store the schedule of a participant unless it exists."""
     planned = select(func.count()).select_from(TrialRow).where(TrialRow.participant_id == person.id)
     if connection.scalar(planned):
         return
@@ -62,12 +62,12 @@ def plan(survey: Survey, connection: Connection, person: Row[Any], now: float) -
                 TrialRow.participant_id == person.id
             )
         )
-        pictures = [picture for row in planned_rows for picture in _pictures(survey, row.id, Trial("test", *row[1:]))]
+        pictures = [picture for row in planned_rows for picture in _images_of(survey, row.id, Trial("test", *row[1:]))]
         connection.execute(insert(Image), pictures)
 
 
 def usage(connection: Connection, now: float) -> dict[Item, int]:
-    """Return how often each item was judged, or is going to be by somebody who is at it."""
+    """Return how often each item was rated or is scheduled for an active participant."""
     query = (
         select(TrialRow.scene, TrialRow.left, TrialRow.right, func.count())
         .join(Participant, Participant.id == TrialRow.participant_id)
@@ -82,13 +82,13 @@ def usage(connection: Connection, now: float) -> dict[Item, int]:
 
 
 def people_by_method(connection: Connection, now: float) -> dict[str, int]:
-    """Return how many people see each method of real-or-fake."""
+    """Return the number of participants per method of real-or-fake."""
     alive = (Participant.stage == "finished") | (Participant.lease_until > now)
     query = select(Participant.method, func.count()).where(alive, Participant.method != "").group_by(Participant.method)
     return {str(method): int(count) for method, count in connection.execute(query)}
 
 
-def _pictures(survey: Survey, trial_id: int, trial: Trial) -> list[dict[str, Any]]:
+def _images_of(survey: Survey, trial_id: int, trial: Trial) -> list[dict[str, Any]]:
     stimuli = survey.scenes[trial.scene].stimuli
     shown = {"left": trial.left, "right": trial.right}
     if survey.record.design.reference:
@@ -101,12 +101,12 @@ def _pictures(survey: Survey, trial_id: int, trial: Trial) -> list[dict[str, Any
 
 
 def open_trials(connection: Connection, participant_id: str) -> list[Row[Any]]:
-    """Return a person's next unanswered trials, the one on the screen first."""
+    """Return the next unanswered trials of a participant, the current one first."""
     return list(connection.execute(_OPEN, {"person": participant_id}))
 
 
 def fill_due(survey: Survey, connection: Connection, person: Row[Any], due: list[Row[Any]]) -> list[Row[Any]]:
-    """Choose photographs and pairs of an adaptive schedule for the trials that are due, and return them filled in."""
+    """Choose photos and pairs for the due trials of an adaptive schedule."""
     if all(row.scene for row in due):
         return due
     table = TrialRow.__table__
@@ -129,7 +129,7 @@ def fill_due(survey: Survey, connection: Connection, person: Row[Any], due: list
             trial = fill_slot(trial_of(row), survey.scene_names, survey.record.methods, before, generator)
         values = {"scene": trial.scene, "left": trial.left, "right": trial.right, **extra}
         connection.execute(update(TrialRow).where(TrialRow.id == row.id).values(**values))
-        connection.execute(insert(Image), _pictures(survey, row.id, trial))
+        connection.execute(insert(Image), _images_of(survey, row.id, trial))
         before.append(trial)
     return open_trials(connection, person.id)
 
@@ -140,7 +140,7 @@ def trial_of(row: Row[Any]) -> Trial:
 
 
 def trial_for_browser(survey: Survey, connection: Connection, due: list[Row[Any]], total: int) -> dict[str, Any]:
-    """Return what a browser may know of the trial on the screen, and the pictures of the next one."""
+    """Return the current trial as the browser may see it, with the images of the next trial to preload."""
     design, row = survey.record.design, due[0]
     pictures = _tokens(connection, [each.id for each in due])
     scene = survey.scenes[row.scene]
@@ -176,14 +176,14 @@ def choices(design: Design) -> list[str]:
 
 
 def form_of(design: Design) -> str:
-    """Return how pictures stand: beside each other, one after the other, or alone."""
-    if not design.two_pictures:
+    """Return the layout of the stimuli: `pair`, `sequential` or `single`."""
+    if not design.two_stimuli:
         return "single"
     return "sequential" if design.form == "sequential" else "pair"
 
 
 def is_right(design: Design, trial: Trial, choice: str) -> bool:
-    """Return whether an answer to a trial of real-or-fake is right."""
+    """Return whether an answer to a real-or-fake trial is correct."""
     if design.form == "yes_no":
         return (choice == "real") == (trial.left == TRUTH)
     return choice == ("left" if trial.left == TRUTH else "right")

@@ -1,1 +1,1 @@
-"""Where votes are kept: SQLite beside the survey, or PostgreSQL for several workers and hosts."""
+"""Storage of votes: SQLite in the survey's folder, or PostgreSQL for several workers and hosts."""

@@ -1,7 +1,7 @@
 """The tables of a survey.
 
-Method names stand in `trial` alone; what people's browsers get are tokens of `image`. No address of a network and no id
-of a platform is stored: of the latter a salted hash, whose salt goes when the person withdraws or the researcher says.
+Method names occur only in `trial`; browsers receive tokens of `image`. Network addresses are not stored. Platform IDs
+are stored as salted hashes, and the salt is deleted when the participant withdraws or the researcher requests it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Base(DeclarativeBase):
 
 
 class Setting(Base):
-    """A value that the server keeps: the password's hash, whether the survey is stopped, and the like."""
+    """A setting of the server, such as the password hash or whether the survey is stopped."""
 
     __tablename__ = "setting"
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -27,7 +27,7 @@ class Setting(Base):
 
 
 class Registration(Base):
-    """Design, analysis plan and pictures at a moment; the first one is what was fixed beforehand."""
+    """A registered version of the design, analysis plan and stimuli; the first is the preregistration."""
 
     __tablename__ = "registration"
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
@@ -39,7 +39,7 @@ class Registration(Base):
 
 
 class Invitation(Base):
-    """A link for one person."""
+    """An invitation link for one participant."""
 
     __tablename__ = "invitation"
     token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -49,7 +49,7 @@ class Invitation(Base):
 
 
 class Participant(Base):
-    """A person: a random id, and what was recorded of the screen."""
+    """A participant under a random ID, with facts about the screen."""
 
     __tablename__ = "participant"
     id: Mapped[str] = mapped_column(String(16), primary_key=True)
@@ -73,7 +73,7 @@ class Participant(Base):
 
 
 class TrialRow(Base):
-    """One trial of a person's schedule."""
+    """One trial of a participant's schedule."""
 
     __tablename__ = "trial"
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
@@ -93,7 +93,7 @@ class TrialRow(Base):
 
 
 class Image(Base):
-    """A picture of one trial under its token."""
+    """A stimulus of one trial under its token."""
 
     __tablename__ = "image"
     token: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -103,7 +103,7 @@ class Image(Base):
 
 
 class Vote(Base):
-    """One answer. It is never changed, and it goes only when its person withdraws."""
+    """One vote. It never changes, and is deleted only if its participant withdraws."""
 
     __tablename__ = "vote"
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
@@ -125,7 +125,7 @@ class Vote(Base):
 
 
 class Withdrawal(Base):
-    """That somebody withdrew, and when: nothing else is left of them."""
+    """A withdrawal: the time and stage, all that remains of the participant."""
 
     __tablename__ = "withdrawal"
     id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=True)
@@ -134,7 +134,7 @@ class Withdrawal(Base):
 
 
 class Login(Base):
-    """An open session of the researcher."""
+    """A login session of the researcher."""
 
     __tablename__ = "login"
     token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)

@@ -1,7 +1,7 @@
 "use strict";
 
-// A person's way through the survey. Where they stand is the server's to say, so a reload at any step shows the same.
-// An answer stays in localStorage until the server has acknowledged it, and is sent again with the same number.
+// The participant's pages. The server decides which step to show, so reloading at any step shows the same page.
+// An answer stays in localStorage until the server acknowledges it, and is sent again under the same UUID.
 
 const KEY = "chromalab-survey-key";
 const PENDING = "chromalab-survey-answer";
@@ -12,7 +12,7 @@ const dialog = document.getElementById("dialog");
 
 let key = null;
 let words = {};
-let trial = null;      // the trial on the screen, with its clock
+let trial = null;      // the trial on the screen, with its start time
 let preloaded = new Map();
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -86,7 +86,7 @@ function forget() {
   localStorage.removeItem(PENDING);
 }
 
-// ---- coming in
+// ---- joining
 
 async function start() {
   const info = await call("/api/info");
@@ -157,11 +157,11 @@ async function consent(state) {
 }
 
 async function screening(state) {
-  const fields = state.plates.map((url, place) => {
-    const field = make("input", { id: `plate-${place}`, inputMode: "numeric", maxLength: 2, autocomplete: "off" });
-    return { field, box: make("div", {}, make("img", { src: url, alt: "", width: 300, height: 300 }), make("label", { htmlFor: field.id, textContent: `${words.plate} ${place + 1}` }), field) };
+  const fields = state.images.map((url, place) => {
+    const field = make("input", { id: `screening-${place}`, inputMode: "numeric", maxLength: 2, autocomplete: "off" });
+    return { field, box: make("div", {}, make("img", { src: url, alt: "", width: 300, height: 300 }), make("label", { htmlFor: field.id, textContent: `${words.screening_image} ${place + 1}` }), field) };
   });
-  panel(words.screening_title, paragraph(words.screening_text), make("div", { className: "plates" }, ...fields.map((each) => each.box)),
+  panel(words.screening_title, paragraph(words.screening_text), make("div", { className: "screening" }, ...fields.map((each) => each.box)),
     button(words.next, () => guarded(async () => render(await call("/api/screening", { answers: fields.map((each) => each.field.value) })))));
 }
 
@@ -199,7 +199,7 @@ async function fetchImage(url) {
   }
 }
 
-// The largest whole number of device pixels for each pixel of the picture that fits; 0 where not even one does.
+// The largest whole number of device pixels per stimulus pixel that fits, or 0 if not even one fits.
 function scaleFor(state, count, stacked) {
   const ratio = devicePixelRatio || 1;
   const across = stacked ? 1 : count, down = stacked ? count : 1;
@@ -353,12 +353,12 @@ async function answer(choice) {
   await render(result.state);
 }
 
-// Without https there is no crypto.randomUUID, but there are random numbers.
+// crypto.randomUUID exists only over https, so build the number from random bytes.
 function randomNumber() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// Send what is not acknowledged yet; null where the server has something else for this trial, so that we ask where we are.
+// Send the answer that is not acknowledged yet. Return null if the server already has another answer, so the caller reloads.
 async function sendPending() {
   const pending = JSON.parse(localStorage.getItem(PENDING) || "null");
   if (!pending || pending.key !== key) return null;
@@ -426,7 +426,7 @@ async function guarded(action) {
     await action();
   } catch (error) {
     if (error.status === 409) return reload();
-    const texts = { error_title: "Something went wrong", error_text: "Please load this page again. No answer is lost.", ...words };
+    const texts = { error_title: "Something went wrong", error_text: "Please reload this page. No answer is lost.", ...words };
     panel(texts.error_title, paragraph(error.status === 429 || error.status === 403 ? error.message : texts.error_text), button("↻", () => location.reload()));
   }
 }

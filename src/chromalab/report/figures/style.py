@@ -1,0 +1,117 @@
+"""The style of every figure: palette, fonts, and reproducible rendering."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from matplotlib.axes import Axes
+
+# Okabe and Ito (2008), "Color Universal Design"; the darker hues first, because thin lines on white need
+# contrast; black last, because axes and zero lines are black; yellow is darkened for the same reason. The two after it
+# are Tol's indigo and wine ("Color schemes", 2021), for studies with more objectives than their palette has colors.
+PALETTE = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C7A00", "#000000", "#332288", "#882255",
+)  # fmt: skip
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p", "<", ">")
+INK, MUTED, RULE, ZONE = "#1a1a1a", "#5c5c5c", "#c9c9c9", "#ececec"
+PNG_DPI = 200
+
+_SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "chromalab",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8,
+    "text.color": INK,
+    "text.parse_math": False,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.unicode_minus": True,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "lines.linewidth": 1.4,
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+    "savefig.facecolor": "white",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectiveStyle:
+    """How an objective is drawn in every figure: color and marker, so that it never rests on color alone."""
+
+    color: str
+    marker: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """A finished figure.
+
+    Attributes:
+        name: the file's name without suffix.
+        alt: what it shows, for those who can't see it.
+        svg: the figure as SVG text, the same bytes for the same data.
+        png: the figure as PNG.
+    """
+
+    name: str
+    alt: str
+    svg: str
+    png: bytes
+
+
+def objective_styles(objectives: Sequence[str]) -> dict[str, ObjectiveStyle]:
+    """Return the style of every objective by its place in the study, so that it is the same in every figure."""
+    return {
+        name: ObjectiveStyle(PALETTE[index % len(PALETTE)], MARKERS[(index + index // len(PALETTE)) % len(MARKERS)])
+        for index, name in enumerate(objectives)
+    }
+
+
+@contextlib.contextmanager
+def canvas(width_in: float, height_in: float) -> Iterator[Figure]:
+    """Give an empty figure under the house settings, which matplotlib reads while drawing and while saving."""
+    with mpl.rc_context(_SETTINGS):
+        yield Figure(figsize=(width_in, height_in), layout="constrained")
+
+
+def finish(figure: Figure, name: str, alt: str) -> Drawing:
+    """Render a figure as SVG and PNG; call it inside `canvas`."""
+    FigureCanvasAgg(figure)
+    svg, png = io.StringIO(), io.BytesIO()
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    figure.set_layout_engine("none")  # the layout is done: doing it again would take as long as all the rest
+    figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None})
+    return Drawing(name, alt, svg.getvalue(), png.getvalue())
+
+
+def horizontal_rules(axes: Axes) -> None:
+    """Draw faint rules at the major ticks of the y axis, under the data."""
+    axes.grid(visible=True, axis="y", color=RULE, linewidth=0.4)
+    axes.set_axisbelow(True)

@@ -1,0 +1,103 @@
+"""The folder of a survey.
+
+survey.json     SurveyRecord: design, methods, photos, and the hash of every stimulus
+secret          32 random bytes as hex, readable only by the owner: seeds schedules and hashes platform IDs
+stimuli/        the stimuli as shown, named by their hashes
+votes.sqlite    the votes, unless a PostgreSQL database holds them
+analysis/       the output of `survey analyze`
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from chromalab.core.errors import UsageError
+from chromalab.core.records import Record
+from chromalab.survey.design import Design, canonical_hash
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA_VERSION = 1
+
+
+class Scene(Record):
+    """A photo of the survey.
+
+    Attributes:
+        name: path relative to its folder, without suffix.
+        width_px: width of the stimuli.
+        height_px: height of the stimuli.
+        stimuli: file in `stimuli/` by method, and by `truth`, `grey` and `random` if the design uses them.
+    """
+
+    name: str
+    width_px: int
+    height_px: int
+    stimuli: dict[str, str]
+
+
+class SurveyRecord(Record):
+    """A survey before its first vote.
+
+    Attributes:
+        design: the design with all defaults filled in.
+        methods: compared methods, sorted.
+        scenes: photos, sorted by name.
+        notes: photos left out and changes made while preparing the stimuli.
+        sources: origin of the images.
+        version: version of chromalab.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    design: Design
+    methods: list[str]
+    scenes: list[Scene]
+    notes: list[str] = []
+    sources: dict[str, str] = {}
+    version: str
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the registered design, analysis plan and stimuli."""
+        return canonical_hash(self)
+
+
+class SurveyFolder:
+    """Paths of a survey's files."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.survey_json = root / "survey.json"
+        self.secret_file = root / "secret"
+        self.stimuli = root / "stimuli"
+        self.database = root / "votes.sqlite"
+        self.analysis = root / "analysis"
+
+    def load(self) -> SurveyRecord:
+        """Return the survey.
+
+        Raises:
+            UsageError: the folder holds no survey.
+            ConfigError: the file is damaged.
+        """
+        if not self.survey_json.is_file():
+            raise UsageError(f"{self.root} holds no survey; create one with 'chromalab survey create'")
+        return SurveyRecord.load(self.survey_json)
+
+    def secret(self) -> bytes:
+        """Return the survey's secret.
+
+        Raises:
+            UsageError: the secret is missing or damaged.
+        """
+        try:
+            return bytes.fromhex(self.secret_file.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            raise UsageError(f"{self.secret_file} is missing or damaged; restore it from a backup") from None
+
+    def make_secret(self) -> None:
+        """Write a new secret that only its owner can read."""
+        self.secret_file.touch(mode=0o600)
+        self.secret_file.write_text(secrets.token_hex(32), encoding="ascii")

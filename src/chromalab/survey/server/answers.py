@@ -1,0 +1,148 @@
+"""Answers of participants: stored once each, and acknowledged only after the commit."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from chromalab.survey.security import sha256_text
+from chromalab.survey.server.sessions import PROGRESS, Body, RefusedError, find_person, session_state
+from chromalab.survey.server.trials import choices, is_right, trial_of
+from chromalab.survey.storage.database import STOPPED, setting
+from chromalab.survey.storage.models import Image, Participant, TrialRow, Vote
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Row
+
+    from chromalab.survey.server.state import Survey
+
+OVERRUN = 1.15
+"""A stimulus shown longer than this multiple of the design's duration is flagged."""
+
+_CLIENT_FLAGS = frozenset({"window", "zoom", "decode", "restored"})
+
+# The statements of the hot path are built once, so that SQLAlchemy only fills in values.
+_TRIAL = select(TrialRow.__table__).where(TrialRow.token == bindparam("token"))
+_FIRST = select(Vote.choice, Vote.body_sha256).where(
+    Vote.participant_id == bindparam("person"), Vote.trial_id == bindparam("trial")
+)
+_ANSWERED = update(TrialRow).where(TrialRow.id == bindparam("which")).values(answered=1)
+_MOVED = (
+    update(Participant)
+    .where(Participant.id == bindparam("person"))
+    .values(lease_until=bindparam("lease"), stage=bindparam("new_stage"), finished_at=bindparam("finished"))
+)
+_STIMULUS = (
+    select(Image.file, TrialRow.answered)
+    .join(TrialRow, TrialRow.id == Image.trial_id)
+    .where(Image.token == bindparam("token"))
+)
+
+
+class Answer(Body):
+    """An answer from the browser, which resends it until it is acknowledged."""
+
+    trial: str = Field(max_length=64)
+    uuid: str = Field(min_length=8, max_length=36)
+    choice: str = Field(max_length=10)
+    response_ms: float = Field(ge=0, le=86_400_000)
+    shown_ms: float | None = Field(default=None, ge=0, le=86_400_000)
+    blurs: int = Field(default=0, ge=0, le=100_000)
+    flags: list[str] = Field(default=[], max_length=8)
+
+
+def answer(survey: Survey, key: str, body: Answer) -> dict[str, Any]:
+    """Store an answer and return the next trial, acknowledging only after the commit.
+
+    Resending the same body returns the first acknowledgement. A different body for the same trial is a conflict.
+
+    Raises:
+        RefusedError: the trial belongs to another participant, is not due, or already has another answer, or the choice
+            is invalid.
+        StorageError: the database rejected the answer, so nothing was stored.
+    """
+    digest = sha256_text(json.dumps(body.model_dump(), sort_keys=True))
+    now = time.time()
+    try:
+        with survey.database.write() as connection:
+            person = find_person(connection, key)
+            trial = connection.execute(_TRIAL, {"token": body.trial}).first()
+            if trial is None or trial.participant_id != person.id:
+                raise RefusedError(403, "this trial belongs to another participant")
+            result = _stored(connection, person, trial, digest)
+            if result is None:
+                result = _store(survey, connection, person, trial, body, digest, now)
+            if survey.record.design.protocol == "real_or_fake" and trial.kind == "practice":
+                result["feedback"] = is_right(survey.record.design, trial_of(trial), result["choice"])
+            result["state"] = session_state(survey, connection, find_person(connection, key))
+    except IntegrityError:
+        raise RefusedError(409, "the UUID of this answer was already used for another trial") from None
+    return result
+
+
+def _stored(connection: Connection, person: Row[Any], trial: Row[Any], digest: str) -> dict[str, Any] | None:
+    first = connection.execute(_FIRST, {"person": person.id, "trial": trial.id}).first()
+    if first is None:
+        return None
+    if first.body_sha256 != digest:
+        raise RefusedError(409, "another answer to this trial is already stored, perhaps from a second tab")
+    return {"choice": first.choice, "again": True}
+
+
+def _store(
+    survey: Survey, connection: Connection, person: Row[Any], trial: Row[Any], body: Answer, digest: str, now: float
+) -> dict[str, Any]:
+    design = survey.record.design
+    if setting(connection, STOPPED):
+        raise RefusedError(410, "the survey has ended")
+    if body.choice not in choices(design):
+        raise RefusedError(422, f"'{body.choice}' is not a valid answer; choose from {', '.join(choices(design))}")
+    total, answered, due = connection.execute(PROGRESS, {"person": person.id}).one()
+    if person.stage != "trials" or trial.position != due:
+        raise RefusedError(409, "this trial is not due; please reload the page")
+    connection.execute(
+        insert(Vote).values(
+            participant_id=person.id, trial_id=trial.id, uuid=body.uuid, body_sha256=digest, choice=body.choice,
+            received_at=now, response_ms=body.response_ms, requested_ms=design.display_ms, shown_ms=body.shown_ms,
+            blurs=body.blurs, flags=_flags(design.display_ms, design.exclusions.fast_ms, body),
+        )
+    )  # fmt: skip
+    connection.execute(_ANSWERED, {"which": trial.id})
+    ended = answered + 1 == total
+    values = {
+        "person": person.id, "lease": now + design.lease_minutes * 60,
+        "new_stage": "finished" if ended else "trials", "finished": now if ended else None,
+    }  # fmt: skip
+    connection.execute(_MOVED, values)
+    return {"choice": body.choice, "again": False}
+
+
+def _flags(display_ms: int | None, fast_ms: int, body: Answer) -> list[str]:
+    found = [flag for flag in body.flags if flag in _CLIENT_FLAGS]
+    if display_ms is not None and body.shown_ms is not None and body.shown_ms > OVERRUN * display_ms:
+        found.append("overrun")
+    if body.response_ms < fast_ms:
+        found.append("fast")
+    if body.blurs:
+        found.append("blur")
+    return found
+
+
+def stimulus(survey: Survey, token: str) -> bytes:
+    """Return the stimulus of a token while its trial is unanswered.
+
+    Raises:
+        RefusedError: the token is unknown, or its trial is over.
+    """
+    with survey.database.read() as connection:
+        found = connection.execute(_STIMULUS, {"token": token}).first()
+    if found is None:
+        raise RefusedError(404, "there is no such image")
+    if found.answered:
+        raise RefusedError(410, "this trial is over")
+    return survey.stimulus(found.file)

@@ -1,0 +1,221 @@
+"""Votes as rows, read from the database or from a CSV file in the export format."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from chromalab.core.errors import ConfigError, UsageError
+from chromalab.survey.storage.models import Participant, TrialRow, Vote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from chromalab.survey.storage.database import Database
+
+REQUIRED = ("observer", "session", "scene", "condition_A", "condition_B", "is_A_selected")
+COLUMNS = (
+    *REQUIRED, "is_tie", "side", "rating", "kind", "position", "repeat_of", "response_ms", "requested_ms", "shown_ms",
+    "blurs", "flags", "screening_passed", "received_at", "probability",
+)  # fmt: skip
+RATINGS = frozenset("12345")
+
+
+@dataclass(frozen=True)
+class VoteRow:
+    """One answer.
+
+    Attributes:
+        observer: who.
+        session: of that person.
+        scene: the photograph.
+        condition_a: what stood left, or first, or alone.
+        condition_b: what stood right, or second; '' where one picture stood alone.
+        is_a_selected: A was chosen; of one picture alone, it was called real.
+        is_tie: neither was.
+        rating: 1 to 5, where that was asked.
+        kind: practice, test, repeat or vigilance.
+        position: in the person's schedule.
+        repeat_of: position of the first showing, of a repeat.
+        response_ms: from the pictures' appearance to the answer.
+        requested_ms: how long pictures were to stand.
+        shown_ms: how long they stood.
+        blurs: how often the window lost its focus meanwhile.
+        flags: what else was noticed.
+        screening_passed: of the person's color vision; None where it was not asked.
+        received_at: seconds since 1970.
+        probability: with which an adaptive schedule chose this pair.
+        a_is_left: A stood left; None where no order is known.
+    """
+
+    observer: str
+    session: str
+    scene: str
+    condition_a: str
+    condition_b: str
+    is_a_selected: bool
+    is_tie: bool = False
+    rating: int | None = None
+    kind: str = "test"
+    position: int = 0
+    repeat_of: int | None = None
+    response_ms: float | None = None
+    requested_ms: float | None = None
+    shown_ms: float | None = None
+    blurs: int = 0
+    flags: tuple[str, ...] = ()
+    screening_passed: bool | None = None
+    received_at: float | None = None
+    probability: float | None = None
+    a_is_left: bool = True
+
+    @property
+    def left(self) -> str:
+        """What stood left."""
+        return self.condition_a if self.a_is_left else self.condition_b
+
+    @property
+    def right(self) -> str:
+        """What stood right."""
+        return self.condition_b if self.a_is_left else self.condition_a
+
+    @property
+    def left_selected(self) -> bool:
+        """Whether the left one was chosen."""
+        return self.is_a_selected == self.a_is_left
+
+    def cells(self) -> dict[str, Any]:
+        """Return the row as the cells of a CSV file."""
+        return {
+            "observer": self.observer, "session": self.session, "scene": self.scene, "condition_A": self.condition_a,
+            "condition_B": self.condition_b,
+            "is_A_selected": "" if self.is_tie or self.rating else int(self.is_a_selected),
+            "is_tie": int(self.is_tie), "side": "left" if self.a_is_left else "right", "rating": self.rating,
+            "kind": self.kind, "position": self.position, "repeat_of": self.repeat_of, "response_ms": self.response_ms,
+            "requested_ms": self.requested_ms, "shown_ms": self.shown_ms, "blurs": self.blurs,
+            "flags": " ".join(self.flags),
+            "screening_passed": None if self.screening_passed is None else int(self.screening_passed),
+            "received_at": self.received_at, "probability": self.probability,
+        }  # fmt: skip
+
+
+def votes_of_database(database: Database) -> list[VoteRow]:
+    """Return every answer of a survey, in the order in which they were committed."""
+    query = (
+        select(
+            Vote.participant_id, TrialRow.scene, TrialRow.left, TrialRow.right, Vote.choice, TrialRow.kind,
+            TrialRow.position, TrialRow.repeat_of, Vote.response_ms, Vote.requested_ms, Vote.shown_ms, Vote.blurs,
+            Vote.flags, Participant.screening, Vote.received_at, TrialRow.probability,
+        )
+        .join(TrialRow, TrialRow.id == Vote.trial_id)
+        .join(Participant, Participant.id == Vote.participant_id)
+        .order_by(Vote.id)
+    )  # fmt: skip
+    with database.read() as connection:
+        return [_row(*tuple(each)) for each in connection.execute(query)]
+
+
+def _row(
+    observer: str, scene: str, left: str, right: str, choice: str, kind: str, position: int, repeat_of: int | None,
+    response_ms: float, requested_ms: float | None, shown_ms: float | None, blurs: int, flags: list[str],
+    screening: dict[str, Any], received_at: float, probability: float | None,
+) -> VoteRow:  # fmt: skip
+    return VoteRow(
+        observer, "1", scene, left, right, choice in {"left", "real"}, choice == "tie",
+        int(choice) if choice in RATINGS else None, kind, position, repeat_of, response_ms, requested_ms, shown_ms,
+        blurs, tuple(flags), screening.get("passed"), received_at, probability,
+    )  # fmt: skip
+
+
+def votes_text(votes: Iterable[VoteRow]) -> str:
+    """Return votes as the text of a CSV file, with the columns that `survey analyze` reads."""
+    text = io.StringIO()
+    rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    rows.writeheader()
+    rows.writerows(vote.cells() for vote in votes)
+    return text.getvalue()
+
+
+def read_votes(path: Path) -> list[VoteRow]:
+    """Read votes from a CSV file.
+
+    Needed are the columns observer, session, scene, condition_A, condition_B and is_A_selected (1 or 0, empty for a tie
+    or a rating); all others of the export may be missing. A stood left, or first, unless `side` says "right".
+
+    Raises:
+        ConfigError: the file is missing, a column is missing, or a row can't be understood.
+        UsageError: there is no vote.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
+            if missing:
+                raise ConfigError(
+                    f"{path}: the column {missing[0]} is missing; needed are {', '.join(REQUIRED)}, as "
+                    "'chromalab survey export' writes them"
+                )
+            rows = [_parse(row, path, line) for line, row in enumerate(reader, start=2)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path}: votes can't be read: {error}") from None
+    if not rows:
+        raise UsageError(f"{path} holds no vote")
+    return rows
+
+
+def _parse(row: dict[str, str], path: Path, line: int) -> VoteRow:
+    def number(name: str) -> float | None:
+        text = (row.get(name) or "").strip()
+        try:
+            return float(text) if text else None
+        except ValueError:
+            raise ConfigError(f"{path}, line {line}: {name} is a number, not '{text}'") from None
+
+    def flag(name: str) -> bool | None:
+        text = (row.get(name) or "").strip().lower()
+        if text not in {"", "0", "1", "0.0", "1.0", "true", "false"}:
+            raise ConfigError(f"{path}, line {line}: {name} is 1 or 0, not '{text}'")
+        return None if not text else text in {"1", "1.0", "true"}
+
+    rating = number("rating")
+    if rating is not None and rating not in {1, 2, 3, 4, 5}:
+        raise ConfigError(f"{path}, line {line}: a rating is 1 to 5, not {rating:g}")
+    selected, tie = flag("is_A_selected"), bool(flag("is_tie"))
+    if selected is None and not tie and rating is None:
+        raise ConfigError(f"{path}, line {line}: is_A_selected is empty, but there is neither a tie nor a rating")
+    if not row["condition_A"] or not row["observer"]:
+        raise ConfigError(f"{path}, line {line}: observer and condition_A can't be empty")
+    side = (row.get("side") or "left").strip().lower()
+    if side not in {"left", "right"}:
+        raise ConfigError(f"{path}, line {line}: side says where A stood, left or right, not '{side}'")
+    repeat_of, position = number("repeat_of"), number("position")
+    return VoteRow(
+        row["observer"], row["session"], row["scene"], row["condition_A"], row["condition_B"] or "", bool(selected),
+        tie,
+        None if rating is None else int(rating), row.get("kind") or "test",
+        line - 2 if position is None else int(position), None if repeat_of is None else int(repeat_of),
+        number("response_ms"), number("requested_ms"), number("shown_ms"), int(number("blurs") or 0),
+        tuple((row.get("flags") or "").split()), flag("screening_passed"), number("received_at"),
+        number("probability"), side == "left",
+    )  # fmt: skip
+
+
+def protocol_of(votes: Iterable[VoteRow]) -> str:
+    """Return which protocol votes belong to, by what they hold."""
+    rows = list(votes)
+    if any(row.rating is not None for row in rows):
+        return "rating"
+    return "real_or_fake" if any("truth" in (row.condition_a, row.condition_b) for row in rows) else "pairwise"
+
+
+def by_observer(votes: Sequence[VoteRow]) -> dict[str, list[VoteRow]]:
+    """Return every person's votes in the order of their schedule, people in the order of their first vote."""
+    found: dict[str, list[VoteRow]] = {}
+    for row in votes:
+        found.setdefault(row.observer, []).append(row)
+    return {observer: sorted(rows, key=lambda row: row.position) for observer, rows in found.items()}

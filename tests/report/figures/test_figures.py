@@ -1,0 +1,199 @@
+"""Figures: the data behind them, reproducible bytes, and studies with ten objectives."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chromalab.report.figures.differences import draw_forest, draw_win_matrix, forest
+from chromalab.report.figures.overview import Lane, draw_overview, gain, relative_scores
+from chromalab.report.figures.style import MARKERS, PALETTE, objective_styles
+from chromalab.report.page import inline_svg
+from chromalab.report.study.report import write_report
+from chromalab.studies.records import DifferenceRow, MetricFacts, SummaryRow
+from tests.report.conftest import WrittenStudy
+from tests.report.synthetic_study import TEN, SyntheticStudy, make_analysis, write_study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chromalab.studies.records import Analysis
+
+MAE = MetricFacts(name="mae", label="MAE", direction="lower", per_photo=True, role="fidelity")
+
+
+def difference(mean: float | None, span: float | None, **more: object) -> DifferenceRow:
+    row = DifferenceRow(
+        metric="mae", color_space="lab", first="l1", second="l2", mean=mean, ci_low=None if mean is None else mean - 1,
+        ci_high=None if mean is None else mean + 1, p=0.5, p_holm=0.5, winner=None, equivalent="undecided", span=span,
+        seed_sd=0.1, detectable=0.1, n_photos=12, n_seeds=3,
+    )  # fmt: skip
+    return row.model_copy(update=more)
+
+
+@pytest.mark.parametrize(
+    ("value", "grey", "truth", "direction", "expected"),
+    [
+        (6.0, 8.0, 0.0, "lower", 2.0),
+        (9.0, 8.0, 0.0, "lower", -1.0),
+        (25.0, 21.0, None, "higher", 4.0),
+        (30.0, 0.0, 40.0, "closer", 30.0),
+        (50.0, 0.0, 40.0, "closer", 30.0),
+    ],
+)
+def test_gain_over_grey(value: float, grey: float, truth: float | None, direction: str, expected: float) -> None:
+    assert gain(value, grey, truth, direction) == expected  # type: ignore[arg-type]
+
+
+def test_the_best_objective_stands_at_100_percent(written: WrittenStudy) -> None:
+    found = relative_scores(written.analysis, "lab")
+    for metric in written.analysis.metrics:
+        assert max(s.percent for s in found if s.metric.name == metric.name) == pytest.approx(100)
+
+
+def test_a_forest_is_in_percent_of_the_span() -> None:
+    plot = forest(MAE, [difference(2.0, 8.0), difference(None, 8.0)])
+    assert plot is not None
+    (line,) = plot.lines
+    assert (line.mean, line.low, line.high) == (25.0, 12.5, 37.5)
+
+
+@pytest.mark.parametrize("span", [None, 0.0])
+def test_without_a_span_a_forest_is_in_the_metrics_own_unit(span: float | None) -> None:
+    plot = forest(MAE, [difference(2.0, span)])
+    assert plot is not None
+    assert (plot.span, plot.lines[0].mean) == (None, 2.0)
+
+
+def test_nothing_to_compare_gives_no_forest() -> None:
+    assert forest(MAE, [difference(None, 1.0)]) is None
+
+
+def test_the_same_data_gives_the_same_bytes() -> None:
+    plot = forest(MAE, [difference(2.0, 8.0, winner="l2"), difference(-500.0, 8.0)])
+    assert plot is not None
+    styles = objective_styles(["l1", "l2"])
+    first, second = draw_forest(plot, "lab", styles), draw_forest(plot, "lab", styles)
+    assert (first.svg, first.png) == (second.svg, second.png)
+    assert "<dc:date>" not in first.svg
+
+
+def test_an_objective_looks_the_same_in_every_figure_and_unlike_any_other() -> None:
+    names = [f"objective_{index}" for index in range(2 * len(PALETTE))]
+    styles = objective_styles(names)
+    assert len({(style.color, style.marker) for style in styles.values()}) == len(names)
+    assert len(MARKERS) == len(PALETTE)
+
+
+def test_inlined_figures_keep_to_themselves(written: WrittenStudy) -> None:
+    svg = next(path for path in written.paths.figures if path.name == "forest_lab_mae.svg").read_text(encoding="utf-8")
+    inlined = inline_svg(svg, prefix="one", alt='a "quoted" <alt>')
+    root = ET.fromstring(inlined.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))  # noqa: S314
+    assert root.get("aria-label") == 'a "quoted" <alt>'
+    assert "<style" not in inlined
+    ids = set(re.findall(r'\bid="([^"]+)"', inlined))
+    assert ids
+    assert all(name.startswith("one-") for name in ids)
+    assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', inlined)) <= ids
+
+
+def test_every_figure_is_there_as_svg_and_png(written: WrittenStudy) -> None:
+    stems = {path.stem for path in written.paths.figures}
+    assert {"overview_lab", "forest_lab", "forest_lab_mae", "loss_lab_l1", "term_lab_wgan_l2_wgan_gp",
+            "share_lab_wgan_l2", "critic_lab_distance"} <= stems  # fmt: skip
+    for path in written.paths.figures:
+        start = path.read_bytes()[:8]
+        assert start == b"\x89PNG\r\n\x1a\n" if path.suffix == ".png" else start.startswith(b"<?xml")
+
+
+NAMES = [f"objective_{index}" for index in range(10)]
+
+
+def with_summary(analysis: Analysis, means: dict[str, float]) -> Analysis:
+    """Return the analysis of PSNR alone with these means."""
+    rows = [
+        SummaryRow(objective=name, color_space="lab", metric="psnr", direction="higher", mean=mean, ci_low=None,
+                   ci_high=None, n_photos=12, n_seeds=1)
+        for name, mean in means.items()
+    ]  # fmt: skip
+    psnr = [metric for metric in analysis.metrics if metric.name == "psnr"]
+    return analysis.model_copy(
+        update={"metrics": psnr, "summary": rows, "objectives": [n for n in means if n != "grey"]}
+    )
+
+
+def test_marks_far_worse_than_grey_do_not_cover_each_other(written: WrittenStudy) -> None:
+    means = {"grey": 20.0, NAMES[0]: 21.0} | {name: 18.9 - 3 * index for index, name in enumerate(NAMES[1:])}
+    drawing = draw_overview(with_summary(written.analysis, means), "lab", objective_styles(NAMES))
+    assert drawing is not None
+    found = re.findall(r'font-size: 6.5px[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>−\d+ %<', drawing.svg)
+    labels = [(float(x), float(y)) for x, y in found]
+    assert len(labels) == 9
+    for (x, y), (other_x, other_y) in combinations(labels, 2):
+        assert abs(x - other_x) > 35 or abs(y - other_y) > 6.5
+
+
+def test_without_such_marks_there_is_no_lane(written: WrittenStudy) -> None:
+    drawing = draw_overview(with_summary(written.analysis, {"grey": 20.0, "l1": 21.0, "l2": 19.5}), "lab",
+                             objective_styles(["l1", "l2"]))  # fmt: skip
+    assert drawing is not None
+    assert "worse still" not in drawing.svg
+
+
+@given(st.integers(0, 12), st.integers(1, 4))
+def test_slots_are_all_different_and_inside_the_lane(count: int, lines: int) -> None:
+    slots = Lane(lines, -(-count // lines), 0.8 / lines).slots(count)
+    assert len(set(slots)) == count
+    assert all(column < -(-count // lines) and abs(offset) <= 0.4 for column, offset in slots)
+
+
+def win_analysis(analysis: Analysis, n_objectives: int, winners: dict[tuple[int, int], int]) -> Analysis:
+    """Return the analysis of PSNR alone, in which all pairs are open but those of `winners`."""
+    rows = [
+        DifferenceRow(
+            metric="psnr", color_space="lab", first=NAMES[a], second=NAMES[b], mean=0.1, ci_low=-1.0, ci_high=1.0,
+            p=0.5, p_holm=0.5, winner=NAMES[winners[a, b]] if (a, b) in winners else None, equivalent="undecided",
+            span=1.0, seed_sd=0.1, detectable=0.1, n_photos=12, n_seeds=3,
+        )
+        for a, b in combinations(range(n_objectives), 2)
+    ]  # fmt: skip
+    psnr = [metric for metric in analysis.metrics if metric.name == "psnr"]
+    return analysis.model_copy(update={"metrics": psnr, "differences": rows, "objectives": NAMES[:n_objectives]})
+
+
+@pytest.mark.parametrize(("winner", "left"), [(0, False), (6, True)])
+def test_the_winners_row_is_filled_in_the_losers_column(written: WrittenStudy, winner: int, left: bool) -> None:
+    styles = objective_styles(NAMES)
+    drawing = draw_win_matrix(win_analysis(written.analysis, 7, {(0, 6): winner}), "lab", styles)
+    assert drawing is not None
+    color = styles[NAMES[winner]].color.lower()
+    cells = re.findall(rf'<path d="M ([\d.]+) ([\d.]+)[^"]*"[^>]*style="fill: {color}"/>', drawing.svg)
+    grey = re.findall(r'<path d="M ([\d.]+) ([\d.]+)[^"]*"[^>]*style="fill: #ececec"/>', drawing.svg)
+    assert len(cells) == 1
+    middle = sum(float(x) for x, _ in grey) / len(grey)
+    assert (float(cells[0][0]) < middle) is left
+    assert "of 21 paired comparisons 1 have" in drawing.alt
+
+
+def test_few_objectives_need_no_squares(written: WrittenStudy) -> None:
+    assert draw_win_matrix(win_analysis(written.analysis, 6, {}), "lab", objective_styles(NAMES)) is None
+    assert draw_win_matrix(win_analysis(written.analysis, 1, {}), "lab", objective_styles(NAMES)) is None
+
+
+@pytest.mark.slow
+def test_the_page_of_ten_objectives_folds_what_is_long(tmp_path: Path) -> None:
+    study = write_study(tmp_path, SyntheticStudy(seeds=(0, 1), n_photos=10, n_pictured=1, formulas=TEN))
+    analysis = make_analysis(tmp_path, study, n_metrics=2)
+    text = write_report(tmp_path, analysis, study).html.read_text(encoding="utf-8")
+    assert "Wins and losses of all pairs" in text
+    assert "<summary>2 plots</summary>" in text
+    assert "<summary>10 plots</summary>" in text
+    assert "<code>0.2*lpips_squeeze</code> for <code>0.2*perceptual_vgg16</code>, whose weights are not here" in text
+    assert "Preset: <code>bigcolor</code>, Kim et al. 2022, eq. 5" in text
+    assert "the weight of the stand-in; a critic of half the width" in text

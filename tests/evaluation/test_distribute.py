@@ -10,9 +10,9 @@ import pytest
 
 from chromalab.core.errors import ChromalabError, UsageError
 from chromalab.evaluation import distribute, reading
-from chromalab.evaluation.comparing import EvaluationSettings, compare_folders
 from chromalab.evaluation.distribute import JudgeTask, deciding, judge_part
-from chromalab.evaluation.judging import JudgeFacts
+from chromalab.evaluation.folders import EvaluationSettings, compare_folders
+from chromalab.evaluation.scoring import JudgeFacts
 from tests.core.executors.backwards import Backwards
 from tests.evaluation.variants import write_variants
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chromalab.core.executors.outcome import Executor
-    from chromalab.evaluation.score_table import Comparison
+    from chromalab.evaluation.scores import Comparison
 
 METRICS = ("mae", "ssim", "delta_e_2000", "perceptual_lite0", "frechet_lite0", "colorfulness")
 SETTINGS = EvaluationSettings(metrics=METRICS, device="cpu", threads=2)

@@ -1,4 +1,4 @@
-"""Folders against folders: values, what is left out, and what stands in the record."""
+"""Evaluation of one folder of predictions: values, photos left out, and the record."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from skimage.data import astronaut
 from skimage.io import imsave
 
 from chromalab.core.errors import UnknownNameError, UsageError
-from chromalab.evaluation.csv_file import write_photo_scores
 from chromalab.evaluation.folders import evaluate_folders
 from chromalab.evaluation.records import EvaluationRecord
+from chromalab.evaluation.scores import write_photo_scores
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.writing import write_png
 

@@ -117,7 +117,7 @@ def run_study_of(photos: str, count: int, folder: str) -> None:
     os.environ["CHROMALAB_CACHE"] = str(Path(folder) / "cache")
     from chromalab.studies.config import DataSettings, StudyConfig  # noqa: PLC0415 - the measured process alone needs it
     from chromalab.studies.opening import open_study  # noqa: PLC0415
-    from chromalab.studies.run import run_study  # noqa: PLC0415
+    from chromalab.studies.runs import run_study  # noqa: PLC0415
     from chromalab.training.settings import RuntimeSettings, TrainingSettings  # noqa: PLC0415
 
     config = StudyConfig(

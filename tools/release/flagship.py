@@ -19,7 +19,7 @@ from rich.console import Console
 
 from chromalab.core.errors import ChromalabError
 from chromalab.core.files import make_folder
-from chromalab.data.parallel import cpu_count
+from chromalab.core.parallel import cpu_count
 from chromalab.studies.single import TrainingRecord, load_recipe, run_training, with_settings
 from chromalab.training.settings import RuntimeSettings
 from chromalab.weights.adding import add_weights

@@ -109,7 +109,7 @@ def status(
     from rich.console import Console
     from rich.table import Table
 
-    from chromalab.studies.status import study_status
+    from chromalab.studies.study import study_status
 
     rows = study_status(folder)
     if as_json:

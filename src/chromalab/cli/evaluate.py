@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from chromalab.core.executors.outcome import Executor
-    from chromalab.evaluation.comparing import EvaluationSettings
+    from chromalab.evaluation.folders import EvaluationSettings
     from chromalab.evaluation.records import ComparisonRecord, EvaluationRecord, MetricSummary
-    from chromalab.evaluation.score_table import Comparison
+    from chromalab.evaluation.scores import Comparison
 
 _LISTED = 10
 _PARTLY_FAILED = 1
@@ -108,7 +108,7 @@ def evaluate(
     from rich.console import Console
 
     from chromalab.core.files import make_folder
-    from chromalab.evaluation.comparing import EvaluationSettings
+    from chromalab.evaluation.folders import EvaluationSettings
 
     folders = _folders(preds, targets, method, target, grey)
     for path in (json_file, csv_file, latex_file):
@@ -209,8 +209,7 @@ def _named(text: str) -> tuple[str, Path]:
 def _measure(
     folders: _Folders, settings: EvaluationSettings, executor: Executor | None = None
 ) -> tuple[Comparison, EvaluationRecord | ComparisonRecord]:
-    from chromalab.evaluation.comparing import compare_folders
-    from chromalab.evaluation.folders import evaluate_folders
+    from chromalab.evaluation.folders import compare_folders, evaluate_folders
 
     if folders.several:
         comparison = compare_folders(
@@ -231,7 +230,7 @@ def _write(
     out: Path | None,
 ) -> None:
     from chromalab.core.files import write_text
-    from chromalab.evaluation.csv_file import write_photo_scores
+    from chromalab.evaluation.scores import write_photo_scores
 
     several = len(comparison.scores) > 1
     if json_file is not None:
@@ -317,7 +316,7 @@ def _number(value: float | None) -> str:
 
 
 def _not_asked(summary: MetricSummary) -> bool:
-    from chromalab.evaluation.comparing import NOT_ASKED
+    from chromalab.evaluation.folders import NOT_ASKED
 
     return summary.reason == NOT_ASKED
 

@@ -117,7 +117,7 @@ def table(
     """
     from chromalab.cli.evaluate import table_of
     from chromalab.core.files import write_text
-    from chromalab.evaluation.tables import join_results
+    from chromalab.evaluation.summary import join_results
     from chromalab.report.evaluation_table import latex_table, summary_csv
 
     record = join_results(results)

@@ -12,7 +12,7 @@ from chromalab.report.page import write_report
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import load_study
 from chromalab.studies.opening import open_study, plugin_facts
-from chromalab.studies.run import run_study
+from chromalab.studies.runs import run_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,9 +10,8 @@ import numpy as np
 from chromalab.evaluation.records import PairedDifference
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.registry import METRICS
-from chromalab.stats.holm import holm
-from chromalab.stats.intervals import t_estimate
-from chromalab.stats.jackknife import jackknife_estimate
+from chromalab.stats.intervals import jackknife_estimate, t_estimate
+from chromalab.stats.significance import holm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chromalab.evaluation.records import ComparisonRecord
-    from chromalab.evaluation.score_table import ScoreTable
+    from chromalab.evaluation.scores import ScoreTable
     from chromalab.metrics.facts import Direction, SetValue
     from chromalab.metrics.metric import Metric
     from chromalab.stats.intervals import Estimate

@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from chromalab.core.executors.outcome import Executor
-    from chromalab.evaluation.judging import JudgeFacts
     from chromalab.evaluation.pairing import PhotoFiles
     from chromalab.evaluation.records import SkippedPair
-    from chromalab.evaluation.scoring import Judge, JudgedBatch
+    from chromalab.evaluation.scoring import Judge, JudgedBatch, JudgeFacts
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import torch
 from pydantic import Field, FiniteFloat
 
 from chromalab.core.errors import UsageError
+from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
-from chromalab.evaluation.in_order import map_in_order
 from chromalab.functional.feature_distance import feature_distance
 from chromalab.functional.threads import one_torch_thread
 from chromalab.metrics.metric import PhotoMetric

@@ -1,7 +1,8 @@
-"""Judging photos: files read ahead in threads, batches judged side by side, results in the order of the photos."""
+"""Scoring of photos under a protocol."""
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -12,21 +13,29 @@ import numpy as np
 import torch
 
 from chromalab.color.spaces import lab_to_rgb
-from chromalab.evaluation.in_order import map_in_order
+from chromalab.core.parallel import map_in_order
+from chromalab.core.progress import progress
+from chromalab.evaluation.protocols import find_protocol, fit
 from chromalab.evaluation.reading import PhotoPixels, batches_of_one_size, read_files
 from chromalab.evaluation.records import SkippedPair
-from chromalab.metrics.feature_sets import features_of
+from chromalab.metrics.feature_sets import FeatureRows, features_of
+from chromalab.metrics.scorer import PhotoScorer
+from chromalab.metrics.semantic import own_classifier
+from chromalab.photo.listing import list_photos
+from chromalab.photo.reading import UnreadablePhotoError, read_photo
+from chromalab.training.hardware import choose_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
 
     from chromalab.evaluation.pairing import PhotoFiles
     from chromalab.evaluation.protocols import Protocol
+    from chromalab.metrics.facts import Reference
     from chromalab.metrics.photo_view import PhotoView
-    from chromalab.metrics.scorer import PhotoScorer
 
 READERS = 2
 LARGE_PIXELS = 1_000_000
@@ -139,3 +148,89 @@ def without_color(view: PhotoView) -> Tensor:
 
 def _arrays(values: Mapping[str, Tensor]) -> dict[str, NDArray[np.float64]]:
     return {name: column.numpy() for name, column in values.items()}
+
+
+@dataclass(frozen=True)
+class JudgeFacts:
+    """Everything that decides what a judge is, but for the labels of photos.
+
+    Attributes:
+        protocol: name of the rules.
+        metrics: registry names, all where it is None.
+        references: what is at hand beside the predictions.
+        classifier: Python file with a classifier of one's own.
+        bounds: judge the gray and the true photographs, too.
+        device: `cpu`, `cuda` or `auto`.
+    """
+
+    protocol: str
+    metrics: tuple[str, ...] | None
+    references: frozenset[Reference]
+    classifier: Path | None = None
+    bounds: bool = False
+    device: str = "auto"
+
+    def judge(self) -> Judge:
+        """Return the judge.
+
+        Raises:
+            UsageError: no metric can be judged here, or the device is missing.
+            UnknownNameError: a metric's or protocol's name is unknown.
+            ConfigError: the classifier is none.
+        """
+        protocol = find_protocol(self.protocol)
+        own = [own_classifier(self.classifier)] if self.classifier else []
+        scorer = PhotoScorer(
+            self.metrics,
+            device=choose_device(self.device),
+            references=self.references,
+            variants=(*protocol.variants, *own),
+        )
+        return Judge(scorer, protocol, self.bounds)
+
+
+WORKERS = 2
+
+
+class RealSet:
+    """True photographs, any ones; unreadable files are passed over.
+
+    Args:
+        folder: where they are; None is the empty set.
+
+    Raises:
+        UsageError: the folder is missing or holds no photos.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.files = list_photos(folder) if folder is not None else []
+
+    @property
+    def description(self) -> str:
+        """The folder's name, the number of its photos, and a hash of their names and sizes."""
+        lines = (f"{path.name} {path.stat().st_size}\n" for path in self.files)
+        digest = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+        return f"{self.folder}: {len(self.files)} photos, {digest[:16]}"
+
+    def features(self, judge: Judge) -> FeatureRows:
+        """Return the features of all photos, in the order of their names."""
+        found = FeatureRows(judge.kinds)
+        if not judge.kinds:
+            return found
+        with progress("true photographs", len(self.files)) as advance:
+            for features in map_in_order(lambda path: _features(path, judge), self.files, workers=WORKERS):
+                if features is not None:
+                    found.append(features)
+                advance()
+        return found
+
+
+@torch.inference_mode()
+def _features(path: Path, judge: Judge) -> dict[str, NDArray[np.float32]] | None:
+    try:
+        rgb = fit(read_photo(path).rgb, judge.protocol)
+    except UnreadablePhotoError:
+        return None
+    picture = torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255
+    return features_of(judge.kinds, judge.scorer.view(picture))

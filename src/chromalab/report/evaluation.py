@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chromalab.core.files import write_text
 from chromalab.evaluation.differences import unbeaten
-from chromalab.evaluation.pictures import chosen_photos, extremes, read_shown
+from chromalab.evaluation.examples import chosen_photos, extremes, read_shown
 from chromalab.metrics.registry import METRICS
 from chromalab.report import numbers
 from chromalab.report.error_maps import MAPS, data_uri, draw_map
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from chromalab.evaluation.pictures import Extremes, ShownPhoto
+    from chromalab.evaluation.examples import Extremes, ShownPhoto
     from chromalab.evaluation.records import ComparisonRecord, PairedDifference
-    from chromalab.evaluation.score_table import Comparison
+    from chromalab.evaluation.scores import Comparison
 
 __all__ = ["latex_table", "write_evaluation_report"]
 

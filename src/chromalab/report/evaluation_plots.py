@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from chromalab.evaluation.score_table import Comparison
+    from chromalab.evaluation.scores import Comparison
     from chromalab.report.style import Drawing
 
 COLUMNS = 3

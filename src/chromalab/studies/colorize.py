@@ -18,7 +18,7 @@ from chromalab.photo.resizing import resize_shortest_side
 from chromalab.photo.writing import write_png
 from chromalab.studies.config import StudyConfig
 from chromalab.studies.records import run_id
-from chromalab.studies.run import picture_name
+from chromalab.studies.runs import picture_name
 from chromalab.studies.study import StudyFolder
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import MODEL, load_model

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from chromalab.stats.holm import holm
+from chromalab.stats.significance import holm
 from chromalab.studies.analysis.differences import ALPHA, LEVEL, MIN_PHOTOS, MIN_SEEDS, TOO_FEW, enough
 from chromalab.studies.analysis.evidence import Evidence, count, describe_interval, listed, not_tested, p_text
 from chromalab.studies.analysis.measured import Measured, combine_samples

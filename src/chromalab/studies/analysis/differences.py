@@ -29,17 +29,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.stats.equivalence import is_equivalent
-from chromalab.stats.holm import holm
-from chromalab.stats.power import detectable_difference
+from chromalab.stats.significance import detectable_difference, holm, is_equivalent
 from chromalab.studies.records import DifferenceRow, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from chromalab.evaluation.samples import Sample
     from chromalab.stats.intervals import Estimate
     from chromalab.studies.analysis.measured import Measured
-    from chromalab.studies.analysis.samples import Sample
 
 MIN_SEEDS = 3
 MIN_PHOTOS = 10

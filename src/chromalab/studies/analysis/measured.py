@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.studies.analysis.samples import PhotoSample, Sample, SetSample, combine, shared_seeds
+from chromalab.evaluation.samples import PhotoSample, Sample, SetSample, combine, shared_seeds
 from chromalab.studies.records import run_id
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chromalab.core.errors import UsageError
-from chromalab.stats.holm import holm
 from chromalab.stats.preference import NoEstimateError
+from chromalab.stats.significance import holm
 from chromalab.survey.analysis.fooling import estimate_of, score_fooling
 from chromalab.survey.analysis.people import agreement_of_people
 from chromalab.survey.analysis.preference import PreferenceScores, score_preferences

@@ -1,13 +1,19 @@
-"""Ordered parallel work that holds little and stops at the first error."""
+"""Ordered work in threads: order, bounded look-ahead, and errors."""
 
 from __future__ import annotations
 
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
-from chromalab.data.parallel import map_in_order
+from chromalab.core.parallel import map_in_order
+from chromalab.functional.threads import one_torch_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def test_order_is_kept_whatever_finishes_first() -> None:
@@ -32,7 +38,7 @@ def test_only_a_few_results_wait() -> None:
     for taken in range(50):
         assert next(results) == taken
         time.sleep(0.001)
-        assert begun <= taken + 1 + 8
+        assert begun <= taken + 1 + 4
     results.close()  # type: ignore[attr-defined]
 
 
@@ -51,3 +57,23 @@ def test_error_is_raised_in_its_place_and_ends_the_work() -> None:
         next(results)
     assert len(seen) < 30
     assert threading.active_count() < 20
+
+
+def test_few_items_are_drawn_ahead() -> None:
+    drawn = 0
+
+    def items() -> Iterator[int]:
+        nonlocal drawn
+        for index in range(100):
+            drawn += 1
+            yield index
+
+    results = map_in_order(abs, items(), workers=2)
+    for taken in range(1, 20):
+        next(results)
+        assert drawn <= taken + 4
+
+
+def test_threads_inherit_the_single_torch_thread_of_the_caller() -> None:
+    with one_torch_thread():
+        assert set(map_in_order(lambda _: torch.get_num_threads(), range(20), workers=3)) == {1}

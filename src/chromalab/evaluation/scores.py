@@ -1,23 +1,23 @@
-"""The state of an evaluation under way: what has been judged stays judged, whatever stops the machine.
-
-Every finished batch is one line of `done.jsonl`, written after its values and features. So after a stop the lines say
-how many rows are good, and what was written beyond them is cut off.
-"""
+"""Per-photo scores: their table, their storage while an evaluation runs, and their CSV file."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import math
 import sys
 import weakref
 from collections import Counter
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from chromalab.core.files import explain_write_errors, make_folder, write_text
+from chromalab.core.files import atomic_writer, explain_write_errors, make_folder, write_text
 from chromalab.evaluation.records import SkippedPair
-from chromalab.evaluation.score_table import ScoreTable
 from chromalab.metrics.feature_sets import FeatureRows
+from chromalab.metrics.registry import METRICS
 from chromalab.metrics.rows import DOUBLE, Rows
 
 if TYPE_CHECKING:
@@ -26,7 +26,46 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from chromalab.evaluation.protocols import Protocol
+    from chromalab.evaluation.records import ComparisonRecord
     from chromalab.evaluation.scoring import JudgedBatch
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The per-photo metrics of one method.
+
+    Attributes:
+        photos: names of the photos.
+        width_px: their widths as they were measured, (N,).
+        height_px: their heights.
+        columns: metric -> (N,), NaN where a photo is too small for it; PSNR may be infinite.
+        truth: the same of the true photographs themselves, for metrics where closer to it is better.
+    """
+
+    photos: tuple[str, ...]
+    width_px: NDArray[np.int64]
+    height_px: NDArray[np.int64]
+    columns: Mapping[str, NDArray[np.float64]]
+    truth: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finished evaluation of one method or several.
+
+    Attributes:
+        record: the result.
+        scores: the values of every photo, by method and bound, all in one order.
+        files: the files behind them, by method and by name of the photo; also of `target` and `grey`, where they are.
+        protocol: the rules.
+    """
+
+    record: ComparisonRecord
+    scores: Mapping[str, ScoreTable]
+    files: Mapping[str, Mapping[str, Path]]
+    protocol: Protocol
+
 
 KEY_FILE, DONE_FILE = "key.txt", "done.jsonl"
 TARGET = "target"
@@ -178,3 +217,30 @@ def _columns(rows: Rows | None, names: Sequence[str], order: Sequence[int]) -> d
         return {}
     table = rows.read()[order]
     return {name: table[:, index] for index, name in enumerate(names)}
+
+
+def write_photo_scores(path: Path, scores: Mapping[str, ScoreTable], *, name_methods: bool) -> None:
+    """Write a row for each photo: its name, its size, and a column for each metric.
+
+    A cell is empty where a photo is too small for a metric, and `inf` for the PSNR of identical pictures.
+
+    Args:
+        path: the file.
+        scores: the values, by method.
+        name_methods: begin every row with the method's name.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    names = [name for name in METRICS if any(name in table.columns for table in scores.values())]
+    with atomic_writer(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow([*(["method"] if name_methods else []), "photo", "width_px", "height_px", *names])
+        for method, table in scores.items():
+            for index, photo in enumerate(table.photos):
+                values = (float(table.columns[name][index]) for name in names)
+                cells = ("" if math.isnan(value) else repr(value) for value in values)
+                size = table.width_px[index], table.height_px[index]
+                rows.writerow([*([method] if name_methods else []), photo, *size, *cells])
+        text.detach()

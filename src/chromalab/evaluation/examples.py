@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chromalab.evaluation.differences import faults
-from chromalab.evaluation.geometry import fit
+from chromalab.evaluation.protocols import fit
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.reading import UnreadablePhotoError, read_photo
 from chromalab.photo.resizing import resize
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from chromalab.evaluation.score_table import Comparison, ScoreTable
+    from chromalab.evaluation.scores import Comparison, ScoreTable
 
 SHOWN_PX = 256
 EXTREMES = 3

@@ -1,4 +1,4 @@
-"""Several methods on the same photographs: ranks, tests, bounds, sets without truth, and going on after a stop."""
+"""Evaluation of several methods: paired differences, protocols, notes, and resuming."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import scipy.stats
 from skimage.data import astronaut, coffee
 
 from chromalab.core.errors import ConfigError, UnknownNameError, UsageError
-from chromalab.evaluation.comparing import EvaluationSettings, compare_folders
+from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.records import ComparisonRecord
 from chromalab.evaluation.scoring import Judge
 from chromalab.photo.reading import list_photos, read_photo
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from chromalab.evaluation.score_table import Comparison
+    from chromalab.evaluation.scores import Comparison
 
 pytestmark = pytest.mark.slow
 

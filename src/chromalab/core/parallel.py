@@ -1,4 +1,4 @@
-"""Work on many files at once, in order, with bounded memory."""
+"""Threads that work on many items at once and return results in order, with bounded memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-_AHEAD_PER_WORKER = 4
+_AHEAD_PER_WORKER = 2
 
 
 def cpu_count() -> int:
@@ -24,14 +24,19 @@ def cpu_count() -> int:
 
 
 def map_in_order(function: Callable[[T], R], items: Iterable[T], *, workers: int | None = None) -> Iterator[R]:
-    """Yield `function(item)` for every item in the items' order, computed by a pool of threads.
+    """Yield `function(item)` for every item, in the order of the items, computed by a pool of threads.
 
-    At most four results per worker wait to be taken, so memory does not grow with the number of items; the first
-    exception is raised where its result is taken, and what had not begun is dropped.
+    At most two items per worker are being computed or waiting to be taken, so memory does not grow with their number.
+    An exception is raised where its result would be taken, and work that has not begun is then dropped.
+
+    Args:
+        function: the work; it should spend its time outside Python's global interpreter lock.
+        items: drawn in the thread of the caller.
+        workers: number of threads; None takes one for each available processor.
     """
     count = workers or cpu_count()
     waiting: deque[Future[R]] = deque()
-    pool = ThreadPoolExecutor(count, thread_name_prefix="photos")
+    pool = ThreadPoolExecutor(count, thread_name_prefix="map_in_order")
     try:
         for item in items:
             waiting.append(pool.submit(function, item))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 
-from chromalab.stats.jackknife import jackknife_estimate
+from chromalab.stats.intervals import jackknife_estimate
 from chromalab.stats.two_way import two_way_estimate
 
 if TYPE_CHECKING:

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
     from chromalab.core.progress import Advance
     from chromalab.nets.unet import Colorizer
-    from chromalab.studies.opening import Study
+    from chromalab.studies.opening import PlannedRun, Study
     from chromalab.studies.photos import StudyPhotos
-    from chromalab.studies.plan import PlannedRun
     from chromalab.training.settings import RuntimeSettings
 
 _VERSIONED = ("chromalab", "torch", "kornia", "lightning-fabric", "numpy", "torchmetrics", "pyvips")

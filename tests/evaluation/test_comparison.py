@@ -14,7 +14,7 @@ from skimage.data import astronaut, coffee
 from chromalab.core.errors import ConfigError, UnknownNameError, UsageError
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.records import ComparisonRecord
-from chromalab.evaluation.scoring import Judge
+from chromalab.evaluation.scoring import Evaluator
 from chromalab.photo.reading import list_photos, read_photo
 from chromalab.photo.writing import write_png
 from tests.evaluation.variants import write_variants
@@ -202,26 +202,26 @@ def test_a_stopped_evaluation_goes_on_and_ends_the_same(
     (methods["blurred"] / "a07.png").write_text("no photo")
     settings = replace(SETTINGS, metrics=[*CHEAP, "perceptual_lite0", "frechet_lite0"], state=tmp_path / "state")
     whole = compare(methods, replace(settings, state=None))
-    judge_batch = Judge.judge_batch
+    score_batch = Evaluator.score_batch
     judged: list[object] = []
 
-    def stop_after(self: Judge, batch: list[object]) -> object:
+    def stop_after(self: Evaluator, batch: list[object]) -> object:
         if len(judged) == batches:
             raise _StoppedError
         judged.append(batch)
-        return judge_batch(self, batch)  # type: ignore[arg-type]
+        return score_batch(self, batch)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Judge, "judge_batch", stop_after)
+    monkeypatch.setattr(Evaluator, "score_batch", stop_after)
     with pytest.raises(_StoppedError):
         compare(methods, settings)
-    monkeypatch.setattr(Judge, "judge_batch", judge_batch)
+    monkeypatch.setattr(Evaluator, "score_batch", score_batch)
     damage(tmp_path / "state")
     again = compare(methods, settings)
     assert again.record == whole.record
     for name, table in whole.scores.items():
         for metric, column in table.columns.items():
             assert np.array_equal(again.scores[name].columns[metric], column, equal_nan=True)
-    monkeypatch.setattr(Judge, "judge_batch", stop_after)
+    monkeypatch.setattr(Evaluator, "score_batch", stop_after)
     assert compare(methods, settings).record == whole.record  # all is done: nothing is judged again
 
 

@@ -151,8 +151,8 @@ def measure_library(folder: Path, images: int) -> tuple[int, list[Part]]:
 def train_on(folder: str, images: int, out: str) -> None:
     """Train the flagship's recipe on a folder for `images` crops, and write the moment at which each part ended."""
     from chromalab.data.feed import CropFeed  # noqa: PLC0415
+    from chromalab.evaluation.scoring import score  # noqa: PLC0415
     from chromalab.studies import single  # noqa: PLC0415 - the measured process alone needs it
-    from chromalab.studies.scoring import score  # noqa: PLC0415
     from chromalab.training.loop import train  # noqa: PLC0415
     from chromalab.training.settings import RuntimeSettings  # noqa: PLC0415
 

@@ -12,12 +12,12 @@ from chromalab.core.errors import UsageError
 from chromalab.core.hashing import sha256_file
 from chromalab.core.progress import progress
 from chromalab.evaluation.differences import paired_differences
-from chromalab.evaluation.distribute import judge_with
+from chromalab.evaluation.distribute import score_with
 from chromalab.evaluation.pairing import GREY, TARGET, Matching, PhotoFiles, all_files, match_folders, read_labels
 from chromalab.evaluation.protocols import PROTOCOL, Protocol, find_protocol
 from chromalab.evaluation.records import ComparisonRecord, EvaluationRecord, MethodRecord
 from chromalab.evaluation.scores import Comparison, ScoreStore
-from chromalab.evaluation.scoring import BOUNDS, GREY_BOUND, TRUTH_BOUND, JudgeFacts, RealSet
+from chromalab.evaluation.scoring import BOUNDS, GREY_BOUND, TRUTH_BOUND, EvaluatorSettings, RealSet
 from chromalab.evaluation.summary import summarize
 from chromalab.functional.threads import one_torch_thread
 from chromalab.metrics.feature_sets import compare_sets
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from chromalab.core.executors.outcome import Executor
     from chromalab.evaluation.scores import ScoreTable
-    from chromalab.evaluation.scoring import Judge
+    from chromalab.evaluation.scoring import Evaluator
     from chromalab.metrics.facts import Reference, SetValue
     from chromalab.metrics.scorer import PhotoScorer
 
@@ -52,7 +52,7 @@ class EvaluationSettings:
         labels: CSV file of the class of every photo.
         classifier: Python file with a classifier of one's own for these labels.
         video: the pictures are the frames of a video in the order of their names.
-        bounds: judge the gray and the true photographs, too.
+        bounds: score the gray baseline and the ground truth, too.
         device: `cpu`, `cuda` or `auto`.
         threads: CPU threads, which decides how fast it goes but nothing of the result; 0 takes the physical cores.
         state: folder by which an interrupted evaluation goes on.
@@ -75,24 +75,24 @@ class _Plan:
     """Everything that is settled before the first photo is read."""
 
     settings: EvaluationSettings
-    facts: JudgeFacts
+    facts: EvaluatorSettings
     methods: Mapping[str, Path]
     target: Path | None
     grey: Path | None
     matching: Matching
     protocol: Protocol
-    judge: Judge
+    evaluator: Evaluator
     real: RealSet | None = None
     classifier_sha256: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def scorer(self) -> PhotoScorer:
-        return self.judge.scorer
+        return self.evaluator.scorer
 
     @property
-    def judged(self) -> list[str]:
+    def scored(self) -> list[str]:
         """Methods and bounds."""
-        return [*self.methods, *(BOUNDS if self.judge.bounds else ())]
+        return [*self.methods, *(BOUNDS if self.evaluator.bounds else ())]
 
 
 def compare_folders(
@@ -103,7 +103,7 @@ def compare_folders(
     settings: EvaluationSettings | None = None,
     executor: Executor | None = None,
 ) -> Comparison:
-    """Judge the predictions of every method by the photographs of the same names.
+    """Evaluator the predictions of every method by the photographs of the same names.
 
     Only photos that every method has are compared; what is left out is told.
 
@@ -112,18 +112,18 @@ def compare_folders(
         target: folder of the true photographs. Without it only what needs no truth is measured.
         grey: folder of the gray photographs that were colorized.
         settings: what else is asked for.
-        executor: who judges the photos, as a cluster; this process where it is None.
+        executor: where the photos are scored, such as a cluster; None is this process.
 
     Raises:
-        ChromalabError: a part of the photos could not be judged by the executor.
-        UsageError: a folder or a name is wrong, no names match, no photo or no metric can be judged, or the device is
+        ChromalabError: the executor failed on a part of the photos.
+        UsageError: a folder or a name is wrong, no names match, no photo or no metric can be scored, or the device is
             missing.
         UnknownNameError: a metric's or protocol's name is unknown.
         ConfigError: labels or classifier are no such files.
     """
     plan = _plan(methods, target, grey, settings or EvaluationSettings())
     with one_torch_thread():
-        store = _judge_all(plan, executor)
+        store = _score_all(plan, executor)
         if not store.photos:
             first = (*store.skipped, *plan.matching.left_out)[0]
             raise UsageError(f"no photo could be judged; the first, {first.name}: {first.reason}")
@@ -142,9 +142,9 @@ def _plan(methods: Mapping[str, Path], target: Path | None, grey: Path | None, s
         _check_frames(matching.photos)
     metrics = tuple(settings.metrics) if settings.metrics is not None else None
     references = frozenset(_references(target, grey, settings))
-    facts = JudgeFacts(protocol.name, metrics, references, settings.classifier, bounds, settings.device)
-    judge = replace(facts.judge(), labels=labels)
-    scorer = judge.scorer
+    facts = EvaluatorSettings(protocol.name, metrics, references, settings.classifier, bounds, settings.device)
+    evaluator = replace(facts.build(), labels=labels)
+    scorer = evaluator.scorer
     if not scorer.metrics:
         raise UsageError("; ".join(scorer.unavailable.values()) or "no metric was asked for: name at least one")
     return _Plan(
@@ -155,7 +155,7 @@ def _plan(methods: Mapping[str, Path], target: Path | None, grey: Path | None, s
         grey,
         matching,
         protocol,
-        judge,
+        evaluator,
         RealSet(settings.real) if settings.real and target is None else None,
         {"classifier": sha256_file(settings.classifier)} if settings.classifier else {},
     )
@@ -192,15 +192,15 @@ def _references(target: Path | None, grey: Path | None, settings: EvaluationSett
     return found
 
 
-def _judge_all(plan: _Plan, executor: Executor | None) -> ScoreStore:
+def _score_all(plan: _Plan, executor: Executor | None) -> ScoreStore:
     columns = [name for name, metric in plan.scorer.metrics.items() if isinstance(metric, PhotoMetric)]
     has_target = plan.target is not None
     truths = [name for name in columns if has_target and METRICS[name].direction == "closer"]
     store = ScoreStore(
-        plan.judged,
+        plan.scored,
         columns,
         truths,
-        plan.judge.kinds,
+        plan.evaluator.kinds,
         has_target=has_target,
         folder=plan.settings.state,
         key=_key(plan),
@@ -208,9 +208,9 @@ def _judge_all(plan: _Plan, executor: Executor | None) -> ScoreStore:
     left = [photo for photo in plan.matching.photos if photo.name not in store.done]
     done = len(plan.matching.photos) - len(left)
     if executor is None:
-        outcomes = plan.judge.judge_photos(left, workers=plan.settings.threads or physical_cores())
+        outcomes = plan.evaluator.score_files(left, workers=plan.settings.threads or physical_cores())
     else:
-        outcomes = judge_with(executor, plan.facts, plan.judge, left)
+        outcomes = score_with(executor, plan.facts, plan.evaluator, left)
     with progress("evaluate", len(plan.matching.photos), done=done) as advance:
         for outcome in outcomes:
             store.add(outcome)
@@ -224,11 +224,11 @@ def _key(plan: _Plan) -> str:
     for part in (
         __version__,
         plan.protocol.sha256,
-        *plan.judged,
+        *plan.scored,
         *plan.scorer.metrics,
         *sorted(plan.scorer.weights().values()),
         *plan.classifier_sha256.values(),
-        *(f"{name}={label}" for name, label in sorted((plan.judge.labels or {}).items())),
+        *(f"{name}={label}" for name, label in sorted((plan.evaluator.labels or {}).items())),
         *(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in all_files(plan.matching.photos)),
     ):
         facts.update(f"{part}\n".encode(errors="surrogateescape"))
@@ -239,7 +239,7 @@ def _compare_sets(plan: _Plan, store: ScoreStore) -> dict[str, dict[str, SetValu
     """Return the metrics of sets, by method and bound."""
     target = store.target_features
     if target is None:
-        target = (plan.real or RealSet(None)).features(plan.judge)
+        target = (plan.real or RealSet(None)).features(plan.evaluator)
     return {name: compare_sets(plan.scorer.set_metrics, features, target) for name, features in store.features.items()}
 
 
@@ -280,7 +280,7 @@ def _record(
 
 
 def _in_table_order(plan: _Plan) -> list[str]:
-    bounds = plan.judge.bounds
+    bounds = plan.evaluator.bounds
     return [*([GREY_BOUND] if bounds else []), *plan.methods, *([TRUTH_BOUND] if bounds else [])]
 
 
@@ -305,8 +305,8 @@ def _names_and_sizes(photos: Sequence[PhotoFiles]) -> str:
     return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
-def _files(plan: _Plan, judged: set[str]) -> dict[str, dict[str, Path]]:
-    photos = [photo for photo in plan.matching.photos if photo.name in judged]
+def _files(plan: _Plan, scored: set[str]) -> dict[str, dict[str, Path]]:
+    photos = [photo for photo in plan.matching.photos if photo.name in scored]
     files = {method: {photo.name: photo.preds[method] for photo in photos} for method in plan.methods}
     for role, path in ((TARGET, plan.target), (GREY, plan.grey)):
         if path is not None:
@@ -350,14 +350,14 @@ def evaluate_folders(
     device: str = "auto",
     threads: int = 0,
 ) -> Evaluation:
-    """Judge every prediction by the true photograph of the same name, or by the gray one that it was made of.
+    """Evaluator every prediction by the true photograph of the same name, or by the gray one that it was made of.
 
     Args:
         preds: folder of predictions; subfolders count.
         targets: folder of true photographs, matched by relative path without suffix.
         grey: folder of the gray photographs that were colorized; one of the two is needed.
         settings: what else is asked for, instead of what follows.
-        executor: who judges the photos, as a cluster; this process where it is None.
+        executor: where the photos are scored, such as a cluster; None is this process.
         metrics: registry names, all where it is left out.
         device: `cpu`, `cuda` or `auto`.
         threads: CPU threads, which decides how fast it goes but nothing of the result; 0 takes the physical cores.
@@ -366,7 +366,7 @@ def evaluate_folders(
         The record, and the values of every photo.
 
     Raises:
-        UsageError: a folder is wrong, no names match, no pair or no metric can be judged, or the device is missing.
+        UsageError: a folder is wrong, no names match, no pair or no metric can be scored, or the device is missing.
         UnknownNameError: a metric's or protocol's name is unknown.
     """
     asked = settings or EvaluationSettings(metrics=metrics, device=device, threads=threads, bounds=False)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from chromalab.evaluation.protocols import Protocol
     from chromalab.evaluation.records import ComparisonRecord
-    from chromalab.evaluation.scoring import JudgedBatch
+    from chromalab.evaluation.scoring import ScoredBatch
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class ScoreStore:
         """Names of the photos that need no work any more."""
         return {*self.photos, *(pair.name for pair in self.skipped)}
 
-    def add(self, outcome: JudgedBatch | SkippedPair) -> None:
+    def add(self, outcome: ScoredBatch | SkippedPair) -> None:
         """Keep what came of a batch, or that a photo was skipped."""
         if isinstance(outcome, SkippedPair):
             event: dict[str, Any] = {"skipped": outcome.model_dump()}
@@ -139,7 +139,7 @@ class ScoreStore:
             self._log.append(event)
         self._count(event)
 
-    def _write(self, batch: JudgedBatch) -> None:
+    def _write(self, batch: ScoredBatch) -> None:
         n = len(batch.photos)
         for name, rows in self._values.items():
             rows.append(_stacked(batch.values[name], self.columns, n))

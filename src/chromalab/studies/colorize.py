@@ -13,6 +13,7 @@ from chromalab.color.spaces import SPACES, lab_to_rgb, rgb_to_lab
 from chromalab.core.errors import UsageError
 from chromalab.core.progress import progress
 from chromalab.data.photoset import SkippedPhoto
+from chromalab.evaluation.scoring import gray
 from chromalab.photo.reading import UnreadablePhotoError, list_photos, read_photo
 from chromalab.photo.resizing import resize_shortest_side
 from chromalab.photo.writing import write_png
@@ -105,9 +106,8 @@ def _versions(
 ) -> list[tuple[str, NDArray[np.uint8]]]:
     if min(rgb.shape[:2]) > largest_side_px:
         rgb = resize_shortest_side(rgb, largest_side_px)
-    lab = SPACES["lab"]
-    lightness, _ = lab.encode(_tensor(rgb))
-    grey = lab.decode(lightness, lab.grey(lightness)).clamp(0, 1)
+    lightness, _ = SPACES["lab"].encode(_tensor(rgb))
+    grey = gray(lightness)
     small = _tensor(resize_shortest_side(_picture(grey), size_px))
     versions = [("grey", _picture(grey))]
     with torch.inference_mode():

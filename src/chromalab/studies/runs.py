@@ -5,17 +5,14 @@ from __future__ import annotations
 import platform
 import time
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from chromalab.color.spaces import SPACES
 from chromalab.core.progress import progress
-from chromalab.metrics.scorer import PhotoScorer
+from chromalab.evaluation.scoring import BASELINES, Evaluator, make_evaluator, score
 from chromalab.photo.writing import write_png
 from chromalab.studies.records import BoundRecord, LookRecord, RunRecord
-from chromalab.studies.scoring import Scores, score
 from chromalab.training.build import count_parameters
 from chromalab.training.checkpoints import CHECKPOINT
 from chromalab.training.fabric import make_fabric
@@ -23,11 +20,12 @@ from chromalab.training.loop import Spent, TrainingJob, TrainingOutcome, Watch, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from chromalab.core.progress import Advance
+    from chromalab.evaluation.scoring import Scores
     from chromalab.nets.unet import Colorizer
     from chromalab.studies.opening import PlannedRun, Study
     from chromalab.studies.photos import StudyPhotos
@@ -46,8 +44,8 @@ def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
         NonFiniteError: a training diverged; the message names the term. Finished runs are kept.
         OutputError: the disk is full or read-only. Finished runs are kept.
     """
-    scorer = _scorer(runtime)
-    score_bounds(study, runtime, scorer=scorer)
+    evaluator = _evaluator(runtime)
+    score_bounds(study, runtime, evaluator=evaluator)
     steps = study.config.training.steps
     pictures = (
         study.config.training.images if study.config.training.stages else steps * study.config.training.batch_size
@@ -57,7 +55,7 @@ def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
     with progress("training", pictures * len(study.runs), unit="pictures", done=pictures * done) as advance:
         for run in study.runs:
             if records[run.run_id] is None:
-                records[run.run_id] = _execute(study, run, runtime, scorer, advance)
+                records[run.run_id] = _execute(study, run, runtime, evaluator, advance)
     return [record for record in records.values() if record is not None]
 
 
@@ -74,15 +72,15 @@ def execute_run(study: Study, run_id: str, runtime: RuntimeSettings) -> RunRecor
         OutputError: the disk is full or read-only.
     """
     run = next(run for run in study.runs if run.run_id == run_id)
-    return _execute(study, run, runtime, _scorer(runtime), None)
+    return _execute(study, run, runtime, _evaluator(runtime), None)
 
 
-def _scorer(runtime: RuntimeSettings) -> PhotoScorer:
-    return PhotoScorer(device=make_fabric(runtime).device)
+def _evaluator(runtime: RuntimeSettings) -> Evaluator:
+    return make_evaluator(device=make_fabric(runtime).device)
 
 
 def _execute(
-    study: Study, run: PlannedRun, runtime: RuntimeSettings, scorer: PhotoScorer, advance: Advance | None
+    study: Study, run: PlannedRun, runtime: RuntimeSettings, evaluator: Evaluator, advance: Advance | None
 ) -> RunRecord:
     """Train one run, measure it, and write its record last: a run without a record is not finished."""
     folder = study.folder.run(run.run_id)
@@ -96,22 +94,22 @@ def _execute(
         job,
         study.photos.train,
         samples=sample_photos(study.photos, job.settings.largest_crop_px),
-        watch=_watch(study, run, scorer),
+        watch=_watch(study, run, evaluator),
         advance=tell,
     )
     started = time.monotonic()
-    scores = score(outcome.colorizer.colorize, study.photos.test, scorer, keep=_keeper(study, run.run_id))
+    scores = score(outcome.colorizer.colorize, study.photos.test, evaluator, keep=_keeper(study, run.run_id))
     scores.save(folder / "metrics.csv")
     if len(study.photos.val):
-        chooser = PhotoScorer(CHOSEN_BY, device=scorer.device)
+        chooser = make_evaluator(metrics=CHOSEN_BY, device=evaluator.scorer.device)
         score(outcome.colorizer.colorize, study.photos.val, chooser).save(folder / "validation.csv")
-    record = _run_record(study, run, job, outcome, scores, time.monotonic() - started, scorer)
+    record = _run_record(study, run, job, outcome, scores, time.monotonic() - started, evaluator)
     record.save(folder / "record.json")
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return record
 
 
-def _watch(study: Study, run: PlannedRun, scorer: PhotoScorer) -> Watch | None:
+def _watch(study: Study, run: PlannedRun, evaluator: Evaluator) -> Watch | None:
     """Return what measures a network on its way, where the study asks for that."""
     settings = run.training
     shares = {max(1, round(share * settings.steps)): share for share in study.config.looks}
@@ -120,7 +118,7 @@ def _watch(study: Study, run: PlannedRun, scorer: PhotoScorer) -> Watch | None:
         step, pictures = spent.steps, spent.drawn
         if step not in shares:
             return False
-        scores = score(colorizer.colorize, study.photos.test, scorer)
+        scores = score(colorizer.colorize, study.photos.test, evaluator)
         folder = study.folder.look(run.run_id, pictures)
         scores.save(folder / "metrics.csv")
         LookRecord(share=shares[step], step=step, pictures=pictures, set_metrics=scores.sets).save(
@@ -144,28 +142,23 @@ def _center(photo: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
     return photo[top : top + size_px, left : left + size_px]
 
 
-def score_bounds(study: Study, runtime: RuntimeSettings, *, scorer: PhotoScorer | None = None) -> None:
-    """Measure the photographs without any color, and the photographs themselves, where that is not done."""
-    lab = SPACES["lab"]
-
-    def grey(rgb: Tensor) -> Tensor:
-        lightness, _ = lab.encode(rgb)
-        return lab.decode(lightness, lab.grey(lightness)).clamp(0, 1)
-
-    bounds: tuple[tuple[Literal["grey", "truth"], Callable[[Tensor], Tensor]], ...] = (
-        ("grey", grey),
-        ("truth", torch.clone),
-    )
-    for name, colorize in bounds:
+def score_bounds(study: Study, runtime: RuntimeSettings, *, evaluator: Evaluator | None = None) -> None:
+    """Score the gray baseline and the ground truth, unless that is done already."""
+    for name, colorize in BASELINES.items():
         folder = study.folder.bound(name)
         if (folder / "record.json").exists():
             continue
-        scorer = scorer or _scorer(runtime)
-        scores = score(colorize, study.photos.test, scorer, keep=_keeper(study, name))
-        scores.save(folder / "metrics.csv")
-        BoundRecord(
-            name=name, n_photos=len(scores.photos), set_metrics=scores.sets, unavailable=scores.unavailable
-        ).save(folder / "record.json")
+        evaluator = evaluator or _evaluator(runtime)
+        save_bound(folder, name, score(colorize, study.photos.test, evaluator, keep=_keeper(study, name)))
+
+
+def save_bound(folder: Path, name: str, scores: Scores) -> None:
+    """Write the scores of a baseline, its record last."""
+    scores.save(folder / "metrics.csv")
+    record = BoundRecord.model_validate(
+        {"name": name, "n_photos": len(scores.photos), "set_metrics": scores.sets, "unavailable": scores.unavailable}
+    )
+    record.save(folder / "record.json")
 
 
 def _keeper(study: Study, name: str) -> Callable[[str, NDArray[np.uint8]], None]:
@@ -196,7 +189,7 @@ def _run_record(
     outcome: TrainingOutcome,
     scores: Scores,
     evaluation_seconds: float,
-    scorer: PhotoScorer,
+    evaluator: Evaluator,
 ) -> RunRecord:
     objective = next(entry for entry in study.record.objectives if entry.id == run.objective)
     return RunRecord(
@@ -220,7 +213,7 @@ def _run_record(
         devices=job.runtime.devices,
         threads=outcome.threads,
         versions={name: version(name) for name in _VERSIONED} | {"python": platform.python_version()},
-        weights=scorer.weights(),
+        weights=evaluator.scorer.weights(),
         n_photos=len(scores.photos),
         set_metrics=scores.sets,
         unavailable=scores.unavailable,

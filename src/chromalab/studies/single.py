@@ -27,11 +27,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import torch
 from pydantic import Field
 
 from chromalab.color.bins import PriorRecord, load_prior
-from chromalab.color.spaces import SPACES
 from chromalab.core.errors import UsageError
 from chromalab.core.files import explain_write_errors, make_folder, write_text
 from chromalab.core.progress import progress
@@ -43,8 +41,8 @@ from chromalab.data.prior import count_bins
 from chromalab.data.sources import sample_sources
 from chromalab.data.split import split_photos
 from chromalab.data.usable import COLOURLESS_THRESHOLD
+from chromalab.evaluation.scoring import BASELINES, Scores, make_evaluator, score
 from chromalab.losses.compose import Objective
-from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.resizing import resize_shortest_side
 from chromalab.studies.config import SAMPLES, Identifier, ObjectiveSettings
@@ -52,7 +50,6 @@ from chromalab.studies.objectives import resolve_objective
 from chromalab.studies.opening import plugins_used
 from chromalab.studies.photos import save_skipped
 from chromalab.studies.records import ObjectiveRecord, PluginFact
-from chromalab.studies.scoring import Scores, score
 from chromalab.studies.smoke import smoke_network, smoke_objective
 from chromalab.training.build import build_colorizer, count_parameters
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, save_model
@@ -290,7 +287,7 @@ class _Training:
         prior = self._prior() if "prior" in needs else None
         formula, space, seed = self.objective.formula, recipe.color_space, recipe.seed
         self.job = TrainingJob(formula, space, seed, self.settings, runtime, out, prior, same_photos=False)
-        self.scorer = PhotoScorer(VALIDATION_METRICS, device=self.fabric.device)
+        self.evaluator = make_evaluator(metrics=VALIDATION_METRICS, device=self.fabric.device)
         self.record = self._opened()
         self._advance: Advance | None = None
         self._told_s = 0
@@ -340,7 +337,7 @@ class _Training:
         validations = [*(each for each in self.record.validations if each.images < spent.drawn), validation]
         if best_of(validations) is validation:
             save_model(self.out, colorizer, BEST)
-        bounds = {} if self.record.grey else {"grey": self._bound(gray), "truth": self._bound(torch.clone)}
+        bounds = {} if self.record.grey else {name: self._bound(colorize) for name, colorize in BASELINES.items()}
         self._save(spent, validations=validations, **bounds)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         sys.stderr.write(f"validation at {spent.drawn:,} crops, {spent.seconds / 60:.0f} minutes: {shown}\n")
@@ -353,7 +350,7 @@ class _Training:
                 color = colorizer.color(lightness)
             return colorizer.space.decode(lightness, color.float()).clamp(0, 1)
 
-        return score(colorize, photos, self.scorer)
+        return score(colorize, photos, self.evaluator)
 
     def _finish(self, colorizer: Colorizer, spent: Spent) -> None:
         """Measure the trained network, write it as a model, and remove what only a resumed training needs."""
@@ -428,7 +425,7 @@ class _Training:
 
     def _bound(self, colorize: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """Return the validation metrics of a bound; it is measured once, beside the first validation."""
-        found = means(score(colorize, spread(self.library.val, self.recipe.validate_on), self.scorer))
+        found = means(score(colorize, spread(self.library.val, self.recipe.validate_on), self.evaluator))
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def _prior(self) -> NDArray[np.float64]:
@@ -579,13 +576,6 @@ def smoke(recipe: Recipe) -> Recipe:
     training = recipe.training.model_copy(update={**changes, "critic": critic, "network": network})
     changed = {"loss": smoke_objective(recipe.loss), "perceptual": "auto", "validate_on": 4, "training": training}
     return recipe.model_copy(update=changed)
-
-
-def gray(rgb: Tensor) -> Tensor:
-    """Return photographs (B, 3, H, W) without their color."""
-    lab = SPACES["lab"]
-    lightness, _ = lab.encode(rgb)
-    return lab.decode(lightness, lab.grey(lightness)).clamp(0, 1)
 
 
 def spread(photos: Photographs, count: int) -> Photographs:

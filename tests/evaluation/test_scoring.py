@@ -11,9 +11,8 @@ import torch
 from chromalab.data.cache import open_cache
 from chromalab.data.photoset import PhotoSet
 from chromalab.data.sources import PhotoSource
-from chromalab.metrics.scorer import PhotoScorer
+from chromalab.evaluation.scoring import make_evaluator, score
 from chromalab.photo.writing import write_png
-from chromalab.studies.scoring import score
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def photos(tmp_path: Path) -> PhotoSet:
 
 
 def test_values_stand_with_their_photos_whatever_their_sizes(photos: PhotoSet, tmp_path: Path) -> None:
-    scorer = PhotoScorer(["mae", "psnr"])
+    scorer = make_evaluator(metrics=["mae", "psnr"])
     kept: dict[str, tuple[int, ...]] = {}
     scores = score(lambda rgb: 1 - rgb, photos, scorer, keep=lambda name, picture: kept.update({name: picture.shape}))
     assert scores.photos == photos.names
@@ -46,12 +45,12 @@ def test_values_stand_with_their_photos_whatever_their_sizes(photos: PhotoSet, t
 
 
 def test_predictions_are_rounded_as_a_file_would(photos: PhotoSet) -> None:
-    scores = score(lambda rgb: (rgb + 0.4 / 255).clamp(0, 1), photos, PhotoScorer(["mae", "psnr"]))
+    scores = score(lambda rgb: (rgb + 0.4 / 255).clamp(0, 1), photos, make_evaluator(metrics=["mae", "psnr"]))
     assert scores.per_photo["mae"] == [0.0] * 5
     assert all(math.isinf(value) for value in scores.per_photo["psnr"])
 
 
 def test_set_metrics_say_why_they_have_no_value(photos: PhotoSet) -> None:
-    scores = score(torch.clone, photos, PhotoScorer(["frechet_lite0"]))
+    scores = score(torch.clone, photos, make_evaluator(metrics=["frechet_lite0"]))
     assert scores.sets["frechet_lite0"].value is None
     assert "30" in (scores.sets["frechet_lite0"].reason or "")

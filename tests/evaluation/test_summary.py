@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.evaluation.folders import EvaluationSettings, compare_folders, evaluate_folders
+from chromalab.evaluation.folders import EvaluationSettings, compare_folders, evaluate
 from chromalab.evaluation.scores import ScoreTable
 from chromalab.evaluation.summary import join_results, summarize, summarize_set, summarize_values
 from chromalab.metrics.facts import SetValue
@@ -80,9 +80,7 @@ def results(tmp_path: Path) -> dict[str, Path]:
     folders = write_variants(tmp_path, {name: photo.copy() for name, photo in SCENES.items()})
     found: dict[str, Path] = {}
     for name in ("sepia", "blurred"):
-        evaluation = evaluate_folders(
-            folders[name], tmp_path / "target", metrics=["mae", "chroma"], device="cpu", threads=1
-        )
+        evaluation = evaluate(folders[name], tmp_path / "target", metrics=["mae", "chroma"], device="cpu", threads=1)
         evaluation.record.save(found.setdefault(name, tmp_path / f"{name}.json"))
     return found
 

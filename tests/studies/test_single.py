@@ -38,9 +38,10 @@ from chromalab.training.settings import RuntimeSettings
 from tests.data.photo_folder import make_photos
 
 if TYPE_CHECKING:
+    from chromalab.studies.scoring import Scores
+
     from chromalab.data.photoset import Photographs
     from chromalab.nets.unet import Colorizer
-    from chromalab.studies.scoring import Scores
     from chromalab.training.loop import Spent
 
 RUNTIME = RuntimeSettings(device="cpu", threads=1, log_every=1, checkpoint_every_s=1e9, tensorboard=False)

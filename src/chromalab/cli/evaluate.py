@@ -169,7 +169,7 @@ def _folders(
         UsageError: they are mixed, or something is missing.
     """
     from chromalab.core.errors import UsageError
-    from chromalab.evaluation.folders import METHOD
+    from chromalab.evaluation.scoring import PREDICTIONS
 
     if method:
         if preds is not None:
@@ -184,7 +184,7 @@ def _folders(
     truth = targets or target
     if truth is None and grey is None:
         raise UsageError("give a folder of true photographs beside PREDS, or --grey DIR where nobody knows the truth")
-    return _Folders({METHOD: preds}, truth, grey, several=False)
+    return _Folders({PREDICTIONS: preds}, truth, grey, several=False)
 
 
 def _distinct(method: list[str]) -> list[str]:
@@ -209,7 +209,8 @@ def _named(text: str) -> tuple[str, Path]:
 def _measure(
     folders: _Folders, settings: EvaluationSettings, executor: Executor | None = None
 ) -> tuple[Comparison, EvaluationRecord | ComparisonRecord]:
-    from chromalab.evaluation.folders import compare_folders, evaluate_folders
+    from chromalab.evaluation.folders import compare_folders
+    from chromalab.evaluation.folders import evaluate as score_folders
 
     if folders.several:
         comparison = compare_folders(
@@ -217,7 +218,7 @@ def _measure(
         )
         return comparison, comparison.record
     (preds,) = folders.methods.values()
-    evaluation = evaluate_folders(preds, folders.target, grey=folders.grey, settings=settings, executor=executor)
+    evaluation = score_folders(preds, folders.target, grey=folders.grey, settings=settings, executor=executor)
     return evaluation.comparison, evaluation.record
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, overload
 
 from chromalab.core.errors import UsageError
 from chromalab.core.hashing import sha256_file
@@ -17,7 +17,7 @@ from chromalab.evaluation.pairing import GREY, TARGET, Matching, PhotoFiles, all
 from chromalab.evaluation.protocols import PROTOCOL, Protocol, find_protocol
 from chromalab.evaluation.records import ComparisonRecord, EvaluationRecord, MethodRecord
 from chromalab.evaluation.scores import Comparison, ScoreStore
-from chromalab.evaluation.scoring import BOUNDS, GREY_BOUND, TRUTH_BOUND, EvaluatorSettings, RealSet
+from chromalab.evaluation.scoring import BOUNDS, GREY_BOUND, PREDICTIONS, TRUTH_BOUND, EvaluatorSettings, RealSet
 from chromalab.evaluation.summary import summarize
 from chromalab.functional.threads import one_torch_thread
 from chromalab.metrics.feature_sets import compare_sets
@@ -29,7 +29,6 @@ from chromalab.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from chromalab.core.executors.outcome import Executor
     from chromalab.evaluation.scores import ScoreTable
@@ -323,9 +322,6 @@ def _versions() -> dict[str, str]:
     }
 
 
-METHOD = "predictions"
-
-
 @dataclass(frozen=True)
 class Evaluation:
     """A finished evaluation of one folder: the record, and the comparison of one method that it is made of."""
@@ -336,42 +332,87 @@ class Evaluation:
     @property
     def scores(self) -> ScoreTable:
         """The values of every photo, in the order of their names."""
-        return self.comparison.scores[METHOD]
+        return self.comparison.scores[PREDICTIONS]
 
 
-def evaluate_folders(
-    preds: Path,
-    targets: Path | None = None,
+@overload
+def evaluate(
+    preds: str | Path,
+    targets: str | Path | None = ...,
     *,
-    grey: Path | None = None,
+    grey: str | Path | None = ...,
+    settings: EvaluationSettings | None = ...,
+    executor: Executor | None = ...,
+    protocol: str = ...,
+    metrics: Sequence[str] | None = ...,
+    device: str = ...,
+    threads: int = ...,
+) -> Evaluation: ...
+
+
+@overload
+def evaluate(
+    preds: Mapping[str, Path],
+    targets: str | Path | None = ...,
+    *,
+    grey: str | Path | None = ...,
+    settings: EvaluationSettings | None = ...,
+    executor: Executor | None = ...,
+    protocol: str = ...,
+    metrics: Sequence[str] | None = ...,
+    device: str = ...,
+    threads: int = ...,
+) -> Comparison: ...
+
+
+def evaluate(
+    preds: str | Path | Mapping[str, Path],
+    targets: str | Path | None = None,
+    *,
+    grey: str | Path | None = None,
     settings: EvaluationSettings | None = None,
     executor: Executor | None = None,
+    protocol: str = PROTOCOL,
     metrics: Sequence[str] | None = None,
     device: str = "auto",
     threads: int = 0,
-) -> Evaluation:
-    """Evaluator every prediction by the true photograph of the same name, or by the gray one that it was made of.
+) -> Evaluation | Comparison:
+    """Score the predictions of one folder, or compare those of several folders, under a named protocol.
+
+    >>> import chromalab.evaluation
+    >>> result = chromalab.evaluation.evaluate("colorized/", "originals/")  # doctest: +SKIP
+    >>> result.record.metrics["psnr"].mean  # doctest: +SKIP
 
     Args:
-        preds: folder of predictions; subfolders count.
+        preds: folder of predictions, subfolders included, or several folders by the names of their methods.
         targets: folder of true photographs, matched by relative path without suffix.
         grey: folder of the gray photographs that were colorized; one of the two is needed.
-        settings: what else is asked for, instead of what follows.
+        settings: all settings; they replace the arguments below.
         executor: where the photos are scored, such as a cluster; None is this process.
-        metrics: registry names, all where it is left out.
+        protocol: name of the protocol, see `PROTOCOLS`.
+        metrics: registry names; None takes all.
         device: `cpu`, `cuda` or `auto`.
-        threads: CPU threads, which decides how fast it goes but nothing of the result; 0 takes the physical cores.
+        threads: CPU threads, which do not change the result; 0 takes the physical cores.
 
     Returns:
-        The record, and the values of every photo.
+        For one folder an `Evaluation`, for several a `Comparison`: the record and the scores of every photo.
 
     Raises:
         UsageError: a folder is wrong, no names match, no pair or no metric can be scored, or the device is missing.
-        UnknownNameError: a metric's or protocol's name is unknown.
+        UnknownNameError: unknown metric or protocol.
     """
-    asked = settings or EvaluationSettings(metrics=metrics, device=device, threads=threads, bounds=False)
-    comparison = compare_folders({METHOD: preds}, target=targets, grey=grey, settings=asked, executor=executor)
-    return Evaluation(_single_record(comparison), comparison)
+    several = not isinstance(preds, str | Path)
+    asked = settings or EvaluationSettings(
+        protocol=protocol, metrics=metrics, device=device, threads=threads, bounds=several
+    )
+    comparison = compare_folders(
+        preds if not isinstance(preds, str | Path) else {PREDICTIONS: Path(preds)},
+        target=None if targets is None else Path(targets),
+        grey=None if grey is None else Path(grey),
+        settings=asked,
+        executor=executor,
+    )
+    return comparison if several else Evaluation(_single_record(comparison), comparison)
 
 
 def _single_record(comparison: Comparison) -> EvaluationRecord:

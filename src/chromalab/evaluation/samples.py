@@ -1,12 +1,14 @@
-"""What a metric measured for one objective, seed by seed, in a form that can be added and subtracted.
+"""Samples: the values of one metric for one method, in a form that can be added and subtracted.
 
-Every question to a study is about a weighted sum of what was measured: a mean is one sample, a paired difference
-`first - second`, a distance to the truth `preds - truth`. `combine` forms the sum over the seeds that all its samples
-share, and `estimate` gives its mean with the errors of the right kind.
+Every comparison rests on a weighted sum of samples: a mean is one sample, a paired difference is `first - second`, a
+distance to the ground truth is `preds - truth`. `combine_samples` forms the sum over the seeds and photographs that all
+samples share, and `estimate` returns its mean with the standard errors that fit its kind. A folder of predictions is a
+sample of one row without seeds.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from chromalab.metrics.facts import SetValue
     from chromalab.stats.intervals import Estimate
 
 
@@ -125,7 +128,7 @@ Sample = PhotoSample | SetSample
 SampleT = TypeVar("SampleT", PhotoSample, SetSample)
 
 
-def combine(terms: Sequence[tuple[float, SampleT]]) -> SampleT:
+def _combine(terms: Sequence[tuple[float, SampleT]]) -> SampleT:
     """Return the weighted sum of samples over the seeds and photographs that all of them share.
 
     Args:
@@ -145,3 +148,27 @@ def shared_seeds(samples: Sequence[Sample]) -> tuple[int, ...]:
     if not with_seeds:
         return ()
     return tuple(seed for seed in with_seeds[0] if all(seed in seeds for seeds in with_seeds[1:]))
+
+
+def combine_samples(terms: Sequence[tuple[float, Sample]]) -> Sample | None:
+    """Return the weighted sum of samples of one kind over what they share; None where the kinds are mixed."""
+    photos = [(weight, sample) for weight, sample in terms if isinstance(sample, PhotoSample)]
+    sets = [(weight, sample) for weight, sample in terms if isinstance(sample, SetSample)]
+    if photos and sets:
+        return None
+    return _combine(photos) if photos else _combine(sets)
+
+
+def set_sample(seeds: tuple[int, ...], values: Sequence[SetValue]) -> SetSample:
+    """Return the values of a set metric, one for each seed, as a sample; replicates need equal groups."""
+    groups = {len(value.replicates) for value in values}
+    replicates = np.array([value.replicates for value in values]) if len(groups) == 1 and min(groups) > 1 else None
+    if replicates is not None and not np.isfinite(replicates).all():
+        replicates = None
+    numbers = np.array([value.value for value in values], dtype=np.float64)
+    return SetSample(seeds, numbers, replicates, min(value.n for value in values))
+
+
+def is_finite(value: float | None) -> bool:
+    """Return whether there is a finite value."""
+    return value is not None and math.isfinite(value)

@@ -9,10 +9,12 @@ import numpy as np
 
 from chromalab.core.errors import UsageError
 from chromalab.core.records import read_yaml
+from chromalab.evaluation.differences import LEVEL
 from chromalab.evaluation.records import ComparisonRecord, EvaluationRecord, MethodRecord, MetricSummary
+from chromalab.evaluation.samples import set_sample
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.registry import METRICS
-from chromalab.stats.intervals import jackknife_estimate, t_interval
+from chromalab.stats.intervals import t_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
     from chromalab.evaluation.scores import ScoreTable
     from chromalab.metrics.facts import SetValue
-
-LEVEL = 0.95
 
 
 def summarize(
@@ -92,8 +92,9 @@ def summarize_set(value: SetValue) -> MetricSummary:
         return MetricSummary(mean=None, n=value.n, reason=value.reason)
     low = high = None
     if value.replicates:
-        interval = jackknife_estimate([value.value], [value.replicates], n_photos=value.n).interval(LEVEL)
-        low, high = interval.low, interval.high
+        estimate = set_sample((), [value]).estimate()
+        interval = None if estimate is None else estimate.interval(LEVEL)
+        low, high = (None, None) if interval is None else (interval.low, interval.high)
     return MetricSummary(mean=value.value, ci_low=low, ci_high=high, truth=value.truth, n=value.n, reason=value.reason)
 
 

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chromalab.studies.analysis.differences import ALPHA, LEVEL, MARGIN, TOO_FEW, enough
+from chromalab.evaluation.differences import ALPHA, LEVEL
+from chromalab.evaluation.samples import combine_samples
+from chromalab.studies.analysis.differences import MARGIN, TOO_FEW, enough
 from chromalab.studies.analysis.evidence import (
     RIVALS,
     Evidence,
@@ -25,7 +27,6 @@ from chromalab.studies.analysis.evidence import (
     not_tested,
     with_interval,
 )
-from chromalab.studies.analysis.measured import Measured, combine_samples
 from chromalab.studies.records import ClaimRow, DifferenceRow, Verdict
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from chromalab.evaluation.samples import Sample
     from chromalab.stats.intervals import Estimate
+    from chromalab.studies.analysis.measured import Measured
 
 C6 = "A judge favors the objective that was trained on its own network"
 

@@ -6,7 +6,8 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chromalab.studies.analysis.differences import ALPHA, LEVEL, MIN_PHOTOS, MIN_SEEDS, POWER, TOO_FEW, enough
+from chromalab.evaluation.differences import ALPHA, LEVEL
+from chromalab.studies.analysis.differences import MIN_PHOTOS, MIN_SEEDS, POWER, TOO_FEW, enough
 from chromalab.studies.records import ClaimRow, Verdict
 
 if TYPE_CHECKING:

@@ -153,11 +153,12 @@ def train_on(folder: str, images: int, out: str) -> None:
     from chromalab.data.feed import CropFeed  # noqa: PLC0415
     from chromalab.evaluation.scoring import score  # noqa: PLC0415
     from chromalab.studies import single  # noqa: PLC0415 - the measured process alone needs it
+    from chromalab.studies.recipe import load_recipe, with_settings  # noqa: PLC0415
     from chromalab.training.loop import train  # noqa: PLC0415
     from chromalab.training.settings import RuntimeSettings  # noqa: PLC0415
 
     changes: dict[str, object] = {"data": [folder], "training.images": images}
-    recipe = single.with_settings(single.load_recipe(Path("flagship")), changes, origin="tools.benchmarks.memory")
+    recipe = with_settings(load_recipe(Path("flagship")), changes, origin="tools.benchmarks.memory")
     runtime = RuntimeSettings(precision="fast", checkpoint_every_s=0, tensorboard=False)
     moments = {"imported": now()}
 

@@ -24,7 +24,8 @@ from chromalab.evaluation.differences import paired_differences
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.writing import write_png
-from chromalab.studies.single import TrainingRecord, export_training, open_photographs, spread, with_settings
+from chromalab.studies.recipe import TrainingRecord, with_settings
+from chromalab.studies.single import export_training, open_photographs, spread
 from chromalab.weights.colorizers import DEFAULT_MODEL, find_colorizer
 from tools.benchmarks.model_quality import colorized
 

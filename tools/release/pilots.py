@@ -21,15 +21,8 @@ from chromalab.core.files import write_text
 from chromalab.core.records import Record, read_yaml
 from chromalab.evaluation.scoring import make_evaluator, score
 from chromalab.stats.intervals import t_interval
-from chromalab.studies.single import (
-    VALIDATION_METRICS,
-    Recipe,
-    TrainingRecord,
-    load_network,
-    open_photographs,
-    run_training,
-    with_settings,
-)
+from chromalab.studies.recipe import Recipe, TrainingRecord, with_settings
+from chromalab.studies.single import VALIDATION_METRICS, load_network, open_photographs, run_training
 from chromalab.training.settings import RuntimeSettings
 from tools import RESULTS
 from tools.pages.markdown import page, table

@@ -14,8 +14,8 @@ from chromalab.core.progress import progress
 from chromalab.evaluation.differences import paired_differences
 from chromalab.evaluation.distribute import score_with
 from chromalab.evaluation.pairing import GREY, TARGET, Matching, PhotoFiles, all_files, match_folders, read_labels
-from chromalab.evaluation.protocols import PROTOCOL, Protocol, find_protocol
-from chromalab.evaluation.records import ComparisonRecord, EvaluationRecord, MethodRecord
+from chromalab.evaluation.protocols import Protocol, find_protocol
+from chromalab.evaluation.records import PROTOCOL, ComparisonRecord, EvaluationRecord, MethodRecord
 from chromalab.evaluation.scores import Comparison, ScoreStore
 from chromalab.evaluation.scoring import BOUNDS, GREY_BOUND, PREDICTIONS, TRUTH_BOUND, EvaluatorSettings, RealSet
 from chromalab.evaluation.summary import summarize

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from chromalab.core.errors import UnknownNameError
+from chromalab.evaluation.records import PROTOCOL
 from chromalab.evaluation.variants import ABSOLUTE_COLORFULNESS, NON_OVERLAPPING, SSIM_225
 from chromalab.photo.resizing import resize, target_size
 
@@ -72,9 +73,6 @@ class Protocol:
         }
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
-
-PROTOCOL = "chromalab-v1"
-"""The protocol that is taken where none is named, and that studies use."""
 
 _FID_CHOICE = "FID and KID look through the published Inception weights of 2015; tables of papers may use others"
 

@@ -24,9 +24,9 @@ from chromalab.color.spaces import SPACES
 from chromalab.core.files import write_text
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
-from chromalab.evaluation.protocols import PROTOCOL, find_protocol, fit
+from chromalab.evaluation.protocols import find_protocol, fit
 from chromalab.evaluation.reading import PhotoPixels, batches_of_one_size, read_files
-from chromalab.evaluation.records import SkippedPair
+from chromalab.evaluation.records import PROTOCOL, SkippedPair
 from chromalab.metrics.feature_sets import FeatureRows, compare_sets, features_of
 from chromalab.metrics.scorer import PAIRED, PhotoScorer
 from chromalab.metrics.semantic import own_classifier

@@ -31,7 +31,7 @@ from typing import Literal
 from pydantic import Field
 
 from chromalab.core.records import Record
-from chromalab.evaluation.protocols import PROTOCOL
+from chromalab.evaluation.records import PROTOCOL
 from chromalab.metrics.facts import Direction, MetricFacts, SetValue
 from chromalab.training.settings import TrainingSettings
 

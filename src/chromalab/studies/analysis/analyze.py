@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.evaluation.differences import LEVEL
+from chromalab.evaluation.paired import LEVEL
 from chromalab.evaluation.samples import PhotoSample, Sample, set_sample
 from chromalab.studies.analysis.claims import claim_rows
 from chromalab.studies.analysis.differences import difference_rows, enough

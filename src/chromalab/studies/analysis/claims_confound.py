@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chromalab.evaluation.differences import ALPHA, LEVEL
+from chromalab.evaluation.paired import ALPHA, LEVEL
 from chromalab.evaluation.samples import combine_samples
 from chromalab.studies.analysis.differences import MARGIN, TOO_FEW, enough
 from chromalab.studies.analysis.evidence import (

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from chromalab.evaluation.differences import ALPHA, LEVEL
+from chromalab.evaluation.paired import ALPHA, LEVEL
 from chromalab.evaluation.samples import combine_samples
 from chromalab.stats.significance import holm
 from chromalab.studies.analysis.differences import MIN_PHOTOS, MIN_SEEDS, TOO_FEW, enough

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.evaluation.differences import ALPHA, LEVEL, PairedTest, corrected
+from chromalab.evaluation.paired import ALPHA, LEVEL, PairedTest, corrected
 from chromalab.stats.significance import detectable_difference, is_equivalent
 from chromalab.studies.records import DifferenceRow, Verdict
 

@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chromalab.evaluation.differences import ALPHA, LEVEL
+from chromalab.evaluation.paired import ALPHA, LEVEL
 from chromalab.studies.analysis.differences import MIN_PHOTOS, MIN_SEEDS, POWER, TOO_FEW, enough
 from chromalab.studies.records import ClaimRow, Verdict
 

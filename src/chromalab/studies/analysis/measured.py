@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.evaluation.differences import TOWARD_BETTER
+from chromalab.evaluation.paired import TOWARD_BETTER
 from chromalab.evaluation.samples import (
     PhotoSample,
     Sample,

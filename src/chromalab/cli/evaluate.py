@@ -75,7 +75,7 @@ def evaluate(
         bool | None,
         typer.Option(
             "--bounds/--no-bounds",
-            help="Judge gray and true photographs, too; done for several methods or with labels.",
+            help="Score the gray baseline and the ground truth, too; the default for several methods or with labels.",
             show_default=False,
         ),
     ] = None,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chromalab.evaluation.people import PeopleRecord, PeopleRow
     from chromalab.evaluation.ratings import Ratings
 
-app = typer.Typer(help="Hold metrics against people, and lay results side by side.", no_args_is_help=True)
+app = typer.Typer(help="Correlate metrics with human ratings, and join results in one table.", no_args_is_help=True)
 
 Hecd = Annotated[
     Path | None,
@@ -29,7 +29,7 @@ OwnRatings = Annotated[
 
 @app.callback()
 def metrics() -> None:
-    """Hold metrics against people, and lay results side by side."""
+    """Correlate metrics with human ratings, and join results in one table."""
 
 
 @app.command()
@@ -52,7 +52,7 @@ def validate(
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
-    """Measure how far every metric follows what people said of colorised photographs.
+    """Correlate every metric with human ratings of colorized photographs.
 
     Rank correlation over all images and within scenes, Kendall's tau, Pearson's correlation after a logistic fit, the
     share of pairs in people's order, and how far people agree with each other; over all images and over the outputs of

@@ -1,4 +1,4 @@
-"""The records of a study: what `compare run` writes, `analysis` reads and writes, and `report` reads.
+"""The records of a study: `compare run` writes them, `analysis` and `report` read them.
 
 A study folder holds
 

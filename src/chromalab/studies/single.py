@@ -4,7 +4,7 @@ A training's folder holds
 
     training.json      TrainingRecord: the recipe as run, the photographs, and how far the training is
     skipped.csv        photographs that were left out, with the reason
-    train.csv          what the loop logs, see `compare.records`
+    train.csv          what the loop logs, see `chromalab.studies.records`
     validation.csv     a row for each validation: crops, minutes, and the mean of every validation metric
     checkpoint.pt      from which the same command resumes; removed at the end
     best.safetensors   the weights with the lowest validation CIEDE2000 so far

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """The paths of a study (its layout is told in `compare.records`)."""
+    """The paths of a study (its layout is described in `chromalab.studies.records`)."""
 
     root: Path
 

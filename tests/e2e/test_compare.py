@@ -118,6 +118,40 @@ def test_networks_are_looked_at_on_their_way(chromalab: Chromalab, tiny: Path, t
 
 
 @pytest.mark.slow
+def test_a_study_is_scored_under_another_protocol(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
+    out, result = tmp_path / "out", tmp_path / "result.json"
+    assert chromalab("compare", "run", tiny, "--out", out).code == 0
+    before = {path: path.read_bytes() for part in ("runs", "bounds") for path in (out / part).rglob("*.*")}
+    done = chromalab("compare", "score", out, "--protocol", "ct2-val5k", "--json", result)
+    assert done.code == 0, done.err
+    assert "SSIM" in done.out
+    assert {path: path.read_bytes() for path in before} == before
+    own, other = load_study(out), load_study(out / "protocols" / "ct2-val5k")
+    assert (own.record.protocol, other.record.protocol) == ("chromalab-v1", "ct2-val5k")
+    assert list(other.runs) == list(own.runs)
+    for name, run in other.runs.items():
+        assert run.photos.keys() == own.runs[name].photos.keys() | {"ms_ssim"}  # photos of 256 px are large enough
+        assert (run.photos["ssim"] != own.runs[name].photos["ssim"]).all()
+    means = {(row["objective"], row["metric"]): row["mean"] for row in json.loads(result.read_text())["summary"]}
+    assert means["truth", "ssim"] == 1
+
+    assert chromalab("compare", "score", out, "--protocol", "chromalab-v1").code == 0
+    again = load_study(out / "protocols" / "chromalab-v1")
+    for name, run in again.runs.items():
+        assert run.record.set_metrics == own.runs[name].record.set_metrics
+        for metric, values in run.photos.items():
+            np.testing.assert_allclose(values, own.runs[name].photos[metric], rtol=1e-5, atol=1e-6)
+    assert chromalab("compare", "report", out / "protocols" / "chromalab-v1").code == 0
+    refused(chromalab, "compare", "score", out, "--protocol", "chaptr", saying="did you mean 'chapter'")
+    refused(chromalab, "compare", "score", tmp_path, "--protocol", "chapter", saying="holds no study")
+    photos = tmp_path / "photos"
+    for number in range(8):
+        rgb = np.random.default_rng(number).integers(0, 256, size=(40, 50, 3), dtype=np.uint8)
+        write_png(photos / f"{number}.png", rgb)
+    refused(chromalab, "compare", "score", out, "--protocol", "chapter", "--data", photos, saying="other photographs")
+
+
+@pytest.mark.slow
 def test_photos_without_truth_get_a_page(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
     out, archive = tmp_path / "out", tmp_path / "archive"
     assert chromalab("compare", "run", tiny, "--out", out).code == 0

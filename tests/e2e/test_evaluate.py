@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from chromalab.evaluation.comparing import EvaluationSettings, compare_folders
+from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.records import ComparisonRecord
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.reading import list_photos, read_photo

@@ -11,7 +11,7 @@ import pytest
 from chromalab.core.hashing import sha256_file
 from chromalab.losses import plugins
 from chromalab.losses.registry import LOSSES
-from chromalab.studies.single import TrainingRecord
+from chromalab.studies.recipe import TrainingRecord
 
 from .conftest import Chromalab
 

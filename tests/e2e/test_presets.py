@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from chromalab.studies.config import load_config
+from chromalab.studies.recipe import TrainingRecord
 from chromalab.studies.records import RunRecord, StudyRecord
-from chromalab.studies.single import TrainingRecord
 from chromalab.training.presets import PRESETS
 
 from .conftest import Chromalab

@@ -15,7 +15,7 @@ from chromalab.cli.train import objective_settings, read_stages
 from chromalab.core.errors import ConfigError
 from chromalab.data.samples import SAMPLES, sample_path
 from chromalab.studies import single
-from chromalab.studies.single import Recipe, TrainingRecord
+from chromalab.studies.recipe import Recipe, TrainingRecord
 from chromalab.training.degradation_settings import OLD_PHOTOGRAPHS
 from tests.data.photo_folder import make_photos
 from tests.photo.odd_files import picture, save

@@ -10,9 +10,9 @@ import pytest
 
 from chromalab.core.errors import ChromalabError, UsageError
 from chromalab.evaluation import distribute, reading
-from chromalab.evaluation.comparing import EvaluationSettings, compare_folders
-from chromalab.evaluation.distribute import JudgeTask, deciding, judge_part
-from chromalab.evaluation.judging import JudgeFacts
+from chromalab.evaluation.distribute import ScoringTask, deciding, score_part
+from chromalab.evaluation.folders import EvaluationSettings, compare_folders
+from chromalab.evaluation.scoring import EvaluatorSettings
 from tests.core.executors.backwards import Backwards
 from tests.evaluation.variants import write_variants
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chromalab.core.executors.outcome import Executor
-    from chromalab.evaluation.score_table import Comparison
+    from chromalab.evaluation.scores import Comparison
 
 METRICS = ("mae", "ssim", "delta_e_2000", "perceptual_lite0", "frechet_lite0", "colorfulness")
 SETTINGS = EvaluationSettings(metrics=METRICS, device="cpu", threads=2)
@@ -72,10 +72,10 @@ def test_a_part_that_fails_stops_no_other_and_is_done_next_time(
 
 
 def test_other_nodes_take_no_part() -> None:
-    facts = JudgeFacts("chromalab-v1", ("mae",), frozenset({"target"}))
-    right = deciding(facts.judge())
-    assert judge_part(JudgeTask(facts, right, ())) == []
+    facts = EvaluatorSettings("chromalab-v1", ("mae",), frozenset({"target"}))
+    right = deciding(facts.build())
+    assert score_part(ScoringTask(facts, right, ())) == []
     with pytest.raises(UsageError, match="has other weights than the sender"):
-        judge_part(JudgeTask(facts, (*right, ("alexnet", "0" * 64)), ()))
+        score_part(ScoringTask(facts, (*right, ("alexnet", "0" * 64)), ()))
     with pytest.raises(UsageError, match=r"has chromalab .*, the sender 0\.0\.0: install the same"):
-        judge_part(JudgeTask(facts, right, (), version="0.0.0"))
+        score_part(ScoringTask(facts, right, (), version="0.0.0"))

@@ -1,4 +1,4 @@
-"""Folders against folders: values, what is left out, and what stands in the record."""
+"""Evaluation of one folder of predictions: values, photos left out, and the record."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from skimage.data import astronaut
 from skimage.io import imsave
 
 from chromalab.core.errors import UnknownNameError, UsageError
-from chromalab.evaluation.csv_file import write_photo_scores
-from chromalab.evaluation.folders import evaluate_folders
+from chromalab.evaluation.folders import evaluate
 from chromalab.evaluation.records import EvaluationRecord
+from chromalab.evaluation.scores import write_photo_scores
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.writing import write_png
 
@@ -59,12 +59,12 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return preds, targets
 
 
-def evaluate(folders: tuple[Path, Path], metrics: list[str] | None = None) -> Evaluation:
-    return evaluate_folders(*folders, metrics=metrics or CHEAP, device="cpu", threads=1)
+def scored(folders: tuple[Path, Path], metrics: list[str] | None = None) -> Evaluation:
+    return evaluate(*folders, metrics=metrics or CHEAP, device="cpu", threads=1)
 
 
 def test_values_are_those_of_each_pair(folders: tuple[Path, Path]) -> None:
-    evaluation = evaluate(folders)
+    evaluation = scored(folders)
     assert evaluation.scores.photos == tuple("012345")
     values = evaluation.scores.columns["psnr"]
     for index in range(6):
@@ -79,7 +79,7 @@ def test_values_are_those_of_each_pair(folders: tuple[Path, Path]) -> None:
 
 
 def test_the_record_names_everything(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    record = evaluate(folders, [*CHEAP, "perceptual_lite0", "lpips_vgg", "frechet_lite0"]).record
+    record = scored(folders, [*CHEAP, "perceptual_lite0", "lpips_vgg", "frechet_lite0"]).record
     assert record.protocol == "chromalab-v1"
     assert list(record.metrics) == list(METRICS)
     assert record.metrics["mse"].reason == "not asked for"
@@ -99,7 +99,7 @@ def refuse_constant(text: str) -> float:
 
 def test_identical_pictures_are_told_in_strict_json(folders: tuple[Path, Path], tmp_path: Path) -> None:
     _, targets = folders
-    evaluation = evaluate_folders(targets, targets, metrics=CHEAP, device="cpu", threads=1)
+    evaluation = evaluate(targets, targets, metrics=CHEAP, device="cpu", threads=1)
     evaluation.record.save(tmp_path / "result.json")
     metrics = json.loads((tmp_path / "result.json").read_text(), parse_constant=refuse_constant)["metrics"]
     assert metrics["psnr"]["mean"] is None
@@ -121,7 +121,7 @@ def test_what_can_not_be_judged_is_listed_and_the_rest_is_judged(folders: tuple[
     write_png(preds / "only.png", photo(2))
     write_png(targets / "lonely.png", photo(2))
     shutil.copy(preds / "5.png", preds / "5.PNG.webp")
-    record = evaluate(folders).record
+    record = scored(folders).record
     assert [pair.name for pair in record.skipped] == ["0", "1", "2"]
     assert "the prediction 0.png can't be read" in record.skipped[0].reason
     assert "the target 1.png can't be read" in record.skipped[1].reason
@@ -135,7 +135,7 @@ def test_what_can_not_be_judged_is_listed_and_the_rest_is_judged(folders: tuple[
 @pytest.mark.parametrize("threads", [2, 5])
 def test_the_number_of_threads_changes_nothing(folders: tuple[Path, Path], threads: int) -> None:
     metrics, before = [*CHEAP, "perceptual_lite0"], torch.get_num_threads()
-    one, many = (evaluate_folders(*folders, metrics=metrics, device="cpu", threads=n) for n in (1, threads))
+    one, many = (evaluate(*folders, metrics=metrics, device="cpu", threads=n) for n in (1, threads))
     assert one.record == many.record
     for name, column in one.scores.columns.items():
         assert np.array_equal(column, many.scores.columns[name])
@@ -145,7 +145,7 @@ def test_the_number_of_threads_changes_nothing(folders: tuple[Path, Path], threa
 def test_a_target_without_a_prediction_does_not_make_the_rest_incomplete(folders: tuple[Path, Path]) -> None:
     preds, _ = folders
     (preds / "0.png").unlink()
-    assert evaluate(folders).record.is_complete
+    assert scored(folders).record.is_complete
 
 
 def test_nothing_that_can_be_judged_is_an_error(folders: tuple[Path, Path]) -> None:
@@ -153,7 +153,7 @@ def test_nothing_that_can_be_judged_is_an_error(folders: tuple[Path, Path]) -> N
     for path in preds.iterdir():
         path.write_text("no photo")
     with pytest.raises(UsageError, match=r"judged; the first, 0: the prediction 0\.png can't be read"):
-        evaluate(folders)
+        scored(folders)
 
 
 def test_a_one_band_prediction_is_a_grey_picture(folders: tuple[Path, Path]) -> None:
@@ -161,7 +161,7 @@ def test_a_one_band_prediction_is_a_grey_picture(folders: tuple[Path, Path]) -> 
     for index in range(6):
         target = photo(index, height=40 if index < 4 else 52)
         imsave(preds / f"{index}.png", np.rint(target.mean(axis=-1)).astype(np.uint8), check_contrast=False)
-    record = evaluate_folders(preds, targets, metrics=CHEAP, device="cpu", threads=1).record
+    record = evaluate(preds, targets, metrics=CHEAP, device="cpu", threads=1).record
     assert record.metrics["colorfulness"].mean == 0
     assert record.n_photos == 6
 
@@ -170,7 +170,7 @@ def test_small_pictures_have_what_can_be_had(tmp_path: Path) -> None:
     for index in range(3):
         write_png(tmp_path / "targets" / f"{index}.png", photo(index, 8, 9))
         write_png(tmp_path / "preds" / f"{index}.png", desaturated(photo(index, 8, 9)))
-    record = evaluate((tmp_path / "preds", tmp_path / "targets")).record
+    record = scored((tmp_path / "preds", tmp_path / "targets")).record
     assert (record.metrics["ssim"].mean, record.metrics["ssim"].n) == (None, 0)
     assert record.metrics["ssim"].reason == "3 of 3 photos are smaller than 11 px"
     assert record.metrics["mae"].mean is not None
@@ -180,7 +180,7 @@ def test_the_table_has_the_registrys_order_and_empty_cells(tmp_path: Path) -> No
     for index, side in enumerate((8, 20)):
         write_png(tmp_path / "targets" / f"{index}.png", photo(index, side, side))
         write_png(tmp_path / "preds" / f"{index}.png", desaturated(photo(index, side, side)))
-    evaluation = evaluate((tmp_path / "preds", tmp_path / "targets"))
+    evaluation = scored((tmp_path / "preds", tmp_path / "targets"))
     write_photo_scores(tmp_path / "photos.csv", evaluation.comparison.scores, name_methods=False)
     header, small, large = csv.reader((tmp_path / "photos.csv").read_text(encoding="utf-8").splitlines())
     assert header == ["photo", "width_px", "height_px", "mae", "psnr", "ssim", "colorfulness"]
@@ -193,18 +193,18 @@ def test_one_photo_has_means_without_intervals(folders: tuple[Path, Path]) -> No
     preds, _ = folders
     for index in range(1, 6):
         (preds / f"{index}.png").unlink()
-    mae = evaluate(folders).record.metrics["mae"]
+    mae = scored(folders).record.metrics["mae"]
     assert mae.mean is not None
     assert (mae.ci_low, mae.ci_high, mae.n, mae.reason) == (None, None, 1, "an interval needs at least 2 photos")
 
 
 def test_wrong_wishes_are_refused(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'ssim'"):
-        evaluate(folders, ["sssim"])
+        scored(folders, ["sssim"])
     with pytest.raises(UsageError, match="no metric was asked for"):
-        evaluate_folders(*folders, metrics=[], device="cpu", threads=1)
+        evaluate(*folders, metrics=[], device="cpu", threads=1)
     with pytest.raises(UsageError, match="chromalab weights add"):
-        evaluate(folders, ["lpips_vgg"])
+        scored(folders, ["lpips_vgg"])
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(UsageError, match="cuda"):
-        evaluate_folders(*folders, metrics=CHEAP, device="cuda")
+        evaluate(*folders, metrics=CHEAP, device="cuda")

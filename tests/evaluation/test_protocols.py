@@ -12,9 +12,8 @@ from PIL import Image
 from skimage.data import astronaut, coffee
 
 from chromalab.core.errors import UnknownNameError
-from chromalab.evaluation.comparing import EvaluationSettings, compare_folders
-from chromalab.evaluation.geometry import fit
-from chromalab.evaluation.protocols import PROTOCOLS, find_protocol
+from chromalab.evaluation.folders import EvaluationSettings, compare_folders
+from chromalab.evaluation.protocols import PROTOCOLS, find_protocol, fit
 from chromalab.functional.frechet import Moments, frechet_distance
 from chromalab.metrics.registry import METRICS
 from chromalab.metrics.scorer import PhotoScorer

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 from skimage.data import astronaut
 
-from chromalab.evaluation.comparing import EvaluationSettings, compare_folders
-from chromalab.evaluation.pictures import chosen_photos, extremes
-from chromalab.evaluation.score_table import Comparison
+from chromalab.evaluation.examples import chosen_photos, extremes
+from chromalab.evaluation.folders import EvaluationSettings, compare_folders
+from chromalab.evaluation.scores import Comparison
 from chromalab.report.evaluation import headline, latex_table, write_evaluation_report
 from chromalab.report.figures.error_maps import MAPS, draw_map
 from tests.evaluation.variants import write_variants

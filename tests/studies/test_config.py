@@ -8,7 +8,7 @@ from chromalab.core.errors import ConfigError, UnknownNameError
 from chromalab.core.records import PRESET_FILES
 from chromalab.studies.config import SAMPLES, StudyConfig, load_config
 from chromalab.studies.objectives import resolve_objectives, resolve_perceptual
-from chromalab.studies.plan import plan_runs
+from chromalab.studies.opening import plan_runs
 from chromalab.studies.smoke import smoke
 from chromalab.weights.adding import add_weights
 from chromalab.weights.colorizers import DEFAULT_MODEL

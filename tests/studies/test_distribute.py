@@ -11,7 +11,7 @@ from chromalab.core.errors import UsageError
 from chromalab.studies.config import StudyConfig
 from chromalab.studies.distribute import RunTask, absolute_paths, execute_task
 from chromalab.studies.opening import open_study
-from chromalab.studies.run import run_study
+from chromalab.studies.runs import run_study
 from chromalab.studies.study import StudyFolder
 from chromalab.training.settings import RuntimeSettings
 from tests.studies.test_photos import folder

@@ -10,7 +10,7 @@ import pytest
 from chromalab.core.errors import ConfigError, UnknownNameError
 from chromalab.studies.config import ObjectiveSettings, StudyConfig, read_objective
 from chromalab.studies.objectives import resolve_objectives
-from chromalab.studies.plan import plan_runs
+from chromalab.studies.opening import plan_runs
 from chromalab.studies.records import ObjectiveRecord
 from chromalab.studies.smoke import smoke
 from chromalab.training.presets import PRESETS

@@ -15,22 +15,18 @@ import pytest
 from chromalab.core.errors import ConfigError, OutputError, UsageError
 from chromalab.studies import single
 from chromalab.studies.export import export_run
-from chromalab.studies.records import PluginFact
-from chromalab.studies.single import (
-    VALIDATION_METRICS,
+from chromalab.studies.recipe import (
     Recipe,
     TrainingRecord,
     Validation,
     best_of,
     load_recipe,
-    locked,
-    open_photographs,
-    run_training,
     smoke,
-    spread,
     with_settings,
     without_paths,
 )
+from chromalab.studies.records import PluginFact
+from chromalab.studies.single import VALIDATION_METRICS, locked, open_photographs, run_training, spread
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, weights_sha256
 from chromalab.training.onnx_graph import colorizer_graph
@@ -39,8 +35,8 @@ from tests.data.photo_folder import make_photos
 
 if TYPE_CHECKING:
     from chromalab.data.photoset import Photographs
+    from chromalab.evaluation.scoring import Scores
     from chromalab.nets.unet import Colorizer
-    from chromalab.studies.scoring import Scores
     from chromalab.training.loop import Spent
 
 RUNTIME = RuntimeSettings(device="cpu", threads=1, log_every=1, checkpoint_every_s=1e9, tensorboard=False)

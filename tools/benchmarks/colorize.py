@@ -36,7 +36,7 @@ from chromalab.colorization.colorizer import Job
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.options import Options
 from chromalab.colorization.plan import make_plan
-from chromalab.data.parallel import cpu_count
+from chromalab.core.parallel import cpu_count
 from chromalab.photo._vips import vips
 from chromalab.weights.colorizers import find_colorizer
 from tools.benchmarks.reference import reference_speeds

@@ -2,7 +2,7 @@
 
     python -m tools.benchmarks.evaluation [--pairs 500] [--rival-pairs 60] [--memory]
 
-Both read the same PNG files of 256 px and compute all pixel, structure and color metrics: ours by `evaluate_folders`
+Both read the same PNG files of 256 px and compute all pixel, structure and color metrics: ours by `evaluate`
 on two cores, the script by scikit-image, SciPy and NumPy, photo by photo, as one would write it. The script is timed on
 fewer pairs and scaled, for it takes minutes; both with and without the running medians of `blotches`, where it spends
 most of its time. The largest difference of every metric is printed. `--memory` shows our peak memory at 500 and 5,000
@@ -27,7 +27,7 @@ from skimage.data import astronaut, chelsea, coffee, rocket
 from skimage.io import imread
 
 from chromalab.color.bins import BIN_CENTERS, load_prior
-from chromalab.evaluation.folders import evaluate_folders
+from chromalab.evaluation.folders import evaluate
 from chromalab.functional.ms_ssim import WEIGHTS
 from chromalab.metrics.color import PRIOR_FILE, RAREST
 from chromalab.photo.writing import write_png
@@ -135,7 +135,7 @@ def peak_memory_mb(folder: Path) -> float:
     """Return the peak of memory that belongs to no file (RssAnon) of an evaluation in a process of its own."""
     code = (
         "import sys, threading, time, pathlib\n"
-        "from chromalab.evaluation.folders import evaluate_folders\n"
+        "from chromalab.evaluation.folders import evaluate\n"
         "peak = [0]\n"
         "def watch():\n"
         "    while True:\n"
@@ -145,7 +145,7 @@ def peak_memory_mb(folder: Path) -> float:
         "threading.Thread(target=watch, daemon=True).start()\n"
         "folder = pathlib.Path(sys.argv[1])\n"
         "names = sys.argv[2].split(',')\n"
-        "evaluate_folders(folder / 'preds', folder / 'target', metrics=names, device='cpu', threads=2)\n"
+        "evaluate(folder / 'preds', folder / 'target', metrics=names, device='cpu', threads=2)\n"
         "print(peak[0] / 1024)\n"
     )
     command = [sys.executable, "-c", code, str(folder), ",".join([*NAMES, "frechet_lite0"])]
@@ -156,11 +156,11 @@ def compare(folder: Path, pairs: int, rival_pairs: int) -> None:
     """Time both, and print times, ratios and the largest differences."""
     started = time.perf_counter()
     metrics = list(NAMES)
-    evaluation = evaluate_folders(folder / "preds", folder / "target", metrics=metrics, device="cpu", threads=2)
+    evaluation = evaluate(folder / "preds", folder / "target", metrics=metrics, device="cpu", threads=2)
     ours = time.perf_counter() - started
     started = time.perf_counter()
     few = [name for name in NAMES if name != "blotches"]
-    evaluate_folders(folder / "preds", folder / "target", metrics=few, device="cpu", threads=2)
+    evaluate(folder / "preds", folder / "target", metrics=few, device="cpu", threads=2)
     ours_without = time.perf_counter() - started
     files = sorted((folder / "preds").iterdir())[:rival_pairs]
     rows: list[dict[str, float]] = []

@@ -117,7 +117,7 @@ def run_study_of(photos: str, count: int, folder: str) -> None:
     os.environ["CHROMALAB_CACHE"] = str(Path(folder) / "cache")
     from chromalab.studies.config import DataSettings, StudyConfig  # noqa: PLC0415 - the measured process alone needs it
     from chromalab.studies.opening import open_study  # noqa: PLC0415
-    from chromalab.studies.run import run_study  # noqa: PLC0415
+    from chromalab.studies.runs import run_study  # noqa: PLC0415
     from chromalab.training.settings import RuntimeSettings, TrainingSettings  # noqa: PLC0415
 
     config = StudyConfig(
@@ -151,13 +151,14 @@ def measure_library(folder: Path, images: int) -> tuple[int, list[Part]]:
 def train_on(folder: str, images: int, out: str) -> None:
     """Train the flagship's recipe on a folder for `images` crops, and write the moment at which each part ended."""
     from chromalab.data.feed import CropFeed  # noqa: PLC0415
+    from chromalab.evaluation.scoring import score  # noqa: PLC0415
     from chromalab.studies import single  # noqa: PLC0415 - the measured process alone needs it
-    from chromalab.studies.scoring import score  # noqa: PLC0415
+    from chromalab.studies.recipe import load_recipe, with_settings  # noqa: PLC0415
     from chromalab.training.loop import train  # noqa: PLC0415
     from chromalab.training.settings import RuntimeSettings  # noqa: PLC0415
 
     changes: dict[str, object] = {"data": [folder], "training.images": images}
-    recipe = single.with_settings(single.load_recipe(Path("flagship")), changes, origin="tools.benchmarks.memory")
+    recipe = with_settings(load_recipe(Path("flagship")), changes, origin="tools.benchmarks.memory")
     runtime = RuntimeSettings(precision="fast", checkpoint_every_s=0, tensorboard=False)
     moments = {"imported": now()}
 

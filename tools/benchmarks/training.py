@@ -54,7 +54,7 @@ from chromalab.data.feed import CropFeed
 from chromalab.data.library import FolderShare, open_library
 from chromalab.data.sources import sample_sources
 from chromalab.losses.compose import Objective
-from chromalab.studies.single import load_recipe
+from chromalab.studies.recipe import load_recipe
 from chromalab.training import loop
 from chromalab.training.build import build_colorizer
 from chromalab.training.fabric import make_fabric

@@ -19,15 +19,16 @@ from rich.console import Console
 
 from chromalab.core.errors import ChromalabError
 from chromalab.core.files import make_folder
-from chromalab.data.parallel import cpu_count
-from chromalab.studies.single import TrainingRecord, load_recipe, run_training, with_settings
+from chromalab.core.parallel import cpu_count
+from chromalab.studies.recipe import TrainingRecord, load_recipe, with_settings
+from chromalab.studies.single import run_training
 from chromalab.training.settings import RuntimeSettings
 from chromalab.weights.adding import add_weights
 from chromalab.weights.manifest import MANIFEST
 from chromalab.weights.store import has_tensors
 
 if TYPE_CHECKING:
-    from chromalab.studies.single import Recipe
+    from chromalab.studies.recipe import Recipe
 
 TRUNKS = {"alexnet": "alexnet_features", "squeezenet1_1": "squeezenet1_1_features"}
 """Files of LPIPS's trunks in the development data."""

@@ -20,11 +20,12 @@ import numpy as np
 
 from chromalab.colorization.options import Options
 from chromalab.core.files import write_text
-from chromalab.evaluation.comparing import EvaluationSettings, compare_folders
 from chromalab.evaluation.differences import paired_differences
+from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.writing import write_png
-from chromalab.studies.single import TrainingRecord, export_training, open_photographs, spread, with_settings
+from chromalab.studies.recipe import TrainingRecord, with_settings
+from chromalab.studies.single import export_training, open_photographs, spread
 from chromalab.weights.colorizers import DEFAULT_MODEL, find_colorizer
 from tools.benchmarks.model_quality import colorized
 

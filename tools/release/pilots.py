@@ -19,18 +19,10 @@ from typing import Any
 
 from chromalab.core.files import write_text
 from chromalab.core.records import Record, read_yaml
-from chromalab.metrics.scorer import PhotoScorer
+from chromalab.evaluation.scoring import make_evaluator, score
 from chromalab.stats.intervals import t_interval
-from chromalab.studies.scoring import score
-from chromalab.studies.single import (
-    VALIDATION_METRICS,
-    Recipe,
-    TrainingRecord,
-    load_network,
-    open_photographs,
-    run_training,
-    with_settings,
-)
+from chromalab.studies.recipe import Recipe, TrainingRecord, with_settings
+from chromalab.studies.single import VALIDATION_METRICS, load_network, open_photographs, run_training
 from chromalab.training.settings import RuntimeSettings
 from tools import RESULTS
 from tools.pages.markdown import page, table
@@ -111,7 +103,7 @@ def pilots_table(runs: Path, pilots: Pilots) -> str:
 def left_out_table(runs: Path, pilots: Pilots, data: list[str]) -> str:
     """Return, for each pilot without a source, the metrics on that source's validation photos, beside the base's."""
     rows: list[list[object]] = []
-    metrics = PhotoScorer(PAIRED)
+    metrics = make_evaluator(metrics=PAIRED)
     for name in finished(runs, list(pilots.pilots)):
         source = pilots.pilots[name].get("without")
         if source is None:

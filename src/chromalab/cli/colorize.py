@@ -103,7 +103,7 @@ def colorize(
     from chromalab.colorization.batch import look_ahead, save_summary
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.plan import make_plan
-    from chromalab.data.parallel import cpu_count
+    from chromalab.core.parallel import cpu_count
     from chromalab.weights.colorizers import default_model, find_colorizer
 
     plan = make_plan(inputs, out, suffix=_suffix(format_))

@@ -65,19 +65,11 @@ def run(
 
     from chromalab.cli.studies import execute
     from chromalab.losses.plugins import load_plugins
-    from chromalab.studies.config import load_config
-    from chromalab.studies.smoke import smoke as shrink
+    from chromalab.studies.api import configured
 
     plugins = load_plugins(plugin or [])
-    study = load_config(config)
-    if data is not None:
-        study = study.model_copy(update={"data": study.data.model_copy(update={"source": str(data)})})
-    if test:
-        study = study.model_copy(update={"data": study.data.model_copy(update={"test": test})})
-    if balance:
-        study = study.model_copy(update={"training": study.training.model_copy(update={"balance": True})})
+    study = configured(config, data=data, test=test or (), balance=balance, smoke=smoke)
     runtime = runtime_settings(device, threads, sample_every=sample_every, devices=devices)
-    study = shrink(study) if smoke else study
     if executor == "local":
         execute(study, out, runtime, plugins)
         return
@@ -99,6 +91,54 @@ def report(folder: Folder) -> None:
 
 
 @app.command()
+def score(
+    folder: Folder,
+    protocol: Annotated[
+        str, typer.Option(help="Protocol from `chromalab list protocols`.", show_default=False, metavar="NAME")
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the study's photographs; omit for the built-in samples.", show_default=False),
+    ] = None,
+    test: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FOLDER", help="Folder of the study's own test photos; repeatable.", show_default=False),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Pattern or @FILE of photos that the study left out; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the analysis here.", show_default=False)
+    ] = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+) -> None:
+    """Score the finished runs of a study under another protocol, without changing the study's own scores.
+
+    The scores go to FOLDER/protocols/NAME, which `chromalab compare report` reads like a study.
+    """
+    from chromalab.cli.options import wide_console
+    from chromalab.cli.studies import show_summary
+    from chromalab.core.files import make_folder
+    from chromalab.studies.rescoring import score_study
+
+    if json_file is not None:
+        make_folder(json_file.parent)
+    runtime = runtime_settings(device, threads)
+    analysis = score_study(folder, protocol, data=data, test=test or (), exclude=exclude, runtime=runtime)
+    if json_file is not None:
+        analysis.save(json_file)
+    console = wide_console()
+    show_summary(console, analysis)
+    console.print(f"scores: {folder / 'protocols' / protocol}", soft_wrap=True, highlight=False)
+
+
+@app.command()
 def status(
     folder: Folder,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -109,7 +149,7 @@ def status(
     from rich.console import Console
     from rich.table import Table
 
-    from chromalab.studies.status import study_status
+    from chromalab.studies.study import study_status
 
     rows = study_status(folder)
     if as_json:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from chromalab.core.executors.outcome import Executor
-    from chromalab.evaluation.comparing import EvaluationSettings
+    from chromalab.evaluation.folders import EvaluationSettings
     from chromalab.evaluation.records import ComparisonRecord, EvaluationRecord, MetricSummary
-    from chromalab.evaluation.score_table import Comparison
+    from chromalab.evaluation.scores import Comparison
 
 _LISTED = 10
 _PARTLY_FAILED = 1
@@ -75,7 +75,7 @@ def evaluate(
         bool | None,
         typer.Option(
             "--bounds/--no-bounds",
-            help="Judge gray and true photographs, too; done for several methods or with labels.",
+            help="Score the gray baseline and the ground truth, too; the default for several methods or with labels.",
             show_default=False,
         ),
     ] = None,
@@ -108,7 +108,7 @@ def evaluate(
     from rich.console import Console
 
     from chromalab.core.files import make_folder
-    from chromalab.evaluation.comparing import EvaluationSettings
+    from chromalab.evaluation.folders import EvaluationSettings
 
     folders = _folders(preds, targets, method, target, grey)
     for path in (json_file, csv_file, latex_file):
@@ -169,7 +169,7 @@ def _folders(
         UsageError: they are mixed, or something is missing.
     """
     from chromalab.core.errors import UsageError
-    from chromalab.evaluation.folders import METHOD
+    from chromalab.evaluation.scoring import PREDICTIONS
 
     if method:
         if preds is not None:
@@ -184,7 +184,7 @@ def _folders(
     truth = targets or target
     if truth is None and grey is None:
         raise UsageError("give a folder of true photographs beside PREDS, or --grey DIR where nobody knows the truth")
-    return _Folders({METHOD: preds}, truth, grey, several=False)
+    return _Folders({PREDICTIONS: preds}, truth, grey, several=False)
 
 
 def _distinct(method: list[str]) -> list[str]:
@@ -209,8 +209,8 @@ def _named(text: str) -> tuple[str, Path]:
 def _measure(
     folders: _Folders, settings: EvaluationSettings, executor: Executor | None = None
 ) -> tuple[Comparison, EvaluationRecord | ComparisonRecord]:
-    from chromalab.evaluation.comparing import compare_folders
-    from chromalab.evaluation.folders import evaluate_folders
+    from chromalab.evaluation.folders import compare_folders
+    from chromalab.evaluation.folders import evaluate as score_folders
 
     if folders.several:
         comparison = compare_folders(
@@ -218,7 +218,7 @@ def _measure(
         )
         return comparison, comparison.record
     (preds,) = folders.methods.values()
-    evaluation = evaluate_folders(preds, folders.target, grey=folders.grey, settings=settings, executor=executor)
+    evaluation = score_folders(preds, folders.target, grey=folders.grey, settings=settings, executor=executor)
     return evaluation.comparison, evaluation.record
 
 
@@ -231,7 +231,7 @@ def _write(
     out: Path | None,
 ) -> None:
     from chromalab.core.files import write_text
-    from chromalab.evaluation.csv_file import write_photo_scores
+    from chromalab.evaluation.scores import write_photo_scores
 
     several = len(comparison.scores) > 1
     if json_file is not None:
@@ -317,7 +317,7 @@ def _number(value: float | None) -> str:
 
 
 def _not_asked(summary: MetricSummary) -> bool:
-    from chromalab.evaluation.comparing import NOT_ASKED
+    from chromalab.evaluation.folders import NOT_ASKED
 
     return summary.reason == NOT_ASKED
 

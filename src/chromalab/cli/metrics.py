@@ -52,7 +52,7 @@ def validate(
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
-    """Measure how far every metric follows what people said of colorized photographs.
+    """Correlate every metric with human ratings of colorized photographs.
 
     Rank correlation over all images and within scenes, Kendall's tau, Pearson's correlation after a logistic fit, the
     share of pairs in people's order, and how far people agree with each other; over all images and over the outputs of
@@ -117,7 +117,7 @@ def table(
     """
     from chromalab.cli.evaluate import table_of
     from chromalab.core.files import write_text
-    from chromalab.evaluation.tables import join_results
+    from chromalab.evaluation.summary import join_results
     from chromalab.report.evaluation import latex_table, summary_csv
 
     record = join_results(results)

@@ -27,7 +27,7 @@ def serve(
     """Open a web page that colorizes photos on this machine; nothing leaves it."""
     from chromalab.colorization.web.settings import ServerSettings
     from chromalab.core.errors import UsageError
-    from chromalab.data.parallel import cpu_count
+    from chromalab.core.parallel import cpu_count
     from chromalab.weights.colorizers import shipped_models
 
     settings = ServerSettings(

@@ -12,7 +12,7 @@ from chromalab.report.study.report import write_report
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import load_study
 from chromalab.studies.opening import open_study, plugin_facts
-from chromalab.studies.run import run_study
+from chromalab.studies.runs import run_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,12 +56,17 @@ def report(console: Console, folder: Path) -> None:
     study = load_study(folder)
     analysis = analyze(study, metric_facts())
     paths = write_report(folder, analysis, study.record)
+    show_summary(console, analysis)
+    console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
+
+
+def show_summary(console: Console, analysis: Analysis) -> None:
+    """Print the means of a study and the verdicts on claims."""
     for table in _summary_tables(analysis):
         console.print(table)
     for claim in analysis.claims:
         if claim.verdict != "not tested":
             console.print(f"{claim.id}, {claim.claim}: [bold]{claim.verdict}[/]", highlight=False)
-    console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
 
 
 def _tell_photos(console: Console, data: DataRecord, skipped_csv: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 from chromalab.cli.options import Balance, Device, Devices, Plugin, Smoke, Threads
 
 if TYPE_CHECKING:
-    from chromalab.studies.single import Recipe, TrainingRecord
+    from chromalab.studies.recipe import Recipe, TrainingRecord
 
 BUDGET, NETWORK, OPTIMIZER, DATA, MACHINE = "Budget", "Network", "Optimizer", "Photographs", "Machine"
 
@@ -172,8 +172,9 @@ def train(
     """
     from chromalab.losses.plugins import load_plugins
     from chromalab.studies.opening import plugin_facts
-    from chromalab.studies.single import load_recipe, run_training
-    from chromalab.studies.single import smoke as shrink
+    from chromalab.studies.recipe import load_recipe
+    from chromalab.studies.recipe import smoke as shrink
+    from chromalab.studies.single import run_training
     from chromalab.training.degradation_settings import OLD_PHOTOGRAPHS
     from chromalab.training.settings import RuntimeSettings
 
@@ -253,7 +254,7 @@ def _with_options(recipe: Recipe, asked: dict[str, tuple[str, Any]]) -> Recipe:
         ConfigError: a value does not fit; the message names the option.
     """
     from chromalab.core.errors import ConfigError
-    from chromalab.studies.single import with_settings
+    from chromalab.studies.recipe import with_settings
 
     origin = "the options of this command"
     try:

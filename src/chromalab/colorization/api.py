@@ -14,7 +14,7 @@ from chromalab.colorization.engine import Engine
 from chromalab.colorization.hints import Hint, parse_hint
 from chromalab.colorization.options import Options
 from chromalab.core.errors import UsageError
-from chromalab.data.parallel import cpu_count
+from chromalab.core.parallel import cpu_count
 from chromalab.photo.scan import open_scan
 from chromalab.weights.colorizers import default_model, find_colorizer
 

@@ -22,10 +22,10 @@ from typing import IO, TYPE_CHECKING
 
 from chromalab.core.errors import ChromalabError, OutputError, UsageError
 from chromalab.core.files import atomic_writer
+from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.data.cache_index import FORMAT_VERSION, CacheIndex, load_index
 from chromalab.data.fingerprint import HashedSource, fingerprint, hash_sources, stamp
-from chromalab.data.parallel import map_in_order
 from chromalab.data.photoset import CachedPhoto, PhotoSet, SkippedPhoto
 from chromalab.data.usable import (
     COLOR_FIGURE_PX,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from chromalab.core.errors import UsageError
+from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
 from chromalab.data.duplicates import (
@@ -23,7 +24,6 @@ from chromalab.data.duplicates import (
     first_of_content,
 )
 from chromalab.data.index import FolderIndex, look_at, open_index
-from chromalab.data.parallel import map_in_order
 from chromalab.data.photoset import SKIP_KINDS, SkipKind
 from chromalab.data.usable import COLOURLESS_THRESHOLD
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chromalab.core.hashing import sha256_file
+from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
-from chromalab.data.parallel import map_in_order
 from chromalab.data.photoset import SkippedPhoto
 
 if TYPE_CHECKING:

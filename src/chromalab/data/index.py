@@ -21,10 +21,10 @@ import numpy as np
 from chromalab.core.errors import OutputError
 from chromalab.core.files import atomic_writer
 from chromalab.core.hashing import sha256_bytes, sha256_file
+from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.data.cache import ASPECT_LIMIT, default_cache_dir
 from chromalab.data.duplicates import look_of
-from chromalab.data.parallel import map_in_order
 from chromalab.data.photoset import SKIP_KINDS, SkippedPhoto
 from chromalab.data.usable import COLOR_FIGURE_PX, MIN_SIDE_PX, color_figure, why_left_out
 from chromalab.photo.listing import scan_photos

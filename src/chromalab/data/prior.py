@@ -10,9 +10,9 @@ import numpy as np
 import skimage.color
 
 from chromalab.color.bins import BIN_CENTERS, BIN_COUNT, GRID_STEP, PriorRecord, nearest_bins
+from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
-from chromalab.data.parallel import map_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,8 +17,8 @@ import scipy.optimize
 import torch
 
 from chromalab.core.errors import UsageError
+from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
-from chromalab.evaluation.in_order import map_in_order
 from chromalab.functional.color_perceptual import PARTS, ColorPerceptualParameters, color_parts
 from chromalab.functional.threads import one_torch_thread
 from chromalab.metrics.color_perceptual import shipped_parameters

@@ -1,4 +1,4 @@
-"""Paired comparisons of methods on the same photographs."""
+"""Paired differences of folders on the same photographs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chromalab.evaluation.paired import LEVEL, TOWARD_BETTER, PairedTest, corrected
 from chromalab.evaluation.records import PairedDifference
+from chromalab.evaluation.samples import PhotoSample, combine_samples, set_sample
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.registry import METRICS
-from chromalab.stats.holm import holm
-from chromalab.stats.intervals import t_estimate
-from chromalab.stats.jackknife import jackknife_estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,12 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chromalab.evaluation.records import ComparisonRecord
-    from chromalab.evaluation.score_table import ScoreTable
-    from chromalab.metrics.facts import Direction, SetValue
+    from chromalab.evaluation.samples import Sample
+    from chromalab.evaluation.scores import ScoreTable
+    from chromalab.metrics.facts import SetValue
     from chromalab.metrics.metric import Metric
-    from chromalab.stats.intervals import Estimate
-
-LEVEL, ALPHA = 0.95, 0.05
 
 
 def paired_differences(
@@ -47,7 +44,9 @@ def paired_differences(
         if name in metrics:
             pairs = list(combinations(methods, 2))
             found = [_compare(metrics[name], pair, tables, sets) for pair in pairs]
-            rows += _corrected(found, metrics[name].direction)
+            tests = corrected([each for each in found if isinstance(each, PairedTest)])
+            ordered = iter(tests)
+            rows += [_row(name, next(ordered)) if isinstance(each, PairedTest) else each for each in found]
     return rows
 
 
@@ -56,29 +55,30 @@ def _compare(
     pair: tuple[str, str],
     tables: Mapping[str, ScoreTable],
     sets: Mapping[str, Mapping[str, SetValue]],
-) -> PairedDifference:
+) -> PairedTest | PairedDifference:
+    """Return the test of two methods, or a row that tells why there is none."""
     if isinstance(metric, PhotoMetric):
         return _compare_photos(metric, pair, *(tables[name] for name in pair))
     return _compare_sets(metric, pair, *(sets[name][metric.name] for name in pair))
 
 
-def _compare_photos(metric: Metric, pair: tuple[str, str], first: ScoreTable, second: ScoreTable) -> PairedDifference:
+def _compare_photos(
+    metric: Metric, pair: tuple[str, str], first: ScoreTable, second: ScoreTable
+) -> PairedTest | PairedDifference:
     ours, theirs = faults(metric, first), faults(metric, second)
     if ours is None or theirs is None:
         return _none(metric, pair, len(first.photos), "closer to what is better is not known without true photographs")
     if np.isinf(ours).any() or np.isinf(theirs).any():
         return _none(metric, pair, len(ours), "infinite for some photos: identical to their target")
-    difference = ours - theirs
-    usable = difference[~np.isnan(difference)]
-    if len(usable) < 2:
-        return _none(metric, pair, len(usable), f"a test needs at least 2 photos, not {len(usable)}")
-    return _told(metric, pair, t_estimate(usable), len(usable))
+    test = _test(metric, pair, *(PhotoSample((), values[np.newaxis]) for values in (ours, theirs)))
+    n = 0 if test.sample is None else test.sample.n_photos
+    return test if test.difference else _none(metric, pair, n, f"a test needs at least 2 photos, not {n}")
 
 
 def faults(metric: Metric, table: ScoreTable) -> NDArray[np.float64] | None:
-    """Return what is compared: the values, or their distances from the truth's where closer to it is better.
+    """Return the values to be compared; where closer is better, the distances from the values of the ground truth.
 
-    None where the truth's values are needed and not known.
+    None where the values of the ground truth are needed and not known.
     """
     column = table.columns[metric.name]
     if metric.direction != "closer":
@@ -87,50 +87,43 @@ def faults(metric: Metric, table: ScoreTable) -> NDArray[np.float64] | None:
     return None if truth is None else np.abs(column - truth)
 
 
-def _compare_sets(metric: Metric, pair: tuple[str, str], first: SetValue, second: SetValue) -> PairedDifference:
+def _compare_sets(
+    metric: Metric, pair: tuple[str, str], first: SetValue, second: SetValue
+) -> PairedTest | PairedDifference:
     n = min(first.n, second.n)
     if first.value is None or second.value is None:
         return _none(metric, pair, n, first.reason or second.reason or "there is no value")
     if not first.replicates or not second.replicates or metric.direction == "closer":
         return _none(metric, pair, n, "there is no interval, and so no test")
-    replicates = np.subtract(first.replicates, second.replicates)
-    return _told(metric, pair, jackknife_estimate([first.value - second.value], [replicates], n_photos=n), n)
+    return _test(metric, pair, *(set_sample((), [value]) for value in (first, second)))
 
 
-def _told(metric: Metric, pair: tuple[str, str], estimate: Estimate, n: int) -> PairedDifference:
-    interval = estimate.interval(LEVEL)
+def _test(metric: Metric, pair: tuple[str, str], first: Sample, second: Sample) -> PairedTest:
+    """Return the test of two methods; distances from the ground truth are better where they are lower."""
+    difference = combine_samples([(1.0, first), (-1.0, second)])
+    return PairedTest(*pair, sample=difference, toward_better=TOWARD_BETTER[metric.direction] or -1)
+
+
+def _row(metric: str, test: PairedTest) -> PairedDifference:
+    if test.difference is None or test.sample is None:
+        raise ValueError(f"{test.first} and {test.second} have no interval under {metric}")
+    interval = test.difference.interval(LEVEL)
     return PairedDifference(
-        metric=metric.name,
-        first=pair[0],
-        second=pair[1],
+        metric=metric,
+        first=test.first,
+        second=test.second,
         mean=interval.mean,
         ci_low=interval.low,
         ci_high=interval.high,
         p=interval.p,
-        n=n,
+        p_holm=test.p_holm,
+        winner=test.better if test.is_decided else None,
+        n=test.sample.n_photos,
     )
 
 
 def _none(metric: Metric, pair: tuple[str, str], n: int, reason: str) -> PairedDifference:
     return PairedDifference(metric=metric.name, first=pair[0], second=pair[1], n=n, reason=reason)
-
-
-def _corrected(rows: list[PairedDifference], direction: Direction) -> list[PairedDifference]:
-    tested = [row for row in rows if row.p is not None]
-    corrected = dict(zip(map(id, tested), holm([row.p or 0.0 for row in tested]).tolist(), strict=True))
-    return [
-        row.model_copy(update={"p_holm": corrected[id(row)], "winner": _winner(row, corrected[id(row)], direction)})
-        if id(row) in corrected
-        else row
-        for row in rows
-    ]
-
-
-def _winner(row: PairedDifference, p_holm: float, direction: Direction) -> str | None:
-    if p_holm > ALPHA or not row.mean:
-        return None
-    first_is_higher = row.mean > 0
-    return row.first if first_is_higher == (direction == "higher") else row.second
 
 
 def unbeaten(record: ComparisonRecord) -> dict[str, list[str]]:

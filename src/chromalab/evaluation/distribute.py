@@ -23,34 +23,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from chromalab.core.executors.outcome import Executor
-    from chromalab.evaluation.judging import JudgeFacts
     from chromalab.evaluation.pairing import PhotoFiles
     from chromalab.evaluation.records import SkippedPair
-    from chromalab.evaluation.scoring import Judge, JudgedBatch
+    from chromalab.evaluation.scoring import Evaluator, EvaluatorSettings, ScoredBatch
 
 
 @dataclass(frozen=True)
-class JudgeTask:
+class ScoringTask:
     """A part of an evaluation, as it is sent to a node.
 
     Attributes:
-        facts: what makes the judge.
+        facts: what makes the evaluator.
         decides: the sender's metrics and the hashes of its weights: a node with others must not take part.
         photos: the photos, their paths absolute.
         labels: their classes by name, where there are any.
         version: of chromalab at the sender's.
     """
 
-    facts: JudgeFacts
+    facts: EvaluatorSettings
     decides: tuple[tuple[str, str], ...]
     photos: tuple[PhotoFiles, ...]
     labels: Mapping[str, int] | None = None
     version: str = __version__
 
 
-def judge_with(
-    executor: Executor, facts: JudgeFacts, judge: Judge, photos: Sequence[PhotoFiles]
-) -> Iterator[JudgedBatch | SkippedPair]:
+def score_with(
+    executor: Executor, facts: EvaluatorSettings, evaluator: Evaluator, photos: Sequence[PhotoFiles]
+) -> Iterator[ScoredBatch | SkippedPair]:
     """Give what comes of all photos, in their order, judged by whatever nodes there are.
 
     A part that fails does not stop the others.
@@ -59,13 +58,13 @@ def judge_with(
         ChromalabError: a part failed; the message is the first failure's, and says how many there were.
     """
     tasks = [
-        JudgeTask(_absolute_facts(facts), deciding(judge), part, _labels(judge, part))
+        ScoringTask(_absolute_facts(facts), deciding(evaluator), part, _labels(evaluator, part))
         for part in (tuple(map(_absolute, photos[start : start + PART])) for start in range(0, len(photos), PART))
     ]
-    early: dict[int, list[JudgedBatch | SkippedPair]] = {}
+    early: dict[int, list[ScoredBatch | SkippedPair]] = {}
     failures = []
     following = 0
-    for outcome in executor.each(judge_part, tasks):
+    for outcome in executor.each(score_part, tasks):
         early[outcome.index] = outcome.result or []
         if outcome.failure is not None:
             failures.append(outcome.failure)
@@ -77,37 +76,37 @@ def judge_with(
         raise UsageError(message) if failures[0].exit_code == UsageError.exit_code else ChromalabError(message)
 
 
-def judge_part(task: JudgeTask) -> list[JudgedBatch | SkippedPair]:
-    """Judge a part on this node.
+def score_part(task: ScoringTask) -> list[ScoredBatch | SkippedPair]:
+    """Evaluator a part on this node.
 
     Raises:
         UsageError: this node has another chromalab, other weights, or lacks something.
     """
     check_version(task.version)
     node = platform.node()
-    judge = _judge(task.facts)
-    if deciding(judge) != task.decides:
+    evaluator = _evaluator(task.facts)
+    if deciding(evaluator) != task.decides:
         raise UsageError(f"{node} has other weights than the sender: add the same there (chromalab weights list)")
     with one_torch_thread():
-        return list(replace(judge, labels=task.labels).judge_photos(task.photos, workers=task_threads()))
+        return list(replace(evaluator, labels=task.labels).score_files(task.photos, workers=task_threads()))
 
 
 @lru_cache(maxsize=1)
-def _judge(facts: JudgeFacts) -> Judge:
-    return facts.judge()
+def _evaluator(facts: EvaluatorSettings) -> Evaluator:
+    return facts.build()
 
 
-def deciding(judge: Judge) -> tuple[tuple[str, str], ...]:
-    """Return which metrics a judge has and where they come from, and the hashes of the weights behind them."""
-    metrics = ((name, metric.source) for name, metric in judge.scorer.metrics.items())
-    return (*metrics, *sorted(judge.scorer.weights().items()))
+def deciding(evaluator: Evaluator) -> tuple[tuple[str, str], ...]:
+    """Return which metrics an evaluator has and where they come from, and the hashes of the weights behind them."""
+    metrics = ((name, metric.source) for name, metric in evaluator.scorer.metrics.items())
+    return (*metrics, *sorted(evaluator.scorer.weights().items()))
 
 
-def _labels(judge: Judge, photos: Sequence[PhotoFiles]) -> dict[str, int] | None:
-    return None if judge.labels is None else {photo.name: judge.labels[photo.name] for photo in photos}
+def _labels(evaluator: Evaluator, photos: Sequence[PhotoFiles]) -> dict[str, int] | None:
+    return None if evaluator.labels is None else {photo.name: evaluator.labels[photo.name] for photo in photos}
 
 
-def _absolute_facts(facts: JudgeFacts) -> JudgeFacts:
+def _absolute_facts(facts: EvaluatorSettings) -> EvaluatorSettings:
     return replace(facts, classifier=facts.classifier.resolve()) if facts.classifier else facts
 
 

@@ -11,9 +11,9 @@ import torch
 from pydantic import Field, FiniteFloat
 
 from chromalab.core.errors import UsageError
+from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
-from chromalab.evaluation.in_order import map_in_order
 from chromalab.functional.feature_distance import feature_distance
 from chromalab.functional.threads import one_torch_thread
 from chromalab.metrics.metric import PhotoMetric
@@ -177,11 +177,11 @@ def _measure(
     ordered = sorted(range(len(ratings.images)), key=lambda place: str(ratings.images[place].reference))
     references: dict[str, PhotoView] = {}
 
-    def judge(place: int) -> tuple[dict[str, float], dict[str, float]]:
-        return _judge(ratings.images[place], scorer, references, taps=taps)
+    def scored(place: int) -> tuple[dict[str, float], dict[str, float]]:
+        return _scores(ratings.images[place], scorer, references, taps=taps)
 
     with one_torch_thread(), progress("metrics against people", len(ordered), unit="images") as advance:
-        for row in map_in_order(judge, ordered, workers=workers):
+        for row in map_in_order(scored, ordered, workers=workers):
             rows.append(row)
             advance()
     back = np.argsort(ordered)
@@ -190,7 +190,7 @@ def _measure(
 
 
 @torch.inference_mode()
-def _judge(
+def _scores(
     image: RatedImage, scorer: PhotoScorer, references: dict[str, PhotoView], *, taps: bool
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return the values of an image, and the same such that less is better."""

@@ -1,8 +1,4 @@
-"""Under which rules numbers are computed: results under different rules can't be laid side by side.
-
-`chromalab-v1` is the one to take. The others reproduce what published tables were computed by, as far as public code
-and papers say it, quirks included: each quirk is named, and where something is not known it says what stands in for it.
-"""
+"""Named protocols: the rules of an evaluation, with the size of images and variants of metrics."""
 
 from __future__ import annotations
 
@@ -11,10 +7,17 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+from PIL import Image
+
 from chromalab.core.errors import UnknownNameError
-from chromalab.evaluation.quirks import ABSOLUTE_COLORFULNESS, NON_OVERLAPPING, SSIM_225
+from chromalab.evaluation.records import PROTOCOL
+from chromalab.evaluation.variants import ABSOLUTE_COLORFULNESS, NON_OVERLAPPING, SSIM_225
+from chromalab.photo.resizing import resize, target_size
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from chromalab.metrics.metric import Metric
 
 Resize = Literal["none", "shortest side", "both sides"]
@@ -70,9 +73,6 @@ class Protocol:
         }
         return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
-
-PROTOCOL = "chromalab-v1"
-"""The protocol that is taken where none is named, and that studies use."""
 
 _FID_CHOICE = "FID and KID look through the published Inception weights of 2015; tables of papers may use others"
 
@@ -154,3 +154,27 @@ def find_protocol(name: str) -> Protocol:
     if name not in PROTOCOLS:
         raise UnknownNameError("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]
+
+
+def fit(rgb: NDArray[np.uint8], protocol: Protocol) -> NDArray[np.uint8]:
+    """Return a picture (H, W, 3) at the protocol's size: resized, then cut, as it says."""
+    if protocol.resize == "none" or protocol.side_px is None:
+        return rgb
+    side = protocol.side_px
+    height, width = (side, side) if protocol.resize == "both sides" else target_size(rgb.shape[0], rgb.shape[1], side)
+    resized = _resized(rgb, height, width, protocol)
+    return center(resized, side) if protocol.crop else resized
+
+
+def _resized(rgb: NDArray[np.uint8], height: int, width: int, protocol: Protocol) -> NDArray[np.uint8]:
+    if rgb.shape[:2] == (height, width):
+        return rgb
+    if protocol.filter == "lanczos3":
+        return resize(rgb, height, width)
+    return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def center(rgb: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """Cut the central square of a picture."""
+    top, left = ((length - side_px) // 2 for length in rgb.shape[:2])
+    return rgb[top : top + side_px, left : left + side_px]

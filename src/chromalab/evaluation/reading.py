@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chromalab.evaluation.geometry import fit
+from chromalab.evaluation.protocols import fit
 from chromalab.evaluation.records import SkippedPair
 from chromalab.photo.reading import Photo, UnreadablePhotoError, read_photo
 

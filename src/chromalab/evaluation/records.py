@@ -5,10 +5,11 @@ from __future__ import annotations
 from pydantic import FiniteFloat
 
 from chromalab.core.records import Record
-from chromalab.evaluation.protocols import PROTOCOL
 from chromalab.metrics.facts import MetricFacts
 
 SCHEMA_VERSION = 2
+PROTOCOL = "chromalab-v1"
+"""The protocol that is used where none is named, and by the runs of studies."""
 
 
 class MetricSummary(Record):

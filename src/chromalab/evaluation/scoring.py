@@ -1,9 +1,18 @@
-"""Judging photos: files read ahead in threads, batches judged side by side, results in the order of the photos."""
+"""Scores of photos under a protocol: of files, and of photos that a function colorizes.
+
+Every number of the project comes from here: folders of predictions (`folders`), the runs of a study and the validations
+of a training (`score`).
+"""
 
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
+import logging
+import math
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -11,42 +20,59 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from chromalab.color.spaces import lab_to_rgb
-from chromalab.evaluation.in_order import map_in_order
+from chromalab.color.spaces import SPACES
+from chromalab.core.files import write_text
+from chromalab.core.parallel import map_in_order
+from chromalab.core.progress import progress
+from chromalab.evaluation.protocols import find_protocol, fit
 from chromalab.evaluation.reading import PhotoPixels, batches_of_one_size, read_files
-from chromalab.evaluation.records import SkippedPair
-from chromalab.metrics.feature_sets import features_of
+from chromalab.evaluation.records import PROTOCOL, SkippedPair
+from chromalab.metrics.feature_sets import FeatureRows, compare_sets, features_of
+from chromalab.metrics.scorer import PAIRED, PhotoScorer
+from chromalab.metrics.semantic import own_classifier
+from chromalab.photo.listing import list_photos
+from chromalab.photo.reading import UnreadablePhotoError, read_photo
+from chromalab.training.hardware import choose_device
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from chromalab.data.photoset import Photographs
     from chromalab.evaluation.pairing import PhotoFiles
     from chromalab.evaluation.protocols import Protocol
+    from chromalab.metrics.facts import Reference, SetValue
+    from chromalab.metrics.metric import Metric
     from chromalab.metrics.photo_view import PhotoView
-    from chromalab.metrics.scorer import PhotoScorer
 
 READERS = 2
 LARGE_PIXELS = 1_000_000
 GREY_BOUND, TRUTH_BOUND = "grey", "truth"
 BOUNDS = (GREY_BOUND, TRUTH_BOUND)
 _one_large_photo_at_a_time = Lock()
+_log = logging.getLogger(__name__)
+
+PREDICTIONS, TARGET = "predictions", "target"
+BATCH = 16
+MAX_WAITING = 256
+"""Photos of rare sizes that wait for others of their size before they are scored in smaller batches."""
 
 
 @dataclass(frozen=True)
-class JudgedBatch:
-    """What the metrics say of photos of one size.
+class ScoredBatch:
+    """The scores of B photos of one size.
 
     Attributes:
-        photos: their names.
-        width_px: of all of them.
-        height_px: of all of them.
-        values: by method or bound, then by metric, (B,).
-        truth: the true photographs' own values, by metric, (B,).
-        features: what sets are compared by, by method or bound or `target`, then by kind, (B, dimensions).
-        oddities: what is to be told of files, as (method, what).
+        photos: names of the photos.
+        width_px: width of each photo.
+        height_px: height of each photo.
+        values: scores by method or baseline, then by metric, (B,).
+        truth: scores of the ground truth itself, by metric, (B,).
+        features: features for set metrics by method, baseline or `target`, then by kind, (B, dimensions).
+        oddities: properties of files to be noted, as (method, property).
     """
 
     photos: list[str]
@@ -59,14 +85,14 @@ class JudgedBatch:
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Everything that decides what a photo's numbers are.
+class Evaluator:
+    """The metrics, the protocol and the labels that decide the scores of a photo.
 
     Attributes:
         scorer: the metrics.
         protocol: the rules.
-        bounds: whether gray and true photographs are judged as methods are.
-        labels: the class that is to be seen on each photo, by name.
+        bounds: whether the gray baseline and the ground truth are scored as methods are.
+        labels: the class of each photo, by name.
     """
 
     scorer: PhotoScorer
@@ -76,36 +102,36 @@ class Judge:
 
     @property
     def kinds(self) -> list[str]:
-        """The kinds of features that the metrics of sets need."""
+        """The kinds of features that the set metrics need."""
         return list(dict.fromkeys(metric.features for metric in self.scorer.set_metrics.values()))
 
-    def judge_photos(self, photos: Iterable[PhotoFiles], *, workers: int) -> Iterator[JudgedBatch | SkippedPair]:
-        """Yield what comes of all photos, in their order.
+    def score_files(self, photos: Iterable[PhotoFiles], *, workers: int) -> Iterator[ScoredBatch | SkippedPair]:
+        """Yield the scores of all photos, in their order.
 
-        Batches go side by side, each whole in one thread, so the values do not depend on the number of workers.
+        Batches are scored in parallel, each in one thread, so the values do not depend on the number of workers.
         """
         read = map_in_order(partial(read_files, protocol=self.protocol), photos, workers=READERS)
-        yield from map_in_order(self._judge, batches_of_one_size(read), workers=workers)
+        yield from map_in_order(self._score, batches_of_one_size(read), workers=workers)
 
-    def _judge(self, batch: list[PhotoPixels] | SkippedPair) -> JudgedBatch | SkippedPair:
+    def _score(self, batch: list[PhotoPixels] | SkippedPair) -> ScoredBatch | SkippedPair:
         if isinstance(batch, SkippedPair):
             return batch
         is_large = batch[0].size[0] * batch[0].size[1] > LARGE_PIXELS
         with _one_large_photo_at_a_time if is_large else nullcontext(), torch.inference_mode():
-            return self.judge_batch(batch)
+            return self.score_batch(batch)
 
-    def judge_batch(self, batch: Sequence[PhotoPixels]) -> JudgedBatch:
+    def score_batch(self, batch: Sequence[PhotoPixels]) -> ScoredBatch:
         """Return the values of photos of one size."""
         grey = self._view([photo.grey for photo in batch])
         target = self._view([photo.target for photo in batch], self._labels(batch))
         views = {method: self._view([photo.preds[method] for photo in batch]) for method in batch[0].preds}
         if self.bounds and target is not None:
-            views |= {GREY_BOUND: grey or self.scorer.view(without_color(target)), TRUTH_BOUND: target}
+            views |= {GREY_BOUND: grey or self._gray(target), TRUTH_BOUND: target}
         reference = target or grey
         if reference is None:
-            raise ValueError("a photo is judged beside its true or its gray version, and there is neither")
+            raise ValueError("a photo needs its ground truth or its gray version to be scored, and has neither")
         height, width = batch[0].size
-        return JudgedBatch(
+        return ScoredBatch(
             [photo.name for photo in batch],
             width,
             height,
@@ -126,16 +152,251 @@ class Judge:
         rgb = torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2).contiguous().float() / 255
         return self.scorer.view(rgb, labels)
 
+    def _gray(self, target: PhotoView) -> PhotoView:
+        """Return the gray baseline, rounded to 8 bits as a file would."""
+        return self.scorer.view(((gray(target.lab[:, :1] / 100) * 255).round() / 255).float())
+
     def _labels(self, batch: Sequence[PhotoPixels]) -> Tensor | None:
         return None if self.labels is None else torch.tensor([self.labels[photo.name] for photo in batch])
 
 
-def without_color(view: PhotoView) -> Tensor:
-    """Return photographs with their CIELAB lightness and no color, rounded to 8 bits, (B, 3, H, W)."""
-    lab = view.lab.clone()
-    lab[:, 1:] = 0
-    return ((lab_to_rgb(lab).clamp(0, 1) * 255).round() / 255).float()
+def gray(lightness: Tensor) -> Tensor:
+    """Return images without color, sRGB (B, 3, H, W) in [0, 1], from their CIELAB lightness (B, 1, H, W) in [0, 1]."""
+    lab = SPACES["lab"]
+    return lab.decode(lightness, lab.grey(lightness)).clamp(0, 1)
+
+
+def without_color(rgb: Tensor) -> Tensor:
+    """Return the images (B, 3, H, W) with their CIELAB lightness and no color: the gray baseline."""
+    lightness, _ = SPACES["lab"].encode(rgb)
+    return gray(lightness)
+
+
+BASELINES: Mapping[str, Callable[[Tensor], Tensor]] = {GREY_BOUND: without_color, TRUTH_BOUND: torch.clone}
+"""The limits in every table, as functions that "colorize" photos (B, 3, H, W)."""
 
 
 def _arrays(values: Mapping[str, Tensor]) -> dict[str, NDArray[np.float64]]:
     return {name: column.numpy() for name, column in values.items()}
+
+
+@dataclass(frozen=True)
+class EvaluatorSettings:
+    """The settings of an `Evaluator`, without the labels of photos, as plain data that can be sent to another machine.
+
+    Attributes:
+        protocol: name of the rules.
+        metrics: registry names, all where it is None.
+        references: what is at hand beside the predictions.
+        classifier: Python file with a classifier of one's own.
+        bounds: score the gray baseline and the ground truth, too.
+        device: `cpu`, `cuda` or `auto`.
+    """
+
+    protocol: str
+    metrics: tuple[str, ...] | None
+    references: frozenset[Reference]
+    classifier: Path | None = None
+    bounds: bool = False
+    device: str = "auto"
+
+    def build(self) -> Evaluator:
+        """Return the evaluator.
+
+        Raises:
+            UsageError: the device is missing.
+            UnknownNameError: a metric's or protocol's name is unknown.
+            ConfigError: the classifier can't be loaded.
+        """
+        own = [own_classifier(self.classifier)] if self.classifier else []
+        return make_evaluator(
+            self.protocol,
+            self.metrics,
+            device=choose_device(self.device),
+            references=self.references,
+            variants=own,
+            bounds=self.bounds,
+        )
+
+
+def make_evaluator(
+    protocol: str = PROTOCOL,
+    metrics: Sequence[str] | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    references: Collection[Reference] = PAIRED,
+    variants: Sequence[Metric] = (),
+    bounds: bool = False,
+) -> Evaluator:
+    """Return the evaluator of a named protocol.
+
+    Args:
+        protocol: name of the protocol.
+        metrics: registry names; None takes all.
+        device: where the metrics are computed.
+        references: what is available beside the predictions.
+        variants: metrics that replace those of the same names, beside the variants of the protocol.
+        bounds: score the gray baseline and the ground truth, too.
+
+    Raises:
+        UnknownNameError: unknown protocol or metric.
+    """
+    rules = find_protocol(protocol)
+    scorer = PhotoScorer(metrics, device=device, references=references, variants=(*rules.variants, *variants))
+    return Evaluator(scorer, rules, bounds)
+
+
+@dataclass
+class Scores:
+    """The scores of a set of colorized photos.
+
+    Attributes:
+        photos: names of the photos, in the order of the set.
+        per_photo: metric -> one value for each photo, NaN where the photo is too small or unreadable.
+        sets: set metrics.
+        unavailable: metrics that could not be computed, with the reason.
+    """
+
+    photos: list[str]
+    per_photo: dict[str, list[float]] = field(default_factory=dict)
+    sets: dict[str, SetValue] = field(default_factory=dict)
+    unavailable: dict[str, str] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write metrics.csv: a row for each photo, a column for each metric, empty where it has no value."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["photo", *self.per_photo])
+        for index, photo in enumerate(self.photos):
+            values = (column[index] for column in self.per_photo.values())
+            writer.writerow([photo, *("" if math.isnan(value) else repr(value) for value in values)])
+        write_text(path, text.getvalue())
+
+
+def score(
+    colorize: Callable[[Tensor], Tensor],
+    photos: Photographs,
+    evaluator: Evaluator,
+    *,
+    keep: Callable[[str, NDArray[np.uint8]], None] | None = None,
+) -> Scores:
+    """Colorize every photo, round it to 8 bits as a file would, and score it against the photo.
+
+    Args:
+        colorize: sRGB (B, 3, H, W) in [0, 1] -> the colorization of its gray version, the same shape and range.
+        photos: the photos, whole, of any sizes.
+        evaluator: the metrics and the protocol.
+        keep: receives the name and the colorized image (H, W, 3) of every photo, before the protocol resizes it.
+    """
+    columns: dict[str, NDArray[np.float64]] = {}
+    preds, target = FeatureRows(evaluator.kinds), FeatureRows(evaluator.kinds)
+    for indices, images in _batches(photos):
+        colorized = _colorized(colorize, images, evaluator.scorer.device)
+        if keep is not None:
+            for index, image in zip(indices, colorized, strict=True):
+                keep(photos.names[index], image)
+        scored = evaluator.score_batch(
+            [
+                PhotoPixels(
+                    photos.names[index],
+                    {PREDICTIONS: fit(image, evaluator.protocol)},
+                    fit(truth, evaluator.protocol),
+                    None,
+                )
+                for index, image, truth in zip(indices, colorized, images, strict=True)
+            ]
+        )
+        for name, values in scored.values[PREDICTIONS].items():
+            columns.setdefault(name, np.full(len(photos), np.nan))[indices] = values
+        preds.append(scored.features[PREDICTIONS])
+        target.append(scored.features[TARGET])
+    return Scores(
+        list(photos.names),
+        {name: columns[name].tolist() for name in evaluator.scorer.metrics if name in columns},
+        compare_sets(evaluator.scorer.set_metrics, preds, target),
+        dict(evaluator.scorer.unavailable),
+    )
+
+
+@torch.inference_mode()
+def _colorized(
+    colorize: Callable[[Tensor], Tensor], images: Sequence[NDArray[np.uint8]], device: torch.device
+) -> list[NDArray[np.uint8]]:
+    """Return images of one size, (H, W, 3), colorized and rounded to 8 bits."""
+    rgb = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+    levels = (colorize(rgb.to(device)) * 255).round().byte()
+    return list(levels.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def _batches(photos: Photographs) -> Iterator[tuple[list[int], list[NDArray[np.uint8]]]]:
+    """Yield photos in batches of one size, with their places; the order is the same for every network.
+
+    Each photo is read once, since it may have to be decoded. At most `MAX_WAITING` photos wait
+    for others of their size.
+    """
+    waiting: dict[tuple[int, ...], list[tuple[int, NDArray[np.uint8]]]] = {}
+    for index in range(len(photos)):
+        try:
+            photo = photos.photo(index)
+        except UnreadablePhotoError as error:
+            _log.warning("%s; it is left out of the measurement", error)
+            continue
+        same = waiting.setdefault(photo.shape, [])
+        same.append((index, photo))
+        if len(same) == BATCH:
+            yield _unzipped(waiting.pop(photo.shape))
+        elif sum(map(len, waiting.values())) == MAX_WAITING:
+            yield from map(_unzipped, waiting.values())
+            waiting.clear()
+    yield from map(_unzipped, waiting.values())
+
+
+def _unzipped(batch: list[tuple[int, NDArray[np.uint8]]]) -> tuple[list[int], list[NDArray[np.uint8]]]:
+    return [index for index, _ in batch], [photo for _, photo in batch]
+
+
+WORKERS = 2
+
+
+class RealSet:
+    """A folder of true photographs that results are compared with as a set; unreadable files are skipped.
+
+    Args:
+        folder: where they are; None is the empty set.
+
+    Raises:
+        UsageError: the folder is missing or holds no photos.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.files = list_photos(folder) if folder is not None else []
+
+    @property
+    def description(self) -> str:
+        """The folder's name, the number of its photos, and a hash of their names and sizes."""
+        lines = (f"{path.name} {path.stat().st_size}\n" for path in self.files)
+        digest = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+        return f"{self.folder}: {len(self.files)} photos, {digest[:16]}"
+
+    def features(self, evaluator: Evaluator) -> FeatureRows:
+        """Return the features of all photos, in the order of their names."""
+        found = FeatureRows(evaluator.kinds)
+        if not evaluator.kinds:
+            return found
+        with progress("true photographs", len(self.files)) as advance:
+            for features in map_in_order(lambda path: _features(path, evaluator), self.files, workers=WORKERS):
+                if features is not None:
+                    found.append(features)
+                advance()
+        return found
+
+
+@torch.inference_mode()
+def _features(path: Path, evaluator: Evaluator) -> dict[str, NDArray[np.float32]] | None:
+    try:
+        rgb = fit(read_photo(path).rgb, evaluator.protocol)
+    except UnreadablePhotoError:
+        return None
+    picture = torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255
+    return features_of(evaluator.kinds, evaluator.scorer.view(picture))

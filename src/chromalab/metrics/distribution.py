@@ -13,7 +13,7 @@ from chromalab.functional.kid import KernelSums, kernel_sums, squared_mmd
 from chromalab.metrics.facts import SetValue
 from chromalab.metrics.metric import SetMetric
 from chromalab.metrics.networks import INCEPTION, LITE0
-from chromalab.stats.jackknife import jackknife_variance
+from chromalab.stats.intervals import jackknife_variance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ import numpy as np
 
 from chromalab.core.files import write_text
 from chromalab.evaluation.differences import unbeaten
-from chromalab.evaluation.pictures import chosen_photos, extremes, read_shown
+from chromalab.evaluation.examples import chosen_photos, extremes, read_shown
 from chromalab.metrics.registry import METRICS
 from chromalab.report import formatting
 from chromalab.report.figures.error_maps import MAPS, data_uri, draw_map
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from chromalab.evaluation.pictures import Extremes, ShownPhoto
+    from chromalab.evaluation.examples import Extremes, ShownPhoto
     from chromalab.evaluation.records import ComparisonRecord, MetricSummary, PairedDifference
-    from chromalab.evaluation.score_table import Comparison
+    from chromalab.evaluation.scores import Comparison
     from chromalab.metrics.facts import MetricFacts
     from chromalab.report.figures.style import Drawing
 

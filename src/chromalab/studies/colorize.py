@@ -13,15 +13,13 @@ from chromalab.color.spaces import SPACES, lab_to_rgb, rgb_to_lab
 from chromalab.core.errors import UsageError
 from chromalab.core.progress import progress
 from chromalab.data.photoset import SkippedPhoto
+from chromalab.evaluation.scoring import gray
 from chromalab.photo.reading import UnreadablePhotoError, list_photos, read_photo
 from chromalab.photo.resizing import resize_shortest_side
 from chromalab.photo.writing import write_png
-from chromalab.studies.config import StudyConfig
-from chromalab.studies.records import run_id
-from chromalab.studies.run import picture_name
+from chromalab.studies.export import load_network, trained_runs
+from chromalab.studies.runs import picture_name
 from chromalab.studies.study import StudyFolder
-from chromalab.training.build import build_colorizer
-from chromalab.training.checkpoints import MODEL, load_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +57,7 @@ def colorize_photos(root: Path, photos: Path, *, largest_side_px: int) -> Colori
     """
     folder = StudyFolder(root)
     study = folder.load()
-    networks = _trained(folder, study)
+    networks = {name: load_network(folder.run(name), study) for name in trained_runs(folder)}
     paths = list_photos(photos)
     skipped: list[SkippedPhoto] = []
     size_px = study.data.size_px
@@ -82,32 +80,13 @@ def colorize_photos(root: Path, photos: Path, *, largest_side_px: int) -> Colori
     return ColorizeOutcome(study, len(paths) - len(skipped), len(networks), skipped)
 
 
-def _trained(folder: StudyFolder, study: StudyRecord) -> dict[str, Colorizer]:
-    """Load every network of the study whose run is finished and whose weights are still there."""
-    settings = StudyConfig.parse(study.config, origin=str(folder.study_json)).training
-    networks: dict[str, Colorizer] = {}
-    for seed in study.seeds:
-        for space in study.color_spaces:
-            for objective in study.objectives:
-                name = run_id(objective.id, space, seed)
-                if (folder.run(name) / MODEL).exists():
-                    own = objective.training or settings
-                    networks[name], _ = build_colorizer(own.network, space, seed, objective.needs)
-                    load_model(folder.run(name), networks[name])
-                    networks[name].eval()
-    if not networks:
-        raise UsageError(f"{folder.root} holds no trained network yet: run 'chromalab compare run' first")
-    return networks
-
-
 def _versions(
     rgb: NDArray[np.uint8], networks: dict[str, Colorizer], size_px: int, largest_side_px: int
 ) -> list[tuple[str, NDArray[np.uint8]]]:
     if min(rgb.shape[:2]) > largest_side_px:
         rgb = resize_shortest_side(rgb, largest_side_px)
-    lab = SPACES["lab"]
-    lightness, _ = lab.encode(_tensor(rgb))
-    grey = lab.decode(lightness, lab.grey(lightness)).clamp(0, 1)
+    lightness, _ = SPACES["lab"].encode(_tensor(rgb))
+    grey = gray(lightness)
     small = _tensor(resize_shortest_side(_picture(grey), size_px))
     versions = [("grey", _picture(grey))]
     with torch.inference_mode():

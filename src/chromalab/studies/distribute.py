@@ -22,7 +22,7 @@ from chromalab.losses.plugins import load_plugins
 from chromalab.studies.config import SAMPLES
 from chromalab.studies.opening import open_study, plugin_facts
 from chromalab.studies.records import StudyRecord
-from chromalab.studies.run import execute_run, missing_runs, score_bounds
+from chromalab.studies.runs import execute_run, missing_runs, score_bounds
 from chromalab.studies.study import StudyFolder
 from chromalab.version import __version__
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
 from chromalab.studies.config import StudyConfig
-from chromalab.studies.records import RunRecord, run_id
+from chromalab.studies.load import planned_runs
+from chromalab.studies.records import RunRecord
 from chromalab.studies.single import export_training
 from chromalab.studies.study import StudyFolder
 from chromalab.training.build import build_colorizer
-from chromalab.training.checkpoints import load_model
+from chromalab.training.checkpoints import MODEL, load_model
 from chromalab.training.export import export_colorizer
 from chromalab.weights.colorizers import SizeSpec
 
@@ -67,8 +68,22 @@ def export_run(
     )
 
 
-def load_network(run: Path, study: StudyRecord, record: RunRecord) -> Colorizer:
+def trained_runs(folder: StudyFolder) -> list[str]:
+    """Return the finished runs of a study whose weights are still there.
+
+    Raises:
+        UsageError: no study, or no such run.
+    """
+    planned = planned_runs(folder.load())
+    names = [name for name in planned if folder.finished(name) and (folder.run(name) / MODEL).exists()]
+    if not names:
+        raise UsageError(f"{folder.root} holds no trained network yet: run 'chromalab compare run' first")
+    return names
+
+
+def load_network(run: Path, study: StudyRecord, record: RunRecord | None = None) -> Colorizer:
     """Return the network of a finished run, with its weights."""
+    record = record or RunRecord.load(run / "record.json")
     objective = next(entry for entry in study.objectives if entry.id == record.objective)
     training = objective.training or StudyConfig.parse(study.config, origin=str(run)).training
     settings = training.network.model_copy(update={"start": None})  # its trained weights are all loaded below
@@ -86,12 +101,7 @@ def _the_run(folder: Path) -> Path:
             f"{folder} holds no finished run: give OUT of `chromalab train`, or OUT/runs/RUN of a comparison"
         )
     study = StudyFolder(folder)
-    names = [
-        run_id(objective.id, space, seed)
-        for objective in study.load().objectives
-        for space in study.load().color_spaces
-        for seed in study.load().seeds
-    ]
+    names = planned_runs(study.load())
     finished = [name for name in names if study.finished(name) is not None]
     if len(finished) != 1:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Opening a study: names resolved, photographs found and split, and its record written before its first run."""
+"""Opening of a study: its plan, its photos and its record."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chromalab.core.errors import UsageError
+from chromalab.color.spaces import SPACES
+from chromalab.core.errors import ConfigError, UsageError
 from chromalab.losses.compose import parse_formula
+from chromalab.nets.encoders import ENCODERS
 from chromalab.studies.objectives import resolve_objectives
-from chromalab.studies.photos import StudyPhotos, open_photos, save_skipped
-from chromalab.studies.plan import PlannedRun, plan_runs
-from chromalab.studies.prior import StudyPrior, study_prior
-from chromalab.studies.records import ObjectiveRecord, PluginFact, StudyRecord
+from chromalab.studies.photos import StudyPhotos, StudyPrior, open_photos, save_skipped, study_prior
+from chromalab.studies.records import ObjectiveRecord, PluginFact, StudyRecord, run_id
 from chromalab.studies.study import StudyFolder
 from chromalab.training.build import build_colorizer, count_parameters
 from chromalab.training.fabric import make_fabric
@@ -26,6 +26,47 @@ if TYPE_CHECKING:
 
     from chromalab.losses.plugins import PluginRecord
     from chromalab.studies.config import StudyConfig
+    from chromalab.studies.records import ObjectiveRecord
+    from chromalab.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One cell of the grid."""
+
+    objective: str
+    formula: str
+    color_space: str
+    seed: int
+    training: TrainingSettings
+
+    @property
+    def run_id(self) -> str:
+        """The run's name and that of its folder."""
+        return run_id(self.objective, self.color_space, self.seed)
+
+
+def plan_runs(config: StudyConfig, objectives: Sequence[ObjectiveRecord]) -> list[PlannedRun]:
+    """Return every run, in an order in which a study that is stopped early has compared all objectives at some seeds.
+
+    Raises:
+        UnknownNameError: a color space or encoder that does not exist.
+        ConfigError: an objective over ab bins in another space than `lab`.
+    """
+    ENCODERS[config.training.network.encoder]
+    for space in config.color_spaces:
+        SPACES[space]
+        for objective in objectives:
+            if "bins" in objective.needs and space != "lab":
+                raise ConfigError(
+                    f"{objective.id}: '{objective.formula}' is over bins of CIELAB: train it in lab, not in {space}"
+                )
+    return [
+        PlannedRun(objective.id, objective.formula, space, seed, objective.training or config.training)
+        for seed in config.seeds
+        for space in config.color_spaces
+        for objective in objectives
+    ]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The photographs of a study: found, filtered, cached and split, with a record of it all."""
+"""The photographs of a study, and the distribution of their colors."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chromalab.color.bins import PriorRecord, load_prior
 from chromalab.core.errors import UsageError
 from chromalab.core.files import write_text
+from chromalab.core.hashing import sha256_bytes
 from chromalab.data.cache import open_cache
+from chromalab.data.prior import photo_prior
 from chromalab.data.sources import PhotoSource, folder_sources, sample_sources
 from chromalab.data.split import split_photos
 from chromalab.studies.config import SAMPLES, DataSettings
@@ -20,8 +23,12 @@ from chromalab.studies.records import DataRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from chromalab.data.photoset import PhotoSet, SkippedPhoto
     from chromalab.data.split import Split
+    from chromalab.studies.records import ObjectiveRecord
 
 
 @dataclass(frozen=True)
@@ -112,3 +119,50 @@ def save_skipped(path: Path, skipped: Iterable[SkippedPhoto]) -> None:
     writer.writerow(["photo", "reason"])
     writer.writerows([skip.name, skip.reason] for skip in skipped)
     write_text(path, text.getvalue())
+
+
+@dataclass(frozen=True)
+class StudyPrior:
+    """A distribution over the ab bins, and where it came from.
+
+    Attributes:
+        probabilities: (313,), summing to 1.
+        source: for the study's record.
+        record: to be kept beside the study, where it was made here.
+    """
+
+    probabilities: NDArray[np.float64]
+    source: str
+    record: PriorRecord | None = None
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the probabilities."""
+        return sha256_bytes(self.probabilities.tobytes())
+
+
+def study_prior(
+    objectives: Iterable[ObjectiveRecord], photos: StudyPhotos, file: str | None, kept: Path
+) -> StudyPrior | None:
+    """Return the prior of a study, or None where no objective has a use for one.
+
+    Args:
+        objectives: those of the study.
+        photos: its photographs; the training part is counted.
+        file: a prior to take instead.
+        kept: where an earlier call of the same study kept what it had counted.
+
+    Raises:
+        ConfigError: the file holds no prior.
+    """
+    if not any("prior" in objective.needs for objective in objectives):
+        return None
+    if file is not None:
+        return StudyPrior(load_prior(Path(file)), f"the file {Path(file).name}")
+    source = f"the {len(photos.train):,} training photos"
+    if kept.exists():
+        record = PriorRecord.load(kept)
+        if record.data_sha256 == photos.train.data_sha256:
+            return StudyPrior(record.probabilities, source, record)
+    record = photo_prior(photos.train)
+    return StudyPrior(record.probabilities, source, record)

@@ -1,4 +1,4 @@
-"""The records of a study: what `compare run` writes, `analysis` reads and writes, and `report` reads.
+"""The records of a study: `compare run` writes them, `analysis` and `report` read them.
 
 A study folder holds
 
@@ -10,6 +10,7 @@ A study folder holds
                                validation.csv: some metrics on the validation photos, to choose by
                                looks/PICTURES/: record.json (LookRecord) and metrics.csv on the way, where asked for
     pictures/{grey,truth}/     PNG files of the first test photos, and of every run in pictures/RUN_ID/
+    protocols/NAME/            the study scored under another protocol (`compare score`), laid out like a study
     colorized/                 outputs for photos without truth (`compare colorize`): PHOTO/{grey,RUN_ID...}.png
     report/                    report.html, analysis.json (Analysis), summary.csv, differences.csv,
                                diagnostics.csv, tables/, figures/
@@ -30,6 +31,7 @@ from typing import Literal
 from pydantic import Field
 
 from chromalab.core.records import Record
+from chromalab.evaluation.records import PROTOCOL
 from chromalab.metrics.facts import Direction, MetricFacts, SetValue
 from chromalab.training.settings import TrainingSettings
 
@@ -200,6 +202,7 @@ class StudyRecord(Record):
     """What a study is: written before its first run, and never changed by a later one.
 
     Attributes:
+        protocol: the rules of the metrics.
         plugins: losses that are not chromalab's own.
         prior: where the distribution of colors came from that rebalances classes, and its hash.
     """
@@ -214,6 +217,7 @@ class StudyRecord(Record):
     objectives: list[ObjectiveRecord]
     color_spaces: list[str]
     seeds: list[int]
+    protocol: str = PROTOCOL
     plugins: list[PluginFact] = []
     prior: str | None = None
     encoder: str

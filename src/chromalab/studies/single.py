@@ -4,7 +4,7 @@ A training's folder holds
 
     training.json      TrainingRecord: the recipe as run, the photographs, and how far the training is
     skipped.csv        photographs that were left out, with the reason
-    train.csv          what the loop logs, see `compare.records`
+    train.csv          what the loop logs, see `chromalab.studies.records`
     validation.csv     a row for each validation: crops, minutes, and the mean of every validation metric
     checkpoint.pt      from which the same command resumes; removed at the end
     best.safetensors   the weights with the lowest validation CIEDE2000 so far
@@ -16,26 +16,20 @@ A training's folder holds
 from __future__ import annotations
 
 import contextlib
-import csv
 import fcntl
-import io
 import math
 import statistics
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from pydantic import Field
 
 from chromalab.color.bins import PriorRecord, load_prior
-from chromalab.color.spaces import SPACES
 from chromalab.core.errors import UsageError
 from chromalab.core.files import explain_write_errors, make_folder, write_text
 from chromalab.core.progress import progress
-from chromalab.core.records import Record, read_preset
 from chromalab.data.cache import open_cache
 from chromalab.data.feed import CropFeed
 from chromalab.data.library import FolderRecord, FolderShare, Library, LibraryRecord, WeightedPhotos, open_library
@@ -43,27 +37,23 @@ from chromalab.data.prior import count_bins
 from chromalab.data.sources import sample_sources
 from chromalab.data.split import split_photos
 from chromalab.data.usable import COLOURLESS_THRESHOLD
+from chromalab.evaluation.scoring import BASELINES, Scores, make_evaluator, score
 from chromalab.losses.compose import Objective
-from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.resizing import resize_shortest_side
-from chromalab.studies.config import SAMPLES, Identifier, ObjectiveSettings
+from chromalab.studies.config import SAMPLES
 from chromalab.studies.objectives import resolve_objective
 from chromalab.studies.opening import plugins_used
 from chromalab.studies.photos import save_skipped
-from chromalab.studies.records import ObjectiveRecord, PluginFact
-from chromalab.studies.scoring import Scores, score
-from chromalab.studies.smoke import smoke_network, smoke_objective
 from chromalab.training.build import build_colorizer, count_parameters
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, save_model
 from chromalab.training.export import export_colorizer
 from chromalab.training.fabric import make_fabric
 from chromalab.training.loop import Spent, TrainingJob, check_schedules, train
-from chromalab.training.settings import TrainingSettings
 from chromalab.weights.colorizers import SizeSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -71,8 +61,18 @@ if TYPE_CHECKING:
     from chromalab.core.progress import Advance
     from chromalab.data.photoset import Photographs
     from chromalab.nets.unet import Colorizer
-    from chromalab.training.settings import RuntimeSettings
+    from chromalab.studies.records import PluginFact
+    from chromalab.training.settings import RuntimeSettings, TrainingSettings
     from chromalab.weights.colorizers import ColorizerSpec
+from chromalab.studies.recipe import (
+    Recipe,
+    TrainingRecord,
+    Validation,
+    best_of,
+    flattened,
+    validation_csv,
+    without_paths,
+)
 
 VALIDATION_METRICS = ("psnr", "delta_e_2000", "lpips_alex", "chroma", "colorfulness")
 """What recipes are chosen by. Test photos have no say."""
@@ -80,149 +80,6 @@ VALIDATION_METRICS = ("psnr", "delta_e_2000", "lpips_alex", "chroma", "colorfuln
 SAMPLE_PHOTOS = 6
 _PRIOR_CROPS = 1024
 _PRIOR_PX = 64
-
-
-class Recipe(Record):
-    """One training, as a YAML file says it.
-
-    Attributes:
-        name: short name of the training.
-        title: what the model is, in one line.
-        note: what there is to know of the recipe.
-        data: folders of photographs, as FOLDER or FOLDER=WEIGHT: a photograph of a folder with weight 0.5 is drawn half
-            as often as one of a folder without a weight. `samples` stands for the built-in photographs.
-        exclude: patterns of photographs to leave out, relative to their folder; `@FILE` reads patterns from a file.
-        colorless_threshold: leave out photos with a lower mean of max(R, G, B) - min(R, G, B).
-        validation: photographs that are held out to choose by, spread over the folders.
-        validate_on: how many of these are measured, spread over all; the others are only kept from training.
-        validate_every_min: minutes of training between two validations.
-        loss: the objective: a formula, a preset's name, or settings of its own.
-        perceptual: what the word `perceptual` in a formula stands for, see `StudyConfig`.
-        prior: file with the distribution of colors that rebalances classes; None counts the crops of the training.
-        color_space: training space.
-        seed: decides initial weights, crops and their order.
-        training: everything else that decides the result.
-    """
-
-    name: Identifier = "mine"
-    title: str = ""
-    note: str = ""
-    data: list[str] = [SAMPLES]
-    exclude: list[str] = []
-    colorless_threshold: float = Field(default=10.0, ge=0, le=255)
-    validation: int = Field(default=200, ge=0)
-    validate_on: int = Field(default=400, ge=1)
-    validate_every_min: float = Field(default=30.0, gt=0)
-    loss: str | ObjectiveSettings = "l2"
-    perceptual: str = "auto"
-    prior: str | None = None
-    color_space: str = "lab"
-    seed: Annotated[int, Field(ge=0)] = 0
-    training: TrainingSettings = TrainingSettings()
-
-
-class Validation(Record):
-    """The mean of every validation metric, and what the training had spent by then."""
-
-    images: int
-    minutes: float
-    metrics: dict[str, float]
-
-
-def best_of(validations: Sequence[Validation]) -> Validation | None:
-    """Return the validation with the lowest CIEDE2000, the earliest of several."""
-    return min(validations, key=lambda each: each.metrics["delta_e_2000"], default=None)
-
-
-class TrainingRecord(Record):
-    """What a training was and how far it is.
-
-    Attributes:
-        recipe: the recipe as run, with names of folders instead of their paths.
-        formula: the objective with every name resolved.
-        objective: what the formula was made of and what it needs.
-        plugins: plugins that give a loss of the objective.
-        settings_sha256: hash of everything that decides the result.
-        data: the photographs.
-        parameters: weights of the network.
-        encoder_start: where the initial weights came from.
-        steps: generator updates so far.
-        images: crops so far.
-        minutes: minutes of training so far.
-        finished: whether the budget is spent.
-        drawn: how many crops came from each folder.
-        validations: the validations so far, the oldest first.
-        grey: the same metrics of the validation photos without color.
-        truth: the same metrics of the validation photos themselves, where they have a value.
-    """
-
-    schema_version: int = 1
-    recipe: Recipe
-    formula: str
-    objective: ObjectiveRecord | None = None
-    plugins: list[PluginFact] = []
-    settings_sha256: str = ""
-    data: LibraryRecord
-    parameters: int
-    encoder_start: str
-    steps: int = 0
-    images: int = 0
-    minutes: float = 0.0
-    finished: bool = False
-    drawn: dict[str, int] = {}
-    validations: list[Validation] = []
-    grey: dict[str, float] = {}
-    truth: dict[str, float] = {}
-
-    @property
-    def best(self) -> Validation | None:
-        """The validation with the lowest CIEDE2000."""
-        return best_of(self.validations)
-
-    @property
-    def summary(self) -> str:
-        """How far the training is, in one line."""
-        budget = self.recipe.training
-        whole = f"{budget.images:,} crops" if budget.minutes is None else f"{budget.minutes:g} minutes"
-        share = budget.progress(self.images, 60 * self.minutes)
-        line = f"{self.recipe.name}: {share:.1%} of {whole} ({self.images:,} crops in {self.minutes:.0f} minutes)"
-        if self.best is None:
-            return line
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in self.best.metrics.items())
-        return f"{line}; best validation at {self.best.images:,} crops: {shown}"
-
-
-def load_recipe(path: Path) -> Recipe:
-    """Read a recipe's YAML file, or the preset of that name, as `flagship`.
-
-    Raises:
-        ConfigError: no such file or preset, or a key, type or value that does not fit, with the closest known key.
-    """
-    data, found = read_preset("training", path)
-    return Recipe.parse(data, origin=str(found))
-
-
-def with_settings(recipe: Recipe, settings: Mapping[str, object], *, origin: str) -> Recipe:
-    """Return a recipe with other settings.
-
-    Args:
-        recipe: the recipe.
-        settings: values by dotted keys, as `training.optimizer.learning_rate`; None leaves a setting as it is.
-        origin: where the settings come from, for errors.
-
-    Raises:
-        ConfigError: an unknown key, or a value that does not fit.
-    """
-    plain: dict[str, Any] = recipe.model_dump(mode="json")
-    for key, value in settings.items():
-        if value is None:
-            continue
-        *parents, name = key.split(".")
-        place = plain
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[name] = value
-    return Recipe.parse(plain, origin=origin)
 
 
 def run_training(
@@ -290,7 +147,7 @@ class _Training:
         prior = self._prior() if "prior" in needs else None
         formula, space, seed = self.objective.formula, recipe.color_space, recipe.seed
         self.job = TrainingJob(formula, space, seed, self.settings, runtime, out, prior, same_photos=False)
-        self.scorer = PhotoScorer(VALIDATION_METRICS, device=self.fabric.device)
+        self.evaluator = make_evaluator(metrics=VALIDATION_METRICS, device=self.fabric.device)
         self.record = self._opened()
         self._advance: Advance | None = None
         self._told_s = 0
@@ -340,7 +197,7 @@ class _Training:
         validations = [*(each for each in self.record.validations if each.images < spent.drawn), validation]
         if best_of(validations) is validation:
             save_model(self.out, colorizer, BEST)
-        bounds = {} if self.record.grey else {"grey": self._bound(gray), "truth": self._bound(torch.clone)}
+        bounds = {} if self.record.grey else {name: self._bound(colorize) for name, colorize in BASELINES.items()}
         self._save(spent, validations=validations, **bounds)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         sys.stderr.write(f"validation at {spent.drawn:,} crops, {spent.seconds / 60:.0f} minutes: {shown}\n")
@@ -353,7 +210,7 @@ class _Training:
                 color = colorizer.color(lightness)
             return colorizer.space.decode(lightness, color.float()).clamp(0, 1)
 
-        return score(colorize, photos, self.scorer)
+        return score(colorize, photos, self.evaluator)
 
     def _finish(self, colorizer: Colorizer, spent: Spent) -> None:
         """Measure the trained network, write it as a model, and remove what only a resumed training needs."""
@@ -428,7 +285,7 @@ class _Training:
 
     def _bound(self, colorize: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """Return the validation metrics of a bound; it is measured once, beside the first validation."""
-        found = means(score(colorize, spread(self.library.val, self.recipe.validate_on), self.scorer))
+        found = means(score(colorize, spread(self.library.val, self.recipe.validate_on), self.evaluator))
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def _prior(self) -> NDArray[np.float64]:
@@ -569,25 +426,6 @@ def load_network(folder: Path) -> Colorizer:
     return colorizer.eval()
 
 
-def smoke(recipe: Recipe) -> Recipe:
-    """Return the recipe shrunk to seconds: every step is taken, and no number means anything."""
-    objective = resolve_objective(recipe.loss, recipe.training, "auto")
-    crop_px = max(32, Objective.parse(objective.formula).smallest_px)
-    changes = {"crop_px": crop_px, "batch_size": 4, "images": 8, "minutes": None, "stages": ()}
-    critic = recipe.training.critic.model_copy(update={"width": 0.125})
-    network = recipe.training.network.model_copy(update=smoke_network(recipe.training.network))
-    training = recipe.training.model_copy(update={**changes, "critic": critic, "network": network})
-    changed = {"loss": smoke_objective(recipe.loss), "perceptual": "auto", "validate_on": 4, "training": training}
-    return recipe.model_copy(update=changed)
-
-
-def gray(rgb: Tensor) -> Tensor:
-    """Return photographs (B, 3, H, W) without their color."""
-    lab = SPACES["lab"]
-    lightness, _ = lab.encode(rgb)
-    return lab.decode(lightness, lab.grey(lightness)).clamp(0, 1)
-
-
 def spread(photos: Photographs, count: int) -> Photographs:
     """Return `count` photographs from all over a set, for neighbors are of one kind."""
     if len(photos) <= count:
@@ -620,45 +458,3 @@ def central_square(photo: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
 def minutes_of(spent: Spent) -> float:
     """Return the minutes of training; the digits that are dropped are fewer than any step takes."""
     return round(spent.seconds / 60, 6)
-
-
-def flattened(recipe: Recipe) -> dict[str, object]:
-    """Return the settings of a recipe by dotted keys.
-
-    >>> flattened(Recipe())["training.optimizer.schedule"]
-    'constant'
-    """
-    found: dict[str, object] = {}
-
-    def walk(prefix: str, value: object) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                walk(f"{prefix}.{key}" if prefix else key, inner)
-        else:
-            found[prefix] = value
-
-    walk("", recipe.model_dump(mode="json"))
-    return found
-
-
-def validation_csv(validations: Sequence[Validation]) -> str:
-    """Return the validations as CSV, a row for each."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = list(validations[0].metrics) if validations else []
-    writer.writerow(["images", "minutes", *names])
-    writer.writerows([each.images, f"{each.minutes:.2f}", *each.metrics.values()] for each in validations)
-    return text.getvalue()
-
-
-def without_paths(recipe: Recipe) -> Recipe:
-    """Return the recipe with names of folders and files alone: where they lie does not belong into a record."""
-    shares = [entry if entry == SAMPLES else FolderShare.parse(entry) for entry in recipe.data]
-    data = [each if isinstance(each, str) else f"{each.folder.resolve().name}={each.weight:g}" for each in shares]
-    exclude = [f"@{Path(entry[1:]).name}" if entry.startswith("@") else entry for entry in recipe.exclude]
-    network = recipe.training.network
-    if network.start is not None:
-        network = network.model_copy(update={"start": Path(network.start).name})
-    training = recipe.training.model_copy(update={"network": network})
-    prior = recipe.prior and Path(recipe.prior).name
-    return recipe.model_copy(update={"data": data, "exclude": exclude, "training": training, "prior": prior})

@@ -1,13 +1,14 @@
-"""A study's folder: where everything of it lies, and that nothing of two studies is ever mixed in it."""
+"""The folder of a study, and the state of its runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from chromalab.core.errors import UsageError
 from chromalab.core.files import make_folder
-from chromalab.studies.records import RunRecord, StudyRecord
+from chromalab.core.records import Record
+from chromalab.studies.records import RunRecord, StudyRecord, run_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """The paths of a study (its layout is told in `compare.records`)."""
+    """The paths of a study (its layout is described in `chromalab.studies.records`)."""
 
     root: Path
 
@@ -84,3 +85,35 @@ class StudyFolder:
         """Return the record of a finished run, or None."""
         path = self.run(run_id) / "record.json"
         return RunRecord.load(path) if path.exists() else None
+
+
+class RunStatus(Record):
+    """The state of one planned run."""
+
+    run_id: str
+    formula: str
+    state: Literal["finished", "begun", "to do"]
+    training_seconds: float | None = None
+
+
+def study_status(root: Path) -> list[RunStatus]:
+    """Return the state of every run of the study in `root`.
+
+    Raises:
+        UsageError: there is no study.
+    """
+    folder = StudyFolder(root)
+    study = folder.load()
+    return [
+        _status(folder, run_id(objective.id, space, seed), objective.formula)
+        for seed in study.seeds
+        for space in study.color_spaces
+        for objective in study.objectives
+    ]
+
+
+def _status(folder: StudyFolder, identity: str, formula: str) -> RunStatus:
+    record = folder.finished(identity)
+    if record is not None:
+        return RunStatus(run_id=identity, formula=formula, state="finished", training_seconds=record.training_seconds)
+    return RunStatus(run_id=identity, formula=formula, state="begun" if folder.run(identity).exists() else "to do")

@@ -11,8 +11,8 @@ import yaml
 
 from chromalab.losses.compose import parse_formula
 from chromalab.studies.config import load_config
+from chromalab.studies.recipe import Recipe
 from chromalab.studies.records import RunRecord
-from chromalab.studies.single import Recipe
 from chromalab.studies.smoke import smoke
 from tools.pages.generate import FOLDER, PAGES
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chromalab.studies.single import load_recipe
+from chromalab.studies.recipe import load_recipe
 from tools.release.flagship import GPU_BATCH, photographs, recipe_for
 
 

@@ -13,7 +13,7 @@ from chromalab.core.errors import ConfigError
 from chromalab.core.records import read_yaml
 from chromalab.data.library import LibraryRecord
 from chromalab.stats.intervals import t_interval
-from chromalab.studies.single import Recipe, TrainingRecord, Validation, without_paths
+from chromalab.studies.recipe import Recipe, TrainingRecord, Validation, without_paths
 from tools.release.pilots import Pilots, pilots_page, pilots_table, recipes
 
 if TYPE_CHECKING:

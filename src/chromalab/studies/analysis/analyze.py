@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chromalab.evaluation.paired import LEVEL
+from chromalab.evaluation.samples import PhotoSample, Sample, set_sample
 from chromalab.studies.analysis.claims import claim_rows
-from chromalab.studies.analysis.differences import LEVEL, difference_rows, enough
+from chromalab.studies.analysis.differences import difference_rows, enough
 from chromalab.studies.analysis.evidence import Evidence
-from chromalab.studies.analysis.measured import Measured, best_of, measure, set_sample
-from chromalab.studies.analysis.samples import PhotoSample, Sample
+from chromalab.studies.analysis.measured import Measured, best_of, measure
 from chromalab.studies.load import BOUNDS
 from chromalab.studies.records import Analysis, DifferenceRow, MetricFacts, SummaryRow
 

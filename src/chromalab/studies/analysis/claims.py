@@ -23,13 +23,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chromalab.stats.holm import holm
+from chromalab.evaluation.paired import ALPHA
+from chromalab.stats.significance import holm
 from chromalab.studies.analysis.claims_confound import judge_claim
 from chromalab.studies.analysis.claims_spaces import space_claim
-from chromalab.studies.analysis.differences import ALPHA, MARGIN, enough
+from chromalab.studies.analysis.differences import MARGIN, enough
 from chromalab.studies.analysis.evidence import (
+    RIVALS,
     Evidence,
+    Wins,
     count,
+    count_wins,
     describe,
     how_far,
     is_significant,
@@ -39,7 +43,6 @@ from chromalab.studies.analysis.evidence import (
     undecided_for_want_of_data,
     with_interval,
 )
-from chromalab.studies.analysis.wins import RIVALS, Wins, count_wins
 from chromalab.studies.records import ClaimRow, DifferenceRow, Verdict
 
 if TYPE_CHECKING:

@@ -14,17 +14,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chromalab.studies.analysis.differences import ALPHA, LEVEL, MARGIN, TOO_FEW, enough
-from chromalab.studies.analysis.evidence import Evidence, describe, how_far, listed, not_tested, with_interval
-from chromalab.studies.analysis.measured import Measured, combine_samples
-from chromalab.studies.analysis.wins import RIVALS, count_wins
+from chromalab.evaluation.paired import ALPHA, LEVEL
+from chromalab.evaluation.samples import combine_samples
+from chromalab.studies.analysis.differences import MARGIN, TOO_FEW, enough
+from chromalab.studies.analysis.evidence import (
+    RIVALS,
+    Evidence,
+    count_wins,
+    describe,
+    how_far,
+    listed,
+    not_tested,
+    with_interval,
+)
 from chromalab.studies.records import ClaimRow, DifferenceRow, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from chromalab.evaluation.samples import Sample
     from chromalab.stats.intervals import Estimate
-    from chromalab.studies.analysis.samples import Sample
+    from chromalab.studies.analysis.measured import Measured
 
 C6 = "A judge favors the objective that was trained on its own network"
 

@@ -15,16 +15,18 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from chromalab.stats.holm import holm
-from chromalab.studies.analysis.differences import ALPHA, LEVEL, MIN_PHOTOS, MIN_SEEDS, TOO_FEW, enough
+from chromalab.evaluation.paired import ALPHA, LEVEL
+from chromalab.evaluation.samples import combine_samples
+from chromalab.stats.significance import holm
+from chromalab.studies.analysis.differences import MIN_PHOTOS, MIN_SEEDS, TOO_FEW, enough
 from chromalab.studies.analysis.evidence import Evidence, count, describe_interval, listed, not_tested, p_text
-from chromalab.studies.analysis.measured import Measured, combine_samples
 from chromalab.studies.records import ClaimRow, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from chromalab.stats.intervals import Estimate
+    from chromalab.studies.analysis.measured import Measured
 
 C4 = "No color space is the best throughout"
 

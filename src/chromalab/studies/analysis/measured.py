@@ -10,23 +10,30 @@ The objectives of a study are compared on the same seeds and the same photograph
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.studies.analysis.samples import PhotoSample, Sample, SetSample, combine, shared_seeds
+from chromalab.evaluation.paired import TOWARD_BETTER
+from chromalab.evaluation.samples import (
+    PhotoSample,
+    Sample,
+    combine_samples,
+    is_finite,
+    set_sample,
+    shared_seeds,
+)
 from chromalab.studies.records import run_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from chromalab.studies.load import LoadedRun, LoadedStudy
-    from chromalab.studies.records import MetricFacts, SetValue
+    from chromalab.studies.records import MetricFacts
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ class Measured:
     @property
     def toward_better(self) -> int:
         """+1 where higher is better, -1 where lower is, 0 where closer to the truth is."""
-        return {"higher": 1, "lower": -1, "closer": 0}[self.facts.direction]
+        return TOWARD_BETTER[self.facts.direction]
 
 
 def best_of(means: Mapping[str, float], direction: str, truth: float | None) -> str | None:
@@ -102,15 +109,6 @@ def best_of(means: Mapping[str, float], direction: str, truth: float | None) -> 
     if direction == "lower" or truth is None:
         return min(means, key=lambda name: means[name])
     return min(means, key=lambda name: abs(means[name] - truth))
-
-
-def combine_samples(terms: Sequence[tuple[float, Sample]]) -> Sample | None:
-    """Return the weighted sum of samples of one kind over what they share; None where the kinds are mixed."""
-    photos = [(weight, sample) for weight, sample in terms if isinstance(sample, PhotoSample)]
-    sets = [(weight, sample) for weight, sample in terms if isinstance(sample, SetSample)]
-    if photos and sets:
-        return None
-    return combine(photos) if photos else combine(sets)
 
 
 def measure(study: LoadedStudy, facts: MetricFacts, color_space: str) -> Measured:
@@ -179,29 +177,15 @@ def _set_samples(
     samples: dict[str, Sample] = {}
     for objective, by_seed in runs.items():
         values = {seed: run.record.set_metrics.get(metric) for seed, run in by_seed.items()}
-        usable = {seed: value for seed, value in values.items() if value is not None and _is_finite(value.value)}
+        usable = {seed: value for seed, value in values.items() if value is not None and is_finite(value.value)}
         if usable:
             samples[objective] = set_sample(tuple(usable), list(usable.values()))
     bounds: dict[str, Sample] = {
         name: set_sample((), [value])
         for name, bound in study.bounds.items()
-        if (value := bound.record.set_metrics.get(metric)) is not None and _is_finite(value.value)
+        if (value := bound.record.set_metrics.get(metric)) is not None and is_finite(value.value)
     }
     return samples, bounds, None
-
-
-def set_sample(seeds: tuple[int, ...], values: Sequence[SetValue]) -> SetSample:
-    """Return set metrics of several seeds as one sample; replicates only where all have the same groups."""
-    groups = {len(value.replicates) for value in values}
-    replicates = np.array([value.replicates for value in values]) if len(groups) == 1 and min(groups) > 1 else None
-    if replicates is not None and not np.isfinite(replicates).all():
-        replicates = None
-    numbers = np.array([value.value for value in values], dtype=np.float64)
-    return SetSample(seeds, numbers, replicates, min(value.n for value in values))
-
-
-def _is_finite(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
 
 
 def _reasons(

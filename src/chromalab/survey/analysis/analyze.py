@@ -10,8 +10,8 @@ import numpy as np
 from sqlalchemy import func, select
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.stats.holm import holm
 from chromalab.stats.preference import NoEstimateError
+from chromalab.stats.significance import holm
 from chromalab.survey.analysis.agreement import participant_agreement
 from chromalab.survey.analysis.raters import report_raters
 from chromalab.survey.analysis.records import Difference, Estimate, Score, SurveyAnalysis

@@ -1,0 +1,246 @@
+"""Per-photo scores: their table, their storage while an evaluation runs, and their CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import sys
+import weakref
+from collections import Counter
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from chromalab.core.files import atomic_writer, explain_write_errors, make_folder, write_text
+from chromalab.evaluation.records import SkippedPair
+from chromalab.metrics.feature_sets import FeatureRows
+from chromalab.metrics.registry import METRICS
+from chromalab.metrics.rows import DOUBLE, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from chromalab.evaluation.protocols import Protocol
+    from chromalab.evaluation.records import ComparisonRecord
+    from chromalab.evaluation.scoring import ScoredBatch
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The per-photo metrics of one method.
+
+    Attributes:
+        photos: names of the photos.
+        width_px: their widths as they were measured, (N,).
+        height_px: their heights.
+        columns: metric -> (N,), NaN where a photo is too small for it; PSNR may be infinite.
+        truth: the same of the true photographs themselves, for metrics where closer to it is better.
+    """
+
+    photos: tuple[str, ...]
+    width_px: NDArray[np.int64]
+    height_px: NDArray[np.int64]
+    columns: Mapping[str, NDArray[np.float64]]
+    truth: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finished evaluation of one method or several.
+
+    Attributes:
+        record: the result.
+        scores: the values of every photo, by method and bound, all in one order.
+        files: the files behind them, by method and by name of the photo; also of `target` and `grey`, where they are.
+        protocol: the rules.
+    """
+
+    record: ComparisonRecord
+    scores: Mapping[str, ScoreTable]
+    files: Mapping[str, Mapping[str, Path]]
+    protocol: Protocol
+
+
+KEY_FILE, DONE_FILE = "key.txt", "done.jsonl"
+TARGET = "target"
+
+
+class ScoreStore:
+    """Values and features of all photos so far, in files: in a folder to be gone on with, else in nameless ones.
+
+    Args:
+        methods: methods and bounds.
+        columns: the per-photo metrics.
+        truth_columns: those of which the true photographs have values of their own.
+        kinds: the kinds of features.
+        has_target: whether there are true photographs.
+        folder: where the state lies.
+        key: what decides the result; another key in the folder, and everything begins anew.
+    """
+
+    def __init__(
+        self,
+        methods: Sequence[str],
+        columns: Sequence[str],
+        truth_columns: Sequence[str],
+        kinds: Sequence[str],
+        *,
+        has_target: bool,
+        folder: Path | None = None,
+        key: str = "",
+    ) -> None:
+        self.columns, self.truth_columns = tuple(columns), tuple(truth_columns)
+        if folder is not None:
+            _begin(folder, key)
+        places = {name: None if folder is None else folder / f"{index}" for index, name in enumerate(methods)}
+        target = None if folder is None else folder / TARGET
+        self._values = {name: _rows(len(columns), place) for name, place in places.items() if columns}
+        self._truth = _rows(len(truth_columns), target) if truth_columns else None
+        self.features = {name: FeatureRows(kinds, place) for name, place in places.items()}
+        self.target_features = FeatureRows(kinds, target) if has_target else None
+        self.photos: list[str] = []
+        self.skipped: list[SkippedPair] = []
+        self.oddities: Counter[tuple[str, str]] = Counter()
+        self._sizes: list[tuple[int, int]] = []
+        self._log = None if folder is None else _Log(folder / DONE_FILE)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Take what was finished before, and cut off what was not."""
+        for event in self._log.events if self._log else ():
+            self._count(event)
+        for rows in (*self._values.values(), self._truth, *self.features.values(), self.target_features):
+            if rows is not None:
+                rows.truncate(len(self.photos))
+
+    @property
+    def done(self) -> set[str]:
+        """Names of the photos that need no work any more."""
+        return {*self.photos, *(pair.name for pair in self.skipped)}
+
+    def add(self, outcome: ScoredBatch | SkippedPair) -> None:
+        """Keep what came of a batch, or that a photo was skipped."""
+        if isinstance(outcome, SkippedPair):
+            event: dict[str, Any] = {"skipped": outcome.model_dump()}
+        else:
+            self._write(outcome)
+            event = {
+                "photos": outcome.photos,
+                "size": [outcome.width_px, outcome.height_px],
+                "oddities": [list(oddity) for oddity in outcome.oddities],
+            }
+        if self._log:
+            self._log.append(event)
+        self._count(event)
+
+    def _write(self, batch: ScoredBatch) -> None:
+        n = len(batch.photos)
+        for name, rows in self._values.items():
+            rows.append(_stacked(batch.values[name], self.columns, n))
+        for name, features in self.features.items():
+            features.append(batch.features[name])
+        if self._truth is not None:
+            self._truth.append(_stacked(batch.truth, self.truth_columns, n))
+        if self.target_features is not None:
+            self.target_features.append(batch.features[TARGET])
+
+    def _count(self, event: Mapping[str, Any]) -> None:
+        if "skipped" in event:
+            self.skipped.append(SkippedPair(**event["skipped"]))
+            return
+        self.photos += event["photos"]
+        self._sizes += [tuple(event["size"])] * len(event["photos"])
+        self.oddities.update((method, what) for method, what in event["oddities"])
+
+    def tables(self) -> dict[str, ScoreTable]:
+        """Return the values of all photos, by method and bound, in the order of names."""
+        order = sorted(range(len(self.photos)), key=self.photos.__getitem__)
+        width, height = (np.array([self._sizes[index][axis] for index in order], dtype=np.int64) for axis in (0, 1))
+        truth = _columns(self._truth, self.truth_columns, order)
+        photos = tuple(self.photos[index] for index in order)
+        return {
+            name: ScoreTable(photos, width, height, _columns(self._values.get(name), self.columns, order), truth)
+            for name in self.features
+        }
+
+
+class _Log:
+    """A file of one JSON line for each event."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        whole, _, _broken = path.read_bytes().rpartition(b"\n") if path.exists() else (b"", b"", b"")
+        self.events: list[dict[str, Any]] = [json.loads(line) for line in whole.splitlines()]
+        with explain_write_errors(path):
+            self._file: IO[bytes] = path.open("ab")
+            self._file.truncate(len(whole) + 1 if whole else 0)
+        weakref.finalize(self, self._file.close)
+
+    def append(self, event: Mapping[str, Any]) -> None:
+        with explain_write_errors(self._path):
+            self._file.write(json.dumps(event).encode() + b"\n")
+            self._file.flush()
+
+
+def _begin(folder: Path, key: str) -> None:
+    """Empty the folder where it holds the state of something else."""
+    make_folder(folder)
+    stored = folder / KEY_FILE
+    before = stored.read_text(encoding="utf-8") if stored.exists() else None
+    if before == key:
+        return
+    if before is not None:
+        sys.stderr.write(f"{folder}: photos, metrics or rules are not those of the last time: starting anew\n")
+    stored.unlink(missing_ok=True)
+    (folder / DONE_FILE).unlink(missing_ok=True)
+    write_text(stored, key)
+
+
+def _rows(dimensions: int, place: Path | None) -> Rows:
+    return Rows(dimensions, None if place is None else place / "values.f64", item=DOUBLE)
+
+
+def _stacked(values: Mapping[str, NDArray[np.float64]], columns: Sequence[str], n: int) -> NDArray[np.float64]:
+    """Return (n, columns), NaN where a metric has no values for photos of this size."""
+    missing = np.full(n, np.nan)
+    return np.stack([values.get(name, missing) for name in columns], axis=1)
+
+
+def _columns(rows: Rows | None, names: Sequence[str], order: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+    if rows is None:
+        return {}
+    table = rows.read()[order]
+    return {name: table[:, index] for index, name in enumerate(names)}
+
+
+def write_photo_scores(path: Path, scores: Mapping[str, ScoreTable], *, name_methods: bool) -> None:
+    """Write a row for each photo: its name, its size, and a column for each metric.
+
+    A cell is empty where a photo is too small for a metric, and `inf` for the PSNR of identical pictures.
+
+    Args:
+        path: the file.
+        scores: the values, by method.
+        name_methods: begin every row with the method's name.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    names = [name for name in METRICS if any(name in table.columns for table in scores.values())]
+    with atomic_writer(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow([*(["method"] if name_methods else []), "photo", "width_px", "height_px", *names])
+        for method, table in scores.items():
+            for index, photo in enumerate(table.photos):
+                values = (float(table.columns[name][index]) for name in names)
+                cells = ("" if math.isnan(value) else repr(value) for value in values)
+                size = table.width_px[index], table.height_px[index]
+                rows.writerow([*([method] if name_methods else []), photo, *size, *cells])
+        text.detach()

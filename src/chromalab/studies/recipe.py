@@ -1,0 +1,219 @@
+"""Recipes of single trainings, and the record of a training."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from chromalab.core.records import Record, read_preset
+from chromalab.data.library import FolderShare, LibraryRecord
+from chromalab.losses.compose import Objective
+from chromalab.studies.config import SAMPLES, Identifier, ObjectiveSettings
+from chromalab.studies.objectives import resolve_objective
+from chromalab.studies.records import ObjectiveRecord, PluginFact
+from chromalab.studies.smoke import smoke_network, smoke_objective
+from chromalab.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Recipe(Record):
+    """One training, as a YAML file says it.
+
+    Attributes:
+        name: short name of the training.
+        title: what the model is, in one line.
+        note: what there is to know of the recipe.
+        data: folders of photographs, as FOLDER or FOLDER=WEIGHT: a photograph of a folder with weight 0.5 is drawn half
+            as often as one of a folder without a weight. `samples` stands for the built-in photographs.
+        exclude: patterns of photographs to leave out, relative to their folder; `@FILE` reads patterns from a file.
+        colorless_threshold: leave out photos with a lower mean of max(R, G, B) - min(R, G, B).
+        validation: photographs that are held out to choose by, spread over the folders.
+        validate_on: how many of these are measured, spread over all; the others are only kept from training.
+        validate_every_min: minutes of training between two validations.
+        loss: the objective: a formula, a preset's name, or settings of its own.
+        perceptual: what the word `perceptual` in a formula stands for, see `StudyConfig`.
+        prior: file with the distribution of colors that rebalances classes; None counts the crops of the training.
+        color_space: training space.
+        seed: decides initial weights, crops and their order.
+        training: everything else that decides the result.
+    """
+
+    name: Identifier = "mine"
+    title: str = ""
+    note: str = ""
+    data: list[str] = [SAMPLES]
+    exclude: list[str] = []
+    colorless_threshold: float = Field(default=10.0, ge=0, le=255)
+    validation: int = Field(default=200, ge=0)
+    validate_on: int = Field(default=400, ge=1)
+    validate_every_min: float = Field(default=30.0, gt=0)
+    loss: str | ObjectiveSettings = "l2"
+    perceptual: str = "auto"
+    prior: str | None = None
+    color_space: str = "lab"
+    seed: Annotated[int, Field(ge=0)] = 0
+    training: TrainingSettings = TrainingSettings()
+
+
+class Validation(Record):
+    """The mean of every validation metric, and what the training had spent by then."""
+
+    images: int
+    minutes: float
+    metrics: dict[str, float]
+
+
+def best_of(validations: Sequence[Validation]) -> Validation | None:
+    """Return the validation with the lowest CIEDE2000, the earliest of several."""
+    return min(validations, key=lambda each: each.metrics["delta_e_2000"], default=None)
+
+
+class TrainingRecord(Record):
+    """What a training was and how far it is.
+
+    Attributes:
+        recipe: the recipe as run, with names of folders instead of their paths.
+        formula: the objective with every name resolved.
+        objective: what the formula was made of and what it needs.
+        plugins: plugins that give a loss of the objective.
+        settings_sha256: hash of everything that decides the result.
+        data: the photographs.
+        parameters: weights of the network.
+        encoder_start: where the initial weights came from.
+        steps: generator updates so far.
+        images: crops so far.
+        minutes: minutes of training so far.
+        finished: whether the budget is spent.
+        drawn: how many crops came from each folder.
+        validations: the validations so far, the oldest first.
+        grey: the same metrics of the validation photos without color.
+        truth: the same metrics of the validation photos themselves, where they have a value.
+    """
+
+    schema_version: int = 1
+    recipe: Recipe
+    formula: str
+    objective: ObjectiveRecord | None = None
+    plugins: list[PluginFact] = []
+    settings_sha256: str = ""
+    data: LibraryRecord
+    parameters: int
+    encoder_start: str
+    steps: int = 0
+    images: int = 0
+    minutes: float = 0.0
+    finished: bool = False
+    drawn: dict[str, int] = {}
+    validations: list[Validation] = []
+    grey: dict[str, float] = {}
+    truth: dict[str, float] = {}
+
+    @property
+    def best(self) -> Validation | None:
+        """The validation with the lowest CIEDE2000."""
+        return best_of(self.validations)
+
+    @property
+    def summary(self) -> str:
+        """How far the training is, in one line."""
+        budget = self.recipe.training
+        whole = f"{budget.images:,} crops" if budget.minutes is None else f"{budget.minutes:g} minutes"
+        share = budget.progress(self.images, 60 * self.minutes)
+        line = f"{self.recipe.name}: {share:.1%} of {whole} ({self.images:,} crops in {self.minutes:.0f} minutes)"
+        if self.best is None:
+            return line
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in self.best.metrics.items())
+        return f"{line}; best validation at {self.best.images:,} crops: {shown}"
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe's YAML file, or the preset of that name, as `flagship`.
+
+    Raises:
+        ConfigError: no such file or preset, or a key, type or value that does not fit, with the closest known key.
+    """
+    data, found = read_preset("training", path)
+    return Recipe.parse(data, origin=str(found))
+
+
+def with_settings(recipe: Recipe, settings: Mapping[str, object], *, origin: str) -> Recipe:
+    """Return a recipe with other settings.
+
+    Args:
+        recipe: the recipe.
+        settings: values by dotted keys, as `training.optimizer.learning_rate`; None leaves a setting as it is.
+        origin: where the settings come from, for errors.
+
+    Raises:
+        ConfigError: an unknown key, or a value that does not fit.
+    """
+    plain: dict[str, Any] = recipe.model_dump(mode="json")
+    for key, value in settings.items():
+        if value is None:
+            continue
+        *parents, name = key.split(".")
+        place = plain
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[name] = value
+    return Recipe.parse(plain, origin=origin)
+
+
+def smoke(recipe: Recipe) -> Recipe:
+    """Return the recipe shrunk to seconds: every step is taken, and no number means anything."""
+    objective = resolve_objective(recipe.loss, recipe.training, "auto")
+    crop_px = max(32, Objective.parse(objective.formula).smallest_px)
+    changes = {"crop_px": crop_px, "batch_size": 4, "images": 8, "minutes": None, "stages": ()}
+    critic = recipe.training.critic.model_copy(update={"width": 0.125})
+    network = recipe.training.network.model_copy(update=smoke_network(recipe.training.network))
+    training = recipe.training.model_copy(update={**changes, "critic": critic, "network": network})
+    changed = {"loss": smoke_objective(recipe.loss), "perceptual": "auto", "validate_on": 4, "training": training}
+    return recipe.model_copy(update=changed)
+
+
+def flattened(recipe: Recipe) -> dict[str, object]:
+    """Return the settings of a recipe by dotted keys.
+
+    >>> flattened(Recipe())["training.optimizer.schedule"]
+    'constant'
+    """
+    found: dict[str, object] = {}
+
+    def walk(prefix: str, value: object) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(f"{prefix}.{key}" if prefix else key, inner)
+        else:
+            found[prefix] = value
+
+    walk("", recipe.model_dump(mode="json"))
+    return found
+
+
+def validation_csv(validations: Sequence[Validation]) -> str:
+    """Return the validations as CSV, a row for each."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = list(validations[0].metrics) if validations else []
+    writer.writerow(["images", "minutes", *names])
+    writer.writerows([each.images, f"{each.minutes:.2f}", *each.metrics.values()] for each in validations)
+    return text.getvalue()
+
+
+def without_paths(recipe: Recipe) -> Recipe:
+    """Return the recipe with names of folders and files alone: where they lie does not belong into a record."""
+    shares = [entry if entry == SAMPLES else FolderShare.parse(entry) for entry in recipe.data]
+    data = [each if isinstance(each, str) else f"{each.folder.resolve().name}={each.weight:g}" for each in shares]
+    exclude = [f"@{Path(entry[1:]).name}" if entry.startswith("@") else entry for entry in recipe.exclude]
+    network = recipe.training.network
+    if network.start is not None:
+        network = network.model_copy(update={"start": Path(network.start).name})
+    training = recipe.training.model_copy(update={"network": network})
+    prior = recipe.prior and Path(recipe.prior).name
+    return recipe.model_copy(update={"data": data, "exclude": exclude, "training": training, "prior": prior})

@@ -52,7 +52,7 @@ docs: $(INSTALLED)  ## regenerate the tables of the docs
 results: $(INSTALLED)  ## regenerate the tables and figures of the studies from their records (PHOTOS=DIR: a grid of yours)
 	$(BIN)/python -m tools.pages.generate
 	$(BIN)/python -m tools.pages.figures
-	$(BIN)/python -m tools.pages.model_grid $(if $(PHOTOS),$(PHOTOS) --out runs/model_grid.jpg)
+	$(BIN)/python -m tools.pages.grids $(if $(PHOTOS),--photos $(PHOTOS) --out runs/model_grid.jpg)
 
 bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leave the machine idle)
 	$(BIN)/python -m tools.benchmarks.training

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from chromalab.metrics.registry import METRICS
+from chromalab.studies.load import RECORDS
 from tools import RESULTS
 from tools.pages.markdown import table
 from tools.pages.results import Results
@@ -91,7 +92,7 @@ STUDIES = ("spaces", "bins", "vgg", "photos_tenth", "photos_third", "rates", "lo
 
 @cache
 def _load(study: str) -> Results | None:
-    if not list((RESULTS / study / "runs").glob("*/record.json")):
+    if not (RESULTS / study / RECORDS).exists():
         return None
     return Results.load(study)
 

@@ -8,13 +8,11 @@ digits of networks' values differ between machines, and not every machine has ev
 
 from __future__ import annotations
 
-import io
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from chromalab.core.files import write_bytes, write_text
 from chromalab.data.samples import sample_path
@@ -27,6 +25,7 @@ from chromalab.report.style import INK, canvas
 from tools import DOCS
 from tools.pages.benchmarks import RECORDS
 from tools.pages.faults import FAULTS, faulty
+from tools.pages.grids import jpeg
 from tools.pages.markdown import page, prose, table
 
 if TYPE_CHECKING:
@@ -191,12 +190,7 @@ def draw() -> None:
             axes.set_title(name, fontsize=8, fontweight="normal", color=INK, loc="center", pad=3)
         for axes in places:
             axes.set_axis_off()
-        FigureCanvasAgg(figure)
-        engine: Any = figure.get_layout_engine()
-        engine.set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-        file = io.BytesIO()
-        figure.savefig(file, format="jpeg", dpi=150, pil_kwargs={"quality": 88, "optimize": True})
-    write_bytes(PICTURE, file.getvalue())
+        write_bytes(PICTURE, jpeg(figure, pad=0.02, quality=88))
 
 
 def main() -> None:

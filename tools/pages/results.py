@@ -5,18 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from chromalab.losses.compose import parse_formula
 from chromalab.losses.registry import LOSSES
 from chromalab.metrics.registry import metric_facts
-from chromalab.report.curves import read_curves
+from chromalab.report.curves import RunCurves, RunName, thin
 from chromalab.report.diagnostics import diagnose
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import LoadedStudy, load_study
 from tools import RESULTS
 from tools.pages.markdown import page, table
+from tools.release.pack import CURVES, read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from chromalab.studies.records import Analysis, ObjectiveRecord, StudyRecord, SummaryRow
 
@@ -159,11 +165,26 @@ def _chroma_share(results: Results, objective: str) -> str:
 
 
 def _diagnoses(results: Results) -> Iterator[str]:
-    curves = read_curves(RESULTS / results.name)
+    curves = packed_curves(RESULTS / results.name / CURVES)
     for objective in results.analysis.objectives:
         found = [each.sentence for each in diagnose(curves, [objective]) if each.sentence]
         if found:
             yield f"- `{objective}`: " + " ".join(found)
+
+
+def packed_curves(path: Path) -> list[RunCurves]:
+    """Return the training curves of every run, sorted by space, objective and seed."""
+    runs: dict[str, list[dict[str, str]]] = {}
+    for row in read_csv(path):
+        runs.setdefault(row.pop("run"), []).append(row)
+    named = [(RunName.parse(run), rows) for run, rows in runs.items()]
+    found = [RunCurves(name, thin(_arrays(rows))) for name, rows in named if name is not None]
+    return sorted(found, key=lambda run: run.name)
+
+
+def _arrays(rows: list[dict[str, str]]) -> dict[str, NDArray[np.float64]]:
+    names = [name for name in rows[0] if any(row[name] for row in rows)]
+    return {name: np.array([float(row[name]) for row in rows]) for name in names}
 
 
 def study_tables(results: Results) -> Iterator[str]:

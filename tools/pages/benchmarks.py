@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from tools import RESULTS
 from tools.benchmarks.training_variants import VARIANTS
 from tools.pages.markdown import page, table
+from tools.pages.verdicts import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +61,13 @@ def loss_speed_page() -> str:
         "others. Measured by `python -m tools.benchmarks.losses`.",
         table(("loss", "ms", "MB", "beside", "ms", "MB", "ratio"), _rows(record["losses"])),
     )
+
+
+def loss_speed(found: list[Timed]) -> str:
+    """Return how many losses are at least as fast as the fastest other library that has them."""
+    rows = [row for row in _rows(found) if row[-1] != "–"]
+    count = quantity(sum(float(row[-1]) <= 1 for row in rows), len(rows), "losses")
+    return f"{count} that other libraries have take no longer than the fastest of these"
 
 
 def _rows(found: list[Timed]) -> Iterator[tuple[str, ...]]:

@@ -16,8 +16,8 @@ from chromalab.report.style import MUTED, canvas, finish, horizontal_rules, obje
 from tools import DOCS
 from tools.pages.exploration import MAIN
 from tools.pages.models import SATURATION
-from tools.pages.objective import SHOWN, looks
-from tools.pages.results import Results
+from tools.pages.objective import SHOWN, checkpoints
+from tools.pages.studies import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -119,19 +119,17 @@ def learning_figure(results: Results) -> str:
 def _learning(axes: Axes, metric: str, styles: dict[str, ObjectiveStyle]) -> None:
     for name, style in styles.items():
         found = [
-            (look.pictures, row.seed_means)
-            for look in looks()
-            for row in look.analysis.summary
+            (each.crops, row.seed_means)
+            for each in checkpoints()
+            for row in each.analysis.summary
             if (row.metric, row.objective) == (metric, name) and row.seed_means
         ]
         if found:
-            axes.plot(
-                [pictures for pictures, _ in found], [np.mean(means) for _, means in found], "-", color=style.color
-            )
-            for pictures, means in found:
-                axes.plot([pictures] * len(means), means, style.marker, color=style.color, markersize=3.5)
+            axes.plot([crops for crops, _ in found], [np.mean(means) for _, means in found], "-", color=style.color)
+            for crops, means in found:
+                axes.plot([crops] * len(means), means, style.marker, color=style.color, markersize=3.5)
     axes.set_xlim(left=0)
-    axes.set_xticks([look.pictures for look in looks()])
+    axes.set_xticks([each.crops for each in checkpoints()])
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_title(f"{METRICS[metric].label} {ARROWS[METRICS[metric].direction]}")
     horizontal_rules(axes)

@@ -27,13 +27,14 @@ from tools.pages.benchmarks import (
     survey_speed_page,
     training_speed_page,
 )
+from tools.pages.index import index_page
 from tools.pages.markdown import page, prose, table
 from tools.pages.metric_faults import faults_page
 from tools.pages.models import models_page
 from tools.pages.objective import objective_page
 from tools.pages.people import people_page
-from tools.pages.results import objectives96_page, photos96_page
-from tools.release.pilots import pilots_page
+from tools.pages.pilots import pilots_page
+from tools.pages.studies import objectives96_page, photos96_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -237,6 +238,7 @@ PAGES = {
     "objective.md": objective_page,
     "photos96.md": photos96_page,
     "objectives96.md": objectives96_page,
+    "results.md": index_page,
 }
 
 

@@ -12,7 +12,7 @@ from chromalab.core.errors import ConfigError, UsageError
 from chromalab.studies.load import RECORDS, SCORES, LoadedStudy, load_study
 from chromalab.studies.records import LookRecord
 from tests.studies.synthetic import Plan, make_study, without_runs, write_metrics, write_study
-from tools.pages.results import packed_curves
+from tools.pages.studies import packed_curves
 from tools.release.pack import CURVES, pack, read_csv, unpack
 
 if TYPE_CHECKING:

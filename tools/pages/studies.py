@@ -1,4 +1,4 @@
-"""Pages that speak of studies: made from their committed records, analyzed anew."""
+"""Pages of studies: their packed records in results/, analyzed anew."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chromalab.report.diagnostics import diagnose
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import LoadedStudy, load_study
 from tools import RESULTS
-from tools.pages.markdown import page, table
+from tools.pages.markdown import page, render, table
 from tools.release.pack import CURVES, read_csv
 
 if TYPE_CHECKING:
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
     from chromalab.studies.records import Analysis, ObjectiveRecord, StudyRecord, SummaryRow
 
-READING = (
-    "Means over photographs and seeds with 95% intervals. Bold: the best, and what it does not significantly beat. "
-    "† the metric looks through the network that the objective was trained on."
+NOTES = (
+    "Means over photographs and seeds with 95% intervals. Bold: the best objective, and those that it does not beat "
+    "significantly. "
+    "† the metric uses the network that the objective was trained on."
 )
 ARROWS = {"lower": "↓", "higher": "↑", "closer": "≈ truth"}
 
@@ -49,12 +50,12 @@ class Results:
 
     @property
     def lead(self) -> str:
-        """What was trained on what, in a few sentences."""
+        """What was trained, and on which data."""
         record, data = self.study.record, self.study.record.data
         return (
             f"{record.note} {data.n_train:,} photographs to train on, {data.n_test} to test on, seeds "
-            f"{', '.join(map(str, record.seeds))}; {record.encoder}, {record.parameters:,} weights. The records are in "
-            f"`results/{self.name}`, with the study file that made them."
+            f"{', '.join(map(str, record.seeds))}; {record.encoder}, {record.parameters:,} weights. Records: "
+            f"`results/{self.name}`."
         )
 
     def cell(self, metric: str, objective: str) -> SummaryRow | None:
@@ -70,37 +71,16 @@ def photos96_page() -> str:
 
 
 def objectives96_page() -> str:
-    """Return the page *Which objective does what*: one objective of each family and what it did."""
+    """Return the page *Which objective does what*: one objective of each family and its effects."""
     results = Results.load("objectives96")
-    record = results.study.record
-    picture = (
-        "![Sample photographs in the colors of every objective](../images/objectives96.jpg)\n\n"
-        f"Four of the built-in sample photographs, none of which was trained on, by the networks of seed "
-        f"{record.seeds[0]}. Left the gray photograph that every network saw, right the truth."
+    return render(
+        "objectives96.md",
+        lead=results.lead,
+        seed=results.study.record.seeds[0],
+        behaviors=table(("objective", "formula", "family", "time", "chroma", "position"), _behaviors(results)),
+        diagnoses="\n".join(_diagnoses(results)),
+        tables="\n\n".join(list(study_tables(results))[1:]),
     )
-    parts = (
-        picture,
-        "## In a few words",
-        WORDS,
-        table(("objective", "formula", "family", "time", "chroma", "what it did"), _behaviors(results)),
-        "## What the terms did",
-        TERMS,
-        "\n".join(_diagnoses(results)),
-        "## All numbers",
-        *list(study_tables(results))[1:],
-    )
-    return page("Which objective does what", results.lead, "\n\n".join(parts))
-
-
-TERMS = (
-    "At the end of the training, mean over seeds and the last third of the steps; thresholds of the readings are this "
-    "project's."
-)
-WORDS = (
-    "*Time*: training time beside that of L2 on the same machine in the same hours, a rough figure. *Chroma*: mean "
-    "chroma of the results as a share of the photographs' own. *Best* and *worst* count an objective alone at either "
-    "end of a metric's means, judges that share its network left out."
-)
 
 
 def _behaviors(results: Results) -> Iterator[tuple[str, ...]]:
@@ -112,7 +92,7 @@ def _behaviors(results: Results) -> Iterator[tuple[str, ...]]:
             ", ".join(dict.fromkeys(LOSSES[spec.name].family for spec in parse_formula(objective.formula))),
             _relative_time(results, objective.id),
             _chroma_share(results, objective.id),
-            "; ".join(ends[objective.id]) or "between the others everywhere",
+            "; ".join(ends[objective.id]) or "neither best nor worst",
         )
 
 
@@ -121,10 +101,10 @@ def _ends(results: Results) -> dict[str, list[str]]:
     names = results.analysis.objectives
     best: dict[str, list[str]] = {name: [] for name in names}
     worst: dict[str, list[str]] = {name: [] for name in names}
-    judged = {entry.id: entry.judges_trained_on for entry in results.study.record.objectives}
+    confounded = {entry.id: entry.judges_trained_on for entry in results.study.record.objectives}
     for metric in results.analysis.metrics:
-        judging = [name for name in names if metric.name not in judged[name]]
-        found = {name: _error(results, metric.name, metric.direction, name) for name in judging}
+        independent = [name for name in names if metric.name not in confounded[name]]
+        found = {name: _error(results, metric.name, metric.direction, name) for name in independent}
         errors = {name: error for name, error in found.items() if error is not None}
         if len(errors) > 1:
             best[min(errors, key=errors.__getitem__)].append(metric.label)
@@ -140,7 +120,7 @@ def _ends(results: Results) -> dict[str, list[str]]:
 
 
 def _error(results: Results, metric: str, direction: str, objective: str) -> float | None:
-    """Return a mean such that less is better."""
+    """Return the mean of an objective as an error, of which less is better."""
     cell, truth = results.cell(metric, objective), results.cell(metric, "truth")
     if cell is None or cell.mean is None:
         return None
@@ -188,12 +168,12 @@ def _arrays(rows: list[dict[str, str]]) -> dict[str, NDArray[np.float64]]:
 
 
 def study_tables(results: Results) -> Iterator[str]:
-    """Give what a study found as tables: its objectives, every metric with intervals, the verdicts on the claims."""
+    """Yield the tables of a study: its objectives, every metric with intervals, the verdicts on the claims."""
     record, analysis = results.study.record, results.analysis
     objectives = [(f"`{entry.id}`", _formula(entry)) for entry in record.objectives]
     claims = [(row.id, row.claim, f"**{row.verdict}**", row.summary) for row in analysis.claims]
     yield table(("objective", "formula"), objectives)
-    yield READING
+    yield NOTES
     yield table(("metric", *analysis.objectives, "grey", "truth"), _results(analysis, record))
     yield table(("", "claim", "verdict", "numbers"), claims)
 
@@ -204,7 +184,7 @@ def _formula(entry: ObjectiveRecord) -> str:
 
 def _results(analysis: Analysis, record: StudyRecord) -> Iterator[tuple[str, ...]]:
     cells = {(row.metric, row.objective): row for row in analysis.summary}
-    confounded = {(judge, entry.id) for entry in record.objectives for judge in entry.judges_trained_on}
+    confounded = {(metric, entry.id) for entry in record.objectives for metric in entry.judges_trained_on}
     for metric in analysis.metrics:
         row = [cells.get((metric.name, name)) for name in (*analysis.objectives, "grey", "truth")]
         if any(row):

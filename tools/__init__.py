@@ -1,4 +1,4 @@
-"""What maintainers run: pages from records, benchmarks, and the making of the models that ship."""
+"""Tools for maintainers: pages from records, benchmarks, and the release of models."""
 
 from __future__ import annotations
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from tools import RESULTS
+from tools import RESULTS, read_record
 from tools.benchmarks.training_variants import VARIANTS
 from tools.pages.markdown import page, table
 from tools.pages.verdicts import quantity
@@ -36,7 +35,7 @@ class MetricCosts(TypedDict):
 
 def metric_costs() -> MetricCosts:
     """Return the cost of every metric: milliseconds per pair, and seconds for comparing 1,000 photos with 1,000."""
-    record: MetricCosts = json.loads((RECORDS / "metric_cost.json").read_text(encoding="utf-8"))
+    record: MetricCosts = read_record("benchmarks/metric_cost.json")
     return record
 
 
@@ -50,7 +49,7 @@ def metric_cost(name: str, costs: MetricCosts) -> str:
 
 def loss_speed_page() -> str:
     """Return the page of the cost of every loss, beside the same loss in other libraries."""
-    record = json.loads((RECORDS / "losses.json").read_text(encoding="utf-8"))
+    record = read_record("benchmarks/losses.json")
     setting = record["setting"]
     return page(
         "Cost of the losses",
@@ -96,7 +95,7 @@ def _memory(timed: Timed) -> str:
 
 def colorize_speed_page() -> str:
     """Return the page of the speed and memory of colorizing."""
-    record = json.loads((RECORDS / "colorize.json").read_text(encoding="utf-8"))
+    record = read_record("benchmarks/colorize.json")
     large = [
         (
             label,
@@ -155,7 +154,7 @@ LOAD_HEAD = (
 
 def survey_speed_page() -> str:
     """Return the page of the load that the survey's server handles, and of the coverage of its intervals."""
-    record = json.loads((RECORDS / "survey.json").read_text(encoding="utf-8"))
+    record = read_record("benchmarks/survey.json")
     people, trials, analysis = record["people"], record["trials"], record["analysis_s_10000_votes"]
     server = (
         f"{people} simulated people at once, {trials} trials each with two images of 256 px and exponential think "
@@ -214,8 +213,8 @@ def _load_row(label: str, found: Load) -> tuple[str, ...]:
 
 def training_speed_page() -> str:
     """Return the page of the speed of the training loop, and of variants of its step."""
-    record = json.loads((RECORDS / "training.json").read_text(encoding="utf-8"))
-    variants = json.loads((RECORDS / "training_variants.json").read_text(encoding="utf-8"))
+    record = read_record("benchmarks/training.json")
+    variants = read_record("benchmarks/training_variants.json")
     references = [
         f"{each['threads']}: {each['float32_gflops']:.0f} GFLOP/s in float32, {each['bfloat16_gflops']:.0f} GFLOP/s in "
         f"bfloat16, {each['jpeg_ms']:.1f} ms to decode a noisy JPEG of 1024x1024"

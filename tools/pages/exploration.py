@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 from chromalab.metrics.registry import METRICS
 from chromalab.report.numbers import listing
-from chromalab.studies.load import RECORDS
-from tools import RESULTS
 from tools.pages.markdown import table
 from tools.pages.studies import Results
 from tools.pages.verdicts import best_throughout, excludes_zero
@@ -46,32 +44,26 @@ class Condition:
     space: str = "lab"
     suffix: str = ""
 
-    def results(self) -> Results | None:
-        """Return the study, or None where it has no record yet."""
+    @property
+    def results(self) -> Results:
+        """The study."""
         return _load(self.study)
 
     def mean(self, metric: str, objective: str) -> float | None:
         """Return the mean of an objective."""
-        results = self.results()
-        if results is None:
-            return None
         wanted = (metric, objective + self.suffix, self.space)
-        rows = (row for row in results.analysis.summary if (row.metric, row.objective, row.color_space) == wanted)
+        rows = (row for row in self.results.analysis.summary if (row.metric, row.objective, row.color_space) == wanted)
         return next((row.mean for row in rows), None)
 
     def seed_means(self, metric: str, objective: str) -> list[float]:
         """Return the means of an objective's trainings."""
-        results = self.results()
-        cell = None if results is None else results.cell(metric, objective + self.suffix)
+        cell = self.results.cell(metric, objective + self.suffix)
         return [] if cell is None else cell.seed_means
 
     def difference(self, metric: str, first: str, second: str) -> DifferenceRow | None:
         """Return the paired comparison of two objectives, `first - second` whichever way the study has it."""
-        results = self.results()
-        if results is None:
-            return None
         names = (first + self.suffix, second + self.suffix)
-        for row in results.analysis.differences:
+        for row in self.results.analysis.differences:
             if (row.metric, row.color_space) == (metric, self.space) and {row.first, row.second} == set(names):
                 return row if row.first == names[0] else _reversed(row)
         return None
@@ -93,9 +85,7 @@ STUDIES = ("spaces", "bins", "vgg", "photos_tenth", "photos_third", "rates", "lo
 
 
 @cache
-def _load(study: str) -> Results | None:
-    if not (RESULTS / study / RECORDS).exists():
-        return None
+def _load(study: str) -> Results:
     return Results.load(study)
 
 

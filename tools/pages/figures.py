@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +12,8 @@ from chromalab.metrics.registry import METRICS
 from chromalab.report.forest import draw_all, forests
 from chromalab.report.numbers import ARROWS
 from chromalab.report.style import MUTED, canvas, finish, horizontal_rules, objective_styles
-from tools import DOCS
+from tools import DOCS, read_record
 from tools.pages.exploration import MAIN
-from tools.pages.models import SATURATION
 from tools.pages.objective import SHOWN, checkpoints
 from tools.pages.studies import Results
 
@@ -84,7 +82,7 @@ def _tradeoff(axes: Axes, results: Results, metric: str, styles: dict[str, Objec
 
 def saturation_figure() -> str:
     """Draw colorfulness against error for every shipped model at several saturations."""
-    record = json.loads(SATURATION.read_text(encoding="utf-8"))
+    record = read_record("models/saturation.json")
     styles = objective_styles(list(record["models"]))
     with canvas(7.2, 3.1) as figure:
         for place, metric in enumerate(ERRORS):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chromalab.evaluation.people import PeopleRecord
 from chromalab.metrics.registry import METRICS
 from chromalab.report.headline import headline
 from chromalab.report.numbers import listing
 from chromalab.weights.colorizers import DEFAULT_MODEL
-from tools import RESULTS
+from tools import RESULTS, read_record
 from tools.pages.benchmarks import loss_speed
 from tools.pages.exploration import MAIN
 from tools.pages.markdown import render, table
@@ -142,7 +141,7 @@ def model_findings() -> list[Finding]:
     """Return how the default model, the flagship and the pilots of its recipe came out."""
     record = quality(DEFAULT_MODEL)
     default = counted(verdict(record, rival, metric) for rival, metrics in GOAL.items() for metric in metrics)
-    milestone = milestone_rows(read("flagship/milestone.json")["evaluation"])
+    milestone = milestone_rows(read_record("flagship/milestone.json")["evaluation"])
     flagship = by_verdict({row[0]: row[-1] for row in milestone})
     intervals = [pilot_difference(row, "delta_e_2000")[1:] for row in read_pilots() if row["pilot"] != BASE]
     pilots = counted(interval_verdict(low, high, "lower") for low, high in intervals)
@@ -156,17 +155,17 @@ def model_findings() -> list[Finding]:
 
 def speed_findings() -> list[Finding]:
     """Return what the benchmarks measured."""
-    large, survey = read("benchmarks/colorize.json")["12_megapixels_rgb"], read("benchmarks/survey.json")
-    ratios = [each["ratio"] for each in read("benchmarks/training.json")["speeds"]]
-    costs = read("benchmarks/metric_cost.json")["ms"].values()
-    faults = read("benchmarks/metric_faults.json")
+    large, survey = read_record("benchmarks/colorize.json")["12_megapixels_rgb"], read_record("benchmarks/survey.json")
+    ratios = [each["ratio"] for each in read_record("benchmarks/training.json")["speeds"]]
+    costs = read_record("benchmarks/metric_cost.json")["ms"].values()
+    faults = read_record("benchmarks/metric_faults.json")
     vote_ms = 1000 * survey["load"]["sqlite"]["vote_p95_s"]
     coverage = listing(f"{found['people and photos']:.1%}" for found in survey["coverage"].values())
     scan = f"{large['seconds_a_photo']:.2f} s, {large['ratio']:.1f} times the decoding and encoding"
     found = {
         "How long does a photo of 12 megapixels take?": (scan, "colorize"),
         "How fast is the training loop?": (f"{min(ratios):.2f} to {max(ratios):.2f} of plain PyTorch", "training"),
-        "What does each loss cost?": (loss_speed(read("benchmarks/losses.json")["losses"]), "losses"),
+        "What does each loss cost?": (loss_speed(read_record("benchmarks/losses.json")["losses"]), "losses"),
         "What does each metric cost?": (f"{min(costs):g} to {max(costs):g} ms for a pair of 256 px", "metric_cost"),
         "What does each metric notice?": (f"{len(faults[TRUTH])} metrics on {len(faults) - 1} faults", "metric_faults"),
         "How long does a vote in a survey take?": (
@@ -179,9 +178,3 @@ def speed_findings() -> list[Finding]:
         Finding(question, text, f"benchmarks/{record}.json", SPEED_PAGES[record])
         for question, (text, record) in found.items()
     ]
-
-
-def read(path: str) -> dict[str, Any]:
-    """Return a record below results/."""
-    record: dict[str, Any] = json.loads((RESULTS / path).read_text(encoding="utf-8"))
-    return record

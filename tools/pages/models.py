@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chromalab.metrics.registry import METRICS
 from chromalab.weights.colorizers import DEFAULT_MODEL, ColorizerFile, find_colorizer, shipped_models
-from tools import RESULTS
+from tools import RESULTS, read_record
 from tools.pages.markdown import prose, render, table
 from tools.pages.verdicts import BETTER, counted, interval_verdict, yes_no
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RECORDS = RESULTS / "models"
 CHOICE = RECORDS / "choice.json"
@@ -34,13 +30,14 @@ MOST_BLOTCHES = 0.01
 
 def quality(name: str) -> dict[str, Any]:
     """Return the quality of a model, as `tools/benchmarks/model_quality.py` recorded it."""
-    return read(RECORDS / f"{name}.json")
+    record: dict[str, Any] = read_record(f"models/{name}.json")
+    return record
 
 
 def models_page() -> str:
     """Return the page of all shipped models."""
-    choice, record = read(CHOICE), quality(DEFAULT_MODEL)
-    tints = read(RECORDS / "tint.json")
+    choice, record = read_record("models/choice.json"), quality(DEFAULT_MODEL)
+    tints = read_record("models/tint.json")
     return render(
         "models.md",
         saturations=[f"{point['saturation']:g}" for point in choice["models"][choice["model"]]["points"]],
@@ -56,12 +53,6 @@ def models_page() -> str:
         goal=goal(record),
         models="\n\n".join(_model(find_colorizer(name)) for name in shipped_models()),
     )
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Return a record."""
-    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return record
 
 
 def _model(file: ColorizerFile) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
 from typing import TYPE_CHECKING, Any
 
 from chromalab.core.records import read_yaml
 from chromalab.metrics.registry import METRICS
-from tools import RESULTS
+from tools import RESULTS, read_record
 from tools.pages.markdown import render, table
 from tools.pages.verdicts import excludes_zero, interval_verdict
 from tools.release.pilots import BASE, Pilots
@@ -22,7 +21,7 @@ COMPARED = ("delta_e_2000", "psnr", "lpips_alex")
 
 def pilots_page() -> str:
     """Return the page."""
-    milestone = json.loads((RECORDS / "milestone.json").read_text(encoding="utf-8"))
+    milestone = read_record("flagship/milestone.json")
     head = ("metric", "default", "flagship", "difference", "verdict")
     return render(
         "pilots.md",

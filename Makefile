@@ -5,19 +5,19 @@ BIN := $(VENV)/bin
 # With -c, pip installs exactly the versions that the tests ran with.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 INSTALLED := $(VENV)/.installed
-# Of `make flagship`: the development data, what its collector of photographs wrote, and where to train.
+# For `make flagship`: the development data, the folder of collected photographs, and the device to train on.
 SHARED ?= $(firstword $(wildcard ../shared/data shared/data) ../shared/data)
 COLLECTED ?= ../photos/more
 DEVICE ?= cpu
 CORE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install study test check format types layers docs results bench coverage flagship clean
+.PHONY: help install study test check format docs results bench flagship clean
 
-help:  ## show what can be made
+help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
 
-install: $(INSTALLED)  ## create .venv with everything that training and tests need
+install: $(INSTALLED)  ## create .venv with everything for training and tests
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (about 2 GB, a few minutes)"
@@ -44,17 +44,17 @@ check: $(INSTALLED)  ## run the quick checks: style, types, layers, quick tests 
 	$(BIN)/codespell src tests tools docs *.md
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
-format: $(INSTALLED)  ## put the code into its form
+format: $(INSTALLED)  ## format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(INSTALLED)  ## regenerate the tables of the docs
+docs: $(INSTALLED)  ## regenerate the pages of docs/reference
 	$(BIN)/python -m tools.pages.generate
 
-results: $(INSTALLED)  ## regenerate the tables and figures of the studies from their records (PHOTOS=DIR: a grid of yours)
+results: $(INSTALLED)  ## regenerate all pages and figures from their records (PHOTOS=FOLDER: also a grid of your photos)
 	$(BIN)/python -m tools.pages.generate
 	$(BIN)/python -m tools.pages.figures
-	$(BIN)/python -m tools.pages.model_grid $(if $(PHOTOS),$(PHOTOS) --out runs/model_grid.jpg)
+	$(BIN)/python -m tools.pages.grids $(if $(PHOTOS),--photos $(PHOTOS) --out runs/model_grid.jpg)
 
 bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leave the machine idle)
 	$(BIN)/python -m tools.benchmarks.training

@@ -63,7 +63,7 @@ def test_names_with_commas_and_quotes_survive(tmp_path: Path) -> None:
         ("", "first line"),
         ("name,mae\na.jpg,1\n", "first line"),
         ("photo,mae,mae\na.jpg,1,2\n", "names each metric once"),
-        ("photo,mae\na.jpg,1,2\n", "line 2: expected 2 cells, 3 came"),
+        ("photo,mae\na.jpg,1,2\n", "line 2: expected 2 cells, got 3"),
         ("photo,mae\nz.jpg,1\n", "'z.jpg' is not a test photo"),
         ("photo,mae\na.jpg,1\na.jpg,1\n", "line 3: the photo 'a.jpg' is there twice"),
         ("photo,mae\na.jpg,high\n", "line 2: 'high' is not a number"),

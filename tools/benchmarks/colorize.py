@@ -9,7 +9,8 @@
 - The largest resident memory of a process that colorizes a TIFF of 200 megapixels at 16 bits.
 - The network's multiplications for one photo.
 
-The photos are enlarged from those of a folder (or made up), with fresh grain, so that encoders have work to do.
+The photos are enlarged from those of a folder (or made up), with fresh grain, because smooth images would be encoded
+too fast.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def make_photos(folder: Path, source: Path | None, size: tuple[int, int], count:
 
 
 def decode_and_encode(inputs: Sequence[Path], results: Sequence[Path], folder: Path, workers: int) -> float:
-    """Return the seconds of decoding the inputs and encoding the pixels of the results: what nobody can do without."""
+    """Return the seconds of decoding the inputs and encoding the pixels of the results, the baseline of colorizing."""
     vips()
     decoded = [pyvips.Image.new_from_file(str(path)).copy_memory() for path in results]
 
@@ -117,7 +118,7 @@ def colorize_all(engine: Engine, folder: Path, out: Path, workers: int) -> float
 
 
 def gflop(path: Path, height: int, width: int) -> float:
-    """Return the multiplications and additions of a graph's convolutions for one picture, in 10^9."""
+    """Return the multiplications and additions of a graph's convolutions for one photo, in 10^9."""
     model = onnx.load(path)
     shape = model.graph.input[0].type.tensor_type.shape
     shape.dim[2].dim_value, shape.dim[3].dim_value = height, width

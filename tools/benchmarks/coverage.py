@@ -1,16 +1,17 @@
-"""How often the 95% intervals of `chromalab.stats` cover the truth, where both seeds and photographs vary.
+"""Coverage of the 95% intervals of `chromalab.stats` where both seeds and photographs vary.
 
     python -m tools.benchmarks.coverage                 # about a minute
     python -m tools.benchmarks.coverage --repetitions 100000 --photos 10
 
-Values are drawn from x = mu + a_seed + b_photo + e, all normal. `ratio` is the variance of a over that of b, either of
-single values or of what they add to the variance of the mean (var_a / S over var_b / N): at 60 photographs seeds
-already dominate the mean at a ratio of .1 of single values, and the second scale shows where neither does.
+Values are drawn from x = mu + a_seed + b_photo + e, all normal. `ratio` is the variance of a over that of b, on one
+of two scales: of single values, or of their contributions to the variance of the mean (var_a / S over var_b / N). At
+60 photographs, seeds already dominate the mean at a ratio of .1 of single values; on the second scale neither
+dominates.
 
-Columns: coverage of this project's interval (the wider of Satterthwaite's two-way interval and the t interval over the
-seed means) and its mean width beside the ideal interval of one who knows the variances, 1.96 sd(mean) to each side;
-then the coverage of the two parts alone, of the t interval over photographs alone, and of the crossed bootstrap that
-resamples seeds and photographs (percentile interval). The last table takes the worst over the residual's variance.
+Columns: coverage of this project's interval (the wider of Satterthwaite's two-way interval and the t interval over
+the seed means) and its mean width relative to the ideal interval with known variances, 1.96 sd(mean) to each side;
+then the coverage of both parts, of the t interval over photographs alone, and of the crossed bootstrap over seeds and
+photographs (percentile interval). The last table takes the worst over the residual's variance.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Evaluating a folder against the straightforward script that computes the same numbers.
+"""Evaluating a folder, beside a straightforward script that computes the same numbers.
 
     python -m tools.benchmarks.evaluation [--pairs 500] [--rival-pairs 60] [--memory]
 
-Both read the same PNG files of 256 px and compute all pixel, structure and color metrics: ours by `evaluate`
-on two cores, the script by scikit-image, SciPy and NumPy, photo by photo, as one would write it. The script is timed on
-fewer pairs and scaled, for it takes minutes; both with and without the running medians of `blotches`, where it spends
-most of its time. The largest difference of every metric is printed. `--memory` shows our peak memory at 500 and 5,000
-pairs.
+Both read the same PNG files of 256 px and compute all pixel, structure and color metrics: ours with
+`evaluate` on two cores, the script with scikit-image, SciPy and NumPy, photo by photo. The script takes
+minutes, so it is timed on fewer pairs and scaled. Both are timed with and without the running medians of `blotches`,
+which take most of the script's time. The largest difference of every metric is printed. `--memory` shows our peak
+memory at 500 and 5,000 pairs.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
-"""Time and memory of every loss, forward and backward, beside the same loss of other libraries.
+"""Time and memory of every loss, forward and backward, beside the same loss in other libraries.
 
     python -m tools.benchmarks.losses [--only ssim ms_ssim] [--markdown FILE] [--json FILE]
 
-Time: each loss has a process of its own, in which it takes turns with its rivals in random order, so that a slow moment
-of the machine hits all; the median counts. Ratio: ours over the fastest rival's. Losses over VGG16 are timed once,
-after one run to warm up. Memory: each loss and each rival has a fresh process; what counts is how far one forward and
-backward raise the resident memory above what stood there before: pictures, predictions and networks are not in it, the
-gradient is. The C library is told to give back large blocks at once, so that a block that was freed earlier hides
+Time: each loss has its own process, in which the implementations take turns in random order, so that a slow moment of
+the machine affects all of them. The median counts. Ratio: our time over that of the fastest other library. Losses
+over VGG16 are timed once, after one warm-up run. Memory: each implementation has a fresh process. The figure is the
+rise of resident memory during one forward and backward pass; it includes the gradient, but not images, predictions
+and networks. The C library is told to return large blocks at once, so that a block that was freed earlier hides
 nothing (Linux only).
 
 The space is rgb, where decoding costs next to nothing, and lab for losses over ab bins. Networks have random weights,
-since only their values would differ; adversarial losses are timed as the colorizer sees them, through a critic of full
-width. Rivals get the same pictures, trunks and critics, and no conversion that ours do without. Kornia's `MS_SSIMLoss`
-is no rival: it is another formula, without a pyramid and with an L1 term.
+because weights do not change the time. Adversarial losses are timed as the colorizer's update computes them, through a
+critic of full width. Other libraries get the same images, trunks and critics, and skip every conversion that ours skip.
+Kornia's `MS_SSIMLoss` is left out because it is another formula, without a pyramid and with an L1 term.
 """
 
 from __future__ import annotations

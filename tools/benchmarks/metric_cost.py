@@ -1,10 +1,10 @@
-"""What every metric costs: the time of one pair of photographs, and of the comparison of two sets.
+"""Cost of every metric: the time of one pair of photographs, and of the comparison of two sets.
 
     python -m tools.benchmarks.metric_cost [--only ssim fid] [--json results/benchmarks/metric_cost.json]
 
-One thread, pairs of 256 px, one metric at a time: nothing is shared with other metrics, as an evaluation would, so the
-sum of all is more than what all of them take together. A metric of a set has two costs: the features of a pair, and the
-comparison of 1,000 photographs with 1,000. Networks have random weights, since only their values would differ.
+One thread, pairs of 256 px, one metric at a time. Metrics share nothing here, as they do in an evaluation, so their
+sum is more than the cost of all together. A metric of a set has two costs: the features of a pair, and the comparison
+of 1,000 photographs with 1,000. Networks have random weights, because weights do not change the time.
 """
 
 from __future__ import annotations

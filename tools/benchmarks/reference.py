@@ -1,4 +1,4 @@
-"""Two things whose cost is known, so that absolute figures of a benchmark can be read on another machine."""
+"""Reference speeds of a machine, by which absolute figures of a benchmark can be compared with another machine's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JPEG_PX = 1024
 
 
 def reference_speeds() -> str:
-    """Return how fast this machine multiplies matrices and decodes a JPEG, in words."""
+    """Return the time of a matrix product and of decoding a JPEG on this machine, in words."""
     return (
         f"a matrix product of {MATRIX_SIDE} takes {product_ms():.1f} ms, decoding a noisy JPEG of {JPEG_PX}x{JPEG_PX} "
         f"{jpeg_ms():.1f} ms"

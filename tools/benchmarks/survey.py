@@ -3,10 +3,10 @@
     python -m tools.benchmarks.survey [--quick] [--postgres URL] [--json FILE]
 
 Prints a table. Load: 200 sessions of simulated people at once, server and clients on this machine, exponential think
-time with mean 4 s (50 votes a second offered), pictures fetched, 50 trials each; SQLite with synchronous=FULL in one
+time with mean 4 s (50 votes a second offered), images fetched, 50 trials each; SQLite with synchronous=FULL in one
 process, PostgreSQL with two workers (a server of its own where PostgreSQL is installed, else that of --postgres). Then
 the same people without thinking: the rate at which the server is saturated.
-Coverage: how often 95% intervals hold the truth, over people and photographs, and by three ways of doing less.
+Coverage: how often 95% intervals contain the truth, over people and photographs, and for three simpler intervals.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ METHODS = ("a", "b", "c", "d", "e")
 
 
 def make(root: Path, name: str, people: int, trials: int) -> tuple[Path, SurveyRecord]:
-    """Create a survey of 256 px pictures, each about as large as a photograph's."""
+    """Create a survey of 256 px images, each about as many bytes as a photograph."""
     generator = np.random.default_rng(0)
     for scene in range(20):
         coarse = generator.integers(30, 220, size=(32, 32, 3)).repeat(8, 0).repeat(8, 1)
@@ -62,7 +62,7 @@ def make(root: Path, name: str, people: int, trials: int) -> tuple[Path, SurveyR
 def load(
     folder: Path, record: SurveyRecord, people: int, think_s: float, database: str | None, workers: int
 ) -> dict[str, Any]:
-    """Send people through a server of its own, and check that every acknowledged vote is stored exactly once."""
+    """Run simulated people against a new server, and check that every acknowledged vote is stored exactly once."""
     with serving(folder, database=database, workers=workers) as address:
         time.sleep(2)
         outcome = asyncio.run(simulate(record, address, Population(think_s=think_s), people, at_a_time=people))
@@ -146,7 +146,7 @@ def _marginal(theta: np.ndarray, rater_sd: float, photo_sd: float) -> np.ndarray
 
 @contextlib.contextmanager
 def databases(url: str | None, root: Path) -> Iterator[str | None]:
-    """Give the URL of an empty PostgreSQL database, or None where there is none."""
+    """Yield the URL of an empty PostgreSQL database, or None where there is none."""
     if url is None and installed():
         with postgres(root / "postgres") as own:
             yield own

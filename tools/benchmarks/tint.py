@@ -1,9 +1,9 @@
-"""The best constant tint: one (a*, b*) for every pixel of every photograph, the rival that any colorizer has to beat.
+"""The best constant tint: one (a*, b*) for every pixel of every photograph, a baseline for every colorizer.
 
     python -m tools.benchmarks.tint PHOTOS --exclude FILE [--json results/models/tint.json]
 
-Fitted on photographs that colorizers train on, once for CIEDE2000 (over pixels drawn from all of them) and once for
-LPIPS-Alex (over some of them whole, for it looks at neighborhoods). Both searches go downhill by Nelder and Mead.
+The tint is fitted to training photographs, once for CIEDE2000 (on pixels drawn from all of them) and once for LPIPS-
+Alex (on some whole photographs, because it compares neighborhoods). Both searches use the Nelder-Mead method.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""Pages that speak of speed: made from the committed records of the benchmarks."""
+"""Pages of speed and memory, from the records of the benchmarks."""
 
 from __future__ import annotations
 
-import json
 import statistics
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from tools import RESULTS
+from tools import RESULTS, read_record
 from tools.benchmarks.training_variants import VARIANTS
 from tools.pages.markdown import page, table
+from tools.pages.verdicts import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,13 +34,13 @@ class MetricCosts(TypedDict):
 
 
 def metric_costs() -> MetricCosts:
-    """Return what every metric costs: milliseconds of a pair, and seconds of 1,000 photographs against 1,000."""
-    record: MetricCosts = json.loads((RECORDS / "metric_cost.json").read_text(encoding="utf-8"))
+    """Return the cost of every metric: milliseconds per pair, and seconds for comparing 1,000 photos with 1,000."""
+    record: MetricCosts = read_record("benchmarks/metric_cost.json")
     return record
 
 
 def metric_cost(name: str, costs: MetricCosts) -> str:
-    """Return what a metric costs in words, a dash where nobody has measured it."""
+    """Return the cost of a metric in words, a dash where it was not measured."""
     if name not in costs["ms"]:
         return "–"
     seconds = costs["set_s"].get(name, 0.0)
@@ -48,18 +48,25 @@ def metric_cost(name: str, costs: MetricCosts) -> str:
 
 
 def loss_speed_page() -> str:
-    """Return the page of what every loss costs, beside the same loss of other libraries."""
-    record = json.loads((RECORDS / "losses.json").read_text(encoding="utf-8"))
+    """Return the page of the cost of every loss, beside the same loss in other libraries."""
+    record = read_record("benchmarks/losses.json")
     setting = record["setting"]
     return page(
-        "What a loss costs",
-        f"Forward and backward on {setting['batch']} pictures of {setting['size_px']} px with {setting['threads']} "
-        f"threads of one machine, on which {record['reference']}. *ms* is the median; *MB* is how far memory rises "
-        "above pictures and networks; *ratio* is this project's time over that of the fastest other library that has "
-        "the same loss, both measured in turns in one run. Milliseconds are that machine's, ratios should hold on "
-        "others. Measured by `python -m tools.benchmarks.losses`.",
+        "Cost of the losses",
+        f"Forward and backward on {setting['batch']} images of {setting['size_px']} px with {setting['threads']} "
+        f"threads on one machine, on which {record['reference']}. *ms* is the median. *MB* is the memory used beyond "
+        "images and networks. *Ratio* is this project's time over that of the fastest other library with the same "
+        "loss, measured in turns in one run. Milliseconds hold for that machine; ratios should carry over to others. "
+        "Measured by `python -m tools.benchmarks.losses`.",
         table(("loss", "ms", "MB", "beside", "ms", "MB", "ratio"), _rows(record["losses"])),
     )
+
+
+def loss_speed(found: list[Timed]) -> str:
+    """Return how many losses are at least as fast as the fastest other library that has them."""
+    rows = [row for row in _rows(found) if row[-1] != "–"]
+    count = quantity(sum(float(row[-1]) <= 1 for row in rows), len(rows), "losses")
+    return f"{count} that other libraries have take no longer than the fastest of these"
 
 
 def _rows(found: list[Timed]) -> Iterator[tuple[str, ...]]:
@@ -87,8 +94,8 @@ def _memory(timed: Timed) -> str:
 
 
 def colorize_speed_page() -> str:
-    """Return the page of what colorizing costs."""
-    record = json.loads((RECORDS / "colorize.json").read_text(encoding="utf-8"))
+    """Return the page of the speed and memory of colorizing."""
+    record = read_record("benchmarks/colorize.json")
     large = [
         (
             label,
@@ -101,8 +108,8 @@ def colorize_speed_page() -> str:
     ]
     network, huge, small = record["network"], record["200_megapixels_16_bits"], record["1_megapixel"]
     twelve = (
-        "Photos of 12 megapixels, JPEG to JPEG, with as many workers as processors. Beside it what nobody can do "
-        "without: decoding the same photos and encoding the same results, with the same library and workers."
+        "Photos of 12 megapixels, JPEG to JPEG, with one worker per processor. The baseline is decoding the same "
+        "photos and encoding the same results, with the same library and workers."
     )
     others = (
         f"{small['photos']} photos of 1 megapixel: {small['photos_a_second']} a second. The network's convolutions "
@@ -112,15 +119,15 @@ def colorize_speed_page() -> str:
     )
     rows = [tuple(map(str, row)) for row in large]
     return page(
-        "What colorizing costs",
+        "Speed and memory of colorizing",
         f"Measured by `python -m tools.benchmarks.colorize` on one machine with {record['processors']} processors, "
-        f"on which {record['reference']}. Seconds are that machine's, ratios should hold on others.",
+        f"on which {record['reference']}. Seconds hold for that machine; ratios should carry over to others.",
         "\n\n".join([twelve, table(("photos", "count", "seconds each", "decode and encode", "ratio"), rows), others]),
     )
 
 
 class Load(TypedDict):
-    """What a server did under simulated people."""
+    """The load test of one server."""
 
     finished: int
     votes: int
@@ -134,35 +141,35 @@ class Load(TypedDict):
 
 
 LOADS = {
-    "sqlite": "SQLite, one process, thinking 4 s",
-    "postgresql": "PostgreSQL, two workers, thinking 4 s",
-    "sqlite saturated": "SQLite, one process, not thinking",
+    "sqlite": "SQLite, one process, think time 4 s",
+    "postgresql": "PostgreSQL, two workers, think time 4 s",
+    "sqlite saturated": "SQLite, one process, no think time",
 }
 
 
 LOAD_HEAD = (
-    "server", "votes", "votes a second", "median ms", "95% ms", "99% ms", "slowest ms", "picture, 95% ms", "once"
+    "server", "votes", "votes a second", "median ms", "95% ms", "99% ms", "slowest ms", "image, 95% ms", "once"
 )  # fmt: skip
 
 
 def survey_speed_page() -> str:
-    """Return the page of what the survey's server bears, and of what its intervals cover."""
-    record = json.loads((RECORDS / "survey.json").read_text(encoding="utf-8"))
+    """Return the page of the load that the survey's server handles, and of the coverage of its intervals."""
+    record = read_record("benchmarks/survey.json")
     people, trials, analysis = record["people"], record["trials"], record["analysis_s_10000_votes"]
     server = (
-        f"{people} simulated people at once, {trials} trials each with two pictures of 256 px; thinking times are "
-        "exponential. A vote's time is what its sender waits for the acknowledgment, which comes after the commit has "
-        "reached the disk. *once*: every acknowledged vote is in the database exactly once."
+        f"{people} simulated people at once, {trials} trials each with two images of 256 px and exponential think "
+        "times. The time of a vote is the wait for its acknowledgment, which is sent after the commit has reached "
+        "the disk. *Once*: every acknowledged vote is in the database exactly once."
     )
     choice = (
         f"Choosing the next pair of 50 methods takes {record['choice_ms_50_methods']:.1f} ms. Analyzing 10,000 votes "
         f"with 1,000 draws of each bootstrap takes {analysis['5']:.1f} s for 5 methods, {analysis['50']:.0f} s for 50."
     )
     coverage = (
-        "How often intervals of six methods' scores held the score that endless people and photographs would give, in "
-        f"{record['repetitions']} simulated surveys: 60 votes a person, abilities that differ between people (standard "
-        "deviation 1.0) and photographs (0.5). *people and photos* are the intervals that the report gives; the others "
-        "show what leaving a source of chance out would claim."
+        "How often intervals of six methods' scores contain the score in the limit of many people and photographs, "
+        f"in {record['repetitions']} simulated surveys with 60 votes per person. Abilities differ between people "
+        "(standard deviation 1.0) and photographs (0.5). *People and photos* are the intervals of the report; the "
+        "others ignore one or both sources of variation."
     )
     parts = [
         *("## The server", server, table(LOAD_HEAD, _load_rows(record["load"]))),
@@ -170,9 +177,9 @@ def survey_speed_page() -> str:
         *("## What 95% intervals cover", coverage, _coverage_table(record["coverage"])),
     ]
     return page(
-        "What the survey's server bears, and what its intervals cover",
+        "Load and interval coverage of the survey",
         f"Measured by `python -m tools.benchmarks.survey` on one machine with two processors, on which "
-        f"{record['reference']}; server and simulated people share it. Times are that machine's.",
+        f"{record['reference']}; server and simulated people share it. Times hold for that machine.",
         "\n\n".join(parts),
     )
 
@@ -205,9 +212,9 @@ def _load_row(label: str, found: Load) -> tuple[str, ...]:
 
 
 def training_speed_page() -> str:
-    """Return the page of how fast the training loop is, and what makes a step faster or slower."""
-    record = json.loads((RECORDS / "training.json").read_text(encoding="utf-8"))
-    variants = json.loads((RECORDS / "training_variants.json").read_text(encoding="utf-8"))
+    """Return the page of the speed of the training loop, and of variants of its step."""
+    record = read_record("benchmarks/training.json")
+    variants = read_record("benchmarks/training_variants.json")
     references = [
         f"{each['threads']}: {each['float32_gflops']:.0f} GFLOP/s in float32, {each['bfloat16_gflops']:.0f} GFLOP/s in "
         f"bfloat16, {each['jpeg_ms']:.1f} ms to decode a noisy JPEG of 1024x1024"
@@ -237,7 +244,7 @@ def training_speed_page() -> str:
         f"Measured by `tools/benchmarks/training.py` on {machine['cores']} cores of {machine['cpu']} with PyTorch "
         f"{machine['torch']}, on the photographs of the folder {record['photos']}. *Loop / bare* is "
         "the speed of the training loop over that of the same work in plain PyTorch, paired in turns. *CPU* is the "
-        "same ratio in CPU time. *Data* is the share of time in which crops are made. Times on a GPU have not been "
+        "same ratio in CPU time. *Data* is the share of time in which crops are made. No GPU has been "
         "measured."
     )
     variants_lead = (
@@ -251,7 +258,7 @@ def training_speed_page() -> str:
         variants_lead,
         table(("variant", "what differs", "time / plain time", "note"), found),
     ]
-    return page("How fast a training is", lead, "\n\n".join(body))
+    return page("Speed of training", lead, "\n\n".join(body))
 
 
 def _variant(outcome: dict[str, Any]) -> dict[str, Any]:

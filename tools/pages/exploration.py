@@ -1,7 +1,7 @@
-"""What else the study of objectives tried, one seed each: other color spaces, networks, rates, photographs, lengths.
+"""Ablations of the study of objectives: other color spaces, networks, learning rates, photographs and lengths.
 
-One seed tells nothing of chance between trainings, so none of it is a result: it shows where the answer of the main
-study might be another. Intervals run over photographs alone.
+Each has one seed, so the chance between trainings is unknown. They show where the result of the main study may change.
+Intervals run over photographs alone.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from chromalab.metrics.registry import METRICS
-from tools import RESULTS
+from chromalab.report.formatting import listing
 from tools.pages.markdown import table
-from tools.pages.results import Results
+from tools.pages.studies import Results
+from tools.pages.verdicts import best_throughout, excludes_zero
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ LEVELS = ("psnr", "delta_e_2000", "lpips_alex", "color_perceptual", "colorfulnes
 
 @dataclass(frozen=True)
 class Condition:
-    """One way to train otherwise.
+    """One way of training that differs from the main study.
 
     Attributes:
         label: in a few words.
@@ -43,34 +44,28 @@ class Condition:
     space: str = "lab"
     suffix: str = ""
 
-    def results(self) -> Results | None:
-        """Return the study, or None where it has no record yet."""
+    @property
+    def results(self) -> Results:
+        """The study."""
         return _load(self.study)
 
     def mean(self, metric: str, objective: str) -> float | None:
         """Return the mean of an objective."""
-        results = self.results()
-        if results is None:
-            return None
         wanted = (metric, objective + self.suffix, self.space)
-        rows = (row for row in results.analysis.summary if (row.metric, row.objective, row.color_space) == wanted)
+        rows = (row for row in self.results.analysis.summary if (row.metric, row.objective, row.color_space) == wanted)
         return next((row.mean for row in rows), None)
 
     def seed_means(self, metric: str, objective: str) -> list[float]:
         """Return the means of an objective's trainings."""
-        results = self.results()
-        cell = None if results is None else results.cell(metric, objective + self.suffix)
+        cell = self.results.cell(metric, objective + self.suffix)
         return [] if cell is None else cell.seed_means
 
     def difference(self, metric: str, first: str, second: str) -> DifferenceRow | None:
         """Return the paired comparison of two objectives, `first - second` whichever way the study has it."""
-        results = self.results()
-        if results is None:
-            return None
         names = (first + self.suffix, second + self.suffix)
-        for row in results.analysis.differences:
+        for row in self.results.analysis.differences:
             if (row.metric, row.color_space) == (metric, self.space) and {row.first, row.second} == set(names):
-                return row if row.first == names[0] else _turned_round(row)
+                return row if row.first == names[0] else _reversed(row)
         return None
 
 
@@ -90,13 +85,11 @@ STUDIES = ("spaces", "bins", "vgg", "photos_tenth", "photos_third", "rates", "lo
 
 
 @cache
-def _load(study: str) -> Results | None:
-    if not list((RESULTS / study / "runs").glob("*/record.json")):
-        return None
+def _load(study: str) -> Results:
     return Results.load(study)
 
 
-def _turned_round(row: DifferenceRow) -> DifferenceRow:
+def _reversed(row: DifferenceRow) -> DifferenceRow:
     low, high = (None if end is None else -end for end in (row.ci_high, row.ci_low))
     mean = None if row.mean is None else -row.mean
     return row.model_copy(
@@ -105,23 +98,13 @@ def _turned_round(row: DifferenceRow) -> DifferenceRow:
 
 
 def exploration() -> Iterator[str]:
-    """Give the section of the page, part by part."""
-    yield WORDS
-    yield _pair_words("l2", "perceptual")
-    yield _pair_table("l2", "perceptual")
-    yield _pair_words("l2", "wgan_l2")
-    yield _pair_table("l2", "wgan_l2")
+    """Yield the section of the page, part by part."""
+    for pair in (("l2", "perceptual"), ("l2", "wgan_l2")):
+        yield _pair_words(*pair)
+        yield _pair_table(*pair)
     yield _space_words()
-    yield LEVEL_WORDS
+    yield "The means behind these differences, and cross-entropy over the ab bins (with rebalanced colors) beside them:"
     yield _levels()
-
-
-WORDS = (
-    "One seed each, everything else as in the main study. Intervals run over photographs alone and say nothing of the "
-    "chance between trainings, so none of this is a result; bold marks an interval that leaves out 0. A minus is a "
-    "lower value of the metric."
-)
-LEVEL_WORDS = "How good each was, and cross-entropy over the ab bins (rare colors weighed up by half) beside them:"
 
 
 def conditions(first: str, second: str) -> list[Condition]:
@@ -145,10 +128,10 @@ def _pair_words(first: str, second: str) -> str:
     count = len(conditions(first, second)) - 1
     changed = turned(first, second)
     kept = [METRICS[metric].label for metric in SHOWN if metric not in changed]
-    told = "; ".join(f"{METRICS[metric].label} ({', '.join(labels)})" for metric, labels in changed.items())
+    other = "; ".join(f"{METRICS[metric].label} ({', '.join(labels)})" for metric, labels in changed.items())
     return (
-        f"**`{second}` minus `{first}`.** Under {count} other ways to train, the sign is the main study's throughout "
-        "for " + (", ".join(kept) if kept else "no metric") + (f". It turns for {told}." if told else ".")
+        f"**`{second}` minus `{first}`.** In {count} other ways of training, the difference keeps the sign of the main "
+        f"study under {listing(kept) or 'no metric'}. It changes its sign under {other or 'no metric'}."
     )
 
 
@@ -165,11 +148,11 @@ def _difference(row: DifferenceRow | None) -> str:
     if row is None or row.mean is None or row.ci_low is None or row.ci_high is None:
         return "–"
     text = f"{-row.mean:+.3g} [{-row.ci_high:.3g}, {-row.ci_low:.3g}]"
-    return f"**{text}**" if row.ci_low * row.ci_high > 0 else text
+    return f"**{text}**" if excludes_zero(row.ci_low, row.ci_high) else text
 
 
 def _space_words() -> str:
-    """Say which training space has the best mean where (C4), and what the chance between trainings is beside it."""
+    """Return which training space has the best mean where (C4), beside the chance between trainings."""
     best: dict[str, list[str]] = {name: [] for name in SPACES}
     within = total = 0
     for objective in ("l2", "perceptual"):
@@ -182,11 +165,11 @@ def _space_words() -> str:
             others = [mean for name, mean in means.items() if name != "lab" and mean is not None]
             within += sum(min(seeds) <= mean <= max(seeds) for mean in others)
             total += len(others)
-    told = [f"{name} has the best mean for {', '.join(won) or 'none'}" for name, won in best.items()]
+    listed = [f"`{name}` for {', '.join(places) or 'none'}" for name, places in best.items()]
     return (
-        f"**Spaces (C4).** {'; '.join(told)}. Lab is the mean of three seeds and the others are one training each; "
-        f"{within} of their {total} means lie between those of Lab's seeds. No space is best throughout, and none is "
-        "shown to be better than another."
+        f"**Color spaces (claim C4).** {best_throughout(best)}: {'; '.join(listed)}. Lab is the mean of "
+        f"{len(AS_IS.seed_means('psnr', 'l2'))} seeds and each of the others is one training, so no difference is "
+        f"tested; {within} of their {total} means lie between those of Lab's seeds."
     )
 
 

@@ -2,53 +2,36 @@
 
 from __future__ import annotations
 
-import io
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import matplotlib.image as mpl_image
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.lines import Line2D
 
-from chromalab.core.files import write_bytes, write_text
+from chromalab.core.files import write_text
 from chromalab.metrics.registry import METRICS
 from chromalab.report.figures.differences import draw_forests, forests
-from chromalab.report.figures.style import INK, MUTED, canvas, finish, horizontal_rules, objective_styles
+from chromalab.report.figures.style import MUTED, canvas, finish, horizontal_rules, objective_styles
 from chromalab.report.formatting import ARROWS
-from tools import DOCS, RESULTS
+from tools import DOCS, read_record
 from tools.pages.exploration import MAIN
-from tools.pages.models import SATURATION
-from tools.pages.objective import SHOWN, looks
-from tools.pages.results import Results
+from tools.pages.objective import SHOWN, checkpoints
+from tools.pages.studies import Results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
     from chromalab.report.figures.style import ObjectiveStyle
 
 IMAGES = DOCS / "images"
 ERRORS = ("delta_e_2000", "lpips_alex")
 ON_THE_WAY = ("psnr", "delta_e_2000", "lpips_alex", "color_perceptual")
-LABEL_AREA = 0.16
-"""Height of the line of names, in pictures."""
 
 
 def main() -> None:
     """Draw every figure."""
     for name, svg in drawings().items():
         write_text(IMAGES / f"{name}.svg", svg)
-    results = Results.load(MAIN)
-    record = results.study.record
-    columns = ["grey", *(f"{entry.id}-lab-s{record.seeds[0]}" for entry in record.objectives), "truth"]
-    write_bytes(
-        IMAGES / "objective_grid.jpg", picture_grid(in_folders(RESULTS / MAIN / "pictures"), columns, record.pictured)
-    )
 
 
 def drawings() -> dict[str, str]:
@@ -99,7 +82,7 @@ def _tradeoff(axes: Axes, results: Results, metric: str, styles: dict[str, Objec
 
 def saturation_figure() -> str:
     """Draw colorfulness against error for every shipped model at several saturations."""
-    record = json.loads(SATURATION.read_text(encoding="utf-8"))
+    record = read_record("models/saturation.json")
     styles = objective_styles(list(record["models"]))
     with canvas(7.2, 3.1) as figure:
         for place, metric in enumerate(ERRORS):
@@ -134,19 +117,17 @@ def learning_figure(results: Results) -> str:
 def _learning(axes: Axes, metric: str, styles: dict[str, ObjectiveStyle]) -> None:
     for name, style in styles.items():
         found = [
-            (look.pictures, row.seed_means)
-            for look in looks()
-            for row in look.analysis.summary
+            (each.crops, row.seed_means)
+            for each in checkpoints()
+            for row in each.analysis.summary
             if (row.metric, row.objective) == (metric, name) and row.seed_means
         ]
         if found:
-            axes.plot(
-                [pictures for pictures, _ in found], [np.mean(means) for _, means in found], "-", color=style.color
-            )
-            for pictures, means in found:
-                axes.plot([pictures] * len(means), means, style.marker, color=style.color, markersize=3.5)
+            axes.plot([crops for crops, _ in found], [np.mean(means) for _, means in found], "-", color=style.color)
+            for crops, means in found:
+                axes.plot([crops] * len(means), means, style.marker, color=style.color, markersize=3.5)
     axes.set_xlim(left=0)
-    axes.set_xticks([look.pictures for look in looks()])
+    axes.set_xticks([each.crops for each in checkpoints()])
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_title(f"{METRICS[metric].label} {ARROWS[METRICS[metric].direction]}")
     horizontal_rules(axes)
@@ -160,47 +141,6 @@ def _legend(figure: Figure, styles: dict[str, ObjectiveStyle], *, lines: bool) -
         for name, style in styles.items()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-
-
-def in_folders(root: Path) -> Callable[[str, str], Path]:
-    """Return where pictures lie that have a folder for each column."""
-    return lambda column, photo: root / column / f"{photo}.png"
-
-
-def picture_grid(place: Callable[[str, str], Path], columns: Sequence[str], photos: Sequence[str]) -> bytes:
-    """Return a JPEG with a row for each photograph and a column for each network or bound.
-
-    Args:
-        place: where the picture of a column and a photograph lies.
-        columns: networks and bounds.
-        photos: photographs.
-    """
-    with canvas(len(columns), len(photos) + LABEL_AREA) as figure:
-        grid = figure.subplots(len(photos), len(columns))
-        for axes, (photo, column) in zip(grid.flat, ((p, c) for p in photos for c in columns), strict=True):
-            axes.imshow(square(mpl_image.imread(place(column, photo))))
-            axes.set_axis_off()
-            if photo == photos[0]:
-                axes.set_title(column.split("-")[0], fontsize=6.5, fontweight="normal", color=INK, loc="center", pad=3)
-        return jpeg(figure)
-
-
-def square(picture: NDArray[np.generic]) -> NDArray[np.generic]:
-    """Cut the central square."""
-    height, width = picture.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return picture[top : top + side, left : left + side]
-
-
-def jpeg(figure: Figure) -> bytes:
-    """Return a figure of pictures as JPEG, with little between them."""
-    FigureCanvasAgg(figure)
-    engine: Any = figure.get_layout_engine()
-    engine.set(w_pad=0.01, h_pad=0.01, wspace=0, hspace=0)
-    file = io.BytesIO()
-    figure.savefig(file, format="jpeg", dpi=150, pil_kwargs={"quality": 90, "optimize": True})
-    return file.getvalue()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write the reference pages that state facts of the code: `make docs`. A test fails when one of them is not current."""
+"""Write the pages of docs/reference from the code and from records: `make docs`. A test checks that all are current."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ from tools.pages.benchmarks import (
     survey_speed_page,
     training_speed_page,
 )
+from tools.pages.index import index_page
 from tools.pages.markdown import page, prose, table
 from tools.pages.metric_faults import faults_page
 from tools.pages.models import models_page
 from tools.pages.objective import objective_page
 from tools.pages.people import people_page
-from tools.pages.results import objectives96_page, photos96_page
-from tools.release.pilots import pilots_page
+from tools.pages.pilots import pilots_page
+from tools.pages.studies import objectives96_page, photos96_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,9 +59,9 @@ def losses_page() -> str:
     ]
     return page(
         "Losses",
-        "An objective is a weighted sum of these, written in one line: `l2 + 0.1*wgan_gp(penalty=10)`. `e` is the "
-        "prediction minus the target in the normalized units of the training space; means run over channels and "
-        "pixels. In a study the word `perceptual` stands for the loss that the study's key `perceptual` names.",
+        "An objective is a weighted sum of these losses, written in one line: `l2 + 0.1*wgan_gp(penalty=10)`. `e` is "
+        "the prediction minus the target in the normalized units of the training space. Means run over channels and "
+        "pixels. In a study, the word `perceptual` stands for the loss that the key `perceptual` names.",
         table(("name", "family", "formula", "parameters", "needs", "source"), rows),
     )
 
@@ -72,14 +73,14 @@ def _parameter(key: str, parameter: Parameter | Choice) -> str:
 
 
 def presets_page() -> str:
-    """Return the page of published mixtures."""
+    """Return the page of presets."""
     return page(
         "Presets: published mixtures",
-        "A preset's name is an objective: `chromalab train --loss pix2pix`, `p2p: pix2pix` in a study. Formulas are in "
-        "this project's units (colors of `lab` in [-1, 1], means over channels and pixels), so a weight may differ by "
-        "a factor, which is told, from the published number. `chromalab train` takes the published optimizer, too; a "
-        "study takes its own for every objective, unless one asks for `optimizer: published`. Networks, data and "
-        "lengths of training are never a preset's: it is an objective, not a replica.",
+        "A preset's name is an objective: `chromalab train --loss pix2pix`, `p2p: pix2pix` in a study. Formulas are "
+        "in this project's units (colors of `lab` in [-1, 1], means over channels and pixels), so a weight may "
+        "differ from the published number by a stated factor. `chromalab train` uses the published optimizer, too. A "
+        "study uses its own for every objective, unless an objective asks for `optimizer: published`. A preset is an "
+        "objective, not a replica: it sets neither network nor data nor training length.",
         "\n\n".join(_preset(name, preset) for name, preset in PRESETS.items()),
     )
 
@@ -105,7 +106,7 @@ def _preset(name: str, preset: Preset) -> str:
 def metrics_page() -> str:
     """Return the page of all metrics."""
     costs = metric_costs()
-    better = {"lower": "lower", "higher": "higher", "closer": "closer to the truth's own value"}
+    better = {"lower": "lower", "higher": "higher", "closer": "closer to the ground truth's value"}
     rows = [
         (
             f"`{name}`",
@@ -123,21 +124,22 @@ def metrics_page() -> str:
     ]
     return page(
         "Metrics",
-        "All are taken on 8-bit sRGB divided by 255; the size is the [protocol](protocols.md)'s, their own by default. "
-        "[What they mean and what they can't see](../metrics.md); [what they say of typical "
-        "faults](metric_faults.md); [how far they follow people](people.md). *Cost*: a pair of 256 px on one core, "
-        "each metric alone, and for sets besides it the comparison of 1,000 photographs with 1,000, on a machine where "
-        f"with one thread {costs['reference']}; measured by `python -m tools.benchmarks.metric_cost`. Together "
-        "metrics cost less than their sum, for CIELAB and what networks see are computed once.",
+        "All are computed on 8-bit sRGB divided by 255. The [protocol](protocols.md) sets the size; by default "
+        "photos keep theirs. See also [what each metric measures, and its blind spots](../metrics.md), [how metrics "
+        "respond to typical faults](metric_faults.md) and [how far they follow people](people.md). *Cost*: one pair "
+        "of 256 px on one core, each metric alone, and for metrics of sets also the comparison of 1,000 photographs "
+        f"with 1,000, on a machine where with one thread {costs['reference']}; measured by `python -m "
+        "tools.benchmarks.metric_cost`. Several metrics together cost less than their sum, because CIELAB and "
+        "network inputs are computed once.",
         table(("name", "label", "unit", "range", "better", "of", "needs", "cost", "formula", "source and notes"), rows),
     )
 
 
 _NEEDS = {
-    "target": "the truth",
-    "set": "true photographs, any",
+    "target": "ground truth",
+    "set": "any set of photographs",
     "lightness": "the gray photo",
-    "labels": "its class",
+    "labels": "the photo's class",
     "frames": "frames of a video",
     "none": "nothing",
 }
@@ -150,9 +152,9 @@ def _bound(value: float) -> str:
 def protocols_page() -> str:
     """Return the page of all protocols."""
     return page(
-        "Protocols of evaluation",
-        "Results under different protocols can't be laid side by side. `chromalab-v1` is the one to take; the others "
-        "reproduce what published tables were computed by, as far as public code and papers say it.",
+        "Evaluation protocols",
+        "Results under different protocols are not comparable. Use `chromalab-v1` for new results. The others "
+        "reproduce the computations behind published tables, as far as public code and papers describe them.",
         "\n\n".join(
             f"## `{name}`\n\n"
             + table(
@@ -179,16 +181,16 @@ def networks_page() -> str:
     encoders = [(f"`{name}`", entry.description) for name, entry in ENCODERS.items()]
     critics = [(f"`{name}`", entry.description) for name, entry in CRITICS.items()]
     tables = (
-        table(("space", "what goes in and out"), spaces),
-        table(("encoder", "what it is"), encoders),
-        table(("critic", "what it is"), critics),
+        table(("space", "inputs and outputs"), spaces),
+        table(("encoder", "description"), encoders),
+        table(("critic", "description"), critics),
     )
     return page("Training spaces, encoders and critics", "", "\n\n".join(tables))
 
 
 def commands_page() -> str:
     """Return the page of all commands with their options."""
-    return page("Commands", "Exit codes: 0 done, 1 partly failed, 2 wrong use.", "\n\n".join(_commands()))
+    return page("Commands", "Exit codes: 0 success, 1 partial failure, 2 usage error.", "\n\n".join(_commands()))
 
 
 def _commands() -> Iterator[str]:
@@ -203,7 +205,7 @@ def _commands() -> Iterator[str]:
 
 
 def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Give every command below a group, with its whole name; the types of Click are Typer's own copy of them."""
+    """Yield every command below a group with its full name. Types are `Any`, because Typer vendors its own Click."""
     if not hasattr(command, "commands"):
         yield name, command
         return
@@ -237,11 +239,12 @@ PAGES = {
     "objective.md": objective_page,
     "photos96.md": photos96_page,
     "objectives96.md": objectives96_page,
+    "results.md": index_page,
 }
 
 
 def main() -> int:
-    """Write the pages, or with --check say which are not current."""
+    """Write the pages, or with --check list those that are not current."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, exit with 1 where a page is not current")
     check = parser.parse_args().check

@@ -1,8 +1,8 @@
-"""What metrics say of typical faults: measured on sample photographs, drawn, and told on a page.
+"""How every metric responds to typical faults of colorized photographs, measured on sample photographs.
 
-    python -m tools.pages.metric_faults            measures again: results/benchmarks/metric_faults.json and the picture
+    python -m tools.pages.metric_faults            measures again: results/benchmarks/metric_faults.json and the image
 
-The photographs are built-in samples in the public domain or CC0. The page is rendered from the record, for the last
+The photographs are built-in samples in the public domain or CC0. The page is rendered from the record, because the last
 digits of networks' values differ between machines, and not every machine has every network.
 """
 
@@ -10,11 +10,16 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TYPE_CHECKING, Any
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.ndimage
+import skimage.color
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from numpy.typing import NDArray
+from PIL import Image
 
 from chromalab.core.files import write_bytes, write_text
 from chromalab.data.samples import sample_path
@@ -26,28 +31,149 @@ from chromalab.photo.resizing import resize_shortest_side
 from chromalab.report.figures.style import INK, canvas
 from tools import DOCS
 from tools.pages.benchmarks import RECORDS
-from tools.pages.faults import FAULTS, faulty
+from tools.pages.grids import jpeg
 from tools.pages.markdown import page, prose, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from chromalab.metrics.metric import Metric
 
     Values = Mapping[str, float | None]
 
+LabImage = NDArray[np.float64]
+Photo = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault of a colorized photograph, made in CIELAB.
+
+    Attributes:
+        description: what is done to the photo.
+        apply: maps CIELAB (H, W, 3) to the same image with the fault.
+    """
+
+    description: str
+    apply: Callable[[LabImage], LabImage]
+
+
+def faulty(rgb: Photo, name: str) -> Photo:
+    """Return a photograph (H, W, 3) with a fault, clipped to sRGB and rounded."""
+    if name == JPEG:
+        return _compressed(rgb)
+    return _to_rgb(FAULTS[name].apply(skimage.color.rgb2lab(rgb)))
+
+
+def _to_rgb(lab: LabImage) -> Photo:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # colors outside sRGB
+        image: LabImage = skimage.color.lab2rgb(lab)
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def _compressed(rgb: Photo) -> Photo:
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, "JPEG", quality=50)
+    decoded: Photo = np.asarray(Image.open(file).convert("RGB"))
+    return decoded
+
+
+def _scaled(factor: float) -> Callable[[LabImage], LabImage]:
+    return lambda lab: lab * np.array([1.0, factor, factor])
+
+
+def _cast(lab: LabImage) -> LabImage:
+    return _with_color(lab, lab[..., 1:] + [4.0, 14.0])
+
+
+def _with_color(lab: LabImage, color: LabImage) -> LabImage:
+    return np.concatenate([lab[..., :1], color], axis=-1)
+
+
+def _turned(color: LabImage, degrees: float) -> LabImage:
+    """Turn (a*, b*) around gray."""
+    angle = np.radians(degrees)
+    a, b = color[..., 0], color[..., 1]
+    return np.stack([a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)], axis=-1)
+
+
+def _hue_turned(lab: LabImage) -> LabImage:
+    return _with_color(lab, _turned(lab[..., 1:], 30))
+
+
+def _recolored(lab: LabImage) -> LabImage:
+    """Turn the hue of the most colorful fifth of the pixels, with soft edges, as if an object had another color."""
+    chroma = scipy.ndimage.gaussian_filter(np.hypot(lab[..., 1], lab[..., 2]), 3)
+    inside = (chroma > np.quantile(chroma, 0.8)).astype(np.float64)
+    share = scipy.ndimage.gaussian_filter(inside, 1.5)[..., None]
+    return _with_color(lab, (1 - share) * lab[..., 1:] + share * _turned(lab[..., 1:], 150))
+
+
+def _blotched(lab: LabImage) -> LabImage:
+    generator = np.random.default_rng(4)
+    color = lab[..., 1:].copy()
+    rows, columns = np.mgrid[: lab.shape[0], : lab.shape[1]]
+    for _ in range(14):
+        row, column = generator.integers(lab.shape[0]), generator.integers(lab.shape[1])
+        weight = np.exp(-((rows - row) ** 2 + (columns - column) ** 2) / (2 * 9.0**2))[..., None]
+        color += weight * generator.normal(0, 35, size=2)
+    return _with_color(lab, color)
+
+
+def _bled(lab: LabImage) -> LabImage:
+    return _with_color(lab, scipy.ndimage.gaussian_filter(lab[..., 1:], (8, 8, 0)))
+
+
+def _moved(lab: LabImage) -> LabImage:
+    return _with_color(lab, np.concatenate([lab[:, :1, 1:], lab[:, :-1, 1:]], axis=1))
+
+
+def _noisy(lab: LabImage) -> LabImage:
+    return _with_color(lab, lab[..., 1:] + np.random.default_rng(5).normal(0, 10, size=(*lab.shape[:2], 2)))
+
+
+def _brightened(lab: LabImage) -> LabImage:
+    return np.concatenate([100 * (lab[..., :1] / 100) ** 0.9, lab[..., 1:]], axis=-1)
+
+
+def _rounded(lab: LabImage) -> LabImage:
+    return np.concatenate([np.rint(lab[..., :1] * 2.55) / 2.55, np.rint(lab[..., 1:])], axis=-1)
+
+
+def _unchanged(lab: LabImage) -> LabImage:
+    return lab
+
+
+GREY = "grey"
+JPEG = "JPEG"
+
+FAULTS: dict[str, Fault] = {
+    GREY: Fault("no chroma at all", _scaled(0.0)),
+    "pale": Fault("half the chroma", _scaled(0.5)),
+    "gaudy": Fault("1.5 times the chroma", _scaled(1.5)),
+    "cast": Fault("a warm cast: a* + 4, b* + 14 everywhere", _cast),
+    "turned": Fault("all hues turned by 30°", _hue_turned),
+    "recoloured": Fault("the hue of the most colorful fifth of the pixels turned by 150°", _recolored),
+    "blotches": Fault("fourteen spots of random color, Gaussians of 9 px", _blotched),
+    "bled": Fault("the chroma blurred by a Gaussian of 8 px", _bled),
+    "moved": Fault("the chroma moved by one pixel", _moved),
+    "noise": Fault("noise in every pixel's a* and b*, standard deviation 10", _noisy),
+    "brighter": Fault("lightness L* to 100 (L* / 100)^0.9", _brightened),
+    "8-bit Lab": Fault("L* rounded to 256 steps, a* and b* to whole numbers, as 8-bit Lab files do", _rounded),
+    JPEG: Fault("JPEG of quality 50 with halved color resolution, which no colorizer causes", _unchanged),
+}
+"""The faults by their names in the tables, in order."""
+
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")
 SHOWN = "coffee"
 SIDE_PX = 256
 TRUTH = "truth"
-GREY = "grey"
 RECORD = RECORDS / "metric_faults.json"
 PICTURE = DOCS / "images" / "metric_faults.jpg"
 
 HARDLY = 0.05
-"""What is below this share of the measure of comparison, a metric hardly notices."""
+"""Share of the reference below which a metric hardly notices a fault."""
 
 
 def photographs() -> dict[str, NDArray[np.uint8]]:
@@ -75,7 +201,7 @@ def _tensor(rgb: NDArray[np.uint8]) -> torch.Tensor:
 
 def faults_page() -> str:
     """Return the page, from the committed record."""
-    return page("What metrics say of typical faults", "", "\n\n".join(_parts(read_record())))
+    return page("How metrics respond to typical faults", "", "\n\n".join(_parts(read_record())))
 
 
 def read_record() -> dict[str, dict[str, float | None]]:
@@ -87,31 +213,30 @@ def read_record() -> dict[str, dict[str, float | None]]:
 def _parts(rows: Mapping[str, Values]) -> Iterator[str]:
     measured = [metric for name, metric in METRICS.items() if name in rows[TRUTH]]
     yield (
-        f"Thirteen faults were made in CIELAB, put on four sample photographs of {SIDE_PX} px, and every "
-        "metric of single photographs was taken of them: what it calls bad, and what it hardly notices, is easier seen "
-        "than derived. How to read the metrics themselves is told in [the review](../metrics.md)."
+        f"Each of {len(FAULTS)} faults was applied to {len(PHOTOS)} sample photographs of {SIDE_PX} px, and every "
+        "metric of single photographs was computed. [The guide to metrics](../metrics.md) describes the metrics."
     )
     yield "![One photograph with every fault](../images/metric_faults.jpg)"
     yield table(("fault", "what was done"), [(name, prose(fault.description)) for name, fault in FAULTS.items()])
     yield (
-        "Lightness is kept but for the last three, as far as the gamut allows: stronger and turned colors that sRGB "
-        "does not hold are clipped, which changes it a little."
+        "All but the last three keep the lightness, as far as the gamut allows: colors outside sRGB are clipped, which "
+        "changes it a little."
     )
     errors = [metric for metric in measured if not _is_property(metric)]
     yield (
-        "## Errors, with gray as 1\n\nHow far each fault is from the truth, divided by how far the gray photograph is. "
-        "**Bold**: worse than no color at all. A dot: below 0.05. Similarities count as 1 minus their value, decibels "
-        "as the root of the error that they stand for."
+        "## Errors relative to gray\n\nDistance of each fault from the ground truth, divided by that of the gray "
+        "photograph. **Bold**: worse than no color. A dot: below 0.05. Similarities count as 1 minus their value, "
+        "decibels as the corresponding root mean squared error."
     )
     yield table(("metric", *FAULTS), [_shares(metric, rows, _gap(metric, rows, GREY)) for metric in errors])
     properties = [metric for metric in measured if _is_property(metric)]
     yield (
-        "## Properties and lightness, with the worst as 1\n\nFor these gray is no measure. How far each fault is from "
-        "the photographs' own value, divided by how far the farthest is (**bold**)."
+        "## Properties and lightness relative to the worst fault\n\nGray is no reference for these. Distance of each "
+        "fault from the photographs' own value, divided by the largest distance (**bold**)."
     )
     yield table(("metric", *FAULTS), [_shares(metric, rows, _worst(metric, rows)) for metric in properties])
-    yield "## In one line each\n\nWorst first; hardly noticed is what is below 0.05 of the metric's worst."
-    yield table(("metric", "calls worst", "hardly notices"), [_line(metric, rows) for metric in measured])
+    yield "## Summary by metric\n\nThe three faults with the largest distance, and those below 0.05 of the largest."
+    yield table(("metric", "most sensitive to", "hardly notices"), [_line(metric, rows) for metric in measured])
     yield "## The values"
     head = ("metric", "better", "truth", *FAULTS)
     yield table(head, [_values(metric, rows) for metric in measured])
@@ -119,12 +244,12 @@ def _parts(rows: Mapping[str, Values]) -> Iterator[str]:
 
 
 def _is_property(metric: Metric) -> bool:
-    """Whether the gray photograph is no bad example: what is measured is no distance of colors from the truth."""
+    """Return whether a metric measures no distance from the ground truth, so that gray is no reference."""
     return metric.direction == "closer" or metric.reference == "lightness"
 
 
 def _gap(metric: Metric, rows: Mapping[str, Values], fault: str) -> float:
-    """Return how far a fault is from the truth; decibels are turned to the errors that they stand for."""
+    """Return the distance of a fault from the truth; decibels are converted to errors."""
     value, truth = rows[fault][metric.name], rows[TRUTH][metric.name]
     if truth is not None:
         return 0.0 if value is None else abs(value - truth)
@@ -136,7 +261,7 @@ def _worst(metric: Metric, rows: Mapping[str, Values]) -> float:
 
 
 def _shares(metric: Metric, rows: Mapping[str, Values], whole: float) -> tuple[str, ...]:
-    """Return a row of gaps as shares of one of them; exactly the whole is bold only where it is the worst."""
+    """Return a row of gaps as shares of one of them; a share of exactly 1 is bold only for the worst fault."""
     is_worst = whole == _worst(metric, rows)
     return (f"`{metric.name}`", *(_share(_gap(metric, rows, fault) / whole, is_worst=is_worst) for fault in FAULTS))
 
@@ -165,17 +290,17 @@ def _digits(value: float | None) -> str:
 
 
 def _left_out(metrics: Iterable[Metric]) -> str:
-    """Say which metrics have no value for four photographs."""
+    """Return which metrics have no value for these photographs, and why."""
     reasons: dict[str, list[str]] = {}
     for metric in metrics:
         reason = {
             "set": "compare sets of photographs",
-            "frames": "looks at the frames of a video",
-            "labels": "needs the class of what is to be seen",
-        }.get(metric.reference, "looks through a network that the machine of this record had not")
+            "frames": "needs the frames of a video",
+            "labels": "needs the class of each photo",
+        }.get(metric.reference, "needs a network that was missing on the machine of this record")
         reasons.setdefault(reason, []).append(f"`{metric.name}`")
-    told = "; ".join(f"{', '.join(names)} {reason}" for reason, names in reasons.items())
-    return f"Not in the tables: {told}." if told else "Every metric is in the tables."
+    listed = "; ".join(f"{', '.join(names)} {reason}" for reason, names in reasons.items())
+    return f"Not in the tables: {listed}." if listed else "Every metric is in the tables."
 
 
 def draw() -> None:
@@ -191,16 +316,11 @@ def draw() -> None:
             axes.set_title(name, fontsize=8, fontweight="normal", color=INK, loc="center", pad=3)
         for axes in places:
             axes.set_axis_off()
-        FigureCanvasAgg(figure)
-        engine: Any = figure.get_layout_engine()
-        engine.set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-        file = io.BytesIO()
-        figure.savefig(file, format="jpeg", dpi=150, pil_kwargs={"quality": 88, "optimize": True})
-    write_bytes(PICTURE, file.getvalue())
+        write_bytes(PICTURE, jpeg(figure, pad=0.02, quality=88))
 
 
 def main() -> None:
-    """Measure, write the record, and draw."""
+    """Measure, write the record, and draw the image."""
     found = {
         fault: {name: float(f"{value:.5g}") if np.isfinite(value) else None for name, value in row.items()}
         for fault, row in measure().items()

@@ -1,20 +1,23 @@
-"""The page *Does the objective matter?*: made from the records of the study in results/objective, analyzed anew."""
+"""The page *Does the objective matter?*: from the records of the studies in results/objective, analyzed anew."""
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
 from chromalab.metrics.registry import METRICS, metric_facts
+from chromalab.report.formatting import listing
 from chromalab.report.study.headline import headline
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import load_study
 from tools import RESULTS
 from tools.pages.exploration import MAIN, STUDIES, exploration, turned
-from tools.pages.markdown import page, table
-from tools.pages.results import Results, study_tables
+from tools.pages.markdown import render, table
+from tools.pages.studies import Results, study_tables
+from tools.pages.verdicts import PAIR_VERDICTS, depends, level_verdict, pair_verdict, quantity, worse_than_gray
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,37 +30,29 @@ SHOWN = (
 )  # fmt: skip
 """Metrics with a better side that figures and tables of the page show."""
 
-JUDGES = ("lpips_squeeze", "lpips_alex", "color_perceptual")
+PAIRS = (("perceptual", "l1"), ("perceptual", "l2"), ("wgan_l2", "l2"), ("wgan_perceptual", "perceptual"))
+"""Pairs of objectives that the page lists; the forest plots show all."""
 
-RERUN = f"""
-```sh
-chromalab compare run results/{MAIN}/study.yaml --data PHOTOS --test EVAL --test samples \\
-    --out results/{MAIN}      # and so for results/objective/{{{",".join(STUDIES)}}}
-make results      # every table and figure of this page, from the records
-```
-
-`PHOTOS` and `EVAL` are described at the head of the study file. A run whose record is in the folder is not repeated, so
-the same command adds what is missing on any machine; a run whose folder was deleted is trained again, bit for bit on
-the same kind of processor with the same number of threads.
-""".strip()
+VIVID = (("wgan_l2", "l1"), ("wgan_l2", "l2"), ("perceptual", "l1"), ("perceptual", "l2"))
+LEADS = ("lpips_squeeze", "lpips_alex", "color_perceptual")
 
 
 @dataclass(frozen=True)
-class Look:
-    """The study as it was on the way.
+class Checkpoint:
+    """The study at an intermediate checkpoint, or at the end.
 
     Attributes:
-        pictures: crops that every network had seen.
-        analysis: what was measured then.
+        crops: crops that every network had seen.
+        analysis: of the metrics measured then.
     """
 
-    pictures: int
+    crops: int
     analysis: Analysis
 
 
 @cache
-def looks() -> tuple[Look, ...]:
-    """Return the study at every look, the end last."""
+def checkpoints() -> tuple[Checkpoint, ...]:
+    """Return the study at every intermediate checkpoint, the end last."""
     found = []
     shares = Results.load(MAIN).study.record.config.get("looks", [])
     for share in [*(shares if isinstance(shares, list) else []), None]:
@@ -65,163 +60,156 @@ def looks() -> tuple[Look, ...]:
             study = load_study(RESULTS / MAIN, look=share)
         except UsageError:
             continue
-        pictures = next(iter(study.runs.values())).record.pictures
-        found.append(Look(pictures, analyze(study, metric_facts())))
+        crops = next(iter(study.runs.values())).record.pictures
+        found.append(Checkpoint(crops, analyze(study, metric_facts())))
     return tuple(found)
 
 
 def objective_page() -> str:
     """Return the page."""
     results = Results.load(MAIN)
-    told = headline(results.analysis, results.study.record, [run.record for run in results.study.runs.values()])
-    parts = (
-        *(
-            "## The answer",
-            f"**{told.answer}** " + " ".join(told.reasons),
-            _order_changes(),
-            "\n".join(f"- {limit}" for limit in told.limits),
-        ),
-        *("## What it says", "\n".join(f"- {line}" for line in _reading(results))),
-        *(
-            "## To look at",
-            GRID,
-            "![Sample photographs in the colors of every objective](../images/objective_grid.jpg)",
-        ),
-        *("## Differences", FOREST, "![Forest plots of paired differences](../images/objective_forest.svg)"),
-        *("## Vivid or right", TRADE, "![Chroma against error, a mark for each run](../images/objective_tradeoff.svg)"),
-        *("## Does the order change on the way?", *_learning()),
-        *("## And otherwise? Spaces, networks, rates, photographs, lengths (exploratory)", *exploration()),
-        *("## Claims, and all numbers", *study_tables(results)),
-        *("## Run it again", RERUN),
-    )
-    return page("Does the objective matter?", results.lead, "\n\n".join(parts))
-
-
-def _order_changes() -> str:
-    """Say in the headline whether the order of objectives depends on how they are trained."""
-    found = looks()
-    moved = [METRICS[name].label for name in SHOWN if len({tuple(order(look.analysis, name)) for look in found}) > 1]
-    changed = turned("l2", "perceptual")
-    return (
-        f"**The order of objectives depends on the training.** On the way from {found[0].pictures:,} to "
-        f"{found[-1].pictures:,} crops the order of the means changed under {len(moved)} of {len(SHOWN)} metrics; with "
-        "another color space, network, learning rate, number of photographs or length (one seed each), LPIPS and L2 "
-        + (
-            f"change places somewhere under {_listed([METRICS[name].label for name in changed])}."
-            if changed
-            else "change places under none."
-        )
+    analysis = results.analysis
+    return render(
+        "objective.md",
+        lead=results.lead,
+        headline=headline(analysis, results.study.record, [run.record for run in results.study.runs.values()]),
+        order=order_changes(),
+        pairs=table(("comparison", *PAIR_VERDICTS), [pair_row(analysis, *pair) for pair in PAIRS]),
+        claims={row.id: row for row in analysis.claims},
+        vividness="; ".join(vividness(analysis, *pair) for pair in VIVID),
+        leads=listing(f"{_lead(results, name, 'l2', 'perceptual')} under {METRICS[name].label}" for name in LEADS),
+        chroma=chroma(results),
+        gray=beside_gray(analysis),
+        spread=widest_spread(results),
+        n_seeds=len(analysis.seeds),
+        learning=learning(checkpoints()),
+        ablations="\n\n".join(exploration()),
+        tables="\n\n".join(study_tables(results)),
+        main=MAIN,
+        others=",".join(STUDIES),
     )
 
 
-def _reading(results: Results) -> Iterator[str]:
-    """Say what the numbers come to; every number is the records'."""
-    yield (
-        "**LPIPS as the objective is better before a judge that nothing was trained on, and not before every judge.** "
-        f"LPIPS-Alex puts it before L1 ({_gap(results, 'lpips_alex', 'l1', 'perceptual')}) and L2 "
-        f"({_gap(results, 'lpips_alex', 'l2', 'perceptual')}), the perceptual color distance before L2 "
-        f"({_gap(results, 'color_perceptual', 'l2', 'perceptual')}). SSIM puts it behind both "
-        f"({_gap(results, 'ssim', 'l2', 'perceptual')} for L2). PSNR and CIEDE2000 tell none of the three apart."
-    )
-    yield (
-        "**The judge that it was trained on (C6).** LPIPS's lead over L2, in percent of the span from the gray "
-        "baseline to the best objective, each interval by itself: "
-        + _listed([f"{_lead(results, name, 'l2', 'perceptual')} for {METRICS[name].label}" for name in JUDGES])
-        + ". LPIPS-Squeeze is what it was trained on; LPIPS-Alex shares form and human data with it, and perceptual "
-        "color looks through the network that every encoder started from. No judge is wholly independent."
-    )
-    yield (
-        "**C2 holds for half of it.** L2 with a Wasserstein critic is more colorful than L1, L2 and LPIPS "
-        f"({_gap(results, 'colorfulness', 'l2', 'wgan_l2')} against L2); LPIPS alone is not more vivid than L2 "
-        f"({_gap(results, 'colorfulness', 'l2', 'perceptual')})."
-    )
-    yield (
-        "**LPIPS with a critic came out badly here.** Its seeds lie far apart (PSNR "
-        f"{_seeds(results, 'psnr', 'wgan_perceptual')}), and its means are behind photographs without any color in "
-        "PSNR, SSIM and CIEDE2000. The critic's weight and rate are this project's choice: others may be another story."
-    )
-    yield (
-        "**Everything is paler than the photographs**: mean chroma is "
-        + _listed([f"{_chroma(results, name):.0f}% ({name})" for name in results.analysis.objectives])
-        + " of theirs."
-    )
-    yield (
-        "Beside the chapter: it found LPIPS slightly better under most metrics, and both LPIPS and WGAN more vivid, "
-        "with one training each. With three seeds and corrected tests the first is not shown, and the second for WGAN "
-        "alone. Not the same thing: there VGG, 256 px and long trainings, here a small network, 96 px and three looks "
-        "at each photograph."
-    )
-    yield (
-        "Unknown: what people prefer, what longer training does, and what a better critic would. Three seeds are few: "
-        "many intervals are wide because two degrees of freedom are. MS-SSIM needs photographs of 161 px and has no "
-        "value here."
-    )
+def order_changes() -> dict[str, object]:
+    """Return under which metrics the order of objectives changes with the training, and whether it does at all."""
+    found = checkpoints()
+    moved = changed_orders(found)
+    changed = [METRICS[name].label for name in turned("l2", "perceptual")]
+    return {
+        "depends": depends([*moved, *changed]),
+        "first": f"{found[0].crops:,}",
+        "last": f"{found[-1].crops:,}",
+        "moved": moved,
+        "n_metrics": len(SHOWN),
+        "turned": changed,
+    }
 
 
-def _gap(results: Results, metric: str, first: str, second: str) -> str:
-    """Return the difference `second - first` with its interval, and whether it is certain."""
-    row = next(r for r in results.analysis.differences if (r.metric, r.first, r.second) == (metric, first, second))
+def changed_orders(found: Sequence[Checkpoint]) -> list[str]:
+    """Return the labels of the metrics under which the order of the means differs between checkpoints."""
+    return [METRICS[name].label for name in SHOWN if len({tuple(order(each.analysis, name)) for each in found}) > 1]
+
+
+def difference(analysis: Analysis, metric: str, one: str, other: str) -> DifferenceRow | None:
+    """Return the paired comparison of two objectives, whichever the analysis has first."""
+    rows = (row for row in analysis.differences if row.metric == metric and {row.first, row.second} == {one, other})
+    return next(rows, None)
+
+
+def pair_row(analysis: Analysis, one: str, other: str) -> tuple[str, ...]:
+    """Return what each metric shows of an objective beside another, grouped by verdict."""
+    groups: dict[str, list[str]] = {verdict: [] for verdict in PAIR_VERDICTS}
+    for metric in SHOWN:
+        row = difference(analysis, metric, one, other)
+        if row is not None and (verdict := pair_verdict(row, one)) in groups:
+            groups[verdict].append(f"{METRICS[metric].label} {interval(row, one)}")
+    return (f"`{one}` beside `{other}`", *(", ".join(found) or "–" for found in groups.values()))
+
+
+def interval(row: DifferenceRow, one: str) -> str:
+    """Return the difference `one` minus the other objective with its interval."""
     if row.mean is None or row.ci_low is None or row.ci_high is None:
-        return "no value"
-    certain = "" if row.winner else ", not certain"
-    return f"{-row.mean:+.3g} [{-row.ci_high:.3g}, {-row.ci_low:.3g}]{certain}"
+        return "–"
+    if row.first == one:
+        return f"{row.mean:+.3g} [{row.ci_low:.3g}, {row.ci_high:.3g}]"
+    return f"{-row.mean:+.3g} [{-row.ci_high:.3g}, {-row.ci_low:.3g}]"
+
+
+def vividness(analysis: Analysis, one: str, other: str) -> str:
+    """Return whether an objective is more colorful than another, in words."""
+    row = difference(analysis, "colorfulness", one, other)
+    if row is None:
+        return f"`{one}` beside `{other}` not measured"
+    return f"`{one}` beside `{other}` **{level_verdict(row, one)}** ({interval(row, one)})"
 
 
 def _lead(results: Results, metric: str, first: str, second: str) -> str:
-    """Return how far `second` is before `first`, in percent of the span."""
-    row = next(r for r in results.analysis.differences if (r.metric, r.first, r.second) == (metric, first, second))
-    if row.mean is None or row.ci_low is None or row.ci_high is None or not row.span:
+    """Return by how much `second` is better than `first`, in percent of the span."""
+    row = difference(results.analysis, metric, first, second)
+    if row is None or row.mean is None or row.ci_low is None or row.ci_high is None or not row.span:
         return "no value"
-    sign = -1 if METRICS[metric].direction == "higher" else 1
+    sign = -1 if (METRICS[metric].direction == "higher") == (row.first == first) else 1
     low, high = sorted(sign * 100 * end / row.span for end in (row.ci_low, row.ci_high))
     return f"{sign * 100 * row.mean / row.span:.0f}% [{low:.0f}, {high:.0f}]"
 
 
-def _seeds(results: Results, metric: str, objective: str) -> str:
-    cell = results.cell(metric, objective)
-    return _listed([f"{value:.1f}" for value in sorted(cell.seed_means)]) if cell is not None else "–"
+def chroma(results: Results) -> dict[str, str]:
+    """Return each objective's mean chroma as a share of the photographs', and how many objectives are below it."""
+    truth = results.cell("chroma", "truth")
+    means = {name: results.cell("chroma", name) for name in results.analysis.objectives}
+    if truth is None or not truth.mean:
+        return {"paler": "no objective", "shares": "not measured"}
+    shares = {
+        name: 100 * row.mean / truth.mean for name, row in means.items() if row is not None and row.mean is not None
+    }
+    paler = sum(share < 100 for share in shares.values())
+    return {
+        "paler": quantity(paler, len(shares), "objectives"),
+        "shares": listing(f"{share:.0f}% (`{name}`)" for name, share in shares.items()),
+    }
 
 
-def _chroma(results: Results, objective: str) -> float:
-    own, truth = results.cell("chroma", objective), results.cell("chroma", "truth")
-    return 100 * (own.mean or 0.0) / truth.mean if own is not None and truth is not None and truth.mean else 0.0
+def beside_gray(analysis: Analysis) -> dict[str, str]:
+    """Return which objectives have a mean worse than that of gray photographs, and where."""
+    found = worse_than_gray(analysis)
+    listed = "; ".join(f"`{name}` under {listing(labels)}" for name, labels in found.items())
+    count = quantity(len(found), len(analysis.objectives), "objectives")
+    return {"count": count[0].upper() + count[1:], "listed": listed or "none"}
 
 
-GRID = (
-    "Seven of the built-in sample photographs at the size that the networks were trained at, none of them trained on, "
-    "by the networks of seed 0. Left the gray photograph that every network saw, right the truth. Credits: `chromalab "
-    "list samples`."
-)
-FOREST = (
-    "Every pair of objectives on the same photographs and seeds, in percent of the span from the gray baseline to the "
-    "best objective, with 95% intervals over photographs and seeds."
-)
-TRADE = (
-    "Each mark is one training: how vivid its colors are beside the photographs' own, and how wrong. The line is the "
-    "error of photographs without any color."
-)
-ORDERS = "The objectives by their means, the best first:"
+def widest_spread(results: Results, metric: str = "psnr") -> dict[str, str]:
+    """Return the objective whose seeds differ most under a metric, with their means."""
+    rows = [
+        row for name in results.analysis.objectives if (row := results.cell(metric, name)) and len(row.seed_means) > 1
+    ]
+    widest = max(rows, key=lambda row: statistics.stdev(row.seed_means))
+    return {"objective": widest.objective, "means": listing(f"{mean:.1f}" for mean in sorted(widest.seed_means))}
 
 
-def _learning() -> Iterator[str]:
-    found = looks()
-    if len(found) < 2:
-        yield "No run was looked at on its way yet."
-        return
-    yield (
-        "Objectives converge at different speeds, so an order found at one length of training may be another at the "
-        f"next. Every network was measured after {_listed([f'{look.pictures:,}' for look in found])} crops; the "
-        "learning rate falls along a cosine over the whole, so the first looks are at networks in motion."
-    )
-    yield "![Means of four metrics on the way](../images/objective_learning.svg)"
-    yield ORDERS
-    yield table(("metric", *(f"{look.pictures:,} crops" for look in found)), _orders(found))
-    yield _reversals(found)
+def learning(found: Sequence[Checkpoint]) -> dict[str, str | int]:
+    """Return the orders of objectives at each checkpoint, and what changed between them."""
+    moved = changed_orders(found)
+    best = [
+        METRICS[name].label
+        for name in SHOWN
+        if len({names[0] for each in found if (names := order(each.analysis, name))}) > 1
+    ]
+    return {
+        "crops": listing(f"{each.crops:,}" for each in found),
+        "orders": table(("metric", *(f"{each.crops:,} crops" for each in found)), _orders(found)),
+        "changed": _share_of_metrics(moved),
+        "best": _share_of_metrics(best),
+        "reversals": len(reversals(found[0].analysis, found[-1].analysis)),
+    }
 
 
-def _orders(found: Sequence[Look]) -> Iterator[tuple[str, ...]]:
+def _share_of_metrics(labels: Sequence[str]) -> str:
+    return quantity(len(labels), len(SHOWN), "metrics") + (f" ({listing(labels)})" if labels else "")
+
+
+def _orders(found: Sequence[Checkpoint]) -> Iterator[tuple[str, ...]]:
     for name in SHOWN:
-        orders = [order(look.analysis, name) for look in found]
+        orders = [order(each.analysis, name) for each in found]
         if all(orders):
             yield (METRICS[name].label, *(", ".join(names) for names in orders))
 
@@ -234,39 +222,10 @@ def order(analysis: Analysis, metric: str) -> list[str]:
 
 
 def reversals(first: Analysis, last: Analysis) -> list[DifferenceRow]:
-    """Return the comparisons that one look decided for one objective and the other look for the other."""
+    """Return the comparisons with a certain winner in both analyses, but not the same."""
     decided = {(row.metric, row.first, row.second): row.winner for row in first.differences if row.winner}
     return [
         row
         for row in last.differences
         if row.winner and decided.get((row.metric, row.first, row.second), row.winner) != row.winner
     ]
-
-
-def _reversals(found: Sequence[Look]) -> str:
-    changed = [METRICS[name].label for name in SHOWN if len({tuple(order(look.analysis, name)) for look in found}) > 1]
-    best = [
-        METRICS[name].label
-        for name in SHOWN
-        if len({names[0] for look in found if (names := order(look.analysis, name))}) > 1
-    ]
-    turned = reversals(found[0].analysis, found[-1].analysis)
-    said = [
-        f"The order of the means changed under {len(changed)} of {len(SHOWN)} metrics"
-        + (f" ({_listed(changed)})" if changed else "")
-        + ", the best objective under "
-        + (f"{len(best)} ({_listed(best)})." if best else "none."),
-        f"Of all comparisons, {len(turned)} were certain (after Holm) one way at the first look and the other "
-        "way at the end"
-        + (
-            ": " + "; ".join(f"{METRICS[row.metric].label}, {row.first} and {row.second}" for row in turned)
-            if turned
-            else ""
-        )
-        + ".",
-    ]
-    return " ".join(said)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,4 +1,4 @@
-"""The page of metrics against people: rendered from the committed record."""
+"""The page of metrics against human ratings, from its record."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ RECORD = RESULTS / "people" / "hecd.json"
 
 
 _LEAD = (
-    "{images} recolorings of {scenes} of HECD's 20 scenes, {real} of them by colorizers; what it means is told in [Do "
-    "metrics follow people?](../people.md). SRCC is Spearman's rank correlation, turned so that positive agrees with "
-    "people: over all images together, with a 95% bootstrap interval over scenes and images, and as the mean of the "
-    "scenes' own, with a t interval over scenes on Fisher's z. *Pairs*: the share of pairs of one scene in people's "
-    "order. ‡ out of fold: every image was scored by parameters, chosen and fitted, that had not seen its scene."
+    "{images} recolorings of {scenes} of HECD's 20 scenes, {real} of them by colorizers, explained in [Do metrics "
+    "follow people?](../people.md). SRCC is Spearman's rank correlation, oriented so that positive means agreement "
+    "with people. *Pooled*: over all images, with a 95% bootstrap interval over scenes and images. *Within scenes*: "
+    "mean of the scenes' correlations, with a t interval over scenes on Fisher's z. *Pairs*: share of pairs of one "
+    "scene in people's order. ‡ Out of fold: each image was scored with parameters that were chosen and fitted "
+    "without its scene."
 )
 
 
 def people_page() -> str:
-    """Return the page of how far every metric follows people on six scenes of HECD."""
+    """Return the page of how far every metric follows human ratings on scenes of HECD."""
     record = PeopleRecord.load(RECORD)
     ceiling = record.ceiling
     return page(
-        "Metrics against people, in numbers",
+        "Metrics against human ratings",
         _LEAD.format(images=record.n_images, scenes=record.n_scenes, real=record.n_real),
         table(
             ("metric", "SRCC, pooled", "SRCC within scenes", "KRCC", "PLCC", "pairs", "colorizers: SRCC"),
@@ -37,7 +38,7 @@ def people_page() -> str:
         )
         + "\n\n"
         + table(
-            ("people among themselves", "one against the rest", "split halves", "corrected", "ceiling", "raters"),
+            ("agreement among raters", "one against the rest", "split halves", "corrected", "ceiling", "raters"),
             (
                 (
                     {"all": "all images", "real": "colorizers"}[subset],

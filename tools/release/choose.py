@@ -1,8 +1,8 @@
 """Choose the default among the shipped models: `python -m tools.release.choose STUDY.yaml --photos FOLDER`.
 
-The photos are those that the study set aside from training for such choices; test photos have no say. Every shipped
-model colorizes them at several saturations, and `RULE` takes one point of these curves. The record is
-results/models/choice.json; the saturation goes into the record of the model.
+The photos are those that the study set aside from training; test photos are not used. Every shipped model colorizes
+them at several saturations, and the rule of docs/reference/models.md takes one of these points. The record is
+results/models/choice.json. The saturation is written into the record of the model.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SATURATIONS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 
 
 def choose(record: dict[str, Any]) -> tuple[str, float]:
-    """Return the model and the saturation that the rule takes: see `tools.pages.models.RULE`."""
+    """Return the model and the saturation that the rule takes: see docs/reference/models.md."""
     found = [(name, point) for name, curve in record["models"].items() for point in curve["points"]]
     good = [(name, point) for name, point in found if not misses(point)] or found
     model, lowest = min(good, key=lambda entry: float(entry[1]["metrics"]["lpips_alex"]["model"][0]))
@@ -41,7 +41,7 @@ def certainly_above(point: dict[str, Any], lowest: dict[str, Any]) -> bool:
     """Return whether a point's LPIPS-Alex is above that of the lowest of its model, with an interval without 0."""
     differences = point["model_minus"].get(str(lowest["saturation"]))
     if differences is None:
-        raise ValueError("the lowest point of a model misses the goal: lay its others beside the next one")
+        raise ValueError(f"the record has no differences to saturation {lowest['saturation']}: measure again")
     return bool(differences["lpips_alex"][1] > 0)
 
 

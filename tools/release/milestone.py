@@ -1,8 +1,8 @@
-"""Measure a training beside the default model, as photographs are colorized: from file to file, at full size.
+"""Measure a training beside the default model, colorizing from file to file at full size.
 
     python -m tools.release.milestone RUN --data FOLDER ... --eval FOLDER [--json results/flagship/milestone.json]
 
-The network of the best validation so far is exported at several sizes at which it sees photographs. The size and the
+The network of the best validation so far is exported at several input sizes. The size and the
 saturation are chosen on validation photographs that the default model was not trained on: the size with the lowest
 LPIPS-Alex, then the lowest saturation at which the mean chroma is at least the default's. The photographs of --eval are
 measured once with that choice.

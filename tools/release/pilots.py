@@ -1,11 +1,11 @@
-"""Run short trainings that differ in one thing each, to choose a recipe by.
+"""Run short trainings that each change one setting, to choose a recipe by.
 
     python -m tools.release.pilots FILE --data FOLDER [--data FOLDER=WEIGHT ...] [--only NAME ...]
     python -m tools.release.pilots FILE --data ... --table FILE.csv --left-out FILE.csv
 
 FILE is a YAML file with a recipe under `base` and, under `pilots`, the settings that each pilot changes, by dotted
-keys. The key `without` names a source, a folder below one of the folders of photographs, that is validated on and not
-trained on. Finished pilots are not repeated, and a stopped one resumes. The tables are made from finished pilots alone.
+keys. The key `without` names a source, a folder below one of the folders of photographs, that is validated on but not
+trained on. Finished pilots are not repeated, and a stopped one resumes. Only finished pilots enter the tables.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from chromalab.stats.intervals import t_interval
 from chromalab.studies.recipe import Recipe, TrainingRecord, with_settings
 from chromalab.studies.single import VALIDATION_METRICS, load_network, open_photographs, run_training
 from chromalab.training.settings import RuntimeSettings
-from tools import RESULTS
-from tools.pages.markdown import page, table
 
 BASE = "base"
 PAIRED = ("delta_e_2000", "lpips_alex")
@@ -33,8 +31,6 @@ PAIRED = ("delta_e_2000", "lpips_alex")
 
 NEVER_DRAWN = "1e-9"
 """A weight with which a folder keeps its validation photographs and is never drawn from."""
-
-RECORDS = RESULTS / "flagship"
 
 
 class Pilots(Record):
@@ -125,51 +121,6 @@ def as_csv(header: list[str], rows: list[list[object]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return text.getvalue()
-
-
-def pilots_page() -> str:
-    """Return the page of the pilots, read from their tables."""
-    with (RECORDS / "pilots.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    photos = Pilots.parse(read_yaml(RECORDS / "pilots.yaml"), origin="pilots.yaml").base.validate_on
-    head = ["pilot", "changes", "crops", "minutes", "PSNR", "CIEDE2000", "difference", "LPIPS-Alex", "difference"]
-    body = [
-        [
-            row["pilot"],
-            row["changes"] if row["changes"] == "none" else f"`{row['changes']}`",
-            f"{int(row['images']):,}",
-            row["minutes"],
-            f"{float(row['psnr']):.2f}",
-            f"{float(row['delta_e_2000']):.2f}",
-            difference(row, "delta_e_2000", 2),
-            f"{float(row['lpips_alex']):.4f}",
-            difference(row, "lpips_alex", 4),
-            f"{float(row['chroma_ratio']):.2f}",
-        ]
-        for row in rows
-    ]
-    left_out = RECORDS / "left_out.csv"
-    parts = [table([*head, "chroma / truth"], body)]
-    if left_out.exists():
-        with left_out.open(encoding="utf-8") as file:
-            lines = [list(row.values()) for row in csv.DictReader(file)]
-        parts.append("## A source left out of the training")
-        parts.append(table(["source", "pilot", "photos", "CIEDE2000", "LPIPS-Alex"], lines))
-    lead = (
-        "Each pilot changes one thing of the same short training. All numbers are means over the same "
-        f"{photos} validation photographs. A difference is the pilot's mean minus that of `{BASE}`, with its 95% "
-        "interval over photographs. The pilot `base_seed1` shows what another seed changes. Minutes are those of one "
-        "CPU core that other work may have slowed. [Training a colorizer](../training.md) says what the pilots taught."
-    )
-    return page("Pilots of the flagship's recipe", lead, "\n\n".join(parts))
-
-
-def difference(row: dict[str, str], metric: str, digits: int) -> str:
-    """Return a difference with its interval."""
-    if row["pilot"] == BASE:
-        return "–"
-    mean, low, high = (float(row[f"{metric}_{part}"]) for part in ("difference", "low", "high"))
-    return f"{mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """Put the best training of every objective into the package: `python -m tools.release.ship STUDY ... --photos FOLDER`.
 
-The training is chosen by the mean LPIPS-Alex of the validation photos, which nothing was trained or tested on. Quality
-is measured afterwards, from file to file, on the photos of FOLDER, and written to results/models.
+STUDY is a study folder with its networks, as `chromalab compare run` leaves it. The training is chosen by the mean
+LPIPS-Alex on the validation photos, which no network was trained or tested on. Quality is measured afterwards, from
+file to file, on the photos of FOLDER, and written to results/models.
 """
 
 from __future__ import annotations
@@ -35,21 +36,22 @@ NOTICE = (
     "ImageNet. The photographs' owners keep their rights; whether they bear on the weights is not settled everywhere."
 )
 TITLES = {
-    "l1": "L1 in Lab: careful, pale colors",
-    "l2": "L2 in Lab: careful colors, a little more vivid than L1's",
-    "perceptual": "LPIPS-Squeeze: the best under LPIPS-Alex, which it was not trained on",
-    "wgan_l2": "L2 and a Wasserstein critic: more vivid than L2",
-    "wgan_perceptual": "LPIPS-Squeeze and a Wasserstein critic: the most vivid",
+    "l1": "L1 in Lab",
+    "l2": "L2 in Lab",
+    "perceptual": "LPIPS-Squeeze",
+    "wgan_l2": "L2 and a Wasserstein critic",
+    "wgan_perceptual": "LPIPS-Squeeze and a Wasserstein critic",
 }
 
 FAILURES = {
-    "l1": "Pale: clothes, cups and saucers stay nearly gray, what it does not know turns a warm brown.",
-    "l2": "Pale browns where it does not know; a greenish tint in fur.",
-    "perceptual": "Red, orange and yellow things, as tigers, tulips and clothes, turn grayish brown; green fields tan; "
-    "a breath of violet in shadows, hair and along dark edges; skin and cloth nearly alike.",
-    "wgan_l2": "Casts of brown and violet on gray things, as a saucer; blue flags and backgrounds by half.",
-    "wgan_perceptual": "The least sure: night skies stay brown, fur and flowers greenish gray, fringes along edges.",
+    "l1": "Pale colors: clothes, cups and saucers stay nearly gray; unfamiliar objects turn a warm brown.",
+    "l2": "Pale browns on unfamiliar objects; a greenish tint in fur.",
+    "perceptual": "Red, orange and yellow objects, such as tigers, tulips and clothes, turn grayish brown; green "
+    "fields turn tan; a violet tint in shadows, hair and along dark edges; skin and cloth get nearly the same color.",
+    "wgan_l2": "Brown and violet casts on gray objects, such as saucers; flags and backgrounds turn partly blue.",
+    "wgan_perceptual": "Night skies stay brown; fur and flowers turn greenish gray; color fringes along edges.",
 }
+"""What one sees in the sample photos, noted by hand."""
 
 
 def validation(folder: StudyFolder, study: StudyRecord, objective: str, metric: str) -> dict[str, float]:
@@ -92,7 +94,7 @@ def ship(roots: Sequence[Path], objective: str) -> Path:
 
 
 def score(objective: str, photos: Path, scored_on: str) -> None:
-    """Measure a shipped model from file to file, and note its scores."""
+    """Measure a shipped model from file to file, and write its scores into its record."""
     record = measure(photos, objective)
     write_text(RECORDS / f"{objective}.json", json.dumps(record, indent=2) + "\n")
     path = SHIPPED / f"{objective}.yaml"

@@ -1,14 +1,28 @@
-"""Reading a study folder into arrays, while some of its runs may still be missing."""
+"""Reading a study into arrays, from its folder or from packed records, while some of its runs may still be missing.
+
+A study folder is as `chromalab.studies.records` describes it. Packed records are the same in few files, for studies
+whose results are kept under version control:
+
+    study.json         StudyRecord
+    records.json       PackedRecords: the records of all bounds, runs and intermediate checkpoints
+    scores.csv.gz      one row per run, checkpoint and photo: `run` (or the bound's name), `share` (of the training; 1
+                       at its end), `split` (test or validation), `photo`, then one column per metric. An empty cell
+                       means that the run lacks the metric, `nan` that the photo has no value.
+"""
 
 from __future__ import annotations
 
 import csv
+import gzip
+import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from chromalab.color.bins import PriorRecord
 from chromalab.core.errors import ConfigError, UsageError
+from chromalab.core.records import Record
 from chromalab.studies.records import BoundRecord, LookRecord, RunRecord, StudyRecord, run_id
 
 if TYPE_CHECKING:
@@ -18,6 +32,39 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BOUNDS = ("grey", "truth")
+RECORDS = "records.json"
+SCORES = "scores.csv.gz"
+SCORE_KEYS = ("run", "share", "split", "photo")
+
+
+class PackedRecords(Record):
+    """The records of everything that a study measured.
+
+    Attributes:
+        bounds: the gray baseline and the ground truth.
+        runs: the finished runs.
+        looks: intermediate checkpoints by run.
+        prior: distribution of the training photos' colors, where an objective needs it.
+        skipped: photos that were left out, each with the reason.
+    """
+
+    bounds: list[BoundRecord]
+    runs: list[RunRecord]
+    looks: dict[str, list[LookRecord]] = {}
+    prior: PriorRecord | None = None
+    skipped: list[tuple[str, str]] = []
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read records that `save` wrote, as JSON, which is read faster than YAML.
+
+        Raises:
+            ConfigError: the file is not JSON or does not fit.
+        """
+        try:
+            return cls.parse(json.loads(path.read_text(encoding="utf-8")), origin=str(path))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: it can't be read: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -70,19 +117,19 @@ def planned_runs(study: StudyRecord) -> list[str]:
 
 
 def load_study(folder: Path, *, look: float | None = None) -> LoadedStudy:
-    """Read a study folder as `chromalab.studies.records` describes it.
+    """Read a study from its folder or from packed records.
 
-    A run counts as finished when its record is there, since that file is written last. Folders of runs that the study
-    does not plan are left alone.
+    A run counts as finished when its record exists, because that file is written last. Runs that the study does not
+    plan are ignored.
 
     Args:
         folder: the study's folder.
-        look: read what the networks were like after this share of their training, as far as that was measured; None
-            reads them as they were at the end.
+        look: share of the training at which to read the networks, where they were measured there; None reads the final
+            networks.
 
     Raises:
-        UsageError: the folder holds no study, or no run of it was looked at there.
-        ConfigError: a file of it is damaged, or belongs to other photographs; the message names the file.
+        UsageError: the folder holds no study, or no run was measured at that share.
+        ConfigError: a file is damaged or belongs to other photographs; the message names the file.
     """
     if not (folder / "study.json").is_file():
         raise UsageError(
@@ -90,18 +137,15 @@ def load_study(folder: Path, *, look: float | None = None) -> LoadedStudy:
             f"give the folder that 'chromalab compare run CONFIG --out {folder}' wrote"
         )
     record = StudyRecord.load(folder / "study.json")
+    read = _read_packed if (folder / RECORDS).is_file() else _read_folder
+    runs, bounds = read(folder, record, look)
+    if look is not None and not runs:
+        raise UsageError(f"{folder}: no finished run was measured after {look:g} of its training (study: looks)")
     planned = planned_runs(record)
-    finished = [name for name in planned if (folder / "runs" / name / "record.json").is_file()]
-    runs = {name: _load_run(folder / "runs" / name, record) for name in finished}
-    if look is not None:
-        found = {name: _at_look(folder / "runs" / name, run, record, look) for name, run in runs.items()}
-        runs = {name: run for name, run in found.items() if run is not None}
-        if not runs:
-            raise UsageError(f"{folder}: no finished run was looked at after {look:g} of its training (study: looks)")
     return LoadedStudy(
         record=record,
-        runs=runs,
-        bounds={name: _load_bound(folder / "bounds" / name, record) for name in _bounds_in(folder)},
+        runs={name: runs[name] for name in planned if name in runs},
+        bounds={name: bounds[name] for name in BOUNDS if name in bounds},
         missing=[name for name in planned if name not in runs],
     )
 
@@ -120,48 +164,101 @@ def read_metrics(path: Path, photos: Sequence[str]) -> dict[str, NDArray[np.floa
         ConfigError: the file is missing or damaged, or holds a photograph that is not in `photos` or holds it twice.
     """
     header, rows = _read_table(path)
+    return _columns(header[1:], list(enumerate(rows, start=2)), photos, path)
+
+
+_Read = tuple[dict[str, LoadedRun], dict[str, LoadedBound]]
+
+
+def _read_folder(folder: Path, study: StudyRecord, look: float | None) -> _Read:
+    names = [name for name in planned_runs(study) if (folder / "runs" / name / "record.json").is_file()]
+    runs = {name: _load_run(folder / "runs" / name, study) for name in names}
+    if look is not None:
+        found = {name: _at_look(folder / "runs" / name, run, study, look) for name, run in runs.items()}
+        runs = {name: run for name, run in found.items() if run is not None}
+    bounds = [name for name in BOUNDS if (folder / "bounds" / name / "record.json").is_file()]
+    return runs, {name: _load_bound(folder / "bounds" / name, study) for name in bounds}
+
+
+def _read_packed(folder: Path, study: StudyRecord, look: float | None) -> _Read:
+    packed = PackedRecords.load(folder / RECORDS)
+    scores = _read_scores(folder / SCORES, study.data.test_photos)
+    runs = {}
+    for record in packed.runs:
+        _check(record, record.run_id, study, folder / RECORDS)
+        checkpoint = next((each for each in packed.looks.get(record.run_id, []) if each.share == look), None)
+        if look is None:
+            runs[record.run_id] = LoadedRun(record, scores[record.run_id, 1.0])
+        elif checkpoint is not None:
+            runs[record.run_id] = LoadedRun(_before(record, checkpoint), scores[record.run_id, look])
+    return runs, {bound.name: LoadedBound(bound, scores[bound.name, 1.0]) for bound in packed.bounds}
+
+
+def _read_scores(path: Path, photos: Sequence[str]) -> dict[tuple[str, float], dict[str, NDArray[np.float64]]]:
+    """Return the metrics of the test photos by run and share of the training."""
+    header, rows = _read_table(path)
+    groups: dict[tuple[str, float], list[tuple[int, list[str]]]] = {}
+    for line, (run, share, split, *rest) in enumerate(rows, start=2):
+        if split == "test":
+            groups.setdefault((run, _number(share, path, line)), []).append((line, rest))
+    names = header[len(SCORE_KEYS) :]
+    found = {}
+    for key, lines in groups.items():
+        columns = _columns(names, lines, photos, path)
+        found[key] = {name: columns[name] for place, name in enumerate(names, 1) if any(row[place] for _, row in lines)}
+    return found
+
+
+def _columns(
+    names: Sequence[str], lines: Sequence[tuple[int, list[str]]], photos: Sequence[str], path: Path
+) -> dict[str, NDArray[np.float64]]:
+    """Return one array per metric from numbered rows of a photo and its values."""
     position = {name: index for index, name in enumerate(photos)}
-    values = np.full((len(header) - 1, len(photos)), np.nan)
+    values = np.full((len(names), len(photos)), np.nan)
     seen: set[str] = set()
-    for line, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            raise ConfigError(f"{path}, line {line}: expected {len(header)} cells, {len(row)} came; evaluate it again")
+    for line, row in lines:
+        if len(row) != len(names) + 1:
+            raise ConfigError(f"{path}, line {line}: expected {len(names) + 1} cells, got {len(row)}; evaluate again")
         if row[0] not in position or row[0] in seen:
             why = "is there twice" if row[0] in seen else "is not a test photo of this study"
             raise ConfigError(f"{path}, line {line}: the photo '{row[0]}' {why}; evaluate the run again")
         seen.add(row[0])
         values[:, position[row[0]]] = [_number(cell, path, line) for cell in row[1:]]
-    return dict(zip(header[1:], values, strict=True))
-
-
-def _bounds_in(folder: Path) -> list[str]:
-    return [name for name in BOUNDS if (folder / "bounds" / name / "record.json").is_file()]
+    return dict(zip(names, values, strict=True))
 
 
 def _load_run(folder: Path, study: StudyRecord) -> LoadedRun:
     record = RunRecord.load(folder / "record.json")
-    if run_id(record.objective, record.color_space, record.seed) != folder.name:
+    _check(record, folder.name, study, folder / "record.json")
+    return LoadedRun(record, read_metrics(folder / "metrics.csv", study.data.test_photos))
+
+
+def _check(record: RunRecord, name: str, study: StudyRecord, path: Path) -> None:
+    if run_id(record.objective, record.color_space, record.seed) != name:
         raise ConfigError(
-            f"{folder / 'record.json'}: it is the record of {record.run_id}, not of {folder.name}; "
+            f"{path}: it is the record of {record.run_id}, not of {name}; "
             f"delete the folder and run the comparison again"
         )
     if record.data_sha256 != study.data.data_sha256:
         raise ConfigError(
-            f"{folder / 'record.json'}: the run saw other photographs than the study has; "
-            f"delete the folder and run the comparison again"
+            f"{path}: {name} used other photographs than the study has; delete the folder and run the comparison again"
         )
-    return LoadedRun(record, read_metrics(folder / "metrics.csv", study.data.test_photos))
 
 
 def _at_look(folder: Path, run: LoadedRun, study: StudyRecord, share: float) -> LoadedRun | None:
-    """Return a run as it was on its way, None where nobody looked."""
+    """Return a run as it was at an intermediate checkpoint, None where it was not measured there."""
     for path in sorted(folder.glob("looks/*/record.json")):
-        look = LookRecord.load(path)
-        if look.share == share:
-            facts = {"steps": look.step, "pictures": look.pictures, "set_metrics": look.set_metrics}
+        checkpoint = LookRecord.load(path)
+        if checkpoint.share == share:
             photos = read_metrics(path.parent / "metrics.csv", study.data.test_photos)
-            return LoadedRun(run.record.model_copy(update=facts), photos)
+            return LoadedRun(_before(run.record, checkpoint), photos)
     return None
+
+
+def _before(record: RunRecord, checkpoint: LookRecord) -> RunRecord:
+    """Return the record of a run with the facts of an intermediate checkpoint."""
+    facts = {"steps": checkpoint.step, "pictures": checkpoint.pictures, "set_metrics": checkpoint.set_metrics}
+    return record.model_copy(update=facts)
 
 
 def _load_bound(folder: Path, study: StudyRecord) -> LoadedBound:
@@ -170,15 +267,18 @@ def _load_bound(folder: Path, study: StudyRecord) -> LoadedBound:
 
 
 def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of a `metrics.csv`, or of packed scores."""
+    packed = path.suffix == ".gz"
+    first, shape = (SCORE_KEYS, "run,share,split,photo,METRIC,...") if packed else (("photo",), "photo,METRIC,...")
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with (gzip.open if packed else open)(path, "rt", encoding="utf-8", newline="") as file:
             rows = [row for row in csv.reader(file) if row]
     except FileNotFoundError:
         raise ConfigError(f"{path}: there is no such file; delete its folder and run the comparison again") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path}: it can't be read as a table: {error}") from error
-    if not rows or rows[0][0] != "photo" or len(set(rows[0])) != len(rows[0]):
-        raise ConfigError(f"{path}: expected a first line 'photo,METRIC,...' that names each metric once")
+    if not rows or tuple(rows[0][: len(first)]) != first or len(set(rows[0])) != len(rows[0]):
+        raise ConfigError(f"{path}: expected a first line '{shape}' that names each metric once")
     return rows[0], rows[1:]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-
 import numpy as np
 import pytest
 
+from chromalab.studies.load import SCORES
 from tools import RESULTS
 from tools.pages.exploration import AS_IS, OTHERS, Condition, conditions, turned
+from tools.release.pack import read_csv
 
 
 @pytest.mark.slow
@@ -20,11 +20,11 @@ def test_every_way_of_training_is_laid_beside_the_main_study() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("each", OTHERS, ids=lambda each: each.label)
 def test_differences_are_those_of_the_photos_values(each: Condition) -> None:
-    values = []
+    values, scores = [], read_csv(RESULTS / each.study / SCORES)
     for objective in ("l2", "perceptual"):
         run = f"{objective}{each.suffix}-{each.space}-s0"
-        with (RESULTS / each.study / "runs" / run / "metrics.csv").open() as file:
-            values.append(np.array([float(row["lpips_alex"]) for row in csv.DictReader(file)]))
+        rows = [row for row in scores if (row["run"], row["share"], row["split"]) == (run, "1", "test")]
+        values.append(np.array([float(row["lpips_alex"]) for row in rows]))
     row = each.difference("lpips_alex", "l2", "perceptual")
     assert row is not None
     assert row.mean is not None

@@ -1,4 +1,4 @@
-"""The record of what metrics say of typical faults is what they say, and its page tells it."""
+"""The record of how metrics respond to typical faults is reproducible, and its page shows it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chromalab.metrics.registry import METRICS
 from chromalab.metrics.scorer import PhotoScorer
 from tools.pages import metric_faults
 from tools.pages.benchmarks import metric_costs
-from tools.pages.faults import FAULTS, faulty
+from tools.pages.metric_faults import FAULTS, faulty
 
 CHEAP = ("mae", "psnr", "delta_e_2000", "hue_distance", "chroma", "blotches")
 CHANGES_LIGHTNESS = ("gaudy", "recoloured", "brighter", "JPEG")

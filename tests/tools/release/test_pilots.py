@@ -14,7 +14,8 @@ from chromalab.core.records import read_yaml
 from chromalab.data.library import LibraryRecord
 from chromalab.stats.intervals import t_interval
 from chromalab.studies.recipe import Recipe, TrainingRecord, Validation, without_paths
-from tools.release.pilots import Pilots, pilots_page, pilots_table, recipes
+from tools.pages.pilots import pilots_page
+from tools.release.pilots import Pilots, pilots_table, recipes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from skimage.data import astronaut, coffee
 
 from chromalab.color.spaces import lab_to_rgb, rgb_to_lab
 from chromalab.metrics.metric import PhotoMetric, SetMetric
-from chromalab.metrics.networks import INCEPTION
+from chromalab.metrics.photo_view import INCEPTION
 from chromalab.metrics.registry import METRICS, metric_facts
 from chromalab.metrics.scorer import PAIRED, PhotoScorer
 from chromalab.weights import manifest

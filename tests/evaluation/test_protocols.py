@@ -15,7 +15,7 @@ from chromalab.core.errors import UnknownNameError
 from chromalab.evaluation.comparing import EvaluationSettings, compare_folders
 from chromalab.evaluation.geometry import fit
 from chromalab.evaluation.protocols import PROTOCOLS, find_protocol
-from chromalab.functional.frechet import Moments, frechet_distance
+from chromalab.functional.distribution import Moments, frechet_distance
 from chromalab.metrics.registry import METRICS
 from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.writing import write_png

@@ -33,7 +33,7 @@ from chromalab.studies.single import (
 )
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, weights_sha256
-from chromalab.training.onnx_graph import colorizer_graph
+from chromalab.training.export import colorizer_graph
 from chromalab.training.settings import RuntimeSettings
 from tests.data.photo_folder import make_photos
 

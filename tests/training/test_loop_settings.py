@@ -17,7 +17,7 @@ from chromalab.nets.unet import Colorizer
 from chromalab.training import loop
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import CHECKPOINT, MODEL, weights_sha256
-from chromalab.training.fabric import make_fabric
+from chromalab.training.devices import make_fabric
 from chromalab.training.loop import Players, Spent, TrainingJob, make_batch, train
 from chromalab.training.settings import TrainingSettings
 

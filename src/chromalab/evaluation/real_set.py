@@ -10,7 +10,7 @@ import torch
 from chromalab.core.progress import progress
 from chromalab.evaluation.geometry import fit
 from chromalab.evaluation.in_order import map_in_order
-from chromalab.metrics.feature_sets import FeatureRows, features_of
+from chromalab.metrics.features import FeatureRows, features_of
 from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import UnreadablePhotoError, read_photo
 

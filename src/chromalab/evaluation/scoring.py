@@ -15,7 +15,7 @@ from chromalab.color.spaces import lab_to_rgb
 from chromalab.evaluation.in_order import map_in_order
 from chromalab.evaluation.reading import PhotoPixels, batches_of_one_size, read_files
 from chromalab.evaluation.records import SkippedPair
-from chromalab.metrics.feature_sets import features_of
+from chromalab.metrics.features import features_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

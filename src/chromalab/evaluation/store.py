@@ -17,8 +17,7 @@ import numpy as np
 from chromalab.core.files import explain_write_errors, make_folder, write_text
 from chromalab.evaluation.records import SkippedPair
 from chromalab.evaluation.score_table import ScoreTable
-from chromalab.metrics.feature_sets import FeatureRows
-from chromalab.metrics.rows import DOUBLE, Rows
+from chromalab.metrics.features import DOUBLE, FeatureRows, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

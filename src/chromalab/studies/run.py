@@ -18,7 +18,7 @@ from chromalab.studies.records import BoundRecord, LookRecord, RunRecord
 from chromalab.studies.scoring import Scores, score
 from chromalab.training.build import count_parameters
 from chromalab.training.checkpoints import CHECKPOINT
-from chromalab.training.fabric import make_fabric
+from chromalab.training.devices import make_fabric
 from chromalab.training.loop import Spent, TrainingJob, TrainingOutcome, Watch, train
 
 if TYPE_CHECKING:

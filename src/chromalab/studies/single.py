@@ -43,7 +43,7 @@ from chromalab.data.prior import count_bins
 from chromalab.data.sources import sample_sources
 from chromalab.data.split import split_photos
 from chromalab.data.usable import COLOURLESS_THRESHOLD
-from chromalab.losses.compose import Objective
+from chromalab.losses.compose import build
 from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.resizing import resize_shortest_side
@@ -56,8 +56,8 @@ from chromalab.studies.scoring import Scores, score
 from chromalab.studies.smoke import smoke_network, smoke_objective
 from chromalab.training.build import build_colorizer, count_parameters
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, save_model
+from chromalab.training.devices import make_fabric
 from chromalab.training.export import export_colorizer
-from chromalab.training.fabric import make_fabric
 from chromalab.training.loop import Spent, TrainingJob, check_schedules, train
 from chromalab.training.settings import TrainingSettings
 from chromalab.weights.colorizers import SizeSpec
@@ -279,7 +279,7 @@ class _Training:
         self.objective = resolve_objective(recipe.loss, recipe.training, recipe.perceptual)
         self.settings = self.objective.training or recipe.training
         # Before the photographs, whose folders may take long to read: wrong settings are told at once.
-        check_schedules(Objective.parse(self.objective.formula), self.settings)
+        check_schedules(build(self.objective.formula), self.settings)
         needs = self.objective.needs
         network, self.encoder_start = build_colorizer(self.settings.network, recipe.color_space, recipe.seed, needs)
         self.parameters = count_parameters(network)
@@ -572,7 +572,7 @@ def load_network(folder: Path) -> Colorizer:
 def smoke(recipe: Recipe) -> Recipe:
     """Return the recipe shrunk to seconds: every step is taken, and no number means anything."""
     objective = resolve_objective(recipe.loss, recipe.training, "auto")
-    crop_px = max(32, Objective.parse(objective.formula).smallest_px)
+    crop_px = max(32, build(objective.formula).smallest_px)
     changes = {"crop_px": crop_px, "batch_size": 4, "images": 8, "minutes": None, "stages": ()}
     critic = recipe.training.critic.model_copy(update={"width": 0.125})
     network = recipe.training.network.model_copy(update=smoke_network(recipe.training.network))

@@ -23,19 +23,22 @@ from chromalab.core.hashing import sha256_bytes
 from chromalab.core.seeds import derive_seed
 from chromalab.data.feed import AheadFeed, CropFeed
 from chromalab.losses.base import ColorBatch, CriticLoss
-from chromalab.losses.compose import Objective, parse_formula
+from chromalab.losses.compose import Objective, build, parse_formula
 from chromalab.losses.plugins import plugin_of
-from chromalab.training.balance import Balancer
-from chromalab.training.build import build_colorizer
+from chromalab.training.balance import Balancer, check_finite, gradient_facts, term_gradients
+from chromalab.training.build import build_colorizer, build_optimizer
 from chromalab.training.checkpoints import load_checkpoint, load_model, save_checkpoint, save_model, weights_sha256
+from chromalab.training.critic import Opponent
 from chromalab.training.degradations import degrade
-from chromalab.training.devices import average_gradients, check_batch, on_every_device, share_of
-from chromalab.training.diagnostics import check_finite, gradient_facts, term_gradients
-from chromalab.training.fabric import make_fabric, set_threads
-from chromalab.training.logbook import Logbook, Row
-from chromalab.training.opponent import Opponent
-from chromalab.training.optimizers import build_optimizer
-from chromalab.training.samples import draw_samples
+from chromalab.training.devices import (
+    average_gradients,
+    check_batch,
+    make_fabric,
+    on_every_device,
+    set_threads,
+    share_of,
+)
+from chromalab.training.logbook import Logbook, Row, draw_samples
 from chromalab.training.settings import RuntimeSettings, TrainingSettings, settings_sha256
 
 if TYPE_CHECKING:
@@ -168,7 +171,7 @@ def train(
         facts = on_every_device(fabric, train_here, job, photos, samples)
         if advance is not None:
             advance(facts[2].drawn)
-    colorizer, _ = build_colorizer(job.settings.network, job.color_space, job.seed, Objective.parse(job.formula).needs)
+    colorizer, _ = build_colorizer(job.settings.network, job.color_space, job.seed, build(job.formula).needs)
     load_model(job.folder, colorizer)
     return TrainingOutcome(colorizer.to(fabric.device).eval(), *facts)
 
@@ -293,7 +296,7 @@ class Players:
     def __init__(self, fabric: Fabric, job: TrainingJob) -> None:
         self.fabric = fabric
         self.settings = settings = job.settings
-        self.objective = Objective.parse(job.formula)
+        self.objective = build(job.formula)
         check_schedules(self.objective, settings)
         if job.prior is not None:
             self.objective.use_prior(job.prior)

@@ -12,12 +12,12 @@ from chromalab.color.spaces import SPACES
 from chromalab.core.errors import ConfigError, UnknownNameError
 from chromalab.losses.adversarial import ENTRIES
 from chromalab.losses.base import AdversarialTerm, ColorBatch, CriticLoss
-from chromalab.losses.compose import Objective
+from chromalab.losses.compose import build
 from chromalab.nets.critics import CRITICS
+from chromalab.training.balance import term_gradients
 from chromalab.training.build import build_critic
-from chromalab.training.diagnostics import term_gradients
-from chromalab.training.fabric import make_fabric
-from chromalab.training.opponent import Opponent
+from chromalab.training.critic import Opponent
+from chromalab.training.devices import make_fabric
 from chromalab.training.settings import CriticSettings, OptimizerSettings, RuntimeSettings, TrainingSettings
 
 SIZE = 32
@@ -38,7 +38,8 @@ def settings(**critic: object) -> TrainingSettings:
 
 
 def make_opponent(fabric: Fabric, formula: str, *, space: str = "lab", seed: int = 0, **critic: object) -> Opponent:
-    term = Objective.parse(formula).require_adversarial()
+    term = build(formula).adversarial
+    assert term is not None
     return Opponent(fabric, term, space, seed, settings(**critic))
 
 
@@ -67,7 +68,7 @@ def test_any_loss_trains_any_critic_and_then_hands_its_judgment_on(fabric: Fabri
         assert loss.total.isfinite()
         assert set(loss.facts) == {"distance", "accuracy", "gradient_norm"}
         assert any(not torch.equal(tensor, before[name]) for name, tensor in weights(opponent).items())
-        values = Objective.parse(entry)(batch)[entry]
+        values = build(entry)(batch)[entry]
         values.sum().backward()
         assert batch.preds.grad is not None
         assert batch.preds.grad.isfinite().all()
@@ -86,7 +87,7 @@ def test_penalties_and_diagnostics_work_in_mixed_precision(network: str) -> None
             opponent, batch = make_opponent(fabric, formula, network=network, sees=sees), make_batch()
             loss = opponent.update(fabric, batch, step=0)
             assert loss.total.dtype == torch.float32
-            values = Objective.parse(formula)(batch)
+            values = build(formula)(batch)
             gradient = term_gradients(values, [batch.preds])["gan"]
             assert gradient.isfinite().all()
             results.append([float(loss.total.detach()), *(float(fact) for fact in loss.facts.values())])

@@ -11,9 +11,8 @@ from chromalab.core.errors import ConfigError
 from chromalab.core.seeds import derive_seed
 from chromalab.losses.base import AdversarialTerm, ColorBatch, CriticLoss
 from chromalab.nets.critics import CRITICS
-from chromalab.training.build import build_critic
+from chromalab.training.build import build_critic, build_optimizer
 from chromalab.training.devices import average_gradients
-from chromalab.training.optimizers import build_optimizer
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

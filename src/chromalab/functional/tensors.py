@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,6 +10,8 @@ import torch
 from chromalab.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
 
@@ -66,3 +69,18 @@ def safe_power(x: Tensor, exponent: float) -> Tensor:
     """Return x^exponent of x >= 0 for an exponent above 0, with value and gradient 0 where x is 0 or less."""
     positive = x > 0
     return torch.where(positive, torch.where(positive, x, 1.0).pow(exponent), 0.0)
+
+
+@contextlib.contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let every PyTorch operation inside run in the thread that calls it, and threads started inside do the same.
+
+    Dividing one small operation gains little, and costs much on a busy machine: its parts wait for one another, and
+    none may be running.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

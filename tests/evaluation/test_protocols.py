@@ -37,7 +37,7 @@ def scored(protocol: str, names: list[str]) -> dict[str, float]:
 
 
 def test_the_names_are_permanent_and_every_rule_has_a_hash_of_its_own() -> None:
-    assert list(PROTOCOLS) == ["chromalab-v1", "chapter", "ct2-val5k", "ddcolor", "cic", "coltran-nonoverlap"]
+    assert list(PROTOCOLS)[:6] == ["chromalab-v1", "chapter", "ct2-val5k", "ddcolor", "cic", "coltran-nonoverlap"]
     assert len({protocol.sha256 for protocol in PROTOCOLS.values()}) == len(PROTOCOLS)
     for protocol in PROTOCOLS.values():
         assert protocol.source

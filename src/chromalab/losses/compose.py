@@ -338,7 +338,7 @@ def build(formula: str, aliases: Mapping[str, TermSpec] | None = None) -> Object
     >>> objective = build("l1 + 0.1*ssim")
     >>> values = objective(batch)
     >>> round(float(values["l1"]), 3), round(float(objective.total(values)), 3)
-    (0.5, 0.52)
+    (1.0, 1.02)
 
     Raises:
         ConfigError: the formula cannot be read.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 import torch
 
 from chromalab.core.errors import ConfigError, MissingWeightsError
-from chromalab.nets.encoders import ENCODERS
+from chromalab.nets.encoders import ENCODERS, FeatureNet
 from chromalab.training.build import build_colorizer
 from chromalab.training.settings import NetworkSettings
 
@@ -25,7 +27,9 @@ def test_feature_maps_have_the_stated_channels_and_strides(name: str) -> None:
     settings = settings_for(name)
     encoder = ENCODERS[name].build(settings.width, settings.pretrained, torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        maps = encoder.network.taps(torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(1)))
+        maps = cast("FeatureNet", encoder.network).taps(
+            torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
+        )
     assert len(encoder.scales) == len(maps)
     assert list(encoder.strides) == sorted(encoder.strides)
     for features, channels, stride in zip(maps, encoder.channels, encoder.strides, strict=True):

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from chromalab.data.photoset import Photographs
     from chromalab.nets.unet import Colorizer
     from chromalab.studies.scoring import Scores
-    from chromalab.training.loop import Spent
+    from chromalab.training.job import Spent
 
 RUNTIME = RuntimeSettings(device="cpu", threads=1, log_every=1, checkpoint_every_s=1e9, tensorboard=False)
 FILES = {

@@ -21,7 +21,8 @@ from chromalab.training.balance import (
     term_gradients,
 )
 from chromalab.training.checkpoints import weights_sha256
-from chromalab.training.loop import TrainingJob, train
+from chromalab.training.job import TrainingJob
+from chromalab.training.loop import train
 from chromalab.training.settings import NetworkSettings, TermSchedule
 
 from .conftest import MakeJob

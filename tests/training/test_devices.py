@@ -11,7 +11,8 @@ from chromalab.data.photoset import PhotoSet
 from chromalab.losses.compose import build
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import MODEL
-from chromalab.training.loop import TrainingJob, train
+from chromalab.training.job import TrainingJob
+from chromalab.training.loop import train
 from chromalab.training.settings import CriticSettings, OptimizerSettings
 
 from .conftest import MakeJob

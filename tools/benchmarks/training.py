@@ -59,7 +59,9 @@ from chromalab.training import loop
 from chromalab.training.build import build_colorizer, build_optimizer
 from chromalab.training.devices import make_fabric
 from chromalab.training.hardware import multiplies_bfloat16
-from chromalab.training.loop import TrainingJob, make_batch, parameter_groups, train
+from chromalab.training.job import TrainingJob
+from chromalab.training.loop import train
+from chromalab.training.models import make_batch, parameter_groups
 from chromalab.training.settings import RuntimeSettings
 from tools.benchmarks.reference import jpeg_ms, product_gflops
 

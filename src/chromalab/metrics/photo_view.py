@@ -134,8 +134,8 @@ class Taps(Protocol):
 
 
 @dataclass(frozen=True)
-class Judge:
-    """A network that metrics look through.
+class MetricNetwork:
+    """A frozen network whose features metrics compare.
 
     Attributes:
         trunk: gives the taps of a photograph.
@@ -157,19 +157,19 @@ class Networks:
 
     def __init__(self, device: str | torch.device = "cpu") -> None:
         self.device = device
-        self._judges: dict[str, Judge] = {}
+        self._loaded: dict[str, MetricNetwork] = {}
         self._classifier: nn.Module | None = None
 
-    def __getitem__(self, name: str) -> Judge:
+    def __getitem__(self, name: str) -> MetricNetwork:
         """Return the network, loaded on first use.
 
         Raises:
             MissingWeightsError: its weights are not on this machine; the message says how to get them.
         """
-        if name not in self._judges:
+        if name not in self._loaded:
             load = {LITE0: self._lite0, INCEPTION: self._inception}
-            self._judges[name] = load[name]() if name in load else self._lpips(name)
-        return self._judges[name]
+            self._loaded[name] = load[name]() if name in load else self._lpips(name)
+        return self._loaded[name]
 
     def classify(self, rgb: Tensor) -> Tensor:
         """Return EfficientNet-Lite0's logits (B, 1000) of ImageNet's classes for rgb (B, 3, 224, 224) in [0, 1]."""
@@ -179,22 +179,22 @@ class Networks:
         logits: Tensor = self._classifier(rgb)
         return logits
 
-    def _lite0(self) -> Judge:
-        return Judge(Lite0Distance().to(self.device).trunk, None, {LITE0: _sha256(LITE0)})
+    def _lite0(self) -> MetricNetwork:
+        return MetricNetwork(Lite0Distance().to(self.device).trunk, None, {LITE0: _sha256(LITE0)})
 
-    def _inception(self) -> Judge:
+    def _inception(self) -> MetricNetwork:
         network = load_inception_fid().requires_grad_(requires_grad=False).to(self.device)
-        return Judge(network, None, {INCEPTION: _sha256(INCEPTION)})
+        return MetricNetwork(network, None, {INCEPTION: _sha256(INCEPTION)})
 
-    def _lpips(self, name: str) -> Judge:
+    def _lpips(self, name: str) -> MetricNetwork:
         lpips = LPIPS(LPIPS_TRUNKS[name]).to(self.device)
         weights = [lpips.get_buffer(f"weights_{tap}") for tap in range(lpips.taps)]
         linear = f"lpips_linear_{LPIPS_TRUNKS[name]}"
-        return Judge(lpips.trunk, weights, {part: _sha256(part) for part in (name, linear)})
+        return MetricNetwork(lpips.trunk, weights, {part: _sha256(part) for part in (name, linear)})
 
     def sha256(self) -> dict[str, str]:
         """Return the SHA-256 of every weight file that was loaded, by its name in the manifest."""
-        return {name: digest for judge in self._judges.values() for name, digest in judge.sha256.items()}
+        return {name: digest for network in self._loaded.values() for name, digest in network.sha256.items()}
 
 
 def _sha256(name: str) -> str:

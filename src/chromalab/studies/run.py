@@ -19,7 +19,8 @@ from chromalab.studies.scoring import Scores, score
 from chromalab.training.build import count_parameters
 from chromalab.training.checkpoints import CHECKPOINT
 from chromalab.training.devices import make_fabric
-from chromalab.training.loop import Spent, TrainingJob, TrainingOutcome, Watch, train
+from chromalab.training.job import Spent, TrainingJob, TrainingOutcome, Watch
+from chromalab.training.loop import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable

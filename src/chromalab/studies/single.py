@@ -58,7 +58,9 @@ from chromalab.training.build import build_colorizer, count_parameters
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, save_model
 from chromalab.training.devices import make_fabric
 from chromalab.training.export import export_colorizer
-from chromalab.training.loop import Spent, TrainingJob, check_schedules, train
+from chromalab.training.job import Spent, TrainingJob
+from chromalab.training.loop import train
+from chromalab.training.models import check_schedules
 from chromalab.training.settings import TrainingSettings
 from chromalab.weights.colorizers import SizeSpec
 

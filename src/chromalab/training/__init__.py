@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chromalab.training.export import export_colorizer
-    from chromalab.training.loop import TrainingJob, TrainingOutcome, train
+    from chromalab.training.job import TrainingJob, TrainingOutcome
+    from chromalab.training.loop import train
     from chromalab.training.presets import PRESETS
     from chromalab.training.settings import (
         CriticSettings,
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
-    "TrainingJob": "chromalab.training.loop",
-    "TrainingOutcome": "chromalab.training.loop",
+    "TrainingJob": "chromalab.training.job",
+    "TrainingOutcome": "chromalab.training.job",
     "train": "chromalab.training.loop",
     "CriticSettings": "chromalab.training.settings",
     "NetworkSettings": "chromalab.training.settings",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chromalab.training.settings import TrainingSettings
 
 
-class Judge(nn.Module):
+class AutocastCritic(nn.Module):
     """The critic in the run's precision.
 
     Fabric's own wrapper would do so, too, but in mixed precision it allows no gradient except that of its `backward`,
@@ -44,7 +44,7 @@ class Judge(nn.Module):
         return scores.to(color.dtype)
 
 
-class Opponent:
+class CriticTrainer:
     """The critic with its optimizer: updated before the colorizer in every step.
 
     Raises:
@@ -66,7 +66,7 @@ class Opponent:
             betas=settings.critic.betas,
         )
         _, self.optimizer = fabric.setup(self.critic, optimizer)
-        self.judge = Judge(fabric, self.critic)
+        self.scorer = AutocastCritic(fabric, self.critic)
 
     def update(self, fabric: Fabric, batch: ColorBatch, step: int) -> CriticLoss:
         """Train the critic on what the colorizer gives now, then hand it to `batch` frozen."""
@@ -76,14 +76,14 @@ class Opponent:
             # Every turn sees the crops of this step: so every objective of a seed has seen the same photographs.
             rank = (fabric.global_rank,) if fabric.global_rank else ()
             generator = torch.Generator().manual_seed(derive_seed(self._seed, "critic", step, turn, *rank))
-            loss = self._term.critic_loss(self.judge, detached, generator)
+            loss = self._term.critic_loss(self.scorer, detached, generator)
             self.optimizer.zero_grad(set_to_none=True)
             fabric.backward(loss.total)
             average_gradients(fabric, self.critic)
             self.optimizer.step()
             self._term.after_critic_step(self.critic)
         self.critic.requires_grad_(requires_grad=False)
-        batch.critic = self.judge
+        batch.critic = self.scorer
         return loss
 
     def state_dict(self) -> dict[str, Any]:

@@ -95,10 +95,10 @@ def test_equal_sets_have_distance_zero_even_with_fewer_vectors_than_features(n: 
 
 
 def test_singular_covariances_keep_their_digits() -> None:
-    """With n vectors the root's trace can be had from an n by n matrix: the nuclear norm of the centerd products."""
+    """With n vectors the root's trace can be had from an n by n matrix: the nuclear norm of the centered products."""
     first, second = sample(6, 12, 64), sample(7, 12, 64)
-    centerd = [features - features.mean(axis=0) for features in (first, second)]
-    root_trace = np.linalg.svd(centerd[0] @ centerd[1].T, compute_uv=False).sum() / 11
+    centered = [features - features.mean(axis=0) for features in (first, second)]
+    root_trace = np.linalg.svd(centered[0] @ centered[1].T, compute_uv=False).sum() / 11
     covariances = [Moments.of(features).covariance for features in (first, second)]
     assert trace_sqrt_product(*covariances) == pytest.approx(root_trace, rel=1e-7)
 

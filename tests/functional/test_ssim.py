@@ -88,7 +88,7 @@ def test_properties(seed: int, height: int, width: int) -> None:
 
 def test_pictures_smaller_than_the_window_are_refused() -> None:
     small = torch.zeros(1, 3, WINDOW_PX - 1, 40)
-    with pytest.raises(PictureTooSmallError, match="at least 11 px; a picture has 40x10"):
+    with pytest.raises(PictureTooSmallError, match="at least 11 px; an image has 40x10"):
         ssim(small, small)
 
 
@@ -247,5 +247,5 @@ def test_pictures_below_the_smallest_size_are_refused(scales: int, smallest: int
     picture = torch.rand(1, 3, smallest, smallest + 3)
     assert ms_ssim(picture, picture, scales).item() == pytest.approx(1, abs=1e-5)
     narrow = picture[..., : smallest - 1]
-    with pytest.raises(PictureTooSmallError, match=f"at {scales} scales? needs .* {smallest} px; a picture has"):
+    with pytest.raises(PictureTooSmallError, match=f"at {scales} scales? needs .* {smallest} px; an image has"):
         ms_ssim(narrow, narrow, scales)

@@ -282,7 +282,7 @@ def test_the_smallest_pictures_are_told() -> None:
     assert SSIM().smallest_px == 11
     assert [MultiScaleSSIM(scales).smallest_px for scales in range(1, 6)] == [11, 21, 41, 81, 161]
     small = torch.rand(1, 3, 160, 200)
-    with pytest.raises(PictureTooSmallError, match="161 px; a picture has 200x160"):
+    with pytest.raises(PictureTooSmallError, match="161 px; an image has 200x160"):
         MultiScaleSSIM()(structure_batch(small, small))
 
 

@@ -41,7 +41,7 @@ def test_fid_and_kid_are_the_formulas_on_pooled_features(tmp_path: Path, monkeyp
         first = network.taps(preds * torch.tensor([1.0, 0.5, 0.2])[:, None, None])[0].mean(dim=(2, 3)).double()
         second = network.taps(target)[0].mean(dim=(2, 3)).double()
     assert found["kid"].value == pytest.approx(float(poly_mmd(second, first, gamma=1 / 2048)), rel=1e-4, abs=1e-9)
-    # d^2 = |m1 - m2|^2 + |A - B|^2 with Procrustes' best rotation, A and B being centerd rows: C = A^T A / (n - 1)
+    # d^2 = |m1 - m2|^2 + |A - B|^2 with Procrustes' best rotation, A and B being centered rows: C = A^T A / (n - 1)
     rows = [(part - part.mean(dim=0)).numpy() / np.sqrt(3) for part in (first, second)]
     shared = scipy.linalg.svdvals(rows[0] @ rows[1].T).sum()
     shift = float((first.mean(dim=0) - second.mean(dim=0)).square().sum())

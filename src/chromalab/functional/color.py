@@ -1,4 +1,4 @@
-"""How much color a picture has: Hasler and Süsstrunk's colorfulness, and mean chroma."""
+"""Color statistics of an image: colorfulness, chroma, hue histogram, gamut share, and accuracy of colors (AuC)."""
 
 from __future__ import annotations
 

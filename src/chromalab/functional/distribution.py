@@ -1,11 +1,12 @@
-"""The Fréchet distance between two sets of feature vectors, each taken as a Gaussian, from sums alone.
+"""Distances between sets of images: Fréchet distance (FID), kernel distance (KID), and color consistency (CDC).
 
-Dowson and Landau: *The Fréchet distance between multivariate normal distributions*, J. Multivariate Analysis 12, 1982:
+The Fréchet distance takes each set of feature vectors as a Gaussian. Dowson and Landau: *The Fréchet distance between
+multivariate normal distributions*, J. Multivariate Analysis 12, 1982:
 
     d^2 = |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)).
 
-Heusel et al. 2017 took it on Inception's features as the "FID"; like theirs, the distance here is d^2 and its
-covariances are the unbiased ones. Everything is float64.
+Heusel et al. 2017 applied it to Inception features as the "FID". As in their code, the distance here is d^2 and its
+covariances are unbiased. Everything is float64.
 """
 
 from __future__ import annotations

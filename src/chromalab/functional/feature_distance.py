@@ -1,4 +1,4 @@
-"""The form that LPIPS gave to distances between deep features, over whatever network."""
+"""Distances between deep feature maps: the form of LPIPS over any network, and Gram matrices for the style loss."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""LPIPS, the learned perceptual image patch similarity, version 0.1, exactly as published.
+"""Perceptual distances over frozen networks: LPIPS 0.1, its form over EfficientNet-Lite0, and VGG content and style.
 
-Zhang, Isola, Efros, Shechtman, Wang: *The Unreasonable Effectiveness of Deep Features as a Perceptual Metric*,
-CVPR 2018. The trunks are torchvision's ImageNet networks; the linear weights are the published ones, which come with
-torchmetrics.
+LPIPS is exactly as published. Zhang, Isola, Efros, Shechtman, Wang: *The Unreasonable Effectiveness of Deep Features as
+a Perceptual Metric*, CVPR 2018. Its trunks are torchvision's ImageNet networks, and its linear weights come with
+torchmetrics. The Lite0 distance needs no added weights: it has no fitted weights, so it is not LPIPS.
 """
 
 from __future__ import annotations

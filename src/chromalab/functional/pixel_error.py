@@ -1,4 +1,4 @@
-"""Errors of single pixel values: MAE, MSE and PSNR on RGB in [0, 1], and PSNR of the colors alone."""
+"""Errors of pixel values (MAE, MSE, PSNR) and total variation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Structural similarity, Wang et al. 2004, as scikit-image computes it with the paper's settings."""
+"""SSIM (Wang et al. 2004) as scikit-image computes it with the paper's settings, and MS-SSIM (Wang et al. 2003)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every formula on two pictures asks of them, and powers whose gradient is finite at zero."""
+"""Checks of image tensors, powers with finite gradients at zero, and single-threaded blocks."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def check_rgb(rgb: Tensor) -> None:
         ValueError: the shape or the type is another.
     """
     if rgb.ndim != 4 or rgb.shape[1] != 3 or 0 in rgb.shape[2:]:
-        raise ValueError(f"expected a batch of RGB pictures (B, 3, H, W), not {tuple(rgb.shape)}")
+        raise ValueError(f"expected a batch of RGB images (B, 3, H, W), not {tuple(rgb.shape)}")
     if not rgb.is_floating_point():
-        raise ValueError(f"expected floats in [0, 1], not {rgb.dtype}: divide 8-bit pictures by 255")
+        raise ValueError(f"expected floats in [0, 1], not {rgb.dtype}: divide 8-bit images by 255")
 
 
 def check_size(rgb: Tensor, smallest_px: int, who: str) -> None:
@@ -56,7 +56,7 @@ def check_size(rgb: Tensor, smallest_px: int, who: str) -> None:
     """
     height, width = rgb.shape[-2:]
     if min(height, width) < smallest_px:
-        raise PictureTooSmallError(f"{who} needs sides of at least {smallest_px} px; a picture has {width}x{height}")
+        raise PictureTooSmallError(f"{who} needs sides of at least {smallest_px} px; an image has {width}x{height}")
 
 
 def safe_sqrt(x: Tensor) -> Tensor:

@@ -245,7 +245,7 @@ class Objective(nn.Module):
         specs: the terms; at most one of them adversarial, for there is one critic.
 
     Raises:
-        ConfigError: two terms want a critic.
+        ConfigError: two terms are adversarial.
         MissingWeightsError: a term needs a network that is not on this machine.
     """
 
@@ -253,10 +253,10 @@ class Objective(nn.Module):
         super().__init__()
         self.specs = specs
         self.terms = nn.ModuleDict({spec.name: LOSSES[spec.name].build(**dict(spec.parameters)) for spec in specs})
-        opponents = [term for term in self.terms.values() if isinstance(term, AdversarialTerm)]
-        if len(opponents) > 1:
+        adversarial_terms = [term for term in self.terms.values() if isinstance(term, AdversarialTerm)]
+        if len(adversarial_terms) > 1:
             raise ConfigError(f"the objective '{self.formula}' has two adversarial terms, and there is one critic")
-        self.adversarial = opponents[0] if opponents else None
+        self.adversarial = adversarial_terms[0] if adversarial_terms else None
 
     @property
     def adversarial_name(self) -> str | None:

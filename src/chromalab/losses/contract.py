@@ -1,7 +1,7 @@
-"""The contract that every loss keeps, as checks that anybody can run on any loss: `chromalab loss check`.
+"""The contract of every loss as checks that run on any loss: `chromalab loss check`.
 
-A check differentiates a loss by everything that it needs of a network: the color of every pixel, the logits over the
-ab bins, the logits over classes. What is tried are smooth pictures of random colors.
+A check differentiates a loss with respect to everything that it takes from a network: the color of every pixel, the
+logits over the ab bins, and the logits over classes. The test images are smooth random colors.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Losses from outside: Python files that a person names, and packages that are installed beside chromalab.
+"""Losses from plugins: Python files that a user names, and installed packages with entry points.
 
-Both give what the house's own family files give: `LossEntry` objects. A plugin is code, and loading it runs it.
+Both provide `LossEntry` objects, as the package's own family files do, and both are checked before they are registered.
+A plugin is code: loading it runs it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Color differences, and how much color there is."""
+"""Color metrics: color differences, amounts of color, colors at the edge of the gamut, and blotches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The features that metrics of whole sets compare: their kinds, and their collection, photograph by photograph."""
+"""Features that set metrics compare: their kinds, files of feature rows, and their collection over images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of pixel values against the true photograph."""
+"""Fidelity to the ground truth: pixel errors, SSIM, MS-SSIM and the error of the lightness."""
 
 from __future__ import annotations
 

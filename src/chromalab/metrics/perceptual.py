@@ -1,4 +1,4 @@
-"""Distances between what trained networks see in prediction and target."""
+"""Perceptual metrics: LPIPS, its form over EfficientNet-Lite0, and the color distance fitted to human ratings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Photographs as metrics see them: with everything that is computed of one side alone, each thing once."""
+"""Images as metrics see them: frozen networks, and per-image quantities that are computed once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All metrics of many photographs at once: networks loaded once, shared work done once."""
+"""Scoring of many images: every network is loaded once, and shared work is done once."""
 
 from __future__ import annotations
 

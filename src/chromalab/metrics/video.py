@@ -1,4 +1,4 @@
-"""How steady the colors of a video are."""
+"""Temporal consistency of the colors of a video."""
 
 from __future__ import annotations
 

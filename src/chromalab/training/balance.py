@@ -1,10 +1,10 @@
-"""Weighing the terms of an objective by the norms of their gradients.
+"""Balancing of loss terms by gradient norm, and statistics of their gradients for the log.
 
-Terms come in units of their own: a weight of 1 says little before one knows the length of each term's gradient.
-Balanced, a weight is a share: with `l2 + 0.5*wgan_gp` two thirds of the sum of gradient norms are L2's whatever their
-units. The first term keeps its written weight, so that the whole stays comparable with the unbalanced objective.
+Loss terms have different units, so a weight alone says little about a term's influence. With balancing, a weight is a
+share: under `l2 + 0.5*wgan_gp`, L2 has two thirds of the sum of gradient norms. The first term keeps its written
+weight, so that the total stays comparable with the unbalanced objective.
 
-This is the simplest of a family (GradNorm, Chen et al. 2018, learns such weights and adds training rates to them).
+This is the simplest method of its family. GradNorm (Chen et al. 2018) learns such weights and adds training rates.
 """
 
 from __future__ import annotations

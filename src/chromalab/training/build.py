@@ -1,4 +1,4 @@
-"""Networks as settings ask for them, with initial weights that depend on the seed alone."""
+"""Networks and optimizers built from settings; initial weights depend on the seed alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The critic's side of an adversarial training."""
+"""Training of the critic in adversarial objectives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training on several devices: a process for each, its share of every batch, and one gradient for all."""
+"""Device and precision of a training, and training on several devices with one process each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a trained run to a file that colorizes without PyTorch."""
+"""Export of a trained colorizer to an ONNX file that runs without PyTorch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The logs of a run: train.csv, and the same numbers with the sample pictures for TensorBoard."""
+"""Logs of a run: train.csv, sample images, and TensorBoard event files.
+
+TensorBoard's own writer fills its file from a thread. On a full disk that thread dies with a traceback, and a resumed
+run appends steps that the file already holds. Here every file is written whole.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from chromalab.color.spaces import SPACES
 from chromalab.losses.base import ColorBatch, LossEntry, LossTerm, Parameter
 from chromalab.losses.contract import check_loss
-from chromalab.losses.entries import checked_entries
+from chromalab.losses.plugins import checked_entries
 from chromalab.losses.registry import LOSSES
 from chromalab.nets.vgg16 import VGG16
 from chromalab.weights.adding import add_weights

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from chromalab.core.parallel import map_in_order
-from chromalab.functional.threads import one_torch_thread
+from chromalab.functional.tensors import one_torch_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from chromalab.core.errors import ConfigError, UsageError
 from chromalab.evaluation.calibrate import CHOICES, calibrate, load_parameters, out_of_fold_scores
 from chromalab.evaluation.ratings import Ratings, load_hecd
 from chromalab.functional.color_perceptual import PARTS
-from chromalab.metrics.color_perceptual import PARAMETERS_FILE, color_perceptual_metric, shipped_parameters
 from chromalab.metrics.metric import PhotoMetric
+from chromalab.metrics.perceptual import PARAMETERS_FILE, color_perceptual_metric, shipped_parameters
 from chromalab.photo.reading import read_photo
 from chromalab.stats.agreement import srcc
 from tests.evaluation.rated import full_scenes, write_hecd

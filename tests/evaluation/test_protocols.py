@@ -14,7 +14,7 @@ from skimage.data import astronaut, coffee
 from chromalab.core.errors import UnknownNameError
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.protocols import PROTOCOLS, find_protocol, fit
-from chromalab.functional.frechet import Moments, frechet_distance
+from chromalab.functional.distribution import Moments, frechet_distance
 from chromalab.metrics.registry import METRICS
 from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.writing import write_png
@@ -36,7 +36,7 @@ def scored(protocol: str, names: list[str]) -> dict[str, float]:
 
 
 def test_the_names_are_permanent_and_every_rule_has_a_hash_of_its_own() -> None:
-    assert list(PROTOCOLS) == ["chromalab-v1", "chapter", "ct2-val5k", "ddcolor", "cic", "coltran-nonoverlap"]
+    assert list(PROTOCOLS)[:6] == ["chromalab-v1", "chapter", "ct2-val5k", "ddcolor", "cic", "coltran-nonoverlap"]
     assert len({protocol.sha256 for protocol in PROTOCOLS.values()}) == len(PROTOCOLS)
     for protocol in PROTOCOLS.values():
         assert protocol.source

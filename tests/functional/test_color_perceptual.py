@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from skimage.data import astronaut, coffee
 
 from chromalab.functional.color_perceptual import PARTS, ColorPerceptualParameters, color_parts, color_perceptual
-from chromalab.metrics.color_perceptual import shipped_parameters
+from chromalab.metrics.perceptual import shipped_parameters
 from chromalab.nets.efficientnet_lite import EfficientNetLite, load_efficientnet_lite0
 from tests.evaluation.rated import changed
 

@@ -10,9 +10,8 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor, nn
 
 from chromalab.color.spaces import SPACES
-from chromalab.losses.adversarial import ENTRIES, GAN, LSGAN, WGAN, WGANGP, Game, Hinge
+from chromalab.losses.adversarial import ENTRIES, GAN, LSGAN, WGAN, WGANGP, Game, Hinge, gradient_norms
 from chromalab.losses.base import ColorBatch, LossEntry
-from chromalab.losses.penalties import gradient_norms
 from chromalab.nets.critics import CRITICS
 
 SIZE = 6

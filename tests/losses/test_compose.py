@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chromalab.color.spaces import SPACES
 from chromalab.core.errors import ConfigError
 from chromalab.losses.base import ColorBatch
-from chromalab.losses.compose import Objective, TermSpec, parse_formula
+from chromalab.losses.compose import Objective, TermSpec, build, parse_formula
 from chromalab.losses.registry import LOSSES
 
 
@@ -94,7 +94,7 @@ class _CountingTerm(torch.nn.Module):
 
 
 def test_only_the_named_terms_are_computed() -> None:
-    objective = Objective.parse("l1 + 0.5*l2 + huber")
+    objective = build("l1 + 0.5*l2 + huber")
     spy = _CountingTerm()
     objective.terms["l2"] = spy
     rgb = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -110,8 +110,8 @@ def test_only_the_named_terms_are_computed() -> None:
 
 
 def test_the_adversarial_term_is_known_by_name() -> None:
-    assert Objective.parse("l2 + 0.1*wgan_gp").adversarial_name == "wgan_gp"
-    assert Objective.parse("l2 + l1").adversarial_name is None
+    assert build("l2 + 0.1*wgan_gp").adversarial_name == "wgan_gp"
+    assert build("l2 + l1").adversarial_name is None
 
 
 def test_one_critic_is_enough() -> None:
@@ -119,11 +119,11 @@ def test_one_critic_is_enough() -> None:
     LOSSES.add("wgan_gp_again", second)
     try:
         with pytest.raises(ConfigError, match="two adversarial terms"):
-            Objective.parse("wgan_gp + wgan_gp_again")
+            build("wgan_gp + wgan_gp_again")
     finally:
         LOSSES._entries.pop("wgan_gp_again")
 
 
 def test_networks_of_an_objective_are_those_it_is_trained_on() -> None:
-    assert Objective.parse("l2 + perceptual_lite0").networks == ["efficientnet_lite0"]
-    assert Objective.parse("l2 + wgan_gp").networks == []
+    assert build("l2 + perceptual_lite0").networks == ["efficientnet_lite0"]
+    assert build("l2 + wgan_gp").networks == []

@@ -5,19 +5,24 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import kornia.losses
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from safetensors.torch import save_file
 from torch import Tensor
+from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
 
 from chromalab.color.spaces import SPACES
 from chromalab.core.errors import ConfigError, MissingWeightsError
-from chromalab.losses import vgg_features
-from chromalab.losses.base import ColorBatch
-from chromalab.losses.compose import Objective
+from chromalab.functional.ssim import C1
+from chromalab.functional.tensors import PictureTooSmallError
+from chromalab.losses import perceptual
+from chromalab.losses.base import ColorBatch, LossTerm
+from chromalab.losses.compose import build
 from chromalab.losses.contract import check_loss
-from chromalab.losses.frozen import FeatureDistance
+from chromalab.losses.perceptual import SSIM, FeatureDistance, MultiScaleSSIM
 from chromalab.losses.registry import LOSSES
 from chromalab.nets.vgg16 import CONVOLUTIONS, VGG16
 from chromalab.nets.vgg16_bn import VGG16BN
@@ -33,10 +38,10 @@ BIGCOLOR = "0.2*vgg_feature(w1_1=0.25, w1_2=0.25, w3_2=0.25, w4_2=0.25)"
 def networks(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Tensor]]:
     """Small random networks in the place of the published ones, by their weights."""
     states = {}
-    for kind, build in _KINDS.items():
-        start = build(width=0.125, generator=torch.Generator().manual_seed(0))
+    for kind, network in _KINDS.items():
+        start = network(width=0.125, generator=torch.Generator().manual_seed(0))
         states[kind] = random_statistics(start.state_dict(), 1)
-        monkeypatch.setitem(vgg_features._NETWORKS, kind, partial(small, kind, states[kind]))
+        monkeypatch.setitem(perceptual._NETWORKS, kind, partial(small, kind, states[kind]))
     return states
 
 
@@ -57,7 +62,7 @@ def batch(count: int = 2, side: int = 32) -> ColorBatch:
 
 
 def evaluate(formula: str) -> Tensor:
-    objective = Objective.parse(formula).double()
+    objective = build(formula).double()
     values = objective(batch())
     (name,) = values
     total: Tensor = objective.weights[name] * values[name]
@@ -158,11 +163,11 @@ def test_squares_at_every_layer_and_output(networks: dict[str, dict[str, Tensor]
 @pytest.mark.parametrize("loss", ["vgg_feature", "style"])
 def test_what_cannot_be_built_is_said(loss: str, networks: dict[str, dict[str, Tensor]]) -> None:
     with pytest.raises(ConfigError, match=f"at=bn of {loss}: vgg16 has no batch normalization; take network=vgg16_bn"):
-        Objective.parse(f"{loss}(at=bn)")
+        build(f"{loss}(at=bn)")
     with pytest.raises(ConfigError, match=f"{loss}: every layer's weight is 0"):
-        Objective.parse(f"{loss}(w1_1=0)")
+        build(f"{loss}(w1_1=0)")
     with pytest.raises(ConfigError, match=r"unknown parameter 'w1_3'"):
-        Objective.parse(f"{loss}(w1_3=1)")
+        build(f"{loss}(w1_3=1)")
 
 
 @pytest.mark.parametrize("loss", ["vgg_feature", "style"])
@@ -174,15 +179,15 @@ def test_stated_defaults_are_those_that_are_built(loss: str, networks: dict[str,
 
 @pytest.mark.parametrize("formula", ["vgg_feature", "style", DDCOLOR, DEOLDIFY, BIGCOLOR, "style(network=vgg16_bn)"])
 def test_the_contract_holds_with_other_parameters(formula: str, networks: dict[str, dict[str, Tensor]]) -> None:
-    (spec,) = Objective.parse(formula).specs
+    (spec,) = build(formula).specs
     checks = check_loss(LOSSES[spec.name], parameters=dict(spec.parameters))
     assert not [f"{check.name}: {check.detail}" for check in checks if not check.passed]
 
 
 def test_the_network_is_named_and_kept_in_evaluation_mode(networks: dict[str, dict[str, Tensor]]) -> None:
-    objective = Objective.parse(DDCOLOR)
+    objective = build(DDCOLOR)
     assert objective.networks == ["vgg16_bn"]
-    assert Objective.parse("vgg_feature + style").networks == ["vgg16"]
+    assert build("vgg_feature + style").networks == ["vgg16"]
     term = objective.train().term("vgg_feature")
     assert isinstance(term, FeatureDistance)
     assert term.training
@@ -192,7 +197,7 @@ def test_the_network_is_named_and_kept_in_evaluation_mode(networks: dict[str, di
 
 @pytest.mark.parametrize(("loss", "smallest_px"), [("lpips_vgg", 16), ("lpips_alex", 31), ("lpips_squeeze", 17)])
 def test_lpips_says_how_small_pictures_may_be(loss: str, smallest_px: int, weights: Path) -> None:
-    objective = Objective.parse(loss)
+    objective = build(loss)
     assert objective.smallest_px == smallest_px
     rgb = torch.rand(1, 3, smallest_px, smallest_px, generator=torch.Generator().manual_seed(0))
     value = objective(ColorBatch.of(SPACES["rgb"], rgb, 1 - rgb))[loss]
@@ -213,6 +218,76 @@ def weights(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def test_weights_that_are_not_there_are_asked_for_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
     with pytest.raises(MissingWeightsError, match="weights fetch vgg16`"):
-        Objective.parse("style")
+        build("style")
     with pytest.raises(MissingWeightsError, match="weights fetch vgg16_bn`"):
-        Objective.parse(DDCOLOR)
+        build(DDCOLOR)
+
+
+TERMS = pytest.mark.parametrize("term", [SSIM(), MultiScaleSSIM(2)], ids=["ssim", "ms_ssim"])
+
+
+def pictures(count: int, side: int, *, seed: int = 0) -> torch.Tensor:
+    """Return smooth pictures with a little noise, so that their structure is much the same at every scale."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 5, 5, generator=generator, dtype=torch.float64)
+    smooth = F.interpolate(coarse, size=(side, side), mode="bicubic")
+    return (smooth + 0.05 * torch.randn(smooth.shape, generator=generator, dtype=torch.float64)).clamp(0, 1)
+
+
+def structure_batch(preds: torch.Tensor, target: torch.Tensor) -> ColorBatch:
+    return ColorBatch.of(SPACES["rgb"], preds, target)
+
+
+def test_ssim_is_twice_kornias_loss_inside() -> None:
+    preds, target = pictures(2, 40), pictures(2, 40, seed=1)
+    theirs = kornia.losses.ssim_loss(preds, target, 11, reduction="none", padding="valid").mean(dim=(1, 2, 3))
+    torch.testing.assert_close(SSIM()(structure_batch(preds, target)), 2 * theirs)
+
+
+def test_ms_ssim_is_torchmetrics_but_for_its_border() -> None:
+    """Of gray pictures, for it averages over channels first; its coarsest scale also sees a mirrored border."""
+    grey = pictures(2, 192).mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+    noisy = grey + 0.1 * pictures(2, 192, seed=1)[:, :1]
+    theirs = multiscale_structural_similarity_index_measure(noisy, grey, data_range=1.0, reduction="none")
+    torch.testing.assert_close(1 - MultiScaleSSIM()(structure_batch(noisy, grey)), theirs, rtol=0, atol=2e-3)
+
+
+@TERMS
+def test_black_against_white_costs_nearly_1(term: LossTerm) -> None:
+    black, white = torch.zeros(1, 3, 24, 24), torch.ones(1, 3, 24, 24)
+    luminance = C1 / (1 + C1)
+    expected = luminance if isinstance(term, SSIM) else luminance ** (0.2856 / (0.0448 + 0.2856))
+    assert term(structure_batch(black, white)).item() == pytest.approx(1 - expected, abs=1e-5)
+
+
+@TERMS
+@pytest.mark.parametrize("space", list(SPACES))
+def test_a_perfect_prediction_costs_only_what_rounding_does(space: str, term: LossTerm) -> None:
+    target = pictures(2, 32).float()
+    assert term(ColorBatch.of(SPACES[space], target, target)).abs().max() < 2e-5
+
+
+@TERMS
+def test_colors_beyond_the_gamut_are_not_clipped(term: LossTerm) -> None:
+    target = pictures(1, 32)
+    preds = (target + 0.5).requires_grad_()
+    value = term(structure_batch(preds, target))
+    assert value.item() > term(structure_batch(preds.detach().clamp(0, 1), target)).item() * 0.5
+    value.sum().backward()
+    assert preds.grad is not None
+    assert (preds.grad[preds > 1] != 0).all()
+
+
+def test_the_smallest_pictures_are_told() -> None:
+    assert SSIM().smallest_px == 11
+    assert [MultiScaleSSIM(scales).smallest_px for scales in range(1, 6)] == [11, 21, 41, 81, 161]
+    small = torch.rand(1, 3, 160, 200)
+    with pytest.raises(PictureTooSmallError, match="161 px; an image has 200x160"):
+        MultiScaleSSIM()(structure_batch(small, small))
+
+
+@TERMS
+def test_gradients_are_those_of_finite_differences(term: LossTerm) -> None:
+    target = pictures(1, 22)
+    preds = (target + 0.05 * pictures(1, 22, seed=1)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: term(structure_batch(x, target)), preds, fast_mode=True)

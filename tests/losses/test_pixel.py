@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from chromalab.color.spaces import AB_SCALE, SPACES
 from chromalab.losses.base import ColorBatch, LossTerm
-from chromalab.losses.compose import Objective
+from chromalab.losses.compose import build
 from chromalab.losses.pixel import L1, Charbonnier, DeltaE76, DeltaE2000, Huber
 
 
@@ -44,7 +44,7 @@ def numpy_batch() -> tuple[ColorBatch, np.ndarray, np.ndarray]:
 def test_errors_worked_by_hand() -> None:
     preds = torch.tensor([[[[0.0, 0.5]], [[1.0, -1.0]]], [[[0.0, 0.0]], [[0.0, 0.0]]]])
     target = torch.zeros(2, 2, 1, 2)
-    values = Objective.parse("l1 + l2 + huber(delta=0.5) + charbonnier(eps=1)")(batch(preds, target))
+    values = build("l1 + l2 + huber(delta=0.5) + charbonnier(eps=1)")(batch(preds, target))
     assert values["l1"].tolist() == pytest.approx([2.5 / 4, 0])
     assert values["l2"].tolist() == pytest.approx([2.25 / 4, 0])
     assert values["huber"].tolist() == pytest.approx([(0.25 + 2 * 0.75) / 4, 0])
@@ -53,7 +53,7 @@ def test_errors_worked_by_hand() -> None:
 
 def test_the_mean_over_images_is_pytorchs_loss() -> None:
     preds, target = pair()
-    objective = Objective.parse("l1 + 2*l2")
+    objective = build("l1 + 2*l2")
     total = objective.total(objective(batch(preds, target)))
     expected = functional.l1_loss(preds, target) + 2 * functional.mse_loss(preds, target)
     torch.testing.assert_close(total, expected)

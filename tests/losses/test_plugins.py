@@ -10,7 +10,7 @@ import pytest
 
 from chromalab.core.errors import ConfigError
 from chromalab.core.python_file import assignment_line
-from chromalab.losses.compose import Objective
+from chromalab.losses.compose import build
 from chromalab.losses.plugins import PluginRecord, load_plugin, load_plugins, plugin_of
 from chromalab.losses.registry import LOSSES
 from tests.losses.plugin_files import PLUGIN, own_registry, write_package, write_plugin
@@ -25,7 +25,7 @@ def test_a_file_adds_its_losses_to_the_formulas(tmp_path: Path) -> None:
     record = load_plugin(path)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     assert record == PluginRecord(name="mine.py", sha256=sha256, losses=("my_loss",))
-    assert Objective.parse("l2 + 0.5*my_loss(power=2)").formula == "l2 + 0.5*my_loss(power=2)"
+    assert build("l2 + 0.5*my_loss(power=2)").formula == "l2 + 0.5*my_loss(power=2)"
     assert plugin_of("my_loss") == record
     assert plugin_of("l2") is None
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torchmetrics.image.kid import poly_mmd
 
-from chromalab.functional.frechet import Moments, frechet_distance
+from chromalab.functional.distribution import Moments, frechet_distance
 from chromalab.metrics.distribution import (
     JACKKNIFE_GROUPS,
     compare_frechet,
@@ -18,7 +18,7 @@ from chromalab.metrics.distribution import (
     compare_kernels,
     compare_means,
 )
-from chromalab.metrics.rows import Rows
+from chromalab.metrics.features import Rows
 
 if TYPE_CHECKING:
     from chromalab.metrics.facts import SetValue

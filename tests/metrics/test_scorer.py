@@ -13,10 +13,9 @@ from skimage.data import astronaut
 
 from chromalab.color.spaces import lab_to_rgb, rgb_to_lab
 from chromalab.core.errors import UnknownNameError
-from chromalab.functional.lite0_distance import Lite0Distance
-from chromalab.functional.lpips import LPIPS
+from chromalab.functional.perceptual import LPIPS, Lite0Distance
 from chromalab.metrics.metric import PhotoMetric
-from chromalab.metrics.networks import LITE0
+from chromalab.metrics.photo_view import LITE0
 from chromalab.metrics.registry import METRICS
 from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.reading import list_photos, read_photo

@@ -7,7 +7,7 @@ import pytest
 import torch
 from skimage.data import astronaut
 
-from chromalab.functional.cdc import color_distribution_consistency
+from chromalab.functional.distribution import color_distribution_consistency
 from chromalab.metrics.scorer import PAIRED, PhotoScorer
 
 

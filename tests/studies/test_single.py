@@ -29,7 +29,7 @@ from chromalab.studies.records import PluginFact
 from chromalab.studies.single import VALIDATION_METRICS, locked, open_photographs, run_training, spread
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, weights_sha256
-from chromalab.training.onnx_graph import colorizer_graph
+from chromalab.training.export import colorizer_graph
 from chromalab.training.settings import RuntimeSettings
 from tests.data.photo_folder import make_photos
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from chromalab.data.photoset import Photographs
     from chromalab.evaluation.scoring import Scores
     from chromalab.nets.unet import Colorizer
-    from chromalab.training.loop import Spent
+    from chromalab.training.job import Spent
 
 RUNTIME = RuntimeSettings(device="cpu", threads=1, log_every=1, checkpoint_every_s=1e9, tensorboard=False)
 FILES = {

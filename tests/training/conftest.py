@@ -8,7 +8,7 @@ import pytest
 from chromalab.data.cache import open_cache
 from chromalab.data.photoset import PhotoSet
 from chromalab.data.sources import sample_sources
-from chromalab.training.loop import TrainingJob
+from chromalab.training.job import TrainingJob
 from chromalab.training.settings import (
     CriticSettings,
     OptimizerSettings,

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import csv
+import math
 
 import pytest
 import torch
 
+from chromalab.core.errors import NonFiniteError
 from chromalab.data.photoset import PhotoSet
-from chromalab.losses.compose import Objective
-from chromalab.training.balance import DECAY, EVERY_STEPS, LARGEST_FACTOR, Balancer
+from chromalab.losses.compose import build
+from chromalab.training.balance import (
+    DECAY,
+    EVERY_STEPS,
+    LARGEST_FACTOR,
+    Balancer,
+    check_finite,
+    gradient_facts,
+    term_gradients,
+)
 from chromalab.training.checkpoints import weights_sha256
-from chromalab.training.loop import TrainingJob, train
+from chromalab.training.job import TrainingJob
+from chromalab.training.loop import train
 from chromalab.training.settings import NetworkSettings, TermSchedule
 
 from .conftest import MakeJob
@@ -23,7 +34,7 @@ def gradients(**norms: float) -> dict[str, torch.Tensor]:
 
 
 def test_shares_become_those_of_the_written_weights() -> None:
-    balancer = Balancer(Objective.parse("l2 + 0.5*l1"))
+    balancer = Balancer(build("l2 + 0.5*l1"))
     balancer.look(gradients(l2=0.01, l1=4.0))
     weights = balancer.weights
     assert weights["l2"] == 1, "the first term keeps its weight"
@@ -32,21 +43,21 @@ def test_shares_become_those_of_the_written_weights() -> None:
 
 
 def test_before_the_first_look_weights_are_those_written() -> None:
-    assert Balancer(Objective.parse("3*l2 + 0.5*l1")).weights == {"l2": 3, "l1": 0.5}
+    assert Balancer(build("3*l2 + 0.5*l1")).weights == {"l2": 3, "l1": 0.5}
 
 
 def test_norms_are_averaged_over_looks() -> None:
-    balancer = Balancer(Objective.parse("l2 + l1"))
+    balancer = Balancer(build("l2 + l1"))
     balancer.look(gradients(l2=1.0, l1=1.0))
     balancer.look(gradients(l2=1.0, l1=2.0))
     assert balancer.weights["l1"] == pytest.approx(1 / (DECAY * 1 + (1 - DECAY) * 2))
 
 
 def test_a_term_without_gradient_does_not_get_any_weight() -> None:
-    balancer = Balancer(Objective.parse("l2 + 2*l1"))
+    balancer = Balancer(build("l2 + 2*l1"))
     balancer.look(gradients(l2=1.0, l1=0.0))
     assert balancer.weights["l1"] == pytest.approx(2 * LARGEST_FACTOR)
-    balancer = Balancer(Objective.parse("l2 + 2*l1"))
+    balancer = Balancer(build("l2 + 2*l1"))
     balancer.look(gradients(l2=0.0, l1=0.0))
     assert balancer.weights == {"l2": 1, "l1": 2}
 
@@ -88,3 +99,39 @@ def test_a_term_that_begins_late_is_weighed_from_its_first_step(photos: PhotoSet
     first = next(row for row in rows if row["huber"])
     assert float(first["huber.share"]) == pytest.approx(0.2, abs=0.05)
     assert float(first["l2.weight"]) == 1
+
+
+def test_gradients_of_all_outputs_stand_in_one_vector() -> None:
+    color = torch.tensor([[1.0, 2.0]], requires_grad=True)
+    logits = torch.tensor([[3.0]], requires_grad=True)
+    values = {"both": (color.sum() + 5 * logits.sum()).reshape(1), "color": color.square().sum().reshape(1)}
+    gradients = term_gradients(values, [color, logits])
+    assert gradients["both"].tolist() == [1, 1, 5]
+    assert gradients["color"].tolist() == [2, 4, 0]
+
+
+def test_a_constant_term_has_no_gradient() -> None:
+    color = torch.ones(2, 3, requires_grad=True)
+    assert term_gradients({"gamut": torch.zeros(2)}, [color])["gamut"].tolist() == [0] * 6
+
+
+def test_shares_and_cosines_worked_by_hand() -> None:
+    gradients = {"a": torch.tensor([3.0, 4.0]), "b": torch.tensor([0.0, 2.0]), "c": torch.tensor([0.0, 0.0])}
+    facts = gradient_facts(gradients, {"a": 1.0, "b": 2.5, "c": 7.0})
+    assert facts["a.share"] == pytest.approx(0.5)
+    assert facts["b.share"] == pytest.approx(0.5)
+    assert facts["c.share"] == 0
+    assert facts["cosine.a.b"] == pytest.approx(0.8)
+    assert facts["cosine.a.c"] == 0
+    assert list(facts) == ["a.share", "b.share", "c.share", "cosine.a.b", "cosine.a.c", "cosine.b.c"]
+
+
+def test_opposite_terms_have_cosine_minus_one() -> None:
+    facts = gradient_facts({"a": torch.tensor([1e-3, 1e-3]), "b": torch.tensor([-5.0, -5.0])}, {"a": 1.0, "b": 1.0})
+    assert facts["cosine.a.b"] == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_value_that_is_no_number_is_named(value: float) -> None:
+    with pytest.raises(NonFiniteError, match="l2 is not finite at step 3"):
+        check_finite({"l1": torch.zeros(1), "l2": torch.tensor([0.0, value])}, 2)

@@ -8,10 +8,11 @@ from safetensors.torch import load_file
 
 from chromalab.core.errors import ConfigError, NonFiniteError, UsageError
 from chromalab.data.photoset import PhotoSet
-from chromalab.losses.compose import Objective
+from chromalab.losses.compose import build
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import MODEL
-from chromalab.training.loop import TrainingJob, train
+from chromalab.training.job import TrainingJob
+from chromalab.training.loop import train
 from chromalab.training.settings import CriticSettings, OptimizerSettings
 
 from .conftest import MakeJob
@@ -47,7 +48,7 @@ def test_the_gradient_of_two_processes_is_that_of_one_with_the_doubled_batch(
 
 def initial(job: TrainingJob) -> dict[str, torch.Tensor]:
     """Return the weights before the first step."""
-    network, _ = build_colorizer(job.settings.network, job.color_space, job.seed, Objective.parse(job.formula).needs)
+    network, _ = build_colorizer(job.settings.network, job.color_space, job.seed, build(job.formula).needs)
     return dict(network.state_dict())
 
 

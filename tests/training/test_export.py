@@ -13,8 +13,7 @@ from chromalab.color.spaces import SPACES
 from chromalab.core.errors import UsageError
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import MODEL, save_model
-from chromalab.training.export import export_colorizer
-from chromalab.training.onnx_graph import colorizer_graph
+from chromalab.training.export import colorizer_graph, export_colorizer
 from chromalab.training.settings import NetworkSettings, TrainingSettings, settings_sha256
 
 if TYPE_CHECKING:

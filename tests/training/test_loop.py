@@ -22,7 +22,9 @@ from chromalab.losses.base import ColorBatch
 from chromalab.training import loop
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import CHECKPOINT, MODEL, load_model, weights_sha256
-from chromalab.training.loop import Players, TrainingJob, train
+from chromalab.training.job import TrainingJob
+from chromalab.training.loop import train
+from chromalab.training.models import Models, make_batch
 
 from .conftest import MakeJob
 
@@ -142,7 +144,7 @@ def test_a_value_that_is_no_number_names_its_term(
         batch.target[0, 0, 0, 0] = float("nan")
         return batch, seen
 
-    original = loop.make_batch
+    original = make_batch
     monkeypatch.setattr(loop, "make_batch", poisoned)
     with pytest.raises(NonFiniteError, match="l1 is not finite at step 1: lower the learning rate"):
         train(job, photos)
@@ -162,14 +164,14 @@ def test_clipping_bounds_the_gradient(photos: PhotoSet, make_job: MakeJob, monke
     optimizer = job.settings.optimizer.model_copy(update={"clip_norm": 1e-3})
     job = dataclasses.replace(job, settings=job.settings.model_copy(update={"optimizer": optimizer}))
     norms: list[float] = []
-    original = Players.clip_gradients
+    original = Models.clip_gradients
 
-    def watch(players: Players, settings: object, step: int) -> None:
-        original(players, settings, step)  # type: ignore[arg-type]
-        gradients = [p.grad.flatten() for p in players.colorizer.parameters() if p.grad is not None]
+    def watch(models: Models, settings: object, step: int) -> None:
+        original(models, settings, step)  # type: ignore[arg-type]
+        gradients = [p.grad.flatten() for p in models.colorizer.parameters() if p.grad is not None]
         norms.append(float(torch.cat(gradients).norm()))
 
-    monkeypatch.setattr(Players, "clip_gradients", watch)
+    monkeypatch.setattr(Models, "clip_gradients", watch)
     train(job, photos)
     assert max(norms) <= 1e-3 * (1 + 1e-4)
 

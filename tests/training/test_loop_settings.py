@@ -14,11 +14,13 @@ from chromalab.color.spaces import SPACES, luma
 from chromalab.core.errors import ConfigError
 from chromalab.losses.compose import Objective
 from chromalab.nets.unet import Colorizer
-from chromalab.training import loop
+from chromalab.training import loop, models
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import CHECKPOINT, MODEL, weights_sha256
-from chromalab.training.fabric import make_fabric
-from chromalab.training.loop import Players, Spent, TrainingJob, make_batch, train
+from chromalab.training.devices import make_fabric
+from chromalab.training.job import Spent, TrainingJob
+from chromalab.training.loop import train
+from chromalab.training.models import Models, make_batch
 from chromalab.training.settings import TrainingSettings
 
 from .test_loop import StopError, rows, stop_at
@@ -85,13 +87,13 @@ def test_averaged_weights_are_a_plain_moving_average(
     decay = 0.3
     job = with_settings(make_job(), optimizer={"ema_decay": decay})
     steps: list[dict[str, Tensor]] = []
-    original = Players.average_weights
+    original = Models.average_weights
 
-    def record(players: Players) -> None:
-        steps.append({name: tensor.double() for name, tensor in players.colorizer.state_dict().items()})
-        original(players)
+    def record(models: Models) -> None:
+        steps.append({name: tensor.double() for name, tensor in models.colorizer.state_dict().items()})
+        original(models)
 
-    monkeypatch.setattr(Players, "average_weights", record)
+    monkeypatch.setattr(Models, "average_weights", record)
     watched = Recorder()
     outcome = train(job, photos, watch=watched)
     assert len(steps) == 6
@@ -170,14 +172,14 @@ def test_a_term_is_not_computed_before_its_start(
 ) -> None:
     job = with_settings(make_job("l2 + 2*l1"), terms={"l1": {"start": 0.5}})
     spies: list[Spy] = []
-    original = Players.__init__
+    original = Models.__init__
 
-    def spied(players: Players, *arguments: Any) -> None:
-        original(players, *arguments)
-        spies.append(Spy(players.objective.terms["l1"]))
-        players.objective.terms["l1"] = spies[-1]
+    def spied(models: Models, *arguments: Any) -> None:
+        original(models, *arguments)
+        spies.append(Spy(models.objective.terms["l1"]))
+        models.objective.terms["l1"] = spies[-1]
 
-    monkeypatch.setattr(Players, "__init__", spied)
+    monkeypatch.setattr(Models, "__init__", spied)
     train(job, photos)
     assert spies[0].calls == 3
     log = rows(job.folder)
@@ -208,14 +210,14 @@ def test_a_weight_rises_along_its_ramp(photos: PhotoSet, make_job: MakeJob, monk
 def test_the_critic_of_a_late_term_waits(photos: PhotoSet, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
     job = with_settings(make_job("l2 + 0.1*wgan_gp"), terms={"wgan_gp": {"start": 0.5}})
     critics: list[str] = []
-    original = Players.update_critic
+    original = Models.update_critic
 
-    def update(players: Players, batch: ColorBatch, step: int) -> CriticLoss | None:
-        assert players.opponent is not None
-        critics.append(weights_sha256(players.opponent.critic))
-        return original(players, batch, step)
+    def update(models: Models, batch: ColorBatch, step: int) -> CriticLoss | None:
+        assert models.critic is not None
+        critics.append(weights_sha256(models.critic.critic))
+        return original(models, batch, step)
 
-    monkeypatch.setattr(Players, "update_critic", update)
+    monkeypatch.setattr(Models, "update_critic", update)
     train(job, photos)
     assert len(set(critics[:4])) == 1, "no update before the fourth step"
     assert len(set(critics)) == 3
@@ -269,7 +271,7 @@ def test_the_network_sees_the_degraded_lightness(
         return torch.full_like(rgb[:, :1], 0.25)
 
     monkeypatch.setattr(Colorizer, "forward", forward)
-    monkeypatch.setattr(loop, "degrade", degrade)
+    monkeypatch.setattr(models, "degrade", degrade)
     train(job, photos)
     assert len(inputs) == 1
     assert (inputs[0] == 0.25).all()

@@ -12,8 +12,8 @@ import torch
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.studies.config import StudyConfig
 from chromalab.studies.records import RunRecord, StudyRecord
-from chromalab.training import fabric
-from chromalab.training.fabric import make_fabric
+from chromalab.training import devices
+from chromalab.training.devices import make_fabric
 from chromalab.training.hardware import choose_device, physical_cores
 from chromalab.training.settings import (
     ONE_CYCLE_RISE,
@@ -243,7 +243,7 @@ def test_a_term_starts_and_rises_on_schedule() -> None:
 def test_fast_precision_needs_hardware(
     monkeypatch: pytest.MonkeyPatch, asked: str, in_hardware: bool, expected: str
 ) -> None:
-    monkeypatch.setattr(fabric, "multiplies_bfloat16", lambda: in_hardware)
+    monkeypatch.setattr(devices, "multiplies_bfloat16", lambda: in_hardware)
     runtime = RuntimeSettings.model_validate({"precision": asked, "device": "cpu", "threads": 1})
     assert make_fabric(runtime)._precision.precision == expected
 

@@ -28,7 +28,7 @@ from skimage.io import imread
 
 from chromalab.color.bins import BIN_CENTERS, load_prior
 from chromalab.evaluation.folders import evaluate
-from chromalab.functional.ms_ssim import WEIGHTS
+from chromalab.functional.ssim import WEIGHTS
 from chromalab.metrics.color import PRIOR_FILE, RAREST
 from chromalab.photo.writing import write_png
 from tools.benchmarks.reference import reference_speeds

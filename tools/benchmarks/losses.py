@@ -41,7 +41,7 @@ from chromalab.color.bins import BIN_COUNT
 from chromalab.color.bins_torch import at_resolution, soft_encode
 from chromalab.core.errors import ChromalabError
 from chromalab.losses.bench import Bench, Photos, small_critic
-from chromalab.losses.frozen import FeatureDistance
+from chromalab.losses.perceptual import FeatureDistance
 from chromalab.losses.registry import LOSSES
 from chromalab.nets.alexnet import AlexNet
 from chromalab.nets.squeezenet import SqueezeNet

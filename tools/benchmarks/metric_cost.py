@@ -23,13 +23,11 @@ from safetensors.torch import save_file
 
 from chromalab.core.files import write_text
 from chromalab.data.samples import sample_path
-from chromalab.functional.threads import one_torch_thread
-from chromalab.metrics.feature_sets import FEATURES
+from chromalab.functional.tensors import one_torch_thread
+from chromalab.metrics.features import FEATURES, Rows
 from chromalab.metrics.metric import PhotoMetric, SetMetric
-from chromalab.metrics.networks import Networks
-from chromalab.metrics.photo_view import PhotoView
+from chromalab.metrics.photo_view import Networks, PhotoView
 from chromalab.metrics.registry import METRICS
-from chromalab.metrics.rows import Rows
 from chromalab.nets.inception_fid import InceptionFID
 from chromalab.photo.reading import read_photo
 from chromalab.weights.adding import add_weights

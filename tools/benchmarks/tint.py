@@ -22,8 +22,8 @@ from chromalab.core.files import write_text
 from chromalab.core.progress import progress
 from chromalab.data.sources import folder_sources
 from chromalab.functional.delta_e import delta_e_2000
-from chromalab.functional.lpips import LPIPS
-from chromalab.functional.threads import one_torch_thread
+from chromalab.functional.perceptual import LPIPS
+from chromalab.functional.tensors import one_torch_thread
 from chromalab.photo.reading import read_photo
 from chromalab.photo.resizing import resize_shortest_side
 

@@ -53,14 +53,15 @@ from chromalab.data.cache import open_cache
 from chromalab.data.feed import CropFeed
 from chromalab.data.library import FolderShare, open_library
 from chromalab.data.sources import sample_sources
-from chromalab.losses.compose import Objective
+from chromalab.losses.compose import build
 from chromalab.studies.recipe import load_recipe
 from chromalab.training import loop
-from chromalab.training.build import build_colorizer
-from chromalab.training.fabric import make_fabric
+from chromalab.training.build import build_colorizer, build_optimizer
+from chromalab.training.devices import make_fabric
 from chromalab.training.hardware import multiplies_bfloat16
-from chromalab.training.loop import TrainingJob, make_batch, parameter_groups, train
-from chromalab.training.optimizers import build_optimizer
+from chromalab.training.job import TrainingJob
+from chromalab.training.loop import train
+from chromalab.training.models import make_batch, parameter_groups
 from chromalab.training.settings import RuntimeSettings
 from tools.benchmarks.reference import jpeg_ms, product_gflops
 
@@ -201,7 +202,7 @@ class BareStep:
         self.job = job
         self._fabric = make_fabric(job.runtime)
         self._half = job.runtime.precision == "fast" and multiplies_bfloat16()
-        self._objective = Objective.parse(job.formula)
+        self._objective = build(job.formula)
         if job.prior is not None:
             self._objective.use_prior(job.prior)
         settings = job.settings

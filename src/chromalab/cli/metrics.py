@@ -61,7 +61,7 @@ def validate(
     from chromalab.core.files import make_folder
     from chromalab.evaluation.calibrate import load_parameters, out_of_fold_scores
     from chromalab.evaluation.people import validate_metrics
-    from chromalab.metrics.color_perceptual import color_perceptual_metric
+    from chromalab.metrics.perceptual import color_perceptual_metric
 
     if json_file is not None:
         make_folder(json_file.parent)

@@ -20,8 +20,8 @@ from chromalab.core.errors import UsageError
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.functional.color_perceptual import PARTS, ColorPerceptualParameters, color_parts
-from chromalab.functional.threads import one_torch_thread
-from chromalab.metrics.color_perceptual import shipped_parameters
+from chromalab.functional.tensors import one_torch_thread
+from chromalab.metrics.perceptual import shipped_parameters
 from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
 from chromalab.photo.reading import read_photo
 from chromalab.stats.agreement import scene_srcc, srcc

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from chromalab.core.errors import ChromalabError, UsageError
 from chromalab.core.executors.node import check_version, task_threads
 from chromalab.evaluation.reading import PART
-from chromalab.functional.threads import one_torch_thread
+from chromalab.functional.tensors import one_torch_thread
 from chromalab.version import __version__
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from chromalab.evaluation.records import PROTOCOL, ComparisonRecord, EvaluationR
 from chromalab.evaluation.scores import Comparison, ScoreStore
 from chromalab.evaluation.scoring import BOUNDS, GREY_BOUND, PREDICTIONS, TRUTH_BOUND, EvaluatorSettings, RealSet
 from chromalab.evaluation.summary import summarize
-from chromalab.functional.threads import one_torch_thread
-from chromalab.metrics.feature_sets import compare_sets
+from chromalab.functional.tensors import one_torch_thread
+from chromalab.metrics.features import compare_sets
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.reading import decoder_version

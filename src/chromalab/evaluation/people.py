@@ -15,9 +15,9 @@ from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
 from chromalab.functional.feature_distance import feature_distance
-from chromalab.functional.threads import one_torch_thread
+from chromalab.functional.tensors import one_torch_thread
 from chromalab.metrics.metric import PhotoMetric
-from chromalab.metrics.networks import LITE0
+from chromalab.metrics.photo_view import LITE0
 from chromalab.metrics.registry import METRICS
 from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.reading import decoder_version, read_photo

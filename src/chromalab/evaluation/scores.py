@@ -16,9 +16,8 @@ import numpy as np
 
 from chromalab.core.files import atomic_writer, explain_write_errors, make_folder, write_text
 from chromalab.evaluation.records import SkippedPair
-from chromalab.metrics.feature_sets import FeatureRows
+from chromalab.metrics.features import DOUBLE, FeatureRows, Rows
 from chromalab.metrics.registry import METRICS
-from chromalab.metrics.rows import DOUBLE, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -27,7 +27,7 @@ from chromalab.core.progress import progress
 from chromalab.evaluation.protocols import find_protocol, fit
 from chromalab.evaluation.reading import PhotoPixels, batches_of_one_size, read_files
 from chromalab.evaluation.records import PROTOCOL, SkippedPair
-from chromalab.metrics.feature_sets import FeatureRows, compare_sets, features_of
+from chromalab.metrics.features import FeatureRows, compare_sets, features_of
 from chromalab.metrics.scorer import PAIRED, PhotoScorer
 from chromalab.metrics.semantic import own_classifier
 from chromalab.photo.listing import list_photos

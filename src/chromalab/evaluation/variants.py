@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import skimage.metrics
 import torch
 
-from chromalab.functional.colorfulness import colorfulness
-from chromalab.metrics.color import COLORFULNESS, COLORFULNESS_DIFFERENCE
-from chromalab.metrics.distribution import DELTA_COLORFULNESS, FID, FRECHET_LITE0, KID, KID_LITE0
-from chromalab.metrics.feature_sets import FEATURES, Features
-from chromalab.metrics.rows import Rows
-from chromalab.metrics.structure import SSIM
+from chromalab.functional.color import colorfulness
+from chromalab.metrics.color import COLORFULNESS, COLORFULNESS_DIFFERENCE, DELTA_COLORFULNESS
+from chromalab.metrics.distribution import FID, FRECHET_LITE0, KID, KID_LITE0
+from chromalab.metrics.features import FEATURES, Features, Rows
+from chromalab.metrics.fidelity import SSIM
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from chromalab.functional.pairs import safe_sqrt
+from chromalab.functional.tensors import safe_sqrt
 
 _TURN = 2 * math.pi
 _BAND_PIXELS = 2**14

@@ -1,4 +1,4 @@
-"""Errors of single pixel values: MAE, MSE and PSNR on RGB in [0, 1], and PSNR of the colors alone."""
+"""Errors of pixel values (MAE, MSE, PSNR) and total variation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 
-from chromalab.functional.pairs import check_pair
+from chromalab.functional.tensors import check_pair
 
 if TYPE_CHECKING:
     from torch import Tensor
+
 
 AB_RANGE = 220.0
 """Width of the range of a* and b*, from -110 to 110."""
@@ -83,3 +84,28 @@ def psnr_of_colors(preds_lab: Tensor, target_lab: Tensor) -> Tensor:
     mse = image_mean((preds_lab[:, 1:] - target_lab[:, 1:]).square())
     differs = mse > 0
     return torch.where(differs, 10 * (AB_RANGE**2 / torch.where(differs, mse, 1.0)).log10(), torch.inf)
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Return the mean absolute difference of vertical neighbors plus that of horizontal ones.
+
+    The anisotropic form of Rudin, Osher, Fatemi: *Nonlinear Total Variation Based Noise Removal Algorithms*, Physica D
+    60, 1992, whose own form is the isotropic one. Each direction is a mean over channels and its pairs, so that the
+    value depends neither on a picture's size nor on the number of channels: it is the mean over channels of Kornia's
+    `total_variation(reduction="mean")`. The sums that Kornia (by default) and torchmetrics give are H W times as large
+    and more.
+
+    Args:
+        image: (B, C, H, W).
+
+    Returns:
+        (B,), at least 0; a direction of one pixel has none. Where neighbors are equal the gradient is 0.
+    """
+    vertical = _mean_step(image[:, :, :-1], image[:, :, 1:])
+    return vertical + _mean_step(image[..., :-1], image[..., 1:])
+
+
+def _mean_step(first: Tensor, second: Tensor) -> Tensor:
+    steps = (second - first).abs()
+    count = max(1, steps[0].numel())
+    return steps.sum(dim=(1, 2, 3)) / count

@@ -1,8 +1,12 @@
-"""Losses with an opponent: a critic that learns to tell generated colors from true ones.
+"""Adversarial losses: a critic learns to tell generated colors from true ones.
 
-D is the critic's score of a patch, unbounded: where a paper's discriminator ends in a sigmoid s, D is what goes into
-it. Colorizer and critic see the mean over patches and pictures. What each makes of a score is all that the losses
-differ in, and the bounds that they set to the critic.
+D is the critic's unbounded score of a patch. If a paper's discriminator ends in a sigmoid s, D is the input of that
+sigmoid. Colorizer and critic minimize means over patches and images. The losses differ in the function of the score
+that each side minimizes, and in the penalties on the critic.
+
+Penalties limit the critic's gradient with respect to the color alone, whatever else the critic sees: true and generated
+images have the same lightness. The gradient is that of the *summed* scores of an image, as in ChromaGAN's published
+code, while both networks are trained on the *mean* score. The two agree for critics that give one score per image.
 """
 
 from __future__ import annotations
@@ -14,16 +18,17 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 
 from chromalab.losses.base import AdversarialTerm, Choice, ColorBatch, CriticLoss, LossEntry, Parameter
-from chromalab.losses.penalties import gradient_norms, one_centerd, score_gradient, zero_centerd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor, nn
 
+    from chromalab.losses.base import ColorBatch
+
 
 class Game(AdversarialTerm):
-    """What the adversarial losses have in common.
+    """Base class of the adversarial losses.
 
     Args:
         critic_steps: critic updates for each colorizer update.
@@ -39,11 +44,11 @@ class Game(AdversarialTerm):
 
     @abstractmethod
     def colorizer_cost(self, generated: Tensor) -> Tensor:
-        """Return what the colorizer pays for the scores of its colors, of their shape."""
+        """Return the colorizer's cost for the scores of its colors, in the same shape."""
 
     @abstractmethod
     def critic_cost(self, true: Tensor, generated: Tensor) -> Tensor:
-        """Return what the critic pays for its scores of true and generated colors, of their shape."""
+        """Return the critic's cost for its scores of true and generated colors, in the same shape."""
 
     def forward(self, batch: ColorBatch) -> Tensor:
         """Return the colorizer's mean cost over the patches of every image, shape (B,)."""
@@ -60,11 +65,11 @@ class Game(AdversarialTerm):
         facts = _score_facts(true.detach(), generated.detach())
         if self.r1 > 0:
             gradients = score_gradient(true, target)
-            total = total + self.r1 * zero_centerd(gradients)
+            total = total + self.r1 * zero_centered(gradients)
             facts["gradient_norm"] = gradients.detach().norm(dim=1).mean()
         if self.penalty > 0:
             norms = gradient_norms(critic, batch, generator)
-            total = total + self.penalty * one_centerd(norms)
+            total = total + self.penalty * one_centered(norms)
             facts["gradient_norm"] = norms.detach().mean()
         return CriticLoss(total, facts)
 
@@ -87,8 +92,8 @@ class GAN(Game):
     Args:
         form: the colorizer's, `nonsaturating` or `saturating`.
         critic_steps: see `Game`, as the following.
-        penalty: weight of the one-centerd penalty.
-        r1: weight of the zero-centerd penalty.
+        penalty: weight of the one-centered penalty.
+        r1: weight of the zero-centered penalty.
     """
 
     def __init__(
@@ -156,8 +161,8 @@ class WGAN(WGANGP):
     Args:
         clip: the largest absolute weight.
         critic_steps: see `Game`, as the following.
-        penalty: weight of the one-centerd penalty.
-        r1: weight of the zero-centerd penalty.
+        penalty: weight of the one-centered penalty.
+        r1: weight of the zero-centered penalty.
     """
 
     def __init__(self, clip: float = 0.01, critic_steps: float = 5, penalty: float = 0.0, r1: float = 0.0) -> None:
@@ -203,7 +208,7 @@ def _entry(
     )
 
 
-ENTRIES = (
+ENTRIES: tuple[LossEntry, ...] = (
     _entry(
         "gan",
         "-log s(D(preds)), s the sigmoid; critic: -log s(D(target)) - log(1 - s(D(preds)))",
@@ -245,3 +250,42 @@ ENTRIES = (
         penalty=10.0,
     ),
 )
+
+
+def score_gradient(scores: Tensor, color: Tensor) -> Tensor:
+    """Return the gradient of every picture's summed scores, to be differentiated once more.
+
+    Args:
+        scores: (B, h, w), of `color`.
+        color: (B, C, H, W), requires a gradient.
+
+    Returns:
+        (B, C * H * W). A picture's scores depend on its own colors alone, so one sum over the batch gives them all.
+    """
+    gradient: Tensor = torch.autograd.grad(scores.sum(), color, create_graph=True)[0]
+    return gradient.flatten(1)
+
+
+def gradient_norms(critic: nn.Module, batch: ColorBatch, generator: torch.Generator) -> Tensor:
+    """Return |d sum(scores) / d color| of every picture at a random point between target and prediction, shape (B,).
+
+    The points are those of Gulrajani et al. 2017, algorithm 1: evenly distributed between the two, one for a picture.
+    Where the gradient is 0 the norm's own gradient is 0.
+    """
+    share = torch.rand(len(batch.preds), 1, 1, 1, generator=generator).to(batch.preds)
+    between = torch.lerp(batch.target, batch.preds, share).requires_grad_()
+    norms: Tensor = torch.linalg.vector_norm(score_gradient(critic(batch.lightness, between), between), dim=1)
+    return norms
+
+
+def one_centered(norms: Tensor) -> Tensor:
+    """Return the mean of (|gradient| - 1)^2, a scalar (Gulrajani et al. 2017, eq. 3)."""
+    return (norms - 1).square().mean()
+
+
+def zero_centered(gradients: Tensor) -> Tensor:
+    """Return half the mean of |gradient|^2, a scalar (Mescheder et al. 2018, eq. 9: R1 where it is taken at the truth).
+
+    The authors' published code leaves out the half: its weight of 10 is 20 here.
+    """
+    return gradients.square().sum(dim=1).mean() / 2

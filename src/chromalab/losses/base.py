@@ -25,13 +25,13 @@ Family = Literal["pixel", "distribution", "perceptual", "adversarial", "color"]
 
 
 class ColorBatch:
-    """A batch as losses see it: what went in, what the network gave, and what was true.
+    """A batch as losses see it: network input, prediction and ground truth.
 
     Args:
         space: the training space of `lightness`, `preds` and `target`.
-        lightness: what the network saw, (B, 1, H, W).
-        preds: what it gave, (B, C, H, W).
-        target: what was true, (B, C, H, W).
+        lightness: the network's input, (B, 1, H, W).
+        preds: the predicted color, (B, C, H, W).
+        target: the true color, (B, C, H, W).
         target_rgb: the true photograph, sRGB (B, 3, H, W) in [0, 1].
         critic: scores (lightness, color); needed by adversarial terms only.
         bin_logits: the network's logits over the ab bins, (B, 313, h, w); needed by terms over bins only.
@@ -65,7 +65,7 @@ class ColorBatch:
         return cls(space, lightness, space.encode(preds_rgb)[1], target, target_rgb)
 
     def predict(self, prediction: Prediction) -> None:
-        """Take what a network gave; to be called before any term looks at the batch."""
+        """Set the prediction of a network; call this before any term evaluates the batch."""
         self.preds, self.bin_logits, self.class_logits = prediction
 
     @cached_property
@@ -130,7 +130,7 @@ class CriticLoss(NamedTuple):
 
 
 class AdversarialTerm(LossTerm):
-    """A loss with an opponent. The training loop owns the critic and its optimizer; this says what each minimizes."""
+    """A loss with a critic. The term defines what critic and colorizer minimize; the training loop owns the critic."""
 
     critic_steps: int = 1
 
@@ -164,7 +164,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class LossEntry:
-    """What is known of a loss before it is built.
+    """The facts about a loss and how to build it.
 
     Attributes:
         name: permanent registry name.

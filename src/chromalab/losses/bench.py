@@ -1,4 +1,4 @@
-"""A loss on the bench: built, with all that it needs, and with pictures to try it on."""
+"""A loss set up for tests: the built term, everything that it needs, and images to evaluate it on."""
 
 from __future__ import annotations
 

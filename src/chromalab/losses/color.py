@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 
-from chromalab.functional.colorfulness import colorfulness
-from chromalab.functional.pixel_error import image_mean
-from chromalab.functional.total_variation import total_variation
+from chromalab.functional.color import colorfulness
+from chromalab.functional.pixel_error import image_mean, total_variation
 from chromalab.losses.base import Choice, ColorBatch, LossEntry, LossTerm
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Gamut(LossTerm):
         return image_mean(F.mse_loss(rgb, rgb.detach().clamp(0, 1), reduction="none"))
 
 
-ENTRIES = (
+ENTRIES: tuple[LossEntry, ...] = (
     LossEntry(
         name="colorfulness",
         family="color",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from torch import Tensor, nn
@@ -40,20 +40,20 @@ class TermSpec:
         call = f"{self.name}({inside})" if inside else self.name
         return call if self.weight == 1 else f"{_shortest(self.weight)}*{call}"
 
+    def scaled(self, factor: float) -> TermSpec:
+        """Return the term with `factor` times its weight; a product of two weights is rounded to 12 digits.
+
+        >>> str(TermSpec(0.2, "l1").scaled(0.1))
+        '0.02*l1'
+        """
+        weight = self.weight * factor
+        return replace(self, weight=weight if 1 in {self.weight, factor} else float(f"{weight:.12g}"))
+
 
 def _shortest(number: float) -> str:
     """Write a number as briefly as it can be read back: 10, 0.1, 1.000001."""
     brief = f"{number:g}"
     return brief if float(brief) == number else repr(number)
-
-
-def product(weight: float, factor: float) -> float:
-    """Multiply weights as people do: 0.2 times 0.1 is 0.02, not 0.020000000000000004.
-
-    >>> product(0.2, 0.1)
-    0.02
-    """
-    return weight if factor == 1 else float(f"{weight * factor:.12g}")
 
 
 class _Token(NamedTuple):
@@ -62,37 +62,41 @@ class _Token(NamedTuple):
     position: int
 
 
-def parse_formula(formula: str, aliases: Mapping[str, TermSpec] | None = None) -> tuple[TermSpec, ...]:
-    """Read a formula: terms `[WEIGHT*]NAME[(PARAMETER=NUMBER or WORD, ...)]` joined by `+`.
+def parse_formula(
+    written: str | Sequence[object], aliases: Mapping[str, TermSpec] | None = None, presets: Collection[str] = ()
+) -> tuple[TermSpec, ...]:
+    """Read an objective: terms `[WEIGHT*]NAME[(PARAMETER=NUMBER or WORD, ...)]` joined by `+`.
 
     Args:
-        formula: as a person wrote it.
-        aliases: words that stand for a weighted loss here, as `perceptual` for `lpips_squeeze`.
+        written: a formula, or a list of terms as a YAML file holds them: formulas, or mappings of `loss`, `weight` and
+            parameters.
+        aliases: words that stand for a weighted loss, such as `perceptual` for `lpips_squeeze`.
+        presets: names that may stand in place of a whole formula. An unknown word alone is compared with them, too.
 
     Raises:
-        ConfigError: it can't be read; the message tells the position and the closest known name.
+        ConfigError: it cannot be read; the message gives the position and the closest known name.
 
     >>> [str(term) for term in parse_formula("l2 + .10*wgan_gp(penalty=10.0)")]
     ['l2', '0.1*wgan_gp(penalty=10)']
-    """
-    return _Parser(formula, aliases or {}).read()
-
-
-def terms_from_data(items: Sequence[object], aliases: Mapping[str, TermSpec] | None = None) -> tuple[TermSpec, ...]:
-    """Read an objective that a YAML file writes as a list: formulas, or mappings of `loss`, `weight` and parameters.
-
-    Args:
-        items: what the file holds.
-        aliases: as for `parse_formula`.
-
-    Raises:
-        ConfigError: an item is neither, or one of its values is not possible.
-
-    >>> terms = terms_from_data(["l2", {"loss": "wgan_gp", "weight": 0.1, "penalty": 5}])
-    >>> [str(term) for term in terms]
+    >>> [str(term) for term in parse_formula(["l2", {"loss": "wgan_gp", "weight": 0.1, "penalty": 5}])]
     ['l2', '0.1*wgan_gp(penalty=5)']
     """
-    return parse_formula(" + ".join(item if isinstance(item, str) else _as_formula(item) for item in items), aliases)
+    return _Parser(_one_formula(written), aliases or {}, presets).read()
+
+
+def names_in(written: str | Sequence[object]) -> set[str]:
+    """Return every word in a formula: the names of losses, aliases and parameters.
+
+    >>> sorted(names_in("l2 + 0.1*perceptual"))
+    ['l2', 'perceptual']
+    """
+    return {token.text for token in _tokens(_one_formula(written)) if token.kind == "name"}
+
+
+def _one_formula(written: str | Sequence[object]) -> str:
+    if isinstance(written, str):
+        return written
+    return " + ".join(item if isinstance(item, str) else _as_formula(item) for item in written)
 
 
 def _as_formula(item: object) -> str:
@@ -107,13 +111,31 @@ def _as_formula(item: object) -> str:
     return str(TermSpec(float(weight), item["loss"], tuple(values.items())))
 
 
+def _tokens(formula: str) -> Iterator[_Token]:
+    position, end = 0, len(formula.rstrip())
+    while position < end:
+        match = _TOKEN.match(formula, position)
+        if match is None or match.lastgroup is None:
+            position = end - len(formula[position:end].lstrip())
+            stranger = _Token("", formula[position], position)
+            raise _unexpected(formula, "a loss, a number or one of + * ( ) , =", stranger)
+        yield _Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup))
+        position = match.end()
+
+
+def _unexpected(formula: str, expected: str, token: _Token) -> ConfigError:
+    came = token.text if token.kind == "end" else f"'{token.text}'"
+    return ConfigError(f"objective '{formula}': expected {expected} at position {token.position + 1}, got {came}")
+
+
 class _Parser:
     """Recursive descent over the tokens of one formula."""
 
-    def __init__(self, formula: str, aliases: Mapping[str, TermSpec]) -> None:
+    def __init__(self, formula: str, aliases: Mapping[str, TermSpec], presets: Collection[str]) -> None:
         self._formula = formula
         self._aliases = aliases
-        self._tokens = [*self._tokenize(), _Token("end", "the end", len(formula))]
+        self._presets = presets
+        self._tokens = [*_tokens(formula), _Token("end", "the end", len(formula))]
         self._next = 0
 
     def read(self) -> tuple[TermSpec, ...]:
@@ -122,23 +144,12 @@ class _Parser:
             self._take()
             specs.append(self._term())
         if self._peek().kind != "end":
-            raise self._error("'+' or the end", self._peek())
+            raise _unexpected(self._formula, "'+' or the end", self._peek())
         names = [spec.name for spec in specs]
         for name in names:
             if names.count(name) > 1:
                 raise ConfigError(f"the objective '{self._formula}' names {name} twice: add up its weights")
         return tuple(specs)
-
-    def _tokenize(self) -> Iterator[_Token]:
-        position, end = 0, len(self._formula.rstrip())
-        while position < end:
-            match = _TOKEN.match(self._formula, position)
-            if match is None or match.lastgroup is None:
-                position = end - len(self._formula[position:end].lstrip())
-                stranger = _Token("", self._formula[position], position)
-                raise self._error("a loss, a number or one of + * ( ) , =", stranger)
-            yield _Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup))
-            position = match.end()
 
     def _peek(self) -> _Token:
         return self._tokens[self._next]
@@ -146,7 +157,7 @@ class _Parser:
     def _take(self, kind: str = "sign", text: str | None = None, wanted: str = "") -> _Token:
         token = self._peek()
         if token.kind != kind or (text is not None and token.text != text):
-            raise self._error(wanted or f"'{text}'", token)
+            raise _unexpected(self._formula, wanted or f"'{text}'", token)
         self._next += 1
         return token
 
@@ -156,7 +167,7 @@ class _Parser:
             weight = float(self._take("number").text)
             self._take(text="*")
         name, factor = self._name()
-        return TermSpec(product(weight, factor), name, tuple(self._parameters(name)))
+        return TermSpec(factor, name, tuple(self._parameters(name))).scaled(weight)
 
     def _name(self) -> tuple[str, float]:
         token = self._take("name", wanted="the name of a loss")
@@ -164,12 +175,19 @@ class _Parser:
             alias = self._aliases[token.text]
             return alias.name, alias.weight
         if token.text not in LOSSES:
-            known = [*LOSSES, *self._aliases]
-            raise ConfigError(
-                f"unknown loss '{token.text}' at position {token.position + 1} of '{self._formula}'"
-                f"{suggestion(token.text, known)}"
-            )
+            raise self._unknown_loss(token)
         return token.text, 1.0
+
+    def _unknown_loss(self, token: _Token) -> ConfigError:
+        known = [*LOSSES, *self._aliases]
+        if self._presets and self._formula.strip() == token.text:
+            return ConfigError(
+                f"unknown loss or preset '{token.text}'{suggestion(token.text, [*known, *self._presets])}"
+            )
+        return ConfigError(
+            f"unknown loss '{token.text}' at position {token.position + 1} of '{self._formula}'"
+            f"{suggestion(token.text, known)}"
+        )
 
     def _parameters(self, loss: str) -> Iterator[tuple[str, float | str]]:
         if self._peek().text != "(":
@@ -191,12 +209,6 @@ class _Parser:
         if isinstance(parameter, Parameter):
             return checked_number(loss, key, float(self._take("number", wanted="a number").text), parameter)
         return checked_word(loss, key, self._take("name", wanted=f"one of {_listed(parameter)}").text, parameter)
-
-    def _error(self, wanted: str, token: _Token) -> ConfigError:
-        came = token.text if token.kind == "end" else f"'{token.text}'"
-        return ConfigError(
-            f"objective '{self._formula}': expected {wanted} at position {token.position + 1}, got {came}"
-        )
 
 
 def checked_number(loss: str, key: str, value: float, parameter: Parameter) -> float:
@@ -233,7 +245,7 @@ class Objective(nn.Module):
         specs: the terms; at most one of them adversarial, for there is one critic.
 
     Raises:
-        ConfigError: two terms want a critic.
+        ConfigError: two terms are adversarial.
         MissingWeightsError: a term needs a network that is not on this machine.
     """
 
@@ -241,21 +253,10 @@ class Objective(nn.Module):
         super().__init__()
         self.specs = specs
         self.terms = nn.ModuleDict({spec.name: LOSSES[spec.name].build(**dict(spec.parameters)) for spec in specs})
-        opponents = [term for term in self.terms.values() if isinstance(term, AdversarialTerm)]
-        if len(opponents) > 1:
+        adversarial_terms = [term for term in self.terms.values() if isinstance(term, AdversarialTerm)]
+        if len(adversarial_terms) > 1:
             raise ConfigError(f"the objective '{self.formula}' has two adversarial terms, and there is one critic")
-        self.adversarial = opponents[0] if opponents else None
-
-    @classmethod
-    def parse(cls, formula: str, aliases: Mapping[str, TermSpec] | None = None) -> Objective:
-        """Build the objective that `formula` describes (see `parse_formula`)."""
-        return cls(parse_formula(formula, aliases))
-
-    def require_adversarial(self) -> AdversarialTerm:
-        """Return the adversarial term of an objective that has one."""
-        if self.adversarial is None:
-            raise RuntimeError(f"the objective '{self.formula}' has no adversarial term")
-        return self.adversarial
+        self.adversarial = adversarial_terms[0] if adversarial_terms else None
 
     @property
     def adversarial_name(self) -> str | None:
@@ -324,3 +325,23 @@ class Objective(nn.Module):
         for part in parts[1:]:
             total = total + part
         return total
+
+
+def build(formula: str, aliases: Mapping[str, TermSpec] | None = None) -> Objective:
+    """Build the objective that a formula describes (see `parse_formula`).
+
+    >>> import torch
+    >>> from chromalab.losses import ColorBatch, build
+    >>> from chromalab.color.spaces import SPACES
+    >>> photo, colorized = torch.ones(1, 3, 32, 32), torch.full((1, 3, 32, 32), 0.5)
+    >>> batch = ColorBatch.of(SPACES["rgb"], colorized, photo)
+    >>> objective = build("l1 + 0.1*ssim")
+    >>> values = objective(batch)
+    >>> round(float(values["l1"]), 3), round(float(objective.total(values)), 3)
+    (1.0, 1.02)
+
+    Raises:
+        ConfigError: the formula cannot be read.
+        MissingWeightsError: a term needs a network that is not on this machine.
+    """
+    return Objective(parse_formula(formula, aliases))

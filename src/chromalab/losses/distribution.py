@@ -147,7 +147,7 @@ def _at_least_single(logits: Tensor) -> Tensor:
     return logits.float() if logits.dtype in {torch.float16, torch.bfloat16} else logits
 
 
-ENTRIES = (
+ENTRIES: tuple[LossEntry, ...] = (
     LossEntry(
         name="cross_entropy",
         family="distribution",

@@ -1,4 +1,4 @@
-"""What is known of a loss, as a record: for lists, pages and programs."""
+"""Facts about a loss as records, for lists, pages and programs."""
 
 from __future__ import annotations
 

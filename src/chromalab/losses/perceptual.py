@@ -1,18 +1,142 @@
-"""Distances between the features that trained networks see, taken on sRGB whatever the training space is."""
+"""Perceptual losses: distances between deep features (VGG16, LPIPS, EfficientNet-Lite0), SSIM and MS-SSIM.
+
+All of them compare sRGB images, whatever the training space is. Colors are decoded differentiably and not clipped.
+"""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
-from chromalab.functional.lite0_distance import Lite0Distance
-from chromalab.functional.lpips import LPIPS
-from chromalab.losses import vgg_features
-from chromalab.losses.base import LossEntry
-from chromalab.losses.frozen import FeatureDistance
+from chromalab.core.errors import ConfigError
+from chromalab.functional.perceptual import LPIPS, Lite0Distance, VGGDistance
+from chromalab.functional.ssim import WEIGHTS, WINDOW_PX, ms_ssim, smallest_side_px, ssim
+from chromalab.losses.base import Choice, ColorBatch, LossEntry, LossTerm, Parameter
+from chromalab.nets.vgg16 import CONVOLUTIONS, load_vgg16
+from chromalab.nets.vgg16_bn import load_vgg16_bn
 
 if TYPE_CHECKING:
-    from chromalab.losses.base import LossTerm
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
+
+    from chromalab.nets.trunks import Trunk
+
+
+class FeatureDistance(LossTerm):
+    """A frozen feature distance as a loss; colors are converted to sRGB differentiably and not clipped.
+
+    Args:
+        distance: maps two sRGB batches to one value for each image.
+        network: see `LossTerm`.
+        smallest_px: see `LossTerm`.
+    """
+
+    def __init__(self, distance: nn.Module, *, network: str | None = None, smallest_px: int = 1) -> None:
+        super().__init__()
+        self.distance = distance.requires_grad_(requires_grad=False).eval()
+        self.network = network
+        self.smallest_px = smallest_px
+
+    def train(self, mode: bool = True) -> FeatureDistance:  # noqa: FBT001, FBT002 - PyTorch's own signature
+        """Keep the distance in evaluation mode whatever mode the term is in."""
+        super().train(mode)
+        self.distance.eval()
+        return self
+
+    def forward(self, batch: ColorBatch) -> Tensor:
+        """Return the distance of every image from its target, shape (B,)."""
+        return cast("Tensor", self.distance(batch.preds_rgb, batch.target_rgb))
+
+
+_NETWORKS: dict[str, Callable[[], Trunk]] = {"vgg16": load_vgg16, "vgg16_bn": load_vgg16_bn}
+
+_FEATURE_LAYERS = ("2_2",)
+_STYLE_LAYERS = ("1_2", "2_2", "3_3", "4_3")
+"""Johnson et al. 2016, section 4.1: features of relu2_2, style of relu1_2, 2_2, 3_3 and 4_3, with equal weights."""
+
+
+def vgg_feature(network: str = "vgg16", at: str = "relu", distance: str = "l2", **weights: float) -> LossTerm:
+    """Build the feature loss: the weighted sum over layers of mean |f(preds) - f(target)|, or of its square.
+
+    The mean runs over channels and places, as in Johnson et al. 2016, eq. 2; their setting, relu2_2 of VGG16 and
+    squares, is the default. Pictures are sRGB, normalized as torchvision's weights want it. In the published code of
+
+    - DDColor (BasicSR's `PerceptualLoss`) `conv1_1` of VGG16-bn is the convolution's output before its normalization:
+      `vgg_feature(network=vgg16_bn, at=conv, distance=l1, w1_1=0.0625, w2_1=0.125, w3_1=0.25, w4_1=0.5, w5_1=1)`;
+    - DeOldify (`FeatureLoss`) layers are the rectifiers before the third to fifth pooling, beside a pixel loss:
+      `vgg_feature(network=vgg16_bn, at=relu, distance=l1, w3_3=20, w4_3=70, w5_3=10)`;
+    - BigColor (`VGG16Perceptual`) layers are 1, 2, 13 and 20, the second of which the next rectifier overwrites in
+      place: `vgg_feature(w1_1=0.25, w1_2=0.25, w3_2=0.25, w4_2=0.25)`. It looks at the central 224 of 256 pixels, and
+      divides by the batch's size once more; neither is done here.
+
+    Args:
+        network: `vgg16` or `vgg16_bn`.
+        at: what of a layer is looked at: `conv`, its convolution's own output; `bn`, that after batch normalization;
+            `relu`, that after the rectifier.
+        distance: `l1` or `l2`.
+        weights: `w1_1` to `w5_3`, the weights of the layers, where those that are left out have 0; with none given,
+            w2_2 = 1.
+
+    Raises:
+        ConfigError: no layer has a weight, or VGG16 without batch normalization is asked for what comes after it.
+        MissingWeightsError: the network's weights were not added; the message says how to.
+        DamagedWeightsError: they are not what was stored.
+    """
+    return _build("vgg_feature", network, at, distance, weights or dict.fromkeys(_names(_FEATURE_LAYERS), 1))
+
+
+def style(network: str = "vgg16", at: str = "relu", **weights: float) -> LossTerm:
+    """Build the style loss: the weighted sum over layers of the squared distance between Gram matrices.
+
+    Johnson et al. 2016, eq. 3 and 4, where the prediction's own photograph is the style; what they compare is the
+    default. Gatys et al. 2016, eq. 4 and 5 with w_l = 1/5, is, but for their network (VGG19 with mean pooling),
+    `style(w1_1=0.05, w2_1=0.05, w3_1=0.05, w4_1=0.05, w5_1=0.05)`: their E_l has a factor of 1/4.
+
+    Args:
+        network: as for `vgg_feature`.
+        at: as for `vgg_feature`.
+        weights: `w1_1` to `w5_3`, as for `vgg_feature`; with none given, w1_2 = w2_2 = w3_3 = w4_3 = 1.
+
+    Raises:
+        ConfigError: as for `vgg_feature`.
+        MissingWeightsError: as for `vgg_feature`.
+        DamagedWeightsError: as for `vgg_feature`.
+    """
+    return _build("style", network, at, "gram", weights or dict.fromkeys(_names(_STYLE_LAYERS), 1))
+
+
+def _build(loss: str, network: str, at: str, comparison: str, weights: dict[str, float]) -> LossTerm:
+    if at == "bn" and network != "vgg16_bn":
+        raise ConfigError(f"at=bn of {loss}: {network} has no batch normalization; take network=vgg16_bn, or at=conv")
+    layers = {at + name.removeprefix("w"): weight for name, weight in weights.items() if weight}
+    if not layers:
+        raise ConfigError(f"{loss}: every layer's weight is 0; give one of them another, or leave them all out")
+    return FeatureDistance(VGGDistance(_NETWORKS[network](), layers, comparison), network=network)
+
+
+def _names(layers: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"w{layer}" for layer in layers)
+
+
+def _parameters(layers: tuple[str, ...]) -> dict[str, Parameter | Choice]:
+    """Return the parameters that both losses share; `layers` are those that are looked at where no weight is given."""
+    return {
+        "network": Choice("vgg16", tuple(_NETWORKS), "the network: VGG16, or VGG16 with batch normalization"),
+        "at": Choice(
+            "relu", ("conv", "bn", "relu"), "which output of a layer: the convolution's, the normalized, the rectified"
+        ),
+        **{
+            f"w{layer}": Parameter(
+                default=float(layer in layers),
+                low=0,
+                high=1e6,
+                meaning=f"weight of layer {layer}; once any weight is given, 0 for those that are left out",
+            )
+            for layer in CONVOLUTIONS
+        },
+    }
+
 
 TrunkName = Literal["vgg", "alex", "squeeze"]
 
@@ -28,7 +152,66 @@ def _lite0() -> LossTerm:
 
 _TRUNKS: tuple[tuple[TrunkName, str], ...] = (("vgg", "vgg16"), ("alex", "alexnet"), ("squeeze", "squeezenet1_1"))
 
-ENTRIES = (
+
+class SSIM(LossTerm):
+    """One minus the structural similarity; Kornia's `ssim_loss` is half of it."""
+
+    smallest_px = WINDOW_PX
+
+    def forward(self, batch: ColorBatch) -> Tensor:
+        """Return 1 - SSIM, shape (B,), in [0, 2].
+
+        Raises:
+            PictureTooSmallError: a side is shorter than the window's 11 px.
+        """
+        return 1 - ssim(batch.preds_rgb, batch.target_rgb)
+
+
+class MultiScaleSSIM(LossTerm):
+    """One minus the multi-scale structural similarity.
+
+    Args:
+        scales: how many; the published five need pictures of at least 161 px, four 81, three 41, two 21, one 11.
+    """
+
+    def __init__(self, scales: float = len(WEIGHTS)) -> None:
+        super().__init__()
+        self.scales = int(scales)
+        self.smallest_px = smallest_side_px(self.scales)
+
+    def forward(self, batch: ColorBatch) -> Tensor:
+        """Return 1 - MS-SSIM, shape (B,), in [0, 1].
+
+        Raises:
+            PictureTooSmallError: a side is shorter than `smallest_px`.
+        """
+        return 1 - ms_ssim(batch.preds_rgb, batch.target_rgb, self.scales)
+
+
+ENTRIES: tuple[LossEntry, ...] = (
+    LossEntry(
+        name="vgg_feature",
+        family="perceptual",
+        formula="sum_l w_l mean_chw |f_l(preds) - f_l(target)|^p, f_l of VGG16, p = 2 (l2) or 1 (l1)",
+        source="Johnson et al. 2016, eq. 2; DDColor, DeOldify and BigColor with other layers and weights",
+        build=vgg_feature,
+        parameters={
+            **_parameters(_FEATURE_LAYERS),
+            "distance": Choice("l2", ("l1", "l2"), "mean of absolute differences, or of squared ones"),
+        },
+        needs=("vgg16",),
+        network="vgg16",
+    ),
+    LossEntry(
+        name="style",
+        family="perceptual",
+        formula="sum_l w_l ||G_l(preds) - G_l(target)||_F^2, G_l = F_l F_l^T / (C H W), F_l (C, H W) of VGG16",
+        source="Johnson et al. 2016, eq. 3 and 4; Gatys et al. 2016, eq. 3 to 5",
+        build=style,
+        parameters=_parameters(_STYLE_LAYERS),
+        needs=("vgg16",),
+        network="vgg16",
+    ),
     *(
         LossEntry(
             name=f"lpips_{trunk}",
@@ -42,6 +225,30 @@ ENTRIES = (
         for trunk, network in _TRUNKS
     ),
     LossEntry(
+        name="ssim",
+        family="perceptual",
+        formula="1 - SSIM, mean over R, G, B and interior pixels; Gaussian window 11x11, sigma 1.5, range 1",
+        source="Wang et al. 2004, eq. 13, on RGB instead of luminance",
+        build=SSIM,
+    ),
+    LossEntry(
+        name="ms_ssim",
+        family="perceptual",
+        formula="1 - mean over R, G, B of l_M^w_M prod_j cs_j^w_j over M = scales halvings, w .0448 .2856 .3001 .2363 "
+        ".1333",
+        source="Wang, Simoncelli, Bovik 2003, eq. 7, on RGB instead of luminance; negative cs counts as 0",
+        build=MultiScaleSSIM,
+        parameters={
+            "scales": Parameter(
+                len(WEIGHTS),
+                1,
+                len(WEIGHTS),
+                "for 5 sides of 161 px and more; 81, 41, 21, 11 px for fewer",
+                integer=True,
+            )
+        },
+    ),
+    LossEntry(
         name="perceptual_lite0",
         family="perceptual",
         formula="sum_l mean_hw sum_c (f_lc(preds) - f_lc(target))^2, f of unit length, five taps of EfficientNet-Lite0",
@@ -50,5 +257,4 @@ ENTRIES = (
         needs=("efficientnet_lite0",),
         network="efficientnet_lite0",
     ),
-    *vgg_features.ENTRIES,
 )

@@ -100,7 +100,7 @@ class DeltaE2000(LossTerm):
         return mean_delta_e_2000(batch.preds_lab, batch.target_lab)
 
 
-ENTRIES = (
+ENTRIES: tuple[LossEntry, ...] = (
     LossEntry(
         name="l1",
         family="pixel",

@@ -1,4 +1,4 @@
-"""Color differences, and how much color there is."""
+"""Color metrics: color differences, amounts of color, colors at the edge of the gamut, and blotches."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import torch
 
 from chromalab.color.bins import load_prior
-from chromalab.functional.auc import auc, bin_weights
+from chromalab.functional.color import auc, bin_weights, circular_distance
 from chromalab.functional.delta_e import mean_delta_e_2000
-from chromalab.functional.hue import circular_distance
-from chromalab.metrics.metric import PhotoMetric
+from chromalab.metrics.distribution import compare_means
+from chromalab.metrics.metric import Metric, PhotoMetric, SetMetric
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from chromalab.metrics.photo_view import PhotoView
+
 
 PRIOR_FILE = Path(__file__).parent / "data" / "prior.json"
 """How often each ab bin occurs in the 6,239 training photographs of results/objectives96."""
@@ -46,10 +47,6 @@ def rarity() -> Tensor:
 
 def _hue_distance(preds: PhotoView, target: PhotoView) -> Tensor:
     return circular_distance(preds.hue_histogram, target.hue_histogram)
-
-
-def _lightness_error(preds: PhotoView, target: PhotoView) -> Tensor:
-    return (preds.lab[:, 0] - target.lab[:, 0]).abs().mean(dim=(1, 2))
 
 
 def _colorfulness(preds: PhotoView, target: PhotoView) -> Tensor:  # noqa: ARG001 - the truth has no part in it
@@ -107,18 +104,6 @@ HUE_DISTANCE = PhotoMetric(
     note="blind to where a hue is; a gray picture has all hues alike",
     measure=_hue_distance,
 )
-LIGHTNESS_ERROR = PhotoMetric(
-    name="lightness_error",
-    label="Lightness error",
-    direction="lower",
-    high=100.0,
-    role="fidelity",
-    formula="mean over pixels of |L*(prediction) - L*(gray photograph)|; without gray photographs the target's L*",
-    source="CIE 1976 (L*a*b*)",
-    reference="lightness",
-    note="what a colorizer should never change; rounding to 8 bits alone gives about 0.1",
-    measure=_lightness_error,
-)
 COLORFULNESS = PhotoMetric(
     name="colorfulness",
     label="Colorfulness",
@@ -150,4 +135,62 @@ CHROMA = PhotoMetric(
     reference="none",
     note="more is not better: false colors count as colors",
     measure=_chroma,
+)
+
+
+def _gamut_share(preds: PhotoView, target: PhotoView) -> Tensor:  # noqa: ARG001 - the truth has no part in it
+    return preds.gamut_share
+
+
+def _blotches(preds: PhotoView, target: PhotoView) -> Tensor:  # noqa: ARG001 - the truth has no part in it
+    return preds.blotches
+
+
+GAMUT_SHARE = PhotoMetric(
+    name="gamut_share",
+    label="Share at the gamut's edge",
+    direction="closer",
+    high=1.0,
+    role="color",
+    formula="share of pixels with C*_ab of 10 or more and a channel at 0 or 255",
+    source="this project",
+    reference="none",
+    note="saturated things of true photographs lie there, too",
+    measure=_gamut_share,
+)
+BLOTCHES = PhotoMetric(
+    name="blotches",
+    label="Blotches",
+    direction="closer",
+    high=1.0,
+    role="color",
+    formula="share of pixels with |C*_ab - its 31x31 median| > 15 and |L* - its 31x31 median| <= 3",
+    source="this project",
+    reference="none",
+    note="edges of colored things count, so true photographs have some",
+    measure=_blotches,
+)
+DELTA_COLORFULNESS = SetMetric(
+    name="delta_colorfulness",
+    label="Difference of mean colorfulness",
+    direction="lower",
+    role="color",
+    formula="|mean CF(predictions) - mean CF(targets)|, the dCF of papers",
+    source="Hasler and Süsstrunk 2003, of two sets, as papers print it",
+    note="0 where pale and gaudy pictures cancel; `colorfulness_difference` looks at each photo",
+    features="colorfulness",
+    compare=compare_means,
+)
+
+ENTRIES: tuple[Metric, ...] = (
+    DELTA_E_2000,
+    AUC,
+    AUC_REBALANCED,
+    HUE_DISTANCE,
+    COLORFULNESS,
+    COLORFULNESS_DIFFERENCE,
+    DELTA_COLORFULNESS,
+    CHROMA,
+    GAMUT_SHARE,
+    BLOTCHES,
 )

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from chromalab.functional.frechet import Moments, frechet_distance
-from chromalab.functional.kid import KernelSums, kernel_sums, squared_mmd
+from chromalab.functional.distribution import KernelSums, Moments, frechet_distance, kernel_sums, squared_mmd
 from chromalab.metrics.facts import SetValue
-from chromalab.metrics.metric import SetMetric
-from chromalab.metrics.networks import INCEPTION, LITE0
+from chromalab.metrics.metric import Metric, SetMetric
+from chromalab.metrics.photo_view import INCEPTION, LITE0
 from chromalab.stats.intervals import jackknife_variance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from chromalab.metrics.rows import Rows
+    from chromalab.metrics.features import Rows
 
 JACKKNIFE_GROUPS = 20
 MIN_PHOTOS = 30
@@ -148,17 +147,6 @@ def sum_moments(parts: list[Moments]) -> Moments:
     return Moments(sum(part.n for part in parts), totals, outers)
 
 
-DELTA_COLORFULNESS = SetMetric(
-    name="delta_colorfulness",
-    label="Difference of mean colorfulness",
-    direction="lower",
-    role="color",
-    formula="|mean CF(predictions) - mean CF(targets)|, the dCF of papers",
-    source="Hasler and Süsstrunk 2003, of two sets, as papers print it",
-    note="0 where pale and gaudy pictures cancel; `colorfulness_difference` looks at each photo",
-    features="colorfulness",
-    compare=compare_means,
-)
 FRECHET_LITE0 = SetMetric(
     name="frechet_lite0",
     label="Fréchet-Lite0",
@@ -209,3 +197,5 @@ KID = SetMetric(
     features="inception_pooled",
     compare=compare_kernels,
 )
+
+ENTRIES: tuple[Metric, ...] = (FRECHET_LITE0, KID_LITE0, FID, KID)

@@ -1,8 +1,10 @@
-"""Errors of pixel values against the true photograph."""
+"""Fidelity to the ground truth: pixel errors, SSIM, MS-SSIM and the error of the lightness."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+import torch
 
 from chromalab.functional.pixel_error import (
     mean_absolute_error,
@@ -10,7 +12,8 @@ from chromalab.functional.pixel_error import (
     peak_signal_to_noise_ratio,
     psnr_of_colors,
 )
-from chromalab.metrics.metric import PhotoMetric
+from chromalab.functional.ssim import WEIGHTS, WINDOW_PX, ms_ssim, smallest_side_px, ssim
+from chromalab.metrics.metric import Metric, PhotoMetric
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,3 +93,60 @@ PSNR_AB = PhotoMetric(
     note="infinite for equal colors; published ones differ in their peak, by a constant",
     measure=_psnr_ab,
 )
+
+
+def _lightness_error(preds: PhotoView, target: PhotoView) -> Tensor:
+    return (preds.lab[:, 0] - target.lab[:, 0]).abs().mean(dim=(1, 2))
+
+
+def _ssim(preds: PhotoView, target: PhotoView) -> Tensor:
+    # One photo at a time: its maps stay in the processor's cache, those of a batch don't, and take four times as long.
+    pairs = zip(preds.exact.split(1), target.exact.split(1), strict=True)
+    return torch.cat([ssim(*pair) for pair in pairs])
+
+
+def _ms_ssim(preds: PhotoView, target: PhotoView) -> Tensor:
+    pairs = zip(preds.exact.split(1), target.exact.split(1), strict=True)
+    return torch.cat([ms_ssim(*pair) for pair in pairs])
+
+
+SSIM = PhotoMetric(
+    name="ssim",
+    label="SSIM",
+    direction="higher",
+    low=-1.0,
+    high=1.0,
+    role="fidelity",
+    formula="mean over R, G, B and interior pixels; Gaussian window 11x11, sigma 1.5, range 1, population covariances",
+    source="Wang et al. 2004, eq. 13, on RGB instead of luminance",
+    note="mostly about lightness, which a colorizer keeps",
+    measure=_ssim,
+    smallest_side_px=WINDOW_PX,
+)
+MS_SSIM = PhotoMetric(
+    name="ms_ssim",
+    label="MS-SSIM",
+    direction="higher",
+    high=1.0,
+    role="fidelity",
+    formula="mean over R, G, B of l_5^.1333 prod_j cs_j^w_j over five halvings, w .0448 .2856 .3001 .2363 .1333",
+    source="Wang, Simoncelli, Bovik 2003, eq. 7, on RGB instead of luminance",
+    note="mostly about lightness, which a colorizer keeps; a scale of negative structure counts as 0",
+    measure=_ms_ssim,
+    smallest_side_px=smallest_side_px(len(WEIGHTS)),
+)
+LIGHTNESS_ERROR = PhotoMetric(
+    name="lightness_error",
+    label="Lightness error",
+    direction="lower",
+    high=100.0,
+    role="fidelity",
+    formula="mean over pixels of |L*(prediction) - L*(gray photograph)|; without gray photographs the target's L*",
+    source="CIE 1976 (L*a*b*)",
+    reference="lightness",
+    note="what a colorizer should never change; rounding to 8 bits alone gives about 0.1",
+    measure=_lightness_error,
+)
+
+
+ENTRIES: tuple[Metric, ...] = (MAE, MSE, RMSE, PSNR, PSNR_AB, SSIM, MS_SSIM, LIGHTNESS_ERROR)

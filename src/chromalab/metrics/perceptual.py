@@ -1,13 +1,15 @@
-"""Distances between what trained networks see in prediction and target."""
+"""Perceptual metrics: LPIPS, its form over EfficientNet-Lite0, and the color distance fitted to human ratings."""
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chromalab.functional.color_perceptual import ColorPerceptualParameters, color_perceptual
 from chromalab.functional.feature_distance import feature_distance
-from chromalab.metrics.metric import PhotoMetric
-from chromalab.metrics.networks import LITE0
+from chromalab.metrics.metric import Metric, PhotoMetric
+from chromalab.metrics.photo_view import LITE0
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,3 +51,42 @@ PERCEPTUAL_LITE0 = PhotoMetric(
 LPIPS_ALEX = _lpips("alex", "Alex", "alexnet", 31)
 LPIPS_SQUEEZE = _lpips("squeeze", "Squeeze", "squeezenet1_1", 17)
 LPIPS_VGG = _lpips("vgg", "VGG", "vgg16", 16)
+
+
+PARAMETERS_FILE = Path(__file__).parent / "data" / "color_perceptual.json"
+NAME = "color_perceptual"
+
+
+@cache
+def shipped_parameters() -> ColorPerceptualParameters:
+    """Return the parameters that come with the package."""
+    return ColorPerceptualParameters.load(PARAMETERS_FILE)
+
+
+def color_perceptual_metric(parameters: ColorPerceptualParameters | None = None) -> PhotoMetric:
+    """Return the metric.
+
+    Args:
+        parameters: those of `chromalab metrics calibrate`; the shipped ones where they are left out.
+    """
+
+    def measure(preds: PhotoView, target: PhotoView) -> Tensor:
+        trunk = preds.networks[LITE0].trunk
+        return color_perceptual(preds.rgb, target.rgb, trunk, parameters or shipped_parameters())
+
+    return PhotoMetric(
+        name=NAME,
+        label="Perceptual color",
+        direction="lower",
+        role="perceptual",
+        formula="sum_k w_k part_k: Lite0's taps 4 and 5 after mean and spread of chroma are set equal; paleness",
+        source="this project; weights fitted to ratings of HECD (Mullery and Whelan 2022)",
+        network=LITE0,
+        note="forgives casts and stronger colors, as people do; not symmetric",
+        measure=measure,
+    )
+
+
+COLOR_PERCEPTUAL = color_perceptual_metric()
+
+ENTRIES: tuple[Metric, ...] = (PERCEPTUAL_LITE0, LPIPS_ALEX, LPIPS_SQUEEZE, LPIPS_VGG, COLOR_PERCEPTUAL)

@@ -1,4 +1,4 @@
-"""All metrics of many photographs at once: networks loaded once, shared work done once."""
+"""Scoring of many images: every network is loaded once, and shared work is done once."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from chromalab.core.errors import MissingWeightsError
-from chromalab.metrics.feature_sets import FeatureSets
+from chromalab.core.errors import MissingWeightsError, UsageError
+from chromalab.metrics.features import FeatureSets
 from chromalab.metrics.metric import Metric, PhotoMetric, SetMetric
-from chromalab.metrics.networks import Networks
-from chromalab.metrics.photo_view import PhotoView
+from chromalab.metrics.photo_view import Networks, PhotoView
 from chromalab.metrics.registry import METRICS
 
 if TYPE_CHECKING:
@@ -168,3 +167,35 @@ class PhotoScorer:
     def weights(self) -> dict[str, str]:
         """Return the SHA-256 of every weight file behind the metrics, by its name in the manifest."""
         return self.networks.sha256()
+
+
+def score(
+    preds: Tensor, target: Tensor, names: Sequence[str] | None = None, *, device: str | torch.device = "cpu"
+) -> dict[str, Tensor]:
+    """Return metrics of colorized images against their ground truth, one value for each image.
+
+    Use `PhotoScorer` to score many batches: it loads networks once, and it also computes metrics of whole sets.
+
+    Args:
+        preds: RGB (B, 3, H, W) in [0, 1].
+        target: the same shape and range.
+        names: registry names of metrics. None computes every metric that is available for image pairs.
+        device: device on which the metrics are computed.
+
+    Returns:
+        Metric -> (B,) on the CPU, float64.
+
+    Raises:
+        UnknownNameError: a name is not registered.
+        UsageError: a named metric has no value for these images: its network is missing, it is defined for sets only,
+            or the images are too small.
+        ValueError: the shapes differ, or the images are not RGB floats.
+    """
+    scorer = PhotoScorer(names, device=device)
+    values = scorer.score(preds, target)
+    reasons = scorer.unavailable | scorer.too_small(*preds.shape[-2:])
+    for name in names or ():
+        if name not in values:
+            reason = reasons.get(name, "it is defined for sets of images only; use PhotoScorer")
+            raise UsageError(f"{name} has no value for these images: {reason}")
+    return values

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, cast
 from chromalab.core.errors import ConfigError
 from chromalab.core.hashing import sha256_file
 from chromalab.core.python_file import run_file
-from chromalab.metrics.metric import PhotoMetric
-from chromalab.metrics.networks import LITE0
-from chromalab.metrics.photo_view import CLASSIFIED_PX
+from chromalab.metrics.metric import Metric, PhotoMetric
+from chromalab.metrics.photo_view import CLASSIFIED_PX, LITE0
 from chromalab.nets.resizing import center_square
 
 if TYPE_CHECKING:
@@ -47,6 +46,8 @@ SEMANTIC_TOP1 = PhotoMetric(
     note="means little without its bounds, gray and truth; no judge of networks that this classifier taught",
     measure=_is_recognized,
 )
+
+ENTRIES: tuple[Metric, ...] = (SEMANTIC_TOP1,)
 
 
 def own_classifier(path: Path) -> PhotoMetric:

@@ -1,16 +1,16 @@
-"""How steady the colors of a video are."""
+"""Temporal consistency of the colors of a video."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from chromalab.functional.cdc import CHANNELS, LEVELS, STEPS, color_distribution_consistency
+from chromalab.functional.distribution import CHANNELS, LEVELS, STEPS, color_distribution_consistency
 from chromalab.metrics.facts import SetValue
-from chromalab.metrics.metric import SetMetric
+from chromalab.metrics.metric import Metric, SetMetric
 
 if TYPE_CHECKING:
-    from chromalab.metrics.rows import Rows
+    from chromalab.metrics.features import Rows
 
 
 def compare_frames(preds: Rows, target: Rows) -> SetValue:
@@ -39,3 +39,5 @@ CDC = SetMetric(
     compare=compare_frames,
     is_paired=True,
 )
+
+ENTRIES: tuple[Metric, ...] = (CDC,)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from chromalab.core.errors import ConfigError, MissingWeightsError, suggestion
-from chromalab.losses.compose import Objective, TermSpec, parse_formula, product, terms_from_data
+from chromalab.core.errors import ConfigError, MissingWeightsError
+from chromalab.losses.compose import Objective, TermSpec, names_in, parse_formula
 from chromalab.losses.registry import LOSSES
 from chromalab.metrics.registry import METRICS
 from chromalab.nets.critics import CRITICS
@@ -137,26 +136,14 @@ def _as_settings(written: str | ObjectiveSettings) -> ObjectiveSettings:
 
 
 def _uses_word(settings: ObjectiveSettings) -> bool:
-    return re.search(rf"\b{PERCEPTUAL}\b", str(settings.loss)) is not None
+    return settings.loss is not None and PERCEPTUAL in names_in(settings.loss)
 
 
 def _resolved_terms(settings: ObjectiveSettings, meaning: TermSpec) -> tuple[tuple[TermSpec, ...], dict[str, str]]:
     """Return the terms of an objective as they can be trained here, and what stands in for what."""
     if settings.preset is not None:
         return _preset_terms(PRESETS[settings.preset])
-    return _terms(settings, meaning), {}
-
-
-def _terms(settings: ObjectiveSettings, meaning: TermSpec) -> tuple[TermSpec, ...]:
-    aliases = {PERCEPTUAL: meaning}
-    if isinstance(settings.loss, list):
-        return terms_from_data(settings.loss, aliases)
-    formula = settings.loss or ""
-    # One word that is no loss may be meant as a preset's name: both are looked at for the closest.
-    if re.fullmatch(r"\s*[a-z]\w*\s*", formula) and formula.strip() not in {*LOSSES, PERCEPTUAL}:
-        known = [*LOSSES, PERCEPTUAL, *PRESETS]
-        raise ConfigError(f"unknown loss or preset '{formula.strip()}'{suggestion(formula.strip(), known)}")
-    return parse_formula(formula, aliases)
+    return parse_formula(settings.loss or "", {PERCEPTUAL: meaning}, presets=list(PRESETS)), {}
 
 
 def _preset_terms(preset: Preset) -> tuple[tuple[TermSpec, ...], dict[str, str]]:
@@ -176,7 +163,7 @@ def _trainable(published: TermSpec, preset: Preset) -> TermSpec:
     for formula in preset.stand_ins.get(published.name, ()):
         (other,) = parse_formula(formula)
         if can_build(other):
-            return TermSpec(product(published.weight, other.weight), other.name, other.parameters)
+            return other.scaled(published.weight)
     return published
 
 

@@ -15,7 +15,7 @@ from chromalab.studies.photos import StudyPhotos, StudyPrior, open_photos, save_
 from chromalab.studies.records import ObjectiveRecord, PluginFact, StudyRecord, run_id
 from chromalab.studies.study import StudyFolder
 from chromalab.training.build import build_colorizer, count_parameters
-from chromalab.training.fabric import make_fabric
+from chromalab.training.devices import make_fabric
 from chromalab.training.settings import RuntimeSettings, settings_sha256
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from chromalab.core.records import Record, read_preset
 from chromalab.data.library import FolderShare, LibraryRecord
-from chromalab.losses.compose import Objective
+from chromalab.losses.compose import build
 from chromalab.studies.config import SAMPLES, Identifier, ObjectiveSettings
 from chromalab.studies.objectives import resolve_objective
 from chromalab.studies.records import ObjectiveRecord, PluginFact
@@ -168,7 +168,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, object], *, origin: str
 def smoke(recipe: Recipe) -> Recipe:
     """Return the recipe shrunk to seconds: every step is taken, and no number means anything."""
     objective = resolve_objective(recipe.loss, recipe.training, "auto")
-    crop_px = max(32, Objective.parse(objective.formula).smallest_px)
+    crop_px = max(32, build(objective.formula).smallest_px)
     changes = {"crop_px": crop_px, "batch_size": 4, "images": 8, "minutes": None, "stages": ()}
     critic = recipe.training.critic.model_copy(update={"width": 0.125})
     network = recipe.training.network.model_copy(update=smoke_network(recipe.training.network))

@@ -20,7 +20,7 @@ from chromalab.studies.photos import open_photos
 from chromalab.studies.records import RunRecord
 from chromalab.studies.runs import save_bound
 from chromalab.studies.study import StudyFolder
-from chromalab.training.fabric import make_fabric
+from chromalab.training.devices import make_fabric
 from chromalab.training.settings import RuntimeSettings
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from chromalab.photo.writing import write_png
 from chromalab.studies.records import BoundRecord, LookRecord, RunRecord
 from chromalab.training.build import count_parameters
 from chromalab.training.checkpoints import CHECKPOINT
-from chromalab.training.fabric import make_fabric
-from chromalab.training.loop import Spent, TrainingJob, TrainingOutcome, Watch, train
+from chromalab.training.devices import make_fabric
+from chromalab.training.job import Spent, TrainingJob, TrainingOutcome, Watch
+from chromalab.training.loop import train
 
 if TYPE_CHECKING:
     from collections.abc import Callable

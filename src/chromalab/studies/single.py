@@ -38,7 +38,7 @@ from chromalab.data.sources import sample_sources
 from chromalab.data.split import split_photos
 from chromalab.data.usable import COLOURLESS_THRESHOLD
 from chromalab.evaluation.scoring import BASELINES, Scores, make_evaluator, score
-from chromalab.losses.compose import Objective
+from chromalab.losses.compose import build
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.resizing import resize_shortest_side
 from chromalab.studies.config import SAMPLES
@@ -47,9 +47,11 @@ from chromalab.studies.opening import plugins_used
 from chromalab.studies.photos import save_skipped
 from chromalab.training.build import build_colorizer, count_parameters
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, save_model
+from chromalab.training.devices import make_fabric
 from chromalab.training.export import export_colorizer
-from chromalab.training.fabric import make_fabric
-from chromalab.training.loop import Spent, TrainingJob, check_schedules, train
+from chromalab.training.job import Spent, TrainingJob
+from chromalab.training.loop import train
+from chromalab.training.models import check_schedules
 from chromalab.weights.colorizers import SizeSpec
 
 if TYPE_CHECKING:
@@ -136,7 +138,7 @@ class _Training:
         self.objective = resolve_objective(recipe.loss, recipe.training, recipe.perceptual)
         self.settings = self.objective.training or recipe.training
         # Before the photographs, whose folders may take long to read: wrong settings are told at once.
-        check_schedules(Objective.parse(self.objective.formula), self.settings)
+        check_schedules(build(self.objective.formula), self.settings)
         needs = self.objective.needs
         network, self.encoder_start = build_colorizer(self.settings.network, recipe.color_space, recipe.seed, needs)
         self.parameters = count_parameters(network)

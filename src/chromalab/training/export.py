@@ -1,20 +1,36 @@
-"""From a trained run to a file that colorizes without PyTorch."""
+"""Export of a trained colorizer to an ONNX file that runs without PyTorch."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import onnx
 import yaml
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
+from chromalab.color.bins import BIN_CENTERS
+from chromalab.color.bins_torch import TEMPERATURE
+from chromalab.color.spaces import AB_SCALE
+from chromalab.core.errors import UsageError
 from chromalab.core.files import write_bytes, write_text
 from chromalab.core.hashing import sha256_bytes
-from chromalab.training.onnx_graph import colorizer_graph
+from chromalab.nets.efficientnet_lite import EfficientNetLite, SameConv2d
+from chromalab.nets.encoders import ENCODERS
+from chromalab.nets.trunks import IMAGENET_MEAN, IMAGENET_STD, Trunk
+from chromalab.nets.unet import BINS_STRIDE, Level
 from chromalab.weights.colorizers import ColorizerSpec, InputSpec, OutputSpec, SizeSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from chromalab.nets.unet import Colorizer
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from chromalab.nets.efficientnet_lite import InvertedBottleneck
+    from chromalab.nets.unet import Colorizer, UNet
 
 
 def export_colorizer(
@@ -57,3 +73,245 @@ def save_spec(path: Path, spec: ColorizerSpec) -> None:
     """Write a model's record; what is as by default is left out."""
     plain = {"name": spec.name} | spec.model_dump(mode="json", exclude_defaults=True)
     write_text(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120))
+
+
+OPSET = 17
+"""The newest operator set of which nothing here asks more than every ONNX Runtime since 1.12 has."""
+
+_IR_VERSION = 8
+_SMALL = 64
+"""Tensors of fewer values stay in single precision: nothing is saved on them."""
+
+
+class GraphWriter:
+    """Collects the nodes and weights of a graph; every method adds a node and returns the name of its output.
+
+    Args:
+        module: whose parameters keep their names in the file, so that a training can go on from it.
+        half: keep large weights at half precision.
+    """
+
+    def __init__(self, module: nn.Module, *, half: bool) -> None:
+        self._half = half
+        self._names = {id(parameter): name for name, parameter in module.named_parameters()}
+        self._nodes: list[onnx.NodeProto] = []
+        self._weights: list[onnx.TensorProto] = []
+
+    def node(self, kind: str, *inputs: str, name: str | None = None, **attributes: Any) -> str:
+        """Add a node of one output."""
+        output = name or f"{kind.lower()}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
+        return output
+
+    def parameter(self, parameter: Tensor) -> str:
+        """Add a parameter of the module under its own name."""
+        return self.tensor(parameter.detach().numpy(), self._names[id(parameter)])
+
+    def tensor(self, values: NDArray[Any], name: str | None = None) -> str:
+        """Add numbers; large ones of single precision are kept at half precision where the graph is `half`."""
+        name = name or f"constant_{len(self._weights)}"
+        stored = values.astype(np.float16) if self._stored_half(values) else values
+        self._weights.append(numpy_helper.from_array(np.ascontiguousarray(stored), name))
+        return self.node("Cast", name, to=TensorProto.FLOAT) if stored.dtype == np.float16 else name
+
+    def _stored_half(self, values: NDArray[Any]) -> bool:
+        return self._half and values.dtype == np.float32 and values.size >= _SMALL
+
+    def number(self, value: float) -> str:
+        """Add a constant."""
+        return self.tensor(np.array(value, dtype=np.float32))
+
+    def ints(self, *values: int) -> str:
+        """Add whole numbers, as shapes and axes want them."""
+        return self.tensor(np.array(values, dtype=np.int64))
+
+    def conv(self, x: str, layer: nn.Conv2d) -> str:
+        """Add a convolution; the padding of a `SameConv2d` follows the picture's size."""
+        inputs = [x, self.parameter(layer.weight)]
+        if layer.bias is not None:
+            inputs.append(self.parameter(layer.bias))
+        padding: dict[str, Any] = {"auto_pad": "SAME_UPPER"}
+        if not isinstance(layer, SameConv2d):
+            down, across = (int(side) for side in layer.padding)
+            padding = {"pads": [down, across, down, across]}
+        return self.node(
+            "Conv",
+            *inputs,
+            strides=list(layer.stride),
+            group=layer.groups,
+            kernel_shape=list(layer.kernel_size),
+            **padding,
+        )
+
+    def linear(self, x: str, layer: nn.Linear) -> str:
+        """Add a linear layer on a map of one pixel, as a 1x1 convolution whose kernel is the layer's matrix."""
+        axes = self.ints(2, 3)
+        kernel = self.node("Unsqueeze", self.parameter(layer.weight), axes)
+        return self.node("Conv", x, kernel, self.parameter(layer.bias), kernel_shape=[1, 1])
+
+    def size_of(self, x: str) -> str:
+        """Add the height and width of a map."""
+        return self.node("Slice", self.node("Shape", x), self.ints(2), self.ints(4))
+
+    def resize(self, x: str, like: str, mode: str) -> str:
+        """Bring `x` to the height and width of `like`: `nearest`, or `linear` with aligned pixel centers."""
+        size = self.node(
+            "Concat", self.node("Slice", self.node("Shape", x), self.ints(0), self.ints(2)), self.size_of(like), axis=0
+        )
+        how = {"mode": "nearest", "nearest_mode": "floor", "coordinate_transformation_mode": "asymmetric"}
+        if mode == "linear":
+            how = {"mode": "linear", "coordinate_transformation_mode": "pytorch_half_pixel"}
+        return self.node("Resize", x, "", "", size, **how)
+
+    def relu6(self, x: str) -> str:
+        """Add a rectifier with a ceiling of 6."""
+        return self.node("Clip", x, self.number(0), self.number(6))
+
+    def scaled(self, x: str, factor: float, offset: float = 0.0) -> str:
+        """Add factor * x + offset."""
+        y = self.node("Mul", x, self.number(factor))
+        return self.node("Add", y, self.number(offset)) if offset else y
+
+    def model(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> onnx.ModelProto:
+        """Return the checked model."""
+        graph = helper.make_graph(self._nodes, "colorizer", list(inputs), list(outputs), self._weights)
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION, producer_name="chromalab"
+        )
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+def colorizer_graph(colorizer: Colorizer, *, half: bool) -> onnx.ModelProto:
+    """Return the graph of a colorizer, for pictures of any size.
+
+    Its input is `lightness`, (1, 1, H, W) in [0, 1]: L* / 100 of a network trained in Lab, luma of the others. Its
+    output is `ab` in CIELAB units, (1, 2, H, W), of a network trained in Lab, and `rgb` in [0, 1], unclipped, of the
+    others. A network over bins gives `bin_logits`, (1, 313, ceil(H / 4), ceil(W / 4)), beside it.
+
+    Args:
+        colorizer: the network; on the CPU.
+        half: keep weights at half precision in the file; the graph computes in single precision all the same.
+
+    Raises:
+        UsageError: an encoder that can't be written as a graph.
+    """
+    graph = GraphWriter(colorizer, half=half)
+    lightness = "lightness"
+    color, bins = _heads(graph, colorizer.unet, lightness)
+    parts = []
+    if color is not None:
+        parts.append(_regressed(graph, colorizer, lightness, color))
+    if bins is not None and colorizer.color_from != "head":
+        parts.append(graph.resize(_annealed_mean(graph, bins), lightness, "linear"))
+    mean = parts[0] if len(parts) == 1 else graph.scaled(graph.node("Add", *parts), 1 / len(parts))
+    output = graph.node("Identity", mean, name="ab" if colorizer.space.name == "lab" else "rgb")
+    outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, [1, None, "height", "width"])]
+    if bins is not None:
+        outputs.append(helper.make_tensor_value_info(bins, TensorProto.FLOAT, [1, None, "rows", "columns"]))
+    return graph.model(
+        [helper.make_tensor_value_info(lightness, TensorProto.FLOAT, [1, 1, "height", "width"])], outputs
+    )
+
+
+def _heads(graph: GraphWriter, unet: UNet, lightness: str) -> tuple[str | None, str | None]:
+    """Add encoder, decoder and heads, as `UNet.forward` goes; the class head has no use here."""
+    rgb = graph.node("Concat", lightness, lightness, lightness, axis=1)
+    maps = _taps(graph, unet.encoder, rgb)
+    taps = [graph.scaled(tap, 1 / scale) if scale != 1 else tap for tap, scale in zip(maps, unet.scales, strict=True)]
+    x, bins = taps[-1], None
+    context = None
+    if unet.context is not None:
+        pooled = graph.node("GlobalAveragePool", x)
+        context = graph.node("Relu", graph.linear(pooled, unet.context))
+    for level, skip, stride in zip(unet.levels, taps[-2::-1], unet.strides[-2::-1], strict=False):
+        if isinstance(level, Level):
+            x = _level(graph, level, x, skip, context)
+        else:
+            joined = graph.node("Concat", graph.resize(x, skip, "nearest"), skip, axis=1)
+            x = graph.node("Relu", graph.conv(joined, level))  # type: ignore[arg-type]
+        if stride == BINS_STRIDE and unet.bins_head is not None:
+            bins = graph.node("Identity", graph.conv(x, unet.bins_head), name="bin_logits")
+    if unet.head is None:
+        return None, bins
+    return graph.resize(graph.conv(x, unet.head), rgb, "linear"), bins
+
+
+def _level(graph: GraphWriter, level: Level, x: str, skip: str, context: str | None) -> str:
+    """Add a level of the stride-4 decoder, as `Level.forward` goes."""
+    up = graph.resize(graph.conv(x, level.reduce), skip, "nearest")
+    merged = graph.conv(graph.node("Concat", up, skip, axis=1), level.merge)
+    if level.context is not None and context is not None:
+        merged = graph.node("Add", merged, graph.linear(context, level.context))
+    merged = graph.node("Relu", merged)
+    return graph.node("Relu", graph.node("Add", merged, graph.conv(merged, level.refine)))
+
+
+def _taps(graph: GraphWriter, encoder: nn.Module, rgb: str) -> list[str]:
+    if isinstance(encoder, EfficientNetLite):
+        return _lite_taps(graph, encoder, rgb)
+    if isinstance(encoder, Trunk):
+        return _trunk_taps(graph, encoder, rgb)
+    raise UsageError(
+        f"there is no ONNX form of the encoder {type(encoder).__name__}: train with one of {', '.join(ENCODERS)}"
+    )
+
+
+def _lite_taps(graph: GraphWriter, encoder: EfficientNetLite, rgb: str) -> list[str]:
+    x = graph.relu6(graph.conv(graph.scaled(rgb, 255 / 128, -127 / 128), encoder.stem))
+    taps = []
+    for index, block in enumerate(encoder.blocks):
+        x = _bottleneck(graph, block, x)  # type: ignore[arg-type]
+        if index in encoder.tap_blocks:
+            taps.append(x)
+    return taps
+
+
+def _bottleneck(graph: GraphWriter, block: InvertedBottleneck, x: str) -> str:
+    wide = x if block.expand is None else graph.relu6(graph.conv(x, block.expand))
+    y = graph.conv(graph.relu6(graph.conv(wide, block.depthwise)), block.project)
+    return graph.node("Add", y, x) if block.has_skip else y
+
+
+def _trunk_taps(graph: GraphWriter, trunk: Trunk, rgb: str) -> list[str]:
+    x, taps = _imagenet_normalized(graph, rgb), []
+    for place, layer in enumerate(trunk.features):
+        if isinstance(layer, nn.Conv2d):
+            x = graph.conv(x, layer)
+        elif isinstance(layer, nn.ReLU):
+            x = graph.node("Relu", x)
+        else:
+            x = graph.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+        if place in trunk.tap_layers:
+            taps.append(x)
+    return taps
+
+
+def _imagenet_normalized(graph: GraphWriter, rgb: str) -> str:
+    """Add the normalization with which torchvision's networks see pictures."""
+    mean, std = (np.array(values, dtype=np.float32).reshape(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return graph.node("Div", graph.node("Sub", rgb, graph.tensor(mean)), graph.tensor(std))
+
+
+def _annealed_mean(graph: GraphWriter, logits: str) -> str:
+    """Add the annealed mean of the bins: a softmax at 1 / T, then a 1x1 convolution with the bins' centers."""
+    share = graph.node("Softmax", graph.scaled(logits, 1 / TEMPERATURE), axis=1)
+    centers = BIN_CENTERS.T.astype(np.float32)[:, :, None, None]
+    return graph.node("Conv", share, graph.tensor(centers), kernel_shape=[1, 1])
+
+
+def _regressed(graph: GraphWriter, colorizer: Colorizer, lightness: str, departure: str) -> str:
+    """Add gray + reach * tanh(departure), and turn it into CIELAB's ab or into RGB."""
+    color = graph.scaled(graph.node("Tanh", departure), colorizer.space.reach)
+    if colorizer.space.name == "lab":
+        return graph.scaled(color, AB_SCALE)
+    if colorizer.space.name == "rgb":  # (2 L - 1 + color + 1) / 2
+        return graph.node("Add", lightness, graph.scaled(color, 0.5))
+    return _rgb_of_yuv(graph, lightness, color)
+
+
+def _rgb_of_yuv(graph: GraphWriter, luma: str, color: str) -> str:
+    """Add RGB = Y + M (U / .436, V / .615), with M from the definition of luma (see `color.spaces`)."""
+    matrix = np.array([[0, 0.701], [-0.114 * 0.886 / 0.587, -0.299 * 0.701 / 0.587], [0.886, 0]], dtype=np.float32)
+    chroma = graph.node("Conv", color, graph.tensor(matrix[:, :, None, None]), kernel_shape=[1, 1])
+    return graph.node("Add", luma, chroma)

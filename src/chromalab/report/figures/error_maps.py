@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from chromalab.color.spaces import rgb_to_lab
-from chromalab.functional.colorfulness import chroma
+from chromalab.functional.color import chroma
 from chromalab.functional.delta_e import delta_e_2000
 
 if TYPE_CHECKING:

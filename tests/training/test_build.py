@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from chromalab.training.optimizers import build_optimizer
+from chromalab.training.build import build_optimizer
 from chromalab.training.settings import OptimizerName
 
 RATE, GRADIENT, WEIGHT = 0.1, 3.0, 2.0

@@ -12,12 +12,12 @@ from chromalab.color.spaces import SPACES
 from chromalab.core.errors import ConfigError, UnknownNameError
 from chromalab.losses.adversarial import ENTRIES
 from chromalab.losses.base import AdversarialTerm, ColorBatch, CriticLoss
-from chromalab.losses.compose import Objective
+from chromalab.losses.compose import build
 from chromalab.nets.critics import CRITICS
+from chromalab.training.balance import term_gradients
 from chromalab.training.build import build_critic
-from chromalab.training.diagnostics import term_gradients
-from chromalab.training.fabric import make_fabric
-from chromalab.training.opponent import Opponent
+from chromalab.training.critic import CriticTrainer
+from chromalab.training.devices import make_fabric
 from chromalab.training.settings import CriticSettings, OptimizerSettings, RuntimeSettings, TrainingSettings
 
 SIZE = 32
@@ -37,9 +37,10 @@ def settings(**critic: object) -> TrainingSettings:
     )
 
 
-def make_opponent(fabric: Fabric, formula: str, *, space: str = "lab", seed: int = 0, **critic: object) -> Opponent:
-    term = Objective.parse(formula).require_adversarial()
-    return Opponent(fabric, term, space, seed, settings(**critic))
+def make_trainer(fabric: Fabric, formula: str, *, space: str = "lab", seed: int = 0, **critic: object) -> CriticTrainer:
+    term = build(formula).adversarial
+    assert term is not None
+    return CriticTrainer(fabric, term, space, seed, settings(**critic))
 
 
 def make_batch(step: int = 0, space: str = "lab") -> ColorBatch:
@@ -52,27 +53,27 @@ def make_batch(step: int = 0, space: str = "lab") -> ColorBatch:
     return ColorBatch(SPACES[space], lightness, preds, target, rgb)
 
 
-def weights(opponent: Opponent) -> dict[str, Tensor]:
-    return {name: tensor.clone() for name, tensor in opponent.critic.state_dict().items()}
+def weights(trainer: CriticTrainer) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in trainer.critic.state_dict().items()}
 
 
 @pytest.mark.parametrize(("entry", "network"), list(product([entry.name for entry in ENTRIES], CRITICS)))
 def test_any_loss_trains_any_critic_and_then_hands_its_judgment_on(fabric: Fabric, entry: str, network: str) -> None:
     for sees, space in (("pair", "lab"), ("color", "rgb"), ("rgb", "lab")):
-        opponent = make_opponent(
+        trainer = make_trainer(
             fabric, f"{entry}(critic_steps=2, penalty=1, r1=1)", network=network, sees=sees, space=space
         )
-        before, batch = weights(opponent), make_batch(space=space)
-        loss = opponent.update(fabric, batch, step=0)
+        before, batch = weights(trainer), make_batch(space=space)
+        loss = trainer.update(fabric, batch, step=0)
         assert loss.total.isfinite()
         assert set(loss.facts) == {"distance", "accuracy", "gradient_norm"}
-        assert any(not torch.equal(tensor, before[name]) for name, tensor in weights(opponent).items())
-        values = Objective.parse(entry)(batch)[entry]
+        assert any(not torch.equal(tensor, before[name]) for name, tensor in weights(trainer).items())
+        values = build(entry)(batch)[entry]
         values.sum().backward()
         assert batch.preds.grad is not None
         assert batch.preds.grad.isfinite().all()
         assert batch.preds.grad.any()
-        assert not any(weight.requires_grad for weight in opponent.critic.parameters())
+        assert not any(weight.requires_grad for weight in trainer.critic.parameters())
 
 
 @pytest.mark.parametrize("network", list(CRITICS))
@@ -83,10 +84,10 @@ def test_penalties_and_diagnostics_work_in_mixed_precision(network: str) -> None
         precisions: tuple[Literal["32-true", "bf16-mixed"], ...] = ("32-true", "bf16-mixed")
         for precision in precisions:
             fabric = make_fabric(RuntimeSettings(device="cpu", precision=precision, threads=1))
-            opponent, batch = make_opponent(fabric, formula, network=network, sees=sees), make_batch()
-            loss = opponent.update(fabric, batch, step=0)
+            trainer, batch = make_trainer(fabric, formula, network=network, sees=sees), make_batch()
+            loss = trainer.update(fabric, batch, step=0)
             assert loss.total.dtype == torch.float32
-            values = Objective.parse(formula)(batch)
+            values = build(formula)(batch)
             gradient = term_gradients(values, [batch.preds])["gan"]
             assert gradient.isfinite().all()
             results.append([float(loss.total.detach()), *(float(fact) for fact in loss.facts.values())])
@@ -97,9 +98,9 @@ def test_penalties_and_diagnostics_work_in_mixed_precision(network: str) -> None
 
 def test_the_critic_learns_to_tell_true_from_generated(fabric: Fabric) -> None:
     for formula in ("gan", "lsgan", "hinge", "wgan_gp(penalty=0.1)"):
-        opponent = make_opponent(fabric, formula, network="chromagan", width=0.125)
+        trainer = make_trainer(fabric, formula, network="chromagan", width=0.125)
         for step in range(40):
-            facts = opponent.update(fabric, make_batch(0), step).facts
+            facts = trainer.update(fabric, make_batch(0), step).facts
         assert float(facts["accuracy"]) == 1
         assert float(facts["distance"]) > 0.05
 
@@ -108,21 +109,21 @@ def test_the_critics_own_rate_and_optimizer_are_used(fabric: Fabric) -> None:
     for name, kind in zip(
         OPTIMIZERS, (torch.optim.Adam, torch.optim.AdamW, torch.optim.RMSprop, torch.optim.SGD), strict=True
     ):
-        opponent = make_opponent(fabric, "gan", optimizer=name, learning_rate=7e-5)
-        assert type(opponent.optimizer.optimizer) is kind
-        assert [group["lr"] for group in opponent.optimizer.param_groups] == [7e-5]
-    assert make_opponent(fabric, "gan").optimizer.param_groups[0]["lr"] == 3e-3  # the colorizer's
+        trainer = make_trainer(fabric, "gan", optimizer=name, learning_rate=7e-5)
+        assert type(trainer.optimizer.optimizer) is kind
+        assert [group["lr"] for group in trainer.optimizer.param_groups] == [7e-5]
+    assert make_trainer(fabric, "gan").optimizer.param_groups[0]["lr"] == 3e-3  # the colorizer's
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_restored_opponent_goes_on_bit_for_bit(fabric: Fabric, optimizer: str) -> None:
-    def play(opponent: Opponent, steps: range) -> Opponent:
+def test_a_restored_critic_goes_on_bit_for_bit(fabric: Fabric, optimizer: str) -> None:
+    def play(trainer: CriticTrainer, steps: range) -> CriticTrainer:
         for step in steps:
-            opponent.update(fabric, make_batch(step), step)
-        return opponent
+            trainer.update(fabric, make_batch(step), step)
+        return trainer
 
-    def fresh() -> Opponent:
-        return make_opponent(
+    def fresh() -> CriticTrainer:
+        return make_trainer(
             fabric, "wgan_gp(penalty=1, critic_steps=2, r1=0.5)", optimizer=optimizer, network="patchgan70"
         )
 
@@ -161,11 +162,11 @@ def test_random_numbers_are_those_of_seed_step_and_turn(fabric: Fabric) -> None:
     heard = []
     for seed, steps in ((0, (0, 1)), (0, (1,)), (1, (1,))):
         term = Listener()
-        opponent = Opponent(fabric, term, "lab", seed, settings())
+        trainer = CriticTrainer(fabric, term, "lab", seed, settings())
         for step in steps:
-            opponent.update(fabric, make_batch(), step)
+            trainer.update(fabric, make_batch(), step)
         heard.append(term.heard)
-        assert term.steps == [opponent.critic] * len(term.heard)
+        assert term.steps == [trainer.critic] * len(term.heard)
     assert len(set(heard[0])) == 6
     assert heard[1] == heard[0][3:]  # whatever went before
     assert not set(heard[2]) & set(heard[0])
@@ -183,9 +184,9 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
 def test_crops_too_small_for_the_critic_are_told(fabric: Fabric) -> None:
     small = settings(network="patchgan70").model_copy(update={"crop_px": 16})
     with pytest.raises(ConfigError, match=r"critic patchgan70 needs pictures of at least 24 px, and crops have 16"):
-        Opponent(fabric, Listener(), "lab", 0, small)
+        CriticTrainer(fabric, Listener(), "lab", 0, small)
 
 
 def test_an_unknown_critic_is_told(fabric: Fabric) -> None:
     with pytest.raises(UnknownNameError, match=r"unknown critic 'patchgan'; did you mean 'patchgan70'"):
-        make_opponent(fabric, "gan", network="patchgan")
+        make_trainer(fabric, "gan", network="patchgan")

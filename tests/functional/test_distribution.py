@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from itertools import product
+
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.spatial.distance
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torchmetrics.image.kid import poly_mmd
 
-from chromalab.functional.frechet import Moments, frechet_distance, trace_sqrt_product
+from chromalab.functional.distribution import (
+    Moments,
+    color_distribution_consistency,
+    frechet_distance,
+    js_divergence,
+    kernel_sums,
+    squared_mmd,
+    trace_sqrt_product,
+)
 
 
 def sample(seed: int, n: int, dimensions: int) -> np.ndarray:
@@ -103,3 +117,77 @@ def test_one_vector_has_no_covariance() -> None:
 def test_different_features_are_refused() -> None:
     with pytest.raises(ValueError, match="3 and 4 features"):
         frechet_distance(Moments.of(sample(1, 9, 3)), Moments.of(sample(2, 9, 4)))
+
+
+def vectors(seed: int, n: int, dimensions: int = 5) -> torch.Tensor:
+    return torch.randn(n, dimensions, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def literal(preds: torch.Tensor, target: torch.Tensor) -> float:
+    """Return Bińkowski et al.'s eq. 4, pair by pair."""
+
+    def k(x: torch.Tensor, y: torch.Tensor) -> float:
+        return (float(x @ y) / len(x) + 1) ** 3
+
+    n, m = len(preds), len(target)
+    among_preds = sum(k(preds[i], preds[j]) for i, j in product(range(n), repeat=2) if i != j) / (n * (n - 1))
+    among_target = sum(k(target[i], target[j]) for i, j in product(range(m), repeat=2) if i != j) / (m * (m - 1))
+    return among_preds + among_target - 2 * sum(k(x, y) for x in preds for y in target) / (n * m)
+
+
+@pytest.mark.parametrize(("n", "m"), [(2, 2), (9, 14), (30, 21)])
+def test_it_is_the_mean_over_pairs(n: int, m: int) -> None:
+    preds, target = vectors(0, n), vectors(1, m) + 0.5
+    sums = kernel_sums(preds, target, groups=4)
+    assert squared_mmd(sums) == pytest.approx(literal(preds, target), rel=1e-10)
+
+
+def test_it_agrees_with_torchmetrics() -> None:
+    preds, target = vectors(2, 50, 64), vectors(3, 50, 64) + 0.2
+    theirs = float(poly_mmd(target, preds, degree=3, gamma=1 / 64, coef=1.0))
+    assert squared_mmd(kernel_sums(preds, target, groups=20)) == pytest.approx(theirs, rel=1e-9)
+
+
+def test_a_group_left_out_is_as_if_it_had_not_been_there() -> None:
+    preds, target = vectors(4, 23), vectors(5, 31) * 2
+    sums = kernel_sums(preds, target, groups=5)
+    for group in range(5):
+        kept, target_kept = (rows[torch.arange(len(rows)) % 5 != group] for rows in (preds, target))
+        assert squared_mmd(sums, without=group) == pytest.approx(literal(kept, target_kept), rel=1e-10)
+
+
+def histograms(frames: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).dirichlet(np.full(256, 0.1), size=(frames, 3))
+
+
+def test_the_divergence_is_scipys() -> None:
+    first, second = histograms(2)
+    expected = scipy.spatial.distance.jensenshannon(first, second, axis=-1) ** 2
+    assert js_divergence(first, second) == pytest.approx(expected)
+
+
+def test_the_index_is_the_mean_over_steps_frames_and_channels() -> None:
+    frames = histograms(9)
+    expected = np.mean(
+        [
+            np.mean(
+                [
+                    scipy.spatial.distance.jensenshannon(frames[i, channel], frames[i + step, channel]) ** 2
+                    for i in range(9 - step)
+                    for channel in range(3)
+                ]
+            )
+            for step in (1, 2, 4)
+        ]
+    )
+    assert color_distribution_consistency(frames) == pytest.approx(expected)
+
+
+def test_closed_forms() -> None:
+    still = np.repeat(histograms(1), 6, axis=0)
+    assert color_distribution_consistency(still) == 0
+    flicker = np.zeros((10, 3, 256))
+    flicker[np.arange(10), :, np.arange(10) % 2 * 200] = 1  # each frame shares no level with the next
+    assert color_distribution_consistency(flicker) == pytest.approx(math.log(2) / 3)
+    with pytest.raises(ValueError, match="at least 5 frames, not 4"):
+        color_distribution_consistency(still[:4])

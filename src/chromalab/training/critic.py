@@ -1,4 +1,4 @@
-"""The critic's side of an adversarial training."""
+"""Training of the critic in adversarial objectives."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from chromalab.core.errors import ConfigError
 from chromalab.core.seeds import derive_seed
 from chromalab.losses.base import AdversarialTerm, ColorBatch, CriticLoss
 from chromalab.nets.critics import CRITICS
-from chromalab.training.build import build_critic
+from chromalab.training.build import build_critic, build_optimizer
 from chromalab.training.devices import average_gradients
-from chromalab.training.optimizers import build_optimizer
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from chromalab.training.settings import TrainingSettings
 
 
-class Judge(nn.Module):
+class AutocastCritic(nn.Module):
     """The critic in the run's precision.
 
     Fabric's own wrapper would do so, too, but in mixed precision it allows no gradient except that of its `backward`,
@@ -45,7 +44,7 @@ class Judge(nn.Module):
         return scores.to(color.dtype)
 
 
-class Opponent:
+class CriticTrainer:
     """The critic with its optimizer: updated before the colorizer in every step.
 
     Raises:
@@ -67,7 +66,7 @@ class Opponent:
             betas=settings.critic.betas,
         )
         _, self.optimizer = fabric.setup(self.critic, optimizer)
-        self.judge = Judge(fabric, self.critic)
+        self.scorer = AutocastCritic(fabric, self.critic)
 
     def update(self, fabric: Fabric, batch: ColorBatch, step: int) -> CriticLoss:
         """Train the critic on what the colorizer gives now, then hand it to `batch` frozen."""
@@ -77,14 +76,14 @@ class Opponent:
             # Every turn sees the crops of this step: so every objective of a seed has seen the same photographs.
             rank = (fabric.global_rank,) if fabric.global_rank else ()
             generator = torch.Generator().manual_seed(derive_seed(self._seed, "critic", step, turn, *rank))
-            loss = self._term.critic_loss(self.judge, detached, generator)
+            loss = self._term.critic_loss(self.scorer, detached, generator)
             self.optimizer.zero_grad(set_to_none=True)
             fabric.backward(loss.total)
             average_gradients(fabric, self.critic)
             self.optimizer.step()
             self._term.after_critic_step(self.critic)
         self.critic.requires_grad_(requires_grad=False)
-        batch.critic = self.judge
+        batch.critic = self.scorer
         return loss
 
     def state_dict(self) -> dict[str, Any]:

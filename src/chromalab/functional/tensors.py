@@ -1,7 +1,8 @@
-"""What every formula on two pictures asks of them, and powers whose gradient is finite at zero."""
+"""Checks of image tensors, powers with finite gradients at zero, and single-threaded blocks."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,6 +10,8 @@ import torch
 from chromalab.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
 
@@ -35,9 +38,9 @@ def check_rgb(rgb: Tensor) -> None:
         ValueError: the shape or the type is another.
     """
     if rgb.ndim != 4 or rgb.shape[1] != 3 or 0 in rgb.shape[2:]:
-        raise ValueError(f"expected a batch of RGB pictures (B, 3, H, W), not {tuple(rgb.shape)}")
+        raise ValueError(f"expected a batch of RGB images (B, 3, H, W), not {tuple(rgb.shape)}")
     if not rgb.is_floating_point():
-        raise ValueError(f"expected floats in [0, 1], not {rgb.dtype}: divide 8-bit pictures by 255")
+        raise ValueError(f"expected floats in [0, 1], not {rgb.dtype}: divide 8-bit images by 255")
 
 
 def check_size(rgb: Tensor, smallest_px: int, who: str) -> None:
@@ -53,7 +56,7 @@ def check_size(rgb: Tensor, smallest_px: int, who: str) -> None:
     """
     height, width = rgb.shape[-2:]
     if min(height, width) < smallest_px:
-        raise PictureTooSmallError(f"{who} needs sides of at least {smallest_px} px; a picture has {width}x{height}")
+        raise PictureTooSmallError(f"{who} needs sides of at least {smallest_px} px; an image has {width}x{height}")
 
 
 def safe_sqrt(x: Tensor) -> Tensor:
@@ -66,3 +69,18 @@ def safe_power(x: Tensor, exponent: float) -> Tensor:
     """Return x^exponent of x >= 0 for an exponent above 0, with value and gradient 0 where x is 0 or less."""
     positive = x > 0
     return torch.where(positive, torch.where(positive, x, 1.0).pow(exponent), 0.0)
+
+
+@contextlib.contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Let every PyTorch operation inside run in the thread that calls it, and threads started inside do the same.
+
+    Dividing one small operation gains little, and costs much on a busy machine: its parts wait for one another, and
+    none may be running.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,225 @@
+"""Distances between sets of images: Fréchet distance (FID), kernel distance (KID), and color consistency (CDC).
+
+The Fréchet distance takes each set of feature vectors as a Gaussian. Dowson and Landau: *The Fréchet distance between
+multivariate normal distributions*, J. Multivariate Analysis 12, 1982:
+
+    d^2 = |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)).
+
+Heusel et al. 2017 applied it to Inception features as the "FID". As in their code, the distance here is d^2 and its
+covariances are unbiased. Everything is float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Moments:
+    """How many vectors a set has, their sum, and the sum of their outer products: they add up and subtract.
+
+    Attributes:
+        n: number of vectors.
+        total: sum of the vectors, (D,).
+        outer: sum of x x^T, (D, D).
+    """
+
+    n: int
+    total: NDArray[np.float64]
+    outer: NDArray[np.float64]
+
+    @classmethod
+    def zero(cls, dimensions: int) -> Self:
+        """Return the moments of the empty set."""
+        return cls(0, np.zeros(dimensions), np.zeros((dimensions, dimensions)))
+
+    @classmethod
+    def of(cls, features: NDArray[np.float64]) -> Self:
+        """Return the moments of the rows of `features`, (N, D)."""
+        return cls(len(features), features.sum(axis=0), features.T @ features)
+
+    def __add__(self, other: Moments) -> Moments:
+        return Moments(self.n + other.n, self.total + other.total, self.outer + other.outer)
+
+    def __sub__(self, other: Moments) -> Moments:
+        return Moments(self.n - other.n, self.total - other.total, self.outer - other.outer)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """The mean vector, (D,)."""
+        return self.total / self.n
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """The unbiased covariance, (D, D); it needs at least two vectors."""
+        return (self.outer - np.outer(self.total, self.mean)) / (self.n - 1)
+
+
+def frechet_distance(first: Moments, second: Moments) -> float:
+    """Return the squared Fréchet distance between the Gaussians with these moments.
+
+    The expectation of the result falls as the sets grow (its bias is of order 1 / n), so distances are compared at
+    equal n only. Sets with fewer vectors than dimensions have singular covariances, which is no trouble here.
+
+    Args:
+        first: moments of at least two vectors.
+        second: moments of at least two vectors of the same dimension.
+
+    Returns:
+        d^2 >= 0 in squared units of the features; 0 for equal sets.
+
+    Raises:
+        ValueError: a set has fewer than two vectors, or the dimensions differ.
+    """
+    if min(first.n, second.n) < 2:
+        raise ValueError(f"a covariance needs at least two vectors, not {min(first.n, second.n)}")
+    if first.total.shape != second.total.shape:
+        raise ValueError(f"the sets have {len(first.total)} and {len(second.total)} features")
+    covariance_1, covariance_2 = first.covariance, second.covariance
+    shift = np.square(first.mean - second.mean).sum()
+    spread = np.trace(covariance_1) + np.trace(covariance_2) - 2 * trace_sqrt_product(covariance_1, covariance_2)
+    return float(max(shift + spread, 0.0))  # rounding can make the distance of equal sets -1e-13
+
+
+def trace_sqrt_product(covariance_1: NDArray[np.float64], covariance_2: NDArray[np.float64]) -> float:
+    """Return tr (C1 C2)^(1/2) of two positive semidefinite matrices.
+
+    With any factors C = F F^T it is the sum of the singular values of F1^T F2. Unlike the square root of a product,
+    this keeps all digits where the matrices are singular, and nothing in it can become complex.
+    """
+    product = _factor(covariance_1).T @ _factor(covariance_2)
+    return float(torch.linalg.svdvals(product).sum())
+
+
+def _factor(covariance: NDArray[np.float64]) -> Tensor:
+    """Return F with F F^T = C; eigenvalues that are rounding noise count as 0, for their roots would not be small.
+
+    PyTorch decomposes, not NumPy, because its threads can be chosen (`one_torch_thread`).
+    """
+    eigenvalues, vectors = torch.linalg.eigh(torch.from_numpy(covariance))
+    noise = eigenvalues[-1] * len(eigenvalues) * torch.finfo(torch.float64).eps
+    factor: Tensor = vectors * torch.where(eigenvalues > noise, eigenvalues, 0.0).sqrt()
+    return factor
+
+
+class KernelSums(NamedTuple):
+    """Sums of the kernel over pairs of vectors, by the groups of both: each (G, G), and the pairs of one vector, (G,).
+
+    Attributes:
+        preds: sums over pairs of predictions.
+        target: sums over pairs of true photographs.
+        cross: sums over a prediction and a true photograph each.
+        preds_same: sums over each prediction with itself.
+        target_same: sums over each true photograph with itself.
+        n_preds: predictions in each group.
+        n_target: true photographs in each group.
+    """
+
+    preds: Tensor
+    target: Tensor
+    cross: Tensor
+    preds_same: Tensor
+    target_same: Tensor
+    n_preds: Tensor
+    n_target: Tensor
+
+
+def kernel(first: Tensor, second: Tensor) -> Tensor:
+    """Return (x . y / d + 1)^3 of all pairs of rows of (N, d) and (M, d), (N, M)."""
+    return (first @ second.T / first.shape[1] + 1) ** 3
+
+
+def kernel_sums(preds: Tensor, target: Tensor, groups: int) -> KernelSums:
+    """Return the sums that the distance is made of, where row k belongs to group k mod `groups`.
+
+    Args:
+        preds: (N, d), float64.
+        target: (M, d), float64.
+        groups: number of groups G.
+    """
+    first, second = _membership(len(preds), groups), _membership(len(target), groups)
+    of_preds, of_target = kernel(preds, preds), kernel(target, target)
+    return KernelSums(
+        first.T @ of_preds @ first,
+        second.T @ of_target @ second,
+        first.T @ kernel(preds, target) @ second,
+        first.T @ of_preds.diagonal(),
+        second.T @ of_target.diagonal(),
+        first.sum(dim=0),
+        second.sum(dim=0),
+    )
+
+
+def squared_mmd(sums: KernelSums, without: int | None = None) -> float:
+    """Return the unbiased estimate of the squared maximum mean discrepancy.
+
+    Bińkowski, Sutherland, Arbel, Gretton: *Demystifying MMD GANs*, ICLR 2018, eq. 4 with the cubic kernel of section
+    4: the mean of the kernel over pairs of different predictions, plus that over pairs of different true photographs,
+    minus twice that over pairs of both. It is unbiased, so it may be negative; of equal sets it is below 0.
+
+    Args:
+        sums: the sums over groups.
+        without: a group that is left out; at least two vectors of each kind must be left.
+    """
+    kept = torch.ones(len(sums.n_preds), dtype=torch.float64)
+    if without is not None:
+        kept[without] = 0
+    n, m = float(kept @ sums.n_preds), float(kept @ sums.n_target)
+    among_preds = kept @ sums.preds @ kept - kept @ sums.preds_same
+    among_target = kept @ sums.target @ kept - kept @ sums.target_same
+    between = kept @ sums.cross @ kept
+    return float(among_preds / (n * (n - 1)) + among_target / (m * (m - 1)) - 2 * between / (n * m))
+
+
+def _membership(count: int, groups: int) -> Tensor:
+    """Return which rows belong to which groups, (count, groups) of 0 and 1."""
+    return torch.nn.functional.one_hot(torch.arange(count) % groups, groups).double()
+
+
+LEVELS = 256
+CHANNELS = 3
+STEPS = (1, 2, 4)
+"""Frames between the two that are compared."""
+
+
+def js_divergence(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the Jensen-Shannon divergence of distributions along the last axis, in nats: 0 to log 2.
+
+    Args:
+        first: (..., K), summing to 1.
+        second: the same shape.
+    """
+    middle = (first + second) / 2
+    return (_relative_entropy(first, middle) + _relative_entropy(second, middle)) / 2
+
+
+def _relative_entropy(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
+    ratio = np.divide(p, q, out=np.ones_like(p), where=p > 0)
+    total: NDArray[np.float64] = (p * np.log(ratio)).sum(axis=-1)
+    return total
+
+
+def color_distribution_consistency(histograms: NDArray[np.float64]) -> float:
+    """Return the CDC index of the frames of a video: lower is steadier.
+
+    Liu et al.: *Temporally Consistent Video Colorization with Deep Feature Propagation and Self-Regularization
+    Learning* (TCVC), 2021: the Jensen-Shannon divergence of the histograms of R, G and B between frames i and i + t,
+    averaged over frames and channels, then over t = 1, 2 and 4. Logarithms are natural, as in the published code.
+
+    Args:
+        histograms: (frames, 3, 256), each summing to 1 over the last axis; at least 5 frames.
+
+    Raises:
+        ValueError: there are fewer frames.
+    """
+    if len(histograms) <= max(STEPS):
+        raise ValueError(f"CDC needs at least {max(STEPS) + 1} frames, not {len(histograms)}")
+    return float(np.mean([js_divergence(histograms[:-step], histograms[step:]).mean() for step in STEPS]))

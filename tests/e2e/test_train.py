@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chromalab.cli.train import objective_settings, read_stages
+from chromalab.api import objective_settings
+from chromalab.cli.train import read_stages
 from chromalab.core.errors import ConfigError
 from chromalab.data.samples import SAMPLES, sample_path
 from chromalab.studies import single

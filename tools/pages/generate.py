@@ -19,6 +19,7 @@ from chromalab.nets.encoders import ENCODERS
 from chromalab.studies.objectives import describe_critic, describe_optimizer
 from chromalab.training.presets import PRESETS
 from tools import DOCS
+from tools.pages.api import api_page
 from tools.pages.benchmarks import (
     colorize_speed_page,
     loss_speed_page,
@@ -236,6 +237,7 @@ PAGES = {
     "people.md": people_page,
     "networks.md": networks_page,
     "commands.md": commands_page,
+    "api.md": api_page,
     "objective.md": objective_page,
     "photos96.md": photos96_page,
     "objectives96.md": objectives96_page,

@@ -170,6 +170,7 @@ def train(
     model.onnx, which `chromalab colorize --model` takes), train.csv, validation.csv, the metrics of every held-out
     photo and sample images.
     """
+    from chromalab.api import objective_settings
     from chromalab.losses.plugins import load_plugins
     from chromalab.studies.opening import plugin_facts
     from chromalab.studies.recipe import load_recipe
@@ -281,21 +282,6 @@ def _refuse_both(one: dict[str, object], others: dict[str, object]) -> None:
         for other, given in others.items():
             if value is not None and given is not None:
                 raise UsageError(f"{name} and {other} exclude each other: give one of them")
-
-
-def objective_settings(loss: str | None, *, published: bool) -> str | dict[str, Any] | None:
-    """Return the objective as `--loss` names it; a preset brings its published optimizer unless a rate is given."""
-    from chromalab.studies.config import read_objective
-    from chromalab.training.presets import PRESETS
-
-    if loss is None:
-        return None
-    objective = read_objective(loss)
-    if not isinstance(objective, str):
-        return objective.model_dump()
-    if objective in PRESETS and published:
-        return {"preset": objective, "optimizer": "published"}
-    return objective
 
 
 def read_stages(text: str | None, *, replaced: bool) -> list[dict[str, Any]] | None:

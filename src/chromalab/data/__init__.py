@@ -1,1 +1,58 @@
-"""Photographs as training sees them: folders, samples, the decode-once cache, splits, crops, duplicates."""
+"""Image folders for training: index, cache, splits, crops, duplicates and the built-in sample photos.
+
+>>> from chromalab import data
+>>> data.sample_path("coffee").name
+'coffee.png'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chromalab.data.cache import open_cache
+    from chromalab.data.check import check_folders
+    from chromalab.data.library import FolderShare, open_library
+    from chromalab.data.photoset import PhotoSet
+    from chromalab.data.samples import SAMPLES, sample_path
+    from chromalab.data.sources import folder_sources, sample_sources
+    from chromalab.data.split import split_photos
+
+__all__ = [
+    "SAMPLES",
+    "FolderShare",
+    "PhotoSet",
+    "check_folders",
+    "folder_sources",
+    "open_cache",
+    "open_library",
+    "sample_path",
+    "sample_sources",
+    "split_photos",
+]
+
+_MODULES = {
+    "SAMPLES": "samples",
+    "FolderShare": "library",
+    "PhotoSet": "photoset",
+    "check_folders": "check",
+    "folder_sources": "sources",
+    "open_cache": "cache",
+    "open_library": "library",
+    "sample_path": "samples",
+    "sample_sources": "sources",
+    "split_photos": "split",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use."""
+    if name not in _MODULES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return __all__

@@ -17,7 +17,7 @@ from chromalab.functional.pairs import check_pair, check_size
 from chromalab.nets.alexnet import load_alexnet
 from chromalab.nets.squeezenet import load_squeezenet
 from chromalab.nets.vgg16 import load_vgg16
-from chromalab.weights.packaged import load_packaged
+from chromalab.weights.reading import load_packaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable

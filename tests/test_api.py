@@ -12,7 +12,7 @@ import pytest
 import chromalab
 from chromalab import api
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.studies.single import Recipe, TrainingRecord
+from chromalab.studies.recipe import Recipe, TrainingRecord
 from chromalab.training.settings import RuntimeSettings
 from tests.data.photo_folder import make_photos
 from tools.pages.api import api_page, public_entries, public_packages
@@ -49,6 +49,13 @@ def test_api_page_lists_every_public_name() -> None:
     assert "`train(recipe='baseline', *, out, " in sections["chromalab"]
     assert "-> TrainingRecord` | Train one network " in sections["chromalab"]
     assert "| `SAMPLES` | The sample photos by name" in sections["chromalab.data"]
+
+
+def test_evaluate_scores_folders(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos", 2)
+    result = chromalab.evaluate(photos, photos, metrics=["mae"], device="cpu", threads=1)
+    assert result.record.metrics["mae"].mean == 0
+    assert result.record.n_photos == 2
 
 
 @pytest.fixture

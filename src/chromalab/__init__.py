@@ -5,6 +5,8 @@
 >>> chromalab.colorize(sample_path("chelsea")).shape
 (300, 451, 3)
 >>> record = chromalab.train("baseline", data="photos/", out="mine/")  # doctest: +SKIP
+>>> result = chromalab.evaluate("colorized/", "photos/")  # doctest: +SKIP
+>>> analysis = chromalab.studies.run("quick", out="study/")  # doctest: +SKIP
 
 Functions and packages are imported on first use, so `import chromalab` alone loads neither NumPy nor PyTorch.
 """
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
     from chromalab import colorization, data, evaluation, losses, metrics, studies
     from chromalab.api import train
     from chromalab.colorization.api import colorize
+    from chromalab.evaluation.folders import evaluate
 
 __all__ = [
     "__version__",
     "colorization",
     "colorize",
     "data",
+    "evaluate",
     "evaluation",
     "losses",
     "metrics",
@@ -33,7 +37,7 @@ __all__ = [
     "train",
 ]
 
-_MODULES = {"colorize": "colorization.api", "train": "api"}
+_MODULES = {"colorize": "colorization.api", "evaluate": "evaluation.folders", "train": "api"}
 
 
 def __getattr__(name: str) -> Any:

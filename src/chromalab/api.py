@@ -9,8 +9,9 @@ from chromalab.core.errors import UsageError
 from chromalab.losses.plugins import load_plugins
 from chromalab.studies.config import read_objective
 from chromalab.studies.opening import plugin_facts
-from chromalab.studies.single import Recipe, TrainingRecord, load_recipe, run_training, with_settings
-from chromalab.studies.single import smoke as shrink
+from chromalab.studies.recipe import Recipe, TrainingRecord, load_recipe, with_settings
+from chromalab.studies.recipe import smoke as shrink
+from chromalab.studies.single import run_training
 from chromalab.training.presets import PRESETS
 from chromalab.training.settings import RuntimeSettings
 

@@ -26,7 +26,7 @@ from chromalab.nets.efficientnet_lite import (
     same_padding,
 )
 from chromalab.nets.encoders import ENCODERS
-from chromalab.weights.packaged import load_packaged
+from chromalab.weights.reading import load_packaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

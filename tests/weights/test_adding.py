@@ -11,9 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from chromalab.core.errors import OutputError, UsageError
+from chromalab.core.errors import DamagedWeightsError, OutputError, UnknownWeightsError, UsageError
 from chromalab.weights.adding import add_weights
-from chromalab.weights.errors import DamagedWeightsError, UnknownWeightsError
 from chromalab.weights.manifest import TrunkWeights
 from chromalab.weights.store import find_weights, stored_weights
 from tests.weights.examples import trunk_state

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chromalab.core.errors import ConfigError, UsageError
+from chromalab.core.errors import ConfigError, DamagedWeightsError, UsageError
 from chromalab.core.hashing import sha256_file
 from chromalab.weights.colorizers import (
     DEFAULT_MODEL,
@@ -16,7 +16,6 @@ from chromalab.weights.colorizers import (
     find_colorizer,
     shipped_models,
 )
-from chromalab.weights.errors import DamagedWeightsError
 from tests.colorization.models import constant_ab
 
 if TYPE_CHECKING:

@@ -9,11 +9,10 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from chromalab.core.errors import UsageError
+from chromalab.core.errors import DamagedWeightsError, DownloadError, UnknownWeightsError, UsageError
 from chromalab.weights import download as download_module
 from chromalab.weights.adding import add_weights
 from chromalab.weights.download import TRIES
-from chromalab.weights.errors import DamagedWeightsError, DownloadError, UnknownWeightsError
 from chromalab.weights.store import stored_weights
 from tests.weights.examples import trunk_state
 from tests.weights.site import Site, cut, served, silent, status, unsized

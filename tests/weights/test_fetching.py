@@ -13,12 +13,10 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from chromalab.core.errors import MissingWeightsError, OutputError, UnknownNameError
+from chromalab.core.errors import DamagedWeightsError, DownloadError, MissingWeightsError, OutputError, UnknownNameError
 from chromalab.weights import adding
-from chromalab.weights.adding import add_weights
+from chromalab.weights.adding import add_weights, fetch_weights
 from chromalab.weights.download import TRIES
-from chromalab.weights.errors import DamagedWeightsError, DownloadError
-from chromalab.weights.fetching import fetch_weights
 from chromalab.weights.manifest import MANIFEST, PackagedWeights, TrunkWeights
 from chromalab.weights.store import find_weights, has_tensors, record_path, stored_weights
 from tests.weights.examples import tiny_entry
@@ -195,7 +193,7 @@ def test_a_killed_process_leaves_what_the_next_one_goes_on_with(site: Site, fold
     code = (
         "import os, threading, time\n"
         "from chromalab.weights.download import download\n"
-        "from chromalab.weights.partial import partial_file\n"
+        "from chromalab.weights.download import partial_file\n"
         f"with partial_file('{sha256}') as part:\n"
         f"    threading.Thread(target=download, args=('{site.url}/tiny.pth', part), daemon=True).start()\n"
         "    while part.size < 500_000:\n        time.sleep(0.01)\n"

@@ -15,7 +15,7 @@ from chromalab.nets.alexnet import AlexNet
 from chromalab.nets.squeezenet import SqueezeNet
 from chromalab.nets.vgg16 import VGG16
 from chromalab.weights.manifest import MANIFEST, PackagedWeights, trunks
-from chromalab.weights.packaged import load_packaged
+from chromalab.weights.reading import load_packaged
 from chromalab.weights.shapes import vgg16_classifier_shapes
 
 if TYPE_CHECKING:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chromalab.core.errors import MissingWeightsError
-from chromalab.weights.errors import DamagedWeightsError
+from chromalab.core.errors import DamagedWeightsError, MissingWeightsError
 from chromalab.weights.manifest import MANIFEST, PackagedWeights
-from chromalab.weights.packaged import load_packaged
-from chromalab.weights.places import packaged_path
+from chromalab.weights.reading import load_packaged
+from chromalab.weights.store import packaged_path
 
 if TYPE_CHECKING:
     from pathlib import Path

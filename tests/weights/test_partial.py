@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chromalab.core.errors import OutputError
-from chromalab.weights.partial import PartialFile, partial_file
+from chromalab.weights.download import PartialFile, partial_file
 from tests.weights.site import Answer, Site, serve
 
 HASH = "a" * 64
@@ -71,7 +71,7 @@ def test_two_processes_fetch_it_once(site: Site, folder: Path) -> None:
     sha256 = hashlib.sha256(site.content).hexdigest()
     code = (
         "from chromalab.weights.download import download\n"
-        "from chromalab.weights.partial import partial_file\n"
+        "from chromalab.weights.download import partial_file\n"
         f"with partial_file('{sha256}') as part:\n    download('{site.url}/tiny.pth', part)"
     )
 
@@ -95,7 +95,7 @@ def test_other_files_are_not_waited_for(folder: Path) -> None:
 def test_the_lock_of_a_killed_process_is_free(folder: Path) -> None:
     code = (
         "import os\n"
-        "from chromalab.weights.partial import partial_file\n"
+        "from chromalab.weights.download import partial_file\n"
         f"with partial_file('{HASH}') as part:\n    part.append(b'half')\n    os._exit(9)"
     )
     environment = {**os.environ, "CHROMALAB_WEIGHTS": str(folder)}

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chromalab.core.errors import OutputError, UsageError
+from chromalab.core.errors import DamagedWeightsError, DownloadError, OutputError, UsageError
 from chromalab.weights import download as download_module
-from chromalab.weights.download import TRIES, download
-from chromalab.weights.errors import DamagedWeightsError, DownloadError
-from chromalab.weights.partial import PartialFile, partial_file
+from chromalab.weights.download import TRIES, PartialFile, download, partial_file
 from tests.weights.site import (
     Site,
     cut,

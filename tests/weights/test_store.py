@@ -8,14 +8,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from chromalab.core.errors import ConfigError, MissingWeightsError, UnknownNameError
+from chromalab.core.errors import ConfigError, DamagedWeightsError, MissingWeightsError, UnknownNameError
 from chromalab.weights.adding import add_weights
-from chromalab.weights.errors import DamagedWeightsError
-from chromalab.weights.listing import list_weights
+from chromalab.weights.download import PartialFile
 from chromalab.weights.manifest import MANIFEST, TrunkWeights
-from chromalab.weights.partial import PartialFile
-from chromalab.weights.places import weights_folder
-from chromalab.weights.store import find_weights, has_tensors, record_path, stored_weights
+from chromalab.weights.status import list_weights
+from chromalab.weights.store import find_weights, has_tensors, record_path, stored_weights, weights_folder
 from tests.weights.examples import trunk_state
 
 

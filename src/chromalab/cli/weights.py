@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from chromalab.core.records import Record
-    from chromalab.weights.fetching import FetchedWeights
-    from chromalab.weights.listing import WeightsStatus
+    from chromalab.weights.adding import FetchedWeights
+    from chromalab.weights.status import WeightsStatus
     from chromalab.weights.store import StoredWeights
 
 _PARTLY_FAILED = 1
@@ -57,7 +57,7 @@ def fetch(
     if bool(names) == all_:
         raise UsageError("give the names of the weights to fetch, or --all and no name; `weights list` shows them")
 
-    from chromalab.weights.fetching import fetch_weights
+    from chromalab.weights.adding import fetch_weights
 
     wanted = [entry.name for entry in trunks()] if all_ else list(dict.fromkeys(names or ()))
     _each(wanted, lambda name: _told_fetched(fetch_weights(name, mirror=mirror)))
@@ -102,7 +102,7 @@ def add(
 
 
 def _told_added(record: StoredWeights) -> str:
-    from chromalab.weights.places import weights_folder
+    from chromalab.weights.store import weights_folder
 
     doubt = "" if record.source_is_published else ", told by its tensors: the file is not the published one itself"
     return f"added {record.name} from {record.source}{doubt}; kept as {weights_folder() / record.file}"
@@ -144,7 +144,7 @@ def verify(
 
     The exit code is 1 when something is damaged or missing.
     """
-    from chromalab.weights.verifying import verify_weights
+    from chromalab.weights.status import verify_weights
 
     rows = verify_weights(names or ())
     _show(rows, [f"{row.name}: {row.state}; {row.message}" for row in rows], json_file)
@@ -155,7 +155,7 @@ def verify(
 @app.command("list")
 def list_(json_file: _Json = None) -> None:
     """List the known weights: what they are, their license, what they were trained on, and whether they are here."""
-    from chromalab.weights.listing import list_weights
+    from chromalab.weights.status import list_weights
 
     rows = list_weights()
     _show(rows, [_described(row) for row in rows], json_file)

@@ -1,1 +1,6 @@
-"""What every other room may use, and what knows no other room: errors, registries, seeds, files, records."""
+"""What every other package uses: errors, registries, seeds, files and records."""
+
+from chromalab.core.errors import ChromalabError, ConfigError, UsageError
+from chromalab.core.registry import Registry
+
+__all__ = ["ChromalabError", "ConfigError", "Registry", "UsageError"]

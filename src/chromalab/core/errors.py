@@ -41,6 +41,18 @@ class MissingWeightsError(UsageError):
     """An objective or metric needs a weight file that is not on this machine."""
 
 
+class DamagedWeightsError(UsageError):
+    """The bytes of a weight file are not those that were published or stored."""
+
+
+class UnknownWeightsError(UsageError):
+    """A file is not a weight file that chromalab can use: foreign, cut off, incomplete or of other shapes."""
+
+
+class DownloadError(UsageError):
+    """A file could not be downloaded."""
+
+
 class OutputError(ChromalabError):
     """The output could not be written: the disk is full, or the folder is read-only."""
 

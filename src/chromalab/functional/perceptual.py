@@ -20,7 +20,7 @@ from chromalab.nets.alexnet import load_alexnet
 from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
 from chromalab.nets.squeezenet import load_squeezenet
 from chromalab.nets.vgg16 import layer_places, load_vgg16
-from chromalab.weights.packaged import load_packaged
+from chromalab.weights.reading import load_packaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

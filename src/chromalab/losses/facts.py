@@ -10,7 +10,7 @@ from chromalab.core.errors import ChromalabError
 from chromalab.core.records import Record
 from chromalab.losses.base import Choice, LossTerm, Parameter
 from chromalab.losses.plugins import plugin_of
-from chromalab.weights.listing import list_weights
+from chromalab.weights.status import list_weights
 
 if TYPE_CHECKING:
     from chromalab.losses.base import LossEntry

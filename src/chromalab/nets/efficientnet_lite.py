@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chromalab.weights.packaged import load_packaged
+from chromalab.weights.reading import load_packaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,1 +1,19 @@
-"""Published network weights: which files are known, where they come from, and the folder that keeps them."""
+"""Published network weights: which files are known, where they come from, and the models that ship with the package."""
+
+from chromalab.weights.colorizers import ColorizerFile, ColorizerSpec, default_model, find_colorizer, shipped_models
+from chromalab.weights.manifest import MANIFEST
+from chromalab.weights.status import list_weights, verify_weights
+from chromalab.weights.store import find_weights, weights_folder
+
+__all__ = [
+    "MANIFEST",
+    "ColorizerFile",
+    "ColorizerSpec",
+    "default_model",
+    "find_colorizer",
+    "find_weights",
+    "list_weights",
+    "shipped_models",
+    "verify_weights",
+    "weights_folder",
+]

@@ -1,8 +1,9 @@
-"""Adding a weight file to the weights folder: recognized, reduced to what is needed, stored whole or not at all."""
+"""Add weights to the weights folder, from a file, a URL, or the publisher's address in the manifest."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,25 +11,29 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors.torch import save
 
-from chromalab.core.errors import UsageError
+from chromalab.core.errors import ConfigError, DamagedWeightsError, MissingWeightsError, UnknownWeightsError, UsageError
 from chromalab.core.files import write_bytes
 from chromalab.core.hashing import sha256_bytes, sha256_file
-from chromalab.weights.download import download
-from chromalab.weights.errors import DamagedWeightsError, UnknownWeightsError
-from chromalab.weights.manifest import TrunkWeights, trunks
-from chromalab.weights.partial import partial_file
-from chromalab.weights.places import weights_folder
-from chromalab.weights.reading import read_state_dict
-from chromalab.weights.recognize import recognize
-from chromalab.weights.store import StoredWeights, record_path
-from chromalab.weights.web import is_url, url_file_name
+from chromalab.weights.download import download, is_url, partial_file, url_file_name
+from chromalab.weights.manifest import MANIFEST, PackagedWeights, TrunkWeights, trunks
+from chromalab.weights.reading import read_state_dict, recognize
+from chromalab.weights.store import (
+    StoredWeights,
+    find_weights,
+    has_tensors,
+    mirrored,
+    packaged_path,
+    record_path,
+    stored_weights,
+    weights_folder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
 
-    from chromalab.weights.partial import PartialFile
+    from chromalab.weights.download import PartialFile
 
 
 def add_weights(source: Path | str, *, sha256: str | None = None) -> StoredWeights:
@@ -146,3 +151,66 @@ def _remove_others(record: StoredWeights) -> None:
 
 def _published_hash(file_name: str) -> str | None:
     return next((entry.sha256 for entry in trunks() if entry.file_name == file_name), None)
+
+
+@dataclass(frozen=True)
+class FetchedWeights:
+    """Weights that are on this machine now.
+
+    Attributes:
+        name: the name by which the code asks for them.
+        path: the file that is used.
+        source: the URL or file that it came from, or the package that brings it.
+        new: whether it was fetched just now, and not there before.
+    """
+
+    name: str
+    path: Path
+    source: str
+    new: bool
+
+
+def fetch_weights(name: str, *, mirror: str | None = None) -> FetchedWeights:
+    """Fetch the published weights `name` unless they are here already, undamaged and with all that is kept of them.
+
+    A download that was cut off is gone on with. Two processes that fetch the same file wait for each other.
+
+    Args:
+        name: a name of the manifest.
+        mirror: a URL under which the files lie with their published names; None takes CHROMALAB_MIRROR, and where that
+            is empty the publisher's own address. What is fetched must have the published hash either way.
+
+    Raises:
+        UnknownNameError: the manifest has no such name.
+        MissingWeightsError: they come with a package, and it is not installed.
+        DownloadError: they can't be fetched; what came is kept, to go on from.
+        DamagedWeightsError: what came is not the published file.
+        OutputError: the weights folder can't be written.
+    """
+    entry = MANIFEST[name]
+    if isinstance(entry, PackagedWeights):
+        return FetchedWeights(name, packaged_path(entry), f"the package {entry.package}", new=False)
+    if not isinstance(entry, TrunkWeights):
+        raise TypeError(f"the weights '{name}' have no address")
+    if here := _published_copy(entry):
+        return here
+    url = mirrored(entry.url, mirror)
+    with partial_file(entry.sha256) as part:
+        if here := _published_copy(entry):  # brought by the process that was waited for
+            return here
+        record = add_download(url, part)
+    return FetchedWeights(name, part.folder / record.file, url, new=True)
+
+
+def _published_copy(entry: TrunkWeights) -> FetchedWeights | None:
+    """Return what is stored, if nothing could be won by fetching the published file."""
+    try:
+        record, path = stored_weights(entry.name), find_weights(entry.name)
+    except (ConfigError, DamagedWeightsError, MissingWeightsError):
+        return None
+    if record is None or record.source_sha256 != entry.sha256:
+        return None
+    # Versions before the classifier was of use have not kept it.
+    if not has_tensors(entry.name, [*entry.shapes, *entry.classifier]):
+        return None
+    return FetchedWeights(entry.name, path, record.source, new=False)

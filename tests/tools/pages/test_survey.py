@@ -13,7 +13,7 @@ def test_the_guide_quotes_the_record() -> None:
     guide = " ".join((ROOT / "docs" / "survey.md").read_text(encoding="utf-8").split())
     load = record["load"]
     p95 = {name: f"{1000 * found['vote_p95_s']:.0f} ms" for name, found in load.items()}
-    assert f"{record['people']} people at once" in guide
+    assert f"with {record['people']} simultaneous participants" in guide
     assert f"within {p95['sqlite']} (SQLite) or {p95['postgresql']} (PostgreSQL" in guide
     assert abs(load["sqlite saturated"]["votes_per_second"] - 150) < 5
     assert all(found["exactly_once"] for found in load.values())
@@ -21,4 +21,7 @@ def test_the_guide_quotes_the_record() -> None:
         kind: sorted(f"{found[kind]:.2f}".lstrip("0") for found in record["coverage"].values())
         for kind in ("people and photos", "votes")
     }
-    assert f"{' to '.join(covered['people and photos'])}, over votes {' to '.join(covered['votes'])}" in guide
+    assert (
+        f"is {' to '.join(covered['people and photos'])}, and {' to '.join(covered['votes'])} with a bootstrap over"
+        in guide
+    )

@@ -65,7 +65,7 @@ def hue_histogram(lab: Tensor) -> Tensor:
     """Return how a picture's chroma is spread over the hues h_ab.
 
     Every pixel counts with its chroma. To that comes one unit of chroma for every pixel, spread over all hues: so a
-    grey picture, which has no hue, has the uniform histogram, and nothing jumps where the last color fades away.
+    gray picture, which has no hue, has the uniform histogram, and nothing jumps where the last color fades away.
 
     Args:
         lab: CIELAB (B, 3, H, W).

@@ -59,7 +59,7 @@ class Answer(Body):
 def answer(survey: Survey, key: str, body: Answer) -> dict[str, Any]:
     """Store an answer and return the next trial, acknowledging only after the commit.
 
-    Resending the same body returns the first acknowledgement. A different body for the same trial is a conflict.
+    Resending the same body returns the first acknowledgment. A different body for the same trial is a conflict.
 
     Raises:
         RefusedError: the trial belongs to another participant, is not due, or already has another answer, or the choice

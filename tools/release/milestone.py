@@ -68,7 +68,7 @@ def compared(photos: Path, ways: dict[str, tuple[ColorizerFile, Options]], refer
     return found
 
 
-def measure(run: Path, data: list[str], evaluation: Path, count: int) -> dict[str, Any]:
+def measure(run: Path, data: list[str], evaluation: Path, count: int, images_before: int) -> dict[str, Any]:
     """Return the record of a training beside the default model."""
     record = TrainingRecord.load(run / "training.json")
     with tempfile.TemporaryDirectory() as name:
@@ -87,7 +87,7 @@ def measure(run: Path, data: list[str], evaluation: Path, count: int) -> dict[st
         evaluated = compared(evaluation, ours, "default")
     best = record.best
     return {
-        "images": best.images if best else record.images,
+        "images": (best.images if best else record.images) + images_before,
         "minutes": best.minutes if best else record.minutes,
         "formula": record.formula,
         "default": DEFAULT_MODEL,
@@ -117,9 +117,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", action="append", required=True, help="folders of the training, as it was given them")
     parser.add_argument("--eval", type=Path, required=True, help="photographs that nothing is chosen on")
     parser.add_argument("--count", type=int, default=200, help="validation photographs to measure")
+    parser.add_argument("--images-before", type=int, default=0, help="crops that its starting weights were trained on")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
-    found = measure(options.run, options.data, options.eval, options.count)
+    found = measure(options.run, options.data, options.eval, options.count, options.images_before)
     text = json.dumps(found, indent=2) + "\n"
     if options.json is None:
         print(text)

@@ -110,7 +110,7 @@ def test_networks_are_looked_at_on_their_way(chromalab: Chromalab, tiny: Path, t
         assert (run_then.photos["mse"] != study.runs[name].photos["mse"]).any()
         with (out / "runs" / name / "validation.csv").open() as file:
             assert {row["photo"] for row in csv.DictReader(file)} <= {path.name for path in train.iterdir()}
-    with pytest.raises(UsageError, match=r"no finished run was looked at after 0\.25"):
+    with pytest.raises(UsageError, match=r"no finished run was measured after 0\.25"):
         load_study(out, look=0.25)
     refused(chromalab, *run, train, saying="are among those to train on")
     tiny.write_text(TINY.replace("pictured: 2", "pictured: [moon]"))

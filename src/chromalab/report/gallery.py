@@ -163,7 +163,7 @@ def _data_uri(media_type: str, data: bytes) -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 
-REFERENCE_LABELS = {"grey": "grey", "truth": "truth"}
+REFERENCE_LABELS = {"grey": "gray", "truth": "truth"}
 
 
 @dataclasses.dataclass(frozen=True)

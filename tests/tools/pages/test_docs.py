@@ -12,7 +12,7 @@ import yaml
 from chromalab.losses.compose import parse_formula
 from chromalab.studies.config import load_config
 from chromalab.studies.recipe import Recipe
-from chromalab.studies.records import RunRecord
+from chromalab.studies.records import Analysis
 from chromalab.studies.smoke import smoke
 from tools.pages.generate import FOLDER, PAGES
 
@@ -38,10 +38,10 @@ def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monke
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
     small = smoke(load_config(Path("quick"))).model_copy(update={"seeds": [0], "objectives": {"l2": "l2"}})
-    monkeypatch.setattr("chromalab.studies.config.load_config", lambda path: small)
+    monkeypatch.setattr("chromalab.studies.api.load_config", lambda path: small)
     names: dict[str, object] = {}
     exec(code, names)  # noqa: S102 - it is our own README
-    assert [record.run_id for record in cast("list[RunRecord]", names["records"])] == ["l2-lab-s0"]
+    assert cast("Analysis", names["analysis"]).objectives == ["l2"]
 
 
 @pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.name)

@@ -10,8 +10,9 @@ Nothing here imports PyTorch: the networks run in ONNX Runtime.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from chromalab.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from chromalab.colorization.api import colorize
@@ -33,12 +34,7 @@ _MODULES = {
     "run_batch": "batch",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use, so that the command line starts without ONNX Runtime."""
-    if name not in _MODULES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_names(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from chromalab.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from chromalab.evaluation.folders import EvaluationSettings, evaluate
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PROTOCOLS", "EvaluationSettings", "evaluate", "make_evaluator", "score", "validate_metrics"]
 
-_HOMES = {
+_MODULES = {
     "PROTOCOLS": "protocols",
     "EvaluationSettings": "folders",
     "evaluate": "folders",
@@ -22,9 +23,4 @@ _HOMES = {
     "validate_metrics": "people",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use: `import chromalab.evaluation` alone does not import PyTorch."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'chromalab.evaluation' has no attribute '{name}'")
-    return getattr(import_module(f"chromalab.evaluation.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _MODULES)

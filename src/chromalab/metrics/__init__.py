@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from chromalab.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from chromalab.metrics.facts import MetricFacts, SetValue
@@ -19,21 +20,16 @@ if TYPE_CHECKING:
     from chromalab.metrics.scorer import PhotoScorer, score
 
 _MODULES = {
-    "MetricFacts": "chromalab.metrics.facts",
-    "SetValue": "chromalab.metrics.facts",
-    "Metric": "chromalab.metrics.metric",
-    "PhotoMetric": "chromalab.metrics.metric",
-    "SetMetric": "chromalab.metrics.metric",
-    "METRICS": "chromalab.metrics.registry",
-    "PhotoScorer": "chromalab.metrics.scorer",
-    "score": "chromalab.metrics.scorer",
+    "MetricFacts": "facts",
+    "SetValue": "facts",
+    "Metric": "metric",
+    "PhotoMetric": "metric",
+    "SetMetric": "metric",
+    "METRICS": "registry",
+    "PhotoScorer": "scorer",
+    "score": "scorer",
 }
 
 __all__ = ["METRICS", "Metric", "MetricFacts", "PhotoMetric", "PhotoScorer", "SetMetric", "SetValue", "score"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use: records and command lines read facts and settings without PyTorch."""
-    if name not in _MODULES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(_MODULES[name]), name)
+__getattr__ = lazy_names(__name__, _MODULES)

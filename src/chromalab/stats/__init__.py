@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from chromalab.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from chromalab.stats.intervals import jackknife_estimate, t_interval
@@ -21,7 +22,7 @@ __all__ = [
     "two_way_estimate",
 ]
 
-_HOMES = {
+_MODULES = {
     "detectable_difference": "significance",
     "fit_preferences": "preference",
     "holm": "significance",
@@ -31,9 +32,4 @@ _HOMES = {
     "two_way_estimate": "two_way",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use: SciPy takes long to import."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'chromalab.stats' has no attribute '{name}'")
-    return getattr(import_module(f"chromalab.stats.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _MODULES)

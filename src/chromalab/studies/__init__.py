@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from chromalab.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from chromalab.studies.analysis.analyze import analyze
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StudyConfig", "analyze", "load_config", "load_study", "run", "score_study"]
 
-_HOMES = {
+_MODULES = {
     "StudyConfig": "config",
     "analyze": "analysis.analyze",
     "load_config": "config",
@@ -23,9 +24,4 @@ _HOMES = {
     "score_study": "rescoring",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use: `import chromalab.studies` alone does not import PyTorch."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'chromalab.studies' has no attribute '{name}'")
-    return getattr(import_module(f"chromalab.studies.{_HOMES[name]}"), name)
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -5,8 +5,9 @@ The server never imports torch or anything that imports it. Metric values reach 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from chromalab.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from chromalab.survey.analysis.analyze import analyze_source
@@ -16,20 +17,15 @@ if TYPE_CHECKING:
     from chromalab.survey.power import simulate_power
     from chromalab.survey.storage.database import open_database
 
-_HOMES = {
-    "analyze_source": "chromalab.survey.analysis.analyze",
-    "create_survey": "chromalab.survey.create",
-    "load_design": "chromalab.survey.design",
-    "open_database": "chromalab.survey.storage.database",
-    "simulate_power": "chromalab.survey.power",
-    "write_survey_report": "chromalab.survey.analysis.page",
+_MODULES = {
+    "analyze_source": "analysis.analyze",
+    "create_survey": "create",
+    "load_design": "design",
+    "open_database": "storage.database",
+    "simulate_power": "power",
+    "write_survey_report": "analysis.page",
 }
 
 __all__ = ["analyze_source", "create_survey", "load_design", "open_database", "simulate_power", "write_survey_report"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, so that importing the package stays cheap."""
-    if name not in _HOMES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(_HOMES[name]), name)
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from chromalab.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from chromalab.training.export import export_colorizer
@@ -24,16 +25,16 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
-    "TrainingJob": "chromalab.training.job",
-    "TrainingOutcome": "chromalab.training.job",
-    "train": "chromalab.training.loop",
-    "CriticSettings": "chromalab.training.settings",
-    "NetworkSettings": "chromalab.training.settings",
-    "OptimizerSettings": "chromalab.training.settings",
-    "RuntimeSettings": "chromalab.training.settings",
-    "TrainingSettings": "chromalab.training.settings",
-    "export_colorizer": "chromalab.training.export",
-    "PRESETS": "chromalab.training.presets",
+    "TrainingJob": "job",
+    "TrainingOutcome": "job",
+    "train": "loop",
+    "CriticSettings": "settings",
+    "NetworkSettings": "settings",
+    "OptimizerSettings": "settings",
+    "RuntimeSettings": "settings",
+    "TrainingSettings": "settings",
+    "export_colorizer": "export",
+    "PRESETS": "presets",
 }
 
 __all__ = [
@@ -49,9 +50,4 @@ __all__ = [
     "train",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use: records and command lines read facts and settings without PyTorch."""
-    if name not in _MODULES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(_MODULES[name]), name)
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.studies.load import LoadedBound, LoadedRun, LoadedStudy, planned_runs
+from chromalab.studies.load import LoadedBound, LoadedRun, LoadedStudy
 from chromalab.studies.records import (
     BoundRecord,
     DataRecord,
@@ -17,6 +17,7 @@ from chromalab.studies.records import (
     RunRecord,
     SetValue,
     StudyRecord,
+    planned_runs,
     run_id,
 )
 

@@ -24,8 +24,8 @@ from chromalab.color.bins import PriorRecord
 from chromalab.core.files import make_folder, write_bytes, write_text
 from chromalab.photo.reading import read_photo
 from chromalab.photo.writing import write_png
-from chromalab.studies.load import BOUNDS, RECORDS, SCORE_KEYS, SCORES, PackedRecords, planned_runs
-from chromalab.studies.records import BoundRecord, LookRecord, RunRecord, StudyRecord
+from chromalab.studies.load import BOUNDS, RECORDS, SCORE_KEYS, SCORES, PackedRecords
+from chromalab.studies.records import BoundRecord, LookRecord, RunRecord, StudyRecord, planned_runs
 from chromalab.studies.study import StudyFolder
 
 if TYPE_CHECKING:

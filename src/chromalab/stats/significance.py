@@ -58,6 +58,26 @@ def equivalence_p(difference: Estimate, margin: float) -> float:
     return max(error.p_above(margin - abs(difference.mean)) for error in difference.errors)
 
 
+def minimal_effect_p(difference: Estimate, margin: float) -> float:
+    """Return the p value of the test that the difference is at most `margin` in size.
+
+    Murphy & Myors (1999), "Testing the hypothesis that treatments have negligible effects": a small value shows that
+    the difference matters, which a small p value of "no difference" does not. It is the chance, at a true difference
+    of exactly `margin`, of a difference at least as large on either side, and the largest over all standard errors.
+
+    Args:
+        difference: the estimated difference.
+        margin: the largest difference that would not matter, > 0, in the same unit.
+
+    Raises:
+        ValueError: `margin` is not positive.
+    """
+    if not margin > 0:
+        raise ValueError(f"an equivalence margin is a positive number, not {margin}")
+    size = abs(difference.mean)
+    return min(1.0, max(error.p_above(size - margin) + error.p_above(size + margin) for error in difference.errors))
+
+
 def is_equivalent(difference: Estimate, margin: float, *, alpha: float = 0.05) -> bool:
     """Return whether the 1 - 2 alpha interval (the 90% one) of the difference lies within -margin..margin.
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from chromalab.core.records import Record, read_preset, read_yaml
+from chromalab.studies.plan import PlanSettings
 from chromalab.training.settings import CriticSettings, OptimizerSettings, TrainingSettings
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -88,6 +89,7 @@ class StudyConfig(Record):
         training: the rest of what decides a run.
         pictured: test photos whose pictures are kept and shown: how many, or their names.
         looks: shares of a training, between 0 and 1, at which its network is measured on the way.
+        plan: what decides the study's question, see `chromalab.studies.plan`; it is frozen before the first run.
     """
 
     name: Identifier
@@ -101,6 +103,7 @@ class StudyConfig(Record):
     training: TrainingSettings = TrainingSettings()
     pictured: Annotated[int, Field(ge=1, le=100)] | list[str] = 6
     looks: list[Annotated[float, Field(gt=0, lt=1)]] = []
+    plan: PlanSettings | None = None
 
     @model_validator(mode="after")
     def _check_lists(self) -> Self:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
 from chromalab.studies.config import StudyConfig
-from chromalab.studies.load import planned_runs
-from chromalab.studies.records import RunRecord
+from chromalab.studies.records import RunRecord, planned_runs
 from chromalab.studies.single import export_training
 from chromalab.studies.study import StudyFolder
 from chromalab.training.build import build_colorizer

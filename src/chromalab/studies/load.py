@@ -23,7 +23,8 @@ import numpy as np
 from chromalab.color.bins import PriorRecord
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.records import Record
-from chromalab.studies.records import BoundRecord, LookRecord, RunRecord, StudyRecord, run_id
+from chromalab.studies.plan import PlanRecord, read_plan
+from chromalab.studies.records import BoundRecord, LookRecord, RunRecord, StudyRecord, planned_runs, run_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,22 +99,14 @@ class LoadedStudy:
         runs: the finished runs by identity, in the planned order.
         bounds: `grey` and `truth`, as far as they are there.
         missing: identities of planned runs that are not finished.
+        plan: the frozen plan, where the study has one.
     """
 
     record: StudyRecord
     runs: Mapping[str, LoadedRun]
     bounds: Mapping[str, LoadedBound]
     missing: Sequence[str] = ()
-
-
-def planned_runs(study: StudyRecord) -> list[str]:
-    """Return the identities of all runs of a study: objectives, then color spaces, then seeds."""
-    return [
-        run_id(objective.id, space, seed)
-        for objective in study.objectives
-        for space in study.color_spaces
-        for seed in study.seeds
-    ]
+    plan: PlanRecord | None = None
 
 
 def load_study(folder: Path, *, look: float | None = None) -> LoadedStudy:
@@ -147,6 +140,7 @@ def load_study(folder: Path, *, look: float | None = None) -> LoadedStudy:
         runs={name: runs[name] for name in planned if name in runs},
         bounds={name: bounds[name] for name in BOUNDS if name in bounds},
         missing=[name for name in planned if name not in runs],
+        plan=read_plan(folder),
     )
 
 

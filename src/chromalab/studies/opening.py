@@ -12,6 +12,7 @@ from chromalab.losses.compose import parse_formula
 from chromalab.nets.encoders import ENCODERS
 from chromalab.studies.objectives import resolve_objectives
 from chromalab.studies.photos import StudyPhotos, StudyPrior, open_photos, save_skipped, study_prior
+from chromalab.studies.plan import check_plan, freeze_plan, make_plan
 from chromalab.studies.records import ObjectiveRecord, PluginFact, StudyRecord, run_id
 from chromalab.studies.study import StudyFolder
 from chromalab.training.build import build_colorizer, count_parameters
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from chromalab.losses.plugins import PluginRecord
     from chromalab.studies.config import StudyConfig
+    from chromalab.studies.plan import PlanRecord
     from chromalab.studies.records import ObjectiveRecord
     from chromalab.training.settings import TrainingSettings
 
@@ -79,6 +81,7 @@ class Study:
     config: StudyConfig
     folder: StudyFolder
     prior: StudyPrior | None = None
+    plan: PlanRecord | None = None
 
     @property
     def prior_probabilities(self) -> NDArray[np.float64] | None:
@@ -98,7 +101,8 @@ def open_study(
         plugins: losses that were loaded for it, for the record.
 
     Raises:
-        UsageError: a wrong name, missing weights, no usable photos, a missing device, or `out` holds another study.
+        UsageError: a wrong name, missing weights, no usable photos, a missing device, `out` holds another study, or its
+            frozen plan was changed.
         OutputError: `out` can't be written.
     """
     make_fabric(runtime)
@@ -113,7 +117,21 @@ def open_study(
     save_skipped(folder.skipped_csv, photos.skipped)
     if prior is not None and prior.record is not None:
         prior.record.save(folder.prior_json)
-    return Study(record, photos, runs, config, folder, prior)
+    return Study(record, photos, runs, config, folder, prior, _frozen_plan(config, record, photos, folder))
+
+
+def _frozen_plan(
+    config: StudyConfig, record: StudyRecord, photos: StudyPhotos, folder: StudyFolder
+) -> PlanRecord | None:
+    """Freeze the plan that the study's file states, if it states one, and return the plan that holds.
+
+    Raises:
+        UsageError: the plan was changed after the first test score.
+    """
+    scored = folder.plan_hashes(record)
+    if config.plan is None:
+        return check_plan(folder.root, scored)
+    return freeze_plan(make_plan(config.plan, record, photos.test.ids), folder.root, scored)
 
 
 def plugin_facts(plugins: Iterable[PluginRecord]) -> list[PluginFact]:
@@ -135,7 +153,9 @@ def _study_record(
     plugins: list[PluginFact],
 ) -> StudyRecord:
     network, start = build_colorizer(config.training.network, config.color_spaces[0], config.seeds[0])
-    beside = {"name", "title", "note", "objectives", "perceptual", "data"} | (set() if config.looks else {"looks"})
+    beside = {"name", "title", "note", "objectives", "perceptual", "data", "plan"} | (
+        set() if config.looks else {"looks"}
+    )
     deciding = config.model_dump(mode="json", exclude=beside)
     formulas = {objective.id: objective.formula for objective in objectives}
     own = {entry.id: entry.training for entry in objectives if entry.training is not None}

@@ -42,14 +42,18 @@ __all__ = [
     "DataRecord",
     "DifferenceRow",
     "Direction",
+    "Finding",
     "LookRecord",
     "MetricFacts",
     "ObjectiveRecord",
+    "PlanStatus",
+    "PrimaryRow",
     "RunRecord",
     "SetValue",
     "StudyRecord",
     "SummaryRow",
     "Verdict",
+    "planned_runs",
     "run_id",
 ]
 
@@ -83,6 +87,7 @@ class RunRecord(Record):
         weights: SHA-256 of every weight file that took part, by name.
         set_metrics: metrics of the set as a whole, by name.
         unavailable: metrics that could not be computed here, with the reason.
+        plan_sha256: hash of the frozen plan under which it was scored, where the study had one.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -110,6 +115,7 @@ class RunRecord(Record):
     n_photos: int
     set_metrics: dict[str, SetValue] = {}
     unavailable: dict[str, str] = {}
+    plan_sha256: str | None = None
 
 
 class LookRecord(Record):
@@ -226,6 +232,16 @@ class StudyRecord(Record):
     pictured: list[str] = []
 
 
+def planned_runs(study: StudyRecord) -> list[str]:
+    """Return the identities of all runs of a study: objectives, then color spaces, then seeds."""
+    return [
+        run_id(objective.id, space, seed)
+        for objective in study.objectives
+        for space in study.color_spaces
+        for seed in study.seeds
+    ]
+
+
 class SummaryRow(Record):
     """One cell of the main table: an objective (or a bound) in a color space, under one metric."""
 
@@ -278,6 +294,79 @@ class DifferenceRow(Record):
     reason: str | None = None
 
 
+Finding = Literal[
+    "differs by more than matters", "differs", "differs by less than matters", "practically equal", "open"
+]
+
+
+class PrimaryRow(Record):
+    """A contrast of the primary family under one metric: `first - second`, with its margin.
+
+    Attributes:
+        mean: mean difference over seeds and photos.
+        ci_low: lower end of the 95% interval.
+        ci_high: upper end of the 95% interval.
+        df: degrees of freedom of the interval.
+        margin: the largest difference that does not matter, in the metric's unit.
+        p: p value of "no difference".
+        p_equivalence: p value of "beyond the margin", by two one-sided tests.
+        p_beyond: p value of "within the margin".
+        p_holm: `p` after Holm's correction over the family; so are the other two.
+        finding: what the corrected p values show at 5%.
+        pooled: objectives over which the variance from run to run was pooled.
+        reason: why there is no number or no finding.
+    """
+
+    metric: str
+    color_space: str
+    first: str
+    second: str
+    mean: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    df: float | None = None
+    margin: float | None = None
+    p: float | None = None
+    p_equivalence: float | None = None
+    p_beyond: float | None = None
+    p_holm: float | None = None
+    p_equivalence_holm: float | None = None
+    p_beyond_holm: float | None = None
+    finding: Finding = "open"
+    pooled: list[str] = []
+    n_photos: int = 0
+    n_seeds: int = 0
+    reason: str | None = None
+
+
+class PlanStatus(Record):
+    """What was planned, and what became of it.
+
+    Attributes:
+        frozen: when the plan was frozen, in UTC; None where the study has no plan.
+        sha256: its hash.
+        questions: what it asks.
+        stopping: its stopping rule.
+        contrasts: its pairs of objectives.
+        margins: its margins as written.
+        seeds: the number of seeds that it plans.
+        change: what happened to it after the first test score, None where nothing did.
+        unplanned_runs: finished runs that were scored without the plan.
+        added: metrics and objectives of the report that it does not name.
+    """
+
+    frozen: str | None = None
+    sha256: str | None = None
+    questions: list[str] = []
+    stopping: str = ""
+    contrasts: list[tuple[str, str]] = []
+    margins: dict[str, float | str] = {}
+    seeds: int = 0
+    change: str | None = None
+    unplanned_runs: list[str] = []
+    added: list[str] = []
+
+
 class ClaimRow(Record):
     """The verdict on one claim of the literature, with its reasons in plain words."""
 
@@ -306,3 +395,5 @@ class Analysis(Record):
     claims: list[ClaimRow]
     missing_runs: list[str] = []
     unavailable: dict[str, str] = {}
+    primary: list[PrimaryRow] = []
+    plan: PlanStatus = PlanStatus()

@@ -218,4 +218,5 @@ def _run_record(
         n_photos=len(scores.photos),
         set_metrics=scores.sets,
         unavailable=scores.unavailable,
+        plan_sha256=study.plan.sha256 if study.plan else None,
     )

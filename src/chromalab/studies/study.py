@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from chromalab.core.errors import UsageError
 from chromalab.core.files import make_folder
 from chromalab.core.records import Record
-from chromalab.studies.records import RunRecord, StudyRecord, run_id
+from chromalab.studies.records import RunRecord, StudyRecord, planned_runs, run_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +85,11 @@ class StudyFolder:
         """Return the record of a finished run, or None."""
         path = self.run(run_id) / "record.json"
         return RunRecord.load(path) if path.exists() else None
+
+    def plan_hashes(self, study: StudyRecord) -> list[str | None]:
+        """Return for each finished run the hash of the plan under which it was scored, None for none."""
+        records = (self.finished(name) for name in planned_runs(study))
+        return [record.plan_sha256 for record in records if record is not None]
 
 
 class RunStatus(Record):

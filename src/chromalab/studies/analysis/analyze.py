@@ -18,8 +18,10 @@ from chromalab.studies.analysis.claims import claim_rows
 from chromalab.studies.analysis.differences import difference_rows, enough
 from chromalab.studies.analysis.evidence import Evidence
 from chromalab.studies.analysis.measured import Measured, best_of, measure
+from chromalab.studies.analysis.primary import CHAPTER_PLAN, applicable, primary_rows
 from chromalab.studies.load import BOUNDS
-from chromalab.studies.records import Analysis, DifferenceRow, MetricFacts, SummaryRow
+from chromalab.studies.plan import plan_change
+from chromalab.studies.records import Analysis, DifferenceRow, MetricFacts, PlanStatus, PrimaryRow, SummaryRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +66,42 @@ def analyze(study: LoadedStudy, facts: Sequence[MetricFacts]) -> Analysis:
         claims=claim_rows(Evidence(study.record, measured, differences)),
         missing_runs=list(study.missing),
         unavailable=_unavailable(study, facts),
+        primary=_primary(study, measured),
+        plan=plan_status(study, [metric.name for metric in metrics]),
+    )
+
+
+def _primary(study: LoadedStudy, measured: Sequence[Measured]) -> list[PrimaryRow]:
+    """Return the tests of the study's plan, or of as much of the chapter's as it has the objectives and metrics for."""
+    rows = []
+    for space in study.record.color_spaces:
+        cells = {cell.facts.name: cell for cell in measured if cell.color_space == space}
+        objectives = [objective.id for objective in study.record.objectives]
+        plan = study.plan or applicable(CHAPTER_PLAN, objectives, list(cells))
+        rows += primary_rows(cells, plan) if plan is not None else []
+    return rows
+
+
+def plan_status(study: LoadedStudy, metrics: Sequence[str]) -> PlanStatus:
+    """Return what was planned, what happened to the plan, and what the study shows beyond it."""
+    hashes = {name: run.record.plan_sha256 for name, run in study.runs.items()}
+    change = plan_change(study.plan, list(hashes.values()))
+    plan = study.plan
+    if plan is None:
+        return PlanStatus(change=change, seeds=len(study.record.seeds))
+    planned = {name for pair in plan.contrasts for name in pair}
+    added = [metric for metric in metrics if metric not in plan.margins]
+    return PlanStatus(
+        frozen=plan.frozen,
+        sha256=plan.sha256,
+        questions=plan.questions,
+        stopping=plan.stopping,
+        contrasts=plan.contrasts,
+        margins=dict(plan.margins),
+        seeds=len(plan.seeds),
+        change=change,
+        unplanned_runs=[name for name, sha256 in hashes.items() if sha256 is None],
+        added=[*added, *(each.id for each in study.record.objectives if each.id not in planned)],
     )
 
 

@@ -1,0 +1,171 @@
+"""The primary family of a study: the few comparisons that decide its question, stated before the runs.
+
+Each contrast of two objectives is tested under each metric with the mixed model of `chromalab.stats.mixed`. Three
+hypotheses are tested, and each of them is corrected by Holm over the whole family:
+
+- *no difference*;
+- *beyond the margin*, by two one-sided tests: rejecting it shows that the objectives are practically equal;
+- *within the margin*: rejecting it shows a difference that matters.
+
+A study without a frozen plan gets the contrasts and margins of the chapter, as far as it has the objectives and
+metrics. Its findings are exploratory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chromalab.evaluation.paired import ALPHA, LEVEL
+from chromalab.evaluation.samples import PhotoSample
+from chromalab.stats.mixed import agreeing, contrast
+from chromalab.stats.significance import equivalence_p, holm, minimal_effect_p
+from chromalab.studies.analysis.differences import TOO_FEW, enough
+from chromalab.studies.plan import PlanSettings
+from chromalab.studies.records import Finding, PrimaryRow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from chromalab.stats.intervals import Estimate
+    from chromalab.studies.analysis.measured import Measured
+    from chromalab.studies.plan import Margin
+
+CHAPTER_PLAN = PlanSettings(
+    questions=["Is the choice of the objective crucial?"],
+    contrasts=[("l1", "l2"), ("perceptual", "l2"), ("wgan_l2", "l2"), ("wgan_perceptual", "perceptual")],
+    margins={
+        "psnr": 0.3,
+        "delta_e_2000": 0.5,
+        "ssim": 0.01,
+        "lpips_alex": 0.01,
+        "color_perceptual": 0.2,
+        "chroma": "10%",
+    },
+)
+"""The chapter's question as a plan. The margins are this project's choice: about the smallest differences that people
+who know the metrics would call worth mentioning."""
+
+
+def primary_rows(cells: Mapping[str, Measured], plan: PlanSettings) -> list[PrimaryRow]:
+    """Test every contrast of a plan under every metric of it, in one color space.
+
+    Args:
+        cells: what each metric measured in the color space.
+        plan: contrasts and margins. Tests that lack data count in Holm's correction all the same.
+    """
+    rows = [
+        _tested(cells[metric], pair, margin) if metric in cells else _untested(cells, metric, pair)
+        for pair in plan.contrasts
+        for metric, margin in plan.margins.items()
+    ]
+    return _corrected(rows)
+
+
+def applicable(plan: PlanSettings, objectives: Sequence[str], metrics: Sequence[str]) -> PlanSettings | None:
+    """Return the part of a plan that a study has the objectives and metrics for, None where there is none."""
+    contrasts = [pair for pair in plan.contrasts if set(pair) <= set(objectives)]
+    margins = {metric: margin for metric, margin in plan.margins.items() if metric in metrics}
+    if not contrasts or not margins:
+        return None
+    return plan.model_copy(update={"contrasts": contrasts, "margins": margins})
+
+
+def finding_of(row: PrimaryRow) -> Finding:
+    """Return what the corrected p values of a test show.
+
+    >>> facts = {"metric": "psnr", "color_space": "lab", "first": "l1", "second": "l2"}
+    >>> finding_of(PrimaryRow(**facts, p_holm=0.2, p_equivalence_holm=0.01, p_beyond_holm=1.0))
+    'practically equal'
+    """
+    different, equal, beyond = (
+        p is not None and p < ALPHA for p in (row.p_holm, row.p_equivalence_holm, row.p_beyond_holm)
+    )
+    if different and beyond:
+        return "differs by more than matters"
+    if different:
+        return "differs by less than matters" if equal else "differs"
+    return "practically equal" if equal else "open"
+
+
+def _tested(cell: Measured, pair: tuple[str, str], margin: Margin) -> PrimaryRow:
+    first, second = pair
+    row = PrimaryRow(metric=cell.facts.name, color_space=cell.color_space, first=first, second=second)
+    width = _in_unit(margin, cell)
+    absent = [name for name in pair if name not in cell.samples]
+    if absent:
+        why = "; ".join(f"{name}: {cell.reasons.get(name, 'no value')}" for name in absent)
+        return row.model_copy(update={"margin": width, "reason": why})
+    found = _estimate(cell, pair)
+    if found is None or width is None:
+        why = "the ground truth has no value to take a share of" if width is None else "no seed is finished for both"
+        return row.model_copy(update={"margin": width, "reason": why})
+    estimate, pooled = found
+    interval = estimate.interval(LEVEL)
+    return row.model_copy(
+        update={
+            "mean": estimate.mean,
+            "ci_low": interval.low,
+            "ci_high": interval.high,
+            "df": interval.error.df,
+            "margin": width,
+            "p": estimate.p,
+            "p_equivalence": equivalence_p(estimate, width),
+            "p_beyond": minimal_effect_p(estimate, width),
+            "pooled": pooled,
+            "n_photos": estimate.n_photos,
+            "n_seeds": estimate.n_seeds,
+            "reason": None if enough(estimate.n_seeds, estimate.n_photos) else TOO_FEW,
+        }
+    )
+
+
+def _untested(cells: Mapping[str, Measured], metric: str, pair: tuple[str, str]) -> PrimaryRow:
+    space = next(iter(cells.values())).color_space if cells else "-"
+    return PrimaryRow(
+        metric=metric, color_space=space, first=pair[0], second=pair[1], reason="no finished run has this metric"
+    )
+
+
+def _estimate(cell: Measured, pair: tuple[str, str]) -> tuple[Estimate, list[str]] | None:
+    """Return the contrast over the seeds that both objectives have, and what its run variance was pooled over."""
+    weights = dict(zip(pair, (1.0, -1.0), strict=True))
+    samples = {name: sample for name, sample in cell.samples.items() if isinstance(sample, PhotoSample)}
+    if not set(pair) <= set(samples):
+        return None
+    seeds = [seed for seed in samples[pair[0]].seeds if seed in samples[pair[1]].seeds]
+    if not seeds:
+        return None
+    helping = {name: sample.over(seeds) for name, sample in samples.items() if set(seeds) <= set(sample.seeds)}
+    tables = {name: sample.values[:, sample.kept] for name, sample in helping.items()}
+    if next(iter(tables.values())).size < 2:
+        return None
+    pooled: Sequence[str] = ()
+    if len(seeds) > 1:
+        pooled = agreeing({name: table.mean(axis=1) for name, table in tables.items()})
+    return contrast(tables, weights), [name for name in tables if name in pooled]
+
+
+def _in_unit(margin: Margin, cell: Measured) -> float | None:
+    """Return a margin in the metric's unit; a percentage is one of the mean of the ground truth."""
+    if not isinstance(margin, str):
+        return margin
+    truth = cell.mean("truth")
+    return None if not truth else abs(truth) * float(margin.removesuffix("%")) / 100
+
+
+def _corrected(rows: Sequence[PrimaryRow]) -> list[PrimaryRow]:
+    """Correct each of the three p values over all rows, and say what they show."""
+    names = ("p", "p_equivalence", "p_beyond")
+    usable = [row.p is not None and row.reason is None for row in rows]
+    columns = {
+        name: holm([getattr(row, name) if use else 1.0 for row, use in zip(rows, usable, strict=True)])
+        for name in names
+    }
+    found = []
+    for index, row in enumerate(rows):
+        if usable[index]:
+            holms = {f"{name}_holm": float(columns[name][index]) for name in names}
+            row = row.model_copy(update=holms)  # noqa: PLW2901
+            row = row.model_copy(update={"finding": finding_of(row)})  # noqa: PLW2901
+        found.append(row)
+    return found

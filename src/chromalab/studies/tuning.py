@@ -1,0 +1,460 @@
+"""Equal tuning of every objective of a study, on validation photos alone.
+
+Every objective gets the same number of configurations and the same number of crops: its settings as the study states
+them, and random ones around them. Rounds follow each other as in successive halving (Jamieson & Talwalkar 2016): each
+round trains the best configurations of the round before, from their first step, with a larger budget. One round is a
+random search (Bergstra & Bengio 2012).
+
+What is drawn, log-uniformly: the learning rate; for every term but the first a factor on its weight; with a critic, its
+learning rate. All objectives share one criterion: the geometric mean, over some metrics, of the validation mean
+divided by that of the gray baseline.
+
+The folder of a tuning holds
+
+    tuning.json                TuningRecord: what was searched, every trial, the best configuration of each objective
+    tuned.yaml                 the study with the tuned objectives, ready for `chromalab compare run`
+    OBJECTIVE/R-CC/            one trial: configuration CC in round R, with trial.json (TrialRecord) and train.csv
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import yaml
+from pydantic import Field
+
+from chromalab.core.errors import ChromalabError, NonFiniteError, UsageError
+from chromalab.core.executors.outcome import Outcome
+from chromalab.core.files import write_text
+from chromalab.core.progress import progress
+from chromalab.core.records import Record
+from chromalab.evaluation.scoring import BASELINES, make_evaluator, score
+from chromalab.losses.compose import Objective, parse_formula
+from chromalab.losses.plugins import load_plugins
+from chromalab.studies.config import ObjectiveSettings, StudyConfig
+from chromalab.studies.distribute import absolute_paths
+from chromalab.studies.objectives import resolve_objectives
+from chromalab.studies.photos import open_photos, study_prior
+from chromalab.training.checkpoints import CHECKPOINT, MODEL
+from chromalab.training.devices import make_fabric
+from chromalab.training.job import TrainingJob
+from chromalab.training.loop import train
+from chromalab.training.settings import settings_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from chromalab.core.executors.outcome import Executor
+    from chromalab.losses.compose import TermSpec
+    from chromalab.studies.photos import StudyPhotos
+    from chromalab.studies.records import ObjectiveRecord
+    from chromalab.training.settings import RuntimeSettings, TrainingSettings
+
+TUNING_FILE, TUNED_FILE, TRIAL_FILE = "tuning.json", "tuned.yaml", "trial.json"
+
+Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+
+
+class Round(Record):
+    """One round of a tuning.
+
+    Attributes:
+        configurations: how many configurations of each objective are trained.
+        images: crops of each training.
+    """
+
+    configurations: int = Field(ge=1)
+    images: int = Field(ge=1)
+
+
+class TuningSettings(Record):
+    """What a tuning searches, equally for every objective.
+
+    Attributes:
+        rounds: the first round draws its configurations, each later one keeps the best of the round before.
+        learning_rate: range of the colorizer's learning rate.
+        weight_factor: range of the factor on the weight of every term but the first.
+        critic_rate: range of the critic's learning rate.
+        criterion: metrics whose validation means, divided by the gray baseline's, are averaged geometrically; lower
+            must be better in each.
+        photos: largest number of validation photos.
+        seed: decides what is drawn, and the seed of every training.
+    """
+
+    rounds: list[Round] = [Round(configurations=12, images=5000), Round(configurations=2, images=20_000)]
+    learning_rate: Range = (3e-4, 3e-3)
+    weight_factor: Range = (0.1, 10.0)
+    critic_rate: Range = (5e-5, 1e-3)
+    criterion: list[str] = Field(default=["delta_e_2000", "lpips_alex"], min_length=1)
+    photos: int = Field(default=300, ge=1)
+    seed: int = Field(default=1000, ge=0)
+
+
+class Configuration(Record):
+    """The settings of an objective that a tuning varies.
+
+    Attributes:
+        formula: the objective with its weights.
+        learning_rate: of the colorizer.
+        critic_rate: of the critic, where it has one.
+    """
+
+    formula: str
+    learning_rate: float
+    critic_rate: float | None = None
+
+
+class TrialRecord(Record):
+    """One finished training of a tuning.
+
+    Attributes:
+        objective: which objective.
+        round: number of the round, from 0.
+        number: number of the configuration, from 0: the settings as the study states them.
+        configuration: what was trained.
+        images: crops.
+        seconds: training time.
+        means: validation mean of each metric of the criterion.
+        criterion: the smaller the better; None where the training diverged.
+        failure: why it has no value.
+        sha256: hash of all settings that decide it.
+    """
+
+    objective: str
+    round: int
+    number: int
+    configuration: Configuration
+    images: int
+    seconds: float
+    means: dict[str, float] = {}
+    criterion: float | None = None
+    failure: str | None = None
+    sha256: str
+
+
+class TuningRecord(Record):
+    """A tuning and its outcome.
+
+    Attributes:
+        study: name of the study.
+        settings: what was searched.
+        n_photos: number of validation photos.
+        grey: validation mean of the gray baseline under each metric of the criterion.
+        trials: every finished training.
+        best: number of the chosen configuration of each objective that is tuned to the end.
+    """
+
+    study: str
+    settings: TuningSettings
+    n_photos: int
+    grey: dict[str, float]
+    trials: list[TrialRecord] = []
+    best: dict[str, int] = {}
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """One training of a tuning, as it is sent to a node.
+
+    Attributes:
+        config: the study, its paths absolute.
+        settings: the tuning.
+        folder: the folder of the tuning.
+        objective: which objective.
+        round: number of the round.
+        number: number of the configuration.
+        grey: validation mean of the gray baseline.
+        runtime: where and how to run.
+        plugins: files of losses to load.
+    """
+
+    config: StudyConfig
+    settings: TuningSettings
+    folder: Path
+    objective: str
+    round: int
+    number: int
+    grey: Mapping[str, float]
+    runtime: RuntimeSettings
+    plugins: tuple[Path, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The folder of the trial."""
+        return self.folder / self.objective / f"{self.round}-{self.number:02}"
+
+
+def configurations(
+    objective: ObjectiveRecord, training: TrainingSettings, settings: TuningSettings
+) -> list[Configuration]:
+    """Return the configurations of the first round: the stated one, then random ones around it.
+
+    What is drawn for one objective does not depend on the others.
+
+    Args:
+        objective: the objective as the study states it.
+        training: its settings.
+        settings: the ranges.
+    """
+    terms = parse_formula(objective.formula)
+    adversarial = Objective(terms).adversarial is not None
+    stated = training.critic.learning_rate or training.optimizer.learning_rate
+    found = [
+        Configuration(
+            formula=objective.formula,
+            learning_rate=training.optimizer.learning_rate,
+            critic_rate=stated if adversarial else None,
+        )
+    ]
+    rng = np.random.default_rng([settings.seed, *objective.id.encode()])
+    for _ in range(settings.rounds[0].configurations - 1):
+        rate = _log_uniform(rng, settings.learning_rate)
+        factors = [_log_uniform(rng, settings.weight_factor) for _ in terms[1:]]
+        critic_rate = _log_uniform(rng, settings.critic_rate)
+        found.append(
+            Configuration(
+                formula=_weighted(terms, factors),
+                learning_rate=rate,
+                critic_rate=critic_rate if adversarial else None,
+            )
+        )
+    return found
+
+
+def _log_uniform(rng: np.random.Generator, bounds: Range) -> float:
+    """Return a number that is drawn log-uniformly, rounded to three digits."""
+    low, high = np.log(bounds)
+    return float(f"{math.exp(rng.uniform(low, high)):.3g}")
+
+
+def _weighted(terms: Sequence[TermSpec], factors: Sequence[float]) -> str:
+    scaled = [terms[0], *(term.scaled(factor) for term, factor in zip(terms[1:], factors, strict=True))]
+    return " + ".join(str(term) for term in scaled)
+
+
+def with_configuration(training: TrainingSettings, configuration: Configuration, images: int) -> TrainingSettings:
+    """Return the settings of a training with a configuration and a budget."""
+    optimizer = training.optimizer.model_copy(update={"learning_rate": configuration.learning_rate})
+    critic = training.critic.model_copy(update={"learning_rate": configuration.critic_rate})
+    changes = {"optimizer": optimizer, "images": images}
+    return training.model_copy(update=changes | ({"critic": critic} if configuration.critic_rate else {}))
+
+
+def tune(
+    config: StudyConfig,
+    settings: TuningSettings,
+    folder: Path,
+    runtime: RuntimeSettings,
+    *,
+    executor: Executor | None = None,
+    plugins: Sequence[Path] = (),
+) -> TuningRecord:
+    """Tune every objective of a study, and write `tuned.yaml`, the study with what was found.
+
+    Rerun the same call to resume. Nothing is scored on the test photos.
+
+    Args:
+        config: the study.
+        settings: what to search.
+        folder: gets the trials and the outcome.
+        runtime: where and how to run.
+        executor: runs several trials at once; None runs them in this process, one after the other.
+        plugins: files of losses to load.
+
+    Raises:
+        UsageError: a wrong name, missing weights, no validation photos, or the folder holds another tuning.
+        ChromalabError: no configuration of an objective could be trained.
+    """
+    load_plugins(plugins)
+    photos = _photos(config)
+    objectives = resolve_objectives(config)
+    names = [objective.id for objective in objectives]
+    record = _open(config, settings, folder, photos, runtime)
+    plan = TrialTask(absolute_paths(config), settings, folder, "", 0, 0, record.grey, runtime, tuple(plugins))
+    run = partial(run_trial, photos=photos) if executor is None else run_trial
+    ranks: dict[str, list[TrialRecord]] = {}
+    with progress("tuning", len(names) * sum(each.configurations for each in settings.rounds), unit="runs") as advance:
+        for index, each in enumerate(settings.rounds):
+            tasks = [
+                replace(plan, objective=name, round=index, number=number)
+                for name, numbers in _chosen(names, ranks, each.configurations).items()
+                for number in numbers
+            ]
+            trials = [_announced(trial, advance) for trial in _outcomes(tasks, run, executor)]
+            ranks = {name: ranked([trial for trial in trials if trial.objective == name]) for name in names}
+            record = record.model_copy(update={"trials": [*record.trials, *trials]})
+            record.save(folder / TUNING_FILE)
+    record = record.model_copy(update={"best": {name: trials[0].number for name, trials in ranks.items()}})
+    record.save(folder / TUNING_FILE)
+    tuned = tuned_study(config, objectives, {name: trials[0].configuration for name, trials in ranks.items()})
+    text = yaml.safe_dump(tuned.model_dump(mode="json", exclude_unset=True), sort_keys=False, width=120)
+    write_text(folder / TUNED_FILE, text)
+    return record
+
+
+def _announced(trial: TrialRecord, advance: Callable[..., None]) -> TrialRecord:
+    value = "diverged" if trial.criterion is None else f"{trial.criterion:.4f}"
+    advance(note=f"{trial.objective} {trial.round}-{trial.number:02} {value}")
+    return trial
+
+
+def _chosen(names: Sequence[str], ranks: Mapping[str, Sequence[TrialRecord]], count: int) -> dict[str, list[int]]:
+    """Return the configurations to train in a round: all drawn ones first, then the best of the round before."""
+    if not ranks:
+        return {name: list(range(count)) for name in names}
+    return {name: [trial.number for trial in ranks[name][:count]] for name in names}
+
+
+def ranked(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials of one objective that gave a value, the best first.
+
+    Raises:
+        ChromalabError: none gave a value.
+    """
+    finished = [trial for trial in trials if trial.criterion is not None]
+    if not finished:
+        name, why = trials[0].objective, trials[0].failure
+        raise ChromalabError(f"{name}: no configuration could be trained ({why}); widen or lower the ranges")
+    return sorted(finished, key=lambda trial: (trial.criterion or 0.0, trial.number))
+
+
+def _outcomes(
+    tasks: Sequence[TrialTask], run: Callable[[TrialTask], TrialRecord], executor: Executor | None
+) -> Iterator[TrialRecord]:
+    here = (Outcome(index, run(task)) for index, task in enumerate(tasks))
+    for outcome in here if executor is None else executor.each(run, tasks):
+        if outcome.result is None:
+            why = outcome.failure.message if outcome.failure else "no result"
+            raise ChromalabError(f"{tasks[outcome.index].path.name} of {tasks[outcome.index].objective}: {why}")
+        yield outcome.result
+
+
+def run_trial(task: TrialTask, *, photos: StudyPhotos | None = None) -> TrialRecord:
+    """Train and validate one configuration, unless that is done already.
+
+    Args:
+        task: the trial.
+        photos: the photographs, where they are open already.
+    """
+    load_plugins(task.plugins)
+    photos = photos or _photos(task.config)
+    job, configuration = _job(task, photos)
+    sha256 = settings_sha256(job.sha256(photos.train), task.settings.criterion, task.settings.photos)
+    done = task.path / TRIAL_FILE
+    if done.exists() and (found := TrialRecord.load(done)).sha256 == sha256:
+        return found
+    trial = TrialRecord(
+        objective=task.objective,
+        round=task.round,
+        number=task.number,
+        configuration=configuration,
+        images=job.settings.images,
+        seconds=0.0,
+        sha256=sha256,
+    )
+    trial = trial.model_copy(update=_outcome(job, photos, task))
+    trial.save(done)
+    for name in (CHECKPOINT, MODEL):
+        (task.path / name).unlink(missing_ok=True)
+    return trial
+
+
+def _job(task: TrialTask, photos: StudyPhotos) -> tuple[TrainingJob, Configuration]:
+    objective = next(each for each in resolve_objectives(task.config) if each.id == task.objective)
+    training = objective.training or task.config.training
+    configuration = configurations(objective, training, task.settings)[task.number]
+    prior = study_prior([objective], photos, task.config.data.prior, task.folder / "prior.json")
+    job = TrainingJob(
+        configuration.formula,
+        task.config.color_spaces[0],
+        task.settings.seed,
+        with_configuration(training, configuration, task.settings.rounds[task.round].images),
+        task.runtime,
+        task.path,
+        prior.probabilities if prior else None,
+    )
+    return job, configuration
+
+
+def _outcome(job: TrainingJob, photos: StudyPhotos, task: TrialTask) -> dict[str, object]:
+    """Train and validate, and return what the record of the trial then holds."""
+    started = time.monotonic()
+    try:
+        outcome = train(job, photos.train)
+    except NonFiniteError as error:
+        return {"seconds": round(time.monotonic() - started, 1), "failure": str(error)}
+    means = _validated(outcome.colorizer.colorize, photos, task.settings, task.runtime)
+    return {"seconds": round(outcome.seconds, 1), "means": means, "criterion": criterion(means, task.grey)}
+
+
+def criterion(means: Mapping[str, float], grey: Mapping[str, float]) -> float:
+    """Return the geometric mean of the ratios to the gray baseline.
+
+    >>> criterion({"delta_e_2000": 9.0, "lpips_alex": 0.2}, {"delta_e_2000": 12.0, "lpips_alex": 0.15})
+    1.0
+    """
+    logs = [math.log(means[name] / grey[name]) for name in grey]
+    return round(math.exp(sum(logs) / len(logs)), 9)
+
+
+def tuned_study(
+    config: StudyConfig, objectives: Sequence[ObjectiveRecord], found: Mapping[str, Configuration]
+) -> StudyConfig:
+    """Return the study with the tuned settings of each objective."""
+    tuned: dict[str, str | ObjectiveSettings] = {}
+    for objective in objectives:
+        training = objective.training or config.training
+        trained = with_configuration(training, found[objective.id], training.images)
+        tuned[objective.id] = ObjectiveSettings(
+            loss=found[objective.id].formula,
+            optimizer=trained.optimizer,
+            **({"critic": trained.critic} if found[objective.id].critic_rate else {}),
+        )
+    return config.model_copy(update={"objectives": tuned})
+
+
+def _photos(config: StudyConfig) -> StudyPhotos:
+    return open_photos(config.data, config.training.largest_crop_px)
+
+
+def _open(
+    config: StudyConfig, settings: TuningSettings, folder: Path, photos: StudyPhotos, runtime: RuntimeSettings
+) -> TuningRecord:
+    """Return the record of a tuning that begins, or that goes on, without its trials.
+
+    Raises:
+        UsageError: there are no validation photos, or the folder holds another tuning.
+    """
+    if not len(photos.val):
+        raise UsageError("tuning needs validation photos, and the study has none; raise val_share under 'data'")
+    path = folder / TUNING_FILE
+    if path.exists():
+        there = TuningRecord.load(path)
+        if (there.study, there.settings) != (config.name, settings):
+            raise UsageError(f"{folder} holds another tuning, of the study '{there.study}'; choose another --out")
+        return there.model_copy(update={"trials": [], "best": {}})
+    grey = _validated(BASELINES["grey"], photos, settings, runtime)
+    record = TuningRecord(
+        study=config.name, settings=settings, n_photos=min(settings.photos, len(photos.val)), grey=grey
+    )
+    record.save(path)
+    return record
+
+
+def _validated(
+    colorize: Callable[[Tensor], Tensor], photos: StudyPhotos, settings: TuningSettings, runtime: RuntimeSettings
+) -> dict[str, float]:
+    """Return the validation mean of each metric of the criterion."""
+    evaluator = make_evaluator(metrics=settings.criterion, device=make_fabric(runtime).device)
+    count = min(settings.photos, len(photos.val))
+    val = photos.val.subset([index * len(photos.val) // count for index in range(count)])
+    scores = score(colorize, val, evaluator)
+    return {name: float(np.mean(scores.per_photo[name])) for name in settings.criterion}

@@ -195,3 +195,25 @@ def test_the_difference_of_two_frechet_distances_is_covered(seed_sd: float) -> N
         interval = jackknife_estimate(value[1] - value[0], replicate[1] - replicate[0], n_photos=photos).interval()
         covered += interval.low <= 0.27 <= interval.high
     assert covered / repetitions >= 0.93
+
+
+def test_an_interval_respects_the_least_possible_mean() -> None:
+    estimate = t_estimate([0.0, 0.0, 0.0, 0.4])
+    plain, bounded = estimate.interval(), estimate.interval(low=0.0)
+    assert plain.low < 0 < bounded.low < bounded.mean < plain.high < bounded.high
+    assert bounded.low * bounded.high == pytest.approx(bounded.mean**2)
+    # Far from the bound nothing changes.
+    assert t_estimate([10.0, 11.0, 12.0]).interval(low=0.0) == t_estimate([10.0, 11.0, 12.0]).interval()
+    # A bound that is not 0, and a mean at the bound, which has no logarithm.
+    assert estimate.interval(low=-0.05).low > -0.05
+    assert t_estimate([0.0, 0.0]).interval(low=0.0).low == 0.0
+
+
+def test_bounded_intervals_of_skewed_errors_cover_as_well_as_symmetric_ones() -> None:
+    rng = np.random.default_rng(0)
+    samples = rng.exponential(size=(4000, 4))
+    intervals = [t_estimate(sample).interval(low=0.0) for sample in samples]
+    symmetric = [t_estimate(sample).interval() for sample in samples]
+    covered = np.mean([each.low <= 1 <= each.high for each in intervals])
+    assert covered >= np.mean([each.low <= 1 <= each.high for each in symmetric]) - 0.005
+    assert all(each.low >= 0 for each in intervals)

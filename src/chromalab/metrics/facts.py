@@ -18,7 +18,7 @@ a video in their order, or nothing."""
 
 
 class MetricFacts(Record):
-    """What a reader of a table must know about a metric."""
+    """What a reader of a table must know about a metric; `low` is its least possible value, None where unknown."""
 
     name: str
     label: str
@@ -29,6 +29,7 @@ class MetricFacts(Record):
     network: str | None = None
     reference: Reference = "target"
     note: str = ""
+    low: float | None = None
 
 
 class SetValue(Record):

@@ -68,6 +68,7 @@ class Metric:
             network=self.network,
             reference=self.reference,
             note=self.note,
+            low=self.low if math.isfinite(self.low) else None,
         )
 
 

@@ -93,8 +93,15 @@ class Estimate:
         """The two-sided p value of the hypothesis that the true mean is 0: the largest of all standard errors."""
         return max(min(1.0, 2 * error.p_above(abs(self.mean))) for error in self.errors)
 
-    def interval(self, level: float = 0.95) -> Interval:
+    def interval(self, level: float = 0.95, low: float = -math.inf) -> Interval:
         """Return the widest interval that any of the standard errors gives.
+
+        Where the symmetric interval would reach below `low`, it is taken on the scale of log(mean - low) by the delta
+        method, and so stays above `low`.
+
+        Args:
+            level: confidence level.
+            low: the smallest possible mean.
 
         Raises:
             ValueError: `level` is not between 0 and 1.
@@ -103,7 +110,11 @@ class Estimate:
             raise ValueError(f"a confidence level lies between 0 and 1, as 0.95, not {level}")
         widest = max(self.errors, key=lambda error: error.half_width(level))
         half = widest.half_width(level)
-        return Interval(self.mean, self.mean - half, self.mean + half, level, self.p, widest)
+        ends = (self.mean - half, self.mean + half)
+        if ends[0] < low < self.mean:
+            factor = math.exp(half / (self.mean - low))
+            ends = (low + (self.mean - low) / factor, low + (self.mean - low) * factor)
+        return Interval(self.mean, *ends, level, self.p, widest)
 
 
 def t_estimate(values: ArrayLike, *, source: str = "photos") -> Estimate:

@@ -8,6 +8,7 @@ finding. The bounds are never marked.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -147,12 +148,17 @@ def _objective_row(measured: Measured, name: str, *, best: bool) -> SummaryRow:
     interval = None
     if sample is not None:
         estimate = sample.estimate()
-        interval = None if estimate is None else estimate.interval(LEVEL)
+        interval = None if estimate is None else estimate.interval(LEVEL, _low(measured.facts))
         said += [measured.photos_left_out] if measured.photos_left_out else []
         said += [NO_INTERVAL] if estimate is None else [] if estimate.has_seed_variance else [ONE_SEED]
     return _summary_row(
         name, measured.color_space, measured.facts, sample=sample, interval=interval, said=said, best=best
     )
+
+
+def _low(facts: MetricFacts) -> float:
+    """Return the least possible mean of a metric."""
+    return -math.inf if facts.low is None else facts.low
 
 
 def _bound_row(name: str, bound: LoadedBound, metric: MetricFacts) -> SummaryRow:
@@ -168,7 +174,7 @@ def _bound_row(name: str, bound: LoadedBound, metric: MetricFacts) -> SummaryRow
     said = [value.reason] if value.reason else []
     if estimate is None:
         said.append(NO_INTERVAL)
-    interval = None if estimate is None else estimate.interval(LEVEL)
+    interval = None if estimate is None else estimate.interval(LEVEL, _low(metric))
     return _summary_row(name, "-", metric, sample=sample, interval=interval, said=said)
 
 
@@ -188,7 +194,7 @@ def _photo_bound_row(name: str, bound: LoadedBound, metric: MetricFacts) -> Summ
     said = [f"{left_out} photos with an infinite value left out"] if left_out else []
     if estimate is None:
         said.append(NO_INTERVAL)
-    interval = None if estimate is None else estimate.interval(LEVEL)
+    interval = None if estimate is None else estimate.interval(LEVEL, _low(metric))
     return _summary_row(name, "-", metric, sample=sample, interval=interval, said=said)
 
 

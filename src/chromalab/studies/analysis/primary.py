@@ -26,6 +26,9 @@ from chromalab.studies.records import Finding, PrimaryRow
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from chromalab.stats.intervals import Estimate
     from chromalab.studies.analysis.measured import Measured
     from chromalab.studies.plan import Margin
@@ -90,16 +93,16 @@ def finding_of(row: PrimaryRow) -> Finding:
 def _tested(cell: Measured, pair: tuple[str, str], margin: Margin) -> PrimaryRow:
     first, second = pair
     row = PrimaryRow(metric=cell.facts.name, color_space=cell.color_space, first=first, second=second)
-    width = _in_unit(margin, cell)
+    width = margin_in_unit(margin, cell)
     absent = [name for name in pair if name not in cell.samples]
     if absent:
         why = "; ".join(f"{name}: {cell.reasons.get(name, 'no value')}" for name in absent)
         return row.model_copy(update={"margin": width, "reason": why})
-    found = _estimate(cell, pair)
-    if found is None or width is None:
+    tables = contrast_tables(cell, pair)
+    if width is None or tables is None or next(iter(tables.values())).size < 2:
         why = "the ground truth has no value to take a share of" if width is None else "no seed is finished for both"
         return row.model_copy(update={"margin": width, "reason": why})
-    estimate, pooled = found
+    estimate, pooled = _estimate(tables, pair)
     interval = estimate.interval(LEVEL)
     return row.model_copy(
         update={
@@ -126,26 +129,31 @@ def _untested(cells: Mapping[str, Measured], metric: str, pair: tuple[str, str])
     )
 
 
-def _estimate(cell: Measured, pair: tuple[str, str]) -> tuple[Estimate, list[str]] | None:
-    """Return the contrast over the seeds that both objectives have, and what its run variance was pooled over."""
-    weights = dict(zip(pair, (1.0, -1.0), strict=True))
+def contrast_tables(cell: Measured, pair: tuple[str, str]) -> dict[str, NDArray[np.float64]] | None:
+    """Return the values of both objectives, and of those that help to estimate how much runs vary, by objective.
+
+    They are of the seeds that both objectives have and of the photos that count, each of shape (S, N). None where an
+    objective has no value for single photos, or no seed is finished for both.
+    """
     samples = {name: sample for name, sample in cell.samples.items() if isinstance(sample, PhotoSample)}
     if not set(pair) <= set(samples):
         return None
     seeds = [seed for seed in samples[pair[0]].seeds if seed in samples[pair[1]].seeds]
     if not seeds:
         return None
-    helping = {name: sample.over(seeds) for name, sample in samples.items() if set(seeds) <= set(sample.seeds)}
-    tables = {name: sample.values[:, sample.kept] for name, sample in helping.items()}
-    if next(iter(tables.values())).size < 2:
-        return None
-    pooled: Sequence[str] = ()
-    if len(seeds) > 1:
-        pooled = agreeing({name: table.mean(axis=1) for name, table in tables.items()})
-    return contrast(tables, weights), [name for name in tables if name in pooled]
+    complete = {name: sample.over(seeds) for name, sample in samples.items() if set(seeds) <= set(sample.seeds)}
+    return {name: sample.values[:, sample.kept] for name, sample in complete.items()}
 
 
-def _in_unit(margin: Margin, cell: Measured) -> float | None:
+def _estimate(tables: Mapping[str, NDArray[np.float64]], pair: tuple[str, str]) -> tuple[Estimate, list[str]]:
+    """Return the contrast of a pair, and the objectives over which the variance of its runs was pooled."""
+    estimate = contrast(tables, dict(zip(pair, (1.0, -1.0), strict=True)))
+    if estimate.n_seeds == 1:
+        return estimate, []
+    return estimate, list(agreeing({name: table.mean(axis=1) for name, table in tables.items()}))
+
+
+def margin_in_unit(margin: Margin, cell: Measured) -> float | None:
     """Return a margin in the metric's unit; a percentage is one of the mean of the ground truth."""
     if not isinstance(margin, str):
         return margin

@@ -1,0 +1,181 @@
+"""The first screen of a study's report: the question, its answer in two sentences, and what the study does not show.
+
+The answer follows from the primary comparisons alone (`chromalab.studies.analysis.primary`). They are few, each has a
+margin below which a difference does not matter, and a frozen plan states them before the first run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from chromalab.report.formatting import decimals_for, format_interval, format_number, listing, plural, space_label
+from chromalab.studies.analysis.differences import MIN_PHOTOS, MIN_SEEDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chromalab.studies.records import Analysis, Finding, MetricFacts, PrimaryRow, RunRecord, StudyRecord
+
+Tone = Literal["yes", "no", "open"]
+
+MATTERS: Finding = "differs by more than matters"
+SMALL: tuple[Finding, ...] = ("differs by less than matters", "practically equal")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The first screen.
+
+    Attributes:
+        question: what was asked.
+        answer: the answer in one sentence.
+        reason: the sentence that supports it.
+        tone: whether the answer is yes, no, or open.
+        status: what was planned and how much of it is finished.
+        warning: what is wrong with the plan, None where nothing is.
+        limits: what the study does not show.
+    """
+
+    question: str
+    answer: str
+    reason: str
+    tone: Tone
+    status: str
+    warning: str | None
+    limits: tuple[str, ...]
+
+
+def answer(analysis: Analysis, study: StudyRecord, runs: Sequence[RunRecord]) -> Answer:
+    """Return the first screen of a study's report."""
+    text, reason, tone = _verdict(analysis)
+    questions = analysis.plan.questions or ["Does the choice of the objective matter?"]
+    return Answer(
+        question=questions[0],
+        answer=text,
+        reason=reason,
+        tone=tone,
+        status=_status(analysis),
+        warning=_warning(analysis),
+        limits=tuple(_limits(analysis, study, runs)),
+    )
+
+
+def _verdict(analysis: Analysis) -> tuple[str, str, Tone]:
+    rows = analysis.primary
+    usable = [row for row in rows if row.p_holm is not None]
+    if not rows:
+        return "Not tested.", "The study has none of the comparisons that decide the question.", "open"
+    if not usable:
+        return _too_small(rows, analysis)
+    large = [row for row in usable if row.finding == MATTERS]
+    small = [row for row in usable if row.finding in SMALL]
+    counts = _counts(rows, usable)
+    if large:
+        return f"Yes: {_described(_clearest(large), analysis)}.", counts, "yes"
+    if len(small) == len(rows):
+        return "No: every difference is too small to matter.", counts, "no"
+    found = [row for row in usable if row.finding == "differs"]
+    if found:
+        size = "Whether it is large enough to matter is open."
+        return f"There is a difference: {_described(_clearest(found), analysis)}.", f"{size} {counts}", "open"
+    return "Undecided: the study shows no difference that matters, and cannot rule one out.", counts, "open"
+
+
+def _too_small(rows: Sequence[PrimaryRow], analysis: Analysis) -> tuple[str, str, Tone]:
+    seeds = max((row.n_seeds for row in rows), default=0)
+    need = f"An answer needs at least {MIN_SEEDS} seeds and {MIN_PHOTOS} test photos."
+    if not seeds:
+        return "Not known yet: no comparison has finished.", need, "open"
+    size = f"It compares {plural(seeds, 'seed')} on {plural(analysis.n_photos, 'test photo')}."
+    return "This study is too small to answer.", f"{size} {need}", "open"
+
+
+def _counts(rows: Sequence[PrimaryRow], usable: Sequence[PrimaryRow]) -> str:
+    counts = {
+        "show a difference that matters": sum(row.finding == MATTERS for row in usable),
+        "show a difference whose size is open": sum(row.finding == "differs" for row in usable),
+        "show a difference too small to matter": sum(row.finding == SMALL[0] for row in usable),
+        "show that the objectives are practically equal": sum(row.finding == SMALL[1] for row in usable),
+        "are open": len(rows) - len(usable) + sum(row.finding == "open" for row in usable),
+    }
+    return f"Of {plural(len(rows), 'comparison')}, {listing(f'{n} {text}' for text, n in counts.items() if n)}."
+
+
+def _clearest(rows: Sequence[PrimaryRow]) -> PrimaryRow:
+    """Return the row whose interval lies farthest from zero, in margins."""
+
+    def nearest_end(row: PrimaryRow) -> float:
+        ends = [abs(end) for end in (row.ci_low, row.ci_high) if end is not None]
+        return min(ends, default=0.0) / (row.margin or 1.0)
+
+    return max(rows, key=nearest_end)
+
+
+def _described(row: PrimaryRow, analysis: Analysis) -> str:
+    """Return a comparison in words: who differs from whom, on what, by how much, beside the margin."""
+    metric = next(each for each in analysis.metrics if each.name == row.metric)
+    better, worse = _order(row, metric)
+    verb = "scores better than" if metric.direction != "closer" else f"has a higher {_noun(metric)} than"
+    where = "" if metric.direction == "closer" else f" on {metric.label}"
+    place = f" in {space_label(row.color_space)}" if len(analysis.color_spaces) > 1 else ""
+    return f"{better} {verb} {worse}{where}{place} by {_size(row, metric)}"
+
+
+def _noun(metric: MetricFacts) -> str:
+    return metric.label[0].lower() + metric.label[1:]
+
+
+def _order(row: PrimaryRow, metric: MetricFacts) -> tuple[str, str]:
+    positive = (row.mean or 0.0) > 0
+    first_ahead = positive if metric.direction != "lower" else not positive
+    return (row.first, row.second) if first_ahead else (row.second, row.first)
+
+
+def _size(row: PrimaryRow, metric: MetricFacts) -> str:
+    low, high = sorted(abs(end) for end in (row.ci_low or 0.0, row.ci_high or 0.0))
+    decimals = decimals_for([abs(high - low) / 2], [row.mean or 0.0])
+    unit = f" {metric.unit}" if metric.unit else ""
+    interval = format_interval(low, high, decimals)
+    margin = format_number(row.margin, decimals)
+    size = format_number(abs(row.mean or 0.0), decimals)
+    return f"{size}{unit} (95\N{NO-BREAK SPACE}% interval {interval}; differences below {margin} do not matter)"
+
+
+def _status(analysis: Analysis) -> str:
+    plan = analysis.plan
+    done = max((row.n_seeds for row in analysis.primary), default=0)
+    least = min((row.n_seeds for row in analysis.primary), default=0)
+    seeds = f"{least} to {done}" if least != done else f"{done}"
+    progress = f"{seeds} of {plural(plan.seeds, 'planned seed')} finished." if plan.seeds else ""
+    if plan.frozen is None:
+        return f"Exploratory: this study has no plan that was frozen before its runs. {progress}".strip()
+    when = plan.frozen.partition("T")[0]
+    return f"The comparisons and margins were frozen on {when}, before the first test score. {progress}".strip()
+
+
+def _warning(analysis: Analysis) -> str | None:
+    plan = analysis.plan
+    if plan.change is not None:
+        return f"The plan does not hold: {plan.change}. Read all results as exploratory."
+    if plan.frozen is not None and plan.unplanned_runs:
+        runs = f"{plural(len(plan.unplanned_runs), 'run')}, among them {plan.unplanned_runs[0]}"
+        return f"Not all runs were scored under the plan: {runs}, had no plan."
+    return None
+
+
+def _limits(analysis: Analysis, study: StudyRecord, runs: Sequence[RunRecord]) -> list[str]:
+    steps = sorted({run.steps for run in runs})
+    trained = f", trained for {listing(f'{count:,}' for count in steps)} steps" if steps else ""
+    setting = (
+        "It does not show what other networks, data or training lengths do: one network was trained (a U-Net on "
+        f"{study.encoder}, {study.parameters / 1e6:.1f} M parameters){trained} on "
+        f"{plural(study.data.n_train, 'photo')} of {study.data.size_px} px."
+    )
+    people = "It does not show what people see or prefer: metrics are not a substitute for human judgment."
+    limits = [setting, people]
+    if analysis.plan.added:
+        limits.append("Every comparison beyond those in this figure is exploratory.")
+    if analysis.missing_runs:
+        limits.append(f"{plural(len(analysis.missing_runs), 'planned run')} had not finished when this was written.")
+    return limits

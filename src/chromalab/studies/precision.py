@@ -1,0 +1,117 @@
+"""How precise a planned study will be, by the records of a pilot.
+
+For each contrast and metric of a plan, a pilot study with the same objectives says how much the difference varies from
+run to run and from photo to photo. From that follow the width of the interval to expect, the smallest difference that
+would be found, and how many seeds or photos the margin of the plan needs.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from chromalab.core.records import Record
+from chromalab.evaluation.paired import ALPHA, LEVEL
+from chromalab.stats.intervals import Estimate
+from chromalab.stats.mixed import components
+from chromalab.stats.significance import detectable_difference
+from chromalab.studies.analysis.primary import contrast_tables, margin_in_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chromalab.stats.mixed import ContrastComponents
+    from chromalab.studies.analysis.measured import Measured
+    from chromalab.studies.plan import PlanSettings
+
+POWER = 0.8
+MOST_SEEDS, MOST_PHOTOS = 100, 100_000
+
+
+class PrecisionRow(Record):
+    """What to expect of one contrast under one metric.
+
+    Attributes:
+        margin: the largest difference that does not matter, in the metric's unit.
+        run_sd: standard deviation of a run's mean from seed to seed.
+        photo_sd: standard deviation of the difference from photo to photo.
+        half_width: half the width of the 95% interval.
+        detectable: smallest true difference that is found with 80% power at the first step of Holm's correction.
+        seeds_needed: smallest number of seeds at which `detectable` is at most the margin, with the planned photos;
+            None where 100 are not enough.
+        photos_needed: the same for photos, with the planned seeds; None where 100,000 are not enough.
+        reason: why the pilot says nothing about it.
+    """
+
+    metric: str
+    first: str
+    second: str
+    margin: float | None = None
+    run_sd: float | None = None
+    photo_sd: float | None = None
+    half_width: float | None = None
+    detectable: float | None = None
+    seeds_needed: int | None = None
+    photos_needed: int | None = None
+    reason: str | None = None
+
+
+def precision_rows(
+    cells: Mapping[str, Measured], plan: PlanSettings, *, n_seeds: int, n_photos: int
+) -> list[PrecisionRow]:
+    """Return what to expect of every test of a plan.
+
+    Args:
+        cells: what each metric measured in the pilot.
+        plan: contrasts and margins.
+        n_seeds: planned number of seeds, at least 2.
+        n_photos: planned number of test photos, at least 2.
+    """
+    alpha = ALPHA / (len(plan.contrasts) * len(plan.margins))
+    rows = []
+    for pair in plan.contrasts:
+        for metric, margin in plan.margins.items():
+            row = PrecisionRow(metric=metric, first=pair[0], second=pair[1])
+            tables = contrast_tables(cells[metric], pair) if metric in cells else None
+            if tables is None or min(next(iter(tables.values())).shape) < 2:
+                why = "the pilot has fewer than two seeds or photos of both objectives under this metric"
+                rows.append(row.model_copy(update={"reason": why}))
+                continue
+            parts = components(tables, dict(zip(pair, (1.0, -1.0), strict=True)))
+            width = margin_in_unit(margin, cells[metric])
+            rows.append(row.model_copy(update=_expected(parts, width, n_seeds, n_photos, alpha)))
+    return rows
+
+
+def _expected(
+    parts: ContrastComponents, margin: float | None, n_seeds: int, n_photos: int, alpha: float
+) -> dict[str, object]:
+    def found(seeds: int, photos: int) -> float:
+        estimate = Estimate(0.0, (parts.standard_error(seeds, photos),), n_seeds=seeds, n_photos=photos)
+        return detectable_difference(estimate, alpha=alpha, power=POWER)
+
+    needed: dict[str, object] = {}
+    if margin is not None:
+        needed = {
+            "seeds_needed": _smallest(lambda seeds: found(seeds, n_photos) <= margin, MOST_SEEDS),
+            "photos_needed": _smallest(lambda photos: found(n_seeds, photos) <= margin, MOST_PHOTOS),
+        }
+    return {
+        "margin": margin,
+        "run_sd": math.sqrt(parts.runs / 2),
+        "photo_sd": math.sqrt(parts.photos),
+        "half_width": parts.half_width(n_seeds, n_photos, LEVEL),
+        "detectable": found(n_seeds, n_photos),
+        **needed,
+    }
+
+
+def _smallest(is_enough: Callable[[int], bool], most: int) -> int | None:
+    """Return the smallest count from 2 to `most` that is enough, by bisection; None where `most` is not."""
+    if not is_enough(most):
+        return None
+    low, high = 1, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
+    return high

@@ -5,8 +5,8 @@
 Values follow the model of `chromalab.stats.mixed` with normal effects. The true contrast is 0. `ratio` is the part
 of the variance of the estimate that the runs cause, over the part that the photographs cause. The last objective may
 diverge: the standard deviation of its runs is then `DIVERGENCE` times that of the others. `calm` is a contrast of two
-other objectives, `wild` one of the last with another. With three seeds Bartlett's test misses a diverging objective in a
-third of the studies, so that its own contrasts cover less than 95%.
+other objectives, `wild` one of the last with another. With three seeds Bartlett's test misses a diverging objective
+in a third of the studies, so that its own contrasts cover less than 95%.
 """
 
 from __future__ import annotations

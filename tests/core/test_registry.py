@@ -9,7 +9,7 @@ from chromalab.core.registry import Registry
 def test_a_name_is_given_once() -> None:
     registry: Registry[int] = Registry("loss")
     registry.add("l1", 1)
-    with pytest.raises(ValueError, match="registered already"):
+    with pytest.raises(ValueError, match="already registered"):
         registry.add("l1", 2)
     assert registry["l1"] == 1
 

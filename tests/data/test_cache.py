@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from chromalab.core.errors import ChromalabError, OutputError, UsageError
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.data import cache
 from chromalab.data.cache import default_cache_dir, open_cache
 from chromalab.data.sources import PhotoSource

@@ -1,4 +1,4 @@
-"""The feed is a function of the step, sees every photo once an epoch, and is fast."""
+"""Crops depend only on their coordinates, and feeds on the draw number."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chisquare
 
 from chromalab.core.errors import ChromalabError, ConfigError
-from chromalab.data.crops import crop_window
-from chromalab.data.feed import AheadFeed, CropFeed, epoch_order
-from chromalab.data.library import FolderShare, WeightedPhotos, open_library
+from chromalab.data.feed import AheadFeed, CropFeed, Window, crop_into, crop_window, epoch_order
+from chromalab.data.library import FolderShare, open_library
+from chromalab.data.photoset import WeightedPhotos
 from chromalab.photo.reading import UnreadablePhotoError
 from tests.data.photo_folder import make_photos, open_folder
 from tests.photo.odd_files import picture, save
@@ -57,7 +60,7 @@ def test_batches_follow_from_order_and_windows(photos: PhotoSet) -> None:
         assert np.array_equal(crop, expected[:, ::-1] if window.mirrored else expected)
 
 
-def test_batch_size_does_not_change_the_pictures(photos: PhotoSet) -> None:
+def test_batch_size_does_not_change_the_crops(photos: PhotoSet) -> None:
     small = CropFeed(photos, crop_px=16, batch_size=3, seed=1)
     large = CropFeed(photos, crop_px=16, batch_size=30, seed=1)
     assert np.array_equal(np.concatenate([small.batch(step) for step in range(10)]), large.batch(0))
@@ -279,7 +282,7 @@ class TestCrops:
         for sources in ([], [WeightedPhotos("a", flat_photos(0))]):
             with pytest.raises(ConfigError, match="no photos"):
                 feed_of(sources)
-        with pytest.raises(ConfigError, match="expected numbers above 0"):
+        with pytest.raises(ConfigError, match="must be a number above 0"):
             feed_of([WeightedPhotos("a", flat_photos(1), 0.0)])
 
 
@@ -365,3 +368,51 @@ def test_a_library_feeds_fast(tmp_path: Path) -> None:
     start = time.thread_time()
     feed.crops(0, 200, 96)
     assert (time.thread_time() - start) / 200 < 0.003
+
+
+@given(
+    height=st.integers(1, 3000),
+    width=st.integers(1, 3000),
+    share=st.floats(0, 1),
+    seed=st.integers(0),
+    epoch=st.integers(0),
+)
+def test_windows_lie_inside(height: int, width: int, share: float, seed: int, epoch: int) -> None:
+    side = max(1, round(share * min(height, width)))
+    window = crop_window(height, width, side, seed=seed, epoch=epoch, photo_id="a")
+    assert 0 <= window.top <= height - side
+    assert 0 <= window.left <= width - side
+    assert window == crop_window(height, width, side, seed=seed, epoch=epoch, photo_id="a")
+
+
+def test_positions_and_mirroring_are_uniform_and_independent() -> None:
+    windows = Counter(
+        crop_window(20, 21, 18, seed=3, epoch=epoch, photo_id=str(photo)) for epoch in range(40) for photo in range(300)
+    )
+    every = [Window(top, left, mirrored) for top in range(3) for left in range(4) for mirrored in (False, True)]
+    assert set(windows) == set(every)
+    assert chisquare([windows[window] for window in every]).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"epoch": 1}, {"photo_id": "b"}])
+def test_every_coordinate_counts(changed: dict[str, int | str]) -> None:
+    plain: dict[str, int | str] = {"seed": 0, "epoch": 0, "photo_id": "a"}
+    windows = [crop_window(10_000, 10_000, 8, **coordinates) for coordinates in (plain, plain | changed)]  # type: ignore[arg-type]
+    assert windows[0] != windows[1]
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_crop_is_the_window(mirrored: bool) -> None:
+    rgb = picture()
+    out = np.empty((24, 24, 3), np.uint8)
+    crop_into(out, rgb, Window(5, 17, mirrored))
+    expected = rgb[5:29, 17:41]
+    assert np.array_equal(out, np.flip(expected, axis=1) if mirrored else expected)
+
+
+def test_crop_of_a_read_only_photo() -> None:
+    rgb = picture(24, 24)
+    rgb.flags.writeable = False
+    out = np.empty((24, 24, 3), np.uint8)
+    crop_into(out, rgb, Window(0, 0, mirrored=False))
+    assert np.array_equal(out, rgb)

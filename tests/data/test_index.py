@@ -12,10 +12,9 @@ from PIL import Image
 
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.data import index as index_module
-from chromalab.data.duplicates import look_of
-from chromalab.data.index import NameTable, index_path, look_at, open_index, read_facts
-from chromalab.data.photoset import SKIP_KINDS
-from chromalab.data.usable import COLOR_FIGURE_PX, color_figure
+from chromalab.data.duplicates import signature_of
+from chromalab.data.index import NameTable, index_path, open_index, read_facts
+from chromalab.data.usable import COLOR_FIGURE_PX, SKIP_KINDS, color_figure
 from chromalab.photo.reading import read_photo, resize
 from tests.data.photo_folder import make_photos
 from tests.photo.odd_files import picture, save
@@ -49,7 +48,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_rows_are_what_the_files_say(folder: Path, caches: Path) -> None:
+def test_rows_describe_the_files(folder: Path, caches: Path) -> None:
     index = open_index(folder, cache_dir=caches)
     assert [index.names.shown(row) for row in range(len(index))] == [
         "deep/large.jpg",
@@ -63,14 +62,14 @@ def test_rows_are_what_the_files_say(folder: Path, caches: Path) -> None:
             assert (facts["width"], facts["height"]) == image.size
         thumbnail = resize(read_photo(path).rgb, COLOR_FIGURE_PX, COLOR_FIGURE_PX)
         assert facts["color"] == pytest.approx(color_figure(thumbnail), rel=0.05)
-        look = look_of(thumbnail)
-        assert (int(facts["straight"]) ^ look.straight).bit_count() <= 3
-        assert (int(facts["mirrored"]) ^ look.mirrored).bit_count() <= 3
+        signature = signature_of(thumbnail)
+        assert (int(facts["straight"]) ^ signature.straight).bit_count() <= 3
+        assert (int(facts["mirrored"]) ^ signature.mirrored).bit_count() <= 3
     assert (index.kinds(10.0) == -1).all()
     assert index.has_hashes.all()
 
 
-def test_photos_that_are_of_no_use(folder: Path, caches: Path) -> None:
+def test_unusable_photos(folder: Path, caches: Path) -> None:
     (folder / "text.jpg").write_text("hello")
     save(folder / "tiny.png", picture(8, 9))
     Image.fromarray(picture(seed=300)).convert("L").save(folder / "grey.jpg")
@@ -92,7 +91,7 @@ def test_photos_that_are_of_no_use(folder: Path, caches: Path) -> None:
     }
     assert not index.has_hashes[[names.index(name) for name in ("text.jpg", "tiny.png", "lost.png")]].any()
     assert index.id(names.index("lost.png")) is None
-    assert look_at(folder / "lost.png") is None
+    assert read_facts(folder / "lost.png").signature is None
 
 
 def test_only_new_and_changed_files_are_read(folder: Path, caches: Path, reads: list[str]) -> None:
@@ -193,7 +192,7 @@ def test_names_that_are_no_utf_8(tmp_path: Path, caches: Path) -> None:
 
 
 def test_name_table() -> None:
-    table = NameTable.of(["a", "", "käse/b", "c"])
+    table = NameTable.of([name.encode() for name in ("a", "", "käse/b", "c")])
     assert [table.path(row) for row in range(len(table))] == ["a", "", "käse/b", "c"]
     assert [table.take(np.array([2, 0])).shown(row) for row in range(2)] == ["käse/b", "a"]
 

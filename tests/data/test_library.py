@@ -235,7 +235,7 @@ def test_the_hash_of_a_library(sources: Path, tmp_path: Path) -> None:
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "photos", 5)
-    with pytest.raises(UsageError, match="no folder of photos is given"):
+    with pytest.raises(UsageError, match="no photo folder is given"):
         opened(tmp_path)
     with pytest.raises(UsageError, match="given twice"):
         opened(tmp_path, folder, folder / ".." / "photos")

@@ -66,13 +66,13 @@ def test_what_is_missing_is_told(folder: Path, tmp_path: Path) -> None:
     make_plate_set(folder, tmp_path / "luma")
     with pytest.raises(UsageError, match="plate 001 has no green exposure"):
         make_plate_set(folder, tmp_path / "set", grey="green")
-    with pytest.raises(UsageError, match="holds a set already"):
+    with pytest.raises(UsageError, match="already contains a set"):
         make_plate_set(folder, tmp_path / "luma")
 
 
 def test_other_folders_and_sizes_are_refused(folder: Path, tmp_path: Path) -> None:
     write_png(tmp_path / "photos" / "a.png", color())
-    with pytest.raises(UsageError, match="holds no plates"):
+    with pytest.raises(UsageError, match="contains no plates"):
         make_plate_set(tmp_path / "photos", tmp_path / "set")
     imsave(folder / "002_g.png", color(100)[:39, :, 1], check_contrast=False)
     with pytest.raises(UsageError, match="differ in size"):

@@ -18,7 +18,7 @@ from chromalab.data.prior import (
     entropy_bits,
     near_grey_share,
     photo_prior,
-    prior_picture,
+    prior_chart,
 )
 from tests.data.photo_folder import make_photos, open_folder
 from tests.photo.odd_files import save
@@ -100,7 +100,7 @@ def test_the_picture_shows_more_of_what_is_likelier() -> None:
     p = np.zeros(BIN_COUNT)
     for (a, b), share in {(30, 40): 1.0, (40, 40): 1e-2, (50, 40): 1e-4, (60, 40): 1e-9}.items():
         p[bin_at(a, b)] = share
-    picture = prior_picture(p)
+    picture = prior_chart(p)
     assert picture.dtype == np.uint8
     sides = [filled(cell(picture, a, 40)) for a in (30, 40, 50, 60, 70)]
     assert sides[0] == CELL_PX - 2
@@ -110,7 +110,7 @@ def test_the_picture_shows_more_of_what_is_likelier() -> None:
 
 
 def test_colors_of_the_picture_are_those_of_the_plane() -> None:
-    picture = prior_picture(np.full(BIN_COUNT, 1 / BIN_COUNT))
+    picture = prior_chart(np.full(BIN_COUNT, 1 / BIN_COUNT))
     middle = CELL_PX // 2
     for a, b in ((40, 20), (-30, 30), (10, -40), (20, 60)):
         expected = lab_to_rgb(torch.tensor([65.0, a, b]).reshape(1, 3, 1, 1)).flatten().numpy() * 255
@@ -121,6 +121,6 @@ def test_colors_of_the_picture_are_those_of_the_plane() -> None:
 def test_bins_without_pixels_are_outlines() -> None:
     p = np.zeros(BIN_COUNT)
     p[bin_at(30, 40)] = 1
-    square = cell(prior_picture(p), -50, 20)
+    square = cell(prior_chart(p), -50, 20)
     assert square[CELL_PX // 2, CELL_PX // 2].tolist() == [255, 255, 255]
     assert square.min() == 225

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.core.hashing import sha256_bytes
+from chromalab.core.files import sha256_bytes
 from chromalab.data.split import RANK_RULE_BELOW, parts_by_content, split_photos
 from tests.data.photo_folder import make_photos, open_folder
 

@@ -203,7 +203,7 @@ def test_each_picture_is_scored_alone(name: str) -> None:
 @pytest.mark.parametrize("space", list(SPACES))
 def test_what_a_critic_sees(space: str) -> None:
     lightness, color, rgb = random_colors(space)
-    seen = {sees: critic("image", space, sees).look(lightness, color) for sees in SEES}
+    seen = {sees: critic("image", space, sees).network_input(lightness, color) for sees in SEES}
     assert torch.equal(seen["pair"], torch.cat([lightness, color], dim=1))
     assert torch.equal(seen["color"], color)
     torch.testing.assert_close(seen["rgb"], 2 * rgb - 1, rtol=0, atol=1e-4)
@@ -216,7 +216,7 @@ def test_a_critic_of_pictures_sees_beyond_the_gamut() -> None:
     color = torch.full((1, 2, 32, 32), 0.9, requires_grad=True)
     model = critic("chromagan", sees="rgb")
     lightness = torch.full((1, 1, 32, 32), 0.5)
-    assert (model.look(lightness, color).abs() > 1).any()
+    assert (model.network_input(lightness, color).abs() > 1).any()
     (gradient,) = torch.autograd.grad(model(lightness, color).sum(), color)
     assert (gradient != 0).all()
 

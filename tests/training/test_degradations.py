@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chromalab.color.spaces import SPACES, luma
 from chromalab.core.errors import ConfigError
-from chromalab.data.samples import sample_path
+from chromalab.data.sources import sample_path
 from chromalab.training import degradations
 from chromalab.training.degradation_settings import KINDS, OLD_PHOTOGRAPHS, DegradationSettings, Kind
 from chromalab.training.degradations import (

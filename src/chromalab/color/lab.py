@@ -24,7 +24,10 @@ WHITE = np.array([0.95047, 1.0, 1.08883])
 """XYZ of D65."""
 
 LUMINANCE = RGB_TO_XYZ[1]
-"""What linear R, G and B contribute to Y."""
+"""Weights of linear R, G and B in the luminance Y."""
+
+LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])
+"""Weights of encoded R, G and B in the luma of ITU-R BT.601."""
 
 _EPSILON = (6 / 29) ** 3
 _SLOPE = (29 / 6) ** 2 / 3

@@ -14,8 +14,7 @@ from chromalab.color.bins import BIN_CENTERS
 from chromalab.color.bins_torch import TEMPERATURE
 from chromalab.color.spaces import AB_SCALE
 from chromalab.core.errors import UsageError
-from chromalab.core.files import write_bytes, write_text
-from chromalab.core.hashing import sha256_bytes
+from chromalab.core.files import sha256_bytes, write_bytes, write_text
 from chromalab.nets.efficientnet_lite import EfficientNetLite, SameConv2d
 from chromalab.nets.encoders import ENCODERS
 from chromalab.nets.trunks import IMAGENET_MEAN, IMAGENET_STD, Trunk

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from chromalab.core.hashing import sha256_bytes
+from chromalab.core.files import sha256_bytes
 from chromalab.training.settings import RuntimeSettings, TrainingSettings, settings_sha256
 
 if TYPE_CHECKING:
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from chromalab.data.library import WeightedPhotos
-    from chromalab.data.photoset import Photographs
+    from chromalab.data.photoset import Photographs, WeightedPhotos
     from chromalab.nets.unet import Colorizer
 
 

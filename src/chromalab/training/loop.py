@@ -39,8 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chromalab.core.progress import Advance
-    from chromalab.data.library import WeightedPhotos
-    from chromalab.data.photoset import Photographs
+    from chromalab.data.photoset import Photographs, WeightedPhotos
 
 
 def train(

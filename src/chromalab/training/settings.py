@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
 from chromalab.core.errors import UsageError
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.core.records import Record
 from chromalab.training.degradation_settings import DegradationSettings
 from chromalab.weights.colorizers import SHIPPED, shipped_models

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from chromalab.core.errors import UnknownNameError, UsageError
-from chromalab.core.executors.outcome import Outcome
+from chromalab.core.executors import Outcome
 
 if os.environ.get("CI") != "true":
     pytest.importorskip("ray", reason="install the extra 'ray' to run these")
 
 from ray.cluster_utils import Cluster
 
-from chromalab.core.executors.ray import RayExecutor, Resources
+from chromalab.core.ray_executor import RayExecutor, Resources
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 

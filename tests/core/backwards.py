@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ChromalabError
-from chromalab.core.executors.outcome import Failure, Outcome, R, T
+from chromalab.core.executors import Failure, Outcome, R, T
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence

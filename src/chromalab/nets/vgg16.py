@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -77,22 +77,17 @@ class VGG16(Trunk):
         width: factor on the channels of every layer, which are rounded to at least 1.
         generator: source of He-normal weights (He et al. 2015, eq. 10), with biases of zero. Without a generator,
             PyTorch initializes the layers.
-        normalize: makes the normalization layer between a convolution with the given channels and its rectifier.
     """
 
-    def __init__(
-        self,
-        *,
-        width: float = 1.0,
-        generator: torch.Generator | None = None,
-        normalize: Callable[[int], nn.Module] | None = None,
-    ) -> None:
+    _normalize: ClassVar[type[FrozenBatchNorm] | None] = None
+    _tap_layers: ClassVar[tuple[int, ...]] = (3, 8, 15, 22, 29)
+
+    def __init__(self, *, width: float = 1.0, generator: torch.Generator | None = None) -> None:
         channels = stage_channels(width)
         # Without storage first if there is a generator: PyTorch would use its global generator.
         with nullcontext() if generator is None else torch.device("meta"):
-            features = nn.Sequential(*vgg16_layers(channels, normalize))
-        taps = (3, 8, 15, 22, 29) if normalize is None else (5, 12, 22, 32, 42)
-        super().__init__(features, taps, channels, TAP_STRIDES)
+            features = nn.Sequential(*vgg16_layers(channels, self._normalize))
+        super().__init__(features, self._tap_layers, channels, TAP_STRIDES)
         if generator is not None:
             self.to_empty(device=generator.device)
             draw_he_normal(self, generator)
@@ -108,8 +103,11 @@ class VGG16BN(VGG16):
         generator: source of the convolutions' weights, as for `VGG16`.
     """
 
+    _normalize = FrozenBatchNorm
+    _tap_layers = (5, 12, 22, 32, 42)
+
     def __init__(self, *, width: float = 1.0, generator: torch.Generator | None = None) -> None:
-        super().__init__(width=width, generator=generator, normalize=FrozenBatchNorm)
+        super().__init__(width=width, generator=generator)
         if generator is not None:
             for layer in self.features:
                 if isinstance(layer, FrozenBatchNorm):

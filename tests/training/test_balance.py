@@ -35,7 +35,7 @@ def gradients(**norms: float) -> dict[str, torch.Tensor]:
 
 def test_shares_become_those_of_the_written_weights() -> None:
     balancer = Balancer(build("l2 + 0.5*l1"))
-    balancer.look(gradients(l2=0.01, l1=4.0))
+    balancer.update(gradients(l2=0.01, l1=4.0))
     weights = balancer.weights
     assert weights["l2"] == 1, "the first term keeps its weight"
     shares = weights["l2"] * 0.01, weights["l1"] * 4.0
@@ -48,17 +48,17 @@ def test_before_the_first_look_weights_are_those_written() -> None:
 
 def test_norms_are_averaged_over_looks() -> None:
     balancer = Balancer(build("l2 + l1"))
-    balancer.look(gradients(l2=1.0, l1=1.0))
-    balancer.look(gradients(l2=1.0, l1=2.0))
+    balancer.update(gradients(l2=1.0, l1=1.0))
+    balancer.update(gradients(l2=1.0, l1=2.0))
     assert balancer.weights["l1"] == pytest.approx(1 / (DECAY * 1 + (1 - DECAY) * 2))
 
 
 def test_a_term_without_gradient_does_not_get_any_weight() -> None:
     balancer = Balancer(build("l2 + 2*l1"))
-    balancer.look(gradients(l2=1.0, l1=0.0))
+    balancer.update(gradients(l2=1.0, l1=0.0))
     assert balancer.weights["l1"] == pytest.approx(2 * LARGEST_FACTOR)
     balancer = Balancer(build("l2 + 2*l1"))
-    balancer.look(gradients(l2=0.0, l1=0.0))
+    balancer.update(gradients(l2=0.0, l1=0.0))
     assert balancer.weights == {"l2": 1, "l1": 2}
 
 

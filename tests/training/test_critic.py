@@ -183,7 +183,7 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
 
 def test_crops_too_small_for_the_critic_are_told(fabric: Fabric) -> None:
     small = settings(network="patchgan70").model_copy(update={"crop_px": 16})
-    with pytest.raises(ConfigError, match=r"critic patchgan70 needs pictures of at least 24 px, and crops have 16"):
+    with pytest.raises(ConfigError, match=r"critic patchgan70 needs images of at least 24 px, but crops have 16 px"):
         CriticTrainer(fabric, Listener(), "lab", 0, small)
 
 

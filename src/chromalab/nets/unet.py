@@ -257,11 +257,11 @@ class Colorizer(nn.Module):
         The color comes from the color head if there is one. The encoder's input has three equal channels, because it
         was trained on color images.
         """
-        departure, bins, classes = self.unet(lightness.expand(-1, 3, -1, -1))
-        if departure is None:
+        difference, bins, classes = self.unet(lightness.expand(-1, 3, -1, -1))
+        if difference is None:
             return Prediction(self._from_bins(bins, lightness), bins, classes)
         # Half precision would give visible steps of chroma.
-        color = self.space.grey(lightness) + self.space.reach * torch.tanh(_at_least_single(departure))
+        color = self.space.grey(lightness) + self.space.reach * torch.tanh(_at_least_single(difference))
         return Prediction(color, bins, classes)
 
     def color(self, lightness: Tensor) -> Tensor:

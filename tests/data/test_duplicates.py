@@ -39,16 +39,16 @@ def near_pairs(signatures: Sequence[Signature]) -> list[NearPair]:
     return list(confirmed_pairs(candidate_pairs(straight, mirrored), thumbnails.__getitem__))
 
 
-def test_hash_by_the_definition() -> None:
+def test_the_hash_equals_its_definition() -> None:
     grid = np.random.default_rng(0).integers(0, 256, (8, 9)).astype(float)
     bits = "".join("1" if grid[row, column + 1] > grid[row, column] else "0" for row in range(8) for column in range(8))
     assert difference_hash(grid) == int(bits, 2)
 
 
 @given(rows=st.integers(1, 12), columns=st.integers(1, 12), tall=st.integers(12, 40), wide=st.integers(12, 40))
-def test_area_means_are_those_of_a_fine_grid(rows: int, columns: int, tall: int, wide: int) -> None:
+def test_area_means_equal_those_of_a_fine_grid(rows: int, columns: int, tall: int, wide: int) -> None:
     values = np.random.default_rng(1).normal(size=(tall, wide))
-    fine = np.repeat(np.repeat(values, rows, axis=0), columns, axis=1)  # whole pixels of it make up every rectangle
+    fine = np.repeat(np.repeat(values, rows, axis=0), columns, axis=1)  # every rectangle consists of whole pixels
     expected = fine.reshape(rows, tall, columns, wide).mean(axis=(1, 3))
     assert np.allclose(area_means(values, rows, columns), expected)
 
@@ -88,7 +88,7 @@ def test_near_copies_meet_both_conditions() -> None:
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), min_size=2, max_size=12), st.integers(0, 63))
-def test_pairs_are_those_of_the_plain_double_loop(hashes: list[int], bit: int) -> None:
+def test_pairs_equal_those_of_a_double_loop(hashes: list[int], bit: int) -> None:
     same = np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)
     hashes = [*hashes, hashes[0] ^ (1 << bit)]
     expected = [
@@ -111,7 +111,7 @@ def crowded_hashes(count: int, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("max_distance", [0, 1, 3, 5])
-def test_close_hashes_are_those_of_brute_force(max_distance: int) -> None:
+def test_close_hashes_equal_brute_force(max_distance: int) -> None:
     queries, hashes = crowded_hashes(90, 1), crowded_hashes(400, 2)
     found = {
         (int(query), int(other))
@@ -123,7 +123,7 @@ def test_close_hashes_are_those_of_brute_force(max_distance: int) -> None:
     assert max_distance < 3 or len(found) > 50
 
 
-def test_candidates_are_those_of_brute_force(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_candidates_equal_brute_force(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duplicates, "_PAIRS_AT_ONCE", 50)  # many portions
     straight, mirrored = crowded_hashes(300, 3), crowded_hashes(300, 4)
     found = candidate_pairs(straight, mirrored)

@@ -1,4 +1,4 @@
-"""An index tells what reading every file would tell, and reads only what is new."""
+"""An index equals the facts from reading every file, but only new files are read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def caches(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names of the files that are read, as it grows."""
+    """Return a list to which the names of read files are appended."""
     names: list[str] = []
 
     def read(path: Path) -> index_module.PhotoFacts:
@@ -116,7 +116,7 @@ def test_only_new_and_changed_files_are_read(folder: Path, caches: Path, reads: 
     assert reads == []
 
 
-def test_a_removed_photo_leaves_the_index(folder: Path, caches: Path, reads: list[str]) -> None:
+def test_a_removed_photo_is_removed_from_the_index(folder: Path, caches: Path, reads: list[str]) -> None:
     open_index(folder, cache_dir=caches)
     (folder / "photo_001.png").unlink()
     reads.clear()
@@ -125,7 +125,7 @@ def test_a_removed_photo_leaves_the_index(folder: Path, caches: Path, reads: lis
     assert reads == []
 
 
-def test_files_without_bytes_are_tried_again(folder: Path, caches: Path, reads: list[str]) -> None:
+def test_unreadable_files_are_read_again(folder: Path, caches: Path, reads: list[str]) -> None:
     (folder / "link.png").symlink_to(folder / "nowhere")
     open_index(folder, cache_dir=caches)
     reads.clear()
@@ -134,7 +134,7 @@ def test_files_without_bytes_are_tried_again(folder: Path, caches: Path, reads: 
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "format", "empty", "text"])
-def test_a_damaged_index_is_made_again(folder: Path, caches: Path, reads: list[str], damage: str) -> None:
+def test_a_damaged_index_is_rebuilt(folder: Path, caches: Path, reads: list[str], damage: str) -> None:
     first = open_index(folder, cache_dir=caches)
     path = index_path(folder, caches)
     data = path.read_bytes()
@@ -153,8 +153,10 @@ def test_a_damaged_index_is_made_again(folder: Path, caches: Path, reads: list[s
     assert np.array_equal(again.facts, first.facts)
 
 
-def test_what_was_read_before_the_end_is_kept(tmp_path: Path, caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process ends after some files; the next one reads the others."""
+def test_facts_read_before_an_interruption_are_kept(
+    tmp_path: Path, caches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends after some files, and the next one reads the others."""
     folder = make_photos(tmp_path / "many", 40)
     names: list[str] = []
 
@@ -180,7 +182,7 @@ def test_what_was_read_before_the_end_is_kept(tmp_path: Path, caches: Path, monk
     assert np.array_equal(index.facts, open_index(folder, cache_dir=caches / "fresh").facts)
 
 
-def test_names_that_are_no_utf_8(tmp_path: Path, caches: Path) -> None:
+def test_names_that_are_not_utf_8(tmp_path: Path, caches: Path) -> None:
     folder = make_photos(tmp_path / "photos", 1)
     strange = os.fsdecode(b"na\xefve.png")
     (folder / "photo_000.png").rename(folder / strange)
@@ -204,7 +206,7 @@ def test_each_folder_has_an_index_of_its_own(tmp_path: Path, caches: Path) -> No
     assert index_path(one, caches) == index_path(one / ".." / "x", caches) != index_path(other, caches)
 
 
-def test_errors(tmp_path: Path, folder: Path) -> None:
+def test_missing_and_unwritable_folders_are_reported(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(UsageError, match="there is no folder"):
         open_index(tmp_path / "missing", cache_dir=tmp_path)
     (tmp_path / "file").write_text("")

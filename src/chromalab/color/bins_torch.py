@@ -25,6 +25,7 @@ NEIGHBORS = 5
 _CELL = 5.0
 _REACH = 110.0
 """The cells of the candidate table cover -110 to 110, which includes all colors of sRGB."""
+_CELLS_ACROSS = round(2 * _REACH / _CELL)
 _FAR = 1e6
 _CHUNK = 16384
 
@@ -84,12 +85,8 @@ def _squared(ab: Tensor, centers: Tensor) -> Tensor:
 
 def _cells(ab: Tensor) -> Tensor:
     """Return the cell number of each color (N, 2); colors beyond the cells get a cell at the edge."""
-    a, b = ((ab + _REACH) / _CELL).long().clamp(0, _cells_across() - 1).unbind(dim=1)
-    return a * _cells_across() + b
-
-
-def _cells_across() -> int:
-    return round(2 * _REACH / _CELL)
+    a, b = ((ab + _REACH) / _CELL).long().clamp(0, _CELLS_ACROSS - 1).unbind(dim=1)
+    return a * _CELLS_ACROSS + b
 
 
 @cache
@@ -99,7 +96,7 @@ def _candidates() -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     Every color of a cell is within r, half the diagonal, of its center. If the fifth nearest bin of the center is at a
     distance d, the five nearest bins of the color are within d + r of the color, and within d + 2 r of the center.
     """
-    middles = (np.arange(_cells_across()) + 0.5) * _CELL - _REACH
+    middles = (np.arange(_CELLS_ACROSS) + 0.5) * _CELL - _REACH
     a, b = (axis.reshape(-1, 1) for axis in np.meshgrid(middles, middles, indexing="ij"))
     distances = np.hypot(a - BIN_CENTERS[:, 0], b - BIN_CENTERS[:, 1])
     fifth = np.partition(distances, NEIGHBORS - 1, axis=1)[:, NEIGHBORS - 1]

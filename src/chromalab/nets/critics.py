@@ -77,7 +77,7 @@ class ChromaGANCritic(nn.Module):
     leak = 0.3
     """Default slope of Keras' LeakyReLU, which the published code uses."""
 
-    def __init__(self, channels: int, *, width: float = 1.0, generator: torch.Generator) -> None:
+    def __init__(self, channels: int, width: float, generator: torch.Generator) -> None:
         super().__init__()
         widths = [channels, *_widths((64, 128, 256, 512), width), 1]
         self.convs = nn.ModuleList(
@@ -110,10 +110,7 @@ class PatchGAN70(nn.Module):
         generator: source of the initial weights, N(0, 0.02) for convolutions and N(1, 0.02) for norms, as published.
     """
 
-    smallest_px = 24
-    """Smallest side for which the last layer has an output."""
-
-    def __init__(self, channels: int, *, width: float = 1.0, generator: torch.Generator) -> None:
+    def __init__(self, channels: int, width: float, generator: torch.Generator) -> None:
         super().__init__()
         hidden = _widths((64, 128, 256, 512), width)
         layers: list[nn.Module] = [_dcgan_conv(channels, hidden[0], 2, generator), nn.LeakyReLU(0.2)]
@@ -143,7 +140,7 @@ class ImageCritic(nn.Module):
             N(0, 0.02) the gradients of narrow critics would vanish, because there are no norms.
     """
 
-    def __init__(self, channels: int, *, width: float = 1.0, generator: torch.Generator) -> None:
+    def __init__(self, channels: int, width: float, generator: torch.Generator) -> None:
         super().__init__()
         widths = [channels, *_widths((64, 128, 256, 512, 512, 512), width)]
         self.convs = nn.ModuleList(nn.Conv2d(before, after, KERNEL, 2) for before, after in pairwise(widths))
@@ -206,24 +203,11 @@ class CriticEntry:
 
 CRITICS: Registry[CriticEntry] = Registry("critic")
 CRITICS.add(
-    "chromagan",
-    CriticEntry(
-        "ChromaGAN's patches of 70 px without norms: 28x28 scores at 224 px",
-        lambda channels, width, generator: ChromaGANCritic(channels, width=width, generator=generator),
-    ),
+    "chromagan", CriticEntry("ChromaGAN's patches of 70 px without norms: 28x28 scores at 224 px", ChromaGANCritic)
 )
 CRITICS.add(
-    "patchgan70",
-    CriticEntry(
-        "pix2pix' patches of 70 px with instance norm: 30x30 scores at 256 px",
-        lambda channels, width, generator: PatchGAN70(channels, width=width, generator=generator),
-        smallest_px=PatchGAN70.smallest_px,
-    ),
+    "patchgan70", CriticEntry("pix2pix' patches of 70 px with instance norm: 30x30 scores at 256 px", PatchGAN70, 24)
 )
 CRITICS.add(
-    "image",
-    CriticEntry(
-        "one score for the whole image: DCGAN's critic without norms, six layers",
-        lambda channels, width, generator: ImageCritic(channels, width=width, generator=generator),
-    ),
+    "image", CriticEntry("one score for the whole image: DCGAN's critic without norms, six layers", ImageCritic)
 )

@@ -7,6 +7,7 @@ the last block uses max pooling.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -205,11 +206,5 @@ class InceptionFID(nn.Module):
         return (self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x))),)
 
 
-def load_inception_fid() -> InceptionFID:
-    """Return Inception v3 with the weights that were added as `inception_fid`, in evaluation mode.
-
-    Raises:
-        MissingWeightsError: the weights were not added; the message explains how to add them.
-        DamagedWeightsError: the stored file was changed.
-    """
-    return with_stored_weights(InceptionFID, "inception_fid")
+load_inception_fid = partial(with_stored_weights, InceptionFID, "inception_fid")
+"""Load Inception v3 with the weights that were added as `inception_fid`; see `with_stored_weights`."""

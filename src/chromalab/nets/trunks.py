@@ -8,6 +8,7 @@ AlexNet is the trunk of LPIPS-Alex: Krizhevsky, *One weird trick for parallelizi
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -197,7 +198,7 @@ def center_square(rgb: Tensor, side_px: int) -> Tensor:
 
 
 def with_stored_weights(build: Callable[[], T], name: str) -> T:
-    """Build a network and load the weights that were added under `name`.
+    """Build a network in evaluation mode, and load the weights that were added under `name`.
 
     Raises:
         MissingWeightsError: the weights were not added; the message explains how to add them.
@@ -214,21 +215,9 @@ def with_stored_weights(build: Callable[[], T], name: str) -> T:
     return network.eval()
 
 
-def load_alexnet() -> AlexNet:
-    """Return AlexNet with the ImageNet weights that were added as `alexnet`.
-
-    Raises:
-        MissingWeightsError: the weights were not added; the message explains how to add them.
-        DamagedWeightsError: the stored file was changed.
-    """
-    return with_stored_weights(AlexNet, "alexnet")
+load_alexnet = partial(with_stored_weights, AlexNet, "alexnet")
+"""Load AlexNet with the weights that were added as `alexnet`; see `with_stored_weights`."""
 
 
-def load_squeezenet() -> SqueezeNet:
-    """Return SqueezeNet 1.1 with the ImageNet weights that were added as `squeezenet1_1`.
-
-    Raises:
-        MissingWeightsError: the weights were not added; the message explains how to add them.
-        DamagedWeightsError: the stored file was changed.
-    """
-    return with_stored_weights(SqueezeNet, "squeezenet1_1")
+load_squeezenet = partial(with_stored_weights, SqueezeNet, "squeezenet1_1")
+"""Load SqueezeNet 1.1 with the weights that were added as `squeezenet1_1`; see `with_stored_weights`."""

@@ -193,21 +193,9 @@ def draw_he_normal(network: nn.Module, generator: torch.Generator) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def load_vgg16() -> VGG16:
-    """Return VGG16 with the ImageNet weights that were added as `vgg16`.
-
-    Raises:
-        MissingWeightsError: the weights were not added; the message explains how to add them.
-        DamagedWeightsError: the stored file was changed.
-    """
-    return with_stored_weights(VGG16, "vgg16")
+load_vgg16 = partial(with_stored_weights, VGG16, "vgg16")
+"""Load VGG16 with the weights that were added as `vgg16`; see `with_stored_weights`."""
 
 
-def load_vgg16_bn() -> VGG16BN:
-    """Return VGG16 with batch normalization and the ImageNet weights that were added as `vgg16_bn`.
-
-    Raises:
-        MissingWeightsError: the weights were not added; the message explains how to add them.
-        DamagedWeightsError: the stored file was changed.
-    """
-    return with_stored_weights(VGG16BN, "vgg16_bn")
+load_vgg16_bn = partial(with_stored_weights, VGG16BN, "vgg16_bn")
+"""Load VGG16 with batch normalization with the weights that were added as `vgg16_bn`; see `with_stored_weights`."""

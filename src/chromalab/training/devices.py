@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from chromalab.core.errors import ChromalabError, ConfigError, NonFiniteError, OutputError, UsageError
+from chromalab.core.errors import ChromalabError, NonFiniteError, OutputError, UsageError
 from chromalab.training.hardware import choose_device, multiplies_bfloat16, physical_cores
 
 if TYPE_CHECKING:
@@ -52,18 +52,6 @@ def average_gradients(fabric: Fabric, network: nn.Module) -> None:
     mean: Any = fabric.all_reduce(whole, reduce_op="mean")
     for gradient, part in zip(gradients, mean.split([gradient.numel() for gradient in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))
-
-
-def check_batch(batch_size: int, devices: int) -> None:
-    """Check that a batch can be shared evenly.
-
-    Raises:
-        ConfigError: the batch size is not a multiple of the number of devices.
-    """
-    if batch_size % devices:
-        raise ConfigError(
-            f"a batch of {batch_size} can't be shared evenly by {devices} devices: choose a multiple (batch_size)"
-        )
 
 
 def on_every_device(fabric: Fabric, work: Callable[..., Any], *arguments: object) -> Any:

@@ -13,20 +13,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from chromalab.core.errors import UsageError
+from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import make_folder
 from chromalab.data.feed import AheadFeed, CropFeed
 from chromalab.losses.compose import build, parse_formula
 from chromalab.losses.plugins import plugin_of
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import load_model, save_model
-from chromalab.training.devices import (
-    check_batch,
-    make_fabric,
-    on_every_device,
-    set_threads,
-    share_of,
-)
+from chromalab.training.devices import make_fabric, on_every_device, set_threads, share_of
 from chromalab.training.job import Spent, TrainingJob, TrainingOutcome, Watch, photos_sha256
 from chromalab.training.logbook import Logbook, draw_samples
 from chromalab.training.models import Models, make_batch
@@ -218,7 +212,11 @@ def open_feed(job: TrainingJob, photos: Photographs | Sequence[WeightedPhotos]) 
 
 def _check_sharing(job: TrainingJob, *, watched: bool) -> None:
     for stage in job.settings.schedule:
-        check_batch(stage.batch_size, job.runtime.devices)
+        if stage.batch_size % job.runtime.devices:
+            raise ConfigError(
+                f"a batch of {stage.batch_size} can't be shared evenly by {job.runtime.devices} devices: choose a "
+                "multiple (batch_size)"
+            )
     kinds = {
         "measurements on the way": watched,
         "balanced terms": job.settings.balance,

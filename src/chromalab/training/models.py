@@ -17,9 +17,7 @@ from chromalab.training.build import build_colorizer, build_optimizer
 from chromalab.training.checkpoints import load_checkpoint, save_checkpoint, weights_sha256
 from chromalab.training.critic import CriticTrainer
 from chromalab.training.degradations import degrade
-from chromalab.training.devices import (
-    average_gradients,
-)
+from chromalab.training.devices import average_gradients
 from chromalab.training.job import Spent, TrainingJob
 
 if TYPE_CHECKING:

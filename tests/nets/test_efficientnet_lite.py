@@ -260,7 +260,7 @@ def central_crop(path: Path, side: int) -> Tensor:
 
 
 def imagenet_photos(data: Path, *, count: int, size_px: int) -> tuple[Tensor, Tensor]:
-    """Return the first photos as center squares (count, 3, size_px, size_px) by Pillow's bicubic filter, and classes."""
+    """Return the first photos as center squares (count, 3, size_px, size_px) by Pillow's bicubic filter, and labels."""
     with (data / "weights" / "imagenet_classes.csv").open(newline="") as file:
         classes = {row["wnid"]: int(row["index"]) for row in csv.DictReader(file)}
     with (data / "photos" / "index.csv").open(newline="") as file:

@@ -66,7 +66,7 @@ def check_version(version: str) -> None:
     """
     if version != __version__:
         raise UsageError(
-            f"{platform.node()} has chromalab {__version__}, the sender {version}: install the same version everywhere"
+            f"{platform.node()} has chromalab {__version__}, the sender {version}: install the same everywhere"
         )
 
 

@@ -82,8 +82,8 @@ class RayExecutor:
             gpus = max((node.get("GPU", 0) for node in nodes), default=0)
             ray.shutdown()
             raise UsageError(
-                f"no node of the cluster has the {wanted.cpus:g} processors and {wanted.gpus:g} GPUs of one task (the "
-                f"largest have {largest:g} and {gpus:g}): lower them, or add a larger node"
+                f"no node of the cluster has {wanted.cpus:g} processors and {wanted.gpus:g} GPUs for one task (the "
+                f"largest have {largest:g} and {gpus:g}): request fewer, or add a larger node"
             )
 
     def __enter__(self) -> Self:

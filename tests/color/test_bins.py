@@ -31,7 +31,7 @@ PUBLISHED = {
     -20: (16, -50), -10: (17, -60), 0: (18, -70), 10: (18, -80), 20: (18, -80), 30: (19, -90), 40: (20, -100),
     50: (19, -100), 60: (20, -110), 70: (20, -110), 80: (19, -110), 90: (19, -110), 100: (10, -90),
 }  # fmt: skip
-"""How many bins at each a*, and the first b*, counted in pts_in_hull.npy as a public port of the network lists it."""
+"""Number of bins and first b* for each a*, counted in a public port's list of pts_in_hull.npy."""
 
 
 def colors(count: int, reach: float = 115.0, seed: int = 0) -> NDArray[np.float64]:
@@ -55,13 +55,13 @@ def test_the_bins_cannot_be_changed() -> None:
 
 @pytest.mark.parametrize("reach", [60, 115, 500])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_nearest_bin_is_that_of_a_search_tree(reach: float, dtype: type[np.floating]) -> None:
+def test_the_nearest_bin_equals_that_of_a_search_tree(reach: float, dtype: type[np.floating]) -> None:
     ab = colors(20000, reach).astype(dtype)
     distance, expected = scipy.spatial.cKDTree(BIN_CENTERS).query(ab)
     found = nearest_bins(ab.reshape(100, 200, 2))
     assert found.shape == (100, 200)
     differ = found.ravel() != expected
-    # between two bins at nearly the same distance rounding decides
+    # rounding decides between bins at nearly the same distance
     np.testing.assert_allclose(np.hypot(*(ab - BIN_CENTERS[found.ravel()]).T)[differ], distance[differ], rtol=1e-5)
     assert differ.mean() < 1e-3
 
@@ -70,8 +70,8 @@ def test_every_bin_is_nearest_to_itself() -> None:
     assert nearest_bins(BIN_CENTERS).tolist() == list(range(BIN_COUNT))
 
 
-def test_smoothing_deals_out_what_a_bin_has() -> None:
-    # Far from the border the neighbors of (0, 0) are a whole grid: the Gaussian is a product of two sums.
+def test_smoothing_distributes_the_probability_of_a_bin() -> None:
+    # Far from the border the neighbors of (0, 0) form a full grid, so the sum of the Gaussian is a product of two sums.
     p = np.zeros(BIN_COUNT)
     p[nearest_bins(np.array([0.0, 0.0]))] = 1
     smooth = smooth_prior(p)
@@ -82,13 +82,13 @@ def test_smoothing_deals_out_what_a_bin_has() -> None:
 
 
 @given(seed=st.integers(0, 1000))
-def test_smoothing_keeps_a_distribution_one(seed: int) -> None:
+def test_smoothing_preserves_the_sum(seed: int) -> None:
     smooth = smooth_prior(distribution(seed))
     assert smooth.sum() == pytest.approx(1, abs=1e-12)
     assert smooth.min() >= 0
 
 
-def test_without_width_nothing_is_smoothed() -> None:
+def test_zero_width_does_not_smooth() -> None:
     np.testing.assert_allclose(smooth_prior(distribution(), sigma=0.5), distribution(), atol=1e-15)
 
 
@@ -101,14 +101,14 @@ def test_weights_average_to_one_and_are_larger_for_rarer_colors(seed: int, share
     assert (np.diff(weights[order]) <= 1e-12).all()
 
 
-def test_weights_are_all_one_where_nothing_is_rebalanced() -> None:
+def test_weights_are_one_without_rebalancing() -> None:
     np.testing.assert_allclose(rebalancing_weights(distribution(), 1.0), 1, rtol=1e-12)
     np.testing.assert_allclose(rebalancing_weights(np.full(BIN_COUNT, 1 / BIN_COUNT)), 1, rtol=1e-12)
 
 
-def test_weights_of_two_colors_by_hand() -> None:
-    # Half of the pixels in one bin and half in another: with u = 1/313 both have w = 1, for they alone count in the
-    # expectation; the bins that never occur have ((.5 * .5 + .5 u) / (.5 u)) = 1 + .5 / u = 157.5.
+def test_weights_of_two_colors_equal_manual_calculation() -> None:
+    # Half of the pixels in one bin and half in another: with u = 1/313 both have w = 1, because only they contribute to
+    # the expectation; empty bins have ((.5 * .5 + .5 u) / (.5 u)) = 1 + .5 / u = 157.5.
     p = np.zeros(BIN_COUNT)
     p[[3, 200]] = 0.5
     weights = rebalancing_weights(p)
@@ -123,7 +123,7 @@ def record(**changes: object) -> PriorRecord:
     return PriorRecord.parse(fields, origin="a test")
 
 
-def test_a_prior_comes_back_from_its_file(tmp_path: Path) -> None:
+def test_a_prior_can_be_saved_and_loaded(tmp_path: Path) -> None:
     record(source="photos").save(tmp_path / "prior.json")
     assert PriorRecord.load(tmp_path / "prior.json") == record(source="photos")
     assert record().raw_probabilities[[10, 20]].tolist() == [0.75, 0.25]
@@ -139,12 +139,12 @@ def test_a_prior_comes_back_from_its_file(tmp_path: Path) -> None:
         ({"bins": "mine"}, "bins: "),
     ],
 )
-def test_a_prior_that_cannot_be_is_refused(changes: dict[str, object], message: str) -> None:
+def test_an_invalid_prior_is_rejected(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         record(**changes)
 
 
-def test_a_published_prior_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_published_prior_is_not_smoothed_again(tmp_path: Path) -> None:
     np.save(tmp_path / "prior_probs.npy", distribution().astype(np.float32))
     found = load_prior(tmp_path / "prior_probs.npy")
     np.testing.assert_allclose(found, distribution(), rtol=1e-6, atol=1e-9)
@@ -162,13 +162,13 @@ def test_a_published_prior_is_taken_as_it_is(tmp_path: Path) -> None:
         (np.array(["a"] * 313), "can't be read as a NumPy file of numbers"),
     ],
 )
-def test_other_numbers_are_refused(tmp_path: Path, values: NDArray[np.generic], message: str) -> None:
+def test_invalid_numbers_are_rejected(tmp_path: Path, values: NDArray[np.generic], message: str) -> None:
     np.save(tmp_path / "prior.npy", values)
     with pytest.raises(ConfigError, match=message):
         load_prior(tmp_path / "prior.npy")
 
 
-def test_other_files_are_refused(tmp_path: Path) -> None:
+def test_invalid_files_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "text.npy").write_text("hello")
     (tmp_path / "empty.npy").write_bytes(b"")
     for name in ("text.npy", "empty.npy"):
@@ -190,7 +190,7 @@ def brute_force(ab: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("reach", [60, 110, 118, 400])
-def test_soft_encoding_is_that_of_a_search_tree(reach: float) -> None:
+def test_soft_encoding_equals_that_of_a_search_tree(reach: float) -> None:
     ab = colors(6000, reach)
     index, weights = soft_encode(torch.from_numpy(ab.reshape(2, 50, 60, 2)).permute(0, 3, 1, 2))
     assert index.shape == weights.shape == (2, 5, 50, 60)
@@ -200,7 +200,7 @@ def test_soft_encoding_is_that_of_a_search_tree(reach: float) -> None:
 
 
 def test_soft_encoding_at_the_bins_and_at_the_corners_of_cells() -> None:
-    # Where bins are at equal distances the choice among them is free, the weights are not.
+    # The choice among bins at equal distances is arbitrary, but the weights are determined.
     ab = np.concatenate(
         [BIN_CENTERS, BIN_CENTERS + 5, BIN_CENTERS + np.array([5, 0]), [(0, 0), (110, 110), (-110, -110)]]
     )
@@ -210,8 +210,8 @@ def test_soft_encoding_at_the_bins_and_at_the_corners_of_cells() -> None:
     assert index[0, 0, 0, :BIN_COUNT].tolist() == list(range(BIN_COUNT))
 
 
-def test_soft_encoding_by_hand() -> None:
-    # (2, 1) lies at squared distances 5, 65, 85, 125 and 145 from (0,0), (10,0), (0,10), (0,-10) and (-10,0).
+def test_soft_encoding_equals_manual_calculation() -> None:
+    # (2, 1) has squared distances of 5, 65, 85, 125 and 145 from (0,0), (10,0), (0,10), (0,-10) and (-10,0).
     index, weights = soft_encode(torch.tensor([2.0, 1.0], dtype=torch.float64).reshape(1, 2, 1, 1))
     assert BIN_CENTERS[index.flatten()].tolist() == [[0, 0], [10, 0], [0, 10], [0, -10], [-10, 0]]
     powers = np.exp([-5 / 50, -65 / 50, -85 / 50, -125 / 50, -145 / 50])
@@ -225,7 +225,7 @@ def test_soft_encoding_is_defined_far_from_all_bins() -> None:
     assert BIN_CENTERS[int(index[0, 0])].tolist() == [90, -110]
 
 
-def test_the_first_of_a_soft_encoding_is_the_nearest_bin() -> None:
+def test_the_first_bin_of_a_soft_encoding_is_the_nearest() -> None:
     ab = colors(5000)
     index, weights = soft_encode(torch.from_numpy(ab).T.reshape(1, 2, 1, -1))
     np.testing.assert_array_equal(index[0, 0, 0].numpy(), nearest_bins(ab))
@@ -233,7 +233,7 @@ def test_the_first_of_a_soft_encoding_is_the_nearest_bin() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (5, 9), (1, 3), (4, 2)])
-def test_colors_of_logits_are_those_of_the_pixel_amid_their_block(height: int, width: int) -> None:
+def test_colors_at_low_resolution_are_those_of_central_pixels(height: int, width: int) -> None:
     rows = torch.arange(height, dtype=torch.float32).reshape(1, 1, height, 1).expand(1, 1, height, width)
     size = (-(-height // 4), -(-width // 4))
     taken = at_resolution(rows, size)
@@ -242,7 +242,7 @@ def test_colors_of_logits_are_those_of_the_pixel_amid_their_block(height: int, w
     assert (taken[0, 0, :, 0] - middle).abs().max() <= 0.5
 
 
-def test_colors_of_logits_are_no_mixtures() -> None:
+def test_colors_at_low_resolution_are_not_mixed() -> None:
     stripes = torch.tensor([0.0, 80.0]).repeat(8).reshape(1, 1, 1, 16).expand(1, 2, 16, 16)
     assert set(at_resolution(stripes, (4, 4)).flatten().tolist()) <= {0.0, 80.0}
 
@@ -254,7 +254,7 @@ def logits(seed: int = 0, size: int = 3) -> torch.Tensor:
 
 @pytest.mark.parametrize("temperature", [1.0, 0.38, 0.1])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_the_annealed_mean_is_its_definition(temperature: float, memory_format: torch.memory_format) -> None:
+def test_the_annealed_mean_equals_its_definition(temperature: float, memory_format: torch.memory_format) -> None:
     z = scipy.special.softmax(logits().numpy(), axis=1)
     annealed = np.exp(np.log(z) / temperature)
     annealed /= annealed.sum(axis=1, keepdims=True)
@@ -265,7 +265,7 @@ def test_the_annealed_mean_is_its_definition(temperature: float, memory_format: 
     np.testing.assert_allclose(with_gradient.numpy(), expected, rtol=1e-9, atol=1e-9)
 
 
-def test_the_annealed_mean_ends_at_the_mode() -> None:
+def test_the_annealed_mean_approaches_the_mode() -> None:
     mode = torch.from_numpy(BIN_CENTERS[logits().argmax(dim=1).numpy()]).permute(0, 3, 1, 2)
     for temperature in (1e-3, 1e-30, 1e-320):
         torch.testing.assert_close(annealed_mean(logits(), temperature), mode, atol=1e-6, rtol=0)
@@ -289,7 +289,7 @@ def test_huge_logits_have_a_finite_mean_and_gradient(size: float) -> None:
     assert given.grad.isfinite().all()
 
 
-def test_half_precision_ends_at_the_logits() -> None:
+def test_the_mean_of_half_precision_logits_is_single_precision() -> None:
     given = logits().float()
     expected = annealed_mean(given)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -298,13 +298,13 @@ def test_half_precision_ends_at_the_logits() -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
-def test_a_temperature_is_above_zero(temperature: float) -> None:
+def test_a_temperature_must_be_above_zero(temperature: float) -> None:
     with pytest.raises(ValueError, match="above 0"):
         annealed_mean(logits(), temperature)
 
 
-def test_encoding_and_decoding_a_color_nearly_gives_it_back() -> None:
-    # Among a whole grid of bins: a Gaussian's mean over it is the color, but for the neighbors that are left out.
+def test_decoding_nearly_inverts_encoding() -> None:
+    # On a full grid the mean of the Gaussian is the color, apart from the omitted neighbors.
     ab = colors(200, 30)
     index, weights = soft_encode(torch.from_numpy(ab).T.reshape(1, 2, 1, -1))
     log_shares = torch.full((1, BIN_COUNT, 1, 200), -1e9, dtype=torch.float64).scatter_(1, index, weights.log())

@@ -13,9 +13,9 @@ from chromalab.color import lab
 RGB = np.random.default_rng(0).random((2000, 3))
 
 
-def test_lab_is_scikit_images() -> None:
+def test_lab_agrees_with_scikit_image() -> None:
     ours = lab.rgb_to_lab(RGB)
-    # scikit-image cuts the curve's knee at 0.008856, where (6/29)^3 is 0.0088564...
+    # scikit-image puts the knee of the curve at 0.008856, where (6/29)^3 is 0.0088564...
     assert np.abs(ours - rgb2lab(RGB)).max() < 1e-3
     assert np.abs(lab.lab_to_rgb(ours) - RGB).max() < 1e-9
     assert np.abs(lab.lab_to_rgb(ours) - lab2rgb(ours)).max() < 1e-5
@@ -31,7 +31,7 @@ def test_lab_is_scikit_images() -> None:
     ],
 )
 def test_known_colors(rgb: tuple[float, ...], expected: tuple[float, ...]) -> None:
-    """The values of brucelindbloom.com's calculator for sRGB under D65."""
+    """The expected values come from brucelindbloom.com's calculator for sRGB under D65."""
     assert lab.rgb_to_lab(np.array(rgb, dtype=float)) == pytest.approx(expected, abs=0.02)
 
 
@@ -42,7 +42,7 @@ def test_transfer_curve_and_lightness_are_inverted(value: float) -> None:
     assert float(lab.luminance_of(lab.lightness_of(linear))) == pytest.approx(float(linear), abs=1e-12)
 
 
-def test_curves_take_negative_light() -> None:
+def test_curves_accept_negative_light() -> None:
     assert float(lab.encode_srgb(np.array(-0.1))) == pytest.approx(-1.292)
     assert float(lab.decode_srgb(np.array(-1.292))) == pytest.approx(-0.1)
 
@@ -55,13 +55,13 @@ def test_shrunk_colors_are_inside_the_gamut(level: float, hue: float, chroma: fl
     lightness = float(lab.lightness_of(lab.decode_srgb(np.array(level / 255))))
     linear = lab.lab_to_linear(np.array([lightness, a * factor, b * factor]))
     assert 0 <= factor <= 1
-    # Between the table's entries a corner of the gamut may stick out a little; that is clipped.
+    # Between table entries, colors near a corner of the gamut may be slightly outside and are clipped.
     assert linear.min() > -0.003
     assert linear.max() < 1.02
 
 
-def test_the_boundary_is_not_drawn_in_more_than_it_says() -> None:
-    """A quarter of a unit less than the true limit, found here by looking at every channel's zero and one."""
+def test_the_boundary_has_the_stated_margin() -> None:
+    """The limit is a quarter of a unit below the true one, computed here from the zero and one of every channel."""
     level, hue = 128, np.radians(np.arange(360))
     lightness = lab.grey_lightness()[level]
     chroma = np.linspace(0, 150, 15001)
@@ -75,5 +75,5 @@ def test_the_boundary_is_not_drawn_in_more_than_it_says() -> None:
         assert lab.chroma_limit()[level, degree] == pytest.approx(true_limit - 0.25, abs=0.1)
 
 
-def test_level_of_greys() -> None:
+def test_level_of_grays() -> None:
     assert lab.level_of(lab.grey_lightness()) == pytest.approx(np.arange(256), abs=1e-9)

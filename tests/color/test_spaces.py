@@ -1,4 +1,4 @@
-"""The training spaces against scikit-image, on the whole RGB cube, and at the points where formulas break."""
+"""The training spaces against scikit-image, on the whole RGB cube, and at singular points."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def solid(*rgb: float, dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return torch.tensor(rgb, dtype=dtype).reshape(1, 3, 1, 1).expand(1, 3, 2, 2).clone()
 
 
-# Kornia's XYZ matrices are rounded to eight digits and its Lab knee to six: 2e-4 is what they leave over.
+# Kornia's XYZ matrices are rounded to eight digits and its Lab knee to six: this leaves an error of 2e-4.
 @pytest.mark.parametrize(("name", "tolerance"), [("lab", 2e-4), ("yuv", 1e-12), ("rgb", 1e-12)])
-def test_the_whole_cube_survives_the_round_trip(name: str, tolerance: float) -> None:
+def test_decoding_inverts_encoding_on_the_whole_cube(name: str, tolerance: float) -> None:
     space = SPACES[name]
     rgb = rgb_cube()
     torch.testing.assert_close(space.decode(*space.encode(rgb)), rgb, atol=tolerance, rtol=0)
@@ -36,7 +36,7 @@ def test_lab_agrees_with_scikit_image_on_the_cube() -> None:
     np.testing.assert_allclose(rgb_to_lab(rgb)[0].permute(1, 2, 0).numpy(), expected, atol=0.02)
 
 
-def test_lab_back_agrees_with_scikit_image() -> None:
+def test_the_inverse_of_lab_agrees_with_scikit_image() -> None:
     lab = skimage.color.rgb2lab(rgb_cube(9)[0].permute(1, 2, 0).numpy())
     ours = lab_to_rgb(torch.from_numpy(lab).permute(2, 0, 1)[None])
     expected = skimage.color.lab2rgb(lab)
@@ -71,7 +71,7 @@ def test_the_neutral_axis_has_no_color(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["lab", "yuv"])
-def test_any_chroma_leaves_the_input_lightness_in_the_output(name: str) -> None:
+def test_the_output_keeps_the_input_lightness_for_any_chroma(name: str) -> None:
     space = SPACES[name]
     generator = torch.Generator().manual_seed(0)
     rgb = 0.35 + 0.3 * torch.rand(1, 3, 8, 8, generator=generator, dtype=torch.float64)
@@ -83,7 +83,7 @@ def test_any_chroma_leaves_the_input_lightness_in_the_output(name: str) -> None:
 
 @pytest.mark.parametrize("name", list(SPACES))
 @pytest.mark.parametrize("grey", [0.0, 0.003, 0.04045, 0.5, 1.0])
-def test_gradients_are_finite_both_ways_at_black_white_and_grey(name: str, grey: float) -> None:
+def test_gradients_are_finite_at_black_white_and_gray(name: str, grey: float) -> None:
     space = SPACES[name]
     rgb = solid(grey, grey, grey).requires_grad_()
     lightness, color = space.encode(rgb)
@@ -98,7 +98,7 @@ def test_gradients_are_finite_both_ways_at_black_white_and_grey(name: str, grey:
 
 
 @pytest.mark.parametrize("name", list(SPACES))
-def test_gradients_are_those_of_finite_differences(name: str) -> None:
+def test_gradients_equal_finite_differences(name: str) -> None:
     space = SPACES[name]
     rgb = torch.rand(1, 3, 2, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
     assert torch.autograd.gradcheck(space.encode, (rgb,))

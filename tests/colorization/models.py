@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.training.export import save_spec
 from chromalab.weights.colorizers import ColorizerSpec
 

@@ -16,7 +16,7 @@ from chromalab.colorization.plan import KEPT, Plan, make_plan
 from chromalab.core.errors import UsageError
 from chromalab.weights.colorizers import find_colorizer
 from tests.colorization.models import constant_ab
-from tests.core.executors.backwards import Backwards
+from tests.core.backwards import Backwards
 from tests.photo.odd_files import picture, save
 
 if TYPE_CHECKING:

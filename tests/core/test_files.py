@@ -10,13 +10,13 @@ from chromalab.core.errors import OutputError
 from chromalab.core.files import atomic_writer, make_folder, write_bytes, write_text
 
 
-def test_a_file_is_written_with_its_folders(tmp_path: Path) -> None:
+def test_missing_folders_are_created(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b.txt"
     write_text(path, "grün")
     assert path.read_text(encoding="utf-8") == "grün"
 
 
-def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_an_error_keeps_only_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     write_bytes(path, b"old")
     with pytest.raises(ZeroDivisionError), atomic_writer(path) as file:
@@ -25,7 +25,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_and_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "record.json"
     write_bytes(path, b"old")
 
@@ -39,13 +39,13 @@ def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_in_the_way_of_a_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
     with pytest.raises(OutputError, match="choose another output folder"):
         make_folder(tmp_path / "out" / "runs")
 
 
-def test_files_get_the_permissions_of_the_umask(tmp_path: Path) -> None:
+def test_files_have_the_permissions_of_the_umask(tmp_path: Path) -> None:
     old = os.umask(0o027)
     try:
         write_text(tmp_path / "a", "")

@@ -1,4 +1,4 @@
-"""Ordered work in threads: order, bounded look-ahead, and errors."""
+"""The parallel map keeps the order, bounds its look-ahead and raises errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def test_order_is_kept_whatever_finishes_first() -> None:
+def test_the_order_does_not_depend_on_the_time_of_items() -> None:
     def slow_if_even(number: int) -> int:
         time.sleep(0.004 if number % 2 == 0 else 0)
         return number * number
@@ -42,7 +42,7 @@ def test_only_a_few_results_wait() -> None:
     results.close()  # type: ignore[attr-defined]
 
 
-def test_error_is_raised_in_its_place_and_ends_the_work() -> None:
+def test_an_error_is_raised_in_place_and_cancels_the_rest() -> None:
     seen = []
 
     def fail_at_ten(number: int) -> int:
@@ -59,7 +59,7 @@ def test_error_is_raised_in_its_place_and_ends_the_work() -> None:
     assert threading.active_count() < 20
 
 
-def test_few_items_are_drawn_ahead() -> None:
+def test_few_items_are_requested_in_advance() -> None:
     drawn = 0
 
     def items() -> Iterator[int]:

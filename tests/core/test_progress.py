@@ -8,12 +8,12 @@ from chromalab.core.progress import progress
 
 def test_a_pipe_gets_plain_lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LINE_INTERVAL_S", 1000.0)
-    with progress("training", 10, unit="pictures", done=4) as advance:
+    with progress("training", 10, unit="photos", done=4) as advance:
         advance(3)
         advance(3, note="loss 0.1")
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
-    assert lines[0].startswith("training: 10/10 pictures, ")
+    assert lines[0].startswith("training: 10/10 photos, ")
     assert lines[0].endswith("0 s left, loss 0.1")
 
 

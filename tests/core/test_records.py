@@ -19,7 +19,7 @@ class Outer(Record):
     values: list[float] = []
 
 
-def test_a_record_survives_its_file_even_with_infinities(tmp_path: Path) -> None:
+def test_a_record_with_infinities_can_be_saved_and_loaded(tmp_path: Path) -> None:
     record = Outer(name="a", values=[1 / 3, math.inf])
     record.save(tmp_path / "record.json")
     assert Outer.load(tmp_path / "record.json") == record
@@ -35,12 +35,12 @@ def test_a_record_survives_its_file_even_with_infinities(tmp_path: Path) -> None
         (["a list"], "valid dictionary"),
     ],
 )
-def test_what_does_not_fit_is_named(data: object, message: str) -> None:
+def test_invalid_keys_are_named(data: object, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Outer.parse(data, origin="study.yaml")
 
 
-def test_a_missing_and_a_broken_file_are_told(tmp_path: Path) -> None:
+def test_missing_and_broken_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no such file"):
         Outer.load(tmp_path / "none.json")
     (tmp_path / "broken.json").write_text("{ : [")

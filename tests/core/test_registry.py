@@ -6,10 +6,10 @@ from chromalab.core.errors import UnknownNameError
 from chromalab.core.registry import Registry
 
 
-def test_a_name_is_given_once() -> None:
+def test_a_name_can_be_registered_once() -> None:
     registry: Registry[int] = Registry("loss")
     registry.add("l1", 1)
-    with pytest.raises(ValueError, match="registered already"):
+    with pytest.raises(ValueError, match="already registered"):
         registry.add("l1", 2)
     assert registry["l1"] == 1
 
@@ -20,7 +20,7 @@ def test_names_are_snake_case(name: str) -> None:
         Registry[int]("loss").add(name, 1)
 
 
-def test_an_unknown_name_gets_the_closest_ones() -> None:
+def test_an_unknown_name_suggests_the_closest_names() -> None:
     registry: Registry[int] = Registry("loss")
     for name in ("wgan_gp", "lpips_vgg"):
         registry.add(name, 0)

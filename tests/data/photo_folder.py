@@ -1,4 +1,4 @@
-"""Folders of made-up photographs."""
+"""Folders of synthetic photos."""
 
 from __future__ import annotations
 

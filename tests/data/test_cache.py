@@ -1,4 +1,4 @@
-"""The cache holds what the files hold, is made again when anything changed, and is never half there."""
+"""The cache equals the scaled photos, is rebuilt after any change, and is never incomplete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from chromalab.core.errors import ChromalabError, OutputError, UsageError
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.data import cache
 from chromalab.data.cache import default_cache_dir, open_cache
 from chromalab.data.sources import PhotoSource
@@ -45,7 +45,7 @@ def caches(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return a list that grows by one number whenever a cache is made."""
+    """Return a list to which a number is appended whenever a cache is built."""
     made: list[int] = []
     build = cache._build
 
@@ -57,7 +57,7 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return made
 
 
-def test_photos_are_the_files_scaled(folder: Path, caches: Path) -> None:
+def test_cached_photos_equal_scaled_files(folder: Path, caches: Path) -> None:
     photos = open_folder(folder, caches)
     assert photos.names == [path.name for path in sorted(folder.iterdir())]
     assert photos.ids == [sha256_file(folder / name) for name in photos.names]
@@ -66,7 +66,9 @@ def test_photos_are_the_files_scaled(folder: Path, caches: Path) -> None:
         assert min(rgb.shape[:2]) == photos.size_px == 32
         with Image.open(folder / name) as image:
             expected = image.resize((rgb.shape[1], rgb.shape[0]), Image.Resampling.LANCZOS)
-        assert np.abs(rgb - np.asarray(expected, np.float64)).mean() < 1.0  # by way of 64 px, where color is judged
+        assert (
+            np.abs(rgb - np.asarray(expected, np.float64)).mean() < 1.0
+        )  # by way of 64 px, the size for the color figure
         assert not rgb.flags.writeable
 
 
@@ -89,7 +91,7 @@ def test_moved_folder_uses_the_same_cache(folder: Path, caches: Path, builds: li
     assert len(builds) == 1
 
 
-def test_touched_file_is_the_same_photo(folder: Path, caches: Path, builds: list[int]) -> None:
+def test_touched_file_uses_the_same_cache(folder: Path, caches: Path, builds: list[int]) -> None:
     open_folder(folder, caches)
     os.utime(folder / "photo_000.png", (1, 1))
     open_folder(folder, caches)
@@ -97,7 +99,7 @@ def test_touched_file_is_the_same_photo(folder: Path, caches: Path, builds: list
 
 
 @pytest.mark.parametrize("change", ["pixels", "added", "removed", "renamed", "size", "threshold"])
-def test_any_change_makes_another_cache(folder: Path, caches: Path, builds: list[int], change: str) -> None:
+def test_any_change_builds_another_cache(folder: Path, caches: Path, builds: list[int], change: str) -> None:
     before = open_folder(folder, caches)
     if change == "pixels":
         facts = (folder / "photo_003.png").stat()
@@ -112,13 +114,13 @@ def test_any_change_makes_another_cache(folder: Path, caches: Path, builds: list
     size, threshold = (33 if change == "size" else 32), (11.0 if change == "threshold" else 10.0)
     after = open_folder(folder, caches, size, threshold)
     assert len(builds) == 2
-    # Names and thresholds that leave nothing out are no part of what is trained on.
+    # Names, and thresholds that leave nothing out, do not affect the training data.
     assert (after.data_sha256 == before.data_sha256) == (change in ("renamed", "threshold"))
 
 
 @pytest.mark.parametrize("suffix", ["pixels", "index"])
 @pytest.mark.parametrize("damage", ["first byte", "a byte", "last byte", "cut", "longer", "empty", "gone"])
-def test_damaged_cache_is_made_again(folder: Path, caches: Path, builds: list[int], suffix: str, damage: str) -> None:
+def test_damaged_cache_is_rebuilt(folder: Path, caches: Path, builds: list[int], suffix: str, damage: str) -> None:
     expected = open_folder(folder, caches).data_sha256
     (path,) = caches.glob(f"*.{suffix}")
     content = bytearray(path.read_bytes())
@@ -135,7 +137,7 @@ def test_damaged_cache_is_made_again(folder: Path, caches: Path, builds: list[in
     assert len(builds) == 2
 
 
-def test_only_finished_files_are_left(folder: Path, caches: Path) -> None:
+def test_only_complete_files_are_left(folder: Path, caches: Path) -> None:
     open_folder(folder, caches)
     assert sorted(path.suffix for path in caches.iterdir()) == [".index", ".pixels"]
 
@@ -157,7 +159,7 @@ def test_folder_that_cannot_be_written(folder: Path, tmp_path: Path) -> None:
 
 
 def killed_on_the_way(folder: Path, caches: Path) -> None:
-    """Begin to make a cache in another process, and kill it when a part is written."""
+    """Start to build a cache in another process, and kill it when a part is written."""
     code = OPEN.replace(
         "print(",
         "import time; from chromalab.data import cache as c; plain = c._write_pixels\n"
@@ -176,14 +178,14 @@ def killed_on_the_way(folder: Path, caches: Path) -> None:
     process.wait()
 
 
-def test_killed_build_leaves_no_cache_and_is_cleared_away(folder: Path, caches: Path) -> None:
+def test_partial_files_of_killed_builds_are_removed(folder: Path, caches: Path) -> None:
     caches.mkdir()
     killed_on_the_way(folder, caches)
     (part,) = caches.iterdir()
     assert part.suffix == ".part"
     photos = open_folder(folder, caches)
     assert len(photos) == 6
-    assert part.exists()  # its process might still live
+    assert part.exists()  # its process might still be running
     os.utime(part, (time.time() - 7200,) * 2)
     open_folder(folder, caches)
     assert not part.exists()
@@ -199,7 +201,7 @@ def test_two_processes_at_once(tmp_path: Path, caches: Path) -> None:
     assert sorted(path.suffix for path in caches.iterdir()) == [".index", ".pixels"]
 
 
-def test_odd_files_are_skipped_with_the_reason(folder: Path, caches: Path) -> None:
+def test_unusable_files_are_skipped_with_a_reason(folder: Path, caches: Path) -> None:
     save(folder / "a_copy.png", picture(40, 40))
     (folder / "b_text.jpg").write_text("hello")
     (folder / "c_empty.jpg").touch()
@@ -257,12 +259,12 @@ def test_subset_and_pickled_copy(folder: Path, caches: Path) -> None:
     assert subset.data_sha256 != photos.subset([1, 4]).data_sha256 != photos.data_sha256
     assert len(photos.subset([])) == 0
     packed = pickle.dumps(photos)
-    assert len(packed) < 5000  # the pixels stay where they are
+    assert len(packed) < 5000  # the pixels stay in the cache file
     copy: Any = pickle.loads(packed)  # noqa: S301 - made on the line above
     assert np.array_equal(copy.photo(3), photos.photo(3))
 
 
-def test_changes_of_the_code_make_another_cache(
+def test_changes_of_the_code_build_another_cache(
     folder: Path, caches: Path, builds: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_folder(folder, caches)

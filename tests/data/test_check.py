@@ -1,4 +1,4 @@
-"""What `check_folders` finds in folders whose faults are known."""
+"""The findings of `check_folders` in folders with known faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def own_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def two(tmp_path: Path) -> tuple[Path, Path]:
-    """Return two folders: one with faults, one that shares a mirrored and an identical photo with it."""
+    """Return two folders: one with faults, and one that shares a mirrored and an identical photo with it."""
     first, second = make_photos(tmp_path / "one", 5), make_photos(tmp_path / "two", 3, first_seed=50)
     (first / "text.jpg").write_text("hello")
     save(first / "tiny.png", picture(8, 8))
@@ -66,7 +66,7 @@ def test_findings(two: tuple[Path, Path]) -> None:
     ]
 
 
-def test_usable_is_what_a_study_would_use(two: tuple[Path, Path], tmp_path: Path) -> None:
+def test_usable_photos_are_those_of_a_study(two: tuple[Path, Path], tmp_path: Path) -> None:
     photos = open_folder(two[0], tmp_path / "caches")
     report = check_folders(two[:1])
     assert report.folders[0].n_usable == len(photos)
@@ -94,7 +94,7 @@ def test_folder_given_twice_missing_or_empty(two: tuple[Path, Path], tmp_path: P
         check_folders([tmp_path / "empty"])
 
 
-def test_a_second_check_reads_what_changed(two: tuple[Path, Path]) -> None:
+def test_a_second_check_reads_only_changed_files(two: tuple[Path, Path]) -> None:
     before = check_folders(two)
     assert check_folders(two) == before
     (two[1] / "turned.jpg").unlink()
@@ -115,8 +115,8 @@ def test_many_near_copies_are_compared_in_portions(tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.slow
-def test_training_and_test_photos_that_are_kept_apart(shared: Path) -> None:
-    """The development sets are published without a photo in common."""
+def test_shared_training_and_test_photos_are_disjoint(shared: Path) -> None:
+    """The published development sets have no photo in common."""
     report = check_folders([shared / "data" / "photos" / "catsdogs", shared / "data" / "eval"])
     assert [folder.n_found for folder in report.folders] == [300, 120]
     assert [copy for copy in report.copies if copy.shared] == []

@@ -1,4 +1,4 @@
-"""An index tells what reading every file would tell, and reads only what is new."""
+"""An index equals the facts from reading every file, but only new files are read."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from PIL import Image
 
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.data import index as index_module
-from chromalab.data.duplicates import look_of
-from chromalab.data.index import NameTable, index_path, look_at, open_index, read_facts
-from chromalab.data.photoset import SKIP_KINDS
-from chromalab.data.usable import COLOR_FIGURE_PX, color_figure
+from chromalab.data.duplicates import signature_of
+from chromalab.data.index import NameTable, index_path, open_index, read_facts
+from chromalab.data.usable import COLOR_FIGURE_PX, SKIP_KINDS, color_figure
 from chromalab.photo.reading import read_photo, resize
 from tests.data.photo_folder import make_photos
 from tests.photo.odd_files import picture, save
@@ -38,7 +37,7 @@ def caches(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names of the files that are read, as it grows."""
+    """Return a list to which the names of read files are appended."""
     names: list[str] = []
 
     def read(path: Path) -> index_module.PhotoFacts:
@@ -49,7 +48,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def test_rows_are_what_the_files_say(folder: Path, caches: Path) -> None:
+def test_rows_describe_the_files(folder: Path, caches: Path) -> None:
     index = open_index(folder, cache_dir=caches)
     assert [index.names.shown(row) for row in range(len(index))] == [
         "deep/large.jpg",
@@ -63,14 +62,14 @@ def test_rows_are_what_the_files_say(folder: Path, caches: Path) -> None:
             assert (facts["width"], facts["height"]) == image.size
         thumbnail = resize(read_photo(path).rgb, COLOR_FIGURE_PX, COLOR_FIGURE_PX)
         assert facts["color"] == pytest.approx(color_figure(thumbnail), rel=0.05)
-        look = look_of(thumbnail)
-        assert (int(facts["straight"]) ^ look.straight).bit_count() <= 3
-        assert (int(facts["mirrored"]) ^ look.mirrored).bit_count() <= 3
+        signature = signature_of(thumbnail)
+        assert (int(facts["straight"]) ^ signature.straight).bit_count() <= 3
+        assert (int(facts["mirrored"]) ^ signature.mirrored).bit_count() <= 3
     assert (index.kinds(10.0) == -1).all()
     assert index.has_hashes.all()
 
 
-def test_photos_that_are_of_no_use(folder: Path, caches: Path) -> None:
+def test_unusable_photos(folder: Path, caches: Path) -> None:
     (folder / "text.jpg").write_text("hello")
     save(folder / "tiny.png", picture(8, 9))
     Image.fromarray(picture(seed=300)).convert("L").save(folder / "grey.jpg")
@@ -92,7 +91,7 @@ def test_photos_that_are_of_no_use(folder: Path, caches: Path) -> None:
     }
     assert not index.has_hashes[[names.index(name) for name in ("text.jpg", "tiny.png", "lost.png")]].any()
     assert index.id(names.index("lost.png")) is None
-    assert look_at(folder / "lost.png") is None
+    assert read_facts(folder / "lost.png").signature is None
 
 
 def test_only_new_and_changed_files_are_read(folder: Path, caches: Path, reads: list[str]) -> None:
@@ -117,7 +116,7 @@ def test_only_new_and_changed_files_are_read(folder: Path, caches: Path, reads: 
     assert reads == []
 
 
-def test_a_removed_photo_leaves_the_index(folder: Path, caches: Path, reads: list[str]) -> None:
+def test_a_removed_photo_is_removed_from_the_index(folder: Path, caches: Path, reads: list[str]) -> None:
     open_index(folder, cache_dir=caches)
     (folder / "photo_001.png").unlink()
     reads.clear()
@@ -126,7 +125,7 @@ def test_a_removed_photo_leaves_the_index(folder: Path, caches: Path, reads: lis
     assert reads == []
 
 
-def test_files_without_bytes_are_tried_again(folder: Path, caches: Path, reads: list[str]) -> None:
+def test_unreadable_files_are_read_again(folder: Path, caches: Path, reads: list[str]) -> None:
     (folder / "link.png").symlink_to(folder / "nowhere")
     open_index(folder, cache_dir=caches)
     reads.clear()
@@ -135,7 +134,7 @@ def test_files_without_bytes_are_tried_again(folder: Path, caches: Path, reads: 
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "format", "empty", "text"])
-def test_a_damaged_index_is_made_again(folder: Path, caches: Path, reads: list[str], damage: str) -> None:
+def test_a_damaged_index_is_rebuilt(folder: Path, caches: Path, reads: list[str], damage: str) -> None:
     first = open_index(folder, cache_dir=caches)
     path = index_path(folder, caches)
     data = path.read_bytes()
@@ -154,8 +153,10 @@ def test_a_damaged_index_is_made_again(folder: Path, caches: Path, reads: list[s
     assert np.array_equal(again.facts, first.facts)
 
 
-def test_what_was_read_before_the_end_is_kept(tmp_path: Path, caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process ends after some files; the next one reads the others."""
+def test_facts_read_before_an_interruption_are_kept(
+    tmp_path: Path, caches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends after some files, and the next one reads the others."""
     folder = make_photos(tmp_path / "many", 40)
     names: list[str] = []
 
@@ -181,7 +182,7 @@ def test_what_was_read_before_the_end_is_kept(tmp_path: Path, caches: Path, monk
     assert np.array_equal(index.facts, open_index(folder, cache_dir=caches / "fresh").facts)
 
 
-def test_names_that_are_no_utf_8(tmp_path: Path, caches: Path) -> None:
+def test_names_that_are_not_utf_8(tmp_path: Path, caches: Path) -> None:
     folder = make_photos(tmp_path / "photos", 1)
     strange = os.fsdecode(b"na\xefve.png")
     (folder / "photo_000.png").rename(folder / strange)
@@ -193,7 +194,7 @@ def test_names_that_are_no_utf_8(tmp_path: Path, caches: Path) -> None:
 
 
 def test_name_table() -> None:
-    table = NameTable.of(["a", "", "käse/b", "c"])
+    table = NameTable.of([name.encode() for name in ("a", "", "käse/b", "c")])
     assert [table.path(row) for row in range(len(table))] == ["a", "", "käse/b", "c"]
     assert [table.take(np.array([2, 0])).shown(row) for row in range(2)] == ["käse/b", "a"]
 
@@ -205,7 +206,7 @@ def test_each_folder_has_an_index_of_its_own(tmp_path: Path, caches: Path) -> No
     assert index_path(one, caches) == index_path(one / ".." / "x", caches) != index_path(other, caches)
 
 
-def test_errors(tmp_path: Path, folder: Path) -> None:
+def test_missing_and_unwritable_folders_are_reported(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(UsageError, match="there is no folder"):
         open_index(tmp_path / "missing", cache_dir=tmp_path)
     (tmp_path / "file").write_text("")

@@ -1,4 +1,4 @@
-"""A library holds every usable photo once, and validates on photos that training never sees."""
+"""A library contains every usable photo once, and separates validation from training."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ def test_subset_and_pickle(tmp_path: Path) -> None:
     subset = part.photos.subset([3, 1])
     assert subset.names == ["photo_003.png", "photo_001.png"]
     assert subset.ids == [part.photos.ids[3], part.photos.ids[1]]
-    copy = pickle.loads(pickle.dumps(subset))  # noqa: S301 - our own
+    copy = pickle.loads(pickle.dumps(subset))  # noqa: S301 - own data
     assert copy.names == subset.names
     assert np.array_equal(copy.photo(0), part.photos.photo(3))
     assert copy.data_sha256 == subset.data_sha256 != part.photos.data_sha256
     assert len(part.photos.subset([])) == 0
 
 
-def test_damaged_and_vanished_files_are_told(tmp_path: Path) -> None:
+def test_damaged_and_missing_files_are_reported(tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "photos", 3)
     (part,) = opened(tmp_path, folder).train
     (folder / "photo_000.png").unlink()
@@ -85,7 +85,7 @@ def test_damaged_and_vanished_files_are_told(tmp_path: Path) -> None:
     assert part.photos.photo(2).shape[2] == 3
 
 
-def test_what_is_of_no_use_is_skipped_and_counted(tmp_path: Path) -> None:
+def test_unusable_photos_are_skipped_and_counted(tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "photos", 4)
     (folder / "text.jpg").write_text("hello")
     Image.fromarray(picture(seed=300)).convert("L").save(folder / "grey.png")
@@ -103,7 +103,7 @@ def test_what_is_of_no_use_is_skipped_and_counted(tmp_path: Path) -> None:
     assert LibraryRecord.load(tmp_path / "record.json") == library.record
 
 
-def test_a_content_counts_once_over_all_folders(tmp_path: Path) -> None:
+def test_copies_count_once_over_all_folders(tmp_path: Path) -> None:
     one, two = make_photos(tmp_path / "one", 4), make_photos(tmp_path / "two", 3, first_seed=50)
     shutil.copy(one / "photo_002.png", two / "copy.png")
     library = opened(tmp_path, one, two)
@@ -114,7 +114,7 @@ def test_a_content_counts_once_over_all_folders(tmp_path: Path) -> None:
     assert [(part.name, len(part.photos)) for part in turned.train] == [("two", 4), ("one", 3)]
 
 
-def test_the_most_specific_folder_wins(tmp_path: Path) -> None:
+def test_photos_belong_to_the_innermost_folder(tmp_path: Path) -> None:
     outer = make_photos(tmp_path / "more", 2)
     make_photos(outer / "scenes", 3, first_seed=10)
     make_photos(outer / "scenes" / "night", 4, first_seed=20)
@@ -155,7 +155,7 @@ def test_exclusions(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a large and a small source and photos that lie directly in it."""
+    """Return a folder with a large and a small source, and photos directly in it."""
     folder = tmp_path_factory.mktemp("sources") / "photos"
     small_photos(folder / "large", 120)
     small_photos(folder / "small", 20, 200)
@@ -163,7 +163,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_each_source_validates_alike_up_to_a_tenth(sources: Path, tmp_path: Path) -> None:
+def test_each_source_has_the_same_number_of_validation_photos_up_to_a_tenth(sources: Path, tmp_path: Path) -> None:
     library = opened(tmp_path, sources, validation=14)
     names = library.val.names
     found = [sum(name.startswith(f"{source}/") for name in names) for source in ("large", "small")]
@@ -175,7 +175,7 @@ def test_each_source_validates_alike_up_to_a_tenth(sources: Path, tmp_path: Path
     assert len(opened(tmp_path, sources).val) == 0
 
 
-def test_contents_choose_the_validation_photos(sources: Path, tmp_path: Path) -> None:
+def test_validation_photos_depend_on_content(sources: Path, tmp_path: Path) -> None:
     before = opened(tmp_path, sources, validation=9)
     copied = tmp_path / "renamed"
     shutil.copytree(sources, copied)
@@ -187,7 +187,7 @@ def test_contents_choose_the_validation_photos(sources: Path, tmp_path: Path) ->
     assert len(grown & set(before.val.ids)) >= 8
 
 
-def test_near_copies_of_validation_photos_do_not_train(sources: Path, tmp_path: Path) -> None:
+def test_near_copies_of_validation_photos_are_not_trained_on(sources: Path, tmp_path: Path) -> None:
     plain = opened(tmp_path, sources, validation=14)
     folder = tmp_path / "copies"
     for number, index in enumerate(range(5)):
@@ -208,7 +208,7 @@ def test_near_copies_of_validation_photos_do_not_train(sources: Path, tmp_path: 
     assert copies.n_train + copies.n_val + copies.n_near_val == copies.n_usable == 19
 
 
-def test_near_copies_by_brute_force(sources: Path, tmp_path: Path) -> None:
+def test_near_copies_equal_brute_force(sources: Path, tmp_path: Path) -> None:
     library = opened(tmp_path, sources, validation=14)
     index = open_index(sources, cache_dir=tmp_path / "caches")
     hashes = {
@@ -233,9 +233,9 @@ def test_the_hash_of_a_library(sources: Path, tmp_path: Path) -> None:
     assert opened(tmp_path, sources).record.sha256 in hashes
 
 
-def test_what_cannot_be_opened(tmp_path: Path) -> None:
+def test_invalid_libraries_are_rejected(tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "photos", 5)
-    with pytest.raises(UsageError, match="no folder of photos is given"):
+    with pytest.raises(UsageError, match="no photo folder is given"):
         opened(tmp_path)
     with pytest.raises(UsageError, match="given twice"):
         opened(tmp_path, folder, folder / ".." / "photos")

@@ -1,4 +1,4 @@
-"""Three-color plates as a set of gray photographs with a hidden truth."""
+"""Three-color plates as an evaluation set with ground truth."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
     return plates
 
 
-def test_luma_is_grey_and_the_stack_is_the_truth(folder: Path, tmp_path: Path) -> None:
+def test_the_gray_image_is_luma_and_the_truth_is_the_stack(folder: Path, tmp_path: Path) -> None:
     record = make_plate_set(folder, tmp_path / "set")
     assert record == PhotoSetRecord.load(tmp_path / "set" / "set.json")
     assert (record.photos, record.grey, len(record.files_sha256)) == (["001", "002"], "luma", 7)
@@ -50,13 +50,13 @@ def test_luma_is_grey_and_the_stack_is_the_truth(folder: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("source", "band"), [("red", 0), ("green", 1), ("blue", 2)])
-def test_an_exposure_is_grey_as_it_came(folder: Path, tmp_path: Path, source: GreySource, band: int) -> None:
+def test_an_exposure_can_be_the_gray_image(folder: Path, tmp_path: Path, source: GreySource, band: int) -> None:
     make_plate_set(folder, tmp_path / "set", grey=source)
     grey = imread(tmp_path / "set" / "grey" / "002.png")
     assert np.array_equal(grey, np.repeat(color(100)[..., band : band + 1], 3, axis=-1))
 
 
-def test_what_is_missing_is_told(folder: Path, tmp_path: Path) -> None:
+def test_missing_exposures_are_reported(folder: Path, tmp_path: Path) -> None:
     (folder / "002_b.png").unlink()
     with pytest.raises(UsageError, match=r"plate 002 has neither a stack .* nor its blue exposure"):
         make_plate_set(folder, tmp_path / "set")
@@ -66,20 +66,20 @@ def test_what_is_missing_is_told(folder: Path, tmp_path: Path) -> None:
     make_plate_set(folder, tmp_path / "luma")
     with pytest.raises(UsageError, match="plate 001 has no green exposure"):
         make_plate_set(folder, tmp_path / "set", grey="green")
-    with pytest.raises(UsageError, match="holds a set already"):
+    with pytest.raises(UsageError, match="already contains a set"):
         make_plate_set(folder, tmp_path / "luma")
 
 
-def test_other_folders_and_sizes_are_refused(folder: Path, tmp_path: Path) -> None:
+def test_other_folders_and_sizes_are_rejected(folder: Path, tmp_path: Path) -> None:
     write_png(tmp_path / "photos" / "a.png", color())
-    with pytest.raises(UsageError, match="holds no plates"):
+    with pytest.raises(UsageError, match="contains no plates"):
         make_plate_set(tmp_path / "photos", tmp_path / "set")
     imsave(folder / "002_g.png", color(100)[:39, :, 1], check_contrast=False)
     with pytest.raises(UsageError, match="differ in size"):
         make_plate_set(folder, tmp_path / "set")
 
 
-def test_the_plates_at_hand(shared: Path, tmp_path: Path) -> None:
+def test_shared_plates(shared: Path, tmp_path: Path) -> None:
     record = make_plate_set(shared / "data" / "archive" / "prokudin", tmp_path / "set", grey="green")
     assert len(record.photos) == 8
     assert record.caveats

@@ -1,4 +1,4 @@
-"""The prior of photographs whose colors are known, and its picture."""
+"""The prior of photos with known colors, and its chart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chromalab.data.prior import (
     entropy_bits,
     near_grey_share,
     photo_prior,
-    prior_picture,
+    prior_chart,
 )
 from tests.data.photo_folder import make_photos, open_folder
 from tests.photo.odd_files import save
@@ -29,7 +29,7 @@ def bin_at(a: float, b: float) -> int:
 
 
 def rgb_of(a: float, b: float, lightness: float = 60) -> NDArray[np.uint8]:
-    """Return the 8-bit color of a place in the ab plane that sRGB has."""
+    """Return the 8-bit color of a point of the ab plane inside sRGB."""
     rgb = lab_to_rgb(torch.tensor([lightness, a, b], dtype=torch.float64).reshape(1, 3, 1, 1)).flatten()
     assert float(rgb.min()) >= 0
     assert float(rgb.max()) <= 1
@@ -48,15 +48,15 @@ def test_known_colors_are_counted(tmp_path: Path) -> None:
     assert prior.data_sha256 == photos.data_sha256
 
 
-def test_bins_are_those_of_the_training_space() -> None:
+def test_bins_agree_with_the_training_space() -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     lab = rgb_to_lab(torch.from_numpy(rgb).permute(2, 0, 1)[None].double() / 255)
     expected = np.bincount(nearest_bins(lab[0, 1:].permute(1, 2, 0).numpy()).ravel(), minlength=BIN_COUNT)
-    # scikit-image's and Kornia's matrices are rounded differently: 0.02, which moves hardly a pixel into another bin
+    # scikit-image's and Kornia's matrices are rounded differently, by 0.02, which rarely moves a pixel into another bin
     assert np.abs(count_bins(rgb) - expected).sum() <= 0.005 * 64 * 64
 
 
-def test_black_grey_and_white_are_the_color_grey() -> None:
+def test_black_gray_and_white_share_a_bin() -> None:
     greys = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(16, 16, 3)
     assert count_bins(greys)[bin_at(0, 0)] == 256
 
@@ -69,7 +69,7 @@ def test_a_prior_does_not_depend_on_the_order_of_work(tmp_path: Path) -> None:
     assert whole == photo_prior(photos)
 
 
-def test_facts_of_a_prior_by_hand() -> None:
+def test_statistics_of_a_prior_equal_manual_calculation() -> None:
     p = np.zeros(BIN_COUNT)
     p[[bin_at(0, 0), bin_at(10, -10), bin_at(20, 0), bin_at(-90, 50)]] = [0.5, 0.25, 0.125, 0.125]
     assert near_grey_share(p) == 0.75
@@ -77,7 +77,7 @@ def test_facts_of_a_prior_by_hand() -> None:
     assert entropy_bits(np.full(BIN_COUNT, 1 / BIN_COUNT)) == pytest.approx(np.log2(313))
 
 
-def test_the_summary_says_what_was_counted() -> None:
+def test_the_summary_contains_the_counts() -> None:
     counts = [0] * BIN_COUNT
     counts[bin_at(0, 0)], counts[bin_at(20, 30)] = 3, 1
     summary = PriorSummary.of(PriorRecord(counts=counts, n_photos=1, n_pixels=4, size_px=2))
@@ -86,9 +86,9 @@ def test_the_summary_says_what_was_counted() -> None:
     assert list(summary.lines())[-1].endswith("(0, 0) 75.0%, (20, 30) 25.0%")
 
 
-def cell(picture: NDArray[np.uint8], a: int, b: int) -> NDArray[np.uint8]:
+def cell(chart: NDArray[np.uint8], a: int, b: int) -> NDArray[np.uint8]:
     row, column = (100 - b) // 10 + 1, (a + 90) // 10 + 1
-    return picture[row * CELL_PX : (row + 1) * CELL_PX, column * CELL_PX : (column + 1) * CELL_PX]
+    return chart[row * CELL_PX : (row + 1) * CELL_PX, column * CELL_PX : (column + 1) * CELL_PX]
 
 
 def filled(square: NDArray[np.uint8]) -> int:
@@ -96,31 +96,31 @@ def filled(square: NDArray[np.uint8]) -> int:
     return int((square.max(axis=2) - square.min(axis=2) > 8).any(axis=0).sum())
 
 
-def test_the_picture_shows_more_of_what_is_likelier() -> None:
+def test_more_probable_bins_have_larger_squares() -> None:
     p = np.zeros(BIN_COUNT)
     for (a, b), share in {(30, 40): 1.0, (40, 40): 1e-2, (50, 40): 1e-4, (60, 40): 1e-9}.items():
         p[bin_at(a, b)] = share
-    picture = prior_picture(p)
-    assert picture.dtype == np.uint8
-    sides = [filled(cell(picture, a, 40)) for a in (30, 40, 50, 60, 70)]
+    chart = prior_chart(p)
+    assert chart.dtype == np.uint8
+    sides = [filled(cell(chart, a, 40)) for a in (30, 40, 50, 60, 70)]
     assert sides[0] == CELL_PX - 2
     assert sides == sorted(sides, reverse=True)
     assert sides[3] == 4
     assert sides[4] == 0
 
 
-def test_colors_of_the_picture_are_those_of_the_plane() -> None:
-    picture = prior_picture(np.full(BIN_COUNT, 1 / BIN_COUNT))
+def test_colors_of_the_chart_are_those_of_the_plane() -> None:
+    chart = prior_chart(np.full(BIN_COUNT, 1 / BIN_COUNT))
     middle = CELL_PX // 2
     for a, b in ((40, 20), (-30, 30), (10, -40), (20, 60)):
         expected = lab_to_rgb(torch.tensor([65.0, a, b]).reshape(1, 3, 1, 1)).flatten().numpy() * 255
-        np.testing.assert_allclose(cell(picture, a, b)[middle, middle], expected, atol=1.5)
-    assert picture[0, 0].tolist() == [255, 255, 255]
+        np.testing.assert_allclose(cell(chart, a, b)[middle, middle], expected, atol=1.5)
+    assert chart[0, 0].tolist() == [255, 255, 255]
 
 
 def test_bins_without_pixels_are_outlines() -> None:
     p = np.zeros(BIN_COUNT)
     p[bin_at(30, 40)] = 1
-    square = cell(prior_picture(p), -50, 20)
+    square = cell(prior_chart(p), -50, 20)
     assert square[CELL_PX // 2, CELL_PX // 2].tolist() == [255, 255, 255]
     assert square.min() == 225

@@ -1,4 +1,4 @@
-"""A photo's part depends on its content alone."""
+"""A photo's part depends only on its content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.core.hashing import sha256_bytes
+from chromalab.core.files import sha256_bytes
 from chromalab.data.split import RANK_RULE_BELOW, parts_by_content, split_photos
 from tests.data.photo_folder import make_photos, open_folder
 
@@ -24,7 +24,7 @@ def identities(count: int, first: int = 0) -> list[str]:
 
 
 @given(count=st.integers(200, 300), added=st.integers(1, 300), share=st.sampled_from([0.1, 0.25]))
-def test_adding_and_reordering_photos_moves_none(count: int, added: int, share: float) -> None:
+def test_adding_or_reordering_photos_moves_no_other(count: int, added: int, share: float) -> None:
     ids = identities(count + added)
     before = dict(zip(ids[:count], parts_by_content(ids[:count], share, share), strict=True))
     after = dict(zip(ids[::-1], parts_by_content(ids[::-1], share, share), strict=True))
@@ -43,7 +43,7 @@ def test_shares_are_kept() -> None:
     test=st.just(0.0) | st.floats(0.01, 0.45),
     first=st.integers(0, 10**6),
 )
-def test_no_wanted_part_is_empty(count: int, val: float, test: float, first: int) -> None:
+def test_no_requested_part_is_empty(count: int, val: float, test: float, first: int) -> None:
     counts = Counter(parts_by_content(identities(count, first), val, test))
     assert counts.total() == count
     assert counts["train"] >= 1
@@ -68,7 +68,7 @@ def test_too_few_photos(count: int) -> None:
         parts_by_content(identities(count), 0.1, 0.1)
 
 
-def test_parts_have_no_photo_in_common(tmp_path: Path) -> None:
+def test_parts_are_disjoint(tmp_path: Path) -> None:
     photos = open_folder(make_photos(tmp_path / "photos", 12), tmp_path / "caches")
     split = split_photos(photos)
     parts = [split.train, split.val, split.test]
@@ -77,7 +77,7 @@ def test_parts_have_no_photo_in_common(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("val", "test"), [(-0.1, 0.1), (0.1, -0.1), (0.5, 0.5), (float("nan"), 0.1)])
-def test_senseless_shares(tmp_path: Path, val: float, test: float) -> None:
+def test_invalid_shares_are_rejected(tmp_path: Path, val: float, test: float) -> None:
     photos = open_folder(make_photos(tmp_path / "photos", 3), tmp_path / "caches")
     with pytest.raises(ConfigError, match="expected both >= 0, sum < 1"):
         split_photos(photos, val_share=val, test_share=test)

@@ -156,7 +156,7 @@ def test_a_set_of_plates_brings_its_grey_photographs_and_caveats(chromalab: Chro
     assert done.code == 0, done.err
     done = chromalab("evaluate", tmp_path / "set" / "grey", tmp_path / "set", "--metrics", "lightness_error,mae")
     assert done.code == 0, done.err
-    assert "judge hues by it" in done.out
+    assert "compare hues with it" in done.out
     assert "prokudin-gorskii, gray from luma" in done.out
 
 

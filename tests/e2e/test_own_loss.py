@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.losses import plugins
 from chromalab.losses.registry import LOSSES
 from chromalab.studies.recipe import TrainingRecord

@@ -14,7 +14,7 @@ from PIL import Image
 from chromalab.api import objective_settings
 from chromalab.cli.train import read_stages
 from chromalab.core.errors import ConfigError
-from chromalab.data.samples import SAMPLES, sample_path
+from chromalab.data.sources import SAMPLES, sample_path
 from chromalab.studies import single
 from chromalab.studies.recipe import Recipe, TrainingRecord
 from chromalab.training.degradation_settings import OLD_PHOTOGRAPHS

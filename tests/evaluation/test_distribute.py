@@ -13,13 +13,13 @@ from chromalab.evaluation import distribute, reading
 from chromalab.evaluation.distribute import ScoringTask, deciding, score_part
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.scoring import EvaluatorSettings
-from tests.core.executors.backwards import Backwards
+from tests.core.backwards import Backwards
 from tests.evaluation.variants import write_variants
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from chromalab.core.executors.outcome import Executor
+    from chromalab.core.executors import Executor
     from chromalab.evaluation.scores import Comparison
 
 METRICS = ("mae", "ssim", "delta_e_2000", "perceptual_lite0", "frechet_lite0", "colorfulness")

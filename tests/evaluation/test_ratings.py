@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.evaluation.ratings import load_hecd, load_ratings_csv
 from tests.evaluation.rated import write_hecd
 

@@ -17,12 +17,9 @@ from torch.nn import functional
 from chromalab.core.errors import MissingWeightsError
 from chromalab.functional.perceptual import LPIPS, Lite0Distance, VGGDistance
 from chromalab.functional.tensors import PictureTooSmallError
-from chromalab.nets.alexnet import AlexNet
 from chromalab.nets.efficientnet_lite import EfficientNetLite, load_efficientnet_lite0
-from chromalab.nets.squeezenet import SqueezeNet
-from chromalab.nets.trunks import Trunk
-from chromalab.nets.vgg16 import VGG16, layer_places
-from chromalab.nets.vgg16_bn import VGG16BN
+from chromalab.nets.trunks import AlexNet, SqueezeNet, Trunk
+from chromalab.nets.vgg16 import VGG16, VGG16BN, layer_places
 from chromalab.weights.adding import add_weights
 from tests.nets.vgg_reference import Array, numpy_vgg16, random_statistics
 

@@ -24,8 +24,7 @@ from chromalab.losses.compose import build
 from chromalab.losses.contract import check_loss
 from chromalab.losses.perceptual import SSIM, FeatureDistance, MultiScaleSSIM
 from chromalab.losses.registry import LOSSES
-from chromalab.nets.vgg16 import CONVOLUTIONS, VGG16
-from chromalab.nets.vgg16_bn import VGG16BN
+from chromalab.nets.vgg16 import CONVOLUTIONS, VGG16, VGG16BN
 from chromalab.weights.adding import add_weights
 from tests.nets.vgg_reference import Array, numpy_vgg16, random_statistics
 

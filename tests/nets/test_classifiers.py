@@ -1,4 +1,4 @@
-"""The classifiers that teach: VGG16 as published, and which of the two is taken."""
+"""The teachers of class heads: VGG16 as published, and the choice of the teacher."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def small(seed: int = 0) -> VGG16Classifier:
     return VGG16Classifier(width=1 / 32, hidden=16)
 
 
-def test_parameters_are_as_many_and_as_named_as_published() -> None:
+def test_number_and_names_of_parameters_are_the_published_ones() -> None:
     with torch.device("meta"):
         network = VGG16Classifier()
     # torchvision's documentation of VGG16_Weights.IMAGENET1K_V1 states num_params 138357544
@@ -33,7 +33,7 @@ def test_parameters_are_as_many_and_as_named_as_published() -> None:
     assert shapes == vgg16_shapes() | vgg16_classifier_shapes()
 
 
-def test_the_layers_are_those_of_the_paper_in_their_order() -> None:
+def test_the_layers_are_those_of_the_paper() -> None:
     network = small().eval()
     rgb = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(1))
     mean, std = (torch.tensor(v).reshape(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
@@ -52,11 +52,11 @@ def test_the_layers_are_those_of_the_paper_in_their_order() -> None:
 
 
 @pytest.mark.parametrize("side", [1, 31, 96, 224])
-def test_pictures_of_any_size_are_classified(side: int) -> None:
+def test_images_of_any_size_are_classified(side: int) -> None:
     assert small().eval()(torch.rand(1, 3, side, side)).shape == (1, 1000)
 
 
-def test_the_convolutions_can_be_drawn() -> None:
+def test_the_convolutions_can_be_random() -> None:
     first, second = (
         VGG16Classifier(width=1 / 32, hidden=4, generator=torch.Generator().manual_seed(3)) for _ in range(2)
     )
@@ -65,7 +65,7 @@ def test_the_convolutions_can_be_drawn() -> None:
 
 @pytest.fixture
 def stored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> VGG16Classifier:
-    """A small VGG16 as if it had been added with its classifier."""
+    """Return a small VGG16, stored with its classifier."""
     network = small()
     save_file(network.state_dict(), tmp_path / "vgg16.safetensors")
     monkeypatch.setattr(trunks, "find_weights", lambda name: tmp_path / f"{name}.safetensors")
@@ -79,7 +79,7 @@ def stored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> VGG16Classifier:
 SMALL = {"width": 1 / 32, "hidden": 16}
 
 
-def test_stored_weights_are_loaded_and_do_not_drop_out(stored: VGG16Classifier) -> None:
+def test_stored_weights_are_loaded_in_evaluation_mode(stored: VGG16Classifier) -> None:
     network = load_vgg16_classifier()
     rgb = torch.rand(1, 3, 32, 32)
     assert not network.training
@@ -87,14 +87,14 @@ def test_stored_weights_are_loaded_and_do_not_drop_out(stored: VGG16Classifier) 
     assert torch.equal(network(rgb), network(rgb))
 
 
-def test_vgg16_teaches_where_it_is_here(stored: VGG16Classifier) -> None:
+def test_vgg16_is_the_teacher_if_it_was_added(stored: VGG16Classifier) -> None:
     name, network = load_teacher()
     assert name == "vgg16"
     assert isinstance(network, VGG16Classifier)
     assert load_teacher("efficientnet_lite0")[0] == "efficientnet_lite0"
 
 
-def test_lite0_teaches_where_vgg16_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_lite0_is_the_teacher_if_vgg16_was_not_added(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
     name, network = load_teacher("auto")
     assert name == "efficientnet_lite0"

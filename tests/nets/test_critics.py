@@ -1,4 +1,4 @@
-"""Critics: shapes, published layers, what they see, and what penalties on their gradients need of them."""
+"""Critics: shapes, published layers, inputs, and gradients for penalties."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def critic(name: str, space: str = "lab", sees: Sees = "pair", width: float = 0.
 
 
 def random_colors(space: str = "lab", size: int = 32, count: int = 2) -> tuple[Tensor, Tensor, Tensor]:
-    """Return photographs of smooth colors with their lightness and color."""
+    """Return smooth images with their lightness and color."""
     coarse = torch.rand(count, 3, 4, 4, generator=torch.Generator().manual_seed(1))
     rgb = nn.functional.interpolate(coarse, size=(size, size), mode="bilinear")
     return (*SPACES[space].encode(rgb), rgb)
@@ -52,11 +52,11 @@ def test_scores_have_the_published_size(name: str, size: tuple[int, int], scores
 
 
 @pytest.mark.parametrize("name", list(CRITICS))
-def test_a_critic_scores_its_smallest_picture_and_none_below(name: str) -> None:
+def test_a_critic_scores_its_smallest_size_but_none_below(name: str) -> None:
     smallest = CRITICS[name].smallest_px
     assert network(name)(torch.rand(1, 3, smallest, smallest)).isfinite().all()
     if smallest > 1:
-        with pytest.raises((RuntimeError, ValueError)):  # which of its layers complains is PyTorch's business
+        with pytest.raises((RuntimeError, ValueError)):  # the error depends on the layer
             network(name)(torch.rand(1, 3, smallest - 1, smallest - 1))
 
 
@@ -74,9 +74,9 @@ def test_the_full_critic_has_the_published_layers(name: str, channels: int, widt
 
 
 @pytest.mark.parametrize(("channels", "weights"), [(1, 2_763_585), (2, 2_765_000)])
-def test_patchgan70_has_as_many_weights_as_the_authors(channels: int, weights: int) -> None:
-    # With two channels the authors' PyTorch code prints 2.765 M (its issue 1152); with one, 2,763,585 are reported of a
-    # copy of it (issue 2 of XiYe20/VPTR).
+def test_patchgan70_has_the_published_number_of_weights(channels: int, weights: int) -> None:
+    # With two channels the authors' PyTorch code prints 2.765 M (its issue 1152). With one channel, issue 2 of
+    # XiYe20/VPTR reports 2,763,585 for a copy of it.
     count = sum(weight.numel() for weight in network("patchgan70", 1.0, channels).parameters())
     assert count == pytest.approx(weights, abs=0.5 if channels == 1 else 500)
 
@@ -88,7 +88,7 @@ def test_a_patch_is_70_pixels_wide(name: str) -> None:
     for layer in reversed(layers(model)):
         reach = (reach - 1) * layer.stride[0] + layer.kernel_size[0]
     assert reach == 70
-    for module in list(model.modules()):  # norms look at the whole picture
+    for module in list(model.modules()):  # norms depend on the whole image
         for child, inside in module.named_children():
             if isinstance(inside, nn.InstanceNorm2d):
                 setattr(module, child, nn.Identity())
@@ -101,14 +101,14 @@ def test_a_patch_is_70_pixels_wide(name: str) -> None:
 
 
 @pytest.mark.parametrize("size", [16, 64, 100, 256])
-def test_the_image_critic_looks_at_every_pixel(size: int) -> None:
+def test_the_image_critic_depends_on_every_pixel(size: int) -> None:
     seen = torch.rand(1, 1, size, size, requires_grad=True)
     (gradient,) = torch.autograd.grad(network("image", 1 / 16, 1)(seen).sum(), seen)
     assert (gradient != 0).all()
 
 
-def test_patchgan70_is_the_published_one_at_its_batch_of_one() -> None:
-    # pix2pix normalizes by batch; its training never leaves the batch's statistics, and its batch is 1.
+def test_patchgan70_equals_the_published_one_at_batch_size_one() -> None:
+    # pix2pix uses batch norm with the statistics of the batch, and its batch size is 1.
     model = PatchGAN70(3, width=0.25, generator=torch.Generator().manual_seed(0))
     published = nn.Sequential(
         nn.Conv2d(3, 16, 4, 2, 1),
@@ -171,7 +171,7 @@ def test_initial_weights_of_patchgan70_are_the_published_ones() -> None:
 
 
 @pytest.mark.parametrize("name", list(CRITICS))
-def test_a_critic_has_a_gradient_to_give_at_any_width(name: str) -> None:
+def test_a_critic_has_a_gradient_at_any_width(name: str) -> None:
     for width in (1 / 8, 1.0):
         lightness, color, _ = random_colors(size=64)
         color.requires_grad_()
@@ -182,7 +182,7 @@ def test_a_critic_has_a_gradient_to_give_at_any_width(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(CRITICS))
-def test_initial_weights_come_from_the_generator_alone(name: str) -> None:
+def test_initial_weights_depend_only_on_the_generator(name: str) -> None:
     first = network(name, seed=3).state_dict()
     torch.manual_seed(99)
     again, other = network(name, seed=3).state_dict(), network(name, seed=4).state_dict()
@@ -191,7 +191,7 @@ def test_initial_weights_come_from_the_generator_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(CRITICS))
-def test_each_picture_is_scored_alone(name: str) -> None:
+def test_each_image_is_scored_independently(name: str) -> None:
     model = critic(name).double()
     lightness, color, _ = (part.double() for part in random_colors(count=4))
     together = model(lightness, color)
@@ -201,9 +201,9 @@ def test_each_picture_is_scored_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("space", list(SPACES))
-def test_what_a_critic_sees(space: str) -> None:
+def test_the_input_of_a_critic(space: str) -> None:
     lightness, color, rgb = random_colors(space)
-    seen = {sees: critic("image", space, sees).look(lightness, color) for sees in SEES}
+    seen = {sees: critic("image", space, sees).network_input(lightness, color) for sees in SEES}
     assert torch.equal(seen["pair"], torch.cat([lightness, color], dim=1))
     assert torch.equal(seen["color"], color)
     torch.testing.assert_close(seen["rgb"], 2 * rgb - 1, rtol=0, atol=1e-4)
@@ -212,17 +212,17 @@ def test_what_a_critic_sees(space: str) -> None:
     }
 
 
-def test_a_critic_of_pictures_sees_beyond_the_gamut() -> None:
+def test_the_rgb_input_of_a_critic_is_not_clipped() -> None:
     color = torch.full((1, 2, 32, 32), 0.9, requires_grad=True)
     model = critic("chromagan", sees="rgb")
     lightness = torch.full((1, 1, 32, 32), 0.5)
-    assert (model.look(lightness, color).abs() > 1).any()
+    assert (model.network_input(lightness, color).abs() > 1).any()
     (gradient,) = torch.autograd.grad(model(lightness, color).sum(), color)
     assert (gradient != 0).all()
 
 
 @pytest.mark.parametrize(("name", "space", "sees"), list(product(CRITICS, ["lab", "rgb"], SEES)))
-def test_penalties_on_its_gradient_are_finite_on_flat_pictures(name: str, space: str, sees: Sees) -> None:
+def test_gradient_penalties_are_finite_on_constant_images(name: str, space: str, sees: Sees) -> None:
     model = critic(name, space, sees)
     for grey in (0.0, 0.5, 1.0):
         lightness, color = SPACES[space].encode(torch.full((1, 3, 24, 24), grey))
@@ -234,7 +234,7 @@ def test_penalties_on_its_gradient_are_finite_on_flat_pictures(name: str, space:
 
 
 @pytest.mark.parametrize(("name", "sees"), list(product(CRITICS, SEES)))
-def test_penalties_have_the_gradient_of_finite_differences(name: str, sees: Sees) -> None:
+def test_gradients_of_penalties_equal_finite_differences(name: str, sees: Sees) -> None:
     model = critic(name, sees=sees, width=1 / 16).double()
     lightness, color, _ = (part.double() for part in random_colors(size=24))
     color.requires_grad_()

@@ -53,7 +53,7 @@ def network(name: LiteName) -> EfficientNetLite:
 
 
 class UnfoldedLite(nn.Module):
-    """The network written anew from its description, with nn.BatchNorm2d and explicit padding."""
+    """An independent implementation from the description, with nn.BatchNorm2d and explicit padding."""
 
     def __init__(self, name: LiteName) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ def blocks(repeats: tuple[int, ...]) -> Iterator[tuple[str, int, int]]:
 
 
 def pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """SAME as TensorFlow's documentation states it for one axis: before = total // 2, after = the rest."""
+    """Return SAME padding along one axis by TensorFlow's documentation: before = total // 2, after = the rest."""
     before_after = []
     for size in (x.shape[3], x.shape[2]):
         total = max(kernel - stride, 0) if size % stride == 0 else max(kernel - size % stride, 0)
@@ -155,19 +155,21 @@ def test_stages_are_those_of_the_published_architecture(name: LiteName) -> None:
 @pytest.mark.parametrize(
     ("name", "millions"), [("efficientnet_lite0", (4.5, 4.7)), ("efficientnet_lite1", (5.3, 5.4))], indirect=["name"]
 )
-def test_classifier_has_the_published_parameters_less_the_batch_norms(
+def test_classifier_has_the_published_parameters_without_batch_norms(
     name: LiteName, network: EfficientNetLite, millions: tuple[float, float]
 ) -> None:
-    """The publishers state 4.7 M and 5.4 M parameters, with two numbers for each output of a batch norm."""
+    """The publishers state 4.7 M and 5.4 M parameters, with two parameters for each output of a batch norm."""
     published = load_packaged(name)
     kernels = {key: value for key, value in published.items() if value.ndim > 1}
-    biases = sum(kernel.shape[0] for kernel in kernels.values())  # one bias each: a norm's shift, or the classifier's
+    biases = sum(
+        kernel.shape[0] for kernel in kernels.values()
+    )  # one bias each: the shift of a norm, or that of the classifier
     count = sum(parameter.numel() for parameter in network.parameters())
     assert count == sum(kernel.numel() for kernel in kernels.values()) + biases
     assert millions[0] < count / 1e6 < millions[1]
 
 
-def test_loading_draws_no_random_numbers_and_leaves_parameters_trainable(name: LiteName) -> None:
+def test_loading_uses_no_random_numbers_and_keeps_parameters_trainable(name: LiteName) -> None:
     before = torch.get_rng_state()
     trunk = load_efficientnet_lite(name)
     assert torch.equal(before, torch.get_rng_state())
@@ -191,20 +193,20 @@ def test_lite0_keeps_the_parameter_names_of_the_shipped_models() -> None:
     assert len(keys) == 2 * (1 + 2 + 15 * 3)
 
 
-def test_a_trunk_without_classifier_says_so() -> None:
+def test_a_trunk_without_classifier_has_no_logits() -> None:
     with pytest.raises(RuntimeError, match="classifier=True"):
         EfficientNetLite(LITE1)(torch.rand(1, 3, 32, 32))
 
 
 @dataclass(frozen=True)
 class KnownAnswer:
-    """How many of the 400 photos a network classifies correctly.
+    """Number of photos of 400 that a network classifies correctly.
 
     Attributes:
         size_px: side of the images, at which the network was trained.
-        color: photos whose class is the likeliest, in color.
-        color_top5: photos whose class is among the five likeliest, in color.
-        gray: photos whose class is the likeliest, with luma in all three channels.
+        color: in color, by the most probable class.
+        color_top5: in color, by the five most probable classes.
+        gray: with luma in all three channels, by the most probable class.
     """
 
     size_px: int
@@ -222,7 +224,7 @@ KNOWN_ANSWERS = {
 
 
 @pytest.mark.slow
-def test_accuracy_on_imagenet_photos_is_the_known_one(name: LiteName, network: EfficientNetLite, shared: Path) -> None:
+def test_accuracy_on_imagenet_photos_is_as_published(name: LiteName, network: EfficientNetLite, shared: Path) -> None:
     known = KNOWN_ANSWERS[name]
     photos, labels = imagenet_photos(shared / "data", count=400, size_px=known.size_px)
     luma = (photos * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1, keepdim=True)
@@ -258,7 +260,7 @@ def central_crop(path: Path, side: int) -> Tensor:
 
 
 def imagenet_photos(data: Path, *, count: int, size_px: int) -> tuple[Tensor, Tensor]:
-    """Return the first photos (count, 3, size_px, size_px), center squares by Pillow's bicubic; and their classes."""
+    """Return the first photos as center squares (count, 3, size_px, size_px) by Pillow's bicubic filter, and labels."""
     with (data / "weights" / "imagenet_classes.csv").open(newline="") as file:
         classes = {row["wnid"]: int(row["index"]) for row in csv.DictReader(file)}
     with (data / "photos" / "index.csv").open(newline="") as file:
@@ -281,8 +283,8 @@ def hits(logits: Tensor, labels: Tensor, *, top: int) -> int:
 
 
 @pytest.mark.parametrize("size", [(64, 96), (75, 50), (17, 40), (32, 32), (1, 1)])
-def test_the_fused_rectifier_gives_what_the_plain_one_gives(size: tuple[int, int]) -> None:
-    # Not at widths of one or two pixels: there PyTorch 2.13's own bfloat16 convolutions give other numbers each time.
+def test_the_fused_rectifier_equals_the_plain_one(size: tuple[int, int]) -> None:
+    # Not at widths of one or two pixels, where PyTorch 2.13's bfloat16 convolutions are not deterministic.
     network = load_efficientnet_lite("efficientnet_lite1")
     rgb = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
 

@@ -1,4 +1,4 @@
-"""FID's Inception: the published names and shapes, and the arithmetic in which it differs from others."""
+"""FID's Inception: the published names and shapes, and its differences from other versions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def network() -> InceptionFID:
     return InceptionFID().eval()
 
 
-def test_its_tensors_are_the_published_ones(network: InceptionFID) -> None:
+def test_the_tensors_are_the_published_ones(network: InceptionFID) -> None:
     published = {name: shape for name, shape in MANIFEST["inception_fid"].shapes.items() if not name.startswith("fc.")}
     assert {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()} == published
 
@@ -34,7 +34,7 @@ def test_a_unit_is_convolution_normalization_and_rectifier() -> None:
 
 
 def last_branch_by_hand(block: Block8 | Block35, x: torch.Tensor, *, mean: bool) -> torch.Tensor:
-    """Return the last branch with a pool that goes through the places and the neighbors each has."""
+    """Return the last branch with pooling written as a loop over pixels and their neighbors."""
     pooled = torch.empty_like(x)
     for row in range(x.shape[2]):
         for column in range(x.shape[3]):
@@ -44,7 +44,7 @@ def last_branch_by_hand(block: Block8 | Block35, x: torch.Tensor, *, mean: bool)
     return branch
 
 
-def test_means_do_not_count_the_padding_and_the_last_block_takes_a_maximum(network: InceptionFID) -> None:
+def test_means_exclude_the_padding_and_the_last_block_uses_a_maximum(network: InceptionFID) -> None:
     for block, channels_in, channels, mean in (
         (network.Mixed_5b, 192, 32, True),
         (network.Mixed_7b, 1280, 192, True),
@@ -55,7 +55,7 @@ def test_means_do_not_count_the_padding_and_the_last_block_takes_a_maximum(netwo
 
 
 @torch.inference_mode()
-def test_sizes_inside_are_those_of_the_paper(network: InceptionFID) -> None:
+def test_sizes_of_feature_maps_are_those_of_the_paper(network: InceptionFID) -> None:
     sizes: dict[str, tuple[int, ...]] = {}
     hooks = [
         layer.register_forward_hook(lambda _, __, out, name=name: sizes.update({name: tuple(out.shape[1:])}))

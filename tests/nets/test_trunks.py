@@ -1,18 +1,28 @@
-"""AlexNet and SqueezeNet 1.1: published shapes, and their normalization against that of LPIPS."""
+"""AlexNet and SqueezeNet equal independent implementations, and images are resized as by Pillow."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
+from skimage.data import chelsea
 from torch.nn import functional
 
 from chromalab.nets import trunks
-from chromalab.nets.alexnet import AlexNet, load_alexnet
-from chromalab.nets.squeezenet import SqueezeNet, load_squeezenet
-from chromalab.nets.trunks import imagenet_normalize, with_stored_weights
+from chromalab.nets.trunks import (
+    AlexNet,
+    SqueezeNet,
+    center_square,
+    imagenet_normalize,
+    load_alexnet,
+    load_squeezenet,
+    resized_as_pillow,
+    with_stored_weights,
+)
 from chromalab.weights.adding import add_weights
 
 if TYPE_CHECKING:
@@ -21,31 +31,31 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def pictures(height: int, width: int) -> Tensor:
+def images(height: int, width: int) -> Tensor:
     return torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0))
 
 
 def test_normalization_is_that_of_lpips() -> None:
-    """Zhang et al.'s code takes pictures in [-1, 1], shifts them by (-.030, -.088, -.188) and scales."""
-    rgb = pictures(5, 6).double()
+    """The code of Zhang et al. takes images in [-1, 1], shifts them by (-.030, -.088, -.188) and scales."""
+    rgb = images(5, 6).double()
     shift = torch.tensor([-0.030, -0.088, -0.188], dtype=torch.float64)[:, None, None]
     scale = torch.tensor([0.458, 0.448, 0.450], dtype=torch.float64)[:, None, None]
     torch.testing.assert_close(imagenet_normalize(rgb), ((2 * rgb - 1) - shift) / scale)
 
 
 def test_alexnet_has_the_published_parameters_and_shapes() -> None:
-    """2,469,696 parameters; 55, 27 and 13 places at 224 px (Krizhevsky 2014, torchvision's one-column form)."""
+    """2,469,696 parameters; sides of 55, 27 and 13 at 224 px (Krizhevsky 2014, torchvision's single-column form)."""
     network = AlexNet()
     assert sum(parameter.numel() for parameter in network.parameters()) == 2_469_696
-    shapes = [tuple(tap.shape[1:]) for tap in network.taps(pictures(224, 224))]
+    shapes = [tuple(tap.shape[1:]) for tap in network.taps(images(224, 224))]
     assert shapes == [(64, 55, 55), (192, 27, 27), (384, 13, 13), (256, 13, 13), (256, 13, 13)]
 
 
 def test_squeezenet_has_the_published_parameters_and_shapes() -> None:
-    """722,496 parameters; release 1.1 pools after layers 1, 4 and 7, rounding up: 111, 55, 27, 13 places at 224 px."""
+    """722,496 parameters; release 1.1 pools after layers 1, 4 and 7, rounding up: sides 111, 55, 27, 13 at 224 px."""
     network = SqueezeNet()
     assert sum(parameter.numel() for parameter in network.parameters()) == 722_496
-    shapes = [tuple(tap.shape[1:]) for tap in network.taps(pictures(224, 224))]
+    shapes = [tuple(tap.shape[1:]) for tap in network.taps(images(224, 224))]
     assert shapes == [
         (64, 111, 111),
         (128, 55, 55),
@@ -57,11 +67,11 @@ def test_squeezenet_has_the_published_parameters_and_shapes() -> None:
     ]
 
 
-def test_a_fire_module_sets_two_expansions_side_by_side() -> None:
+def test_a_fire_module_concatenates_two_expansions() -> None:
     torch.manual_seed(0)
     network = SqueezeNet()
     state = {name.removeprefix("features.3."): value for name, value in network.state_dict().items()}
-    before, after = pictures(30, 30), network.taps(pictures(30, 30))
+    before, after = images(30, 30), network.taps(images(30, 30))
     x = functional.conv2d(imagenet_normalize(before), state["features.0.weight"], state["features.0.bias"], stride=2)
     torch.testing.assert_close(after[0], x.clamp(min=0))
     x = functional.max_pool2d(x.clamp(min=0), 3, stride=2, ceil_mode=True)
@@ -71,12 +81,12 @@ def test_a_fire_module_sets_two_expansions_side_by_side() -> None:
     torch.testing.assert_close(network.features[3](x), torch.cat([narrow, wide], dim=1).clamp(min=0))
 
 
-def test_taps_are_not_changed_by_what_comes_after_them() -> None:
-    """Layers work in place where they can; a tap must never be such a place."""
+def test_taps_are_not_changed_by_later_layers() -> None:
+    """Layers work in place if possible, but never on a tap."""
     for network in (AlexNet(), SqueezeNet()):
-        taps = network.taps(pictures(40, 40))
+        taps = network.taps(images(40, 40))
         copies: list[Tensor] = []
-        x = imagenet_normalize(pictures(40, 40))
+        x = imagenet_normalize(images(40, 40))
         for place, layer in enumerate(network.features):
             x = layer(x)
             if place in network.tap_layers:
@@ -111,8 +121,8 @@ def test_published_weights_load(
     assert all(not tensor.is_meta for tensor in state.values())
 
 
-def test_a_stored_file_may_hold_more_than_the_trunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stored VGG16 may bring its classifier, which its trunk has no use for."""
+def test_a_stored_file_may_contain_more_than_the_trunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For example, a stored VGG16 may include its classifier."""
     network = SqueezeNet()
     state = network.state_dict()
     save_file(state | {"classifier.0.weight": torch.zeros(2, 2)}, tmp_path / "whole.safetensors")
@@ -122,10 +132,41 @@ def test_a_stored_file_may_hold_more_than_the_trunk(tmp_path: Path, monkeypatch:
     assert all(torch.equal(loaded[name], state[name]) for name in state)
 
 
-def test_a_stored_file_that_lacks_a_tensor_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stored_file_that_lacks_a_tensor_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = SqueezeNet().state_dict()
     state.popitem()
     save_file(state, tmp_path / "part.safetensors")
     monkeypatch.setattr(trunks, "find_weights", lambda name: tmp_path / "part.safetensors")
     with pytest.raises(RuntimeError, match="Missing key"):
         with_stored_weights(SqueezeNet, "squeezenet1_1")
+
+
+@pytest.mark.parametrize(("height", "width"), [(299, 299), (120, 60), (400, 500)])
+def test_resized_floats_equal_pillow(height: int, width: int) -> None:
+    rgb = (chelsea() / 255).astype(np.float32)
+    ours = resized_as_pillow(torch.from_numpy(rgb).permute(2, 0, 1)[None], height, width)[0]
+    for channel in range(3):
+        image = Image.fromarray(rgb[..., channel])
+        theirs = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC))
+        assert np.abs(ours[channel].numpy() - theirs).max() < 1e-4
+
+
+def test_the_square_is_centered() -> None:
+    rgb = torch.zeros(1, 3, 40, 100)
+    rgb[..., 30:70] = 1
+    assert (center_square(rgb, 20) == 1).all()
+    assert center_square(rgb, 40).shape == (1, 3, 40, 40)
+    torch.testing.assert_close(center_square(rgb.mT, 20), torch.ones(1, 3, 20, 20))
+
+
+@pytest.mark.parametrize("side", [224, 120, 283])
+def test_resized_squares_of_8_bit_images_equal_pillow(side: int) -> None:
+    rgb = chelsea()
+    ours = center_square(torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255, side)
+    height, width = rgb.shape[:2]
+    left = (width - height) // 2
+    image = Image.fromarray(rgb).crop((left, 0, left + height, height))
+    theirs = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC)).astype(int)
+    levels = (ours[0] * 255).round().int().permute(1, 2, 0).numpy()
+    assert np.abs(levels - theirs).max() <= 1
+    assert (levels != theirs).mean() < 1e-3

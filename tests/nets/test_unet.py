@@ -22,7 +22,7 @@ LITE0 = NetworkSettings()
 @pytest.mark.parametrize("settings", [LITE0, NARROW_VGG], ids=["lite0", "vgg16"])
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (1, 1), pytest.param((96, 130), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("space", list(SPACES))
-def test_any_size_comes_out_at_its_size(settings: NetworkSettings, size: tuple[int, int], space: str) -> None:
+def test_outputs_have_the_size_of_the_input(settings: NetworkSettings, size: tuple[int, int], space: str) -> None:
     network, _ = build_colorizer(settings, space, 0)
     with torch.inference_mode():
         color = network(torch.rand(2, 1, *size, generator=torch.Generator().manual_seed(0))).color
@@ -35,7 +35,7 @@ def test_any_size_comes_out_at_its_size(settings: NetworkSettings, size: tuple[i
 
 
 @pytest.mark.parametrize("space", ["lab", "yuv"])
-def test_the_input_lightness_is_kept_where_colors_stay_in_gamut(space: str) -> None:
+def test_the_input_lightness_is_kept_inside_the_gamut(space: str) -> None:
     network, _ = build_colorizer(LITE0, space, 0)
     rgb = 0.5 + 0.1 * torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     before, _ = SPACES[space].encode(rgb)
@@ -47,7 +47,7 @@ def test_the_input_lightness_is_kept_where_colors_stay_in_gamut(space: str) -> N
     torch.testing.assert_close(after[inside], before[inside], atol=1e-4, rtol=0)
 
 
-def test_the_light_network_keeps_its_promises() -> None:
+def test_the_baseline_network_meets_its_specification() -> None:
     network, start = build_colorizer(LITE0, "lab", 0)
     assert sum(parameter.numel() for parameter in network.parameters()) <= 6_000_000
     assert "ImageNet" in start
@@ -56,7 +56,7 @@ def test_the_light_network_keeps_its_promises() -> None:
     assert counter.get_total_flops() <= 10e9
 
 
-def test_initial_weights_depend_on_the_seed_alone() -> None:
+def test_initial_weights_depend_only_on_the_seed() -> None:
     first, second, other = (build_colorizer(LITE0, "lab", seed)[0].state_dict() for seed in (3, 3, 4))
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert not torch.equal(first["unet.head.weight"], other["unet.head.weight"])
@@ -67,7 +67,7 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
     assert differing == {"unet.head.weight", "unet.head.bias"}
 
 
-def test_training_starts_near_grey() -> None:
+def test_initial_colors_are_nearly_gray() -> None:
     network, _ = build_colorizer(LITE0, "lab", 0)
     with torch.inference_mode():
         color = network(torch.rand(1, 1, 96, 96, generator=torch.Generator().manual_seed(0))).color
@@ -99,7 +99,7 @@ def test_the_color_is_the_annealed_mean_of_the_bins() -> None:
     torch.testing.assert_close(prediction.color.double(), expected, atol=1e-5, rtol=0)
 
 
-def test_a_head_that_one_objective_needs_changes_nothing_for_the_others() -> None:
+def test_an_additional_head_does_not_change_other_weights() -> None:
     plain, auxiliary, bins = heads(), heads("bins", "classes", color_from="head"), heads("bins", "prior")
     first, second, third = (network.state_dict() for network in (plain, auxiliary, bins))
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -113,14 +113,14 @@ def test_a_head_that_one_objective_needs_changes_nothing_for_the_others() -> Non
     assert torch.equal(second["unet.bins_head.weight"], third["unet.bins_head.weight"])
 
 
-def test_a_network_of_bins_has_no_weight_without_a_gradient() -> None:
+def test_every_weight_of_a_bins_network_has_a_gradient() -> None:
     network = heads("bins", "classes")
     prediction = network(torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)))
     (prediction.color.sum() + prediction.class_logits.sum()).backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
-def test_bins_are_bins_of_lab() -> None:
+def test_bins_require_the_lab_space() -> None:
     with pytest.raises(ConfigError, match="train in the space lab, not in yuv"):
         build_colorizer(LITE0, "yuv", 0, {"bins"})
 
@@ -148,7 +148,9 @@ def gray_image(height: int, width: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize("encoder", [LITE0, NARROW_VGG], ids=["lite0", "vgg16"])
 @pytest.mark.parametrize(("color_from", "context"), [("head", False), ("bins", True), ("mean", False), ("mean", True)])
-def test_the_stride_4_network_takes_any_size(encoder: NetworkSettings, color_from: ColorSource, context: bool) -> None:
+def test_the_stride_4_network_accepts_any_size(
+    encoder: NetworkSettings, color_from: ColorSource, context: bool
+) -> None:
     network = stride_4(color_from, context=context, encoder=encoder)
     for height, width in [(1, 1), (1, 7), (2, 3), (4, 4), (5, 8), (33, 47), (64, 96)]:
         with torch.inference_mode():
@@ -162,7 +164,7 @@ def test_the_stride_4_network_takes_any_size(encoder: NetworkSettings, color_fro
             assert prediction.bin_logits.shape == (1, 313, math.ceil(height / 4), math.ceil(width / 4))
 
 
-def test_the_mean_is_of_both_heads_and_training_sees_the_head() -> None:
+def test_the_mean_uses_both_heads_and_training_the_color_head() -> None:
     mean, head, bins = (stride_4(color_from) for color_from in ("mean", "head", "bins"))
     for network in (head, bins):
         network.load_state_dict({name: mean.state_dict()[name] for name in network.state_dict()})
@@ -175,7 +177,7 @@ def test_the_mean_is_of_both_heads_and_training_sees_the_head() -> None:
     torch.testing.assert_close(colors[0], (colors[1] + colors[2]) / 2)
 
 
-def test_a_photo_gets_the_mean_of_both_heads() -> None:
+def test_colorize_uses_the_mean_of_both_heads() -> None:
     network = stride_4("mean")
     rgb = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     lightness, _ = SPACES["lab"].encode(rgb)
@@ -187,7 +189,7 @@ def test_a_photo_gets_the_mean_of_both_heads() -> None:
 
 
 def changed_pixels(network: Colorizer) -> torch.Tensor:
-    """Return which pixels of 512 x 512 get another color where the last 16 x 16 pixels change."""
+    """Return a mask of the pixels of 512x512 whose color changes with the last 16x16 pixels."""
     before = gray_image(512, 512)
     after = before.clone()
     after[:, :, -16:, -16:] = 1 - after[:, :, -16:, -16:]
@@ -195,7 +197,7 @@ def changed_pixels(network: Colorizer) -> torch.Tensor:
         return (network.color(before) != network.color(after)).any(dim=1)[0]
 
 
-def test_only_the_context_carries_a_corner_to_everywhere() -> None:
+def test_only_the_context_transmits_a_change_to_all_pixels() -> None:
     without, with_context = (changed_pixels(stride_4(context=context)) for context in (False, True))
     assert without[-16:, -16:].float().mean() > 0.9
     assert not without[:64, :64].any()
@@ -203,7 +205,7 @@ def test_only_the_context_carries_a_corner_to_everywhere() -> None:
 
 
 @pytest.mark.parametrize(("width", "expected"), [(1, [320, 192, 128]), (0.5, [160, 96, 64]), (0.01, [8, 8, 8])])
-def test_the_levels_have_the_widths_that_are_asked_for(width: float, expected: list[int]) -> None:
+def test_the_levels_have_the_requested_widths(width: float, expected: list[int]) -> None:
     network = stride_4(width=width, encoder=LITE0)
     levels = [level for level in network.unet.levels if isinstance(level, Level)]
     assert len(levels) == len(network.unet.levels) == 3
@@ -212,7 +214,7 @@ def test_the_levels_have_the_widths_that_are_asked_for(width: float, expected: l
     assert list(STRIDE_4_WIDTHS.values()) == [320, 192, 128]
 
 
-def test_the_flagship_network_keeps_its_promises() -> None:
+def test_the_flagship_network_meets_its_specification() -> None:
     network, _ = build_colorizer(FLAGSHIP, "lab", 0, {"bins", "prior"})
     parameters = sum(parameter.numel() for parameter in network.parameters())
     assert 2 * parameters <= 16e6, "bytes in half precision"
@@ -221,7 +223,7 @@ def test_the_flagship_network_keeps_its_promises() -> None:
     assert 1e9 < counter.get_total_flops() <= 10e9
 
 
-def test_every_weight_of_the_stride_4_network_gets_a_gradient() -> None:
+def test_every_weight_of_the_stride_4_network_has_a_gradient() -> None:
     network = stride_4("mean")
     prediction = network(gray_image(32, 32))
     (prediction.color.square().sum() + prediction.bin_logits.square().sum()).backward()

@@ -16,13 +16,13 @@ PLACES = {
     False: (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
     True: (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40),
 }
-"""Places of the convolutions in torchvision's `vgg16` (False) and `vgg16_bn` (True), by their published files' keys."""
+"""Indices of the convolutions in torchvision's `vgg16` (False) and `vgg16_bn` (True), from their published files."""
 
 COLUMN_D = (("1_1", "1_2"), ("2_1", "2_2"), ("3_1", "3_2", "3_3"), ("4_1", "4_2", "4_3"), ("5_1", "5_2", "5_3"))
 
 
 def numpy_vgg16(state: Mapping[str, Tensor], rgb: Tensor) -> dict[str, Array]:
-    """Return the output of every layer, `conv1_1`, `bn1_1` where there is one, `relu1_1` and so on, all kept apart."""
+    """Return the output of every layer, `conv1_1`, `bn1_1` if there is one, `relu1_1` and so on."""
     arrays = {name: tensor.double().numpy() for name, tensor in state.items()}
     batch_norm = "features.1.running_mean" in arrays
     places = iter(PLACES[batch_norm])
@@ -47,7 +47,7 @@ PARTS = ("weight", "bias", "running_mean", "running_var")
 
 
 def convolved(x: Array, weight: Array, bias: Array) -> Array:
-    """3x3, stride 1, a border of one zero."""
+    """Return a 3x3 convolution with stride 1 and padding of 1."""
     padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
     windows = sliding_window_view(padded, (3, 3), axis=(2, 3))
     products = np.tensordot(windows, weight, axes=((1, 4, 5), (1, 2, 3)))
@@ -55,20 +55,20 @@ def convolved(x: Array, weight: Array, bias: Array) -> Array:
 
 
 def normalized(x: Array, gamma: Array, beta: Array, mean: Array, var: Array) -> Array:
-    """Algorithm 2 of Ioffe and Szegedy, with PyTorch's epsilon."""
+    """Return the normalization by Algorithm 2 of Ioffe and Szegedy, with PyTorch's epsilon."""
     gamma, beta, mean, var = (part[:, None, None] for part in (gamma, beta, mean, var))
     return np.asarray(gamma * (x - mean) / np.sqrt(var + 1e-5) + beta)
 
 
 def halved(x: Array) -> Array:
-    """2x2 maxima; an odd last row or column is left out."""
+    """Return 2x2 maxima without an odd last row or column."""
     height, width = x.shape[2] // 2 * 2, x.shape[3] // 2 * 2
     x = x[..., :height, :width]
     return np.asarray(x.reshape(*x.shape[:2], height // 2, 2, width // 2, 2).max(axis=(3, 5)))
 
 
 def random_statistics(state: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
-    """Return a state dict whose normalizations do something, and whose convolutions have biases."""
+    """Return a state dict with random normalizations and biases."""
     generator = torch.Generator().manual_seed(seed)
 
     def drawn(name: str, tensor: Tensor) -> Tensor:

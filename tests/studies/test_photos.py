@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chromalab.core.errors import UsageError
-from chromalab.data.samples import SAMPLES
+from chromalab.data.sources import SAMPLES
 from chromalab.photo.writing import write_png
 from chromalab.studies.config import DataSettings
 from chromalab.studies.photos import open_photos

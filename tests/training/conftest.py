@@ -26,15 +26,15 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> PhotoSet:
 
 
 class MakeJob(Protocol):
-    """Makes small jobs that differ in what a test is about."""
+    """Makes small jobs with the settings that a test requires."""
 
     def __call__(self, formula: str = ..., *, folder: str = ..., **runtime: object) -> TrainingJob:
-        """Return a job of six steps."""
+        """Return a job with six steps."""
 
 
 @pytest.fixture
 def make_job(tmp_path: Path) -> MakeJob:
-    """Return a maker of jobs of six steps at 32 px."""
+    """Return a function that makes jobs with six steps at 32 px."""
 
     def make(formula: str = "l2", *, folder: str = "run", **runtime: object) -> TrainingJob:
         settings = TrainingSettings(

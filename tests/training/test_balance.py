@@ -1,4 +1,4 @@
-"""Automatic weights: their shares of the gradient are those written."""
+"""Balanced terms have the written shares of the gradient."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ def gradients(**norms: float) -> dict[str, torch.Tensor]:
     return {name: torch.tensor([norm, 0.0]) for name, norm in norms.items()}
 
 
-def test_shares_become_those_of_the_written_weights() -> None:
+def test_shares_approach_the_written_weights() -> None:
     balancer = Balancer(build("l2 + 0.5*l1"))
-    balancer.look(gradients(l2=0.01, l1=4.0))
+    balancer.update(gradients(l2=0.01, l1=4.0))
     weights = balancer.weights
     assert weights["l2"] == 1, "the first term keeps its weight"
     shares = weights["l2"] * 0.01, weights["l1"] * 4.0
     assert shares[1] / shares[0] == pytest.approx(0.5)
 
 
-def test_before_the_first_look_weights_are_those_written() -> None:
+def test_initial_weights_are_the_written_ones() -> None:
     assert Balancer(build("3*l2 + 0.5*l1")).weights == {"l2": 3, "l1": 0.5}
 
 
-def test_norms_are_averaged_over_looks() -> None:
+def test_norms_are_averaged() -> None:
     balancer = Balancer(build("l2 + l1"))
-    balancer.look(gradients(l2=1.0, l1=1.0))
-    balancer.look(gradients(l2=1.0, l1=2.0))
+    balancer.update(gradients(l2=1.0, l1=1.0))
+    balancer.update(gradients(l2=1.0, l1=2.0))
     assert balancer.weights["l1"] == pytest.approx(1 / (DECAY * 1 + (1 - DECAY) * 2))
 
 
-def test_a_term_without_gradient_does_not_get_any_weight() -> None:
+def test_the_weight_of_a_term_without_gradient_is_bounded() -> None:
     balancer = Balancer(build("l2 + 2*l1"))
-    balancer.look(gradients(l2=1.0, l1=0.0))
+    balancer.update(gradients(l2=1.0, l1=0.0))
     assert balancer.weights["l1"] == pytest.approx(2 * LARGEST_FACTOR)
     balancer = Balancer(build("l2 + 2*l1"))
-    balancer.look(gradients(l2=0.0, l1=0.0))
+    balancer.update(gradients(l2=0.0, l1=0.0))
     assert balancer.weights == {"l2": 1, "l1": 2}
 
 
@@ -68,7 +68,7 @@ def balanced(job: TrainingJob) -> TrainingJob:
 
 
 @pytest.mark.slow
-def test_a_balanced_training_logs_its_weights_and_goes_on_bit_for_bit(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_a_balanced_training_logs_its_weights_and_resumes_exactly(photos: PhotoSet, make_job: MakeJob) -> None:
     formula = "l2 + 0.25*perceptual_lite0"
     whole = balanced(make_job(formula, folder="whole"))
     outcome = train(whole, photos)
@@ -85,7 +85,7 @@ def test_a_balanced_training_logs_its_weights_and_goes_on_bit_for_bit(photos: Ph
     assert "cosine.l2.perceptual_lite0" in rows[0]
 
 
-def test_a_term_that_begins_late_is_weighed_from_its_first_step(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_a_late_term_is_balanced_from_its_first_step(photos: PhotoSet, make_job: MakeJob) -> None:
     job = balanced(make_job("l2 + l1 + 0.5*huber"))
     terms = {"l2": TermSchedule(start=0.15), "huber": TermSchedule(start=0.5)}
     network = NetworkSettings(encoder="vgg16", pretrained=False, width=0.125)
@@ -101,7 +101,7 @@ def test_a_term_that_begins_late_is_weighed_from_its_first_step(photos: PhotoSet
     assert float(first["l2.weight"]) == 1
 
 
-def test_gradients_of_all_outputs_stand_in_one_vector() -> None:
+def test_gradients_of_all_outputs_are_concatenated() -> None:
     color = torch.tensor([[1.0, 2.0]], requires_grad=True)
     logits = torch.tensor([[3.0]], requires_grad=True)
     values = {"both": (color.sum() + 5 * logits.sum()).reshape(1), "color": color.square().sum().reshape(1)}
@@ -115,7 +115,7 @@ def test_a_constant_term_has_no_gradient() -> None:
     assert term_gradients({"gamut": torch.zeros(2)}, [color])["gamut"].tolist() == [0] * 6
 
 
-def test_shares_and_cosines_worked_by_hand() -> None:
+def test_shares_and_cosines_equal_manual_calculation() -> None:
     gradients = {"a": torch.tensor([3.0, 4.0]), "b": torch.tensor([0.0, 2.0]), "c": torch.tensor([0.0, 0.0])}
     facts = gradient_facts(gradients, {"a": 1.0, "b": 2.5, "c": 7.0})
     assert facts["a.share"] == pytest.approx(0.5)
@@ -132,6 +132,6 @@ def test_opposite_terms_have_cosine_minus_one() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_value_that_is_no_number_is_named(value: float) -> None:
+def test_a_value_that_is_not_finite_is_named(value: float) -> None:
     with pytest.raises(NonFiniteError, match="l2 is not finite at step 3"):
         check_finite({"l1": torch.zeros(1), "l2": torch.tensor([0.0, value])}, 2)

@@ -13,7 +13,7 @@ RATE, GRADIENT, WEIGHT = 0.1, 3.0, 2.0
 
 
 def step_of(name: OptimizerName, *, weight_decay: float = 0.0, steps: int = 1, gradient: float = GRADIENT) -> float:
-    """Return how far steps with a constant gradient move a weight."""
+    """Return the change of a weight after steps with a constant gradient."""
     weight = nn.Parameter(torch.tensor(WEIGHT, dtype=torch.float64))
     optimizer = build_optimizer(name, [weight], learning_rate=RATE, betas=(0.5, 0.75), weight_decay=weight_decay)
     for _ in range(steps):
@@ -23,18 +23,18 @@ def step_of(name: OptimizerName, *, weight_decay: float = 0.0, steps: int = 1, g
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])
-def test_adam_steps_by_its_rate(name: OptimizerName) -> None:
+def test_adam_steps_have_the_size_of_the_rate(name: OptimizerName) -> None:
     # Kingma and Ba 2015, algorithm 1: with a constant gradient both moments are unbiased, and each step is the rate.
     assert step_of(name, steps=3) == pytest.approx(3 * RATE, rel=1e-6)
 
 
-def test_rmsprop_takes_the_second_beta() -> None:
+def test_rmsprop_uses_the_second_beta() -> None:
     # Tieleman and Hinton 2012: v = 0.75 v + 0.25 g^2 from 0, and a step of rate * g / sqrt(v).
     assert step_of("rmsprop") == pytest.approx(RATE / 0.25**0.5, rel=1e-6)
     assert step_of("rmsprop", steps=2) == pytest.approx(RATE / 0.25**0.5 + RATE / (1 - 0.75**2) ** 0.5, rel=1e-6)
 
 
-def test_sgd_takes_the_first_beta_as_its_momentum() -> None:
+def test_sgd_uses_the_first_beta_as_momentum() -> None:
     # the velocity is g, then g + 0.5 g
     assert step_of("sgd") == pytest.approx(RATE * GRADIENT)
     assert step_of("sgd", steps=2) == pytest.approx(RATE * GRADIENT * 2.5)

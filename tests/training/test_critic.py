@@ -44,7 +44,7 @@ def make_trainer(fabric: Fabric, formula: str, *, space: str = "lab", seed: int 
 
 
 def make_batch(step: int = 0, space: str = "lab") -> ColorBatch:
-    """Return photographs with what a colorizer might give for them: half of the color."""
+    """Return photos with predictions that have half of their color."""
     coarse = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(step))
     rgb = nn.functional.interpolate(coarse, size=(SIZE, SIZE), mode="bilinear")
     lightness, target = SPACES[space].encode(rgb)
@@ -58,7 +58,7 @@ def weights(trainer: CriticTrainer) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(("entry", "network"), list(product([entry.name for entry in ENTRIES], CRITICS)))
-def test_any_loss_trains_any_critic_and_then_hands_its_judgment_on(fabric: Fabric, entry: str, network: str) -> None:
+def test_any_loss_trains_any_critic_and_attaches_it_to_the_batch(fabric: Fabric, entry: str, network: str) -> None:
     for sees, space in (("pair", "lab"), ("color", "rgb"), ("rgb", "lab")):
         trainer = make_trainer(
             fabric, f"{entry}(critic_steps=2, penalty=1, r1=1)", network=network, sees=sees, space=space
@@ -96,7 +96,7 @@ def test_penalties_and_diagnostics_work_in_mixed_precision(network: str) -> None
         assert results[1][-1] == pytest.approx(results[0][-1], rel=0.05)
 
 
-def test_the_critic_learns_to_tell_true_from_generated(fabric: Fabric) -> None:
+def test_the_critic_learns_to_distinguish_true_from_generated(fabric: Fabric) -> None:
     for formula in ("gan", "lsgan", "hinge", "wgan_gp(penalty=0.1)"):
         trainer = make_trainer(fabric, formula, network="chromagan", width=0.125)
         for step in range(40):
@@ -116,7 +116,7 @@ def test_the_critics_own_rate_and_optimizer_are_used(fabric: Fabric) -> None:
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_restored_critic_goes_on_bit_for_bit(fabric: Fabric, optimizer: str) -> None:
+def test_a_restored_critic_continues_exactly(fabric: Fabric, optimizer: str) -> None:
     def play(trainer: CriticTrainer, steps: range) -> CriticTrainer:
         for step in steps:
             trainer.update(fabric, make_batch(step), step)
@@ -136,7 +136,7 @@ def test_a_restored_critic_goes_on_bit_for_bit(fabric: Fabric, optimizer: str) -
 
 
 class Listener(AdversarialTerm):
-    """Notes the random numbers that it is given, and when it is told of a step."""
+    """Records its random numbers and its calls after steps."""
 
     critic_steps = 3
 
@@ -158,7 +158,7 @@ class Listener(AdversarialTerm):
         self.steps.append(critic)
 
 
-def test_random_numbers_are_those_of_seed_step_and_turn(fabric: Fabric) -> None:
+def test_random_numbers_depend_on_seed_step_and_turn(fabric: Fabric) -> None:
     heard = []
     for seed, steps in ((0, (0, 1)), (0, (1,)), (1, (1,))):
         term = Listener()
@@ -172,7 +172,7 @@ def test_random_numbers_are_those_of_seed_step_and_turn(fabric: Fabric) -> None:
     assert not set(heard[2]) & set(heard[0])
 
 
-def test_initial_weights_depend_on_the_seed_alone() -> None:
+def test_initial_weights_depend_only_on_the_seed() -> None:
     for network in CRITICS:
         chosen = CriticSettings(network=network, width=0.0625)
         first = build_critic(chosen, "lab", 0).state_dict()
@@ -181,12 +181,12 @@ def test_initial_weights_depend_on_the_seed_alone() -> None:
         assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
-def test_crops_too_small_for_the_critic_are_told(fabric: Fabric) -> None:
+def test_crops_that_are_too_small_for_the_critic_are_rejected(fabric: Fabric) -> None:
     small = settings(network="patchgan70").model_copy(update={"crop_px": 16})
-    with pytest.raises(ConfigError, match=r"critic patchgan70 needs pictures of at least 24 px, and crops have 16"):
+    with pytest.raises(ConfigError, match=r"critic patchgan70 needs images of at least 24 px, but crops have 16 px"):
         CriticTrainer(fabric, Listener(), "lab", 0, small)
 
 
-def test_an_unknown_critic_is_told(fabric: Fabric) -> None:
+def test_an_unknown_critic_is_rejected(fabric: Fabric) -> None:
     with pytest.raises(UnknownNameError, match=r"unknown critic 'patchgan'; did you mean 'patchgan70'"):
         make_trainer(fabric, "gan", network="patchgan")

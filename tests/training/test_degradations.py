@@ -12,7 +12,7 @@ from torch import Tensor
 
 from chromalab.color.spaces import SPACES, luma
 from chromalab.core.errors import ConfigError
-from chromalab.data.samples import sample_path
+from chromalab.data.sources import sample_path
 from chromalab.training import degradations
 from chromalab.training.degradation_settings import KINDS, OLD_PHOTOGRAPHS, DegradationSettings, Kind
 from chromalab.training.degradations import (
@@ -121,7 +121,7 @@ def test_share_multiplies_the_probability_of_a_kind() -> None:
     assert float(same.float().mean()) == pytest.approx(1 - 0.5 * 0.4, abs=0.02)
 
 
-def test_the_generator_decides_everything() -> None:
+def test_the_result_depends_only_on_the_generator() -> None:
     rgb = noise_images()
     first, again, other = (degrade(rgb, LAB, EVERYTHING, generator(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
@@ -180,7 +180,7 @@ def test_lightness_is_finite_and_in_range(space: str, level: float | None, size:
         assert float(seen.max()) <= 1
 
 
-def test_channels_last_images_give_the_same() -> None:
+def test_the_memory_layout_does_not_matter() -> None:
     rgb = noise_images()
     permuted = rgb.contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(
@@ -218,7 +218,7 @@ def test_degradations_act_on_encoded_gray(space: str) -> None:
     torch.testing.assert_close(seen, expected, atol=1e-5, rtol=0)
 
 
-def test_kinds_follow_one_another_as_they_happened_to_the_photograph() -> None:
+def test_kinds_are_applied_in_the_stated_order() -> None:
     rgb = noise_images()
     ranges = {"gamma_exponent": [1.4, 1.4], "contrast_factor": [1.2, 1.2], "blur_sigma_px": [0.7, 0.7]}
     levels = {"black_level": [0.1, 0.1], "white_level": [0.9, 0.9], "jpeg_quality": [60, 60]}

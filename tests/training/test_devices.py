@@ -1,4 +1,4 @@
-"""Two processes see what one would, and step as one would."""
+"""Two processes train like a single one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .conftest import MakeJob
 
 
 def on(devices: int, job: TrainingJob, **changes: object) -> TrainingJob:
-    """Return the job on so many devices, one step of plain gradient descent with a rate of 1."""
+    """Return the job on a number of devices, with one step of plain gradient descent at a rate of 1."""
     optimizer = OptimizerSettings(name="sgd", learning_rate=1.0, betas=(0.0, 0.9))
     critic = CriticSettings(width=0.125, optimizer="sgd", learning_rate=1e-2, betas=(0.0, 0.9))
     settings = job.settings.model_copy(
@@ -32,9 +32,7 @@ def on(devices: int, job: TrainingJob, **changes: object) -> TrainingJob:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("formula", ["l2", "l1 + 0.1*lsgan"])
-def test_the_gradient_of_two_processes_is_that_of_one_with_the_doubled_batch(
-    photos: PhotoSet, make_job: MakeJob, formula: str
-) -> None:
+def test_the_gradient_of_two_processes_equals_that_of_one(photos: PhotoSet, make_job: MakeJob, formula: str) -> None:
     job = make_job(formula)
     start = train(on(1, job, images=4), photos)
     halves = train(on(2, job, images=4), photos)
@@ -52,7 +50,7 @@ def initial(job: TrainingJob) -> dict[str, torch.Tensor]:
     return dict(network.state_dict())
 
 
-def test_what_devices_cannot_share(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_settings_that_require_one_device_are_rejected(photos: PhotoSet, make_job: MakeJob) -> None:
     job = make_job("l2")
     with pytest.raises(ConfigError, match="a batch of 5 can't be shared evenly by 2 devices"):
         train(on(2, job, batch_size=5), photos)
@@ -63,7 +61,7 @@ def test_what_devices_cannot_share(photos: PhotoSet, make_job: MakeJob) -> None:
 
 
 @pytest.mark.slow
-def test_an_error_in_one_process_is_told_as_its_own(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_an_error_in_a_process_keeps_its_class(photos: PhotoSet, make_job: MakeJob) -> None:
     job = on(2, make_job("l2"), images=40, optimizer=OptimizerSettings(name="sgd", learning_rate=1e30))
     with pytest.raises(NonFiniteError, match="is not finite at step"):
         train(job, photos)

@@ -1,4 +1,4 @@
-"""Networks as ONNX files: ONNX Runtime gives what PyTorch gives, at any size."""
+"""Exported networks give the same output in ONNX Runtime as in PyTorch, at any size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SMALL_VGG = NetworkSettings(encoder="vgg16", pretrained=False, width=0.25)
 
 
 def colorizer(settings: NetworkSettings, space: str, needs: set[str]) -> Colorizer:
-    """Return a network whose colors are as strong as a trained one's: a new one is nearly gray whatever it sees."""
+    """Return a network with strong colors, because the output of a new network is nearly gray."""
     network, _ = build_colorizer(settings, space, 0, needs)
     strength = 3 if settings.head_stride == 1 else 1  # the wider decoder's colors are strong enough
     with torch.no_grad():
@@ -46,7 +46,7 @@ def session(path: Path) -> onnxruntime.InferenceSession:
 
 
 def torch_color(network: Colorizer, lightness: np.ndarray) -> np.ndarray:
-    """Return ab in CIELAB units for Lab, else RGB."""
+    """Return ab in CIELAB units for Lab, and RGB for other spaces."""
     with torch.no_grad():
         x = torch.from_numpy(lightness)
         color = network.color(x)
@@ -69,7 +69,7 @@ def torch_color(network: Colorizer, lightness: np.ndarray) -> np.ndarray:
         (STRIDE_4.model_copy(update={"color_from": "head", "context": False}), "yuv", set()),
     ],
 )
-def test_parity(
+def test_onnx_runtime_equals_pytorch(
     tmp_path: Path, settings: NetworkSettings, space: str, needs: set[str], size: tuple[int, int], half: bool
 ) -> None:
     network = colorizer(settings, space, needs)
@@ -84,7 +84,7 @@ def test_parity(
     assert size == (1, 1) or np.abs(expected).max() * scale > 5
 
 
-def test_logits_come_along(tmp_path: Path) -> None:
+def test_logits_are_exported(tmp_path: Path) -> None:
     network = colorizer(NetworkSettings(), "lab", {"bins"})
     spec = export_colorizer(network, tmp_path / "m.onnx", name="m", half=False)
     lightness = np.random.default_rng(0).random((1, 1, 50, 70), dtype=np.float32)
@@ -101,7 +101,7 @@ def test_half_precision_halves_the_file(tmp_path: Path) -> None:
     assert half < 0.55 * whole
 
 
-def test_unknown_encoders_are_refused() -> None:
+def test_unknown_encoders_are_rejected() -> None:
     network = colorizer(NetworkSettings(), "lab", set())
     network.unet.encoder = torch.nn.Identity()
     with pytest.raises(UsageError, match="no ONNX form of the encoder Identity"):
@@ -110,7 +110,7 @@ def test_unknown_encoders_are_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "onnx"])
-def test_a_training_can_start_from_what_was_exported(tmp_path: Path, kind: str) -> None:
+def test_a_training_can_start_from_an_exported_model(tmp_path: Path, kind: str) -> None:
     trained = colorizer(NetworkSettings(), "lab", {"bins"})
     if kind == "onnx":
         path = tmp_path / "m.onnx"
@@ -134,7 +134,7 @@ def test_starting_from_the_shipped_model() -> None:
     assert f"{count} of {count} tensors" in start
 
 
-def test_what_cannot_be_started_from(tmp_path: Path) -> None:
+def test_unsuitable_initial_weights_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't be read"):
         build_colorizer(NetworkSettings(start=str(tmp_path / "none.safetensors")), "lab", 0)
     for name in ("bad.safetensors", "bad.onnx"):
@@ -147,7 +147,7 @@ def test_what_cannot_be_started_from(tmp_path: Path) -> None:
         build_colorizer(NetworkSettings(start=str(tmp_path / MODEL)), "lab", 0)
 
 
-def test_the_path_of_the_start_does_not_decide(tmp_path: Path) -> None:
+def test_the_hash_does_not_depend_on_the_path_of_the_start(tmp_path: Path) -> None:
     trained = colorizer(NetworkSettings(), "lab", {"bins"})
     hashes = set()
     for name in ("a", "b"):

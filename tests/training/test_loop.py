@@ -34,7 +34,7 @@ ADVERSARIAL = "l2 + 0.1*wgan_gp(penalty=10, critic_steps=2)"
 
 
 class StopError(Exception):
-    """Stands for a kill at a step."""
+    """Represents an interruption at a step."""
 
 
 def stop_at(step: int) -> Advance:
@@ -54,7 +54,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_run_learns_and_leaves_what_it_promises(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_a_run_learns_and_writes_its_files(photos: PhotoSet, make_job: MakeJob) -> None:
     job = make_job("l2", sample_every=3, tensorboard=True)
     outcome = train(job, photos, samples=photos.photo(0)[None, :32, :32])
     assert float(rows(job.folder)[-1]["loss"]) < float(rows(job.folder)[0]["loss"])
@@ -70,9 +70,7 @@ def test_a_run_learns_and_leaves_what_it_promises(photos: PhotoSet, make_job: Ma
 
 @pytest.mark.parametrize("formula", ["l1", ADVERSARIAL, "cross_entropy + 0.1*class_kl"])
 @pytest.mark.slow
-def test_a_stopped_run_ends_bit_for_bit_like_one_that_was_not(
-    photos: PhotoSet, make_job: MakeJob, formula: str
-) -> None:
+def test_a_stopped_run_resumes_exactly(photos: PhotoSet, make_job: MakeJob, formula: str) -> None:
     whole = train(make_job(formula, folder="whole"), photos)
     stopped = make_job(formula, folder="stopped", checkpoint_every_s=0)
     for step in (2, 4):
@@ -84,7 +82,7 @@ def test_a_stopped_run_ends_bit_for_bit_like_one_that_was_not(
 
 
 @pytest.mark.slow
-def test_a_run_killed_by_the_system_ends_bit_for_bit(photos: PhotoSet, make_job: MakeJob, tmp_path: Path) -> None:
+def test_a_killed_run_resumes_exactly(photos: PhotoSet, make_job: MakeJob, tmp_path: Path) -> None:
     job = make_job(ADVERSARIAL, folder="killed", checkpoint_every_s=0)
     script = textwrap.dedent(f"""
         import os, pickle, signal
@@ -108,15 +106,15 @@ def test_a_run_killed_by_the_system_ends_bit_for_bit(photos: PhotoSet, make_job:
     assert weights_sha256(again.colorizer) == weights_sha256(whole.colorizer)
 
 
-def test_every_objective_of_a_seed_starts_alike_and_sees_the_same_photos(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_objectives_of_a_seed_share_initial_weights_and_crops(photos: PhotoSet, make_job: MakeJob) -> None:
     first, second = (train(make_job(formula, folder=formula), photos) for formula in ("l1", "l2"))
     assert first.initial_sha256 == second.initial_sha256
-    # the first row is of the common start on the common first batch: its losses tell the same departure from the truth
+    # the first rows have common initial weights and a common batch, so their losses measure the same error
     l1, l2 = (float(rows(make_job(folder=name).folder)[0][name]) for name in ("l1", "l2"))
     assert l1**2 < l2
 
 
-def test_what_a_critic_says_is_logged(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_the_loss_of_the_critic_is_logged(photos: PhotoSet, make_job: MakeJob) -> None:
     job = make_job(ADVERSARIAL)
     train(job, photos)
     row = rows(job.folder)[-1]
@@ -124,7 +122,7 @@ def test_what_a_critic_says_is_logged(photos: PhotoSet, make_job: MakeJob) -> No
     assert {"critic.loss", "critic.distance", "critic.gradient_norm"} < set(row)
 
 
-def test_a_frozen_encoder_stays_as_it_was(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_a_frozen_encoder_does_not_change(photos: PhotoSet, make_job: MakeJob) -> None:
     job = make_job()
     optimizer = job.settings.optimizer.model_copy(update={"encoder_factor": 0.0})
     job = dataclasses.replace(job, settings=job.settings.model_copy(update={"optimizer": optimizer}))
@@ -134,7 +132,7 @@ def test_a_frozen_encoder_stays_as_it_was(photos: PhotoSet, make_job: MakeJob) -
         assert torch.equal(tensor, trained[name]) == name.startswith("encoder.")
 
 
-def test_a_value_that_is_no_number_names_its_term(
+def test_the_term_of_a_value_that_is_not_finite_is_named(
     photos: PhotoSet, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_job("l1 + l2")
@@ -176,14 +174,14 @@ def test_clipping_bounds_the_gradient(photos: PhotoSet, make_job: MakeJob, monke
     assert max(norms) <= 1e-3 * (1 + 1e-4)
 
 
-def test_a_folder_of_other_settings_is_refused(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_a_folder_with_other_settings_is_rejected(photos: PhotoSet, make_job: MakeJob) -> None:
     with pytest.raises(StopError):
         train(make_job("l1", checkpoint_every_s=0), photos, advance=stop_at(2))
     with pytest.raises(UsageError, match="holds a run with other settings"):
         train(make_job("l2"), photos)
 
 
-def test_a_disk_that_fills_is_told_and_the_run_goes_on_later(
+def test_a_full_disk_is_reported_and_the_run_resumes(
     photos: PhotoSet, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_job(checkpoint_every_s=0, tensorboard=True)
@@ -205,7 +203,7 @@ def test_a_disk_that_fills_is_told_and_the_run_goes_on_later(
     assert weights_sha256(again.colorizer) == weights_sha256(whole.colorizer)
 
 
-def test_a_damaged_checkpoint_is_told(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_a_damaged_checkpoint_is_reported(photos: PhotoSet, make_job: MakeJob) -> None:
     job = make_job()
     job.folder.mkdir()
     (job.folder / CHECKPOINT).write_bytes(b"PK\x03\x04 not quite")
@@ -213,7 +211,7 @@ def test_a_damaged_checkpoint_is_told(photos: PhotoSet, make_job: MakeJob) -> No
         train(job, photos)
 
 
-def test_an_output_folder_that_is_a_file_is_told(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_an_output_folder_that_is_a_file_is_reported(photos: PhotoSet, make_job: MakeJob) -> None:
     job = make_job()
     job.folder.write_text("in the way")
     with pytest.raises(OutputError, match="cannot write"):

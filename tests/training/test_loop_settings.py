@@ -1,4 +1,4 @@
-"""What the loop does with averaged weights, stages, degradations and schedules, on networks of a few steps."""
+"""Averaged weights, stages, degradations and schedules in the training loop, in runs of a few steps."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ EVERYTHING: dict[str, Any] = {
     "network": NARROW | {"head_stride": 4, "context": True, "decoder_width": 0.25},
     "optimizer": {"learning_rate": 1e-3, "frozen_share": 0.4, "ema_decay": 0.3, "schedule": "one_cycle"},
 }
-"""All the settings that a checkpoint has to agree with; 12 steps."""
+"""All settings that must match in a checkpoint, with 12 steps."""
 
 
 def with_settings(job: TrainingJob, **changes: Any) -> TrainingJob:
-    """Return the job of a narrow network with other settings, which are merged with those that it has."""
+    """Return the job with a narrow network and additional settings."""
     plain = job.settings.model_dump(mode="json") | {"network": NARROW}
     for key, value in changes.items():
         plain[key] = plain[key] | value if isinstance(value, dict) else value
@@ -68,7 +68,7 @@ def crops(photos: PhotoSet) -> NDArray[np.uint8]:
 
 
 class Recorder:
-    """Watches a training: keeps a copy of the weights after every step."""
+    """A watcher that keeps a copy of the weights after every step."""
 
     def __init__(self, *, due: int | None = None) -> None:
         self.due = due
@@ -112,7 +112,7 @@ def test_averaged_weights_are_a_plain_moving_average(
 
 
 @pytest.mark.slow
-def test_a_training_with_every_setting_resumes_bit_for_bit(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_a_training_with_every_setting_resumes_exactly(photos: PhotoSet, make_job: MakeJob) -> None:
     formula = "l2 + 0.5*l1 + 0.1*wgan_gp"
     whole = with_settings(make_job(formula, folder="whole"), **EVERYTHING)
     outcome = train(whole, photos)
@@ -128,7 +128,7 @@ def test_a_training_with_every_setting_resumes_bit_for_bit(photos: PhotoSet, mak
 
 
 def stop_after(steps: int) -> Advance:
-    """Stop after so many steps of this call; what a resumed training tells of earlier ones does not count."""
+    """Stop after a number of steps of this call, without those before the training was resumed."""
     seen = 0
 
     def advance(items: int = 1, *, note: str = "") -> None:
@@ -140,7 +140,7 @@ def stop_after(steps: int) -> Advance:
     return advance
 
 
-def test_the_encoder_is_free_after_its_share(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_the_encoder_is_unfrozen_after_its_share(photos: PhotoSet, make_job: MakeJob) -> None:
     job = with_settings(make_job(), optimizer={"frozen_share": 0.5})
     start = build_colorizer(job.settings.network, "lab", 0)[0].state_dict()
     watched = Recorder()
@@ -207,7 +207,9 @@ def test_a_weight_rises_along_its_ramp(photos: PhotoSet, make_job: MakeJob, monk
     assert [weights["l1"] for weights in seen[2:]] == pytest.approx([2 / 3, 4 / 3, 2, 2])
 
 
-def test_the_critic_of_a_late_term_waits(photos: PhotoSet, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_critic_is_not_trained_before_its_term_acts(
+    photos: PhotoSet, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = with_settings(make_job("l2 + 0.1*wgan_gp"), terms={"wgan_gp": {"start": 0.5}})
     critics: list[str] = []
     original = Models.update_critic
@@ -225,7 +227,7 @@ def test_the_critic_of_a_late_term_waits(photos: PhotoSet, make_job: MakeJob, mo
 
 
 @pytest.mark.parametrize("space", list(SPACES))
-def test_the_factor_on_chroma_leaves_the_lightness(photos: PhotoSet, make_job: MakeJob, space: str) -> None:
+def test_the_factor_on_chroma_keeps_the_lightness(photos: PhotoSet, make_job: MakeJob, space: str) -> None:
     plain = dataclasses.replace(with_settings(make_job()), color_space=space)
     strong = with_settings(plain, target_chroma=1.5)
     fabric = make_fabric(plain.runtime)
@@ -242,7 +244,7 @@ def test_the_factor_on_chroma_leaves_the_lightness(photos: PhotoSet, make_job: M
     assert (after.target_rgb - before.target_rgb).abs().max() > 0.02
 
 
-def test_losses_see_the_clean_lightness(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_losses_use_the_clean_lightness(photos: PhotoSet, make_job: MakeJob) -> None:
     job = with_settings(make_job(), degradations={"gamma": 1.0, "grain": 1.0})
     fabric = make_fabric(job.runtime)
     network, _ = build_colorizer(job.settings.network, "lab", 0)
@@ -256,7 +258,7 @@ def test_losses_see_the_clean_lightness(photos: PhotoSet, make_job: MakeJob) -> 
     assert not torch.equal(make_batch(network, crops(photos), fabric, job, 1)[1], seen)
 
 
-def test_the_network_sees_the_degraded_lightness(
+def test_the_input_of_the_network_is_degraded(
     photos: PhotoSet, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = with_settings(make_job(), degradations={"gamma": 1.0}, images=4)
@@ -278,7 +280,7 @@ def test_the_network_sees_the_degraded_lightness(
 
 
 class FakeTime:
-    """A clock that moves by 50 ms whenever it is read."""
+    """A clock that advances by 50 ms whenever it is read."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -316,7 +318,7 @@ def test_a_budget_of_minutes_resumes_with_the_time_already_spent(
     assert abs(again.spent.steps - whole.spent.steps) <= 2
 
 
-def test_what_is_measured_on_the_way_takes_no_training_time(
+def test_evaluation_does_not_count_as_training_time(
     photos: PhotoSet, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = FakeTime()
@@ -339,14 +341,14 @@ def test_what_is_measured_on_the_way_takes_no_training_time(
         ({"l2": {"start": 0.5}, "l1": {"ramp": 0.1}}, "no term of 'l2 [+] l1' acts at the start"),
     ],
 )
-def test_schedules_that_do_not_fit_are_refused(
+def test_invalid_schedules_are_rejected(
     photos: PhotoSet, make_job: MakeJob, terms: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         train(with_settings(make_job("l2 + l1"), terms=terms), photos)
 
 
-def test_a_checkpoint_is_written_when_the_watcher_asks(photos: PhotoSet, make_job: MakeJob) -> None:
+def test_a_checkpoint_is_written_when_the_watcher_requests_it(photos: PhotoSet, make_job: MakeJob) -> None:
     job = with_settings(make_job(checkpoint_every_s=1e9))
     with pytest.raises(StopError):
         train(job, photos, watch=Recorder(due=2), advance=stop_at(4))
@@ -372,12 +374,12 @@ def test_mixed_bfloat16_trains_on_any_cpu(photos: PhotoSet, make_job: MakeJob) -
         assert tensor.isfinite().all()
 
 
-def test_the_watcher_is_told_of_the_last_step(photos: PhotoSet, make_job: MakeJob) -> None:
-    told: list[bool] = []
+def test_the_last_step_is_marked_for_the_watcher(photos: PhotoSet, make_job: MakeJob) -> None:
+    marked: list[bool] = []
 
     def watch(spent: Spent, colorizer: Colorizer, *, last: bool) -> bool:
-        told.append(last)
+        marked.append(last)
         return False
 
     train(with_settings(make_job()), photos, watch=watch)
-    assert told == [False] * 5 + [True]
+    assert marked == [False] * 5 + [True]

@@ -1,4 +1,4 @@
-"""A training that an earlier version began resumes, and ends as one that this version ran in one go."""
+"""A training started by an earlier version resumes exactly."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SAVED = Path(__file__).with_name("checkpoint_0.1.0.pt.gz")
 
 
 def small_job(make_job: MakeJob, folder: str) -> TrainingJob:
-    """Return a job of six steps with a critic and averaged weights, small enough for its checkpoint to stand here."""
+    """Return a job of six steps with a critic and averaged weights, small enough to store its checkpoint here."""
     job = make_job("l2 + 0.1*wgan_gp(penalty=10, critic_steps=1)", folder=folder)
     network = NetworkSettings(
         encoder="vgg16", pretrained=False, width=0.016, head_stride=4, decoder_width=0.02, context=True

@@ -29,8 +29,8 @@ from chromalab.training.settings import (
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 DEFAULTS_SHA256 = "198c324eac962662f984630c55907cd7786930f8e9813fafe0f8fbc60b400b21"
-"""settings_sha256(TrainingSettings().deciding()), computed with the code of the last version before stages, averaged
-weights and schedules of terms came in. The settings of recorded studies must keep their hashes."""
+"""settings_sha256(TrainingSettings().deciding()), computed by the last version without stages, averaged weights
+and schedules of terms. The settings of recorded studies must keep their hashes."""
 
 THREE_STAGES = (
     Stage(crop_px=32, batch_size=8, share=0.5),
@@ -39,18 +39,18 @@ THREE_STAGES = (
 )
 
 
-def test_the_defaults_are_the_chapters() -> None:
+def test_the_defaults_are_those_of_the_chapter() -> None:
     settings = TrainingSettings()
     assert (settings.crop_px, settings.batch_size, settings.optimizer.learning_rate) == (256, 16, 2e-5)
     assert settings.optimizer.clip_norm is None
     assert settings.optimizer.schedule == "constant"
 
 
-def test_the_last_step_may_be_a_part() -> None:
+def test_the_last_step_may_exceed_the_budget() -> None:
     assert TrainingSettings(images=33, batch_size=16).steps == 3
 
 
-def test_cosine_falls_from_one_to_nearly_nothing() -> None:
+def test_cosine_falls_from_one_to_nearly_zero() -> None:
     settings = OptimizerSettings(schedule="cosine", warmup_steps=4)
     factors = [settings.factor(step, step / 104, 4 / 104) for step in range(104)]
     assert factors[:4] == [0.25, 0.5, 0.75, 1.0]
@@ -59,19 +59,19 @@ def test_cosine_falls_from_one_to_nearly_nothing() -> None:
     assert OptimizerSettings().factor(10**6, 1.0) == 1.0
 
 
-def test_settings_out_of_range_are_refused() -> None:
+def test_settings_out_of_range_are_rejected() -> None:
     with pytest.raises(ConfigError, match=r"crop_px: .*greater than or equal to 16"):
         TrainingSettings.parse({"crop_px": 8}, origin="study.yaml")
     with pytest.raises(ConfigError, match=r"unknown key 'optimizer.lr'"):
         TrainingSettings.parse({"optimizer": {"lr": 1}}, origin="study.yaml")
 
 
-def test_the_hash_tells_settings_apart() -> None:
+def test_different_settings_have_different_hashes() -> None:
     assert settings_sha256(TrainingSettings()) == settings_sha256(TrainingSettings())
     assert settings_sha256(TrainingSettings()) != settings_sha256(TrainingSettings(batch_size=8))
 
 
-def test_a_missing_device_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_device_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert choose_device("auto") == "cpu"
     with pytest.raises(UsageError, match="no CUDA device"):
@@ -86,7 +86,7 @@ def test_threads_are_physical_cores() -> None:
     assert physical_cores() >= 1
 
 
-def test_the_defaults_keep_the_hash_that_recorded_studies_have() -> None:
+def test_the_defaults_keep_the_hash_of_recorded_studies() -> None:
     assert settings_sha256(TrainingSettings().deciding()) == DEFAULTS_SHA256
 
 
@@ -113,7 +113,7 @@ def test_every_new_setting_changes_the_hash(change: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("objective/*/study.json")), ids=lambda path: path.parent.name)
-def test_recorded_studies_are_read_and_their_settings_hash_as_before(path: Path) -> None:
+def test_settings_of_recorded_studies_keep_their_hashes(path: Path) -> None:
     record = StudyRecord.load(path)
     config = StudyConfig.parse(record.config, origin=str(path))
     written = json.loads(path.read_text())["config"]["training"]
@@ -127,7 +127,7 @@ def test_recorded_studies_are_read_and_their_settings_hash_as_before(path: Path)
         assert RunRecord.load(run).config_sha256 == record.config_sha256
 
 
-def test_recorded_studies_are_there() -> None:
+def test_there_are_recorded_studies() -> None:
     assert len(list(RESULTS.glob("objective/*/study.json"))) >= 8
 
 
@@ -145,7 +145,7 @@ def test_shares_of_stages_sum_to_one(shares: tuple[float, ...]) -> None:
         TrainingSettings.parse({"stages": stages}, origin="recipe.yaml")
 
 
-def test_thirds_sum_to_one() -> None:
+def test_shares_of_a_third_sum_to_one() -> None:
     stages = tuple(Stage(crop_px=32, batch_size=4, share=share) for share in (0.333333, 0.333333, 0.333334))
     assert TrainingSettings(stages=stages).stage(1.0) == stages[-1]
 
@@ -165,7 +165,7 @@ def test_the_stage_at_a_share_of_the_budget() -> None:
 
 
 @pytest.mark.parametrize("images", [1, 7, 8, 9, 100, 333, 1000])
-def test_steps_are_those_that_a_training_takes(images: int) -> None:
+def test_steps_equal_those_of_a_training(images: int) -> None:
     settings = TrainingSettings(stages=THREE_STAGES, images=images)
     drawn = steps = 0
     last = False
@@ -188,7 +188,7 @@ def test_progress_and_the_last_step_under_both_budgets() -> None:
     assert [time.is_last(10**6, 16, seconds) for seconds in (0, 119.9, 120, 130)] == [False, False, True, True]
 
 
-def test_one_cycle_is_two_halves_of_a_cosine() -> None:
+def test_one_cycle_consists_of_two_half_cosines() -> None:
     settings = OptimizerSettings(schedule="one_cycle", warmup_steps=7)
     factors = [settings.factor(step, step / 1000) for step in range(1001)]
     assert factors[0] == pytest.approx(ONE_CYCLE_START)
@@ -201,7 +201,7 @@ def test_one_cycle_is_two_halves_of_a_cosine() -> None:
     assert steepest < 0.0051, "the steepest slope, pi / (2 * 0.3), is 0.00503 per thousandth of the budget"
 
 
-def test_one_cycle_is_that_of_torch() -> None:
+def test_one_cycle_equals_that_of_pytorch() -> None:
     settings = OptimizerSettings(schedule="one_cycle")
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     theirs = torch.optim.lr_scheduler.OneCycleLR(
@@ -214,7 +214,7 @@ def test_one_cycle_is_that_of_torch() -> None:
         theirs.step()
 
 
-def test_no_warmup_shifts_one_cycle() -> None:
+def test_warmup_does_not_shift_one_cycle() -> None:
     optimizer = OptimizerSettings(schedule="one_cycle", warmup_steps=10)
     assert TrainingSettings(optimizer=optimizer, images=1000, batch_size=10).warmed_up == 0
     cosine = optimizer.model_copy(update={"schedule": "cosine"})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chromalab.core.errors import ConfigError, DamagedWeightsError, UsageError
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.weights.colorizers import (
     DEFAULT_MODEL,
     SHIPPED,

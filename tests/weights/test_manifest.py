@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from chromalab.nets.alexnet import AlexNet
-from chromalab.nets.squeezenet import SqueezeNet
+from chromalab.nets.trunks import AlexNet, SqueezeNet
 from chromalab.nets.vgg16 import VGG16
 from chromalab.weights.manifest import MANIFEST, PackagedWeights, trunks
 from chromalab.weights.reading import load_packaged

@@ -43,8 +43,7 @@ from chromalab.core.errors import ChromalabError
 from chromalab.losses.bench import Bench, Photos, small_critic
 from chromalab.losses.perceptual import FeatureDistance
 from chromalab.losses.registry import LOSSES
-from chromalab.nets.alexnet import AlexNet
-from chromalab.nets.squeezenet import SqueezeNet
+from chromalab.nets.trunks import AlexNet, SqueezeNet
 from chromalab.nets.vgg16 import VGG16
 from chromalab.weights.adding import add_weights
 from tools.benchmarks.reference import reference_speeds

@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import save_file
 
 from chromalab.core.files import write_text
-from chromalab.data.samples import sample_path
+from chromalab.data.sources import sample_path
 from chromalab.functional.tensors import one_torch_thread
 from chromalab.metrics.features import FEATURES, Rows
 from chromalab.metrics.metric import PhotoMetric, SetMetric

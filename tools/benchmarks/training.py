@@ -71,8 +71,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from chromalab.data.library import WeightedPhotos
-    from chromalab.data.photoset import Photographs
+    from chromalab.data.photoset import Photographs, WeightedPhotos
 
     Photos = Photographs | Sequence[WeightedPhotos]
 

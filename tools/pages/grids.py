@@ -21,7 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import chromalab
 from chromalab.core.files import write_bytes
-from chromalab.data.samples import sample_path
+from chromalab.data.sources import sample_path
 from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import read_photo
 from chromalab.photo.resizing import resize_shortest_side

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from chromalab.core.files import write_bytes, write_text
-from chromalab.data.samples import sample_path
+from chromalab.data.sources import sample_path
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.registry import METRICS
 from chromalab.metrics.scorer import PhotoScorer

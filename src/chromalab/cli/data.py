@@ -74,7 +74,7 @@ def prior(
     A study counts those of its own training photos; name the file as `data: prior:` in its configuration to take these
     instead. Photos without color are left out, as in a study.
     """
-    from chromalab.data.prior import prior_picture
+    from chromalab.data.prior import prior_chart
 
     _check_endings(out, picture)
     record = _counted(data, size)
@@ -82,7 +82,7 @@ def prior(
     if picture is not None:
         from chromalab.photo.writing import write_png
 
-        write_png(picture, prior_picture(record.raw_probabilities))
+        write_png(picture, prior_chart(record.raw_probabilities))
     _tell_prior(record, json_file)
 
 
@@ -162,7 +162,7 @@ def _table(report: CheckReport) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from chromalab.data.photoset import SKIP_KINDS
+    from chromalab.data.usable import SKIP_KINDS
 
     table = Table(box=None, pad_edge=False)
     table.add_column("")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from chromalab.core.executors.outcome import Executor
+    from chromalab.core.executors import Executor
     from chromalab.evaluation.folders import EvaluationSettings
     from chromalab.evaluation.records import ComparisonRecord, EvaluationRecord, MetricSummary
     from chromalab.evaluation.scores import Comparison

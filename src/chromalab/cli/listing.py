@@ -136,7 +136,7 @@ def critics(as_json: AsJson = False) -> None:
 @app.command()
 def samples(as_json: AsJson = False) -> None:
     """List the built-in sample photos."""
-    from chromalab.data.samples import SAMPLES
+    from chromalab.data.sources import SAMPLES
 
     _show([{"name": name, "split": sample.split, "credit": sample.credit} for name, sample in SAMPLES.items()], as_json)
 

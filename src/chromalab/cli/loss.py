@@ -185,7 +185,7 @@ def _drawable(checks: list[Check]) -> bool:
 def _draw(spec: TermSpec, entry: LossEntry, photo: Path | None, target: Path) -> tuple[str | None, str]:
     """Draw the gradient field into a file; return the file and what to say of it."""
     from chromalab.core.files import write_bytes
-    from chromalab.data.samples import sample_path
+    from chromalab.data.sources import sample_path
     from chromalab.losses.bench import Bench
     from chromalab.losses.gradient_field import GUESS, acts_on_colors, gradient_field
     from chromalab.photo.reading import read_photo

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from chromalab.core.executors.ray import RayExecutor
+    from chromalab.core.ray_executor import RayExecutor
     from chromalab.training.settings import RuntimeSettings
 
 ARROWS = {"lower": "↓", "higher": "↑", "closer": "≈"}
@@ -62,7 +62,7 @@ def ray_executor(
     Raises:
         UsageError: Ray is not installed, no cluster answers, or none of its nodes is large enough.
     """
-    from chromalab.core.executors.ray import RayExecutor, Resources
+    from chromalab.core.ray_executor import RayExecutor, Resources
 
     return RayExecutor(Resources(cpus, gpus, retries), address, fresh_processes=fresh_processes)
 

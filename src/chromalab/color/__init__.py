@@ -1,6 +1,7 @@
-"""Color spaces: sRGB and CIELAB in NumPy; the training spaces of `color.spaces` and the bins of `color.bins_torch`.
+"""Color conversions: sRGB and CIELAB in NumPy.
 
-Names of the latter two are not exported here, because colorization runs without torch.
+The modules `color.spaces` (training spaces) and `color.bins_torch` (ab bins) are not exported here, because they import
+torch, which colorization does not require.
 """
 
 from chromalab.color.lab import decode_srgb, encode_srgb, lab_to_rgb, rgb_to_lab

@@ -1,12 +1,12 @@
-"""The 313 bins of a*b* over which Zhang et al. (2016) classify colors, as published: in NumPy, for data and records.
+"""The 313 ab bins over which Zhang et al. (2016) classify colors, and color priors, in NumPy.
 
-Zhang, Isola, Efros: *Colorful Image Colorization*, ECCV 2016, section 2.1. The grid has steps of 10; the bins are those
-of the authors' file `pts_in_hull.npy`, in its order. They reach further than sRGB's own gamut does.
+Zhang, Isola, Efros: *Colorful Image Colorization*, ECCV 2016, section 2.1. The grid has steps of 10, and the bins are
+those of the authors' file `pts_in_hull.npy`, in the same order. They extend beyond the gamut of sRGB.
 
-A *prior* is always the smoothed distribution, the paper's p with a tilde, which its eq. 4 takes twice: in the mixture
-with the uniform distribution, and in the expectation that normalizes the weights. The authors' code (`PriorFactor` in
-`resources/caffe_traininglayers.py`) does the same with the file `prior_probs.npy`, whose probabilities are smoothed
-already (github.com/richzhang/colorization, issue 47).
+A *prior* is always the smoothed distribution, the paper's p with a tilde. Eq. 4 uses it twice: in the mixture with the
+uniform distribution, and in the expectation that normalizes the weights. The authors' code (`PriorFactor` in
+`resources/caffe_traininglayers.py`) does the same with the file `prior_probs.npy`, whose probabilities are already
+smoothed (github.com/richzhang/colorization, issue 47).
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ BIN_CENTERS.flags.writeable = False
 BIN_COUNT = len(BIN_CENTERS)
 
 SIGMA = 5.0
-"""Width of the Gaussian that softens colors (section 2.1) and smooths the prior (section 2.2), in CIELAB units."""
+"""Standard deviation of the Gaussians of soft encoding and prior (sections 2.1 and 2.2), in CIELAB units."""
 
 UNIFORM_SHARE = 0.5
 """Zhang et al. 2016, section 2.2: lambda, the share of the uniform distribution in the rebalancing."""
 
 _SUM_TOLERANCE = 1e-3
 _GRID_REACH = 12
-"""The table of the grid spans -120 to 120; its border holds no bin, and stands for all colors beyond."""
+"""The table of the grid spans -120 to 120; its border has no bins and represents all colors beyond."""
 _CHUNK = 65536
 
 
@@ -66,12 +66,12 @@ def nearest_bins(ab: NDArray[np.floating]) -> NDArray[np.int64]:
         ab: (a*, b*) in CIELAB units, finite, shape (..., 2).
 
     Returns:
-        Indices into `BIN_CENTERS`, shape (...); of bins at equal distances any.
+        Indices into `BIN_CENTERS`, shape (...); ties are resolved arbitrarily.
     """
     colors = ab.reshape(-1, 2)
     places = np.clip(np.rint(colors / GRID_STEP), -_GRID_REACH, _GRID_REACH).astype(np.intp) + _GRID_REACH
     found = _grid_table()[places[:, 0], places[:, 1]]
-    # Where the nearest place of the grid is a bin, no other bin is nearer; the few other colors are compared with all.
+    # If the nearest grid point is a bin, no other bin is nearer; the few other colors are compared with all bins.
     outside = np.flatnonzero(found < 0)
     for start in range(0, len(outside), _CHUNK):
         few = outside[start : start + _CHUNK]
@@ -81,7 +81,7 @@ def nearest_bins(ab: NDArray[np.floating]) -> NDArray[np.int64]:
 
 @cache
 def _grid_table() -> NDArray[np.int64]:
-    """Return the bin at every place of the grid, -1 where there is none."""
+    """Return the bin at every grid point, or -1 if there is none."""
     table = np.full((2 * _GRID_REACH + 1, 2 * _GRID_REACH + 1), -1, dtype=np.int64)
     a, b = (BIN_CENTERS / GRID_STEP).astype(np.intp).T + _GRID_REACH
     table[a, b] = np.arange(BIN_COUNT)
@@ -97,15 +97,15 @@ def _squared_distances(ab: NDArray[np.floating]) -> NDArray[np.floating]:
 def smooth_prior(probabilities: NDArray[np.float64], sigma: float = SIGMA) -> NDArray[np.float64]:
     """Smooth a distribution over the bins with a Gaussian of their distances (Zhang et al. 2016, section 2.2).
 
-    The probability of each bin is dealt out over all 313 in proportion to exp(-d^2 / (2 sigma^2)). So nothing is lost,
-    and a bin at the border keeps to itself what would fall outside.
+    The probability of each bin is distributed over all 313 bins in proportion to exp(-d^2 / (2 sigma^2)), so the sum is
+    preserved, also at the border.
 
     Args:
-        probabilities: what was counted, (313,).
-        sigma: in CIELAB units.
+        probabilities: counted distribution, (313,).
+        sigma: standard deviation in CIELAB units.
 
     Returns:
-        (313,), with the sum of `probabilities`.
+        (313,), with the same sum as `probabilities`.
     """
     spread = np.exp(_squared_distances(BIN_CENTERS) / (-2 * sigma**2))
     smooth: NDArray[np.float64] = probabilities @ (spread / spread.sum(axis=1, keepdims=True))
@@ -115,12 +115,12 @@ def smooth_prior(probabilities: NDArray[np.float64], sigma: float = SIGMA) -> ND
 def rebalancing_weights(prior: NDArray[np.float64], uniform_share: float = UNIFORM_SHARE) -> NDArray[np.float64]:
     """Return the weight of every bin, larger for rarer colors (Zhang et al. 2016, eq. 4).
 
-    w = c / ((1 - lambda) p + lambda / Q), with the c that makes the expectation sum(p w) 1. The authors' code takes for
-    the uniform part only the bins that occur in p; this follows the paper, in which it is 1 / Q for all.
+    w = c / ((1 - lambda) p + lambda / Q), where c makes the expectation sum(p w) 1. As in the paper, the uniform
+    part is 1 / Q for all bins; the authors' code restricts it to the bins that occur in p.
 
     Args:
-        prior: p, smoothed, (313,).
-        uniform_share: lambda, above 0, to 1; at 1 all weights are 1.
+        prior: the smoothed p, (313,).
+        uniform_share: lambda, above 0 and at most 1; with 1 all weights are 1.
 
     Returns:
         w, (313,).
@@ -134,16 +134,16 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class PriorRecord(Record):
-    """How often each color occurs in a set of photographs.
+    """The counts of colors in a set of photos.
 
     Attributes:
-        bins: which bins these are.
-        counts: pixels in every bin, as they were counted.
-        n_photos: how many photographs.
-        n_pixels: how many pixels, the sum of the counts.
+        bins: the definition of the bins.
+        counts: number of pixels per bin.
+        n_photos: number of photos.
+        n_pixels: number of pixels, the sum of the counts.
         size_px: length of every photo's shorter side.
-        source: name of the folder, or `samples`; None where it is not known.
-        data_sha256: the hash of the photographs (`PhotoSet.data_sha256`), where it is known.
+        source: name of the folder, or `samples`; None if unknown.
+        data_sha256: the hash of the photos (`PhotoSet.data_sha256`); None if unknown.
     """
 
     bins: Literal["zhang2016"] = "zhang2016"
@@ -162,24 +162,24 @@ class PriorRecord(Record):
 
     @property
     def raw_probabilities(self) -> NDArray[np.float64]:
-        """The share of every bin, as counted, (313,)."""
+        """The counted share of every bin, (313,)."""
         return np.array(self.counts, dtype=np.float64) / self.n_pixels
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """The prior: the shares smoothed by `smooth_prior`, (313,), summing to 1."""
+        """The prior: the shares smoothed by `smooth_prior`, (313,), with sum 1."""
         return smooth_prior(self.raw_probabilities)
 
 
 def load_prior(path: Path) -> NDArray[np.float64]:
-    """Return the prior in a file, smoothed, (313,), summing to 1.
+    """Return the smoothed prior in a file, (313,), with sum 1.
 
     Args:
-        path: a `.json` file as `PriorRecord.save` writes it, whose counts are smoothed here; or a `.npy` file of 313
-            probabilities that are smoothed already, as the published `prior_probs.npy`.
+        path: a `.json` file by `PriorRecord.save`, whose counts are smoothed here, or a `.npy` file of 313 already
+            smoothed probabilities, such as the published `prior_probs.npy`.
 
     Raises:
-        ConfigError: the file is missing or holds no distribution over the bins.
+        ConfigError: the file is missing, or does not contain a distribution over the bins.
     """
     if path.suffix == ".json":
         return PriorRecord.load(path).probabilities
@@ -205,7 +205,7 @@ def _read_numbers(path: Path) -> NDArray[np.float64]:
 
 
 def _fault(values: NDArray[np.float64]) -> str | None:
-    """Return why these numbers are no distribution, or None where they are one."""
+    """Return why the numbers are not a distribution, or None if they are."""
     if not np.isfinite(values).all():
         return f"that of bin {int(np.isfinite(values).argmin())} is not finite"
     if values.min() < 0:

@@ -1,4 +1,4 @@
-"""Colors to distributions over the ab bins and back: in torch, for networks and losses."""
+"""Conversion of colors to distributions over the ab bins and back, in torch."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TEMPERATURE = 0.38
-"""Zhang et al. 2016, section 2.3: between the mean (1) and the mode (0) of the distribution."""
+"""Zhang et al. 2016, section 2.3: a compromise between the mean (1) and the mode (0) of the distribution."""
 
 NEIGHBORS = 5
-"""Bins over which a color is spread (Zhang et al. 2016, section 2.1); the authors' published code takes 10."""
+"""Number of bins of a soft encoding (Zhang et al. 2016, section 2.1); the authors' code uses 10."""
 
 _CELL = 5.0
 _REACH = 110.0
-"""The cells of the table of candidates cover -110 to 110, within which all colors of sRGB lie."""
+"""The cells of the candidate table cover -110 to 110, which includes all colors of sRGB."""
+_CELLS_ACROSS = round(2 * _REACH / _CELL)
 _FAR = 1e6
 _CHUNK = 16384
 
 
 def at_resolution(ab: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the colors of an image at the resolution of the logits: each the color of one pixel, no mean.
+    """Return the colors of an image at the resolution of the logits, by nearest-neighbor sampling.
 
-    A mean over an edge would be a color that neither side has. Zhang et al. (2016) also take single pixels: in their
-    `train_val.prototxt` a 1x1 convolution of stride 4 takes the first of every 4x4, beside an average pooling that is
-    commented out. Here it is the pixel nearest the center of each block, because a prediction is brought back to full
-    size about these centers, and any size is fine.
+    A mean across an edge would be a color of neither side. Zhang et al. (2016) also sample single pixels: in their
+    `train_val.prototxt` a 1x1 convolution with stride 4 takes the first of every 4x4 pixels. Here it is the pixel
+    nearest the center of each block, because predictions are upsampled about these centers. Images can have any size.
 
     Args:
         ab: (B, C, H, W).
@@ -48,20 +48,20 @@ def at_resolution(ab: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def soft_encode(ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Spread every color over the bins nearest to it, with Gaussian weights (Zhang et al. 2016, section 2.1).
+    """Encode every color as Gaussian weights over its nearest bins (Zhang et al. 2016, section 2.1).
 
     Args:
-        ab: (a*, b*) in CIELAB units, any finite colors, (B, 2, H, W); no gradient flows through it.
+        ab: (a*, b*) in CIELAB units, any finite colors, (B, 2, H, W); the result has no gradient.
 
     Returns:
-        index: the five nearest bins, the nearest first, int64 (B, 5, H, W); of bins at equal distances any.
+        index: the five nearest bins, the nearest first, int64 (B, 5, H, W); ties are resolved arbitrarily.
         weights: exp(-d^2 / (2 * 5^2)) of their distances d, normalized over the five, (B, 5, H, W) of `ab`'s type.
     """
     batch, _, height, width = ab.shape
     colors = ab.detach().permute(0, 2, 3, 1).reshape(-1, 2)
     parts = [_nearest(part) for part in colors.split(_CHUNK)]
     index, squared = (torch.cat(part) for part in zip(*parts, strict=True))
-    # As a softmax the weights stay defined for colors so far from all bins that every Gaussian is 0.
+    # A softmax keeps the weights defined for colors so far from all bins that every Gaussian is 0.
     weights = torch.softmax(squared / (-2 * SIGMA**2), dim=1)
     shape = (batch, height, width, NEIGHBORS)
     return index.reshape(shape).permute(0, 3, 1, 2), weights.reshape(shape).permute(0, 3, 1, 2)
@@ -84,23 +84,19 @@ def _squared(ab: Tensor, centers: Tensor) -> Tensor:
 
 
 def _cells(ab: Tensor) -> Tensor:
-    """Return the number of the cell in which each color (N, 2) lies; of those beyond the cells, a cell at the edge."""
-    a, b = ((ab + _REACH) / _CELL).long().clamp(0, _cells_across() - 1).unbind(dim=1)
-    return a * _cells_across() + b
-
-
-def _cells_across() -> int:
-    return round(2 * _REACH / _CELL)
+    """Return the cell number of each color (N, 2); colors beyond the cells get a cell at the edge."""
+    a, b = ((ab + _REACH) / _CELL).long().clamp(0, _CELLS_ACROSS - 1).unbind(dim=1)
+    return a * _CELLS_ACROSS + b
 
 
 @cache
 def _candidates() -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """Return for every cell the bins that can be among the five nearest of a color in it, padded with 313.
+    """Return for every cell the bins that can be among the five nearest bins of its colors, padded with 313.
 
-    No color of a cell is further than r, half its diagonal, from its middle. So if the fifth nearest bin of the middle
-    is at a distance d, the five nearest of the color are within d + r of the color, and within d + 2 r of the middle.
+    Every color of a cell is within r, half the diagonal, of its center. If the fifth nearest bin of the center is at a
+    distance d, the five nearest bins of the color are within d + r of the color, and within d + 2 r of the center.
     """
-    middles = (np.arange(_cells_across()) + 0.5) * _CELL - _REACH
+    middles = (np.arange(_CELLS_ACROSS) + 0.5) * _CELL - _REACH
     a, b = (axis.reshape(-1, 1) for axis in np.meshgrid(middles, middles, indexing="ij"))
     distances = np.hypot(a - BIN_CENTERS[:, 0], b - BIN_CENTERS[:, 1])
     fifth = np.partition(distances, NEIGHBORS - 1, axis=1)[:, NEIGHBORS - 1]
@@ -115,7 +111,7 @@ def _padded(rows: list[np.ndarray[tuple[int], np.dtype[np.intp]]], length: int) 
 
 @cache
 def _padded_centers() -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Return the bins' centers, and one more that is nearest to nothing."""
+    """Return the bins' centers, and one more that is far from all colors."""
     return np.concatenate([BIN_CENTERS, [[_FAR, _FAR]]])
 
 
@@ -126,7 +122,7 @@ def annealed_mean(logits: Tensor, temperature: float = TEMPERATURE) -> Tensor:
 
     Args:
         logits: (B, 313, H, W), any finite numbers.
-        temperature: T, above 0; 1 is the plain mean, and near 0 the mode is left.
+        temperature: T, above 0; 1 gives the mean, and values near 0 the mode.
 
     Returns:
         (a*, b*) in CIELAB units, (B, 2, H, W), inside the convex hull of the bins. Computed in at least single
@@ -136,8 +132,8 @@ def annealed_mean(logits: Tensor, temperature: float = TEMPERATURE) -> Tensor:
         ValueError: the temperature is not above 0.
     """
     if not temperature > 0:
-        raise ValueError(f"the temperature of an annealed mean is above 0, got {temperature}")
-    # Half precision is for the network's convolutions: colors up to 110 would lose their last units in it.
+        raise ValueError(f"the temperature of an annealed mean must be above 0, got {temperature}")
+    # Half precision would be too coarse for colors up to 110.
     with torch.autocast(logits.device.type, enabled=False):
         if logits.dtype in {torch.float16, torch.bfloat16}:
             logits = logits.float()
@@ -149,7 +145,7 @@ def annealed_mean(logits: Tensor, temperature: float = TEMPERATURE) -> Tensor:
 
 
 class _AnnealedMean(torch.autograd.Function):
-    """The annealed mean with its gradient written out: autograd's own takes three times as long, and more memory."""
+    """The annealed mean with an explicit gradient, which is three times as fast as autograd and saves memory."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, temperature: float) -> Tensor:
@@ -163,7 +159,7 @@ class _AnnealedMean(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        """Return the gradient in the logits: p_q (c_q - mean) . grad / T, with p_q the annealed probability."""
+        """Return the gradient for the logits, p_q (c_q - mean) . grad / T, with annealed probabilities p_q."""
         powers, total, mean = ctx.saved_tensors
         slope = grad / (total * ctx.temperature)
         offset = (slope * mean).sum(dim=1, keepdim=True)
@@ -178,7 +174,7 @@ class _AnnealedMean(torch.autograd.Function):
 def _annealed_sums(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     """Return e = exp((logits - max) / T), (B, 313, H, W), and the sums of e a*, e b* and e over the bins, (B, 3, H, W).
 
-    Without the largest logit subtracted first, the quotient could be infinite.
+    The largest logit is subtracted first, because the quotient could overflow.
     """
     powers = logits.detach() - logits.detach().amax(dim=1, keepdim=True)
     powers.div_(max(temperature, torch.finfo(powers.dtype).tiny)).exp_()

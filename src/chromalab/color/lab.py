@@ -1,7 +1,7 @@
-"""CIELAB and sRGB in NumPy: for photographs, where torch has no place.
+"""CIELAB, sRGB and its gamut in NumPy, for code that does not use torch.
 
-White D65, 2 degree observer, the matrix and transfer curve of IEC 61966-2-1; `color.spaces` does the same in torch. The
-last axis holds the channels.
+The white point is D65 for the 2 degree observer, with the matrix and transfer curve of IEC 61966-2-1; `color.spaces`
+provides the same conversions in torch. Channels are on the last axis.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 RGB_TO_XYZ = np.array(
     [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]], dtype=np.float64
 )
-"""Linear sRGB to XYZ (ITU-R BT.709 primaries, D65), the digits that scikit-image and Kornia have too."""
+"""Linear sRGB to XYZ (ITU-R BT.709 primaries, D65), with the same digits as in scikit-image and Kornia."""
 
 XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ)
 WHITE = np.array([0.95047, 1.0, 1.08883])
 """XYZ of D65."""
 
 LUMINANCE = RGB_TO_XYZ[1]
-"""What linear R, G and B contribute to Y."""
+"""Weights of linear R, G and B in the luminance Y."""
+
+LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114])
+"""Weights of encoded R, G and B in the luma of ITU-R BT.601."""
 
 _EPSILON = (6 / 29) ** 3
 _SLOPE = (29 / 6) ** 2 / 3
@@ -32,13 +35,13 @@ _KNEE_ENCODED, _KNEE_LINEAR = 0.04045, 0.0031308
 
 
 def decode_srgb(encoded: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return linear light of sRGB values; negative values, which no display has, stay on the curve's straight part."""
+    """Return the linear RGB of encoded sRGB; negative values stay on the linear part of the curve."""
     curved = ((np.maximum(encoded, _KNEE_ENCODED) + 0.055) / 1.055) ** 2.4
     return np.where(encoded <= _KNEE_ENCODED, encoded / 12.92, curved)
 
 
 def encode_srgb(linear: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return sRGB values of linear light, the inverse of `decode_srgb`."""
+    """Return the encoded sRGB of linear RGB, the inverse of `decode_srgb`."""
     curved = 1.055 * np.maximum(linear, _KNEE_LINEAR) ** (1 / 2.4) - 0.055
     return np.where(linear <= _KNEE_LINEAR, linear * 12.92, curved)
 
@@ -85,13 +88,13 @@ def lab_to_rgb(lab: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 HUES = 360
-"""Hues in the table of the gamut's boundary, a degree apart."""
+"""Number of hues in the table of the gamut's boundary, one degree apart."""
 
 LEVELS = 256
-"""Lightnesses in that table: those of the 8-bit grays."""
+"""Number of lightnesses in that table, which are those of the 8-bit grays."""
 
 _MARGIN = 0.25
-"""CIELAB units by which the boundary is drawn in: the table is interpolated, and a vertex of the gamut is sharp."""
+"""Safety margin of the boundary in CIELAB units, because interpolation overshoots at the corners of the gamut."""
 
 
 @cache
@@ -104,8 +107,8 @@ def grey_lightness(levels: int = LEVELS) -> NDArray[np.float64]:
 def chroma_limit() -> NDArray[np.float32]:
     """Return the largest chroma inside sRGB for every lightness of `grey_lightness` and every hue, (256, 360).
 
-    Found by bisection. A color of that lightness and hue with less chroma is inside too, since along a ray from the
-    gray axis at constant lightness sRGB's gamut in CIELAB is left but once.
+    The limit is found by bisection. All colors of the same lightness and hue with less chroma are also inside, because
+    a ray from the gray axis at constant lightness leaves the gamut only once.
     """
     hue = np.arange(HUES) * (2 * np.pi / HUES)
     direction = np.stack([np.cos(hue), np.sin(hue)], axis=-1).astype(np.float32)
@@ -121,19 +124,19 @@ def chroma_limit() -> NDArray[np.float32]:
 
 
 def level_of(lightness: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the gray level, 0 to 255 with fractions, of L* in [0, 100]."""
+    """Return the fractional gray level, 0 to 255, of L* in [0, 100]."""
     return encode_srgb(luminance_of(lightness)) * (LEVELS - 1)
 
 
 def shrink_into_gamut(
     level: NDArray[np.floating], a: NDArray[np.floating], b: NDArray[np.floating]
 ) -> NDArray[np.floating]:
-    """Return the factor, 0 to 1, that brings a chroma inside sRGB without changing lightness or hue.
+    """Return the factor on the chroma, 0 to 1, that moves a color into sRGB at constant lightness and hue.
 
     Args:
-        level: gray level of the lightness, 0 to 255 with fractions.
+        level: fractional gray level of the lightness, 0 to 255.
         a: a* in CIELAB units, of the same shape.
-        b: b*, likewise.
+        b: b* in CIELAB units, of the same shape.
     """
     chroma = np.hypot(a, b)
     return np.asarray(np.minimum(1, chroma_limit_at(level, np.arctan2(b, a)) / np.maximum(chroma, 1e-6)))

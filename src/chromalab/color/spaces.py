@@ -1,16 +1,16 @@
-"""The color spaces in which networks are trained: lightness or luma in, color out, differentiable both ways.
+"""Training spaces: color spaces with lightness or luma as input, and color as output, differentiable both ways.
 
-The conversions are Kornia's; this file fixes their normalization, so that "mean squared error" means the same to
-every objective. Ranges below are those of colors inside sRGB.
+The conversions are Kornia's. This module defines their normalization, so that "mean squared error" has the same meaning
+for every objective. The table gives the ranges of colors inside sRGB.
 
-| space | network sees               | network gives                                | lightness of the output   |
+| space | input                      | output                                       | lightness of the output   |
 |-------|----------------------------|----------------------------------------------|---------------------------|
-| lab   | L* / 100, in [0, 1]        | (a*, b*) / 110, in [-1, 1]                   | the input's, exactly      |
-| yuv   | luma Y (BT.601), in [0, 1] | (U / 0.436, V / 0.615), in [-1, 1]           | the input's luma, exactly |
-| rgb   | luma Y (BT.601), in [0, 1] | 2 RGB - 1, in [-1, 1]                        | the network's own         |
+| lab   | L* / 100, in [0, 1]        | (a*, b*) / 110, in [-1, 1]                   | equal to the input        |
+| yuv   | luma Y (BT.601), in [0, 1] | (U / 0.436, V / 0.615), in [-1, 1]           | luma equal to the input   |
+| rgb   | luma Y (BT.601), in [0, 1] | 2 RGB - 1, in [-1, 1]                        | free                      |
 
-Decoding does not clip: a clipped channel has no gradient, so a network that left the gamut could never be called
-back. Images are clipped when they are shown, stored or measured.
+Decoding does not clip, because a clipped channel has no gradient, so a network could not learn to return into the
+gamut. Images are clipped when they are displayed, stored or evaluated.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 AB_SCALE = 110.0
-"""sRGB spans a* from -86 to 98 and b* from -108 to 94; 110 is Zhang's (2016) round number beyond them."""
+"""sRGB spans a* from -86 to 98 and b* from -108 to 94; Zhang et al. (2016) also use 110."""
 
 UV_SCALE = (0.436, 0.615)
 """The largest |U| and |V| of an RGB color in [0, 1] (BT.601)."""
@@ -52,7 +52,7 @@ def lab_to_rgb(lab: Tensor) -> Tensor:
     """Convert CIELAB under D65 to sRGB without clipping.
 
     Args:
-        lab: (B, 3, H, W) as `rgb_to_lab` gives it.
+        lab: (B, 3, H, W) as returned by `rgb_to_lab`.
 
     Returns:
         (B, 3, H, W), gamma-encoded sRGB; outside [0, 1] where the color lies outside the gamut.
@@ -68,16 +68,16 @@ def luma(rgb: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class TrainingSpace:
-    """A way to divide a photograph into what the network sees and what it has to give.
+    """A color space that separates the input of a network from its output.
 
     Attributes:
         name: registry name.
-        channels: number of color channels C that the network gives.
-        description: what goes in and out, for lists.
+        channels: number of output channels C.
+        description: input and output, for lists.
         encode: sRGB (B, 3, H, W) in [0, 1] -> lightness (B, 1, H, W), color (B, C, H, W).
         decode: lightness, color -> sRGB (B, 3, H, W), unclipped.
-        grey: lightness -> the color (B, C, H, W) of a gray image; the network predicts the departure from it.
-        reach: the largest departure from gray that a network may predict, in units of `color`.
+        grey: lightness -> color (B, C, H, W) of a gray image; the network predicts the difference from it.
+        reach: the largest difference from gray that a network can predict, in units of `color`.
     """
 
     name: str
@@ -122,7 +122,7 @@ def _encode_rgb(rgb: Tensor) -> tuple[Tensor, Tensor]:
     return luma(rgb), 2 * rgb - 1
 
 
-def _decode_rgb(lightness: Tensor, color: Tensor) -> Tensor:  # noqa: ARG001 - the output's lightness is its own
+def _decode_rgb(lightness: Tensor, color: Tensor) -> Tensor:  # noqa: ARG001 - the color determines the lightness
     return (color + 1) / 2
 
 

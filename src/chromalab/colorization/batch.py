@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from chromalab.colorization.colorizer import Colorized, Job, colorize_file
 from chromalab.colorization.journal import Journal, Line, identity, open_journal, read_lines
 from chromalab.core.errors import ConfigError, OutputError, UsageError
-from chromalab.core.files import write_text
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file, write_text
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
 from chromalab.photo._vips import VipsError

@@ -19,7 +19,7 @@ from chromalab.colorization.journal import open_part
 from chromalab.colorization.plan import Item
 from chromalab.colorization.reporting import keep_looks, run_with_report
 from chromalab.core.errors import UsageError
-from chromalab.core.executors.node import check_version, task_threads
+from chromalab.core.executors import check_version, task_threads
 from chromalab.version import __version__
 from chromalab.weights.colorizers import find_colorizer
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from chromalab.colorization.batch import Batch, Summary
     from chromalab.colorization.plan import Plan
-    from chromalab.core.executors.outcome import Executor
+    from chromalab.core.executors import Executor
 
 PART = 8
 """Photos of a part."""

@@ -1,4 +1,4 @@
-"""What every other package uses: errors, registries, seeds, files and records."""
+"""Foundations of all other packages: errors, registries, seeds, files, records, executors."""
 
 from chromalab.core.errors import ChromalabError, ConfigError, UsageError
 from chromalab.core.registry import Registry

@@ -1,7 +1,7 @@
-"""Errors that people see: each says what came, what was expected and what to do.
+"""Errors for users: each message states the problem, with value and place, and what to do.
 
 The command line prints the message of a `ChromalabError` as one line and exits with its `exit_code`;
-any other exception is a fault of this project and shows a traceback.
+any other exception is a bug of this project and shows a traceback.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
 
 class ChromalabError(Exception):
-    """Base of every error that is meant to be read by a person."""
+    """Base of all errors whose message is meant for users."""
 
     exit_code: ClassVar[int] = 1
 
 
 class UsageError(ChromalabError):
-    """What was asked for can't be done as asked: a wrong name, an empty folder, a missing device."""
+    """A request that can't be fulfilled, such as a wrong name, an empty folder or a missing device."""
 
     exit_code: ClassVar[int] = 2
 
 
 class ConfigError(UsageError):
-    """A configuration has an unknown key, a wrong type or a value out of range."""
+    """A configuration with an unknown key, a wrong type or a value out of range."""
 
 
 class UnknownNameError(UsageError):
-    """A name that a registry does not hold; the message offers the closest ones."""
+    """A name that is not in a registry; the message suggests the closest names."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
@@ -38,31 +38,31 @@ class UnknownNameError(UsageError):
 
 
 class MissingWeightsError(UsageError):
-    """An objective or metric needs a weight file that is not on this machine."""
+    """A weight file that an objective or metric needs is not on this machine."""
 
 
 class DamagedWeightsError(UsageError):
-    """The bytes of a weight file are not those that were published or stored."""
+    """A weight file differs from the published or stored one."""
 
 
 class UnknownWeightsError(UsageError):
-    """A file is not a weight file that chromalab can use: foreign, cut off, incomplete or of other shapes."""
+    """A weight file that chromalab can't use: foreign, truncated, incomplete, or with other tensor shapes."""
 
 
 class DownloadError(UsageError):
-    """A file could not be downloaded."""
+    """A download that failed."""
 
 
 class OutputError(ChromalabError):
-    """The output could not be written: the disk is full, or the folder is read-only."""
+    """Output that could not be written, because the disk is full or the folder is read-only."""
 
 
 class NonFiniteError(ChromalabError):
-    """Training produced a value that is not a finite number; the message names the term."""
+    """A loss or gradient that is not finite; the message names the term."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return "; did you mean 'x'?" for the closest known names, else the list of what is known.
+    """Return "; did you mean 'x'?" with the closest known names, or else the list of all known names.
 
     >>> suggestion("lsgam", ["lsgan", "l1"])
     "; did you mean 'lsgan'?"

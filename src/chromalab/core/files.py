@@ -1,9 +1,10 @@
-"""Files that are there whole or not at all."""
+"""Atomic writing of files, and SHA-256 hashes of their content."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -27,7 +28,7 @@ _REASONS = {
 
 @contextlib.contextmanager
 def explain_write_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write `path` into an `OutputError` that says what to do."""
+    """Turn an OSError from writing `path` into an `OutputError` that suggests a remedy."""
     try:
         yield
     except OSError as error:
@@ -36,10 +37,10 @@ def explain_write_errors(path: Path) -> Iterator[None]:
 
 
 def make_folder(path: Path) -> Path:
-    """Create a folder and its parents where they are missing, and return it.
+    """Create a folder, with its parents, unless it exists, and return it.
 
     Raises:
-        OutputError: it can't be created.
+        OutputError: the folder can't be created.
     """
     with explain_write_errors(path):
         path.mkdir(parents=True, exist_ok=True)
@@ -48,10 +49,10 @@ def make_folder(path: Path) -> Path:
 
 @contextlib.contextmanager
 def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes the place of `path` only when the block ends without an error.
+    """Open a temporary file for writing, which replaces `path` when the block ends without an error.
 
-    The bytes are forced to the disk before the name changes, so after a crash there is the old file or the
-    new one, never a half.
+    The bytes are flushed to disk before the file is renamed, so a crash leaves either the old file or the complete
+    new one.
 
     Raises:
         OutputError: the file can't be written.
@@ -84,6 +85,17 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 `text` to `path` atomically."""
     write_bytes(path, text.encode())
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hex digits; the file is read in chunks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Return the SHA-256 of `data` as 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def _umask() -> int:

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported on first use, so that importing the package stays cheap."""
+"""Lazy import of a package's public names, so that importing the package itself stays cheap."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def lazy_names(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]
 
     Args:
         package: full name of the package.
-        modules: public names, and the module below the package that each comes from.
+        modules: public names, each with the submodule that defines it.
 
     Returns:
-        A function that imports the module of a name and returns the name's value. It raises AttributeError for other
-        names.
+        A function that imports the submodule of a name and returns the name's value. For other names it raises
+        AttributeError.
     """
 
     def get(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Threads that work on many items at once and return results in order, with bounded memory."""
+"""A parallel map in threads that keeps the order of the items and bounds memory use."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def cpu_count() -> int:
 
 
 def map_in_order(function: Callable[[T], R], items: Iterable[T], *, workers: int | None = None) -> Iterator[R]:
-    """Yield `function(item)` for every item, in the order of the items, computed by a pool of threads.
+    """Yield `function(item)` for every item, in the order of the items, computed by a thread pool.
 
-    At most two items per worker are being computed or waiting to be taken, so memory does not grow with their number.
-    An exception is raised where its result would be taken, and work that has not begun is then dropped.
+    At most two items per worker are in progress or waiting to be consumed, so memory use does not depend on the number
+    of items. An exception is raised in place of its result, and work that has not started is then canceled.
 
     Args:
-        function: the work; it should spend its time outside Python's global interpreter lock.
-        items: drawn in the thread of the caller.
-        workers: number of threads; None takes one for each available processor.
+        function: the work, which should spend most of its time outside the global interpreter lock.
+        items: iterated in the thread of the caller.
+        workers: number of threads; None means one per available processor.
     """
     count = workers or cpu_count()
     waiting: deque[Future[R]] = deque()

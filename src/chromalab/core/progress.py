@@ -1,4 +1,4 @@
-"""Progress of long work: a bar with rate and remaining time on a terminal, plain lines elsewhere."""
+"""Progress display of long tasks: a bar on a terminal, plain lines of text elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LINE_INTERVAL_S = 10.0
 
 
 class Advance(Protocol):
-    """Called with the number of items just done, and a short note to show beside them."""
+    """A callback that takes the number of items just finished, and a short note to display."""
 
     def __call__(self, items: int = 1, *, note: str = "") -> None:
         """Count `items` as done."""
@@ -25,13 +25,13 @@ class Advance(Protocol):
 
 @contextlib.contextmanager
 def progress(title: str, total: int, *, unit: str = "photos", done: int = 0) -> Iterator[Advance]:
-    """Show progress over `total` items on standard error, of which `done` were there before.
+    """Show the progress of a task on standard error.
 
     Args:
-        title: what is being done, in a few words.
-        total: the number of items in all.
-        unit: what an item is, in the plural.
-        done: items that need no work now (a resumed run); they do not count in the rate.
+        title: a few words that describe the task.
+        total: number of items.
+        unit: name of the items, in the plural.
+        done: number of items finished before, for a resumed task; they do not count in the rate.
     """
     console = Console(stderr=True)
     if console.is_terminal:
@@ -58,7 +58,7 @@ def _bar(console: Console, unit: str) -> Progress:
 
 
 class _Lines:
-    """A plain line at the end, and one every ten seconds on the way."""
+    """Writes a line of text every ten seconds, and one at the end."""
 
     def __init__(self, title: str, total: int, unit: str, done: int) -> None:
         self._title, self._total, self._unit = title, total, unit

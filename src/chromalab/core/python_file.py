@@ -1,4 +1,4 @@
-"""Running a person's Python file, and saying in one line what went wrong in it."""
+"""Running a user's Python file, with errors reported in one line."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def run_file(path: Path, source: bytes, name: str) -> ModuleType:
     """Run the Python file `path`, whose bytes are `source`, as a module called `name`, and return that module.
 
-    The bytes are compiled here, not by the import system: that would leave a cache beside the person's file, and take
-    an older cache for the file where both are of the same second.
+    The bytes are compiled here because the import system would write a cache next to the file, and could later load a
+    stale cache if the file changed within the same second.
 
     Raises:
-        ConfigError: it is no Python, or an exception left it; no module of that name stays behind then.
+        ConfigError: the file is not valid Python, or it raised an exception. The module is then removed again.
     """
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None:
@@ -32,25 +32,25 @@ def run_file(path: Path, source: bytes, name: str) -> ModuleType:
     except (SyntaxError, ValueError) as error:
         raise ConfigError(f"{path}{_line(error)}: {type(error).__name__}: {error.args[0]}") from None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up there
+    sys.modules[name] = module  # dataclasses look up their module there
     try:
-        exec(code, module.__dict__)  # noqa: S102 - running the file that the person named is what was asked for
+        exec(code, module.__dict__)  # noqa: S102 - the user asked to run this file
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise ConfigError(complaint(error, path)) from error
+        raise ConfigError(describe_error(error, path)) from error
     return module
 
 
-def complaint(error: BaseException, file: Path | None = None) -> str:
-    """Say an exception in one line, and where it was raised: the last place in `file`, else the last of all.
+def describe_error(error: BaseException, file: Path | None = None) -> str:
+    """Return an exception in one line, after the place that raised it: the last line of `file`, or else of all files.
 
-    >>> complaint(ValueError("no such thing"))
+    >>> describe_error(ValueError("no such thing"))
     'ValueError: no such thing'
     """
-    said = " ".join(f"{type(error).__name__}: {error}".split())
+    message = " ".join(f"{type(error).__name__}: {error}".split())
     places = [f"{frame.filename}, line {frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
     own = [place for place in places if file is not None and place.startswith(f"{file}, ")]
-    return f"{(own or places)[-1]}: {said}" if places else said
+    return f"{(own or places)[-1]}: {message}" if places else message
 
 
 def _line(error: Exception) -> str:
@@ -59,7 +59,7 @@ def _line(error: Exception) -> str:
 
 
 def assignment_line(source: bytes, name: str) -> int | None:
-    r"""Return the line of the last statement at the top level of a Python file that gives `name` a value.
+    r"""Return the line of the last top-level assignment to `name` in a Python file, or None.
 
     >>> assignment_line(b"A = 1\nB: int = 2", "B")
     2

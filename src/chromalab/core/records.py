@@ -1,4 +1,4 @@
-"""Typed records: what one step of the laboratory leaves on disk for the next."""
+"""Typed records in JSON and YAML files, which are the interface between the steps of the laboratory."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from chromalab.core.errors import ConfigError, suggestion
 from chromalab.core.files import write_text
 
 PRESET_FILES = Path(__file__).resolve().parents[1] / "presets"
-"""Studies, training recipes and surveys that ship with the package, a folder of YAML files for each."""
+"""Folder of the YAML files that ship with the package: studies, training recipes and surveys."""
 
 
 class Record(BaseModel):
-    """A frozen record with checked types that knows how to be a JSON file.
+    """A frozen, validated record that can be saved as a JSON file.
 
-    Unknown keys are refused with the closest known key, so that a misspelled setting never passes in silence.
+    An unknown key raises an error that suggests the closest known key, so a misspelled setting never goes unnoticed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
@@ -32,16 +32,16 @@ class Record(BaseModel):
         """Read a record that `save` wrote.
 
         Raises:
-            ConfigError: the file is missing, is not JSON, or does not fit this record.
+            ConfigError: the file is missing, is not JSON, or does not match this record.
         """
         return cls.parse(read_yaml(path), origin=str(path))
 
     @classmethod
     def parse(cls, data: object, *, origin: str) -> Self:
-        """Check `data` (as YAML or JSON gives it) and return the record.
+        """Validate `data`, as loaded from YAML or JSON, and return the record.
 
         Raises:
-            ConfigError: it does not fit; the message names the key, and `origin` as where it came from.
+            ConfigError: the data does not match this record; the message names `origin` and the key.
         """
         try:
             return cls.model_validate(data)
@@ -50,10 +50,10 @@ class Record(BaseModel):
 
 
 def read_yaml(path: Path) -> object:
-    """Return what a YAML or JSON file holds.
+    """Return the content of a YAML or JSON file.
 
     Raises:
-        ConfigError: the file is missing, can't be read, or is not YAML.
+        ConfigError: the file is missing, unreadable or not valid YAML.
     """
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -66,17 +66,17 @@ def read_yaml(path: Path) -> object:
 
 
 def read_preset(kind: str, path: Path) -> tuple[object, Path]:
-    """Read a YAML file, or the shipped preset that its name means: `quick` is `presets/studies/quick.yaml`.
+    """Read a YAML file, or a shipped preset by its name: `quick` is `presets/studies/quick.yaml`.
 
     Args:
         kind: folder of the presets: `studies`, `training` or `surveys`.
-        path: a file, or the bare name of a preset. A file of that name comes first.
+        path: a file, or the bare name of a preset. A file of that name takes precedence.
 
     Returns:
-        What the file holds, and its path.
+        The content of the file, and its path.
 
     Raises:
-        ConfigError: there is neither such a file nor such a preset, or it is not YAML.
+        ConfigError: neither a file nor a preset of that name exists, or it is not valid YAML.
     """
     if path.exists() or path != Path(path.name) or path.suffix:
         return read_yaml(path), path
@@ -88,14 +88,14 @@ def read_preset(kind: str, path: Path) -> tuple[object, Path]:
 
 
 def preset_paths(kind: str) -> list[Path]:
-    """Return the shipped YAML files of a kind, in order of their names."""
+    """Return the shipped YAML files of a kind, sorted by name."""
     return sorted((PRESET_FILES / kind).glob("*.yaml"))
 
 
 def _explain(model: type[BaseModel], error: ValidationError) -> str:
-    """Say the first fault in one line; later ones are often its consequences.
+    """Return the first validation error in one line; later ones are often its consequences.
 
-    Where a value may be a text or a record, a record's own faults are meant: that it is no text is seen.
+    Where a value may be a string or a record, errors inside the record are more useful than "not a string".
     """
     faults = error.errors(include_url=False)
     fault = next((each for each in faults if each["type"] != "string_type"), faults[0])
@@ -108,7 +108,7 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
 
 
 def _records() -> dict[str, type[BaseModel]]:
-    """Return all records by their class's name, by which Pydantic tells which member of a union it means."""
+    """Return all record classes by name, which is how Pydantic identifies the members of a union in error locations."""
     return {record.__name__: record for record in Record.__subclasses__()}
 
 

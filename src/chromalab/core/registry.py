@@ -1,4 +1,4 @@
-"""Registries: the names by which losses, metrics, encoders and spaces are asked for."""
+"""Registries: losses, metrics, encoders and other components by name."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """Maps permanent snake_case names to entries, in the order of registration.
+    """A mapping from permanent snake_case names to entries, in the order of registration.
 
-    Names stand in saved results, so a name is never given twice and never changes its meaning.
+    Saved results contain the names, so a name is never reused and never changes its meaning.
 
     >>> shapes: Registry[int] = Registry("shape")
     >>> shapes.add("square", 4)
@@ -32,12 +32,12 @@ class Registry(Generic[T]):
         """Register `entry` under `name` and return it.
 
         Raises:
-            ValueError: the name is taken, or is not snake_case.
+            ValueError: the name is already registered, or is not in snake_case.
         """
         if not name.isidentifier() or name != name.lower():
-            raise ValueError(f"a {self.kind} is named in snake_case, not '{name}'")
+            raise ValueError(f"the name of a {self.kind} must be in snake_case, got '{name}'")
         if name in self._entries:
-            raise ValueError(f"the {self.kind} '{name}' is registered already")
+            raise ValueError(f"the {self.kind} '{name}' is already registered")
         self._entries[name] = entry
         return entry
 
@@ -45,7 +45,7 @@ class Registry(Generic[T]):
         """Return the entry called `name`.
 
         Raises:
-            UnknownNameError: there is none; the message offers the closest names.
+            UnknownNameError: no entry has that name; the message suggests the closest names.
         """
         try:
             return self._entries[name]

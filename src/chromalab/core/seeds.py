@@ -1,8 +1,7 @@
-"""Randomness that depends on what it is for, not on what ran before.
+"""Seeds for random decisions that do not depend on earlier random decisions.
 
-Every random decision draws from a generator seeded by `derive_seed` of its own coordinates (seed, epoch,
-photo, step, ...). So a decision is the same in every run that shares these coordinates, and a run that was
-killed and resumed needs no generator states to go on as if nothing had happened.
+Every random decision uses a generator seeded by `derive_seed` with its own coordinates (seed, epoch, photo, step, ...).
+So the decision is the same in every run with these coordinates, and a resumed run needs no saved generator state.
 """
 
 from __future__ import annotations

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from chromalab.data.check import check_folders
     from chromalab.data.library import FolderShare, open_library
     from chromalab.data.photoset import PhotoSet
-    from chromalab.data.samples import SAMPLES, sample_path
-    from chromalab.data.sources import folder_sources, sample_sources
+    from chromalab.data.sources import SAMPLES, folder_sources, sample_path, sample_sources
     from chromalab.data.split import split_photos
 
 __all__ = [
@@ -34,14 +33,14 @@ __all__ = [
 ]
 
 _MODULES = {
-    "SAMPLES": "samples",
+    "SAMPLES": "sources",
     "FolderShare": "library",
     "PhotoSet": "photoset",
     "check_folders": "check",
     "folder_sources": "sources",
     "open_cache": "cache",
     "open_library": "library",
-    "sample_path": "samples",
+    "sample_path": "sources",
     "sample_sources": "sources",
     "split_photos": "split",
 }

@@ -1,38 +1,41 @@
-"""Photos decoded and scaled once, into a file that every run maps into memory.
+"""A cache of decoded and scaled photos, in a file that every run maps into memory.
 
-A cache is two files: `photos-SIZEpx-KEY.pixels`, the 8-bit RGB pixels of one photo after the other, and
-`photos-SIZEpx-KEY.index`. KEY is a hash over everything that decides their content: size, thresholds, versions of this
-code and of the decoder, and the name and SHA-256 of every source file. So a changed, added or removed photo gives
-another key, and the same photos give the same cache wherever they lie. On opening, all source files are hashed and so
-are the cached pixels (roughly a second for ten thousand photos); a damaged cache is made again. Both files are written
-beside their final names and renamed when whole, the index last. Two processes may make the same cache at once: both
-write the same bytes. Caches that nothing uses any longer are not removed: the folder can be emptied at any time.
+A cache consists of two files: `photos-SIZEpx-KEY.pixels` with the 8-bit RGB pixels of all photos, and
+`photos-SIZEpx-KEY.index`. KEY is a hash over everything that determines their content: size, thresholds, versions of
+this code and of the decoder, and the name and SHA-256 of every source file. So a changed, added or removed photo
+changes the key, and the same photos share a cache wherever they are stored.
+
+Opening a cache hashes all source files and the cached pixels (about a second for ten thousand photos), and rebuilds a
+damaged cache. Files are written under temporary names and renamed when complete, the index last. Two processes may
+build the same cache at once, because both write the same bytes. Unused caches are not removed, but the folder can be
+emptied at any time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from chromalab.core.errors import ChromalabError, OutputError, UsageError
-from chromalab.core.files import atomic_writer
+from chromalab.core.files import atomic_writer, write_bytes
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
-from chromalab.data.cache_index import FORMAT_VERSION, CacheIndex, load_index
-from chromalab.data.fingerprint import HashedSource, fingerprint, hash_sources, stamp
-from chromalab.data.photoset import CachedPhoto, PhotoSet, SkippedPhoto
+from chromalab.data.photoset import CachedPhoto, PhotoSet
+from chromalab.data.sources import HashedSource, fingerprint, hash_sources, stamp
 from chromalab.data.usable import (
     COLOR_FIGURE_PX,
     COLOURLESS_THRESHOLD,
     MIN_SIDE_PX,
+    SkippedPhoto,
     color_figure,
-    why_unusable,
+    why_left_out,
 )
 from chromalab.photo.reading import UnreadablePhotoError, decoder_version, read_photo, resize_shortest_side
 
@@ -44,15 +47,18 @@ if TYPE_CHECKING:
 
     from chromalab.data.sources import PhotoSource
 
+FORMAT_VERSION = 2
+"""Incremented when the layout or the rules for unusable photos change, so that older caches are rebuilt."""
+
 ASPECT_LIMIT = 4
-"""The longer side is cut, in the middle, to this many times the shorter one: a strip 20,000 px wide can't blow up."""
+"""Longer photos are cropped at the center to this aspect ratio, so that long strips don't inflate the cache."""
 
 _ABANDONED_S = 3600.0
-"""A half-written file untouched for this long was left by a process that was killed."""
+"""Age in seconds from which a partial file is assumed to come from a killed process."""
 
 
 def default_cache_dir() -> Path:
-    """Return the folder for caches: `CHROMALAB_CACHE`, else `chromalab` in the platform's cache folder of the user."""
+    """Return the folder for caches: `CHROMALAB_CACHE`, or else `chromalab` in the user's cache folder."""
     chosen = os.environ.get("CHROMALAB_CACHE")
     if chosen:
         return Path(chosen).expanduser()
@@ -71,18 +77,18 @@ def open_cache(
     cache_dir: Path | None = None,
     colourless_threshold: float = COLOURLESS_THRESHOLD,
 ) -> PhotoSet:
-    """Return the usable photos scaled to a shorter side of `size_px`, from the cache, which is made where needed.
+    """Return the usable photos scaled to a shorter side of `size_px`, from a cache that is built if necessary.
 
     Args:
         sources: the photos, with distinct names.
         size_px: length of the shorter side; smaller photos are enlarged.
-        cache_dir: folder of the caches; None: `photos` in `default_cache_dir()`.
+        cache_dir: folder of the caches; None means `photos` in `default_cache_dir()`.
         colourless_threshold: leave out photos with a lower `color_figure`.
 
     Raises:
-        UsageError: not one photo is usable; the message says why.
+        UsageError: no photo is usable; the message states the reasons.
         OutputError: the cache can't be written.
-        ChromalabError: a photo was changed while it was read.
+        ChromalabError: a photo changed while it was read.
     """
     folder = cache_dir if cache_dir is not None else default_cache_dir() / "photos"
     _remove_abandoned(folder)
@@ -98,11 +104,46 @@ def open_cache(
         try:
             _build(hashed, paths, key, _Preparation(size_px, colourless_threshold))
         except OutputError as error:
-            raise OutputError(f"{error} (CHROMALAB_CACHE names the folder of the photo cache)") from error
+            raise OutputError(f"{error} (set CHROMALAB_CACHE to use another folder for the photo cache)") from error
         found = _open_whole(paths, key, size_px)
     if found is None:
         raise ChromalabError(f"the photo cache {paths.pixels} can't be read back as written: check the disk")
     return found
+
+
+@dataclass(frozen=True)
+class CacheIndex:
+    """Content of a cache file.
+
+    Attributes:
+        key: `fingerprint` of the sources and settings.
+        photos: the photos, in the order of their pixels.
+        skipped: the photos that were left out.
+    """
+
+    key: str
+    photos: tuple[CachedPhoto, ...]
+    skipped: tuple[SkippedPhoto, ...]
+
+    def save(self, path: Path) -> None:
+        """Write the index atomically: a line with the SHA-256 of the rest, then JSON."""
+        body = json.dumps(asdict(self)).encode()
+        write_bytes(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+
+
+def load_index(path: Path, key: str) -> CacheIndex | None:
+    """Return the index at `path`, or None if it is missing, damaged or has another key."""
+    try:
+        digest, _, body = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    if digest != hashlib.sha256(body).hexdigest().encode():
+        return None
+    data: dict[str, Any] = json.loads(body)
+    if data["key"] != key:
+        return None
+    photos = tuple(CachedPhoto(**entry) for entry in data["photos"])
+    return CacheIndex(key, photos, tuple(SkippedPhoto(**entry) for entry in data["skipped"]))
 
 
 @dataclass(frozen=True)
@@ -117,17 +158,17 @@ class _Paths:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what killed processes left half-written; a living one changes its file all the time."""
+    """Remove partial files of killed processes; a running process writes to its file all the time."""
     for path in folder.glob(".photos-*.part"):
         try:
             if time.time() - path.stat().st_mtime > _ABANDONED_S:
                 path.unlink()
-        except OSError:  # another process was faster, or the folder is not ours to clean
+        except OSError:  # another process removed it, or the folder is not writable
             continue
 
 
 def _open_whole(paths: _Paths, key: str, size_px: int) -> PhotoSet | None:
-    """Return the cached photos, or None unless every photo's pixels are there and are what the index says."""
+    """Return the cached photos, or None unless the pixels of every photo match the index."""
     index = load_index(paths.index, key)
     if index is None:
         return None
@@ -152,7 +193,7 @@ def _pixels_sha256(rgb: NDArray[np.uint8]) -> str:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A usable photo, ready to be written."""
+    """A usable photo, ready to be written to the cache."""
 
     hashed: HashedSource
     rgb: NDArray[np.uint8]
@@ -162,7 +203,7 @@ class _Prepared:
 
 @dataclass(frozen=True)
 class _Preparation:
-    """Decodes one photo and decides whether it is of use; called by many threads."""
+    """Decodes one photo and checks whether it is usable; called from many threads."""
 
     size_px: int
     colourless_threshold: float
@@ -181,7 +222,8 @@ class _Preparation:
         if changed:
             raise ChromalabError(f"{path} was changed while it was being read: run the same command again")
         figure = color_figure(photo.rgb)
-        skipped = why_unusable(name, photo, figure, self.colourless_threshold)
+        size = (photo.source_height_px, photo.source_width_px)
+        skipped = why_left_out(name, size, figure, self.colourless_threshold, grey_only=photo.grey_only)
         if skipped is not None:
             return skipped
         rgb = resize_shortest_side(photo.rgb, self.size_px)
@@ -189,7 +231,7 @@ class _Preparation:
 
 
 def _build(hashed: Sequence[HashedSource], paths: _Paths, key: str, prepare: _Preparation) -> None:
-    """Decode every photo and write the pixels, then the index."""
+    """Decode all photos and write the pixels, then the index."""
     skipped: list[SkippedPhoto] = []
     with atomic_writer(paths.pixels) as file:
         photos = list(_write_pixels(file, _prepared(hashed, prepare, skipped)))
@@ -201,7 +243,7 @@ def _build(hashed: Sequence[HashedSource], paths: _Paths, key: str, prepare: _Pr
 def _prepared(
     hashed: Sequence[HashedSource], prepare: _Preparation, skipped: list[SkippedPhoto]
 ) -> Iterator[_Prepared]:
-    """Yield the usable photos in order, and append the others to `skipped`."""
+    """Yield the usable photos in order, and append the unusable ones to `skipped`."""
     with progress(f"scaling photos to {prepare.size_px} px", len(hashed)) as advance:
         for result in map_in_order(prepare, hashed):
             if isinstance(result, SkippedPhoto):

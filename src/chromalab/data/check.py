@@ -1,4 +1,4 @@
-"""What is wrong with folders of photos: files that can't be used, copies, and photos that two folders share."""
+"""A check of photo folders for unusable files, copies, and photos that two folders share."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ from chromalab.data.duplicates import (
     confirmed_pairs,
     first_of_content,
 )
-from chromalab.data.index import FolderIndex, look_at, open_index
-from chromalab.data.photoset import SKIP_KINDS, SkipKind
-from chromalab.data.usable import COLOURLESS_THRESHOLD
+from chromalab.data.index import FolderIndex, open_index, read_facts
+from chromalab.data.usable import COLOURLESS_THRESHOLD, SKIP_KINDS, SkipKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,17 +33,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PAIRS_AT_ONCE = 2048
-"""Pairs of near copies whose thumbnails are in memory together."""
+"""Number of candidate pairs whose thumbnails are in memory at once."""
 
 
 class FolderSummary(Record):
-    """One folder in numbers.
+    """The counts of one folder.
 
     Attributes:
-        folder: the folder as it was given.
-        n_found: photo files in it.
-        n_usable: of these, photos that a study would use; copies count once.
-        unusable: the others by reason; a copy of an earlier file is 'same content'.
+        folder: the folder as given.
+        n_found: number of photo files.
+        n_usable: number of photos that a study would use; copies count once.
+        unusable: number of other files by reason; a copy of an earlier file counts as 'same content'.
     """
 
     folder: str
@@ -54,7 +53,7 @@ class FolderSummary(Record):
 
 
 class UnusablePhoto(Record):
-    """A photo that a study would leave out, and why."""
+    """A photo that a study would leave out, with the reason."""
 
     photo: str
     kind: SkipKind
@@ -62,15 +61,15 @@ class UnusablePhoto(Record):
 
 
 class Copy(Record):
-    """Two photos that are the same.
+    """Two copies of the same photo.
 
     Attributes:
-        first: the earlier one, as FOLDER/NAME.
-        second: the later one.
-        kind: 'same content' (byte for byte) or 'near copy' (by look).
-        shared: they are in different folders.
-        mirrored: one is the mirror image of the other.
-        distance: differing bits of their difference hashes.
+        first: the earlier photo, as FOLDER/NAME.
+        second: the later photo.
+        kind: 'same content' (identical bytes) or 'near copy' (similar appearance).
+        shared: whether they are in different folders.
+        mirrored: whether one is the mirror image of the other.
+        distance: number of differing bits of their difference hashes.
         correlation: correlation of their thumbnails.
     """
 
@@ -84,7 +83,7 @@ class Copy(Record):
 
 
 class CheckReport(Record):
-    """Everything that `data check` found."""
+    """The findings of `data check`."""
 
     schema_version: int = 1
     colourless_threshold: float
@@ -98,20 +97,20 @@ class CheckReport(Record):
 def check_folders(
     folders: Sequence[Path], *, colourless_threshold: float = COLOURLESS_THRESHOLD, cache_dir: Path | None = None
 ) -> CheckReport:
-    """Look at every photo of some folders: what is unusable, and what is there twice.
+    """Find the unusable photos and the copies in folders.
 
-    Copies are files with the same bytes, and photos that look the same: 64-bit difference hashes at most 3 bits apart,
-    straight or mirrored, with thumbnails correlated above 0.9. The color figure is computed from a smaller copy than
-    the one in the cache of a study, so the two may decide differently within a tenth of the threshold. The folders'
-    indexes keep what was read, so a second check reads only new and changed files.
+    Copies are files with the same bytes, or near copies: 64-bit difference hashes that differ in at most 3 bits,
+    straight or mirrored, and thumbnails that correlate above 0.9. The color figure is computed from a smaller version
+    than the one in the cache of a study, so within about 10% of the threshold the two may disagree. The indexes of the
+    folders are kept, so a second check reads only new and changed files.
 
     Args:
-        folders: the folders, all different.
+        folders: distinct folders.
         colourless_threshold: photos with a lower color figure are listed as nearly colourless.
-        cache_dir: folder of the indexes; None: `index` in `default_cache_dir()`.
+        cache_dir: folder of the indexes; None means `index` in `default_cache_dir()`.
 
     Raises:
-        UsageError: a folder is missing, holds no photos, or is given twice.
+        UsageError: a folder is missing, has no photos, or is given twice.
         OutputError: an index can't be written.
     """
     if len({folder.resolve() for folder in folders}) < len(folders):
@@ -128,13 +127,13 @@ def check_folders(
 
 @dataclass(frozen=True, eq=False)
 class _Photos:
-    """The photos of all folders, one after the other.
+    """The photos of all folders in one sequence.
 
     Attributes:
-        indexes: one for each folder.
-        folder: the folder of each photo.
-        row: its row in the index.
-        first: the place of the first photo with the same content.
+        indexes: index of each folder.
+        folder: folder number of each photo.
+        row: row of each photo in the index of its folder.
+        first: position of the first photo with the same content.
     """
 
     indexes: Sequence[FolderIndex]
@@ -151,7 +150,7 @@ class _Photos:
         return cls(indexes, np.repeat(np.arange(len(counts)), counts), row, first_of_content(ids, known))
 
     def kinds(self, threshold: float) -> NDArray[np.int8]:
-        """Return why each photo is left out, as its place in `SKIP_KINDS`; -1 where it is usable."""
+        """Return why each photo is left out, as an index into `SKIP_KINDS`, or -1 if it is usable."""
         kinds = np.concatenate([index.kinds(threshold) for index in self.indexes])
         kinds[self.first != np.arange(len(kinds))] = SKIP_KINDS.index("same content")
         return kinds
@@ -184,7 +183,7 @@ def _same_content(photos: _Photos) -> Iterator[Copy]:
 
 
 def _near_copies(photos: _Photos) -> Iterator[Copy]:
-    """Yield the pairs that look the same; of several files with the same content only the first is compared."""
+    """Yield the near copies; of several files with the same content only the first is compared."""
     seen = np.concatenate([index.has_hashes for index in photos.indexes])
     places = np.flatnonzero(seen & (photos.first == np.arange(len(seen))))
     straight, mirrored = (
@@ -210,7 +209,7 @@ def _near_copies(photos: _Photos) -> Iterator[Copy]:
 
 
 def _portions(candidates: Candidates) -> Iterator[Candidates]:
-    """Yield the pairs in portions; what is known of one pair, straight and mirrored, stays together."""
+    """Yield the pairs in portions that never separate the straight and the mirrored match of a pair."""
     new = np.ones(len(candidates.first), np.bool_)
     new[1:] = np.diff(candidates.first).astype(np.bool_) | np.diff(candidates.second).astype(np.bool_)
     edges = [*np.flatnonzero(new)[::_PAIRS_AT_ONCE].tolist(), len(new)]
@@ -219,9 +218,11 @@ def _portions(candidates: Candidates) -> Iterator[Candidates]:
 
 
 def _confirmed(photos: _Photos, places: NDArray[np.intp], portion: Candidates) -> Iterator[NearPair]:
-    """Read the photos of some pairs again, at thumbnail size, and yield the pairs whose thumbnails correlate."""
+    """Read the photos of some pairs again at thumbnail size, and yield the pairs whose thumbnails correlate."""
     needed = np.unique(np.concatenate([portion.first, portion.second])).tolist()
-    looks = map_in_order(lambda number: look_at(photos.path(places[number])), needed)
-    blank = np.zeros((THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)  # of a file that has vanished: correlates with nothing
-    thumbnails = {number: blank if look is None else look.thumbnail for number, look in zip(needed, looks, strict=True)}
+    signatures = map_in_order(lambda number: read_facts(photos.path(places[number])).signature, needed)
+    blank = np.zeros((THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)  # for a file that has vanished: correlates with nothing
+    thumbnails = {
+        number: blank if found is None else found.thumbnail for number, found in zip(needed, signatures, strict=True)
+    }
     return confirmed_pairs(portion, thumbnails.__getitem__)

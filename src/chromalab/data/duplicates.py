@@ -1,4 +1,4 @@
-"""Near copies of photographs: the same picture scaled, saved again, slightly retouched, or mirrored."""
+"""Detection of near copies of photos: scaled, saved again, slightly retouched, or mirrored."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from chromalab.color.lab import LUMA_WEIGHTS
 from chromalab.data.usable import COLOR_FIGURE_PX
 from chromalab.photo.reading import resize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
 MAX_DISTANCE = 3
-"""Near copies differ in at most this many of the 64 bits of the difference hash."""
+"""Largest number of differing bits between the 64-bit difference hashes of near copies."""
 
 MIN_CORRELATION = 0.9
-"""And their thumbnails correlate above this: skies and walls share coarse hashes without being the same photo."""
+"""Smallest correlation of the thumbnails of near copies; different photos of skies or walls share coarse hashes."""
 
 THUMBNAIL_PX = 32
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 _PAIRS_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What a photo looks like, in a kilobyte.
+class Signature:
+    """The signature of a photo's appearance, about a kilobyte.
 
     Attributes:
         straight: 64-bit difference hash.
@@ -45,12 +45,12 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class NearPair:
-    """Two photos that look like copies.
+    """Two near copies.
 
     Attributes:
-        first: index of the earlier one.
-        second: index of the later one.
-        mirrored: one is the mirror image of the other.
+        first: index of the earlier photo.
+        second: index of the later photo.
+        mirrored: whether one is the mirror image of the other.
         distance: differing bits of their hashes, 0 to 3.
         correlation: Pearson correlation of their thumbnails, above 0.9.
     """
@@ -62,20 +62,20 @@ class NearPair:
     correlation: float
 
 
-def look_of(rgb: NDArray[np.uint8]) -> Look:
-    """Return the look of a photo.
+def signature_of(rgb: NDArray[np.uint8]) -> Signature:
+    """Return the signature of a photo.
 
     Args:
         rgb: shape (H, W, 3), encoded sRGB values.
     """
-    luma = resize(rgb, COLOR_FIGURE_PX, COLOR_FIGURE_PX) @ _LUMA
+    luma = resize(rgb, COLOR_FIGURE_PX, COLOR_FIGURE_PX) @ LUMA_WEIGHTS
     grid = area_means(luma, 8, 9)
     thumbnail = np.rint(area_means(luma, THUMBNAIL_PX, THUMBNAIL_PX)).astype(np.uint8)
-    return Look(difference_hash(grid), difference_hash(grid[:, ::-1]), thumbnail)
+    return Signature(difference_hash(grid), difference_hash(grid[:, ::-1]), thumbnail)
 
 
 def area_means(values: NDArray[np.float64], rows: int, columns: int) -> NDArray[np.float64]:
-    """Return the means over `rows` times `columns` equal rectangles that cover an array, pixels shared where cut.
+    """Return the means over a grid of equal rectangles that cover an array; a split pixel counts in proportion.
 
     Args:
         values: shape (H, W).
@@ -93,7 +93,7 @@ def area_means(values: NDArray[np.float64], rows: int, columns: int) -> NDArray[
 
 @cache
 def _overlaps(pixels: int, parts: int) -> NDArray[np.float64]:
-    """Return the share of every part that each pixel fills, shape (parts, pixels); rows sum to 1."""
+    """Return the share of each part that each pixel covers, shape (parts, pixels); rows sum to 1."""
     edges = np.arange(parts + 1) * (pixels / parts)
     starts = np.arange(pixels)
     ends = np.minimum(edges[1:, None], starts + 1) - np.maximum(edges[:-1, None], starts)
@@ -102,9 +102,9 @@ def _overlaps(pixels: int, parts: int) -> NDArray[np.float64]:
 
 
 def difference_hash(grid: NDArray[np.float64]) -> int:
-    """Return which of neighboring values in a row is the larger, as 64 bits in row order.
+    """Return the difference hash (dHash) of N. Krawetz, "Kind of Like That" (2013).
 
-    The dHash of N. Krawetz, "Kind of Like That" (2013).
+    Each of the 64 bits, in row order, is 1 if a value is larger than its left neighbor.
 
     Args:
         grid: luma, shape (8, 9).
@@ -115,31 +115,14 @@ def difference_hash(grid: NDArray[np.float64]) -> int:
     return int.from_bytes(np.packbits(grid[:, 1:] > grid[:, :-1]).tobytes(), "big")
 
 
-def near_pairs(
-    looks: Sequence[Look], *, max_distance: int = MAX_DISTANCE, min_correlation: float = MIN_CORRELATION
-) -> list[NearPair]:
-    """Return the pairs of photos that look like copies, straight or mirrored, in order.
-
-    Args:
-        looks: the photos' looks.
-        max_distance: differing bits allowed.
-        min_correlation: the thumbnails must correlate above this.
-    """
-    straight = np.array([look.straight for look in looks], np.uint64)
-    mirrored = np.array([look.mirrored for look in looks], np.uint64)
-    thumbnails = [look.thumbnail for look in looks]
-    pairs = candidate_pairs(straight, mirrored, max_distance)
-    return list(confirmed_pairs(pairs, thumbnails.__getitem__, min_correlation))
-
-
 class Candidates(NamedTuple):
-    """Pairs of photos with close hashes, sorted, each at most once straight and once mirrored.
+    """Sorted pairs of photos with similar hashes, each at most once straight and once mirrored.
 
     Attributes:
         first: indices of the earlier photos.
-        second: indices of the later ones.
-        mirrored: whether the second hash is that of the mirror image.
-        distance: differing bits.
+        second: indices of the later photos.
+        mirrored: whether the second photo is mirrored.
+        distance: number of differing bits.
     """
 
     first: NDArray[np.intp]
@@ -160,8 +143,8 @@ def candidate_pairs(
 
     Args:
         straight: the photos' difference hashes, shape (n,).
-        mirrored: those of their mirror images, shape (n,).
-        max_distance: differing bits allowed.
+        mirrored: the hashes of their mirror images, shape (n,).
+        max_distance: largest number of differing bits.
     """
     count = len(straight)
     codes = [np.zeros(0, np.int64)]
@@ -177,11 +160,11 @@ def candidate_pairs(
 
 
 def first_of_content(ids: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return for each photo the place of the first one with the same content, its own where there is none before it.
+    """Return for each photo the position of the first photo with the same content.
 
     Args:
-        ids: SHA-256 of each photo's bytes, shape (n, 32); half of it tells millions of photos apart.
-        known: photos whose content is known; each of the others is taken for itself.
+        ids: SHA-256 of each photo's bytes, shape (n, 32); only the first half is compared.
+        known: whether the content of each photo is known; a photo of unknown content is unique.
     """
     first = np.arange(len(ids))
     rows = np.flatnonzero(known)
@@ -196,12 +179,12 @@ def first_of_content(ids: NDArray[np.uint8], known: NDArray[np.bool_]) -> NDArra
 def confirmed_pairs(
     candidates: Candidates, thumbnail: Callable[[int], NDArray[np.uint8]], min_correlation: float = MIN_CORRELATION
 ) -> Iterator[NearPair]:
-    """Yield the pairs whose thumbnails correlate, in order; of a pair straight and mirrored the better one.
+    """Yield the pairs whose thumbnails correlate, in order; only the better one of a straight and a mirrored pair.
 
     Args:
-        candidates: pairs with close hashes.
-        thumbnail: returns the thumbnail of a photo; called with the photos of one pair after the other.
-        min_correlation: the thumbnails must correlate above this.
+        candidates: pairs with similar hashes.
+        thumbnail: function that returns the thumbnail of a photo; called pair by pair.
+        min_correlation: largest correlation that is rejected.
     """
     best: NearPair | None = None
     for first, second, mirrored, distance in zip(*(column.tolist() for column in candidates), strict=True):
@@ -221,14 +204,14 @@ def close_hashes(
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Yield the pairs (query, hash) that differ in at most `max_distance` bits, as two arrays of indices at a time.
 
-    The 64 bits are divided into `max_distance + 3` blocks. Close hashes agree in at least three of them, so comparing
-    the hashes that agree in some three blocks, for every choice of three, finds all of them. At a distance of 3 three
-    blocks are 32 bits, which leaves few candidates even where many photos share a sky. A pair may come more than once.
+    The 64 bits are divided into `max_distance + 3` blocks. Similar hashes agree in at least three blocks, so it is
+    enough to compare hashes that agree in some choice of three. With a distance of 3, three blocks have 32 bits, which
+    leaves few candidates even if many photos show a sky. A pair may be yielded more than once.
 
     Args:
         queries: 64-bit hashes, shape (m,).
         hashes: 64-bit hashes, shape (n,).
-        max_distance: differing bits allowed.
+        max_distance: largest number of differing bits.
     """
     for mask in _block_masks(max_distance):
         order = np.argsort(hashes & mask, kind="stable")
@@ -245,21 +228,21 @@ def close_hashes(
 
 
 def _block_masks(max_distance: int) -> list[np.uint64]:
-    """Return the masks of every choice of three out of `max_distance + 3` blocks of bits."""
+    """Return the masks of all choices of three out of `max_distance + 3` blocks of bits."""
     edges = np.linspace(0, 64, max_distance + 4).round().astype(int)
     blocks = [(1 << int(end)) - (1 << int(start)) for start, end in pairwise(edges)]
     return [np.uint64(a | b | c) for a, b, c in combinations(blocks, 3)]
 
 
 def _portions(counts: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """Yield the rows with any candidates in portions with about `_PAIRS_AT_ONCE` candidates, at least one row each."""
+    """Yield the rows with candidates in portions of about `_PAIRS_AT_ONCE` candidates, each with at least one row."""
     rows = np.flatnonzero(counts)
     portion = np.cumsum(counts[rows]) // _PAIRS_AT_ONCE
     yield from (part for part in np.split(rows, np.flatnonzero(np.diff(portion)) + 1) if len(part))
 
 
 def _correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
-    """Return Pearson's correlation; 0 where a thumbnail is flat, which tells nothing."""
+    """Return Pearson's correlation, or 0 if a thumbnail is constant."""
     a, b = (values - values.mean() for values in (first.astype(np.float64), second.astype(np.float64)))
     norm = np.sqrt((a * a).sum() * (b * b).sum())
     return float((a * b).sum() / norm) if norm > 0 else 0.0

@@ -1,10 +1,15 @@
-"""Batches of crops, by step: any step can be asked for at any time, and gives what it always gave."""
+"""Training crops as a pure function of the draw number, so that any step can be repeated or resumed.
+
+A crop is a random square window of a photo, mirrored with probability 1/2. Window and mirroring are drawn from (seed,
+epoch, photo), so every objective sees the same crops.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,8 +20,7 @@ import numpy as np
 
 from chromalab.core.errors import ChromalabError, ConfigError
 from chromalab.core.seeds import derive_seed
-from chromalab.data.crops import Window, crop_into, crop_window, draw_region
-from chromalab.data.library import WeightedPhotos
+from chromalab.data.photoset import WeightedPhotos
 from chromalab.photo.quick import resize_region
 from chromalab.photo.reading import UnreadablePhotoError, resize_shortest_side
 
@@ -26,35 +30,39 @@ if TYPE_CHECKING:
     from chromalab.data.photoset import Photographs
 
 BLOCK = 4096
-"""Draws whose sources are chosen together."""
+"""Number of draws whose sources are chosen together."""
 
 MIN_REGION_PX = 16
-"""Smallest side of the region of a random-resized crop, where the photo is large enough."""
+"""Smallest side of the region of a random-resized crop, if the photo is large enough."""
 
 MAX_UNREADABLE = 1000
-"""The run stops after this many unreadable photos in a row, since the folder has then probably vanished."""
+"""Number of consecutive unreadable photos that stops the run, because the folder is probably gone."""
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _log = logging.getLogger("chromalab")
 
+_PIXEL = np.dtype("V3")
+"""Three bytes as one element: mirroring whole pixels is several times as fast as mirroring channels."""
+
+_BITS = 31
+
 
 class Feed(Protocol):
-    """Crops by their number, computed on request (`CropFeed`) or ahead of it (`AheadFeed`)."""
+    """Crops by draw number, computed on request (`CropFeed`) or in advance (`AheadFeed`)."""
 
     def crops(self, first: int, count: int, crop_px: int) -> NDArray[np.uint8]:
         """Return the crops of the draws `first` to `first + count - 1`, shape (count, crop_px, crop_px, 3)."""
 
 
 class CropFeed:
-    """Training crops as a pure function of the draw's number.
+    """Training crops as a pure function of the draw number.
 
-    Photos come in an order drawn anew for each epoch; a batch that reaches the end of an epoch goes on with the next
-    one. There is no state: a resumed run asks for its next step, and runs with the same photos, seed, crop and batch
-    size get the same images whatever their objective is.
+    The order of the photos is drawn anew for each epoch, and a batch can span two epochs. The feed has no state: a
+    resumed run requests its next step, and runs with the same photos, seed, crop and batch size get the same crops
+    whatever their objective is.
 
     With several sources, each source gets a share of the draws in proportion to its weight times its number of photos,
-    and has its own epochs. A photo that can't be read is replaced by the next one of its source, and a warning in the
-    log names it once.
+    and has its own epochs. An unreadable photo is replaced by the next photo of its source, with one warning.
 
     Attributes:
         sources: the training photos.
@@ -62,7 +70,7 @@ class CropFeed:
         batch_size: crops in a batch.
         seed: the run's seed.
         scale: smallest and largest side of the region that is cut and resized, as shares of the photo's shorter side;
-            None: a crop is cut as it is.
+            None means that crops are not resized.
     """
 
     def __init__(
@@ -74,11 +82,11 @@ class CropFeed:
         seed: int,
         scale: tuple[float, float] | None = None,
     ) -> None:
-        """Prepare to feed.
+        """Check the settings and prepare the order of the photos.
 
         Raises:
-            ConfigError: the crop is larger than the photos, a size is below 1, the scale is not 0 < low <= high <= 1,
-                or there are no photos.
+            ConfigError: the crop is larger than the photos, a size is below 1, `scale` is not 0 < low <= high <= 1, or
+                there are no photos.
         """
         self.sources, orders = _sources_of(photos, seed)
         self.crop_px, self.batch_size, self.seed, self.scale = crop_px, batch_size, seed, scale
@@ -88,22 +96,22 @@ class CropFeed:
         if scale is not None and not 0 < scale[0] <= scale[1] <= 1:
             raise ConfigError(f"scale {scale[0]:g} to {scale[1]:g}: expected 0 < low <= high <= 1")
         if not all(math.isfinite(source.weight) and source.weight > 0 for source in self.sources):
-            raise ConfigError("weights of photos: expected numbers above 0")
+            raise ConfigError("the weight of every photo source must be a number above 0")
         if not self.sources or not all(len(source.photos) for source in self.sources):
             raise ConfigError("there are no photos to train on")
         self._orders = orders
         self._mix = _Mix([source.weight * len(source.photos) for source in self.sources], seed)
-        self._told: set[tuple[int, int]] = set()
+        self._warned: set[tuple[int, int]] = set()
 
     def batch(self, step: int) -> NDArray[np.uint8]:
-        """Return the crops of a step, counted from 0: new array, encoded sRGB, shape (batch, crop, crop, 3)."""
+        """Return the crops of a step (the first is 0) as a new array of encoded sRGB, shape (batch, crop, crop, 3)."""
         return self.crops(step * self.batch_size, self.batch_size, self.crop_px)
 
     def crops(self, first: int, count: int, crop_px: int) -> NDArray[np.uint8]:
-        """Return the crops of some draws, a pure function of seed, draw number and size.
+        """Return the crops of consecutive draws, a pure function of seed, draw number and size.
 
         Args:
-            first: number of the first draw, counted from 0.
+            first: number of the first draw; numbers start at 0.
             count: number of draws.
             crop_px: side of the crops.
 
@@ -143,7 +151,7 @@ class CropFeed:
         crop_into(out, rgb, crop_window(height, width, side, seed=self.seed, epoch=epoch, photo_id=identity))
 
     def _readable(self, number: int, epoch: int, position: int) -> tuple[NDArray[np.uint8], str]:
-        """Return the photo at a position of an epoch, or the next one that can be read, and its identity."""
+        """Return the photo at a position of an epoch, or else the next readable one, and its identity."""
         source, order = self.sources[number], self._orders[number]
         count = len(source.photos)
         for step in range(min(count, MAX_UNREADABLE)):
@@ -151,20 +159,20 @@ class CropFeed:
             try:
                 return source.photos.photo(index), order.identity(index)
             except UnreadablePhotoError as error:
-                self._tell(number, index, error)
+                self._warn_once(number, index, error)
                 last = error
         raise ChromalabError(f"{min(count, MAX_UNREADABLE)} photos of {source.name} in a row can't be read; {last}")
 
-    def _tell(self, number: int, index: int, error: UnreadablePhotoError) -> None:
-        if (number, index) not in self._told:
-            self._told.add((number, index))
+    def _warn_once(self, number: int, index: int, error: UnreadablePhotoError) -> None:
+        if (number, index) not in self._warned:
+            self._warned.add((number, index))
             _log.warning("%s; the next photo takes its place", error)
 
 
 def _resized_crop(
     out: NDArray[np.uint8], rgb: NDArray[np.uint8], scale: tuple[float, float], *, seed: int, epoch: int, photo_id: str
 ) -> None:
-    """Cut a region of random size and place, resize it to `out`, and mirror it with probability 1/2."""
+    """Cut a region of random size and position, resize it to `out`, and mirror it with probability 1/2."""
     height, width, _ = rgb.shape
     side = draw_region(min(height, width), scale, MIN_REGION_PX, seed=seed, epoch=epoch, photo_id=photo_id)
     window = crop_window(height, width, side, seed=seed, epoch=epoch, photo_id=photo_id)
@@ -175,65 +183,68 @@ def _resized_crop(
 def _sources_of(
     photos: Photographs | Sequence[WeightedPhotos], seed: int
 ) -> tuple[tuple[WeightedPhotos, ...], tuple[_Order, ...]]:
-    """Return the sources and their orders; a single set keeps the order that studies have always had."""
+    """Return the sources and their orders; a single set keeps `epoch_order`, so that old studies can be repeated."""
     if isinstance(photos, Sequence):
         sources = tuple(photos)
         return sources, tuple(_MixedOrder(source.photos.ids, seed) for source in sources)
     return (WeightedPhotos("photos", photos),), (_PlainOrder(photos.ids, seed),)
 
 
-class _Order(Protocol):
-    """In which order the photos of a source come."""
+class _Order(ABC):
+    """The order of a source's photos in every epoch."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._drawn = lru_cache(maxsize=2)(self.draw)
 
     def index(self, epoch: int, position: int) -> int:
         """Return the photo at a position of an epoch."""
+        return int(self._drawn(epoch)[position])
 
+    @abstractmethod
+    def draw(self, epoch: int) -> NDArray[np.integer]:
+        """Return the order of the photos in an epoch."""
+
+    @abstractmethod
     def identity(self, index: int) -> str:
-        """Return the identity of a photo, by which its crops are drawn."""
+        """Return the identity of a photo, which determines its crops."""
 
 
-class _PlainOrder:
+class _PlainOrder(_Order):
     """The order of `epoch_order`."""
 
     def __init__(self, ids: list[str], seed: int) -> None:
-        self._ids, self._seed = ids, seed
-        self._drawn = lru_cache(maxsize=2)(self._draw)
+        super().__init__(seed)
+        self._ids = ids
 
-    def index(self, epoch: int, position: int) -> int:
-        return int(self._drawn(epoch)[position])
+    def draw(self, epoch: int) -> NDArray[np.integer]:
+        return epoch_order(self._ids, seed=self._seed, epoch=epoch)
 
     def identity(self, index: int) -> str:
         return self._ids[index]
 
-    def _draw(self, epoch: int) -> NDArray[np.intp]:
-        return epoch_order(self._ids, seed=self._seed, epoch=epoch)
 
-
-class _MixedOrder:
-    """An order that takes milliseconds for 250,000 photos, for which `epoch_order` takes most of a second.
+class _MixedOrder(_Order):
+    """An order that takes milliseconds for 250,000 photos, where `epoch_order` takes most of a second.
 
     The first 64 bits of each photo's identity are mixed with the epoch's seed, and the photos are sorted by the result.
     """
 
     def __init__(self, ids: Sequence[str], seed: int) -> None:
+        super().__init__(seed)
         self._digests = np.frombuffer(bytes.fromhex("".join(ids)), np.uint8).reshape(-1, 32)
         self._words = np.ascontiguousarray(self._digests[:, :8]).view("<u8")[:, 0]
-        self._seed = seed
-        self._drawn = lru_cache(maxsize=2)(self._draw)
 
-    def index(self, epoch: int, position: int) -> int:
-        return int(self._drawn(epoch)[position])
+    def draw(self, epoch: int) -> NDArray[np.integer]:
+        keys = _mixed(self._words ^ np.uint64(derive_seed("order", self._seed, epoch)))
+        return np.argsort(keys, kind="stable").astype(np.int32)
 
     def identity(self, index: int) -> str:
         return bytes(self._digests[index]).hex()
 
-    def _draw(self, epoch: int) -> NDArray[np.int32]:
-        keys = _mixed(self._words ^ np.uint64(derive_seed("order", self._seed, epoch)))
-        return np.argsort(keys, kind="stable").astype(np.int32)
-
 
 def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return SplitMix64's finalizer (Steele, Lea and Flood, 2014) of each word: a bijection without visible pattern."""
+    """Return SplitMix64's finalizer of each word, a bijection that mixes all bits (Steele, Lea and Flood, 2014)."""
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: NDArray[np.uint64] = words ^ (words >> np.uint64(31))
@@ -241,18 +252,18 @@ def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 class _Block(NamedTuple):
-    """Sources of the draws of a block, and the place of each draw among those of its source, from the run's start."""
+    """The source of each draw of a block, and the number of earlier draws of the run from the same source."""
 
     source: NDArray[np.int64]
     drawn: NDArray[np.int64]
 
 
 class _Mix:
-    """Which source each draw comes from, and how many draws that source had before.
+    """Assigns draws to sources in proportion to their masses.
 
-    The draws of a block are spread evenly over the shares (systematic sampling), so after any number of blocks the
-    draws of every source differ from its share by a few at most. The grid moves by the golden ratio from block to
-    block, so sources with less than one draw in a block get their share, too. Within a block the draws are shuffled.
+    The draws of a block are spread evenly over the shares (systematic sampling), so the number of draws from each
+    source never differs from its share by more than a few. The grid is shifted by the golden ratio from block to block,
+    so that sources with less than one draw per block also get their share. Within a block the draws are shuffled.
     """
 
     def __init__(self, masses: Sequence[float], seed: int) -> None:
@@ -265,7 +276,7 @@ class _Mix:
         self._block = lru_cache(maxsize=16)(self._draw_block)
 
     def draw(self, number: int) -> tuple[int, int]:
-        """Return the source of a draw, and its number among the draws from that source."""
+        """Return the source of a draw, and the number of earlier draws from that source."""
         if len(self._edges) == 1:
             return 0, number
         block, place = divmod(number, BLOCK)
@@ -300,18 +311,18 @@ class _Mix:
 
 
 class AheadFeed:
-    """The crops of a feed, computed ahead by a pool of threads.
+    """A feed whose next crops are computed in advance by a thread pool.
 
-    After each call the next batches are begun, on the assumption that they have the same size and follow at the same
-    distance. Another request is computed when it comes. Results are those of the feed.
+    After each call, the computation of the next batches starts on the assumption that they have the same size and
+    spacing. Any other request is computed on demand. The results equal those of the wrapped feed.
     """
 
     def __init__(self, feed: Feed, workers: int) -> None:
         """Start the threads.
 
         Args:
-            feed: what gives the crops.
-            workers: threads; as many batches and one more are computed ahead.
+            feed: the wrapped feed.
+            workers: number of threads; one more batch than this is computed in advance.
         """
         self._feed, self._workers = feed, workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="crops")
@@ -319,22 +330,22 @@ class AheadFeed:
         self._last_first: int | None = None
 
     def crops(self, first: int, count: int, crop_px: int) -> NDArray[np.uint8]:
-        """Return the crops of the draws `first` to `first + count - 1`, as the feed does."""
+        """Return the crops of the draws `first` to `first + count - 1`, as the wrapped feed does."""
         wanted = (first, count, crop_px)
         while self._waiting and self._waiting[0][0] != wanted:
             self._waiting.popleft()[1].cancel()
         future = self._waiting.popleft()[1] if self._waiting else self._submit(wanted)
         step = count if self._last_first is None or first <= self._last_first else first - self._last_first
         self._last_first = first
-        self._look_ahead(wanted, step)
+        self._prefetch(wanted, step)
         return future.result()
 
     def close(self) -> None:
-        """Stop the threads; batches that were begun are finished and dropped."""
+        """Stop the threads; batches in progress are finished and discarded."""
         self._waiting.clear()
         self._pool.shutdown(cancel_futures=True)
 
-    def _look_ahead(self, wanted: tuple[int, int, int], step: int) -> None:
+    def _prefetch(self, wanted: tuple[int, int, int], step: int) -> None:
         first, count, crop_px = wanted
         expected = [(first + step * ahead, count, crop_px) for ahead in range(1, self._workers + 2)]
         if [key for key, _ in self._waiting] != expected[: len(self._waiting)]:
@@ -347,15 +358,80 @@ class AheadFeed:
 
 
 def epoch_order(photo_ids: Sequence[str], *, seed: int, epoch: int) -> NDArray[np.intp]:
-    """Return the order of the photos in one epoch: sorted by a number that each photo draws for it.
+    """Return the order of the photos in one epoch, sorted by a random number of each photo.
 
     Args:
         photo_ids: identities of the photos' contents, distinct.
         seed: the run's seed.
-        epoch: how often the whole set was seen before.
+        epoch: number of earlier passes over the whole set.
 
     Returns:
         Indices into `photo_ids`, shape (len(photo_ids),).
     """
     drawn = np.array([derive_seed("order", seed, epoch, identity) for identity in photo_ids], np.int64)
     return np.argsort(drawn, kind="stable")
+
+
+class Window(NamedTuple):
+    """A square window of a photo.
+
+    Attributes:
+        top: first row.
+        left: first column.
+        mirrored: whether the window is flipped left to right after it is cut.
+    """
+
+    top: int
+    left: int
+    mirrored: bool
+
+
+def crop_window(height_px: int, width_px: int, crop_px: int, *, seed: int, epoch: int, photo_id: str) -> Window:
+    """Draw the window of one photo in one epoch, uniformly over all positions, mirrored with probability 1/2.
+
+    Of the 63 bits of one derived seed, 31 determine the row, 31 the column and 1 the mirroring. This favors some
+    positions by less than one part in a million for photos under 2,000 px.
+
+    Args:
+        height_px: height of the photo.
+        width_px: width of the photo.
+        crop_px: side of the window, at most the photo's shorter side.
+        seed: the run's seed.
+        epoch: number of earlier passes over the whole set.
+        photo_id: SHA-256 of the photo's content.
+    """
+    drawn = derive_seed("crop", seed, epoch, photo_id)
+    top = ((drawn >> (_BITS + 1)) * (height_px - crop_px + 1)) >> _BITS
+    left = (((drawn >> 1) & (2**_BITS - 1)) * (width_px - crop_px + 1)) >> _BITS
+    return Window(top, left, bool(drawn & 1))
+
+
+def draw_region(
+    shortest_px: int, scale: tuple[float, float], min_px: int, *, seed: int, epoch: int, photo_id: str
+) -> int:
+    """Draw the side of the square region of one photo in one epoch, a uniform share of its shorter side.
+
+    Args:
+        shortest_px: the photo's shorter side.
+        scale: smallest and largest share.
+        min_px: smallest side of the region, if the photo is that large.
+        seed: the run's seed.
+        epoch: number of earlier passes over the whole set.
+        photo_id: SHA-256 of the photo's content.
+    """
+    low, high = scale
+    share = low + (high - low) * derive_seed("scale", seed, epoch, photo_id) / 2**63
+    return min(shortest_px, max(min_px, round(share * shortest_px)))
+
+
+def crop_into(out: NDArray[np.uint8], rgb: NDArray[np.uint8], window: Window) -> None:
+    """Copy a window of a photo into `out`.
+
+    Args:
+        out: shape (N, N, 3), C-contiguous, where N is the side of the window.
+        rgb: the photo, shape (H, W, 3), C-contiguous.
+        window: position of the window inside the photo.
+    """
+    side = len(out)
+    cut = rgb.view(_PIXEL)[window.top : window.top + side, window.left : window.left + side, 0]
+    out.view(_PIXEL)[:, :, 0] = cut[:, ::-1] if window.mirrored else cut

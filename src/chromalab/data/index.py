@@ -1,9 +1,9 @@
-"""What is known of every photograph in a folder, kept on disk so that only new and changed files are read.
+"""Indexes of photo folders on disk, so that only new and changed files are read.
 
 An index is one file in the cache folder: a line of JSON with its format, its lengths and the SHA-256 of the rest, then
-the arrays. A damaged index, or one of another format, is made again. While a folder is read for the first time, the
-part that is done is saved every half minute, so that a killed process loses no more than that. A file counts as
-unchanged while its size and its time of change stay the same.
+the arrays. An index that is damaged or has another format is rebuilt. While a folder is read for the first time, the
+index is saved every 30 seconds, so that a killed process loses little work. A file counts as unchanged while its size
+and modification time stay the same.
 """
 
 from __future__ import annotations
@@ -19,14 +19,20 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 
 from chromalab.core.errors import OutputError
-from chromalab.core.files import atomic_writer
-from chromalab.core.hashing import sha256_bytes, sha256_file
+from chromalab.core.files import atomic_writer, sha256_bytes, sha256_file
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.data.cache import ASPECT_LIMIT, default_cache_dir
-from chromalab.data.duplicates import look_of
-from chromalab.data.photoset import SKIP_KINDS, SkippedPhoto
-from chromalab.data.usable import COLOR_FIGURE_PX, MIN_SIDE_PX, color_figure, why_left_out
+from chromalab.data.duplicates import signature_of
+from chromalab.data.sources import check_regular, read_fault
+from chromalab.data.usable import (
+    COLOR_FIGURE_PX,
+    MIN_SIDE_PX,
+    SKIP_KINDS,
+    SkippedPhoto,
+    color_figure,
+    why_left_out,
+)
 from chromalab.photo.listing import scan_photos
 from chromalab.photo.quick import read_bytes, read_thumbnail
 from chromalab.photo.reading import UnreadablePhotoError
@@ -37,18 +43,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from chromalab.data.duplicates import Look
-    from chromalab.data.photoset import SkipKind
+    from chromalab.data.duplicates import Signature
 
 _FORMAT = 1
-"""Changes when the arrays, or the rules by which they are computed, change."""
+"""Incremented when the arrays, or the rules by which they are computed, change."""
 
 _SAVE_EVERY_S = 30.0
 _FILES_AT_ONCE = 64
-"""Files that one task of the pool reads: handing over single files would take a tenth of the time."""
+"""Number of files per task of the pool; tasks of single files would take 10% longer."""
 
 _READABLE, _GREY, _UNREADABLE, _NO_BYTES = range(4)
-"""State of a photo. Files whose bytes could not be read at all are tried again whenever the index is opened."""
+"""States of a photo. Files in state `_NO_BYTES` are read again whenever the index is opened."""
 
 FACTS = np.dtype(
     [
@@ -64,59 +69,57 @@ FACTS = np.dtype(
         ("reason", "<u2"),
     ]
 )
-"""One row of an index; `FolderIndex` describes the fields."""
+"""Type of one row of an index; see `FolderIndex` for the fields."""
 
 
 @dataclass(frozen=True, eq=False)
 class NameTable:
-    """File names in one block of bytes: 250,000 of them take 15 MB instead of the 30 MB of as many strings.
+    """File names in one block of bytes: 250,000 names take 15 MB, half as much as strings.
 
     Attributes:
-        block: the names one after the other, as the file system has them.
-        ends: where each name ends in the block, shape (n,).
+        block: the concatenated names, in the encoding of the file system.
+        ends: position in the block where each name ends, shape (n,).
     """
 
     block: bytes
     ends: NDArray[np.int64]
 
     @classmethod
-    def of(cls, names: Sequence[str]) -> Self:
-        """Return the table of some names."""
-        encoded = [os.fsencode(name) for name in names]
-        return cls(b"".join(encoded), np.cumsum([len(name) for name in encoded], dtype=np.int64))
+    def of(cls, names: Sequence[bytes]) -> Self:
+        """Return the table of names in the encoding of the file system."""
+        return cls(b"".join(names), np.cumsum([len(name) for name in names], dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.ends)
 
     def raw(self, row: int) -> bytes:
-        """Return a name as the file system has it."""
+        """Return a name in the encoding of the file system."""
         return self.block[int(self.ends[row - 1]) if row else 0 : int(self.ends[row])]
 
     def shown(self, row: int) -> str:
-        r"""Return a name as records have it: bytes that are no UTF-8 are written as `\xNN`."""
+        r"""Return a name for records, with bytes that are not valid UTF-8 written as `\xNN`."""
         return self.raw(row).decode("utf-8", errors="backslashreplace")
 
     def path(self, row: int) -> str:
-        """Return a name as Python opens it."""
+        """Return a name as a path for Python."""
         return os.fsdecode(self.raw(row))
 
     def take(self, rows: NDArray[np.integer]) -> NameTable:
         """Return the table of the names at `rows`."""
-        chosen = [self.raw(int(row)) for row in rows]
-        return NameTable(b"".join(chosen), np.cumsum([len(name) for name in chosen], dtype=np.int64))
+        return NameTable.of([self.raw(int(row)) for row in rows])
 
 
 @dataclass(frozen=True, eq=False)
 class FolderIndex:
-    """What is known of every photograph in a folder and its subfolders, sorted by relative name.
+    """Facts about every photo in a folder and its subfolders, sorted by relative name.
 
     Attributes:
         folder: the folder.
         names: relative POSIX paths.
-        facts: one row for each photo, of type `FACTS`: size in bytes, time of change in ns, SHA-256 of the bytes,
-            upright height and width, color figure, difference hashes straight and mirrored, state, and the row in
-            `reasons`.
-        reasons: why photos can't be read, each text once.
+        facts: one row of type `FACTS` per photo: size in bytes, modification time in ns, SHA-256 of the bytes, height
+            and width of the upright photo, color figure, difference hashes of the photo and its mirror image, state,
+            and index into `reasons`.
+        reasons: distinct reasons why photos are unreadable.
     """
 
     folder: Path
@@ -128,29 +131,29 @@ class FolderIndex:
         return len(self.facts)
 
     def path(self, row: int) -> Path:
-        """Return where a photo lies."""
+        """Return the path of a photo."""
         return self.folder / self.names.path(row)
 
     def id(self, row: int) -> str | None:
-        """Return the SHA-256 of a photo's bytes as hex digits, or None where they can't be read."""
+        """Return the SHA-256 of a photo's bytes as hex digits, or None if they can't be read."""
         facts = self.facts[row]
         return None if facts["state"] == _NO_BYTES else facts["id"].tobytes().hex()
 
     @property
     def has_id(self) -> NDArray[np.bool_]:
-        """Which photos' bytes could be read."""
+        """Whether the bytes of each photo could be read."""
         return np.asarray(self.facts["state"] != _NO_BYTES)
 
     @property
     def has_hashes(self) -> NDArray[np.bool_]:
-        """Which photos could be decoded and are not too small, so that their difference hashes mean something."""
+        """Whether each photo has valid difference hashes: it could be decoded and is not too small."""
         large = np.minimum(self.facts["height"], self.facts["width"]) >= MIN_SIDE_PX
         return np.asarray(large & (self.facts["state"] <= _GREY))
 
     def kinds(self, colourless_threshold: float) -> NDArray[np.int8]:
-        """Return why each photo is left out, as its place in `SKIP_KINDS`, or -1 where it is usable.
+        """Return why each photo is left out, as an index into `SKIP_KINDS`, or -1 if it is usable.
 
-        Copies of other photos are not told apart here.
+        Copies of other photos are not detected here.
         """
         facts = self.facts
         small = np.minimum(facts["height"], facts["width"]) < MIN_SIDE_PX
@@ -161,7 +164,7 @@ class FolderIndex:
         )
 
     def skipped(self, row: int, colourless_threshold: float) -> SkippedPhoto | None:
-        """Return why a photo is left out, or None where it is usable."""
+        """Return why a photo is left out, or None if it is usable."""
         facts = self.facts[row]
         name = self.names.shown(row)
         if facts["state"] >= _UNREADABLE:
@@ -172,18 +175,18 @@ class FolderIndex:
 
 
 def open_index(folder: Path, *, cache_dir: Path | None = None) -> FolderIndex:
-    """Return the index of every photograph in a folder and its subfolders.
+    """Return the up-to-date index of a folder and its subfolders.
 
     Args:
         folder: the folder.
-        cache_dir: folder of the indexes; None: `index` in `default_cache_dir()`.
+        cache_dir: folder of the indexes; None means `index` in `default_cache_dir()`.
 
     Raises:
         UsageError: the folder is missing, can't be listed, or holds no photo files.
         OutputError: the index can't be written.
     """
     listing = scan_photos(folder)
-    names = NameTable.of(listing.names)
+    names = NameTable.of([os.fsencode(name) for name in listing.names])
     path = index_path(folder, cache_dir)
     known = _load(path, folder)
     facts = np.zeros(len(names), FACTS)
@@ -199,7 +202,7 @@ def open_index(folder: Path, *, cache_dir: Path | None = None) -> FolderIndex:
 
 
 def index_path(folder: Path, cache_dir: Path | None = None) -> Path:
-    """Return the file that holds the index of a folder."""
+    """Return the path of the index of a folder."""
     resolved = folder.resolve()
     label = re.sub(r"[^A-Za-z0-9_-]+", "_", resolved.name)[:40] or "root"
     place = cache_dir if cache_dir is not None else default_cache_dir() / "index"
@@ -207,42 +210,36 @@ def index_path(folder: Path, cache_dir: Path | None = None) -> Path:
 
 
 class PhotoFacts(NamedTuple):
-    """What one reading of a file tells; `FolderIndex` says what the fields are."""
+    """The facts from reading a file once; see `FolderIndex` for the fields."""
 
     id: bytes | None
     height: int = 0
     width: int = 0
     color: float = 0.0
-    look: Look | None = None
+    signature: Signature | None = None
     grey_only: bool = False
     reason: str | None = None
 
 
 def read_facts(path: Path) -> PhotoFacts:
-    """Read a photo file once and return what an index holds of it; a fault of the file is its `reason`."""
+    """Read a photo file once and return its facts; if the file is unreadable, `reason` states why."""
     try:
-        if path.exists() and not path.is_file():  # opening a pipe would wait for ever
-            return PhotoFacts(None, reason="it is not a file")
+        check_regular(path)
         data = read_bytes(path)
         identity = hashlib.sha256(data).digest() if data is not None else bytes.fromhex(sha256_file(path))
     except OSError as error:
-        return PhotoFacts(None, reason=os.strerror(error.errno).lower() if error.errno else str(error))
+        return PhotoFacts(None, reason=read_fault(error))
     try:
         photo = read_thumbnail(path, data, side_px=COLOR_FIGURE_PX, aspect_limit=ASPECT_LIMIT)
     except UnreadablePhotoError as error:
         return PhotoFacts(identity, reason=error.reason)
     size = (photo.source_height_px, photo.source_width_px)
-    return PhotoFacts(identity, *size, color_figure(photo.rgb), look_of(photo.rgb), photo.grey_only)
-
-
-def look_at(path: Path) -> Look | None:
-    """Return the look of a photo, or None where it can't be read (any longer)."""
-    return read_facts(path).look
+    return PhotoFacts(identity, *size, color_figure(photo.rgb), signature_of(photo.rgb), photo.grey_only)
 
 
 @dataclass(frozen=True, eq=False)
 class _Growing:
-    """An index while its missing rows are read."""
+    """An index whose missing rows are being read."""
 
     index: FolderIndex
     reasons: list[str]
@@ -253,7 +250,7 @@ class _Growing:
         return FolderIndex(self.index.folder, self.index.names, self.index.facts, tuple(self.reasons))
 
     def read_missing(self, names: Sequence[str]) -> None:
-        """Read the files of the rows that are not known yet, and save what is done every half minute."""
+        """Read the files of the missing rows, and save the index every 30 seconds."""
         missing = np.flatnonzero(~self.done)
         chunks = np.split(missing, range(_FILES_AT_ONCE, len(missing), _FILES_AT_ONCE))
         saved = time.monotonic()
@@ -284,8 +281,8 @@ class _Growing:
         if fact.id is not None:
             facts["id"][row] = np.frombuffer(fact.id, np.uint8)
         facts["height"][row], facts["width"][row], facts["color"][row] = fact.height, fact.width, fact.color
-        if fact.look is not None:
-            facts["straight"][row], facts["mirrored"][row] = fact.look.straight, fact.look.mirrored
+        if fact.signature is not None:
+            facts["straight"][row], facts["mirrored"][row] = fact.signature.straight, fact.signature.mirrored
         facts["state"][row] = _GREY if fact.grey_only else _READABLE
         if fact.reason is not None:
             facts["state"][row] = _NO_BYTES if fact.id is None else _UNREADABLE
@@ -301,7 +298,7 @@ class _Growing:
         return self.reasons.index(text)
 
     def save(self) -> None:
-        """Write the rows that are done."""
+        """Write the completed rows."""
         rows = np.flatnonzero(self.done)
         names = self.index.names if len(rows) == len(self.done) else self.index.names.take(rows)
         facts = self.index.facts if names is self.index.names else self.index.facts[rows]
@@ -313,7 +310,7 @@ class _Growing:
                 file.write(json.dumps(head).encode() + b"\n")
                 file.writelines(parts)
         except OutputError as error:
-            raise OutputError(f"{error} (CHROMALAB_CACHE names the folder of the indexes)") from error
+            raise OutputError(f"{error} (set CHROMALAB_CACHE to use another folder for the indexes)") from error
 
 
 def _sha256(parts: Iterable[bytes | memoryview]) -> str:
@@ -324,7 +321,7 @@ def _sha256(parts: Iterable[bytes | memoryview]) -> str:
 
 
 def _load(path: Path, folder: Path) -> FolderIndex | None:
-    """Return a saved index, or None where it is missing, damaged or of another format."""
+    """Return a saved index, or None if it is missing, damaged or has another format."""
     try:
         with path.open("rb") as file:
             head, body = json.loads(file.readline()), memoryview(file.read())
@@ -339,7 +336,7 @@ def _load(path: Path, folder: Path) -> FolderIndex | None:
 
 
 def _carry_over(known: FolderIndex, names: NameTable, facts: NDArray[np.void]) -> NDArray[np.bool_]:
-    """Copy the rows of unchanged files from a known index, and return which rows these are."""
+    """Copy the rows of unchanged files from a saved index, and return a mask of these rows."""
     if known.names.block == names.block and np.array_equal(known.names.ends, names.ends):
         old = new = np.arange(len(names))
     else:
@@ -353,8 +350,3 @@ def _carry_over(known: FolderIndex, names: NameTable, facts: NDArray[np.void]) -
     done[new[same]] = True
     facts[new[same]] = known.facts[old[same]]
     return done
-
-
-def kind_name(code: int) -> SkipKind:
-    """Return the reason that a number from `FolderIndex.kinds` stands for."""
-    return SKIP_KINDS[code]

@@ -1,7 +1,7 @@
-"""Training photographs from many folders: each with a weight, decoded at the moment of use, with a validation set.
+"""Training photos from many weighted folders, decoded on access, with a validation set.
 
-A library keeps only names and hashes in memory and decodes no photo before it is drawn, so a library of 250,000
-photographs opens in seconds once its folders are indexed.
+A library keeps only names and hashes in memory and decodes a photo when it is drawn, so a library of 250,000 photos
+opens in seconds once its folders are indexed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ from chromalab.core.errors import UsageError
 from chromalab.core.records import Record
 from chromalab.core.seeds import derive_seed
 from chromalab.data.duplicates import close_hashes, first_of_content
-from chromalab.data.index import FolderIndex, NameTable, kind_name, open_index
-from chromalab.data.photoset import SKIP_KINDS, Photographs, SkipKind, SkippedPhoto
+from chromalab.data.index import FolderIndex, NameTable, open_index
+from chromalab.data.photoset import IndexedPhotos, Photographs, WeightedPhotos
 from chromalab.data.sources import excluded_names
-from chromalab.data.usable import COLOURLESS_THRESHOLD
-from chromalab.photo.quick import read_at_most
-from chromalab.photo.reading import decoder_version
+from chromalab.data.usable import COLOURLESS_THRESHOLD, SKIP_KINDS, SkipKind, SkippedPhoto
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,16 +30,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_VALIDATION_SHARE = 0.1
-"""At most this share of a source is held back for validation, so that most of a small source remains for training."""
+"""Largest share of a source that is used for validation, so that most of a small source remains for training."""
+
+_SAME_CONTENT = SKIP_KINDS.index("same content")
 
 
 @dataclass(frozen=True)
 class FolderShare:
-    """A folder of training photographs and how often each of them is drawn.
+    """A folder of training photos with a sampling weight.
 
     Attributes:
         folder: the folder.
-        weight: every photo is drawn this many times as often as a photo of a folder with weight 1.
+        weight: how often each photo is drawn, relative to a photo of a folder with weight 1.
     """
 
     folder: Path
@@ -53,7 +53,7 @@ class FolderShare:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `FOLDER` or `FOLDER=WEIGHT`; a folder that exists under the whole text is meant as it stands.
+        """Parse `FOLDER` or `FOLDER=WEIGHT`; an existing folder whose name contains `=` takes precedence.
 
         Raises:
             UsageError: the weight is not a number above 0.
@@ -68,99 +68,17 @@ class FolderShare:
         return cls(Path(folder), value)
 
 
-@dataclass(frozen=True, eq=False)
-class IndexedPhotos:
-    """An ordered set of photographs that are decoded from their files at the moment of use.
-
-    A set can be pickled: the copy reads the same files.
-
-    Attributes:
-        size_px: photos with a longer shorter side are reduced to this; none is enlarged.
-        folders: the folders in which the photos lie.
-        labels: what stands before the names in records, for each folder; empty for nothing.
-        folder_of: the folder of each photo, shape (n,).
-        files: file names relative to the folders.
-        digests: SHA-256 of each photo's bytes, shape (n, 32).
-    """
-
-    size_px: int
-    folders: tuple[Path, ...]
-    labels: tuple[str, ...]
-    folder_of: NDArray[np.uint16]
-    files: NameTable
-    digests: NDArray[np.uint8]
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    @property
-    def names(self) -> list[str]:
-        """Names in records, in order: relative to the folder, after its label where there are several."""
-        return [self.name(index) for index in range(len(self))]
-
-    def name(self, index: int) -> str:
-        """Return the name of one photo in records."""
-        label = self.labels[int(self.folder_of[index])]
-        return f"{label}/{self.files.shown(index)}" if label else self.files.shown(index)
-
-    @property
-    def ids(self) -> list[str]:
-        """SHA-256 of the source files, in order."""
-        digits = self.digests.tobytes().hex()
-        return [digits[start : start + 64] for start in range(0, len(digits), 64)]
-
-    @property
-    def data_sha256(self) -> str:
-        """SHA-256 over the size, the decoder and the content of every file, in order."""
-        digest = hashlib.sha256(f"{self.size_px} {decoder_version()}\n".encode())
-        digest.update(self.digests.tobytes())
-        return digest.hexdigest()
-
-    def path(self, index: int) -> Path:
-        """Return where a photo lies."""
-        return self.folders[int(self.folder_of[index])] / self.files.path(index)
-
-    def photo(self, index: int) -> NDArray[np.uint8]:
-        """Decode a photo: upright encoded sRGB, shape (H, W, 3), the shorter side at most `size_px`.
-
-        Raises:
-            UnreadablePhotoError: the file has vanished or is damaged.
-        """
-        return read_at_most(self.path(index), self.size_px)
-
-    def subset(self, indices: Sequence[int] | NDArray[np.integer]) -> IndexedPhotos:
-        """Return the photos at `indices`, in that order."""
-        rows = np.asarray(indices, np.intp)
-        files, digests = self.files.take(rows), self.digests[rows]
-        return IndexedPhotos(self.size_px, self.folders, self.labels, self.folder_of[rows], files, digests)
-
-
-@dataclass(frozen=True)
-class WeightedPhotos:
-    """Photographs of which each is drawn `weight` times as often as one of weight 1.
-
-    Attributes:
-        name: what records call them.
-        photos: the photos.
-        weight: above 0.
-    """
-
-    name: str
-    photos: Photographs
-    weight: float = 1.0
-
-
 class FolderRecord(Record):
-    """What became of the photos of one folder.
+    """The counts of one folder of a library.
 
     Attributes:
         name: the folder.
         weight: how often each photo is drawn.
-        n_found: photo files in it that are not excluded, without those of another given folder inside it.
-        n_usable: of these, photos of use; of several files with the same content the first counts.
-        skipped: the others, by reason.
-        n_val: usable photos held back for validation.
-        n_near_val: usable photos left out of training because they look like a validation photo.
+        n_found: number of photo files, without excluded ones and without those of another given folder inside it.
+        n_usable: number of usable photos; of several files with the same content only the first counts.
+        skipped: number of unusable photos, by reason.
+        n_val: number of usable photos for validation.
+        n_near_val: number of usable photos left out of training as near copies of a validation photo.
     """
 
     name: str
@@ -173,21 +91,21 @@ class FolderRecord(Record):
 
     @property
     def n_train(self) -> int:
-        """Photos to train on."""
+        """Number of training photos."""
         return self.n_usable - self.n_val - self.n_near_val
 
 
 class LibraryRecord(Record):
-    """What a library is made of.
+    """The composition of a library.
 
     Attributes:
-        folders: one row for each folder, in the order given.
+        folders: one row per folder, in the given order.
         size_px: the largest shorter side of a photo.
         colourless_threshold: photos with a lower color figure are left out.
-        n_excluded: photo files that were excluded.
-        n_train: photos to train on.
-        n_val: photos to validate on.
-        sha256: hash of everything that decides what is drawn: contents, order, weights and sizes.
+        n_excluded: number of excluded photo files.
+        n_train: number of training photos.
+        n_val: number of validation photos.
+        sha256: hash of everything that determines the crops: contents, order, weights and sizes.
     """
 
     schema_version: int = 1
@@ -202,13 +120,13 @@ class LibraryRecord(Record):
 
 @dataclass(frozen=True)
 class Library:
-    """Photographs to train and validate on.
+    """Photos for training and validation.
 
     Attributes:
         train: the training photos, one entry for each folder that has any.
         val: the validation photos.
-        skipped: the photos that are of no use, and why.
-        record: the library in numbers.
+        skipped: the unusable photos, with reasons.
+        record: the composition of the library.
     """
 
     train: tuple[WeightedPhotos, ...]
@@ -226,27 +144,28 @@ def open_library(
     exclude: Sequence[str] = (),
     cache_dir: Path | None = None,
 ) -> Library:
-    """Index folders of photographs and divide their photos into training and validation.
+    """Index folders of photos and divide their photos into training and validation.
 
-    Photos of a folder that lies inside another given folder belong to the inner folder alone. Of files with the same
-    content only the first one counts, in the order of the folders.
+    If one given folder is inside another, its photos belong to the inner folder only. Of files with the same content
+    only the first counts, in the order of the folders.
 
-    Each source gets the same number of validation photos, but at most a tenth of its photos. A source is a folder
-    directly below a given one, or the given folder itself for the photos that lie directly in it. Within a source the
-    contents of the photos decide, so adding or renaming photos changes as little as possible. A photo whose difference
-    hash is at most 3 bits from that of a validation photo, straight or mirrored, is left out of training.
+    Each source contributes the same number of validation photos, but at most a tenth of its photos. A source is a
+    direct subfolder of a given folder, or the given folder itself for photos directly in it. Within a source, the
+    choice depends on the content of the photos, so adding or renaming photos changes as little as possible. A photo
+    whose difference hash differs in at most 3 bits from that of a validation photo, straight or mirrored, is left out
+    of training.
 
     Args:
         folders: the folders with their weights.
-        validation: validation photos wanted; where the sources are too small there are fewer.
-        size_px: photos with a longer shorter side are reduced to this when they are read.
+        validation: number of validation photos; there are fewer if the sources are too small.
+        size_px: length to which longer shorter sides are reduced when photos are read.
         colourless_threshold: photos with a lower color figure are left out.
-        exclude: photos to leave out, as `folder_sources` takes them; relative to the outermost given folders.
-        cache_dir: folder of the indexes; None: `index` in `default_cache_dir()`.
+        exclude: photos to leave out, as in `folder_sources`, relative to the outermost given folders.
+        cache_dir: folder of the indexes; None means `index` in `default_cache_dir()`.
 
     Raises:
-        UsageError: no folder is given, one is missing, empty or given twice, an exclusion matches nothing, no photo is
-            left to train on, or the folders are too small for any validation photo.
+        UsageError: no folder is given, a folder is missing, empty or given twice, an exclusion matches nothing, no
+            photo is left for training, or the folders are too small for any validation photo.
         OutputError: an index can't be written.
     """
     _check(folders, validation, size_px)
@@ -266,7 +185,7 @@ def open_library(
         if len(rows)
     )
     held_back = given.photos(pool, np.flatnonzero(val), size_px)
-    rows = given.folder_records(pool, val, near)
+    rows = [given.folder_record(number, pool, val, near) for number in range(len(folders))]
     record = LibraryRecord(
         folders=rows,
         size_px=size_px,
@@ -281,15 +200,15 @@ def open_library(
 
 def _check(folders: Sequence[FolderShare], validation: int, size_px: int) -> None:
     if not folders:
-        raise UsageError("no folder of photos is given")
+        raise UsageError("no photo folder is given: give at least one")
     if len({share.folder.resolve() for share in folders}) < len(folders):
         raise UsageError("the same folder is given twice: give different folders")
     if validation < 0 or size_px < 1:
-        raise UsageError(f"validation {validation}, size {size_px} px: expected at least 0 and at least 1")
+        raise UsageError(f"validation {validation}, size {size_px} px: expected at least 0 photos and at least 1 px")
 
 
 def _labels(folders: Sequence[Path]) -> tuple[str, ...]:
-    """Return the last parts of the folders' paths, as many as tell them apart."""
+    """Return the shortest distinct trailing parts of the folders' paths."""
     parts = [folder.resolve().parts for folder in folders]
     for length in range(1, max(map(len, parts)) + 1):
         labels = ["/".join(each[-length:]) for each in parts]
@@ -300,15 +219,17 @@ def _labels(folders: Sequence[Path]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class _Pool:
-    """Every photo of all folders, in the order of the shares; one entry for each in all arrays.
+    """The photos of all folders, in the order of the shares; each array has one entry per photo.
 
     Attributes:
-        share_of: the share it belongs to.
-        root_of: the index that holds it.
-        row: its row there.
-        kind: why it is left out, as a place in `SKIP_KINDS`; -1 where it is of use.
+        share_of: number of its share.
+        root_of: number of its index.
+        row: its row in that index.
+        kind: why it is left out, as an index into `SKIP_KINDS`, or -1 if it is usable.
         source_of: number of its source.
         facts: its row of `FACTS`.
+        has_hashes: whether its difference hashes are valid.
+        n_excluded: number of excluded photos.
     """
 
     share_of: NDArray[np.uint16]
@@ -327,7 +248,7 @@ class _Pool:
 
 @dataclass(frozen=True, eq=False)
 class _GivenFolders:
-    """The given folders, and one index for each that is not inside another."""
+    """The given folders, and one index for each folder that is not inside another."""
 
     shares: Sequence[FolderShare]
     share_labels: tuple[str, ...]
@@ -355,7 +276,7 @@ class _GivenFolders:
 
     @property
     def root_labels(self) -> tuple[str, ...]:
-        """What stands before the names of each index's photos; nothing where there is only one."""
+        """Prefix of the photos' names for each index; empty if there is only one index."""
         outer = {root: label for label, root, prefix in self._described() if not prefix}
         return ("",) if len(outer) == 1 else tuple(outer[root] for root in range(len(outer)))
 
@@ -363,7 +284,7 @@ class _GivenFolders:
         return zip(self.share_labels, self.root_of_share, self.prefixes, strict=True)
 
     def pool(self, exclude: Sequence[str], threshold: float) -> _Pool:
-        """Gather the photos of all folders."""
+        """Collect the photos of all folders."""
         kept = self._kept(exclude)
         shares: list[NDArray[np.uint16]] = []
         sources: list[NDArray[np.intp]] = []
@@ -398,7 +319,7 @@ class _GivenFolders:
     def _assign(
         self, root: int, names: NameTable, known: dict[tuple[int, bytes], int]
     ) -> tuple[NDArray[np.uint16], NDArray[np.intp]]:
-        """Return the share (the most specific folder) and the source of every photo of one index."""
+        """Return the share (the innermost given folder) and the source of every photo of one index."""
         inner = [(prefix, number) for number, (_, at, prefix) in enumerate(self._described()) if at == root]
         inner.sort(key=lambda item: -len(item[0]))
         share, source = np.empty(len(names), np.uint16), np.empty(len(names), np.intp)
@@ -411,17 +332,13 @@ class _GivenFolders:
         return share, source
 
     def photos(self, pool: _Pool, rows: NDArray[np.intp], size_px: int) -> IndexedPhotos:
-        """Return some photos of the pool as a set."""
-        raw = [self.indexes[pool.root_of[row]].names.raw(int(pool.row[row])) for row in rows]
-        files = NameTable(b"".join(raw), np.cumsum([len(name) for name in raw], dtype=np.int64))
+        """Return a set of the photos at `rows` of the pool."""
+        files = NameTable.of([self.indexes[pool.root_of[row]].names.raw(int(pool.row[row])) for row in rows])
         folders = tuple(index.folder for index in self.indexes)
         return IndexedPhotos(size_px, folders, self.root_labels, pool.root_of[rows], files, pool.facts["id"][rows])
 
-    def folder_records(self, pool: _Pool, val: NDArray[np.bool_], near: NDArray[np.bool_]) -> list[FolderRecord]:
-        """Return what became of the photos of each given folder."""
-        return [self._folder_record(number, pool, val, near) for number in range(len(self.shares))]
-
-    def _folder_record(self, number: int, pool: _Pool, val: NDArray[np.bool_], near: NDArray[np.bool_]) -> FolderRecord:
+    def folder_record(self, number: int, pool: _Pool, val: NDArray[np.bool_], near: NDArray[np.bool_]) -> FolderRecord:
+        """Return the counts of a given folder."""
         here = pool.share_of == number
         kinds = Counter(pool.kind[here].tolist())
         usable = kinds.pop(-1, 0)
@@ -430,13 +347,13 @@ class _GivenFolders:
             weight=self.shares[number].weight,
             n_found=int(here.sum()),
             n_usable=usable,
-            skipped={kind_name(code): count for code, count in sorted(kinds.items())},
+            skipped={SKIP_KINDS[code]: count for code, count in sorted(kinds.items())},
             n_val=int((val & here).sum()),
             n_near_val=int((near & here).sum()),
         )
 
     def skipped(self, pool: _Pool, threshold: float) -> Iterator[SkippedPhoto]:
-        """Yield the photos that are of no use, and why."""
+        """Yield the unusable photos, with reasons."""
         labels = self.root_labels
         for at in np.flatnonzero(pool.kind >= 0):
             index, row, label = self.indexes[pool.root_of[at]], int(pool.row[at]), labels[pool.root_of[at]]
@@ -448,11 +365,8 @@ class _GivenFolders:
                 yield SkippedPhoto(name, found.reason, found.kind)
 
 
-_SAME_CONTENT = SKIP_KINDS.index("same content")
-
-
 def _validation(pool: _Pool, wanted: int) -> NDArray[np.bool_]:
-    """Choose validation photos by content, the same number from each source as far as it has enough."""
+    """Choose validation photos by content, the same number from each source if the source is large enough."""
     chosen = np.zeros(len(pool.kind), np.bool_)
     if not wanted:
         return chosen
@@ -472,7 +386,7 @@ def _validation(pool: _Pool, wanted: int) -> NDArray[np.bool_]:
 
 
 def _quotas(limits: Sequence[int], wanted: int) -> list[int]:
-    """Divide `wanted` equally; what a source can't give, the others give, the largest first for the last ones.
+    """Divide `wanted` equally up to the limits; larger sources make up for smaller ones.
 
     >>> _quotas([2, 10, 100], 31)
     [2, 10, 19]
@@ -489,7 +403,7 @@ def _quotas(limits: Sequence[int], wanted: int) -> list[int]:
 
 
 def _near(pool: _Pool, val: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which usable photos look like a validation photo and are none themselves."""
+    """Return a mask of the usable photos outside the validation set that are near copies of a validation photo."""
     near = np.zeros(len(val), np.bool_)
     seen = np.flatnonzero(pool.usable & ~val & pool.has_hashes)
     chosen = pool.facts[val & pool.has_hashes]
@@ -501,7 +415,7 @@ def _near(pool: _Pool, val: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _nothing_left(pool: _Pool) -> str:
-    kinds = Counter(kind_name(code) for code in pool.kind.tolist() if code >= 0)
+    kinds = Counter(SKIP_KINDS[code] for code in pool.kind.tolist() if code >= 0)
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     return f"none of the {len(pool.kind)} photos is left to train on ({counts or 'no photos'}): give more color photos"
 

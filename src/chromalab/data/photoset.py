@@ -1,12 +1,15 @@
-"""Photographs ready for training: decoded, scaled, and mapped from disk rather than held in memory."""
+"""Ordered sets of photos for training: mapped from a cache file, or decoded from photo files on access."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+from chromalab.photo.quick import read_at_most
+from chromalab.photo.reading import decoder_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,37 +17,22 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SkipKind = Literal["unreadable", "too small", "gray only", "nearly colourless", "same content"]
-SKIP_KINDS: tuple[SkipKind, ...] = get_args(SkipKind)
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedPhoto:
-    """A photograph that was left out.
-
-    Attributes:
-        name: its name in records.
-        reason: why, in full.
-        kind: why, in a word or two, to count by.
-    """
-
-    name: str
-    reason: str
-    kind: SkipKind = "unreadable"
+    from chromalab.data.index import NameTable
+    from chromalab.data.usable import SkippedPhoto
 
 
 @dataclass(frozen=True, slots=True)
 class CachedPhoto:
-    """What is known of one photo in a cache file.
+    """The index entry of a photo in a cache file.
 
     Attributes:
         name: its name in records.
-        id: SHA-256 of the source file's bytes, the photo's identity wherever something depends on the photo.
+        id: SHA-256 of the source file's bytes, which identifies the photo everywhere.
         height_px: height in the cache.
         width_px: width in the cache.
         pixels_sha256: SHA-256 of the cached pixels.
         color: its color figure (`chromalab.data.usable.color_figure`).
-        offset: where its pixels begin in the cache file, in bytes.
+        offset: position of its first pixel in the cache file, in bytes.
     """
 
     name: str
@@ -57,14 +45,14 @@ class CachedPhoto:
 
 
 class Photographs(Protocol):
-    """An ordered set of photographs, wherever their pixels come from: a cache file, or the photo files themselves."""
+    """An ordered set of photos, either from a cache file (`PhotoSet`) or from photo files (`IndexedPhotos`)."""
 
     def __len__(self) -> int:
         """Return the number of photos."""
 
     @property
     def size_px(self) -> int:
-        """Length of the shorter side of every photo, or the largest length where the photos differ."""
+        """Length of the shorter side of the photos, or the largest such length if the photos differ."""
 
     @property
     def names(self) -> list[str]:
@@ -76,13 +64,13 @@ class Photographs(Protocol):
 
     @property
     def data_sha256(self) -> str:
-        """SHA-256 over what decides the pixels of every photo, in order."""
+        """SHA-256 over everything that determines the pixels of the photos, in order."""
 
     def photo(self, index: int) -> NDArray[np.uint8]:
         """Return a photo, encoded sRGB, shape (H, W, 3).
 
         Raises:
-            UnreadablePhotoError: its file can't be read any longer.
+            UnreadablePhotoError: its file has become unreadable.
         """
 
     def subset(self, indices: Sequence[int]) -> Photographs:
@@ -91,17 +79,16 @@ class Photographs(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class PhotoSet:
-    """An ordered set of photographs with a common shorter side.
+    """An ordered set of photos with a common shorter side, stored in a cache file.
 
-    The pixels stay in the cache file and are mapped into memory when they are looked at, so a set of any length takes
-    no memory of its own, and every process that uses the same cache shares the pages. A set can be pickled: the copy
-    maps the same file.
+    The cache file is mapped into memory, so a set of any length takes no memory of its own, and all processes that use
+    the same cache share its pages. A pickled set maps the same file when it is loaded.
 
     Attributes:
-        photos: what is known of each.
+        photos: index entry of each photo.
         size_px: length of every photo's shorter side.
         pixels_path: the cache file.
-        skipped: the photos that were left out when the folder was read; a subset carries them along.
+        skipped: the photos that were left out when the folder was read, also in a subset.
     """
 
     photos: tuple[CachedPhoto, ...]
@@ -125,7 +112,7 @@ class PhotoSet:
 
     @property
     def data_sha256(self) -> str:
-        """SHA-256 over size, source and pixels of every photo, in order: equal only for the same training data."""
+        """SHA-256 over size, source and pixels of every photo, in order; it identifies the training data."""
         digest = hashlib.sha256(f"{self.size_px}\n".encode())
         for photo in self.photos:
             digest.update(f"{photo.id} {photo.pixels_sha256}\n".encode())
@@ -145,9 +132,89 @@ class PhotoSet:
     @property
     def _pixels(self) -> NDArray[np.uint8]:
         if not self._mapped:
-            # A plain array over the map: slices of np.memmap carry a costly subclass.
+            # A plain array over the map, because slicing the subclass np.memmap is slow.
             self._mapped.append(np.asarray(np.memmap(self.pixels_path, dtype=np.uint8, mode="r")))
         return self._mapped[0]
 
     def __reduce__(self) -> tuple[object, ...]:
         return PhotoSet, (self.photos, self.size_px, self.pixels_path, self.skipped)
+
+
+@dataclass(frozen=True, eq=False)
+class IndexedPhotos:
+    """An ordered set of photos that are decoded from their files on access.
+
+    Attributes:
+        size_px: length to which longer shorter sides are reduced; no photo is enlarged.
+        folders: the folders of the photos.
+        labels: prefix of the names in records for each folder; empty for no prefix.
+        folder_of: index into `folders` for each photo, shape (n,).
+        files: file names relative to the folders.
+        digests: SHA-256 of each photo's bytes, shape (n, 32).
+    """
+
+    size_px: int
+    folders: tuple[Path, ...]
+    labels: tuple[str, ...]
+    folder_of: NDArray[np.uint16]
+    files: NameTable
+    digests: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def names(self) -> list[str]:
+        """Names in records, in order: label and path relative to the folder."""
+        return [self.name(index) for index in range(len(self))]
+
+    def name(self, index: int) -> str:
+        """Return the name of a photo in records."""
+        label = self.labels[int(self.folder_of[index])]
+        return f"{label}/{self.files.shown(index)}" if label else self.files.shown(index)
+
+    @property
+    def ids(self) -> list[str]:
+        """SHA-256 of the source files, in order."""
+        digits = self.digests.tobytes().hex()
+        return [digits[start : start + 64] for start in range(0, len(digits), 64)]
+
+    @property
+    def data_sha256(self) -> str:
+        """SHA-256 over size, decoder version and content of every file, in order."""
+        digest = hashlib.sha256(f"{self.size_px} {decoder_version()}\n".encode())
+        digest.update(self.digests.tobytes())
+        return digest.hexdigest()
+
+    def path(self, index: int) -> Path:
+        """Return the path of a photo."""
+        return self.folders[int(self.folder_of[index])] / self.files.path(index)
+
+    def photo(self, index: int) -> NDArray[np.uint8]:
+        """Decode a photo: upright encoded sRGB, shape (H, W, 3), the shorter side at most `size_px`.
+
+        Raises:
+            UnreadablePhotoError: the file is missing or damaged.
+        """
+        return read_at_most(self.path(index), self.size_px)
+
+    def subset(self, indices: Sequence[int] | NDArray[np.integer]) -> IndexedPhotos:
+        """Return the photos at `indices`, in that order."""
+        rows = np.asarray(indices, np.intp)
+        files, digests = self.files.take(rows), self.digests[rows]
+        return IndexedPhotos(self.size_px, self.folders, self.labels, self.folder_of[rows], files, digests)
+
+
+@dataclass(frozen=True)
+class WeightedPhotos:
+    """Photos, each of which is drawn `weight` times as often as a photo of weight 1.
+
+    Attributes:
+        name: name of the set in records.
+        photos: the photos.
+        weight: above 0.
+    """
+
+    name: str
+    photos: Photographs
+    weight: float = 1.0

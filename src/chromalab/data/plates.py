@@ -1,7 +1,7 @@
-"""Three-color plates, as Prokudin-Gorskii exposed them: gray photographs of their time whose true colors are known.
+"""Three-color plates such as those by Prokudin-Gorskii: historical gray photos whose true colors are known.
 
-A plate is three black-and-white exposures through a red, a green and a blue filter. Each is a gray photograph that a
-colorizer may be given, with the faults of its time; the three together are the truth that stays hidden from it.
+A plate consists of three black-and-white exposures through a red, a green and a blue filter. One exposure is a
+realistic historical input for a colorizer, and the three together are the ground truth.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from chromalab.color.lab import LUMA_WEIGHTS
 from chromalab.core.errors import UsageError
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
 from chromalab.photo.listing import list_photos
@@ -30,24 +31,22 @@ SET_FILE = "set.json"
 GREY_FOLDER, TRUTH_FOLDER = "grey", "truth"
 
 CAVEATS = [
-    "The truth is the plain stack of three exposures, without white balance: judge hues by it, not exact values.",
-    "The three exposures were made one after the other: what moved has colored fringes, and corners have faded.",
+    "The truth is the plain stack of three exposures, without white balance: compare hues with it, not exact values.",
+    "The three exposures were made one after the other: moving objects have colored fringes, and corners have faded.",
 ]
 
 _EXPOSURES = {"red": "r", "green": "g", "blue": "b"}
-_LUMA = np.array([0.299, 0.587, 0.114])
-"""BT.601, as in the luma of every other part of the laboratory."""
 
 
 class PhotoSetRecord(Record):
-    """What a folder with `grey/` and `truth/` holds: pictures to be colorized, and what they should look like.
+    """The record of an evaluation set: a folder with gray images in `grey/` and the ground truth in `truth/`.
 
     Attributes:
-        name: the set's name in results.
-        grey: what the gray pictures are made of.
-        photos: names of the photographs.
-        files_sha256: hash of every file that they were made from.
-        caveats: what a reader of numbers on this set must know.
+        name: name of the set in results.
+        grey: source of the gray images.
+        photos: names of the photos.
+        files_sha256: SHA-256 of every source file, by file name.
+        caveats: limitations that affect the interpretation of results.
     """
 
     name: str
@@ -59,7 +58,7 @@ class PhotoSetRecord(Record):
 
 @dataclass(frozen=True)
 class Plate:
-    """One plate's files: its exposures by color, and its stack in color, where they are there."""
+    """The files of one plate: its exposures by color, and its color stack, as far as they exist."""
 
     name: str
     exposures: dict[str, Path]
@@ -71,39 +70,39 @@ class Plate:
         return [*self.exposures.values(), *([self.stack] if self.stack else [])]
 
     def truth(self) -> NDArray[np.uint8]:
-        """Return the plate in color, (H, W, 3): its stack as it came, else its three exposures put together."""
+        """Return the plate in color, (H, W, 3): its color stack, or else its three exposures stacked."""
         if self.stack is not None:
             return read_photo(self.stack).rgb
         channels = [read_photo(self.exposures[color]).rgb[..., 0] for color in _EXPOSURES]
         if len({channel.shape for channel in channels}) > 1:
-            raise UsageError(f"the exposures of plate {self.name} differ in size: align and cut them first")
+            raise UsageError(f"the exposures of plate {self.name} differ in size: align and crop them first")
         return np.stack(channels, axis=-1)
 
     def grey(self, source: GreySource) -> NDArray[np.uint8]:
-        """Return one exposure, or the luma of the plate in color, in three equal channels (H, W, 3)."""
+        """Return one exposure, or the luma of the color plate, in three equal channels (H, W, 3)."""
         if source == "luma":
-            light = np.rint(self.truth() @ _LUMA).astype(np.uint8)
+            light = np.rint(self.truth() @ LUMA_WEIGHTS).astype(np.uint8)
         else:
             light = read_photo(self.exposures[source]).rgb[..., 0]
         return np.repeat(light[..., None], 3, axis=-1)
 
 
 def make_plate_set(folder: Path, out: Path, *, grey: GreySource = "luma") -> PhotoSetRecord:
-    """Make a set to colorize and evaluate of plates: `out/grey`, `out/truth` and `out/set.json`.
+    """Make an evaluation set from plates: `out/grey`, `out/truth` and `out/set.json`.
 
     Args:
-        folder: for each plate `ID_r`, `ID_g`, `ID_b` (its exposures, aligned) and, where there is one, `ID_rgb` (its
-            stack in color), in any photo format.
-        out: where to; a set that is there already is not overwritten.
-        grey: what the colorizer is to see: one exposure, or the luma of the stack.
+        folder: for each plate `ID_r`, `ID_g`, `ID_b` (its aligned exposures) and optionally `ID_rgb` (its color stack),
+            in any photo format.
+        out: output folder; an existing set is not overwritten.
+        grey: input of the colorizer: one exposure, or the luma of the stack.
 
     Raises:
-        UsageError: no plates, a plate without what is needed, exposures of different sizes, or `out` holds a set.
+        UsageError: there are no plates, a plate lacks a file, exposures differ in size, or `out` already has a set.
         UnreadablePhotoError: a file can't be read.
         OutputError: `out` can't be written.
     """
     if (out / SET_FILE).exists():
-        raise UsageError(f"{out} holds a set already: choose another folder, or remove it first")
+        raise UsageError(f"{out} already contains a set: choose another folder, or remove it first")
     plates = find_plates(folder, grey)
     with progress("plates", len(plates)) as advance:
         for plate in plates:
@@ -128,7 +127,7 @@ def find_plates(folder: Path, grey: GreySource = "luma") -> list[Plate]:
     """Return the plates of a folder, sorted by name.
 
     Raises:
-        UsageError: there are none, or one lacks a file that `grey` or the truth needs.
+        UsageError: there are none, or a plate lacks a file that `grey` or the ground truth requires.
     """
     files: dict[str, dict[str, Path]] = {}
     for path in list_photos(folder):
@@ -137,7 +136,7 @@ def find_plates(folder: Path, grey: GreySource = "luma") -> list[Plate]:
             files.setdefault(name, {})[part] = path
     if not files:
         raise UsageError(
-            f"{folder} holds no plates: expected files called ID_r, ID_g, ID_b and ID_rgb, as 00194v_r.png"
+            f"{folder} contains no plates: expected files named ID_r, ID_g, ID_b and ID_rgb, such as 00194v_r.png"
         )
     return [_plate(name, parts, grey) for name, parts in sorted(files.items())]
 

@@ -1,4 +1,4 @@
-"""How often each color of the ab bins occurs in a set of photographs, and a picture of it."""
+"""The color prior: the distribution of a photo set's colors over the ab bins, with a summary and a chart."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from chromalab.data.photoset import PhotoSet
 
 CELL_PX = 32
-"""Side of a bin's place in the picture."""
+"""Side of a bin's cell in the chart."""
 
-PICTURED_DECADES = 6
-"""A bin with this many powers of ten less probability than the likeliest one has the smallest square."""
+CHART_DECADES = 6
+"""Range of probabilities that the chart shows, in powers of ten below the most probable bin."""
 
 _LIGHTNESS = 65.0
 _TOP = 5
@@ -36,14 +36,14 @@ _AXIS = 170
 
 
 def photo_prior(photos: PhotoSet, *, source: str | None = None) -> PriorRecord:
-    """Count the colors of all pixels of a set of photographs.
+    """Count the colors of all pixels of a set of photos.
 
     Args:
         photos: the set.
-        source: name of their folder, for the record.
+        source: name of their folder for the record.
 
     Returns:
-        The counts over the ab bins: every pixel counts for its nearest bin, whatever its lightness.
+        The counts over the ab bins. Every pixel counts for its nearest bin, regardless of lightness.
     """
     counts = np.zeros(BIN_COUNT, dtype=np.int64)
     with progress("counting colors", len(photos)) as advance:
@@ -61,7 +61,7 @@ def photo_prior(photos: PhotoSet, *, source: str | None = None) -> PriorRecord:
 
 
 def count_bins(rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the number of pixels in every ab bin, (313,), of a photo (H, W, 3), encoded sRGB."""
+    """Return the number of pixels per ab bin, (313,), of a photo (H, W, 3) in encoded sRGB."""
     lab = skimage.color.rgb2lab(rgb.astype(np.float32) / 255)
     return np.bincount(nearest_bins(lab[..., 1:]).ravel(), minlength=BIN_COUNT)
 
@@ -72,17 +72,17 @@ def near_grey_share(probabilities: NDArray[np.float64]) -> float:
 
 
 def entropy_bits(probabilities: NDArray[np.float64]) -> float:
-    """Return the entropy in bits; log2(313) = 8.29 where all bins are equally likely.
+    """Return the entropy in bits, which is log2(313) = 8.29 if all bins are equally likely.
 
     >>> entropy_bits(np.array([0.5, 0.25, 0.25, 0.0]))
     1.5
     """
-    some = probabilities[probabilities > 0]
-    return float(-(some * np.log2(some)).sum())
+    positive = probabilities[probabilities > 0]
+    return float(-(positive * np.log2(positive)).sum())
 
 
 class BinShare(Record):
-    """A bin and the share of pixels in it."""
+    """The share of pixels in a bin."""
 
     a: int
     b: int
@@ -90,15 +90,15 @@ class BinShare(Record):
 
 
 class PriorSummary(Record):
-    """What a person wants to know of a prior.
+    """A summary of a prior.
 
     Attributes:
-        n_photos: photographs counted.
-        n_pixels: pixels counted.
-        bins_used: bins with at least one pixel, of 313.
+        n_photos: number of photos.
+        n_pixels: number of pixels.
+        bins_used: number of bins (of 313) with at least one pixel.
         near_grey_share: share of pixels in the nine bins with |a*| and |b*| at most 10.
         entropy_bits: entropy of the counts.
-        top: the five likeliest bins.
+        top: the five most probable bins.
     """
 
     n_photos: int
@@ -136,12 +136,12 @@ class PriorSummary(Record):
         yield "likeliest      " + ", ".join(f"({bin_.a}, {bin_.b}) {bin_.share:.1%}" for bin_ in self.top)
 
 
-def prior_picture(probabilities: NDArray[np.float64]) -> NDArray[np.uint8]:
+def prior_chart(probabilities: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Draw a distribution over the ab plane, a* to the right and b* upwards, after Zhang et al. 2016, Fig. 3.
 
-    Every bin is a square of its own color at L* = 65, as far as sRGB has it. Its side falls evenly with the logarithm
-    of the probability, from a whole cell for the likeliest bin to a dot at a millionth of that. Bins that do not occur
-    are faint outlines; gray lines mark a* = 0 and b* = 0.
+    Every bin is a square of its own color at L* = 65, clipped to sRGB. Its side is linear in the logarithm of the
+    probability, from a whole cell for the most probable bin to a dot at a millionth of its probability. Empty bins are
+    faint outlines, and gray lines mark a* = 0 and b* = 0.
 
     Args:
         probabilities: (313,).
@@ -151,29 +151,29 @@ def prior_picture(probabilities: NDArray[np.float64]) -> NDArray[np.uint8]:
     """
     columns, rows = _cells()
     shape = ((rows.max() + 1 + _MARGIN_CELLS) * CELL_PX, (columns.max() + 1 + _MARGIN_CELLS) * CELL_PX, 3)
-    picture = np.full(shape, 255, dtype=np.uint8)
-    _draw_axes(picture, columns, rows)
+    chart = np.full(shape, 255, dtype=np.uint8)
+    _draw_axes(chart, columns, rows)
     colors = _bin_colors()
     for bin_, (column, row) in enumerate(zip(columns.tolist(), rows.tolist(), strict=True)):
-        cell = picture[row * CELL_PX : (row + 1) * CELL_PX, column * CELL_PX : (column + 1) * CELL_PX]
+        cell = chart[row * CELL_PX : (row + 1) * CELL_PX, column * CELL_PX : (column + 1) * CELL_PX]
         if probabilities[bin_] > 0:
             margin = (CELL_PX - _side_px(probabilities[bin_] / probabilities.max())) // 2
             cell[margin : CELL_PX - margin, margin : CELL_PX - margin] = colors[bin_]
         else:
             _draw_outline(cell)
-    return picture
+    return chart
 
 
 def _cells() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return column and row of every bin's cell."""
+    """Return the column and row of every bin's cell."""
     a, b = (BIN_CENTERS / GRID_STEP).astype(np.intp).T
     return a - a.min() + _MARGIN_CELLS, b.max() - b + _MARGIN_CELLS
 
 
-def _draw_axes(picture: NDArray[np.uint8], columns: NDArray[np.intp], rows: NDArray[np.intp]) -> None:
+def _draw_axes(chart: NDArray[np.uint8], columns: NDArray[np.intp], rows: NDArray[np.intp]) -> None:
     grey = int(np.flatnonzero((BIN_CENTERS == 0).all(axis=1))[0])
-    picture[:, columns[grey] * CELL_PX + CELL_PX // 2] = _AXIS
-    picture[rows[grey] * CELL_PX + CELL_PX // 2] = _AXIS
+    chart[:, columns[grey] * CELL_PX + CELL_PX // 2] = _AXIS
+    chart[rows[grey] * CELL_PX + CELL_PX // 2] = _AXIS
 
 
 def _draw_outline(cell: NDArray[np.uint8]) -> None:
@@ -183,14 +183,14 @@ def _draw_outline(cell: NDArray[np.uint8]) -> None:
 
 
 def _side_px(relative: float) -> int:
-    """Return the side, an even number of pixels, of a probability relative to the largest one."""
-    share = max(0.0, 1 + math.log10(relative) / PICTURED_DECADES)
+    """Return the side, an even number of pixels, for a probability relative to the largest one."""
+    share = max(0.0, 1 + math.log10(relative) / CHART_DECADES)
     return 2 * round((_SMALLEST_PX + share * (CELL_PX - 2 - _SMALLEST_PX)) / 2)
 
 
 def _bin_colors() -> NDArray[np.uint8]:
     lab = np.concatenate([np.full((BIN_COUNT, 1), _LIGHTNESS), BIN_CENTERS], axis=1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # the bins reach beyond sRGB, which is what it warns of
+        warnings.simplefilter("ignore", UserWarning)  # it warns because the bins extend beyond sRGB
         rgb = skimage.color.lab2rgb(lab)
     return np.asarray(np.rint(np.clip(rgb, 0, 1) * 255), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Training, validation and test parts, decided by what each photo is."""
+"""Division of photos into training, validation and test, determined by the content of each photo."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.seeds import derive_seed
-from chromalab.data.samples import SAMPLES
+from chromalab.data.sources import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 Part = Literal["train", "val", "test"]
 
 RANK_RULE_BELOW = 30
-"""Below this many photos the parts are filled by rank, since chance could leave one empty."""
+"""Number of photos below which the parts are filled by rank, because chance could leave one empty."""
 
 MIN_PHOTOS = 3
 
 
 @dataclass(frozen=True)
 class Split:
-    """Three sets without a photo in common.
+    """Three disjoint sets of photos.
 
     Attributes:
-        train: what a network learns from.
-        val: what its settings are chosen by; empty for the built-in samples.
-        test: what results are reported on.
+        train: photos for training.
+        val: photos for choosing settings; empty for the built-in samples.
+        test: photos on which results are reported.
     """
 
     train: PhotoSet
@@ -40,20 +40,20 @@ class Split:
 def split_photos(photos: PhotoSet, *, val_share: float = 0.1, test_share: float = 0.1) -> Split:
     """Divide photos into training, validation and test.
 
-    Each photo's content gives it a fixed place between 0 and 1: below `test_share` it is a test photo, from there to
-    `test_share + val_share` it validates, above it trains. Its part depends on nothing else, so adding, removing or
-    renaming photos never moves one. With fewer than 30 photos, or where a part would come out empty, the places are
-    ranked instead and each wanted part gets its share of the ranks, at least one; adding a photo may then move others.
+    The content of each photo determines a fixed number between 0 and 1. Photos below `test_share` are for testing,
+    those from there to `test_share + val_share` for validation, and the others for training. So adding, removing or
+    renaming photos never moves another photo. With fewer than 30 photos, or if a part would be empty, the numbers are
+    ranked instead and each part gets its share of the ranks, at least one photo; adding a photo may then move others.
     The built-in samples are split by name.
 
     Args:
         photos: the photos.
-        val_share: share of the validation photos, 0 up to 1.
-        test_share: share of the test photos, with `val_share` below 1; 0 where a study tests on photos of their own.
+        val_share: share of the validation photos, at least 0.
+        test_share: share of the test photos; 0 if a study has separate test photos. Both shares sum to less than 1.
 
     Raises:
-        ConfigError: the shares leave nothing to train on.
-        UsageError: fewer than three photos.
+        ConfigError: the shares leave no photos for training.
+        UsageError: there are fewer than three photos, or the samples lack a part.
     """
     if not (val_share >= 0 and test_share >= 0 and val_share + test_share < 1):
         raise ConfigError(f"val_share {val_share:g} and test_share {test_share:g}: expected both >= 0, sum < 1")
@@ -63,7 +63,9 @@ def split_photos(photos: PhotoSet, *, val_share: float = 0.1, test_share: float 
         parts = parts_by_content(photos.ids, val_share, test_share)
     train, val, test = (_of_part(photos, parts, wanted) for wanted in ("train", "val", "test"))
     if not len(train) or (test_share > 0 and not len(test)):
-        raise UsageError(f"of {len(photos)} sample photos {len(train)} train and {len(test)} test: use all of them")
+        raise UsageError(
+            f"{len(photos)} sample photos with {len(train)} for training and {len(test)} for testing: use all of them"
+        )
     return Split(train, val, test)
 
 
@@ -72,7 +74,7 @@ def _of_part(photos: PhotoSet, parts: Sequence[str], wanted: str) -> PhotoSet:
 
 
 def parts_by_content(ids: Sequence[str], val_share: float, test_share: float) -> list[Part]:
-    """Return the part of each photo; the rule is `split_photos`'.
+    """Return the part of each photo by the rule of `split_photos`.
 
     Args:
         ids: SHA-256 of each photo's content, distinct.
@@ -80,12 +82,12 @@ def parts_by_content(ids: Sequence[str], val_share: float, test_share: float) ->
         test_share: share of the test photos.
 
     Raises:
-        UsageError: fewer than three photos.
+        UsageError: there are fewer than three photos.
     """
     if len(ids) < MIN_PHOTOS:
         raise UsageError(
             f"only {len(ids)} usable photo{'' if len(ids) == 1 else 's'}: at least {MIN_PHOTOS} are needed, "
-            "to train, choose and test on"
+            "for training, validation and testing"
         )
     places = [_place(identity) for identity in ids]
     parts = [_part(place, val_share, test_share) for place in places]
@@ -96,7 +98,7 @@ def parts_by_content(ids: Sequence[str], val_share: float, test_share: float) ->
 
 
 def _place(identity: str) -> float:
-    """Return a photo's fixed place in [0, 1)."""
+    """Return a photo's fixed number in [0, 1)."""
     return derive_seed("split", identity) / 2**63
 
 
@@ -119,7 +121,7 @@ def _parts_by_rank(places: Sequence[float], val_share: float, test_share: float)
 
 
 def _leave_one(count: int, n_test: int, n_val: int) -> tuple[int, int]:
-    """Shorten the larger part until one photo is left to train on."""
+    """Reduce the larger part until at least one photo is left for training."""
     while n_test + n_val >= count:
         n_test, n_val = (n_test - 1, n_val) if n_test >= n_val else (n_test, n_val - 1)
     return n_test, n_val

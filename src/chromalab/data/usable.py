@@ -1,34 +1,50 @@
-"""Which photographs are of use for learning color, and why the others are not."""
+"""Rules that decide which photos are usable for learning color."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from chromalab.data.photoset import SkippedPhoto
 from chromalab.photo.reading import resize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from chromalab.photo.reading import Photo
-
 COLOURLESS_THRESHOLD = 10.0
-"""Photos whose color figure is below this are left out unless a study says otherwise."""
+"""Default color figure below which photos are left out."""
 
 MIN_SIDE_PX = 16
-"""Photos with a shorter side than this hold too little to learn from."""
+"""Smallest shorter side of a usable photo."""
 
 COLOR_FIGURE_PX = 64
-"""The color figure is taken on a thumbnail of this height and width."""
+"""Height and width of the thumbnail from which the color figure is computed."""
+
+SkipKind = Literal["unreadable", "too small", "gray only", "nearly colourless", "same content"]
+SKIP_KINDS: tuple[SkipKind, ...] = get_args(SkipKind)
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedPhoto:
+    """A photo that was left out.
+
+    Attributes:
+        name: its name in records.
+        reason: the full reason.
+        kind: category of the reason, for counting.
+    """
+
+    name: str
+    reason: str
+    kind: SkipKind = "unreadable"
 
 
 def color_figure(rgb: NDArray[np.uint8]) -> float:
     """Return the mean over pixels of max(R, G, B) - min(R, G, B), on the photo scaled to 64x64.
 
-    0 for a gray picture, 255 at most; sepia prints and overcast scenes lie around 10.
+    The figure is 0 for a gray image and at most 255. Sepia prints and overcast scenes have about 10.
 
     Args:
         rgb: shape (H, W, 3), encoded sRGB values.
@@ -39,30 +55,17 @@ def color_figure(rgb: NDArray[np.uint8]) -> float:
     return float((largest - np.minimum(np.minimum(red, green), blue)).mean())
 
 
-def why_unusable(name: str, photo: Photo, figure: float, colourless_threshold: float) -> SkippedPhoto | None:
-    """Return why a decoded photo is left out, or None where it is of use.
-
-    Args:
-        name: its name in records.
-        photo: the photo.
-        figure: its `color_figure`.
-        colourless_threshold: photos with a lower figure are left out; 0 keeps them all but those without any color.
-    """
-    size = (photo.source_height_px, photo.source_width_px)
-    return why_left_out(name, size, figure, colourless_threshold, grey_only=photo.grey_only)
-
-
 def why_left_out(
     name: str, size_px: tuple[int, int], figure: float, colourless_threshold: float, *, grey_only: bool
 ) -> SkippedPhoto | None:
-    """Return why a photo is left out by what is known of it, or None where it is of use.
+    """Return why a readable photo is left out, or None if it is usable.
 
     Args:
         name: its name in records.
-        size_px: upright height and width.
+        size_px: height and width of the upright photo.
         figure: its `color_figure`.
-        colourless_threshold: photos with a lower figure are left out.
-        grey_only: the file holds one channel of light.
+        colourless_threshold: photos with a lower figure are left out; 0 keeps all but those with a single gray channel.
+        grey_only: the file has a single gray channel.
     """
     height, width = size_px
     if min(height, width) < MIN_SIDE_PX:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ChromalabError, UsageError
-from chromalab.core.executors.node import check_version, task_threads
+from chromalab.core.executors import check_version, task_threads
 from chromalab.evaluation.reading import PART
 from chromalab.functional.tensors import one_torch_thread
 from chromalab.version import __version__
@@ -22,7 +22,7 @@ from chromalab.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from chromalab.core.executors.outcome import Executor
+    from chromalab.core.executors import Executor
     from chromalab.evaluation.pairing import PhotoFiles
     from chromalab.evaluation.records import SkippedPair
     from chromalab.evaluation.scoring import Evaluator, EvaluatorSettings, ScoredBatch

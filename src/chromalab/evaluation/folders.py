@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, overload
 
 from chromalab.core.errors import UsageError
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.core.progress import progress
 from chromalab.evaluation.differences import paired_differences
 from chromalab.evaluation.distribute import score_with
@@ -30,7 +30,7 @@ from chromalab.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from chromalab.core.executors.outcome import Executor
+    from chromalab.core.executors import Executor
     from chromalab.evaluation.scores import ScoreTable
     from chromalab.evaluation.scoring import Evaluator
     from chromalab.metrics.facts import Reference, SetValue

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,9 +16,8 @@ from torch.nn import functional
 
 from chromalab.functional.feature_distance import at_least_single, feature_distance, gram_distance
 from chromalab.functional.tensors import check_pair, check_size
-from chromalab.nets.alexnet import load_alexnet
 from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
-from chromalab.nets.squeezenet import load_squeezenet
+from chromalab.nets.trunks import load_alexnet, load_squeezenet
 from chromalab.nets.vgg16 import layer_places, load_vgg16
 from chromalab.weights.reading import load_packaged
 

@@ -16,7 +16,8 @@ from chromalab.color.spaces import SPACES, TrainingSpace
 from chromalab.core.errors import ConfigError
 from chromalab.losses.base import ColorBatch, LossEntry, LossTerm
 from chromalab.nets.critics import CRITICS, Critic
-from chromalab.nets.unet import BINS_STRIDE, CLASSES, Prediction
+from chromalab.nets.trunks import CLASSES
+from chromalab.nets.unet import BINS_STRIDE, Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

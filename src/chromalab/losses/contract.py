@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from chromalab.core.errors import ChromalabError
-from chromalab.core.python_file import complaint
+from chromalab.core.python_file import describe_error
 from chromalab.core.records import Record
 from chromalab.losses.base import AdversarialTerm, LossEntry, Parameter
 from chromalab.losses.bench import Bench, BrokenContractError, Photos
@@ -89,7 +89,7 @@ def check_loss(
         except BrokenContractError as error:
             return [facts, Check(name="build", passed=False, detail=str(error))]
         except Exception as error:  # it is a stranger's code, and what it raises is what the check has to tell
-            return [facts, Check(name="build", passed=False, detail=complaint(error))]
+            return [facts, Check(name="build", passed=False, detail=describe_error(error))]
         found = [_run(name, partial(check, bench), bench) for name, check in CHECKS if _concerns(name, bench)]
     return [facts, *found]
 
@@ -351,7 +351,7 @@ def _run(name: str, check: Callable[[], str], bench: Bench | None = None) -> Che
     except BrokenContractError as error:
         return Check(name=name, passed=False, detail=str(error))
     except Exception as error:  # it is a stranger's code, and what it raises is what the check has to tell
-        return Check(name=name, passed=False, detail=complaint(error, _file(bench)))
+        return Check(name=name, passed=False, detail=describe_error(error, _file(bench)))
 
 
 def _file(bench: Bench | None) -> Path | None:

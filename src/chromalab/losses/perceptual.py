@@ -12,8 +12,7 @@ from chromalab.core.errors import ConfigError
 from chromalab.functional.perceptual import LPIPS, Lite0Distance, VGGDistance
 from chromalab.functional.ssim import WEIGHTS, WINDOW_PX, ms_ssim, smallest_side_px, ssim
 from chromalab.losses.base import Choice, ColorBatch, LossEntry, LossTerm, Parameter
-from chromalab.nets.vgg16 import CONVOLUTIONS, load_vgg16
-from chromalab.nets.vgg16_bn import load_vgg16_bn
+from chromalab.nets.vgg16 import CONVOLUTIONS, load_vgg16, load_vgg16_bn
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from chromalab.core.errors import ConfigError, suggestion
-from chromalab.core.hashing import sha256_bytes, sha256_file
-from chromalab.core.python_file import assignment_line, complaint, run_file
+from chromalab.core.files import sha256_bytes, sha256_file
+from chromalab.core.python_file import assignment_line, describe_error, run_file
 from chromalab.core.records import Record
 from chromalab.losses.base import Choice, Family, LossEntry, Parameter
 from chromalab.losses.registry import LOSSES
@@ -158,7 +158,7 @@ def _load_installed(point: EntryPoint) -> PluginRecord:
         try:
             offered = point.load()
         except (Exception, SystemExit) as error:
-            raise ConfigError(f"{origin} can't be loaded: {complaint(error)}") from error
+            raise ConfigError(f"{origin} can't be loaded: {describe_error(error)}") from error
         file = getattr(sys.modules.get(point.module), "__file__", None)
         if file is None:
             raise ConfigError(f"{origin} can't be loaded: its module is no file")

@@ -16,7 +16,7 @@ from chromalab.functional.perceptual import LPIPS, Lite0Distance, LPIPSTrunk
 from chromalab.functional.tensors import check_rgb
 from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
 from chromalab.nets.inception_fid import load_inception_fid
-from chromalab.nets.resizing import center_square
+from chromalab.nets.trunks import center_square
 from chromalab.weights.manifest import MANIFEST, TrunkWeights
 from chromalab.weights.store import stored_weights
 

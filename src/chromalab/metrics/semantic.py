@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from chromalab.core.errors import ConfigError
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.core.python_file import run_file
 from chromalab.metrics.metric import Metric, PhotoMetric
 from chromalab.metrics.photo_view import CLASSIFIED_PX, LITE0
-from chromalab.nets.resizing import center_square
+from chromalab.nets.trunks import center_square
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Critics: networks that score how much generated colors look like true ones."""
+"""Critics: networks that score how realistic colors are, for adversarial objectives."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor, nn
 
 from chromalab.core.registry import Registry
+from chromalab.nets.efficientnet_lite import same_padding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,28 +19,28 @@ if TYPE_CHECKING:
     from chromalab.color.spaces import TrainingSpace
 
 Sees = Literal["pair", "color", "rgb"]
-"""What a critic sees: the color with its lightness, the color alone, or the picture that both make."""
+"""Input of a critic: the color with its lightness, the color alone, or the RGB image that both define."""
 
 KERNEL = 4
-"""Side of every convolution of every critic here, as published."""
+"""Kernel size of every convolution of every critic, as published."""
 
 
 def channels_seen(space: TrainingSpace, sees: Sees) -> int:
-    """Return the number of channels that a critic of colors in `space` sees."""
+    """Return the number of input channels of a critic for colors in `space`."""
     return {"pair": 1 + space.channels, "color": space.channels, "rgb": 3}[sees]
 
 
 class Critic(nn.Module):
-    """A network with what it sees: maps lightness and color to scores, unbounded, high for what looks true.
+    """A network that maps lightness and color to unbounded scores, which are higher for more realistic colors.
 
-    Seen as `pair` the critic is conditional, as in pix2pix and ChromaGAN: it can tell a green face from a green
-    meadow. Seen as `rgb`, as in DeOldify, BigColor and DDColor, it judges the picture: colors beyond the gamut are
-    not clipped, so it has a gradient to give there.
+    With `pair` the critic is conditional, as in pix2pix and ChromaGAN: it can distinguish a green face from a green
+    meadow. With `rgb`, as in DeOldify, BigColor and DDColor, its input is the image, whose colors are not clipped, so
+    that out-of-gamut colors have a gradient.
 
     Args:
         space: the training space of the colors.
-        network: scores what is seen, (B, C, H, W) -> (B, h, w); C as `channels_seen` says.
-        sees: what it sees.
+        network: maps the input (B, C, H, W), with C from `channels_seen`, to scores (B, h, w).
+        sees: type of the input.
     """
 
     def __init__(self, space: TrainingSpace, network: nn.Module, sees: Sees = "pair") -> None:
@@ -49,12 +50,12 @@ class Critic(nn.Module):
         self.sees = sees
 
     def forward(self, lightness: Tensor, color: Tensor) -> Tensor:
-        """Score lightness (B, 1, H, W) with color (B, C, H, W): (B, h, w), h = w = 1 for whole pictures."""
-        scores: Tensor = self.network(self.look(lightness, color))
+        """Return scores (B, h, w) for lightness (B, 1, H, W) and color (B, C, H, W); h = w = 1 for whole images."""
+        scores: Tensor = self.network(self.network_input(lightness, color))
         return scores
 
-    def look(self, lightness: Tensor, color: Tensor) -> Tensor:
-        """Return what the network sees of a batch, each channel in about [-1, 1]."""
+    def network_input(self, lightness: Tensor, color: Tensor) -> Tensor:
+        """Return the input of the network for a batch, with each channel in about [-1, 1]."""
         if self.sees == "pair":
             return torch.cat([lightness, color], dim=1)
         return color if self.sees == "color" else 2 * self.space.decode(lightness, color) - 1
@@ -63,20 +64,20 @@ class Critic(nn.Module):
 class ChromaGANCritic(nn.Module):
     """ChromaGAN's patch critic (Vitoria, Raad and Ballester 2020, section 3.3 and the published code).
 
-    4x4 convolutions with 64 (stride 2), 128 (2), 256 (2), 512 (1) and 1 (1) channels, padded as TensorFlow's SAME:
-    28x28 scores at 224 px, each of 70x70 pixels. No batch norm, because the gradient penalty is a statement about each
-    picture alone (Gulrajani et al. 2017, section 4). Any size from 1 pixel up.
+    4x4 convolutions with 64 (stride 2), 128 (2), 256 (2), 512 (1) and 1 (1) channels and TensorFlow's SAME padding give
+    28x28 scores at 224 px, each for 70x70 pixels. There is no batch norm, because the gradient penalty applies to each
+    image separately (Gulrajani et al. 2017, section 4). Images can have any size from 1 pixel.
 
     Args:
-        channels: channels of what it sees.
-        width: multiplies the channels of every hidden layer; 1 is the published critic.
-        generator: draws the initial weights (Glorot uniform, Keras' default, as published).
+        channels: input channels.
+        width: factor on the channels of every hidden layer; 1 is the published critic.
+        generator: source of the initial weights (Glorot uniform, Keras' default, as published).
     """
 
     leak = 0.3
-    """The slope of Keras' LeakyReLU, which the published code leaves at its default."""
+    """Default slope of Keras' LeakyReLU, which the published code uses."""
 
-    def __init__(self, channels: int, *, width: float = 1.0, generator: torch.Generator) -> None:
+    def __init__(self, channels: int, width: float, generator: torch.Generator) -> None:
         super().__init__()
         widths = [channels, *_widths((64, 128, 256, 512), width), 1]
         self.convs = nn.ModuleList(
@@ -88,7 +89,7 @@ class ChromaGANCritic(nn.Module):
             nn.init.zeros_(cast("Tensor", conv.bias))
 
     def forward(self, seen: Tensor) -> Tensor:
-        """Score (B, C, H, W): (B, ceil(H / 8), ceil(W / 8))."""
+        """Return scores (B, ceil(H / 8), ceil(W / 8)) for `seen` (B, C, H, W)."""
         for index, conv in enumerate(self.convs):
             if index:
                 seen = F.leaky_relu(seen, self.leak)
@@ -99,20 +100,17 @@ class ChromaGANCritic(nn.Module):
 class PatchGAN70(nn.Module):
     """pix2pix' 70x70 PatchGAN, C64-C128-C256-C512 (Isola et al. 2017, section 6.1.2).
 
-    4x4 convolutions padded by 1: 30x30 scores at 256 px. The norms are over each picture alone. At the published batch
-    of 1 this is the published batch norm; in larger batches, batch norm would let a picture's score depend on its
-    neighbors, and a penalty on gradients would lose its meaning.
+    4x4 convolutions padded by 1 give 30x30 scores at 256 px. Instance norm replaces batch norm: at the published batch
+    size of 1 they are equal. In larger batches, batch norm would make an image's score depend on other images, which
+    invalidates gradient penalties.
 
     Args:
-        channels: channels of what it sees.
-        width: multiplies the channels of every hidden layer; 1 is the published critic.
-        generator: draws the initial weights: of convolutions N(0, 0.02), of norms N(1, 0.02), as published.
+        channels: input channels.
+        width: factor on the channels of every hidden layer; 1 is the published critic.
+        generator: source of the initial weights, N(0, 0.02) for convolutions and N(1, 0.02) for norms, as published.
     """
 
-    smallest_px = 24
-    """Below, the last layer's window finds no pixels."""
-
-    def __init__(self, channels: int, *, width: float = 1.0, generator: torch.Generator) -> None:
+    def __init__(self, channels: int, width: float, generator: torch.Generator) -> None:
         super().__init__()
         hidden = _widths((64, 128, 256, 512), width)
         layers: list[nn.Module] = [_dcgan_conv(channels, hidden[0], 2, generator), nn.LeakyReLU(0.2)]
@@ -122,27 +120,27 @@ class PatchGAN70(nn.Module):
         self.layers = nn.Sequential(*layers, _dcgan_conv(hidden[-1], 1, 1, generator))
 
     def forward(self, seen: Tensor) -> Tensor:
-        """Score (B, C, H, W), sides of 24 pixels at least: (B, H // 8 - 2, W // 8 - 2)."""
+        """Return scores (B, H // 8 - 2, W // 8 - 2) for `seen` (B, C, H, W), with H and W at least 24."""
         scores: Tensor = self.layers(seen)
         return scores.squeeze(1)
 
 
 class ImageCritic(nn.Module):
-    """One score for the whole picture: a DCGAN's critic without norms, six layers deep.
+    """DCGAN's critic without norms, with six layers and one score for the whole image.
 
-    4x4 convolutions with stride 2 bring 256 px down to 4x4 pixels, and a last window over these gives the score, as in
-    the critic of DCGAN (Radford et al. 2016) that Arjovsky et al. (2017) train without batch norm. The widths are those
-    of pix2pix' 286x286 ImageGAN, 64-128-256-512-512-512. At other sizes, from 1 pixel up, the last maps are averaged
-    over a 4x4 grid: this project's choice.
+    4x4 convolutions with stride 2 reduce 256 px to 4x4 pixels, and a final 4x4 convolution gives the score, as in the
+    critic of DCGAN (Radford et al. 2016) that Arjovsky et al. (2017) train without batch norm. The widths are those of
+    pix2pix' 286x286 ImageGAN, 64-128-256-512-512-512. At other sizes, from 1 pixel, the last maps are average-pooled to
+    4x4, which is a choice of this project.
 
     Args:
-        channels: channels of what it sees.
-        width: multiplies the channels of every hidden layer.
-        generator: draws the initial weights (He, normal, as in the published code of WGAN-GP). DCGAN's N(0, 0.02) would
-            let the gradient of narrow critics vanish, where no norm brings it back.
+        channels: input channels.
+        width: factor on the channels of every hidden layer.
+        generator: source of the initial weights (He normal, as in the published code of WGAN-GP). With DCGAN's
+            N(0, 0.02) the gradients of narrow critics would vanish, because there are no norms.
     """
 
-    def __init__(self, channels: int, *, width: float = 1.0, generator: torch.Generator) -> None:
+    def __init__(self, channels: int, width: float, generator: torch.Generator) -> None:
         super().__init__()
         widths = [channels, *_widths((64, 128, 256, 512, 512, 512), width)]
         self.convs = nn.ModuleList(nn.Conv2d(before, after, KERNEL, 2) for before, after in pairwise(widths))
@@ -152,7 +150,7 @@ class ImageCritic(nn.Module):
             nn.init.zeros_(cast("Tensor", conv.bias))
 
     def forward(self, seen: Tensor) -> Tensor:
-        """Score (B, C, H, W): (B, 1, 1)."""
+        """Return scores (B, 1, 1) for `seen` (B, C, H, W)."""
         for conv in self.convs:
             seen = F.leaky_relu(conv(_pad_same(seen, 2)), 0.2)
         scores: Tensor = self.score(F.adaptive_avg_pool2d(seen, KERNEL))
@@ -180,22 +178,22 @@ def _norm(channels: int, generator: torch.Generator) -> nn.InstanceNorm2d:
 
 
 def _pad_same(x: Tensor, stride: int) -> Tensor:
-    """Pad as TensorFlow's SAME: the output has ceil(size / stride) pixels, an odd pixel goes right and down."""
+    """Pad as TensorFlow's SAME: the output has ceil(size / stride) pixels, with an odd pixel right and below."""
     pads: list[int] = []
     for size in (x.shape[-1], x.shape[-2]):
-        total = max(0, (-(-size // stride) - 1) * stride + KERNEL - size)
+        total = same_padding(size, KERNEL, stride)
         pads += [total // 2, total - total // 2]
     return F.pad(x, pads)
 
 
 @dataclass(frozen=True)
 class CriticEntry:
-    """A critic that can be asked for by name.
+    """A registered critic.
 
     Attributes:
         description: one line for lists.
-        build: (channels of what it sees, width multiplier, generator for its weights) -> network.
-        smallest_px: the shortest side of a picture that it can score.
+        build: (input channels, width factor, generator for its weights) -> network.
+        smallest_px: smallest side of its input.
     """
 
     description: str
@@ -205,24 +203,11 @@ class CriticEntry:
 
 CRITICS: Registry[CriticEntry] = Registry("critic")
 CRITICS.add(
-    "chromagan",
-    CriticEntry(
-        "ChromaGAN's patches of 70 px without norms: 28x28 scores at 224 px",
-        lambda channels, width, generator: ChromaGANCritic(channels, width=width, generator=generator),
-    ),
+    "chromagan", CriticEntry("ChromaGAN's patches of 70 px without norms: 28x28 scores at 224 px", ChromaGANCritic)
 )
 CRITICS.add(
-    "patchgan70",
-    CriticEntry(
-        "pix2pix' patches of 70 px with instance norm: 30x30 scores at 256 px",
-        lambda channels, width, generator: PatchGAN70(channels, width=width, generator=generator),
-        smallest_px=PatchGAN70.smallest_px,
-    ),
+    "patchgan70", CriticEntry("pix2pix' patches of 70 px with instance norm: 30x30 scores at 256 px", PatchGAN70, 24)
 )
 CRITICS.add(
-    "image",
-    CriticEntry(
-        "one score for the whole picture: DCGAN's critic without norms, six layers",
-        lambda channels, width, generator: ImageCritic(channels, width=width, generator=generator),
-    ),
+    "image", CriticEntry("one score for the whole image: DCGAN's critic without norms, six layers", ImageCritic)
 )

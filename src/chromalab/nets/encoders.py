@@ -1,4 +1,4 @@
-"""Encoders that a U-Net can stand on, by name."""
+"""Encoders of the U-Net by name."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 
 class FeatureNet(Protocol):
-    """A network that gives feature maps at falling resolution."""
+    """A network with feature maps at several resolutions."""
 
     def taps(self, rgb: Tensor) -> Sequence[Tensor]:
-        """Map (B, 3, H, W) sRGB in [0, 1] to feature maps, the finest first."""
+        """Return feature maps, the finest first, of (B, 3, H, W) sRGB in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """A feature network with what a decoder must know of it.
+    """A feature network, and the properties of its maps that a decoder requires.
 
     Attributes:
-        network: gives the feature maps.
+        network: the feature network.
         channels: channels of every map, the finest first.
-        strides: how many input pixels lie between two neighbors of every map.
-        scales: every map is divided by its scale, so that a decoder meets values of order 1.
-        start: where its weights come from, for the record.
+        strides: input pixels per pixel of every map.
+        scales: divisors of the maps, which bring the decoder's input to order 1.
+        start: origin of its initial weights, for the record.
     """
 
     network: nn.Module
@@ -47,11 +47,11 @@ class Encoder:
 
 @dataclass(frozen=True)
 class EncoderEntry:
-    """An encoder that can be asked for by name.
+    """A registered encoder.
 
     Attributes:
         description: one line for lists.
-        build: (width multiplier, pretrained or not, generator for random weights) -> Encoder.
+        build: (width factor, pretrained or not, generator for random weights) -> Encoder.
     """
 
     description: str
@@ -65,24 +65,24 @@ _LITE_SCALES: dict[LiteName, tuple[float, ...]] = {
     "efficientnet_lite0": (6.1, 8.5, 7.5, 6.5, 3.0),
     "efficientnet_lite1": (6.2, 10.1, 9.1, 7.4, 3.0),
 }
-"""Root mean square of the taps over 64 gray photos at 96 px: taps are linear projections, far from order 1."""
+"""Root mean square of the taps over 64 gray photos at 96 px, because the taps are not of order 1."""
 
 
 def _build_lite(
     name: LiteName,
     width: float,
     pretrained: bool,  # noqa: FBT001
-    generator: torch.Generator,  # noqa: ARG001 - nothing here is drawn
+    generator: torch.Generator,  # noqa: ARG001 - there are no random weights
 ) -> Encoder:
     if width != 1.0 or not pretrained:
-        raise ConfigError(f"the encoder {name} is available only as it was trained: leave width at 1 and pretrained on")
+        raise ConfigError(f"the encoder {name} has only ImageNet weights: keep width at 1 and pretrained on")
     start = f"ImageNet ({name.replace('_', '-')}-{MANIFEST[name].sha256[:8]}.pth)"
     return Encoder(load_efficientnet_lite(name), TAP_CHANNELS, TAP_STRIDES, _LITE_SCALES[name], start)
 
 
 def _build_vgg16(width: float, pretrained: bool, generator: torch.Generator) -> Encoder:  # noqa: FBT001
     if pretrained and width != 1.0:
-        raise ConfigError("VGG16's ImageNet weights fit width 1 only: set pretrained to false for another width")
+        raise ConfigError("VGG16's ImageNet weights require width 1: set pretrained to false for another width")
     network = load_vgg16() if pretrained else VGG16(width=width, generator=generator)
     start = "ImageNet (vgg16-397923af.pth)" if pretrained else "random (He)"
     return Encoder(network, network.tap_channels, network.tap_strides, (1.0,) * len(network.tap_strides), start)
@@ -104,5 +104,5 @@ ENCODERS.add(
 )
 ENCODERS.add(
     "vgg16",
-    EncoderEntry("the convolutional part of VGG16, as in the chapter; ImageNet weights where added", _build_vgg16),
+    EncoderEntry("the convolutional part of VGG16, as in the chapter, with ImageNet weights if added", _build_vgg16),
 )

@@ -1,21 +1,21 @@
-"""Inception v3 as the Fréchet Inception distance takes it: Google's graph of 2015-12-05 with 1008 classes.
+"""Inception v3 for the Fréchet Inception distance: Google's graph of 2015-12-05 with 1008 classes.
 
-Szegedy et al. 2016, *Rethinking the Inception Architecture for Computer Vision*; the weights are those of pytorch-fid's
-file, with torchvision's names. That graph differs from torchvision's network in its pools: averages do not count the
-padding, and the last block takes a maximum.
+Szegedy et al. 2016, *Rethinking the Inception Architecture for Computer Vision*; the weights are those of pytorch-fid,
+with torchvision's names. The graph differs from torchvision's network in its pooling: averages exclude the padding, and
+the last block uses max pooling.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from chromalab.nets.resizing import resized_as_pillow
-from chromalab.nets.trunks import with_stored_weights
-from chromalab.nets.vgg16_bn import FrozenBatchNorm
+from chromalab.nets.trunks import resized_as_pillow, with_stored_weights
+from chromalab.nets.vgg16 import FrozenBatchNorm
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +29,11 @@ class ConvUnit(nn.Module):
     """A convolution without bias, a batch normalization with fixed statistics, and a rectifier.
 
     Args:
-        channels_in: channels that come in.
-        channels: channels that go out.
+        channels_in: input channels.
+        channels: output channels.
         kernel: height and width of the kernel.
-        stride: of the convolution.
-        padded: keep the size, by zeros around; else the size shrinks by the kernel.
+        stride: stride of the convolution.
+        padded: pad with zeros so that the kernel does not reduce the size.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class ConvUnit(nn.Module):
         self.bn = FrozenBatchNorm(channels, _EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return (B, channels, H', W') of x (B, channels_in, H, W)."""
+        """Return (B, channels, H', W') for x (B, channels_in, H, W)."""
         return functional.relu(self.bn(self.conv(x)), inplace=True)
 
 
@@ -62,7 +62,7 @@ def _shrink(x: Tensor) -> Tensor:
 
 
 class Block35(nn.Module):
-    """Figure 5 of the paper, at 35 px: the branch with one 3x3 convolution has one of 5x5."""
+    """Figure 5 of the paper, at 35 px, with a 5x5 convolution in the branch with a single 3x3 convolution."""
 
     def __init__(self, channels_in: int, pooled: int) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class Block35(nn.Module):
         self.branch_pool = ConvUnit(channels_in, pooled)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the four branches side by side."""
+        """Return the concatenated four branches."""
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         branches = [self.branch1x1(x), self.branch5x5_2(self.branch5x5_1(x)), double, self.branch_pool(_mean_pool(x))]
         return torch.cat(branches, dim=1)
@@ -92,7 +92,7 @@ class Reduction35(nn.Module):
         self.branch3x3dbl_3 = ConvUnit(96, 96, (3, 3), stride=2, padded=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the three branches side by side."""
+        """Return the concatenated three branches."""
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         return torch.cat([self.branch3x3(x), double, _shrink(x)], dim=1)
 
@@ -115,7 +115,7 @@ class Block17(nn.Module):
         self.branch_pool = ConvUnit(768, 192)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the four branches side by side."""
+        """Return the concatenated four branches."""
         single = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
         double = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
         double = self.branch7x7dbl_5(self.branch7x7dbl_4(double))
@@ -135,13 +135,13 @@ class Reduction17(nn.Module):
         self.branch7x7x3_4 = ConvUnit(192, 192, (3, 3), stride=2, padded=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the three branches side by side."""
+        """Return the concatenated three branches."""
         long = self.branch7x7x3_4(self.branch7x7x3_3(self.branch7x7x3_2(self.branch7x7x3_1(x))))
         return torch.cat([self.branch3x3_2(self.branch3x3_1(x)), long, _shrink(x)], dim=1)
 
 
 class Block8(nn.Module):
-    """Figure 7 of the paper, at 8 px; `pool` comes before the last branch."""
+    """Figure 7 of the paper, at 8 px; `pool` precedes the last branch."""
 
     def __init__(self, channels_in: int, pool: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -157,7 +157,7 @@ class Block8(nn.Module):
         self.branch_pool = ConvUnit(channels_in, 192)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the six branches side by side."""
+        """Return the concatenated six branches."""
         single = self.branch3x3_1(x)
         double = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
         branches = [
@@ -170,7 +170,7 @@ class Block8(nn.Module):
 
 
 class InceptionFID(nn.Module):
-    """The network up to its last feature maps."""
+    """Inception v3 up to its last feature maps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -192,11 +192,11 @@ class InceptionFID(nn.Module):
         self.Mixed_7c = Block8(2048, _max_pool)
 
     def taps(self, rgb: Tensor) -> tuple[Tensor]:
-        """Return the last feature maps, (B, 2048, 8, 8), whose spatial means are what FID is taken of.
+        """Return the last feature maps, (B, 2048, 8, 8); FID uses their spatial means.
 
         Args:
-            rgb: (B, 3, H, W), sRGB as stored, in [0, 1]; brought to 299 px a side with Pillow's bicubic filter on
-                floats, its aspect ratio not kept, and clipped to [0, 1], as clean-fid does (Parmar et al. 2022).
+            rgb: (B, 3, H, W), encoded sRGB in [0, 1]. As in clean-fid (Parmar et al. 2022), it is resized to 299x299 px
+                with Pillow's bicubic filter in floating point, regardless of aspect ratio, and clipped to [0, 1].
         """
         x = 2 * resized_as_pillow(rgb, SIDE_PX, SIDE_PX).clamp(0, 1) - 1
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
@@ -206,11 +206,5 @@ class InceptionFID(nn.Module):
         return (self.Mixed_7c(self.Mixed_7b(self.Mixed_7a(x))),)
 
 
-def load_inception_fid() -> InceptionFID:
-    """Return the network with the weights that were added as `inception_fid`, in evaluation mode.
-
-    Raises:
-        MissingWeightsError: they were not added; the message says how to.
-        DamagedWeightsError: the stored file is not what was stored.
-    """
-    return with_stored_weights(InceptionFID, "inception_fid")
+load_inception_fid = partial(with_stored_weights, InceptionFID, "inception_fid")
+"""Load Inception v3 with the weights that were added as `inception_fid`; see `with_stored_weights`."""

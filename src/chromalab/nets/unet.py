@@ -1,13 +1,13 @@
-"""The networks: U-Nets that give color to a gray image.
+"""The colorizer: a U-Net that predicts color from a gray image.
 
-An encoder's feature maps are brought up level by level, each concatenated with the map of its level (Ronneberger et
-al. 2015), as the chapter's network does over VGG. The decoder has no normalization layers: the encoders carry theirs
-folded into their weights, and penalties on a critic's gradient forbid some of them.
+The decoder upsamples the encoder's feature maps level by level and concatenates each level with the encoder's map of
+the same size (Ronneberger et al. 2015), as in the chapter's network over VGG. It has no normalization layers: those of
+the encoders are folded into their weights, and gradient penalties rule out some of them.
 
-Two decoders share this scheme. The baseline ends at the input's size. The other ends at stride 4, which is enough for
-chroma: the full-resolution merge follows the photo's own lightness. It has wider coarse levels, a narrow finest one,
-and a path that tells every position the mean of the deepest features, so that the illumination of a scene is known
-everywhere.
+There are two decoders. The baseline ends at the input's size. The other ends at stride 4, which is enough for chroma
+because the full-resolution merge uses the photo's own lightness. It has wider coarse levels, a narrow finest level, and
+optionally adds a projection of the mean of the deepest features at every position, so that global information such as
+the illumination of the scene is available everywhere.
 """
 
 from __future__ import annotations
@@ -22,43 +22,41 @@ from torch import Tensor, nn
 from chromalab.color.bins import BIN_COUNT
 from chromalab.color.bins_torch import annealed_mean
 from chromalab.color.spaces import AB_SCALE
+from chromalab.nets.trunks import CLASSES
 
 if TYPE_CHECKING:
     from chromalab.color.spaces import TrainingSpace
     from chromalab.nets.encoders import Encoder, FeatureNet
 
 DECODER_WIDTHS = {16: 128, 8: 96, 4: 64, 2: 32, 1: 32}
-"""Channels of the decoder at each stride: 0.7 M parameters over EfficientNet-Lite0, similar work at every level."""
+"""Channels of the baseline decoder by stride: 0.7 M parameters over EfficientNet-Lite0, similar cost per level."""
 
 STRIDE_4_WIDTHS = {16: 320, 8: 192, 4: 128}
-"""Channels of the decoder that ends at stride 4."""
+"""Channels of the stride-4 decoder by stride."""
 
 CONTEXT_WIDTH = 128
-"""Channels of the pooled context that every level of the stride-4 decoder is told."""
+"""Channels of the pooled context in the stride-4 decoder."""
 
 HeadStride = Literal[1, 4]
 ColorFrom = Literal["head", "bins", "mean"]
 
 BINS_STRIDE = 4
-"""Input pixels to one pixel of the bins head's logits, as in Zhang et al. (2016)."""
+"""Input pixels per pixel of the bins head's logits, as in Zhang et al. (2016)."""
 
 CLASS_HEAD_WIDTH = 512
-"""Hidden units of the class head; this project's choice (ChromaGAN's has two layers of 4096)."""
-
-CLASSES = 1000
-"""ImageNet's classes."""
+"""Hidden units of the class head, a choice of this project (ChromaGAN has two layers of 4096)."""
 
 
 class Heads(NamedTuple):
-    """What a network gives beside or instead of a color for every pixel.
+    """The output heads of a network, and its decoder.
 
     Attributes:
         color: regress the color of every pixel.
-        bins: logits over the ab bins at a quarter of the resolution.
-        classes: logits over ImageNet's classes.
-        stride: input pixels to one pixel of the color head: 1 for the baseline decoder, 4 for the one that ends there.
-        context: tell every position the mean of the deepest features (stride 4 only).
-        width: multiplies the channels of the decoder that ends at stride 4.
+        bins: predict logits over the ab bins at a quarter of the resolution.
+        classes: predict logits over ImageNet's classes.
+        stride: input pixels per pixel of the color head: 1 for the baseline decoder, 4 for the stride-4 decoder.
+        context: add the pooled context at every position (stride 4 only).
+        width: factor on the channels of the stride-4 decoder.
     """
 
     color: bool = True
@@ -73,12 +71,12 @@ COLOR_ONLY = Heads()
 
 
 class Prediction(NamedTuple):
-    """What a colorizer gives for a batch of gray images.
+    """A colorizer's output for a batch of gray images.
 
     Attributes:
-        color: (B, C, H, W) of the training space.
-        bin_logits: logits over the ab bins, (B, 313, ceil(H / 4), ceil(W / 4)), where there is such a head.
-        class_logits: logits over ImageNet's classes, (B, 1000), where there is such a head.
+        color: (B, C, H, W) in the training space.
+        bin_logits: logits over the ab bins, (B, 313, ceil(H / 4), ceil(W / 4)), if there is a bins head.
+        class_logits: logits over ImageNet's classes, (B, 1000), if there is a class head.
     """
 
     color: Tensor
@@ -87,13 +85,14 @@ class Prediction(NamedTuple):
 
 
 class UNet(nn.Module):
-    """Encoder, concatenated skips, decoder and heads; any input size from 1 pixel up.
+    """Encoder, decoder with concatenated skips, and heads, for any input size from 1 pixel.
 
     Args:
-        encoder: gives the feature maps, the finest first.
-        out_channels: channels that the color head gives.
-        generator: draws the decoder's initial weights (He, normal). What two sets of heads share gets the same weights.
-        heads: what to give. Without a color head the decoder ends where the bins head stands.
+        encoder: the encoder.
+        out_channels: channels of the color head.
+        generator: source of the decoder's initial weights (He normal). Layers that two sets of heads have in common get
+            the same weights.
+        heads: the output heads. Without a color head the decoder ends at the bins head.
     """
 
     def __init__(
@@ -104,7 +103,8 @@ class UNet(nn.Module):
         self.scales = encoder.scales
         self.strides = encoder.strides
         deepest = encoder.channels[-1]
-        self.context = _context(deepest, generator) if heads.stride == BINS_STRIDE and heads.context else None
+        has_context = heads.stride == BINS_STRIDE and heads.context
+        self.context = _linear(deepest, CONTEXT_WIDTH, generator) if has_context else None
         self.levels = nn.ModuleList()
         below, widths = deepest, {encoder.strides[-1]: deepest}
         for channels, stride in zip(encoder.channels[-2::-1], encoder.strides[-2::-1], strict=True):
@@ -116,9 +116,9 @@ class UNet(nn.Module):
                 self.levels.append(level)
             widths[stride] = below = width
         if heads.stride == BINS_STRIDE:
-            # As the maps are, which saves a twentieth of a step on a CPU.
+            # The same layout as the maps saves 5% of a step on a CPU.
             self.levels.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # A small head starts every objective at nearly gray: no objective has to unlearn random colors first.
+        # Small initial weights give nearly gray colors, so that no objective has to unlearn random colors first.
         kernel = 3 if heads.stride == 1 else 1
         head = _conv(below, out_channels, kernel, generator, scale=0.1)
         self.head = head if heads.color else None
@@ -131,7 +131,7 @@ class UNet(nn.Module):
         return Level(below, skip, width, generator, context=self.context is not None)
 
     def forward(self, rgb: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """Map (B, 3, H, W) sRGB in [0, 1] to what the color, bins and class heads give, each None where it is not.
+        """Return the outputs of the color, bins and class heads (or None) for (B, 3, H, W) sRGB in [0, 1].
 
         Returns:
             (B, out_channels, H, W); logits (B, 313, ceil(H / 4), ceil(W / 4)); logits (B, 1000).
@@ -158,7 +158,7 @@ class UNet(nn.Module):
         return x, bins, classes
 
     def taps(self, rgb: Tensor) -> list[Tensor]:
-        """Return the encoder's maps of (B, 3, H, W) sRGB in [0, 1], each divided by its scale, the finest first."""
+        """Return the encoder's maps, divided by their scales, for (B, 3, H, W) sRGB in [0, 1], the finest first."""
         network = cast("FeatureNet", self.encoder)
         frozen = not any(parameter.requires_grad for parameter in self.encoder.parameters())
         with torch.no_grad() if frozen else contextlib.nullcontext():
@@ -166,15 +166,15 @@ class UNet(nn.Module):
 
 
 class Level(nn.Module):
-    """A level of the stride-4 decoder: reduce, bring up, join with the encoder's map, and refine.
+    """A level of the stride-4 decoder: reduce, upsample, merge with the encoder's map, and refine.
 
-    The 1x1 reduction comes before the image is enlarged, where it costs a quarter.
+    The 1x1 reduction precedes the upsampling, which reduces its cost to a quarter.
 
     Args:
         below: channels of the level below.
         skip: channels of the encoder's map.
         width: channels of this level.
-        generator: draws the initial weights.
+        generator: source of the initial weights.
         context: add a projection of the pooled context at every position.
     """
 
@@ -186,7 +186,7 @@ class Level(nn.Module):
         self.context = _linear(CONTEXT_WIDTH, width, generator) if context else None
 
     def forward(self, x: Tensor, skip: Tensor, context: Tensor | None) -> Tensor:
-        """Return (B, width, H, W) for `skip` (B, skip, H, W), the level below and the context (B, CONTEXT_WIDTH)."""
+        """Return (B, width, H, W) from the level below, `skip` (B, skip, H, W) and the context (B, CONTEXT_WIDTH)."""
         up = F.interpolate(self.reduce(x), size=skip.shape[-2:], mode="nearest")
         merged = self.merge(torch.cat([up, skip], dim=1))
         if self.context is not None:
@@ -199,10 +199,6 @@ def _width(stride: int, heads: Heads) -> int:
     if heads.stride == 1:
         return DECODER_WIDTHS[stride]
     return max(8, round(STRIDE_4_WIDTHS[stride] * heads.width / 8) * 8)
-
-
-def _context(deepest: int, generator: torch.Generator) -> nn.Linear:
-    return _linear(deepest, CONTEXT_WIDTH, generator)
 
 
 def _linear(features_in: int, features: int, generator: torch.Generator) -> nn.Linear:
@@ -227,22 +223,21 @@ def _class_head(channels: int, generator: torch.Generator) -> nn.Sequential:
 
 
 def _at_least_single(logits: Tensor) -> Tensor:
-    """Leave half precision to the convolutions: a softmax over 313 bins wants more digits."""
+    """Convert half precision to single precision, which a softmax over 313 bins requires."""
     return logits.float() if logits.dtype in {torch.float16, torch.bfloat16} else logits
 
 
 class Colorizer(nn.Module):
-    """A U-Net in a training space: lightness in, color out.
+    """A U-Net in a training space, which predicts color from lightness.
 
-    A regressed color is what a gray image has plus a bounded departure (a scaled hyperbolic tangent), so that decoding
-    without clipping, which training needs for its gradients, never meets a color beyond the space's range.
+    A regressed color is gray plus a bounded difference (a scaled hyperbolic tangent). So decoding without clipping,
+    which training requires for its gradients, never exceeds the range of the space.
 
     Args:
-        unet: gives `space.channels` channels.
-        space: the training space; `lab` where the network has a bins head.
-        color_from: where the color comes from: `head`, the regression; `bins`, the annealed mean of the bins; `mean`,
-            the mean of both. The losses of a network of two heads train each head for itself, the mean is taken when
-            photographs are colorized.
+        unet: network with `space.channels` output channels.
+        space: the training space; `lab` if the network has a bins head.
+        color_from: source of the color: `head`, the regression; `bins`, the annealed mean of the bins; `mean`, the mean
+            of both. Losses train the two heads separately, and the mean is used only to colorize photos.
     """
 
     def __init__(self, unet: UNet, space: TrainingSpace, color_from: ColorFrom = "head") -> None:
@@ -253,24 +248,24 @@ class Colorizer(nn.Module):
 
     @property
     def regresses(self) -> bool:
-        """Whether the color has a head of its own, and is not decoded from the bins."""
+        """Whether there is a color head, so that the color is not decoded from the bins."""
         return self.unet.head is not None
 
     def forward(self, lightness: Tensor) -> Prediction:
-        """Map lightness (B, 1, H, W) in [0, 1] to what the heads give, with color (B, C, H, W) of the training space.
+        """Return the output of the heads for lightness (B, 1, H, W) in [0, 1].
 
-        The color is that of the color head where there is one. The gray image is fed to all three channels of the
-        encoder, as its ImageNet training knows images.
+        The color comes from the color head if there is one. The encoder's input has three equal channels, because it
+        was trained on color images.
         """
-        departure, bins, classes = self.unet(lightness.expand(-1, 3, -1, -1))
-        if departure is None:
+        difference, bins, classes = self.unet(lightness.expand(-1, 3, -1, -1))
+        if difference is None:
             return Prediction(self._from_bins(bins, lightness), bins, classes)
-        # Half precision is for the network's convolutions: a step of its numbers is a step of visible chroma.
-        color = self.space.grey(lightness) + self.space.reach * torch.tanh(_at_least_single(departure))
+        # Half precision would give visible steps of chroma.
+        color = self.space.grey(lightness) + self.space.reach * torch.tanh(_at_least_single(difference))
         return Prediction(color, bins, classes)
 
     def color(self, lightness: Tensor) -> Tensor:
-        """Map lightness (B, 1, H, W) in [0, 1] to the color (B, C, H, W) that a photograph gets."""
+        """Return the color (B, C, H, W) of a colorized photo for lightness (B, 1, H, W) in [0, 1]."""
         prediction: Prediction = self(lightness)
         if self.color_from != "mean":
             return prediction.color

@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from chromalab.color.spaces import SPACES, lab_to_rgb, rgb_to_lab
 from chromalab.core.errors import UsageError
 from chromalab.core.progress import progress
-from chromalab.data.photoset import SkippedPhoto
+from chromalab.data.usable import SkippedPhoto
 from chromalab.evaluation.scoring import gray
 from chromalab.photo.reading import UnreadablePhotoError, list_photos, read_photo
 from chromalab.photo.resizing import resize_shortest_side

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ChromalabError, UsageError
-from chromalab.core.executors.node import check_version
+from chromalab.core.executors import check_version
 from chromalab.core.files import write_bytes
 from chromalab.core.progress import progress
 from chromalab.data.cache import default_cache_dir
@@ -29,7 +29,7 @@ from chromalab.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chromalab.core.executors.outcome import Executor
+    from chromalab.core.executors import Executor
     from chromalab.studies.config import DataSettings, StudyConfig
     from chromalab.studies.opening import Study
     from chromalab.training.settings import RuntimeSettings

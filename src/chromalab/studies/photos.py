@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from chromalab.color.bins import PriorRecord, load_prior
 from chromalab.core.errors import UsageError
-from chromalab.core.files import write_text
-from chromalab.core.hashing import sha256_bytes
+from chromalab.core.files import sha256_bytes, write_text
 from chromalab.data.cache import open_cache
 from chromalab.data.prior import photo_prior
 from chromalab.data.sources import PhotoSource, folder_sources, sample_sources
@@ -26,8 +25,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from chromalab.data.photoset import PhotoSet, SkippedPhoto
+    from chromalab.data.photoset import PhotoSet
     from chromalab.data.split import Split
+    from chromalab.data.usable import SkippedPhoto
     from chromalab.studies.records import ObjectiveRecord
 
 

@@ -32,7 +32,8 @@ from chromalab.core.files import explain_write_errors, make_folder, write_text
 from chromalab.core.progress import progress
 from chromalab.data.cache import open_cache
 from chromalab.data.feed import CropFeed
-from chromalab.data.library import FolderRecord, FolderShare, Library, LibraryRecord, WeightedPhotos, open_library
+from chromalab.data.library import FolderRecord, FolderShare, Library, LibraryRecord, open_library
+from chromalab.data.photoset import WeightedPhotos
 from chromalab.data.prior import count_bins
 from chromalab.data.sources import sample_sources
 from chromalab.data.split import split_photos

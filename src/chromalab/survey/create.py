@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.core.files import make_folder, write_bytes
-from chromalab.core.hashing import sha256_bytes
+from chromalab.core.files import make_folder, sha256_bytes, write_bytes
 from chromalab.core.progress import progress
 from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import read_photo

@@ -22,7 +22,7 @@ import httpx2
 import numpy as np
 
 from chromalab.core.errors import ChromalabError, UsageError
-from chromalab.core.hashing import sha256_bytes
+from chromalab.core.files import sha256_bytes
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
 from chromalab.core.seeds import derive_seed

@@ -1,4 +1,4 @@
-"""Training of one network under one objective: settings, the loop, checkpoints, logs and export.
+"""Training of one network under one objective: settings, training loop, checkpoints, logs and export.
 
 >>> from chromalab.training import TrainingSettings
 >>> TrainingSettings(images=32, batch_size=16).steps

@@ -1,10 +1,10 @@
 """Balancing of loss terms by gradient norm, and statistics of their gradients for the log.
 
-Loss terms have different units, so a weight alone says little about a term's influence. With balancing, a weight is a
-share: under `l2 + 0.5*wgan_gp`, L2 has two thirds of the sum of gradient norms. The first term keeps its written
-weight, so that the total stays comparable with the unbalanced objective.
+Loss terms have different units, so a weight alone does not determine a term's influence. With balancing, weights define
+shares: with `l2 + 0.5*wgan_gp`, the gradient of L2 has two thirds of the sum of gradient norms. The first term keeps
+its written weight, so that the total stays comparable with the unbalanced objective.
 
-This is the simplest method of its family. GradNorm (Chen et al. 2018) learns such weights and adds training rates.
+This is the simplest method of its kind. GradNorm (Chen et al. 2018) learns such weights and considers training rates.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 
 EVERY_STEPS = 10
-"""Steps between two looks at the gradients: each costs a backward pass through the losses, not through the network."""
+"""Steps between two measurements of the gradients; each costs a backward pass through the losses, not the network."""
 
 DECAY = 0.9
-"""Of the running mean of norms: a look from 100 steps ago counts about a third."""
+"""Decay of the running mean of norms, which reduces a measurement to about a third in 100 steps."""
 
 LARGEST_FACTOR = 1e4
-"""A term that has no gradient now, as a penalty inside its bounds, would be given any weight."""
+"""Largest correction of a weight, because a term may have no gradient, such as a penalty inside its bounds."""
 
 
 class Balancer:
-    """Keeps the weights of an objective's terms such that their shares of the gradient are those written.
+    """Adjusts the weights of an objective's terms so that their shares of the gradient equal the written weights.
 
     Args:
         objective: the terms with their written weights.
@@ -45,19 +45,19 @@ class Balancer:
         self._written = objective.weights
         self._norms: dict[str, float] = {}
 
-    def wants_look(self, step: int, names: Collection[str] = ()) -> bool:
-        """Return whether gradients are looked at in `step`: now and then, and when a term of `names` begins to act."""
+    def is_due(self, step: int, names: Collection[str] = ()) -> bool:
+        """Return whether to measure gradients in `step`: regularly, and when a term of `names` starts to act."""
         return step % EVERY_STEPS == 0 or any(name not in self._norms for name in names)
 
-    def look(self, gradients: Mapping[str, Tensor]) -> None:
-        """Take note of the norms of the unweighted terms' gradients."""
+    def update(self, gradients: Mapping[str, Tensor]) -> None:
+        """Update the running means of the norms from the unweighted terms' gradients."""
         for name, gradient in gradients.items():
             norm = float(gradient.norm())
             self._norms[name] = DECAY * self._norms[name] + (1 - DECAY) * norm if name in self._norms else norm
 
     @property
     def weights(self) -> dict[str, float]:
-        """The weight of every term now; that of a term that has not acted yet is the written one."""
+        """The current weight of every term, which is the written one until the term acts."""
         if not self._norms:
             return self._written
         anchor = next(name for name in self._written if name in self._norms)
@@ -80,30 +80,28 @@ class Balancer:
 
 
 def term_gradients(values: Mapping[str, Tensor], outputs: Sequence[Tensor]) -> dict[str, Tensor]:
-    """Return the gradient of each unweighted term in what the network gives, all outputs in one vector.
+    """Return the gradient of each unweighted term with respect to all outputs of the network, as one vector.
 
     Args:
         values: the value of every term and image, (B,) each.
-        outputs: what the network's heads gave. A term that doesn't look at one of them has a gradient of 0 there, so
-            terms that act on different heads are at right angles.
+        outputs: outputs of the network's heads. A term has a gradient of 0 for an output that it doesn't use, so terms
+            on different heads are orthogonal.
     """
     return {name: _gradient(value.mean(), outputs) for name, value in values.items()}
 
 
 def _gradient(value: Tensor, outputs: Sequence[Tensor]) -> Tensor:
-    if (
-        not value.requires_grad
-    ):  # a term that is constant here, as a penalty on colors out of gamut where there are none
+    if not value.requires_grad:  # a constant term, such as a penalty on out-of-gamut colors if there are none
         return torch.cat([torch.zeros_like(output).flatten() for output in outputs])
     parts = torch.autograd.grad(value, outputs, retain_graph=True, allow_unused=True, materialize_grads=True)
     return torch.cat([part.flatten() for part in parts])
 
 
 def gradient_facts(gradients: Mapping[str, Tensor], weights: Mapping[str, float]) -> dict[str, float]:
-    """Return what the log says of the terms' gradients: `NAME.share` of each, and `cosine.A.B` of each pair.
+    """Return the statistics of the terms' gradients for the log: `NAME.share` per term, and `cosine.A.B` per pair.
 
-    A share is the norm of the weighted gradient over the sum of all norms; a cosine tells whether two terms pull the
-    same way (1), apart (-1), or have nothing to do with each other (0, also where one of them has no gradient).
+    A share is the norm of the weighted gradient divided by the sum of all norms. A cosine is 1 for parallel gradients,
+    -1 for opposite gradients, and 0 for orthogonal gradients or if one of them is zero.
     """
     norms = {name: float(gradient.norm()) for name, gradient in gradients.items()}
     whole = sum(weights[name] * norm for name, norm in norms.items()) or 1.0
@@ -116,7 +114,7 @@ def gradient_facts(gradients: Mapping[str, Tensor], weights: Mapping[str, float]
 
 
 def check_finite(values: Mapping[str, Tensor], step: int) -> None:
-    """Stop a training whose losses are no numbers any more.
+    """Stop the training if a value is not finite.
 
     Raises:
         NonFiniteError: one of the named values is not finite.

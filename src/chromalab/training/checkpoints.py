@@ -1,4 +1,4 @@
-"""Checkpoints: everything a killed run needs to end as if it had not been killed."""
+"""Checkpoints, from which an interrupted run resumes exactly, and files of weights."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ BEST = "best.safetensors"
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """Write `state` to the run's checkpoint, atomically.
 
-    There are no generator states in it: every random decision is seeded by its step (see `core.seeds`).
+    It contains no generator states, because every random decision is seeded by its step (see `core.seeds`).
     """
-    buffer = io.BytesIO()  # torch.save hides from its caller why a file could not be written
+    buffer = io.BytesIO()  # torch.save does not report why a file could not be written
     torch.save(state, buffer)
     write_bytes(folder / CHECKPOINT, buffer.getvalue())
 
 
 def load_checkpoint(folder: Path, settings_sha256: str) -> dict[str, Any] | None:
-    """Return the run's checkpoint, or None where there is none.
+    """Return the run's checkpoint, or None if there is none.
 
     Raises:
-        UsageError: the checkpoint is of other settings, or damaged.
+        UsageError: the checkpoint has other settings, or is damaged.
     """
     path = folder / CHECKPOINT
     if not path.exists():
@@ -52,7 +52,7 @@ def load_checkpoint(folder: Path, settings_sha256: str) -> dict[str, Any] | None
 
 
 def drawn_before(folder: Path) -> int:
-    """Return how many crops the run's checkpoint has seen, for progress alone; 0 where there is none to read."""
+    """Return the number of crops before the run's checkpoint, for the progress display; 0 without a checkpoint."""
     try:
         state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True, mmap=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError):
@@ -70,11 +70,11 @@ def load_model(folder: Path, model: nn.Module, name: str = MODEL) -> None:
     """Load the file `name` of the run's folder into `model`.
 
     Raises:
-        UsageError: it is not there, or is of another network.
+        UsageError: the file is missing, or belongs to another network.
     """
     path = folder / name
     if not path.exists():
-        raise UsageError(f"{path} is not there: this run has not finished, or its weights were deleted")
+        raise UsageError(f"{path} is not there: the run has not finished, or its weights were deleted")
     try:
         model.load_state_dict(load_file(path))
     except (RuntimeError, ValueError) as error:
@@ -82,7 +82,7 @@ def load_model(folder: Path, model: nn.Module, name: str = MODEL) -> None:
 
 
 def weights_sha256(model: nn.Module) -> str:
-    """Return the SHA-256 of a network's weights: names, shapes and bytes."""
+    """Return the SHA-256 of the names, shapes and values of a network's weights."""
     digest = hashlib.sha256()
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())

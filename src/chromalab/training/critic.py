@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 class AutocastCritic(nn.Module):
     """The critic in the run's precision.
 
-    Fabric's own wrapper would do so, too, but in mixed precision it allows no gradient except that of its `backward`,
-    and penalties and diagnostics take gradients of their own; and it would round the colors before they are decoded.
+    Fabric's wrapper is unsuitable: in mixed precision it allows only gradients by its own `backward`, but penalties and
+    diagnostics compute others, and it would round the colors before they are decoded.
 
     Args:
-        fabric: knows the precision.
-        critic: scores (lightness, color).
+        fabric: provides the precision.
+        critic: maps (lightness, color) to scores.
     """
 
     def __init__(self, fabric: Fabric, critic: nn.Module) -> None:
@@ -45,10 +45,10 @@ class AutocastCritic(nn.Module):
 
 
 class CriticTrainer:
-    """The critic with its optimizer: updated before the colorizer in every step.
+    """The critic with its optimizer, which is updated before the colorizer in every step.
 
     Raises:
-        UnknownNameError: no such critic.
+        UnknownNameError: the critic does not exist.
         ConfigError: the crops are too small for it.
     """
 
@@ -69,11 +69,11 @@ class CriticTrainer:
         self.scorer = AutocastCritic(fabric, self.critic)
 
     def update(self, fabric: Fabric, batch: ColorBatch, step: int) -> CriticLoss:
-        """Train the critic on what the colorizer gives now, then hand it to `batch` frozen."""
+        """Train the critic on the current output of the colorizer, then attach it to `batch` with frozen weights."""
         self.critic.requires_grad_(requires_grad=True)
         detached = ColorBatch(batch.space, batch.lightness, batch.preds.detach(), batch.target, batch.target_rgb)
         for turn in range(self._term.critic_steps):
-            # Every turn sees the crops of this step: so every objective of a seed has seen the same photographs.
+            # All turns use the crops of this step, so that all objectives of a seed use the same photos.
             rank = (fabric.global_rank,) if fabric.global_rank else ()
             generator = torch.Generator().manual_seed(derive_seed(self._seed, "critic", step, turn, *rank))
             loss = self._term.critic_loss(self.scorer, detached, generator)
@@ -97,16 +97,16 @@ class CriticTrainer:
 
 
 def check_crops(settings: TrainingSettings) -> None:
-    """Check that the critic can score the crops.
+    """Check that the crops are large enough for the critic.
 
     Raises:
-        UnknownNameError: no such critic.
+        UnknownNameError: the critic does not exist.
         ConfigError: the crops are too small for it.
     """
     name, crop_px = settings.critic.network, settings.smallest_crop_px
     smallest_px = CRITICS[name].smallest_px
     if crop_px < smallest_px:
         raise ConfigError(
-            f"the critic {name} needs pictures of at least {smallest_px} px, and crops have {crop_px}: raise crop_px, "
-            "or name another critic (critic.network)"
+            f"the critic {name} needs images of at least {smallest_px} px, but crops have {crop_px} px: raise crop_px, "
+            "or choose another critic (critic.network)"
         )

@@ -1,4 +1,4 @@
-"""What can happen to the gray input of a colorizer in training, and how often; `degradations` does it."""
+"""Settings of the degradations of a colorizer's gray input in training; see `degradations`."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ A colorizer learns from clean color photos, but its users give it scans of old p
 lightness that the network sees. The color target remains that of the clean photo.
 
 All kinds work on the encoded gray value g: the sRGB value in [0, 1] that all three channels of a gray image share.
-They follow one another as they happened to the photograph:
+They are applied in the order in which they affect a photograph:
 
 | kind     | cause                          | effect on g                                              |
 |----------|--------------------------------|----------------------------------------------------------|
@@ -49,7 +49,7 @@ def degrade(
 ) -> Tensor:
     """Return the lightness that the network sees, degraded in some of the images.
 
-    The parameters of all kinds are drawn for all images first. So what happens to an image depends on the state of
+    The parameters of all kinds are drawn for all images first. So the degradation of an image depends on the state of
     `generator`, the number of images, the ranges and its own probabilities, but not on which other images are degraded.
 
     Args:
@@ -87,8 +87,8 @@ def _apply(kind: Kind, source: Tensor, drawn: _Draws, images: Tensor, settings: 
     Args:
         kind: the kind of degradation.
         source: their clean sRGB (N, 3, H, W) for `spectral`, their gray values (N, 1, H, W) for the other kinds.
-        drawn: what all images of the batch drew.
-        images: their places in the batch, on the CPU.
+        drawn: random parameters of all images of the batch.
+        images: their indices in the batch, on the CPU.
         settings: the ranges of dust.
 
     Returns:
@@ -121,19 +121,19 @@ _SPECK_DRAWS, _SCRATCH_DRAWS = 8, 10
 
 @dataclass(frozen=True)
 class _Draws:
-    """What each image of a batch draws, whether its kinds apply or not.
+    """Random parameters of each image of a batch, including those of kinds that do not apply.
 
     Attributes:
         hits: per kind, which images it applies to (B,).
         mix: weights of R, G and B (B, 3), which sum to 1.
-        exponent: of the gamma curve (B,).
-        factor: of contrast (B,).
+        exponent: exponent of the gamma curve (B,).
+        factor: factor on the contrast (B,).
         black: level to which black rises (B,).
         white: level to which white falls (B,).
-        sigma_px: of the blur (B,).
-        strength: of grain (B,).
-        grain_seed: seed of the image's own grain (B,), so that only grainy images need noise for every pixel.
-        quality: of JPEG, whole numbers (B,).
+        sigma_px: standard deviation of the blur (B,).
+        strength: strength of the grain (B,).
+        grain_seed: seed of the image's grain (B,), so that noise is drawn only for grainy images.
+        quality: JPEG quality, whole numbers (B,).
         specks: uniform numbers (B, K, 8), see `_speck_marks`.
         scratches: uniform numbers (B, S, 10), see `_scratch_marks`.
     """
@@ -355,7 +355,7 @@ class _Marks:
 def _add_dust(gray: Tensor, specks: Tensor, scratches: Tensor, settings: DegradationSettings) -> Tensor:
     """Cover `gray` (N, 1, H, W) with white and black marks made from uniform numbers (N, K, 8) and (N, S, 10).
 
-    Marks are computed where they are, not over all pixels, so the cost hardly depends on the size of the images.
+    Marks are computed only near their position, so the cost hardly depends on the size of the images.
     """
     size = (gray.shape[2], gray.shape[3])
     cover = torch.zeros(len(gray), 2, *size)

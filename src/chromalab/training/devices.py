@@ -1,4 +1,4 @@
-"""Device and precision of a training, and training on several devices with one process each."""
+"""Device, precision and processes of a training; several devices use one process each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from chromalab.core.errors import ChromalabError, ConfigError, NonFiniteError, OutputError, UsageError
+from chromalab.core.errors import ChromalabError, NonFiniteError, OutputError, UsageError
 from chromalab.training.hardware import choose_device, multiplies_bfloat16, physical_cores
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _KNOWN: dict[str, type[ChromalabError]] = {
 
 
 def share_of(crops: NDArray[np.uint8], fabric: Fabric) -> NDArray[np.uint8]:
-    """Return the crops of a batch that are this process's: together the processes see what one would."""
+    """Return this process's crops of a batch; all processes together get the whole batch."""
     if fabric.world_size == 1:
         return crops
     each = len(crops) // fabric.world_size
@@ -39,11 +39,11 @@ def share_of(crops: NDArray[np.uint8], fabric: Fabric) -> NDArray[np.uint8]:
 
 
 def average_gradients(fabric: Fabric, network: nn.Module) -> None:
-    """Give every process the mean of all processes' gradients.
+    """Replace the gradients in every process by their mean over all processes.
 
-    Losses are means over the pictures of a batch and shares are equal, so the mean of the shares' gradients is the
-    gradient of the whole batch. It is taken here, and not by a wrapper around the network, because penalties and
-    diagnostics take gradients of their own, which such a wrapper does not allow.
+    Losses are means over the images of a batch and all processes have equal shares, so the mean is the gradient of the
+    whole batch. A wrapper around the network can't do this, because it would not allow the gradients that penalties and
+    diagnostics compute.
     """
     if fabric.world_size == 1:
         return
@@ -54,40 +54,28 @@ def average_gradients(fabric: Fabric, network: nn.Module) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
-def check_batch(batch_size: int, devices: int) -> None:
-    """See that a batch can be shared evenly.
-
-    Raises:
-        ConfigError: it can't.
-    """
-    if batch_size % devices:
-        raise ConfigError(
-            f"a batch of {batch_size} can't be shared evenly by {devices} devices: choose a multiple (batch_size)"
-        )
-
-
 def on_every_device(fabric: Fabric, work: Callable[..., Any], *arguments: object) -> Any:
-    """Run `work(fabric, *arguments)` in a process for each device, and return what the first one's gives.
+    """Run `work(fabric, *arguments)` in one process per device, and return the result of the first process.
 
     Raises:
-        ChromalabError: what one of the processes raised.
+        ChromalabError: a process raised it.
     """
-    # As bytes, because Fabric looks into arguments and results for tensors, and refuses frozen records.
+    # As bytes, because Fabric searches arguments and results for tensors, and fails on frozen records.
     sent = pickle.dumps((work, arguments))
     try:
-        launch: Any = fabric.launch  # its types know of no arguments
-        return pickle.loads(launch(_unpack, sent))  # noqa: S301 - our own process sent it
+        launch: Any = fabric.launch  # its type annotation has no arguments
+        return pickle.loads(launch(_unpack, sent))  # noqa: S301 - from our own process
     except ProcessRaisedException as error:
-        raise _said(error) from error
+        raise _original_error(error) from error
 
 
 def _unpack(fabric: Fabric, sent: bytes) -> bytes:
-    work, arguments = pickle.loads(sent)  # noqa: S301 - our own process sent it
+    work, arguments = pickle.loads(sent)  # noqa: S301 - from our own process
     return pickle.dumps(work(fabric, *arguments))
 
 
-def _said(error: ProcessRaisedException) -> Exception:
-    """Return the error of a process as the class that it was there, told by the last line of its traceback."""
+def _original_error(error: ProcessRaisedException) -> Exception:
+    """Return the error of a process in its original class, parsed from the last line of its traceback."""
     last = str(error).strip().splitlines()[-1]
     name, _, message = last.partition(": ")
     kind = _KNOWN.get(name.rpartition(".")[2])
@@ -95,18 +83,18 @@ def _said(error: ProcessRaisedException) -> Exception:
 
 
 def set_threads(runtime: RuntimeSettings) -> None:
-    """Set the threads of PyTorch in this process."""
+    """Set PyTorch's number of threads in this process."""
     torch.set_num_threads(runtime.threads or max(1, physical_cores() // runtime.devices))
 
 
 def make_fabric(runtime: RuntimeSettings) -> Fabric:
-    """Set the threads and return Lightning Fabric for the devices and precision that `runtime` asks for.
+    """Set the number of threads, and return Lightning Fabric with the devices and precision of `runtime`.
 
     Raises:
-        UsageError: a device is not there or not known.
+        UsageError: a device is missing or unknown.
     """
     set_threads(runtime)
-    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it announces its precision
+    logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it logs its precision
     device = choose_device(runtime.device)
     on_cuda = device == "cuda"
     precision = runtime.precision
@@ -117,6 +105,6 @@ def make_fabric(runtime: RuntimeSettings) -> Fabric:
     if precision == "16-mixed" and not on_cuda:
         raise UsageError("precision 16-mixed needs CUDA: use 32-true on a CPU")
     if on_cuda and runtime.devices > torch.cuda.device_count():
-        raise UsageError(f"--devices {runtime.devices}: this machine has {torch.cuda.device_count()} CUDA devices")
+        raise UsageError(f"--devices {runtime.devices}: only {torch.cuda.device_count()} CUDA devices are available")
     strategy = "auto" if runtime.devices == 1 else "ddp_spawn"
     return Fabric(accelerator=device, devices=runtime.devices, strategy=strategy, precision=precision)

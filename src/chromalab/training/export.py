@@ -14,8 +14,7 @@ from chromalab.color.bins import BIN_CENTERS
 from chromalab.color.bins_torch import TEMPERATURE
 from chromalab.color.spaces import AB_SCALE
 from chromalab.core.errors import UsageError
-from chromalab.core.files import write_bytes, write_text
-from chromalab.core.hashing import sha256_bytes
+from chromalab.core.files import sha256_bytes, write_bytes, write_text
 from chromalab.nets.efficientnet_lite import EfficientNetLite, SameConv2d
 from chromalab.nets.encoders import ENCODERS
 from chromalab.nets.trunks import IMAGENET_MEAN, IMAGENET_STD, Trunk
@@ -42,12 +41,12 @@ def export_colorizer(
         colorizer: the trained network, on the CPU.
         path: the ONNX file; the record gets the same name with `.yaml`.
         name: the model's name in metadata.
-        half: keep the weights at half precision in the file.
-        size: at which size the network sees pictures; None takes shorter sides of 256 px.
-        facts: more attributes of the record, see `ColorizerSpec`.
+        half: store the weights in half precision.
+        size: input size of the network; None means shorter sides of 256 px.
+        facts: other attributes of the record, see `ColorizerSpec`.
 
     Raises:
-        UsageError: an encoder that can't be written as a graph.
+        UsageError: the encoder has no ONNX form.
         OutputError: a file can't be written.
     """
     data = colorizer_graph(colorizer, half=half).SerializeToString()
@@ -70,25 +69,25 @@ def export_colorizer(
 
 
 def save_spec(path: Path, spec: ColorizerSpec) -> None:
-    """Write a model's record; what is as by default is left out."""
+    """Write a model's record without attributes that have their defaults."""
     plain = {"name": spec.name} | spec.model_dump(mode="json", exclude_defaults=True)
     write_text(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120))
 
 
 OPSET = 17
-"""The newest operator set of which nothing here asks more than every ONNX Runtime since 1.12 has."""
+"""The newest operator set that ONNX Runtime 1.12 supports."""
 
 _IR_VERSION = 8
 _SMALL = 64
-"""Tensors of fewer values stay in single precision: nothing is saved on them."""
+"""Tensors with fewer values are stored in single precision, because nothing would be saved."""
 
 
 class GraphWriter:
-    """Collects the nodes and weights of a graph; every method adds a node and returns the name of its output.
+    """Collects the nodes and weights of a graph; the methods add nodes and return the name of the output.
 
     Args:
-        module: whose parameters keep their names in the file, so that a training can go on from it.
-        half: keep large weights at half precision.
+        module: the module, whose parameters keep their names in the file, so that a training can start from it.
+        half: store large weights in half precision.
     """
 
     def __init__(self, module: nn.Module, *, half: bool) -> None:
@@ -98,7 +97,7 @@ class GraphWriter:
         self._weights: list[onnx.TensorProto] = []
 
     def node(self, kind: str, *inputs: str, name: str | None = None, **attributes: Any) -> str:
-        """Add a node of one output."""
+        """Add a node with one output."""
         output = name or f"{kind.lower()}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
         return output
@@ -108,7 +107,7 @@ class GraphWriter:
         return self.tensor(parameter.detach().numpy(), self._names[id(parameter)])
 
     def tensor(self, values: NDArray[Any], name: str | None = None) -> str:
-        """Add numbers; large ones of single precision are kept at half precision where the graph is `half`."""
+        """Add a constant tensor; if the graph is `half`, large float32 tensors are stored in half precision."""
         name = name or f"constant_{len(self._weights)}"
         stored = values.astype(np.float16) if self._stored_half(values) else values
         self._weights.append(numpy_helper.from_array(np.ascontiguousarray(stored), name))
@@ -118,15 +117,15 @@ class GraphWriter:
         return self._half and values.dtype == np.float32 and values.size >= _SMALL
 
     def number(self, value: float) -> str:
-        """Add a constant."""
+        """Add a constant number."""
         return self.tensor(np.array(value, dtype=np.float32))
 
     def ints(self, *values: int) -> str:
-        """Add whole numbers, as shapes and axes want them."""
+        """Add a constant tensor of integers, for shapes and axes."""
         return self.tensor(np.array(values, dtype=np.int64))
 
     def conv(self, x: str, layer: nn.Conv2d) -> str:
-        """Add a convolution; the padding of a `SameConv2d` follows the picture's size."""
+        """Add a convolution; the padding of a `SameConv2d` depends on the size of the image."""
         inputs = [x, self.parameter(layer.weight)]
         if layer.bias is not None:
             inputs.append(self.parameter(layer.bias))
@@ -144,7 +143,7 @@ class GraphWriter:
         )
 
     def linear(self, x: str, layer: nn.Linear) -> str:
-        """Add a linear layer on a map of one pixel, as a 1x1 convolution whose kernel is the layer's matrix."""
+        """Add a linear layer on a map of one pixel as a 1x1 convolution."""
         axes = self.ints(2, 3)
         kernel = self.node("Unsqueeze", self.parameter(layer.weight), axes)
         return self.node("Conv", x, kernel, self.parameter(layer.bias), kernel_shape=[1, 1])
@@ -154,7 +153,7 @@ class GraphWriter:
         return self.node("Slice", self.node("Shape", x), self.ints(2), self.ints(4))
 
     def resize(self, x: str, like: str, mode: str) -> str:
-        """Bring `x` to the height and width of `like`: `nearest`, or `linear` with aligned pixel centers."""
+        """Resize `x` to the height and width of `like`, with mode `nearest`, or `linear` with aligned pixel centers."""
         size = self.node(
             "Concat", self.node("Slice", self.node("Shape", x), self.ints(0), self.ints(2)), self.size_of(like), axis=0
         )
@@ -164,7 +163,7 @@ class GraphWriter:
         return self.node("Resize", x, "", "", size, **how)
 
     def relu6(self, x: str) -> str:
-        """Add a rectifier with a ceiling of 6."""
+        """Add a rectifier that clips at 6."""
         return self.node("Clip", x, self.number(0), self.number(6))
 
     def scaled(self, x: str, factor: float, offset: float = 0.0) -> str:
@@ -183,18 +182,18 @@ class GraphWriter:
 
 
 def colorizer_graph(colorizer: Colorizer, *, half: bool) -> onnx.ModelProto:
-    """Return the graph of a colorizer, for pictures of any size.
+    """Return the graph of a colorizer, for images of any size.
 
-    Its input is `lightness`, (1, 1, H, W) in [0, 1]: L* / 100 of a network trained in Lab, luma of the others. Its
-    output is `ab` in CIELAB units, (1, 2, H, W), of a network trained in Lab, and `rgb` in [0, 1], unclipped, of the
-    others. A network over bins gives `bin_logits`, (1, 313, ceil(H / 4), ceil(W / 4)), beside it.
+    The input is `lightness`, (1, 1, H, W) in [0, 1]: L* / 100 for a network trained in Lab, luma for the others. The
+    output is `ab` in CIELAB units, (1, 2, H, W), for a network trained in Lab, and unclipped `rgb` in [0, 1] for the
+    others. A network with a bins head also has the output `bin_logits`, (1, 313, ceil(H / 4), ceil(W / 4)).
 
     Args:
-        colorizer: the network; on the CPU.
-        half: keep weights at half precision in the file; the graph computes in single precision all the same.
+        colorizer: the network, on the CPU.
+        half: store weights in half precision; the graph still computes in single precision.
 
     Raises:
-        UsageError: an encoder that can't be written as a graph.
+        UsageError: the encoder has no ONNX form.
     """
     graph = GraphWriter(colorizer, half=half)
     lightness = "lightness"
@@ -215,7 +214,7 @@ def colorizer_graph(colorizer: Colorizer, *, half: bool) -> onnx.ModelProto:
 
 
 def _heads(graph: GraphWriter, unet: UNet, lightness: str) -> tuple[str | None, str | None]:
-    """Add encoder, decoder and heads, as `UNet.forward` goes; the class head has no use here."""
+    """Add encoder, decoder and heads as in `UNet.forward`, without the class head."""
     rgb = graph.node("Concat", lightness, lightness, lightness, axis=1)
     maps = _taps(graph, unet.encoder, rgb)
     taps = [graph.scaled(tap, 1 / scale) if scale != 1 else tap for tap, scale in zip(maps, unet.scales, strict=True)]
@@ -238,7 +237,7 @@ def _heads(graph: GraphWriter, unet: UNet, lightness: str) -> tuple[str | None, 
 
 
 def _level(graph: GraphWriter, level: Level, x: str, skip: str, context: str | None) -> str:
-    """Add a level of the stride-4 decoder, as `Level.forward` goes."""
+    """Add a level of the stride-4 decoder as in `Level.forward`."""
     up = graph.resize(graph.conv(x, level.reduce), skip, "nearest")
     merged = graph.conv(graph.node("Concat", up, skip, axis=1), level.merge)
     if level.context is not None and context is not None:
@@ -288,21 +287,21 @@ def _trunk_taps(graph: GraphWriter, trunk: Trunk, rgb: str) -> list[str]:
 
 
 def _imagenet_normalized(graph: GraphWriter, rgb: str) -> str:
-    """Add the normalization with which torchvision's networks see pictures."""
+    """Add the input normalization of torchvision's networks."""
     mean, std = (np.array(values, dtype=np.float32).reshape(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return graph.node("Div", graph.node("Sub", rgb, graph.tensor(mean)), graph.tensor(std))
 
 
 def _annealed_mean(graph: GraphWriter, logits: str) -> str:
-    """Add the annealed mean of the bins: a softmax at 1 / T, then a 1x1 convolution with the bins' centers."""
+    """Add the annealed mean of the bins: a softmax of logits / T, then a 1x1 convolution with the bins' centers."""
     share = graph.node("Softmax", graph.scaled(logits, 1 / TEMPERATURE), axis=1)
     centers = BIN_CENTERS.T.astype(np.float32)[:, :, None, None]
     return graph.node("Conv", share, graph.tensor(centers), kernel_shape=[1, 1])
 
 
-def _regressed(graph: GraphWriter, colorizer: Colorizer, lightness: str, departure: str) -> str:
-    """Add gray + reach * tanh(departure), and turn it into CIELAB's ab or into RGB."""
-    color = graph.scaled(graph.node("Tanh", departure), colorizer.space.reach)
+def _regressed(graph: GraphWriter, colorizer: Colorizer, lightness: str, difference: str) -> str:
+    """Add gray + reach * tanh(difference), converted to CIELAB's ab or to RGB."""
+    color = graph.scaled(graph.node("Tanh", difference), colorizer.space.reach)
     if colorizer.space.name == "lab":
         return graph.scaled(color, AB_SCALE)
     if colorizer.space.name == "rgb":  # (2 L - 1 + color + 1) / 2

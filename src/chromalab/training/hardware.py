@@ -1,4 +1,4 @@
-"""Devices and threads, chosen on purpose."""
+"""The hardware of this machine: CPU cores, bfloat16 support and devices."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from chromalab.core.errors import UsageError
 
 
 def physical_cores() -> int:
-    """Return how many physical cores this process may use; twice as many threads would only stand in each other's way.
+    """Return the number of physical cores that this process may use; two threads per core would be slower.
 
-    Two logical cores of one physical core have the same list of siblings, as Linux tells it.
+    On Linux, the logical cores of one physical core have the same list of siblings.
     """
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count() or 1
@@ -30,16 +30,16 @@ def multiplies_bfloat16() -> bool:
 
 
 def choose_device(name: str) -> str:
-    """Resolve `auto`, `cpu` or `cuda`.
+    """Return the device for `auto`, `cpu` or `cuda`.
 
     Raises:
-        UsageError: the device is not there or not known.
+        UsageError: the device is missing or unknown.
     """
     available = torch.cuda.is_available()
     if name == "auto":
         return "cuda" if available else "cpu"
     if name == "cuda" and not available:
-        raise UsageError("--device cuda: PyTorch sees no CUDA device here; use --device cpu, or install a CUDA build")
+        raise UsageError("--device cuda: PyTorch finds no CUDA device; use --device cpu, or install a CUDA build")
     if name not in {"cpu", "cuda"}:
         raise UsageError(f"unknown device '{name}'; known are: auto, cpu, cuda")
     return name

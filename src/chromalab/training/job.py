@@ -1,4 +1,4 @@
-"""A training job and its outcome: what to train, how much of the budget is spent, and what came of it."""
+"""A training job, its progress and its outcome."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from chromalab.core.hashing import sha256_bytes
+from chromalab.core.files import sha256_bytes
 from chromalab.training.settings import RuntimeSettings, TrainingSettings, settings_sha256
 
 if TYPE_CHECKING:
@@ -15,25 +15,24 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from chromalab.data.library import WeightedPhotos
-    from chromalab.data.photoset import Photographs
+    from chromalab.data.photoset import Photographs, WeightedPhotos
     from chromalab.nets.unet import Colorizer
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """One run: what to train, with which settings, and in which folder.
+    """One training run: objective, settings and output folder.
 
     Attributes:
         formula: the objective with every name resolved, see `losses.compose`.
         color_space: registry name of the training space.
-        seed: decides initial weights, crops, order and the critic's random numbers.
-        settings: the rest of what decides the result.
-        runtime: where and how to run.
-        folder: gets train.csv, checkpoint, samples, and at the end model.safetensors.
+        seed: seed of the initial weights, the crops, their order and the critic's random numbers.
+        settings: all other settings that determine the result.
+        runtime: settings of device, logging and checkpoints.
+        folder: output folder for train.csv, checkpoint, samples, and finally model.safetensors.
         prior: distribution of the training photos' colors over the ab bins, (313,), for losses that rebalance them.
-        same_photos: a checkpoint of other photos is refused. A long training outlives its folders: it may resume with
-            the photos that are there, with a warning, at the price of a result that cannot be repeated.
+        same_photos: refuse a checkpoint that was trained on other photos. If false, a long training may resume with
+            changed folders, with a warning, but its result can't be reproduced.
     """
 
     formula: str
@@ -46,7 +45,7 @@ class TrainingJob:
     same_photos: bool = True
 
     def sha256(self, photos: Photographs | Sequence[WeightedPhotos]) -> str:
-        """Return the hash of everything that a checkpoint of this run must agree with."""
+        """Return the hash of everything that must match in a checkpoint of this run."""
         prior = None if self.prior is None else sha256_bytes(self.prior.tobytes())
         settings = self.settings.deciding()
         data = photos_sha256(photos) if self.same_photos else None
@@ -54,7 +53,7 @@ class TrainingJob:
 
 
 def photos_sha256(photos: Photographs | Sequence[WeightedPhotos]) -> str:
-    """Return the hash of training photographs: of the sets' contents and weights where there are several."""
+    """Return the hash of the content of training photos, including names and weights of several sets."""
     if not isinstance(photos, Sequence):
         return photos.data_sha256
     return settings_sha256(*([each.name, each.weight, each.photos.data_sha256] for each in photos))
@@ -62,12 +61,12 @@ def photos_sha256(photos: Photographs | Sequence[WeightedPhotos]) -> str:
 
 @dataclass(frozen=True)
 class Spent:
-    """What a training has spent of its budget.
+    """The part of a training's budget that is spent.
 
     Attributes:
-        steps: generator updates.
-        drawn: crops.
-        seconds: training time, that of all parts of a resumed run.
+        steps: number of generator updates.
+        drawn: number of crops.
+        seconds: training time, including that before a run was resumed.
     """
 
     steps: int = 0
@@ -77,7 +76,7 @@ class Spent:
 
 @dataclass(frozen=True)
 class TrainingOutcome:
-    """A finished training: the network and the facts that its record keeps."""
+    """The trained network of a finished training, and the facts for its record."""
 
     colorizer: Colorizer
     initial_sha256: str
@@ -88,12 +87,12 @@ class TrainingOutcome:
 
     @property
     def seconds(self) -> float:
-        """Training time in seconds, that of all parts of a resumed run."""
+        """Training time in seconds, including that before a run was resumed."""
         return self.spent.seconds
 
 
 class Watch(Protocol):
-    """A callback that measures the network after every step; its time does not count as training time."""
+    """A callback that evaluates the network after every step; its time does not count as training time."""
 
     def __call__(self, spent: Spent, colorizer: Colorizer, *, last: bool) -> bool:
-        """Measure the network; return whether to write a checkpoint now."""
+        """Evaluate the network, and return whether to write a checkpoint now."""

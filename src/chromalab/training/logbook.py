@@ -1,7 +1,7 @@
 """Logs of a run: train.csv, sample images, and TensorBoard event files.
 
-TensorBoard's own writer fills its file from a thread. On a full disk that thread dies with a traceback, and a resumed
-run appends steps that the file already holds. Here every file is written whole.
+TensorBoard's own writer is unsuitable: it writes from a thread, which fails with a traceback on a full disk, and it
+repeats steps after a run is resumed. Here every file is rewritten as a whole.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ EVENTS = "events.out.tfevents.chromalab"
 
 
 class Logbook:
-    """Keeps the rows of a run and writes them down.
+    """The log of a run.
 
-    Rows live in memory and in the checkpoints, and the files are written whole each time: so after a kill they never
-    hold a row twice, or one of a step that has to be done again.
+    Rows are kept in memory and in the checkpoints, and the files are rewritten as a whole. So after an interruption, no
+    step is logged twice.
 
     Args:
         folder: the run's folder.
         rows: rows from a checkpoint.
-        tensorboard: write an event file, too.
+        tensorboard: also write an event file.
     """
 
     def __init__(self, folder: Path, rows: list[Row], *, tensorboard: bool) -> None:
@@ -54,7 +54,7 @@ class Logbook:
         self._tensorboard = tensorboard
 
     def add(self, row: Row) -> None:
-        """Append a row; a term that does not act yet has no columns in it."""
+        """Append a row, which has no columns for terms that do not act yet."""
         self.rows.append(row)
         self._times.append(time.time())
 
@@ -73,17 +73,17 @@ class Logbook:
         writer.writerows(self.rows)
         write_text(self._folder / "train.csv", text.getvalue())
         if self._tensorboard:
-            pictures = sorted((self._folder / "samples").glob("step_*.png"))
-            write_bytes(self._folder / "tensorboard" / EVENTS, encode_events(self.rows, self._times, pictures))
+            images = sorted((self._folder / "samples").glob("step_*.png"))
+            write_bytes(self._folder / "tensorboard" / EVENTS, encode_events(self.rows, self._times, images))
 
 
-def encode_events(rows: Sequence[Mapping[str, float]], times: Sequence[float], pictures: Iterable[Path]) -> bytes:
-    """Return an event file with a scalar for every column of `rows` but `step`, and the sample pictures.
+def encode_events(rows: Sequence[Mapping[str, float]], times: Sequence[float], images: Iterable[Path]) -> bytes:
+    """Return an event file with a scalar for every column of `rows` except `step`, and the sample images.
 
     Args:
         rows: logged rows, each with its `step`.
-        times: when each row was logged, seconds since 1970.
-        pictures: PNG files named `step_NNNNNN.png`.
+        times: time at which each row was logged, in seconds since 1970.
+        images: PNG files named `step_NNNNNN.png`.
     """
     file = io.BytesIO()
     writer = RecordWriter(file)
@@ -92,7 +92,7 @@ def encode_events(rows: Sequence[Mapping[str, float]], times: Sequence[float], p
     for row, moment in zip(rows, times, strict=True):
         summary = Summary(value=list(_scalars(row)))
         writer.write(Event(wall_time=moment, step=int(row["step"]), summary=summary).SerializeToString())
-    for path in pictures:
+    for path in images:
         step = int(re.sub(r"\D", "", path.stem))
         image = Summary.Image(colorspace=3, encoded_image_string=path.read_bytes())
         summary = Summary(value=[Summary.Value(tag="samples", image=image)])
@@ -107,7 +107,7 @@ def _scalars(row: Mapping[str, float]) -> Iterator[Summary.Value]:
 
 
 def draw_samples(colorizer: Colorizer, photos: NDArray[np.uint8], folder: Path, step: int) -> None:
-    """Colorize `photos` (K, H, W, 3), write a sheet with a row for each (gray, truth, output)."""
+    """Colorize `photos` (K, H, W, 3) and write an image with a row per photo: gray, ground truth, output."""
     device = next(colorizer.parameters()).device
     rgb = torch.tensor(photos).to(device).permute(0, 3, 1, 2).float() / 255
     with torch.no_grad():

@@ -1,8 +1,8 @@
-"""The training loop: one network, one objective, seeded crops, from the first step to the last.
+"""The training loop for one network under one objective.
 
-A run that is killed at any point and started again ends bit for bit as if it had not been (on a CPU, with the same
-number of threads): each step's crops and random numbers are functions of (seed, step), and a checkpoint holds the
-rest.
+A run that is interrupted at any point and resumed gives bit-identical results to an uninterrupted run (on a CPU, with
+the same number of threads): the crops and random numbers of each step are functions of (seed, step), and a checkpoint
+contains everything else.
 """
 
 from __future__ import annotations
@@ -13,20 +13,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from chromalab.core.errors import UsageError
+from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import make_folder
 from chromalab.data.feed import AheadFeed, CropFeed
 from chromalab.losses.compose import build, parse_formula
 from chromalab.losses.plugins import plugin_of
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import load_model, save_model
-from chromalab.training.devices import (
-    check_batch,
-    make_fabric,
-    on_every_device,
-    set_threads,
-    share_of,
-)
+from chromalab.training.devices import make_fabric, on_every_device, set_threads, share_of
 from chromalab.training.job import Spent, TrainingJob, TrainingOutcome, Watch, photos_sha256
 from chromalab.training.logbook import Logbook, draw_samples
 from chromalab.training.models import Models, make_batch
@@ -39,8 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chromalab.core.progress import Advance
-    from chromalab.data.library import WeightedPhotos
-    from chromalab.data.photoset import Photographs
+    from chromalab.data.photoset import Photographs, WeightedPhotos
 
 
 def train(
@@ -51,18 +44,18 @@ def train(
     watch: Watch | None = None,
     advance: Advance | None = None,
 ) -> TrainingOutcome:
-    """Train as `job` says on `photos`, or resume where an earlier call was stopped.
+    """Run the training `job` on `photos`, or resume it from its checkpoint.
 
     Args:
-        job: what to train.
-        photos: training photographs, or several sets of them with weights.
-        samples: photographs (K, H, W, 3) to colorize as sample images.
-        watch: shown the network after every step; of a training with averaged weights, the averaged network.
-        advance: told of every step.
+        job: the training job.
+        photos: training photos, or several weighted sets.
+        samples: photos (K, H, W, 3) to colorize as sample images.
+        watch: callback with the network after every step; with averaged weights, with the averaged network.
+        advance: callback for the progress display.
 
     Raises:
-        UsageError: missing device, the folder holds a run of other settings, or several devices with `watch`, balanced
-            terms or losses from plugins, which live in one process alone.
+        UsageError: a device is missing, the folder contains a run with other settings, or several devices are combined
+            with `watch`, balanced terms or losses from plugins, which require a single process.
         ConfigError: the devices can't share a batch evenly.
         NonFiniteError: a loss or gradient is not finite; the message names the term.
         OutputError: the folder can't be written.
@@ -90,7 +83,7 @@ def train_here(
     watch: Watch | None = None,
     advance: Advance | None = None,
 ) -> tuple[str, str, Spent, str, int]:
-    """Train in this process, one per device, and return the facts of a `TrainingOutcome`."""
+    """Train in this process (one per device), and return the facts of a `TrainingOutcome`."""
     set_threads(job.runtime)
     run = Run(fabric, job, photos, samples, watch=watch, advance=advance)
     with open_feed(job, photos) as feed:
@@ -106,11 +99,11 @@ class Run:
 
     Args:
         fabric: device and precision.
-        job: what to train.
-        photos: training photographs.
-        samples: photographs (K, H, W, 3) to colorize as sample images.
-        watch: measures the network after every step.
-        advance: is called after every step with the number of crops.
+        job: the training job.
+        photos: training photos.
+        samples: photos (K, H, W, 3) to colorize as sample images.
+        watch: callback that evaluates the network after every step.
+        advance: callback with the number of crops after every step.
     """
 
     def __init__(
@@ -137,7 +130,7 @@ class Run:
             advance(self.spent.drawn)
 
     def step(self, feed: CropFeed | AheadFeed) -> None:
-        """Train on the next crops, then log, measure and save whatever is due."""
+        """Train on the next crops, then log, evaluate and save if due."""
         settings, runtime, before = self.job.settings, self.job.runtime, self.spent
         progress = settings.progress(before.drawn, before.seconds)
         stage = settings.stage(progress)
@@ -154,7 +147,7 @@ class Run:
             self._logbook.add(losses.row(self.spent))
         if self.fabric.is_global_zero:
             self._draw_samples()
-            self._measure_and_save()
+            self._evaluate_and_save()
             if self._advance is not None:
                 self._advance(stage.batch_size, note=f"loss {float(losses.total):.4g}")
 
@@ -163,8 +156,8 @@ class Run:
         if self._samples is not None and (self.finished or (every and steps % every == 0)):
             draw_samples(self.models.result, self._samples, self.job.folder / "samples", steps)
 
-    def _measure_and_save(self) -> None:
-        """Measure the network, and write a checkpoint where the measurement or the time asks for one."""
+    def _evaluate_and_save(self) -> None:
+        """Evaluate the network, and write a checkpoint if the evaluation requests it or enough time has passed."""
         with self._clock.stopped():
             due = self._watch is not None and self._watch(self.spent, self.models.result, last=self.finished)
         late = time.monotonic() - self._saved >= self.job.runtime.checkpoint_every_s
@@ -181,14 +174,14 @@ class Run:
 
 
 class Clock:
-    """Training time in seconds, without the time of measurements."""
+    """Measures training time in seconds, without evaluations."""
 
     def __init__(self, seconds_before: float) -> None:
         self._started = time.monotonic() - seconds_before
 
     @property
     def seconds(self) -> float:
-        """Seconds until now."""
+        """The training time so far."""
         return time.monotonic() - self._started
 
     @contextlib.contextmanager
@@ -201,7 +194,7 @@ class Clock:
 
 @contextlib.contextmanager
 def open_feed(job: TrainingJob, photos: Photographs | Sequence[WeightedPhotos]) -> Iterator[CropFeed | AheadFeed]:
-    """Yield the feed of a job's crops; with `workers`, threads prepare crops ahead of the training."""
+    """Yield the feed of a job's crops; with `workers`, threads prepare crops in advance."""
     stage = job.settings.schedule[0]
     feed = CropFeed(
         photos,
@@ -219,7 +212,11 @@ def open_feed(job: TrainingJob, photos: Photographs | Sequence[WeightedPhotos]) 
 
 def _check_sharing(job: TrainingJob, *, watched: bool) -> None:
     for stage in job.settings.schedule:
-        check_batch(stage.batch_size, job.runtime.devices)
+        if stage.batch_size % job.runtime.devices:
+            raise ConfigError(
+                f"a batch of {stage.batch_size} can't be shared evenly by {job.runtime.devices} devices: choose a "
+                "multiple (batch_size)"
+            )
     kinds = {
         "measurements on the way": watched,
         "balanced terms": job.settings.balance,

@@ -1,4 +1,4 @@
-"""The models being trained: one update of critic and colorizer, and their state in checkpoints."""
+"""The models being trained: the update of critic and colorizer in a step, and their state in checkpoints."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ from chromalab.training.build import build_colorizer, build_optimizer
 from chromalab.training.checkpoints import load_checkpoint, save_checkpoint, weights_sha256
 from chromalab.training.critic import CriticTrainer
 from chromalab.training.degradations import degrade
-from chromalab.training.devices import (
-    average_gradients,
-)
+from chromalab.training.devices import average_gradients
 from chromalab.training.job import Spent, TrainingJob
 
 if TYPE_CHECKING:
@@ -46,7 +44,7 @@ class StepLosses(NamedTuple):
         total: the weighted sum, a detached scalar.
         terms: the unweighted value of every acting term and image, (B,) each.
         facts: weights and gradient shares for the log.
-        critic: the critic's loss where it was trained.
+        critic: the critic's loss, if it was trained.
     """
 
     total: Tensor
@@ -55,7 +53,7 @@ class StepLosses(NamedTuple):
     critic: CriticLoss | None
 
     def row(self, spent: Spent) -> Row:
-        """Return the row of train.csv for the step that ends with `spent`."""
+        """Return the row of train.csv for the step after which the budget is `spent`."""
         row: Row = {"step": spent.steps, "pictures": spent.drawn, "loss": float(self.total)}
         row |= {name: float(value.detach().mean()) for name, value in self.terms.items()} | self.facts
         if self.critic is not None:
@@ -65,11 +63,11 @@ class StepLosses(NamedTuple):
 
 
 class Models:
-    """The models being trained: the colorizer with its objective and optimizer, and the critic if there is one.
+    """The colorizer with its objective and optimizer, and the critic if there is one.
 
     Attributes:
         acting: names of the terms that act at the current step.
-        result: the network that is measured and kept: the averaged one where weights are averaged.
+        result: the network that is evaluated and saved: the averaged one if weights are averaged.
     """
 
     def __init__(self, fabric: Fabric, job: TrainingJob) -> None:
@@ -102,7 +100,7 @@ class Models:
         self._factors: dict[str, float] = {}
 
     def prepare(self, step: int, progress: float) -> None:
-        """Set rates, the encoder's freedom and the terms' weights for a step at `progress` of the budget."""
+        """Set learning rates, freeze or unfreeze the encoder, and set the terms' weights for a step at `progress`."""
         set_rates(self.optimizer, self.settings, step, progress)
         optimizer = self.settings.optimizer
         free = optimizer.encoder_factor > 0 and progress >= optimizer.frozen_share
@@ -112,7 +110,7 @@ class Models:
 
     def step(self, batch: ColorBatch, seen: Tensor, step: int, *, logs: bool) -> StepLosses:
         """Update the critic, then the colorizer."""
-        with self.fabric.autocast():  # Fabric's wrapper allows no gradients but those of its own backward
+        with self.fabric.autocast():  # Fabric's wrapper would allow only gradients by its own backward
             batch.predict(self.colorizer(seen))
         critic_loss = self.update_critic(batch, step)
 
@@ -130,47 +128,47 @@ class Models:
         return StepLosses(total.detach(), values, facts, critic_loss)
 
     def update_critic(self, batch: ColorBatch, step: int) -> CriticLoss | None:
-        """Train the critic where there is one and its term acts."""
+        """Train the critic if there is one and its term acts."""
         if self.critic is None or self.objective.adversarial_name not in self.acting:
             return None
         return self.critic.update(self.fabric, batch, step)
 
     def average_weights(self) -> None:
-        """Let the moving average follow the weights."""
+        """Update the moving average of the weights."""
         if self.average is not None:
             self.average.update_parameters(self.colorizer)
 
     def scheduled(self, weights: dict[str, float]) -> dict[str, float]:
-        """Return the weights of the acting terms at this step of their schedules."""
+        """Return the weights of the acting terms, multiplied by the factors of their schedules."""
         return {name: weight * self._factors.get(name, 1.0) for name, weight in weights.items() if name in self.acting}
 
     def weigh(
         self, values: dict[str, Tensor], batch: ColorBatch, step: int, *, logs: bool
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Return the weight of every term at `step`, and what the log says of weights and gradients where it `logs`."""
-        looks = self.balancer is not None and self.balancer.wants_look(step, values)
+        """Return the weight of every term at `step`, and statistics of weights and gradients for the log."""
+        due = self.balancer is not None and self.balancer.is_due(step, values)
         if len(values) == 1:
             return self.scheduled(self.objective.weights), {f"{name}.share": 1.0 for name in values}
-        gradients = term_gradients(values, self.outputs(batch)) if logs or looks else {}
+        gradients = term_gradients(values, self.outputs(batch)) if logs or due else {}
         if self.balancer is None:
             weights = self.scheduled(self.objective.weights)
             return weights, gradient_facts(gradients, weights)
-        if looks:
-            self.balancer.look(gradients)
+        if due:
+            self.balancer.update(gradients)
         weights = self.scheduled(self.balancer.weights)
         facts = {f"{name}.weight": weight for name, weight in weights.items()} | gradient_facts(gradients, weights)
         return weights, facts
 
     def outputs(self, batch: ColorBatch) -> list[Tensor]:
-        """Return what the network's heads gave for `batch`; a color that was decoded from the bins is none of them."""
+        """Return the outputs of the network's heads for `batch`, without a color that was decoded from the bins."""
         heads = (batch.preds if self.colorizer.regresses else None, batch.bin_logits, batch.class_logits)
         return [output for output in heads if output is not None]
 
     def clip_gradients(self, settings: TrainingSettings, step: int) -> None:
-        """Clip the gradient's norm where asked, and stop if it is not finite."""
+        """Clip the gradient's norm if `clip_norm` is set, and stop if the norm is not finite."""
         limit = settings.optimizer.clip_norm or float("inf")
         norm = self.fabric.clip_gradients(self.model, self.optimizer, max_norm=limit, error_if_nonfinite=False)
-        # Mixed float16 overflows now and then by design: its scaler skips that step.
+        # Mixed float16 overflows occasionally by design: its scaler skips that step.
         if norm is not None and self.fabric._precision.precision != "16-mixed":  # noqa: SLF001 - it has no public name
             check_finite({"the gradient of " + self.objective.formula: norm}, step)
 
@@ -192,7 +190,7 @@ class Models:
         save_checkpoint(folder, state)
 
     def restore(self, folder: Path, fingerprint: str, data: str) -> tuple[Spent, list[Row]]:
-        """Load the checkpoint where there is one: what it had spent, and its rows."""
+        """Load the checkpoint if there is one, and return its spent budget and its log."""
         state = load_checkpoint(folder, fingerprint)
         if state is None:
             return Spent(), []
@@ -207,12 +205,12 @@ class Models:
             self.critic.load_state_dict(state["opponent"])
         if self.balancer is not None:
             self.balancer.load_state_dict(state["balance"])
-        drawn = state.get("drawn", state["step"] * self.settings.batch_size)  # older checkpoints have one batch size
+        drawn = state.get("drawn", state["step"] * self.settings.batch_size)  # old checkpoints have one batch size
         return Spent(state["step"], drawn, state["seconds"]), state["rows"]
 
 
 def follow_layout(optimizer: torch.optim.Optimizer) -> None:
-    """Lay the moments out in memory as their weights are: where layouts differ, a step takes the slow path."""
+    """Give the moments the memory layout of their weights, because different layouts slow down a step."""
     for parameter, state in optimizer.state.items():
         for name, value in state.items():
             if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
@@ -220,10 +218,10 @@ def follow_layout(optimizer: torch.optim.Optimizer) -> None:
 
 
 def check_schedules(objective: Objective, settings: TrainingSettings) -> None:
-    """Check that the schedules are of terms that the objective has, and leave one to begin with.
+    """Check that all schedules belong to terms of the objective, and that a term acts at the start.
 
     Raises:
-        ConfigError: they are not.
+        ConfigError: a schedule belongs to no term, or no term acts at the start.
     """
     names = list(objective.weights)
     for name in settings.terms:
@@ -231,20 +229,19 @@ def check_schedules(objective: Objective, settings: TrainingSettings) -> None:
             raise ConfigError(f"terms: the objective '{objective.formula}' has no term {name}{suggestion(name, names)}")
     if all(name in settings.terms and settings.terms[name].factor(0.0) == 0 for name in names):
         raise ConfigError(
-            f"terms: no term of '{objective.formula}' acts at the start: let one begin at 0 without a ramp"
+            f"terms: no term of '{objective.formula}' acts at the start: let one start at 0 without a ramp"
         )
 
 
 class WeightAverage(AveragedModel):
     """The exponential moving average of a network's weights.
 
-    The average begins short and grows to its full length: after t steps the decay is at most (1 + t) / (10 + t), as in
-    TensorFlow's ExponentialMovingAverage, so that the random start is soon forgotten. Weights that do not train at a
-    step are what they were, and so is their average.
+    After t steps the decay is at most (1 + t) / (10 + t), as in TensorFlow's ExponentialMovingAverage, so that the
+    influence of the random initial weights vanishes quickly. Frozen weights and their averages do not change.
 
     Args:
-        network: the network that trains.
-        decay: of the average, per step.
+        network: the network that is trained.
+        decay: decay of the average per step.
     """
 
     def __init__(self, network: Colorizer, decay: float) -> None:
@@ -252,7 +249,7 @@ class WeightAverage(AveragedModel):
         self._decay = decay
 
     def update_parameters(self, model: torch.nn.Module) -> None:
-        """Let the average follow the weights of `model`."""
+        """Update the average from the weights of `model`."""
         pairs = list(zip(self.module.parameters(), model.parameters(), strict=True))
         count = int(self.n_averaged)
         self.n_averaged += 1
@@ -269,10 +266,10 @@ class WeightAverage(AveragedModel):
 def make_batch(
     colorizer: Colorizer, crops: NDArray[np.uint8], fabric: Fabric, job: TrainingJob, step: int
 ) -> tuple[ColorBatch, Tensor]:
-    """Turn crops (B, N, N, 3) into the batch that losses see, without a prediction yet, and the network's input.
+    """Return the batch for the losses, without a prediction, and the network's input from crops (B, N, N, 3).
 
-    The batch has the clean lightness, so that the losses judge the chroma alone. The network sees the lightness with
-    degradations.
+    The batch has the clean lightness, so that losses depend only on the chroma. The network's input is the degraded
+    lightness.
     """
     settings, space = job.settings, colorizer.space
     rgb = torch.from_numpy(crops).to(fabric.device).permute(0, 3, 1, 2).float() / 255
@@ -290,7 +287,7 @@ def make_batch(
 
 
 def parameter_groups(colorizer: Colorizer, settings: TrainingSettings) -> Iterable[dict[str, Any]]:
-    """Give encoder and decoder their own rates; a factor of 0 freezes the encoder and spares its gradients."""
+    """Return parameter groups with the rates of encoder and decoder; a factor of 0 freezes the encoder."""
     rate, factor = settings.optimizer.learning_rate, settings.optimizer.encoder_factor
     encoder = colorizer.unet.encoder
     encoder.requires_grad_(requires_grad=factor > 0)

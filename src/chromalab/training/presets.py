@@ -1,11 +1,11 @@
-"""Published mixtures of losses, as their papers and code have them: weights, critic, optimizer.
+"""Presets of published objectives: loss weights, critic and optimizer as in their papers and code.
 
-Every formula is written in this project's units: colors of the space `lab` in [-1, 1] (a*, b* over 110), means over
-channels and pixels. Where a paper sums over the two channels, or scales colors otherwise, the weight here is the
-published one times that factor, and `choices` says so. What a publication leaves open, or what a single network without
-hints, patches or stages can't follow, is this project's choice and stands there, too.
+Every formula uses this project's units: colors of the space `lab` in [-1, 1] (a*, b* over 110), and means over channels
+and pixels. If a paper sums over the two channels, or scales colors differently, the published weight is converted, and
+`choices` states it. `choices` also lists what a publication leaves open, and what a single network without hints,
+patches or stages can't reproduce.
 
-A preset is an objective, not a replica: networks, data and lengths of training are a study's own.
+A preset is an objective, not a replication: a study chooses its own network, data and training length.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PERCEPTUAL_STAND_INS = ("lpips_squeeze", "0.1*perceptual_lite0")
-"""What takes a VGG distance's place, with its weight, where VGG's weights are not here: the first that can be built.
-The Lite0 distance enters with a tenth, for its gradient is about ten times as long as that of LPIPS-Squeeze."""
+"""Replacements of a VGG distance if VGG's weights are missing, best first; the first available one gets its weight.
+The Lite0 distance has a factor of 0.1, because its gradient is about ten times as long as that of LPIPS-Squeeze."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A published mixture.
+    """A published objective.
 
     Attributes:
         formula: the objective.
-        source: where it was published, and which code was followed.
-        optimizer: the colorizer's, as published.
-        batch_size: as published.
-        critic: of adversarial mixtures.
-        color_from: where the color comes from, see `NetworkSettings`.
-        choices: what is this project's, one sentence each.
-        stand_ins: for a term whose weights may be missing, what to train instead, best first.
+        source: the publication, and the code that was followed.
+        optimizer: published settings of the colorizer's optimizer.
+        batch_size: published batch size.
+        critic: settings of the critic of adversarial objectives.
+        color_from: source of the color, see `NetworkSettings`.
+        choices: deviations from the publication, one sentence each.
+        stand_ins: replacements of terms whose weights may be missing, best first.
     """
 
     formula: str
@@ -89,8 +89,8 @@ PRESETS.add(
         batch_size=16,
         choices=(
             "20 is the published 10 on a sum over the two channels, which is a mean here",
-            "whole pictures only (published: full image, instances, then their fusion)",
-            "the rate is that of a network which starts from Zhang 2017's weights",
+            "whole images only (published: full image, instances, then their fusion)",
+            "the rate is the published one of a network that starts from Zhang 2017's weights",
         ),
     ),
 )
@@ -148,7 +148,7 @@ PRESETS.add(
         critic=CriticSettings(network="image", sees="rgb", learning_rate=3e-5, betas=(0.0, 0.999)),
         choices=(
             "0.25 is the published 1 on values in [0, 1]; the squared error is that of a* and b* (published: of RGB)",
-            "a critic of whole pictures from scratch (published: BigGAN's class-conditional one, pretrained)",
+            "a critic of whole images from scratch (published: BigGAN's class-conditional one, pretrained)",
             "the rates stay constant (published: times 0.9 an epoch)",
         ),
         stand_ins={"vgg_feature": PERCEPTUAL_STAND_INS},

@@ -1,4 +1,4 @@
-"""What decides the result of a training, and what decides only where and how it runs."""
+"""Settings that determine the result of a training, and settings of the runtime that don't."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import AliasChoices, ConfigDict, Field, model_validator
 
 from chromalab.core.errors import UsageError
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.core.records import Record
 from chromalab.training.degradation_settings import DegradationSettings
 from chromalab.weights.colorizers import SHIPPED, shipped_models
@@ -21,22 +21,21 @@ if TYPE_CHECKING:
 
 
 class NetworkSettings(Record):
-    """The colorizer: a U-Net over an encoder chosen by name.
+    """Settings of the colorizer, a U-Net over a registered encoder.
 
     Attributes:
         encoder: registry name, see `chromalab list encoders`.
-        pretrained: start the encoder from its ImageNet weights.
-        width: multiplies the encoder's channels (vgg16 only).
-        color_from: where the color of a pixel comes from: `head`, a regression; `bins`, the annealed mean of the
-            distribution over ab bins; `mean`, the mean of both, each trained by its own terms; `auto`: the bins where
-            the objective has a term over them, else the head.
-        head_stride: input pixels to one pixel of the color head. 1 is the baseline decoder; 4 is a decoder that ends
-            where the bins head stands and trains several times faster.
-        decoder_width: multiplies the channels of the decoder that ends at stride 4.
-        context: tell every position of that decoder the mean of the deepest features.
-        start: a `model.safetensors` of an earlier training, an exported `.onnx` file, or the name of a shipped model;
-            every tensor of it that fits by name and shape is the initial weight here. None starts the decoder from
-            random weights.
+        pretrained: initialize the encoder with its ImageNet weights.
+        width: factor on the encoder's channels (vgg16 only).
+        color_from: source of the color: `head`, a regression; `bins`, the annealed mean of the distribution over ab
+            bins; `mean`, the mean of both, each trained by its own terms; `auto`, the bins if the objective has a term
+            over them, or else the head.
+        head_stride: input pixels per pixel of the color head. 1 is the baseline decoder; 4 is a decoder that ends at
+            stride 4, like the bins head, and trains several times faster.
+        decoder_width: factor on the channels of the stride-4 decoder.
+        context: add the mean of the deepest features at every position of the stride-4 decoder.
+        start: a `model.safetensors` of an earlier training, an exported `.onnx` file, or the name of a shipped model.
+            Its tensors become initial weights if name and shape match. None means random decoder weights.
     """
 
     encoder: str = "efficientnet_lite0"
@@ -49,7 +48,7 @@ class NetworkSettings(Record):
     start: str | None = None
 
     def deciding(self) -> dict[str, object]:
-        """Return what decides the network: instead of the path of `start`, which may change, the hash of the file.
+        """Return the settings for hashing, with the hash of the file `start` in place of its path.
 
         Raises:
             UsageError: the file is missing.
@@ -63,25 +62,25 @@ OptimizerName = Literal["adam", "adamw", "rmsprop", "sgd"]
 
 
 ONE_CYCLE_RISE, ONE_CYCLE_START = 0.3, 0.04
-"""Share of the budget in which `one_cycle` rises, and the factor that it rises from: PyTorch's own defaults."""
+"""Share of the budget in which `one_cycle` rises, and its initial factor; both are PyTorch's defaults."""
 
 
 class OptimizerSettings(Record):
-    """The colorizer's optimizer.
+    """Settings of the colorizer's optimizer.
 
     Attributes:
         name: `adam`, `adamw`, `rmsprop` or `sgd`.
-        learning_rate: of the decoder; the chapter's default.
-        encoder_factor: the encoder's rate is this times `learning_rate`; 0 freezes it.
-        betas: decay of the first and second moments; RMSProp takes the second, SGD the first as its momentum.
-        weight_decay: of AdamW decoupled, of the others an L2 penalty.
-        frozen_share: share of the budget, from its start, during which the encoder is frozen.
-        schedule: `constant`; `cosine`, down to 0; or `one_cycle`, up for the first 30% of the budget and then down to
-            0, each along half a cosine (Smith and Topin 2018).
-        warmup_steps: steps of linear warmup; `one_cycle` has a rise of its own and takes none.
-        clip_norm: largest norm of the gradient of all weights; None does not clip.
-        ema_decay: decay of the exponential moving average of the weights, per step. The averaged weights are measured
-            and exported. 0 takes the weights as they are.
+        learning_rate: learning rate of the decoder; the default is that of the chapter.
+        encoder_factor: ratio of the encoder's rate to `learning_rate`; 0 freezes the encoder.
+        betas: decay of the first and second moments; RMSProp uses the second, SGD the first as its momentum.
+        weight_decay: decoupled weight decay for AdamW, an L2 penalty for the others.
+        frozen_share: share of the budget at the start in which the encoder is frozen.
+        schedule: `constant`; `cosine`, which falls to 0; or `one_cycle`, which rises for 30% of the budget and then
+            falls to 0, each along half a cosine (Smith and Topin 2018).
+        warmup_steps: number of steps of linear warmup; `one_cycle` ignores it.
+        clip_norm: largest norm of the gradient of all weights; None disables clipping.
+        ema_decay: decay per step of the exponential moving average of the weights, which is evaluated and exported. 0
+            disables averaging.
     """
 
     name: OptimizerName = "adam"
@@ -101,7 +100,7 @@ class OptimizerSettings(Record):
         Args:
             step: number of steps before this one.
             progress: share of the budget before this step, 0 to 1.
-            warmed_up: share of the budget at which the warmup ends; the schedule begins there.
+            warmed_up: share of the budget at which the warmup ends and the schedule starts.
 
         >>> settings = OptimizerSettings(schedule="cosine", warmup_steps=2)
         >>> [round(settings.factor(step, step / 10, 0.2), 2) for step in (0, 1, 2, 6, 9)]
@@ -120,16 +119,16 @@ class OptimizerSettings(Record):
 
 
 class CriticSettings(Record):
-    """The critic of adversarial objectives, and its optimizer.
+    """Settings of the critic of adversarial objectives, and of its optimizer.
 
     Attributes:
         network: registry name, see `chromalab list critics`.
-        sees: `pair`, the color with its lightness (a conditional critic); `color`, the color alone; `rgb`, the
-            picture that both make.
-        width: multiplies the critic's channels; 1 is as published.
+        sees: input of the critic: `pair`, the color with its lightness (a conditional critic); `color`, the color
+            alone; `rgb`, the image.
+        width: factor on the critic's channels; 1 is the published network.
         optimizer: `adam`, `adamw`, `rmsprop` or `sgd`.
-        learning_rate: constant; None takes the colorizer's.
-        betas: decay of the first and second moments; RMSProp takes the second, SGD the first as its momentum.
+        learning_rate: constant learning rate; None means that of the colorizer.
+        betas: decay of the first and second moments; RMSProp uses the second, SGD the first as its momentum.
     """
 
     network: str = "chromagan"
@@ -141,11 +140,11 @@ class CriticSettings(Record):
 
 
 class Stage(Record):
-    """A part of a progressive resizing (Howard 2018).
+    """A stage of progressive resizing (Howard 2018).
 
     Attributes:
         crop_px: side of the square crops.
-        batch_size: crops in a step.
+        batch_size: crops per step.
         share: share of the budget; the shares of all stages sum to 1.
     """
 
@@ -155,18 +154,18 @@ class Stage(Record):
 
 
 class TermSchedule(Record):
-    """When a loss term acts.
+    """The schedule of a loss term.
 
     Attributes:
         start: share of the budget before which its weight is 0 and it is not computed.
-        ramp: share of the budget over which its weight then rises linearly to what the objective says.
+        ramp: share of the budget over which its weight then rises linearly to that of the objective.
     """
 
     start: float = Field(default=0.0, ge=0, lt=1)
     ramp: float = Field(default=0.0, ge=0, le=1)
 
     def factor(self, progress: float) -> float:
-        """Return the factor on the term's weight at `progress`, the share of the budget that is spent.
+        """Return the factor on the term's weight at `progress`, the spent share of the budget.
 
         >>> schedule = TermSchedule(start=0.5, ramp=0.2)
         >>> [round(schedule.factor(progress), 2) for progress in (0.4, 0.5, 0.6, 0.8)]
@@ -178,22 +177,21 @@ class TermSchedule(Record):
 
 
 class TrainingSettings(Record):
-    """Everything that decides the result of a training, given photos, objective, color space and seed.
+    """Settings that determine the result of a training, in addition to photos, objective, color space and seed.
 
     Attributes:
-        crop_px: shortest side of the resized photos and side of the square crops.
-        batch_size: crops in a step.
-        images: crops seen in all.
-        minutes: a budget of training time instead; schedules follow it, and `images` has no effect.
-        stages: crop sizes, batch sizes and shares of the budget of a progressive resizing, in order; they replace
-            `crop_px` and `batch_size`. Empty: one stage.
-        scale: random-resized crops: the side of the region that is cut, as a share of the photo's shorter side, is
-            drawn between these two, and the region is resized to the crop. None cuts crops without resizing.
-        degradations: what happens to the gray input, and how often.
+        crop_px: shorter side of the resized photos, and side of the square crops.
+        batch_size: crops per step.
+        images: total number of crops.
+        minutes: budget of training time, which replaces `images`, also for schedules.
+        stages: stages of progressive resizing, in order, which replace `crop_px` and `batch_size`. Empty means one
+            stage.
+        scale: range of random-resized crops: the side of the region as a share of the photo's shorter side is drawn
+            from it, and the region is resized to the crop. None disables resizing.
+        degradations: degradations of the gray input.
         target_chroma: factor on the chroma of the targets.
-        terms: when loss terms act, by the name of the loss; terms that are not named act all the time.
-        balance: weigh the terms of the objective by the norms of their gradients, so that each one's share is that of
-            its written weight.
+        terms: schedules of loss terms, by the name of the loss; other terms always act.
+        balance: balance the terms by the norms of their gradients, so that the shares equal the written weights.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -222,10 +220,10 @@ class TrainingSettings(Record):
         return self
 
     def deciding(self) -> dict[str, object]:
-        """Return the settings as plain data without paths, to be hashed.
+        """Return the settings as plain data without paths, for hashing.
 
-        Settings that a later version added are left out where they have their defaults, and `images` keeps the name
-        that it had: the hashes of earlier studies stay what they were.
+        Settings of later versions are left out if they have their defaults, and `images` keeps its old name, so that
+        the hashes of earlier studies do not change.
         """
         plain = self.model_dump(mode="json", exclude={"network", "images", *_unset(self, _ADDED)})
         plain["optimizer"] = self.optimizer.model_dump(mode="json", exclude=_unset(self.optimizer, _ADDED))
@@ -233,7 +231,7 @@ class TrainingSettings(Record):
 
     @property
     def schedule(self) -> tuple[Stage, ...]:
-        """The stages, also where there is only one."""
+        """The stages, also if there is only one."""
         return self.stages or (Stage(crop_px=self.crop_px, batch_size=self.batch_size, share=1.0),)
 
     @property
@@ -258,7 +256,7 @@ class TrainingSettings(Record):
         return steps
 
     def stage(self, progress: float) -> Stage:
-        """Return the stage at `progress`, the share of the budget that is spent."""
+        """Return the stage at `progress`, the spent share of the budget."""
         end = 0.0
         for stage in self.schedule:
             end += stage.share
@@ -267,19 +265,19 @@ class TrainingSettings(Record):
         return self.schedule[-1]
 
     def progress(self, drawn: int, seconds: float) -> float:
-        """Return the share of the budget that `drawn` crops or `seconds` of training have spent, at most 1."""
+        """Return the share of the budget spent after `drawn` crops or `seconds` of training, at most 1."""
         spent = drawn / self.images if self.minutes is None else seconds / (60 * self.minutes)
         return min(1.0, spent)
 
     def is_last(self, drawn: int, batch_size: int, seconds: float) -> bool:
-        """Return whether a step of `batch_size` crops that begins now is the last one of the budget."""
+        """Return whether a step of `batch_size` crops that starts now is the last one of the budget."""
         if self.minutes is None:
             return drawn + batch_size >= self.images
         return seconds >= 60 * self.minutes
 
     @property
     def warmed_up(self) -> float:
-        """Share of the budget at which the warmup ends; 0 where the budget is time, for nobody knows beforehand."""
+        """Share of the budget at which the warmup ends; 0 for a budget of time, because the share is not known then."""
         if self.minutes is not None or self.optimizer.schedule == "one_cycle":
             return 0.0
         return min(1.0, self.optimizer.warmup_steps * self.schedule[0].batch_size / self.images)
@@ -294,31 +292,31 @@ _ADDED = frozenset(
         *("head_stride", "decoder_width", "context"),  # of NetworkSettings
     }
 )
-"""Settings that came after the first studies were recorded."""
+"""Settings that were added after the first studies were recorded."""
 
 
 def _unset(record: Record, names: Collection[str]) -> set[str]:
-    """Return those of `names` that are fields of `record` at their defaults."""
+    """Return the subset of `names` that are fields of `record` with default values."""
     fields = type(record).model_fields
     return {name for name in names if name in fields and getattr(record, name) == fields[name].default}
 
 
 class RuntimeSettings(Record):
-    """Where and how a training runs, and what it tells on the way.
+    """Settings of the device, the log and the checkpoints of a training.
 
     Attributes:
-        device: `auto` takes CUDA where there is one.
-        devices: how many of them one training uses, each with its share of every batch; on a CPU, processes.
+        device: `cpu`, `cuda` or `auto`, which means CUDA if available.
+        devices: number of devices, each with an equal share of every batch; on a CPU, number of processes.
         precision: `auto` is float32 on a CPU and mixed bfloat16 on CUDA. `fast` is mixed bfloat16 also on a CPU that
-            multiplies such matrices in hardware (AMX), where the decoder trains two to three times faster.
-        threads: CPU threads of PyTorch; 0 takes the physical cores. Results on a CPU are bit for bit the same only at
-            the same number of threads.
-        log_every: steps between two rows of train.csv; 0 gives twenty rows to a short run, one every 50 steps to a
-            long one.
-        sample_every: steps between two sample pictures; 0 draws them at the end only.
+            multiplies bfloat16 matrices in hardware (AMX), where the decoder trains two to three times faster.
+        threads: PyTorch CPU threads (0 = one per physical core). Results on a CPU are bit-identical only with the same
+            number of threads.
+        log_every: steps between two rows of train.csv; 0 means twenty rows for a short run and every 50 steps for a
+            long run.
+        sample_every: steps between two sample images; 0 means only at the end.
         checkpoint_every_s: seconds between two checkpoints.
-        workers: threads that prepare crops ahead of the training; 0 prepares them in between.
-        tensorboard: write event files beside the CSV.
+        workers: number of threads that prepare crops in advance; 0 prepares them between steps.
+        tensorboard: also write TensorBoard event files.
     """
 
     device: str = "auto"
@@ -332,21 +330,21 @@ class RuntimeSettings(Record):
     tensorboard: bool = True
 
     def logs(self, step: int, steps: int | None, *, last: bool) -> bool:
-        """Return whether `step` of `steps` (None: nobody knows how many) gets a row; the last one always does."""
+        """Return whether to log `step` of `steps` (None if the number is unknown); the last step is always logged."""
         every = self.log_every or (50 if steps is None else max(1, min(50, steps // 20)))
         return step % every == 0 or last
 
 
 def start_path(start: str) -> Path:
-    """Return the file of weights to start from: a shipped model's by its name, else the path itself."""
+    """Return the path of initial weights: that of a shipped model by its name, or else `start` itself."""
     return SHIPPED / f"{start}.onnx" if start in shipped_models() else Path(start)
 
 
 def start_sha256(path: str) -> str:
-    """Return the SHA-256 of a file of weights to start from.
+    """Return the SHA-256 of a file of initial weights.
 
     Raises:
-        UsageError: it can't be read.
+        UsageError: the file can't be read.
     """
     try:
         return sha256_file(start_path(path))
@@ -355,7 +353,7 @@ def start_sha256(path: str) -> str:
 
 
 def settings_sha256(*parts: object) -> str:
-    """Return the SHA-256 of settings (records or plain data), independent of the order of keys.
+    """Return the SHA-256 of settings (records or plain data), regardless of the order of keys.
 
     >>> settings_sha256({"a": 1, "b": 2}) == settings_sha256({"b": 2, "a": 1})
     True

@@ -12,8 +12,7 @@ import torch
 from safetensors.torch import save
 
 from chromalab.core.errors import ConfigError, DamagedWeightsError, MissingWeightsError, UnknownWeightsError, UsageError
-from chromalab.core.files import write_bytes
-from chromalab.core.hashing import sha256_bytes, sha256_file
+from chromalab.core.files import sha256_bytes, sha256_file, write_bytes
 from chromalab.weights.download import download, is_url, partial_file, url_file_name
 from chromalab.weights.manifest import MANIFEST, PackagedWeights, TrunkWeights, trunks
 from chromalab.weights.reading import read_state_dict, recognize

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AliasChoices, Field, model_validator
 
 from chromalab.core.errors import DamagedWeightsError, UsageError, suggestion
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.core.records import Record
 
 SHIPPED = Path(__file__).parent / "models"

@@ -31,8 +31,7 @@ from urllib.request import (
 )
 
 from chromalab.core.errors import DamagedWeightsError, DownloadError, UsageError
-from chromalab.core.files import explain_write_errors, make_folder, write_text
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import explain_write_errors, make_folder, sha256_file, write_text
 from chromalab.core.progress import progress
 from chromalab.version import __version__
 from chromalab.weights.store import weights_folder

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from chromalab.core.errors import DamagedWeightsError, UnknownWeightsError, UsageError
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.weights.manifest import MANIFEST, PackagedWeights, TrunkWeights, trunks
 from chromalab.weights.store import packaged_path
 

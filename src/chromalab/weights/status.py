@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from chromalab.core.errors import ConfigError, MissingWeightsError
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.core.records import Record
 from chromalab.weights.download import PartialFile
 from chromalab.weights.manifest import MANIFEST, KnownWeights, PackagedWeights, TrunkWeights

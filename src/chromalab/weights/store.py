@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import DamagedWeightsError, MissingWeightsError, UnknownWeightsError
-from chromalab.core.hashing import sha256_file
+from chromalab.core.files import sha256_file
 from chromalab.core.records import Record
 from chromalab.weights.manifest import MANIFEST, TrunkWeights
 

@@ -1,4 +1,4 @@
-"""Tasks on a real cluster of three nodes on this machine."""
+"""Tasks on a local Ray cluster of three nodes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 
 from chromalab.core.errors import UnknownNameError, UsageError
-from chromalab.core.executors.outcome import Outcome
+from chromalab.core.executors import Outcome
 
 if os.environ.get("CI") != "true":
     pytest.importorskip("ray", reason="install the extra 'ray' to run these")
 
 from ray.cluster_utils import Cluster
 
-from chromalab.core.executors.ray import RayExecutor, Resources
+from chromalab.core.ray_executor import RayExecutor, Resources
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 
 def work(task: tuple[str, str]) -> str:
-    """Do what the first word says."""
+    """Behave as requested by the first word."""
     what, folder = task
     with (Path(folder) / what).open("a") as file:
         file.write("began\n")
@@ -36,9 +36,9 @@ def work(task: tuple[str, str]) -> str:
     return f"{what} with {os.environ['OMP_NUM_THREADS']} thread, {os.environ['CHROMALAB_CACHE']}"
 
 
-def test_tasks_end_fail_and_are_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_succeed_fail_and_are_retried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHROMALAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("RAY_worker_niceness", "0")  # else other tests go first, for minutes
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # otherwise other processes delay it for minutes
     small: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80_000_000}
     cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
     try:

@@ -1,4 +1,4 @@
-"""Tasks on a Ray cluster: as many at once as its processors and GPUs allow, tried again where a node dies."""
+"""An executor on a Ray cluster, which runs as many tasks at once as processors and GPUs allow."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from chromalab.core.errors import ChromalabError, UsageError
-from chromalab.core.executors.outcome import Failure, Outcome, R, T
+from chromalab.core.executors import Failure, Outcome, R, T
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported: nothing is reported to anybody
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads this on import: it sends no usage statistics
 
 try:
     import ray
@@ -25,21 +25,20 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _CARRIED = ("CHROMALAB_CACHE", "CHROMALAB_WEIGHTS")
-"""Variables that a task sees as its sender has them."""
-
+"""Environment variables that tasks inherit from their sender."""
 
 PATIENCE_S = 10.0
-"""How long a cluster may take to answer."""
+"""Time limit for a connection to a cluster."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one task holds while it runs.
+    """The resources that one task reserves while it runs.
 
     Attributes:
-        cpus: processors; also the number of threads that numerical libraries of the task are given.
-        gpus: GPUs; a half lets two tasks share one.
-        retries: how often a task is tried again whose node died.
+        cpus: processors, which is also the number of threads of the task's numerical libraries.
+        gpus: GPUs; with 0.5, two tasks share one.
+        retries: number of further attempts after the node of a task died.
     """
 
     cpus: float = 1
@@ -48,29 +47,30 @@ class Resources:
 
 
 class RayExecutor:
-    """Runs tasks on a cluster.
+    """Runs tasks on a Ray cluster.
 
     Args:
-        resources: what one task holds.
-        address: `HOST:PORT` of the cluster's head, `ray://HOST:PORT` from outside, `auto` for the cluster that this
-            machine belongs to; None starts Ray on this machine alone.
-        fresh_processes: every task has a process of its own: what it loads and sets, as threads, ends with it.
+        resources: the resources of one task.
+        address: `HOST:PORT` of the cluster's head, `ray://HOST:PORT` from outside the cluster, or `auto` for the
+            cluster of this machine. None starts Ray on this machine only.
+        fresh_processes: run every task in a process of its own, so that its settings, such as the number of threads,
+            do not affect the next task.
 
     Raises:
-        UsageError: there is no cluster, or none of its nodes has what one task holds.
+        UsageError: no cluster answers, or none of its nodes has the resources of one task.
     """
 
     def __init__(self, resources: Resources, address: str | None = None, *, fresh_processes: bool = False) -> None:
         self._resources = resources
-        self._calls = 1 if fresh_processes else 0  # of a process; 0 is no limit
+        self._calls = 1 if fresh_processes else 0  # tasks per process; 0 means no limit
         environment = {"env_vars": {name: os.environ[name] for name in _CARRIED if name in os.environ}}
         try:
-            _knock(address)
+            _check_reachable(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, runtime_env=environment)
         except (RayError, OSError, RuntimeError, ValueError) as error:
             raise UsageError(
                 f"no Ray cluster answers at {address or 'this machine'}: {_first_line(error)}; start one with "
-                "'ray start --head' and give its address, or leave --address out to use this machine alone"
+                "'ray start --head' and pass its address, or omit --address to use only this machine"
             ) from error
         self._check_room()
 
@@ -82,8 +82,8 @@ class RayExecutor:
             gpus = max((node.get("GPU", 0) for node in nodes), default=0)
             ray.shutdown()
             raise UsageError(
-                f"no node of the cluster has {wanted.cpus:g} processors and {wanted.gpus:g} GPUs for one task: the "
-                f"largest have {largest:g} and {gpus:g}"
+                f"no node of the cluster has {wanted.cpus:g} processors and {wanted.gpus:g} GPUs for one task (the "
+                f"largest have {largest:g} and {gpus:g}): request fewer, or add a larger node"
             )
 
     def __enter__(self) -> Self:
@@ -93,7 +93,7 @@ class RayExecutor:
         ray.shutdown()
 
     def each(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[Outcome[R]]:
-        """Give the outcome of every task, in the order in which they end; see `Executor`."""
+        """Yield the outcome of every task, in the order in which the tasks finish; see `Executor`."""
         remote = ray.remote(max_calls=self._calls)(_call).options(
             num_cpus=self._resources.cpus, num_gpus=self._resources.gpus, max_retries=self._resources.retries
         )
@@ -106,19 +106,19 @@ class RayExecutor:
         try:
             result = ray.get(reference)
         except RayTaskError:
-            raise  # a fault of this project: its traceback tells where
+            raise  # a bug of this project: its traceback shows the place
         except RayError as error:
             again = f" (tried {self._resources.retries + 1} times)" if self._resources.retries else ""
             return Outcome(index, None, Failure(f"its node or process died{again}: {_first_line(error)}"))
         return Outcome(index, None, result) if isinstance(result, Failure) else Outcome(index, result)
 
 
-def _knock(address: str | None) -> None:
-    """See whether anybody listens at an address: Ray itself would ask for minutes.
+def _check_reachable(address: str | None) -> None:
+    """Try to connect to an address, because Ray itself would keep trying for minutes.
 
     Raises:
-        OSError: nobody does.
-        ValueError: it is no address.
+        OSError: the connection fails.
+        ValueError: the address is malformed.
     """
     if address in {None, "auto", "local"}:
         return
@@ -129,7 +129,7 @@ def _knock(address: str | None) -> None:
 
 
 def _call(function: Callable[[Any], Any], task: Any) -> Any:
-    """Run a task on its node; errors that people read come back as such, for not every exception can travel."""
+    """Run a task on its node, and turn a `ChromalabError` into a `Failure`, which can always be pickled."""
     try:
         return function(task)
     except ChromalabError as error:

@@ -1,4 +1,4 @@
-"""An executor for tests: it does the last task first, and sends everything through pickle, as a cluster does."""
+"""An executor for tests that runs the last task first and pickles everything, as a cluster does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ChromalabError
-from chromalab.core.executors.outcome import Failure, Outcome, R, T
+from chromalab.core.executors import Failure, Outcome, R, T
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Backwards:
-    """Does tasks from the last to the first.
+    """Runs tasks from the last to the first.
 
     Attributes:
-        dying: tasks whose node dies.
+        dying: indices of the tasks whose node dies.
     """
 
     dying: Collection[int] = ()
 
     def each(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[Outcome[R]]:
-        """Give the outcome of every task; see `Executor`."""
+        """Yield the outcome of every task; see `Executor`."""
         for index in reversed(range(len(tasks))):
             if index in self.dying:
                 yield Outcome(index, None, Failure("its node or process died"))

@@ -138,7 +138,7 @@ def test_forms_that_contradict_each_other_are_refused(chromalab: Chromalab, fold
         ((preds, targets, "--method", f"a={preds}"), "not both"),
         (("--method", f"a={preds}"), "--method needs --target"),
         (("--method", "a", "--target", targets), "given as NAME=DIR, not 'a'"),
-        (("--method", f"a={preds}", "--method", f"a={targets}", "--target", targets), "two methods are called 'a'"),
+        (("--method", f"a={preds}", "--method", f"a={targets}", "--target", targets), "two methods have the name 'a'"),
         ((preds, targets, "--protocol", "ddcolour"), "did you mean 'ddcolor'"),
         ((preds, targets, "--labels", preds / "none.csv"), "labels can't be read"),
         ((preds, targets, "--target", targets), "named twice"),

@@ -24,6 +24,12 @@ def test_option_has_a_sentence_and_a_placeholder(name: str, option: Any) -> None
     assert (option.metavar == "") == option.is_flag
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_paragraphs_of_help_are_wrapped_by_the_terminal(name: str) -> None:
+    paragraphs = COMMANDS[name].help.split("\n\n")
+    assert all(paragraph and "\n" not in paragraph for paragraph in paragraphs)
+
+
 @pytest.mark.parametrize("name", MANY)
 def test_many_options_are_grouped(name: str) -> None:
     general = {"--options", "--smoke", "--json"}

@@ -53,6 +53,14 @@ def test_second_name_of_an_option_is_a_key(file: Path) -> None:
     assert params["data"] == ["a", "b=0.5"]
 
 
+def test_example_in_the_guide_is_valid(file: Path) -> None:
+    guide = Path(__file__).resolve().parents[2] / "docs" / "training.md"
+    section = guide.read_text(encoding="utf-8").split("## Options in a file")[1]
+    file.write_text(section.split("```yaml\n")[1].split("```")[0])
+    params = parse("train", "--out", "out", "--options", file)
+    assert (params["data"], params["precision"], params["old_photos"]) == (["PHOTOS", "SCENES=0.5"], "fast", True)
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "quality:\n"])
 def test_file_without_values_leaves_defaults(file: Path, text: str) -> None:
     file.write_text(text)

@@ -90,7 +90,7 @@ def test_options(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
         (("nothing.jpg", "-o", "out/"), "no file or folder"),
         (("IN", "-o", "out/", "--model", "bins_lite"), "did you mean 'bins_lite0'"),
         (("IN", "-o", "out/", "--hint", "1,2=red"), "is no hint"),
-        (("IN", "-o", "out/", "--scales", "1,x"), "numbers with commas"),
+        (("IN", "-o", "out/", "--scales", "1,x"), "numbers separated by commas"),
         (("IN", "-o", "out/", "--format", "gif"), "can't write"),
         (("IN", "-o", "out/", "--device", "tpu"), "unknown device"),
         (("IN", "-o", "one.png", "--report"), "output folder"),

@@ -96,8 +96,8 @@ def colorize(
         "share of every photo.", "--json")] = None,
     report: Annotated[bool, switch(RECORDS, "Write a contact sheet with sliders and an audit to OUT/report.",
         "--report")] = False,
-    sidecar: Annotated[bool | None, switch(RECORDS, "Write a JSON record beside every output; omit to do so in "
-        "folders only.", "--sidecar/--no-sidecar")] = None,
+    sidecar: Annotated[bool | None, switch(RECORDS, "Write a JSON record beside every output (default: in "
+        "folders only).", "--sidecar/--no-sidecar")] = None,
     source_type: Annotated[_SourceWord, option(RECORDS, "TERM", "IPTC DigitalSourceType: composite with trained "
         "algorithmic media, or algorithmically enhanced.",
         default=Default(f"{_JOB}.source_type", convert=_source_word))],
@@ -242,8 +242,8 @@ def _job(options: Options, quality: int, source_type: str, label: str, max_megap
 def _batch(job: Job, workers: int, plan: Plan, hints: Path | None, *, overwrite: bool, sidecar: bool | None) -> Batch:
     from chromalab.colorization.batch import Batch
 
-    wanted = plan.folder is not None if sidecar is None else sidecar
-    return Batch(job, workers=workers, overwrite=overwrite, sidecar=wanted, overlay=_overlay(hints))
+    written = plan.folder is not None if sidecar is None else sidecar
+    return Batch(job, workers=workers, overwrite=overwrite, sidecar=written, overlay=_overlay(hints))
 
 
 def _overlay(hints: Path | None) -> NDArray[np.uint8] | None:

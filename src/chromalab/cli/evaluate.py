@@ -63,8 +63,8 @@ def evaluate(
         default=Default("chromalab.evaluation.records:PROTOCOL"))],
     metrics: Annotated[str | None, option(MEASUREMENT, "NAME,...", "Comma-separated metrics (see `chromalab "
         "list metrics`); omit to compute all.")] = None,
-    bounds: Annotated[bool | None, switch(MEASUREMENT, "Score the gray baseline and the ground truth, too; omit to "
-        "do so for several methods or with labels.", "--bounds/--no-bounds")] = None,
+    bounds: Annotated[bool | None, switch(MEASUREMENT, "Score the gray baseline and the ground truth, too "
+        "(default: for several methods or with labels).", "--bounds/--no-bounds")] = None,
     json_file: Annotated[Path | None, option(OUTPUT, "FILE", "JSON file for the result.", "--json")] = None,
     csv_file: Annotated[Path | None, option(OUTPUT, "FILE", "CSV file for the values of every photo.", "--csv")] = None,
     latex_file: Annotated[Path | None, option(OUTPUT, "FILE", "LaTeX file for the table.", "--latex")] = None,

@@ -155,7 +155,7 @@ def _lines(facts: LossFacts, needs: list[Need], metrics: list[str]) -> list[tupl
         shared = f"; not independent of the metrics {', '.join(metrics)}" if metrics else ""
         lines.append(("trains on", facts.network + shared))
     at_target = "0 at the target" if facts.zero_at_target else "not 0 at the target"
-    lines.append(("value", at_target if facts.compares else f"{at_target}; does not look at the target"))
+    lines.append(("value", at_target if facts.compares else f"{at_target}; does not depend on the target"))
     return lines
 
 

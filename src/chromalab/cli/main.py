@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from inspect import getdoc
 from typing import Annotated
 
 import typer
@@ -45,6 +46,19 @@ app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 app.add_typer(listing.app, name="list")
 app.add_typer(loss.app, name="loss")
+
+
+def _join_lines(commands: typer.Typer) -> None:
+    """Let the terminal wrap the help of commands, whose docstrings are wrapped for the source."""
+    for command in commands.registered_commands:
+        paragraphs = (getdoc(command.callback) or "").split("\n\n")
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            _join_lines(group.typer_instance)
+
+
+_join_lines(app)
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 INTERRUPTED = 130

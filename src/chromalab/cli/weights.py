@@ -48,8 +48,8 @@ def fetch(
 
     from chromalab.weights.adding import fetch_weights
 
-    wanted = [entry.name for entry in trunks()] if all_ else list(dict.fromkeys(names or ()))
-    _each(wanted, lambda name: _fetched(fetch_weights(name, mirror=mirror)))
+    chosen = [entry.name for entry in trunks()] if all_ else list(dict.fromkeys(names or ()))
+    _each(chosen, lambda name: _fetched(fetch_weights(name, mirror=mirror)))
 
 
 def _fetched(fetched: FetchedWeights) -> str:

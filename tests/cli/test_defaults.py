@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,19 @@ def test_default_exists_and_fits_its_option(name: str, option: Any) -> None:
     assert type(value) in {bool, int, float, str}
     context = COMMANDS[name].make_context(name, [], resilient_parsing=True)
     assert option.process_value(context, value) == value
+
+
+def test_defaults_in_help_need_only_the_base_installation() -> None:
+    """Importing the class of a default must not need the packages of an extra, unless its whole command does."""
+    references = sorted({option.default.reference for _, name, option in REFERENCES if not name.startswith("survey")})
+    script = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['torch', 'ray', 'fastapi', 'sqlalchemy', 'matplotlib']))\n"
+        "from chromalab.cli.options import Default\n"
+        f"print(all(Default(reference)() is not None for reference in {references}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout == "True\n"
 
 
 def test_references_reach_every_kind_of_settings() -> None:

@@ -138,7 +138,10 @@ def test_forms_that_contradict_each_other_are_refused(chromalab: Chromalab, fold
         ((preds, targets, "--method", f"a={preds}"), "not both"),
         (("--method", f"a={preds}"), "--method needs --target"),
         (("--method", "a", "--target", targets), "--method a is not NAME=DIR"),
-        (("--method", f"a={preds}", "--method", f"a={targets}", "--target", targets), "two methods have the name 'a'"),
+        (
+            ("--method", f"a={preds}", "--method", f"a={targets}", "--target", targets),
+            "--method gives the name 'a' twice",
+        ),
         ((preds, targets, "--protocol", "ddcolour"), "did you mean 'ddcolor'"),
         ((preds, targets, "--labels", preds / "none.csv"), "labels can't be read"),
         ((preds, targets, "--target", targets), "TARGETS and --target both name the ground truth"),

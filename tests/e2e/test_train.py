@@ -319,8 +319,8 @@ def test_options_that_exclude_each_other_are_refused(
 
 
 @pytest.mark.slow
-def test_a_finished_training_says_that_nothing_is_trained(chromalab: Chromalab, tmp_path: Path) -> None:
-    for expected in ("", "finished already: nothing was trained"):
+def test_finished_training_is_not_repeated(chromalab: Chromalab, tmp_path: Path) -> None:
+    for expected in ("", "holds this finished training; nothing was trained"):
         done = chromalab("train", "--out", tmp_path / "out", "--smoke")
         assert done.code == 0, done.err
         assert expected in done.err

@@ -21,6 +21,7 @@ from chromalab.cli.options import (
     GpusPerTask,
     OptionsFile,
     Retries,
+    millions,
     option,
     ray_executor,
     switch,
@@ -51,10 +52,6 @@ _STATES = {
 _OPTIONS, _JOB = "chromalab.colorization.options:Options", "chromalab.colorization.colorizer:Job"
 
 
-def _megapixels(pixels: int) -> float:
-    return pixels / 1e6
-
-
 def _source_word(term: str) -> str:
     return "composite" if term.startswith("composite") else "enhanced"
 
@@ -72,7 +69,7 @@ def colorize(
         default=Default("chromalab.colorization.batch:Batch.overwrite"))],
     dry_run: Annotated[bool, switch(OUTPUT, "Count what would be done without doing it.", "--dry-run")] = False,
     max_megapixels: Annotated[float, option(OUTPUT, "MP", "Largest photo to accept, in megapixels.", min=0.001,
-        default=Default(f"{_JOB}.max_pixels", convert=_megapixels))],
+        default=Default(f"{_JOB}.max_pixels", convert=millions))],
     model: Annotated[str | None, option(MODEL, "NAME|FILE", "Name of a model (see `chromalab list models`), "
         "or ONNX file with its record beside it.")] = None,
     scales: Annotated[str | None, option(MODEL, "X,...", "Average predictions at these multiples of the "

@@ -21,6 +21,7 @@ from chromalab.cli.options import (
     Retries,
     Threads,
     given,
+    named_folders,
     option,
     ray_executor,
     switch,
@@ -162,7 +163,7 @@ def _folders(
             raise UsageError("give either PREDS TARGETS or --method NAME=DIR ... --target DIR, not both")
         if target is None and grey is None:
             raise UsageError("--method needs --target DIR with ground-truth photos, or --grey DIR with gray photos")
-        return _Folders(dict(_named(text) for text in _distinct(method)), target, grey, several=True)
+        return _Folders(named_folders(method, "--method"), target, grey, several=True)
     if preds is None:
         raise UsageError(
             "there are no predictions; give folders of predictions and ground truth: chromalab evaluate PREDS TARGETS"
@@ -175,25 +176,6 @@ def _folders(
             "PREDS needs TARGETS, a folder of ground-truth photos, or --grey DIR if there is no ground truth"
         )
     return _Folders({PREDICTIONS: preds}, truth, grey, several=False)
-
-
-def _distinct(method: list[str]) -> list[str]:
-    from chromalab.core.errors import UsageError
-
-    names = [text.partition("=")[0] for text in method]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise UsageError(f"two methods have the name '{twice}'; use each name once")
-    return method
-
-
-def _named(text: str) -> tuple[str, Path]:
-    from chromalab.core.errors import UsageError
-
-    name, separator, folder = text.partition("=")
-    if not separator or not name or not folder:
-        raise UsageError(f"--method {text} is not NAME=DIR; write for example --method l2=out/l2")
-    return name, Path(folder)
 
 
 def _measure(

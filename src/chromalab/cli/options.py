@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from chromalab.cli.options_file import read_options_file
+from chromalab.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
@@ -93,6 +94,28 @@ def switch(panel: str | None, help_text: str, *names: str, default: Default | No
 def given(**values: Any) -> dict[str, Any]:
     """Return the values that are not None, so that a settings class fills in its own defaults for the others."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def millions(units: int) -> float:
+    """Return bytes or pixels in megabytes or megapixels."""
+    return units / 1e6
+
+
+def named_folders(texts: Sequence[str], option_name: str) -> dict[str, Path]:
+    """Return the folders that a repeatable option gives as NAME=DIR.
+
+    Raises:
+        UsageError: a text does not have this form, or a name is given twice.
+    """
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, _, folder = text.partition("=")
+        if not name or not folder:
+            raise UsageError(f"{option_name} {text} is not NAME=DIR; write for example {option_name} l2=out/l2")
+        if name in found:
+            raise UsageError(f"{option_name} gives the name '{name}' twice; use each name once")
+        found[name] = Path(folder)
+    return found
 
 
 _RUNTIME = "chromalab.training.settings:RuntimeSettings"

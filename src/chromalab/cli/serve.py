@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from chromalab.cli.options import LIMITS, MODEL, PERFORMANCE, SERVER, Default, OptionsFile, option
+from chromalab.cli.options import LIMITS, MODEL, PERFORMANCE, SERVER, Default, OptionsFile, millions, option
 
 _SETTINGS = "chromalab.colorization.web.settings:ServerSettings"
-
-
-def _millions(units: int) -> float:
-    return units / 1e6
 
 
 def serve(
@@ -27,9 +23,9 @@ def serve(
     timeout: Annotated[float, option(LIMITS, "SECONDS", "Seconds from a request to its result.", min=1,
         default=Default(f"{_SETTINGS}.timeout_s"))],
     max_megabytes: Annotated[float, option(LIMITS, "MB", "Largest upload, in megabytes.", min=0.001,
-        default=Default(f"{_SETTINGS}.max_bytes", convert=_millions))],
+        default=Default(f"{_SETTINGS}.max_bytes", convert=millions))],
     max_megapixels: Annotated[float, option(LIMITS, "MP", "Largest photo, in megapixels.", min=0.001,
-        default=Default(f"{_SETTINGS}.max_pixels", convert=_millions))],
+        default=Default(f"{_SETTINGS}.max_pixels", convert=millions))],
     workers: Annotated[int | None, option(PERFORMANCE, "N", "Photos processed at a time (0 or omitted = one per CPU "
         "core).", min=0)] = None,
     _options_file: OptionsFile = None,

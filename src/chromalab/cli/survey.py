@@ -16,6 +16,7 @@ from chromalab.cli.options import (
     AsJson,
     Default,
     OptionsFile,
+    named_folders,
     option,
     switch,
     wide_console,
@@ -62,7 +63,7 @@ def create(
     power: Annotated[bool, switch(OUTPUT, "Simulate how many participants the survey needs.",
         "--power/--no-power")] = True,
     as_json: AsJson = False,
-    images: Annotated[list[str] | None, option(INPUT, "METHOD=DIR",
+    images: Annotated[list[str] | None, option(INPUT, "NAME=DIR",
         "Name and image folder of a method; repeatable.")] = None,
     reference: Annotated[Path | None, option(INPUT, "DIR", "Folder of the gray photos.")] = None,
     truth: Annotated[Path | None, option(INPUT, "DIR", "Folder of the ground-truth photos.")] = None,
@@ -87,11 +88,13 @@ def create(
 
     plan = load_design(design)
     if (from_compare is None) == (not images):
-        raise UsageError("give either --images METHOD=DIR for each method, or --from-compare DIR")
+        raise UsageError("give either --images NAME=DIR for each method, or --from-compare DIR")
     if from_compare is not None:
         sources = sources_of_comparison(from_compare, seed=seed, space=space)
     else:
-        sources = sources_of_folders(_folders(images or []), reference=reference, truth=truth, common=common)
+        sources = sources_of_folders(
+            named_folders(images or [], "--images"), reference=reference, truth=truth, common=common
+        )
     record = create_survey(plan, sources, out)
     names = [scene.name for scene in record.scenes]
     table = simulate_power(record.design, record.methods, names) if power else None
@@ -101,20 +104,6 @@ def create(
         typer.echo(_created_json(record, table))
     else:
         _print_created(record, table, out)
-
-
-def _folders(images: Sequence[str]) -> dict[str, Path]:
-    from chromalab.core.errors import UsageError
-
-    found: dict[str, Path] = {}
-    for text in images:
-        name, equals, folder = text.partition("=")
-        if not equals or not name or not folder:
-            raise UsageError(f"--images {text} is not METHOD=DIR; write for example --images l2=out/l2")
-        if name in found:
-            raise UsageError(f"--images gives the method {name} twice; use each name once")
-        found[name] = Path(folder)
-    return found
 
 
 def _created_json(record: SurveyRecord, table: PowerTable | None) -> str:

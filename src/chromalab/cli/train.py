@@ -168,7 +168,7 @@ def train(
         typer.echo("\nstopped: rerun the same command to resume from the last checkpoint", err=True)
         raise typer.Exit(130) from None
     if finished:
-        typer.echo(f"{out} already holds this training, finished; nothing was trained", err=True)
+        typer.echo(f"{out} already holds this finished training; nothing was trained", err=True)
     _print_result(record, out)
 
 

@@ -18,6 +18,7 @@ from chromalab.colorization.options import Options
 from chromalab.colorization.plan import make_plan
 from chromalab.colorization.web import server
 from chromalab.colorization.web.settings import ServerSettings
+from chromalab.core.errors import UsageError
 from chromalab.core.parallel import cpu_count
 from chromalab.data.usable import COLOURLESS_THRESHOLD
 from chromalab.evaluation.folders import EvaluationSettings
@@ -78,7 +79,9 @@ def test_default_exists_and_fits_its_option(name: str, option: Any) -> None:
 
 def test_defaults_in_help_need_only_the_base_installation() -> None:
     """Importing the class of a default must not need the packages of an extra, unless its whole command does."""
-    references = sorted({option.default.reference for _, name, option in REFERENCES if not name.startswith("survey")})
+    references = sorted(
+        {option.default.reference for _, name, option in REFERENCES if not name.startswith(("survey", "serve"))}
+    )
     script = (
         "import sys\n"
         "sys.modules.update(dict.fromkeys(['torch', 'ray', 'fastapi', 'sqlalchemy', 'matplotlib']))\n"
@@ -87,6 +90,13 @@ def test_defaults_in_help_need_only_the_base_installation() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert done.stdout == "True\n"
+
+
+def test_missing_package_stops_a_command_but_not_its_help() -> None:
+    default = Default("absent_package.settings:Settings.port")
+    with pytest.raises(UsageError, match="this command needs the package absent_package; run pip install"):
+        default()
+    assert str(default) == ""
 
 
 def test_references_reach_every_kind_of_settings() -> None:

@@ -51,18 +51,30 @@ class Default:
     convert: Callable[[Any], Any] | None = None
 
     def __call__(self) -> Any:
-        """Return the default in the unit of the option."""
-        module, _, path = self.reference.partition(":")
+        """Return the default in the unit of the option.
+
+        Raises:
+            UsageError: the class needs a package that is not installed.
+        """
+        name, _, path = self.reference.partition(":")
         holder, _, field = path.partition(".")
-        value = getattr(import_module(module), holder)
+        try:
+            value = getattr(import_module(name), holder)
+        except ImportError as error:
+            raise UsageError(
+                f"this command needs the package {error.name}; run pip install 'chromalab[all]'"
+            ) from error
         if field:
             fields = getattr(value, "model_fields", None)
             value = getattr(value, field) if fields is None else fields[field].default
         return value if self.convert is None else self.convert(value)
 
     def __str__(self) -> str:
-        """Return the default as `--help` shows it; a switch that is off shows nothing."""
-        value = self()
+        """Return the default as `--help` shows it: nothing for False, or if a package is missing."""
+        try:
+            value = self()
+        except UsageError:
+            return ""
         if value is False:
             return ""
         return f"{value:g}" if isinstance(value, float) else str(value)

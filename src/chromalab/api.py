@@ -1,4 +1,4 @@
-"""`chromalab.train`: what `chromalab train` does, as one call."""
+"""`chromalab.train`: the command `chromalab train` as one call."""
 
 from __future__ import annotations
 
@@ -45,27 +45,28 @@ def train(
     Args:
         recipe: a recipe, its YAML file, or the name of a preset: `baseline` or `flagship`.
         out: folder of the training.
-        data: folder of photographs or several, each as FOLDER or FOLDER=WEIGHT; None keeps those of the recipe.
+        data: one or several folders of photographs, as FOLDER or FOLDER=WEIGHT; None keeps those of the recipe.
         loss: formula, name of a preset, or YAML file of the objective; None keeps that of the recipe. A preset brings
             its published optimizer unless `settings` gives a learning rate.
         images: budget in crops.
         minutes: budget in minutes of training, in place of `images`.
-        settings: values that replace those of the recipe, by dotted keys such as `training.optimizer.learning_rate`.
-        plugins: Python files with losses of your own.
+        settings: values that override the recipe, by dotted keys such as `training.optimizer.learning_rate`.
+        plugins: Python files with your own losses.
         runtime: device, precision and threads.
-        smoke: shrink the training to seconds, to see that everything works.
+        smoke: shrink the training to seconds, to check that everything works.
 
     Returns:
         The record of the training, with the metrics of every validation.
 
     Raises:
-        ConfigError: no such recipe, or a setting that is unknown or out of range.
-        UsageError: two budgets, a wrong name, no usable photos, missing weights, or `out` holds another training.
+        ConfigError: there is no such recipe, or a setting is unknown or out of range.
+        UsageError: both budgets are given, a name is unknown, no photo is usable, weights are missing, or `out` holds
+            another training.
         NonFiniteError: the training diverged.
         OutputError: `out` cannot be written.
     """
     if images is not None and minutes is not None:
-        raise UsageError(f"images={images} and minutes={minutes:g} are two budgets: give one of them")
+        raise UsageError(f"images={images} and minutes={minutes:g} are two budgets; give one of them")
     loaded = plugin_facts(load_plugins(plugins))
     given = {"training.images": images, "training.minutes": minutes, **(settings or {})}
     if data is not None:
@@ -73,25 +74,16 @@ def train(
     if loss is not None:
         has_rate = given.get("training.optimizer.learning_rate") is not None
         given["loss"] = objective_settings(loss, published=not has_rate)
-    wanted = _configured(recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe)), given)
-    return run_training(shrink(wanted) if smoke else wanted, Path(out), runtime or RuntimeSettings(), plugins=loaded)
-
-
-def _configured(recipe: Recipe, given: Mapping[str, object]) -> Recipe:
-    """Return the recipe with other settings; those that the recipe's own would override replace these, too."""
-    keys = {key for key, value in given.items() if value is not None}
-    if "training.images" in keys and "training.minutes" not in keys:
-        recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"minutes": None})})
-    if keys & {"training.crop_px", "training.batch_size"}:
-        given = {"training.stages": [], **given}
-    return with_settings(recipe, given, origin="the settings of this call")
+    start = recipe if isinstance(recipe, Recipe) else load_recipe(Path(recipe))
+    changed = with_settings(start, given, origin="the settings of this call")
+    return run_training(shrink(changed) if smoke else changed, Path(out), runtime or RuntimeSettings(), plugins=loaded)
 
 
 def objective_settings(loss: str | None, *, published: bool) -> str | dict[str, Any] | None:
-    """Return the objective that `loss` names, in the form of a recipe.
+    """Return an objective in the form that recipes have.
 
     Args:
-        loss: formula, name of a preset, or YAML file.
+        loss: formula, name of a preset, or YAML file; None gives None.
         published: whether a preset brings its published optimizer.
 
     Raises:

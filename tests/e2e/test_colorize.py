@@ -57,7 +57,7 @@ def test_a_folder_with_a_report(chromalab: Chromalab, photo: Path, tmp_path: Pat
         "it's é.png", "it's é.png.json", "it's é.v1.png", "it's é.uncertainty.png",
     }  # fmt: skip
     counted = chromalab("colorize", photo.parent, "-o", f"{tmp_path}/out/", "--model", "bins_lite0", "--dry-run")
-    assert "1 done already" in counted.out
+    assert "1 finished already" in counted.out
     assert "1 to colorize" in counted.out
 
 
@@ -90,7 +90,7 @@ def test_options(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
         (("nothing.jpg", "-o", "out/"), "no file or folder"),
         (("IN", "-o", "out/", "--model", "bins_lite"), "did you mean 'bins_lite0'"),
         (("IN", "-o", "out/", "--hint", "1,2=red"), "is no hint"),
-        (("IN", "-o", "out/", "--scales", "1,x"), "numbers with commas"),
+        (("IN", "-o", "out/", "--scales", "1,x"), "numbers separated by commas"),
         (("IN", "-o", "out/", "--format", "gif"), "can't write"),
         (("IN", "-o", "out/", "--device", "tpu"), "unknown device"),
         (("IN", "-o", "one.png", "--report"), "output folder"),
@@ -173,7 +173,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
         assert process.returncode == -signal.SIGKILL
     assert kills >= 4
     assert "0 failed" in said
-    assert "done before" in said
+    assert "finished before" in said
     assert len(times) == 200
     assert set(read_lines(out)) == set(times)
     assert all((out / f"{name}.json").is_file() for name in times)

@@ -74,7 +74,7 @@ def test_long_lists_are_cut_but_not_in_the_file(folder: Path, tmp_path: Path) ->
         (folder / f"text_{number:02d}.jpg").write_text(f"hello {number}")
     result = run(folder, "--json", tmp_path / "found.json")
     assert f"Left out: {SHOWN + 5}" in result.stdout
-    assert "and 5 more: --json FILE lists them all" in result.stdout
+    assert "and 5 more; --json FILE lists all of them" in result.stdout
     assert len(json.loads((tmp_path / "found.json").read_text())["unusable"]) == SHOWN + 5
 
 
@@ -95,4 +95,4 @@ def test_wrong_folder_and_file_in_the_way(folder: Path, tmp_path: Path) -> None:
 
 def test_no_folder_at_all_and_help() -> None:
     assert run().exit_code == 2
-    assert "FOLDER" in run("--help").stdout
+    assert "Folders of photos" in run("--help").stdout

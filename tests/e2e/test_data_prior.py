@@ -66,8 +66,8 @@ def test_the_same_photos_give_the_same_file(chromalab: Chromalab, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "prior.npy"], "give a name that ends in .json"),
-        (["--out", "prior.json", "--picture", "prior.jpg"], "give a name that ends in .png"),
+        (["--out", "prior.npy"], "expected a file name that ends in .json"),
+        (["--out", "prior.json", "--picture", "prior.jpg"], "expected a file name that ends in .png"),
         (["--out", "folder.json"], "is a folder"),
         (["--out", "prior.json", "--data", "nowhere"], "nowhere"),
         (["--out", "prior.json", "--data", "empty"], "empty"),

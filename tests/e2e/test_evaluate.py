@@ -133,15 +133,18 @@ def test_variants_of_real_photographs_rank_as_expected(shared: Path, tmp_path: P
 def test_forms_that_contradict_each_other_are_refused(chromalab: Chromalab, folders: tuple[Path, Path]) -> None:
     preds, targets = folders
     for arguments, message in (
-        ((), "give a folder of predictions"),
-        ((preds,), "give a folder of true photographs"),
+        ((), "give folders of predictions and ground truth"),
+        ((preds,), "PREDS needs TARGETS"),
         ((preds, targets, "--method", f"a={preds}"), "not both"),
         (("--method", f"a={preds}"), "--method needs --target"),
-        (("--method", "a", "--target", targets), "given as NAME=DIR, not 'a'"),
-        (("--method", f"a={preds}", "--method", f"a={targets}", "--target", targets), "two methods are called 'a'"),
+        (("--method", "a", "--target", targets), "--method a is not NAME=DIR"),
+        (
+            ("--method", f"a={preds}", "--method", f"a={targets}", "--target", targets),
+            "--method gives the name 'a' twice",
+        ),
         ((preds, targets, "--protocol", "ddcolour"), "did you mean 'ddcolor'"),
         ((preds, targets, "--labels", preds / "none.csv"), "labels can't be read"),
-        ((preds, targets, "--target", targets), "named twice"),
+        ((preds, targets, "--target", targets), "TARGETS and --target both name the ground truth"),
     ):
         done = chromalab("evaluate", *arguments)
         assert (done.code, message in done.err) == (2, True), (arguments, done.err)

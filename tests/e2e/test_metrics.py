@@ -23,7 +23,7 @@ def test_metrics_are_held_against_people(chromalab: Chromalab, tmp_path: Path) -
         *("--json", tmp_path / "new" / "people.json", "--out", out),
     )
     assert done.code == 0, done.err
-    assert "people among themselves, all: one rating against the rest" in done.out
+    assert "agreement between raters, all: one rating against the others" in done.out
     record = json.loads((tmp_path / "new" / "people.json").read_text(encoding="utf-8"))
     assert set(record["all"]) == set(record["real"]) == {"mae", "chroma"}
     assert -1 <= record["all"]["mae"]["srcc"] <= 1
@@ -58,8 +58,8 @@ def test_a_calibration_of_ones_own(chromalab: Chromalab, tmp_path: Path) -> None
 
 def test_ratings_have_to_be_named_once(chromalab: Chromalab, tmp_path: Path) -> None:
     for arguments, message in (
-        ((), "give the ratings by --hecd DIR or by --ratings CSV"),
-        (("--hecd", tmp_path, "--ratings", tmp_path / "x.csv"), "give the ratings by"),
+        ((), "give either --hecd DIR or --ratings FILE"),
+        (("--hecd", tmp_path, "--ratings", tmp_path / "x.csv"), "needs one source of ratings"),
         (("--hecd", tmp_path), "the ratings can't be read"),
         (("--ratings", tmp_path / "x.csv"), "the ratings can't be read"),
     ):

@@ -70,8 +70,8 @@ def test_create_says_what_it_made(chromalab: Chromalab, tmp_path: Path, design: 
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
-        (["create", "DESIGN", "-o", "OUT"], "--images METHOD=DIR"),
-        (["create", "DESIGN", "-o", "OUT", "--images", "alpha"], "METHOD=DIR"),
+        (["create", "DESIGN", "-o", "OUT"], "--images NAME=DIR"),
+        (["create", "DESIGN", "-o", "OUT", "--images", "alpha"], "--images alpha is not NAME=DIR"),
         (["create", "DESIGN", "-o", "OUT", "--images", "a=nowhere"], "no folder"),
         (["create", "DESIGN", "-o", "OUT", "--from-compare", "nowhere"], "holds no study"),
         (["create", "missing.yaml", "-o", "OUT", "--from-compare", "x"], "no such file"),

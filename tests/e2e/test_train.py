@@ -183,18 +183,17 @@ def test_a_preset_brings_its_optimizer_unless_a_rate_is_given() -> None:
 
 
 def test_stages_are_read() -> None:
-    assert read_stages("64x16:0.3,96x8:0.7", replaced=True) == [
+    assert read_stages("64x16:0.3,96x8:0.7") == [
         {"crop_px": 64, "batch_size": 16, "share": 0.3},
         {"crop_px": 96, "batch_size": 8, "share": 0.7},
     ]
-    assert read_stages(None, replaced=False) is None
-    assert read_stages(None, replaced=True) == []
+    assert read_stages(None) is None
 
 
 @pytest.mark.parametrize("text", ["", "64", "64x16", "64:1", "64x16:a", "64x16:0.5:0.5", "axb:1", "64x16:0.5,"])
 def test_stages_that_cannot_be_read(text: str) -> None:
-    with pytest.raises(ConfigError, match="expected CROPxBATCH:SHARE for each stage"):
-        read_stages(text, replaced=False)
+    with pytest.raises(ConfigError, match=r"expected CROPxBATCH:SHARE,..., such as"):
+        read_stages(text)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +205,7 @@ def test_stages_that_cannot_be_read(text: str) -> None:
         (("--stages", "64x16:0.5"), "training: stages: the shares sum to 0.5, expected 1"),
         (("--stages", "64x16:0.5,96x16:0.4"), "the shares sum to 0.9, expected 1"),
         (("--stages", "8x16:1"), "crop_px"),
-        (("--scale", "0.5"), "--scale 0.5: expected the smallest and the largest share, as 0.5,1"),
+        (("--scale", "0.5"), "--scale 0.5: expected the smallest and the largest share, such as 0.5,1"),
         (("--scale", "a,b"), "--scale a,b: expected the smallest and the largest share"),
         (("--scale", "1,0.5"), "scale: expected the smaller share first"),
         (("--schedule", "linear"), "--schedule linear: input should be 'constant'"),
@@ -320,8 +319,8 @@ def test_options_that_exclude_each_other_are_refused(
 
 
 @pytest.mark.slow
-def test_a_finished_training_says_that_nothing_is_trained(chromalab: Chromalab, tmp_path: Path) -> None:
-    for expected in ("", "finished already: nothing was trained"):
+def test_finished_training_is_not_repeated(chromalab: Chromalab, tmp_path: Path) -> None:
+    for expected in ("", "holds this finished training; nothing was trained"):
         done = chromalab("train", "--out", tmp_path / "out", "--smoke")
         assert done.code == 0, done.err
         assert expected in done.err

@@ -73,7 +73,7 @@ def test_bad_input_is_one_line_and_exit_code_2(chromalab: Chromalab, folder: Pat
     (tmp_path / "bad.pth").write_text("no weights")
     assert_refused(chromalab("weights", "add", tmp_path / "bad.pth"), folder, saying="no weight file")
     twice = chromalab("weights", "add", "a.pth", "b.pth", "--sha256", "0" * 64)
-    assert_refused(twice, folder, saying="--sha256 belongs to one file")
+    assert_refused(twice, folder, saying="--sha256 applies to one file")
     assert_refused(chromalab("weights", "fetch"), folder, saying="--all")
     assert_refused(chromalab("weights", "fetch", "--all", "vgg16"), folder, saying="--all")
     assert_refused(chromalab("weights", "fetch", "vgg61"), folder, saying="did you mean 'vgg16'")

@@ -30,7 +30,7 @@ from chromalab.studies.single import VALIDATION_METRICS, locked, open_photograph
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, weights_sha256
 from chromalab.training.export import colorizer_graph
-from chromalab.training.settings import RuntimeSettings
+from chromalab.training.settings import RuntimeSettings, TrainingSettings
 from tests.data.photo_folder import make_photos
 
 if TYPE_CHECKING:
@@ -374,6 +374,30 @@ def test_settings_are_replaced_by_dotted_keys() -> None:
     assert expected == Recipe().training.model_copy(update={"terms": changed.training.terms})
     with pytest.raises(ConfigError, match=r"options: unknown key 'training.optimizer.rate'"):
         with_settings(Recipe(), {"training.optimizer.rate": 1}, origin="options")
+
+
+@pytest.mark.parametrize(
+    ("changes", "minutes", "stages"),
+    [
+        ({"seed": 1}, 60, 1),
+        ({"training.images": 50}, None, 1),
+        ({"training.images": 50, "training.minutes": None}, None, 1),
+        ({"training.images": 50, "training.minutes": 5}, 5, 1),
+        ({"training.crop_px": 48}, 60, 0),
+        ({"training.batch_size": 4}, 60, 0),
+        ({"training.batch_size": 4, "training.stages": None}, 60, 0),
+        ({"training.crop_px": 48, "training.stages": [{"crop_px": 64, "batch_size": 2, "share": 1}]}, 60, 1),
+        ({"training.crop_px": None, "training.images": None}, 60, 1),
+    ],
+)
+def test_new_settings_end_those_that_would_override_them(
+    changes: dict[str, object], minutes: float | None, stages: int
+) -> None:
+    timed = {"minutes": 60, "stages": [{"crop_px": 32, "batch_size": 8, "share": 1}]}
+    changed = with_settings(Recipe.parse({"training": timed}, origin="test"), changes, origin="test").training
+    assert (changed.minutes, len(changed.stages)) == (minutes, stages)
+    for key in ("images", "crop_px", "batch_size"):
+        assert getattr(changed, key) == (changes.get(f"training.{key}") or getattr(TrainingSettings(), key))
 
 
 def test_recipes_ship_with_the_package() -> None:

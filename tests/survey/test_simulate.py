@@ -38,7 +38,7 @@ def stored(folder: Path, url: str | None = None) -> list[str]:
 def test_known_abilities_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same people every time, one after the other: intervals of 95% would miss once in twenty runs otherwise."""
     folder, _ = make_survey(tmp_path, scenes=10, trials=30, stop={"participants": 25}, vigilance=0.2, repeats=0.1)
-    people = Population(abilities={"alpha": 1.0, "gamma": -1.0}, left_bias=0.5, rater_sd=0.3)
+    people = Population(abilities={"alpha": 1.0, "gamma": -1.0}, left_bias=0.5, rater_sd=0.3, photo_sd=0, lapses=0)
     SurveyFolder(folder).secret_file.write_text("00" * 32)
     monkeypatch.setattr(simulation, "_COMMAND", f"{SAME_IDS}; {SERVE}")
     outcome = run_simulation(folder, people, 27, at_a_time=1)

@@ -216,10 +216,11 @@ def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 def _option(parameter: Any) -> tuple[str, str, str]:
     is_argument = parameter.param_type_name == "argument"
-    shown = f"`{parameter.name.upper()}`" if is_argument else ", ".join(f"`{name}`" for name in parameter.opts)
-    default = parameter.default
-    hidden = default is None or default is False or callable(default) or "Sentinel" in repr(default)
-    return shown, " ".join((parameter.help or "").split()), "" if hidden else f"`{default}`"
+    names = [parameter.metavar or parameter.name.upper()] if is_argument else parameter.opts
+    shown = ", ".join(f"`{name}`" for name in names)
+    hidden = parameter.required or parameter.default is None or parameter.default is False
+    default = "" if hidden else str(parameter.default)
+    return shown, " ".join((parameter.help or "").split()), f"`{default}`" if default else ""
 
 
 PAGES = {

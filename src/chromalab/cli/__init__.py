@@ -1,1 +1,1 @@
-"""The command line: one thin file for each command that parses, calls and prints."""
+"""The command line: one thin file per command that parses, calls and prints."""

@@ -1,4 +1,4 @@
-"""`chromalab colorize`: photographs in color."""
+"""`chromalab colorize`: color versions of photos, alone or in batches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from chromalab.cli.options import Address, CpusPerTask, ExecutorName, GpusPerTask, Retries, ray_executor
+from chromalab.cli.options import (
+    COLOR,
+    MODEL,
+    OUTPUT,
+    PERFORMANCE,
+    RECORDS,
+    VERSIONS,
+    Address,
+    CpusPerTask,
+    Default,
+    ExecutorName,
+    GpusPerTask,
+    OptionsFile,
+    Retries,
+    millions,
+    option,
+    ray_executor,
+    switch,
+    task_resources,
+)
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -25,80 +44,75 @@ _SOME_FAILED = 1
 _SourceWord = Literal["composite", "enhanced"]
 _STATES = {
     "new": "to colorize",
-    "done": "done already",
-    "foreign": "in the way: the output exists and is not of this batch",
-    "other settings": "in the way: the output exists, made with other settings",
-    "source changed": "in the way: the output exists, and its photo has changed since",
+    "done": "finished already",
+    "foreign": "blocked: an output of that name exists and is not from this batch",
+    "other settings": "blocked: the output exists and was made with other settings",
+    "source changed": "blocked: the output exists, and its photo has changed since",
 }
+_OPTIONS, _JOB = "chromalab.colorization.options:Options", "chromalab.colorization.colorizer:Job"
+
+
+def _source_word(term: str) -> str:
+    return "composite" if term.startswith("composite") else "enhanced"
 
 
 def colorize(
-    inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Photos, folders, patterns.", show_default=False)
-    ],
-    out: Annotated[
-        str, typer.Option("--out", "-o", metavar="OUT", help="For one photo a file; otherwise a folder (DIR/).")
-    ],
-    model: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE.onnx",
-            help="`chromalab list models`; or an ONNX file with its record beside it. [default: perceptual; with "
-            "--samples bins_lite0, which gives versions]",
-        ),
-    ] = None,
-    format_: Annotated[
-        str | None, typer.Option("--format", help="jpg, png, tif, webp or avif; otherwise each photo's own.")
-    ] = None,
-    quality: Annotated[int, typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF.")] = 92,
-    workers: Annotated[int, typer.Option(min=0, help="Photos at a time; 0 takes the processors.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are in the way.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="FILE", help="List every photo: seconds, lightness error, gamut share."),
-    ] = None,
-    sidecar: Annotated[
-        bool | None, typer.Option("--sidecar/--no-sidecar", help="A record beside every output; as a rule in folders.")
-    ] = None,
-    report: Annotated[
-        bool, typer.Option("--report", help="Contact sheet with sliders, audit and stability in OUT/report.")
-    ] = False,
-    saturation: Annotated[float, typer.Option(min=0, max=4, help="Multiplies chroma.")] = 1.0,
-    warmth: Annotated[float, typer.Option(min=-50, max=50, help="Warmer; with a minus cooler.")] = 0.0,
-    keep_tone: Annotated[bool, typer.Option("--keep-tone", help="Keep a print's own tone, as sepia.")] = False,
-    scales: Annotated[
-        str | None,
-        typer.Option(metavar="0.75,1,1.5", help="Average predictions at these multiples of the network's size."),
-    ] = None,
-    hint: Annotated[
-        list[str] | None,
-        typer.Option(metavar="X,Y=#RRGGBB", help="A known color; or X,Y,WIDTH,HEIGHT=#RRGGBB; repeatable."),
-    ] = None,
-    hints: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Hints in a JSON file, or painted on a transparent PNG.")
-    ] = None,
-    samples: Annotated[
-        int, typer.Option(min=0, max=50, help="Also K plausible versions, with an uncertainty map.")
-    ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Which versions.")] = 0,
-    temperature: Annotated[float, typer.Option(min=0.01, max=5, help="How far versions stray.")] = 1.0,
-    source_type: Annotated[
-        _SourceWord,
-        typer.Option(help="The IPTC's DigitalSourceType: composite with trained algorithmic media, or enhanced."),
-    ] = "composite",
-    label: Annotated[str, typer.Option(help="A visible line at the lower edge.")] = "",
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    max_megapixels: Annotated[float, typer.Option(min=0.001, help="Photos that declare more are refused.")] = 500.0,
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Photos, folders or glob patterns.")],
+    *,
+    out: Annotated[str, option(OUTPUT, "OUT", "Output file for one photo, otherwise output folder (DIR/).", "--out",
+        "-o")],
+    format_: Annotated[str | None, option(OUTPUT, "TYPE", "File type: jpg, png, tif, webp or avif; omit to keep that "
+        "of each photo.", "--format")] = None,
+    quality: Annotated[int, option(OUTPUT, "N", "Quality of JPEG, WebP and AVIF files.", min=1, max=100,
+        default=Default("chromalab.photo.saving:Saving.quality"))],
+    overwrite: Annotated[bool, switch(OUTPUT, "Replace existing outputs.", "--overwrite",
+        default=Default("chromalab.colorization.batch:Batch.overwrite"))],
+    dry_run: Annotated[bool, switch(OUTPUT, "Count what would be done without doing it.", "--dry-run")] = False,
+    max_megapixels: Annotated[float, option(OUTPUT, "MP", "Largest photo to accept, in megapixels.", min=0.001,
+        default=Default(f"{_JOB}.max_pixels", convert=millions))],
+    model: Annotated[str | None, option(MODEL, "NAME|FILE", "Name of a model (see `chromalab list models`), "
+        "or ONNX file with its record beside it.")] = None,
+    scales: Annotated[str | None, option(MODEL, "X,...", "Average predictions at these multiples of the "
+        "network's input size, such as 0.75,1,1.5.")] = None,
+    saturation: Annotated[float, option(COLOR, "X", "Factor on chroma (0 = gray).", min=0, max=4,
+        default=Default(f"{_OPTIONS}.saturation"))],
+    warmth: Annotated[float, option(COLOR, "X", "Shift toward warm (positive) or cool (negative) colors, in CIELAB "
+        "units.", min=-50, max=50, default=Default(f"{_OPTIONS}.warmth"))],
+    keep_tone: Annotated[bool, switch(COLOR, "Keep the print's own tone, such as sepia, beneath the colors.",
+        "--keep-tone", default=Default(f"{_OPTIONS}.keep_tone"))],
+    hint: Annotated[list[str] | None, option(COLOR, "HINT", "Color at a point (X,Y=#RRGGBB) or in a "
+        "rectangle (X,Y,WIDTH,HEIGHT=#RRGGBB); repeatable.")] = None,
+    hints: Annotated[Path | None, option(COLOR, "FILE",
+        "JSON file of hints, or transparent PNG with painted hints.")] = None,
+    samples: Annotated[int, option(VERSIONS, "N", "Number of plausible versions to write besides the best guess, "
+        "with an uncertainty map.", min=0, max=50)] = 0,
+    seed: Annotated[int, option(VERSIONS, "N", "Random seed of the versions.", min=0)] = 0,
+    temperature: Annotated[float, option(VERSIONS, "X", "Variety of the versions (1 = as the model predicts).",
+        min=0.01, max=5, default=Default(f"{_OPTIONS}.temperature"))],
+    json_file: Annotated[Path | None, option(RECORDS, "FILE", "JSON file with seconds, lightness error and gamut "
+        "share of every photo.", "--json")] = None,
+    report: Annotated[bool, switch(RECORDS, "Write a contact sheet with sliders and an audit to OUT/report.",
+        "--report")] = False,
+    sidecar: Annotated[bool | None, switch(RECORDS, "Write a JSON record beside every output (default: in "
+        "folders only).", "--sidecar/--no-sidecar")] = None,
+    source_type: Annotated[_SourceWord, option(RECORDS, "TERM", "IPTC DigitalSourceType: composite with trained "
+        "algorithmic media, or algorithmically enhanced.",
+        default=Default(f"{_JOB}.source_type", convert=_source_word))],
+    label: Annotated[str, option(RECORDS, "TEXT", "Visible line of text at the lower edge.",
+        default=Default(f"{_JOB}.label"))],
+    workers: Annotated[int | None, option(PERFORMANCE, "N", "Photos processed at a time (0 or omitted = one per CPU "
+        "core).", min=0)] = None,
+    device: Annotated[str, option(PERFORMANCE, "NAME", "Device: cpu or cuda.")] = "cpu",
     executor: ExecutorName = "local",
     address: Address = None,
-    cpus_per_task: CpusPerTask = 1,
-    gpus_per_task: GpusPerTask = 0,
-    retries: Retries = 2,
-) -> None:
-    """Colorize photos at full size, with their own lightness, depth and metadata.
+    cpus_per_task: CpusPerTask = None,
+    gpus_per_task: GpusPerTask = None,
+    retries: Retries = None,
+    _options_file: OptionsFile = None,
+) -> None:  # fmt: skip
+    """Colorize photos at full size and keep their lightness, bit depth and metadata.
 
-    The same command goes on where it was stopped. The exit code is 1 when some photos could not be colorized.
+    Rerun the same command to resume. The exit code is 1 if some photos could not be colorized.
     """
     from chromalab.colorization.batch import look_ahead, save_summary
     from chromalab.colorization.engine import Engine
@@ -114,7 +128,7 @@ def colorize(
     job = _job(options, quality, source_type, label, max_megapixels)
     batch = _batch(job, workers, plan, hints, overwrite=overwrite, sidecar=sidecar)
     if dry_run:
-        _tell_plan(look_ahead(engine, plan, batch), plan)
+        _print_plan(look_ahead(engine, plan, batch), plan)
         return
     if executor == "local":
         summary = _run(engine, plan, batch, report=report)
@@ -122,13 +136,13 @@ def colorize(
         from chromalab.colorization.distribute import run_batch_with
 
         _check_spread(plan, samples)
-        with ray_executor(address, cpus_per_task, gpus_per_task, retries) as cluster:
+        with ray_executor(task_resources(cpus_per_task, gpus_per_task, retries), address) as cluster:
             summary = run_batch_with(cluster, engine, plan, batch, device=device, report=report)
     if samples:
         _versions(engine, plan, batch, samples, seed)
     if json_file is not None:
         save_summary(json_file, summary)
-    _tell(summary, plan)
+    _print_summary(summary, plan)
 
 
 def _run(engine: Engine, plan: Plan, batch: Batch, *, report: bool) -> Summary:
@@ -142,15 +156,17 @@ def _run(engine: Engine, plan: Plan, batch: Batch, *, report: bool) -> Summary:
 
 
 def _check_spread(plan: Plan, samples: int) -> None:
-    """Refuse what a cluster has no use for, before one is looked for."""
+    """Refuse what cannot run on a cluster, before looking for one."""
     from chromalab.core.errors import UsageError
 
     if plan.folder is None:
-        raise UsageError("one photo needs no cluster: leave --executor out, or give DIR/ as the output")
+        raise UsageError(
+            "--executor ray needs an output folder; give --out DIR/, or omit --executor for a single photo"
+        )
     if samples:
         raise UsageError(
-            "--samples works on this machine only: colorize over the cluster with --model bins_lite0 first, then give "
-            "the same command with --samples and without --executor; photos that are done are not repeated"
+            "--samples does not run on a cluster; first colorize with --model bins_lite0 and --executor ray, then run "
+            "the same command with --samples and without --executor, which skips finished photos"
         )
 
 
@@ -158,7 +174,7 @@ def _versions(engine: Engine, plan: Plan, batch: Batch, samples: int, seed: int)
     from chromalab.colorization.versions import write_versions
 
     written = write_versions(engine, plan, batch, samples, seed)
-    typer.echo(f"{written} versions and uncertainty maps beside the outputs")
+    typer.echo(f"{written} versions and uncertainty maps written beside the outputs")
 
 
 def _suffix(format_: str | None) -> str | None:
@@ -178,15 +194,15 @@ def _options(
     from chromalab.colorization.hints import load_hints, parse_hint
     from chromalab.colorization.options import Options
 
-    known = [parse_hint(text) for text in hint or ()]
+    parsed = [parse_hint(text) for text in hint or ()]
     if hints is not None and hints.suffix.lower() != ".png":
-        known += load_hints(hints).hints
+        parsed += load_hints(hints).hints
     return Options(
         saturation=saturation,
         warmth=warmth,
         keep_tone=keep_tone,
         scales=_numbers(scales),
-        hints=known,
+        hints=parsed,
         temperature=temperature,
     )
 
@@ -199,9 +215,9 @@ def _numbers(scales: str | None) -> list[float]:
     try:
         numbers = [float(part) for part in scales.split(",")]
     except ValueError:
-        raise UsageError(f"--scales {scales}: expected numbers with commas between, as 0.75,1,1.5") from None
+        raise UsageError(f"--scales {scales}: expected numbers separated by commas, such as 0.75,1,1.5") from None
     if not all(0.25 <= number <= 4 for number in numbers) or len(numbers) > 5:
-        raise UsageError(f"--scales {scales}: expected up to five numbers from 0.25 to 4")
+        raise UsageError(f"--scales {scales}: expected at most five numbers from 0.25 to 4")
     return numbers
 
 
@@ -223,12 +239,12 @@ def _job(options: Options, quality: int, source_type: str, label: str, max_megap
 def _batch(job: Job, workers: int, plan: Plan, hints: Path | None, *, overwrite: bool, sidecar: bool | None) -> Batch:
     from chromalab.colorization.batch import Batch
 
-    wanted = plan.folder is not None if sidecar is None else sidecar
-    return Batch(job, workers=workers, overwrite=overwrite, sidecar=wanted, overlay=_overlay(hints))
+    written = plan.folder is not None if sidecar is None else sidecar
+    return Batch(job, workers=workers, overwrite=overwrite, sidecar=written, overlay=_overlay(hints))
 
 
 def _overlay(hints: Path | None) -> NDArray[np.uint8] | None:
-    """Read hints that were painted."""
+    """Return the pixels of a PNG with painted hints; None for other files."""
     if hints is None or hints.suffix.lower() != ".png":
         return None
     from chromalab.photo.arrays import read_rgba
@@ -236,19 +252,19 @@ def _overlay(hints: Path | None) -> NDArray[np.uint8] | None:
     return read_rgba(hints)
 
 
-def _tell_plan(states: Counter[str], plan: Plan) -> None:
+def _print_plan(states: Counter[str], plan: Plan) -> None:
     where = plan.folder if plan.folder is not None else plan.items[0].output
-    typer.echo(f"{len(plan.items)} photos into {where}; nothing is done")
+    typer.echo(f"{len(plan.items)} photos into {where}; dry run, nothing was written")
     for state, words in _STATES.items():
         if states[state]:
             typer.echo(f"  {states[state]} {words}")
 
 
-def _tell(summary: Summary, plan: Plan) -> None:
-    """Say what came of it; exit with 1 where photos failed."""
+def _print_summary(summary: Summary, plan: Plan) -> None:
+    """Print the result; exit with 1 if photos failed."""
     done, resumed, failed = (summary.count(status) for status in ("done", "resumed", "failed"))
     where = plan.folder if plan.folder is not None else plan.items[0].output
-    before = f", {resumed} done before" if resumed else ""
+    before = f", {resumed} finished before" if resumed else ""
     typer.echo(f"{done} colorized{before}, {failed} failed; model {summary.model}; {where}")
     for reason, count, first in summary.reasons():
         more = f" (and {count - 1} more)" if count > 1 else ""

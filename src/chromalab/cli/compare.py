@@ -1,14 +1,18 @@
-"""`chromalab compare`: a grid of objectives, color spaces and seeds, and its report."""
+"""`chromalab compare`: studies of objectives, color spaces and seeds, and their reports."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chromalab.cli.options import (
+    ARROWS,
+    INPUT,
+    OUTPUT,
     Address,
+    AsJson,
     Balance,
     CpusPerTask,
     Data,
@@ -16,133 +20,126 @@ from chromalab.cli.options import (
     Devices,
     ExecutorName,
     GpusPerTask,
+    OptionsFile,
     Plugin,
     Retries,
+    SampleEvery,
     Smoke,
     Threads,
+    option,
     ray_executor,
     runtime_settings,
+    task_resources,
+    wide_console,
 )
 
-app = typer.Typer(help="Compare objectives: same network, data and seeds for each.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
-Folder = Annotated[Path, typer.Argument(help="The study's folder.", show_default=False)]
+    from rich.console import Console
+    from rich.table import Table
+
+    from chromalab.losses.plugins import PluginRecord
+    from chromalab.studies.config import StudyConfig
+    from chromalab.studies.opening import Study
+    from chromalab.studies.records import Analysis, DataRecord, SummaryRow
+    from chromalab.training.settings import RuntimeSettings
+
+app = typer.Typer(
+    help="Compare objectives on the same network, data and seeds, and report the differences.", no_args_is_help=True
+)
+
+Folder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
 
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Argument(help="Study file, as quick.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", help="The study's folder.", show_default=False)],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG",
+        help="YAML file of a study, or the name of a preset such as quick.")],
+    *,
+    out: Annotated[Path, option(OUTPUT, "DIR", "Folder of the study.", "--out")],
     data: Data = None,
-    test: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--test",
-            metavar="FOLDER",
-            help="Measure on these photos, 'samples' for the built-in ones; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    sample_every: Annotated[int, typer.Option(min=0, help="Steps between sample pictures; 0: at the end only.")] = 0,
+    test: Annotated[list[str] | None, option(INPUT, "DIR", "Folder of test photos, or `samples` for the built-in "
+        "ones; repeatable.", "--test")] = None,
+    sample_every: SampleEvery,
     plugin: Plugin = None,
     balance: Balance = False,
-    device: Device = "auto",
-    devices: Devices = 1,
-    threads: Threads = 0,
+    device: Device,
+    devices: Devices,
+    threads: Threads,
     executor: ExecutorName = "local",
     address: Address = None,
-    cpus_per_run: CpusPerTask = 1,
-    gpus_per_run: GpusPerTask = 0,
-    retries: Retries = 2,
+    cpus_per_run: CpusPerTask = None,
+    gpus_per_run: GpusPerTask = None,
+    retries: Retries = None,
     smoke: Smoke = False,
-) -> None:
-    """Train and measure every run of a study that is not finished yet, then write its report.
+    _options_file: OptionsFile = None,
+) -> None:  # fmt: skip
+    """Train and measure every unfinished run of a study, then write its report.
 
-    The same command goes on where it was stopped, in the middle of a run, too. With --executor ray runs are spread over
-    a cluster, several at once.
+    Rerun the same command to resume, even in the middle of a run. With --executor ray, several runs of the study train
+    at the same time on a cluster.
     """
     from functools import partial
 
-    from chromalab.cli.studies import execute
     from chromalab.losses.plugins import load_plugins
     from chromalab.studies.api import configured
 
     plugins = load_plugins(plugin or [])
     study = configured(config, data=data, test=test or (), balance=balance, smoke=smoke)
-    runtime = runtime_settings(device, threads, sample_every=sample_every, devices=devices)
+    runtime = runtime_settings(device=device, threads=threads, sample_every=sample_every, devices=devices)
     if executor == "local":
-        execute(study, out, runtime, plugins)
+        _run_study(study, out, runtime, plugins)
         return
     from chromalab.studies.distribute import run_study_with
 
+    resources = task_resources(cpus_per_run, gpus_per_run, retries)
     if not threads:
-        runtime = runtime.model_copy(update={"threads": max(1, int(cpus_per_run))})
-    with ray_executor(address, cpus_per_run, gpus_per_run, retries, fresh_processes=True) as cluster:
-        execute(study, out, runtime, plugins, runner=partial(run_study_with, cluster, plugins=plugin or []))
+        runtime = runtime.model_copy(update={"threads": max(1, int(resources.cpus))})
+    with ray_executor(resources, address, fresh_processes=True) as cluster:
+        _run_study(study, out, runtime, plugins, runner=partial(run_study_with, cluster, plugins=plugin or []))
 
 
 @app.command()
 def report(folder: Folder) -> None:
-    """Write the report of a study, finished or not: one HTML page, tables as CSV and LaTeX, figures."""
-    from chromalab.cli.options import wide_console
-    from chromalab.cli.studies import report as write
-
-    write(wide_console(), folder)
+    """Write the report of a study, finished or not: an HTML page, CSV and LaTeX tables, and figures."""
+    _write_report(wide_console(), folder)
 
 
 @app.command()
 def score(
     folder: Folder,
-    protocol: Annotated[
-        str, typer.Option(help="Protocol from `chromalab list protocols`.", show_default=False, metavar="NAME")
-    ],
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the study's photographs; omit for the built-in samples.", show_default=False),
-    ] = None,
-    test: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FOLDER", help="Folder of the study's own test photos; repeatable.", show_default=False),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATTERN",
-            help="Pattern or @FILE of photos that the study left out; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the analysis here.", show_default=False)
-    ] = None,
-    device: Device = "auto",
-    threads: Threads = 0,
-) -> None:
+    *,
+    protocol: Annotated[str, option(None, "NAME", "Evaluation protocol (see `chromalab list protocols`).")],
+    data: Annotated[Path | None, option(None, "DIR", "Folder of the study's photos; omit for the built-in "
+        "samples.")] = None,
+    test: Annotated[list[str] | None, option(None, "DIR", "Folder of the study's own test photos; repeatable.")] = None,
+    exclude: Annotated[list[str] | None, option(None, "PATTERN", "Pattern or @FILE of photos that the study "
+        "left out; repeatable.")] = None,
+    json_file: Annotated[Path | None, option(None, "FILE", "JSON file for the analysis.", "--json")] = None,
+    device: Device,
+    threads: Threads,
+) -> None:  # fmt: skip
     """Score the finished runs of a study under another protocol, without changing the study's own scores.
 
-    The scores go to FOLDER/protocols/NAME, which `chromalab compare report` reads like a study.
+    The scores go to STUDY/protocols/NAME, which `chromalab compare report` reads like a study.
     """
-    from chromalab.cli.options import wide_console
-    from chromalab.cli.studies import show_summary
     from chromalab.core.files import make_folder
     from chromalab.studies.rescoring import score_study
 
     if json_file is not None:
         make_folder(json_file.parent)
-    runtime = runtime_settings(device, threads)
+    runtime = runtime_settings(device=device, threads=threads)
     analysis = score_study(folder, protocol, data=data, test=test or (), exclude=exclude, runtime=runtime)
     if json_file is not None:
         analysis.save(json_file)
     console = wide_console()
-    show_summary(console, analysis)
+    _print_summary(console, analysis)
     console.print(f"scores: {folder / 'protocols' / protocol}", soft_wrap=True, highlight=False)
 
 
 @app.command()
-def status(
-    folder: Folder,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+def status(folder: Folder, as_json: AsJson = False) -> None:
     """Show which runs of a study are finished."""
     import json
 
@@ -167,10 +164,10 @@ def status(
 @app.command()
 def colorize(
     folder: Folder,
-    photos: Annotated[Path, typer.Option("--photos", help="Folder of photographs to colorize, gray or not.")],
-    size: Annotated[int, typer.Option(min=16, max=4096, help="Largest shortest side of the outputs, in pixels.")] = 512,
-) -> None:
-    """Colorize photos without ground truth with every trained network of a study, side by side on one page."""
+    photos: Annotated[Path, option(None, "DIR", "Folder of photos to colorize, gray or in color.", "--photos")],
+    size: Annotated[int, option(None, "PX", "Shorter side of the outputs at most, in pixels.", min=16, max=4096)] = 512,
+) -> None:  # fmt: skip
+    """Colorize photos with every trained network of a study, side by side on one page."""
     from rich.console import Console
 
     from chromalab.report.study.report import write_colorized_page
@@ -182,3 +179,81 @@ def colorize(
     for skip in outcome.skipped:
         console.print(f"skipped {skip.name}: {skip.reason}")
     console.print(f"{outcome.n_photos} photos x {outcome.n_networks} networks: {page}")
+
+
+def _run_study(
+    config: StudyConfig,
+    out: Path,
+    runtime: RuntimeSettings,
+    plugins: Sequence[PluginRecord] = (),
+    *,
+    runner: Callable[[Study, RuntimeSettings], object] | None = None,
+) -> None:
+    """Run a study to its end, print its summary and write its report; the default runner is this process."""
+    from chromalab.studies.opening import open_study, plugin_facts
+    from chromalab.studies.runs import run_study
+
+    console = wide_console()
+    study = open_study(config, out, runtime, plugins=plugin_facts(plugins))
+    _print_photos(console, study.record.data, study.folder.skipped_csv)
+    (runner or run_study)(study, runtime)
+    _write_report(console, out)
+
+
+def _write_report(console: Console, folder: Path) -> None:
+    """Analyze the folder of a study, write its report and print the summary."""
+    from chromalab.metrics.registry import metric_facts
+    from chromalab.report.study.report import write_report
+    from chromalab.studies.analysis.analyze import analyze
+    from chromalab.studies.load import load_study
+
+    study = load_study(folder)
+    analysis = analyze(study, metric_facts())
+    paths = write_report(folder, analysis, study.record)
+    _print_summary(console, analysis)
+    console.print(f"report: {paths.html}", soft_wrap=True, highlight=False)
+
+
+def _print_summary(console: Console, analysis: Analysis) -> None:
+    """Print the means of a study and the verdicts on claims."""
+    for table in _summary_tables(analysis):
+        console.print(table)
+    for claim in analysis.claims:
+        if claim.verdict != "not tested":
+            console.print(f"{claim.id}, {claim.claim}: [bold]{claim.verdict}[/]", highlight=False)
+
+
+def _print_photos(console: Console, data: DataRecord, skipped_csv: Path) -> None:
+    console.print(
+        f"{data.n_found} photos found; {data.n_train} to train, {data.n_val} to validate, {data.n_test} to test",
+        highlight=False,
+    )
+    if data.n_skipped:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in data.skipped_by_reason.items())
+        console.print(f"{data.n_skipped} skipped ({reasons}): see {skipped_csv}", soft_wrap=True, highlight=False)
+
+
+def _summary_tables(analysis: Analysis) -> Iterator[Table]:
+    """Yield one table of means per color space, with one row per metric and one column per objective and bound."""
+    from rich.table import Table
+
+    from chromalab.metrics.registry import METRICS
+
+    cells = {(row.metric, row.color_space, row.objective): row for row in analysis.summary}
+    for space in analysis.color_spaces:
+        table = Table(title=f"{analysis.study}, {space}: means over photos and seeds")
+        table.add_column("metric", no_wrap=True)
+        columns = [(name, space) for name in analysis.objectives] + [("grey", "-"), ("truth", "-")]
+        for name, _ in columns:
+            table.add_column(name, justify="right", overflow="fold")
+        for metric in analysis.metrics:
+            row = [cells.get((metric.name, where, name)) for name, where in columns]
+            if any(row):
+                table.add_row(f"{METRICS[metric.name].label} {ARROWS[metric.direction]}", *map(_cell, row))
+        yield table
+
+
+def _cell(row: SummaryRow | None) -> str:
+    if row is None or row.mean is None:
+        return "–"
+    return f"[bold]{row.mean:.4g}[/]" if row.best else f"{row.mean:.4g}"

@@ -1,4 +1,4 @@
-"""`chromalab data`: looking after folders of photos."""
+"""`chromalab data`: checks and preparation of image folders."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from chromalab.cli.options import Data
+from chromalab.cli.options import Data, Default, option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,31 +19,23 @@ if TYPE_CHECKING:
     from chromalab.data.check import CheckReport, Copy
 
 SHOWN = 20
-"""Findings of a kind that are printed; the JSON file has them all."""
+"""Largest number of findings of one kind that are printed; the JSON file has all of them."""
 
-app = typer.Typer(help="Look after folders of photos.", no_args_is_help=True)
-
-
-@app.callback()
-def data() -> None:
-    """Look after folders of photos."""
+app = typer.Typer(help="Check and prepare image folders.", no_args_is_help=True)
 
 
 @app.command()
 def check(
-    folders: Annotated[list[Path], typer.Argument(metavar="FOLDER...", help="Folders of photos.", show_default=False)],
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write every finding to this file.")
-    ] = None,
-    colourless_threshold: Annotated[
-        float,
-        typer.Option(min=0.0, max=255.0, help="Mean of max(R,G,B) - min(R,G,B) that a usable photo reaches."),
-    ] = 10.0,
-) -> None:
-    """List photos that a study would leave out, copies, and photos that two folders share.
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of photos.")],
+    *,
+    json_file: Annotated[Path | None, option(None, "FILE", "JSON file for every finding.", "--json")] = None,
+    colourless_threshold: Annotated[float, option(None, "X", "Smallest mean of max(R,G,B) - min(R,G,B) of a usable "
+        "photo.", min=0, max=255, default=Default("chromalab.data.usable:COLOURLESS_THRESHOLD"))],
+) -> None:  # fmt: skip
+    """List unusable photos, copies, and photos that two folders share.
 
-    Unreadable, too small, gray and nearly colourless files; files with the same bytes; and photos that look the same,
-    straight or mirrored. Findings are no error: the exit code is 0.
+    Unusable photos are unreadable, too small, gray or nearly colorless; a study leaves them out. Copies have the same
+    bytes, or look the same, also mirrored. The exit code is 0 whatever is found.
     """
     from rich.console import Console
 
@@ -57,22 +49,19 @@ def check(
 
 @app.command()
 def prior(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Write the prior to this .json file.")],
+    out: Annotated[Path, option(None, "FILE.json", "JSON file for the prior.", "--out")],
     data: Data = None,
-    size: Annotated[
-        int, typer.Option(min=16, max=4096, metavar="PX", help="Scale photos to this shorter side first.")
-    ] = 176,
-    picture: Annotated[
-        Path | None, typer.Option("--picture", metavar="FILE", help="Draw the prior into this .png file.")
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the summary here; - is standard output.")
-    ] = None,
-) -> None:
+    size: Annotated[int, option(None, "PX", "Shorter side to which photos are resized first, in pixels.", min=16,
+        max=4096)] = 176,
+    picture: Annotated[Path | None, option(None, "FILE.png", "PNG file for a picture of the prior.",
+        "--picture")] = None,
+    json_file: Annotated[Path | None, option(None, "FILE", "JSON file for the summary (- = standard output).",
+        "--json")] = None,
+) -> None:  # fmt: skip
     """Count the colors of photos over the ab bins, for losses that give rare colors more weight.
 
-    A study counts those of its own training photos; name the file as `data: prior:` in its configuration to take these
-    instead. Photos without color are left out, as in a study.
+    By default a study counts the colors of its own training photos. To use the file instead, name it as `data: prior:`
+    in the study's configuration. Photos without color are left out, as in a study.
     """
     from chromalab.data.prior import prior_chart
 
@@ -83,21 +72,19 @@ def prior(
         from chromalab.photo.writing import write_png
 
         write_png(picture, prior_chart(record.raw_probabilities))
-    _tell_prior(record, json_file)
+    _print_prior(record, json_file)
 
 
 @app.command()
 def plates(
-    folder: Annotated[Path, typer.Argument(metavar="PLATES", help="Folder of plates.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", metavar="SET", help="Write the set into this new folder.")],
-    grey: Annotated[
-        Literal["luma", "red", "green", "blue"],
-        typer.Option(help="What is to be colorized: the luma of the colors, or the exposure through one filter."),
-    ] = "luma",
-) -> None:
-    """Make a set to colorize and evaluate of three-color plates, as Prokudin-Gorskii's.
+    folder: Annotated[Path, typer.Argument(metavar="PLATES", help="Folder of plates.")],
+    out: Annotated[Path, option(None, "SET", "New folder for the set.", "--out")],
+    grey: Annotated[Literal["luma", "red", "green", "blue"], option(None, "NAME", "Source of the gray "
+        "photos: luma of the colors, or the exposure through one filter.")] = "luma",
+) -> None:  # fmt: skip
+    """Make a set of gray and true photos from three-color plates, such as Prokudin-Gorskii's.
 
-    PLATES holds ID_r, ID_g, ID_b (a plate's aligned exposures) and, where there is one, ID_rgb (its stack in color).
+    PLATES holds ID_r, ID_g and ID_b (the aligned exposures of a plate) and optionally ID_rgb (their color composite).
     Colorize SET/grey, then run `chromalab evaluate RESULTS SET`.
     """
     from chromalab.data.plates import GREY_FOLDER, make_plate_set
@@ -110,7 +97,7 @@ def plates(
 
 
 def _check_endings(out: Path, picture: Path | None) -> None:
-    """Find out before the work what could only fail after it."""
+    """Refuse output files that could not be written, before the work."""
     from chromalab.core.errors import UsageError
     from chromalab.core.files import make_folder
 
@@ -118,9 +105,9 @@ def _check_endings(out: Path, picture: Path | None) -> None:
         if path is None:
             continue
         if path.suffix != ending:
-            raise UsageError(f"{path}: give a name that ends in {ending}")
+            raise UsageError(f"{path}: expected a file name that ends in {ending}")
         if path.is_dir():
-            raise UsageError(f"{path} is a folder: give the name of a file in it")
+            raise UsageError(f"{path} is a folder; give the name of a file")
         make_folder(path.parent)
 
 
@@ -134,7 +121,7 @@ def _counted(data: Path | None, size_px: int) -> PriorRecord:
     return photo_prior(photos, source="samples" if data is None else data.resolve().name)
 
 
-def _tell_prior(record: PriorRecord, json_file: Path | None) -> None:
+def _print_prior(record: PriorRecord, json_file: Path | None) -> None:
     import sys
 
     from chromalab.core.files import write_text
@@ -158,7 +145,7 @@ def _print_report(console: Console, report: CheckReport) -> None:
 
 
 def _table(report: CheckReport) -> Table:
-    """A row for each count and a column for each folder, since names of folders are long."""
+    """Return a table with one row per count and one column per folder."""
     from rich.table import Table
     from rich.text import Text
 
@@ -180,7 +167,7 @@ def _print_list(console: Console, title: str, lines: Sequence[str]) -> None:
     for line in lines[:SHOWN]:
         console.print(f"  {line}")
     if len(lines) > SHOWN:
-        console.print(f"  and {len(lines) - SHOWN} more: --json FILE lists them all")
+        console.print(f"  and {len(lines) - SHOWN} more; --json FILE lists all of them")
 
 
 def _copy_line(copy: Copy) -> str:

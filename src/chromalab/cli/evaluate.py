@@ -1,4 +1,4 @@
-"""`chromalab evaluate`: folders of results against folders of photographs."""
+"""`chromalab evaluate`: scores of colorized photos."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ import typer
 
 from chromalab.cli.options import (
     ARROWS,
+    INPUT,
+    OUTPUT,
     Address,
     CpusPerTask,
+    Default,
     Device,
     ExecutorName,
     GpusPerTask,
+    OptionsFile,
     Retries,
     Threads,
+    given,
+    named_folders,
+    option,
     ray_executor,
+    switch,
+    task_resources,
     wide_console,
 )
 
@@ -29,81 +38,54 @@ if TYPE_CHECKING:
     from chromalab.evaluation.records import ComparisonRecord, EvaluationRecord, MetricSummary
     from chromalab.evaluation.scores import Comparison
 
+MEASUREMENT = "Measurement"
 _LISTED = 10
 _PARTLY_FAILED = 1
 
 
 def evaluate(
-    preds: Annotated[Path | None, typer.Argument(help="Folder of predictions.", show_default=False)] = None,
-    targets: Annotated[
-        Path | None,
-        typer.Argument(
-            help="Folder of true photographs, or a set made by `chromalab data plates`.", show_default=False
-        ),
-    ] = None,
-    method: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=DIR", help="A method's folder instead of PREDS; repeatable.", show_default=False),
-    ] = None,
-    target: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of true photographs, with --method.", show_default=False)
-    ] = None,
-    grey: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder of the gray photographs that were colorized.", show_default=False),
-    ] = None,
-    real: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Any true photographs, to compare sets with.", show_default=False),
-    ] = None,
-    protocol: Annotated[str, typer.Option(help="The rules; see `chromalab list protocols`.")] = "chromalab-v1",
-    metrics: Annotated[
-        str | None, typer.Option(help="Names from `chromalab list metrics`, as mae,ssim; all where it is left out.")
-    ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(metavar="CSV", help="photo,label: the class of every photo, 0 to 999.", show_default=False),
-    ] = None,
-    classifier: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.py", help="Defines classify(rgb), to take for --labels.", show_default=False),
-    ] = None,
-    video: Annotated[
-        bool, typer.Option("--video", help="The pictures are frames, in the order of their names.")
-    ] = False,
-    bounds: Annotated[
-        bool | None,
-        typer.Option(
-            "--bounds/--no-bounds",
-            help="Score the gray baseline and the ground truth, too; the default for several methods or with labels.",
-            show_default=False,
-        ),
-    ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here.", show_default=False)] = None,
-    csv_file: Annotated[
-        Path | None, typer.Option("--csv", help="Write the values of every photo here.", show_default=False)
-    ] = None,
-    latex_file: Annotated[
-        Path | None, typer.Option("--latex", help="Write the table for a paper here.", show_default=False)
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Write all of it and an HTML report here; goes on after a stop."),
-    ] = None,
-    device: Device = "auto",
-    threads: Threads = 0,
+    preds: Annotated[Path | None, typer.Argument(metavar="PREDS", help="Folder of predictions.")] = None,
+    targets: Annotated[Path | None, typer.Argument(metavar="TARGETS",
+        help="Folder of ground-truth photos, or a set made by `chromalab data plates`.")] = None,
+    *,
+    method: Annotated[list[str] | None, option(INPUT, "NAME=DIR", "Name and folder of predictions to "
+        "compare, instead of PREDS; repeatable.")] = None,
+    target: Annotated[Path | None, option(INPUT, "DIR", "Folder of ground-truth photos, with --method.")] = None,
+    grey: Annotated[Path | None, option(INPUT, "DIR", "Folder of the gray photos that were colorized.")] = None,
+    real: Annotated[Path | None, option(INPUT, "DIR", "Folder of real photos for set metrics, where there "
+        "is no ground truth.")] = None,
+    labels: Annotated[Path | None, option(INPUT, "FILE", "CSV file with columns photo,label: the class of "
+        "every photo, 0 to 999.")] = None,
+    classifier: Annotated[Path | None, option(INPUT, "FILE", "Python file that defines classify(rgb), used "
+        "with --labels.")] = None,
+    video: Annotated[bool | None, switch(INPUT, "Treat images as video frames in the order of their names.",
+        "--video")] = None,
+    protocol: Annotated[str, option(MEASUREMENT, "NAME", "Evaluation protocol (see `chromalab list protocols`).",
+        default=Default("chromalab.evaluation.records:PROTOCOL"))],
+    metrics: Annotated[str | None, option(MEASUREMENT, "NAME,...", "Comma-separated metrics (see `chromalab "
+        "list metrics`); omit to compute all.")] = None,
+    bounds: Annotated[bool | None, switch(MEASUREMENT, "Score the gray baseline and the ground truth, too "
+        "(default: for several methods or with labels).", "--bounds/--no-bounds")] = None,
+    json_file: Annotated[Path | None, option(OUTPUT, "FILE", "JSON file for the result.", "--json")] = None,
+    csv_file: Annotated[Path | None, option(OUTPUT, "FILE", "CSV file for the values of every photo.", "--csv")] = None,
+    latex_file: Annotated[Path | None, option(OUTPUT, "FILE", "LaTeX file for the table.", "--latex")] = None,
+    out: Annotated[Path | None, option(OUTPUT, "DIR", "Folder for all of these and an HTML report; rerun "
+        "the command to resume.")] = None,
+    device: Device,
+    threads: Threads,
     executor: ExecutorName = "local",
     address: Address = None,
-    cpus_per_task: CpusPerTask = 1,
-    gpus_per_task: GpusPerTask = 0,
-    retries: Retries = 2,
-) -> None:
-    """Measure predictions against the true photographs of the same names, or what can be known without them.
+    cpus_per_task: CpusPerTask = None,
+    gpus_per_task: GpusPerTask = None,
+    retries: Retries = None,
+    _options_file: OptionsFile = None,
+) -> None:  # fmt: skip
+    """Score predictions against ground-truth photos of the same names, or without ground truth as far as possible.
 
-    `evaluate PREDS TARGETS`, `evaluate --method A=DIR --method B=DIR --target DIR`, and without true photographs
-    `evaluate PREDS --grey DIR`. Files belong together when their relative paths are equal but for the suffix. Photos
-    that can't be read or differ in size are left out and listed; the exit code is 1 then, and 2 where nothing could be
-    measured.
+    Forms: `evaluate PREDS TARGETS`, `evaluate --method A=DIR --method B=DIR --target DIR`, and without ground truth
+    `evaluate PREDS --grey DIR`. Files belong together if their relative paths are equal except for the suffix. Photos
+    that cannot be read or differ in size are left out and listed. The exit code is 1 if photos were left out, and 2 if
+    nothing could be measured.
     """
     from rich.console import Console
 
@@ -113,35 +95,40 @@ def evaluate(
     folders = _folders(preds, targets, method, target, grey)
     for path in (json_file, csv_file, latex_file):
         if path is not None:
-            make_folder(path.parent)  # a folder that can't be written is better found before the work than after it
+            make_folder(path.parent)  # fail before the work if the folder cannot be written
     settings = EvaluationSettings(
         protocol=protocol,
-        metrics=[name.strip() for name in metrics.split(",") if name.strip()] if metrics is not None else None,
+        metrics=names_of(metrics),
         real=real,
         labels=labels,
         classifier=classifier,
-        video=video,
         bounds=folders.several or labels is not None if bounds is None else bounds,
         device=device,
         threads=threads,
         state=out / "state" if out is not None else None,
+        **given(video=video),
     )
     if executor == "local":
         comparison, record = _measure(folders, settings)
     else:
-        with ray_executor(address, cpus_per_task, gpus_per_task, retries) as cluster:
+        with ray_executor(task_resources(cpus_per_task, gpus_per_task, retries), address) as cluster:
             comparison, record = _measure(folders, settings, cluster)
     _write(comparison, record, json_file, csv_file, latex_file, out)
     console = Console(soft_wrap=True, highlight=False)
     for caveat in folders.caveats:
         console.print(caveat, markup=False)
-    _tell(console, comparison.record)
+    _print_comparison(console, comparison.record)
     if not record.is_complete:
         raise typer.Exit(_PARTLY_FAILED)
 
 
+def names_of(text: str | None) -> list[str] | None:
+    """Return the names in a comma-separated list; None stays None."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
 class _Folders:
-    """What is compared with what, as the command line names it."""
+    """The folders that the command line names."""
 
     def __init__(self, methods: dict[str, Path], target: Path | None, grey: Path | None, *, several: bool) -> None:
         self.methods, self.target, self.grey, self.several = methods, target, grey, several
@@ -149,7 +136,7 @@ class _Folders:
         self._open_set()
 
     def _open_set(self) -> None:
-        """Where the target is a set made by `chromalab data plates`, take its true and its gray photographs."""
+        """Replace a target made by `chromalab data plates` by its folders of ground-truth and gray photos."""
         from chromalab.data.plates import GREY_FOLDER, SET_FILE, TRUTH_FOLDER, PhotoSetRecord
 
         if self.target is None or not (self.target / SET_FILE).is_file():
@@ -163,10 +150,10 @@ class _Folders:
 def _folders(
     preds: Path | None, targets: Path | None, method: list[str] | None, target: Path | None, grey: Path | None
 ) -> _Folders:
-    """Understand the three forms of the command.
+    """Return the folders that one of the three forms of the command names.
 
     Raises:
-        UsageError: they are mixed, or something is missing.
+        UsageError: the forms are mixed, or a folder is missing.
     """
     from chromalab.core.errors import UsageError
     from chromalab.evaluation.scoring import PREDICTIONS
@@ -175,35 +162,20 @@ def _folders(
         if preds is not None:
             raise UsageError("give either PREDS TARGETS or --method NAME=DIR ... --target DIR, not both")
         if target is None and grey is None:
-            raise UsageError("--method needs --target DIR with the true photographs, or --grey DIR with the gray ones")
-        return _Folders(dict(_named(text) for text in _distinct(method)), target, grey, several=True)
+            raise UsageError("--method needs --target DIR with ground-truth photos, or --grey DIR with gray photos")
+        return _Folders(named_folders(method, "--method"), target, grey, several=True)
     if preds is None:
-        raise UsageError("give a folder of predictions and one of true photographs: chromalab evaluate PREDS TARGETS")
+        raise UsageError(
+            "there are no predictions; give folders of predictions and ground truth: chromalab evaluate PREDS TARGETS"
+        )
     if target is not None and targets is not None:
-        raise UsageError("the true photographs are named twice: leave out --target")
+        raise UsageError("TARGETS and --target both name the ground truth; give one of them")
     truth = targets or target
     if truth is None and grey is None:
-        raise UsageError("give a folder of true photographs beside PREDS, or --grey DIR where nobody knows the truth")
+        raise UsageError(
+            "PREDS needs TARGETS, a folder of ground-truth photos, or --grey DIR if there is no ground truth"
+        )
     return _Folders({PREDICTIONS: preds}, truth, grey, several=False)
-
-
-def _distinct(method: list[str]) -> list[str]:
-    from chromalab.core.errors import UsageError
-
-    names = [text.partition("=")[0] for text in method]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise UsageError(f"two methods are called '{twice}': give each a name of its own")
-    return method
-
-
-def _named(text: str) -> tuple[str, Path]:
-    from chromalab.core.errors import UsageError
-
-    name, separator, folder = text.partition("=")
-    if not separator or not name or not folder:
-        raise UsageError(f"a method is given as NAME=DIR, not '{text}'")
-    return name, Path(folder)
 
 
 def _measure(
@@ -251,7 +223,7 @@ def _write(
         typer.echo(f"report: {out / 'report.html'}", err=True)
 
 
-def _tell(console: Console, record: ComparisonRecord) -> None:
+def _print_comparison(console: Console, record: ComparisonRecord) -> None:
     wide_console().print(table_of(record))
     for name, reasons in _reasons(record).items():
         console.print(f"{name}: {'; '.join(reasons)}", markup=False)
@@ -261,11 +233,11 @@ def _tell(console: Console, record: ComparisonRecord) -> None:
     for method in record.methods:
         whose = f" of {method.name}" if len(record.methods) > 1 else ""
         _list(console, f"predictions{whose} have no counterpart", method.unmatched_preds)
-    _list(console, "photographs have no prediction", record.unmatched_targets)
+    _list(console, "photos have no prediction", record.unmatched_targets)
 
 
 def _reasons(record: ComparisonRecord) -> dict[str, list[str]]:
-    """Return why metrics have no value, or what is to be said of it, by metric."""
+    """Return by metric why it has no value, and caveats on its value."""
     found: dict[str, list[str]] = {}
     for method in record.methods:
         for name, summary in method.metrics.items():
@@ -277,7 +249,7 @@ def _reasons(record: ComparisonRecord) -> dict[str, list[str]]:
 
 
 def table_of(record: ComparisonRecord) -> Table:
-    """Return a table with a row for each metric that was asked for, and a column for each method."""
+    """Return a table with one row per requested metric and one column per method."""
     from rich.table import Table
 
     from chromalab.evaluation.differences import unbeaten
@@ -329,4 +301,4 @@ def _list(console: Console, heading: str, lines: list[str]) -> None:
     for line in lines[:_LISTED]:
         console.print(f"  {line}", markup=False)
     if len(lines) > _LISTED:
-        console.print(f"  ... and {len(lines) - _LISTED} more; --json FILE has all of them", markup=False)
+        console.print(f"  ... and {len(lines) - _LISTED} more; --json FILE lists all of them", markup=False)

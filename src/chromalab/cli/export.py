@@ -1,4 +1,4 @@
-"""`chromalab export`: a trained network as a file that colorizes without PyTorch."""
+"""`chromalab export`: a trained network as an ONNX file, which needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from typing import Annotated
 
 import typer
 
+from chromalab.cli.options import option, switch
+
 
 def export(
-    run: Annotated[Path, typer.Argument(help="OUT of `train`, or OUT/runs/RUN of a comparison.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file; its record is put beside it.")],
-    name: Annotated[str | None, typer.Option(help="The model's name in metadata; else the file's.")] = None,
-    size: Annotated[
-        int | None, typer.Option(min=32, max=2048, help="Shorter side at which it sees photos; that of its training.")
-    ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Keep weights in single precision; twice the size.")] = False,
-) -> None:
-    """Write a trained network as an ONNX file for `chromalab colorize --model`.
+    run: Annotated[Path, typer.Argument(help="Folder of a training, or OUT/runs/RUN of a study.")],
+    out: Annotated[Path, option(None, "FILE.onnx", "ONNX file to write; its record goes beside it.", "--out", "-o")],
+    name: Annotated[str | None, option(None, "NAME", "Name of the model in its metadata; omit to use that "
+        "of the file.")] = None,
+    size: Annotated[int | None, option(None, "PX", "Shorter side of the network's input, in pixels; omit to use the "
+        "crop size of the training.", min=32, max=2048)] = None,
+    full: Annotated[bool, switch(None, "Keep weights in single precision, which doubles the file size.",
+        "--full")] = False,
+) -> None:  # fmt: skip
+    """Export a trained network as an ONNX file for `chromalab colorize --model`.
 
-    An unfinished training gives the network of its best validation so far.
+    An unfinished training gives the network with the best validation so far.
     """
     from chromalab.studies.export import export_run
 

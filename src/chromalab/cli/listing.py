@@ -1,25 +1,22 @@
-"""`chromalab list`: what can be asked for by name."""
+"""`chromalab list`: names of models, losses, metrics and other entries."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
 
 import typer
 
-from chromalab.cli.options import Plugin, wide_console
+from chromalab.cli.options import AsJson, Plugin, wide_console
 
 app = typer.Typer(
     help="List models, losses, presets, metrics, protocols, color spaces, encoders, critics and sample photos.",
     no_args_is_help=True,
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
 
 @app.command()
 def models(as_json: AsJson = False) -> None:
-    """List the models that come with the package; JSON tells their records, too."""
+    """List the models that ship with the package; JSON includes their records."""
     from chromalab.weights.colorizers import find_colorizer, shipped_models
 
     files = [find_colorizer(name) for name in shipped_models()]
@@ -44,7 +41,7 @@ def models(as_json: AsJson = False) -> None:
 
 @app.command()
 def losses(plugin: Plugin = None, as_json: AsJson = False) -> None:
-    """List the losses of which objectives are composed; JSON tells their parameters, too."""
+    """List the losses that objectives are made of; JSON includes their parameters."""
     from chromalab.losses.facts import loss_facts
     from chromalab.losses.plugins import load_plugins
     from chromalab.losses.registry import LOSSES
@@ -57,7 +54,7 @@ def losses(plugin: Plugin = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def presets(as_json: AsJson = False) -> None:
-    """List the published mixtures of losses."""
+    """List the presets: published mixtures of losses."""
     from chromalab.training.presets import PRESETS
 
     _show(
@@ -68,7 +65,7 @@ def presets(as_json: AsJson = False) -> None:
 
 @app.command()
 def protocols(as_json: AsJson = False) -> None:
-    """List the protocols of evaluations; JSON tells their quirks and choices, too."""
+    """List the evaluation protocols; JSON includes their quirks and choices."""
     from chromalab.evaluation.protocols import PROTOCOLS
 
     rows = [
@@ -111,7 +108,7 @@ def metrics(as_json: AsJson = False) -> None:
 
 @app.command()
 def spaces(as_json: AsJson = False) -> None:
-    """List the training spaces."""
+    """List the training color spaces."""
     from chromalab.color.spaces import SPACES
 
     _show([{"name": name, "description": space.description} for name, space in SPACES.items()], as_json)

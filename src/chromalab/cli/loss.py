@@ -1,4 +1,4 @@
-"""`chromalab loss`: the page of one loss, and whether it keeps the contract."""
+"""`chromalab loss`: facts about a single loss, and checks of its contract."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chromalab.cli.options import Plugin, wide_console
+from chromalab.cli.options import AsJson, Plugin, option, wide_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,46 +19,35 @@ if TYPE_CHECKING:
     from chromalab.losses.facts import LossFacts, Need
 
 SAMPLE = "astronaut"
-"""The photo of the gradient field where none is given: large areas of different hues beside gray ones."""
+"""Default photo of the gradient field: large areas of different hues beside gray ones."""
 
 FIELD_PX = 128
-"""Shorter side of that photo; larger where a loss asks for more."""
+"""Shorter side of that photo; larger if a loss needs more."""
 
 BROKEN = 1
-"""Exit code where a check did not pass."""
+"""Exit code if a check failed."""
 
-app = typer.Typer(help="Look closely at one loss, the house's own or yours.", no_args_is_help=True)
+app = typer.Typer(help="Show and check single losses, built-in or your own.", no_args_is_help=True)
 
-Name = Annotated[
-    str, typer.Argument(help="A loss, as in a formula: l2, 'huber(delta=0.1)'.", show_default=False, metavar="NAME")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-@app.callback()
-def loss() -> None:
-    """Look closely at one loss, the house's own or yours."""
+Name = Annotated[str, typer.Argument(metavar="LOSS",
+    help="Loss as in a formula, such as l2 or 'huber(delta=0.1)'.")]  # fmt: skip
 
 
 @app.command()
 def show(name: Name, plugin: Plugin = None, as_json: AsJson = False) -> None:
-    """Show a loss: formula, source, parameters, what it needs and whether that is here, and how to train with it."""
+    """Show formula, source, parameters and requirements of a loss, and how to train with it."""
     from chromalab.losses.facts import documentation, loss_facts, needs_of
 
     spec, entry = _find(name, plugin)
     facts = loss_facts(entry).model_copy(update={"network": _network(spec, entry)})
-    needs, judges, text, command = (
-        needs_of(entry),
-        _judges(facts.network),
-        documentation(entry),
-        _training(spec, plugin),
-    )
+    needs, metrics = needs_of(entry), _sharing_metrics(facts.network)
+    text, command = documentation(entry), _training(spec, plugin)
     if as_json:
         page = {**facts.model_dump(), "needs": [need.model_dump() for need in needs]}
-        _print_json({**page, "judges_not_independent": judges, "train": command, "documentation": text})
+        _print_json({**page, "judges_not_independent": metrics, "train": command, "documentation": text})
         return
     console = wide_console()
-    _print_page(console, facts, needs, judges)
+    _print_page(console, facts, needs, metrics)
     for part in filter(None, (text, command)):
         console.print(f"\n{part}", soft_wrap=True, highlight=False, markup=False)
 
@@ -67,21 +56,18 @@ def show(name: Name, plugin: Plugin = None, as_json: AsJson = False) -> None:
 def check(
     name: Name,
     plugin: Plugin = None,
-    space: Annotated[str, typer.Option(help="Training space of the checks: lab, yuv or rgb.")] = "lab",
-    photo: Annotated[Path | None, typer.Option(help="Photo of the gradient field; a sample where left out.")] = None,
-    picture: Annotated[
-        Path | None,
-        typer.Option(
-            help="File of the gradient field, .png or .svg; NAME_gradient.png where left out.", metavar="FILE.png|svg"
-        ),
-    ] = None,
+    space: Annotated[str, option(None, "NAME", "Training color space of the checks: lab, yuv or rgb.")] = "lab",
+    photo: Annotated[Path | None, option(None, "FILE",
+        "Photo of the gradient field; omit for a built-in sample.")] = None,
+    picture: Annotated[Path | None, option(None, "FILE", "PNG or SVG file for the gradient field; omit for "
+        "LOSS_gradient.png.")] = None,
     as_json: AsJson = False,
-) -> None:
-    """Check whether a loss keeps the contract, and draw where it pulls the colors of a photo.
+) -> None:  # fmt: skip
+    """Check a loss against the contract of losses, and draw its gradient on the colors of a photo.
 
-    Tried are shape, finite values and gradients (at equality, without color, on black, gray and white), the gradient
-    beside finite differences, that a batch gives what its images give alone, that the input is left alone, and what
-    the loss states of itself. The exit code is 1 where a check does not pass.
+    The checks cover shapes, finite values and gradients (at equality, without color, on black, gray and white),
+    gradients against finite differences, batches against single images, an unchanged input, and the properties that the
+    loss declares. The exit code is 1 if a check fails.
     """
     from chromalab.losses.contract import check_loss
 
@@ -90,20 +76,22 @@ def check(
     _refuse_other_files(target)
     checks = check_loss(entry, parameters=dict(spec.parameters), space=space)
     passed = all(one.passed for one in checks)
-    drawn, told = _draw(spec, entry, photo, target) if _drawable(checks) else (None, "no gradient field: mend it first")
+    drawn, note = None, "no gradient field, because a basic check failed"
+    if _drawable(checks):
+        drawn, note = _draw(spec, entry, photo, target)
     if as_json:
         rows = [one.model_dump() for one in checks]
         _print_json(
-            {"loss": str(spec), "space": space, "passed": passed, "checks": rows, "picture": drawn, "note": told}
+            {"loss": str(spec), "space": space, "passed": passed, "checks": rows, "picture": drawn, "note": note}
         )
     else:
-        _print_checks(wide_console(), str(spec), checks, told)
+        _print_checks(wide_console(), str(spec), checks, note)
     if not passed:
         raise typer.Exit(BROKEN)
 
 
 def _find(name: str, plugins: list[Path] | None) -> tuple[TermSpec, LossEntry]:
-    """Return the one loss that a person names, with the parameters that were given."""
+    """Return the loss of that name, with the given parameters."""
     from chromalab.core.errors import UsageError
     from chromalab.losses.compose import parse_formula
     from chromalab.losses.plugins import load_plugins
@@ -112,7 +100,7 @@ def _find(name: str, plugins: list[Path] | None) -> tuple[TermSpec, LossEntry]:
     load_plugins(plugins or [])
     specs = parse_formula(name)
     if len(specs) > 1 or specs[0].weight != 1:
-        raise UsageError(f"'{name}' is a whole objective: name one loss without a weight, as '{specs[0].name}'")
+        raise UsageError(f"'{name}' is a whole objective; name one loss without a weight, such as '{specs[0].name}'")
     return specs[0], LOSSES[specs[0].name]
 
 
@@ -125,7 +113,7 @@ def _training(spec: TermSpec, plugins: list[Path] | None) -> str:
 
 
 def _network(spec: TermSpec, entry: LossEntry) -> str | None:
-    """Return the network that the loss trains on: some know it only once they are built."""
+    """Return the network that the loss compares features of; some losses choose it when they are built."""
     from chromalab.core.errors import ChromalabError
     from chromalab.losses.compose import Objective
 
@@ -135,26 +123,26 @@ def _network(spec: TermSpec, entry: LossEntry) -> str | None:
         return entry.network
 
 
-def _judges(network: str | None) -> list[str]:
-    """Return the metrics that look through that network."""
+def _sharing_metrics(network: str | None) -> list[str]:
+    """Return the metrics that use the same network."""
     from chromalab.metrics.registry import METRICS
 
     return [name for name, metric in METRICS.items() if network and metric.network == network]
 
 
-def _print_page(console: Console, facts: LossFacts, needs: list[Need], judges: list[str]) -> None:
+def _print_page(console: Console, facts: LossFacts, needs: list[Need], metrics: list[str]) -> None:
     from rich.table import Table
 
     console.print(f"[bold]{facts.name}[/], {facts.family}", highlight=False)
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
-    for label, text in _lines(facts, needs, judges):
+    for label, text in _lines(facts, needs, metrics):
         table.add_row(label, text)
     console.print(table, markup=False, highlight=False)
 
 
-def _lines(facts: LossFacts, needs: list[Need], judges: list[str]) -> list[tuple[str, str]]:
+def _lines(facts: LossFacts, needs: list[Need], metrics: list[str]) -> list[tuple[str, str]]:
     lines = [("formula", facts.formula), ("source", facts.source)]
     if facts.plugin is not None:
         lines.append(("plugin", facts.plugin))
@@ -164,10 +152,10 @@ def _lines(facts: LossFacts, needs: list[Need], judges: list[str]) -> list[tuple
         lines.append((label, f"{key}={default} ({parameter.domain}): {parameter.meaning}"))
     lines += [("" if index else "needs", _need(need)) for index, need in enumerate(needs)]
     if facts.network is not None:
-        blind = f"; no independent judges: {', '.join(judges)}" if judges else ""
-        lines.append(("trains on", facts.network + blind))
+        shared = f"; not independent of the metrics {', '.join(metrics)}" if metrics else ""
+        lines.append(("trains on", facts.network + shared))
     at_target = "0 at the target" if facts.zero_at_target else "not 0 at the target"
-    lines.append(("value", at_target if facts.compares else f"{at_target}; does not look at the target"))
+    lines.append(("value", at_target if facts.compares else f"{at_target}; does not depend on the target"))
     return lines
 
 
@@ -177,13 +165,13 @@ def _need(need: Need) -> str:
 
 
 def _drawable(checks: list[Check]) -> bool:
-    """Return whether a gradient can be drawn: it was built, gives a value for each image, and has a gradient."""
-    wanted = {"build", "shape", "finite value", "gradient at no color"}
-    return all(one.passed for one in checks if one.name in wanted)
+    """Return whether the loss can be built and has a value per image and a gradient."""
+    needed = {"build", "shape", "finite value", "gradient at no color"}
+    return all(one.passed for one in checks if one.name in needed)
 
 
 def _draw(spec: TermSpec, entry: LossEntry, photo: Path | None, target: Path) -> tuple[str | None, str]:
-    """Draw the gradient field into a file; return the file and what to say of it."""
+    """Draw the gradient field into a file; return the file and a note on it."""
     from chromalab.core.files import write_bytes
     from chromalab.data.sources import sample_path
     from chromalab.losses.bench import Bench
@@ -193,24 +181,26 @@ def _draw(spec: TermSpec, entry: LossEntry, photo: Path | None, target: Path) ->
 
     bench = Bench(entry, dict(spec.parameters))
     if not acts_on_colors(bench):
-        return None, f"{entry.name} acts on a head of its own, not on colors: no field over colors is drawn"
+        return None, f"{entry.name} acts on its own head, not on colors, so no gradient field is drawn"
     size = max(FIELD_PX, bench.term.smallest_px)
     rgb = read_photo(photo or sample_path(SAMPLE), shortest_side_px=size).rgb
     title = f"{spec}, of a critic with random weights" if bench.critic is not None else str(spec)
     field = gradient_field(bench, rgb)
     drawing = draw_gradient_field(field, title=title, guess=GUESS, name=f"{entry.name}_gradient")
     write_bytes(target, drawing.svg.encode() if target.suffix == ".svg" else drawing.png)
-    return str(target), f"gradient field: {target} (cosine with the way to the true colors: {field.agreement:.2f})"
+    return str(
+        target
+    ), f"gradient field: {target} (cosine with the direction of the true colors: {field.agreement:.2f})"
 
 
 def _refuse_other_files(target: Path) -> None:
     from chromalab.core.errors import UsageError
 
     if target.suffix not in {".png", ".svg"}:
-        raise UsageError(f"--picture {target}: expected a file whose name ends in .png or .svg")
+        raise UsageError(f"--picture {target}: expected a file name that ends in .png or .svg")
 
 
-def _print_checks(console: Console, loss: str, checks: list[Check], told: str) -> None:
+def _print_checks(console: Console, loss: str, checks: list[Check], note: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -219,7 +209,7 @@ def _print_checks(console: Console, loss: str, checks: list[Check], told: str) -
         mark = Text("✓", "green") if one.passed else Text("✗", "bold red")
         table.add_row(mark, one.name, Text(one.detail))
     console.print(table)
-    console.print(told, soft_wrap=True, highlight=False, markup=False)
+    console.print(note, soft_wrap=True, highlight=False, markup=False)
     failed = sum(not one.passed for one in checks)
     verdict = f"{failed} of {len(checks)} checks failed" if failed else f"all {len(checks)} checks passed"
     console.print(verdict, highlight=False)

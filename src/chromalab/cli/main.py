@@ -1,9 +1,10 @@
-"""The command `chromalab`: its subcommands, and how errors reach people."""
+"""The command `chromalab`: its subcommands, and how it prints errors."""
 
 from __future__ import annotations
 
 import errno
 import sys
+from inspect import getdoc
 from typing import Annotated
 
 import typer
@@ -22,6 +23,7 @@ from chromalab.cli import (
     train,
     weights,
 )
+from chromalab.cli.options import option
 from chromalab.core.errors import ChromalabError
 from chromalab.version import __version__
 
@@ -45,27 +47,39 @@ app.add_typer(weights.app, name="weights")
 app.add_typer(listing.app, name="list")
 app.add_typer(loss.app, name="loss")
 
+
+def _join_lines(commands: typer.Typer) -> None:
+    """Let the terminal wrap the help of commands, whose docstrings are wrapped for the source."""
+    for command in commands.registered_commands:
+        paragraphs = (getdoc(command.callback) or "").split("\n\n")
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            _join_lines(group.typer_instance)
+
+
+_join_lines(app)
+
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 INTERRUPTED = 130
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(asked: bool) -> None:
+    if asked:
         typer.echo(f"chromalab {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def _root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True)
-    ] = False,
-) -> None:
+    version: Annotated[bool, option(None, "", "Show the version and exit.", "--version", callback=_show_version,
+        is_eager=True)] = False,
+) -> None:  # fmt: skip
     pass
 
 
 def run() -> None:
-    """Run the command line; an error that is meant for people becomes one line and an exit code."""
+    """Run the command line; an error for users becomes one line on standard error and an exit code."""
     try:
         app()
     except ChromalabError as error:
@@ -73,9 +87,9 @@ def run() -> None:
     except OSError as error:
         if error.errno not in _DISK_FULL:
             raise
-        _fail("the disk is full: free some space and run the same command again; finished results are kept", 1)
+        _fail("the disk is full; free some space and rerun the same command, which keeps finished results", 1)
     except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on from the last checkpoint", INTERRUPTED)
+        _fail("interrupted; rerun the same command to resume", INTERRUPTED)
 
 
 def _fail(message: str, code: int) -> None:

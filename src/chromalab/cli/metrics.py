@@ -1,4 +1,4 @@
-"""`chromalab metrics`: metrics against people, and tables of results."""
+"""`chromalab metrics`: agreement of metrics with human ratings, and tables of results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chromalab.cli.options import Device, Threads, wide_console
+from chromalab.cli.evaluate import names_of, table_of
+from chromalab.cli.options import INPUT, OUTPUT, Device, Threads, option, wide_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,48 +16,33 @@ if TYPE_CHECKING:
     from chromalab.evaluation.people import PeopleRecord, PeopleRow
     from chromalab.evaluation.ratings import Ratings
 
-app = typer.Typer(help="Hold metrics against people, and lay results side by side.", no_args_is_help=True)
+app = typer.Typer(help="Correlate metrics with human ratings, and join tables of results.", no_args_is_help=True)
 
-Hecd = Annotated[
-    Path | None,
-    typer.Option("--hecd", metavar="DIR", help="Folder with images/ and ratings.csv, as HECD.", show_default=False),
-]
-OwnRatings = Annotated[
-    Path | None,
-    typer.Option("--ratings", metavar="CSV", help="image, reference, score (higher is better).", show_default=False),
-]
-
-
-@app.callback()
-def metrics() -> None:
-    """Hold metrics against people, and lay results side by side."""
+Hecd = Annotated[Path | None, option(INPUT, "DIR", "Folder with images/ and ratings.csv, in the layout of HECD.",
+    "--hecd")]  # fmt: skip
+OwnRatings = Annotated[Path | None, option(INPUT, "FILE", "CSV file with columns image, reference and score (higher "
+    "is better).", "--ratings")]  # fmt: skip
 
 
 @app.command()
 def validate(
+    *,
     hecd: Hecd = None,
     ratings: OwnRatings = None,
-    names: Annotated[
-        str | None, typer.Option("--metrics", help="Names from `chromalab list metrics`; all where it is left out.")
-    ] = None,
-    parameters: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Parameters of `metrics calibrate` for color_perceptual.", show_default=False
-        ),
-    ] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result here.", show_default=False)] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write result, scores and an HTML report here.")
-    ] = None,
-    device: Device = "auto",
-    threads: Threads = 0,
-) -> None:
-    """Correlate every metric with human ratings of colorized photographs.
+    names: Annotated[str | None, option(INPUT, "NAME,...", "Comma-separated metrics (see `chromalab list metrics`); "
+        "omit to compute all.", "--metrics")] = None,
+    parameters: Annotated[Path | None, option(INPUT, "FILE", "File of `metrics calibrate` with parameters "
+        "of color_perceptual.")] = None,
+    json_file: Annotated[Path | None, option(OUTPUT, "FILE", "JSON file for the result.", "--json")] = None,
+    out: Annotated[Path | None, option(OUTPUT, "DIR", "Folder for result, scores and an HTML report.")] = None,
+    device: Device,
+    threads: Threads,
+) -> None:  # fmt: skip
+    """Correlate every metric with human ratings of colorized photos.
 
-    Rank correlation over all images and within scenes, Kendall's tau, Pearson's correlation after a logistic fit, the
-    share of pairs in people's order, and how far people agree with each other; over all images and over the outputs of
-    colorizers alone. A metric that was fitted to these very ratings is judged out of fold.
+    The table has the rank correlation over all images and within scenes, Kendall's tau, Pearson's correlation after a
+    logistic fit, the share of pairs in the same order as the ratings, and the agreement between raters, for all images
+    and for the outputs of colorizers alone. A metric that was fitted to these ratings is scored out of fold.
     """
     from chromalab.core.files import make_folder
     from chromalab.evaluation.calibrate import load_parameters, out_of_fold_scores
@@ -70,7 +56,7 @@ def validate(
     folds = out_of_fold_scores(rated, own)
     scores = validate_metrics(
         rated,
-        metrics=[name.strip() for name in names.split(",") if name.strip()] if names is not None else None,
+        metrics=names_of(names),
         device=device,
         threads=threads,
         variants=[color_perceptual_metric(own)] if own is not None else [],
@@ -82,19 +68,20 @@ def validate(
         from chromalab.report.people import write_people_report
 
         typer.echo(f"report: {write_people_report(scores, out)}", err=True)
-    _tell(wide_console(), scores.record)
+    _print_agreement(wide_console(), scores.record)
 
 
 @app.command()
 def calibrate(
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Write the parameters here.")],
+    *,
+    out: Annotated[Path, option(OUTPUT, "FILE", "JSON file for the parameters.", "--out", "-o")],
     hecd: Hecd = None,
     ratings: OwnRatings = None,
-    threads: Threads = 0,
-) -> None:
-    """Fit color_perceptual's few parameters to ratings of your own, and say honestly how well it then predicts.
+    threads: Threads,
+) -> None:  # fmt: skip
+    """Fit the parameters of color_perceptual to your own ratings, and report its accuracy on unseen scenes.
 
-    Everything is judged by leaving out one scene at a time. Give the file to `metrics validate --parameters`.
+    The accuracy is measured by leaving out one scene at a time. Pass the file to `metrics validate --parameters`.
     """
     from chromalab.evaluation.calibrate import calibrate as fit
 
@@ -105,17 +92,14 @@ def calibrate(
 
 @app.command()
 def table(
-    results: Annotated[list[Path], typer.Argument(metavar="RESULT.json...", help="Results of `evaluate --json`.")],
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the table here.", show_default=False)] = None,
-    latex_file: Annotated[
-        Path | None, typer.Option("--latex", help="Write the table for a paper here.", show_default=False)
-    ] = None,
-) -> None:
-    """Lay results of several evaluations side by side, if they were computed by the same rules.
+    results: Annotated[list[Path], typer.Argument(metavar="RESULT", help="JSON files of `evaluate --json`.")],
+    csv_file: Annotated[Path | None, option(None, "FILE", "CSV file for the table.", "--csv")] = None,
+    latex_file: Annotated[Path | None, option(None, "FILE", "LaTeX file for the table.", "--latex")] = None,
+) -> None:  # fmt: skip
+    """Join the results of several evaluations in one table, if they are comparable.
 
-    Results under other protocols, with other networks or on other photographs are refused, with what differs.
+    Results under other protocols, with other networks or on other photos are refused with the difference.
     """
-    from chromalab.cli.evaluate import table_of
     from chromalab.core.files import write_text
     from chromalab.evaluation.summary import join_results
     from chromalab.report.evaluation import latex_table, summary_csv
@@ -132,17 +116,17 @@ def _ratings(hecd: Path | None, ratings: Path | None) -> Ratings:
     """Read the ratings that one of the two options names.
 
     Raises:
-        UsageError: none or both were given.
+        UsageError: none or both options are given.
     """
     from chromalab.core.errors import UsageError
     from chromalab.evaluation.ratings import load_hecd, load_ratings_csv
 
     if (hecd is None) == (ratings is None):
-        raise UsageError("give the ratings by --hecd DIR or by --ratings CSV")
+        raise UsageError("the command needs one source of ratings; give either --hecd DIR or --ratings FILE")
     return load_hecd(hecd) if hecd is not None else load_ratings_csv(ratings or Path())
 
 
-def _tell(console: Console, record: PeopleRecord) -> None:
+def _print_agreement(console: Console, record: PeopleRecord) -> None:
     from rich.table import Table
 
     from chromalab.metrics.registry import METRICS
@@ -157,13 +141,13 @@ def _tell(console: Console, record: PeopleRecord) -> None:
         shown.add_row(label + (" ‡" if row.out_of_fold else ""), *_cells(row, record.real[name]))
     console.print(shown)
     if any(row.out_of_fold for row in record.all.values()):
-        console.print("‡ out of fold: each image was scored by parameters that had not seen its scene", markup=False)
+        console.print("‡ out of fold: each image is scored with parameters fitted to other scenes", markup=False)
     for subset, ceiling in record.ceiling.items():
         values = (ceiling.single, ceiling.split_half, ceiling.corrected, ceiling.ceiling)
         single, halves, corrected, root = map(_number, values)
         console.print(
-            f"people among themselves, {subset}: one rating against the rest {single}, halves {halves}, corrected "
-            f"{corrected}, ceiling {root}",
+            f"agreement between raters, {subset}: one rating against the others {single}, split halves {halves}, "
+            f"corrected {corrected}, ceiling {root}",
             markup=False,
         )
 

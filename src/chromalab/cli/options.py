@@ -1,81 +1,202 @@
-"""Options that several commands share, said once."""
+"""What commands share: declarations of options, defaults that settings classes hold, and the width of tables."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from chromalab.cli.options_file import read_options_file
+from chromalab.core.errors import UsageError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from rich.console import Console
 
-    from chromalab.core.ray_executor import RayExecutor
+    from chromalab.core.ray_executor import RayExecutor, Resources
     from chromalab.training.settings import RuntimeSettings
 
 ARROWS = {"lower": "↓", "higher": "↑", "closer": "≈"}
-"""What is better, in tables on the terminal."""
+"""Which values of a metric are better, in tables on the terminal."""
 
 PIPE_WIDTH = 120
-"""Columns of tables where nobody's window sets the width."""
+"""Columns of tables that go to a file or a pipe."""
 
-Data = Annotated[
-    Path | None, typer.Option("--data", help="Folder of photographs; the built-in samples where it is left out.")
-]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Devices = Annotated[int, typer.Option(min=1, help="Devices that share one training's batches; on a CPU, processes.")]
-Threads = Annotated[int, typer.Option(min=0, help="CPU threads of PyTorch; 0 takes the physical cores.")]
-Smoke = Annotated[bool, typer.Option("--smoke", help="Shrink everything to seconds, to see that it works.")]
-Balance = Annotated[
-    bool, typer.Option("--balance", help="Weigh the terms of objectives by the norms of their gradients.")
-]
-Plugin = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--plugin",
-        metavar="FILE",
-        help="Python file with losses of your own, or the name of an installed plugin that must load; repeatable.",
-        show_default=False,
-    ),
-]
+INPUT, OUTPUT, RECORDS = "Input", "Output", "Records"
+COLOR, MODEL, VERSIONS = "Color", "Model", "Plausible versions"
+OBJECTIVE, PERFORMANCE, CLUSTER = "Objective", "Performance", "Ray cluster"
+SERVER, LIMITS = "Server", "Limits"
+"""Panels of `--help` that several commands have."""
 
 
-ExecutorName = Annotated[Literal["local", "ray"], typer.Option(help="local: on this machine; ray: over a cluster.")]
-Address = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HOST:PORT", help="Of a Ray cluster, or auto; Ray on this machine where left out.", show_default=False
-    ),
-]
-CpusPerTask = Annotated[
-    float, typer.Option(min=0.1, help="Ray: processors for each task; its threads, too, unless --threads says.")
-]
-GpusPerTask = Annotated[float, typer.Option(min=0, help="Ray: GPUs for each task; 0.5 lets two share one.")]
-Retries = Annotated[int, typer.Option(min=0, help="Ray: how often a task is tried again whose node died.")]
+@dataclass(frozen=True)
+class Default:
+    """The default of a field, read from its settings class when a command needs it.
+
+    Settings classes take too long to import for `chromalab --help`, and a copy of the value here could disagree.
+
+    Attributes:
+        reference: `module:Class.field`, or `module:CONSTANT`.
+        convert: from the field's unit to that of the option.
+
+    >>> Default("chromalab.training.settings:OptimizerSettings.name")()
+    'adam'
+    """
+
+    reference: str
+    convert: Callable[[Any], Any] | None = None
+
+    def __call__(self) -> Any:
+        """Return the default in the unit of the option.
+
+        Raises:
+            UsageError: the class needs a package that is not installed.
+        """
+        name, _, path = self.reference.partition(":")
+        holder, _, field = path.partition(".")
+        try:
+            value = getattr(import_module(name), holder)
+        except ImportError as error:
+            raise UsageError(
+                f"this command needs the package {error.name}; run pip install 'chromalab[all]'"
+            ) from error
+        if field:
+            fields = getattr(value, "model_fields", None)
+            value = getattr(value, field) if fields is None else fields[field].default
+        return value if self.convert is None else self.convert(value)
+
+    def __str__(self) -> str:
+        """Return the default as `--help` shows it: nothing for False, or if a package is missing."""
+        try:
+            value = self()
+        except UsageError:
+            return ""
+        if value is False:
+            return ""
+        return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def ray_executor(
-    address: str | None, cpus: float, gpus: float, retries: int, *, fresh_processes: bool = False
-) -> RayExecutor:
+def option(
+    panel: str | None, metavar: str, help_text: str, *names: str, default: Default | None = None, **settings: Any
+) -> Any:
+    """Return the declaration of an option.
+
+    Args:
+        panel: group of options in `--help`; None for the first one.
+        metavar: placeholder of the value in `--help`.
+        help_text: noun phrase or imperative, with units.
+        *names: names of the option, unless the name of the parameter will do.
+        default: default of a settings class, for a parameter without a default.
+        **settings: further arguments of `typer.Option`, such as `min`.
+    """
+    return typer.Option(
+        *names, help=help_text, metavar=metavar, rich_help_panel=panel, default_factory=default, **settings
+    )
+
+
+def switch(panel: str | None, help_text: str, *names: str, default: Default | None = None) -> Any:
+    """Return the declaration of an option without a value."""
+    return option(panel, "", help_text, *names, default=default)
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Return the values that are not None, so that a settings class fills in its own defaults for the others."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def millions(units: int) -> float:
+    """Return bytes or pixels in megabytes or megapixels."""
+    return units / 1e6
+
+
+def named_folders(texts: Sequence[str], option_name: str) -> dict[str, Path]:
+    """Return the folders that a repeatable option gives as NAME=DIR.
+
+    Raises:
+        UsageError: a text does not have this form, or a name is given twice.
+    """
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, _, folder = text.partition("=")
+        if not name or not folder:
+            raise UsageError(f"{option_name} {text} is not NAME=DIR; write for example {option_name} l2=out/l2")
+        if name in found:
+            raise UsageError(f"{option_name} gives the name '{name}' twice; use each name once")
+        found[name] = Path(folder)
+    return found
+
+
+_RUNTIME = "chromalab.training.settings:RuntimeSettings"
+
+OptionsFile = Annotated[Path | None, option(None, "FILE", "YAML file with long option names as keys; options on the "
+    "command line take precedence.", "--options", callback=read_options_file, is_eager=True,
+    expose_value=False)]  # fmt: skip
+AsJson = Annotated[bool, switch(None, "Print JSON.", "--json")]
+Smoke = Annotated[bool, switch(None, "Shrink everything to seconds, to check that it works.", "--smoke")]
+Data = Annotated[Path | None, option(INPUT, "DIR", "Folder of photographs; omit for the built-in samples.",
+    "--data")]  # fmt: skip
+Balance = Annotated[bool, switch(OBJECTIVE, "Balance loss terms by gradient norm.", "--balance")]
+Plugin = Annotated[list[Path] | None, option(OBJECTIVE, "FILE", "Python file with your own losses, or name of an "
+    "installed plugin; repeatable.", "--plugin")]  # fmt: skip
+SampleEvery = Annotated[int, option(RECORDS, "STEPS", "Steps between two sample images (0 = at the end only).", min=0,
+    default=Default(f"{_RUNTIME}.sample_every"))]  # fmt: skip
+Device = Annotated[str, option(PERFORMANCE, "NAME", "Device: auto, cpu or cuda.",
+    default=Default(f"{_RUNTIME}.device"))]  # fmt: skip
+Devices = Annotated[int, option(PERFORMANCE, "N", "Number of devices (on a CPU, processes) that share each batch.",
+    min=1, default=Default(f"{_RUNTIME}.devices"))]  # fmt: skip
+Threads = Annotated[int, option(PERFORMANCE, "N", "PyTorch CPU threads (0 = one per physical core).", min=0,
+    default=Default(f"{_RUNTIME}.threads"))]  # fmt: skip
+ExecutorName = Annotated[Literal["local", "ray"], option(CLUSTER, "local|ray", "Where tasks run: on "
+    "this machine (local) or on a Ray cluster (ray).")]  # fmt: skip
+Address = Annotated[str | None, option(CLUSTER, "ADDRESS", "Address of the Ray cluster (HOST:PORT or "
+    "`auto`); omit to start one on this machine.")]  # fmt: skip
+CpusPerTask = Annotated[float | None, option(CLUSTER, "N", "CPU cores, and threads, of each task.",
+    min=0.1)]  # fmt: skip
+GpusPerTask = Annotated[float | None, option(CLUSTER, "N", "GPUs of each task (0.5 = two tasks share one).",
+    min=0)]  # fmt: skip
+Retries = Annotated[int | None, option(CLUSTER, "N", "Number of retries of a task whose node failed.",
+    min=0)]  # fmt: skip
+
+
+def task_resources(cpus: float | None, gpus: float | None, retries: int | None) -> Resources:
+    """Return what each Ray task holds.
+
+    Raises:
+        UsageError: Ray is not installed.
+    """
+    from chromalab.core.ray_executor import Resources
+
+    return Resources(**given(cpus=cpus, gpus=gpus, retries=retries))
+
+
+def ray_executor(resources: Resources, address: str | None, *, fresh_processes: bool = False) -> RayExecutor:
     """Return an executor on a Ray cluster.
 
     Raises:
-        UsageError: Ray is not installed, no cluster answers, or none of its nodes is large enough.
+        UsageError: no cluster answers, or none of its nodes is large enough.
     """
-    from chromalab.core.ray_executor import RayExecutor, Resources
+    from chromalab.core.ray_executor import RayExecutor
 
-    return RayExecutor(Resources(cpus, gpus, retries), address, fresh_processes=fresh_processes)
+    return RayExecutor(resources, address, fresh_processes=fresh_processes)
 
 
-def runtime_settings(device: str, threads: int, *, sample_every: int = 0, devices: int = 1) -> RuntimeSettings:
-    """Return the settings of where and how to run."""
+def runtime_settings(**options: Any) -> RuntimeSettings:
+    """Return the settings of where and how to run.
+
+    Raises:
+        ConfigError: a value does not fit.
+    """
     from chromalab.training.settings import RuntimeSettings
 
-    return RuntimeSettings(device=device, devices=devices, threads=threads, sample_every=sample_every)
+    return RuntimeSettings.parse(options, origin="the options of this command")
 
 
 def wide_console() -> Console:
-    """Return a console that gives tables room where nobody's window sets the width."""
+    """Return a console as wide as the terminal, or at least 120 columns for a file or a pipe."""
     from rich.console import Console
 
     console = Console()

@@ -1,30 +1,36 @@
-"""`chromalab serve`: the local web page, and the HTTP API beside it."""
+"""`chromalab serve`: the web page and HTTP API that colorize on this machine."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from chromalab.cli.options import LIMITS, MODEL, PERFORMANCE, SERVER, Default, OptionsFile, millions, option
+
+_SETTINGS = "chromalab.colorization.web.settings:ServerSettings"
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; only this machine as a rule.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free one.")] = 8000,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME|FILE.onnx", help="Models to choose from; all shipped ones as a rule; repeatable."),
-    ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Photos at a time; 0 takes the processors.")] = 0,
-    queue: Annotated[int, typer.Option(min=0, help="Photos that may wait.")] = 32,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds that a photo may take.")] = 120.0,
-    max_megabytes: Annotated[float, typer.Option(min=0.001, help="Of an upload.")] = 200.0,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, help="That a photo may declare.")] = 120.0,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Another name that the server may be called by; repeatable."),
-    ] = None,
-) -> None:
-    """Open a web page that colorizes photos on this machine; nothing leaves it."""
+    *,
+    host: Annotated[str, option(SERVER, "ADDRESS",
+        "Address to listen on; 0.0.0.0 serves other machines, too.")] = "127.0.0.1",
+    port: Annotated[int, option(SERVER, "N", "Port to listen on (0 = any free port).", min=0, max=65535)] = 8000,
+    allow_host: Annotated[list[str] | None, option(SERVER, "NAME",
+        "Host name to answer to, besides localhost; repeatable.")] = None,
+    model: Annotated[list[str] | None, option(MODEL, "NAME|FILE", "Name or ONNX file of a model that "
+        "visitors can choose; repeatable; omit to offer all shipped models.")] = None,
+    queue: Annotated[int, option(LIMITS, "N", "Number of photos that may wait.", min=0,
+        default=Default(f"{_SETTINGS}.queue"))],
+    timeout: Annotated[float, option(LIMITS, "SECONDS", "Seconds from a request to its result.", min=1,
+        default=Default(f"{_SETTINGS}.timeout_s"))],
+    max_megabytes: Annotated[float, option(LIMITS, "MB", "Largest upload, in megabytes.", min=0.001,
+        default=Default(f"{_SETTINGS}.max_bytes", convert=millions))],
+    max_megapixels: Annotated[float, option(LIMITS, "MP", "Largest photo, in megapixels.", min=0.001,
+        default=Default(f"{_SETTINGS}.max_pixels", convert=millions))],
+    workers: Annotated[int | None, option(PERFORMANCE, "N", "Photos processed at a time (0 or omitted = one per CPU "
+        "core).", min=0)] = None,
+    _options_file: OptionsFile = None,
+) -> None:  # fmt: skip
+    """Serve a web page and an HTTP API that colorize photos; photos never leave this machine."""
     from chromalab.colorization.web.settings import ServerSettings
     from chromalab.core.errors import UsageError
     from chromalab.core.parallel import cpu_count
@@ -42,5 +48,5 @@ def serve(
     try:
         from chromalab.colorization.web.server import run_server
     except ImportError as error:
-        raise UsageError(f"the page needs FastAPI: pip install 'chromalab[serve]' ({error})") from error
+        raise UsageError(f"the web page needs FastAPI; run pip install 'chromalab[serve]' ({error})") from error
     run_server(settings, host, port)

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chromalab.cli.options import wide_console
+from chromalab.cli.options import (
+    INPUT,
+    LIMITS,
+    OUTPUT,
+    PERFORMANCE,
+    SERVER,
+    AsJson,
+    Default,
+    OptionsFile,
+    named_folders,
+    option,
+    switch,
+    wide_console,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,17 +32,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Run a user study: a blinded web survey and its statistics.", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Argument(metavar="STUDY", help="The survey's folder.", show_default=False)]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        envvar="CHROMALAB_SURVEY_DATABASE",
-        metavar="URL",
-        help="PostgreSQL database (postgresql://user:password@host/name); omit to use a SQLite file in the folder.",
-        show_default=False,
-    ),
-]
+PARTICIPANTS, STUDY, STORAGE = "Simulated participants", "Images of a study", "Storage"
+_SERVER = "chromalab.survey.server.state:ServerSettings"
+_POPULATION = "chromalab.survey.simulate:Population"
+
+Folder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the survey.")]
+DatabaseUrl = Annotated[str | None, option(STORAGE, "URL",
+    "PostgreSQL database (postgresql://user:password@host/name); omit to use a SQLite file in the folder.",
+    "--database", envvar="CHROMALAB_SURVEY_DATABASE")]  # fmt: skip
 
 
 @app.callback()
@@ -46,43 +56,26 @@ def survey() -> None:
 
 @app.command()
 def create(
-    design: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DESIGN.yaml",
-            help="A design file, or the name of a preset such as `preference`.",
-            show_default=False,
-        ),
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="STUDY", help="The survey's folder.", show_default=False)],
-    images: Annotated[
-        list[str] | None,
-        typer.Option(metavar="METHOD=DIR", help="Folder with the images of a method; repeatable.", show_default=False),
-    ] = None,
-    reference: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the gray photos.", show_default=False)
-    ] = None,
-    truth: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the ground-truth photos.", show_default=False)
-    ] = None,
-    from_compare: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Use the images of this finished study instead.", show_default=False),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(help="With --from-compare: seed of the networks (default: the first seed).", show_default=False),
-    ] = None,
-    space: Annotated[
-        str | None,
-        typer.Option(help="With --from-compare: training color space (default: the first).", show_default=False),
-    ] = None,
-    common: Annotated[bool, typer.Option("--common", help="Leave out photos that any method lacks.")] = False,
-    power: Annotated[
-        bool, typer.Option("--power/--no-power", help="Simulate how many participants the survey needs.")
-    ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+    design: Annotated[Path, typer.Argument(metavar="DESIGN",
+        help="YAML file of a design, or the name of a preset such as preference.")],
+    *,
+    out: Annotated[Path, option(OUTPUT, "STUDY", "Folder of the survey.", "--out", "-o")],
+    power: Annotated[bool, switch(OUTPUT, "Simulate how many participants the survey needs.",
+        "--power/--no-power")] = True,
+    as_json: AsJson = False,
+    images: Annotated[list[str] | None, option(INPUT, "NAME=DIR",
+        "Name and image folder of a method; repeatable.")] = None,
+    reference: Annotated[Path | None, option(INPUT, "DIR", "Folder of the gray photos.")] = None,
+    truth: Annotated[Path | None, option(INPUT, "DIR", "Folder of the ground-truth photos.")] = None,
+    common: Annotated[bool, switch(INPUT, "Leave out photos that any method lacks.", "--common")] = False,
+    from_compare: Annotated[Path | None, option(STUDY, "DIR",
+        "Finished study whose images to use instead of --images.")] = None,
+    seed: Annotated[int | None, option(STUDY, "N",
+        "Seed of the networks in that study; omit to use the first.")] = None,
+    space: Annotated[str | None, option(STUDY, "NAME",
+        "Training color space in that study; omit to use the first.")] = None,
+    _options_file: OptionsFile = None,
+) -> None:  # fmt: skip
     """Check a design, prepare blinded stimuli, and estimate how many participants it needs.
 
     Photos are matched by name across folders. Every stimulus becomes a lossless PNG without metadata, and all stimuli
@@ -95,11 +88,13 @@ def create(
 
     plan = load_design(design)
     if (from_compare is None) == (not images):
-        raise UsageError("give either --images METHOD=DIR for each method, or --from-compare DIR")
+        raise UsageError("give either --images NAME=DIR for each method, or --from-compare DIR")
     if from_compare is not None:
         sources = sources_of_comparison(from_compare, seed=seed, space=space)
     else:
-        sources = sources_of_folders(_folders(images or []), reference=reference, truth=truth, common=common)
+        sources = sources_of_folders(
+            named_folders(images or [], "--images"), reference=reference, truth=truth, common=common
+        )
     record = create_survey(plan, sources, out)
     names = [scene.name for scene in record.scenes]
     table = simulate_power(record.design, record.methods, names) if power else None
@@ -109,20 +104,6 @@ def create(
         typer.echo(_created_json(record, table))
     else:
         _print_created(record, table, out)
-
-
-def _folders(images: Sequence[str]) -> dict[str, Path]:
-    from chromalab.core.errors import UsageError
-
-    found: dict[str, Path] = {}
-    for text in images:
-        name, equals, folder = text.partition("=")
-        if not equals or not name or not folder:
-            raise UsageError(f"--images {text} is not METHOD=DIR; write for example --images l2=out/l2")
-        if name in found:
-            raise UsageError(f"--images gives the method {name} twice; use each name once")
-        found[name] = Path(folder)
-    return found
 
 
 def _created_json(record: SurveyRecord, table: PowerTable | None) -> str:
@@ -181,26 +162,21 @@ def _print_created(record: SurveyRecord, table: PowerTable | None, out: Path) ->
 @app.command()
 def serve(
     folder: Folder,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on (0 = any free port).")] = 8010,
+    *,
+    host: Annotated[str, option(SERVER, "ADDRESS", "Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, option(SERVER, "N", "Port to listen on (0 = any free port).", min=0, max=65535)] = 8010,
+    public_url: Annotated[str | None, option(SERVER, "URL", "Public address of the server, used in links.")] = None,
+    allow_host: Annotated[list[str] | None, option(SERVER, "NAME", "Host name to answer to, besides "
+        "localhost; repeatable; omit to answer to any.")] = None,
+    proxies: Annotated[str, option(SERVER, "ADDRESS,...", "Addresses of proxies whose X-Forwarded "
+        "headers are trusted.")] = "127.0.0.1",
+    joins_per_minute: Annotated[int, option(LIMITS, "N", "Participants who may join per minute from one address.",
+        min=1, default=Default(f"{_SERVER}.joins_per_minute"))],
+    workers: Annotated[int, option(PERFORMANCE, "N", "Number of server processes; more than one needs PostgreSQL.",
+        min=1, max=64)] = 1,
     database: DatabaseUrl = None,
-    workers: Annotated[
-        int, typer.Option(min=1, max=64, help="Number of server processes; more than one needs PostgreSQL.")
-    ] = 1,
-    public_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Public address of the server, used in links.", show_default=False)
-    ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Host name to answer to, besides localhost; repeatable (default: any)."),
-    ] = None,
-    proxies: Annotated[
-        str, typer.Option(help="Addresses of proxies whose X-Forwarded headers are trusted.")
-    ] = "127.0.0.1",
-    joins_per_minute: Annotated[
-        int, typer.Option(min=1, help="Participants who may join per minute from one address.")
-    ] = 30,
-) -> None:
+    _options_file: OptionsFile = None,
+) -> None:  # fmt: skip
     """Serve the survey to participants and its dashboard to the researcher.
 
     A vote is acknowledged once it is on disk, and is stored once no matter how often it is sent. Stop with Ctrl-C and
@@ -218,51 +194,21 @@ def serve(
 
 @app.command()
 def analyze(
-    source: Annotated[
-        Path,
-        typer.Argument(
-            metavar="STUDY|VOTES.csv",
-            help="A survey folder, or a CSV file of votes in the export format.",
-            show_default=False,
-        ),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", metavar="DIR", help="Folder for the report (default: STUDY/analysis).", show_default=False
-        ),
-    ] = None,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="FILE", help="JSON file for scores, order effect and ties.", show_default=False),
-    ] = None,
-    prior: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SD|none",
-            help="Standard deviation of the prior on log-abilities (none = maximum likelihood).",
-            show_default=False,
-        ),
-    ] = None,
-    order_effect: Annotated[
-        bool | None,
-        typer.Option(
-            "--order-effect/--no-order-effect", help="Estimate the advantage of the left side.", show_default=False
-        ),
-    ] = None,
-    draws: Annotated[
-        int | None, typer.Option(min=100, help="Number of draws of each bootstrap.", show_default=False)
-    ] = None,
-    metrics: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="CSV|DIR",
-            help="Metric values: a CSV file of `evaluate --csv`, or a study folder.",
-            show_default=False,
-        ),
-    ] = None,
+    source: Annotated[Path, typer.Argument(metavar="STUDY|VOTES.csv",
+        help="Folder of a survey, or CSV file of votes in the export format.")],
+    out: Annotated[Path | None, option(None, "DIR", "Folder for the report; omit for STUDY/analysis.", "--out",
+        "-o")] = None,
+    json_file: Annotated[Path | None, option(None, "FILE", "JSON file for scores, order effect and ties.",
+        "--json")] = None,
+    prior: Annotated[str | None, option(None, "SD|none", "Standard deviation of the prior on log-abilities "
+        "(none = maximum likelihood).")] = None,
+    order_effect: Annotated[bool | None, switch(None, "Estimate the advantage of the left side.",
+        "--order-effect/--no-order-effect")] = None,
+    draws: Annotated[int | None, option(None, "N", "Number of draws of each bootstrap.", min=100)] = None,
+    metrics: Annotated[Path | None, option(None, "FILE|DIR", "Metric values: CSV file of `evaluate --csv`, "
+        "or folder of a study.")] = None,
     database: DatabaseUrl = None,
-) -> None:
+) -> None:  # fmt: skip
     """Compute scores with intervals over participants and photos, and write a report.
 
     The report lists every option that changes the registered plan.
@@ -327,28 +273,30 @@ def _print_analysis(analysis: SurveyAnalysis) -> None:
 @app.command()
 def simulate(
     folder: Folder,
-    people: Annotated[int, typer.Option(min=1, max=100_000, help="Number of simulated participants.")] = 20,
-    ability: Annotated[
-        list[str] | None,
-        typer.Option(metavar="METHOD=X", help="Ability of a method in log-odds; repeatable.", show_default=False),
-    ] = None,
-    rater_sd: Annotated[
-        float, typer.Option(min=0, help="Standard deviation of abilities between participants, in log-odds.")
-    ] = 0.5,
-    photo_sd: Annotated[float, typer.Option(min=0, help="Standard deviation over photos, in log-odds.")] = 0.4,
-    left_bias: Annotated[float, typer.Option(help="Advantage of the left side, in log-odds.")] = 0.0,
-    lapses: Annotated[float, typer.Option(min=0, max=1, help="Share of answers that are random guesses.")] = 0.02,
-    clickers: Annotated[float, typer.Option(min=0, max=1, help="Share of participants who always guess.")] = 0.0,
-    think: Annotated[float, typer.Option(min=0, help="Mean response time in seconds (0 = answer immediately).")] = 0.0,
-    at_a_time: Annotated[int, typer.Option(min=1, help="Number of simultaneous participants.")] = 50,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
-    url: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Address of a running server; omit to start one.", show_default=False),
-    ] = None,
+    *,
+    people: Annotated[int, option(PARTICIPANTS, "N", "Number of participants.", min=1, max=100000)] = 20,
+    ability: Annotated[list[str] | None, option(PARTICIPANTS, "METHOD=X",
+        "Ability of a method in log-odds; repeatable.")] = None,
+    rater_sd: Annotated[float, option(PARTICIPANTS, "X", "Standard deviation of abilities between participants, in "
+        "log-odds.", min=0, default=Default(f"{_POPULATION}.rater_sd"))],
+    photo_sd: Annotated[float, option(PARTICIPANTS, "X", "Standard deviation of abilities between photos, in log-odds.",
+        min=0, default=Default(f"{_POPULATION}.photo_sd"))],
+    left_bias: Annotated[float, option(PARTICIPANTS, "X", "Advantage of the left side, in log-odds.",
+        default=Default(f"{_POPULATION}.left_bias"))],
+    lapses: Annotated[float, option(PARTICIPANTS, "X", "Share of answers that are random guesses.", min=0, max=1,
+        default=Default(f"{_POPULATION}.lapses"))],
+    clickers: Annotated[float, option(PARTICIPANTS, "X", "Share of participants who always guess.", min=0, max=1,
+        default=Default(f"{_POPULATION}.clickers"))],
+    think: Annotated[float, option(PARTICIPANTS, "SECONDS", "Mean response time in seconds (0 = immediate).", min=0,
+        default=Default(f"{_POPULATION}.think_s"))],
+    seed: Annotated[int, option(PARTICIPANTS, "N", "Random seed.", default=Default(f"{_POPULATION}.seed"))],
+    at_a_time: Annotated[int, option(SERVER, "N", "Number of simultaneous participants.", min=1,
+        default=Default("chromalab.survey.simulate:AT_A_TIME"))],
+    url: Annotated[str | None, option(SERVER, "URL", "Address of a running server; omit to start one.")] = None,
     database: DatabaseUrl = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
+    as_json: AsJson = False,
+    _options_file: OptionsFile = None,
+) -> None:  # fmt: skip
     """Send simulated participants through the real server to test a design.
 
     Their votes are stored like real votes, so use a copy of the survey or delete the votes afterwards.
@@ -391,15 +339,11 @@ def _abilities(texts: Sequence[str]) -> dict[str, float]:
 @app.command()
 def export(
     folder: Folder,
-    csv_file: Annotated[
-        Path | None, typer.Option("--csv", help="CSV file with one row per vote.", show_default=False)
-    ] = None,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", help="JSON file with the whole survey, without secrets.", show_default=False),
-    ] = None,
+    csv_file: Annotated[Path | None, option(None, "FILE", "CSV file with one row per vote.", "--csv")] = None,
+    json_file: Annotated[Path | None, option(None, "FILE", "JSON file with the whole survey, without secrets.",
+        "--json")] = None,
     database: DatabaseUrl = None,
-) -> None:
+) -> None:  # fmt: skip
     """Export the votes as a long CSV file, or the whole survey as JSON with a checksum."""
     from chromalab.core.errors import UsageError
     from chromalab.core.files import write_text
@@ -420,13 +364,10 @@ def export(
 
 @app.command("import")
 def import_(
-    file: Annotated[
-        Path,
-        typer.Argument(metavar="SURVEY.json", help="A file written by `survey export --json`.", show_default=False),
-    ],
+    file: Annotated[Path, typer.Argument(metavar="SURVEY.json", help="File written by `survey export --json`.")],
     folder: Folder,
     database: DatabaseUrl = None,
-) -> None:
+) -> None:  # fmt: skip
     """Import an exported survey into an empty folder; its analysis stays the same."""
     from chromalab.core.files import make_folder
     from chromalab.survey.export import import_json

@@ -7,168 +7,108 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chromalab.cli.options import Balance, Device, Devices, Plugin, Smoke, Threads
+from chromalab.cli.options import (
+    INPUT,
+    OBJECTIVE,
+    PERFORMANCE,
+    RECORDS,
+    Balance,
+    Default,
+    Device,
+    Devices,
+    OptionsFile,
+    Plugin,
+    SampleEvery,
+    Smoke,
+    Threads,
+    option,
+    runtime_settings,
+    switch,
+)
 
 if TYPE_CHECKING:
     from chromalab.studies.recipe import Recipe, TrainingRecord
 
-BUDGET, NETWORK, OPTIMIZER, DATA, MACHINE = "Budget", "Network", "Optimizer", "Photographs", "Machine"
-
-
-def _option(help_text: str, *names: str, panel: str | None = None, **limits: Any) -> Any:
-    """Return an option without a default of its own: the recipe has the defaults."""
-    return typer.Option(*names, help=help_text, rich_help_panel=panel, show_default=False, **limits)
+AUGMENTATION, BUDGET, NETWORK, OPTIMIZER = "Augmentation", "Budget and crops", "Network", "Optimizer"
+_RUNTIME = "chromalab.training.settings:RuntimeSettings"
 
 
 def train(
-    out: Annotated[Path, typer.Option("--out", help="Folder for weights, logs, images and metrics.")],
-    recipe: Annotated[
-        str, typer.Argument(help="Recipe: a YAML file, or the name of one that ships: baseline, flagship.")
-    ] = "baseline",
-    loss: Annotated[
-        str | None,
-        _option(
-            "Objective: a formula as 'l2 + 0.1*wgan_gp(penalty=10)', a preset as 'pix2pix' (`chromalab list presets`), "
-            "or a YAML file."
-        ),
-    ] = None,
-    data: Annotated[
-        list[str] | None,
-        _option(
-            "Folder of photographs, repeatable. FOLDER=0.5 draws its photos half as often as those of a folder without "
-            "a weight. A folder inside another takes its photos out of the outer one. Default: the built-in samples.",
-            "--data",
-            panel=DATA,
-            metavar="FOLDER[=WEIGHT]",
-        ),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        _option("Photos to leave out: a path or pattern, or @FILE with one a line; repeatable.", panel=DATA),
-    ] = None,
-    validation: Annotated[
-        int | None, _option("Photos held out to measure on, spread over the folders.", panel=DATA, min=0)
-    ] = None,
-    validate_every: Annotated[
-        float | None, _option("Minutes of training between two validations.", panel=DATA, min=0.01)
-    ] = None,
-    scale: Annotated[
-        str | None,
-        _option("Random-resized crops: smallest and largest share of a photo's shorter side, as 0.5,1.", panel=DATA),
-    ] = None,
-    old_photos: Annotated[
-        bool | None,
-        _option(
-            "Degrade the gray input as old photographs are: tone, grain, blur, JPEG, dust, film sensitivity.",
-            "--old-photos/--no-old-photos",
-            panel=DATA,
-        ),
-    ] = None,
-    target_chroma: Annotated[
-        float | None, _option("Factor on the chroma of the targets, as 1.2.", panel=DATA, min=0.01)
-    ] = None,
-    images: Annotated[
-        int | None, _option("Budget: crops seen in all.", "--images", "--pictures", panel=BUDGET, min=1)
-    ] = None,
-    minutes: Annotated[
-        float | None,
-        _option("Budget: minutes of training, in place of --images; all schedules follow it.", panel=BUDGET, min=0.01),
-    ] = None,
-    crop: Annotated[int | None, _option("Side of the square crops, in pixels.", panel=BUDGET, min=16, max=2048)] = None,
-    batch: Annotated[int | None, _option("Crops in a step.", panel=BUDGET, min=1)] = None,
-    stages: Annotated[
-        str | None,
-        _option(
-            "Progressive resizing: CROPxBATCH:SHARE for each stage, as 64x64:0.3,96x32:0.7. Replaces --crop and "
-            "--batch.",
-            panel=BUDGET,
-        ),
-    ] = None,
-    encoder: Annotated[str | None, _option("efficientnet_lite0, efficientnet_lite1 or vgg16.", panel=NETWORK)] = None,
-    encoder_width: Annotated[
-        float | None, _option("Width of vgg16; not 1: random start.", panel=NETWORK, min=0.01, max=4)
-    ] = None,
-    head_stride: Annotated[
-        int | None,
-        _option(
-            "Input pixels to one pixel of the color head: 1, or 4, which trains several times faster.", panel=NETWORK
-        ),
-    ] = None,
-    context: Annotated[
-        bool | None,
-        _option(
-            "Tell every position of the stride-4 decoder the mean of the deepest features.",
-            "--context/--no-context",
-            panel=NETWORK,
-        ),
-    ] = None,
-    decoder_width: Annotated[
-        float | None, _option("Factor on the channels of the stride-4 decoder.", panel=NETWORK, min=0.01, max=4)
-    ] = None,
-    color_from: Annotated[
-        str | None, _option("Source of the color: head, bins, mean (of both) or auto.", panel=NETWORK)
-    ] = None,
-    start: Annotated[
-        str | None,
-        _option(
-            "Warm start: a shipped model's name, model.safetensors of a training, or an exported .onnx file.",
-            panel=NETWORK,
-        ),
-    ] = None,
-    learning_rate: Annotated[float | None, _option("Learning rate of the decoder.", panel=OPTIMIZER, min=1e-12)] = None,
-    optimizer: Annotated[str | None, _option("adam, adamw, rmsprop or sgd.", panel=OPTIMIZER)] = None,
-    schedule: Annotated[
-        str | None, _option("Schedule of the learning rate: constant, cosine or one_cycle.", panel=OPTIMIZER)
-    ] = None,
-    warmup: Annotated[int | None, _option("Steps of linear warmup.", panel=OPTIMIZER, min=0)] = None,
-    weight_decay: Annotated[float | None, _option("Weight decay.", panel=OPTIMIZER, min=0)] = None,
-    clip: Annotated[float | None, _option("Largest norm of the gradient.", panel=OPTIMIZER, min=1e-12)] = None,
-    encoder_factor: Annotated[
-        float | None,
-        _option("The encoder's learning rate as a share of --learning-rate; 0 freezes it.", panel=OPTIMIZER, min=0),
-    ] = None,
-    frozen_share: Annotated[
-        float | None,
-        _option("Share of the budget, from its start, with a frozen encoder.", panel=OPTIMIZER, min=0, max=1),
-    ] = None,
-    ema: Annotated[
-        float | None,
-        _option(
-            "Decay of the moving average of the weights, per step, as 0.999. The averaged weights are measured and "
-            "kept; 0 does not average.",
-            panel=OPTIMIZER,
-            min=0,
-            max=0.999999,
-        ),
-    ] = None,
-    space: Annotated[str | None, _option("Training space: lab, yuv or rgb.")] = None,
-    seed: Annotated[int | None, _option("Decides initial weights, crops and their order.", min=0)] = None,
-    sample_every: Annotated[
-        int, typer.Option(min=0, help="Steps between two sample images (0 = at the end only).")
-    ] = 0,
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE",
+        help="YAML file of a recipe, or the name of a preset: baseline or flagship.")] = "baseline",
+    *,
+    out: Annotated[Path, option(RECORDS, "DIR", "Folder for weights, logs, sample images and metrics.", "--out")],
+    sample_every: SampleEvery,
+    loss: Annotated[str | None, option(OBJECTIVE, "OBJECTIVE", "Formula such as 'l2 + "
+        "0.1*wgan_gp(penalty=10)', preset such as pix2pix (see `chromalab list presets`), or YAML file.")] = None,
+    space: Annotated[str | None, option(OBJECTIVE, "NAME", "Training color space: lab, yuv or rgb.")] = None,
     plugin: Plugin = None,
     balance: Balance = False,
-    precision: Annotated[
-        str,
-        typer.Option(
-            help="auto: float32 on a CPU, mixed bfloat16 on CUDA. fast: mixed bfloat16 also on a CPU with AMX. Or "
-            "32-true, 16-mixed, bf16-mixed.",
-            rich_help_panel=MACHINE,
-        ),
-    ] = "auto",
-    device: Device = "auto",
-    devices: Devices = 1,
-    threads: Threads = 0,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Threads that prepare crops ahead of a GPU.", rich_help_panel=MACHINE)
-    ] = 0,
+    data: Annotated[list[str] | None, option(INPUT, "DIR[=WEIGHT]", "Folder of photographs; repeatable. DIR=0.5 "
+        "draws its photos half as often as those of a folder without a weight. The photos of a folder inside another "
+        "count only for the inner one.", "--data")] = None,
+    exclude: Annotated[list[str] | None, option(INPUT, "PATTERN", "Path or pattern of photos to leave out, "
+        "or @FILE with one per line; repeatable.")] = None,
+    validation: Annotated[int | None, option(INPUT, "N", "Number of held-out validation photos, spread over "
+        "the folders.")] = None,
+    validate_every: Annotated[float | None, option(INPUT, "MINUTES",
+        "Minutes of training between two validations.")] = None,
+    scale: Annotated[str | None, option(AUGMENTATION, "LOW,HIGH", "Random-resized crops: smallest and "
+        "largest share of the shorter side of a photo, such as 0.5,1.")] = None,
+    old_photos: Annotated[bool | None, switch(AUGMENTATION, "Degrade the gray input like old photographs: tone, "
+        "grain, blur, JPEG, dust and film sensitivity.", "--old-photos/--no-old-photos")] = None,
+    target_chroma: Annotated[float | None, option(AUGMENTATION, "X",
+        "Factor on the chroma of the targets, such as 1.2.")] = None,
+    images: Annotated[int | None, option(BUDGET, "N", "Budget in crops.", "--images", "--pictures")] = None,
+    minutes: Annotated[float | None, option(BUDGET, "MINUTES", "Budget in minutes of training, in place of "
+        "--images; schedules follow it.")] = None,
+    crop: Annotated[int | None, option(BUDGET, "PX", "Side of the square crops, in pixels.")] = None,
+    batch: Annotated[int | None, option(BUDGET, "N", "Number of crops per step.")] = None,
+    stages: Annotated[str | None, option(BUDGET, "STAGES", "Progressive resizing as CROPxBATCH:SHARE,..., "
+        "such as 64x64:0.3,96x32:0.7; in place of --crop and --batch.")] = None,
+    encoder: Annotated[str | None, option(NETWORK, "NAME",
+        "Encoder: efficientnet_lite0, efficientnet_lite1 or vgg16.")] = None,
+    encoder_width: Annotated[float | None, option(NETWORK, "X", "Factor on the channels of vgg16; other "
+        "than 1 starts from random weights.")] = None,
+    head_stride: Annotated[int | None, option(NETWORK, "1|4", "Input pixels per pixel of the color head: 1, "
+        "or 4, which trains several times faster.")] = None,
+    context: Annotated[bool | None, switch(NETWORK, "Feed the mean of the deepest features to every position of the "
+        "stride-4 decoder.", "--context/--no-context")] = None,
+    decoder_width: Annotated[float | None, option(NETWORK, "X",
+        "Factor on the channels of the stride-4 decoder.")] = None,
+    color_from: Annotated[str | None, option(NETWORK, "NAME",
+        "Source of the color: head, bins, mean (of both) or auto.")] = None,
+    start: Annotated[str | None, option(NETWORK, "NAME|FILE", "Initial weights: name of a shipped model, "
+        "model.safetensors of a training, or exported ONNX file.")] = None,
+    seed: Annotated[int | None, option(NETWORK, "N", "Random seed of initial weights, crops and their order.")] = None,
+    learning_rate: Annotated[float | None, option(OPTIMIZER, "X", "Learning rate of the decoder.")] = None,
+    optimizer: Annotated[str | None, option(OPTIMIZER, "NAME", "Optimizer: adam, adamw, rmsprop or sgd.")] = None,
+    schedule: Annotated[str | None, option(OPTIMIZER, "NAME",
+        "Learning-rate schedule: constant, cosine or one_cycle.")] = None,
+    warmup: Annotated[int | None, option(OPTIMIZER, "STEPS", "Steps of linear warmup.")] = None,
+    weight_decay: Annotated[float | None, option(OPTIMIZER, "X", "Weight decay.")] = None,
+    clip: Annotated[float | None, option(OPTIMIZER, "X", "Largest gradient norm.")] = None,
+    encoder_factor: Annotated[float | None, option(OPTIMIZER, "X", "Learning rate of the encoder as a share "
+        "of --learning-rate (0 = frozen).")] = None,
+    frozen_share: Annotated[float | None, option(OPTIMIZER, "X", "Initial share of the budget during which "
+        "the encoder is frozen.")] = None,
+    ema: Annotated[float | None, option(OPTIMIZER, "X", "Decay per step of the moving average of the "
+        "weights, which is measured and kept, such as 0.999 (0 = no averaging).")] = None,
+    precision: Annotated[str, option(PERFORMANCE, "NAME", "auto: float32 on a CPU, mixed bfloat16 on CUDA. fast: "
+        "mixed bfloat16 also on a CPU with AMX. Or 32-true, 16-mixed, bf16-mixed.",
+        default=Default(f"{_RUNTIME}.precision"))],
+    device: Device,
+    devices: Devices,
+    threads: Threads,
+    workers: Annotated[int, option(PERFORMANCE, "N", "Threads that prepare crops ahead of a GPU (0 = in the training "
+        "loop).", min=0, default=Default(f"{_RUNTIME}.workers"))],
     smoke: Smoke = False,
-) -> None:
-    """Train one network under one objective, and measure it on photos held out.
+    _options_file: OptionsFile = None,
+) -> None:  # fmt: skip
+    """Train one network under one objective and measure it on held-out photos.
 
-    Options replace what the recipe says. Rerun the same command to resume. OUT gets the weights (model.safetensors and
-    model.onnx, which `chromalab colorize --model` takes), train.csv, validation.csv, the metrics of every held-out
-    photo and sample images.
+    Options override the recipe. Rerun the same command to resume. The output folder gets model.safetensors, model.onnx
+    (for `chromalab colorize --model`), train.csv, validation.csv, per-photo metrics and sample images.
     """
     from chromalab.api import objective_settings
     from chromalab.losses.plugins import load_plugins
@@ -177,14 +117,10 @@ def train(
     from chromalab.studies.recipe import smoke as shrink
     from chromalab.studies.single import run_training
     from chromalab.training.degradation_settings import OLD_PHOTOGRAPHS
-    from chromalab.training.settings import RuntimeSettings
 
     plugins = plugin_facts(load_plugins(plugin or []))
     _refuse_both({"--stages": stages}, {"--crop": crop, "--batch": batch})
     _refuse_both({"--minutes": minutes}, {"--images": images})
-    written = load_recipe(Path(recipe))
-    if images is not None and minutes is None:
-        written = written.model_copy(update={"training": written.training.model_copy(update={"minutes": None})})
     degradations = None if old_photos is None else OLD_PHOTOGRAPHS.model_dump() if old_photos else {}
     asked: dict[str, tuple[str, Any]] = {
         "loss": ("--loss", objective_settings(loss, published=learning_rate is None)),
@@ -201,7 +137,7 @@ def train(
         "training.minutes": ("--minutes", minutes),
         "training.crop_px": ("--crop", crop),
         "training.batch_size": ("--batch", batch),
-        "training.stages": ("--stages", read_stages(stages, replaced=crop is not None or batch is not None)),
+        "training.stages": ("--stages", read_stages(stages)),
         "training.balance": ("--balance", balance or None),
         "training.network.encoder": ("--encoder", encoder),
         "training.network.width": ("--encoder-width", encoder_width),
@@ -221,35 +157,27 @@ def train(
         "training.optimizer.frozen_share": ("--frozen-share", frozen_share),
         "training.optimizer.ema_decay": ("--ema", ema),
     }
-    wanted = _with_options(written, asked)
-    runtime = RuntimeSettings.parse(
-        {
-            "device": device,
-            "devices": devices,
-            "precision": precision,
-            "threads": threads,
-            "workers": workers,
-            "sample_every": sample_every,
-        },
-        origin="the options of this command",
+    changed = _with_options(load_recipe(Path(recipe)), asked)
+    runtime = runtime_settings(
+        device=device, devices=devices, precision=precision, threads=threads, workers=workers, sample_every=sample_every
     )
     finished = (out / "model.onnx").exists()
     try:
-        record = run_training(shrink(wanted) if smoke else wanted, out, runtime, plugins=plugins)
+        record = run_training(shrink(changed) if smoke else changed, out, runtime, plugins=plugins)
     except KeyboardInterrupt:
         typer.echo("\nstopped: rerun the same command to resume from the last checkpoint", err=True)
         raise typer.Exit(130) from None
     if finished:
-        typer.echo(f"{out} holds this training, finished already: nothing was trained", err=True)
+        typer.echo(f"{out} already holds this finished training; nothing was trained", err=True)
     _print_result(record, out)
 
 
 def _with_options(recipe: Recipe, asked: dict[str, tuple[str, Any]]) -> Recipe:
-    """Return a recipe with the settings that options ask for.
+    """Return a recipe with the settings of options.
 
     Args:
         recipe: the recipe.
-        asked: by dotted keys, the option and its value; None leaves a setting as it is.
+        asked: option and value by dotted key of the recipe; None leaves a setting as it is.
 
     Raises:
         ConfigError: a value does not fit; the message names the option.
@@ -262,12 +190,12 @@ def _with_options(recipe: Recipe, asked: dict[str, tuple[str, Any]]) -> Recipe:
         return with_settings(recipe, {key: value for key, (_, value) in asked.items()}, origin=origin)
     except ConfigError as error:
         place, _, reason = str(error).removeprefix(f"{origin}: ").partition(": ")
-        named = [(option, value) for key, (option, value) in asked.items() if value is not None and key in place]
+        named = [(name, value) for key, (name, value) in asked.items() if value is not None and key in place]
         if not named:
             raise
-        option, value = named[-1]
+        name, value = named[-1]
         shown = ",".join(map(str, value)) if isinstance(value, list) else value
-        raise ConfigError(f"{option} {shown}: {reason[:1].lower()}{reason[1:]}") from error
+        raise ConfigError(f"{name} {shown}: {reason[:1].lower()}{reason[1:]}") from error
 
 
 def _refuse_both(one: dict[str, object], others: dict[str, object]) -> None:
@@ -279,21 +207,21 @@ def _refuse_both(one: dict[str, object], others: dict[str, object]) -> None:
     from chromalab.core.errors import UsageError
 
     for name, value in one.items():
-        for other, given in others.items():
-            if value is not None and given is not None:
-                raise UsageError(f"{name} and {other} exclude each other: give one of them")
+        for other, also in others.items():
+            if value is not None and also is not None:
+                raise UsageError(f"{name} and {other} exclude each other; give one of them")
 
 
-def read_stages(text: str | None, *, replaced: bool) -> list[dict[str, Any]] | None:
-    """Read `64x64:0.3,96x32:0.7`; where `--crop` or `--batch` replaces the recipe's stages, there are none.
+def read_stages(text: str | None) -> list[dict[str, Any]] | None:
+    """Read the stages of a progressive resizing, such as `64x64:0.3,96x32:0.7`.
 
     Raises:
-        ConfigError: the text can't be read.
+        ConfigError: the text does not have this form.
     """
     from chromalab.core.errors import ConfigError
 
     if text is None:
-        return [] if replaced else None
+        return None
     try:
         return [
             {"crop_px": int(crop), "batch_size": int(batch), "share": float(share)}
@@ -302,16 +230,14 @@ def read_stages(text: str | None, *, replaced: bool) -> list[dict[str, Any]] | N
             for crop, batch in [size.split("x")]
         ]
     except ValueError:
-        raise ConfigError(
-            f"--stages {text}: expected CROPxBATCH:SHARE for each stage, as 64x64:0.3,96x32:0.7"
-        ) from None
+        raise ConfigError(f"--stages {text}: expected CROPxBATCH:SHARE,..., such as 64x64:0.3,96x32:0.7") from None
 
 
 def read_scale(text: str | None) -> list[float] | None:
-    """Read `0.5,1`.
+    """Read the smallest and the largest share of a crop, such as `0.5,1`.
 
     Raises:
-        ConfigError: the text is not of two numbers.
+        ConfigError: the text does not hold two numbers.
     """
     from chromalab.core.errors import ConfigError
 
@@ -320,7 +246,7 @@ def read_scale(text: str | None) -> list[float] | None:
     try:
         low, high = map(float, text.split(","))
     except ValueError:
-        raise ConfigError(f"--scale {text}: expected the smallest and the largest share, as 0.5,1") from None
+        raise ConfigError(f"--scale {text}: expected the smallest and the largest share, such as 0.5,1") from None
     return [low, high]
 
 

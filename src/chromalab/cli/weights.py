@@ -1,4 +1,4 @@
-"""`chromalab weights`: the published network weights that objectives and metrics stand on."""
+"""`chromalab weights`: the published network weights that objectives and metrics use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from chromalab.cli.options import option, switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,49 +23,36 @@ _PARTLY_FAILED = 1
 _DAMAGED = 1
 _STANDARD_OUTPUT = Path("-")
 
-_Json = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write JSON to this file; - is standard output.")
-]
+_Json = Annotated[Path | None, option(None, "FILE", "JSON file (- = standard output).", "--json")]
 
-app = typer.Typer(help="Fetch, add, verify and list published network weights.", no_args_is_help=True)
-
-
-@app.callback()
-def weights() -> None:
-    """Fetch, add, verify and list published network weights."""
+app = typer.Typer(help="Download, add, verify and list published network weights.", no_args_is_help=True)
 
 
 @app.command()
 def fetch(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Names of `weights list`.", show_default=False)
-    ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every file that is not here, of 1.5 GB in all.")] = False,
-    mirror: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL", help="Where files of the same names lie, if not CHROMALAB_MIRROR or their publishers."
-        ),
-    ] = None,
-) -> None:
-    """Fetch published weights by name, each checked against its published SHA-256.
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names from `weights list`.")] = None,
+    all_: Annotated[bool, switch(None, "Fetch every missing file (1.5 GB in all).", "--all")] = False,
+    mirror: Annotated[str | None, option(None, "URL", "Address of a mirror, before CHROMALAB_MIRROR and the "
+        "publishers.")] = None,
+) -> None:  # fmt: skip
+    """Download published weights by name, and check each against its published SHA-256.
 
-    What is here already is left alone. A download that was cut off goes on where it stopped, and is not used before it
-    is whole. Proxies are taken from the usual environment variables.
+    Files that are here already are kept. An interrupted download resumes, and is used only once it is complete. Proxies
+    are taken from the usual environment variables.
     """
     from chromalab.core.errors import UsageError
     from chromalab.weights.manifest import trunks
 
     if bool(names) == all_:
-        raise UsageError("give the names of the weights to fetch, or --all and no name; `weights list` shows them")
+        raise UsageError("give either names of weights (see `weights list`) or --all")
 
     from chromalab.weights.adding import fetch_weights
 
-    wanted = [entry.name for entry in trunks()] if all_ else list(dict.fromkeys(names or ()))
-    _each(wanted, lambda name: _told_fetched(fetch_weights(name, mirror=mirror)))
+    chosen = [entry.name for entry in trunks()] if all_ else list(dict.fromkeys(names or ()))
+    _each(chosen, lambda name: _fetched(fetch_weights(name, mirror=mirror)))
 
 
-def _told_fetched(fetched: FetchedWeights) -> str:
+def _fetched(fetched: FetchedWeights) -> str:
     if fetched.new:
         return f"fetched {fetched.name} from {fetched.source}; kept as {fetched.path}"
     return f"{fetched.name} is here already, as published, from {fetched.source}: {fetched.path}"
@@ -71,45 +60,36 @@ def _told_fetched(fetched: FetchedWeights) -> str:
 
 @app.command()
 def add(
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE", help="Files or http(s) URLs: .pth state dicts or safetensors.", show_default=False
-        ),
-    ],
-    sha256: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HEX", help="What the one file must hash to; a URL that is not known by its name needs it."
-        ),
-    ] = None,
-) -> None:
+    files: Annotated[list[str], typer.Argument(metavar="FILE",
+        help="Files or http(s) URLs of .pth state dicts or safetensors.")],
+    sha256: Annotated[str | None, option(None, "HEX", "Expected SHA-256 of the one file; required for a URL "
+        "with an unknown file name.")] = None,
+) -> None:  # fmt: skip
     """Add the weights of VGG16 (with or without batch normalization), AlexNet, SqueezeNet 1.1 or the Inception of FID.
 
-    They are told apart by the names and shapes of their tensors: whole networks with torchvision's names, or the part
-    that is needed. Only that part is kept, with VGG16's classifier if it is there, in the folder that CHROMALAB_WEIGHTS
-    names, else in the user's cache folder. A file that is damaged, foreign or incomplete is refused, and nothing of it
-    is kept.
+    The command recognizes them by the names and shapes of their tensors: whole networks with torchvision's names, or
+    the part that is needed. It keeps only that part, with VGG16's classifier if present, in the folder that
+    CHROMALAB_WEIGHTS names, or else in the user's cache folder. Damaged, unknown or incomplete files are refused.
     """
     from chromalab.core.errors import UsageError
 
     if sha256 is not None and len(files) > 1:
-        raise UsageError(f"--sha256 belongs to one file, and {len(files)} were given: add them one by one")
+        raise UsageError(f"--sha256 applies to one file, but {len(files)} are given; add them one by one")
 
     from chromalab.weights.adding import add_weights
 
-    _each(files, lambda file: _told_added(add_weights(file, sha256=sha256)))
+    _each(files, lambda file: _added(add_weights(file, sha256=sha256)))
 
 
-def _told_added(record: StoredWeights) -> str:
+def _added(record: StoredWeights) -> str:
     from chromalab.weights.store import weights_folder
 
-    doubt = "" if record.source_is_published else ", told by its tensors: the file is not the published one itself"
+    doubt = "" if record.source_is_published else " (recognized by its tensors; not the published file itself)"
     return f"added {record.name} from {record.source}{doubt}; kept as {weights_folder() / record.file}"
 
 
 def _each(items: Sequence[str], do: Callable[[str], str]) -> None:
-    """Do every item and say what came of it; one that fails does not keep the others from being done."""
+    """Do every item and print the result; a failure does not stop the others."""
     from chromalab.core.errors import ChromalabError
 
     failures: list[ChromalabError] = []
@@ -122,7 +102,7 @@ def _each(items: Sequence[str], do: Callable[[str], str]) -> None:
 
 
 def _raise(failures: Sequence[Exception], *, of: int) -> None:
-    """Fail as the one failure does; where other items were done, list the failures and exit with 1."""
+    """Raise the last failure if everything failed; otherwise list the failures and exit with 1."""
     if not failures:
         return
     for error in failures[:-1] if len(failures) == of else failures:
@@ -134,15 +114,13 @@ def _raise(failures: Sequence[Exception], *, of: int) -> None:
 
 @app.command()
 def verify(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="NAME", help="Names of `weights list`; all where none is given.", show_default=False),
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME",
+        help="Names from `weights list`; omit to verify all.")] = None,
     json_file: _Json = None,
-) -> None:
+) -> None:  # fmt: skip
     """Hash every stored and packaged weight file again: ok, damaged, missing (but recorded), or not added.
 
-    The exit code is 1 when something is damaged or missing.
+    The exit code is 1 if a file is damaged or missing.
     """
     from chromalab.weights.status import verify_weights
 
@@ -154,7 +132,7 @@ def verify(
 
 @app.command("list")
 def list_(json_file: _Json = None) -> None:
-    """List the known weights: what they are, their license, what they were trained on, and whether they are here."""
+    """List the known weights with license, training data and whether they are here."""
     from chromalab.weights.status import list_weights
 
     rows = list_weights()
@@ -176,7 +154,7 @@ def _show(rows: Sequence[Record], lines: Sequence[str], json_file: Path | None) 
 
 
 def _described(row: WeightsStatus) -> str:
-    """Return a few lines; a table of as many columns as there are facts fits no terminal."""
+    """Return a few lines, because a table with a column per fact would be too wide."""
     facts = (row.what, f"{row.license}; trained on {row.trained_on}", f"sha256 {row.sha256}", _place(row))
     return "\n  ".join((row.name, *facts))
 

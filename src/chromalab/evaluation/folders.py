@@ -25,6 +25,7 @@ from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.reading import decoder_version
 from chromalab.training.hardware import physical_cores
+from chromalab.training.settings import RuntimeSettings
 from chromalab.version import __version__
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from chromalab.metrics.scorer import PhotoScorer
 
 NOT_ASKED = "not asked for"
+RUNTIME = RuntimeSettings()
+"""Where evaluations run by default: as trainings do."""
+
 _LIBRARIES = ("torch", "kornia", "numpy", "scipy", "scikit-image")
 
 
@@ -64,8 +68,8 @@ class EvaluationSettings:
     classifier: Path | None = None
     video: bool = False
     bounds: bool = True
-    device: str = "auto"
-    threads: int = 0
+    device: str = RUNTIME.device
+    threads: int = RUNTIME.threads
     state: Path | None = None
 
 

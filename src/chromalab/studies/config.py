@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from chromalab.core.records import Record, read_preset, read_yaml
+from chromalab.data.usable import COLOURLESS_THRESHOLD
 from chromalab.studies.plan import PlanSettings
 from chromalab.training.settings import CriticSettings, OptimizerSettings, TrainingSettings
 
@@ -64,7 +65,7 @@ class DataSettings(Record):
     source: str = SAMPLES
     exclude: list[str] = []
     max_photos: int | None = Field(default=None, ge=3)
-    colourless_threshold: float = Field(default=10.0, ge=0, le=255)
+    colourless_threshold: float = Field(default=COLOURLESS_THRESHOLD, ge=0, le=255)
     val_share: float = Field(default=0.1, ge=0, lt=1)
     test_share: float = Field(default=0.1, gt=0, lt=1)
     test: list[str] = []

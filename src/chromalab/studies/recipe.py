@@ -1,4 +1,4 @@
-"""Recipes of single trainings, and the record of a training."""
+"""Recipes of single trainings, and the record that a training leaves."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import Field
 
 from chromalab.core.records import Record, read_preset
 from chromalab.data.library import FolderShare, LibraryRecord
+from chromalab.data.usable import COLOURLESS_THRESHOLD
 from chromalab.losses.compose import build
 from chromalab.studies.config import SAMPLES, Identifier, ObjectiveSettings
 from chromalab.studies.objectives import resolve_objective
@@ -23,24 +24,24 @@ if TYPE_CHECKING:
 
 
 class Recipe(Record):
-    """One training, as a YAML file says it.
+    """Settings of one training, as in its YAML file.
 
     Attributes:
         name: short name of the training.
         title: what the model is, in one line.
-        note: what there is to know of the recipe.
-        data: folders of photographs, as FOLDER or FOLDER=WEIGHT: a photograph of a folder with weight 0.5 is drawn half
-            as often as one of a folder without a weight. `samples` stands for the built-in photographs.
+        note: remarks on the recipe.
+        data: folders of photographs, as FOLDER or FOLDER=WEIGHT: a photograph in a folder with weight 0.5 is drawn half
+            as often as one in a folder without a weight. `samples` stands for the built-in photographs.
         exclude: patterns of photographs to leave out, relative to their folder; `@FILE` reads patterns from a file.
         colorless_threshold: leave out photos with a lower mean of max(R, G, B) - min(R, G, B).
-        validation: photographs that are held out to choose by, spread over the folders.
-        validate_on: how many of these are measured, spread over all; the others are only kept from training.
+        validation: number of held-out photographs, spread over the folders.
+        validate_on: how many of these are measured; the others are only kept from training.
         validate_every_min: minutes of training between two validations.
-        loss: the objective: a formula, a preset's name, or settings of its own.
-        perceptual: what the word `perceptual` in a formula stands for, see `StudyConfig`.
-        prior: file with the distribution of colors that rebalances classes; None counts the crops of the training.
-        color_space: training space.
-        seed: decides initial weights, crops and their order.
+        loss: the objective: a formula, the name of a preset, or settings of its own.
+        perceptual: the loss that the word `perceptual` in a formula stands for, see `StudyConfig`.
+        prior: file with the color distribution that rebalances classes; None counts the crops of the training.
+        color_space: training color space.
+        seed: random seed of initial weights, crops and their order.
         training: everything else that decides the result.
     """
 
@@ -49,7 +50,7 @@ class Recipe(Record):
     note: str = ""
     data: list[str] = [SAMPLES]
     exclude: list[str] = []
-    colorless_threshold: float = Field(default=10.0, ge=0, le=255)
+    colorless_threshold: float = Field(default=COLOURLESS_THRESHOLD, ge=0, le=255)
     validation: int = Field(default=200, ge=0)
     validate_on: int = Field(default=400, ge=1)
     validate_every_min: float = Field(default=30.0, gt=0)
@@ -62,7 +63,7 @@ class Recipe(Record):
 
 
 class Validation(Record):
-    """The mean of every validation metric, and what the training had spent by then."""
+    """The mean of every validation metric, and the crops and minutes of training before it."""
 
     images: int
     minutes: float
@@ -70,30 +71,30 @@ class Validation(Record):
 
 
 def best_of(validations: Sequence[Validation]) -> Validation | None:
-    """Return the validation with the lowest CIEDE2000, the earliest of several."""
+    """Return the validation with the lowest CIEDE2000; of equal ones, the earliest."""
     return min(validations, key=lambda each: each.metrics["delta_e_2000"], default=None)
 
 
 class TrainingRecord(Record):
-    """What a training was and how far it is.
+    """Settings, data and progress of a training.
 
     Attributes:
         recipe: the recipe as run, with names of folders instead of their paths.
         formula: the objective with every name resolved.
-        objective: what the formula was made of and what it needs.
-        plugins: plugins that give a loss of the objective.
+        objective: the terms of the formula and what they need.
+        plugins: plugins that provide a loss of the objective.
         settings_sha256: hash of everything that decides the result.
         data: the photographs.
-        parameters: weights of the network.
-        encoder_start: where the initial weights came from.
+        parameters: number of weights of the network.
+        encoder_start: source of the initial weights.
         steps: generator updates so far.
         images: crops so far.
         minutes: minutes of training so far.
         finished: whether the budget is spent.
         drawn: how many crops came from each folder.
-        validations: the validations so far, the oldest first.
+        validations: the validations so far, oldest first.
         grey: the same metrics of the validation photos without color.
-        truth: the same metrics of the validation photos themselves, where they have a value.
+        truth: the same metrics of the ground truth, where they have a value.
     """
 
     schema_version: int = 1
@@ -121,7 +122,7 @@ class TrainingRecord(Record):
 
     @property
     def summary(self) -> str:
-        """How far the training is, in one line."""
+        """The progress of the training, in one line."""
         budget = self.recipe.training
         whole = f"{budget.images:,} crops" if budget.minutes is None else f"{budget.minutes:g} minutes"
         share = budget.progress(self.images, 60 * self.minutes)
@@ -133,10 +134,10 @@ class TrainingRecord(Record):
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe's YAML file, or the preset of that name, as `flagship`.
+    """Read the YAML file of a recipe, or the preset of that name, such as `flagship`.
 
     Raises:
-        ConfigError: no such file or preset, or a key, type or value that does not fit, with the closest known key.
+        ConfigError: there is no such file or preset, or a key, type or value does not fit.
     """
     data, found = read_preset("training", path)
     return Recipe.parse(data, origin=str(found))
@@ -145,18 +146,24 @@ def load_recipe(path: Path) -> Recipe:
 def with_settings(recipe: Recipe, settings: Mapping[str, object], *, origin: str) -> Recipe:
     """Return a recipe with other settings.
 
+    A budget in images ends one in minutes, and a crop or batch size ends the stages of the recipe, because these would
+    otherwise override the new settings.
+
     Args:
         recipe: the recipe.
-        settings: values by dotted keys, as `training.optimizer.learning_rate`; None leaves a setting as it is.
-        origin: where the settings come from, for errors.
+        settings: values by dotted key, such as `training.optimizer.learning_rate`; None leaves a setting as it is.
+        origin: source of the settings, for errors.
 
     Raises:
-        ConfigError: an unknown key, or a value that does not fit.
+        ConfigError: a key is unknown, or a value does not fit.
     """
     plain: dict[str, Any] = recipe.model_dump(mode="json")
-    for key, value in settings.items():
-        if value is None:
-            continue
+    given = {key: value for key, value in settings.items() if value is not None}
+    if "training.images" in given:
+        plain["training"]["minutes"] = None
+    if given.keys() & {"training.crop_px", "training.batch_size"}:
+        plain["training"]["stages"] = []
+    for key, value in given.items():
         *parents, name = key.split(".")
         place = plain
         for parent in parents:
@@ -166,7 +173,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, object], *, origin: str
 
 
 def smoke(recipe: Recipe) -> Recipe:
-    """Return the recipe shrunk to seconds: every step is taken, and no number means anything."""
+    """Return the recipe shrunk to seconds: every step runs, but the results are meaningless."""
     objective = resolve_objective(recipe.loss, recipe.training, "auto")
     crop_px = max(32, build(objective.formula).smallest_px)
     changes = {"crop_px": crop_px, "batch_size": 4, "images": 8, "minutes": None, "stages": ()}
@@ -197,7 +204,7 @@ def flattened(recipe: Recipe) -> dict[str, object]:
 
 
 def validation_csv(validations: Sequence[Validation]) -> str:
-    """Return the validations as CSV, a row for each."""
+    """Return the validations as CSV, one row each."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = list(validations[0].metrics) if validations else []
@@ -207,7 +214,7 @@ def validation_csv(validations: Sequence[Validation]) -> str:
 
 
 def without_paths(recipe: Recipe) -> Recipe:
-    """Return the recipe with names of folders and files alone: where they lie does not belong into a record."""
+    """Return the recipe with names of folders and files instead of paths, which do not belong in a record."""
     shares = [entry if entry == SAMPLES else FolderShare.parse(entry) for entry in recipe.data]
     data = [each if isinstance(each, str) else f"{each.folder.resolve().name}={each.weight:g}" for each in shares]
     exclude = [f"@{Path(entry[1:]).name}" if entry.startswith("@") else entry for entry in recipe.exclude]

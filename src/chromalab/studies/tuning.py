@@ -29,7 +29,7 @@ import yaml
 from pydantic import Field
 
 from chromalab.core.errors import ChromalabError, NonFiniteError, UsageError
-from chromalab.core.executors.outcome import Outcome
+from chromalab.core.executors import Outcome
 from chromalab.core.files import write_text
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from chromalab.core.executors.outcome import Executor
+    from chromalab.core.executors import Executor
     from chromalab.losses.compose import TermSpec
     from chromalab.studies.photos import StudyPhotos
     from chromalab.studies.records import ObjectiveRecord

@@ -41,6 +41,10 @@ FIRST_PAUSE_S = 0.1
 _SCREEN = {"width": 1920, "height": 1080, "ratio": 1.0, "zoom": 1.0, "gamut": "srgb", "touch": False}
 
 
+AT_A_TIME = 50
+"""Default number of simultaneous participants."""
+
+
 class Population(Record):
     """What simulated people are like.
 
@@ -57,11 +61,11 @@ class Population(Record):
     """
 
     abilities: dict[str, float] = {}
-    rater_sd: float = 0.0
-    photo_sd: float = 0.0
+    rater_sd: float = 0.5
+    photo_sd: float = 0.4
     left_bias: float = 0.0
     tie_nu: float = 0.6
-    lapses: float = 0.0
+    lapses: float = 0.02
     clickers: float = 0.0
     think_s: float = 0.0
     seed: int = 0
@@ -157,7 +161,9 @@ class Person:
         return names[int(self.generator.choice(len(names), p=p / p.sum()))]
 
 
-async def simulate(record: SurveyRecord, url: str, people: Population, count: int, *, at_a_time: int = 200) -> Outcome:
+async def simulate(
+    record: SurveyRecord, url: str, people: Population, count: int, *, at_a_time: int = AT_A_TIME
+) -> Outcome:
     """Send simulated people through a server.
 
     Args:
@@ -277,7 +283,7 @@ def run_simulation(
     *,
     url: str | None = None,
     database: str | None = None,
-    at_a_time: int = 200,
+    at_a_time: int = AT_A_TIME,
 ) -> Outcome:
     """Send simulated people through a survey's server, started for them where none is given.
 

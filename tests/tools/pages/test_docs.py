@@ -55,7 +55,7 @@ def test_every_command_in_a_guide_exists(path: Path) -> None:
 
 def test_the_recipe_in_the_guide_to_training_is_one() -> None:
     text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    block, _ = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     recipe = Recipe.parse(yaml.safe_load(block), origin="docs/training.md")
     assert [spec.name for spec in parse_formula(str(recipe.loss))][-1] in recipe.training.terms
     assert recipe.training.steps > 0

@@ -205,7 +205,7 @@ def _add_trials(app: FastAPI, survey: Survey) -> None:
         return JSONResponse({"stage": "withdrawn"}, headers=NO_STORE)
 
 
-def run_server(settings: ServerSettings, host: str, port: int, *, workers: int = 1, proxies: str = "127.0.0.1") -> None:
+def run_server(settings: ServerSettings, host: str, port: int, *, workers: int, proxies: str) -> None:
     """Serve a survey until interrupted.
 
     Args:

@@ -16,16 +16,19 @@ from chromalab.cli.options import (
     Balance,
     CpusPerTask,
     Data,
+    Default,
     Device,
     Devices,
     ExecutorName,
     GpusPerTask,
     OptionsFile,
     Plugin,
+    Precision,
     Retries,
     SampleEvery,
     Smoke,
     Threads,
+    given,
     option,
     ray_executor,
     runtime_settings,
@@ -42,31 +45,39 @@ if TYPE_CHECKING:
     from chromalab.losses.plugins import PluginRecord
     from chromalab.studies.config import StudyConfig
     from chromalab.studies.opening import Study
+    from chromalab.studies.precision import PrecisionRow
     from chromalab.studies.records import Analysis, DataRecord, SummaryRow
+    from chromalab.studies.tuning import TuningRecord
     from chromalab.training.settings import RuntimeSettings
 
 app = typer.Typer(
     help="Compare objectives on the same network, data and seeds, and report the differences.", no_args_is_help=True
 )
 
+SEARCH = "Search"
+_TUNING = "chromalab.studies.tuning:TuningSettings"
+
 Folder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
+Config = Annotated[Path, typer.Argument(metavar="CONFIG",
+    help="YAML file of a study, or the name of a preset such as quick.")]  # fmt: skip
+TestFolders = Annotated[list[str] | None, option(INPUT, "DIR", "Folder of test photos, or `samples` for the built-in "
+    "ones; repeatable.", "--test")]  # fmt: skip
 
 
 @app.command()
 def run(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG",
-        help="YAML file of a study, or the name of a preset such as quick.")],
+    config: Config,
     *,
     out: Annotated[Path, option(OUTPUT, "DIR", "Folder of the study.", "--out")],
     data: Data = None,
-    test: Annotated[list[str] | None, option(INPUT, "DIR", "Folder of test photos, or `samples` for the built-in "
-        "ones; repeatable.", "--test")] = None,
+    test: TestFolders = None,
     sample_every: SampleEvery,
     plugin: Plugin = None,
     balance: Balance = False,
     device: Device,
     devices: Devices,
     threads: Threads,
+    precision: Precision,
     executor: ExecutorName = "local",
     address: Address = None,
     cpus_per_run: CpusPerTask = None,
@@ -87,7 +98,9 @@ def run(
 
     plugins = load_plugins(plugin or [])
     study = configured(config, data=data, test=test or (), balance=balance, smoke=smoke)
-    runtime = runtime_settings(device=device, threads=threads, sample_every=sample_every, devices=devices)
+    runtime = runtime_settings(
+        device=device, threads=threads, precision=precision, sample_every=sample_every, devices=devices
+    )
     if executor == "local":
         _run_study(study, out, runtime, plugins)
         return
@@ -98,6 +111,104 @@ def run(
         runtime = runtime.model_copy(update={"threads": max(1, int(resources.cpus))})
     with ray_executor(resources, address, fresh_processes=True) as cluster:
         _run_study(study, out, runtime, plugins, runner=partial(run_study_with, cluster, plugins=plugin or []))
+
+
+@app.command()
+def plan(
+    config: Config,
+    *,
+    out: Annotated[Path, option(OUTPUT, "DIR", "Folder of the study, which gets plan.yaml.", "--out")],
+    data: Data = None,
+    test: TestFolders = None,
+    pilot: Annotated[Path | None, option(INPUT, "STUDY", "Folder of a finished study with the same objectives, from "
+        "which the precision of this one is estimated.", "--pilot")] = None,
+    json_file: Annotated[Path | None, option(OUTPUT, "FILE", "JSON file for the plan and its precision.",
+        "--json")] = None,
+) -> None:  # fmt: skip
+    """Freeze the plan of a study before its first run, and estimate how precise the study will be.
+
+    The study's file states the plan under the key `plan`. With --pilot, a table shows for each planned comparison the
+    interval to expect, the smallest difference that would be found, and the seeds or photos that its margin needs.
+    """
+    from chromalab.core.errors import ConfigError
+    from chromalab.core.files import make_folder, write_text
+    from chromalab.studies.api import configured
+    from chromalab.studies.load import load_study
+    from chromalab.studies.opening import open_study
+    from chromalab.studies.precision import PlannedPrecision, pilot_precision
+    from chromalab.training.settings import RuntimeSettings
+
+    if json_file is not None:
+        make_folder(json_file.parent)
+    known = None if pilot is None else load_study(pilot)
+    study = configured(config, data=data, test=test or ())
+    if study.plan is None:
+        raise ConfigError(f"{config} states no plan; add the key 'plan' with contrasts and margins")
+    frozen = open_study(study, out, RuntimeSettings()).plan
+    rows = [] if known is None or frozen is None else pilot_precision(known, frozen)
+    console = wide_console()
+    if rows:
+        console.print(_precision_table(rows))
+    if json_file is not None and frozen is not None:
+        write_text(json_file, PlannedPrecision(plan=frozen, rows=rows).model_dump_json(indent=2) + "\n")
+    if frozen is not None:
+        console.print(f"{frozen.family_size} comparisons, frozen {frozen.frozen}: {out / 'plan.yaml'}",
+                      soft_wrap=True, highlight=False)  # fmt: skip
+
+
+@app.command()
+def tune(
+    config: Config,
+    *,
+    out: Annotated[Path, option(OUTPUT, "DIR", "Folder of the tuning, which gets tuned.yaml.", "--out")],
+    data: Data = None,
+    test: TestFolders = None,
+    rounds: Annotated[list[str] | None, option(SEARCH, "NxCROPS", "Configurations and crops of a round, such as "
+        "12x5000; repeat for further rounds, each with the best of the round before.", "--round")] = None,
+    criterion: Annotated[list[str] | None, option(SEARCH, "METRIC", "Metric of the criterion; repeatable.",
+        "--criterion")] = None,
+    photos: Annotated[int, option(SEARCH, "N", "Validation photos at most.", min=1,
+        default=Default(f"{_TUNING}.photos"))],
+    seed: Annotated[int, option(SEARCH, "N", "Seed of the search and of its trainings.", min=0,
+        default=Default(f"{_TUNING}.seed"))],
+    plugin: Plugin = None,
+    device: Device,
+    threads: Threads,
+    precision: Precision,
+    executor: ExecutorName = "local",
+    address: Address = None,
+    cpus_per_run: CpusPerTask = None,
+    gpus_per_run: GpusPerTask = None,
+    retries: Retries = None,
+    smoke: Smoke = False,
+    _options_file: OptionsFile = None,
+) -> None:  # fmt: skip
+    """Tune every objective of a study with the same budget, on validation photos alone.
+
+    Learning rate, term weights and the critic's learning rate are searched around the study's own settings. The file
+    tuned.yaml is the study with the settings found. Rerun the same command to resume.
+    """
+    from functools import partial
+
+    from chromalab.losses.plugins import load_plugins
+    from chromalab.studies.api import configured
+    from chromalab.studies.tuning import TUNED_FILE, read_rounds, tune, tuning_settings
+
+    settings = tuning_settings(given(rounds=read_rounds(rounds), criterion=criterion, photos=photos, seed=seed))
+    load_plugins(plugin or [])
+    runtime = runtime_settings(device=device, threads=threads, precision=precision)
+    search = partial(tune, configured(config, smoke=smoke), settings, out, data=data, test=test or (),
+                     plugins=plugin or [])  # fmt: skip
+    if executor == "local":
+        record = search(runtime)
+    else:
+        resources = task_resources(cpus_per_run, gpus_per_run, retries)
+        runtime = runtime.model_copy(update={"threads": threads or max(1, int(resources.cpus))})
+        with ray_executor(resources, address, fresh_processes=True) as cluster:
+            record = search(runtime, executor=cluster)
+    console = wide_console()
+    console.print(_tuning_table(record))
+    console.print(f"study: {out / TUNED_FILE}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -231,6 +342,50 @@ def _print_photos(console: Console, data: DataRecord, skipped_csv: Path) -> None
     if data.n_skipped:
         reasons = ", ".join(f"{count} {reason}" for reason, count in data.skipped_by_reason.items())
         console.print(f"{data.n_skipped} skipped ({reasons}): see {skipped_csv}", soft_wrap=True, highlight=False)
+
+
+def _precision_table(rows: Sequence[PrecisionRow]) -> Table:
+    """Return the table of what to expect of each planned comparison."""
+    from rich.table import Table
+
+    table = Table("comparison", "metric", title="precision to expect, from the pilot")
+    for name in ("margin", "run SD", "95% half-width", "detectable (80%)", "seeds needed", "photos needed"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        values = [row.margin, row.run_sd, row.half_width, row.detectable]
+        counts = [_count(row.seeds_needed, row), _count(row.photos_needed, row)]
+        numbers = ["–" if value is None else f"{value:.2g}" for value in values]
+        table.add_row(f"{row.first} - {row.second}", row.metric, *numbers, *counts)
+    return table
+
+
+def _count(needed: int | None, row: PrecisionRow) -> str:
+    if needed is not None:
+        return str(needed)
+    return "–" if row.reason or row.margin is None else "no number suffices"
+
+
+def _tuning_table(record: TuningRecord) -> Table:
+    """Return the table of the chosen settings of each objective."""
+    from rich.table import Table
+
+    table = Table("objective", "formula", title="tuned settings; the criterion is a share of the gray baseline's")
+    for name in ("learning rate", "critic's rate", "criterion", "as stated", "diverged"):
+        table.add_column(name, justify="right")
+    for name, number in record.best.items():
+        trials = [trial for trial in record.trials if trial.objective == name]
+        best = [trial for trial in trials if trial.number == number][-1]
+        stated = next(trial for trial in trials if trial.number == 0 and trial.round == 0)
+        rates = [best.configuration.learning_rate, best.configuration.critic_rate]
+        values = [best.criterion, stated.criterion]
+        table.add_row(
+            name,
+            best.configuration.formula,
+            *("–" if rate is None else f"{rate:.3g}" for rate in rates),
+            *("–" if value is None else f"{value:.4f}" for value in values),
+            str(sum(trial.failure is not None for trial in trials)),
+        )
+    return table
 
 
 def _summary_tables(analysis: Analysis) -> Iterator[Table]:

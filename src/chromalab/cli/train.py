@@ -18,6 +18,7 @@ from chromalab.cli.options import (
     Devices,
     OptionsFile,
     Plugin,
+    Precision,
     SampleEvery,
     Smoke,
     Threads,
@@ -94,9 +95,7 @@ def train(
         "the encoder is frozen.")] = None,
     ema: Annotated[float | None, option(OPTIMIZER, "X", "Decay per step of the moving average of the "
         "weights, which is measured and kept, such as 0.999 (0 = no averaging).")] = None,
-    precision: Annotated[str, option(PERFORMANCE, "NAME", "auto: float32 on a CPU, mixed bfloat16 on CUDA. fast: "
-        "mixed bfloat16 also on a CPU with AMX. Or 32-true, 16-mixed, bf16-mixed.",
-        default=Default(f"{_RUNTIME}.precision"))],
+    precision: Precision,
     device: Device,
     devices: Devices,
     threads: Threads,

@@ -10,18 +10,23 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from chromalab.core.errors import UsageError
 from chromalab.core.records import Record
 from chromalab.evaluation.paired import ALPHA, LEVEL
+from chromalab.metrics.registry import METRICS
 from chromalab.stats.intervals import Estimate
 from chromalab.stats.mixed import components
 from chromalab.stats.significance import detectable_difference
+from chromalab.studies.analysis.measured import measure
 from chromalab.studies.analysis.primary import contrast_tables, margin_in_unit
+from chromalab.studies.plan import PlanRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from chromalab.stats.mixed import ContrastComponents
     from chromalab.studies.analysis.measured import Measured
+    from chromalab.studies.load import LoadedStudy
     from chromalab.studies.plan import PlanSettings
 
 POWER = 0.8
@@ -54,6 +59,31 @@ class PrecisionRow(Record):
     seeds_needed: int | None = None
     photos_needed: int | None = None
     reason: str | None = None
+
+
+class PlannedPrecision(Record):
+    """A frozen plan with what to expect of each of its comparisons."""
+
+    plan: PlanRecord
+    rows: list[PrecisionRow]
+
+
+def pilot_precision(pilot: LoadedStudy, plan: PlanRecord) -> list[PrecisionRow]:
+    """Return what to expect of every comparison of a frozen plan, by a finished study with the same objectives.
+
+    Raises:
+        UsageError: the pilot has another color space, or the plan has fewer than two seeds or photos.
+    """
+    space = plan.color_spaces[0]
+    if space not in pilot.record.color_spaces:
+        raise UsageError(f"the pilot has no runs in the color space {space}, only in {pilot.record.color_spaces[0]}")
+    if min(len(plan.seeds), plan.n_test) < 2:
+        raise UsageError(
+            f"a plan of {len(plan.seeds)} seeds and {plan.n_test} test photos has no precision to estimate"
+        )
+    facts = [METRICS[name].facts for name in plan.margins]
+    cells = {metric.name: measure(pilot, metric, space) for metric in facts}
+    return precision_rows(cells, plan, n_seeds=len(plan.seeds), n_photos=plan.n_test)
 
 
 def precision_rows(

@@ -28,7 +28,7 @@ import numpy as np
 import yaml
 from pydantic import Field
 
-from chromalab.core.errors import ChromalabError, NonFiniteError, UsageError
+from chromalab.core.errors import ChromalabError, ConfigError, NonFiniteError, UsageError
 from chromalab.core.executors import Outcome
 from chromalab.core.files import write_text
 from chromalab.core.progress import progress
@@ -36,6 +36,8 @@ from chromalab.core.records import Record
 from chromalab.evaluation.scoring import BASELINES, make_evaluator, score
 from chromalab.losses.compose import Objective, parse_formula
 from chromalab.losses.plugins import load_plugins
+from chromalab.metrics.registry import METRICS
+from chromalab.studies.api import configured
 from chromalab.studies.config import ObjectiveSettings, StudyConfig
 from chromalab.studies.distribute import absolute_paths
 from chromalab.studies.objectives import resolve_objectives
@@ -96,6 +98,39 @@ class TuningSettings(Record):
     criterion: list[str] = Field(default=["delta_e_2000", "lpips_alex"], min_length=1)
     photos: int = Field(default=300, ge=1)
     seed: int = Field(default=1000, ge=0)
+
+
+def read_rounds(texts: Sequence[str] | None) -> list[Round] | None:
+    """Return the rounds that a command line gives as NxCROPS, None where it gives none.
+
+    Raises:
+        UsageError: a text does not have this form.
+
+    >>> read_rounds(["12x5000"])
+    [Round(configurations=12, images=5000)]
+    """
+    rounds = []
+    for text in texts or []:
+        count, _, images = text.partition("x")
+        if not (count.isdecimal() and images.isdecimal() and int(count) and int(images)):
+            raise UsageError(f"--round {text} is not NxCROPS; write for example --round 12x5000")
+        rounds.append(Round(configurations=int(count), images=int(images)))
+    return rounds or None
+
+
+def tuning_settings(changes: Mapping[str, object]) -> TuningSettings:
+    """Return the settings of a tuning with some of them changed.
+
+    Raises:
+        UnknownNameError: a metric of the criterion is unknown.
+        ConfigError: a value does not fit, or a metric is not one of single photos whose lower values are better.
+    """
+    settings = TuningSettings.parse(dict(changes), origin="the settings of the tuning")
+    for name in settings.criterion:
+        metric = METRICS[name]
+        if metric.direction != "lower" or not metric.per_photo:
+            raise ConfigError(f"criterion: {name} does not fit; take metrics of single photos where lower is better")
+    return settings
 
 
 class Configuration(Record):
@@ -254,6 +289,8 @@ def tune(
     folder: Path,
     runtime: RuntimeSettings,
     *,
+    data: Path | None = None,
+    test: Sequence[str] = (),
     executor: Executor | None = None,
     plugins: Sequence[Path] = (),
 ) -> TuningRecord:
@@ -262,10 +299,12 @@ def tune(
     Rerun the same call to resume. Nothing is scored on the test photos.
 
     Args:
-        config: the study.
+        config: the study as written; `tuned.yaml` names the same photographs.
         settings: what to search.
         folder: gets the trials and the outcome.
         runtime: where and how to run.
+        data: folder of photographs that replaces the one of the study.
+        test: folders of test photos that replace those of the study.
         executor: runs several trials at once; None runs them in this process, one after the other.
         plugins: files of losses to load.
 
@@ -274,11 +313,12 @@ def tune(
         ChromalabError: no configuration of an objective could be trained.
     """
     load_plugins(plugins)
-    photos = _photos(config)
+    study = configured(config, data=data, test=test)
+    photos = _photos(study)
     objectives = resolve_objectives(config)
     names = [objective.id for objective in objectives]
     record = _open(config, settings, folder, photos, runtime)
-    plan = TrialTask(absolute_paths(config), settings, folder, "", 0, 0, record.grey, runtime, tuple(plugins))
+    plan = TrialTask(absolute_paths(study), settings, folder, "", 0, 0, record.grey, runtime, tuple(plugins))
     run = partial(run_trial, photos=photos) if executor is None else run_trial
     ranks: dict[str, list[TrialRecord]] = {}
     with progress("tuning", len(names) * sum(each.configurations for each in settings.rounds), unit="runs") as advance:

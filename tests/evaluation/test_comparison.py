@@ -198,7 +198,7 @@ class _StoppedError(Exception):
 def test_a_stopped_evaluation_goes_on_and_ends_the_same(
     methods: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batches: int
 ) -> None:
-    monkeypatch.setattr("chromalab.evaluation.reading.BATCH_PIXELS", 40 * 50 * 5)
+    monkeypatch.setattr("chromalab.evaluation.photo_files.BATCH_PIXELS", 40 * 50 * 5)
     (methods["blurred"] / "a07.png").write_text("no photo")
     settings = replace(SETTINGS, metrics=[*CHEAP, "perceptual_lite0", "frechet_lite0"], state=tmp_path / "state")
     whole = compare(methods, replace(settings, state=None))

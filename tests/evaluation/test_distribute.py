@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from chromalab.core.errors import ChromalabError, UsageError
-from chromalab.evaluation import distribute, reading
+from chromalab.evaluation import distribute, photo_files
 from chromalab.evaluation.distribute import ScoringTask, deciding, score_part
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.scoring import EvaluatorSettings
@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     photos = {f"{n:02}": rng.integers(0, 256, (40 if n % 7 else 48, 40, 3), dtype=np.uint8) for n in range(23)}
     write_variants(tmp_path, photos)
     (tmp_path / "target" / "11.png").write_bytes(b"no picture")
-    for module in (reading, distribute):
+    for module in (photo_files, distribute):
         monkeypatch.setattr(module, "PART", 10)
     return tmp_path
 

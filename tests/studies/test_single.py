@@ -14,7 +14,7 @@ import pytest
 
 from chromalab.core.errors import ConfigError, OutputError, UsageError
 from chromalab.studies import single
-from chromalab.studies.export import export_run
+from chromalab.studies.networks import export_run
 from chromalab.studies.recipe import (
     Recipe,
     TrainingRecord,

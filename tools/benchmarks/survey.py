@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chromalab.photo.writing import write_png
-from chromalab.stats.pair_choice import choice_probabilities, expected_information_gain, laplace_posterior
+from chromalab.stats.active_sampling import choice_probabilities, expected_information_gain, laplace_posterior
 from chromalab.survey.analysis.analyze import analyze, design_of_votes
 from chromalab.survey.analysis.scores import score_preferences
 from chromalab.survey.create import create_survey, sources_of_folders

@@ -280,7 +280,7 @@ def table_of(record: ComparisonRecord) -> Table:
     """Return a table with a row for each metric that was asked for, and a column for each method."""
     from rich.table import Table
 
-    from chromalab.evaluation.differences import unbeaten
+    from chromalab.evaluation.paired_tests import unbeaten
 
     table = Table(title=f"{record.n_photos} photos, protocol {record.protocol}")
     table.add_column("metric")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ChromalabError, UsageError
 from chromalab.core.executors.node import check_version, task_threads
-from chromalab.evaluation.reading import PART
+from chromalab.evaluation.photo_files import PART
 from chromalab.functional.tensors import one_torch_thread
 from chromalab.version import __version__
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from chromalab.core.executors.outcome import Executor
-    from chromalab.evaluation.pairing import PhotoFiles
+    from chromalab.evaluation.photo_files import PhotoFiles
     from chromalab.evaluation.records import SkippedPair
     from chromalab.evaluation.scoring import Evaluator, EvaluatorSettings, ScoredBatch
 

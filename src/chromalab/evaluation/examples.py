@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.evaluation.differences import faults
+from chromalab.evaluation.paired_tests import faults
 from chromalab.evaluation.protocols import fit
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.reading import UnreadablePhotoError, read_photo

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, overload
 from chromalab.core.errors import UsageError
 from chromalab.core.hashing import sha256_file
 from chromalab.core.progress import progress
-from chromalab.evaluation.differences import paired_differences
 from chromalab.evaluation.distribute import score_with
-from chromalab.evaluation.pairing import GREY, TARGET, Matching, PhotoFiles, all_files, match_folders, read_labels
+from chromalab.evaluation.paired_tests import paired_differences
+from chromalab.evaluation.photo_files import GREY, TARGET, Matching, PhotoFiles, all_files, match_folders, read_labels
 from chromalab.evaluation.protocols import Protocol, find_protocol
 from chromalab.evaluation.records import PROTOCOL, ComparisonRecord, EvaluationRecord, MethodRecord
 from chromalab.evaluation.scores import Comparison, ScoreStore

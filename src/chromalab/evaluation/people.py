@@ -14,7 +14,7 @@ from chromalab.core.errors import UsageError
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
-from chromalab.functional.feature_distance import feature_distance
+from chromalab.functional.perceptual import feature_distance
 from chromalab.functional.tensors import one_torch_thread
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.photo_view import LITE0

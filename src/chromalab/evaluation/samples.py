@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 
-from chromalab.stats.intervals import jackknife_estimate
-from chromalab.stats.two_way import two_way_estimate
+from chromalab.stats.intervals import jackknife_estimate, two_way_estimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,8 +24,8 @@ from chromalab.color.spaces import SPACES
 from chromalab.core.files import write_text
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
+from chromalab.evaluation.photo_files import PhotoPixels, batches_of_one_size, read_files
 from chromalab.evaluation.protocols import find_protocol, fit
-from chromalab.evaluation.reading import PhotoPixels, batches_of_one_size, read_files
 from chromalab.evaluation.records import PROTOCOL, SkippedPair
 from chromalab.metrics.features import FeatureRows, compare_sets, features_of
 from chromalab.metrics.scorer import PAIRED, PhotoScorer
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from chromalab.data.photoset import Photographs
-    from chromalab.evaluation.pairing import PhotoFiles
+    from chromalab.evaluation.photo_files import PhotoFiles
     from chromalab.evaluation.protocols import Protocol
     from chromalab.metrics.facts import Reference, SetValue
     from chromalab.metrics.metric import Metric

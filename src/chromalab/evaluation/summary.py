@@ -9,7 +9,7 @@ import numpy as np
 
 from chromalab.core.errors import UsageError
 from chromalab.core.records import read_yaml
-from chromalab.evaluation.paired import LEVEL
+from chromalab.evaluation.paired_tests import LEVEL
 from chromalab.evaluation.records import ComparisonRecord, EvaluationRecord, MethodRecord, MetricSummary
 from chromalab.evaluation.samples import set_sample
 from chromalab.metrics.metric import PhotoMetric

@@ -15,7 +15,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 
 from chromalab.color.spaces import lab_to_rgb, rgb_to_lab
 from chromalab.core.records import Record
-from chromalab.functional.feature_distance import NORM_EPSILON
+from chromalab.functional.perceptual import NORM_EPSILON
 from chromalab.functional.tensors import check_pair
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""How far a set of predictions is from a set of true photographs."""
+"""Metrics of whole sets: Fréchet and kernel distances (FID, KID), and the temporal consistency of a video's colors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from chromalab.functional.distribution import KernelSums, Moments, frechet_distance, kernel_sums, squared_mmd
+from chromalab.functional.distribution import (
+    CHANNELS,
+    LEVELS,
+    STEPS,
+    KernelSums,
+    Moments,
+    color_distribution_consistency,
+    frechet_distance,
+    kernel_sums,
+    squared_mmd,
+)
 from chromalab.metrics.facts import SetValue
 from chromalab.metrics.metric import Metric, SetMetric
 from chromalab.metrics.photo_view import INCEPTION, LITE0
@@ -19,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from chromalab.metrics.features import Rows
+
 
 JACKKNIFE_GROUPS = 20
 MIN_PHOTOS = 30
@@ -198,4 +209,32 @@ KID = SetMetric(
     compare=compare_kernels,
 )
 
-ENTRIES: tuple[Metric, ...] = (FRECHET_LITE0, KID_LITE0, FID, KID)
+
+def compare_frames(preds: Rows, target: Rows) -> SetValue:
+    """Return the CDC index of the predicted frames, with that of the true ones where there are any."""
+    n = len(preds)
+    if n <= max(STEPS):
+        return SetValue(value=None, n=n, reason=f"CDC needs at least {max(STEPS) + 1} frames, not {n}")
+    return SetValue(value=_consistency(preds), truth=_consistency(target) if len(target) == n else None, n=n)
+
+
+def _consistency(rows: Rows) -> float:
+    return color_distribution_consistency(rows.read().reshape(-1, CHANNELS, LEVELS))
+
+
+CDC = SetMetric(
+    name="cdc",
+    label="CDC",
+    direction="closer",
+    high=math.log(2),
+    role="distribution",
+    formula="mean over t = 1, 2, 4 and R, G, B of the Jensen-Shannon divergence of 256-bin histograms t frames apart",
+    source="Liu et al. 2021 (TCVC); natural logarithms, as in its code",
+    reference="frames",
+    note="the true frames change, too, and a gray video is steadier than any",
+    features="rgb_histogram",
+    compare=compare_frames,
+    is_paired=True,
+)
+
+ENTRIES: tuple[Metric, ...] = (FRECHET_LITE0, KID_LITE0, FID, KID, CDC)

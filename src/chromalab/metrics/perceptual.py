@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chromalab.functional.color_perceptual import ColorPerceptualParameters, color_perceptual
-from chromalab.functional.feature_distance import feature_distance
+from chromalab.functional.perceptual import feature_distance
 from chromalab.metrics.metric import Metric, PhotoMetric
 from chromalab.metrics.photo_view import LITE0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chromalab.core.registry import Registry
-from chromalab.metrics import color, distribution, fidelity, perceptual, semantic, video
+from chromalab.metrics import color, distribution, fidelity, perceptual, semantic
 
 if TYPE_CHECKING:
     from chromalab.metrics.facts import MetricFacts
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 METRICS: Registry[Metric] = Registry("metric")
 
-for _family in (fidelity, color, perceptual, distribution, semantic, video):
+for _family in (fidelity, color, perceptual, distribution, semantic):
     for _metric in _family.ENTRIES:
         METRICS.add(_metric.name, _metric)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chromalab.core.files import write_text
-from chromalab.evaluation.differences import unbeaten
 from chromalab.evaluation.examples import chosen_photos, extremes, read_shown
+from chromalab.evaluation.paired_tests import unbeaten
 from chromalab.metrics.registry import METRICS
 from chromalab.report import formatting
 from chromalab.report.figures.error_maps import MAPS, data_uri, draw_map

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from chromalab.core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from chromalab.stats.intervals import jackknife_estimate, t_interval
+    from chromalab.stats.intervals import jackknife_estimate, t_interval, two_way_estimate
     from chromalab.stats.preference import fit_preferences
     from chromalab.stats.significance import detectable_difference, holm, is_equivalent
-    from chromalab.stats.two_way import two_way_estimate
 
 __all__ = [
     "detectable_difference",
@@ -29,7 +28,7 @@ _MODULES = {
     "is_equivalent": "significance",
     "jackknife_estimate": "intervals",
     "t_interval": "intervals",
-    "two_way_estimate": "two_way",
+    "two_way_estimate": "intervals",
 }
 
 __getattr__ = lazy_names(__name__, _MODULES)

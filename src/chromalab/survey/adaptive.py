@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.stats.pair_choice import choice_probabilities, expected_information_gain, laplace_posterior
+from chromalab.stats.active_sampling import choice_probabilities, expected_information_gain, laplace_posterior
 from chromalab.survey.design import RANDOM
 from chromalab.survey.schedule import Item, Trial
 

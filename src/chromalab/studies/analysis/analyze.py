@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.evaluation.paired import LEVEL
+from chromalab.evaluation.paired_tests import LEVEL
 from chromalab.evaluation.samples import PhotoSample, Sample, set_sample
 from chromalab.studies.analysis.claims import claim_rows
-from chromalab.studies.analysis.differences import difference_rows, enough
+from chromalab.studies.analysis.differences import Measured, best_of, difference_rows, enough, measure
 from chromalab.studies.analysis.evidence import Evidence
-from chromalab.studies.analysis.measured import Measured, best_of, measure
 from chromalab.studies.load import BOUNDS
 from chromalab.studies.records import Analysis, DifferenceRow, MetricFacts, SummaryRow
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chromalab.evaluation.paired import ALPHA
+from chromalab.evaluation.paired_tests import ALPHA
 from chromalab.stats.significance import holm
 from chromalab.studies.analysis.claims_confound import judge_claim
 from chromalab.studies.analysis.claims_spaces import space_claim

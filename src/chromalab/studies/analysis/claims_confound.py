@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chromalab.evaluation.paired import ALPHA, LEVEL
+from chromalab.evaluation.paired_tests import ALPHA, LEVEL
 from chromalab.evaluation.samples import combine_samples
 from chromalab.studies.analysis.differences import MARGIN, TOO_FEW, enough
 from chromalab.studies.analysis.evidence import (
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from chromalab.evaluation.samples import Sample
     from chromalab.stats.intervals import Estimate
-    from chromalab.studies.analysis.measured import Measured
+    from chromalab.studies.analysis.differences import Measured
 
 C6 = "A judge favors the objective that was trained on its own network"
 

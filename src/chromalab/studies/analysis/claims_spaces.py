@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from chromalab.evaluation.paired import ALPHA, LEVEL
+from chromalab.evaluation.paired_tests import ALPHA, LEVEL
 from chromalab.evaluation.samples import combine_samples
 from chromalab.stats.significance import holm
 from chromalab.studies.analysis.differences import MIN_PHOTOS, MIN_SEEDS, TOO_FEW, enough
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from chromalab.stats.intervals import Estimate
-    from chromalab.studies.analysis.measured import Measured
+    from chromalab.studies.analysis.differences import Measured
 
 C4 = "No color space is the best throughout"
 

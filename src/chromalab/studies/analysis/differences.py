@@ -1,35 +1,217 @@
-"""Paired comparisons of every two objectives under one metric and color space.
+"""Paired comparisons of the objectives of a study, under one metric and in one color space.
 
-Two objectives of one seed start from the same weights and see the same crops, and all are measured on the same
-photographs, so a difference is taken seed by seed and photograph by photograph before anything is averaged. The test is
-`chromalab.evaluation.differences.PairedTest`.
+Two objectives of one seed start from the same weights and see the same crops, and all are measured on the same photos.
+Differences are therefore taken seed by seed and photo by photo before anything is averaged:
 
-Whether there is no practical difference:
+- A photo counts under a metric if every finished run gave it a finite value. All other photos are left out for all
+  objectives, so that all means are over the same photos.
+- A difference uses the seeds that are finished for every objective that has any finished run. The mean of one objective
+  uses all its own seeds.
+
+The test is `chromalab.evaluation.paired_tests.PairedTest`. The verdict on "no practical difference" is
 
 - `supported`: the 90% interval lies within +-10% of the span from the gray baseline to the best objective (two
   one-sided tests at 5%).
 - `contradicted`: the difference is significant after Holm's correction, and its 95% interval lies wholly outside.
 - `undecided` otherwise.
 
-With fewer than 3 seeds or 10 photographs no verdict is given.
+With fewer than 3 seeds or 10 photos there is no verdict.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.evaluation.paired import ALPHA, LEVEL, PairedTest, corrected
+from chromalab.evaluation.paired_tests import ALPHA, LEVEL, TOWARD_BETTER, PairedTest, corrected
+from chromalab.evaluation.samples import PhotoSample, Sample, combine_samples, is_finite, set_sample, shared_seeds
 from chromalab.stats.significance import detectable_difference, is_equivalent
-from chromalab.studies.records import DifferenceRow, Verdict
+from chromalab.studies.records import DifferenceRow, Verdict, run_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from chromalab.stats.intervals import Estimate
-    from chromalab.studies.analysis.measured import Measured
+    from chromalab.studies.load import LoadedRun, LoadedStudy
+    from chromalab.studies.records import MetricFacts
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The samples of one metric in one color space.
+
+    Attributes:
+        facts: the metric.
+        color_space: the color space.
+        samples: what was measured for each objective that has a value, on all its own seeds.
+        bounds: `grey` and `truth` on the same photographs, where they have a value.
+        seeds: the seeds on which objectives are compared.
+        photos_left_out: which photographs were left out for all objectives, in words, or None.
+        seeds_left_out: which seeds comparisons leave out, in words, or None.
+        reasons: why an objective has no value, or a caveat on it alone.
+    """
+
+    facts: MetricFacts
+    color_space: str
+    samples: Mapping[str, Sample]
+    bounds: Mapping[str, Sample]
+    seeds: tuple[int, ...]
+    photos_left_out: str | None
+    seeds_left_out: str | None
+    reasons: Mapping[str, str]
+
+    def paired(self, weights: Mapping[str, float], *, truth: float = 0.0) -> Sample | None:
+        """Return a weighted sum of objectives, plus `truth` times the truth, over the shared seeds and photographs.
+
+        None where an objective or the truth has no value, or no seed is shared.
+        """
+        if not self.seeds or not set(weights) <= set(self.samples) or (truth and "truth" not in self.bounds):
+            return None
+        terms = [(weight, self.samples[name].over(self.seeds)) for name, weight in weights.items()]
+        if truth:
+            terms.append((truth, self.bounds["truth"]))
+        return combine_samples(terms)
+
+    def mean(self, name: str) -> float | None:
+        """Return the mean of an objective over the shared seeds, or of a bound; None where it has no value."""
+        sample = self.paired({name: 1.0}) if name in self.samples else self.bounds.get(name)
+        return None if sample is None or sample.seed_values.size == 0 else float(sample.seed_values.mean())
+
+    @cached_property
+    def best(self) -> str | None:
+        """The objective with the best mean on the shared seeds and photographs."""
+        means = {name: mean for name in self.samples if (mean := self.mean(name)) is not None}
+        return best_of(means, self.facts.direction, self.mean("truth"))
+
+    @cached_property
+    def span(self) -> float | None:
+        """Distance from the gray baseline to the best objective: what training gained under this metric."""
+        grey, best = self.mean("grey"), self.best
+        best_mean = None if best is None else self.mean(best)
+        return None if grey is None or best_mean is None else abs(grey - best_mean)
+
+    @property
+    def toward_better(self) -> int:
+        """+1 where higher is better, -1 where lower is, 0 where closer to the truth is."""
+        return TOWARD_BETTER[self.facts.direction]
+
+
+def best_of(means: Mapping[str, float], direction: str, truth: float | None) -> str | None:
+    """Return the name with the best mean; None where there is none, or no truth to be close to.
+
+    >>> best_of({"l1": 20.0, "l2": 30.0}, "closer", 27.0)
+    'l2'
+    """
+    if not means or (direction == "closer" and truth is None):
+        return None
+    if direction == "higher":
+        return max(means, key=lambda name: means[name])
+    if direction == "lower" or truth is None:
+        return min(means, key=lambda name: means[name])
+    return min(means, key=lambda name: abs(means[name] - truth))
+
+
+def measure(study: LoadedStudy, facts: MetricFacts, color_space: str) -> Measured:
+    """Gather what the finished runs of one color space have under one metric."""
+    runs = {
+        objective.id: {
+            seed: study.runs[name]
+            for seed in study.record.seeds
+            if (name := run_id(objective.id, color_space, seed)) in study.runs
+        }
+        for objective in study.record.objectives
+    }
+    samples, bounds, photos_left_out = (_photo_samples if facts.per_photo else _set_samples)(study, facts.name, runs)
+    seeds = shared_seeds(list(samples.values()))
+    absent = [str(seed) for seed in study.record.seeds if seed not in seeds]
+    return Measured(
+        facts=facts,
+        color_space=color_space,
+        samples=samples,
+        bounds=bounds,
+        seeds=seeds,
+        photos_left_out=photos_left_out,
+        seeds_left_out=f"left out seed {', '.join(absent)}: not finished for every objective" if absent else None,
+        reasons=_reasons(runs, samples, facts),
+    )
+
+
+def _photo_samples(
+    study: LoadedStudy, metric: str, runs: Mapping[str, Mapping[int, LoadedRun]]
+) -> tuple[dict[str, Sample], dict[str, Sample], str | None]:
+    tables = {
+        objective: {seed: run.photos[metric] for seed, run in by_seed.items() if _has_value(run.photos.get(metric))}
+        for objective, by_seed in runs.items()
+    }
+    tables = {objective: rows for objective, rows in tables.items() if rows}
+    if not tables:
+        return {}, {}, None
+    everything = np.array([row for rows in tables.values() for row in rows.values()])
+    kept = np.isfinite(everything).all(axis=0)
+    samples: dict[str, Sample] = {
+        objective: PhotoSample(tuple(rows), np.where(kept, np.array(list(rows.values())), np.nan))
+        for objective, rows in tables.items()
+        if kept.any()
+    }
+    bounds: dict[str, Sample] = {
+        name: sample
+        for name, bound in study.bounds.items()
+        if metric in bound.photos and (sample := _photo_bound(bound.photos[metric], kept)).n_photos
+    }
+    left_out = int(kept.size - kept.sum())
+    said = f"left out {left_out} of {kept.size} photos: no finite value in every run" if left_out else None
+    return samples, bounds, said
+
+
+def _photo_bound(values: NDArray[np.float64], kept: NDArray[np.bool_]) -> PhotoSample:
+    return PhotoSample((), np.where(kept & np.isfinite(values), values, np.nan)[np.newaxis])
+
+
+def _has_value(values: NDArray[np.float64] | None) -> bool:
+    return values is not None and not bool(np.isnan(values).all())
+
+
+def _set_samples(
+    study: LoadedStudy, metric: str, runs: Mapping[str, Mapping[int, LoadedRun]]
+) -> tuple[dict[str, Sample], dict[str, Sample], str | None]:
+    samples: dict[str, Sample] = {}
+    for objective, by_seed in runs.items():
+        values = {seed: run.record.set_metrics.get(metric) for seed, run in by_seed.items()}
+        usable = {seed: value for seed, value in values.items() if value is not None and is_finite(value.value)}
+        if usable:
+            samples[objective] = set_sample(tuple(usable), list(usable.values()))
+    bounds: dict[str, Sample] = {
+        name: set_sample((), [value])
+        for name, bound in study.bounds.items()
+        if (value := bound.record.set_metrics.get(metric)) is not None and is_finite(value.value)
+    }
+    return samples, bounds, None
+
+
+def _reasons(
+    runs: Mapping[str, Mapping[int, LoadedRun]], samples: Mapping[str, Sample], facts: MetricFacts
+) -> dict[str, str]:
+    """Say for every objective without a value why, and pass on the caveats of set metrics."""
+    reasons: dict[str, str] = {}
+    for objective, by_seed in runs.items():
+        said = [reason for run in by_seed.values() if (reason := _reason_of(run, facts.name))]
+        if said:
+            reasons[objective] = said[0]
+        elif objective not in samples:
+            reasons[objective] = "no usable value in its finished runs" if by_seed else "no run is finished"
+    return reasons
+
+
+def _reason_of(run: LoadedRun, metric: str) -> str | None:
+    value = run.record.set_metrics.get(metric)
+    return value.reason if value is not None and value.reason else run.record.unavailable.get(metric)
+
 
 MIN_SEEDS = 3
 MIN_PHOTOS = 10

@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chromalab.evaluation.paired import ALPHA, LEVEL
+from chromalab.evaluation.paired_tests import ALPHA, LEVEL
 from chromalab.studies.analysis.differences import MIN_PHOTOS, MIN_SEEDS, POWER, TOO_FEW, enough
 from chromalab.studies.records import ClaimRow, Verdict
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from chromalab.stats.intervals import Interval
-    from chromalab.studies.analysis.measured import Measured
+    from chromalab.studies.analysis.differences import Measured
     from chromalab.studies.records import DifferenceRow, ObjectiveRecord, StudyRecord
 
 

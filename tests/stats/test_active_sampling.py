@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
-from chromalab.stats.pair_choice import (
+from chromalab.stats.active_sampling import (
     Posterior,
     choice_probabilities,
     expected_information_gain,

@@ -103,15 +103,15 @@ def test_networks_are_looked_at_on_their_way(chromalab: Chromalab, tiny: Path, t
     study = load_study(out)
     assert study.record.data.n_test == 8
     assert [path.name for path in (out / "pictures" / "l2-lab-s0").iterdir()] == ["rocket.png"]
-    halfway = load_study(out, look=0.5)
+    halfway = load_study(out, share=0.5)
     for name, run_then in halfway.runs.items():
         assert (run_then.record.steps, run_then.record.pictures) == (1, 2)
         assert run_then.photos.keys() == study.runs[name].photos.keys()
         assert (run_then.photos["mse"] != study.runs[name].photos["mse"]).any()
         with (out / "runs" / name / "validation.csv").open() as file:
             assert {row["photo"] for row in csv.DictReader(file)} <= {path.name for path in train.iterdir()}
-    with pytest.raises(UsageError, match=r"no finished run was measured after 0\.25"):
-        load_study(out, look=0.25)
+    with pytest.raises(UsageError, match=r"no finished run has a checkpoint after 0\.25"):
+        load_study(out, share=0.25)
     refused(chromalab, *run, train, saying="are among those to train on")
     tiny.write_text(TINY.replace("pictured: 2", "pictured: [moon]"))
     refused(chromalab, *run, "samples", saying="no test photo is called 'moon'")

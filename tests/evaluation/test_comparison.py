@@ -89,7 +89,7 @@ def test_differences_are_paired_t_tests_with_holms_correction(methods: dict[str,
     assert sets.p is not None
 
 
-def test_identical_pictures_are_no_test(methods: dict[str, Path]) -> None:
+def test_identical_images_are_no_test(methods: dict[str, Path]) -> None:
     record = compare({**methods, "copy": methods["sepia"].parent / "target"}).record
     row = next(row for row in record.differences if row.metric == "psnr" and row.second == "copy")
     assert (row.mean, row.winner) == (None, None)

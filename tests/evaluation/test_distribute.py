@@ -32,7 +32,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rng = np.random.default_rng(0)
     photos = {f"{n:02}": rng.integers(0, 256, (40 if n % 7 else 48, 40, 3), dtype=np.uint8) for n in range(23)}
     write_variants(tmp_path, photos)
-    (tmp_path / "target" / "11.png").write_bytes(b"no picture")
+    (tmp_path / "target" / "11.png").write_bytes(b"no image")
     for module in (photo_files, distribute):
         monkeypatch.setattr(module, "PART", 10)
     return tmp_path

@@ -97,7 +97,7 @@ def refuse_constant(text: str) -> float:
     raise AssertionError(f"{text} is not JSON")
 
 
-def test_identical_pictures_are_told_in_strict_json(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_identical_images_are_told_in_strict_json(folders: tuple[Path, Path], tmp_path: Path) -> None:
     _, targets = folders
     evaluation = evaluate(targets, targets, metrics=CHEAP, device="cpu", threads=1)
     evaluation.record.save(tmp_path / "result.json")
@@ -156,7 +156,7 @@ def test_nothing_that_can_be_judged_is_an_error(folders: tuple[Path, Path]) -> N
         scored(folders)
 
 
-def test_a_one_band_prediction_is_a_grey_picture(folders: tuple[Path, Path]) -> None:
+def test_a_one_band_prediction_is_a_grey_image(folders: tuple[Path, Path]) -> None:
     preds, targets = folders
     for index in range(6):
         target = photo(index, height=40 if index < 4 else 52)
@@ -166,7 +166,7 @@ def test_a_one_band_prediction_is_a_grey_picture(folders: tuple[Path, Path]) -> 
     assert record.n_photos == 6
 
 
-def test_small_pictures_have_what_can_be_had(tmp_path: Path) -> None:
+def test_small_images_have_what_can_be_had(tmp_path: Path) -> None:
     for index in range(3):
         write_png(tmp_path / "targets" / f"{index}.png", photo(index, 8, 9))
         write_png(tmp_path / "preds" / f"{index}.png", desaturated(photo(index, 8, 9)))

@@ -126,14 +126,14 @@ def flat(height: int, width: int, level: int = 0) -> np.ndarray:
     return np.full((height, width, 3), level, dtype=np.uint8)
 
 
-def pixels(name: str, picture: np.ndarray) -> PhotoPixels:
-    return PhotoPixels(name, {"m": picture}, picture, None)
+def pixels(name: str, image: np.ndarray) -> PhotoPixels:
+    return PhotoPixels(name, {"m": image}, image, None)
 
 
 def photo_of(folder: Path, name: str, preds: np.ndarray, target: np.ndarray) -> PhotoFiles:
     paths = folder / "preds" / f"{name}.png", folder / "targets" / f"{name}.png"
-    for path, picture in zip(paths, (preds, target), strict=True):
-        write_png(path, picture)
+    for path, image in zip(paths, (preds, target), strict=True):
+        write_png(path, image)
     return PhotoFiles(name, {"m": paths[0]}, paths[1])
 
 
@@ -143,8 +143,8 @@ def read(photo: PhotoFiles, protocol: Protocol = PROTOCOLS["chromalab-v1"]) -> P
 
 @given(st.lists(st.sampled_from([(64, 64), (64, 65), (300, 300), (700, 700)]), max_size=200))
 def test_batches_keep_the_order_and_hold_one_size(sizes: list[tuple[int, int]]) -> None:
-    pictures = {size: flat(*size) for size in set(sizes)}
-    photos = [pixels(str(index), pictures[size]) for index, size in enumerate(sizes)]
+    images = {size: flat(*size) for size in set(sizes)}
+    photos = [pixels(str(index), images[size]) for index, size in enumerate(sizes)]
     batches = [batch for batch in batches_of_one_size(photos) if not isinstance(batch, SkippedPair)]
     assert [photo.name for batch in batches for photo in batch] == [photo.name for photo in photos]
     for batch in batches:
@@ -185,7 +185,7 @@ def test_a_broken_file_is_told_with_its_role(tmp_path: Path, role: str) -> None:
     assert fault.reason.startswith(f"the {role} a.png can't be read: ")
 
 
-def test_a_picture_over_the_limit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_image_over_the_limit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photo_files, "MAX_PIXELS", 2_000_000)
     fault = read(photo_of(tmp_path, "a", flat(1, 2_000_001), flat(1, 2_000_001)))
     assert isinstance(fault, SkippedPair)

@@ -30,7 +30,7 @@ def photos(tmp_path: Path) -> PhotoSet:
 def test_values_stand_with_their_photos_whatever_their_sizes(photos: PhotoSet, tmp_path: Path) -> None:
     scorer = make_evaluator(metrics=["mae", "psnr"])
     kept: dict[str, tuple[int, ...]] = {}
-    scores = score(lambda rgb: 1 - rgb, photos, scorer, keep=lambda name, picture: kept.update({name: picture.shape}))
+    scores = score(lambda rgb: 1 - rgb, photos, scorer, keep=lambda name, image: kept.update({name: image.shape}))
     assert scores.photos == photos.names
     for index in range(len(photos)):
         rgb = photos.photo(index).astype(np.float64) / 255

@@ -16,7 +16,7 @@ from chromalab.nets.critics import CRITICS
 
 SIZE = 6
 VALUES = 2 * SIZE * SIZE
-"""Colors in a picture."""
+"""Colors in an image."""
 
 SCORES = torch.tensor([-100.0, -30.0, -2.5, -1.0, -0.1, 0.0, 0.3, 1.0, 4.0, 30.0, 100.0])
 GAMES = [GAN, LSGAN, Hinge, WGAN, WGANGP]
@@ -50,7 +50,7 @@ class Reader(nn.Module):
 
 
 def batch(preds: float | Tensor, target: float | Tensor, critic: nn.Module | None = None) -> ColorBatch:
-    """Return pictures of one color, or those given."""
+    """Return images of one color, or those given."""
     given, true = (
         value if isinstance(value, Tensor) else torch.full((4, 2, SIZE, SIZE), value) for value in (preds, target)
     )
@@ -63,7 +63,7 @@ def generator() -> torch.Generator:
 
 
 def colorizer_costs(game: Game) -> Tensor:
-    """Return what pictures of a single patch cost whose scores are `SCORES`."""
+    """Return what images of a single patch cost whose scores are `SCORES`."""
     preds = SCORES[:, None, None, None].expand(-1, 2, 1, 1)
     costs: Tensor = game(batch(preds, preds, Reader()))
     return costs
@@ -173,7 +173,7 @@ def test_facts_tell_the_distance_and_the_share_of_photographs_told_apart() -> No
     truth = torch.tensor([1.0, 2.0, 3.0, 4.0])[:, None, None, None].expand(-1, 2, 2, 2)
     fakes = truth.clone()
     fakes[:3, :, 0, 0] += torch.tensor([-1.0, -4.0, 8.0])[:, None]  # in one patch of four
-    fakes[1, :, 1, 1] += 3.0  # one patch of the second picture is better, but not the whole
+    fakes[1, :, 1, 1] += 3.0  # one patch of the second image is better, but not the whole
     facts = LSGAN().critic_loss(Reader(), batch(fakes, truth), generator()).facts
     assert set(facts) == {"distance", "accuracy"}
     assert float(facts["distance"]) == pytest.approx((1 + 4 - 3 - 8) / 4 / 4)

@@ -49,7 +49,7 @@ def test_a_limit_holds_for_both(tmp_path: Path) -> None:
 
 def test_nobody_is_tested_on_what_was_trained_on(tmp_path: Path) -> None:
     train, test = folder(tmp_path / "train", 12), folder(tmp_path / "judges", 3, first=11)
-    with pytest.raises(UsageError, match=r"1 of the photos to test on are among those to train on, as judges/11\.png"):
+    with pytest.raises(UsageError, match=r"1 test photos are also training photos, such as judges/11\.png"):
         open_photos(DataSettings(source=train, test=[test]), 32, cache_dir=tmp_path)
     settings = DataSettings(source=train, test=[test], exclude=["11.png"])
     assert len(open_photos(settings, 32, cache_dir=tmp_path).test) == 3
@@ -58,5 +58,5 @@ def test_nobody_is_tested_on_what_was_trained_on(tmp_path: Path) -> None:
 def test_two_folders_of_one_name_are_told(tmp_path: Path) -> None:
     train = folder(tmp_path / "train", 12)
     tests = [folder(tmp_path / part / "judges", 3, first=first) for part, first in (("a", 100), ("b", 100))]
-    with pytest.raises(UsageError, match=r"called judges/100\.png: give each folder of 'test' a name of its own"):
+    with pytest.raises(UsageError, match=r"named judges/100\.png; give each folder of 'test' a different name"):
         open_photos(DataSettings(source=train, test=tests), 32, cache_dir=tmp_path)

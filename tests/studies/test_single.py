@@ -334,7 +334,7 @@ def test_an_unfinished_training_exports_its_best_validation(recipe: Recipe, tmp_
     export_run(out, path)
     assert path.read_bytes() == colorizer_graph(network(recipe, out, MODEL), half=True).SerializeToString()
     assert path.read_bytes() == (out / "model.onnx").read_bytes()
-    with pytest.raises(UsageError, match=r"ends in \.onnx"):
+    with pytest.raises(UsageError, match=r"must end in \.onnx"):
         export_run(out, tmp_path / "early.pt")
 
 

@@ -2,7 +2,7 @@
 
 With ratings of a handful of scenes nearly anything can be fitted. So there are few weights, they can't be negative, and
 the figures that are reported come from leaving out one scene after the other, where everything is chosen anew without
-it: the size of the pictures, the parts that count, the regularization, and the weights.
+it: the size of the images, the parts that count, the regularization, and the weights.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Parts of an evaluation as tasks for an executor: each is read and judged where it lands, and its values come back.
 
-Pictures and weights must be there on every node, under the same paths. A part ends where a batch ends here, too, so the
+Images and weights must be there on every node, under the same paths. A part ends where a batch ends here, too, so the
 values are those of this machine, bit for bit on processors of one kind.
 """
 

@@ -40,11 +40,11 @@ class ShownPhoto:
 
     Attributes:
         name: its name.
-        pictures: by method, and `target` and `grey` where they are there.
+        images: by method, and `target` and `grey` where they are there.
     """
 
     name: str
-    pictures: Mapping[str, NDArray[np.uint8]]
+    images: Mapping[str, NDArray[np.uint8]]
 
 
 def extremes(comparison: Comparison, count: int = EXTREMES) -> list[Extremes]:
@@ -90,14 +90,14 @@ def chosen_photos(found: Sequence[Extremes], limit: int) -> list[str]:
 def read_shown(comparison: Comparison, names: Sequence[str]) -> Iterator[ShownPhoto]:
     """Yield photos at a small size, under the protocol's geometry; files that are gone by now are passed over."""
     for name in names:
-        pictures = {}
+        images = {}
         for method, files in comparison.files.items():
             try:
-                pictures[method] = _small(fit(read_photo(files[name]).rgb, comparison.protocol))
+                images[method] = _small(fit(read_photo(files[name]).rgb, comparison.protocol))
             except (UnreadablePhotoError, KeyError):
                 continue
-        if pictures:
-            yield ShownPhoto(name, pictures)
+        if images:
+            yield ShownPhoto(name, images)
 
 
 def _small(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

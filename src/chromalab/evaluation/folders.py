@@ -50,7 +50,7 @@ class EvaluationSettings:
         real: folder of true photographs to compare sets with, where there are no targets.
         labels: CSV file of the class of every photo.
         classifier: Python file with a classifier of one's own for these labels.
-        video: the pictures are the frames of a video in the order of their names.
+        video: the images are the frames of a video in the order of their names.
         bounds: score the gray baseline and the ground truth, too.
         device: `cpu`, `cuda` or `auto`.
         threads: CPU threads, which decides how fast it goes but nothing of the result; 0 takes the physical cores.

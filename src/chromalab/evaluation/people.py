@@ -199,8 +199,8 @@ def _scores(
     if target is None:
         if len(references) > 1:  # images come scene by scene: one scene ago nobody needs any more
             references.pop(next(iter(references)), None)
-        references[key] = target = scorer.view(_picture(image.reference))
-    preds = scorer.view(_picture(image.path))
+        references[key] = target = scorer.view(_image(image.reference))
+    preds = scorer.view(_image(image.path))
     values = {name: float(value) for name, value in scorer.score(preds, target).items()}
     truth = {name: float(value) for name, value in scorer.score_truth(target).items()}
     faults = {name: _fault(name, value, truth) for name, value in values.items()}
@@ -211,7 +211,7 @@ def _scores(
     return values, faults
 
 
-def _picture(path: object) -> torch.Tensor:
+def _image(path: object) -> torch.Tensor:
     rgb = read_photo(path).rgb  # type: ignore[arg-type]
     return torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255
 

@@ -217,7 +217,7 @@ truth before the protocol resized both."""
 
 @dataclass(frozen=True)
 class PhotoPixels:
-    """One photo's pictures as 8-bit sRGB of one size, (H, W, 3) each.
+    """One photo's images as 8-bit sRGB of one size, (H, W, 3) each.
 
     Attributes:
         name: its name.
@@ -248,18 +248,18 @@ def read_files(photo: PhotoFiles, protocol: Protocol) -> PhotoPixels | SkippedPa
         grey = _read(photo.grey, "gray photograph") if photo.grey else None
     except _UnreadableError as error:
         return SkippedPair(name=photo.name, reason=str(error))
-    pictures = {photo.role(method): picture for method, picture in preds.items()}
+    images = {photo.role(method): image for method, image in preds.items()}
     others = {"target": target, "gray photograph": grey}
-    beside = {role: picture for role, picture in others.items() if picture is not None}
-    if reason := _size_fault(pictures | beside, next(iter(beside)), protocol):
+    beside = {role: image for role, image in others.items() if image is not None}
+    if reason := _size_fault(images | beside, next(iter(beside)), protocol):
         return SkippedPair(name=photo.name, reason=reason)
     reference = next(iter(beside.values()))
     return PhotoPixels(
         photo.name,
-        {method: fit(picture.rgb, protocol) for method, picture in preds.items()},
+        {method: fit(image.rgb, protocol) for method, image in preds.items()},
         None if target is None else fit(target.rgb, protocol),
         None if grey is None else fit(grey.rgb, protocol),
-        tuple((method, what) for method, picture in preds.items() for what in _oddities(picture, reference)),
+        tuple((method, what) for method, image in preds.items() for what in _oddities(image, reference)),
     )
 
 
@@ -274,24 +274,24 @@ def _read(path: Path, role: str) -> Photo:
         raise _UnreadableError(f"the {role} {path.name} can't be read: {error.reason}") from error
 
 
-def _oddities(picture: Photo, reference: Photo) -> Iterator[str]:
-    if picture.grey_only:
+def _oddities(image: Photo, reference: Photo) -> Iterator[str]:
+    if image.grey_only:
         yield GREY_FILE
-    if picture.has_alpha:
+    if image.has_alpha:
         yield ALPHA
-    if picture.bits > 8:
+    if image.bits > 8:
         yield DEEP
-    if picture.rgb.shape != reference.rgb.shape:
+    if image.rgb.shape != reference.rgb.shape:
         yield RESIZED
 
 
-def _size_fault(pictures: Mapping[str, Photo], reference: str, protocol: Protocol) -> str:
+def _size_fault(images: Mapping[str, Photo], reference: str, protocol: Protocol) -> str:
     """Say what is wrong with the sizes, or return an empty string."""
     if protocol.resize != "none":
         return ""
-    height, width = pictures[reference].rgb.shape[:2]
-    for role, picture in pictures.items():
-        own_height, own_width = picture.rgb.shape[:2]
+    height, width = images[reference].rgb.shape[:2]
+    for role, image in images.items():
+        own_height, own_width = image.rgb.shape[:2]
         if (own_height, own_width) != (height, width):
             return (
                 f"the {role} has {own_width}x{own_height} px and the {reference} {width}x{height}: "

@@ -124,7 +124,7 @@ class Protocol:
         name: permanent registry name; rules that change get a new one.
         title: what it is, in a few words.
         source: whose rules they are, and how they are known.
-        resize: whether pictures are brought to another size: the shortest side, or both sides, to `side_px`.
+        resize: whether images are brought to another size: the shortest side, or both sides, to `side_px`.
         side_px: that size, and the side of the crop.
         filter: of the resizing: `lanczos3` (chromalab's own) or `bicubic` (Pillow's); 8-bit values before and after.
         crop: cut the central square of `side_px` afterwards.
@@ -148,7 +148,7 @@ class Protocol:
 
     @property
     def geometry(self) -> str:
-        """What is done to a picture's size, in words."""
+        """What is done to an image's size, in words."""
         if self.resize == "none":
             return "native size"
         where = f"{self.resize} to {self.side_px} px ({self.filter})"
@@ -249,7 +249,7 @@ def find_protocol(name: str) -> Protocol:
 
 
 def fit(rgb: NDArray[np.uint8], protocol: Protocol) -> NDArray[np.uint8]:
-    """Return a picture (H, W, 3) at the protocol's size: resized, then cut, as it says."""
+    """Return an image (H, W, 3) at the protocol's size: resized, then cut, as it says."""
     if protocol.resize == "none" or protocol.side_px is None:
         return rgb
     side = protocol.side_px
@@ -267,6 +267,6 @@ def _resized(rgb: NDArray[np.uint8], height: int, width: int, protocol: Protocol
 
 
 def center(rgb: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
-    """Cut the central square of a picture."""
+    """Cut the central square of an image."""
     top, left = ((length - side_px) // 2 for length in rgb.shape[:2])
     return rgb[top : top + side_px, left : left + side_px]

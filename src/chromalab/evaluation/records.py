@@ -54,7 +54,7 @@ class EvaluationRecord(Record):
         real: the folder of true photographs that sets were compared with, where it is not the targets'.
         n_photos: number of predictions that were judged.
         skipped: photos that could not be judged.
-        notes: what a reader must know of the files, as pictures in gray, with transparency or of 16 bits.
+        notes: what a reader must know of the files, as images in gray, with transparency or of 16 bits.
         unmatched_preds: predictions without a target, relative to their folder.
         unmatched_targets: targets without a prediction, relative to their folder.
     """

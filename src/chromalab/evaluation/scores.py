@@ -221,7 +221,7 @@ def _columns(rows: Rows | None, names: Sequence[str], order: Sequence[int]) -> d
 def write_photo_scores(path: Path, scores: Mapping[str, ScoreTable], *, name_methods: bool) -> None:
     """Write a row for each photo: its name, its size, and a column for each metric.
 
-    A cell is empty where a photo is too small for a metric, and `inf` for the PSNR of identical pictures.
+    A cell is empty where a photo is too small for a metric, and `inf` for the PSNR of identical images.
 
     Args:
         path: the file.

@@ -145,8 +145,8 @@ class Evaluator:
             tuple(oddity for photo in batch for oddity in photo.oddities),
         )
 
-    def _view(self, pictures: Sequence[NDArray[np.uint8] | None], labels: Tensor | None = None) -> PhotoView | None:
-        found = [picture for picture in pictures if picture is not None]
+    def _view(self, images: Sequence[NDArray[np.uint8] | None], labels: Tensor | None = None) -> PhotoView | None:
+        found = [image for image in images if image is not None]
         if not found:
             return None
         rgb = torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2).contiguous().float() / 255
@@ -398,5 +398,5 @@ def _features(path: Path, evaluator: Evaluator) -> dict[str, NDArray[np.float32]
         rgb = fit(read_photo(path).rgb, evaluator.protocol)
     except UnreadablePhotoError:
         return None
-    picture = torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255
-    return features_of(evaluator.kinds, evaluator.scorer.view(picture))
+    image = torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255
+    return features_of(evaluator.kinds, evaluator.scorer.view(image))

@@ -25,7 +25,7 @@ Plane = NDArray[np.float64]
 def blotches(lightness: Plane, chroma: Plane) -> float:
     """Return the share of pixels that are more than 15 off the median chroma around them and within 3 of that of L*.
 
-    This project's definition. Both medians are over the 31x31 pixels around the pixel; beyond the border the picture
+    This project's definition. Both medians are over the 31x31 pixels around the pixel; beyond the border the image
     is mirrored, its last row and column included, as often as it takes. The result is exact: medians are first taken
     of 255 levels, which leaves each within one level; only where that leaves the answer open are the 961 values
     themselves looked at.

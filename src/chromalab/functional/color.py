@@ -26,7 +26,7 @@ def colorfulness(rgb: Tensor, *, absolute: bool = False) -> Tensor:
         absolute: take |rg| and |yb| instead, as some published code does; it is not the paper's measure.
 
     Returns:
-        (B,), at least 0; exactly 0 for a gray picture, where the gradient is 0.
+        (B,), at least 0; exactly 0 for a gray image, where the gradient is 0.
     """
     check_rgb(rgb)
     red, green, blue = (255 * rgb).unbind(1)
@@ -50,7 +50,7 @@ def chroma(lab: Tensor) -> Tensor:
 
 
 def mean_chroma(lab: Tensor) -> Tensor:
-    """Return the mean chroma C*_ab over the pixels of CIELAB pictures (B, 3, H, W) as (B,)."""
+    """Return the mean chroma C*_ab over the pixels of CIELAB images (B, 3, H, W) as (B,)."""
     return chroma(lab).mean(dim=(1, 2))
 
 
@@ -62,10 +62,10 @@ UNIFORM_CHROMA = 1.0
 
 
 def hue_histogram(lab: Tensor) -> Tensor:
-    """Return how a picture's chroma is spread over the hues h_ab.
+    """Return how an image's chroma is spread over the hues h_ab.
 
     Every pixel counts with its chroma. To that comes one unit of chroma for every pixel, spread over all hues: so a
-    gray picture, which has no hue, has the uniform histogram, and nothing jumps where the last color fades away.
+    gray image, which has no hue, has the uniform histogram, and nothing jumps where the last color fades away.
 
     Args:
         lab: CIELAB (B, 3, H, W).
@@ -106,12 +106,12 @@ COLORED = 10.0
 def gamut_share(rgb: Tensor, lab: Tensor) -> Tensor:
     """Return the share of pixels that are colored and lie on the surface of the sRGB cube.
 
-    A color outside of sRGB is brought to the surface when a picture is stored; how many were, the file does not say,
+    A color outside of sRGB is brought to the surface when an image is stored; how many were, the file does not say,
     but there they are now. Saturated colors of a true photograph lie there, too, so its own share is what to compare.
 
     Args:
         rgb: (B, 3, H, W) in [0, 1]; a channel lies on the surface where it rounds to 0 or 255.
-        lab: the same pictures in CIELAB.
+        lab: the same images in CIELAB.
 
     Returns:
         (B,), in [0, 1].
@@ -126,7 +126,7 @@ LARGEST_THRESHOLD = 150.0
 
 
 def auc(preds_lab: Tensor, target_lab: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the area under the curve of accuracy over thresholds, divided by that of a perfect picture.
+    """Return the area under the curve of accuracy over thresholds, divided by that of a perfect image.
 
     Zhang, Isola, Efros: *Colorful Image Colorization*, ECCV 2016, section 3.1, "raw accuracy (AuC)": a pixel is right
     at a threshold t when its (a*, b*) is within t of the true one; the share of right pixels is integrated over t from

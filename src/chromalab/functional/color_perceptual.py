@@ -1,6 +1,6 @@
 """A distance for color after what people say: deep features once casts and saturation are set equal.
 
-People forgive what a whole picture shares, a cast or stronger colors, far more than colors in the wrong places;
+People forgive what a whole image shares, a cast or stronger colors, far more than colors in the wrong places;
 LPIPS and its like don't. So the prediction's chroma is first moved and stretched to the mean and spread of the truth's;
 then EfficientNet-Lite0 is asked how different the two look, at a small size, because people judge the colors of things
 and not of pixels. Only paleness is counted for itself. The weights are fitted to ratings, see `evaluate.calibrate`.
@@ -36,7 +36,7 @@ class ColorPerceptualParameters(Record):
     """The few numbers of the distance, and how they were found.
 
     Attributes:
-        side_px: shorter side to which pictures are reduced; smaller ones stay as they are.
+        side_px: shorter side to which images are reduced; smaller ones stay as they are.
         weights: of the parts that count, by name, not negative.
         fitted_to: name of the ratings.
         ratings_sha256: hash of their file.
@@ -85,7 +85,7 @@ def color_perceptual(preds: Tensor, target: Tensor, trunk: _Taps, parameters: Co
         parameters: size and weights.
 
     Returns:
-        (B,) float64, at least 0, and 0 for identical pictures.
+        (B,) float64, at least 0, and 0 for identical images.
     """
     parts = color_parts(preds, target, trunk, parameters.side_px)
     return sum((weight * parts[name] for name, weight in parameters.weights.items()), start=parts[PARTS[0]] * 0)
@@ -106,7 +106,7 @@ def color_parts(preds: Tensor, target: Tensor, trunk: _Taps, side_px: int) -> di
         preds: RGB (B, 3, H, W) in [0, 1].
         target: the same shape and range.
         trunk: EfficientNet-Lite0.
-        side_px: shorter side to which larger pictures are reduced.
+        side_px: shorter side to which larger images are reduced.
 
     Returns:
         (B,) float64 each, at least 0.
@@ -145,7 +145,7 @@ def _spread(lab: Tensor) -> Tensor:
 
 
 def _rendered(lab: Tensor, stretch: Tensor, mean: Tensor) -> Tensor:
-    """Return pictures whose colors are stretched around their mean, which becomes `mean`: RGB, clipped, float32."""
+    """Return images whose colors are stretched around their mean, which becomes `mean`: RGB, clipped, float32."""
     color = lab[:, 1:]
     moved = (color - color.mean(dim=(2, 3), keepdim=True)) * stretch[:, None, None, None] + mean
     return lab_to_rgb(torch.cat([lab[:, :1], moved], dim=1)).clamp(0, 1).float()

@@ -46,9 +46,9 @@ def delta_e_76(lab_1: Tensor, lab_2: Tensor) -> Tensor:
 
 
 def mean_delta_e_2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
-    """Return the mean CIEDE2000 difference over the pixels of CIELAB pictures (B, 3, H, W) as (B,).
+    """Return the mean CIEDE2000 difference over the pixels of CIELAB images (B, 3, H, W) as (B,).
 
-    It goes through the pictures in bands of rows, for there are some forty intermediate values for each pixel.
+    It goes through the images in bands of rows, for there are some forty intermediate values for each pixel.
     """
     batch, _, height, width = lab_1.shape
     rows = max(1, _BAND_PIXELS // (batch * width))

@@ -204,18 +204,18 @@ class LPIPS(nn.Module):
         return [self.get_buffer(f"weights_{tap}") for tap in range(self.taps)]
 
     def forward(self, preds: Tensor, target: Tensor) -> Tensor:
-        """Return LPIPS for each pair of pictures; differentiable in both.
+        """Return LPIPS for each pair of images; differentiable in both.
 
         Args:
-            preds: (B, 3, H, W), sRGB as stored, in [0, 1] (the published [-1, 1] of the same picture is 2 rgb - 1).
+            preds: (B, 3, H, W), sRGB as stored, in [0, 1] (the published [-1, 1] of the same image is 2 rgb - 1).
             target: as `preds`.
 
         Returns:
-            (B,), 0 for equal pictures; lower is more alike.
+            (B,), 0 for equal images; lower is more alike.
 
         Raises:
             ValueError: the batches are of different shapes, or not RGB.
-            PictureTooSmallError: a side is shorter than `smallest_px`: 16 for VGG, 31 for AlexNet, 17 for SqueezeNet.
+            ImageTooSmallError: a side is shorter than `smallest_px`: 16 for VGG, 31 for AlexNet, 17 for SqueezeNet.
         """
         check_pair(preds, target)
         check_size(preds, self.smallest_px, "LPIPS with this trunk")
@@ -239,7 +239,7 @@ class Lite0Comparison(NamedTuple):
 class Lite0Distance(nn.Module):
     """The `perceptual_lite0` distance, and the features of `frechet_lite0`, over a frozen trunk.
 
-    Its padding is as TensorFlow's SAME, so pictures of any size from 1 px have finite values; below 33 px the
+    Its padding is as TensorFlow's SAME, so images of any size from 1 px have finite values; below 33 px the
     deepest tap is a single place.
 
     Args:
@@ -262,7 +262,7 @@ class Lite0Distance(nn.Module):
             target: as `preds`.
 
         Returns:
-            (B,) in [0, 20], 0 for equal pictures; lower is more alike.
+            (B,) in [0, 20], 0 for equal images; lower is more alike.
 
         Raises:
             ValueError: the batches are of different shapes, or not RGB.
@@ -306,9 +306,9 @@ COMPARISONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 class VGGDistance(nn.Module):
-    """A weighted sum over layers of a frozen network: how far apart two pictures' feature maps are.
+    """A weighted sum over layers of a frozen network: how far apart two images' feature maps are.
 
-    Pictures of any size go through, down to 1 px.
+    Images of any size go through, down to 1 px.
 
     Args:
         trunk: VGG16 with batch normalization or without.
@@ -324,14 +324,14 @@ class VGGDistance(nn.Module):
         self.compare = COMPARISONS[comparison]
 
     def forward(self, preds: Tensor, target: Tensor) -> Tensor:
-        """Return the distance of each pair of pictures; differentiable in both.
+        """Return the distance of each pair of images; differentiable in both.
 
         Args:
             preds: (B, 3, H, W), sRGB as stored, in [0, 1].
             target: as `preds`.
 
         Returns:
-            (B,), 0 for equal pictures. Features are compared in at least single precision.
+            (B,), 0 for equal images. Features are compared in at least single precision.
 
         Raises:
             ValueError: the batches are of different shapes, or not RGB.

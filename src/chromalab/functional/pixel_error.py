@@ -20,7 +20,7 @@ AB_RANGE = 220.0
 def image_mean(errors: Tensor) -> Tensor:
     """Return the mean over channels and pixels of (B, C, H, W) as (B,).
 
-    Dividing the sum, and not every element, leaves nothing of the pictures' size to do in the backward pass.
+    Dividing the sum, and not every element, leaves nothing of the images' size to do in the backward pass.
     """
     return errors.sum(dim=(1, 2, 3)) / errors.shape[1:].numel()
 
@@ -61,7 +61,7 @@ def peak_signal_to_noise_ratio(preds: Tensor, target: Tensor) -> Tensor:
         target: the same shape and range.
 
     Returns:
-        (B,), in [0, inf]. Identical pictures have inf, with gradient 0.
+        (B,), in [0, inf]. Identical images have inf, with gradient 0.
     """
     mse = mean_squared_error(preds, target)
     differs = mse > 0
@@ -91,7 +91,7 @@ def total_variation(image: Tensor) -> Tensor:
 
     The anisotropic form of Rudin, Osher, Fatemi: *Nonlinear Total Variation Based Noise Removal Algorithms*, Physica D
     60, 1992, whose own form is the isotropic one. Each direction is a mean over channels and its pairs, so that the
-    value depends neither on a picture's size nor on the number of channels: it is the mean over channels of Kornia's
+    value depends neither on an image's size nor on the number of channels: it is the mean over channels of Kornia's
     `total_variation(reduction="mean")`. The sums that Kornia (by default) and torchmetrics give are H W times as large
     and more.
 

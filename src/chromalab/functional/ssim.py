@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 WINDOW_PX = 11
-"""Side of the Gaussian window; a picture must be at least as large."""
+"""Side of the Gaussian window; an image must be at least as large."""
 
 SIGMA_PX = 1.5
 C1 = 0.01**2
@@ -25,13 +25,13 @@ C2 = 0.03**2
 
 _RADIUS = WINDOW_PX // 2
 
-# Large pictures are gone through in bands of rows, for the memory of their maps; few rows are computed twice.
+# Large images are gone through in bands of rows, for the memory of their maps; few rows are computed twice.
 _BAND_PIXELS = 2**16
 _MIN_BAND_ROWS = 4 * _RADIUS
 
 
 def ssim(preds: Tensor, target: Tensor) -> Tensor:
-    """Return the mean structural similarity over channels and over pixels whose window lies inside the picture.
+    """Return the mean structural similarity over channels and over pixels whose window lies inside the image.
 
     Wang, Bovik, Sheikh, Simoncelli: *Image Quality Assessment: From Error Visibility to Structural Similarity*,
     IEEE TIP 13(4), 2004, eq. 13 with an 11x11 Gaussian window of sigma 1.5 and population covariances. It equals
@@ -43,12 +43,12 @@ def ssim(preds: Tensor, target: Tensor) -> Tensor:
         target: the same shape and range.
 
     Returns:
-        (B,), in [-1, 1], 1 for identical pictures. In float32 the variances of nearly flat regions are rounded: the
+        (B,), in [-1, 1], 1 for identical images. In float32 the variances of nearly flat regions are rounded: the
         result is good to about 5e-6; use float64 where that matters. Differentiable once.
 
     Raises:
         ValueError: the batches are of different shapes, or not RGB.
-        PictureTooSmallError: the pictures are smaller than the window.
+        ImageTooSmallError: the images are smaller than the window.
     """
     check_pair(preds, target)
     check_size(preds, WINDOW_PX, "SSIM")
@@ -61,7 +61,7 @@ def ssim(preds: Tensor, target: Tensor) -> Tensor:
 
 
 def similarity_map(preds: Tensor, target: Tensor) -> Tensor:
-    """Return eq. 13 for every window inside the pictures (B, 3, H, W): (B, 3, H - 10, W - 10)."""
+    """Return eq. 13 for every window inside the images (B, 3, H, W): (B, 3, H - 10, W - 10)."""
     luminance, structure = luminance_and_structure(preds, target)
     return luminance * structure
 
@@ -138,7 +138,7 @@ WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 def smallest_side_px(scales: int) -> int:
-    """Return the shortest side of a picture whose coarsest scale has room for one window.
+    """Return the shortest side of an image whose coarsest scale has room for one window.
 
     >>> smallest_side_px(5)
     161
@@ -152,11 +152,11 @@ def ms_ssim(preds: Tensor, target: Tensor, scales: int = len(WEIGHTS)) -> Tensor
     Wang, Simoncelli, Bovik: *Multi-Scale Structural Similarity for Image Quality Assessment*, Asilomar 2003, eq. 7: the
     product over scales of contrast and structure, at the coarsest scale of luminance too, each to its weight. As in
     the authors' code (msssim.m): windows, constants and borders of `ssim`; maps are averaged before they are raised to
-    their weights; and pictures are halved by means of 2x2 pixels, at an odd border of those that are there. The paper
+    their weights; and images are halved by means of 2x2 pixels, at an odd border of those that are there. The paper
     takes luminance alone; this is the mean over R, G and B, as in `ssim`.
 
     Where a scale's mean contrast and structure is negative, which no real power is defined for, it counts as 0 (as in
-    torchmetrics and pytorch-msssim): the picture's channel has similarity 0 and gradient 0.
+    torchmetrics and pytorch-msssim): the image's channel has similarity 0 and gradient 0.
 
     Args:
         preds: RGB (B, 3, H, W) in [0, 1].
@@ -165,11 +165,11 @@ def ms_ssim(preds: Tensor, target: Tensor, scales: int = len(WEIGHTS)) -> Tensor
             which is this project's choice.
 
     Returns:
-        (B,), in [0, 1], 1 for identical pictures.
+        (B,), in [0, 1], 1 for identical images.
 
     Raises:
         ValueError: the batches are of different shapes, or not RGB, or `scales` is no such number.
-        PictureTooSmallError: the coarsest scale would be smaller than the window: below 161 px at five scales, 81, 41,
+        ImageTooSmallError: the coarsest scale would be smaller than the window: below 161 px at five scales, 81, 41,
             21 and 11 px at fewer. (The authors' code asks for 176, which is 11 after five scales without a remainder.)
     """
     check_pair(preds, target)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class PictureTooSmallError(UsageError):
-    """A picture has fewer pixels than a formula's windows or a network's strides need."""
+class ImageTooSmallError(UsageError):
+    """An image has fewer pixels than a formula's windows or a network's strides need."""
 
 
 def check_pair(preds: Tensor, target: Tensor) -> None:
@@ -44,19 +44,19 @@ def check_rgb(rgb: Tensor) -> None:
 
 
 def check_size(rgb: Tensor, smallest_px: int, who: str) -> None:
-    """Refuse pictures (B, 3, H, W) with a side shorter than `smallest_px`.
+    """Refuse images (B, 3, H, W) with a side shorter than `smallest_px`.
 
     Args:
-        rgb: the pictures.
+        rgb: the images.
         smallest_px: the shortest side that will do.
         who: asks for it, as the message names it.
 
     Raises:
-        PictureTooSmallError: a side is shorter.
+        ImageTooSmallError: a side is shorter.
     """
     height, width = rgb.shape[-2:]
     if min(height, width) < smallest_px:
-        raise PictureTooSmallError(f"{who} needs sides of at least {smallest_px} px; an image has {width}x{height}")
+        raise ImageTooSmallError(f"{who} needs sides of at least {smallest_px} px; an image has {width}x{height}")
 
 
 def safe_sqrt(x: Tensor) -> Tensor:

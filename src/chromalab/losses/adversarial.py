@@ -253,23 +253,23 @@ ENTRIES: tuple[LossEntry, ...] = (
 
 
 def score_gradient(scores: Tensor, color: Tensor) -> Tensor:
-    """Return the gradient of every picture's summed scores, to be differentiated once more.
+    """Return the gradient of every image's summed scores, to be differentiated once more.
 
     Args:
         scores: (B, h, w), of `color`.
         color: (B, C, H, W), requires a gradient.
 
     Returns:
-        (B, C * H * W). A picture's scores depend on its own colors alone, so one sum over the batch gives them all.
+        (B, C * H * W). An image's scores depend on its own colors alone, so one sum over the batch gives them all.
     """
     gradient: Tensor = torch.autograd.grad(scores.sum(), color, create_graph=True)[0]
     return gradient.flatten(1)
 
 
 def gradient_norms(critic: nn.Module, batch: ColorBatch, generator: torch.Generator) -> Tensor:
-    """Return |d sum(scores) / d color| of every picture at a random point between target and prediction, shape (B,).
+    """Return |d sum(scores) / d color| of every image at a random point between target and prediction, shape (B,).
 
-    The points are those of Gulrajani et al. 2017, algorithm 1: evenly distributed between the two, one for a picture.
+    The points are those of Gulrajani et al. 2017, algorithm 1: evenly distributed between the two, one for an image.
     Where the gradient is 0 the norm's own gradient is 0.
     """
     share = torch.rand(len(batch.preds), 1, 1, 1, generator=generator).to(batch.preds)

@@ -88,7 +88,7 @@ class ColorBatch:
 
     @cached_property
     def critic_scores(self) -> Tensor:
-        """The critic's scores of what the network gave, (B, h, w); h = w = 1 for a critic of whole pictures."""
+        """The critic's scores of what the network gave, (B, h, w); h = w = 1 for a critic of whole images."""
         if self.critic is None:
             raise RuntimeError("an adversarial term was evaluated without a critic")
         scores: Tensor = self.critic(self.lightness, self.preds)
@@ -101,7 +101,7 @@ class LossTerm(nn.Module, ABC):
     Attributes:
         network: the network whose features or judgments it is trained on, where that is known only once it is built;
             otherwise the entry's.
-        smallest_px: the shortest side of a picture that it can be taken of.
+        smallest_px: the shortest side of an image that it can be taken of.
     """
 
     network: str | None = None
@@ -121,7 +121,7 @@ class CriticLoss(NamedTuple):
     Attributes:
         total: the loss to minimize, a scalar.
         facts: what the log says of the critic, detached scalars by name. Every adversarial term gives `distance` (mean
-            score of true minus mean score of generated pictures) and `accuracy` (share of photographs whose true
+            score of true minus mean score of generated images) and `accuracy` (share of photographs whose true
             colors score above the generated ones); one with a penalty on gradients gives `gradient_norm`.
     """
 

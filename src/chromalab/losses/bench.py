@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 SIZE_PX = 64
-"""Side of the pictures that losses are tried on; larger where a loss asks for more."""
+"""Side of the images that losses are tried on; larger where a loss asks for more."""
 
 
 class BrokenContractError(Exception):
@@ -30,7 +30,7 @@ class BrokenContractError(Exception):
 
 
 class Photos(NamedTuple):
-    """Pictures and what a network gave for their gray versions.
+    """Images and what a network gave for their gray versions.
 
     Attributes:
         rgb: sRGB (B, 3, H, W) in [0, 1].
@@ -46,7 +46,7 @@ class Photos(NamedTuple):
         return [part for part in self.prediction if part is not None]
 
     def each(self) -> list[Photos]:
-        """Return the pictures one by one."""
+        """Return the images one by one."""
         return [self.changed(itemgetter(slice(i, i + 1))) for i in range(len(self.rgb))]
 
     def double(self) -> Photos:
@@ -54,11 +54,11 @@ class Photos(NamedTuple):
         return self.changed(Tensor.double)
 
     def changed(self, change: Callable[[Tensor], Tensor]) -> Photos:
-        """Return what `change` makes of the pictures and of everything that was given for them."""
+        """Return what `change` makes of the images and of everything that was given for them."""
         return Photos(change(self.rgb), self.prediction).given([change(part) for part in self.inputs])
 
     def given(self, inputs: Sequence[Tensor]) -> Photos:
-        """Return the pictures with other predictions, one for each of `inputs`."""
+        """Return the images with other predictions, one for each of `inputs`."""
         left = iter(inputs)
         _, bins, classes = self.prediction
         return Photos(
@@ -119,7 +119,7 @@ class Bench:
         return bench
 
     def photos(self, count: int = 2, size_px: int = SIZE_PX) -> Photos:
-        """Return pictures of smooth random colors, and predictions with half of their color."""
+        """Return images of smooth random colors, and predictions with half of their color."""
         size_px = max(size_px, self.term.smallest_px)
         coarse = torch.rand(count, 3, 4, 4, generator=torch.Generator().manual_seed(0))
         rgb = nn.functional.interpolate(coarse, size=(size_px, size_px), mode="bicubic").clamp(0, 1)
@@ -127,12 +127,12 @@ class Bench:
         return self.guess(rgb, torch.lerp(self.space.grey(lightness), target, 0.5))
 
     def flat(self, level: float) -> Tensor:
-        """Return a gray picture of one level as sRGB."""
+        """Return a gray image of one level as sRGB."""
         size_px = max(SIZE_PX, self.term.smallest_px)
         return torch.full((1, 3, size_px, size_px), level)
 
     def guess(self, rgb: Tensor, color: Tensor) -> Photos:
-        """Return pictures with a prediction of these colors, and random logits where the loss needs any."""
+        """Return images with a prediction of these colors, and random logits where the loss needs any."""
         generator = torch.Generator().manual_seed(1)
         count, height, width = len(rgb), -(-rgb.shape[2] // BINS_STRIDE), -(-rgb.shape[3] // BINS_STRIDE)
         bins = torch.randn(count, BIN_COUNT, height, width, generator=generator) if self.needs("bins") else None
@@ -146,7 +146,7 @@ class Bench:
         return ColorBatch(self.space, lightness, color, target, photos.rgb, self.critic, bins, classes)
 
     def values(self, photos: Photos) -> Tensor:
-        """Return the loss of every picture."""
+        """Return the loss of every image."""
         values: object = self.term(self.batch(photos))
         if not isinstance(values, Tensor):
             raise BrokenContractError(f"the loss gave a {type(values).__name__}, and a tensor is expected")

@@ -285,7 +285,7 @@ class Objective(nn.Module):
 
     @property
     def smallest_px(self) -> int:
-        """The shortest side of a picture that every term can be taken of."""
+        """The shortest side of an image that every term can be taken of."""
         return max(self.term(spec.name).smallest_px for spec in self.specs)
 
     def term(self, name: str) -> LossTerm:

@@ -33,7 +33,7 @@ AT_TARGET = 1e-3
 
 
 DIFFERENCES_PX = 32
-"""Side of the picture; larger where a loss asks for more."""
+"""Side of the image; larger where a loss asks for more."""
 
 DIFFERENCE_DIRECTIONS = 3
 DIFFERENCE_STEPS = (1e-6, 1e-7)

@@ -1,4 +1,4 @@
-"""Losses of distributions: over the ab bins at every place, and over the classes of a whole picture."""
+"""Losses of distributions: over the ab bins at every place, and over the classes of a whole image."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CrossEntropy(LossTerm):
     Zhang et al. 2016, eq. 2 to 4: at every place of the logits -w(q*) sum_q Z_q log Zhat_q, with Z the true color over
     its five nearest bins and q* the nearest. The paper sums over places; here it is their mean, so that a weight means
     the same at every size. The authors' code weighs the gradient alone and reports the loss unweighted, and silences
-    pictures that are gray throughout; here value and gradient belong together, and gray photographs are left out of
+    images that are gray throughout; here value and gradient belong together, and gray photographs are left out of
     the data.
 
     Args:
@@ -101,12 +101,12 @@ class _SoftCrossEntropy(torch.autograd.Function):
 
 
 class ClassKL(LossTerm):
-    """Divergence of the class head from what an ImageNet classifier sees in the gray picture, as in ChromaGAN.
+    """Divergence of the class head from what an ImageNet classifier sees in the gray image, as in ChromaGAN.
 
     KL(p || phat) = sum_c p_c log(p_c / phat_c), with p the classifier's distribution and phat the head's: the
     direction of Keras's `kld(y_true, y_pred)`, which the authors' `ChromaGAN.py` calls with VGG16's output first. That
     code hands VGG16 the lightness in [0, 1], in three channels of 224 px, without the normalization that its weights
-    were trained with; here the teacher gets the gray picture as the sRGB that it knows, at the picture's own size.
+    were trained with; here the teacher gets the gray image as the sRGB that it knows, at the image's own size.
     Keras keeps both distributions above 1e-7; as logarithms they need no such floor.
 
     Args:
@@ -165,7 +165,7 @@ ENTRIES: tuple[LossEntry, ...] = (
     LossEntry(
         name="class_kl",
         family="distribution",
-        formula="sum_c p_c log(p_c / phat_c); p an ImageNet classifier's of the gray picture, phat the class head's",
+        formula="sum_c p_c log(p_c / phat_c); p an ImageNet classifier's of the gray image, phat the class head's",
         source="Vitoria et al. 2020 (ChromaGAN), class distribution loss",
         build=ClassKL,
         parameters={

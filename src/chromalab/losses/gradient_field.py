@@ -32,7 +32,7 @@ class GradientField:
 
     Attributes:
         photo: the photograph, sRGB (H, W, 3) in [0, 1].
-        prediction: the predicted picture, likewise.
+        prediction: the predicted image, likewise.
         lightness: L* / 100, (H, W).
         pull: minus the gradient of the loss by (a*, b*), times the number of pixels, (H, W, 2): so it does not depend
             on the photo's size for a loss that is a mean over pixels.
@@ -53,7 +53,7 @@ class GradientField:
 
     @property
     def agreement(self) -> float:
-        """The cosine of the angle between pull and way over the whole picture: 1 where the loss pulls to the truth."""
+        """The cosine of the angle between pull and way over the whole image: 1 where the loss pulls to the truth."""
         lengths = np.linalg.norm(self.pull) * np.linalg.norm(self.way)
         return float((self.pull * self.way).sum() / lengths) if lengths else 0.0
 
@@ -85,11 +85,11 @@ def gradient_field(bench: Bench, rgb: NDArray[np.uint8]) -> GradientField:
         raise NonFiniteError(f"the gradient of {bench.entry.name} is not finite on this photo")
     pixels = rgb.shape[0] * rgb.shape[1]
     return GradientField(
-        photo=_picture(photo),
-        prediction=_picture(space.decode(lightness, preds).clamp(0, 1)),
-        lightness=_picture(lightness)[..., 0],
-        pull=_picture(-gradient * pixels / AB_SCALE),
-        way=_picture((target - preds) * AB_SCALE),
+        photo=_image(photo),
+        prediction=_image(space.decode(lightness, preds).clamp(0, 1)),
+        lightness=_image(lightness)[..., 0],
+        pull=_image(-gradient * pixels / AB_SCALE),
+        way=_image((target - preds) * AB_SCALE),
     )
 
 
@@ -106,7 +106,7 @@ def _guess(target: torch.Tensor) -> torch.Tensor:
     return CHROMA_SHARE * turned
 
 
-def _picture(batch: torch.Tensor) -> NDArray[np.float64]:
-    """Return the one picture of a batch as (H, W, C)."""
+def _image(batch: torch.Tensor) -> NDArray[np.float64]:
+    """Return the one image of a batch as (H, W, C)."""
     array: NDArray[np.float64] = batch[0].detach().permute(1, 2, 0).double().numpy()
     return array

@@ -60,7 +60,7 @@ def vgg_feature(network: str = "vgg16", at: str = "relu", distance: str = "l2", 
     """Build the feature loss: the weighted sum over layers of mean |f(preds) - f(target)|, or of its square.
 
     The mean runs over channels and places, as in Johnson et al. 2016, eq. 2; their setting, relu2_2 of VGG16 and
-    squares, is the default. Pictures are sRGB, normalized as torchvision's weights want it. In the published code of
+    squares, is the default. Images are sRGB, normalized as torchvision's weights want it. In the published code of
 
     - DDColor (BasicSR's `PerceptualLoss`) `conv1_1` of VGG16-bn is the convolution's output before its normalization:
       `vgg_feature(network=vgg16_bn, at=conv, distance=l1, w1_1=0.0625, w2_1=0.125, w3_1=0.25, w4_1=0.5, w5_1=1)`;
@@ -162,7 +162,7 @@ class SSIM(LossTerm):
         """Return 1 - SSIM, shape (B,), in [0, 2].
 
         Raises:
-            PictureTooSmallError: a side is shorter than the window's 11 px.
+            ImageTooSmallError: a side is shorter than the window's 11 px.
         """
         return 1 - ssim(batch.preds_rgb, batch.target_rgb)
 
@@ -171,7 +171,7 @@ class MultiScaleSSIM(LossTerm):
     """One minus the multi-scale structural similarity.
 
     Args:
-        scales: how many; the published five need pictures of at least 161 px, four 81, three 41, two 21, one 11.
+        scales: how many; the published five need images of at least 161 px, four 81, three 41, two 21, one 11.
     """
 
     def __init__(self, scales: float = len(WEIGHTS)) -> None:
@@ -183,7 +183,7 @@ class MultiScaleSSIM(LossTerm):
         """Return 1 - MS-SSIM, shape (B,), in [0, 1].
 
         Raises:
-            PictureTooSmallError: a side is shorter than `smallest_px`.
+            ImageTooSmallError: a side is shorter than `smallest_px`.
         """
         return 1 - ms_ssim(batch.preds_rgb, batch.target_rgb, self.scales)
 

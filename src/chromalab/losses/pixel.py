@@ -139,14 +139,14 @@ ENTRIES: tuple[LossEntry, ...] = (
         name="delta_e_76",
         family="pixel",
         formula="mean sqrt(dL*^2 + da*^2 + db*^2), in CIELAB units",
-        source="CIE 1976 (L*a*b*); as a loss on pictures: mean over pixels",
+        source="CIE 1976 (L*a*b*); as a loss on images: mean over pixels",
         build=DeltaE76,
     ),
     LossEntry(
         name="delta_e_2000",
         family="pixel",
         formula="mean CIEDE2000, in its units",
-        source="Sharma, Wu, Dalal 2005, eq. 2-22; as a loss on pictures: mean over pixels",
+        source="Sharma, Wu, Dalal 2005, eq. 2-22; as a loss on images: mean over pixels",
         build=DeltaE2000,
     ),
 )

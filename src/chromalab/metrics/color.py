@@ -101,7 +101,7 @@ HUE_DISTANCE = PhotoMetric(
     role="color",
     formula="earth mover's distance around the circle between histograms of h_ab weighted by C*_ab, 72 bins",
     source="this project; the distance of Rabin, Delon, Gousseau 2011",
-    note="blind to where a hue is; a gray picture has all hues alike",
+    note="blind to where a hue is; a gray image has all hues alike",
     measure=_hue_distance,
 )
 COLORFULNESS = PhotoMetric(
@@ -177,7 +177,7 @@ DELTA_COLORFULNESS = SetMetric(
     role="color",
     formula="|mean CF(predictions) - mean CF(targets)|, the dCF of papers",
     source="Hasler and Süsstrunk 2003, of two sets, as papers print it",
-    note="0 where pale and gaudy pictures cancel; `colorfulness_difference` looks at each photo",
+    note="0 where pale and gaudy images cancel; `colorfulness_difference` looks at each photo",
     features="colorfulness",
     compare=compare_means,
 )

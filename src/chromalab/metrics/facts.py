@@ -13,7 +13,7 @@ Role = Literal["fidelity", "perceptual", "color", "distribution", "semantic"]
 
 Reference = Literal["target", "set", "lightness", "labels", "frames", "none"]
 """What a metric needs beside the prediction: the true photograph, a set of true photographs (not necessarily the same
-ones), the lightness that the colorizer was given, the class of what is to be seen, that the pictures are the frames of
+ones), the lightness that the colorizer was given, the class of what is to be seen, that the images are the frames of
 a video in their order, or nothing."""
 
 

@@ -79,7 +79,7 @@ PSNR = PhotoMetric(
     role="fidelity",
     formula="10 log10(1 / MSE), RGB in [0, 1]; the mean over photos of each photo's value",
     source="peak signal-to-noise ratio, peak 1",
-    note="infinite for identical pictures",
+    note="infinite for identical images",
     measure=_psnr,
 )
 PSNR_AB = PhotoMetric(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 CLASSIFIED_PX = 224
-"""Side of the picture that a classifier of ImageNet's classes is shown."""
+"""Side of the image that a classifier of ImageNet's classes is shown."""
 
 _BAND_PIXELS = 2**16
 

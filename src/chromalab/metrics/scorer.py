@@ -132,7 +132,7 @@ class PhotoScorer:
 
         Returns:
             Metric -> (B,) on the CPU, float64, without the metrics for which the photos are too small. PSNR is
-            infinite for identical pictures; nothing is ever NaN.
+            infinite for identical images; nothing is ever NaN.
         """
         first = preds if isinstance(preds, PhotoView) else self.view(preds)
         second = target if isinstance(target, PhotoView) else self.view(target)

@@ -66,13 +66,13 @@ def own_classifier(path: Path) -> PhotoMetric:
         raise ConfigError(f"{path}: the classifier can't be read: {error.strerror}") from None
     function = getattr(run_file(path, source, f"chromalab_classifier_{path.stem}"), FUNCTION, None)
     if not callable(function):
-        raise ConfigError(f"{path}: it defines no function `{FUNCTION}`, which is to return logits for pictures")
+        raise ConfigError(f"{path}: it defines no function `{FUNCTION}`, which is to return logits for images")
     classify = cast("Callable[[Tensor], Tensor]", function)
 
     def measure(preds: PhotoView, target: PhotoView) -> Tensor:
         logits = classify(center_square(preds.rgb.float(), CLASSIFIED_PX))
         if logits.ndim != 2 or len(logits) != len(preds.rgb):
-            raise ConfigError(f"{path}: expected logits (B, classes) for {len(preds.rgb)} pictures, not {logits.shape}")
+            raise ConfigError(f"{path}: expected logits (B, classes) for {len(preds.rgb)} images, not {logits.shape}")
         return _agrees(logits.argmax(dim=1), target)
 
     return PhotoMetric(

@@ -78,7 +78,7 @@ class Sensitivity:
 
 
 def yes_no(hits: ArrayLike, signals: ArrayLike, false_alarms: ArrayLike, noises: ArrayLike) -> Sensitivity:
-    """Return d' = z(H) - z(F) and c = -(z(H) + z(F)) / 2 of judging single pictures.
+    """Return d' = z(H) - z(F) and c = -(z(H) + z(F)) / 2 of judging single images.
 
     Args:
         hits: true photographs that were called real.
@@ -92,7 +92,7 @@ def yes_no(hits: ArrayLike, signals: ArrayLike, false_alarms: ArrayLike, noises:
 def two_alternatives(
     hits: ArrayLike, real_left: ArrayLike, false_alarms: ArrayLike, real_right: ArrayLike
 ) -> Sensitivity:
-    """Return d' = (z(H) - z(F)) / sqrt 2 and c = -(z(H) + z(F)) / 2 of choosing between two pictures.
+    """Return d' = (z(H) - z(F)) / sqrt 2 and c = -(z(H) + z(F)) / 2 of choosing between two images.
 
     Args:
         hits: "left is real" where it was.

@@ -28,7 +28,7 @@ from chromalab.studies.config import SAMPLES, StudyConfig
 from chromalab.studies.load import load_study, planned_runs
 from chromalab.studies.photos import open_photos
 from chromalab.studies.records import RunRecord
-from chromalab.studies.runs import picture_name, save_bound
+from chromalab.studies.runs import image_name, save_bound
 from chromalab.studies.single import export_training
 from chromalab.studies.study import StudyFolder
 from chromalab.training.build import build_colorizer
@@ -55,22 +55,22 @@ if TYPE_CHECKING:
 def export_run(
     run: Path, out: Path, *, name: str | None = None, size_px: int | None = None, half: bool = True
 ) -> ColorizerSpec:
-    """Export a training, or a finished run of a comparison.
+    """Export a training, or a finished run of a study, as an ONNX file.
 
     Args:
-        run: the folder of a training, of a run, or of a study with a single run. An unfinished training gives its best
-            validation so far.
+        run: the folder of a training, of a run, or of a study with a single run. An unfinished training is exported at
+            its best validation so far.
         out: the ONNX file.
-        name: the model's name; None takes the file's.
-        size_px: shorter side at which the network sees photos; None takes that of its training crops.
-        half: keep weights at half precision.
+        name: name of the model; None takes that of the file.
+        size_px: shorter side of the network's input; None takes that of its training crops.
+        half: store weights at half precision.
 
     Raises:
-        UsageError: no finished run is there, or `out` does not end in .onnx.
-        OutputError: a file can't be written.
+        UsageError: there is no finished run, or `out` does not end in .onnx.
+        OutputError: a file cannot be written.
     """
     if out.suffix != ".onnx":
-        raise UsageError(f"{out}: the name of an exported model ends in .onnx")
+        raise UsageError(f"{out}: the name of an exported model must end in .onnx")
     if (run / "training.json").is_file():
         return export_training(run, out, name=name or out.stem, size_px=size_px, half=half)
     run = _the_run(run)
@@ -98,7 +98,7 @@ def export_run(
 
 
 def trained_runs(folder: StudyFolder) -> list[str]:
-    """Return the finished runs of a study whose weights are still there.
+    """Return the finished runs of a study whose weights exist.
 
     Raises:
         UsageError: no study, or no such run.
@@ -106,35 +106,35 @@ def trained_runs(folder: StudyFolder) -> list[str]:
     planned = planned_runs(folder.load())
     names = [name for name in planned if folder.finished(name) and (folder.run(name) / MODEL).exists()]
     if not names:
-        raise UsageError(f"{folder.root} holds no trained network yet: run 'chromalab compare run' first")
+        raise UsageError(f"{folder.root} holds no trained network yet; run 'chromalab compare run' first")
     return names
 
 
 def load_network(run: Path, study: StudyRecord, record: RunRecord | None = None) -> Colorizer:
-    """Return the network of a finished run, with its weights."""
+    """Return the trained network of a finished run."""
     record = record or RunRecord.load(run / "record.json")
     objective = next(entry for entry in study.objectives if entry.id == record.objective)
     training = objective.training or StudyConfig.parse(study.config, origin=str(run)).training
-    settings = training.network.model_copy(update={"start": None})  # its trained weights are all loaded below
+    settings = training.network.model_copy(update={"start": None})  # all trained weights are loaded below
     colorizer, _ = build_colorizer(settings, record.color_space, record.seed, objective.needs)
     load_model(run, colorizer)
     return colorizer.eval()
 
 
 def _the_run(folder: Path) -> Path:
-    """Return the folder of a finished run, where that of its study is given."""
+    """Return the folder of a finished run, given this folder or that of a study with a single run."""
     if (folder / "record.json").is_file() and (folder.parent.parent / "study.json").is_file():
         return folder
     if not (folder / "study.json").is_file():
         raise UsageError(
-            f"{folder} holds no finished run: give OUT of `chromalab train`, or OUT/runs/RUN of a comparison"
+            f"{folder} holds no finished run; give OUT of `chromalab train`, or OUT/runs/RUN of `chromalab compare run`"
         )
     study = StudyFolder(folder)
     names = planned_runs(study.load())
     finished = [name for name in names if study.finished(name) is not None]
     if len(finished) != 1:
         raise UsageError(
-            f"{folder} has {len(finished)} finished runs: give one of them, as {folder / 'runs' / names[0]}"
+            f"{folder} has {len(finished)} finished runs; give one of them, such as {folder / 'runs' / names[0]}"
         )
     return study.run(finished[0])
 
@@ -150,20 +150,20 @@ def score_study(
 ) -> Analysis:
     """Score every finished run of a study under a named protocol, and return the analysis of these scores.
 
-    The scores go to `root/protocols/PROTOCOL/`; runs that are scored there already are not scored again. The records of
-    the study itself are not changed.
+    The scores are written to `root/protocols/PROTOCOL/`. Runs that have been scored there are not scored again. The
+    records of the study itself are not changed.
 
     Args:
-        root: the folder of the study; its networks are needed.
+        root: the folder of the study, with its trained networks.
         protocol: name of the protocol.
-        data: the folder of photographs of the study; not needed for the built-in samples.
-        test: the folders of test photos, where the study has its own.
-        exclude: the patterns of photos that the study left out; None takes those in its record.
+        data: the folder of the study's photos; not needed for the built-in samples.
+        test: the folders of its test photos, if it has separate ones.
+        exclude: patterns of photos that the study left out; None takes those in its record.
         runtime: device and threads.
 
     Raises:
         UnknownNameError: unknown protocol.
-        UsageError: no study, no trained network, or not the photographs of the study.
+        UsageError: there is no study or no trained network, or the photos are not those of the study.
     """
     runtime = runtime or RuntimeSettings()
     evaluator = make_evaluator(protocol, device=make_fabric(runtime).device)
@@ -188,10 +188,10 @@ def score_study(
 def _test_photos(
     root: Path, study: StudyRecord, data: Path | None, test: Sequence[str], exclude: Sequence[str] | None
 ) -> PhotoSet:
-    """Open the test photos of a study, whose record holds names of folders but not their paths."""
+    """Open the test photos of a study, whose record holds the names of folders but not their paths."""
     settings = StudyConfig.parse(study.config, origin=str(root / "study.json")).data
     if data is None and settings.source != SAMPLES:
-        raise UsageError(f"{root}: the study has photos of the folder '{settings.source}': give its path with --data")
+        raise UsageError(f"{root}: the study has photos of the folder '{settings.source}'; give its path with --data")
     changes: dict[str, object] = {"source": settings.source if data is None else str(data)}
     changes |= {"test": list(test)} if test else {}
     changes |= {} if exclude is None else {"exclude": list(exclude)}
@@ -199,9 +199,8 @@ def _test_photos(
     record = photos.record
     if (record.data_sha256, record.test_photos) != (study.data.data_sha256, study.data.test_photos):
         raise UsageError(
-            f"{root}: the study has other photographs than '{changes['source']}' (its record names "
-            f"{study.data.n_test} test photos, here are {record.n_test}): give its folders with --data, --test and "
-            "--exclude"
+            f"{root}: '{changes['source']}' does not hold the photos of the study (expected {study.data.n_test} test "
+            f"photos, found {record.n_test}); give its folders with --data, --test and --exclude"
         )
     return photos.test
 
@@ -213,7 +212,7 @@ def _score_baselines(there: StudyFolder, photos: PhotoSet, evaluator: Evaluator)
 
 
 def _score_run(name: str, own: StudyFolder, there: StudyFolder, photos: PhotoSet, evaluator: Evaluator) -> None:
-    """Score a finished run, its record last."""
+    """Score a finished run and write its record last."""
     record = RunRecord.load(own.run(name) / "record.json")
     network = load_network(own.run(name), own.load(), record).to(evaluator.scorer.device)
     started = time.monotonic()
@@ -230,7 +229,7 @@ def _score_run(name: str, own: StudyFolder, there: StudyFolder, photos: PhotoSet
 
 @dataclass(frozen=True)
 class ColorizeOutcome:
-    """What came of it: of which study, how many photos and networks, and what could not be read."""
+    """The study, the numbers of photos and networks, and the photos that could not be read."""
 
     study: StudyRecord
     n_photos: int
@@ -239,18 +238,18 @@ class ColorizeOutcome:
 
 
 def colorize_photos(root: Path, photos: Path, *, largest_side_px: int) -> ColorizeOutcome:
-    """Write colorized/PHOTO/{grey,RUN_ID}.png for every photo and every network that has been trained.
+    """Write colorized/PHOTO/{grey,RUN_ID}.png for every photo and every trained network of a study.
 
-    Networks see a photo at the size they were trained at; their chroma is brought up to the photo's size and joined
-    with the photo's own lightness, in every training space alike.
+    Each network gets a photo at the size of its training crops. Its chroma is resized to the size of the photo and
+    merged with the photo's own lightness, in the same way for every training space.
 
     Args:
-        root: the study's folder.
-        photos: folder of photographs; their colors, if any, are not looked at.
-        largest_side_px: photos with a longer shortest side are reduced to this.
+        root: the folder of the study.
+        photos: folder of photos; their colors, if any, are ignored.
+        largest_side_px: largest shortest side of the results; larger photos are reduced.
 
     Raises:
-        UsageError: no study, no trained network, or no readable photo.
+        UsageError: there is no study, no trained network or no readable photo.
     """
     folder = StudyFolder(root)
     study = folder.load()
@@ -266,13 +265,14 @@ def colorize_photos(root: Path, photos: Path, *, largest_side_px: int) -> Colori
             except UnreadablePhotoError as error:
                 skipped.append(SkippedPhoto(name, error.reason))
             else:
-                target = root / "colorized" / picture_name(name)
-                for version, picture in _versions(rgb, networks, size_px, largest_side_px):
-                    write_png(target / f"{version}.png", picture)
+                target = root / "colorized" / image_name(name)
+                for version, image in _versions(rgb, networks, size_px, largest_side_px):
+                    write_png(target / f"{version}.png", image)
             advance()
     if len(skipped) == len(paths):
         raise UsageError(
-            f"{photos}: none of its {len(paths)} photos can be read, as {skipped[0].name}: {skipped[0].reason}"
+            f"{photos}: none of its {len(paths)} photos can be read; the first is {skipped[0].name}: "
+            f"{skipped[0].reason}"
         )
     return ColorizeOutcome(study, len(paths) - len(skipped), len(networks), skipped)
 
@@ -284,13 +284,13 @@ def _versions(
         rgb = resize_shortest_side(rgb, largest_side_px)
     lightness, _ = SPACES["lab"].encode(_tensor(rgb))
     grey = gray(lightness)
-    small = _tensor(resize_shortest_side(_picture(grey), size_px))
-    versions = [("grey", _picture(grey))]
+    small = _tensor(resize_shortest_side(_image(grey), size_px))
+    versions = [("grey", _image(grey))]
     with torch.inference_mode():
         for identity, network in networks.items():
             chroma = rgb_to_lab(network.colorize(small))[:, 1:]
             chroma = F.interpolate(chroma, size=lightness.shape[-2:], mode="bicubic", align_corners=False)
-            versions.append((identity, _picture(lab_to_rgb(torch.cat([lightness * 100, chroma], dim=1)).clamp(0, 1))))
+            versions.append((identity, _image(lab_to_rgb(torch.cat([lightness * 100, chroma], dim=1)).clamp(0, 1))))
     return versions
 
 
@@ -298,6 +298,6 @@ def _tensor(rgb: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
 
 
-def _picture(rgb: Tensor) -> NDArray[np.uint8]:
-    picture: NDArray[np.uint8] = (rgb[0] * 255).round().byte().permute(1, 2, 0).numpy()
-    return np.ascontiguousarray(picture)
+def _image(rgb: Tensor) -> NDArray[np.uint8]:
+    image: NDArray[np.uint8] = (rgb[0] * 255).round().byte().permute(1, 2, 0).numpy()
+    return np.ascontiguousarray(image)

@@ -192,7 +192,7 @@ def test_one_seed_and_one_photo_have_a_mean_and_no_interval() -> None:
     row = summary_row(analysis, "l1", "mae")
     assert row.mean is not None
     assert row.ci_low is None
-    assert row.reason == "no interval can be had from a single value"
+    assert row.reason == "a single value has no interval"
     assert difference_row(analysis, "mae", "l1", "l2").p is None
 
 

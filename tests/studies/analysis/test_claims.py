@@ -64,7 +64,7 @@ def test_most_metrics_says_what_it_counted() -> None:
     assert "95% interval" in row.summary
     assert "5 seeds and 40 test photos" in row.how_far
     assert "of the span" in row.how_far
-    assert "Here `perceptual` is lpips_squeeze" in row.how_far
+    assert "In this study `perceptual` is lpips_squeeze" in row.how_far
     assert len(row.evidence) == 5 * 3
 
 
@@ -108,7 +108,7 @@ def test_vivid_colors(effects: Mapping[str, Mapping[str, float]], verdict: str) 
 def test_vivid_colors_says_by_how_much() -> None:
     row = judged("C2", {"perceptual": VIVID, "wgan_l2": {"colorfulness": 3.0, "chroma": -3.0}})
     assert "6 of 8 comparisons find the vivid objective significantly higher, 2 significantly lower" in row.summary
-    assert "the photographs themselves have 40" in row.summary
+    assert "the photos themselves have 40" in row.summary
     assert sum(line.endswith("wgan_l2 lower") for line in row.evidence) == 2
 
 
@@ -134,8 +134,8 @@ def test_no_practical_difference_names_the_largest_one() -> None:
     row = claims(Plan(objectives=("l1", "l2"), effects={"l1": {"mae": 3.0}}, seed_sd=0.02, noise_sd=0.02))
     summary = row["equivalence", "lab"].summary
     assert "Of 8 comparisons" in summary
-    assert "7 are shown to lie within 10% of the span" in summary
-    assert "1 to lie beyond it, and 0 are open" in summary
+    assert "7 lie within 10% of the span" in summary
+    assert "1 lie beyond it, and 0 are undecided" in summary
     assert "The largest difference: mae: l1 - l2 = +3" in summary
     assert "30% of the span" in summary
 
@@ -163,10 +163,12 @@ def test_favor_is_told_in_shares_of_the_span_and_in_wins() -> None:
     effects = {"perceptual": {"lpips_squeeze": -10.0, "lpips_alex": -2.0, "mae": -2.0}}
     row = claims(Plan(effects=effects, seed_sd=0.01, noise_sd=0.01))["C6", "lab"]
     # Spans 20 and 12, so leads of 50% and 17%.
-    assert "in the eyes of lpips_squeeze" in row.summary
-    assert "minus its lead in those of lpips_alex: +33" in row.summary
-    assert "wins 3 of 6 metrics with the judges of its own network, and 2 of 5 without them" in row.summary
-    assert row.evidence[0].startswith("lpips_squeeze (trained on): perceptual ahead of the mean of l1, l2 and wgan_l2")
+    assert "under lpips_squeeze, on whose network it was trained" in row.summary
+    assert "minus its lead under lpips_alex: +33" in row.summary
+    assert "3 of 6 metrics if those over its own network count, and 2 of 5 if they do not" in row.summary
+    assert row.evidence[0].startswith(
+        "lpips_squeeze (trained on): perceptual is ahead of the mean of l1, l2 and wgan_l2"
+    )
     assert row.evidence[1].startswith("lpips_alex (independent)")
 
 
@@ -174,9 +176,9 @@ def test_favor_needs_both_kinds_of_judges() -> None:
     plan = Plan(facts=tuple(facts for facts in FACTS if facts.name != "lpips_alex"))
     row = claims(plan)["C6", "lab"]
     assert row.verdict == "not tested"
-    assert "the only perceptual judge is lpips_squeeze" in row.summary
+    assert "network of the only perceptual metric, lpips_squeeze" in row.summary
     plan = Plan(facts=tuple(facts for facts in FACTS if facts.name != "lpips_squeeze"))
-    assert "no judge shares the network" in claims(plan)["C6", "lab"].summary
+    assert "no metric shares the network" in claims(plan)["C6", "lab"].summary
 
 
 def test_favor_without_a_grey_baseline_is_undecided() -> None:
@@ -267,7 +269,7 @@ def test_objectives_of_a_user_leave_the_claims_of_the_literature_untested() -> N
     found = claims(Plan(objectives=("mine", "yours"), effects={"mine": {"mae": 5.0}}))
     for claim in ("C1", "C2", "C6"):
         assert found[claim, "lab"].verdict == "not tested"
-        assert "no objective called" in found[claim, "lab"].summary
+        assert "no objective named" in found[claim, "lab"].summary
     assert found["equivalence", "lab"].verdict == "contradicted"
 
 

@@ -49,12 +49,12 @@ class Measured:
     Attributes:
         facts: the metric.
         color_space: the color space.
-        samples: what was measured for each objective that has a value, on all its own seeds.
-        bounds: `grey` and `truth` on the same photographs, where they have a value.
+        samples: the sample of every objective that has a value, on all its own seeds.
+        bounds: `grey` and `truth` on the same photos, if they have a value.
         seeds: the seeds on which objectives are compared.
-        photos_left_out: which photographs were left out for all objectives, in words, or None.
-        seeds_left_out: which seeds comparisons leave out, in words, or None.
-        reasons: why an objective has no value, or a caveat on it alone.
+        photos_left_out: note on the photos that are left out for all objectives, or None.
+        seeds_left_out: note on the seeds that comparisons leave out, or None.
+        reasons: by objective, why it has no value, or a caveat.
     """
 
     facts: MetricFacts
@@ -67,9 +67,9 @@ class Measured:
     reasons: Mapping[str, str]
 
     def paired(self, weights: Mapping[str, float], *, truth: float = 0.0) -> Sample | None:
-        """Return a weighted sum of objectives, plus `truth` times the truth, over the shared seeds and photographs.
+        """Return a weighted sum of objectives, plus `truth` times the ground truth, over the shared seeds and photos.
 
-        None where an objective or the truth has no value, or no seed is shared.
+        None if an objective or the ground truth has no value, or no seed is shared.
         """
         if not self.seeds or not set(weights) <= set(self.samples) or (truth and "truth" not in self.bounds):
             return None
@@ -79,31 +79,31 @@ class Measured:
         return combine_samples(terms)
 
     def mean(self, name: str) -> float | None:
-        """Return the mean of an objective over the shared seeds, or of a bound; None where it has no value."""
+        """Return the mean of an objective over the shared seeds, or of a bound; None if it has no value."""
         sample = self.paired({name: 1.0}) if name in self.samples else self.bounds.get(name)
         return None if sample is None or sample.seed_values.size == 0 else float(sample.seed_values.mean())
 
     @cached_property
     def best(self) -> str | None:
-        """The objective with the best mean on the shared seeds and photographs."""
+        """The objective with the best mean on the shared seeds and photos."""
         means = {name: mean for name in self.samples if (mean := self.mean(name)) is not None}
         return best_of(means, self.facts.direction, self.mean("truth"))
 
     @cached_property
     def span(self) -> float | None:
-        """Distance from the gray baseline to the best objective: what training gained under this metric."""
+        """Distance from the gray baseline to the best objective: the gain from training, in the metric's unit."""
         grey, best = self.mean("grey"), self.best
         best_mean = None if best is None else self.mean(best)
         return None if grey is None or best_mean is None else abs(grey - best_mean)
 
     @property
     def toward_better(self) -> int:
-        """+1 where higher is better, -1 where lower is, 0 where closer to the truth is."""
+        """+1 if higher is better, -1 if lower is better, 0 if closer to the ground truth is better."""
         return TOWARD_BETTER[self.facts.direction]
 
 
 def best_of(means: Mapping[str, float], direction: str, truth: float | None) -> str | None:
-    """Return the name with the best mean; None where there is none, or no truth to be close to.
+    """Return the name with the best mean; None without means, or without the truth that a `closer` metric needs.
 
     >>> best_of({"l1": 20.0, "l2": 30.0}, "closer", 27.0)
     'l2'
@@ -118,7 +118,7 @@ def best_of(means: Mapping[str, float], direction: str, truth: float | None) -> 
 
 
 def measure(study: LoadedStudy, facts: MetricFacts, color_space: str) -> Measured:
-    """Gather what the finished runs of one color space have under one metric."""
+    """Collect the values of the finished runs of one color space under one metric."""
     runs = {
         objective.id: {
             seed: study.runs[name]
@@ -165,8 +165,8 @@ def _photo_samples(
         if metric in bound.photos and (sample := _photo_bound(bound.photos[metric], kept)).n_photos
     }
     left_out = int(kept.size - kept.sum())
-    said = f"left out {left_out} of {kept.size} photos: no finite value in every run" if left_out else None
-    return samples, bounds, said
+    notes = f"left out {left_out} of {kept.size} photos: no finite value in every run" if left_out else None
+    return samples, bounds, notes
 
 
 def _photo_bound(values: NDArray[np.float64], kept: NDArray[np.bool_]) -> PhotoSample:
@@ -197,12 +197,12 @@ def _set_samples(
 def _reasons(
     runs: Mapping[str, Mapping[int, LoadedRun]], samples: Mapping[str, Sample], facts: MetricFacts
 ) -> dict[str, str]:
-    """Say for every objective without a value why, and pass on the caveats of set metrics."""
+    """Return the reason for every objective without a value, and the caveats of set metrics."""
     reasons: dict[str, str] = {}
     for objective, by_seed in runs.items():
-        said = [reason for run in by_seed.values() if (reason := _reason_of(run, facts.name))]
-        if said:
-            reasons[objective] = said[0]
+        notes = [reason for run in by_seed.values() if (reason := _reason_of(run, facts.name))]
+        if notes:
+            reasons[objective] = notes[0]
         elif objective not in samples:
             reasons[objective] = "no usable value in its finished runs" if by_seed else "no run is finished"
     return reasons
@@ -218,15 +218,17 @@ MIN_PHOTOS = 10
 MARGIN = 0.1
 POWER = 0.8
 TOO_FEW = "too few seeds or photos"
+ONE_SEED = "one seed: the interval does not cover the variation between seeds"
+NO_INTERVAL = "a single value has no interval"
 
 
 def enough(n_seeds: int, n_photos: int) -> bool:
-    """Return whether there are seeds and photographs enough for a verdict."""
+    """Return whether there are enough seeds and photos for a verdict."""
     return n_seeds >= MIN_SEEDS and n_photos >= MIN_PHOTOS
 
 
 def difference_rows(measured: Measured, objectives: Sequence[str]) -> list[DifferenceRow]:
-    """Compare every test of objectives, first with second in the order given, corrected together by Holm."""
+    """Compare every pair of objectives in the order given, with Holm's correction over all pairs."""
     tests = corrected([_test(measured, first, second) for first, second in combinations(objectives, 2)])
     n_tests = sum(test.difference is not None for test in tests)
     return [_row(measured, test, n_tests=n_tests) for test in tests]
@@ -272,7 +274,7 @@ def _row(measured: Measured, test: PairedTest, *, n_tests: int) -> DifferenceRow
 
 
 def _equivalence(difference: Estimate | None, span: float | None, p_holm: float | None) -> Verdict:
-    """Return the verdict on 'no practical difference'."""
+    """Return the verdict on "no practical difference"."""
     if difference is None or not span:
         return "undecided"
     margin = MARGIN * span
@@ -293,20 +295,20 @@ def _seed_spread(measured: Measured, test: PairedTest) -> float | None:
 
 
 def _reason(measured: Measured, test: PairedTest, *, decidable: bool, unclear: bool) -> str | None:
-    """Say what keeps a verdict or an interval away, and what was left out."""
-    said = [text for text in (measured.photos_left_out, measured.seeds_left_out) if text]
+    """Return why there is no verdict or no interval, and which photos or seeds are left out."""
+    notes = [text for text in (measured.photos_left_out, measured.seeds_left_out) if text]
     if test.sample is None:
         absent = [name for name in (test.first, test.second) if name not in measured.samples]
         why = [f"{name}: {measured.reasons.get(name, 'no value')}" for name in absent]
-        said = why or ["no seed is finished for every objective"]
+        notes = why or ["no seed is finished for every objective"]
     elif test.difference is None:
-        said.append("no interval can be had from a single value")
+        notes.append(NO_INTERVAL)
     elif not decidable:
-        said.append(TOO_FEW)
+        notes.append(TOO_FEW)
     elif not measured.span:
-        said.append("no span from gray to the best objective to compare with")
+        notes.append("there is no span from gray to the best objective to compare with")
     elif unclear and test.closer:
-        said.append("they differ, but which of the two is closer to the truth is not clear")
+        notes.append("they differ, but it is not clear which of the two is closer to the truth")
     elif test.difference.n_seeds == 1:
-        said.append("one seed: the interval knows nothing of other seeds")
-    return "; ".join(said) or None
+        notes.append(ONE_SEED)
+    return "; ".join(notes) or None

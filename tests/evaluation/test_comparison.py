@@ -104,7 +104,7 @@ def test_only_photos_that_all_have_are_compared(methods: dict[str, Path]) -> Non
     assert comparison.record.n_photos == 21
     told = {left.name: left.reason for left in comparison.record.left_out}
     assert told["a00"] == "sepia has no file of that name"
-    assert told["a01"].startswith("the prediction of blurred a01.png can't be read")
+    assert told["a01"].startswith("the prediction of blurred a01.png cannot be read")
     assert "the prediction of blurred has 9x9 px and the target 50x40" in told["a02"]
     assert not comparison.record.is_complete
     assert len({table.photos for table in comparison.scores.values()}) == 1
@@ -163,7 +163,7 @@ def test_labels_say_what_is_to_be_seen(methods: dict[str, Path], tmp_path: Path)
     with pytest.raises(ConfigError, match="23 photos have no label, the first is 'a01'"):
         compare(methods, settings)
     (tmp_path / "labels.csv").write_text("photo,label\na00,cat\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="line 2: a label is a whole number, not 'cat'"):
+    with pytest.raises(ConfigError, match="line 2: a label must be a whole number, not 'cat'"):
         compare(methods, settings)
     (tmp_path / "labels.csv").write_text("name\na00\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="under the columns photo,label"):
@@ -182,7 +182,7 @@ def test_frames_are_compared_in_one_folder_only(methods: dict[str, Path]) -> Non
 
 
 def test_wrong_names_are_refused(methods: dict[str, Path]) -> None:
-    with pytest.raises(UsageError, match="a method can't be called 'truth'"):
+    with pytest.raises(UsageError, match="a method cannot be named 'truth'"):
         compare({"truth": methods["sepia"]})
     with pytest.raises(UnknownNameError, match="did you mean 'chapter'"):
         compare(methods, replace(SETTINGS, protocol="chaptr"))

@@ -10,7 +10,7 @@ import pytest
 
 from chromalab.core.errors import ChromalabError, UsageError
 from chromalab.evaluation import distribute, photo_files
-from chromalab.evaluation.distribute import ScoringTask, deciding, score_part
+from chromalab.evaluation.distribute import ScoringTask, fingerprint, score_part
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.scoring import EvaluatorSettings
 from tests.core.executors.backwards import Backwards
@@ -72,10 +72,10 @@ def test_a_part_that_fails_stops_no_other_and_is_done_next_time(
 
 
 def test_other_nodes_take_no_part() -> None:
-    facts = EvaluatorSettings("chromalab-v1", ("mae",), frozenset({"target"}))
-    right = deciding(facts.build())
-    assert score_part(ScoringTask(facts, right, ())) == []
+    settings = EvaluatorSettings("chromalab-v1", ("mae",), frozenset({"target"}))
+    right = fingerprint(settings.build())
+    assert score_part(ScoringTask(settings, right, ())) == []
     with pytest.raises(UsageError, match="has other weights than the sender"):
-        score_part(ScoringTask(facts, (*right, ("alexnet", "0" * 64)), ()))
+        score_part(ScoringTask(settings, (*right, ("alexnet", "0" * 64)), ()))
     with pytest.raises(UsageError, match=r"has chromalab .*, the sender 0\.0\.0: install the same"):
-        score_part(ScoringTask(facts, right, (), version="0.0.0"))
+        score_part(ScoringTask(settings, right, (), version="0.0.0"))

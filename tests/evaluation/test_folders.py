@@ -123,8 +123,8 @@ def test_what_can_not_be_judged_is_listed_and_the_rest_is_judged(folders: tuple[
     shutil.copy(preds / "5.png", preds / "5.PNG.webp")
     record = scored(folders).record
     assert [pair.name for pair in record.skipped] == ["0", "1", "2"]
-    assert "the prediction 0.png can't be read" in record.skipped[0].reason
-    assert "the target 1.png can't be read" in record.skipped[1].reason
+    assert "the prediction 0.png cannot be read" in record.skipped[0].reason
+    assert "the target 1.png cannot be read" in record.skipped[1].reason
     assert "the prediction has 48x39 px and the target 48x40" in record.skipped[2].reason
     assert record.unmatched_preds == ["5.PNG.webp", "only.png"]
     assert record.unmatched_targets == ["lonely.png"]
@@ -152,7 +152,7 @@ def test_nothing_that_can_be_judged_is_an_error(folders: tuple[Path, Path]) -> N
     preds, _ = folders
     for path in preds.iterdir():
         path.write_text("no photo")
-    with pytest.raises(UsageError, match=r"judged; the first, 0: the prediction 0\.png can't be read"):
+    with pytest.raises(UsageError, match=r"scored; the first is 0: the prediction 0\.png cannot be read"):
         scored(folders)
 
 
@@ -201,7 +201,7 @@ def test_one_photo_has_means_without_intervals(folders: tuple[Path, Path]) -> No
 def test_wrong_wishes_are_refused(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'ssim'"):
         scored(folders, ["sssim"])
-    with pytest.raises(UsageError, match="no metric was asked for"):
+    with pytest.raises(UsageError, match="the list of metrics is empty"):
         evaluate(*folders, metrics=[], device="cpu", threads=1)
     with pytest.raises(UsageError, match="chromalab weights add"):
         scored(folders, ["lpips_vgg"])

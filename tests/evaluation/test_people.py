@@ -46,9 +46,9 @@ def test_rows_are_the_correlations_with_what_people_say(ratings: Ratings) -> Non
 def test_closer_to_the_truths_own_value_is_better(ratings: Ratings) -> None:
     scores = validate_metrics(ratings, metrics=["chroma"], device="cpu", threads=1)
     at = {image.image: place for place, image in enumerate(ratings.images)}
-    faults, chroma = scores.faults["chroma"], scores.columns["chroma"]
+    errors, chroma = scores.errors["chroma"], scores.columns["chroma"]
     assert chroma[at["cat_vivid.png"]] > chroma[at["cat_half.png"]] > chroma[at["cat_grey.png"]]
-    assert faults[at["cat_grey.png"]] > faults[at["cat_half.png"]]
+    assert errors[at["cat_grey.png"]] > errors[at["cat_half.png"]]
 
 
 @pytest.mark.slow

@@ -82,7 +82,7 @@ def test_two_files_of_one_name_are_ambiguous(tmp_path: Path) -> None:
 def test_folders_without_a_common_name_are_refused_with_examples(tmp_path: Path) -> None:
     preds = touch(tmp_path / "preds", *(f"out_{index}.png" for index in range(5)))
     targets = touch(tmp_path / "targets", "0.jpg")
-    with pytest.raises(UsageError, match=r"'out_0', 'out_1', 'out_2', \.\.\. in .*preds against '0' in .*targets"):
+    with pytest.raises(UsageError, match=r"preds holds 'out_0', 'out_1', 'out_2', \.\.\., .*targets holds '0'"):
         pair(preds, targets)
 
 
@@ -182,14 +182,14 @@ def test_a_broken_file_is_told_with_its_role(tmp_path: Path, role: str) -> None:
     broken.write_text("no photo")
     fault = read(photo)
     assert isinstance(fault, SkippedPair)
-    assert fault.reason.startswith(f"the {role} a.png can't be read: ")
+    assert fault.reason.startswith(f"the {role} a.png cannot be read: ")
 
 
 def test_a_image_over_the_limit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photo_files, "MAX_PIXELS", 2_000_000)
     fault = read(photo_of(tmp_path, "a", flat(1, 2_000_001), flat(1, 2_000_001)))
     assert isinstance(fault, SkippedPair)
-    assert fault.reason == "2000001x1 px are over the limit of 2 million: scale both down first"
+    assert fault.reason == "2000001x1 px exceed the limit of 2 million; scale both down first"
 
 
 def test_what_is_odd_of_a_file_is_told(tmp_path: Path) -> None:

@@ -43,17 +43,17 @@ def test_ratings_of_ones_own(tmp_path: Path) -> None:
     assert {image.scene for image in ratings.images} == {"images/cat.png"}
     assert all(image.is_real for image in ratings.images)
     path.write_text("image,reference,score\n" + "\n".join(rows[:2]), encoding="utf-8")
-    with pytest.raises(UsageError, match="at least 3 rated images, 2 came"):
+    with pytest.raises(UsageError, match="at least 3 rated images, not 2"):
         load_ratings_csv(path)
     for text, message in (
         ("image,score\na,1\n", "reference is missing"),
-        ("image,reference,score\nnone.png,images/cat.png,1\n", "line 2: there is no file"),
-        ("image,reference,score\nimages/cat.png,images/cat.png,good\n", "score is a number, not 'good'"),
+        ("image,reference,score\nnone.png,images/cat.png,1\n", "line 2: the file"),
+        ("image,reference,score\nimages/cat.png,images/cat.png,good\n", "score must be a number, not 'good'"),
     ):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match=message):
             load_ratings_csv(path)
-    with pytest.raises(ConfigError, match="can't be read"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         load_ratings_csv(tmp_path / "none.csv")
 
 

@@ -109,7 +109,7 @@ def test_a_comparison_keeps_its_tests_alone_and_loses_them_in_company(results: d
     ("old", "new", "message"),
     [
         ('"protocol": "chromalab-v1"', '"protocol": "ddcolor"', "the protocols are chromalab-v1 and ddcolor"),
-        ('"n_photos": 4', '"n_photos": 3', "the photographs are not the same"),
+        ('"n_photos": 4', '"n_photos": 3', "the photos are not the same"),
         ('"protocol_sha256": "', '"protocol_sha256": "0', "the rules of chromalab-v1 are not the same"),
         ('"weights": {}', '"weights": {"alexnet": "9"}', "the weights of alexnet differ"),
     ],

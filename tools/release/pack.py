@@ -22,9 +22,10 @@ import numpy as np
 
 from chromalab.color.bins import PriorRecord
 from chromalab.core.files import make_folder, write_bytes, write_text
+from chromalab.evaluation.records import BOUNDS
 from chromalab.photo.reading import read_photo
 from chromalab.photo.writing import write_png
-from chromalab.studies.load import BOUNDS, RECORDS, SCORE_KEYS, SCORES, PackedRecords, planned_runs
+from chromalab.studies.load import RECORDS, SCORE_KEYS, SCORES, PackedRecords, planned_runs
 from chromalab.studies.records import BoundRecord, CheckpointRecord, RunRecord, StudyRecord
 from chromalab.studies.study import StudyFolder
 

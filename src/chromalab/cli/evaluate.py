@@ -169,7 +169,7 @@ def _folders(
         UsageError: they are mixed, or something is missing.
     """
     from chromalab.core.errors import UsageError
-    from chromalab.evaluation.scoring import PREDICTIONS
+    from chromalab.evaluation.records import PREDICTIONS
 
     if method:
         if preds is not None:
@@ -209,17 +209,12 @@ def _named(text: str) -> tuple[str, Path]:
 def _measure(
     folders: _Folders, settings: EvaluationSettings, executor: Executor | None = None
 ) -> tuple[Comparison, EvaluationRecord | ComparisonRecord]:
-    from chromalab.evaluation.folders import compare_folders
-    from chromalab.evaluation.folders import evaluate as score_folders
+    from chromalab.evaluation.folders import compare_folders, single_record
 
-    if folders.several:
-        comparison = compare_folders(
-            folders.methods, target=folders.target, grey=folders.grey, settings=settings, executor=executor
-        )
-        return comparison, comparison.record
-    (preds,) = folders.methods.values()
-    evaluation = score_folders(preds, folders.target, grey=folders.grey, settings=settings, executor=executor)
-    return evaluation.comparison, evaluation.record
+    comparison = compare_folders(
+        folders.methods, target=folders.target, grey=folders.grey, settings=settings, executor=executor
+    )
+    return comparison, comparison.record if folders.several else single_record(comparison)
 
 
 def _write(

@@ -47,9 +47,9 @@ class PairedTest:
     Attributes:
         first: a method.
         second: another method.
-        sample: first - second; None if they share no photograph or seed.
-        toward_better: +1 where higher is better, -1 where lower is, 0 where closer to the ground truth is.
-        midpoint: the mean of both methods minus the ground truth, where closer is better.
+        sample: first - second; None if they share no photo or seed.
+        toward_better: +1 if higher is better, -1 if lower is better, 0 if closer to the ground truth is better.
+        midpoint: the mean of both methods minus the ground truth, if closer is better.
         p_holm: p value of the difference after Holm's correction, see `corrected`.
         p_order_holm: p value of "one of the two is better" after Holm's correction.
     """
@@ -103,7 +103,7 @@ class PairedTest:
 
 
 def corrected(tests: Sequence[PairedTest]) -> list[PairedTest]:
-    """Return the tests with their p values corrected together by Holm; those without an interval stay as they are."""
+    """Return the tests with Holm's correction over all p values; tests without an interval stay unchanged."""
     tested = [test for test in tests if test.difference is not None]
     values = zip(holm([test.p for test in tested]), holm([test.p_order for test in tested]), strict=True)
     found = {id(test): pair for test, pair in zip(tested, values, strict=True)}
@@ -124,10 +124,10 @@ def paired_differences(
     """Compare every pair of methods under every metric, with Holm's correction within each metric.
 
     Args:
-        methods: the methods, bounds left out.
-        tables: the values of every photo, by method.
-        sets: the values of set metrics, by method.
-        metrics: the metrics that were computed.
+        methods: the methods, without bounds.
+        tables: the per-photo scores, by method.
+        sets: the set metrics, by method.
+        metrics: the metrics that were computed, in the order of the rows.
     """
     rows: list[PairedDifference] = []
     for name, metric in metrics.items():
@@ -143,7 +143,7 @@ def _compare(
     tables: Mapping[str, ScoreTable],
     sets: Mapping[str, Mapping[str, SetValue]],
 ) -> PairedTest | PairedDifference:
-    """Return the test of two methods, or a row that tells why there is none."""
+    """Return the test of two methods, or a row with the reason for having none."""
     if metric.per_photo:
         return _compare_photos(metric, pair, *(tables[name] for name in pair))
     return _compare_sets(metric, pair, *(sets[name][metric.name] for name in pair))
@@ -152,9 +152,9 @@ def _compare(
 def _compare_photos(
     metric: Metric, pair: tuple[str, str], first: ScoreTable, second: ScoreTable
 ) -> PairedTest | PairedDifference:
-    ours, theirs = faults(metric, first), faults(metric, second)
+    ours, theirs = compared_values(metric, first), compared_values(metric, second)
     if ours is None or theirs is None:
-        return _none(metric, pair, len(first.photos), "closer to what is better is not known without true photographs")
+        return _none(metric, pair, len(first.photos), "without true photos it is not known which is closer to them")
     if np.isinf(ours).any() or np.isinf(theirs).any():
         return _none(metric, pair, len(ours), "infinite for some photos: identical to their target")
     test = _test(metric, pair, *(PhotoSample((), values[np.newaxis]) for values in (ours, theirs)))
@@ -162,10 +162,10 @@ def _compare_photos(
     return test if test.difference else _none(metric, pair, n, f"a test needs at least 2 photos, not {n}")
 
 
-def faults(metric: Metric, table: ScoreTable) -> NDArray[np.float64] | None:
-    """Return the values to be compared; where closer is better, the distances from the values of the ground truth.
+def compared_values(metric: Metric, table: ScoreTable) -> NDArray[np.float64] | None:
+    """Return the values of a metric, or their distances from the ground truth's values if closer is better.
 
-    None where the values of the ground truth are needed and not known.
+    None if the values of the ground truth are needed but not known.
     """
     column = table.columns[metric.name]
     if metric.direction != "closer":
@@ -181,12 +181,12 @@ def _compare_sets(
     if first.value is None or second.value is None:
         return _none(metric, pair, n, first.reason or second.reason or "there is no value")
     if not first.replicates or not second.replicates or metric.direction == "closer":
-        return _none(metric, pair, n, "there is no interval, and so no test")
+        return _none(metric, pair, n, "there is no test because there is no interval")
     return _test(metric, pair, *(set_sample((), [value]) for value in (first, second)))
 
 
 def _test(metric: Metric, pair: tuple[str, str], first: Sample, second: Sample) -> PairedTest:
-    """Return the test of two methods; distances from the ground truth are better where they are lower."""
+    """Return the test of two methods; lower distances from the ground truth are better."""
     difference = combine_samples([(1.0, first), (-1.0, second)])
     return PairedTest(*pair, sample=difference, toward_better=TOWARD_BETTER[metric.direction] or -1)
 
@@ -214,7 +214,7 @@ def _none(metric: Metric, pair: tuple[str, str], n: int, reason: str) -> PairedD
 
 
 def unbeaten(record: ComparisonRecord) -> dict[str, list[str]]:
-    """Return the methods that no other significantly beats, by metric, for metrics under which some are beaten."""
+    """Return by metric the methods that no other beats significantly; metrics without any winner are left out."""
     losers: dict[str, set[str]] = {}
     for row in record.differences:
         if row.winner is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from chromalab.colorization.plan import KEPT, REPORT
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.evaluation.protocols import fit
-from chromalab.evaluation.records import SkippedPair
+from chromalab.evaluation.records import GREY, TARGET, SkippedPair
 from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import Photo, UnreadablePhotoError, read_photo
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 3
-TARGET, GREY = "target", "grey"
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,9 @@ class PhotoFiles:
 
     Attributes:
         name: relative path without suffix, with forward slashes.
-        preds: the prediction of every method.
-        target: the true photograph, where there is one.
-        grey: the gray photograph that was colorized, where there is one.
+        preds: file of the prediction of every method.
+        target: file of the true photo, if any.
+        grey: file of the gray photo that was colorized, if any.
     """
 
     name: str
@@ -46,7 +45,7 @@ class PhotoFiles:
     grey: Path | None = None
 
     def role(self, method: str) -> str:
-        """Return what a method's file is called in messages."""
+        """Return the name of a method's file in messages."""
         return "prediction" if len(self.preds) == 1 else f"prediction of {method}"
 
 
@@ -55,10 +54,10 @@ class Matching:
     """Folders matched by name.
 
     Attributes:
-        photos: what belongs together, sorted by name.
-        left_out: names that some folder lacks, or that several files of one folder share, with the reason.
-        unmatched: for every method its files that have no counterpart, relative to its folder.
-        unmatched_targets: targets (or gray photographs, where there are no targets) that no method has.
+        photos: the matched photos, sorted by name.
+        left_out: names that some folder lacks or that several files of one folder share, with the reason.
+        unmatched: by method, the files without a counterpart, relative to its folder.
+        unmatched_targets: targets (without targets, gray photos) that no method has.
     """
 
     photos: tuple[PhotoFiles, ...]
@@ -73,21 +72,21 @@ class _Folder:
     def __init__(self, path: Path, files_are: str) -> None:
         self.path, self.files_are = path, files_are
         self.files: dict[str, list[Path]] = defaultdict(list)
-        colorized = (path / KEPT).is_dir()  # an output folder of `chromalab colorize`: its report holds thumbnails
+        colorized = (path / KEPT).is_dir()  # an output folder of `chromalab colorize`, whose report holds thumbnails
         for file in list_photos(path):
             if colorized and file.relative_to(path).parts[0] == REPORT:
                 continue
             self.files[file.relative_to(path).with_suffix("").as_posix()].append(file)
 
     def crowd(self, name: str) -> str:
-        """Say which files share a name, or return an empty string."""
+        """Return a message on files that share a name, or an empty string."""
         files = self.files.get(name, ())
         return f"{' and '.join(file.name for file in files)} are both {self.files_are}" if len(files) > 1 else ""
 
     def without(self, names: set[str]) -> tuple[str, ...]:
         """Return the files of other names, relative to the folder."""
-        lonely = (file for name, files in self.files.items() if name not in names for file in files)
-        return tuple(sorted(file.relative_to(self.path).as_posix() for file in lonely))
+        unmatched = (file for name, files in self.files.items() if name not in names for file in files)
+        return tuple(sorted(file.relative_to(self.path).as_posix() for file in unmatched))
 
     @property
     def examples(self) -> str:
@@ -101,11 +100,11 @@ def match_folders(methods: Mapping[str, Path], *, target: Path | None = None, gr
 
     Args:
         methods: the folder of every method.
-        target: folder of the true photographs.
-        grey: folder of the gray photographs that were colorized; one of the two is needed.
+        target: folder of the true photos.
+        grey: folder of the gray photos that were colorized. One of `target` and `grey` is needed.
 
     Raises:
-        UsageError: a folder is missing or holds no photos, or no name is in all of them.
+        UsageError: a folder is missing or holds no photos, or the folders share no name.
     """
     many = len(methods) > 1
     preds = {
@@ -114,7 +113,7 @@ def match_folders(methods: Mapping[str, Path], *, target: Path | None = None, gr
     others = {TARGET: (target, "targets"), GREY: (grey, "gray photographs")}
     beside = {role: _Folder(folder, what) for role, (folder, what) in others.items() if folder is not None}
     if not beside:
-        raise UsageError("nothing to compare with: name the folder of true photographs, or that of gray ones")
+        raise UsageError("there is nothing to compare with; give the folder of true photos or that of gray photos")
     shared = _shared(preds, beside)
     seen = {name for folder in preds.values() for name in folder.files}
     reference = next(iter(beside.values()))
@@ -129,19 +128,17 @@ def match_folders(methods: Mapping[str, Path], *, target: Path | None = None, gr
 
 
 def _shared(preds: Mapping[str, _Folder], beside: Mapping[str, _Folder]) -> set[str]:
-    """Return the names that every folder has."""
+    """Return the names that all folders share."""
     folders = [*preds.values(), *beside.values()]
     shared = set(folders[0].files).intersection(*(folder.files for folder in folders[1:]))
     if not shared:
-        told = " against ".join(f"{folder.examples} in {folder.path}" for folder in folders)
-        raise UsageError(
-            f"no name is in all folders: photos are matched by relative path without suffix, and there is {told}"
-        )
+        found = ", ".join(f"{folder.path} holds {folder.examples}" for folder in folders)
+        raise UsageError(f"the folders share no name; photos are matched by relative path without suffix, but {found}")
     return shared
 
 
 def _reason(name: str, preds: Mapping[str, _Folder], beside: Mapping[str, _Folder]) -> str:
-    """Say why a photo can't be compared, or return an empty string."""
+    """Return why a photo cannot be compared, or an empty string."""
     folders = [*preds.values(), *beside.values()]
     crowds = [crowd for folder in folders if (crowd := folder.crowd(name))]
     if crowds:
@@ -171,21 +168,21 @@ COLUMNS = ("photo", "label")
 
 
 def read_labels(path: Path, photos: Iterable[str]) -> dict[str, int]:
-    """Return the class of every photo.
+    """Read the class of every photo.
 
     Args:
-        path: a CSV file with the columns `photo` (relative path, with or without suffix) and `label` (the class's
-            index, as in ImageNet's list 0 to 999).
-        photos: names without suffix of all that need one.
+        path: a CSV file with the columns `photo` (relative path, with or without suffix) and `label` (index of the
+            class, as in ImageNet's list from 0 to 999).
+        photos: names without suffix of the photos that need a label.
 
     Raises:
-        ConfigError: the file can't be read, lacks a column, has a label that is no whole number, or lacks a photo.
+        ConfigError: the file cannot be read, lacks a column or a photo, or has a label that is not a whole number.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the labels can't be read: {error}") from None
+        raise ConfigError(f"the labels {path} cannot be read: {error}") from None
     if not rows or any(column not in rows[0] for column in COLUMNS):
         raise ConfigError(f"{path}: expected a CSV file with rows under the columns photo,label")
     labels: dict[str, int] = {}
@@ -193,38 +190,38 @@ def read_labels(path: Path, photos: Iterable[str]) -> dict[str, int]:
         try:
             label = int(row["label"])
         except (TypeError, ValueError):
-            raise ConfigError(f"{path}, line {line}: a label is a whole number, not '{row['label']}'") from None
+            raise ConfigError(f"{path}, line {line}: a label must be a whole number, not '{row['label']}'") from None
         labels[row["photo"]] = labels[PurePosixPath(row["photo"]).with_suffix("").as_posix()] = label
     missing = [name for name in photos if name not in labels]
     if missing:
-        raise ConfigError(f"{path}: {len(missing)} photos have no label, the first is '{missing[0]}'")
+        raise ConfigError(f"{path}: {len(missing)} photos have no label; the first is '{missing[0]}'")
     return labels
 
 
 BATCH_PIXELS = 2**18
-"""Photos of one size are judged together up to this many pixels; more makes nothing faster on a CPU."""
+"""Largest number of pixels that are scored together; larger batches are not faster on a CPU."""
 
 PART = 64
-"""Photos of a part, the unit in which work is given away."""
+"""Number of photos in a part, the unit of work that executors distribute."""
 
 MAX_PIXELS = 12_000_000
-"""Above this a photo is left out: what the networks see of one pair would take more than about 10 GB of memory."""
+"""Largest photo that is scored: above this, the feature maps of one pair would take more than about 10 GB of memory."""
 
 GREY_FILE, ALPHA, DEEP, RESIZED = "grey", "transparent", "16-bit", "resized"
-"""What is told of files: one channel only, transparency laid on white, 16 bits rounded to 8, another size than the
-truth before the protocol resized both."""
+"""Properties of files that are noted: one channel only, transparency that was put on white, 16 bits that were rounded
+to 8, and another size than the truth before the protocol resized both."""
 
 
 @dataclass(frozen=True)
 class PhotoPixels:
-    """One photo's images as 8-bit sRGB of one size, (H, W, 3) each.
+    """The images of one photo as 8-bit sRGB of one size, (H, W, 3) each.
 
     Attributes:
-        name: its name.
+        name: name of the photo.
         preds: the prediction of every method.
-        target: the true photograph, where there is one.
-        grey: the gray photograph that was colorized, where there is one.
-        oddities: what is to be told of a method's file, as (method, what).
+        target: the true photo, if any.
+        grey: the gray photo that was colorized, if any.
+        oddities: properties of files to be noted, as (method, property).
     """
 
     name: str
@@ -241,7 +238,7 @@ class PhotoPixels:
 
 
 def read_files(photo: PhotoFiles, protocol: Protocol) -> PhotoPixels | SkippedPair:
-    """Read the files of a photo under a protocol, or say why it can't be judged."""
+    """Read the files of a photo and resize them as the protocol defines, or return why the photo cannot be scored."""
     try:
         preds = {method: _read(path, photo.role(method)) for method, path in photo.preds.items()}
         target = _read(photo.target, "target") if photo.target else None
@@ -271,7 +268,7 @@ def _read(path: Path, role: str) -> Photo:
     try:
         return read_photo(path)
     except UnreadablePhotoError as error:
-        raise _UnreadableError(f"the {role} {path.name} can't be read: {error.reason}") from error
+        raise _UnreadableError(f"the {role} {path.name} cannot be read: {error.reason}") from error
 
 
 def _oddities(image: Photo, reference: Photo) -> Iterator[str]:
@@ -286,7 +283,7 @@ def _oddities(image: Photo, reference: Photo) -> Iterator[str]:
 
 
 def _size_fault(images: Mapping[str, Photo], reference: str, protocol: Protocol) -> str:
-    """Say what is wrong with the sizes, or return an empty string."""
+    """Return what is wrong with the sizes, or an empty string."""
     if protocol.resize != "none":
         return ""
     height, width = images[reference].rgb.shape[:2]
@@ -294,18 +291,18 @@ def _size_fault(images: Mapping[str, Photo], reference: str, protocol: Protocol)
         own_height, own_width = image.rgb.shape[:2]
         if (own_height, own_width) != (height, width):
             return (
-                f"the {role} has {own_width}x{own_height} px and the {reference} {width}x{height}: "
-                "nothing is resized under this protocol, so bring both to one size first"
+                f"the {role} has {own_width}x{own_height} px and the {reference} {width}x{height}; "
+                "this protocol does not resize, so bring both to one size first"
             )
     if height * width > MAX_PIXELS:
-        return f"{width}x{height} px are over the limit of {MAX_PIXELS // 10**6} million: scale both down first"
+        return f"{width}x{height} px exceed the limit of {MAX_PIXELS // 10**6} million; scale both down first"
     return ""
 
 
 def batches_of_one_size(photos: Iterable[PhotoPixels | SkippedPair]) -> Iterator[list[PhotoPixels] | SkippedPair]:
-    """Put neighbors of one size together, in their order, up to `BATCH_PIXELS`; what was skipped passes through.
+    """Yield batches of consecutive photos of one size with up to `BATCH_PIXELS` pixels; skipped photos pass through.
 
-    A batch ends with every `PART` photos: a part of the photos gives the same batches wherever it is judged.
+    A batch also ends after every `PART` photos, so that a part gives the same batches on every node.
     """
     batch: list[PhotoPixels] = []
     for place, photo in enumerate(photos):

@@ -23,6 +23,7 @@ import numpy as np
 from chromalab.color.bins import PriorRecord
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.records import Record
+from chromalab.evaluation.records import BOUNDS
 from chromalab.studies.records import BoundRecord, CheckpointRecord, RunRecord, StudyRecord, run_id
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-BOUNDS = ("grey", "truth")
 RECORDS = "records.json"
 SCORES = "scores.csv.gz"
 SCORE_KEYS = ("run", "share", "split", "photo")

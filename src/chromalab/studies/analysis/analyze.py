@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chromalab.evaluation.paired_tests import LEVEL
+from chromalab.evaluation.records import BOUNDS
 from chromalab.evaluation.samples import PhotoSample, Sample, set_sample
 from chromalab.studies.analysis.claims import claim_rows
 from chromalab.studies.analysis.differences import (
@@ -24,7 +25,6 @@ from chromalab.studies.analysis.differences import (
     measure,
 )
 from chromalab.studies.analysis.evidence import Evidence
-from chromalab.studies.load import BOUNDS
 from chromalab.studies.records import Analysis, DifferenceRow, MetricFacts, SummaryRow
 
 if TYPE_CHECKING:

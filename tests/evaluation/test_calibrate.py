@@ -54,7 +54,7 @@ def test_it_learns_what_people_say(ratings: Ratings, tmp_path: Path) -> None:
 
 def test_too_few_ratings_are_refused(ratings: Ratings) -> None:
     few = Ratings("few", ratings.images[:20], "")
-    with pytest.raises(UsageError, match="at least 30 images of 3 scenes .*, but few has 20 of 3"):
+    with pytest.raises(UsageError, match=r"at least 30 images of 3 scenes .*, but few has 20 of 3"):
         calibrate(few)
     one = Ratings("one", tuple(image for image in ratings.images if image.scene == "cat") * 3, "")
     with pytest.raises(UsageError, match="has 42 of 1"):

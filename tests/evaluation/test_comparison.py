@@ -116,7 +116,7 @@ def test_without_truth_what_can_be_known_is_measured(methods: dict[str, Path]) -
     (method,) = record.methods
     known = {name for name, summary in method.metrics.items() if summary.mean is not None}
     assert known == {"lightness_error", "colorfulness", "chroma", "gamut_share", "blotches"}
-    assert "it needs the true photographs" in (method.metrics["mae"].reason or "")
+    assert "it needs the true photos" in (method.metrics["mae"].reason or "")
     assert method.metrics["chroma"].truth is None
     assert record.targets_sha256 is None
 

@@ -84,7 +84,7 @@ def test_the_record_names_everything(folders: tuple[Path, Path], tmp_path: Path)
     assert list(record.metrics) == list(METRICS)
     assert record.metrics["mse"].reason == "not asked for"
     assert "chromalab weights add" in (record.metrics["lpips_vgg"].reason or "")
-    assert record.metrics["frechet_lite0"].reason == "a Fréchet distance needs at least 30 photographs, not 6"
+    assert record.metrics["frechet_lite0"].reason == "a Fréchet distance needs at least 30 photos, not 6"
     assert record.metrics["colorfulness"].truth is not None
     assert record.metrics["mae"].truth is None
     assert len(record.weights["efficientnet_lite0"]) == 64

@@ -259,22 +259,6 @@ def test_equal_to_the_definition(distance: Lite0Distance) -> None:
     torch.testing.assert_close(distance(first, second), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_one_pass_gives_distance_and_features(distance: Lite0Distance) -> None:
-    first, second = lite0_distance_images(2, 64, 64, seed=2), lite0_distance_images(2, 64, 64, seed=3)
-    comparison = distance.compare(first, second)
-    torch.testing.assert_close(comparison.distance, distance(first, second))
-    torch.testing.assert_close(comparison.preds_features, distance.features(first))
-    torch.testing.assert_close(comparison.target_features, distance.features(second))
-    assert comparison.preds_features.shape == (2, 320)
-
-
-def test_features_are_the_spatial_mean_of_the_fifth_tap(distance: Lite0Distance) -> None:
-    rgb = lite0_distance_images(1, 64, 96)
-    fifth = distance.trunk.taps(rgb)[4]
-    assert fifth.shape == (1, 320, 2, 3)
-    torch.testing.assert_close(distance.features(rgb), fifth.flatten(2).sum(dim=2) / 6)
-
-
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 40), (3, 2), (31, 33)])
 def test_images_of_any_size_have_finite_values_and_gradients(distance: Lite0Distance, height: int, width: int) -> None:
     preds = lite0_distance_images(1, height, width, seed=4).requires_grad_()

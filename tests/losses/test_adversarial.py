@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor, nn
 
 from chromalab.color.spaces import SPACES
-from chromalab.losses.adversarial import ENTRIES, GAN, LSGAN, WGAN, WGANGP, Game, Hinge, gradient_norms
+from chromalab.losses.adversarial import ENTRIES, GAN, LSGAN, WGAN, WGANGP, GANLoss, Hinge, gradient_norms
 from chromalab.losses.base import ColorBatch, LossEntry
 from chromalab.nets.critics import CRITICS
 
@@ -62,19 +62,19 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def colorizer_costs(game: Game) -> Tensor:
+def colorizer_costs(gan: GANLoss) -> Tensor:
     """Return what images of a single patch cost whose scores are `SCORES`."""
     preds = SCORES[:, None, None, None].expand(-1, 2, 1, 1)
-    costs: Tensor = game(batch(preds, preds, Reader()))
+    costs: Tensor = gan(batch(preds, preds, Reader()))
     return costs
 
 
-def critic_costs(game: Game) -> Tensor:
+def critic_costs(gan: GANLoss) -> Tensor:
     """Return what the critic pays for each score as that of true colors (rows) and of generated ones (columns)."""
     return torch.tensor(
         [
             [
-                float(game.critic_loss(Reader(), batch(generated, true), generator()).total)
+                float(gan.critic_loss(Reader(), batch(generated, true), generator()).total)
                 for generated in SCORES.tolist()
             ]
             for true in SCORES.tolist()
@@ -95,7 +95,7 @@ def hinge(scores: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("game", "colorizer", "true", "generated"),
+    ("gan", "colorizer", "true", "generated"),
     [
         (GAN(), cross_entropy(SCORES, 1), cross_entropy(SCORES, 1), cross_entropy(SCORES, 0)),
         (GAN("saturating"), -cross_entropy(SCORES, 0), cross_entropy(SCORES, 1), cross_entropy(SCORES, 0)),
@@ -106,9 +106,9 @@ def hinge(scores: Tensor) -> Tensor:
     ],
     ids=["gan", "gan_saturating", "lsgan", "hinge", "wgan", "wgan_gp"],
 )
-def test_costs_are_those_of_pytorchs_losses(game: Game, colorizer: Tensor, true: Tensor, generated: Tensor) -> None:
-    torch.testing.assert_close(colorizer_costs(game), colorizer)
-    torch.testing.assert_close(critic_costs(game), true[:, None] + generated[None])
+def test_costs_are_those_of_pytorchs_losses(gan: GANLoss, colorizer: Tensor, true: Tensor, generated: Tensor) -> None:
+    torch.testing.assert_close(colorizer_costs(gan), colorizer)
+    torch.testing.assert_close(critic_costs(gan), true[:, None] + generated[None])
 
 
 @pytest.mark.parametrize(
@@ -135,36 +135,36 @@ def test_only_the_saturating_form_gives_up_where_the_critic_is_sure(form: str, s
     torch.testing.assert_close(scores.grad, slopes)
 
 
-@pytest.mark.parametrize("game", GAMES)
-def test_costs_and_gradients_are_finite_for_any_score(game: type[Game]) -> None:
+@pytest.mark.parametrize("gan", GAMES)
+def test_costs_and_gradients_are_finite_for_any_score(gan: type[GANLoss]) -> None:
     for scale in (1e2, 1e4):
         scores = (SCORES / 100 * scale).requires_grad_()
-        total = game().colorizer_cost(scores).sum() + game().critic_cost(scores, scores.flip(0)).sum()
+        total = gan().colorizer_cost(scores).sum() + gan().critic_cost(scores, scores.flip(0)).sum()
         (gradient,) = torch.autograd.grad(total, scores)
         assert total.isfinite()
         assert gradient.isfinite().all()
 
 
-@pytest.mark.parametrize("game", GAMES)
-def test_both_sides_see_the_mean_over_patches(game: type[Game]) -> None:
+@pytest.mark.parametrize("gan", GAMES)
+def test_both_sides_see_the_mean_over_patches(gan: type[GANLoss]) -> None:
     values = torch.tensor([[0.2, -0.4], [1.5, 0.7]])
     four = values.expand(3, 2, 2, 2)
     single = [value.expand(3, 2, 1, 1) for value in values.flatten()]
-    costs = game()(batch(four, four, Reader()))
-    torch.testing.assert_close(costs, torch.stack([game()(batch(one, one, Reader())) for one in single]).mean(dim=0))
+    costs = gan()(batch(four, four, Reader()))
+    torch.testing.assert_close(costs, torch.stack([gan()(batch(one, one, Reader())) for one in single]).mean(dim=0))
     assert costs.shape == (3,)
 
 
-@pytest.mark.parametrize("game", GAMES)
-def test_the_colorizer_wants_high_scores(game: type[Game]) -> None:
-    low, high = (game()(batch(value, 0.0, Linear(0.01, 3))) for value in (-0.5, 0.5))
+@pytest.mark.parametrize("gan", GAMES)
+def test_the_colorizer_wants_high_scores(gan: type[GANLoss]) -> None:
+    low, high = (gan()(batch(value, 0.0, Linear(0.01, 3))) for value in (-0.5, 0.5))
     assert (high < low).all()
 
 
-@pytest.mark.parametrize("game", GAMES)
-def test_the_critic_wants_true_colors_to_score_higher(game: type[Game]) -> None:
+@pytest.mark.parametrize("gan", GAMES)
+def test_the_critic_wants_true_colors_to_score_higher(gan: type[GANLoss]) -> None:
     right, wrong = (
-        game(penalty=0).critic_loss(Reader(), batch(-value, value), generator()).total for value in (0.5, -0.5)
+        gan(penalty=0).critic_loss(Reader(), batch(-value, value), generator()).total for value in (0.5, -0.5)
     )
     assert right < wrong
 
@@ -197,13 +197,13 @@ def test_the_penalty_of_a_linear_critic_is_known(slope: float, penalty: float) -
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.5, -2.0])
-@pytest.mark.parametrize("game", GAMES)
-def test_r1_of_a_linear_critic_is_known(slope: float, game: type[Game]) -> None:
+@pytest.mark.parametrize("gan", GAMES)
+def test_r1_of_a_linear_critic_is_known(slope: float, gan: type[GANLoss]) -> None:
     totals = []
     slopes = []
     for r1 in (0.0, 3.0):
         critic = Linear(slope, 3)
-        loss = game(penalty=0, r1=r1).critic_loss(critic, batch(0.02, -0.01), generator())
+        loss = gan(penalty=0, r1=r1).critic_loss(critic, batch(0.02, -0.01), generator())
         loss.total.backward()
         assert critic.slope.grad is not None
         totals.append(float(loss.total.detach()))
@@ -237,8 +237,8 @@ def test_both_penalties_add_up_and_the_log_tells_the_one_between() -> None:
     assert 0.1 < float(between) / math.sqrt(VALUES) < 0.9
 
 
-@pytest.mark.parametrize("game", GAMES)
-def test_the_critics_gradient_is_that_of_finite_differences(game: type[Game]) -> None:
+@pytest.mark.parametrize("gan", GAMES)
+def test_the_critics_gradient_is_that_of_finite_differences(gan: type[GANLoss]) -> None:
     colors = batch(
         torch.full((2, 2, 4, 4), 0.3, dtype=torch.float64), torch.full((2, 2, 4, 4), -0.2, dtype=torch.float64)
     )
@@ -247,7 +247,7 @@ def test_the_critics_gradient_is_that_of_finite_differences(game: type[Game]) ->
         critic = Linear(0.0, 3).double()
         del critic.slope
         critic.slope = slope  # type: ignore[assignment]
-        return game(penalty=10, r1=2).critic_loss(critic, colors, generator()).total
+        return gan(penalty=10, r1=2).critic_loss(critic, colors, generator()).total
 
     assert torch.autograd.gradcheck(total, (torch.tensor(0.3, dtype=torch.float64, requires_grad=True),))
 
@@ -258,8 +258,8 @@ def test_wgan_keeps_every_weight_of_the_critic_small() -> None:
     largest = [float(weight.detach().abs().max()) for weight in critic.parameters()]
     assert max(largest) == pytest.approx(0.015)
     before = [weight.detach().clone() for weight in critic.parameters()]
-    for game in (GAN(), LSGAN(), Hinge(), WGANGP(), WGAN(clip=1.0)):
-        game.after_critic_step(critic)
+    for gan in (GAN(), LSGAN(), Hinge(), WGANGP(), WGAN(clip=1.0)):
+        gan.after_critic_step(critic)
     assert all(torch.equal(was, now) for was, now in zip(before, critic.parameters(), strict=True))
 
 
@@ -278,7 +278,7 @@ def test_defaults_are_the_published_ones() -> None:
     assert not GAN().saturating
     assert (WGAN().clip, WGAN().critic_steps) == (0.01, 5)
     assert (WGANGP().penalty, WGANGP().critic_steps) == (10, 1)
-    assert [(game().penalty, game().r1) for game in (GAN, LSGAN, Hinge, WGAN)] == [(0, 0)] * 4
+    assert [(gan().penalty, gan().r1) for gan in (GAN, LSGAN, Hinge, WGAN)] == [(0, 0)] * 4
 
 
 def test_without_a_critic_the_mistake_is_told() -> None:

@@ -48,7 +48,7 @@ def failed(checks: list[Check]) -> dict[str, str]:
 def test_a_sound_loss_passes_and_its_numbers_are_told() -> None:
     checks = {check.name: check for check in check_loss(ENTRY)}
     assert all(check.passed for check in checks.values())
-    assert checks["zero at target"].detail == "a perfect prediction costs 0, 0"
+    assert checks["zero at target"].detail == "a perfect prediction has the loss 0, 0"
     assert "critic's loss" not in checks
 
 
@@ -57,11 +57,11 @@ def test_a_sound_loss_passes_and_its_numbers_are_told() -> None:
     [
         (replace(ENTRY, formula=" "), "states no formula"),
         (replace(ENTRY, source=""), "states no source"),
-        (scaled(scale=Parameter(2.0, 3.0, 4.0, "scale")), "scale=2 is not within 3 and 4"),
+        (scaled(scale=Parameter(2.0, 3.0, 4.0, "scale")), "scale=2 is not between 3 and 4"),
         (scaled(scale=Parameter(2.0, 1.0, 4.0, "")), "scale states no meaning"),
-        (scaled(scale=Parameter(3.0, 1.0, 4.0, "scale")), "states scale=3.0, and its build has scale=2.0"),
-        (scaled(form=Choice("round", ("square",), "form")), "form=round is none of its options: square"),
-        (scaled(size=Parameter(2.0, 1.0, 4.0, "size")), "a parameter size, and its build takes none"),
+        (scaled(scale=Parameter(3.0, 1.0, 4.0, "scale")), "states scale=3.0, but its build has scale=2.0"),
+        (scaled(form=Choice("round", ("square",), "form")), "form=round is not one of its options: square"),
+        (scaled(size=Parameter(2.0, 1.0, 4.0, "size")), "a parameter size, but its build has no parameter"),
     ],
 )
 def test_incomplete_facts_are_told(entry: LossEntry, message: str) -> None:
@@ -107,15 +107,13 @@ def test_a_loss_without_a_gradient_is_told() -> None:
 
 
 def test_what_is_no_tensor_is_told() -> None:
-    assert (
-        failed(check_loss(replace(ENTRY, build=Number)))["shape"] == "the loss gave a float, and a tensor is expected"
-    )
+    assert failed(check_loss(replace(ENTRY, build=Number)))["shape"] == "the loss returned a float instead of a tensor"
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (nn.Identity, "build gave a Identity, and a LossTerm is expected"),
+        (nn.Identity, "build returned a Identity instead of a LossTerm"),
         (lambda: 1 / 0, "ZeroDivisionError: division by zero"),
     ],
 )
@@ -138,7 +136,7 @@ def test_losses_over_logits_are_differentiated_by_them(needs: tuple[str, ...]) -
 
 
 def test_bins_belong_to_lab() -> None:
-    with pytest.raises(ConfigError, match="take the space lab"):
+    with pytest.raises(ConfigError, match="use the space lab"):
         check_loss(replace(ENTRY, needs=("bins",)), space="yuv")
     with pytest.raises(UnknownNameError, match="unknown color space 'hsv'"):
         check_loss(ENTRY, space="hsv")
@@ -169,8 +167,8 @@ class Endless(Idle):
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (L2, "is no AdversarialTerm"),
-        (Silent, "tells no accuracy and no distance"),
+        (L2, "is not an AdversarialTerm"),
+        (Silent, "reports no accuracy and no distance"),
         (Idle, "gives the critic no gradient"),
         (Endless, "is not finite"),
     ],
@@ -233,7 +231,7 @@ def test_the_prediction_is_off_as_it_is_said() -> None:
 
 
 def test_there_is_no_field_over_logits_nor_of_too_small_a_photo() -> None:
-    with pytest.raises(UsageError, match="acts on a head of its own"):
+    with pytest.raises(UsageError, match="acts on a separate head"):
         gradient_field(Bench(replace(ENTRY, build=Scaled, needs=("bins",))), PHOTO)
-    with pytest.raises(UsageError, match="16x12 pixels, and ms_ssim asks for sides of 161"):
+    with pytest.raises(UsageError, match="16x12 px, but ms_ssim needs sides of at least 161"):
         gradient_field(Bench(LOSSES["ms_ssim"]), PHOTO)

@@ -162,9 +162,9 @@ def test_squares_at_every_layer_and_output(networks: dict[str, dict[str, Tensor]
 
 @pytest.mark.parametrize("loss", ["vgg_feature", "style"])
 def test_what_cannot_be_built_is_said(loss: str, networks: dict[str, dict[str, Tensor]]) -> None:
-    with pytest.raises(ConfigError, match=f"at=bn of {loss}: vgg16 has no batch normalization; take network=vgg16_bn"):
+    with pytest.raises(ConfigError, match=f"at=bn of {loss}: vgg16 has no batch normalization; use network=vgg16_bn"):
         build(f"{loss}(at=bn)")
-    with pytest.raises(ConfigError, match=f"{loss}: every layer's weight is 0"):
+    with pytest.raises(ConfigError, match=f"{loss}: every layer has weight 0"):
         build(f"{loss}(w1_1=0)")
     with pytest.raises(ConfigError, match=r"unknown parameter 'w1_3'"):
         build(f"{loss}(w1_3=1)")

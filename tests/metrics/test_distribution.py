@@ -1,4 +1,4 @@
-"""Fréchet and kernel distances of sets, and the color consistency (CDC) of a video."""
+"""The Fréchet distance of two sets of features: groups, jackknife, and too few photos."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from skimage.data import astronaut
 from torchmetrics.image.kid import poly_mmd
 
-from chromalab.functional.distribution import Moments, color_distribution_consistency, frechet_distance
+from chromalab.functional.distribution import Moments, frechet_distance
 from chromalab.metrics.distribution import (
     JACKKNIFE_GROUPS,
     compare_frechet,
@@ -20,11 +19,9 @@ from chromalab.metrics.distribution import (
     compare_means,
 )
 from chromalab.metrics.features import Rows
-from chromalab.metrics.scorer import PAIRED, PhotoScorer
 
 if TYPE_CHECKING:
     from chromalab.metrics.facts import SetValue
-
 
 DIMENSIONS = 6
 
@@ -86,7 +83,7 @@ def test_the_sets_may_be_of_different_photographs() -> None:
 def test_too_few_photos_have_no_value_but_a_reason(n: int) -> None:
     result = compared(features(0, n), features(1, n), 8)
     assert (result.value, result.jackknife_se, result.replicates, result.n) == (None, None, [], n)
-    assert result.reason == f"a Fréchet distance needs at least 30 photographs, not {n}"
+    assert result.reason == f"a Fréchet distance needs at least 30 photos, not {n}"
 
 
 @pytest.mark.parametrize(("n", "flagged"), [(30, True), (39, True), (40, False)])
@@ -138,7 +135,7 @@ def test_kernel_distances_of_one_population_are_about_zero_and_told_as_they_are(
     assert min(values) < 0 < max(values)
     assert abs(np.mean(values)) < 3 * np.std(values) / math.sqrt(40)
     few = compare_kernels(rows(features(0, 7), 7), rows(features(1, 7), 7))
-    assert (few.value, few.reason) == (None, "a kernel distance needs at least 30 photographs, not 7")
+    assert (few.value, few.reason) == (None, "a kernel distance needs at least 30 photos, not 7")
 
 
 def single(values: list[float]) -> Rows:
@@ -157,33 +154,5 @@ def test_the_difference_of_means_is_not_the_mean_difference() -> None:
         abs(np.mean(np.array(preds)[kept]) + 3 - np.mean(np.array(target)[kept]))
     )
     few = compare_means(single([1.0]), single([4.0]))
-    assert (few.value, few.reason) == (3, "an interval needs at least 20 photographs, not 1")
-    assert compare_means(Rows(1), Rows(1)).reason == "there are no photographs"
-
-
-def frames(count: int, seed: int) -> torch.Tensor:
-    """Return frames of a photograph whose light flickers, (count, 3, 30, 40)."""
-    crop = torch.from_numpy(astronaut()[:30, :40].copy()).permute(2, 0, 1).float() / 255
-    light = 0.7 + 0.3 * torch.rand(count, 1, 1, 1, generator=torch.Generator().manual_seed(seed))
-    return (crop * light * 255).round() / 255
-
-
-def test_frames_are_compared_in_their_order_and_the_truth_has_its_own_value() -> None:
-    preds, target = frames(9, 0), frames(9, 1)
-    scorer = PhotoScorer(["cdc"], references=(*PAIRED, "frames"))
-    sets = scorer.new_sets()
-    for start in range(0, 9, 4):
-        scorer.score(preds[start : start + 4], target[start : start + 4], sets)
-    found = sets.compute()["cdc"]
-    for value, images in ((found.value, preds), (found.truth, target)):
-        levels = (images * 255).round().int().numpy()
-        counts = [[np.bincount(channel.ravel(), minlength=256) for channel in frame] for frame in levels]
-        assert value == pytest.approx(color_distribution_consistency(np.array(counts) / 1200), rel=1e-5)
-
-
-def test_too_few_frames_and_no_video_are_told() -> None:
-    scorer = PhotoScorer(["cdc"], references=(*PAIRED, "frames"))
-    sets = scorer.new_sets()
-    scorer.score(frames(4, 0), frames(4, 1), sets)
-    assert sets.compute()["cdc"].reason == "CDC needs at least 5 frames, not 4"
-    assert "--video" in PhotoScorer(["cdc"]).unavailable["cdc"]
+    assert (few.value, few.reason) == (3, "an interval needs at least 20 photos, not 1")
+    assert compare_means(Rows(1), Rows(1)).reason == "there are no photos"

@@ -48,7 +48,7 @@ def no_trunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_trunks_lpips_is_unavailable_with_the_way_to_get_it() -> None:
     scorer = PhotoScorer()
     assert list(scorer.unavailable) == [
-        *("lpips_alex", "lpips_squeeze", "lpips_vgg", "fid", "kid", "cdc", "semantic_top1"),
+        *("lpips_alex", "lpips_squeeze", "lpips_vgg", "fid", "kid", "semantic_top1", "cdc"),
     ]
     for name in ("lpips_alex", "lpips_squeeze", "lpips_vgg", "fid", "kid"):
         assert "chromalab weights add" in scorer.unavailable[name]
@@ -101,7 +101,9 @@ def test_the_perceptual_metric_is_the_distance_that_losses_use() -> None:
     distance = Lite0Distance()
     expected = distance(preds, target).double()
     torch.testing.assert_close(scorer.score(preds, target)["perceptual_lite0"], expected, atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(scorer.view(preds).pooled(LITE0), distance.features(preds), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        scorer.view(preds).pooled(LITE0), distance.trunk.taps(preds)[-1].mean(dim=(2, 3)), atol=1e-5, rtol=1e-5
+    )
 
 
 def test_lpips_is_the_distance_that_losses_use(shared: Path, no_trunks: None) -> None:

@@ -26,7 +26,7 @@ def test_without_labels_it_is_not_to_be_had() -> None:
     assert "--labels" in PhotoScorer(["semantic_top1"]).unavailable["semantic_top1"]
     metric = METRICS["semantic_top1"]
     assert isinstance(metric, PhotoMetric)
-    with pytest.raises(ValueError, match="give the target's view its labels"):
+    with pytest.raises(ValueError, match="the view of the target has no labels"):
         metric(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
 
 
@@ -84,5 +84,5 @@ def recognize(file: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="can't be read"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         own_classifier(tmp_path / "none.py")

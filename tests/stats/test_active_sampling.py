@@ -10,9 +10,9 @@ from scipy import integrate, special, stats
 
 from chromalab.stats.active_sampling import (
     Posterior,
-    choice_probabilities,
     expected_information_gain,
     laplace_posterior,
+    pair_probabilities,
     spanning_pairs,
 )
 from chromalab.stats.preference import Votes, fit_preferences
@@ -54,7 +54,7 @@ def test_what_is_unknown_and_close_is_asked() -> None:
 def test_probabilities_of_choice(m: int, seed: int, exploration: float) -> None:
     gain = np.random.default_rng(seed).random((m, m))
     gain = gain + gain.T
-    found = choice_probabilities(gain, exploration=exploration)
+    found = pair_probabilities(gain, exploration=exploration)
     assert found.sum() == pytest.approx(1)
     upper = np.triu_indices(m, 1)
     assert (found[upper] >= exploration / len(upper[0]) - 1e-12).all()

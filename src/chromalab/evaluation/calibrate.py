@@ -20,7 +20,7 @@ from chromalab.core.errors import UsageError
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.functional.color_perceptual import PARTS, ColorPerceptualParameters, color_parts
-from chromalab.functional.tensors import one_torch_thread
+from chromalab.functional.tensors import image_tensor, one_torch_thread
 from chromalab.metrics.perceptual import shipped_parameters
 from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
 from chromalab.photo.reading import read_photo
@@ -167,10 +167,7 @@ def _measure(ratings: Ratings, sides: Sequence[int], *, workers: int) -> _Data:
 
 @torch.inference_mode()
 def _parts(image: RatedImage, *, trunk: EfficientNetLite, sides: Sequence[int]) -> list[list[float]]:
-    preds, target = (
-        torch.from_numpy(read_photo(path).rgb.copy()).permute(2, 0, 1)[None].float() / 255
-        for path in (image.path, image.reference)
-    )
+    preds, target = (image_tensor(read_photo(path).rgb) for path in (image.path, image.reference))
     found = [color_parts(preds, target, trunk, side) for side in sides]
     return [[float(parts[name]) for name in PARTS] for parts in found]
 

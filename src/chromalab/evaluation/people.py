@@ -15,7 +15,7 @@ from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
 from chromalab.functional.perceptual import feature_distance
-from chromalab.functional.tensors import one_torch_thread
+from chromalab.functional.tensors import image_tensor, one_torch_thread
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.photo_view import LITE0
 from chromalab.metrics.registry import METRICS
@@ -199,8 +199,8 @@ def _scores(
     if target is None:
         if len(references) > 1:  # images come scene by scene, so references of earlier scenes are not needed again
             references.pop(next(iter(references)), None)
-        references[key] = target = scorer.view(_image(image.reference))
-    preds = scorer.view(_image(image.path))
+        references[key] = target = scorer.view(image_tensor(read_photo(image.reference).rgb))
+    preds = scorer.view(image_tensor(read_photo(image.path).rgb))
     values = {name: float(value) for name, value in scorer.score(preds, target).items()}
     truth = {name: float(value) for name, value in scorer.score_truth(target).items()}
     errors = {name: _error(name, value, truth) for name, value in values.items()}
@@ -209,11 +209,6 @@ def _scores(
         parts = {name: float(feature_distance([first], [second])) for name, first, second in pairs}
         values, errors = values | parts, errors | parts
     return values, errors
-
-
-def _image(path: object) -> torch.Tensor:
-    rgb = read_photo(path).rgb  # type: ignore[arg-type]
-    return torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255
 
 
 def _error(name: str, value: float, truth: Mapping[str, float]) -> float:

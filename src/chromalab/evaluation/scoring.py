@@ -27,6 +27,7 @@ from chromalab.core.progress import progress
 from chromalab.evaluation.photo_files import PhotoPixels, batches_of_one_size, read_files
 from chromalab.evaluation.protocols import find_protocol, fit
 from chromalab.evaluation.records import GREY_BOUND, PREDICTIONS, PROTOCOL, TARGET, TRUTH_BOUND, SkippedPair
+from chromalab.functional.tensors import image_tensor
 from chromalab.metrics.features import FeatureRows, compare_sets, features_of
 from chromalab.metrics.scorer import PAIRED, PhotoScorer
 from chromalab.metrics.semantic import own_classifier
@@ -395,5 +396,4 @@ def _features(path: Path, evaluator: Evaluator) -> dict[str, NDArray[np.float32]
         rgb = fit(read_photo(path).rgb, evaluator.protocol)
     except UnreadablePhotoError:
         return None
-    image = torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255
-    return features_of(evaluator.kinds, evaluator.scorer.view(image))
+    return features_of(evaluator.kinds, evaluator.scorer.view(image_tensor(rgb)))

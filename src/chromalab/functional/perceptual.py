@@ -8,14 +8,14 @@ torchmetrics. The Lite0 distance has no fitted weights, so it is not LPIPS.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from chromalab.functional.tensors import check_pair, check_size
+from chromalab.functional.tensors import at_least_single, check_pair, check_size
 from chromalab.nets.alexnet import load_alexnet
 from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
 from chromalab.nets.squeezenet import load_squeezenet
@@ -36,24 +36,24 @@ NORM_EPSILON = 1e-10
 def feature_distance(
     preds: Sequence[Tensor], target: Sequence[Tensor], channel_weights: Sequence[Tensor] | None = None
 ) -> Tensor:
-    """Return the distance between two batches by the features that a network sees in them.
+    """Return the distance between the deep features of two batches.
 
     Zhang et al. 2018, *The Unreasonable Effectiveness of Deep Features as a Perceptual Metric*, eq. 1: at every place
-    of every tap the feature vectors are scaled to unit length; their squared difference, weighted by channel, is summed
+    of every tap, feature vectors are scaled to unit length. Their squared difference, weighted by channel, is summed
     over channels, averaged over places and summed over taps.
 
     Args:
-        preds: feature maps (B, C_l, H_l, W_l), one for each tap.
-        target: as many of the same shapes.
-        channel_weights: (C_l,) for each tap; all 1 if left out.
+        preds: feature maps (B, C_l, H_l, W_l), one per tap.
+        target: feature maps of the same shapes.
+        channel_weights: weights (C_l,) per tap; None takes 1 for all.
 
     Returns:
-        (B,), 0 where all feature vectors have equal directions; without weights a tap gives at most 4. A feature vector
-        of length 0 stays 0; it has no direction to change, so its gradient is defined as 0. Computed in at least single
-        precision. Differentiable once in `preds` and `target`, not in the weights.
+        (B,), 0 if all feature vectors have equal directions. Without weights, a tap contributes at most 4. A feature
+        vector of length 0 stays 0, and its gradient is defined as 0. Computed in at least single precision.
+        Differentiable once in `preds` and `target`, but not in the weights.
     """
     weights = channel_weights or [tap.new_ones(tap.shape[1]) for tap in preds]
-    # Half precision is for the network's convolutions; the matrix product in here would fall to it too.
+    # Autocast is meant for the convolutions of the network, but would also lower the precision of this matrix product.
     with torch.autocast(preds[0].device.type, enabled=False):
         per_tap = [
             _tap_distance(at_least_single(a), at_least_single(b), at_least_single(w))
@@ -62,16 +62,11 @@ def feature_distance(
         return torch.stack(per_tap).sum(dim=0)
 
 
-def at_least_single(tensor: Tensor) -> Tensor:
-    """Return a tensor of half precision in single precision, any other as it is."""
-    return tensor.float() if tensor.dtype in {torch.float16, torch.bfloat16} else tensor
-
-
 class _TapDistance(torch.autograd.Function):
-    """The distance at one tap, with its gradient written out.
+    """The distance at one tap, with an explicit gradient.
 
-    Autograd's own gradient of the same formula takes two to three times as long, which for LPIPS-Squeeze is most of the
-    time that its network takes.
+    Autograd takes two to three times as long for the same formula, which for LPIPS-Squeeze would be most of the time of
+    its network.
     """
 
     @staticmethod
@@ -88,14 +83,14 @@ class _TapDistance(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        """Return the gradients in both taps from that in the distances (B,)."""
+        """Return the gradients with respect to both taps, given that of the distances (B,)."""
         a_unit, difference, a_scale, b_scale, weights = ctx.saved_tensors
         places = difference.shape[1] * difference.shape[2]
         slope = (grad * (2 / places))[:, None, None, None]
-        wants_preds, wants_target, _ = ctx.needs_input_grad
+        needs_preds, needs_target, _ = ctx.needs_input_grad
         return (
-            _through_unit_length(difference, weights, slope * a_scale, a_unit) if wants_preds else None,
-            _through_unit_length(difference, weights, -slope * b_scale, a_unit - difference) if wants_target else None,
+            _through_unit_length(difference, weights, slope * a_scale, a_unit) if needs_preds else None,
+            _through_unit_length(difference, weights, -slope * b_scale, a_unit - difference) if needs_target else None,
             None,
         )
 
@@ -112,10 +107,10 @@ def _inverse_length(features: Tensor) -> Tensor:
 
 
 def _through_unit_length(difference: Tensor, weights: Tensor, factor: Tensor, unit: Tensor) -> Tensor:
-    """Return the gradient in features (B, C, H, W) of the length 1 / scale whose directions are `unit` (B, H, W, C).
+    """Return the gradient with respect to features (B, C, H, W) whose unit vectors are `unit` (B, H, W, C).
 
-    With g the gradient in the directions, times the scale, here `difference * weights * factor`, it is g - u (u . g): a
-    direction changes only by what is at right angles to it.
+    With the gradient g with respect to the unit vectors u, scaled by the inverse length (`difference * weights *
+    factor`), it is g - u (u . g), because a direction changes only by the orthogonal component.
     """
     gradient = difference * weights
     gradient *= factor
@@ -124,7 +119,7 @@ def _through_unit_length(difference: Tensor, weights: Tensor, factor: Tensor, un
 
 
 def gram_matrix(features: Tensor) -> Tensor:
-    """Return how much every two channels of a feature map fire together, wherever they do.
+    """Return the Gram matrix of a feature map: the correlation of every two channels over all places.
 
     Johnson, Alahi and Fei-Fei 2016, *Perceptual Losses for Real-Time Style Transfer and Super-Resolution*, eq. 3:
     G_cd = 1 / (C H W) sum_hw f_chw f_dhw. Gatys, Ecker and Bethge 2016, *Image Style Transfer Using Convolutional
@@ -145,16 +140,16 @@ def gram_matrix(features: Tensor) -> Tensor:
 def gram_distance(preds: Tensor, target: Tensor) -> Tensor:
     """Return the squared Frobenius norm of the difference between the Gram matrices of two feature maps.
 
-    Johnson et al. 2016, eq. 4; the code that they published takes the mean over the C^2 entries where the paper has
-    their sum, and this follows the paper. Gatys et al. 2016, eq. 4, is a quarter of it: E_l = 1 / (4 N_l^2 M_l^2)
-    sum (G - A)^2 with N_l = C channels, M_l = H W places and their G without the factor.
+    Johnson et al. 2016, eq. 4, as in the paper; their published code takes the mean over the C^2 entries instead of the
+    sum. Gatys et al. 2016, eq. 4, is a quarter of it: E_l = 1 / (4 N_l^2 M_l^2) sum (G - A)^2 with N_l = C channels,
+    M_l = H W places and their G without the factor.
 
     Args:
         preds: (B, C, H, W).
         target: as `preds`.
 
     Returns:
-        (B,), 0 where both have the same Gram matrix; the gradient there is 0.
+        (B,), 0 with gradient 0 if both have the same Gram matrix.
     """
     return (gram_matrix(preds) - gram_matrix(target)).square().sum(dim=(1, 2))
 
@@ -164,7 +159,7 @@ LPIPSTrunk = Literal["vgg", "alex", "squeeze"]
 
 @dataclass(frozen=True)
 class _Variant:
-    """How to load LPIPS's trunk, and the smallest side that its strides leave room for."""
+    """The loader of an LPIPS trunk, and the smallest side that its strides allow."""
 
     load: Callable[[], Trunk]
     smallest_px: int
@@ -182,11 +177,11 @@ class LPIPS(nn.Module):
 
     Args:
         trunk: `vgg` (taps relu1_2 to relu5_3), `alex` (five taps) or `squeeze` (seven taps).
-        network: the trunk itself, instead of the ImageNet-trained one from the weights folder.
+        network: the trunk itself; None loads the ImageNet-trained one from the weights folder.
 
     Raises:
-        MissingWeightsError: the trunk's weights were not added; the message says how to.
-        DamagedWeightsError: a weight file is not what was published or stored.
+        MissingWeightsError: the weights of the trunk are not installed; the message names the command.
+        DamagedWeightsError: a weight file differs from the published or stored one.
     """
 
     def __init__(self, trunk: LPIPSTrunk, network: Trunk | None = None) -> None:
@@ -211,10 +206,10 @@ class LPIPS(nn.Module):
             target: as `preds`.
 
         Returns:
-            (B,), 0 for equal images; lower is more alike.
+            (B,), 0 for equal images; lower is more similar.
 
         Raises:
-            ValueError: the batches are of different shapes, or not RGB.
+            ValueError: the batches have different shapes or are not RGB.
             ImageTooSmallError: a side is shorter than `smallest_px`: 16 for VGG, 31 for AlexNet, 17 for SqueezeNet.
         """
         check_pair(preds, target)
@@ -222,32 +217,18 @@ class LPIPS(nn.Module):
         return feature_distance(self.trunk.taps(preds), self.trunk.taps(target), self.channel_weights)
 
 
-class Lite0Comparison(NamedTuple):
-    """What one pass of two batches through the network gives.
-
-    Attributes:
-        distance: (B,), see `Lite0Distance.forward`.
-        preds_features: (B, 320), see `Lite0Distance.features`.
-        target_features: (B, 320).
-    """
-
-    distance: Tensor
-    preds_features: Tensor
-    target_features: Tensor
-
-
 class Lite0Distance(nn.Module):
-    """The `perceptual_lite0` distance, and the features of `frechet_lite0`, over a frozen trunk.
+    """The `perceptual_lite0` distance over a frozen EfficientNet-Lite0.
 
-    Its padding is as TensorFlow's SAME, so images of any size from 1 px have finite values; below 33 px the
-    deepest tap is a single place.
+    Its padding is that of TensorFlow's SAME, so images of any size from 1 px have finite values. Below 33 px, the
+    deepest tap has a single place.
 
     Args:
-        network: the trunk itself, instead of the ImageNet-trained one from the installed package.
+        network: the trunk itself; None loads the ImageNet-trained one from the installed package.
 
     Raises:
         MissingWeightsError: the package with the weights is not installed.
-        DamagedWeightsError: its file is not the published one.
+        DamagedWeightsError: its file differs from the published one.
     """
 
     def __init__(self, network: EfficientNetLite | None = None) -> None:
@@ -255,40 +236,24 @@ class Lite0Distance(nn.Module):
         self.trunk = (network or load_efficientnet_lite0()).requires_grad_(requires_grad=False).eval()
 
     def forward(self, preds: Tensor, target: Tensor) -> Tensor:
-        """Return the plain sum over the five taps of the spatial mean of squared differences; differentiable in both.
+        """Return the sum over five taps of the spatial mean of squared differences; differentiable in both.
 
         Args:
             preds: (B, 3, H, W), sRGB as stored, in [0, 1].
             target: as `preds`.
 
         Returns:
-            (B,) in [0, 20], 0 for equal images; lower is more alike.
+            (B,) in [0, 20], 0 for equal images; lower is more similar.
 
         Raises:
-            ValueError: the batches are of different shapes, or not RGB.
+            ValueError: the batches have different shapes or are not RGB.
         """
         check_pair(preds, target)
         return feature_distance(self.trunk.taps(preds), self.trunk.taps(target))
 
-    def features(self, rgb: Tensor) -> Tensor:
-        """Return the spatial mean of the fifth tap, (B, 320), for rgb (B, 3, H, W) in [0, 1]."""
-        return _pooled(self.trunk.taps(rgb)[-1])
-
-    def compare(self, preds: Tensor, target: Tensor) -> Lite0Comparison:
-        """Return the distance and both batches' features from one pass of each."""
-        check_pair(preds, target)
-        preds_taps, target_taps = self.trunk.taps(preds), self.trunk.taps(target)
-        return Lite0Comparison(
-            feature_distance(preds_taps, target_taps), _pooled(preds_taps[-1]), _pooled(target_taps[-1])
-        )
-
-
-def _pooled(tap: Tensor) -> Tensor:
-    return tap.mean(dim=(2, 3))
-
 
 def mean_absolute(preds: Tensor, target: Tensor) -> Tensor:
-    """Return the mean of |preds - target| over channels and places, (B,) from (B, C, H, W); at 0 the gradient is 0."""
+    """Return the mean of |preds - target| over channels and places, (B,) from (B, C, H, W); the gradient at 0 is 0."""
     return functional.l1_loss(preds, target, reduction="none").mean(dim=(1, 2, 3))
 
 
@@ -302,17 +267,15 @@ COMPARISONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l2": mean_square,
     "gram": gram_distance,
 }
-"""Ways to compare two feature maps, each (B, C, H, W), by name; they give (B,)."""
+"""Distances (B,) between two feature maps, each (B, C, H, W), by name."""
 
 
 class VGGDistance(nn.Module):
-    """A weighted sum over layers of a frozen network: how far apart two images' feature maps are.
-
-    Images of any size go through, down to 1 px.
+    """A weighted sum of distances between feature maps, over layers of a frozen VGG16; images can be as small as 1 px.
 
     Args:
-        trunk: VGG16 with batch normalization or without.
-        weights: the weight of every layer that is looked at, by its name, as `relu2_2` (see `layer_places`).
+        trunk: VGG16 with or without batch normalization.
+        weights: the weight of every layer that counts, by its name, such as `relu2_2` (see `layer_places`).
         comparison: `l1`, `l2` or `gram`, see `COMPARISONS`.
     """
 
@@ -334,7 +297,7 @@ class VGGDistance(nn.Module):
             (B,), 0 for equal images. Features are compared in at least single precision.
 
         Raises:
-            ValueError: the batches are of different shapes, or not RGB.
+            ValueError: the batches have different shapes or are not RGB.
         """
         check_pair(preds, target)
         both = zip(*(self.trunk.outputs(rgb, self.weights) for rgb in (preds, target)), strict=True)

@@ -1,11 +1,11 @@
-"""All metrics by name: the entries of every family's file, in the order of every table."""
+"""All metrics by name, in the order of tables: the entries of every family's file."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from chromalab.core.registry import Registry
-from chromalab.metrics import color, distribution, fidelity, perceptual, semantic
+from chromalab.metrics import color, distribution, fidelity, perceptual, semantic, video
 
 if TYPE_CHECKING:
     from chromalab.metrics.facts import MetricFacts
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 METRICS: Registry[Metric] = Registry("metric")
 
-for _family in (fidelity, color, perceptual, distribution, semantic):
+for _family in (fidelity, color, perceptual, distribution, semantic, video):
     for _metric in _family.ENTRIES:
         METRICS.add(_metric.name, _metric)
 
 
 def metric_facts() -> list[MetricFacts]:
-    """Return the facts of every metric as records, in the order of tables."""
+    """Return the facts about every metric, in the order of tables."""
     return [metric.facts for _, metric in METRICS.items()]

@@ -19,6 +19,7 @@ from chromalab.core.errors import UsageError
 from chromalab.core.progress import progress
 from chromalab.data.photoset import SkippedPhoto
 from chromalab.evaluation.scoring import BASELINES, gray, make_evaluator, score
+from chromalab.functional.tensors import image_tensor
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.reading import UnreadablePhotoError, list_photos, read_photo
 from chromalab.photo.resizing import resize_shortest_side
@@ -282,9 +283,9 @@ def _versions(
 ) -> list[tuple[str, NDArray[np.uint8]]]:
     if min(rgb.shape[:2]) > largest_side_px:
         rgb = resize_shortest_side(rgb, largest_side_px)
-    lightness, _ = SPACES["lab"].encode(_tensor(rgb))
+    lightness, _ = SPACES["lab"].encode(image_tensor(rgb))
     grey = gray(lightness)
-    small = _tensor(resize_shortest_side(_image(grey), size_px))
+    small = image_tensor(resize_shortest_side(_image(grey), size_px))
     versions = [("grey", _image(grey))]
     with torch.inference_mode():
         for identity, network in networks.items():
@@ -292,10 +293,6 @@ def _versions(
             chroma = F.interpolate(chroma, size=lightness.shape[-2:], mode="bicubic", align_corners=False)
             versions.append((identity, _image(lab_to_rgb(torch.cat([lightness * 100, chroma], dim=1)).clamp(0, 1))))
     return versions
-
-
-def _tensor(rgb: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
 
 
 def _image(rgb: Tensor) -> NDArray[np.uint8]:

@@ -1,0 +1,43 @@
+"""Temporal consistency of the colors of a video."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from chromalab.functional.distribution import CHANNELS, LEVELS, STEPS, color_distribution_consistency
+from chromalab.metrics.facts import SetValue
+from chromalab.metrics.metric import Metric, SetMetric
+
+if TYPE_CHECKING:
+    from chromalab.metrics.features import Rows
+
+
+def compare_frames(preds: Rows, target: Rows) -> SetValue:
+    """Return the CDC index of the predicted frames, with that of the true frames if there are any."""
+    n = len(preds)
+    if n <= max(STEPS):
+        return SetValue(value=None, n=n, reason=f"CDC needs at least {max(STEPS) + 1} frames, not {n}")
+    return SetValue(value=_consistency(preds), truth=_consistency(target) if len(target) == n else None, n=n)
+
+
+def _consistency(rows: Rows) -> float:
+    return color_distribution_consistency(rows.read().reshape(-1, CHANNELS, LEVELS))
+
+
+CDC = SetMetric(
+    name="cdc",
+    label="CDC",
+    direction="closer",
+    high=math.log(2),
+    role="distribution",
+    formula="mean over t = 1, 2, 4 and R, G, B of the Jensen-Shannon divergence of 256-bin histograms t frames apart",
+    source="Liu et al. 2021 (TCVC); natural logarithms, as in its code",
+    reference="frames",
+    note="true frames change, too, and a gray video is the steadiest of all",
+    features="rgb_histogram",
+    compare=compare_frames,
+    is_paired=True,
+)
+
+ENTRIES: tuple[Metric, ...] = (CDC,)

@@ -29,7 +29,7 @@ def ratings(tmp_path_factory: pytest.TempPathFactory) -> Ratings:
 
 
 @pytest.mark.slow
-def test_it_learns_what_people_say(ratings: Ratings, tmp_path: Path) -> None:
+def test_calibration_learns_the_ratings(ratings: Ratings, tmp_path: Path) -> None:
     fitted = calibrate(ratings, threads=1)
     assert all(weight >= 0 for weight in fitted.weights.values())
     assert set(fitted.weights) <= set(PARTS)
@@ -68,7 +68,7 @@ def test_other_ratings_are_in_no_fold(ratings: Ratings, tmp_path: Path) -> None:
         load_parameters(tmp_path / "x.json")
 
 
-def test_the_shipped_parameters_say_what_they_are() -> None:
+def test_the_shipped_parameters_have_a_summary() -> None:
     shipped = shipped_parameters()
     assert shipped.fitted_to == "hecd"
     assert shipped.n_images == 390

@@ -110,7 +110,7 @@ def test_only_photos_that_all_have_are_compared(methods: dict[str, Path]) -> Non
     assert len({table.photos for table in comparison.scores.values()}) == 1
 
 
-def test_without_truth_what_can_be_known_is_measured(methods: dict[str, Path]) -> None:
+def test_without_truth_only_reference_free_metrics_are_computed(methods: dict[str, Path]) -> None:
     settings = replace(SETTINGS, metrics=None, bounds=False)
     record = compare_folders({"m": methods["sepia"]}, grey=methods["uncolored"], settings=settings).record
     (method,) = record.methods
@@ -149,7 +149,7 @@ def test_lightness_is_that_of_the_grey_photographs_where_they_are_given(methods:
     assert given.methods[0].metrics["mae"].mean != own.methods[0].metrics["mae"].mean  # the bound is the given gray
 
 
-def test_labels_say_what_is_to_be_seen(methods: dict[str, Path], tmp_path: Path) -> None:
+def test_labels_give_the_class_of_each_photo(methods: dict[str, Path], tmp_path: Path) -> None:
     own = tmp_path / "red.py"
     own.write_text("def classify(rgb):\n    return rgb.mean(dim=(2, 3))\n", encoding="utf-8")
     rows = [f"{path.name},0" for path in list_photos(methods["sepia"])]

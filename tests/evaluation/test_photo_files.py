@@ -51,7 +51,7 @@ def test_suffixes_do_not_matter_and_subfolders_do(tmp_path: Path) -> None:
     assert (matching.left_out, matching.unmatched["m"], matching.unmatched_targets) == ((), (), ())
 
 
-def test_what_has_no_partner_is_listed(tmp_path: Path) -> None:
+def test_unmatched_files_are_listed(tmp_path: Path) -> None:
     preds = touch(tmp_path / "preds", "a.png", "only/here.png")
     targets = touch(tmp_path / "targets", "a.jpg", "here.jpg", "there.jpg")
     matching = pair(preds, targets)
@@ -153,7 +153,7 @@ def test_batches_keep_the_order_and_hold_one_size(sizes: list[tuple[int, int]]) 
         assert len(batch) == 1 or len(batch) * height * width <= BATCH_PIXELS
 
 
-def test_what_was_skipped_passes_and_parts_no_batch() -> None:
+def test_skipped_photos_pass_through_without_ending_a_batch() -> None:
     first, second = (pixels(name, flat(3, 4)) for name in "ac")
     skipped = SkippedPair(name="b", reason="unreadable")
     assert list(batches_of_one_size([first, skipped, second])) == [skipped, [first, second]]
@@ -168,14 +168,14 @@ def test_a_pair_is_read_as_it_is(tmp_path: Path) -> None:
     assert found.oddities == ()
 
 
-def test_two_sizes_are_told_and_not_resized(tmp_path: Path) -> None:
+def test_different_sizes_are_reported_and_not_resized(tmp_path: Path) -> None:
     fault = read(photo_of(tmp_path, "a", flat(3, 4), flat(3, 5)))
     assert isinstance(fault, SkippedPair)
     assert fault.reason.startswith("the prediction has 4x3 px and the target 5x3")
 
 
 @pytest.mark.parametrize("role", ["prediction", "target"])
-def test_a_broken_file_is_told_with_its_role(tmp_path: Path, role: str) -> None:
+def test_a_broken_file_is_reported_with_its_role(tmp_path: Path, role: str) -> None:
     photo = photo_of(tmp_path, "a", flat(3, 4), flat(3, 4))
     broken = photo.preds["m"] if role == "prediction" else photo.target
     assert broken is not None
@@ -185,14 +185,14 @@ def test_a_broken_file_is_told_with_its_role(tmp_path: Path, role: str) -> None:
     assert fault.reason.startswith(f"the {role} a.png cannot be read: ")
 
 
-def test_a_image_over_the_limit_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_above_the_limit_is_skipped_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(photo_files, "MAX_PIXELS", 2_000_000)
     fault = read(photo_of(tmp_path, "a", flat(1, 2_000_001), flat(1, 2_000_001)))
     assert isinstance(fault, SkippedPair)
     assert fault.reason == "2000001x1 px exceed the limit of 2 million; scale both down first"
 
 
-def test_what_is_odd_of_a_file_is_told(tmp_path: Path) -> None:
+def test_oddities_of_files_are_reported(tmp_path: Path) -> None:
     photo = photo_of(tmp_path, "a", flat(8, 8), flat(8, 8))
     imsave(photo.preds["m"], np.full((8, 8), 40_000, dtype=np.uint16), check_contrast=False)
     found = read(photo)

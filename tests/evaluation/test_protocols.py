@@ -54,7 +54,7 @@ def test_our_own_protocol_changes_nothing() -> None:
     assert (ours.geometry, ours.variants) == ("native size", ())
 
 
-def test_sizes_are_brought_as_said() -> None:
+def test_images_are_resized_as_the_protocol_defines() -> None:
     image = coffee()[:300, :451]
     assert fit(image, PROTOCOLS["chapter"]).shape == (256, 256, 3)
     both = fit(image, PROTOCOLS["cic"])

@@ -31,7 +31,7 @@ def test_single_ratings_may_be_unknown(tmp_path: Path) -> None:
     assert load_hecd(folder).votes == ()
 
 
-def test_ratings_of_ones_own(tmp_path: Path) -> None:
+def test_ratings_from_a_csv_file(tmp_path: Path) -> None:
     write_hecd(tmp_path)
     rows = [
         f"images/cat_{name}.png,images/cat.png,{score}" for name, score in (("half", 3), ("grey", 1), ("warm", 2.5))
@@ -57,7 +57,7 @@ def test_ratings_of_ones_own(tmp_path: Path) -> None:
         load_ratings_csv(tmp_path / "none.csv")
 
 
-def test_a_scene_without_a_reference_is_told(tmp_path: Path) -> None:
+def test_a_scene_without_a_reference_is_refused(tmp_path: Path) -> None:
     folder = write_hecd(tmp_path)
     text = (folder / "ratings.csv").read_text(encoding="utf-8").replace("cup,cup.png,1", "cup,cup.png,0")
     (folder / "ratings.csv").write_text(text, encoding="utf-8")

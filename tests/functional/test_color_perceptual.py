@@ -42,7 +42,7 @@ def test_a_cast_and_stronger_colors_are_forgiven_and_others_are_not(trunk: Effic
     assert max(warm, vivid) < wrong
 
 
-def test_parts_are_what_they_say(trunk: EfficientNetLite) -> None:
+def test_parts_follow_their_definitions(trunk: EfficientNetLite) -> None:
     """By scikit-image's CIELAB and plain formulas, on an image small enough not to be reduced."""
     target = astronaut()[:64, 100:180]
     preds = changed(target, 0.7, 6.0)

@@ -229,7 +229,7 @@ def test_images_of_different_sizes_are_refused() -> None:
         lpips(images(1, 40), images(1, 41))
 
 
-def test_missing_weights_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_weights_name_the_command_that_installs_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
     with pytest.raises(
         MissingWeightsError,
@@ -413,7 +413,7 @@ DISTANCES: dict[str, tuple[Callable[[], VGGDistance | LPIPS | Lite0Distance], st
 
 
 @pytest.mark.parametrize("name", DISTANCES)
-def test_the_target_is_seen_without_a_graph_and_weights_are_frozen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_target_has_no_graph_and_weights_are_frozen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     build, method = DISTANCES[name]
     distance = build()
     seen: list[list[Tensor]] = []

@@ -85,7 +85,7 @@ def test_gradients_are_those_of_finite_differences(measure: object) -> None:
         (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.zeros(1, 3, 4, 4), "divide"),
     ],
 )
-def test_what_is_no_pair_of_images_is_refused(preds: torch.Tensor, target: torch.Tensor, message: str) -> None:
+def test_an_invalid_pair_of_images_is_refused(preds: torch.Tensor, target: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mean_absolute_error(preds, target)
 
@@ -98,7 +98,7 @@ def test_eight_bit_images_keep_their_exact_error() -> None:
     assert mean_absolute_error(*tensors).item() == pytest.approx(expected, abs=1e-12)
 
 
-def test_psnr_of_colors_looks_at_a_and_b_only() -> None:
+def test_psnr_of_colors_ignores_lightness() -> None:
     preds, target = 50 * noise(1, 3, 3, 20, 30), 50 * noise(2, 3, 3, 20, 30)
     for index, value in enumerate(psnr_of_colors(preds, target).tolist()):
         theirs = skimage.metrics.peak_signal_noise_ratio(

@@ -119,7 +119,7 @@ def test_the_hinge_lies_at_plus_and_minus_one(true: float, generated: float, cos
     assert float(loss.total) == pytest.approx(cost)
 
 
-def test_the_saturating_form_is_the_logarithm_of_what_is_left() -> None:
+def test_the_saturating_form_is_the_log_of_the_complement() -> None:
     scores = torch.linspace(-15, 15, 7, dtype=torch.float64)
     cost = GAN("saturating").colorizer_cost(scores)
     torch.testing.assert_close(cost, torch.log1p(-torch.sigmoid(scores)))
@@ -156,20 +156,20 @@ def test_both_sides_see_the_mean_over_patches(gan: type[GANLoss]) -> None:
 
 
 @pytest.mark.parametrize("gan", GAMES)
-def test_the_colorizer_wants_high_scores(gan: type[GANLoss]) -> None:
+def test_the_colorizer_loss_decreases_with_the_score(gan: type[GANLoss]) -> None:
     low, high = (gan()(batch(value, 0.0, Linear(0.01, 3))) for value in (-0.5, 0.5))
     assert (high < low).all()
 
 
 @pytest.mark.parametrize("gan", GAMES)
-def test_the_critic_wants_true_colors_to_score_higher(gan: type[GANLoss]) -> None:
+def test_the_critic_loss_decreases_as_true_colors_score_higher(gan: type[GANLoss]) -> None:
     right, wrong = (
         gan(penalty=0).critic_loss(Reader(), batch(-value, value), generator()).total for value in (0.5, -0.5)
     )
     assert right < wrong
 
 
-def test_facts_tell_the_distance_and_the_share_of_photographs_told_apart() -> None:
+def test_facts_hold_distance_and_accuracy_of_the_critic() -> None:
     truth = torch.tensor([1.0, 2.0, 3.0, 4.0])[:, None, None, None].expand(-1, 2, 2, 2)
     fakes = truth.clone()
     fakes[:3, :, 0, 0] += torch.tensor([-1.0, -4.0, 8.0])[:, None]  # in one patch of four
@@ -213,7 +213,7 @@ def test_r1_of_a_linear_critic_is_known(slope: float, gan: type[GANLoss]) -> Non
     assert float(loss.facts["gradient_norm"]) == pytest.approx(abs(slope) * math.sqrt(VALUES), rel=1e-5)
 
 
-def test_r1_looks_at_the_true_colors() -> None:
+def test_r1_is_taken_at_the_true_colors() -> None:
     # The quadratic critic's gradient is the color: |grad|^2 at the truth is the sum of its squares.
     target = torch.rand(4, 2, SIZE, SIZE, generator=generator())
     plain, with_r1 = (
@@ -223,7 +223,7 @@ def test_r1_looks_at_the_true_colors() -> None:
     assert float(with_r1.detach() - plain) == pytest.approx(5 * float(target.square().sum()) / 4, rel=1e-5)
 
 
-def test_the_penalty_looks_between_target_and_prediction() -> None:
+def test_the_penalty_is_taken_between_target_and_prediction() -> None:
     norms = gradient_norms(Quadratic(), batch(1.0, 0.0), generator()) / math.sqrt(VALUES)
     share = torch.rand(4, 1, 1, 1, generator=generator()).flatten()
     torch.testing.assert_close(norms, share)
@@ -264,7 +264,7 @@ def test_wgan_keeps_every_weight_of_the_critic_small() -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_what_an_entry_declares_is_what_it_builds(entry: LossEntry) -> None:
+def test_an_entry_builds_what_it_declares(entry: LossEntry) -> None:
     declared = {name: parameter.default for name, parameter in entry.parameters.items()}
     term, written = entry.build(), entry.build(**declared)
     for name, default in declared.items():
@@ -281,6 +281,6 @@ def test_defaults_are_the_published_ones() -> None:
     assert [(gan().penalty, gan().r1) for gan in (GAN, LSGAN, Hinge, WGAN)] == [(0, 0)] * 4
 
 
-def test_without_a_critic_the_mistake_is_told() -> None:
+def test_a_missing_critic_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="without a critic"):
         WGANGP()(batch(0.0, 0.0))

@@ -119,7 +119,7 @@ def test_gradients_are_those_of_finite_differences(term: LossTerm) -> None:
 
 
 @pytest.mark.parametrize("term", TERMS, ids=IDS)
-def test_a_batch_gives_what_its_images_give_alone(term: LossTerm) -> None:
+def test_a_batch_equals_its_single_images(term: LossTerm) -> None:
     rgb = 2 * noise(4, 3, 3, 5, 6) - 0.5
     alone = torch.cat([term(batch(rgb[i : i + 1])) for i in range(3)])
     torch.testing.assert_close(term(batch(rgb)), alone)

@@ -51,7 +51,7 @@ def test_formulas_are_read(formula: str, canonical: str) -> None:
         ("l2 & l1", "got '&'"),
     ],
 )
-def test_mistakes_are_told_with_their_place(formula: str, message: str) -> None:
+def test_mistakes_are_reported_with_their_position(formula: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_formula(formula)
 

@@ -45,7 +45,7 @@ def failed(checks: list[Check]) -> dict[str, str]:
     return {check.name: check.detail for check in checks if not check.passed}
 
 
-def test_a_sound_loss_passes_and_its_numbers_are_told() -> None:
+def test_a_correct_loss_passes_and_its_numbers_are_reported() -> None:
     checks = {check.name: check for check in check_loss(ENTRY)}
     assert all(check.passed for check in checks.values())
     assert checks["zero at target"].detail == "a perfect prediction has the loss 0, 0"
@@ -64,7 +64,7 @@ def test_a_sound_loss_passes_and_its_numbers_are_told() -> None:
         (scaled(size=Parameter(2.0, 1.0, 4.0, "size")), "a parameter size, but its build has no parameter"),
     ],
 )
-def test_incomplete_facts_are_told(entry: LossEntry, message: str) -> None:
+def test_incomplete_facts_are_reported(entry: LossEntry, message: str) -> None:
     assert message in failed(check_loss(entry))["facts"]
 
 
@@ -96,17 +96,17 @@ class Number(LossTerm):
         return 1.0  # type: ignore[return-value]
 
 
-def test_what_a_loss_raises_is_told_with_its_line_and_is_no_traceback() -> None:
+def test_an_exception_of_a_loss_is_reported_with_its_line() -> None:
     found = failed(check_loss(replace(ENTRY, build=Raises)))
     assert "test_contract.py, line " in found["shape"]
     assert found["shape"].endswith(": ValueError: no such thing")
 
 
-def test_a_loss_without_a_gradient_is_told() -> None:
+def test_a_loss_without_a_gradient_is_reported() -> None:
     assert "does not depend on the prediction" in failed(check_loss(replace(ENTRY, build=Detached)))["gradient on gray"]
 
 
-def test_what_is_no_tensor_is_told() -> None:
+def test_a_result_that_is_not_a_tensor_is_reported() -> None:
     assert failed(check_loss(replace(ENTRY, build=Number)))["shape"] == "the loss returned a float instead of a tensor"
 
 
@@ -117,7 +117,7 @@ def test_what_is_no_tensor_is_told() -> None:
         (lambda: 1 / 0, "ZeroDivisionError: division by zero"),
     ],
 )
-def test_what_can_not_be_built_is_told(build: type[LossTerm], message: str) -> None:
+def test_a_loss_that_cannot_be_built_is_reported(build: type[LossTerm], message: str) -> None:
     facts, built = check_loss(replace(ENTRY, build=build))
     assert facts.passed
     assert (built.name, built.passed) == ("build", False)
@@ -173,7 +173,7 @@ class Endless(Idle):
         (Endless, "is not finite"),
     ],
 )
-def test_what_the_critic_is_trained_on_is_looked_at(build: type[AdversarialTerm], message: str) -> None:
+def test_the_loss_of_the_critic_is_checked(build: type[AdversarialTerm], message: str) -> None:
     entry = replace(LOSSES["wgan_gp"], build=build, parameters={})
     assert message in failed(check_loss(entry))["critic's loss"]
 
@@ -193,7 +193,7 @@ def test_a_critic_that_is_given_is_left_as_it_was() -> None:
     assert critic.scale.grad is None
 
 
-def test_the_random_numbers_of_others_stay_as_they_are() -> None:
+def test_the_global_random_state_is_unchanged() -> None:
     class Noisy(LossTerm):
         def forward(self, batch: ColorBatch) -> Tensor:
             return torch.rand(len(batch.preds)) * batch.preds.mean(dim=(1, 2, 3))
@@ -222,7 +222,7 @@ def test_the_pull_of_absolute_values_points_along_the_diagonals() -> None:
     np.testing.assert_allclose(np.abs(field.pull), 0.5 / 110, rtol=1e-4)
 
 
-def test_the_prediction_is_off_as_it_is_said() -> None:
+def test_the_prediction_of_a_field_has_the_stated_errors() -> None:
     """The way d = t - s R t: |d| / |t| = |1 - s exp(i angle)|, the same at every pixel."""
     field = gradient_field(Bench(ENTRY), PHOTO)
     expected = abs(1 - CHROMA_SHARE * np.exp(1j * np.deg2rad(HUE_SHIFT_DEG)))

@@ -161,7 +161,7 @@ def test_squares_at_every_layer_and_output(networks: dict[str, dict[str, Tensor]
 
 
 @pytest.mark.parametrize("loss", ["vgg_feature", "style"])
-def test_what_cannot_be_built_is_said(loss: str, networks: dict[str, dict[str, Tensor]]) -> None:
+def test_invalid_parameters_are_refused(loss: str, networks: dict[str, dict[str, Tensor]]) -> None:
     with pytest.raises(ConfigError, match=f"at=bn of {loss}: vgg16 has no batch normalization; use network=vgg16_bn"):
         build(f"{loss}(at=bn)")
     with pytest.raises(ConfigError, match=f"{loss}: every layer has weight 0"):
@@ -196,7 +196,7 @@ def test_the_network_is_named_and_kept_in_evaluation_mode(networks: dict[str, di
 
 
 @pytest.mark.parametrize(("loss", "smallest_px"), [("lpips_vgg", 16), ("lpips_alex", 31), ("lpips_squeeze", 17)])
-def test_lpips_says_how_small_images_may_be(loss: str, smallest_px: int, weights: Path) -> None:
+def test_lpips_refuses_images_below_its_smallest_size(loss: str, smallest_px: int, weights: Path) -> None:
     objective = build(loss)
     assert objective.smallest_px == smallest_px
     rgb = torch.rand(1, 3, smallest_px, smallest_px, generator=torch.Generator().manual_seed(0))
@@ -262,7 +262,7 @@ def test_black_against_white_costs_nearly_1(term: LossTerm) -> None:
 
 @TERMS
 @pytest.mark.parametrize("space", list(SPACES))
-def test_a_perfect_prediction_costs_only_what_rounding_does(space: str, term: LossTerm) -> None:
+def test_the_loss_of_a_perfect_prediction_is_rounding_error(space: str, term: LossTerm) -> None:
     target = images(2, 32).float()
     assert term(ColorBatch.of(SPACES[space], target, target)).abs().max() < 2e-5
 
@@ -278,7 +278,7 @@ def test_colors_beyond_the_gamut_are_not_clipped(term: LossTerm) -> None:
     assert (preds.grad[preds > 1] != 0).all()
 
 
-def test_the_smallest_images_are_told() -> None:
+def test_images_below_the_smallest_size_are_refused() -> None:
     assert SSIM().smallest_px == 11
     assert [MultiScaleSSIM(scales).smallest_px for scales in range(1, 6)] == [11, 21, 41, 81, 161]
     small = torch.rand(1, 3, 160, 200)

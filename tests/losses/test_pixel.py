@@ -132,7 +132,7 @@ def test_color_differences_are_those_of_the_images_in_every_space(space: str, te
 
 @TERMS
 @pytest.mark.parametrize("space", list(SPACES))
-def test_a_perfect_prediction_costs_only_what_rounding_does(space: str, term: LossTerm) -> None:
+def test_the_loss_of_a_perfect_prediction_is_rounding_error(space: str, term: LossTerm) -> None:
     """In lab, whose colors are not converted, that is nothing; through RGB it is far below what anybody sees."""
     target = noise(7, 2, 3, 32, 32, dtype=torch.float32)
     values = term(ColorBatch.of(SPACES[space], target, target))

@@ -112,7 +112,7 @@ def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, body: str, message:
     assert not {name for name in set(sys.modules) - modules if "plugin" in name}
 
 
-def test_of_two_losses_one_of_which_is_taken_none_is_added(tmp_path: Path) -> None:
+def test_no_loss_is_added_if_one_name_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(f"{HEAD}ENTRIES = [{ENTRY}, {ENTRY.replace('ok', 'l1')}]\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="has a loss named 'l1'"):
@@ -121,12 +121,12 @@ def test_of_two_losses_one_of_which_is_taken_none_is_added(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["gone.py", "."])
-def test_a_file_that_is_none_is_told(tmp_path: Path, name: str) -> None:
+def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match=r"cannot be read: .*; expected a Python file"):
         load_plugin(tmp_path / name)
 
 
-def test_another_suffix_is_told(tmp_path: Path) -> None:
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"expected a Python file, whose name ends in \.py"):
         load_plugin(write_plugin(tmp_path, file="mine.txt"))
 

@@ -126,7 +126,7 @@ def test_a_kernel_distance_is_the_mean_over_blocks_of_a_thousand() -> None:
     assert 0 < result.jackknife_se < 0.2 * np.mean(expected)
 
 
-def test_kernel_distances_of_one_population_are_about_zero_and_told_as_they_are() -> None:
+def test_kernel_distances_of_one_population_are_about_zero_and_can_be_negative() -> None:
     generator = torch.Generator().manual_seed(3)
     values = []
     for _ in range(40):

@@ -137,7 +137,7 @@ def test_each_side_passes_a_network_once_and_the_truth_once_for_all_predictions(
     assert sets.compute()["frechet_lite0"].n == 2
 
 
-def test_a_view_gives_what_the_photos_give() -> None:
+def test_a_view_gives_the_same_scores_as_its_photos() -> None:
     preds, target = photo_and_desaturated()
     scorer = PhotoScorer(PIXEL_METRICS)
     by_view = scorer.score(scorer.view(preds), scorer.view(target))
@@ -150,7 +150,7 @@ def test_pairs_of_two_sizes_are_refused() -> None:
         PhotoScorer(["mae"]).score(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5))
 
 
-def test_one_pixel_has_what_can_be_had() -> None:
+def test_a_single_pixel_has_all_metrics_that_are_defined() -> None:
     scorer = PhotoScorer([*PIXEL_METRICS, "perceptual_lite0"])
     values = scorer.score(torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
     assert "ssim" not in values

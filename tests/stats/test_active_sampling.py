@@ -22,7 +22,7 @@ def entropy(p: float) -> float:
     return float(special.entr(p) + special.entr(1 - p))
 
 
-def test_the_gain_is_the_integral_it_stands_for() -> None:
+def test_the_gain_equals_its_integral() -> None:
     posterior = Posterior(np.array([0.4, -0.3]), np.array([[0.8, 0.2], [0.2, 0.5]]))
     d = stats.norm(0.7, np.sqrt(0.8 + 0.5 - 0.4))
     mean = integrate.quad(lambda x: d.pdf(x) * special.expit(x), -12, 12)[0]
@@ -39,7 +39,7 @@ def test_the_posterior_is_the_map_estimate_and_its_curvature() -> None:
     assert np.allclose(np.linalg.inv(found.covariance), np.diag(weight.sum(1)) - weight + np.eye(3) / 1.44, atol=1e-6)
 
 
-def test_what_is_unknown_and_close_is_asked() -> None:
+def test_uncertain_and_close_pairs_are_preferred() -> None:
     wins = np.zeros((4, 4))
     wins[0, 1] = wins[1, 0] = 200  # 0 and 1 are known to be equal; 2 beats 3 always; 2 and 0 never met
     wins[2, 3] = 200

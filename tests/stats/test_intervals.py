@@ -118,7 +118,7 @@ def test_satterthwaite_of_no_variance_is_the_fewest() -> None:
     assert satterthwaite([np.zeros(2), np.zeros(2)], (3, 5)).tolist() == [3, 3]
 
 
-def test_t_estimate_says_what_the_values_were() -> None:
+def test_t_estimate_names_its_source() -> None:
     seeds, photos = t_estimate([1.0, 2.0], source="seeds"), t_estimate([1.0, 2.0])
     assert (seeds.n_seeds, seeds.n_photos, seeds.has_seed_variance) == (2, 1, True)
     assert (photos.n_seeds, photos.n_photos, photos.has_seed_variance) == (1, 2, False)
@@ -172,8 +172,8 @@ def test_identical_objectives_differ_by_nothing() -> None:
     assert (interval.low, interval.high, interval.p) == (0.0, 0.0, 1.0)
 
 
-def test_what_has_no_interval_is_refused() -> None:
-    with pytest.raises(ValueError, match="nothing to estimate"):
+def test_too_few_or_infinite_values_are_refused() -> None:
+    with pytest.raises(ValueError, match="cannot be estimated"):
         jackknife_estimate([1.0], None, n_photos=30)
     with pytest.raises(ValueError, match="replicates of 2 seeds"):
         jackknife_estimate([1.0, 2.0], [[1.0, 2.0]], n_photos=30)
@@ -299,7 +299,7 @@ def test_negative_components_fall_back_on_the_larger_one_way_variance() -> None:
     assert float(df) == 1
 
 
-def test_one_seed_is_over_photographs_and_says_that_it_knows_no_seed_variance() -> None:
+def test_one_seed_gives_an_interval_over_photos_without_seed_variance() -> None:
     row = [1.0, 4.0, 2.0, 8.0]
     estimate = two_way_estimate([row])
     assert not estimate.has_seed_variance

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PLAN = Plan(objectives=("l1", "l2"), color_spaces=("lab", "rgb"), n_seeds=2, n_photos=4)
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_written_metrics_are_read_back(tmp_path: Path) -> None:
     study = make_study(PLAN)
     loaded = load_study(write_study(study, tmp_path))
     assert loaded.record == study.record

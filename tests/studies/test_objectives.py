@@ -57,7 +57,7 @@ def test_an_objective_may_have_a_critic_and_an_optimizer_of_its_own() -> None:
     assert run.training == record.training
 
 
-def test_what_is_the_studys_is_not_told_twice() -> None:
+def test_settings_of_the_study_are_not_repeated_in_objectives() -> None:
     record = resolved("l2")
     assert record.training is None
     assert record.critic is None
@@ -122,7 +122,7 @@ def test_published_weights_in_this_projects_units() -> None:
         ("ms_ssim", "needs images of at least 161 px, and crops have 96"),
     ],
 )
-def test_mistakes_are_told(written: object, message: str) -> None:
+def test_mistakes_in_objectives_are_reported(written: object, message: str) -> None:
     with pytest.raises((ConfigError, UnknownNameError), match=message):
         resolved(written)
 

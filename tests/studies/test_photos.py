@@ -47,7 +47,7 @@ def test_a_limit_holds_for_both(tmp_path: Path) -> None:
     assert (len(photos.train) + len(photos.val), len(photos.test)) == (4, 4)
 
 
-def test_nobody_is_tested_on_what_was_trained_on(tmp_path: Path) -> None:
+def test_training_photos_among_test_photos_are_refused(tmp_path: Path) -> None:
     train, test = folder(tmp_path / "train", 12), folder(tmp_path / "judges", 3, first=11)
     with pytest.raises(UsageError, match=r"1 test photos are also training photos, such as judges/11\.png"):
         open_photos(DataSettings(source=train, test=[test]), 32, cache_dir=tmp_path)
@@ -55,7 +55,7 @@ def test_nobody_is_tested_on_what_was_trained_on(tmp_path: Path) -> None:
     assert len(open_photos(settings, 32, cache_dir=tmp_path).test) == 3
 
 
-def test_two_folders_of_one_name_are_told(tmp_path: Path) -> None:
+def test_two_test_folders_of_one_name_are_refused(tmp_path: Path) -> None:
     train = folder(tmp_path / "train", 12)
     tests = [folder(tmp_path / part / "judges", 3, first=first) for part, first in (("a", 100), ("b", 100))]
     with pytest.raises(UsageError, match=r"named judges/100\.png; give each folder of 'test' a different name"):

@@ -112,7 +112,7 @@ def network(recipe: Recipe, folder: Path, name: str) -> Colorizer:
 
 
 @pytest.mark.slow
-def test_the_record_says_what_was_trained(recipe: Recipe, tmp_path: Path) -> None:
+def test_the_record_describes_the_training(recipe: Recipe, tmp_path: Path) -> None:
     out = tmp_path / "out"
     record = run_training(recipe, out, RUNTIME)
     assert TrainingRecord.load(out / "training.json") == record
@@ -252,7 +252,7 @@ def test_a_second_process_is_refused_with_the_progress_of_the_first(recipe: Reci
     assert run_training(recipe, out, RUNTIME).finished, "the lock ends with its process"
 
 
-def test_a_folder_that_cannot_be_locked_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_locked_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".lock").mkdir()
     with pytest.raises(OutputError, match=r"cannot write .*\.lock"), locked(tmp_path):
         pass
@@ -441,7 +441,7 @@ def test_the_progress_of_a_resumed_training_begins_where_it_was_stopped(
     assert drawn_before(tmp_path / "none") == 0
 
 
-def test_progress_does_not_hear_of_what_was_done_before() -> None:
+def test_progress_ignores_items_done_before() -> None:
     heard: list[int] = []
     tell = single.beyond(10, lambda items=1, *, note="": heard.append(items))
     for items in (10, 3, 4):

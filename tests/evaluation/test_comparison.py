@@ -102,10 +102,10 @@ def test_only_photos_that_all_have_are_compared(methods: dict[str, Path]) -> Non
     write_png(methods["blurred"] / "a02.png", np.zeros((9, 9, 3), dtype=np.uint8))
     comparison = compare(methods)
     assert comparison.record.n_photos == 21
-    told = {left.name: left.reason for left in comparison.record.left_out}
-    assert told["a00"] == "sepia has no file of that name"
-    assert told["a01"].startswith("the prediction of blurred a01.png cannot be read")
-    assert "the prediction of blurred has 9x9 px and the target 50x40" in told["a02"]
+    reported = {left.name: left.reason for left in comparison.record.left_out}
+    assert reported["a00"] == "sepia has no file of that name"
+    assert reported["a01"].startswith("the prediction of blurred a01.png cannot be read")
+    assert "the prediction of blurred has 9x9 px and the target 50x40" in reported["a02"]
     assert not comparison.record.is_complete
     assert len({table.photos for table in comparison.scores.values()}) == 1
 
@@ -203,12 +203,12 @@ def test_a_stopped_evaluation_goes_on_and_ends_the_same(
     settings = replace(SETTINGS, metrics=[*CHEAP, "perceptual_lite0", "frechet_lite0"], state=tmp_path / "state")
     whole = compare(methods, replace(settings, state=None))
     score_batch = Evaluator.score_batch
-    judged: list[object] = []
+    scored_batches: list[object] = []
 
     def stop_after(self: Evaluator, batch: list[object]) -> object:
-        if len(judged) == batches:
+        if len(scored_batches) == batches:
             raise _StoppedError
-        judged.append(batch)
+        scored_batches.append(batch)
         return score_batch(self, batch)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Evaluator, "score_batch", stop_after)
@@ -222,7 +222,7 @@ def test_a_stopped_evaluation_goes_on_and_ends_the_same(
         for metric, column in table.columns.items():
             assert np.array_equal(again.scores[name].columns[metric], column, equal_nan=True)
     monkeypatch.setattr(Evaluator, "score_batch", stop_after)
-    assert compare(methods, settings).record == whole.record  # all is done: nothing is judged again
+    assert compare(methods, settings).record == whole.record  # all is done: nothing is scored again
 
 
 def damage(state: Path) -> None:

@@ -1,4 +1,4 @@
-"""Colorfulness and chroma against closed forms, and where they have no color to look at."""
+"""Colorfulness and chroma against closed forms, and for images without color."""
 
 from __future__ import annotations
 

@@ -146,22 +146,22 @@ class Silent(WGANGP):
     """Tells nothing of its critic, and trains it by nothing."""
 
     def critic_loss(self, critic: nn.Module, batch: ColorBatch, generator: torch.Generator) -> CriticLoss:
-        return CriticLoss(0 * critic(batch.lightness, batch.preds).mean(), self.told)
+        return CriticLoss(0 * critic(batch.lightness, batch.preds).mean(), self.reported)
 
-    told: dict[str, Tensor] = {}
+    reported: dict[str, Tensor] = {}
 
 
 class Idle(Silent):
     """Trains its critic by nothing."""
 
-    told = {"distance": torch.tensor(0.0), "accuracy": torch.tensor(0.0)}
+    reported = {"distance": torch.tensor(0.0), "accuracy": torch.tensor(0.0)}
 
 
 class Endless(Idle):
     """Has an endless loss."""
 
     def critic_loss(self, critic: nn.Module, batch: ColorBatch, generator: torch.Generator) -> CriticLoss:
-        return CriticLoss(critic(batch.lightness, batch.preds).mean() / 0, self.told)
+        return CriticLoss(critic(batch.lightness, batch.preds).mean() / 0, self.reported)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def small(kind: str, state: dict[str, Tensor]) -> VGG16 | VGG16BN:
 
 
 def batch(count: int = 2, side: int = 32) -> ColorBatch:
-    """Predictions in the `rgb` space, so that what the network gave is what the loss looks at."""
+    """Predictions in the `rgb` space, which the loss uses unchanged."""
     generator = torch.Generator().manual_seed(2)
     preds, target = (torch.rand(count, 3, side, side, generator=generator, dtype=torch.float64) for _ in range(2))
     return ColorBatch.of(SPACES["rgb"], preds, target)

@@ -292,9 +292,9 @@ def test_photos_that_vanish_are_replaced(
         record = run_training(recipe, tmp_path / "out", RUNTIME)
     assert record.finished
     assert record.images == 24
-    told = [message for message in caplog.messages if "the next photo takes its place" in message]
-    assert told
-    assert len(set(told)) == len(told), "each photo is named once"
+    reported = [message for message in caplog.messages if "the next photo takes its place" in message]
+    assert reported
+    assert len(set(reported)) == len(reported), "each photo is named once"
 
 
 @pytest.mark.slow

@@ -106,8 +106,8 @@ def _own_test(settings: DataSettings, split: Split, size_px: int, cache_dir: Pat
     shared = [photo.name for photo in test.photos if photo.id in trained_on]
     if shared:
         raise UsageError(
-            f"{len(shared)} test photos are also training photos, such as {shared[0]}; exclude them (data: exclude), "
-            "or run 'chromalab data check' on both folders to list all"
+            f"{len(shared)} of the test photos are also training photos, such as {shared[0]}; exclude them "
+            "(data: exclude), or run 'chromalab data check' on both folders to list all"
         )
     return _at_most(test, settings.max_photos)
 

@@ -19,7 +19,7 @@ WORSE = {name: -effect for name, effect in BETTER.items()}
 
 
 def claims(plan: Plan, rng_seed: int = 0) -> dict[tuple[str, str], ClaimRow]:
-    """Return the claims judged on a synthetic study, by identity and color space."""
+    """Return the verdicts on claims in a synthetic study, by claim and color space."""
     return {(row.id, row.color_space): row for row in analyze(make_study(plan, rng_seed), FACTS).claims}
 
 
@@ -39,7 +39,7 @@ def only(*metrics: str) -> dict[str, float]:
     ("effects", "verdict"),
     [
         ({"perceptual": BETTER}, "supported"),
-        # 3 of the 5 metrics that count; the judge it was trained on does not.
+        # 3 of the 5 metrics that count; the one it was trained on does not.
         ({"perceptual": only("mae", "psnr", "ssim")}, "supported"),
         ({"perceptual": only("mae", "psnr", "lpips_squeeze")}, "undecided"),
         ({}, "undecided"),
@@ -119,7 +119,7 @@ def test_vivid_colors_summarizes_the_differences() -> None:
     ("effects", "noise", "verdict"),
     [
         ({}, 0.02, "supported"),
-        ({"l1": {"mae": 0.3}}, 0.02, "supported"),  # told from 0, and far below a tenth of the span of 10
+        ({"l1": {"mae": 0.3}}, 0.02, "supported"),  # significant, but far below a tenth of the span of 10
         ({"l1": {"mae": 3.0}}, 0.02, "contradicted"),
         ({"l1": {"mae": 1.0}}, 0.02, "undecided"),  # at the margin
         ({}, 1.5, "undecided"),
@@ -140,7 +140,7 @@ def test_no_practical_difference_names_the_largest_one() -> None:
     assert "30% of the span" in summary
 
 
-# C6: the judge and the network it shares
+# C6: a metric over the network that the objective was trained on
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_light_losses_keep_it_at_the_ends_of_their_parameters(entry: LossEntry, 
 
 
 @pytest.mark.parametrize("name", list(LOSSES))
-def test_entries_stand_under_their_names_and_are_well_typed(name: str) -> None:
+def test_entries_are_registered_by_name_and_well_typed(name: str) -> None:
     assert LOSSES[name].name == name
     assert checked_entries(LOSSES[name], origin="the registry") == (LOSSES[name],)
 

@@ -120,7 +120,7 @@ def test_one_float_for_each_photo(name: str, scorer: PhotoScorer) -> None:
 
 
 @pytest.mark.parametrize("name", PER_PHOTO)
-def test_identical_pictures_are_the_optimum(name: str, scorer: PhotoScorer) -> None:
+def test_identical_images_are_the_optimum(name: str, scorer: PhotoScorer) -> None:
     metric, values = METRICS[name], scorer.score(photos(name), photos(name))[name]
     best = {"lower": torch.full((2,), metric.low), "higher": torch.full((2,), metric.high)}
     expected = (
@@ -146,7 +146,7 @@ EXTREMES = {
 
 @pytest.mark.parametrize("case", EXTREMES)
 @pytest.mark.parametrize("name", PER_PHOTO)
-def test_flat_pictures_stay_in_the_range_and_are_never_nan(name: str, scorer: PhotoScorer, case: str) -> None:
+def test_flat_images_stay_in_the_range_and_are_never_nan(name: str, scorer: PhotoScorer, case: str) -> None:
     side = max(40, smallest_side(name))
     preds, target = (torch.full((1, 3, side, side), level) for level in EXTREMES[case])
     (value,) = scorer.score(preds, target)[name].tolist()

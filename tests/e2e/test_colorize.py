@@ -219,7 +219,7 @@ def test_a_run_of_a_study_is_exported(chromalab: Chromalab, photo: Path, tmp_pat
 
 def test_export_of_what_is_no_run(chromalab: Chromalab, tmp_path: Path) -> None:
     assert "no finished run" in chromalab("export", tmp_path, "-o", tmp_path / "m.onnx").err
-    assert "ends in .onnx" in chromalab("export", tmp_path, "-o", tmp_path / "m.pt").err
+    assert "must end in .onnx" in chromalab("export", tmp_path, "-o", tmp_path / "m.pt").err
 
 
 @pytest.mark.slow

@@ -103,18 +103,18 @@ def test_networks_are_looked_at_on_their_way(chromalab: Chromalab, tiny: Path, t
     study = load_study(out)
     assert study.record.data.n_test == 8
     assert [path.name for path in (out / "pictures" / "l2-lab-s0").iterdir()] == ["rocket.png"]
-    halfway = load_study(out, look=0.5)
+    halfway = load_study(out, share=0.5)
     for name, run_then in halfway.runs.items():
         assert (run_then.record.steps, run_then.record.pictures) == (1, 2)
         assert run_then.photos.keys() == study.runs[name].photos.keys()
         assert (run_then.photos["mse"] != study.runs[name].photos["mse"]).any()
         with (out / "runs" / name / "validation.csv").open() as file:
             assert {row["photo"] for row in csv.DictReader(file)} <= {path.name for path in train.iterdir()}
-    with pytest.raises(UsageError, match=r"no finished run was measured after 0\.25"):
-        load_study(out, look=0.25)
-    refused(chromalab, *run, train, saying="are among those to train on")
+    with pytest.raises(UsageError, match=r"no finished run has a checkpoint after 0\.25"):
+        load_study(out, share=0.25)
+    refused(chromalab, *run, train, saying="are also training photos")
     tiny.write_text(TINY.replace("pictured: 2", "pictured: [moon]"))
-    refused(chromalab, *run, "samples", saying="no test photo is called 'moon'")
+    refused(chromalab, *run, "samples", saying="no test photo is named 'moon'")
 
 
 @pytest.mark.slow
@@ -148,7 +148,17 @@ def test_a_study_is_scored_under_another_protocol(chromalab: Chromalab, tiny: Pa
     for number in range(8):
         rgb = np.random.default_rng(number).integers(0, 256, size=(40, 50, 3), dtype=np.uint8)
         write_png(photos / f"{number}.png", rgb)
-    refused(chromalab, "compare", "score", out, "--protocol", "chapter", "--data", photos, saying="other photographs")
+    refused(
+        chromalab,
+        "compare",
+        "score",
+        out,
+        "--protocol",
+        "chapter",
+        "--data",
+        photos,
+        saying="does not hold the photos of the study",
+    )
 
 
 @pytest.mark.slow
@@ -200,8 +210,8 @@ def test_every_preset_runs_in_small(
         (("pictured: 2", "pictered: 2"), "unknown key 'pictered'; did you mean 'pictured'"),
         (("crop_px: 32", "crop: 32"), "unknown key 'training.crop'; did you mean 'crop_px'"),
         (("[lab, rgb]", "[lab, hsv]"), "unknown color space 'hsv'; known are: lab, rgb, yuv"),
-        (("[lab, rgb]", "[lab, lab]"), "color_spaces has an entry twice"),
-        (("l2: l2,", "grey: l2,"), "'grey' is the name of a bound"),
+        (("[lab, rgb]", "[lab, lab]"), "color_spaces has a duplicate entry"),
+        (("l2: l2,", "grey: l2,"), "every table has a bound named 'grey'"),
         (("l2: l2,", "lpips: lpips_vgg,"), "chromalab weights add"),
         (("title: A tiny study", "title: [A tiny"), "it is not valid YAML"),
         (("seeds: [0]", "perceptual: lpips_vg\nseeds: [0]"), "unknown loss 'lpips_vg'; did you mean 'lpips_vgg'"),

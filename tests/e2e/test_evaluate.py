@@ -54,7 +54,7 @@ def test_a_partly_broken_folder(folders: tuple[Path, Path], tmp_path: Path) -> N
     done = chromalab_evaluate(*folders, "--json", result, "--csv", photos, weights=tmp_path)
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
-    assert "0: the prediction 0.png can't be read" in done.stdout
+    assert "0: the prediction 0.png cannot be read" in done.stdout
     assert "stranger.png" in done.stdout
     assert "MAE" in done.stdout
     record = json.loads(result.read_text())
@@ -143,7 +143,7 @@ def test_forms_that_contradict_each_other_are_refused(chromalab: Chromalab, fold
             "--method gives the name 'a' twice",
         ),
         ((preds, targets, "--protocol", "ddcolour"), "did you mean 'ddcolor'"),
-        ((preds, targets, "--labels", preds / "none.csv"), "labels can't be read"),
+        ((preds, targets, "--labels", preds / "none.csv"), "cannot be read"),
         ((preds, targets, "--target", targets), "TARGETS and --target both name the ground truth"),
     ):
         done = chromalab("evaluate", *arguments)

@@ -60,8 +60,8 @@ def test_ratings_have_to_be_named_once(chromalab: Chromalab, tmp_path: Path) -> 
     for arguments, message in (
         ((), "give either --hecd DIR or --ratings FILE"),
         (("--hecd", tmp_path, "--ratings", tmp_path / "x.csv"), "needs one source of ratings"),
-        (("--hecd", tmp_path), "the ratings can't be read"),
-        (("--ratings", tmp_path / "x.csv"), "the ratings can't be read"),
+        (("--hecd", tmp_path), "cannot be read"),
+        (("--ratings", tmp_path / "x.csv"), "cannot be read"),
     ):
         done = chromalab("metrics", "validate", *arguments)
         assert (done.code, message in done.err) == (2, True), done.err

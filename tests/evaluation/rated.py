@@ -53,12 +53,12 @@ def write_hecd(folder: Path, *, raters: int = 8) -> Path:
 
 
 def changed(rgb: np.ndarray, factor: float, shift: float) -> np.ndarray:
-    """Return a picture with its chroma multiplied and its b* shifted."""
+    """Return an image with its chroma multiplied and its b* shifted."""
     lab = skimage.color.rgb2lab(rgb) * [1, factor, factor] + [0, 0, shift]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        picture = np.clip(skimage.color.lab2rgb(lab), 0, 1)
-    levels: np.ndarray = np.rint(picture * 255).astype(np.uint8)
+        image = np.clip(skimage.color.lab2rgb(lab), 0, 1)
+    levels: np.ndarray = np.rint(image * 255).astype(np.uint8)
     return levels
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.evaluation.calibrate import CHOICES, calibrate, load_parameters, out_of_fold_scores
+from chromalab.evaluation.calibrate import CANDIDATES, calibrate, load_parameters, out_of_fold_scores
 from chromalab.evaluation.ratings import Ratings, load_hecd
 from chromalab.functional.color_perceptual import PARTS
 from chromalab.metrics.metric import PhotoMetric
@@ -29,11 +29,11 @@ def ratings(tmp_path_factory: pytest.TempPathFactory) -> Ratings:
 
 
 @pytest.mark.slow
-def test_it_learns_what_people_say(ratings: Ratings, tmp_path: Path) -> None:
+def test_calibration_learns_the_ratings(ratings: Ratings, tmp_path: Path) -> None:
     fitted = calibrate(ratings, threads=1)
     assert all(weight >= 0 for weight in fitted.weights.values())
     assert set(fitted.weights) <= set(PARTS)
-    assert (fitted.side_px, fitted.ridge) in {(choice.side_px, choice.ridge) for choice in CHOICES}
+    assert (fitted.side_px, fitted.ridge) in {(choice.side_px, choice.ridge) for choice in CANDIDATES}
     assert set(fitted.folds) == {"cat", "cup", "face", "flag"}
     assert fitted.pooled_srcc is not None
     assert fitted.pooled_srcc > 0.5
@@ -54,10 +54,10 @@ def test_it_learns_what_people_say(ratings: Ratings, tmp_path: Path) -> None:
 
 def test_too_few_ratings_are_refused(ratings: Ratings) -> None:
     few = Ratings("few", ratings.images[:20], "")
-    with pytest.raises(UsageError, match="at least 30 images of 3 scenes, and there are 20 of 3"):
+    with pytest.raises(UsageError, match=r"at least 30 images of 3 scenes .*, but few has 20 of 3"):
         calibrate(few)
     one = Ratings("one", tuple(image for image in ratings.images if image.scene == "cat") * 3, "")
-    with pytest.raises(UsageError, match="there are 42 of 1"):
+    with pytest.raises(UsageError, match="has 42 of 1"):
         calibrate(one)
 
 
@@ -68,7 +68,7 @@ def test_other_ratings_are_in_no_fold(ratings: Ratings, tmp_path: Path) -> None:
         load_parameters(tmp_path / "x.json")
 
 
-def test_the_shipped_parameters_say_what_they_are() -> None:
+def test_the_shipped_parameters_have_a_summary() -> None:
     shipped = shipped_parameters()
     assert shipped.fitted_to == "hecd"
     assert shipped.n_images == 390
@@ -86,7 +86,7 @@ def test_fitting_again_finds_the_shipped_parameters(
     assert ratings.sha256 == shipped_parameters().ratings_sha256
     third = Ratings(ratings.name, ratings.images[::3], ratings.sha256)
     monkeypatch.setattr(
-        "chromalab.evaluation.calibrate.CHOICES", tuple(choice for choice in CHOICES if choice.side_px == 160)
+        "chromalab.evaluation.calibrate.CANDIDATES", tuple(choice for choice in CANDIDATES if choice.side_px == 160)
     )
     fitted = calibrate(third, threads=1)
     assert fitted.pooled_srcc == pytest.approx(shipped_parameters().pooled_srcc, abs=0.1)

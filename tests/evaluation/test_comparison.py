@@ -89,7 +89,7 @@ def test_differences_are_paired_t_tests_with_holms_correction(methods: dict[str,
     assert sets.p is not None
 
 
-def test_identical_pictures_are_no_test(methods: dict[str, Path]) -> None:
+def test_identical_images_are_no_test(methods: dict[str, Path]) -> None:
     record = compare({**methods, "copy": methods["sepia"].parent / "target"}).record
     row = next(row for row in record.differences if row.metric == "psnr" and row.second == "copy")
     assert (row.mean, row.winner) == (None, None)
@@ -102,21 +102,21 @@ def test_only_photos_that_all_have_are_compared(methods: dict[str, Path]) -> Non
     write_png(methods["blurred"] / "a02.png", np.zeros((9, 9, 3), dtype=np.uint8))
     comparison = compare(methods)
     assert comparison.record.n_photos == 21
-    told = {left.name: left.reason for left in comparison.record.left_out}
-    assert told["a00"] == "sepia has no file of that name"
-    assert told["a01"].startswith("the prediction of blurred a01.png can't be read")
-    assert "the prediction of blurred has 9x9 px and the target 50x40" in told["a02"]
+    reported = {left.name: left.reason for left in comparison.record.left_out}
+    assert reported["a00"] == "sepia has no file of that name"
+    assert reported["a01"].startswith("the prediction of blurred a01.png cannot be read")
+    assert "the prediction of blurred has 9x9 px and the target 50x40" in reported["a02"]
     assert not comparison.record.is_complete
     assert len({table.photos for table in comparison.scores.values()}) == 1
 
 
-def test_without_truth_what_can_be_known_is_measured(methods: dict[str, Path]) -> None:
+def test_without_truth_only_reference_free_metrics_are_computed(methods: dict[str, Path]) -> None:
     settings = replace(SETTINGS, metrics=None, bounds=False)
     record = compare_folders({"m": methods["sepia"]}, grey=methods["uncolored"], settings=settings).record
     (method,) = record.methods
     known = {name for name, summary in method.metrics.items() if summary.mean is not None}
     assert known == {"lightness_error", "colorfulness", "chroma", "gamut_share", "blotches"}
-    assert "it needs the true photographs" in (method.metrics["mae"].reason or "")
+    assert "it needs the true photos" in (method.metrics["mae"].reason or "")
     assert method.metrics["chroma"].truth is None
     assert record.targets_sha256 is None
 
@@ -149,7 +149,7 @@ def test_lightness_is_that_of_the_grey_photographs_where_they_are_given(methods:
     assert given.methods[0].metrics["mae"].mean != own.methods[0].metrics["mae"].mean  # the bound is the given gray
 
 
-def test_labels_say_what_is_to_be_seen(methods: dict[str, Path], tmp_path: Path) -> None:
+def test_labels_give_the_class_of_each_photo(methods: dict[str, Path], tmp_path: Path) -> None:
     own = tmp_path / "red.py"
     own.write_text("def classify(rgb):\n    return rgb.mean(dim=(2, 3))\n", encoding="utf-8")
     rows = [f"{path.name},0" for path in list_photos(methods["sepia"])]
@@ -163,7 +163,7 @@ def test_labels_say_what_is_to_be_seen(methods: dict[str, Path], tmp_path: Path)
     with pytest.raises(ConfigError, match="23 photos have no label, the first is 'a01'"):
         compare(methods, settings)
     (tmp_path / "labels.csv").write_text("photo,label\na00,cat\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="line 2: a label is a whole number, not 'cat'"):
+    with pytest.raises(ConfigError, match="line 2: a label must be a whole number, not 'cat'"):
         compare(methods, settings)
     (tmp_path / "labels.csv").write_text("name\na00\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="under the columns photo,label"):
@@ -182,7 +182,7 @@ def test_frames_are_compared_in_one_folder_only(methods: dict[str, Path]) -> Non
 
 
 def test_wrong_names_are_refused(methods: dict[str, Path]) -> None:
-    with pytest.raises(UsageError, match="a method can't be called 'truth'"):
+    with pytest.raises(UsageError, match="a method cannot be named 'truth'"):
         compare({"truth": methods["sepia"]})
     with pytest.raises(UnknownNameError, match="did you mean 'chapter'"):
         compare(methods, replace(SETTINGS, protocol="chaptr"))
@@ -198,17 +198,17 @@ class _StoppedError(Exception):
 def test_a_stopped_evaluation_goes_on_and_ends_the_same(
     methods: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batches: int
 ) -> None:
-    monkeypatch.setattr("chromalab.evaluation.reading.BATCH_PIXELS", 40 * 50 * 5)
+    monkeypatch.setattr("chromalab.evaluation.photo_files.BATCH_PIXELS", 40 * 50 * 5)
     (methods["blurred"] / "a07.png").write_text("no photo")
     settings = replace(SETTINGS, metrics=[*CHEAP, "perceptual_lite0", "frechet_lite0"], state=tmp_path / "state")
     whole = compare(methods, replace(settings, state=None))
     score_batch = Evaluator.score_batch
-    judged: list[object] = []
+    scored_batches: list[object] = []
 
     def stop_after(self: Evaluator, batch: list[object]) -> object:
-        if len(judged) == batches:
+        if len(scored_batches) == batches:
             raise _StoppedError
-        judged.append(batch)
+        scored_batches.append(batch)
         return score_batch(self, batch)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Evaluator, "score_batch", stop_after)
@@ -222,7 +222,7 @@ def test_a_stopped_evaluation_goes_on_and_ends_the_same(
         for metric, column in table.columns.items():
             assert np.array_equal(again.scores[name].columns[metric], column, equal_nan=True)
     monkeypatch.setattr(Evaluator, "score_batch", stop_after)
-    assert compare(methods, settings).record == whole.record  # all is done: nothing is judged again
+    assert compare(methods, settings).record == whole.record  # all is done: nothing is scored again
 
 
 def damage(state: Path) -> None:

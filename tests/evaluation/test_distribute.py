@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from chromalab.core.errors import ChromalabError, UsageError
-from chromalab.evaluation import distribute, reading
-from chromalab.evaluation.distribute import ScoringTask, deciding, score_part
+from chromalab.evaluation import distribute, photo_files
+from chromalab.evaluation.distribute import ScoringTask, fingerprint, score_part
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.scoring import EvaluatorSettings
 from tests.core.backwards import Backwards
@@ -32,8 +32,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rng = np.random.default_rng(0)
     photos = {f"{n:02}": rng.integers(0, 256, (40 if n % 7 else 48, 40, 3), dtype=np.uint8) for n in range(23)}
     write_variants(tmp_path, photos)
-    (tmp_path / "target" / "11.png").write_bytes(b"no picture")
-    for module in (reading, distribute):
+    (tmp_path / "target" / "11.png").write_bytes(b"no image")
+    for module in (photo_files, distribute):
         monkeypatch.setattr(module, "PART", 10)
     return tmp_path
 
@@ -72,10 +72,10 @@ def test_a_part_that_fails_stops_no_other_and_is_done_next_time(
 
 
 def test_other_nodes_take_no_part() -> None:
-    facts = EvaluatorSettings("chromalab-v1", ("mae",), frozenset({"target"}))
-    right = deciding(facts.build())
-    assert score_part(ScoringTask(facts, right, ())) == []
+    settings = EvaluatorSettings("chromalab-v1", ("mae",), frozenset({"target"}))
+    right = fingerprint(settings.build())
+    assert score_part(ScoringTask(settings, right, ())) == []
     with pytest.raises(UsageError, match="has other weights than the sender"):
-        score_part(ScoringTask(facts, (*right, ("alexnet", "0" * 64)), ()))
+        score_part(ScoringTask(settings, (*right, ("alexnet", "0" * 64)), ()))
     with pytest.raises(UsageError, match=r"has chromalab .*, the sender 0\.0\.0: install the same"):
-        score_part(ScoringTask(facts, right, (), version="0.0.0"))
+        score_part(ScoringTask(settings, right, (), version="0.0.0"))

@@ -84,7 +84,7 @@ def test_the_record_names_everything(folders: tuple[Path, Path], tmp_path: Path)
     assert list(record.metrics) == list(METRICS)
     assert record.metrics["mse"].reason == "not asked for"
     assert "chromalab weights add" in (record.metrics["lpips_vgg"].reason or "")
-    assert record.metrics["frechet_lite0"].reason == "a Fréchet distance needs at least 30 photographs, not 6"
+    assert record.metrics["frechet_lite0"].reason == "a Fréchet distance needs at least 30 photos, not 6"
     assert record.metrics["colorfulness"].truth is not None
     assert record.metrics["mae"].truth is None
     assert len(record.weights["efficientnet_lite0"]) == 64
@@ -97,7 +97,7 @@ def refuse_constant(text: str) -> float:
     raise AssertionError(f"{text} is not JSON")
 
 
-def test_identical_pictures_are_told_in_strict_json(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_identical_images_give_strict_json(folders: tuple[Path, Path], tmp_path: Path) -> None:
     _, targets = folders
     evaluation = evaluate(targets, targets, metrics=CHEAP, device="cpu", threads=1)
     evaluation.record.save(tmp_path / "result.json")
@@ -113,7 +113,7 @@ def test_identical_pictures_are_told_in_strict_json(folders: tuple[Path, Path], 
     assert all(math.isinf(float(row["psnr"])) for row in rows)
 
 
-def test_what_can_not_be_judged_is_listed_and_the_rest_is_judged(folders: tuple[Path, Path]) -> None:
+def test_photos_that_cannot_be_scored_are_listed_and_the_rest_is_scored(folders: tuple[Path, Path]) -> None:
     preds, targets = folders
     (preds / "0.png").write_text("no photo")
     (targets / "1.png").write_bytes((targets / "1.png").read_bytes()[:300])
@@ -123,8 +123,8 @@ def test_what_can_not_be_judged_is_listed_and_the_rest_is_judged(folders: tuple[
     shutil.copy(preds / "5.png", preds / "5.PNG.webp")
     record = scored(folders).record
     assert [pair.name for pair in record.skipped] == ["0", "1", "2"]
-    assert "the prediction 0.png can't be read" in record.skipped[0].reason
-    assert "the target 1.png can't be read" in record.skipped[1].reason
+    assert "the prediction 0.png cannot be read" in record.skipped[0].reason
+    assert "the target 1.png cannot be read" in record.skipped[1].reason
     assert "the prediction has 48x39 px and the target 48x40" in record.skipped[2].reason
     assert record.unmatched_preds == ["5.PNG.webp", "only.png"]
     assert record.unmatched_targets == ["lonely.png"]
@@ -148,15 +148,15 @@ def test_a_target_without_a_prediction_does_not_make_the_rest_incomplete(folders
     assert scored(folders).record.is_complete
 
 
-def test_nothing_that_can_be_judged_is_an_error(folders: tuple[Path, Path]) -> None:
+def test_no_photo_that_can_be_scored_is_an_error(folders: tuple[Path, Path]) -> None:
     preds, _ = folders
     for path in preds.iterdir():
         path.write_text("no photo")
-    with pytest.raises(UsageError, match=r"judged; the first, 0: the prediction 0\.png can't be read"):
+    with pytest.raises(UsageError, match=r"scored; the first is 0: the prediction 0\.png cannot be read"):
         scored(folders)
 
 
-def test_a_one_band_prediction_is_a_grey_picture(folders: tuple[Path, Path]) -> None:
+def test_a_one_band_prediction_is_a_grey_image(folders: tuple[Path, Path]) -> None:
     preds, targets = folders
     for index in range(6):
         target = photo(index, height=40 if index < 4 else 52)
@@ -166,7 +166,7 @@ def test_a_one_band_prediction_is_a_grey_picture(folders: tuple[Path, Path]) -> 
     assert record.n_photos == 6
 
 
-def test_small_pictures_have_what_can_be_had(tmp_path: Path) -> None:
+def test_small_images_have_all_metrics_that_are_defined(tmp_path: Path) -> None:
     for index in range(3):
         write_png(tmp_path / "targets" / f"{index}.png", photo(index, 8, 9))
         write_png(tmp_path / "preds" / f"{index}.png", desaturated(photo(index, 8, 9)))
@@ -198,10 +198,10 @@ def test_one_photo_has_means_without_intervals(folders: tuple[Path, Path]) -> No
     assert (mae.ci_low, mae.ci_high, mae.n, mae.reason) == (None, None, 1, "an interval needs at least 2 photos")
 
 
-def test_wrong_wishes_are_refused(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_metrics_and_devices_are_refused(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'ssim'"):
         scored(folders, ["sssim"])
-    with pytest.raises(UsageError, match="no metric was asked for"):
+    with pytest.raises(UsageError, match="the list of metrics is empty"):
         evaluate(*folders, metrics=[], device="cpu", threads=1)
     with pytest.raises(UsageError, match="chromalab weights add"):
         scored(folders, ["lpips_vgg"])

@@ -28,7 +28,7 @@ def no_trunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_rows_are_the_correlations_with_what_people_say(ratings: Ratings) -> None:
+def test_rows_are_the_correlations_with_ratings(ratings: Ratings) -> None:
     scores = validate_metrics(ratings, metrics=["mae", "psnr", "chroma"], device="cpu", threads=1)
     people = [image.score for image in ratings.images]
     for name, sign in (("mae", -1), ("psnr", 1)):
@@ -46,9 +46,9 @@ def test_rows_are_the_correlations_with_what_people_say(ratings: Ratings) -> Non
 def test_closer_to_the_truths_own_value_is_better(ratings: Ratings) -> None:
     scores = validate_metrics(ratings, metrics=["chroma"], device="cpu", threads=1)
     at = {image.image: place for place, image in enumerate(ratings.images)}
-    faults, chroma = scores.faults["chroma"], scores.columns["chroma"]
+    errors, chroma = scores.errors["chroma"], scores.columns["chroma"]
     assert chroma[at["cat_vivid.png"]] > chroma[at["cat_half.png"]] > chroma[at["cat_grey.png"]]
-    assert faults[at["cat_grey.png"]] > faults[at["cat_half.png"]]
+    assert errors[at["cat_grey.png"]] > errors[at["cat_half.png"]]
 
 
 @pytest.mark.slow
@@ -70,7 +70,7 @@ def test_values_out_of_fold_take_the_place_of_measured_ones(ratings: Ratings, tm
     assert PeopleRecord.load(tmp_path / "people.json") == scores.record
 
 
-def test_taps_stand_beside_where_nothing_was_chosen(
+def test_taps_are_added_if_all_metrics_are_computed(
     ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
@@ -83,9 +83,7 @@ def test_taps_stand_beside_where_nothing_was_chosen(
     assert scores.record.real["mae"].reason == "agreement needs at least 3 images with finite values, not 1"
 
 
-def test_metrics_that_are_not_to_be_had_are_told(
-    ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unavailable_metrics_are_an_error(ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
     with pytest.raises(UsageError, match="chromalab weights add"):
         validate_metrics(ratings, metrics=["lpips_alex"])

@@ -1,4 +1,4 @@
-"""Protocols: what they do to pictures, and quirks as published code has them."""
+"""Protocols: what they do to images, and quirks as published code has them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pair() -> tuple[np.ndarray, np.ndarray]:
 
 def scored(protocol: str, names: list[str]) -> dict[str, float]:
     scorer = PhotoScorer(names, variants=PROTOCOLS[protocol].variants)
-    first, second = (torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255 for picture in pair())
+    first, second = (torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255 for image in pair())
     return {name: value.item() for name, value in scorer.score(first, second).items()}
 
 
@@ -49,24 +49,24 @@ def test_the_names_are_permanent_and_every_rule_has_a_hash_of_its_own() -> None:
 
 def test_our_own_protocol_changes_nothing() -> None:
     ours = PROTOCOLS["chromalab-v1"]
-    picture = coffee()
-    assert fit(picture, ours) is picture
+    image = coffee()
+    assert fit(image, ours) is image
     assert (ours.geometry, ours.variants) == ("native size", ())
 
 
-def test_sizes_are_brought_as_said() -> None:
-    picture = coffee()[:300, :451]
-    assert fit(picture, PROTOCOLS["chapter"]).shape == (256, 256, 3)
-    both = fit(picture, PROTOCOLS["cic"])
-    theirs = np.asarray(Image.fromarray(picture).resize((256, 256), Image.Resampling.BICUBIC))
+def test_images_are_resized_as_the_protocol_defines() -> None:
+    image = coffee()[:300, :451]
+    assert fit(image, PROTOCOLS["chapter"]).shape == (256, 256, 3)
+    both = fit(image, PROTOCOLS["cic"])
+    theirs = np.asarray(Image.fromarray(image).resize((256, 256), Image.Resampling.BICUBIC))
     assert np.array_equal(both, theirs)
-    cut = fit(picture, PROTOCOLS["ddcolor"])
-    whole = np.asarray(Image.fromarray(picture).resize((385, 256), Image.Resampling.BICUBIC))
+    cut = fit(image, PROTOCOLS["ddcolor"])
+    whole = np.asarray(Image.fromarray(image).resize((385, 256), Image.Resampling.BICUBIC))
     assert np.array_equal(cut, whole[:, 64:320])
 
 
 def test_absolute_opponent_channels() -> None:
-    preds, target = (picture.astype(np.float64) for picture in pair())
+    preds, target = (image.astype(np.float64) for image in pair())
 
     def absolute(rgb: np.ndarray) -> float:
         rg, yb = np.abs(rgb[..., 0] - rgb[..., 1]), np.abs((rgb[..., 0] + rgb[..., 1]) / 2 - rgb[..., 2])
@@ -98,8 +98,8 @@ def test_sets_that_do_not_overlap(tmp_path: Path) -> None:
     found = comparison.record.methods[0].metrics["frechet_lite0"]
     scorer, moments = PhotoScorer(["frechet_lite0"]), []
     for folder, wanted in ((preds, range(32)), (target, range(32, 64))):
-        pictures = [fit(np.asarray(Image.open(folder / f"{index:02}.png")), comparison.protocol) for index in wanted]
-        rgb = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+        images = [fit(np.asarray(Image.open(folder / f"{index:02}.png")), comparison.protocol) for index in wanted]
+        rgb = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
         with torch.inference_mode():
             features = torch.cat([scorer.view(part).pooled("efficientnet_lite0") for part in rgb.split(4)])
         moments.append(Moments.of(features.double().numpy()))

@@ -31,7 +31,7 @@ def test_single_ratings_may_be_unknown(tmp_path: Path) -> None:
     assert load_hecd(folder).votes == ()
 
 
-def test_ratings_of_ones_own(tmp_path: Path) -> None:
+def test_ratings_from_a_csv_file(tmp_path: Path) -> None:
     write_hecd(tmp_path)
     rows = [
         f"images/cat_{name}.png,images/cat.png,{score}" for name, score in (("half", 3), ("grey", 1), ("warm", 2.5))
@@ -43,21 +43,21 @@ def test_ratings_of_ones_own(tmp_path: Path) -> None:
     assert {image.scene for image in ratings.images} == {"images/cat.png"}
     assert all(image.is_real for image in ratings.images)
     path.write_text("image,reference,score\n" + "\n".join(rows[:2]), encoding="utf-8")
-    with pytest.raises(UsageError, match="at least 3 rated images, 2 came"):
+    with pytest.raises(UsageError, match="at least 3 rated images, not 2"):
         load_ratings_csv(path)
     for text, message in (
         ("image,score\na,1\n", "reference is missing"),
-        ("image,reference,score\nnone.png,images/cat.png,1\n", "line 2: there is no file"),
-        ("image,reference,score\nimages/cat.png,images/cat.png,good\n", "score is a number, not 'good'"),
+        ("image,reference,score\nnone.png,images/cat.png,1\n", "line 2: the file"),
+        ("image,reference,score\nimages/cat.png,images/cat.png,good\n", "score must be a number, not 'good'"),
     ):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match=message):
             load_ratings_csv(path)
-    with pytest.raises(ConfigError, match="can't be read"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         load_ratings_csv(tmp_path / "none.csv")
 
 
-def test_a_scene_without_a_reference_is_told(tmp_path: Path) -> None:
+def test_a_scene_without_a_reference_is_refused(tmp_path: Path) -> None:
     folder = write_hecd(tmp_path)
     text = (folder / "ratings.csv").read_text(encoding="utf-8").replace("cup,cup.png,1", "cup,cup.png,0")
     (folder / "ratings.csv").write_text(text, encoding="utf-8")

@@ -27,10 +27,10 @@ def photos(tmp_path: Path) -> PhotoSet:
     return open_cache(sources, size_px=32, cache_dir=tmp_path / "cache", colourless_threshold=0)
 
 
-def test_values_stand_with_their_photos_whatever_their_sizes(photos: PhotoSet, tmp_path: Path) -> None:
+def test_values_belong_to_their_photos_for_any_sizes(photos: PhotoSet, tmp_path: Path) -> None:
     scorer = make_evaluator(metrics=["mae", "psnr"])
     kept: dict[str, tuple[int, ...]] = {}
-    scores = score(lambda rgb: 1 - rgb, photos, scorer, keep=lambda name, picture: kept.update({name: picture.shape}))
+    scores = score(lambda rgb: 1 - rgb, photos, scorer, keep=lambda name, image: kept.update({name: image.shape}))
     assert scores.photos == photos.names
     for index in range(len(photos)):
         rgb = photos.photo(index).astype(np.float64) / 255
@@ -50,7 +50,7 @@ def test_predictions_are_rounded_as_a_file_would(photos: PhotoSet) -> None:
     assert all(math.isinf(value) for value in scores.per_photo["psnr"])
 
 
-def test_set_metrics_say_why_they_have_no_value(photos: PhotoSet) -> None:
+def test_set_metrics_without_a_value_have_a_reason(photos: PhotoSet) -> None:
     scores = score(torch.clone, photos, make_evaluator(metrics=["frechet_lite0"]))
     assert scores.sets["frechet_lite0"].value is None
     assert "30" in (scores.sets["frechet_lite0"].reason or "")

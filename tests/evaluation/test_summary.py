@@ -36,7 +36,7 @@ def test_one_photo_has_a_mean_without_an_interval() -> None:
     assert summary.reason == "an interval needs at least 2 photos"
 
 
-def test_infinite_values_are_told_in_words() -> None:
+def test_infinite_values_have_a_reason_and_no_mean() -> None:
     summary = summarize_values([30.0, math.inf, math.inf])
     assert (summary.mean, summary.ci_low, summary.n) == (None, None, 3)
     assert summary.reason == "infinite: 2 of 3 predictions are identical to their target"
@@ -85,7 +85,7 @@ def results(tmp_path: Path) -> dict[str, Path]:
     return found
 
 
-def test_methods_stand_beside_each_other(results: dict[str, Path]) -> None:
+def test_methods_of_several_files_are_joined(results: dict[str, Path]) -> None:
     record = join_results(list(results.values()))
     assert [method.name for method in record.methods] == ["sepia", "blurred"]
     assert [facts.name for facts in record.metrics] == ["mae", "chroma"]
@@ -109,12 +109,14 @@ def test_a_comparison_keeps_its_tests_alone_and_loses_them_in_company(results: d
     ("old", "new", "message"),
     [
         ('"protocol": "chromalab-v1"', '"protocol": "ddcolor"', "the protocols are chromalab-v1 and ddcolor"),
-        ('"n_photos": 4', '"n_photos": 3', "the photographs are not the same"),
+        ('"n_photos": 4', '"n_photos": 3', "the photos are not the same"),
         ('"protocol_sha256": "', '"protocol_sha256": "0', "the rules of chromalab-v1 are not the same"),
         ('"weights": {}', '"weights": {"alexnet": "9"}', "the weights of alexnet differ"),
     ],
 )
-def test_what_differs_is_refused_with_its_reason(results: dict[str, Path], old: str, new: str, message: str) -> None:
+def test_results_that_differ_are_refused_with_the_reason(
+    results: dict[str, Path], old: str, new: str, message: str
+) -> None:
     path, other = results["blurred"], results["sepia"]
     if "weights" in old:
         other.write_text(

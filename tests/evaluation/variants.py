@@ -39,6 +39,6 @@ def write_variants(folder: Path, photos: Mapping[str, np.ndarray]) -> dict[str, 
         for variant, change in VARIANTS.items():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # colors beyond sRGB are clipped, which it warns of
-                picture = skimage.color.lab2rgb(change(lab))
-            write_png(folder / variant / f"{name}.png", np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8))
+                image = skimage.color.lab2rgb(change(lab))
+            write_png(folder / variant / f"{name}.png", np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8))
     return {variant: folder / variant for variant in VARIANTS}

@@ -44,7 +44,7 @@ def planes(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize(("top", "left"), [(0, 0), (100, 200), (300, 60)])
-def test_photographs_have_what_the_medians_say(top: int, left: int) -> None:
+def test_blotches_of_photos_equal_those_by_plain_medians(top: int, left: int) -> None:
     lightness, chroma = planes(astronaut()[top : top + 70, left : left + 90])
     assert blotches(lightness, chroma) == literal(lightness, chroma)
 

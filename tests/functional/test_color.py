@@ -1,4 +1,4 @@
-"""Colorfulness and chroma against closed forms, and where they have no color to look at."""
+"""Colorfulness and chroma against closed forms, and for images without color."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_chroma_has_a_finite_gradient_on_the_neutral_axis() -> None:
 
 
 def of_hue(degrees: float, chroma: float, side: int = 8) -> torch.Tensor:
-    """Return a picture of one color, (1, 3, side, side) in CIELAB."""
+    """Return an image of one color, (1, 3, side, side) in CIELAB."""
     a, b = chroma * np.cos(np.radians(degrees)), chroma * np.sin(np.radians(degrees))
     return torch.tensor([50.0, a, b], dtype=torch.float64).view(1, 3, 1, 1).expand(1, 3, side, side)
 

@@ -31,7 +31,7 @@ def distance(preds: np.ndarray, trunk: EfficientNetLite) -> float:
     return float(color_perceptual(tensor(preds), tensor(PHOTO), trunk, shipped_parameters()))
 
 
-def test_identical_pictures_have_no_distance(trunk: EfficientNetLite) -> None:
+def test_identical_images_have_no_distance(trunk: EfficientNetLite) -> None:
     assert distance(PHOTO, trunk) == 0
 
 
@@ -42,19 +42,19 @@ def test_a_cast_and_stronger_colors_are_forgiven_and_others_are_not(trunk: Effic
     assert max(warm, vivid) < wrong
 
 
-def test_parts_are_what_they_say(trunk: EfficientNetLite) -> None:
-    """By scikit-image's CIELAB and plain formulas, on a picture small enough not to be reduced."""
+def test_parts_follow_their_definitions(trunk: EfficientNetLite) -> None:
+    """By scikit-image's CIELAB and plain formulas, on an image small enough not to be reduced."""
     target = astronaut()[:64, 100:180]
     preds = changed(target, 0.7, 6.0)
     found = color_parts(tensor(preds), tensor(target), trunk, side_px=64)
-    labs = [skimage.color.rgb2lab(picture) for picture in (preds, target)]
+    labs = [skimage.color.rgb2lab(image) for image in (preds, target)]
     means = [lab[..., 1:].mean(axis=(0, 1)) for lab in labs]
     spreads = [np.sqrt(((lab[..., 1:] - mean) ** 2).mean()) for lab, mean in zip(labs, means, strict=True)]
     assert float(found["paleness"]) == pytest.approx(np.log((1 + spreads[1]) / (1 + spreads[0])), rel=1e-3)
     moved = labs[0].copy()
     moved[..., 1:] = (labs[0][..., 1:] - means[0]) * spreads[1] / spreads[0] + means[1]
     rendered = [np.clip(skimage.color.lab2rgb(lab), 0, 1) for lab in (moved, labs[1])]
-    taps = [trunk.taps(torch.from_numpy(picture).permute(2, 0, 1)[None].float()) for picture in rendered]
+    taps = [trunk.taps(torch.from_numpy(image).permute(2, 0, 1)[None].float()) for image in rendered]
     units = [[F.normalize(tap, dim=1) for tap in side] for side in taps]
     squares = [(first - second).square().sum(dim=1) for first, second in zip(*units, strict=True)]
     assert float(found["things"]) == pytest.approx(float(squares[4].mean()), rel=0.02, abs=2e-4)
@@ -65,16 +65,16 @@ def test_parts_are_what_they_say(trunk: EfficientNetLite) -> None:
     )
 
 
-def test_large_pictures_are_reduced_first(trunk: EfficientNetLite) -> None:
-    large = [tensor(picture) for picture in (changed(PHOTO, 0.3, 5.0), PHOTO)]
-    small = [F.interpolate(picture, size=(100, 125), mode="bilinear", antialias=True) for picture in large]
+def test_large_images_are_reduced_first(trunk: EfficientNetLite) -> None:
+    large = [tensor(image) for image in (changed(PHOTO, 0.3, 5.0), PHOTO)]
+    small = [F.interpolate(image, size=(100, 125), mode="bilinear", antialias=True) for image in large]
     for name in PARTS:
         first, second = (color_parts(pair[0], pair[1], trunk, side_px=100)[name] for pair in (large, small))
         torch.testing.assert_close(first, second, rtol=0.02, atol=1e-3)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_flat_pictures_have_finite_distances(trunk: EfficientNetLite, level: float) -> None:
+def test_flat_images_have_finite_distances(trunk: EfficientNetLite, level: float) -> None:
     flat, photo = torch.full((1, 3, 40, 50), level), tensor(PHOTO[:40, :50])
     for pair in ((flat, photo), (photo, flat), (flat, flat)):
         value = color_perceptual(*pair, trunk, shipped_parameters())

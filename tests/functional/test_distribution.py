@@ -148,7 +148,7 @@ def test_it_agrees_with_torchmetrics() -> None:
     assert squared_mmd(kernel_sums(preds, target, groups=20)) == pytest.approx(theirs, rel=1e-9)
 
 
-def test_a_group_left_out_is_as_if_it_had_not_been_there() -> None:
+def test_leaving_out_a_group_equals_the_sums_without_it() -> None:
     preds, target = vectors(4, 23), vectors(5, 31) * 2
     sums = kernel_sums(preds, target, groups=5)
     for group in range(5):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from chromalab.functional.feature_distance import feature_distance, gram_distance, gram_matrix
+from chromalab.functional.perceptual import feature_distance, gram_distance, gram_matrix
 
 
 def random_taps(seed: int, *, dtype: torch.dtype = torch.float64) -> list[Tensor]:

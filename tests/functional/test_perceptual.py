@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from chromalab.core.errors import MissingWeightsError
 from chromalab.functional.perceptual import LPIPS, Lite0Distance, VGGDistance
-from chromalab.functional.tensors import PictureTooSmallError
+from chromalab.functional.tensors import ImageTooSmallError
 from chromalab.nets.efficientnet_lite import EfficientNetLite, load_efficientnet_lite0
 from chromalab.nets.trunks import AlexNet, SqueezeNet, Trunk
 from chromalab.nets.vgg16 import VGG16, VGG16BN, layer_places
@@ -54,7 +54,7 @@ def random_trunk(name: str) -> Trunk:
     return trunk
 
 
-def pictures(count: int, side: int, *, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+def images(count: int, side: int, *, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
@@ -67,7 +67,7 @@ def example(shared: Path, name: str) -> Tensor:
 @pytest.mark.parametrize(
     ("trunk", "expected"), [("alex", (0.7219, 0.1376)), ("squeeze", (0.7110, 0.1479))], ids=["alex", "squeeze"]
 )
-def test_the_authors_example_pictures(
+def test_the_authors_example_images(
     shared: Path, trunk: Literal["alex", "squeeze"], expected: tuple[float, float]
 ) -> None:
     """Known to four digits; the authors' example prints 0.722 and 0.138 for AlexNet."""
@@ -79,7 +79,7 @@ def test_the_authors_example_pictures(
 
 @pytest.mark.usefixtures("_added")
 def test_the_example_in_the_documentation_of_torchmetrics() -> None:
-    """It prints 0.1005 for SqueezeNet; its pictures are in [-1, 1]."""
+    """It prints 0.1005 for SqueezeNet; its images are in [-1, 1]."""
     generator = torch.Generator().manual_seed(42)
     first, second = (torch.rand(10, 3, 100, 100, generator=generator) for _ in range(2))
     assert LPIPS("squeeze")(first, second).mean().item() == pytest.approx(0.1005, abs=0.6e-4)
@@ -93,7 +93,7 @@ def test_equal_to_torchmetrics_over_the_same_trunk(trunk: str, monkeypatch: pyte
     network = random_trunk(trunk)
     monkeypatch.setattr(torchmetrics_lpips, "_get_tv_model_features", lambda *_: network.features)
     theirs = torchmetrics_lpips._LPIPS(net=trunk, pnet_rand=True)
-    first, second = pictures(3, 75, seed=1), pictures(3, 75, seed=2)
+    first, second = images(3, 75, seed=1), images(3, 75, seed=2)
     with torch.no_grad():
         expected = theirs(first, second, normalize=True).flatten()
     torch.testing.assert_close(LPIPS(trunk, network)(first, second), expected, rtol=1e-4, atol=0)  # type: ignore[arg-type]
@@ -131,7 +131,7 @@ def per_tap_distances(lpips: LPIPS, first: Tensor, second: Tensor) -> list[float
 
 def test_vgg_equals_a_reference_written_from_the_paper() -> None:
     network = random_trunk("vgg")
-    first, second = pictures(2, 35, seed=3, dtype=torch.float64), pictures(2, 35, seed=4, dtype=torch.float64)
+    first, second = images(2, 35, seed=3, dtype=torch.float64), images(2, 35, seed=4, dtype=torch.float64)
     lpips = LPIPS("vgg", network).double()
     torch.testing.assert_close(lpips(first, second), paper_vgg(network.state_dict(), first, second))
 
@@ -139,7 +139,7 @@ def test_vgg_equals_a_reference_written_from_the_paper() -> None:
 def paper_vgg(state: dict[str, Tensor], first: Tensor, second: Tensor) -> Tensor:
     """Zhang et al. 2018, section 3 and eq. 1, over NumPy's VGG16; all taps by hand, with weights from their file."""
     linear = torch.load(torchmetrics_file("vgg"), weights_only=True, map_location="cpu")
-    layers = [numpy_vgg16(state, picture) for picture in (first, second)]
+    layers = [numpy_vgg16(state, image) for image in (first, second)]
     distance = np.zeros(len(first))
     for tap, name in enumerate(("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")):
         a, b = (layer[name] / np.linalg.norm(layer[name], axis=1, keepdims=True) for layer in layers)
@@ -158,17 +158,17 @@ def torchmetrics_file(trunk: str) -> Path:
 
 @pytest.mark.parametrize("trunk", TRUNKS)
 def test_gradient_equals_finite_differences(trunk: Literal["vgg", "alex", "squeeze"]) -> None:
-    """Along a random direction of both pictures in float64, with a step so small that it meets no ReLU's kink."""
+    """Along a random direction of both images in float64, with a step so small that it meets no ReLU's kink."""
     lpips = LPIPS(trunk, random_trunk(trunk)).double()
     side = lpips.smallest_px
-    pair = [pictures(1, side, seed=seed, dtype=torch.float64).requires_grad_() for seed in (5, 6)]
+    pair = [images(1, side, seed=seed, dtype=torch.float64).requires_grad_() for seed in (5, 6)]
     gradients = torch.autograd.grad(lpips(*pair).sum(), pair)
     generator = torch.Generator().manual_seed(7)
     directions = [torch.randn(1, 3, side, side, generator=generator, dtype=torch.float64) for _ in pair]
     step = 1e-9
     with torch.no_grad():
         ahead, behind = (
-            lpips(*(picture + sign * step * direction for picture, direction in zip(pair, directions, strict=True)))
+            lpips(*(image + sign * step * direction for image, direction in zip(pair, directions, strict=True)))
             for sign in (1, -1)
         )
     along = sum((gradient * direction).sum().item() for gradient, direction in zip(gradients, directions, strict=True))
@@ -177,7 +177,7 @@ def test_gradient_equals_finite_differences(trunk: Literal["vgg", "alex", "squee
 
 @pytest.mark.parametrize("trunk", TRUNKS)
 @pytest.mark.parametrize("grey", [0.0, 0.5, 1.0])
-def test_equal_pictures_have_distance_zero_and_a_finite_gradient(
+def test_equal_images_have_distance_zero_and_a_finite_gradient(
     trunk: Literal["vgg", "alex", "squeeze"], grey: float
 ) -> None:
     lpips = LPIPS(trunk, random_trunk(trunk))
@@ -190,11 +190,11 @@ def test_equal_pictures_have_distance_zero_and_a_finite_gradient(
 
 
 @pytest.mark.parametrize(("trunk", "smallest"), [("vgg", 16), ("alex", 31), ("squeeze", 17)])
-def test_pictures_below_the_smallest_size_are_refused(trunk: Literal["vgg", "alex", "squeeze"], smallest: int) -> None:
+def test_images_below_the_smallest_size_are_refused(trunk: Literal["vgg", "alex", "squeeze"], smallest: int) -> None:
     lpips = LPIPS(trunk, random_trunk(trunk))
-    assert lpips(pictures(1, smallest), pictures(1, smallest, seed=1)).item() > 0
-    narrow = pictures(1, 64)[..., : smallest - 1]
-    with pytest.raises(PictureTooSmallError, match=f"at least {smallest} px.*{smallest - 1}x64"):
+    assert lpips(images(1, smallest), images(1, smallest, seed=1)).item() > 0
+    narrow = images(1, 64)[..., : smallest - 1]
+    with pytest.raises(ImageTooSmallError, match=f"at least {smallest} px.*{smallest - 1}x64"):
         lpips(narrow, narrow)
 
 
@@ -203,12 +203,12 @@ def test_the_stated_smallest_size_is_where_the_strides_end(trunk: str) -> None:
     network = random_trunk(trunk)
     smallest = LPIPS(trunk, network).smallest_px  # type: ignore[arg-type]
     with pytest.raises(RuntimeError):
-        network.taps(pictures(1, smallest - 1))
+        network.taps(images(1, smallest - 1))
 
 
 def test_a_batch_is_its_singles() -> None:
     lpips = LPIPS("squeeze", random_trunk("squeeze"))
-    first, second = pictures(3, 48, seed=8), pictures(3, 48, seed=9)
+    first, second = images(3, 48, seed=8), images(3, 48, seed=9)
     singles = [lpips(a[None], b[None]) for a, b in zip(first, second, strict=True)]
     torch.testing.assert_close(lpips(first, second), torch.cat(singles), rtol=1e-4, atol=1e-6)
 
@@ -220,13 +220,13 @@ def test_the_trunk_is_frozen_and_the_weights_are_not_negative() -> None:
     assert all(bool((weight >= 0).all()) for weight in lpips.channel_weights)
 
 
-def test_pictures_of_different_sizes_are_refused() -> None:
+def test_images_of_different_sizes_are_refused() -> None:
     lpips = LPIPS("squeeze", random_trunk("squeeze"))
     with pytest.raises(ValueError, match="one shape"):
-        lpips(pictures(1, 40), pictures(1, 41))
+        lpips(images(1, 40), images(1, 41))
 
 
-def test_missing_weights_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_weights_name_the_command_that_installs_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path))
     with pytest.raises(
         MissingWeightsError,
@@ -240,14 +240,14 @@ def distance() -> Lite0Distance:
     return Lite0Distance()
 
 
-def lite0_distance_pictures(
+def lite0_distance_images(
     count: int, height: int, width: int, *, seed: int = 0, dtype: torch.dtype = torch.float32
 ) -> Tensor:
     return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 def test_equal_to_the_definition(distance: Lite0Distance) -> None:
-    first, second = lite0_distance_pictures(2, 70, 50, seed=0), lite0_distance_pictures(2, 70, 50, seed=1)
+    first, second = lite0_distance_images(2, 70, 50, seed=0), lite0_distance_images(2, 70, 50, seed=1)
     trunk = load_efficientnet_lite0().requires_grad_(requires_grad=False)
     expected = torch.zeros(2)
     for a, b in zip(trunk.taps(first), trunk.taps(second), strict=True):
@@ -256,28 +256,10 @@ def test_equal_to_the_definition(distance: Lite0Distance) -> None:
     torch.testing.assert_close(distance(first, second), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_one_pass_gives_distance_and_features(distance: Lite0Distance) -> None:
-    first, second = lite0_distance_pictures(2, 64, 64, seed=2), lite0_distance_pictures(2, 64, 64, seed=3)
-    comparison = distance.compare(first, second)
-    torch.testing.assert_close(comparison.distance, distance(first, second))
-    torch.testing.assert_close(comparison.preds_features, distance.features(first))
-    torch.testing.assert_close(comparison.target_features, distance.features(second))
-    assert comparison.preds_features.shape == (2, 320)
-
-
-def test_features_are_the_spatial_mean_of_the_fifth_tap(distance: Lite0Distance) -> None:
-    rgb = lite0_distance_pictures(1, 64, 96)
-    fifth = distance.trunk.taps(rgb)[4]
-    assert fifth.shape == (1, 320, 2, 3)
-    torch.testing.assert_close(distance.features(rgb), fifth.flatten(2).sum(dim=2) / 6)
-
-
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 40), (3, 2), (31, 33)])
-def test_pictures_of_any_size_have_finite_values_and_gradients(
-    distance: Lite0Distance, height: int, width: int
-) -> None:
-    preds = lite0_distance_pictures(1, height, width, seed=4).requires_grad_()
-    value = distance(preds, lite0_distance_pictures(1, height, width, seed=5))
+def test_images_of_any_size_have_finite_values_and_gradients(distance: Lite0Distance, height: int, width: int) -> None:
+    preds = lite0_distance_images(1, height, width, seed=4).requires_grad_()
+    value = distance(preds, lite0_distance_images(1, height, width, seed=5))
     value.sum().backward()
     assert 0 < value.item() <= 20
     assert preds.grad is not None
@@ -285,7 +267,7 @@ def test_pictures_of_any_size_have_finite_values_and_gradients(
 
 
 @pytest.mark.parametrize("grey", [0.0, 127 / 255, 0.5, 1.0])
-def test_equal_pictures_have_distance_and_gradient_zero(distance: Lite0Distance, grey: float) -> None:
+def test_equal_images_have_distance_and_gradient_zero(distance: Lite0Distance, grey: float) -> None:
     preds = torch.full((2, 3, 40, 40), grey, requires_grad=True)
     value = distance(preds, preds.detach().clone())
     value.sum().backward()
@@ -297,8 +279,8 @@ def test_equal_pictures_have_distance_and_gradient_zero(distance: Lite0Distance,
 def test_lite0_distance_gradient_equals_finite_differences() -> None:
     """Along a random direction in float64, with a step so small that it meets no kink of ReLU6."""
     distance = Lite0Distance().double()
-    preds = lite0_distance_pictures(1, 20, 24, seed=6, dtype=torch.float64).requires_grad_()
-    target = lite0_distance_pictures(1, 20, 24, seed=7, dtype=torch.float64)
+    preds = lite0_distance_images(1, 20, 24, seed=6, dtype=torch.float64).requires_grad_()
+    target = lite0_distance_images(1, 20, 24, seed=7, dtype=torch.float64)
     (gradient,) = torch.autograd.grad(distance(preds, target).sum(), preds)
     direction = torch.randn(preds.shape, generator=torch.Generator().manual_seed(8), dtype=torch.float64)
     step = 1e-9
@@ -308,7 +290,7 @@ def test_lite0_distance_gradient_equals_finite_differences() -> None:
 
 
 def test_lite0_distance_a_batch_is_its_singles(distance: Lite0Distance) -> None:
-    first, second = lite0_distance_pictures(3, 40, 56, seed=9), lite0_distance_pictures(3, 40, 56, seed=10)
+    first, second = lite0_distance_images(3, 40, 56, seed=9), lite0_distance_images(3, 40, 56, seed=10)
     singles = [distance(a[None], b[None]) for a, b in zip(first, second, strict=True)]
     torch.testing.assert_close(distance(first, second), torch.cat(singles), rtol=1e-4, atol=1e-5)
 
@@ -317,9 +299,9 @@ def test_the_trunk_is_frozen(distance: Lite0Distance) -> None:
     assert not any(parameter.requires_grad for parameter in distance.parameters())
 
 
-def test_lite0_distance_pictures_of_different_sizes_are_refused(distance: Lite0Distance) -> None:
+def test_lite0_distance_images_of_different_sizes_are_refused(distance: Lite0Distance) -> None:
     with pytest.raises(ValueError, match="one shape"):
-        distance(lite0_distance_pictures(1, 40, 40), lite0_distance_pictures(2, 40, 40))
+        distance(lite0_distance_images(1, 40, 40), lite0_distance_images(2, 40, 40))
 
 
 COMPARED: dict[str, Callable[[Array, Array], Array]] = {
@@ -340,7 +322,7 @@ def network(name: str) -> Trunk:
     return trunk
 
 
-def vgg_distance_pictures(seed: int, *, count: int = 2, side: int = 32, dtype: torch.dtype = torch.float64) -> Tensor:
+def vgg_distance_images(seed: int, *, count: int = 2, side: int = 32, dtype: torch.dtype = torch.float64) -> Tensor:
     return torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
@@ -355,7 +337,7 @@ def vgg_distance_pictures(seed: int, *, count: int = 2, side: int = 32, dtype: t
     ],
 )
 def test_equal_to_numpy(name: str, weights: dict[str, float], comparison: str) -> None:
-    trunk, preds, target = network(name), vgg_distance_pictures(2), vgg_distance_pictures(3)
+    trunk, preds, target = network(name), vgg_distance_images(2), vgg_distance_images(3)
     first, second = (numpy_vgg16(trunk.state_dict(), rgb) for rgb in (preds, target))
     expected = sum(weight * COMPARED[comparison](first[layer], second[layer]) for layer, weight in weights.items())
     distance = VGGDistance(trunk, weights, comparison).double()(preds, target)
@@ -365,9 +347,9 @@ def test_equal_to_numpy(name: str, weights: dict[str, float], comparison: str) -
 @pytest.mark.parametrize("comparison", ["l1", "l2", "gram"])
 @pytest.mark.parametrize("name", ["vgg16", "vgg16_bn"])
 def test_vgg_distance_gradient_equals_finite_differences(name: str, comparison: str) -> None:
-    """Along a random direction of both pictures, with a step so small that it meets hardly any kink."""
+    """Along a random direction of both images, with a step so small that it meets hardly any kink."""
     distance = VGGDistance(network(name), {"conv1_1": 1.0, "relu2_2": 0.5, "conv4_3": 2.0}, comparison).double()
-    pair = [vgg_distance_pictures(seed, count=1).requires_grad_() for seed in (4, 5)]
+    pair = [vgg_distance_images(seed, count=1).requires_grad_() for seed in (4, 5)]
     gradients = torch.autograd.grad(distance(*pair).sum(), pair)
     generator, step = torch.Generator().manual_seed(6), 1e-8
     ways = [torch.randn(part.shape, generator=generator, dtype=part.dtype) for part in pair]
@@ -381,20 +363,20 @@ def test_vgg_distance_gradient_equals_finite_differences(name: str, comparison: 
 
 @pytest.mark.parametrize("comparison", ["l1", "l2", "gram"])
 @pytest.mark.parametrize("side", [1, 2, 17])
-def test_pictures_of_any_size_are_zero_from_themselves_and_not_from_others(side: int, comparison: str) -> None:
+def test_images_of_any_size_are_zero_from_themselves_and_not_from_others(side: int, comparison: str) -> None:
     distance = VGGDistance(network("vgg16"), {"conv1_1": 1.0, "conv5_3": 1.0}, comparison).double()
-    preds = vgg_distance_pictures(7, side=side).requires_grad_()
+    preds = vgg_distance_images(7, side=side).requires_grad_()
     same = distance(preds, preds.detach().clone())
     same.sum().backward()
     assert torch.equal(same, torch.zeros(2, dtype=torch.float64))
     assert preds.grad is not None
     assert torch.equal(preds.grad, torch.zeros_like(preds))
-    assert bool((distance(preds, vgg_distance_pictures(8, side=side)) > 0).all())
+    assert bool((distance(preds, vgg_distance_images(8, side=side)) > 0).all())
 
 
 def test_vgg_distance_a_batch_is_its_singles() -> None:
     distance = VGGDistance(network("vgg16_bn"), {"relu1_2": 1.0, "relu4_3": 1.0}, "gram").double()
-    preds, target = vgg_distance_pictures(9, count=3), vgg_distance_pictures(10, count=3)
+    preds, target = vgg_distance_images(9, count=3), vgg_distance_images(10, count=3)
     singles = [distance(a[None], b[None]) for a, b in zip(preds, target, strict=True)]
     torch.testing.assert_close(distance(preds, target), torch.cat(singles))
 
@@ -404,17 +386,17 @@ def test_vgg_distance_a_batch_is_its_singles() -> None:
 def test_half_precision_stays_in_the_network(name: str, comparison: str) -> None:
     weights = {"conv2_1": 1.0, "relu3_3": 1.0}
     distance = VGGDistance(network(name), weights, comparison)
-    preds, target = (vgg_distance_pictures(seed, dtype=torch.float32) for seed in (11, 12))
+    preds, target = (vgg_distance_images(seed, dtype=torch.float32) for seed in (11, 12))
     with torch.autocast("cpu", dtype=torch.bfloat16):
         half = distance(preds, target)
     assert half.dtype == torch.float32
     torch.testing.assert_close(half, distance(preds, target), rtol=0.05, atol=0)
 
 
-def test_vgg_distance_pictures_of_different_sizes_are_refused() -> None:
+def test_vgg_distance_images_of_different_sizes_are_refused() -> None:
     distance = VGGDistance(network("vgg16"), {"relu1_1": 1.0}, "l1")
     with pytest.raises(ValueError, match="one shape"):
-        distance(vgg_distance_pictures(13), vgg_distance_pictures(14, side=16))
+        distance(vgg_distance_images(13), vgg_distance_images(14, side=16))
 
 
 LAYERS = {"relu3_3": 1.0, "conv1_1": 1.0}
@@ -428,7 +410,7 @@ DISTANCES: dict[str, tuple[Callable[[], VGGDistance | LPIPS | Lite0Distance], st
 
 
 @pytest.mark.parametrize("name", DISTANCES)
-def test_the_target_is_seen_without_a_graph_and_weights_are_frozen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_target_has_no_graph_and_weights_are_frozen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     build, method = DISTANCES[name]
     distance = build()
     seen: list[list[Tensor]] = []
@@ -439,7 +421,7 @@ def test_the_target_is_seen_without_a_graph_and_weights_are_frozen(name: str, mo
         return seen[-1]
 
     monkeypatch.setattr(distance.trunk, method, spy)
-    preds, target = (vgg_distance_pictures(seed, side=64, dtype=torch.float32) for seed in (15, 16))
+    preds, target = (vgg_distance_images(seed, side=64, dtype=torch.float32) for seed in (15, 16))
     distance(preds.requires_grad_(), target).sum().backward()
     assert preds.grad is not None
     assert [all(tap.requires_grad for tap in taps) for taps in seen] == [True, False]
@@ -460,6 +442,6 @@ def test_the_graph_holds_one_map_for_each_rectifier(name: str) -> None:
 
     places = [layer_places(trunk.features)["relu1_2"]]
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        outputs = trunk.outputs(vgg_distance_pictures(17, dtype=torch.float32).requires_grad_(), places)
+        outputs = trunk.outputs(vgg_distance_images(17, dtype=torch.float32).requires_grad_(), places)
     assert len(kept) == 2
     assert outputs[0].requires_grad

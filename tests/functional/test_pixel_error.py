@@ -52,7 +52,7 @@ def test_psnr_agrees_with_two_other_libraries() -> None:
     torch.testing.assert_close(ours, torchmetrics_values, atol=1e-5, rtol=0)
 
 
-def test_identical_pictures_have_infinite_psnr_and_no_gradient() -> None:
+def test_identical_images_have_infinite_psnr_and_no_gradient() -> None:
     target = noise(3, 2, 3, 8, 8)
     preds = target.clone().requires_grad_()
     values = peak_signal_to_noise_ratio(preds, target)
@@ -85,12 +85,12 @@ def test_gradients_are_those_of_finite_differences(measure: object) -> None:
         (torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.zeros(1, 3, 4, 4), "divide"),
     ],
 )
-def test_what_is_no_pair_of_pictures_is_refused(preds: torch.Tensor, target: torch.Tensor, message: str) -> None:
+def test_an_invalid_pair_of_images_is_refused(preds: torch.Tensor, target: torch.Tensor, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mean_absolute_error(preds, target)
 
 
-def test_eight_bit_pictures_keep_their_exact_error() -> None:
+def test_eight_bit_images_keep_their_exact_error() -> None:
     rng = np.random.default_rng(7)
     preds, target = rng.integers(0, 256, (2, 6, 8, 3), dtype=np.uint8)
     expected = np.abs(preds.astype(int) - target.astype(int)).mean() / 255
@@ -98,7 +98,7 @@ def test_eight_bit_pictures_keep_their_exact_error() -> None:
     assert mean_absolute_error(*tensors).item() == pytest.approx(expected, abs=1e-12)
 
 
-def test_psnr_of_colors_looks_at_a_and_b_only() -> None:
+def test_psnr_of_colors_ignores_lightness() -> None:
     preds, target = 50 * noise(1, 3, 3, 20, 30), 50 * noise(2, 3, 3, 20, 30)
     for index, value in enumerate(psnr_of_colors(preds, target).tolist()):
         theirs = skimage.metrics.peak_signal_noise_ratio(
@@ -114,21 +114,21 @@ def total_variation_noise(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def test_worked_by_hand() -> None:
-    picture = torch.tensor([[[[0.0, 1.0, 3.0], [4.0, 4.0, 4.0]]]])
+    image = torch.tensor([[[[0.0, 1.0, 3.0], [4.0, 4.0, 4.0]]]])
     # down: 4, 3, 1; to the right: 1, 2, 0, 0
-    assert total_variation(picture).item() == pytest.approx(8 / 3 + 3 / 4)
+    assert total_variation(image).item() == pytest.approx(8 / 3 + 3 / 4)
 
 
 def test_it_is_the_mean_over_channels_of_kornias_means() -> None:
-    picture = total_variation_noise(2, 2, 7, 5)
-    expected = kornia.losses.total_variation(picture, reduction="mean").mean(dim=1)
-    torch.testing.assert_close(total_variation(picture), expected)
+    image = total_variation_noise(2, 2, 7, 5)
+    expected = kornia.losses.total_variation(image, reduction="mean").mean(dim=1)
+    torch.testing.assert_close(total_variation(image), expected)
 
 
 def test_of_a_square_it_is_torchmetrics_sum_over_the_number_of_pairs() -> None:
-    picture = total_variation_noise(3, 2, 6, 6)
+    image = total_variation_noise(3, 2, 6, 6)
     pairs = 2 * 5 * 6
-    torch.testing.assert_close(total_variation(picture), torchmetrics_sum(picture, reduction="none") / pairs)
+    torch.testing.assert_close(total_variation(image), torchmetrics_sum(image, reduction="none") / pairs)
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 5), (5, 1)])
@@ -144,12 +144,12 @@ def test_a_direction_of_one_pixel_has_none(height: int, width: int) -> None:
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6), factor=st.floats(0, 10), shift=st.floats(-5, 5))
 def test_properties(seed: int, factor: float, shift: float) -> None:
-    picture = total_variation_noise(2, 3, 5, 4, seed=seed)
-    values = total_variation(picture)
+    image = total_variation_noise(2, 3, 5, 4, seed=seed)
+    values = total_variation(image)
     assert (values >= 0).all()
-    torch.testing.assert_close(total_variation(factor * picture + shift), factor * values)
-    torch.testing.assert_close(total_variation(picture.flip(-1).mT), values)
-    torch.testing.assert_close(total_variation(picture[1:]), values[1:])
+    torch.testing.assert_close(total_variation(factor * image + shift), factor * values)
+    torch.testing.assert_close(total_variation(image.flip(-1).mT), values)
+    torch.testing.assert_close(total_variation(image[1:]), values[1:])
 
 
 def test_total_variation_gradients_are_those_of_finite_differences() -> None:

@@ -13,7 +13,7 @@ from skimage.data import astronaut
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from chromalab.functional.ssim import C1, C2, WEIGHTS, WINDOW_PX, ms_ssim, scale_weights, smallest_side_px, ssim
-from chromalab.functional.tensors import PictureTooSmallError
+from chromalab.functional.tensors import ImageTooSmallError
 
 
 def scikit_image_ssim(preds: np.ndarray, target: np.ndarray) -> float:
@@ -24,8 +24,8 @@ def scikit_image_ssim(preds: np.ndarray, target: np.ndarray) -> float:
     return value
 
 
-def tensor(picture: np.ndarray, dtype: torch.dtype = torch.float64) -> torch.Tensor:
-    return torch.from_numpy(picture).permute(2, 0, 1)[None].to(dtype)
+def tensor(image: np.ndarray, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return torch.from_numpy(image).permute(2, 0, 1)[None].to(dtype)
 
 
 def photo_and_distortions() -> list[tuple[np.ndarray, np.ndarray]]:
@@ -55,7 +55,7 @@ def test_it_equals_torchmetrics_inside() -> None:
 
 
 @given(first=st.floats(0, 1), second=st.floats(0, 1))
-def test_flat_pictures_differ_in_luminance_alone(first: float, second: float) -> None:
+def test_flat_images_differ_in_luminance_alone(first: float, second: float) -> None:
     preds, target = (torch.full((1, 3, 12, 13), value, dtype=torch.float64) for value in (first, second))
     expected = (2 * first * second + C1) / (first**2 + second**2 + C1)
     assert ssim(preds, target).item() == pytest.approx(expected, abs=1e-9)
@@ -86,9 +86,9 @@ def test_properties(seed: int, height: int, width: int) -> None:
     torch.testing.assert_close(ssim(preds.mT, target.mT), values)
 
 
-def test_pictures_smaller_than_the_window_are_refused() -> None:
+def test_images_smaller_than_the_window_are_refused() -> None:
     small = torch.zeros(1, 3, WINDOW_PX - 1, 40)
-    with pytest.raises(PictureTooSmallError, match="at least 11 px; an image has 40x10"):
+    with pytest.raises(ImageTooSmallError, match="at least 11 px; an image has 40x10"):
         ssim(small, small)
 
 
@@ -99,7 +99,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
 
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_gradients_are_finite_at_flat_pictures(level: float) -> None:
+def test_gradients_are_finite_at_flat_images(level: float) -> None:
     preds = torch.full((1, 3, 12, 12), level, requires_grad=True)
     ssim(preds, torch.full_like(preds, level)).sum().backward()
     assert preds.grad is not None
@@ -109,7 +109,7 @@ def test_gradients_are_finite_at_flat_pictures(level: float) -> None:
 def published(preds: np.ndarray, target: np.ndarray, weights: tuple[float, ...]) -> float:
     """Return the MS-SSIM of two channels (H, W) as the authors' msssim.m has it.
 
-    That is: windows inside the picture, means of maps, and every second of the 2x2 means, which mirror the border.
+    That is: windows inside the image, means of maps, and every second of the 2x2 means, which mirror the border.
     """
     window = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
     window /= window.sum()
@@ -135,8 +135,8 @@ def published(preds: np.ndarray, target: np.ndarray, weights: tuple[float, ...])
     return float(value)
 
 
-def ms_ssim_tensor(picture: np.ndarray, dtype: torch.dtype = torch.float64) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].to(dtype)
+def ms_ssim_tensor(image: np.ndarray, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].to(dtype)
 
 
 def photo_and_distortion(height: int, width: int, *, noise: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
@@ -167,7 +167,7 @@ def test_fewer_scales_have_weights_that_sum_to_one(scales: int) -> None:
 
 def test_every_factor_is_that_of_torchmetrics() -> None:
     """Not its own MS-SSIM, whose coarsest scale averages windows that reach into a mirrored border, too."""
-    noisy, photo = (ms_ssim_tensor(x)[0][:, None] for x in photo_and_distortion(192, 176))  # channels as pictures
+    noisy, photo = (ms_ssim_tensor(x)[0][:, None] for x in photo_and_distortion(192, 176))  # channels as images
     expected = torch.ones(3, dtype=torch.float64)
     preds, target = noisy, photo
     for scale, weight in enumerate(WEIGHTS):
@@ -193,7 +193,7 @@ def test_the_published_weights() -> None:
 
 
 @given(first=st.floats(0, 1), second=st.floats(0, 1))
-def test_flat_pictures_differ_in_luminance_at_the_coarsest_scale_alone(first: float, second: float) -> None:
+def test_flat_images_differ_in_luminance_at_the_coarsest_scale_alone(first: float, second: float) -> None:
     preds, target = (torch.full((1, 3, 41, 42), value, dtype=torch.float64) for value in (first, second))
     luminance = (2 * first * second + C1) / (first**2 + second**2 + C1)
     weight = WEIGHTS[2] / sum(WEIGHTS[:3])
@@ -234,7 +234,7 @@ def test_opposite_structures_count_as_none_and_have_a_finite_gradient(dtype: tor
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_ms_ssim_gradients_are_finite_at_flat_pictures(level: float, dtype: torch.dtype) -> None:
+def test_ms_ssim_gradients_are_finite_at_flat_images(level: float, dtype: torch.dtype) -> None:
     preds = torch.full((1, 3, 41, 41), level, dtype=dtype, requires_grad=True)
     ms_ssim(preds, torch.full_like(preds, level), 3).sum().backward()
     assert preds.grad is not None
@@ -242,10 +242,10 @@ def test_ms_ssim_gradients_are_finite_at_flat_pictures(level: float, dtype: torc
 
 
 @pytest.mark.parametrize(("scales", "smallest"), [(1, 11), (2, 21), (3, 41), (4, 81), (5, 161)])
-def test_pictures_below_the_smallest_size_are_refused(scales: int, smallest: int) -> None:
+def test_images_below_the_smallest_size_are_refused(scales: int, smallest: int) -> None:
     assert smallest_side_px(scales) == smallest
-    picture = torch.rand(1, 3, smallest, smallest + 3)
-    assert ms_ssim(picture, picture, scales).item() == pytest.approx(1, abs=1e-5)
-    narrow = picture[..., : smallest - 1]
-    with pytest.raises(PictureTooSmallError, match=f"at {scales} scales? needs .* {smallest} px; an image has"):
+    image = torch.rand(1, 3, smallest, smallest + 3)
+    assert ms_ssim(image, image, scales).item() == pytest.approx(1, abs=1e-5)
+    narrow = image[..., : smallest - 1]
+    with pytest.raises(ImageTooSmallError, match=f"at {scales} scales? needs .* {smallest} px; an image has"):
         ms_ssim(narrow, narrow, scales)

@@ -10,13 +10,13 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor, nn
 
 from chromalab.color.spaces import SPACES
-from chromalab.losses.adversarial import ENTRIES, GAN, LSGAN, WGAN, WGANGP, Game, Hinge, gradient_norms
+from chromalab.losses.adversarial import ENTRIES, GAN, LSGAN, WGAN, WGANGP, GANLoss, Hinge, gradient_norms
 from chromalab.losses.base import ColorBatch, LossEntry
 from chromalab.nets.critics import CRITICS
 
 SIZE = 6
 VALUES = 2 * SIZE * SIZE
-"""Colors in a picture."""
+"""Colors in an image."""
 
 SCORES = torch.tensor([-100.0, -30.0, -2.5, -1.0, -0.1, 0.0, 0.3, 1.0, 4.0, 30.0, 100.0])
 GAMES = [GAN, LSGAN, Hinge, WGAN, WGANGP]
@@ -50,7 +50,7 @@ class Reader(nn.Module):
 
 
 def batch(preds: float | Tensor, target: float | Tensor, critic: nn.Module | None = None) -> ColorBatch:
-    """Return pictures of one color, or those given."""
+    """Return images of one color, or those given."""
     given, true = (
         value if isinstance(value, Tensor) else torch.full((4, 2, SIZE, SIZE), value) for value in (preds, target)
     )
@@ -62,19 +62,19 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def colorizer_costs(game: Game) -> Tensor:
-    """Return what pictures of a single patch cost whose scores are `SCORES`."""
+def colorizer_costs(gan: GANLoss) -> Tensor:
+    """Return what images of a single patch cost whose scores are `SCORES`."""
     preds = SCORES[:, None, None, None].expand(-1, 2, 1, 1)
-    costs: Tensor = game(batch(preds, preds, Reader()))
+    costs: Tensor = gan(batch(preds, preds, Reader()))
     return costs
 
 
-def critic_costs(game: Game) -> Tensor:
+def critic_costs(gan: GANLoss) -> Tensor:
     """Return what the critic pays for each score as that of true colors (rows) and of generated ones (columns)."""
     return torch.tensor(
         [
             [
-                float(game.critic_loss(Reader(), batch(generated, true), generator()).total)
+                float(gan.critic_loss(Reader(), batch(generated, true), generator()).total)
                 for generated in SCORES.tolist()
             ]
             for true in SCORES.tolist()
@@ -95,7 +95,7 @@ def hinge(scores: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("game", "colorizer", "true", "generated"),
+    ("gan", "colorizer", "true", "generated"),
     [
         (GAN(), cross_entropy(SCORES, 1), cross_entropy(SCORES, 1), cross_entropy(SCORES, 0)),
         (GAN("saturating"), -cross_entropy(SCORES, 0), cross_entropy(SCORES, 1), cross_entropy(SCORES, 0)),
@@ -106,9 +106,9 @@ def hinge(scores: Tensor) -> Tensor:
     ],
     ids=["gan", "gan_saturating", "lsgan", "hinge", "wgan", "wgan_gp"],
 )
-def test_costs_are_those_of_pytorchs_losses(game: Game, colorizer: Tensor, true: Tensor, generated: Tensor) -> None:
-    torch.testing.assert_close(colorizer_costs(game), colorizer)
-    torch.testing.assert_close(critic_costs(game), true[:, None] + generated[None])
+def test_costs_are_those_of_pytorchs_losses(gan: GANLoss, colorizer: Tensor, true: Tensor, generated: Tensor) -> None:
+    torch.testing.assert_close(colorizer_costs(gan), colorizer)
+    torch.testing.assert_close(critic_costs(gan), true[:, None] + generated[None])
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_the_hinge_lies_at_plus_and_minus_one(true: float, generated: float, cos
     assert float(loss.total) == pytest.approx(cost)
 
 
-def test_the_saturating_form_is_the_logarithm_of_what_is_left() -> None:
+def test_the_saturating_form_is_the_log_of_the_complement() -> None:
     scores = torch.linspace(-15, 15, 7, dtype=torch.float64)
     cost = GAN("saturating").colorizer_cost(scores)
     torch.testing.assert_close(cost, torch.log1p(-torch.sigmoid(scores)))
@@ -135,45 +135,45 @@ def test_only_the_saturating_form_gives_up_where_the_critic_is_sure(form: str, s
     torch.testing.assert_close(scores.grad, slopes)
 
 
-@pytest.mark.parametrize("game", GAMES)
-def test_costs_and_gradients_are_finite_for_any_score(game: type[Game]) -> None:
+@pytest.mark.parametrize("gan", GAMES)
+def test_costs_and_gradients_are_finite_for_any_score(gan: type[GANLoss]) -> None:
     for scale in (1e2, 1e4):
         scores = (SCORES / 100 * scale).requires_grad_()
-        total = game().colorizer_cost(scores).sum() + game().critic_cost(scores, scores.flip(0)).sum()
+        total = gan().colorizer_cost(scores).sum() + gan().critic_cost(scores, scores.flip(0)).sum()
         (gradient,) = torch.autograd.grad(total, scores)
         assert total.isfinite()
         assert gradient.isfinite().all()
 
 
-@pytest.mark.parametrize("game", GAMES)
-def test_both_sides_see_the_mean_over_patches(game: type[Game]) -> None:
+@pytest.mark.parametrize("gan", GAMES)
+def test_both_sides_see_the_mean_over_patches(gan: type[GANLoss]) -> None:
     values = torch.tensor([[0.2, -0.4], [1.5, 0.7]])
     four = values.expand(3, 2, 2, 2)
     single = [value.expand(3, 2, 1, 1) for value in values.flatten()]
-    costs = game()(batch(four, four, Reader()))
-    torch.testing.assert_close(costs, torch.stack([game()(batch(one, one, Reader())) for one in single]).mean(dim=0))
+    costs = gan()(batch(four, four, Reader()))
+    torch.testing.assert_close(costs, torch.stack([gan()(batch(one, one, Reader())) for one in single]).mean(dim=0))
     assert costs.shape == (3,)
 
 
-@pytest.mark.parametrize("game", GAMES)
-def test_the_colorizer_wants_high_scores(game: type[Game]) -> None:
-    low, high = (game()(batch(value, 0.0, Linear(0.01, 3))) for value in (-0.5, 0.5))
+@pytest.mark.parametrize("gan", GAMES)
+def test_the_colorizer_loss_decreases_with_the_score(gan: type[GANLoss]) -> None:
+    low, high = (gan()(batch(value, 0.0, Linear(0.01, 3))) for value in (-0.5, 0.5))
     assert (high < low).all()
 
 
-@pytest.mark.parametrize("game", GAMES)
-def test_the_critic_wants_true_colors_to_score_higher(game: type[Game]) -> None:
+@pytest.mark.parametrize("gan", GAMES)
+def test_the_critic_loss_decreases_as_true_colors_score_higher(gan: type[GANLoss]) -> None:
     right, wrong = (
-        game(penalty=0).critic_loss(Reader(), batch(-value, value), generator()).total for value in (0.5, -0.5)
+        gan(penalty=0).critic_loss(Reader(), batch(-value, value), generator()).total for value in (0.5, -0.5)
     )
     assert right < wrong
 
 
-def test_facts_tell_the_distance_and_the_share_of_photographs_told_apart() -> None:
+def test_facts_hold_distance_and_accuracy_of_the_critic() -> None:
     truth = torch.tensor([1.0, 2.0, 3.0, 4.0])[:, None, None, None].expand(-1, 2, 2, 2)
     fakes = truth.clone()
     fakes[:3, :, 0, 0] += torch.tensor([-1.0, -4.0, 8.0])[:, None]  # in one patch of four
-    fakes[1, :, 1, 1] += 3.0  # one patch of the second picture is better, but not the whole
+    fakes[1, :, 1, 1] += 3.0  # one patch of the second image is better, but not the whole
     facts = LSGAN().critic_loss(Reader(), batch(fakes, truth), generator()).facts
     assert set(facts) == {"distance", "accuracy"}
     assert float(facts["distance"]) == pytest.approx((1 + 4 - 3 - 8) / 4 / 4)
@@ -197,13 +197,13 @@ def test_the_penalty_of_a_linear_critic_is_known(slope: float, penalty: float) -
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.5, -2.0])
-@pytest.mark.parametrize("game", GAMES)
-def test_r1_of_a_linear_critic_is_known(slope: float, game: type[Game]) -> None:
+@pytest.mark.parametrize("gan", GAMES)
+def test_r1_of_a_linear_critic_is_known(slope: float, gan: type[GANLoss]) -> None:
     totals = []
     slopes = []
     for r1 in (0.0, 3.0):
         critic = Linear(slope, 3)
-        loss = game(penalty=0, r1=r1).critic_loss(critic, batch(0.02, -0.01), generator())
+        loss = gan(penalty=0, r1=r1).critic_loss(critic, batch(0.02, -0.01), generator())
         loss.total.backward()
         assert critic.slope.grad is not None
         totals.append(float(loss.total.detach()))
@@ -213,7 +213,7 @@ def test_r1_of_a_linear_critic_is_known(slope: float, game: type[Game]) -> None:
     assert float(loss.facts["gradient_norm"]) == pytest.approx(abs(slope) * math.sqrt(VALUES), rel=1e-5)
 
 
-def test_r1_looks_at_the_true_colors() -> None:
+def test_r1_is_taken_at_the_true_colors() -> None:
     # The quadratic critic's gradient is the color: |grad|^2 at the truth is the sum of its squares.
     target = torch.rand(4, 2, SIZE, SIZE, generator=generator())
     plain, with_r1 = (
@@ -223,7 +223,7 @@ def test_r1_looks_at_the_true_colors() -> None:
     assert float(with_r1.detach() - plain) == pytest.approx(5 * float(target.square().sum()) / 4, rel=1e-5)
 
 
-def test_the_penalty_looks_between_target_and_prediction() -> None:
+def test_the_penalty_is_taken_between_target_and_prediction() -> None:
     norms = gradient_norms(Quadratic(), batch(1.0, 0.0), generator()) / math.sqrt(VALUES)
     share = torch.rand(4, 1, 1, 1, generator=generator()).flatten()
     torch.testing.assert_close(norms, share)
@@ -237,8 +237,8 @@ def test_both_penalties_add_up_and_the_log_tells_the_one_between() -> None:
     assert 0.1 < float(between) / math.sqrt(VALUES) < 0.9
 
 
-@pytest.mark.parametrize("game", GAMES)
-def test_the_critics_gradient_is_that_of_finite_differences(game: type[Game]) -> None:
+@pytest.mark.parametrize("gan", GAMES)
+def test_the_critics_gradient_is_that_of_finite_differences(gan: type[GANLoss]) -> None:
     colors = batch(
         torch.full((2, 2, 4, 4), 0.3, dtype=torch.float64), torch.full((2, 2, 4, 4), -0.2, dtype=torch.float64)
     )
@@ -247,7 +247,7 @@ def test_the_critics_gradient_is_that_of_finite_differences(game: type[Game]) ->
         critic = Linear(0.0, 3).double()
         del critic.slope
         critic.slope = slope  # type: ignore[assignment]
-        return game(penalty=10, r1=2).critic_loss(critic, colors, generator()).total
+        return gan(penalty=10, r1=2).critic_loss(critic, colors, generator()).total
 
     assert torch.autograd.gradcheck(total, (torch.tensor(0.3, dtype=torch.float64, requires_grad=True),))
 
@@ -258,13 +258,13 @@ def test_wgan_keeps_every_weight_of_the_critic_small() -> None:
     largest = [float(weight.detach().abs().max()) for weight in critic.parameters()]
     assert max(largest) == pytest.approx(0.015)
     before = [weight.detach().clone() for weight in critic.parameters()]
-    for game in (GAN(), LSGAN(), Hinge(), WGANGP(), WGAN(clip=1.0)):
-        game.after_critic_step(critic)
+    for gan in (GAN(), LSGAN(), Hinge(), WGANGP(), WGAN(clip=1.0)):
+        gan.after_critic_step(critic)
     assert all(torch.equal(was, now) for was, now in zip(before, critic.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_what_an_entry_declares_is_what_it_builds(entry: LossEntry) -> None:
+def test_an_entry_builds_what_it_declares(entry: LossEntry) -> None:
     declared = {name: parameter.default for name, parameter in entry.parameters.items()}
     term, written = entry.build(), entry.build(**declared)
     for name, default in declared.items():
@@ -278,9 +278,9 @@ def test_defaults_are_the_published_ones() -> None:
     assert not GAN().saturating
     assert (WGAN().clip, WGAN().critic_steps) == (0.01, 5)
     assert (WGANGP().penalty, WGANGP().critic_steps) == (10, 1)
-    assert [(game().penalty, game().r1) for game in (GAN, LSGAN, Hinge, WGAN)] == [(0, 0)] * 4
+    assert [(gan().penalty, gan().r1) for gan in (GAN, LSGAN, Hinge, WGAN)] == [(0, 0)] * 4
 
 
-def test_without_a_critic_the_mistake_is_told() -> None:
+def test_a_missing_critic_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="without a critic"):
         WGANGP()(batch(0.0, 0.0))

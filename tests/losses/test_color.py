@@ -100,7 +100,7 @@ def test_gamut_calls_colors_back_only_from_outside() -> None:
 @pytest.mark.parametrize("space", list(SPACES))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_gradients_are_finite_on_flat_pictures(level: float, dtype: torch.dtype, space: str, term: LossTerm) -> None:
+def test_gradients_are_finite_on_flat_images(level: float, dtype: torch.dtype, space: str, term: LossTerm) -> None:
     rgb = torch.full((1, 3, 6, 6), level, dtype=dtype)
     lightness, target = SPACES[space].encode(rgb)
     for given_color in (target, SPACES[space].grey(lightness), target + 0.01):
@@ -119,7 +119,7 @@ def test_gradients_are_those_of_finite_differences(term: LossTerm) -> None:
 
 
 @pytest.mark.parametrize("term", TERMS, ids=IDS)
-def test_a_batch_gives_what_its_images_give_alone(term: LossTerm) -> None:
+def test_a_batch_equals_its_single_images(term: LossTerm) -> None:
     rgb = 2 * noise(4, 3, 3, 5, 6) - 0.5
     alone = torch.cat([term(batch(rgb[i : i + 1])) for i in range(3)])
     torch.testing.assert_close(term(batch(rgb)), alone)

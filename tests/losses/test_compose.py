@@ -41,8 +41,8 @@ def test_formulas_are_read(formula: str, canonical: str) -> None:
         ("l2 +", "expected the name of a loss at position 5, got the end"),
         ("0.1 l2", r"expected '\*' at position 5, got 'l2'"),
         ("l2 - l1", r"expected '\+' or the end at position 4, got '-'"),
-        ("l2 + 0.1*l2", "names l2 twice"),
-        ("l2(delta=1)", "unknown parameter 'delta' of l2 .*; it has none"),
+        ("l2 + 0.1*l2", "contains l2 twice"),
+        ("l2(delta=1)", "unknown parameter 'delta' of l2 .*; it has no parameters"),
         ("wgan_gp(penalti=1)", "unknown parameter 'penalti' of wgan_gp .*did you mean 'penalty'"),
         ("wgan_gp(penalty=-1)", "expected a number at position 17, got '-'"),
         ("wgan_gp(penalty=1e9)", r"penalty=1e\+09 of wgan_gp: expected a number from 0 to 1e\+06"),
@@ -51,7 +51,7 @@ def test_formulas_are_read(formula: str, canonical: str) -> None:
         ("l2 & l1", "got '&'"),
     ],
 )
-def test_mistakes_are_told_with_their_place(formula: str, message: str) -> None:
+def test_mistakes_are_reported_with_their_position(formula: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_formula(formula)
 

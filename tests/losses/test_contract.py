@@ -45,10 +45,10 @@ def failed(checks: list[Check]) -> dict[str, str]:
     return {check.name: check.detail for check in checks if not check.passed}
 
 
-def test_a_sound_loss_passes_and_its_numbers_are_told() -> None:
+def test_a_correct_loss_passes_and_its_numbers_are_reported() -> None:
     checks = {check.name: check for check in check_loss(ENTRY)}
     assert all(check.passed for check in checks.values())
-    assert checks["zero at target"].detail == "a perfect prediction costs 0, 0"
+    assert checks["zero at target"].detail == "a perfect prediction has the loss 0, 0"
     assert "critic's loss" not in checks
 
 
@@ -57,14 +57,14 @@ def test_a_sound_loss_passes_and_its_numbers_are_told() -> None:
     [
         (replace(ENTRY, formula=" "), "states no formula"),
         (replace(ENTRY, source=""), "states no source"),
-        (scaled(scale=Parameter(2.0, 3.0, 4.0, "scale")), "scale=2 is not within 3 and 4"),
+        (scaled(scale=Parameter(2.0, 3.0, 4.0, "scale")), "scale=2 is not between 3 and 4"),
         (scaled(scale=Parameter(2.0, 1.0, 4.0, "")), "scale states no meaning"),
-        (scaled(scale=Parameter(3.0, 1.0, 4.0, "scale")), "states scale=3.0, and its build has scale=2.0"),
-        (scaled(form=Choice("round", ("square",), "form")), "form=round is none of its options: square"),
-        (scaled(size=Parameter(2.0, 1.0, 4.0, "size")), "a parameter size, and its build takes none"),
+        (scaled(scale=Parameter(3.0, 1.0, 4.0, "scale")), "states scale=3.0, but its build has scale=2.0"),
+        (scaled(form=Choice("round", ("square",), "form")), "form=round is not one of its options: square"),
+        (scaled(size=Parameter(2.0, 1.0, 4.0, "size")), "a parameter size, but its build has no parameter"),
     ],
 )
-def test_incomplete_facts_are_told(entry: LossEntry, message: str) -> None:
+def test_incomplete_facts_are_reported(entry: LossEntry, message: str) -> None:
     assert message in failed(check_loss(entry))["facts"]
 
 
@@ -96,30 +96,28 @@ class Number(LossTerm):
         return 1.0  # type: ignore[return-value]
 
 
-def test_what_a_loss_raises_is_told_with_its_line_and_is_no_traceback() -> None:
+def test_an_exception_of_a_loss_is_reported_with_its_line() -> None:
     found = failed(check_loss(replace(ENTRY, build=Raises)))
     assert "test_contract.py, line " in found["shape"]
     assert found["shape"].endswith(": ValueError: no such thing")
 
 
-def test_a_loss_without_a_gradient_is_told() -> None:
+def test_a_loss_without_a_gradient_is_reported() -> None:
     assert "does not depend on the prediction" in failed(check_loss(replace(ENTRY, build=Detached)))["gradient on gray"]
 
 
-def test_what_is_no_tensor_is_told() -> None:
-    assert (
-        failed(check_loss(replace(ENTRY, build=Number)))["shape"] == "the loss gave a float, and a tensor is expected"
-    )
+def test_a_result_that_is_not_a_tensor_is_reported() -> None:
+    assert failed(check_loss(replace(ENTRY, build=Number)))["shape"] == "the loss returned a float instead of a tensor"
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (nn.Identity, "build gave a Identity, and a LossTerm is expected"),
+        (nn.Identity, "build returned a Identity instead of a LossTerm"),
         (lambda: 1 / 0, "ZeroDivisionError: division by zero"),
     ],
 )
-def test_what_can_not_be_built_is_told(build: type[LossTerm], message: str) -> None:
+def test_a_loss_that_cannot_be_built_is_reported(build: type[LossTerm], message: str) -> None:
     facts, built = check_loss(replace(ENTRY, build=build))
     assert facts.passed
     assert (built.name, built.passed) == ("build", False)
@@ -138,7 +136,7 @@ def test_losses_over_logits_are_differentiated_by_them(needs: tuple[str, ...]) -
 
 
 def test_bins_belong_to_lab() -> None:
-    with pytest.raises(ConfigError, match="take the space lab"):
+    with pytest.raises(ConfigError, match="use the space lab"):
         check_loss(replace(ENTRY, needs=("bins",)), space="yuv")
     with pytest.raises(UnknownNameError, match="unknown color space 'hsv'"):
         check_loss(ENTRY, space="hsv")
@@ -148,34 +146,34 @@ class Silent(WGANGP):
     """Tells nothing of its critic, and trains it by nothing."""
 
     def critic_loss(self, critic: nn.Module, batch: ColorBatch, generator: torch.Generator) -> CriticLoss:
-        return CriticLoss(0 * critic(batch.lightness, batch.preds).mean(), self.told)
+        return CriticLoss(0 * critic(batch.lightness, batch.preds).mean(), self.reported)
 
-    told: dict[str, Tensor] = {}
+    reported: dict[str, Tensor] = {}
 
 
 class Idle(Silent):
     """Trains its critic by nothing."""
 
-    told = {"distance": torch.tensor(0.0), "accuracy": torch.tensor(0.0)}
+    reported = {"distance": torch.tensor(0.0), "accuracy": torch.tensor(0.0)}
 
 
 class Endless(Idle):
     """Has an endless loss."""
 
     def critic_loss(self, critic: nn.Module, batch: ColorBatch, generator: torch.Generator) -> CriticLoss:
-        return CriticLoss(critic(batch.lightness, batch.preds).mean() / 0, self.told)
+        return CriticLoss(critic(batch.lightness, batch.preds).mean() / 0, self.reported)
 
 
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (L2, "is no AdversarialTerm"),
-        (Silent, "tells no accuracy and no distance"),
+        (L2, "is not an AdversarialTerm"),
+        (Silent, "reports no accuracy and no distance"),
         (Idle, "gives the critic no gradient"),
         (Endless, "is not finite"),
     ],
 )
-def test_what_the_critic_is_trained_on_is_looked_at(build: type[AdversarialTerm], message: str) -> None:
+def test_the_loss_of_the_critic_is_checked(build: type[AdversarialTerm], message: str) -> None:
     entry = replace(LOSSES["wgan_gp"], build=build, parameters={})
     assert message in failed(check_loss(entry))["critic's loss"]
 
@@ -195,7 +193,7 @@ def test_a_critic_that_is_given_is_left_as_it_was() -> None:
     assert critic.scale.grad is None
 
 
-def test_the_random_numbers_of_others_stay_as_they_are() -> None:
+def test_the_global_random_state_is_unchanged() -> None:
     class Noisy(LossTerm):
         def forward(self, batch: ColorBatch) -> Tensor:
             return torch.rand(len(batch.preds)) * batch.preds.mean(dim=(1, 2, 3))
@@ -224,7 +222,7 @@ def test_the_pull_of_absolute_values_points_along_the_diagonals() -> None:
     np.testing.assert_allclose(np.abs(field.pull), 0.5 / 110, rtol=1e-4)
 
 
-def test_the_prediction_is_off_as_it_is_said() -> None:
+def test_the_prediction_of_a_field_has_the_stated_errors() -> None:
     """The way d = t - s R t: |d| / |t| = |1 - s exp(i angle)|, the same at every pixel."""
     field = gradient_field(Bench(ENTRY), PHOTO)
     expected = abs(1 - CHROMA_SHARE * np.exp(1j * np.deg2rad(HUE_SHIFT_DEG)))
@@ -233,7 +231,7 @@ def test_the_prediction_is_off_as_it_is_said() -> None:
 
 
 def test_there_is_no_field_over_logits_nor_of_too_small_a_photo() -> None:
-    with pytest.raises(UsageError, match="acts on a head of its own"):
+    with pytest.raises(UsageError, match="acts on a separate head"):
         gradient_field(Bench(replace(ENTRY, build=Scaled, needs=("bins",))), PHOTO)
-    with pytest.raises(UsageError, match="16x12 pixels, and ms_ssim asks for sides of 161"):
+    with pytest.raises(UsageError, match="16x12 px, but ms_ssim needs sides of at least 161"):
         gradient_field(Bench(LOSSES["ms_ssim"]), PHOTO)

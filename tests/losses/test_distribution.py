@@ -157,7 +157,7 @@ def test_without_their_heads_the_terms_cannot_be_taken() -> None:
 
 
 class Teacher(nn.Module):
-    """Gives logits that depend on the picture, and remembers what it saw."""
+    """Gives logits that depend on the image, and remembers what it saw."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -205,7 +205,7 @@ def test_class_kl_is_zero_where_the_head_agrees_with_its_teacher(teacher: Teache
 
 
 @pytest.mark.parametrize("space", ["lab", "yuv", "rgb"])
-def test_the_teacher_sees_the_grey_picture(teacher: Teacher, space: str) -> None:
+def test_the_teacher_sees_the_grey_image(teacher: Teacher, space: str) -> None:
     given = batch(photos(), classes=draw(2, 1000), space=space)
     class_kl()(given)
     seen = teacher.seen

@@ -17,7 +17,7 @@ from torchmetrics.functional.image import multiscale_structural_similarity_index
 from chromalab.color.spaces import SPACES
 from chromalab.core.errors import ConfigError, MissingWeightsError
 from chromalab.functional.ssim import C1
-from chromalab.functional.tensors import PictureTooSmallError
+from chromalab.functional.tensors import ImageTooSmallError
 from chromalab.losses import perceptual
 from chromalab.losses.base import ColorBatch, LossTerm
 from chromalab.losses.compose import build
@@ -54,7 +54,7 @@ def small(kind: str, state: dict[str, Tensor]) -> VGG16 | VGG16BN:
 
 
 def batch(count: int = 2, side: int = 32) -> ColorBatch:
-    """Predictions in the `rgb` space, so that what the network gave is what the loss looks at."""
+    """Predictions in the `rgb` space, which the loss uses unchanged."""
     generator = torch.Generator().manual_seed(2)
     preds, target = (torch.rand(count, 3, side, side, generator=generator, dtype=torch.float64) for _ in range(2))
     return ColorBatch.of(SPACES["rgb"], preds, target)
@@ -160,10 +160,10 @@ def test_squares_at_every_layer_and_output(networks: dict[str, dict[str, Tensor]
 
 
 @pytest.mark.parametrize("loss", ["vgg_feature", "style"])
-def test_what_cannot_be_built_is_said(loss: str, networks: dict[str, dict[str, Tensor]]) -> None:
-    with pytest.raises(ConfigError, match=f"at=bn of {loss}: vgg16 has no batch normalization; take network=vgg16_bn"):
+def test_invalid_parameters_are_refused(loss: str, networks: dict[str, dict[str, Tensor]]) -> None:
+    with pytest.raises(ConfigError, match=f"at=bn of {loss}: vgg16 has no batch normalization; use network=vgg16_bn"):
         build(f"{loss}(at=bn)")
-    with pytest.raises(ConfigError, match=f"{loss}: every layer's weight is 0"):
+    with pytest.raises(ConfigError, match=f"{loss}: every layer has weight 0"):
         build(f"{loss}(w1_1=0)")
     with pytest.raises(ConfigError, match=r"unknown parameter 'w1_3'"):
         build(f"{loss}(w1_3=1)")
@@ -195,7 +195,7 @@ def test_the_network_is_named_and_kept_in_evaluation_mode(networks: dict[str, di
 
 
 @pytest.mark.parametrize(("loss", "smallest_px"), [("lpips_vgg", 16), ("lpips_alex", 31), ("lpips_squeeze", 17)])
-def test_lpips_says_how_small_pictures_may_be(loss: str, smallest_px: int, weights: Path) -> None:
+def test_lpips_refuses_images_below_its_smallest_size(loss: str, smallest_px: int, weights: Path) -> None:
     objective = build(loss)
     assert objective.smallest_px == smallest_px
     rgb = torch.rand(1, 3, smallest_px, smallest_px, generator=torch.Generator().manual_seed(0))
@@ -225,8 +225,8 @@ def test_weights_that_are_not_there_are_asked_for_by_name(tmp_path: Path, monkey
 TERMS = pytest.mark.parametrize("term", [SSIM(), MultiScaleSSIM(2)], ids=["ssim", "ms_ssim"])
 
 
-def pictures(count: int, side: int, *, seed: int = 0) -> torch.Tensor:
-    """Return smooth pictures with a little noise, so that their structure is much the same at every scale."""
+def images(count: int, side: int, *, seed: int = 0) -> torch.Tensor:
+    """Return smooth images with a little noise, so that their structure is much the same at every scale."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(count, 3, 5, 5, generator=generator, dtype=torch.float64)
     smooth = F.interpolate(coarse, size=(side, side), mode="bicubic")
@@ -238,15 +238,15 @@ def structure_batch(preds: torch.Tensor, target: torch.Tensor) -> ColorBatch:
 
 
 def test_ssim_is_twice_kornias_loss_inside() -> None:
-    preds, target = pictures(2, 40), pictures(2, 40, seed=1)
+    preds, target = images(2, 40), images(2, 40, seed=1)
     theirs = kornia.losses.ssim_loss(preds, target, 11, reduction="none", padding="valid").mean(dim=(1, 2, 3))
     torch.testing.assert_close(SSIM()(structure_batch(preds, target)), 2 * theirs)
 
 
 def test_ms_ssim_is_torchmetrics_but_for_its_border() -> None:
-    """Of gray pictures, for it averages over channels first; its coarsest scale also sees a mirrored border."""
-    grey = pictures(2, 192).mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
-    noisy = grey + 0.1 * pictures(2, 192, seed=1)[:, :1]
+    """Of gray images, for it averages over channels first; its coarsest scale also sees a mirrored border."""
+    grey = images(2, 192).mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)
+    noisy = grey + 0.1 * images(2, 192, seed=1)[:, :1]
     theirs = multiscale_structural_similarity_index_measure(noisy, grey, data_range=1.0, reduction="none")
     torch.testing.assert_close(1 - MultiScaleSSIM()(structure_batch(noisy, grey)), theirs, rtol=0, atol=2e-3)
 
@@ -261,14 +261,14 @@ def test_black_against_white_costs_nearly_1(term: LossTerm) -> None:
 
 @TERMS
 @pytest.mark.parametrize("space", list(SPACES))
-def test_a_perfect_prediction_costs_only_what_rounding_does(space: str, term: LossTerm) -> None:
-    target = pictures(2, 32).float()
+def test_the_loss_of_a_perfect_prediction_is_rounding_error(space: str, term: LossTerm) -> None:
+    target = images(2, 32).float()
     assert term(ColorBatch.of(SPACES[space], target, target)).abs().max() < 2e-5
 
 
 @TERMS
 def test_colors_beyond_the_gamut_are_not_clipped(term: LossTerm) -> None:
-    target = pictures(1, 32)
+    target = images(1, 32)
     preds = (target + 0.5).requires_grad_()
     value = term(structure_batch(preds, target))
     assert value.item() > term(structure_batch(preds.detach().clamp(0, 1), target)).item() * 0.5
@@ -277,16 +277,16 @@ def test_colors_beyond_the_gamut_are_not_clipped(term: LossTerm) -> None:
     assert (preds.grad[preds > 1] != 0).all()
 
 
-def test_the_smallest_pictures_are_told() -> None:
+def test_images_below_the_smallest_size_are_refused() -> None:
     assert SSIM().smallest_px == 11
     assert [MultiScaleSSIM(scales).smallest_px for scales in range(1, 6)] == [11, 21, 41, 81, 161]
     small = torch.rand(1, 3, 160, 200)
-    with pytest.raises(PictureTooSmallError, match="161 px; an image has 200x160"):
+    with pytest.raises(ImageTooSmallError, match="161 px; an image has 200x160"):
         MultiScaleSSIM()(structure_batch(small, small))
 
 
 @TERMS
 def test_gradients_are_those_of_finite_differences(term: LossTerm) -> None:
-    target = pictures(1, 22)
-    preds = (target + 0.05 * pictures(1, 22, seed=1)).requires_grad_()
+    target = images(1, 22)
+    preds = (target + 0.05 * images(1, 22, seed=1)).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: term(structure_batch(x, target)), preds, fast_mode=True)

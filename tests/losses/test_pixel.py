@@ -33,7 +33,7 @@ def pair() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def numpy_batch() -> tuple[ColorBatch, np.ndarray, np.ndarray]:
-    """Return two pictures each of random Lab colors, as a batch and as arrays (B, H, W, 3) of CIELAB."""
+    """Return two images each of random Lab colors, as a batch and as arrays (B, H, W, 3) of CIELAB."""
     lightness = noise(3, 2, 1, 6, 5)
     ab = 1.4 * noise(4, 2, 2, 2, 6, 5) - 0.7
     colors = ColorBatch(SPACES["lab"], lightness, ab[0], ab[1], torch.zeros(2, 3, 6, 5))
@@ -119,7 +119,7 @@ TERMS = pytest.mark.parametrize("term", [DeltaE76(), DeltaE2000()], ids=["76", "
 
 @TERMS
 @pytest.mark.parametrize("space", list(SPACES))
-def test_color_differences_are_those_of_the_pictures_in_every_space(space: str, term: LossTerm) -> None:
+def test_color_differences_are_those_of_the_images_in_every_space(space: str, term: LossTerm) -> None:
     """Of grays, which are in the gamut: scikit-image clips what isn't."""
     target = noise(6, 2, 3, 8, 8)
     lightness, color = SPACES[space].encode(target)
@@ -132,7 +132,7 @@ def test_color_differences_are_those_of_the_pictures_in_every_space(space: str, 
 
 @TERMS
 @pytest.mark.parametrize("space", list(SPACES))
-def test_a_perfect_prediction_costs_only_what_rounding_does(space: str, term: LossTerm) -> None:
+def test_the_loss_of_a_perfect_prediction_is_rounding_error(space: str, term: LossTerm) -> None:
     """In lab, whose colors are not converted, that is nothing; through RGB it is far below what anybody sees."""
     target = noise(7, 2, 3, 32, 32, dtype=torch.float32)
     values = term(ColorBatch.of(SPACES[space], target, target))

@@ -66,9 +66,9 @@ def test_a_taken_name_is_refused_and_both_owners_are_named(tmp_path: Path) -> No
     load_plugin(write_plugin(tmp_path))
     second = write_plugin(tmp_path, "my_loss", "other.py")
     second.write_text(second.read_text() + "\n")
-    with pytest.raises(ConfigError, match=r"other\.py names a loss 'my_loss', and the plugin mine\.py has one"):
+    with pytest.raises(ConfigError, match=r"other\.py has a loss named 'my_loss', but the plugin mine\.py has one"):
         load_plugin(second)
-    with pytest.raises(ConfigError, match=r"third\.py names a loss 'l2', and chromalab itself has one"):
+    with pytest.raises(ConfigError, match=r"third\.py has a loss named 'l2', but chromalab itself has one"):
         load_plugin(write_plugin(tmp_path, "l2", "third.py"))
 
 
@@ -85,19 +85,19 @@ HEAD = "from chromalab.losses.base import LossEntry\nfrom chromalab.losses.pixel
         ("import nowhere\n", r"mine\.py, line 1: ModuleNotFoundError: No module named 'nowhere'"),
         ("def f():\n    raise ValueError('a\\nb')\nf()\n", r"mine\.py, line 2: ValueError: a b$"),
         ("\0", r"mine\.py: \w+: source code string cannot contain null bytes"),
-        ("x = 1\n", r"mine\.py: expected ENTRIES at its top level, a LossEntry or a sequence of them, and there is"),
+        ("x = 1\n", r"mine\.py has no ENTRIES at its top level; define it as a LossEntry"),
         ("\nENTRIES = 3\n", r"mine\.py, line 2: ENTRIES: expected a LossEntry or a sequence of them, got int 3"),
         ("ENTRIES = ()\n", r"line 1: ENTRIES: expected a LossEntry or a sequence of them, got tuple \(\)"),
         ("ENTRIES = ['l2']\n", r"line 1: ENTRIES: expected LossEntry objects, got str 'l2'"),
         (f"{HEAD}ENTRIES = [{ENTRY}, {ENTRY}]\n", r"line 3: ENTRIES: two losses are named 'ok'"),
-        (f"{HEAD}ENTRIES = {ENTRY.replace('ok', 'Not Ok')}\n", r"a loss is named in snake_case, not 'Not Ok'"),
+        (f"{HEAD}ENTRIES = {ENTRY.replace('ok', 'Not Ok')}\n", r"must be in snake_case, not 'Not Ok'"),
         (f"{HEAD}ENTRIES = {ENTRY.replace('pixel', 'color_')}\n", r"unknown family 'color_'; did you mean 'color'\?"),
-        (f"{HEAD}ENTRIES = {ENTRY[:-1]}, needs='critic')\n", r"ok: needs is str 'critic', and a tuple of names"),
+        (f"{HEAD}ENTRIES = {ENTRY[:-1]}, needs='critic')\n", r"ok: needs must be a tuple of names, not str 'critic'"),
         (f"{HEAD}ENTRIES = {ENTRY[:-1]}, needs=('vgg61',))\n", r"ok: unknown need 'vgg61'; did you mean 'vgg16'"),
-        (f"{HEAD}ENTRIES = {ENTRY[:-1]}, parameters={{'a': 1}})\n", r"ok: the parameter 'a' is int 1, and a Parameter"),
-        (f"{HEAD}ENTRIES = {ENTRY[:-1]}, parameters=3)\n", r"ok: parameters are int 3, and a dict"),
-        (f"{HEAD}ENTRIES = {ENTRY.replace('build=L1', 'build=3')}\n", r"ok: build is int 3"),
-        (f"{HEAD}ENTRIES = {ENTRY.replace(chr(39) + 's' + chr(39), '3')}\n", r"ok: source is int 3, and a text"),
+        (f"{HEAD}ENTRIES = {ENTRY[:-1]}, parameters={{'a': 1}})\n", r"'a' must be a Parameter or Choice, not int 1"),
+        (f"{HEAD}ENTRIES = {ENTRY[:-1]}, parameters=3)\n", r"ok: parameters must be a dict by name, not int 3"),
+        (f"{HEAD}ENTRIES = {ENTRY.replace('build=L1', 'build=3')}\n", r"build must be .* not int 3"),
+        (f"{HEAD}ENTRIES = {ENTRY.replace(chr(39) + 's' + chr(39), '3')}\n", r"ok: source must be a text, not int 3"),
         (f"{HEAD}ENTRIES = {ENTRY[:-1]}, color=3)\n", r"line 3: TypeError: .*unexpected keyword argument 'color'"),
     ],
 )  # fmt: skip
@@ -112,21 +112,21 @@ def test_a_wrong_file_is_refused_in_one_line(tmp_path: Path, body: str, message:
     assert not {name for name in set(sys.modules) - modules if "plugin" in name}
 
 
-def test_of_two_losses_one_of_which_is_taken_none_is_added(tmp_path: Path) -> None:
+def test_no_loss_is_added_if_one_name_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(f"{HEAD}ENTRIES = [{ENTRY}, {ENTRY.replace('ok', 'l1')}]\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="names a loss 'l1'"):
+    with pytest.raises(ConfigError, match="has a loss named 'l1'"):
         load_plugin(path)
     assert "ok" not in LOSSES
 
 
 @pytest.mark.parametrize("name", ["gone.py", "."])
-def test_a_file_that_is_none_is_told(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigError, match=r"can't be read: .*; expected a Python file"):
+def test_a_missing_file_or_a_folder_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read: .*; expected a Python file"):
         load_plugin(tmp_path / name)
 
 
-def test_another_suffix_is_told(tmp_path: Path) -> None:
+def test_another_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"expected a Python file, whose name ends in \.py"):
         load_plugin(write_plugin(tmp_path, file="mine.txt"))
 
@@ -192,7 +192,7 @@ def test_a_broken_installed_plugin_is_a_warning(
 @pytest.mark.parametrize("asked", ["my-losses", "mine"])
 def test_a_broken_installed_plugin_that_is_asked_for_is_an_error(site: Path, asked: str) -> None:
     write_package(site, "1 / 0\n", value="my_losses:ENTRIES")
-    with pytest.raises(ConfigError, match=r"my-losses 1\.2 .* can't be loaded: .*line 1: ZeroDivisionError"):
+    with pytest.raises(ConfigError, match=r"my-losses 1\.2 .* cannot be loaded: .*line 1: ZeroDivisionError"):
         load_plugins([Path(asked)])
 
 

@@ -83,7 +83,7 @@ def test_the_sets_may_be_of_different_photographs() -> None:
 def test_too_few_photos_have_no_value_but_a_reason(n: int) -> None:
     result = compared(features(0, n), features(1, n), 8)
     assert (result.value, result.jackknife_se, result.replicates, result.n) == (None, None, [], n)
-    assert result.reason == f"a Fréchet distance needs at least 30 photographs, not {n}"
+    assert result.reason == f"a Fréchet distance needs at least 30 photos, not {n}"
 
 
 @pytest.mark.parametrize(("n", "flagged"), [(30, True), (39, True), (40, False)])
@@ -126,7 +126,7 @@ def test_a_kernel_distance_is_the_mean_over_blocks_of_a_thousand() -> None:
     assert 0 < result.jackknife_se < 0.2 * np.mean(expected)
 
 
-def test_kernel_distances_of_one_population_are_about_zero_and_told_as_they_are() -> None:
+def test_kernel_distances_of_one_population_are_about_zero_and_can_be_negative() -> None:
     generator = torch.Generator().manual_seed(3)
     values = []
     for _ in range(40):
@@ -135,7 +135,7 @@ def test_kernel_distances_of_one_population_are_about_zero_and_told_as_they_are(
     assert min(values) < 0 < max(values)
     assert abs(np.mean(values)) < 3 * np.std(values) / math.sqrt(40)
     few = compare_kernels(rows(features(0, 7), 7), rows(features(1, 7), 7))
-    assert (few.value, few.reason) == (None, "a kernel distance needs at least 30 photographs, not 7")
+    assert (few.value, few.reason) == (None, "a kernel distance needs at least 30 photos, not 7")
 
 
 def single(values: list[float]) -> Rows:
@@ -154,5 +154,5 @@ def test_the_difference_of_means_is_not_the_mean_difference() -> None:
         abs(np.mean(np.array(preds)[kept]) + 3 - np.mean(np.array(target)[kept]))
     )
     few = compare_means(single([1.0]), single([4.0]))
-    assert (few.value, few.reason) == (3, "an interval needs at least 20 photographs, not 1")
-    assert compare_means(Rows(1), Rows(1)).reason == "there are no photographs"
+    assert (few.value, few.reason) == (3, "an interval needs at least 20 photos, not 1")
+    assert compare_means(Rows(1), Rows(1)).reason == "there are no photos"

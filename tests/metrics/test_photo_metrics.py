@@ -17,8 +17,8 @@ from chromalab.metrics.scorer import PhotoScorer
 NAMES = ["rmse", "psnr_ab", "ms_ssim", "lightness_error", "auc", "auc_rebalanced", "gamut_share"]
 
 
-def pictures(levels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return a warmer, paler picture and the photograph, (176, 200, 3), of `levels` levels, divided by them."""
+def images(levels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a warmer, paler image and the photograph, (176, 200, 3), of `levels` levels, divided by them."""
     target = astronaut()[20:196, 120:320] / 255
     grey = target.mean(axis=-1, keepdims=True)
     preds = np.clip(grey + 0.6 * (target - grey) + [0.05, 0.01, -0.04], 0, 1)
@@ -26,13 +26,13 @@ def pictures(levels: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def score(preds: np.ndarray, target: np.ndarray, names: list[str] = NAMES) -> dict[str, float]:
-    first, second = (torch.from_numpy(picture).permute(2, 0, 1)[None].float() for picture in (preds, target))
+    first, second = (torch.from_numpy(image).permute(2, 0, 1)[None].float() for image in (preds, target))
     return {name: value.item() for name, value in PhotoScorer(names).score(first, second).items()}
 
 
 @pytest.mark.parametrize("levels", [255, 65535])
 def test_values_are_those_of_other_libraries(levels: int) -> None:
-    preds, target = pictures(levels)
+    preds, target = images(levels)
     found = score(preds, target)
     preds_lab, target_lab = skimage.color.rgb2lab(preds), skimage.color.rgb2lab(target)
     error = np.hypot(*(preds_lab - target_lab)[..., 1:].transpose(2, 0, 1))
@@ -48,13 +48,13 @@ def test_values_are_those_of_other_libraries(levels: int) -> None:
     }
     for name, value in expected.items():
         assert found[name] == pytest.approx(value, rel=3e-4), name
-    first, second = (torch.from_numpy(picture).permute(2, 0, 1)[None] for picture in (preds, target))
+    first, second = (torch.from_numpy(image).permute(2, 0, 1)[None] for image in (preds, target))
     theirs = multiscale_structural_similarity_index_measure(first, second, data_range=1.0, kernel_size=11)
     assert found["ms_ssim"] == pytest.approx(float(theirs), abs=2e-3)  # theirs pads the borders that ours leaves out
 
 
 def test_rare_colors_weigh_more() -> None:
-    """A picture whose only fault is in its rare colors does worse when pixels are rebalanced."""
+    """An image whose only fault is in its rare colors does worse when pixels are rebalanced."""
     target = astronaut()[200:400, 0:200] / 255
     lab = skimage.color.rgb2lab(target)
     vivid = np.hypot(lab[..., 1], lab[..., 2]) > 60

@@ -101,7 +101,9 @@ def test_the_perceptual_metric_is_the_distance_that_losses_use() -> None:
     distance = Lite0Distance()
     expected = distance(preds, target).double()
     torch.testing.assert_close(scorer.score(preds, target)["perceptual_lite0"], expected, atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(scorer.view(preds).pooled(LITE0), distance.features(preds), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        scorer.view(preds).pooled(LITE0), distance.trunk.taps(preds)[-1].mean(dim=(2, 3)), atol=1e-5, rtol=1e-5
+    )
 
 
 def test_lpips_is_the_distance_that_losses_use(shared: Path, no_trunks: None) -> None:
@@ -135,7 +137,7 @@ def test_each_side_passes_a_network_once_and_the_truth_once_for_all_predictions(
     assert sets.compute()["frechet_lite0"].n == 2
 
 
-def test_a_view_gives_what_the_photos_give() -> None:
+def test_a_view_gives_the_same_scores_as_its_photos() -> None:
     preds, target = photo_and_desaturated()
     scorer = PhotoScorer(PIXEL_METRICS)
     by_view = scorer.score(scorer.view(preds), scorer.view(target))
@@ -148,7 +150,7 @@ def test_pairs_of_two_sizes_are_refused() -> None:
         PhotoScorer(["mae"]).score(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5))
 
 
-def test_one_pixel_has_what_can_be_had() -> None:
+def test_a_single_pixel_has_all_metrics_that_are_defined() -> None:
     scorer = PhotoScorer([*PIXEL_METRICS, "perceptual_lite0"])
     values = scorer.score(torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
     assert "ssim" not in values

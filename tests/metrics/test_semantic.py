@@ -22,11 +22,11 @@ WITH_LABELS = (*PAIRED, "labels")
 LUMA = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
 
 
-def test_without_labels_it_is_not_to_be_had() -> None:
+def test_without_labels_the_metric_is_unavailable() -> None:
     assert "--labels" in PhotoScorer(["semantic_top1"]).unavailable["semantic_top1"]
     metric = METRICS["semantic_top1"]
     assert isinstance(metric, PhotoMetric)
-    with pytest.raises(ValueError, match="give the target's view its labels"):
+    with pytest.raises(ValueError, match="the view of the target has no labels"):
         metric(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32))
 
 
@@ -51,7 +51,7 @@ def test_the_known_answers_in_color_and_in_grey(shared: Path) -> None:
     assert color > grey + 10
 
 
-def test_a_classifier_of_ones_own(tmp_path: Path) -> None:
+def test_a_custom_classifier(tmp_path: Path) -> None:
     file = tmp_path / "redness.py"
     file.write_text("def classify(rgb):\n    return rgb.mean(dim=(2, 3))\n", encoding="utf-8")
     metric = own_classifier(file)
@@ -71,7 +71,7 @@ def test_a_classifier_of_ones_own(tmp_path: Path) -> None:
         ("1 +\n", "line 1: SyntaxError"),
     ],
 )
-def test_what_is_no_classifier_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_classifier_is_refused(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "own.py"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
@@ -83,6 +83,6 @@ def recognize(file: Path) -> None:
     scorer.score(torch.rand(1, 3, 9, 9), scorer.view(torch.rand(1, 3, 9, 9), torch.tensor([0])))
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="can't be read"):
+def test_a_missing_classifier_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
         own_classifier(tmp_path / "none.py")

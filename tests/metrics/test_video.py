@@ -25,13 +25,13 @@ def test_frames_are_compared_in_their_order_and_the_truth_has_its_own_value() ->
     for start in range(0, 9, 4):
         scorer.score(preds[start : start + 4], target[start : start + 4], sets)
     found = sets.compute()["cdc"]
-    for value, pictures in ((found.value, preds), (found.truth, target)):
-        levels = (pictures * 255).round().int().numpy()
+    for value, images in ((found.value, preds), (found.truth, target)):
+        levels = (images * 255).round().int().numpy()
         counts = [[np.bincount(channel.ravel(), minlength=256) for channel in frame] for frame in levels]
         assert value == pytest.approx(color_distribution_consistency(np.array(counts) / 1200), rel=1e-5)
 
 
-def test_too_few_frames_and_no_video_are_told() -> None:
+def test_too_few_frames_have_a_reason_and_photos_have_no_cdc() -> None:
     scorer = PhotoScorer(["cdc"], references=(*PAIRED, "frames"))
     sets = scorer.new_sets()
     scorer.score(frames(4, 0), frames(4, 1), sets)

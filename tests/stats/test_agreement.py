@@ -123,7 +123,7 @@ def test_halves_follow_spearman_and_brown() -> None:
         assert value == pytest.approx(6 / np.pi * np.arcsin(pearson / 2), abs=0.06)  # of normal variables, in ranks
 
 
-def test_what_is_known_of_the_ratings_at_hand(shared: Path) -> None:
+def test_agreement_on_the_hecd_ratings(shared: Path) -> None:
     """One rating against the rest .465; halves .76, corrected .86, root .93; real outputs .25, .55, .71, .84.
 
     These are known of the six scenes with all of their 65 recolorings; other scenes have 26.

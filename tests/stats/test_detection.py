@@ -45,7 +45,7 @@ def test_two_alternatives_without_bias() -> None:
     assert float(found.criterion) == pytest.approx(0, abs=1e-4)
 
 
-def test_standard_errors_are_those_of_repetitions() -> None:
+def test_standard_errors_equal_the_spread_of_repetitions() -> None:
     generator = np.random.default_rng(0)
     hits, alarms = generator.binomial(200, 0.75, 4000), generator.binomial(200, 0.35, 4000)
     found = yes_no(hits, 200, alarms, 200)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
+from chromalab.stats.intervals import two_way_estimate
 from chromalab.stats.mixed import agreeing, bartlett_p, components, contrast, interaction_variance, run_variance
-from chromalab.stats.two_way import two_way_estimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -132,7 +132,7 @@ def test_many_data_sets_at_once_are_each_alone() -> None:
         assert np.allclose(together.covariance[k], alone.covariance, atol=1e-7)
 
 
-def test_what_has_no_estimate_says_so() -> None:
+def test_votes_without_an_estimate_raise_an_error() -> None:
     never_beaten = Votes.from_wins([[0, 5, 3], [0, 0, 2], [0, 1, 0]])
     with pytest.raises(NoEstimateError, match="prior"):
         fit_preferences(never_beaten)

@@ -45,13 +45,13 @@ def test_it_does_not_hang_on_the_order(p: list[float], random: random_module.Ran
     assert dict(zip(shuffled, holm(shuffled), strict=True)) == pytest.approx(before)
 
 
-def test_nothing_and_a_single_test_stay_as_they_are() -> None:
+def test_holm_keeps_zero_or_one_test_unchanged() -> None:
     assert holm([]).tolist() == []
     assert holm([0.04]).tolist() == [0.04]
 
 
 @pytest.mark.parametrize("p", [[-0.1], [1.1], [math.nan], [[0.1]]])
-def test_what_is_no_p_value_is_refused(p: list[float]) -> None:
+def test_invalid_p_values_are_refused(p: list[float]) -> None:
     with pytest.raises(ValueError, match="p values"):
         holm(p)
 

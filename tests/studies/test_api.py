@@ -49,7 +49,8 @@ def test_folders_are_evaluated_from_python(tmp_path: Path) -> None:
     one = chromalab.evaluation.evaluate(str(tmp_path / "five"), tmp_path / "target", metrics=["mae"], device="cpu")
     assert one.record.metrics["mae"].mean == pytest.approx(5 / 255)
     methods = {name: tmp_path / name for name in ("five", "ten")}
-    both = chromalab.evaluation.evaluate(methods, tmp_path / "target", metrics=["mae"], protocol="cic", device="cpu")
+    settings = chromalab.evaluation.EvaluationSettings(metrics=["mae"], protocol="cic", device="cpu")
+    both = chromalab.evaluation.compare_folders(methods, target=tmp_path / "target", settings=settings)
     assert both.record.protocol == "cic"
     assert [method.name for method in both.record.methods] == ["grey", "five", "ten", "truth"]
     (difference,) = both.record.differences

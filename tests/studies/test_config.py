@@ -74,7 +74,7 @@ def test_perceptual_is_the_best_that_is_there(shared: Path) -> None:
         resolve_perceptual("lpips_sqeeze")
 
 
-def test_an_objective_knows_the_judges_it_was_trained_on() -> None:
+def test_the_record_lists_metrics_over_the_trained_network() -> None:
     config = study(objectives={"a": "l2 + perceptual", "b": "l2"}, perceptual="perceptual_lite0")
     first, second = resolve_objectives(config)
     assert first.formula == "l2 + 0.1*perceptual_lite0"
@@ -93,7 +93,7 @@ def test_a_stopped_study_has_compared_everything_at_some_seeds() -> None:
     assert len(runs) == 8
 
 
-def test_smoke_keeps_what_is_compared_and_shrinks_the_rest() -> None:
+def test_smoke_keeps_the_objectives_and_shrinks_the_rest() -> None:
     config = load_config(CONFIGS / "chapter.yaml")
     small = smoke(config)
     assert small.objectives == config.objectives

@@ -43,7 +43,7 @@ def test_a_node_without_the_folder_sends_the_files_back(tmp_path: Path, monkeypa
 
     with pytest.raises(UsageError, match=r"has chromalab .*, the sender 0\.0: install the same everywhere"):
         execute_task(replace(task, version="0.0"))
-    with pytest.raises(UsageError, match="sees other photographs or weights to start from than the sender"):
+    with pytest.raises(UsageError, match="has other photos or initial weights than the sender"):
         execute_task(replace(task, study_sha256="0" * 64))
 
 

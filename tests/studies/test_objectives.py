@@ -51,13 +51,13 @@ def test_an_objective_may_have_a_critic_and_an_optimizer_of_its_own() -> None:
     )
     assert record.training is not None
     assert record.training.critic.sees == "rgb"
-    assert record.critic == "chromagan at width 0.5, sees the picture in RGB; adam at 5e-05, betas (0.5, 0.999)"
+    assert record.critic == "chromagan at width 0.5, sees the image in RGB; adam at 5e-05, betas (0.5, 0.999)"
     assert record.optimizer == "rmsprop at 5e-05, betas (0.9, 0.999)"
     run = plan_runs(study({"mine": "l2"}), [record])[0]
     assert run.training == record.training
 
 
-def test_what_is_the_studys_is_not_told_twice() -> None:
+def test_settings_of_the_study_are_not_repeated_in_objectives() -> None:
     record = resolved("l2")
     assert record.training is None
     assert record.critic is None
@@ -114,22 +114,22 @@ def test_published_weights_in_this_projects_units() -> None:
         ("l3", "unknown loss or preset 'l3'"),
         ("pix2pick", "unknown loss or preset 'pix2pick'; did you mean 'pix2pix'"),
         ({"preset": "pix2pick"}, "did you mean 'pix2pix'"),
-        ({"preset": "pix2pix", "loss": "l2"}, "either a key 'preset' or a key 'loss'"),
-        ({"loss": "l2", "optimizer": "published"}, "'published' belongs to a preset"),
+        ({"preset": "pix2pix", "loss": "l2"}, "exactly one of the keys 'preset' and 'loss'"),
+        ({"loss": "l2", "optimizer": "published"}, "'published' needs a preset"),
         ({"loss": ["l2", {"weight": 3}]}, "with the key 'loss'"),
         ({"loss": [{"loss": "l2", "weight": "much"}]}, "weight is 'much', and a number is expected"),
         ({"loss": "l2 + wgan_gp", "critic": {"network": "patchgan71"}}, "unknown critic 'patchgan71'"),
-        ("ms_ssim", "needs pictures of at least 161 px, and crops have 96"),
+        ("ms_ssim", "needs images of at least 161 px, and crops have 96"),
     ],
 )
-def test_mistakes_are_told(written: object, message: str) -> None:
+def test_mistakes_in_objectives_are_reported(written: object, message: str) -> None:
     with pytest.raises((ConfigError, UnknownNameError), match=message):
         resolved(written)
 
 
 def test_an_objective_over_bins_is_trained_in_lab() -> None:
     config = study({"mine": "cross_entropy"}, color_spaces=["lab", "rgb"])
-    with pytest.raises(ConfigError, match="over bins of CIELAB"):
+    with pytest.raises(ConfigError, match="needs the bins of CIELAB"):
         plan_runs(config, resolve_objectives(config))
 
 

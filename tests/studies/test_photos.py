@@ -26,12 +26,12 @@ def folder(path: Path, count: int, first: int = 0) -> str:
 
 
 def test_all_other_photos_train_or_validate(tmp_path: Path) -> None:
-    train, test = folder(tmp_path / "train", 12), folder(tmp_path / "judges", 3, first=100)
+    train, test = folder(tmp_path / "train", 12), folder(tmp_path / "own", 3, first=100)
     photos = open_photos(DataSettings(source=train, test=[test, "samples"], val_share=0.2), 32, cache_dir=tmp_path)
     assert len(photos.train) + len(photos.val) == 12
     assert len(photos.val) > 0
-    assert photos.test.names == ["judges/100.png", "judges/101.png", "judges/102.png", *SAMPLES]
-    assert photos.record.test_source == ["judges", "samples"]
+    assert photos.test.names == ["own/100.png", "own/101.png", "own/102.png", *SAMPLES]
+    assert photos.record.test_source == ["own", "samples"]
     assert (photos.record.n_test, photos.record.test_photos) == (3 + len(SAMPLES), photos.test.names)
 
 
@@ -42,21 +42,21 @@ def test_the_split_by_share_is_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_limit_holds_for_both(tmp_path: Path) -> None:
-    train, test = folder(tmp_path / "train", 12), folder(tmp_path / "judges", 6, first=100)
+    train, test = folder(tmp_path / "train", 12), folder(tmp_path / "own", 6, first=100)
     photos = open_photos(DataSettings(source=train, test=[test], max_photos=4), 32, cache_dir=tmp_path)
     assert (len(photos.train) + len(photos.val), len(photos.test)) == (4, 4)
 
 
-def test_nobody_is_tested_on_what_was_trained_on(tmp_path: Path) -> None:
-    train, test = folder(tmp_path / "train", 12), folder(tmp_path / "judges", 3, first=11)
-    with pytest.raises(UsageError, match=r"1 of the photos to test on are among those to train on, as judges/11\.png"):
+def test_training_photos_among_test_photos_are_refused(tmp_path: Path) -> None:
+    train, test = folder(tmp_path / "train", 12), folder(tmp_path / "own", 3, first=11)
+    with pytest.raises(UsageError, match=r"1 of the test photos are also training photos, such as own/11\.png"):
         open_photos(DataSettings(source=train, test=[test]), 32, cache_dir=tmp_path)
     settings = DataSettings(source=train, test=[test], exclude=["11.png"])
     assert len(open_photos(settings, 32, cache_dir=tmp_path).test) == 3
 
 
-def test_two_folders_of_one_name_are_told(tmp_path: Path) -> None:
+def test_two_test_folders_of_one_name_are_refused(tmp_path: Path) -> None:
     train = folder(tmp_path / "train", 12)
-    tests = [folder(tmp_path / part / "judges", 3, first=first) for part, first in (("a", 100), ("b", 100))]
-    with pytest.raises(UsageError, match=r"called judges/100\.png: give each folder of 'test' a name of its own"):
+    tests = [folder(tmp_path / part / "own", 3, first=first) for part, first in (("a", 100), ("b", 100))]
+    with pytest.raises(UsageError, match=r"named own/100\.png; give each folder of 'test' a different name"):
         open_photos(DataSettings(source=train, test=tests), 32, cache_dir=tmp_path)

@@ -64,7 +64,7 @@ def test_planted_effects_get_the_numbers_and_verdicts_of_an_older_version(part: 
         assert {"supported", "contradicted", "undecided"} == {row["equivalent"] for row in saved}
 
 
-def test_a_checkpoint_on_the_way_is_read() -> None:
-    halfway, end = load_study(SAVED, look=0.5), load_study(SAVED)
+def test_an_intermediate_checkpoint_is_read() -> None:
+    halfway, end = load_study(SAVED, share=0.5), load_study(SAVED)
     assert halfway.runs.keys() == end.runs.keys()
     assert (halfway.runs["l2-lab-s0"].photos["mae"] != end.runs["l2-lab-s0"].photos["mae"]).any()

@@ -14,7 +14,7 @@ import pytest
 
 from chromalab.core.errors import ConfigError, OutputError, UsageError
 from chromalab.studies import single
-from chromalab.studies.export import export_run
+from chromalab.studies.networks import export_run
 from chromalab.studies.recipe import (
     Recipe,
     TrainingRecord,
@@ -112,7 +112,7 @@ def network(recipe: Recipe, folder: Path, name: str) -> Colorizer:
 
 
 @pytest.mark.slow
-def test_the_record_says_what_was_trained(recipe: Recipe, tmp_path: Path) -> None:
+def test_the_record_describes_the_training(recipe: Recipe, tmp_path: Path) -> None:
     out = tmp_path / "out"
     record = run_training(recipe, out, RUNTIME)
     assert TrainingRecord.load(out / "training.json") == record
@@ -252,7 +252,7 @@ def test_a_second_process_is_refused_with_the_progress_of_the_first(recipe: Reci
     assert run_training(recipe, out, RUNTIME).finished, "the lock ends with its process"
 
 
-def test_a_folder_that_cannot_be_locked_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_locked_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".lock").mkdir()
     with pytest.raises(OutputError, match=r"cannot write .*\.lock"), locked(tmp_path):
         pass
@@ -292,9 +292,9 @@ def test_photos_that_vanish_are_replaced(
         record = run_training(recipe, tmp_path / "out", RUNTIME)
     assert record.finished
     assert record.images == 24
-    told = [message for message in caplog.messages if "the next photo takes its place" in message]
-    assert told
-    assert len(set(told)) == len(told), "each photo is named once"
+    reported = [message for message in caplog.messages if "the next photo takes its place" in message]
+    assert reported
+    assert len(set(reported)) == len(reported), "each photo is named once"
 
 
 @pytest.mark.slow
@@ -334,7 +334,7 @@ def test_an_unfinished_training_exports_its_best_validation(recipe: Recipe, tmp_
     export_run(out, path)
     assert path.read_bytes() == colorizer_graph(network(recipe, out, MODEL), half=True).SerializeToString()
     assert path.read_bytes() == (out / "model.onnx").read_bytes()
-    with pytest.raises(UsageError, match=r"ends in \.onnx"):
+    with pytest.raises(UsageError, match=r"must end in \.onnx"):
         export_run(out, tmp_path / "early.pt")
 
 
@@ -465,7 +465,7 @@ def test_the_progress_of_a_resumed_training_begins_where_it_was_stopped(
     assert drawn_before(tmp_path / "none") == 0
 
 
-def test_progress_does_not_hear_of_what_was_done_before() -> None:
+def test_progress_ignores_items_done_before() -> None:
     heard: list[int] = []
     tell = single.beyond(10, lambda items=1, *, note="": heard.append(items))
     for items in (10, 3, 4):

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from chromalab.stats.two_way import mean_squares, variance_of_mean
+from chromalab.stats.intervals import mean_squares, variance_of_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

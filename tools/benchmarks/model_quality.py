@@ -28,8 +28,8 @@ from chromalab.colorization.options import Options
 from chromalab.colorization.plan import make_plan
 from chromalab.core.files import write_text
 from chromalab.core.parallel import cpu_count
-from chromalab.evaluation.differences import paired_differences
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
+from chromalab.evaluation.paired_tests import paired_differences
 from chromalab.metrics.registry import METRICS as REGISTRY
 from chromalab.photo.reading import list_photos, read_photo
 from chromalab.photo.writing import write_png

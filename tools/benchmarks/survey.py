@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chromalab.photo.writing import write_png
-from chromalab.stats.pair_choice import choice_probabilities, expected_information_gain, laplace_posterior
+from chromalab.stats.active_sampling import expected_information_gain, laplace_posterior, pair_probabilities
 from chromalab.survey.analysis.analyze import analyze, design_of_votes
 from chromalab.survey.analysis.scores import score_preferences
 from chromalab.survey.create import create_survey, sources_of_folders
@@ -80,7 +80,7 @@ def choice_ms(methods: int) -> float:
     times = []
     for _ in range(30):
         began = time.perf_counter()
-        choice_probabilities(expected_information_gain(laplace_posterior(wins)), exploration=0.2)
+        pair_probabilities(expected_information_gain(laplace_posterior(wins)), exploration=0.2)
         times.append(time.perf_counter() - began)
     return 1000 * float(np.median(times))
 

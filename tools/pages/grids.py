@@ -26,7 +26,7 @@ from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import read_photo
 from chromalab.photo.resizing import resize_shortest_side
 from chromalab.report.figures.style import INK, canvas
-from chromalab.studies.colorize import colorize_photos
+from chromalab.studies.networks import colorize_photos
 from chromalab.studies.study import StudyFolder
 from chromalab.weights.colorizers import shipped_models
 from tools import DOCS, RESULTS

@@ -57,7 +57,7 @@ def checkpoints() -> tuple[Checkpoint, ...]:
     shares = Results.load(MAIN).study.record.config.get("looks", [])
     for share in [*(shares if isinstance(shares, list) else []), None]:
         try:
-            study = load_study(RESULTS / MAIN, look=share)
+            study = load_study(RESULTS / MAIN, share=share)
         except UsageError:
             continue
         crops = next(iter(study.runs.values())).record.pictures

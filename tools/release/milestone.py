@@ -20,8 +20,8 @@ import numpy as np
 
 from chromalab.colorization.options import Options
 from chromalab.core.files import write_text
-from chromalab.evaluation.differences import paired_differences
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
+from chromalab.evaluation.paired_tests import paired_differences
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.writing import write_png
 from chromalab.studies.recipe import TrainingRecord, with_settings

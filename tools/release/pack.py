@@ -22,10 +22,11 @@ import numpy as np
 
 from chromalab.color.bins import PriorRecord
 from chromalab.core.files import make_folder, write_bytes, write_text
+from chromalab.evaluation.records import BOUNDS
 from chromalab.photo.reading import read_photo
 from chromalab.photo.writing import write_png
-from chromalab.studies.load import BOUNDS, RECORDS, SCORE_KEYS, SCORES, PackedRecords
-from chromalab.studies.records import BoundRecord, LookRecord, RunRecord, StudyRecord, planned_runs
+from chromalab.studies.load import RECORDS, SCORE_KEYS, SCORES, PackedRecords
+from chromalab.studies.records import BoundRecord, CheckpointRecord, RunRecord, StudyRecord, planned_runs
 from chromalab.studies.study import StudyFolder
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def pack(source: Path, out: Path, *, images: bool = False) -> None:
     packed = PackedRecords(
         bounds=[BoundRecord.load(path) for path in _existing(folder.bound(name) / "record.json" for name in BOUNDS)],
         runs=[RunRecord.load(folder.run(name) / "record.json") for name in finished],
-        looks={name: [LookRecord.load(path) for path in paths] for name, paths in looks.items() if paths},
+        looks={name: [CheckpointRecord.load(path) for path in paths] for name, paths in looks.items() if paths},
         prior=PriorRecord.load(folder.prior_json) if folder.prior_json.exists() else None,
         skipped=[(row["photo"], row["reason"]) for row in read_csv(folder.skipped_csv)],
     )
@@ -72,7 +73,7 @@ def unpack(source: Path, out: Path) -> None:
     for record in packed.runs:
         record.save(folder.run(record.run_id) / "record.json")
         for look in packed.looks.get(record.run_id, []):
-            look.save(folder.look(record.run_id, look.pictures) / "record.json")
+            look.save(folder.checkpoint(record.run_id, look.pictures) / "record.json")
     if packed.prior is not None:
         packed.prior.save(folder.prior_json)
     write_csv(folder.skipped_csv, [{"photo": photo, "reason": reason} for photo, reason in packed.skipped])
@@ -138,7 +139,7 @@ def _table(folder: StudyFolder, packed: PackedRecords, key: Key) -> Path:
     if float(share) == 1:
         return folder.run(run) / "metrics.csv"
     look = next(each for each in packed.looks[run] if each.share == float(share))
-    return folder.look(run, look.pictures) / "metrics.csv"
+    return folder.checkpoint(run, look.pictures) / "metrics.csv"
 
 
 def _scores(folder: StudyFolder, packed: PackedRecords) -> Iterator[Row]:
@@ -166,7 +167,7 @@ def _sheet(folder: StudyFolder, study: StudyRecord) -> NDArray[np.uint8]:
     """Return the images that a page shows as one: a row per photo, a column per network, squares of `size_px`."""
 
     def row(photo: str) -> NDArray[np.uint8]:
-        paths = [folder.pictures(name) / f"{photo}.png" for name in image_columns(study)]
+        paths = [folder.images(name) / f"{photo}.png" for name in image_columns(study)]
         return np.concatenate([square(read_photo(path).rgb) for path in paths], axis=1)
 
     return np.concatenate([row(photo) for photo in study.pictured])

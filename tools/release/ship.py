@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chromalab.core.files import write_text
-from chromalab.studies.export import export_run
+from chromalab.studies.networks import export_run
 from chromalab.studies.study import StudyFolder
 from chromalab.training.export import save_spec
 from chromalab.weights.colorizers import SHIPPED, ColorizerSpec

@@ -236,7 +236,7 @@ def score(
     The scores go to STUDY/protocols/NAME, which `chromalab compare report` reads like a study.
     """
     from chromalab.core.files import make_folder
-    from chromalab.studies.rescoring import score_study
+    from chromalab.studies.networks import score_study
 
     if json_file is not None:
         make_folder(json_file.parent)
@@ -282,7 +282,7 @@ def colorize(
     from rich.console import Console
 
     from chromalab.report.study.report import write_colorized_page
-    from chromalab.studies.colorize import colorize_photos
+    from chromalab.studies.networks import colorize_photos
 
     outcome = colorize_photos(folder, photos, largest_side_px=size)
     page = write_colorized_page(folder, outcome.study)

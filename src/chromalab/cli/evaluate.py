@@ -156,7 +156,7 @@ def _folders(
         UsageError: the forms are mixed, or a folder is missing.
     """
     from chromalab.core.errors import UsageError
-    from chromalab.evaluation.scoring import PREDICTIONS
+    from chromalab.evaluation.records import PREDICTIONS
 
     if method:
         if preds is not None:
@@ -181,17 +181,12 @@ def _folders(
 def _measure(
     folders: _Folders, settings: EvaluationSettings, executor: Executor | None = None
 ) -> tuple[Comparison, EvaluationRecord | ComparisonRecord]:
-    from chromalab.evaluation.folders import compare_folders
-    from chromalab.evaluation.folders import evaluate as score_folders
+    from chromalab.evaluation.folders import compare_folders, single_record
 
-    if folders.several:
-        comparison = compare_folders(
-            folders.methods, target=folders.target, grey=folders.grey, settings=settings, executor=executor
-        )
-        return comparison, comparison.record
-    (preds,) = folders.methods.values()
-    evaluation = score_folders(preds, folders.target, grey=folders.grey, settings=settings, executor=executor)
-    return evaluation.comparison, evaluation.record
+    comparison = compare_folders(
+        folders.methods, target=folders.target, grey=folders.grey, settings=settings, executor=executor
+    )
+    return comparison, comparison.record if folders.several else single_record(comparison)
 
 
 def _write(
@@ -252,7 +247,7 @@ def table_of(record: ComparisonRecord) -> Table:
     """Return a table with one row per requested metric and one column per method."""
     from rich.table import Table
 
-    from chromalab.evaluation.differences import unbeaten
+    from chromalab.evaluation.paired_tests import unbeaten
 
     table = Table(title=f"{record.n_photos} photos, protocol {record.protocol}")
     table.add_column("metric")

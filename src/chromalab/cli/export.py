@@ -24,7 +24,7 @@ def export(
 
     An unfinished training gives the network with the best validation so far.
     """
-    from chromalab.studies.export import export_run
+    from chromalab.studies.networks import export_run
 
     spec = export_run(run, out, name=name, size_px=size, half=not full)
     typer.echo(f"{out} ({out.stat().st_size / 1e6:.1f} MB), record {out.with_suffix('.yaml').name}; model {spec.name}")

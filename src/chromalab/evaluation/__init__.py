@@ -1,4 +1,4 @@
-"""Evaluation: every number of the project, from images or colorizers to records under a named protocol."""
+"""Evaluation of images or colorizers under a named protocol: scores, paired tests, agreement with people."""
 
 from __future__ import annotations
 
@@ -7,16 +7,25 @@ from typing import TYPE_CHECKING
 from chromalab.core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from chromalab.evaluation.folders import EvaluationSettings, evaluate
+    from chromalab.evaluation.folders import EvaluationSettings, compare_folders, evaluate
     from chromalab.evaluation.people import validate_metrics
     from chromalab.evaluation.protocols import PROTOCOLS
     from chromalab.evaluation.scoring import make_evaluator, score
 
-__all__ = ["PROTOCOLS", "EvaluationSettings", "evaluate", "make_evaluator", "score", "validate_metrics"]
+__all__ = [
+    "PROTOCOLS",
+    "EvaluationSettings",
+    "compare_folders",
+    "evaluate",
+    "make_evaluator",
+    "score",
+    "validate_metrics",
+]
 
 _MODULES = {
     "PROTOCOLS": "protocols",
     "EvaluationSettings": "folders",
+    "compare_folders": "folders",
     "evaluate": "folders",
     "make_evaluator": "scoring",
     "score": "scoring",

@@ -1,8 +1,8 @@
-"""Fitting the few parameters of `color_perceptual` to ratings, and judging the fit honestly.
+"""Calibration of `color_perceptual` on human ratings, with nested leave-one-scene-out validation.
 
-With ratings of a handful of scenes nearly anything can be fitted. So there are few weights, they can't be negative, and
-the figures that are reported come from leaving out one scene after the other, where everything is chosen anew without
-it: the size of the pictures, the parts that count, the regularization, and the weights.
+Ratings of a handful of scenes are easily overfitted. The metric therefore has few weights, which cannot be negative.
+The reported correlations come from leaving out one scene at a time and choosing everything without it: the size of the
+images, the parts that count, the regularization and the weights.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chromalab.core.errors import UsageError
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.functional.color_perceptual import PARTS, ColorPerceptualParameters, color_parts
-from chromalab.functional.tensors import one_torch_thread
+from chromalab.functional.tensors import image_tensor, one_torch_thread
 from chromalab.metrics.perceptual import shipped_parameters
 from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
 from chromalab.photo.reading import read_photo
@@ -44,20 +44,20 @@ MIN_IMAGES = 30
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """One way to build the distance."""
+class _Candidate:
+    """A candidate for the form of the distance, before its weights are fitted."""
 
     side_px: int
     parts: tuple[str, ...]
     ridge: float
 
 
-CHOICES = tuple(_Choice(*choice) for choice in product(SIDES_PX, SUBSETS, RIDGES))
+CANDIDATES = tuple(_Candidate(*candidate) for candidate in product(SIDES_PX, SUBSETS, RIDGES))
 
 
 @dataclass(frozen=True)
 class _Data:
-    """Parts of every image at every size, what people say, and scenes."""
+    """The parts of the distance for every image at every size, with the ratings and the scenes of the images."""
 
     parts: Mapping[int, NDArray[np.float64]]
     people: NDArray[np.float64]
@@ -77,7 +77,7 @@ class _Data:
 
     @property
     def names(self) -> list[str]:
-        """The scenes, in the order in which they come."""
+        """The names of the scenes, in order of first appearance."""
         return list(dict.fromkeys(self.scenes.tolist()))
 
 
@@ -86,22 +86,22 @@ def calibrate(ratings: Ratings, *, threads: int = 0) -> ColorPerceptualParameter
 
     Args:
         ratings: at least 30 images of at least 3 scenes.
-        threads: CPU threads; 0 takes the physical cores. They change nothing in the result.
+        threads: CPU threads, which do not change the result; 0 takes one per physical core.
 
     Raises:
-        UsageError: there are too few images or scenes to fit anything honestly.
+        UsageError: there are too few images or scenes to fit the weights.
         MissingWeightsError: EfficientNet-Lite0 is not installed.
     """
     scenes = {image.scene for image in ratings.images}
     if len(scenes) < MIN_SCENES or len(ratings.images) < MIN_IMAGES:
         raise UsageError(
-            f"calibration needs at least {MIN_IMAGES} images of {MIN_SCENES} scenes, and there are "
-            f"{len(ratings.images)} of {len(scenes)}: more parameters than ratings would be fitted"
+            f"calibration needs at least {MIN_IMAGES} images of {MIN_SCENES} scenes to avoid overfitting, but "
+            f"{ratings.name} has {len(ratings.images)} of {len(scenes)}; collect more ratings"
         )
-    sides = sorted({choice.side_px for choice in CHOICES})
+    sides = sorted({candidate.side_px for candidate in CANDIDATES})
     data = _measure(ratings, sides, workers=threads or physical_cores())
     folds = {scene: _fitted(data.without(scene)) for scene in data.names}
-    honest = np.concatenate([_distance(folds[scene], data.only(scene)) for scene in data.names])
+    held_out = np.concatenate([_distance(folds[scene], data.only(scene)) for scene in data.names])
     order = np.concatenate([np.flatnonzero(data.scenes == scene) for scene in data.names])
     people, groups = data.people[order], data.scenes[order].tolist()
     return _fitted(data).model_copy(
@@ -109,8 +109,8 @@ def calibrate(ratings: Ratings, *, threads: int = 0) -> ColorPerceptualParameter
             "fitted_to": ratings.name,
             "ratings_sha256": ratings.sha256,
             "n_images": len(ratings.images),
-            "pooled_srcc": _rounded(srcc(-honest, people)),
-            "scene_srcc": _rounded(scene_srcc(-honest, people, groups).value),
+            "pooled_srcc": _rounded(srcc(-held_out, people)),
+            "scene_srcc": _rounded(scene_srcc(-held_out, people, groups).value),
             "folds": folds,
         }
     )
@@ -119,14 +119,14 @@ def calibrate(ratings: Ratings, *, threads: int = 0) -> ColorPerceptualParameter
 def out_of_fold_scores(
     ratings: Ratings, parameters: ColorPerceptualParameters | None = None
 ) -> dict[str, float] | None:
-    """Return each image's distance by parameters that had not seen its scene, where the ratings are those fitted to.
+    """Return the distance of each image by the parameters that were fitted without its scene.
 
     Args:
         ratings: the ratings.
-        parameters: the shipped ones where they are left out.
+        parameters: fitted parameters; None takes those that ship with the package.
 
     Returns:
-        Image -> distance, or None where the parameters were fitted to other ratings.
+        Image -> distance, or None if the parameters were fitted to other ratings.
     """
     known = parameters or shipped_parameters()
     if known.ratings_sha256 != ratings.sha256:
@@ -141,7 +141,7 @@ def out_of_fold_scores(
 
 
 def load_parameters(path: Path) -> ColorPerceptualParameters:
-    """Read parameters that `calibrate` found.
+    """Read parameters that `calibrate` fitted.
 
     Raises:
         ConfigError: the file is missing or holds no parameters.
@@ -167,50 +167,48 @@ def _measure(ratings: Ratings, sides: Sequence[int], *, workers: int) -> _Data:
 
 @torch.inference_mode()
 def _parts(image: RatedImage, *, trunk: EfficientNetLite, sides: Sequence[int]) -> list[list[float]]:
-    preds, target = (
-        torch.from_numpy(read_photo(path).rgb.copy()).permute(2, 0, 1)[None].float() / 255
-        for path in (image.path, image.reference)
-    )
+    preds, target = (image_tensor(read_photo(path).rgb) for path in (image.path, image.reference))
     found = [color_parts(preds, target, trunk, side) for side in sides]
     return [[float(parts[name]) for name in PARTS] for parts in found]
 
 
 def _fitted(data: _Data) -> ColorPerceptualParameters:
-    """Return the parameters that predict a left out scene best, fitted to all of the data."""
-    best = max(CHOICES, key=lambda choice: _predicts(choice, data))
+    """Return the best candidate by leave-one-scene-out validation, fitted to all data."""
+    best = max(CANDIDATES, key=lambda candidate: _predicts(candidate, data))
     return _fit(best, data)
 
 
-def _predicts(choice: _Choice, data: _Data) -> float:
-    """Return how well people are predicted for scenes that are left out: the pooled rank correlation."""
+def _predicts(candidate: _Candidate, data: _Data) -> float:
+    """Return the pooled rank correlation with people for scenes that are left out of the fit."""
     values = np.empty(len(data.people))
     for scene in data.names:
-        values[data.scenes == scene] = _distance(_fit(choice, data.without(scene)), data.only(scene))
+        values[data.scenes == scene] = _distance(_fit(candidate, data.without(scene)), data.only(scene))
     return srcc(-values, data.people) or 0.0
 
 
-def _fit(choice: _Choice, data: _Data) -> ColorPerceptualParameters:
-    """Fit the weights: ridge regression of what people say, within scenes, with weights that are not negative.
+def _fit(candidate: _Candidate, data: _Data) -> ColorPerceptualParameters:
+    """Fit the weights by ridge regression of the ratings within scenes, with weights that are not negative.
 
-    Each part is divided by its standard deviation first, so the ridge treats all alike. The weights are scaled so that
-    the distance's standard deviation over the images is 1: fits without one scene or another have one unit then.
+    Each part is first divided by its standard deviation, so that the ridge penalty is the same for all. The weights are
+    scaled so that the distance has a standard deviation of 1 over the images, which makes fits to different scenes
+    comparable.
     """
-    columns = [PARTS.index(name) for name in choice.parts]
-    parts = data.parts[choice.side_px][:, columns]
+    columns = [PARTS.index(name) for name in candidate.parts]
+    parts = data.parts[candidate.side_px][:, columns]
     scale = np.maximum(parts.std(axis=0), 1e-9)
     centered, people = parts / scale, data.people.copy()
     for scene in data.names:
         inside = data.scenes == scene
         centered[inside] -= centered[inside].mean(axis=0)
         people[inside] -= people[inside].mean()
-    penalty = np.sqrt(choice.ridge * len(people)) * np.eye(len(columns))
+    penalty = np.sqrt(candidate.ridge * len(people)) * np.eye(len(columns))
     weights, _ = scipy.optimize.nnls(np.vstack([centered, penalty]), np.concatenate([-people, np.zeros(len(columns))]))
     weights = weights / scale
     weights = weights / max(float((parts @ weights).std()), 1e-9)
     return ColorPerceptualParameters(
-        side_px=choice.side_px,
-        weights={name: float(f"{weight:.6g}") for name, weight in zip(choice.parts, weights, strict=True)},
-        ridge=choice.ridge,
+        side_px=candidate.side_px,
+        weights={name: float(f"{weight:.6g}") for name, weight in zip(candidate.parts, weights, strict=True)},
+        ridge=candidate.ridge,
     )
 
 

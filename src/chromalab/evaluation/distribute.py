@@ -1,7 +1,7 @@
-"""Parts of an evaluation as tasks for an executor: each is read and judged where it lands, and its values come back.
+"""Parts of an evaluation as tasks for an executor, such as a cluster: nodes read and score photos and return values.
 
-Pictures and weights must be there on every node, under the same paths. A part ends where a batch ends here, too, so the
-values are those of this machine, bit for bit on processors of one kind.
+Images and weights must be available on every node under the same paths. Parts end where batches end in a local
+evaluation, so the values are the same as on this machine, bit for bit on processors of the same kind.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ChromalabError, UsageError
 from chromalab.core.executors import check_version, task_threads
-from chromalab.evaluation.reading import PART
+from chromalab.evaluation.photo_files import PART
 from chromalab.functional.tensors import one_torch_thread
 from chromalab.version import __version__
 
@@ -23,42 +23,42 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from chromalab.core.executors import Executor
-    from chromalab.evaluation.pairing import PhotoFiles
+    from chromalab.evaluation.photo_files import PhotoFiles
     from chromalab.evaluation.records import SkippedPair
     from chromalab.evaluation.scoring import Evaluator, EvaluatorSettings, ScoredBatch
 
 
 @dataclass(frozen=True)
 class ScoringTask:
-    """A part of an evaluation, as it is sent to a node.
+    """A part of an evaluation in the form that is sent to a node.
 
     Attributes:
-        facts: what makes the evaluator.
-        decides: the sender's metrics and the hashes of its weights: a node with others must not take part.
-        photos: the photos, their paths absolute.
-        labels: their classes by name, where there are any.
-        version: of chromalab at the sender's.
+        settings: settings of the evaluator.
+        fingerprint: metrics and hashes of the weights on the sender; a node with others must not take part.
+        photos: the photos, with absolute paths.
+        labels: class of each photo by name, if known.
+        version: version of chromalab on the sender.
     """
 
-    facts: EvaluatorSettings
-    decides: tuple[tuple[str, str], ...]
+    settings: EvaluatorSettings
+    fingerprint: tuple[tuple[str, str], ...]
     photos: tuple[PhotoFiles, ...]
     labels: Mapping[str, int] | None = None
     version: str = __version__
 
 
 def score_with(
-    executor: Executor, facts: EvaluatorSettings, evaluator: Evaluator, photos: Sequence[PhotoFiles]
+    executor: Executor, settings: EvaluatorSettings, evaluator: Evaluator, photos: Sequence[PhotoFiles]
 ) -> Iterator[ScoredBatch | SkippedPair]:
-    """Give what comes of all photos, in their order, judged by whatever nodes there are.
+    """Yield the scores of all photos in their order, computed on the nodes of the executor.
 
     A part that fails does not stop the others.
 
     Raises:
-        ChromalabError: a part failed; the message is the first failure's, and says how many there were.
+        ChromalabError: a part failed; the message is that of the first failure, with the number of failures.
     """
     tasks = [
-        ScoringTask(_absolute_facts(facts), deciding(evaluator), part, _labels(evaluator, part))
+        ScoringTask(_absolute_settings(settings), fingerprint(evaluator), part, _labels(evaluator, part))
         for part in (tuple(map(_absolute, photos[start : start + PART])) for start in range(0, len(photos), PART))
     ]
     early: dict[int, list[ScoredBatch | SkippedPair]] = {}
@@ -77,27 +77,27 @@ def score_with(
 
 
 def score_part(task: ScoringTask) -> list[ScoredBatch | SkippedPair]:
-    """Evaluator a part on this node.
+    """Score a part on this node.
 
     Raises:
-        UsageError: this node has another chromalab, other weights, or lacks something.
+        UsageError: this node has another version of chromalab or other weights, or lacks files.
     """
     check_version(task.version)
     node = platform.node()
-    evaluator = _evaluator(task.facts)
-    if deciding(evaluator) != task.decides:
-        raise UsageError(f"{node} has other weights than the sender: add the same there (chromalab weights list)")
+    evaluator = _evaluator(task.settings)
+    if fingerprint(evaluator) != task.fingerprint:
+        raise UsageError(f"{node} has other weights than the sender; add the same weights (chromalab weights list)")
     with one_torch_thread():
         return list(replace(evaluator, labels=task.labels).score_files(task.photos, workers=task_threads()))
 
 
 @lru_cache(maxsize=1)
-def _evaluator(facts: EvaluatorSettings) -> Evaluator:
-    return facts.build()
+def _evaluator(settings: EvaluatorSettings) -> Evaluator:
+    return settings.build()
 
 
-def deciding(evaluator: Evaluator) -> tuple[tuple[str, str], ...]:
-    """Return which metrics an evaluator has and where they come from, and the hashes of the weights behind them."""
+def fingerprint(evaluator: Evaluator) -> tuple[tuple[str, str], ...]:
+    """Return the metrics of an evaluator with their sources, and the hashes of the weights behind them."""
     metrics = ((name, metric.source) for name, metric in evaluator.scorer.metrics.items())
     return (*metrics, *sorted(evaluator.scorer.weights().items()))
 
@@ -106,8 +106,8 @@ def _labels(evaluator: Evaluator, photos: Sequence[PhotoFiles]) -> dict[str, int
     return None if evaluator.labels is None else {photo.name: evaluator.labels[photo.name] for photo in photos}
 
 
-def _absolute_facts(facts: EvaluatorSettings) -> EvaluatorSettings:
-    return replace(facts, classifier=facts.classifier.resolve()) if facts.classifier else facts
+def _absolute_settings(settings: EvaluatorSettings) -> EvaluatorSettings:
+    return replace(settings, classifier=settings.classifier.resolve()) if settings.classifier else settings
 
 
 def _absolute(photo: PhotoFiles) -> PhotoFiles:

@@ -1,4 +1,4 @@
-"""The photographs that a report shows: the best and the worst under every metric, read again at a small size."""
+"""The example photos of a report: the best and the worst under every metric, read again at a small size."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.evaluation.differences import faults
+from chromalab.evaluation.paired_tests import compared_values
 from chromalab.evaluation.protocols import fit
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.reading import UnreadablePhotoError, read_photo
@@ -26,7 +26,7 @@ EXTREMES = 3
 
 @dataclass(frozen=True)
 class Extremes:
-    """The best and the worst photos of a method under a metric, the most extreme first: (name, value)."""
+    """The best and the worst photos of a method under a metric, as (name, value), the most extreme first."""
 
     metric: str
     method: str
@@ -36,19 +36,19 @@ class Extremes:
 
 @dataclass(frozen=True)
 class ShownPhoto:
-    """One photo at a small size, (H, W, 3) each.
+    """All versions of one photo at a small size.
 
     Attributes:
-        name: its name.
-        pictures: by method, and `target` and `grey` where they are there.
+        name: name of the photo.
+        images: images (H, W, 3) by method, and those of `target` and `grey` if available.
     """
 
     name: str
-    pictures: Mapping[str, NDArray[np.uint8]]
+    images: Mapping[str, NDArray[np.uint8]]
 
 
 def extremes(comparison: Comparison, count: int = EXTREMES) -> list[Extremes]:
-    """Return the best and the worst photos of every method under every per-photo metric that can rank them."""
+    """Return the best and the worst photos of every method, under every per-photo metric that can rank them."""
     methods = [method.name for method in comparison.record.methods if not method.is_bound]
     found = [
         _extremes(name, method, comparison.scores[method], count)
@@ -60,23 +60,23 @@ def extremes(comparison: Comparison, count: int = EXTREMES) -> list[Extremes]:
 
 
 def _extremes(metric: str, method: str, table: ScoreTable, count: int) -> Extremes | None:
-    fault = faults(METRICS[metric], table)
-    if fault is None:
+    values_compared = compared_values(METRICS[metric], table)
+    if values_compared is None:
         return None
-    known = np.flatnonzero(~np.isnan(fault))
+    known = np.flatnonzero(~np.isnan(values_compared))
     if METRICS[metric].direction == "higher":
-        fault = -fault
-    order = known[np.argsort(fault[known], kind="stable")]
+        values_compared = -values_compared
+    order = known[np.argsort(values_compared[known], kind="stable")]
     values = table.columns[metric]
 
-    def told(places: NDArray[np.intp]) -> tuple[tuple[str, float], ...]:
+    def named(places: NDArray[np.intp]) -> tuple[tuple[str, float], ...]:
         return tuple((table.photos[place], float(values[place])) for place in places)
 
-    return Extremes(metric, method, told(order[:count]), told(order[::-1][:count]))
+    return Extremes(metric, method, named(order[:count]), named(order[::-1][:count]))
 
 
 def chosen_photos(found: Sequence[Extremes], limit: int) -> list[str]:
-    """Return at most `limit` photos to show: the worst of every metric and method first, then the best, by turns."""
+    """Return at most `limit` photos to show, alternating between the worst and the best of every metric and method."""
     names: dict[str, None] = {}
     for rank in range(EXTREMES):
         for side in ("worst", "best"):
@@ -88,16 +88,16 @@ def chosen_photos(found: Sequence[Extremes], limit: int) -> list[str]:
 
 
 def read_shown(comparison: Comparison, names: Sequence[str]) -> Iterator[ShownPhoto]:
-    """Yield photos at a small size, under the protocol's geometry; files that are gone by now are passed over."""
+    """Yield photos at a small size, resized as by the protocol; files that have been deleted are skipped."""
     for name in names:
-        pictures = {}
+        images = {}
         for method, files in comparison.files.items():
             try:
-                pictures[method] = _small(fit(read_photo(files[name]).rgb, comparison.protocol))
+                images[method] = _small(fit(read_photo(files[name]).rgb, comparison.protocol))
             except (UnreadablePhotoError, KeyError):
                 continue
-        if pictures:
-            yield ShownPhoto(name, pictures)
+        if images:
+            yield ShownPhoto(name, images)
 
 
 def _small(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

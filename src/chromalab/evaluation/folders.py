@@ -6,18 +6,29 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
 from chromalab.core.files import sha256_file
 from chromalab.core.progress import progress
-from chromalab.evaluation.differences import paired_differences
 from chromalab.evaluation.distribute import score_with
-from chromalab.evaluation.pairing import GREY, TARGET, Matching, PhotoFiles, all_files, match_folders, read_labels
+from chromalab.evaluation.paired_tests import paired_differences
+from chromalab.evaluation.photo_files import Matching, PhotoFiles, all_files, match_folders, read_labels
 from chromalab.evaluation.protocols import Protocol, find_protocol
-from chromalab.evaluation.records import PROTOCOL, ComparisonRecord, EvaluationRecord, MethodRecord
+from chromalab.evaluation.records import (
+    BOUNDS,
+    GREY,
+    GREY_BOUND,
+    PREDICTIONS,
+    PROTOCOL,
+    TARGET,
+    TRUTH_BOUND,
+    ComparisonRecord,
+    EvaluationRecord,
+    MethodRecord,
+)
 from chromalab.evaluation.scores import Comparison, ScoreStore
-from chromalab.evaluation.scoring import BOUNDS, GREY_BOUND, PREDICTIONS, TRUTH_BOUND, EvaluatorSettings, RealSet
+from chromalab.evaluation.scoring import EvaluatorSettings, RealSet
 from chromalab.evaluation.summary import summarize
 from chromalab.functional.tensors import one_torch_thread
 from chromalab.metrics.features import compare_sets
@@ -46,19 +57,19 @@ _LIBRARIES = ("torch", "kornia", "numpy", "scipy", "scikit-image")
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """What is asked of an evaluation beside its folders.
+    """The settings of an evaluation, besides its folders.
 
     Attributes:
-        protocol: name of the rules.
-        metrics: registry names, all where it is None.
-        real: folder of true photographs to compare sets with, where there are no targets.
-        labels: CSV file of the class of every photo.
-        classifier: Python file with a classifier of one's own for these labels.
-        video: the pictures are the frames of a video in the order of their names.
+        protocol: name of the protocol.
+        metrics: registry names; None takes all.
+        real: folder of true photos to compare sets with, if there are no targets.
+        labels: CSV file with the class of every photo.
+        classifier: Python file with a custom classifier for these labels.
+        video: whether the images are the frames of a video, in the order of their names.
         bounds: score the gray baseline and the ground truth, too.
         device: `cpu`, `cuda` or `auto`.
-        threads: CPU threads, which decides how fast it goes but nothing of the result; 0 takes the physical cores.
-        state: folder by which an interrupted evaluation goes on.
+        threads: CPU threads, which do not change the result; 0 takes one per physical core.
+        state: folder from which an interrupted evaluation resumes.
     """
 
     protocol: str = PROTOCOL
@@ -75,10 +86,10 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class _Plan:
-    """Everything that is settled before the first photo is read."""
+    """Everything that is resolved before the first photo is read."""
 
     settings: EvaluationSettings
-    facts: EvaluatorSettings
+    evaluator_settings: EvaluatorSettings
     methods: Mapping[str, Path]
     target: Path | None
     grey: Path | None
@@ -106,30 +117,31 @@ def compare_folders(
     settings: EvaluationSettings | None = None,
     executor: Executor | None = None,
 ) -> Comparison:
-    """Evaluator the predictions of every method by the photographs of the same names.
+    """Score the predictions of one or more methods, and compare every pair of methods by paired tests.
 
-    Only photos that every method has are compared; what is left out is told.
+    Only photos that every method has are compared; the record lists those that are left out.
 
     Args:
-        methods: the folder of every method, by name; subfolders count.
-        target: folder of the true photographs. Without it only what needs no truth is measured.
-        grey: folder of the gray photographs that were colorized.
-        settings: what else is asked for.
-        executor: where the photos are scored, such as a cluster; None is this process.
+        methods: the folder of every method, including its subfolders, by name.
+        target: folder of the true photos, matched by relative path without suffix. Without it, only metrics that need
+            no ground truth are computed.
+        grey: folder of the gray photos that were colorized.
+        settings: protocol, metrics and device; None takes the defaults.
+        executor: executor that scores the photos, such as a cluster; None scores them in this process.
 
     Raises:
         ChromalabError: the executor failed on a part of the photos.
         UsageError: a folder or a name is wrong, no names match, no photo or no metric can be scored, or the device is
             missing.
-        UnknownNameError: a metric's or protocol's name is unknown.
-        ConfigError: labels or classifier are no such files.
+        UnknownNameError: unknown metric or protocol.
+        ConfigError: the labels or the classifier cannot be read.
     """
     plan = _plan(methods, target, grey, settings or EvaluationSettings())
     with one_torch_thread():
         store = _score_all(plan, executor)
         if not store.photos:
             first = (*store.skipped, *plan.matching.left_out)[0]
-            raise UsageError(f"no photo could be judged; the first, {first.name}: {first.reason}")
+            raise UsageError(f"no photo can be scored; the first is {first.name}: {first.reason}")
         sets = _compare_sets(plan, store)
     tables = store.tables()
     return Comparison(_record(plan, store, tables, sets), tables, _files(plan, set(store.photos)), plan.protocol)
@@ -145,14 +157,16 @@ def _plan(methods: Mapping[str, Path], target: Path | None, grey: Path | None, s
         _check_frames(matching.photos)
     metrics = tuple(settings.metrics) if settings.metrics is not None else None
     references = frozenset(_references(target, grey, settings))
-    facts = EvaluatorSettings(protocol.name, metrics, references, settings.classifier, bounds, settings.device)
-    evaluator = replace(facts.build(), labels=labels)
+    evaluator_settings = EvaluatorSettings(
+        protocol.name, metrics, references, settings.classifier, bounds, settings.device
+    )
+    evaluator = replace(evaluator_settings.build(), labels=labels)
     scorer = evaluator.scorer
     if not scorer.metrics:
-        raise UsageError("; ".join(scorer.unavailable.values()) or "no metric was asked for: name at least one")
+        raise UsageError("; ".join(scorer.unavailable.values()) or "the list of metrics is empty; name at least one")
     return _Plan(
         settings,
-        facts,
+        evaluator_settings,
         methods,
         target,
         grey,
@@ -166,17 +180,17 @@ def _plan(methods: Mapping[str, Path], target: Path | None, grey: Path | None, s
 
 def _check_names(methods: Mapping[str, Path], *, bounds: bool) -> None:
     if not methods:
-        raise UsageError("no method was named: give at least one folder of predictions")
+        raise UsageError("no method was given; give at least one folder of predictions")
     for name in methods:
         if not name.strip() or (bounds and name in BOUNDS) or name == TARGET:
-            raise UsageError(f"a method can't be called '{name}': choose another name")
+            raise UsageError(f"a method cannot be named '{name}'; choose another name")
 
 
 def _check_frames(photos: Sequence[PhotoFiles]) -> None:
     folders = {PurePosixPath(photo.name).parent for photo in photos}
     if len(folders) > 1:
         raise UsageError(
-            f"the frames of a video lie in one folder, not in {len(folders)}: evaluate one video at a time"
+            f"the frames of a video must lie in one folder, not in {len(folders)}; evaluate one video at a time"
         )
 
 
@@ -213,7 +227,7 @@ def _score_all(plan: _Plan, executor: Executor | None) -> ScoreStore:
     if executor is None:
         outcomes = plan.evaluator.score_files(left, workers=plan.settings.threads or physical_cores())
     else:
-        outcomes = score_with(executor, plan.facts, plan.evaluator, left)
+        outcomes = score_with(executor, plan.evaluator_settings, plan.evaluator, left)
     with progress("evaluate", len(plan.matching.photos), done=done) as advance:
         for outcome in outcomes:
             store.add(outcome)
@@ -222,8 +236,8 @@ def _score_all(plan: _Plan, executor: Executor | None) -> ScoreStore:
 
 
 def _key(plan: _Plan) -> str:
-    """Return a hash of everything that decides the values: files, rules, metrics, networks."""
-    facts = hashlib.sha256()
+    """Return a hash of everything that determines the values: files, protocol, metrics and networks."""
+    digest = hashlib.sha256()
     for part in (
         __version__,
         plan.protocol.sha256,
@@ -234,12 +248,12 @@ def _key(plan: _Plan) -> str:
         *(f"{name}={label}" for name, label in sorted((plan.evaluator.labels or {}).items())),
         *(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in all_files(plan.matching.photos)),
     ):
-        facts.update(f"{part}\n".encode(errors="surrogateescape"))
-    return facts.hexdigest()
+        digest.update(f"{part}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def _compare_sets(plan: _Plan, store: ScoreStore) -> dict[str, dict[str, SetValue]]:
-    """Return the metrics of sets, by method and bound."""
+    """Return the set metrics by method and bound."""
     target = store.target_features
     if target is None:
         target = (plan.real or RealSet(None)).features(plan.evaluator)
@@ -287,18 +301,18 @@ def _in_table_order(plan: _Plan) -> list[str]:
     return [*([GREY_BOUND] if bounds else []), *plan.methods, *([TRUTH_BOUND] if bounds else [])]
 
 
-_TOLD = {
-    "grey": "hold one channel only",
-    "transparent": "have transparency, which was laid on white",
-    "16-bit": "have 16 bits, which were rounded to 8",
-    "resized": "have another size than their counterparts, before the protocol resized both",
+_FILE_NOTES = {
+    "grey": "have one channel only",
+    "transparent": "are transparent and were put on white",
+    "16-bit": "have 16 bits and were rounded to 8",
+    "resized": "had another size than their counterparts before the protocol resized both",
 }
 
 
 def _notes(store: ScoreStore, plan: _Plan) -> list[str]:
     many = len(plan.methods) > 1
     return [
-        f"{count} of {len(store.photos)} predictions{f' of {method}' if many else ''} {_TOLD[what]}"
+        f"{count} of {len(store.photos)} predictions{f' of {method}' if many else ''} {_FILE_NOTES[what]}"
         for (method, what), count in sorted(store.oddities.items())
     ]
 
@@ -328,7 +342,7 @@ def _versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A finished evaluation of one folder: the record, and the comparison of one method that it is made of."""
+    """The result of one folder: its record, and the comparison of a single method that the record sums up."""
 
     record: EvaluationRecord
     comparison: Comparison
@@ -339,87 +353,49 @@ class Evaluation:
         return self.comparison.scores[PREDICTIONS]
 
 
-@overload
 def evaluate(
     preds: str | Path,
-    targets: str | Path | None = ...,
-    *,
-    grey: str | Path | None = ...,
-    settings: EvaluationSettings | None = ...,
-    executor: Executor | None = ...,
-    protocol: str = ...,
-    metrics: Sequence[str] | None = ...,
-    device: str = ...,
-    threads: int = ...,
-) -> Evaluation: ...
-
-
-@overload
-def evaluate(
-    preds: Mapping[str, Path],
-    targets: str | Path | None = ...,
-    *,
-    grey: str | Path | None = ...,
-    settings: EvaluationSettings | None = ...,
-    executor: Executor | None = ...,
-    protocol: str = ...,
-    metrics: Sequence[str] | None = ...,
-    device: str = ...,
-    threads: int = ...,
-) -> Comparison: ...
-
-
-def evaluate(
-    preds: str | Path | Mapping[str, Path],
     targets: str | Path | None = None,
     *,
     grey: str | Path | None = None,
-    settings: EvaluationSettings | None = None,
-    executor: Executor | None = None,
     protocol: str = PROTOCOL,
     metrics: Sequence[str] | None = None,
     device: str = "auto",
     threads: int = 0,
-) -> Evaluation | Comparison:
-    """Score the predictions of one folder, or compare those of several folders, under a named protocol.
+) -> Evaluation:
+    """Score the predictions of one folder under a named protocol; `compare_folders` compares several folders.
 
-    >>> import chromalab.evaluation
-    >>> result = chromalab.evaluation.evaluate("colorized/", "originals/")  # doctest: +SKIP
+    >>> import chromalab
+    >>> result = chromalab.evaluate("colorized/", "originals/")  # doctest: +SKIP
     >>> result.record.metrics["psnr"].mean  # doctest: +SKIP
 
     Args:
-        preds: folder of predictions, subfolders included, or several folders by the names of their methods.
-        targets: folder of true photographs, matched by relative path without suffix.
-        grey: folder of the gray photographs that were colorized; one of the two is needed.
-        settings: all settings; they replace the arguments below.
-        executor: where the photos are scored, such as a cluster; None is this process.
+        preds: folder of predictions, including its subfolders.
+        targets: folder of the true photos, matched by relative path without suffix.
+        grey: folder of the gray photos that were colorized. One of `targets` and `grey` is needed.
         protocol: name of the protocol, see `PROTOCOLS`.
         metrics: registry names; None takes all.
         device: `cpu`, `cuda` or `auto`.
-        threads: CPU threads, which do not change the result; 0 takes the physical cores.
+        threads: CPU threads, which do not change the result; 0 takes one per physical core.
 
     Returns:
-        For one folder an `Evaluation`, for several a `Comparison`: the record and the scores of every photo.
+        The record, and the scores of every photo.
 
     Raises:
-        UsageError: a folder is wrong, no names match, no pair or no metric can be scored, or the device is missing.
+        UsageError: a folder is wrong, no names match, no photo or no metric can be scored, or the device is missing.
         UnknownNameError: unknown metric or protocol.
     """
-    several = not isinstance(preds, str | Path)
-    asked = settings or EvaluationSettings(
-        protocol=protocol, metrics=metrics, device=device, threads=threads, bounds=several
-    )
     comparison = compare_folders(
-        preds if not isinstance(preds, str | Path) else {PREDICTIONS: Path(preds)},
+        {PREDICTIONS: Path(preds)},
         target=None if targets is None else Path(targets),
         grey=None if grey is None else Path(grey),
-        settings=asked,
-        executor=executor,
+        settings=EvaluationSettings(protocol=protocol, metrics=metrics, bounds=False, device=device, threads=threads),
     )
-    return comparison if several else Evaluation(_single_record(comparison), comparison)
+    return Evaluation(single_record(comparison), comparison)
 
 
-def _single_record(comparison: Comparison) -> EvaluationRecord:
+def single_record(comparison: Comparison) -> EvaluationRecord:
+    """Return the record of a comparison of a single method."""
     record = comparison.record
     own = next(method for method in record.methods if not method.is_bound)
     return EvaluationRecord(

@@ -1,4 +1,4 @@
-"""Metrics against people: every per-photo metric of rated images beside what people said of them."""
+"""Agreement of metrics with people: the correlation of every per-photo metric with human ratings."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from chromalab.core.errors import UsageError
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
-from chromalab.functional.feature_distance import feature_distance
-from chromalab.functional.tensors import one_torch_thread
+from chromalab.functional.perceptual import feature_distance
+from chromalab.functional.tensors import image_tensor, one_torch_thread
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.photo_view import LITE0
 from chromalab.metrics.registry import METRICS
@@ -44,24 +44,24 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 TAPS = tuple(f"perceptual_lite0_tap{number}" for number in range(1, 6))
-"""The five parts of `perceptual_lite0`, shown by themselves."""
+"""The distances at the five taps of `perceptual_lite0`, reported separately."""
 
 
 class PeopleRow(Record):
-    """How one metric follows people; all numbers are oriented so that 1 is full agreement.
+    """Agreement of one metric with people; all numbers are oriented so that 1 is full agreement.
 
     Attributes:
-        n: images.
+        n: number of images.
         srcc: Spearman's rank correlation over all images together.
         srcc_low: lower end of its 95% bootstrap interval over scenes and images.
         srcc_high: upper end.
-        scene_srcc: mean of the scenes' own rank correlations.
+        scene_srcc: mean of the rank correlations within scenes.
         scene_low: lower end of its 95% t interval over scenes, on Fisher's z.
         scene_high: upper end.
         krcc: Kendall's tau-b over all images together.
         plcc: Pearson's correlation after a logistic fit.
-        pairwise: share of pairs of one scene in people's order.
-        out_of_fold: each image was scored by parameters that had not seen its scene.
+        pairwise: share of pairs of images of one scene that metric and people rank alike.
+        out_of_fold: whether each image was scored by parameters that were fitted without its scene.
         reason: why there is no value.
     """
 
@@ -80,7 +80,7 @@ class PeopleRow(Record):
 
 
 class CeilingRecord(Record):
-    """How far people agree with each other; see `stats.agreement.Ceiling`."""
+    """Agreement among raters, see `stats.agreement.Ceiling`."""
 
     single: FiniteFloat | None
     split_half: FiniteFloat | None
@@ -90,18 +90,18 @@ class CeilingRecord(Record):
 
 
 class PeopleRecord(Record):
-    """Every metric against people.
+    """Agreement of every metric with people.
 
     Attributes:
         ratings: name of the set of ratings.
         ratings_sha256: hash of its file.
-        n_images: rated images.
-        n_real: of these, outputs of colorizers.
-        n_scenes: scenes.
+        n_images: number of rated images.
+        n_real: number of these that are outputs of colorizers.
+        n_scenes: number of scenes.
         all: every metric over all images.
         real: every metric over the outputs of colorizers alone.
-        ceiling: the raters' agreement, by subset, where single ratings are known.
-        versions: of chromalab and of libraries whose rounding may show.
+        ceiling: agreement among raters by subset, if single ratings are known.
+        versions: versions of chromalab and of libraries whose rounding can affect the digits.
         weights: SHA-256 of the networks behind the metrics.
     """
 
@@ -124,15 +124,15 @@ class PeopleScores:
 
     Attributes:
         record: the agreement.
-        ratings: what people said.
-        columns: metric -> a value for each image, as measured.
-        faults: the same such that less is better.
+        ratings: the human ratings.
+        columns: metric -> one value per image.
+        errors: the same, oriented so that lower is better.
     """
 
     record: PeopleRecord
     ratings: Ratings
     columns: Mapping[str, NDArray[np.float64]]
-    faults: Mapping[str, NDArray[np.float64]]
+    errors: Mapping[str, NDArray[np.float64]]
 
 
 def validate_metrics(
@@ -144,30 +144,30 @@ def validate_metrics(
     variants: Sequence[Metric] = (),
     out_of_fold: Mapping[str, Mapping[str, float]] | None = None,
 ) -> PeopleScores:
-    """Measure how far every per-photo metric follows people.
+    """Measure the agreement of every per-photo metric with people.
 
     Args:
-        ratings: the images and what people said of them.
-        metrics: registry names, all where it is left out.
+        ratings: the images and their ratings.
+        metrics: registry names; None takes all.
         device: `cpu`, `cuda` or `auto`.
-        threads: CPU threads; 0 takes the physical cores.
-        variants: metrics that take the place of the registry's of the same names.
-        out_of_fold: values by metric and image that take the place of measured ones, for metrics with parameters that
-            were fitted to these ratings.
+        threads: CPU threads; 0 takes one per physical core.
+        variants: metrics that replace those of the same names in the registry.
+        out_of_fold: values by metric and image that replace measured ones, for metrics with parameters that were
+            fitted to these ratings.
 
     Raises:
-        UsageError: no metric can be computed here.
-        UnreadablePhotoError: an image can't be read.
+        UsageError: no metric can be computed.
+        UnreadablePhotoError: an image cannot be read.
     """
     scorer = PhotoScorer(metrics, device=choose_device(device), variants=variants)
     names = [name for name, metric in scorer.metrics.items() if isinstance(metric, PhotoMetric)]
     if not names:
         raise UsageError("; ".join(scorer.unavailable.values()) or "name at least one metric of single photos")
-    columns, faults = _measure(ratings, scorer, taps=metrics is None, workers=threads or physical_cores())
+    columns, errors = _measure(ratings, scorer, taps=metrics is None, workers=threads or physical_cores())
     for name, values in (out_of_fold or {}).items():
         if name in columns:
-            columns[name] = faults[name] = np.array([values[image.image] for image in ratings.images])
-    return PeopleScores(_record(ratings, scorer, faults, set(out_of_fold or {})), ratings, columns, faults)
+            columns[name] = errors[name] = np.array([values[image.image] for image in ratings.images])
+    return PeopleScores(_record(ratings, scorer, errors, set(out_of_fold or {})), ratings, columns, errors)
 
 
 def _measure(
@@ -193,30 +193,25 @@ def _measure(
 def _scores(
     image: RatedImage, scorer: PhotoScorer, references: dict[str, PhotoView], *, taps: bool
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the values of an image, and the same such that less is better."""
+    """Return the values of an image, and the same oriented so that lower is better."""
     key = str(image.reference)
     target = references.get(key)
     if target is None:
-        if len(references) > 1:  # images come scene by scene: one scene ago nobody needs any more
+        if len(references) > 1:  # images come scene by scene, so references of earlier scenes are not needed again
             references.pop(next(iter(references)), None)
-        references[key] = target = scorer.view(_picture(image.reference))
-    preds = scorer.view(_picture(image.path))
+        references[key] = target = scorer.view(image_tensor(read_photo(image.reference).rgb))
+    preds = scorer.view(image_tensor(read_photo(image.path).rgb))
     values = {name: float(value) for name, value in scorer.score(preds, target).items()}
     truth = {name: float(value) for name, value in scorer.score_truth(target).items()}
-    faults = {name: _fault(name, value, truth) for name, value in values.items()}
+    errors = {name: _error(name, value, truth) for name, value in values.items()}
     if taps and LITE0 in scorer.weights():
         pairs = zip(TAPS, preds.taps(LITE0), target.taps(LITE0), strict=True)
         parts = {name: float(feature_distance([first], [second])) for name, first, second in pairs}
-        values, faults = values | parts, faults | parts
-    return values, faults
+        values, errors = values | parts, errors | parts
+    return values, errors
 
 
-def _picture(path: object) -> torch.Tensor:
-    rgb = read_photo(path).rgb  # type: ignore[arg-type]
-    return torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255
-
-
-def _fault(name: str, value: float, truth: Mapping[str, float]) -> float:
+def _error(name: str, value: float, truth: Mapping[str, float]) -> float:
     direction = METRICS[name].direction
     if direction == "closer":
         return abs(value - truth[name])
@@ -224,14 +219,14 @@ def _fault(name: str, value: float, truth: Mapping[str, float]) -> float:
 
 
 def _record(
-    ratings: Ratings, scorer: PhotoScorer, faults: Mapping[str, NDArray[np.float64]], out_of_fold: set[str]
+    ratings: Ratings, scorer: PhotoScorer, errors: Mapping[str, NDArray[np.float64]], out_of_fold: set[str]
 ) -> PeopleRecord:
     real = np.array([image.is_real for image in ratings.images])
     subsets = {"all": np.ones(len(real), dtype=bool), "real": real}
     tables = {
         subset: {
             name: _agreement(column, ratings, inside, is_out_of_fold=name in out_of_fold)
-            for name, column in faults.items()
+            for name, column in errors.items()
         }
         for subset, inside in subsets.items()
     }
@@ -263,10 +258,10 @@ def _agreement(
     if n < 3:
         return PeopleRow(n=n, reason=f"agreement needs at least 3 images with finite values, not {n}")
     scenes = [image.scene for image, kept in zip(ratings.images, usable, strict=True) if kept]
-    good, said = -column[usable], people[usable]
-    pooled, own = pooled_srcc(good, said, scenes), scene_srcc(good, said, scenes)
+    good, rated = -column[usable], people[usable]
+    pooled, own = pooled_srcc(good, rated, scenes), scene_srcc(good, rated, scenes)
     if pooled.value is None:
-        return PeopleRow(n=n, reason="the metric, or what people say, is the same for all images")
+        return PeopleRow(n=n, reason="the metric or the rating is the same for all images")
     return PeopleRow(
         n=n,
         srcc=pooled.value,
@@ -275,9 +270,9 @@ def _agreement(
         scene_srcc=own.value,
         scene_low=own.low,
         scene_high=own.high,
-        krcc=krcc(good, said),
-        plcc=plcc(good, said),
-        pairwise=pairwise_agreement(good, said, scenes),
+        krcc=krcc(good, rated),
+        plcc=plcc(good, rated),
+        pairwise=pairwise_agreement(good, rated, scenes),
         out_of_fold=is_out_of_fold,
     )
 

@@ -1,4 +1,4 @@
-"""What people said of colorized photographs: ratings of images beside their references."""
+"""Human ratings of colorized photos beside their references."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class RatedImage:
     """An image that people rated.
 
     Attributes:
-        scene: what is to be seen; images of one scene share their reference.
-        image: its name.
-        path: its file.
-        reference: the file of the true photograph.
-        score: what people say on average, higher is better.
-        is_real: it is the output of a colorizer, not a manipulation made for the experiment.
+        scene: name of the scene; images of one scene share their reference.
+        image: name of the image.
+        path: file of the image.
+        reference: file of the true photo.
+        score: mean rating; higher is better.
+        is_real: whether it is the output of a colorizer, and not a manipulation made for the experiment.
     """
 
     scene: str
@@ -39,7 +39,7 @@ class RatedImage:
 
 @dataclass(frozen=True)
 class Vote:
-    """One rating: who, of which image, and how high."""
+    """A single rating of an image by one rater."""
 
     rater: str
     image: str
@@ -48,13 +48,13 @@ class Vote:
 
 @dataclass(frozen=True)
 class Ratings:
-    """Ratings of images; references themselves are no part of them.
+    """Ratings of images, without those of the references themselves.
 
     Attributes:
-        name: of the set.
+        name: name of the set.
         images: the rated images.
-        sha256: of the file that the scores stand in.
-        votes: the single ratings, where they are known.
+        sha256: hash of the file with the scores.
+        votes: the single ratings, if known.
     """
 
     name: str
@@ -64,14 +64,14 @@ class Ratings:
 
 
 def load_hecd(folder: Path) -> Ratings:
-    """Read ratings as the Human Evaluated Colorisation Dataset holds them (Mullery and Whelan 2022).
+    """Read ratings in the format of the Human Evaluated Colorisation Dataset (Mullery and Whelan 2022).
 
     Args:
-        folder: with `images/`, `ratings.csv` (scene, image, is_ground_truth, is_real_colorizer, mos_z) and, where
-            single ratings are known, `ratings_raw.csv` (rater, image, diff_z).
+        folder: folder with `images/`, `ratings.csv` (scene, image, is_ground_truth, is_real_colorizer, mos_z) and,
+            optionally, the single ratings in `ratings_raw.csv` (rater, image, diff_z).
 
     Raises:
-        ConfigError: a file is missing, or a row can't be understood.
+        ConfigError: a file is missing, or a row cannot be read.
         UsageError: there are fewer than three rated images.
     """
     path = folder / "ratings.csv"
@@ -107,15 +107,15 @@ def _votes(path: Path) -> tuple[Vote, ...]:
 
 
 def load_ratings_csv(path: Path) -> Ratings:
-    """Read ratings of one's own.
+    """Read ratings from a CSV file.
 
     Args:
-        path: a CSV file with the columns `image`, `reference` (files, relative to it) and `score` (higher is better);
-            `scene` and `real` (1 for a colorizer's output) may stand beside. Without scenes the reference is the scene,
-            and without `real` every image is a colorizer's.
+        path: a CSV file with the columns `image` and `reference` (files, relative to it) and `score` (higher is
+            better). The columns `scene` (default: the reference) and `real` (1, the default, for a colorizer's output)
+            are optional.
 
     Raises:
-        ConfigError: the file is missing, or a row can't be understood.
+        ConfigError: the file is missing, or a row cannot be read.
         UsageError: there are fewer than three rated images.
     """
     rows = _rows(path, ("image", "reference", "score"))
@@ -138,7 +138,7 @@ def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the ratings can't be read: {error}") from None
+        raise ConfigError(f"the ratings {path} cannot be read: {error}") from None
     missing = [column for column in columns if not rows or column not in rows[0]]
     if missing:
         raise ConfigError(f"{path}: expected a CSV file with rows under {', '.join(columns)}; {missing[0]} is missing")
@@ -147,7 +147,7 @@ def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
 
 def _present(file: Path, path: Path, line: int) -> Path:
     if not file.is_file():
-        raise ConfigError(f"{path}, line {line}: there is no file {file}")
+        raise ConfigError(f"{path}, line {line}: the file {file} does not exist")
     return file
 
 
@@ -155,10 +155,10 @@ def _number(text: str, path: Path, line: int, column: str) -> float:
     try:
         return float(text)
     except (TypeError, ValueError):
-        raise ConfigError(f"{path}, line {line}: {column} is a number, not '{text}'") from None
+        raise ConfigError(f"{path}, line {line}: {column} must be a number, not '{text}'") from None
 
 
 def _enough(images: list[RatedImage], path: Path) -> tuple[RatedImage, ...]:
     if len(images) < MIN_IMAGES:
-        raise UsageError(f"{path}: agreement needs at least {MIN_IMAGES} rated images, {len(images)} came")
+        raise UsageError(f"{path}: agreement needs at least {MIN_IMAGES} rated images, not {len(images)}")
     return tuple(images)

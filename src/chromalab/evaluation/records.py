@@ -1,4 +1,4 @@
-"""What an evaluation leaves on disk: numbers with their uncertainty, and everything that decided them."""
+"""Records of evaluations: scores with their uncertainty, and everything that determined them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,26 @@ from chromalab.metrics.facts import MetricFacts
 
 SCHEMA_VERSION = 2
 PROTOCOL = "chromalab-v1"
-"""The protocol that is used where none is named, and by the runs of studies."""
+"""The default protocol, and that of the runs of studies."""
+
+PREDICTIONS = "predictions"
+"""Name of the method if a single folder is evaluated."""
+
+TARGET, GREY = "target", "grey"
+"""Roles of the files beside the predictions."""
+
+BOUNDS = GREY_BOUND, TRUTH_BOUND = "grey", "truth"
+"""The gray baseline and the ground truth, which are scored like methods."""
 
 
 class MetricSummary(Record):
-    """One metric over all photos that have it. Its numbers are finite, so the record is strict JSON.
+    """One metric over all photos that have a value. All numbers are finite, so the record is strict JSON.
 
     Attributes:
-        mean: mean over photos, or the value of a set metric; None where there is none.
+        mean: mean over photos, or the value of a set metric; None without a value.
         ci_low: lower end of the 95% interval over photos (Student's t; jackknife for a set metric).
         ci_high: upper end.
-        truth: the mean of the true photographs' own values, for metrics where closer to it is better.
+        truth: the mean of the ground truth's own values, for metrics that are better if closer to it.
         n: number of photos behind the mean.
         reason: why there is no mean or no interval, or a caveat.
     """
@@ -33,7 +42,7 @@ class MetricSummary(Record):
 
 
 class SkippedPair(Record):
-    """A photo that could not be judged, by its name, with the reason."""
+    """A photo that could not be scored, with the reason."""
 
     name: str
     reason: str
@@ -43,18 +52,18 @@ class EvaluationRecord(Record):
     """The result of one folder of predictions.
 
     Attributes:
-        protocol: name of the rules.
-        protocol_sha256: hash of the rules.
+        protocol: name of the protocol.
+        protocol_sha256: hash of its rules.
         metrics: every metric of the registry, in its order.
-        bounds: the same of `grey` and `truth`, where they were asked for.
-        versions: version of chromalab, and of the libraries whose rounding may show in the digits.
+        bounds: the same for `grey` and `truth`, if they were scored.
+        versions: versions of chromalab and of libraries whose rounding can affect the digits.
         weights: SHA-256 of the networks behind the metrics, by name.
-        targets_sha256: hash of names, sizes and bytes' lengths of the true photographs' files, where there are any.
-        grey: the folder of gray photographs that were colorized, as it was named.
-        real: the folder of true photographs that sets were compared with, where it is not the targets'.
-        n_photos: number of predictions that were judged.
-        skipped: photos that could not be judged.
-        notes: what a reader must know of the files, as pictures in gray, with transparency or of 16 bits.
+        targets_sha256: hash of the names and file sizes of the true photos, if any.
+        grey: the folder of gray photos that were colorized, as given.
+        real: the folder of true photos that sets were compared with, if it is not that of the targets.
+        n_photos: number of predictions that were scored.
+        skipped: photos that could not be scored.
+        notes: notes on the files, such as gray, transparent or 16-bit images.
         unmatched_preds: predictions without a target, relative to their folder.
         unmatched_targets: targets without a prediction, relative to their folder.
     """
@@ -77,7 +86,7 @@ class EvaluationRecord(Record):
 
     @property
     def is_complete(self) -> bool:
-        """Whether every prediction was judged."""
+        """Whether every prediction was scored."""
         return not self.skipped and not self.unmatched_preds
 
 
@@ -87,8 +96,8 @@ class PairedDifference(Record):
     Attributes:
         metric: the metric's name.
         first: a method.
-        second: another.
-        mean: mean difference; of metrics where closer to the truth is better, of the distances from the truth.
+        second: another method.
+        mean: mean difference of the values, or of their distances from the ground truth if closer is better.
         ci_low: lower end of the 95% interval over photos.
         ci_high: upper end.
         p: two-sided p value of the same test.
@@ -112,14 +121,14 @@ class PairedDifference(Record):
 
 
 class MethodRecord(Record):
-    """What one method, or a bound, came to.
+    """The scores of one method or bound.
 
     Attributes:
-        name: its name.
-        folder: its folder, as it was named; None for a bound.
-        is_bound: it is `grey` or `truth`, made of the true photographs.
+        name: name of the method or bound.
+        folder: its folder, as given; None for a bound.
+        is_bound: whether it is `grey` or `truth`, made from the true photos.
         metrics: every metric of the registry, in its order.
-        n_photos: photos that were judged.
+        n_photos: number of photos that were scored.
         unmatched_preds: files without a counterpart, relative to the folder.
     """
 
@@ -132,20 +141,20 @@ class MethodRecord(Record):
 
 
 class ComparisonRecord(Record):
-    """Several methods on the same photographs, under the same rules.
+    """Several methods on the same photos, under the same protocol.
 
     Attributes:
-        protocol: name of the rules.
-        protocol_sha256: hash of the rules.
+        protocol: name of the protocol.
+        protocol_sha256: hash of its rules.
         targets_sha256: as in `EvaluationRecord`.
-        target: the folder of true photographs, as it was named.
+        target: the folder of true photos, as given.
         grey: as in `EvaluationRecord`.
         real: as in `EvaluationRecord`.
-        methods: the methods; of the bounds `grey` comes first and `truth` last.
-        differences: every pair of methods under every metric, bounds left out.
-        metrics: facts of the metrics, in the order of tables.
-        n_photos: photos that every method has; only those are compared.
-        left_out: photos that some method lacks or that could not be judged, with the reason.
+        methods: the methods, after the bound `grey` and before the bound `truth`.
+        differences: every pair of methods under every metric, without bounds.
+        metrics: facts about the metrics, in the order of tables.
+        n_photos: number of photos that every method has; only these are compared.
+        left_out: photos that some method lacks or that could not be scored, with the reason.
         notes: as in `EvaluationRecord`.
         unmatched_targets: targets that no method has.
         versions: as in `EvaluationRecord`.
@@ -171,5 +180,5 @@ class ComparisonRecord(Record):
 
     @property
     def is_complete(self) -> bool:
-        """Whether every prediction was judged."""
+        """Whether every prediction was scored."""
         return not self.left_out and not any(method.unmatched_preds for method in self.methods)

@@ -1,9 +1,9 @@
 """Samples: the values of one metric for one method, in a form that can be added and subtracted.
 
-Every comparison rests on a weighted sum of samples: a mean is one sample, a paired difference is `first - second`, a
-distance to the ground truth is `preds - truth`. `combine_samples` forms the sum over the seeds and photographs that all
-samples share, and `estimate` returns its mean with the standard errors that fit its kind. A folder of predictions is a
-sample of one row without seeds.
+Every comparison is a weighted sum of samples: a mean is one sample, a paired difference is `first - second`, and a
+distance to the ground truth is `preds - truth`. `combine_samples` forms the sum over the seeds and photos that all
+samples share, and `estimate` returns its mean with standard errors. A folder of predictions is a sample of one row
+without seeds.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 
-from chromalab.stats.intervals import jackknife_estimate
-from chromalab.stats.two_way import two_way_estimate
+from chromalab.stats.intervals import jackknife_estimate, two_way_estimate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,11 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PhotoSample:
-    """Values of a metric that scores every photograph.
+    """Values of a per-photo metric.
 
     Attributes:
         seeds: the seed of each row; empty for a bound, which is the same for every seed and has one row.
-        values: shape (S, N), photographs in the study's order; NaN in a whole column leaves that photograph out.
+        values: shape (S, N), photos in the study's order; a column of NaN leaves its photo out.
     """
 
     seeds: tuple[int, ...]
@@ -40,17 +39,17 @@ class PhotoSample:
 
     @property
     def kept(self) -> NDArray[np.bool_]:
-        """Which photographs have a finite value in every row, shape (N,)."""
+        """Which photos have a finite value in every row, shape (N,)."""
         return np.asarray(np.isfinite(self.values).all(axis=0))
 
     @property
     def n_photos(self) -> int:
-        """The number of photographs that count."""
+        """The number of photos that count."""
         return int(self.kept.sum())
 
     @property
     def seed_values(self) -> NDArray[np.float64]:
-        """The mean over the photographs that count, for each row; empty where no photograph counts."""
+        """The mean of each row over the photos that count, shape (S,); empty if no photo counts."""
         means: NDArray[np.float64] = self.values[:, self.kept].mean(axis=1) if self.n_photos else np.empty(0)
         return means
 
@@ -65,24 +64,24 @@ class PhotoSample:
         return type(self)(self.seeds, factor * self.values)
 
     def plus(self, other: Self) -> Self:
-        """Return the sum, value by value; both have the same seeds, or one is a bound."""
+        """Return the sum, value by value; both must have the same seeds, or one must be a bound."""
         return type(self)(self.seeds or other.seeds, self.values + other.values)
 
     def estimate(self) -> Estimate | None:
-        """Return the mean over seeds and photographs with its errors, or None for a single value or none."""
+        """Return the mean over seeds and photos with its standard errors, or None for fewer than two values."""
         table = self.values[:, self.kept]
         return two_way_estimate(table) if table.size > 1 else None
 
 
 @dataclass(frozen=True)
 class SetSample:
-    """Values of a metric that scores a whole set of photographs.
+    """Values of a set metric.
 
     Attributes:
         seeds: the seed of each value; empty for a bound, which has one value.
         values: shape (S,).
-        replicates: the values without each group of photographs in turn, shape (S, G), or None.
-        n_photos: number of photographs behind each value.
+        replicates: the values without each group of photos in turn, shape (S, G), or None.
+        n_photos: number of photos behind each value.
     """
 
     seeds: tuple[int, ...]
@@ -109,7 +108,7 @@ class SetSample:
         return type(self)(self.seeds, factor * self.values, replicates, self.n_photos)
 
     def plus(self, other: Self) -> Self:
-        """Return the sum; replicates are lost where the groups of photographs differ."""
+        """Return the sum; replicates are dropped if the groups of photos differ."""
         replicates = None
         if self.replicates is not None and other.replicates is not None:
             same_groups = self.replicates.shape[1] == other.replicates.shape[1] and self.n_photos == other.n_photos
@@ -118,7 +117,7 @@ class SetSample:
         return type(self)(self.seeds or other.seeds, self.values + other.values, replicates, n_photos)
 
     def estimate(self) -> Estimate | None:
-        """Return the mean over seeds with its errors, or None for a single value without replicates, or none."""
+        """Return the mean over seeds with its standard errors, or None for too few values and no replicates."""
         if self.values.size == 0 or (self.values.size == 1 and self.replicates is None):
             return None
         return jackknife_estimate(self.values, self.replicates, n_photos=self.n_photos)
@@ -129,7 +128,7 @@ SampleT = TypeVar("SampleT", PhotoSample, SetSample)
 
 
 def _combine(terms: Sequence[tuple[float, SampleT]]) -> SampleT:
-    """Return the weighted sum of samples over the seeds and photographs that all of them share.
+    """Return the weighted sum of samples over the seeds and photos that all of them share.
 
     Args:
         terms: at least one pair of a weight and a sample; the samples are all of one kind.
@@ -143,7 +142,7 @@ def _combine(terms: Sequence[tuple[float, SampleT]]) -> SampleT:
 
 
 def shared_seeds(samples: Sequence[Sample]) -> tuple[int, ...]:
-    """Return the seeds, in the order of the first, that all samples but the bounds have."""
+    """Return the seeds that all samples except bounds share, in the order of the first sample."""
     with_seeds = [sample.seeds for sample in samples if sample.seeds]
     if not with_seeds:
         return ()
@@ -151,7 +150,7 @@ def shared_seeds(samples: Sequence[Sample]) -> tuple[int, ...]:
 
 
 def combine_samples(terms: Sequence[tuple[float, Sample]]) -> Sample | None:
-    """Return the weighted sum of samples of one kind over what they share; None where the kinds are mixed."""
+    """Return the weighted sum of samples of one kind over what they share; None if the kinds are mixed."""
     photos = [(weight, sample) for weight, sample in terms if isinstance(sample, PhotoSample)]
     sets = [(weight, sample) for weight, sample in terms if isinstance(sample, SetSample)]
     if photos and sets:
@@ -160,7 +159,7 @@ def combine_samples(terms: Sequence[tuple[float, Sample]]) -> Sample | None:
 
 
 def set_sample(seeds: tuple[int, ...], values: Sequence[SetValue]) -> SetSample:
-    """Return the values of a set metric, one for each seed, as a sample; replicates need equal groups."""
+    """Return the values of a set metric, one per seed, as a sample; replicates need equal groups."""
     groups = {len(value.replicates) for value in values}
     replicates = np.array([value.replicates for value in values]) if len(groups) == 1 and min(groups) > 1 else None
     if replicates is not None and not np.isfinite(replicates).all():
@@ -170,5 +169,5 @@ def set_sample(seeds: tuple[int, ...], values: Sequence[SetValue]) -> SetSample:
 
 
 def is_finite(value: float | None) -> bool:
-    """Return whether there is a finite value."""
+    """Return whether a value is known and finite."""
     return value is not None and math.isfinite(value)

@@ -1,4 +1,4 @@
-"""Per-photo scores: their table, their storage while an evaluation runs, and their CSV file."""
+"""Per-photo scores: tables, storage during an evaluation, and CSV files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from chromalab.core.files import atomic_writer, explain_write_errors, make_folder, write_text
-from chromalab.evaluation.records import SkippedPair
+from chromalab.evaluation.records import TARGET, SkippedPair
 from chromalab.metrics.features import DOUBLE, FeatureRows, Rows
 from chromalab.metrics.registry import METRICS
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """The per-photo metrics of one method.
+    """The per-photo scores of one method.
 
     Attributes:
         photos: names of the photos.
-        width_px: their widths as they were measured, (N,).
-        height_px: their heights.
-        columns: metric -> (N,), NaN where a photo is too small for it; PSNR may be infinite.
-        truth: the same of the true photographs themselves, for metrics where closer to it is better.
+        width_px: widths of the photos as scored, (N,).
+        height_px: heights of the photos as scored, (N,).
+        columns: metric -> (N,), NaN for photos that are too small; PSNR may be infinite.
+        truth: the same for the ground truth itself, for metrics that are better if closer to it.
     """
 
     photos: tuple[str, ...]
@@ -51,13 +51,13 @@ class ScoreTable:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A finished evaluation of one method or several.
+    """The result of one or more methods on the same photos.
 
     Attributes:
-        record: the result.
-        scores: the values of every photo, by method and bound, all in one order.
-        files: the files behind them, by method and by name of the photo; also of `target` and `grey`, where they are.
-        protocol: the rules.
+        record: the record, with summaries and paired differences.
+        scores: the per-photo scores by method and bound, all in the same order of photos.
+        files: the files of the photos by method, then by name; also those of `target` and `grey`, if given.
+        protocol: the protocol.
     """
 
     record: ComparisonRecord
@@ -67,20 +67,19 @@ class Comparison:
 
 
 KEY_FILE, DONE_FILE = "key.txt", "done.jsonl"
-TARGET = "target"
 
 
 class ScoreStore:
-    """Values and features of all photos so far, in files: in a folder to be gone on with, else in nameless ones.
+    """The scores and features of all photos so far, in files from which an evaluation can resume.
 
     Args:
         methods: methods and bounds.
         columns: the per-photo metrics.
-        truth_columns: those of which the true photographs have values of their own.
+        truth_columns: per-photo metrics that are also computed of the ground truth itself.
         kinds: the kinds of features.
-        has_target: whether there are true photographs.
-        folder: where the state lies.
-        key: what decides the result; another key in the folder, and everything begins anew.
+        has_target: whether there are true photos.
+        folder: folder of the files; None uses temporary files.
+        key: hash of everything that determines the result. If the folder holds another key, it is emptied.
     """
 
     def __init__(
@@ -108,10 +107,10 @@ class ScoreStore:
         self.oddities: Counter[tuple[str, str]] = Counter()
         self._sizes: list[tuple[int, int]] = []
         self._log = None if folder is None else _Log(folder / DONE_FILE)
-        self._go_on()
+        self._resume()
 
-    def _go_on(self) -> None:
-        """Take what was finished before, and cut off what was not."""
+    def _resume(self) -> None:
+        """Count what was finished before, and cut off incomplete rows."""
         for event in self._log.events if self._log else ():
             self._count(event)
         for rows in (*self._values.values(), self._truth, *self.features.values(), self.target_features):
@@ -120,11 +119,11 @@ class ScoreStore:
 
     @property
     def done(self) -> set[str]:
-        """Names of the photos that need no work any more."""
+        """Names of the photos that have been scored or skipped."""
         return {*self.photos, *(pair.name for pair in self.skipped)}
 
     def add(self, outcome: ScoredBatch | SkippedPair) -> None:
-        """Keep what came of a batch, or that a photo was skipped."""
+        """Store the scores of a batch, or a skipped photo."""
         if isinstance(outcome, SkippedPair):
             event: dict[str, Any] = {"skipped": outcome.model_dump()}
         else:
@@ -158,7 +157,7 @@ class ScoreStore:
         self.oddities.update((method, what) for method, what in event["oddities"])
 
     def tables(self) -> dict[str, ScoreTable]:
-        """Return the values of all photos, by method and bound, in the order of names."""
+        """Return the scores of all photos by method and bound, sorted by name."""
         order = sorted(range(len(self.photos)), key=self.photos.__getitem__)
         width, height = (np.array([self._sizes[index][axis] for index in order], dtype=np.int64) for axis in (0, 1))
         truth = _columns(self._truth, self.truth_columns, order)
@@ -170,7 +169,7 @@ class ScoreStore:
 
 
 class _Log:
-    """A file of one JSON line for each event."""
+    """A file with one line of JSON per event."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -188,14 +187,14 @@ class _Log:
 
 
 def _begin(folder: Path, key: str) -> None:
-    """Empty the folder where it holds the state of something else."""
+    """Empty the folder if it holds the state of another evaluation."""
     make_folder(folder)
     stored = folder / KEY_FILE
     before = stored.read_text(encoding="utf-8") if stored.exists() else None
     if before == key:
         return
     if before is not None:
-        sys.stderr.write(f"{folder}: photos, metrics or rules are not those of the last time: starting anew\n")
+        sys.stderr.write(f"{folder} holds the state of other photos, metrics or protocols; starting over\n")
     stored.unlink(missing_ok=True)
     (folder / DONE_FILE).unlink(missing_ok=True)
     write_text(stored, key)
@@ -206,7 +205,7 @@ def _rows(dimensions: int, place: Path | None) -> Rows:
 
 
 def _stacked(values: Mapping[str, NDArray[np.float64]], columns: Sequence[str], n: int) -> NDArray[np.float64]:
-    """Return (n, columns), NaN where a metric has no values for photos of this size."""
+    """Return (n, columns), with NaN for metrics without values for photos of this size."""
     missing = np.full(n, np.nan)
     return np.stack([values.get(name, missing) for name in columns], axis=1)
 
@@ -219,17 +218,17 @@ def _columns(rows: Rows | None, names: Sequence[str], order: Sequence[int]) -> d
 
 
 def write_photo_scores(path: Path, scores: Mapping[str, ScoreTable], *, name_methods: bool) -> None:
-    """Write a row for each photo: its name, its size, and a column for each metric.
+    """Write one row per photo: its name, its size, and one column per metric.
 
-    A cell is empty where a photo is too small for a metric, and `inf` for the PSNR of identical pictures.
+    A cell is empty if a photo is too small for a metric, and `inf` for the PSNR of identical images.
 
     Args:
-        path: the file.
-        scores: the values, by method.
-        name_methods: begin every row with the method's name.
+        path: the CSV file.
+        scores: the scores by method.
+        name_methods: add a first column with the name of the method.
 
     Raises:
-        OutputError: the file can't be written.
+        OutputError: the file cannot be written.
     """
     names = [name for name in METRICS if any(name in table.columns for table in scores.values())]
     with atomic_writer(path) as file:

@@ -1,7 +1,7 @@
-"""Scores of photos under a protocol: of files, and of photos that a function colorizes.
+"""Scores of photos under a protocol, from files of predictions or from a function that colorizes.
 
-Every number of the project comes from here: folders of predictions (`folders`), the runs of a study and the validations
-of a training (`score`).
+All scores of the project are computed here: those of folders of predictions (`folders`), of the runs of a study, and of
+the validations of a training (`score`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from chromalab.color.spaces import SPACES
 from chromalab.core.files import write_text
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
+from chromalab.evaluation.photo_files import PhotoPixels, batches_of_one_size, read_files
 from chromalab.evaluation.protocols import find_protocol, fit
-from chromalab.evaluation.reading import PhotoPixels, batches_of_one_size, read_files
-from chromalab.evaluation.records import PROTOCOL, SkippedPair
+from chromalab.evaluation.records import GREY_BOUND, PREDICTIONS, PROTOCOL, TARGET, TRUTH_BOUND, SkippedPair
+from chromalab.functional.tensors import image_tensor
 from chromalab.metrics.features import FeatureRows, compare_sets, features_of
 from chromalab.metrics.scorer import PAIRED, PhotoScorer
 from chromalab.metrics.semantic import own_classifier
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from chromalab.data.photoset import Photographs
-    from chromalab.evaluation.pairing import PhotoFiles
+    from chromalab.evaluation.photo_files import PhotoFiles
     from chromalab.evaluation.protocols import Protocol
     from chromalab.metrics.facts import Reference, SetValue
     from chromalab.metrics.metric import Metric
@@ -50,15 +51,12 @@ if TYPE_CHECKING:
 
 READERS = 2
 LARGE_PIXELS = 1_000_000
-GREY_BOUND, TRUTH_BOUND = "grey", "truth"
-BOUNDS = (GREY_BOUND, TRUTH_BOUND)
 _one_large_photo_at_a_time = Lock()
 _log = logging.getLogger(__name__)
 
-PREDICTIONS, TARGET = "predictions", "target"
 BATCH = 16
 MAX_WAITING = 256
-"""Photos of rare sizes that wait for others of their size before they are scored in smaller batches."""
+"""Largest number of photos that wait for others of their size before they are scored in smaller batches."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +88,8 @@ class Evaluator:
 
     Attributes:
         scorer: the metrics.
-        protocol: the rules.
-        bounds: whether the gray baseline and the ground truth are scored as methods are.
+        protocol: the protocol.
+        bounds: whether the gray baseline and the ground truth are scored like methods.
         labels: the class of each photo, by name.
     """
 
@@ -121,7 +119,7 @@ class Evaluator:
             return self.score_batch(batch)
 
     def score_batch(self, batch: Sequence[PhotoPixels]) -> ScoredBatch:
-        """Return the values of photos of one size."""
+        """Return the scores of photos of one size."""
         grey = self._view([photo.grey for photo in batch])
         target = self._view([photo.target for photo in batch], self._labels(batch))
         views = {method: self._view([photo.preds[method] for photo in batch]) for method in batch[0].preds}
@@ -129,7 +127,7 @@ class Evaluator:
             views |= {GREY_BOUND: grey or self._gray(target), TRUTH_BOUND: target}
         reference = target or grey
         if reference is None:
-            raise ValueError("a photo needs its ground truth or its gray version to be scored, and has neither")
+            raise ValueError("a photo has neither ground truth nor gray version; scoring needs one of them")
         height, width = batch[0].size
         return ScoredBatch(
             [photo.name for photo in batch],
@@ -139,21 +137,21 @@ class Evaluator:
             _arrays(self.scorer.score_truth(target)) if target else {},
             {
                 name: features_of(self.kinds, view)
-                for name, view in (views | ({"target": target} if target else {})).items()
+                for name, view in (views | ({TARGET: target} if target else {})).items()
                 if view
             },
             tuple(oddity for photo in batch for oddity in photo.oddities),
         )
 
-    def _view(self, pictures: Sequence[NDArray[np.uint8] | None], labels: Tensor | None = None) -> PhotoView | None:
-        found = [picture for picture in pictures if picture is not None]
+    def _view(self, images: Sequence[NDArray[np.uint8] | None], labels: Tensor | None = None) -> PhotoView | None:
+        found = [image for image in images if image is not None]
         if not found:
             return None
         rgb = torch.from_numpy(np.stack(found)).permute(0, 3, 1, 2).contiguous().float() / 255
         return self.scorer.view(rgb, labels)
 
     def _gray(self, target: PhotoView) -> PhotoView:
-        """Return the gray baseline, rounded to 8 bits as a file would."""
+        """Return the gray baseline, rounded to 8 bits like a file."""
         return self.scorer.view(((gray(target.lab[:, :1] / 100) * 255).round() / 255).float())
 
     def _labels(self, batch: Sequence[PhotoPixels]) -> Tensor | None:
@@ -182,13 +180,13 @@ def _arrays(values: Mapping[str, Tensor]) -> dict[str, NDArray[np.float64]]:
 
 @dataclass(frozen=True)
 class EvaluatorSettings:
-    """The settings of an `Evaluator`, without the labels of photos, as plain data that can be sent to another machine.
+    """The settings of an `Evaluator` without the labels, as plain data that can be sent to another machine.
 
     Attributes:
-        protocol: name of the rules.
-        metrics: registry names, all where it is None.
-        references: what is at hand beside the predictions.
-        classifier: Python file with a classifier of one's own.
+        protocol: name of the protocol.
+        metrics: registry names; None takes all.
+        references: references that are available besides the predictions.
+        classifier: Python file with a custom classifier.
         bounds: score the gray baseline and the ground truth, too.
         device: `cpu`, `cuda` or `auto`.
     """
@@ -205,8 +203,8 @@ class EvaluatorSettings:
 
         Raises:
             UsageError: the device is missing.
-            UnknownNameError: a metric's or protocol's name is unknown.
-            ConfigError: the classifier can't be loaded.
+            UnknownNameError: unknown metric or protocol.
+            ConfigError: the classifier cannot be loaded.
         """
         own = [own_classifier(self.classifier)] if self.classifier else []
         return make_evaluator(
@@ -233,9 +231,9 @@ def make_evaluator(
     Args:
         protocol: name of the protocol.
         metrics: registry names; None takes all.
-        device: where the metrics are computed.
-        references: what is available beside the predictions.
-        variants: metrics that replace those of the same names, beside the variants of the protocol.
+        device: device on which the metrics are computed.
+        references: references that are available besides the predictions.
+        variants: metrics that replace those of the same names, in addition to the variants of the protocol.
         bounds: score the gray baseline and the ground truth, too.
 
     Raises:
@@ -252,7 +250,7 @@ class Scores:
 
     Attributes:
         photos: names of the photos, in the order of the set.
-        per_photo: metric -> one value for each photo, NaN where the photo is too small or unreadable.
+        per_photo: metric -> one value per photo, NaN for photos that are too small or unreadable.
         sets: set metrics.
         unavailable: metrics that could not be computed, with the reason.
     """
@@ -263,7 +261,7 @@ class Scores:
     unavailable: dict[str, str] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
-        """Write metrics.csv: a row for each photo, a column for each metric, empty where it has no value."""
+        """Write metrics.csv with one row per photo and one column per metric; missing values are empty."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["photo", *self.per_photo])
@@ -280,7 +278,7 @@ def score(
     *,
     keep: Callable[[str, NDArray[np.uint8]], None] | None = None,
 ) -> Scores:
-    """Colorize every photo, round it to 8 bits as a file would, and score it against the photo.
+    """Colorize every photo, round the result to 8 bits like a file, and score it against the photo.
 
     Args:
         colorize: sRGB (B, 3, H, W) in [0, 1] -> the colorization of its gray version, the same shape and range.
@@ -329,17 +327,17 @@ def _colorized(
 
 
 def _batches(photos: Photographs) -> Iterator[tuple[list[int], list[NDArray[np.uint8]]]]:
-    """Yield photos in batches of one size, with their places; the order is the same for every network.
+    """Yield photos in batches of one size, with their indices; the order is the same for every network.
 
-    Each photo is read once, since it may have to be decoded. At most `MAX_WAITING` photos wait
-    for others of their size.
+    Each photo is read only once, because decoding takes time. At most `MAX_WAITING` photos wait for others of their
+    size.
     """
     waiting: dict[tuple[int, ...], list[tuple[int, NDArray[np.uint8]]]] = {}
     for index in range(len(photos)):
         try:
             photo = photos.photo(index)
         except UnreadablePhotoError as error:
-            _log.warning("%s; it is left out of the measurement", error)
+            _log.warning("%s; this photo is not scored", error)
             continue
         same = waiting.setdefault(photo.shape, [])
         same.append((index, photo))
@@ -359,10 +357,10 @@ WORKERS = 2
 
 
 class RealSet:
-    """A folder of true photographs that results are compared with as a set; unreadable files are skipped.
+    """A folder of true photos with which results are compared as a set; unreadable files are skipped.
 
     Args:
-        folder: where they are; None is the empty set.
+        folder: the folder; None is the empty set.
 
     Raises:
         UsageError: the folder is missing or holds no photos.
@@ -374,17 +372,17 @@ class RealSet:
 
     @property
     def description(self) -> str:
-        """The folder's name, the number of its photos, and a hash of their names and sizes."""
+        """The path of the folder, the number of its photos, and a hash of their names and file sizes."""
         lines = (f"{path.name} {path.stat().st_size}\n" for path in self.files)
         digest = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
         return f"{self.folder}: {len(self.files)} photos, {digest[:16]}"
 
     def features(self, evaluator: Evaluator) -> FeatureRows:
-        """Return the features of all photos, in the order of their names."""
+        """Return the features of all photos, sorted by name."""
         found = FeatureRows(evaluator.kinds)
         if not evaluator.kinds:
             return found
-        with progress("true photographs", len(self.files)) as advance:
+        with progress("true photos", len(self.files)) as advance:
             for features in map_in_order(lambda path: _features(path, evaluator), self.files, workers=WORKERS):
                 if features is not None:
                     found.append(features)
@@ -398,5 +396,4 @@ def _features(path: Path, evaluator: Evaluator) -> dict[str, NDArray[np.float32]
         rgb = fit(read_photo(path).rgb, evaluator.protocol)
     except UnreadablePhotoError:
         return None
-    picture = torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255
-    return features_of(evaluator.kinds, evaluator.scorer.view(picture))
+    return features_of(evaluator.kinds, evaluator.scorer.view(image_tensor(rgb)))

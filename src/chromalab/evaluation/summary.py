@@ -1,4 +1,4 @@
-"""Means with their intervals, and tables of several results."""
+"""Means with intervals over all photos, and joined tables of several results."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from chromalab.core.errors import UsageError
 from chromalab.core.records import read_yaml
-from chromalab.evaluation.paired import LEVEL
+from chromalab.evaluation.paired_tests import LEVEL
 from chromalab.evaluation.records import ComparisonRecord, EvaluationRecord, MethodRecord, MetricSummary
 from chromalab.evaluation.samples import set_sample
 from chromalab.metrics.metric import PhotoMetric
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 def summarize(
     table: ScoreTable, sets: Mapping[str, SetValue], unavailable: Mapping[str, str]
 ) -> dict[str, MetricSummary]:
-    """Return every metric of the registry over all photos.
+    """Return the mean of every metric in the registry over all photos, with its interval.
 
     Args:
-        table: the values of every photo.
+        table: the per-photo scores.
         sets: the set metrics that were computed.
-        unavailable: metrics that could not be had at all, with the reason.
+        unavailable: metrics that were not computed, with the reason.
     """
     summaries: dict[str, MetricSummary] = {}
     for name, metric in METRICS.items():
@@ -65,9 +65,9 @@ def summarize_values(
     """Return the mean of per-photo values with Student's t interval over photos.
 
     Args:
-        values: one value a photo; an infinite one leaves no mean.
-        reason: what is to be said anyway.
-        truth: the true photographs' own mean.
+        values: one value per photo; with an infinite value there is no mean.
+        reason: a caveat that is reported in any case.
+        truth: mean of the ground truth's own values.
     """
     column = np.asarray(values, dtype=np.float64)
     infinite = int(np.isinf(column).sum())
@@ -87,7 +87,7 @@ def summarize_values(
 
 
 def summarize_set(value: SetValue) -> MetricSummary:
-    """Return a set metric with its jackknife interval, where it has one; it may reach below the metric's range."""
+    """Return a set metric with its jackknife interval, if it has one; the interval may exceed the metric's range."""
     if value.value is None or not math.isfinite(value.value):
         return MetricSummary(mean=None, n=value.n, reason=value.reason)
     low = high = None
@@ -99,17 +99,17 @@ def summarize_set(value: SetValue) -> MetricSummary:
 
 
 def join_results(paths: Sequence[Path]) -> ComparisonRecord:
-    """Return the methods of several result files beside each other, without tests between files.
+    """Return the methods of several result files in one record, without tests between files.
 
     Raises:
-        ConfigError: a file is no result.
-        UsageError: they were computed by different rules, networks or photographs; the message says what differs.
+        ConfigError: a file holds no result.
+        UsageError: the results differ in their protocol, networks or photos; the message names the difference.
     """
     records = {path: _load(path) for path in paths}
     first_path, first = next(iter(records.items()))
     for path, record in records.items():
         if reason := _difference(first, record):
-            raise UsageError(f"{first_path} and {path} can't stand in one table: {reason}")
+            raise UsageError(f"{first_path} and {path} cannot be joined in one table: {reason}")
     methods = [method for path, record in records.items() for method in _named(record, path, many=len(paths) > 1)]
     known = {name for method in methods for name, each in method.metrics.items() if each.mean is not None}
     return first.model_copy(
@@ -143,13 +143,13 @@ def _load(path: Path) -> ComparisonRecord:
 
 
 def _difference(first: ComparisonRecord, second: ComparisonRecord) -> str:
-    """Say what keeps two results out of one table, or return an empty string."""
+    """Return why two results cannot be joined, or an empty string."""
     if first.protocol != second.protocol:
         return f"the protocols are {first.protocol} and {second.protocol}"
     if first.protocol_sha256 != second.protocol_sha256:
         return f"the rules of {first.protocol} are not the same in both"
     if first.targets_sha256 != second.targets_sha256 or first.n_photos != second.n_photos:
-        return f"the photographs are not the same ({first.n_photos} and {second.n_photos} were measured)"
+        return f"the photos are not the same ({first.n_photos} and {second.n_photos} were scored)"
     if first.real != second.real:
         return f"sets were compared with {first.real or 'the targets'} and with {second.real or 'the targets'}"
     for name in sorted(first.weights.keys() & second.weights.keys()):
@@ -159,7 +159,7 @@ def _difference(first: ComparisonRecord, second: ComparisonRecord) -> str:
 
 
 def _named(record: ComparisonRecord, path: Path, *, many: bool) -> list[MethodRecord]:
-    """Return the methods, bounds left out where several files would repeat them."""
+    """Return the methods with unambiguous names; bounds are left out if several files would repeat them."""
     kept = [method for method in record.methods if not (many and method.is_bound)]
     if not many or len(kept) == 1:
         return [method.model_copy(update={"name": path.stem}) for method in kept] if many else kept

@@ -1,6 +1,6 @@
-"""Blotches: places whose color leaves their surroundings where the lightness does not.
+"""Blotches: pixels whose color differs from their surroundings although their lightness does not.
 
-A red patch on a gray wall is the typical fault of a colorizer, and nothing in the gray photograph calls for it.
+A red patch on a gray wall is a typical fault of colorizers, and nothing in the gray photo suggests it.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ Plane = NDArray[np.float64]
 
 
 def blotches(lightness: Plane, chroma: Plane) -> float:
-    """Return the share of pixels that are more than 15 off the median chroma around them and within 3 of that of L*.
+    """Return the share of pixels that differ by more than 15 from the local median chroma, and by at most 3 in L*.
 
-    This project's definition. Both medians are over the 31x31 pixels around the pixel; beyond the border the picture
-    is mirrored, its last row and column included, as often as it takes. The result is exact: medians are first taken
-    of 255 levels, which leaves each within one level; only where that leaves the answer open are the 961 values
-    themselves looked at.
+    This project's definition. Both medians are over the 31x31 pixels around a pixel. Beyond the border the image is
+    mirrored, including its last row and column, as often as needed. The result is exact: medians are first computed
+    from 255 levels, which bounds each within one level, and the 961 values themselves are only used where the bounds do
+    not decide.
 
     Args:
         lightness: L*, (H, W), in [0, 100].
         chroma: C*_ab, (H, W), in [0, 140].
 
     Returns:
-        In [0, 1]. Edges of colored things are blotches, too, where their lightness is that of their surroundings, so
-        true photographs have some.
+        Share in [0, 1]. Edges of colored objects count if their lightness is that of their surroundings, so true photos
+        have some blotches.
     """
     off = _Departure(chroma, _LARGEST_CHROMA)
     near = _Departure(lightness, 100.0)
@@ -51,7 +51,7 @@ def blotches(lightness: Plane, chroma: Plane) -> float:
 
 
 class _Departure:
-    """How far a plane is off its own running median: bounds for every pixel, and the exact value where it is asked for.
+    """The distance of a plane from its running median: bounds for every pixel, and exact values for some pixels.
 
     Rounding down to levels keeps the order of values, so the median of the levels is the level of the median.
     """
@@ -64,7 +64,7 @@ class _Departure:
         window = np.ones((WINDOW_PX, WINDOW_PX), dtype=np.uint8)
         inside = slice(_RADIUS, -_RADIUS)
         median = skimage.filters.rank.median(levels, window)[inside, inside].astype(np.float64)
-        # A level is a little wider here than it is, for a product may be rounded across its edge.
+        # Levels are widened a little, because a product may be rounded across the edge of its level.
         below, above = plane - (median + 1 + 1e-9) / scale, plane - (median - 1e-9) / scale
         self.most = np.maximum(np.abs(below), np.abs(above))
         self.least = np.where((below <= 0) & (above >= 0), 0.0, np.minimum(np.abs(below), np.abs(above)))

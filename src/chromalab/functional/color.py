@@ -23,10 +23,10 @@ def colorfulness(rgb: Tensor, *, absolute: bool = False) -> Tensor:
 
     Args:
         rgb: (B, 3, H, W) in [0, 1].
-        absolute: take |rg| and |yb| instead, as some published code does; it is not the paper's measure.
+        absolute: take |rg| and |yb| instead, as some published code does, in contrast to the paper.
 
     Returns:
-        (B,), at least 0; exactly 0 for a gray picture, where the gradient is 0.
+        (B,), at least 0; exactly 0 with gradient 0 for a gray image.
     """
     check_rgb(rgb)
     red, green, blue = (255 * rgb).unbind(1)
@@ -44,13 +44,13 @@ def chroma(lab: Tensor) -> Tensor:
         lab: CIELAB (B, 3, H, W).
 
     Returns:
-        (B, H, W), at least 0. Where a* = b* = 0 the gradient is 0.
+        (B, H, W), at least 0. The gradient is 0 at a* = b* = 0.
     """
     return safe_sqrt(lab[:, 1].square() + lab[:, 2].square())
 
 
 def mean_chroma(lab: Tensor) -> Tensor:
-    """Return the mean chroma C*_ab over the pixels of CIELAB pictures (B, 3, H, W) as (B,)."""
+    """Return the mean chroma C*_ab over the pixels of CIELAB images (B, 3, H, W) as (B,)."""
     return chroma(lab).mean(dim=(1, 2))
 
 
@@ -58,20 +58,20 @@ HUE_BINS = 72
 """Bins of 5 degrees."""
 
 UNIFORM_CHROMA = 1.0
-"""Chroma that every pixel adds to all hues alike, in CIELAB units: about what is just noticed."""
+"""Chroma that every pixel adds evenly to all hues, in CIELAB units: about one just-noticeable difference."""
 
 
 def hue_histogram(lab: Tensor) -> Tensor:
-    """Return how a picture's chroma is spread over the hues h_ab.
+    """Return the distribution of an image's chroma over the hues h_ab.
 
-    Every pixel counts with its chroma. To that comes one unit of chroma for every pixel, spread over all hues: so a
-    gray picture, which has no hue, has the uniform histogram, and nothing jumps where the last color fades away.
+    Every pixel is weighted by its chroma, and adds one unit of chroma that is spread evenly over all hues. A gray
+    image, which has no hue, therefore has the uniform histogram, and the histogram is continuous as colors fade.
 
     Args:
         lab: CIELAB (B, 3, H, W).
 
     Returns:
-        (B, 72), summing to 1; bin k holds the hues from 5 k to 5 (k + 1) degrees.
+        (B, 72), summing to 1; bin k covers the hues from 5 k to 5 (k + 1) degrees.
     """
     hue = torch.atan2(lab[:, 2], lab[:, 1]).flatten(1)
     places = (hue.remainder(2 * math.pi) * (HUE_BINS / (2 * math.pi))).long().clamp_max(HUE_BINS - 1)
@@ -85,14 +85,14 @@ def circular_distance(first: Tensor, second: Tensor) -> Tensor:
     """Return the earth mover's distance between two histograms on a circle, in degrees.
 
     Rabin, Delon, Gousseau: *Transportation Distances on the Circle*, J. Mathematical Imaging and Vision 41, 2011: the
-    sum over bins of |D - median(D)|, D the difference of the cumulative histograms, times the width of a bin.
+    sum over bins of |D - median(D)| times the width of a bin, where D is the difference of the cumulative histograms.
 
     Args:
         first: (B, K), each row summing to 1.
         second: the same shape.
 
     Returns:
-        (B,), in [0, 180]: how far the mass has to go on average.
+        (B,), in [0, 180]: the mean distance over which mass is moved.
     """
     steps = (first - second).cumsum(dim=1)
     middle = steps.sort(dim=1).values[:, steps.shape[1] // 2].unsqueeze(1)
@@ -100,18 +100,18 @@ def circular_distance(first: Tensor, second: Tensor) -> Tensor:
 
 
 COLORED = 10.0
-"""Chroma from which a pixel counts as colored, in CIELAB units: blown highlights and deep shadows have less."""
+"""Smallest chroma of a colored pixel, in CIELAB units; blown highlights and deep shadows have less."""
 
 
 def gamut_share(rgb: Tensor, lab: Tensor) -> Tensor:
     """Return the share of pixels that are colored and lie on the surface of the sRGB cube.
 
-    A color outside of sRGB is brought to the surface when a picture is stored; how many were, the file does not say,
-    but there they are now. Saturated colors of a true photograph lie there, too, so its own share is what to compare.
+    Storing an image moves colors outside of sRGB to the surface. Saturated colors of true photos lie there, too, so the
+    share should be compared with that of the ground truth.
 
     Args:
-        rgb: (B, 3, H, W) in [0, 1]; a channel lies on the surface where it rounds to 0 or 255.
-        lab: the same pictures in CIELAB.
+        rgb: (B, 3, H, W) in [0, 1]; a pixel lies on the surface if a channel rounds to 0 or 255.
+        lab: the same images in CIELAB.
 
     Returns:
         (B,), in [0, 1].
@@ -126,20 +126,20 @@ LARGEST_THRESHOLD = 150.0
 
 
 def auc(preds_lab: Tensor, target_lab: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Return the area under the curve of accuracy over thresholds, divided by that of a perfect picture.
+    """Return the area under the curve of accuracy over thresholds, divided by that of a perfect image.
 
-    Zhang, Isola, Efros: *Colorful Image Colorization*, ECCV 2016, section 3.1, "raw accuracy (AuC)": a pixel is right
-    at a threshold t when its (a*, b*) is within t of the true one; the share of right pixels is integrated over t from
-    0 to 150. A pixel with the error e is right for all t from e on, so the area is the mean of max(0, 1 - e / 150),
-    exactly: there is no sweep and no step.
+    Zhang, Isola, Efros: *Colorful Image Colorization*, ECCV 2016, section 3.1, "raw accuracy (AuC)": a pixel is correct
+    at a threshold t if its (a*, b*) is within t of the true one, and the share of correct pixels is integrated over t
+    from 0 to 150. A pixel with error e is correct for all t >= e, so the area is exactly the mean of
+    max(0, 1 - e / 150).
 
     Args:
         preds_lab: CIELAB (B, 3, H, W); L* does not matter.
         target_lab: the same shape.
-        weights: how much each pixel counts, (B, H, W), not negative and not all 0; all alike where they are left out.
+        weights: weight of each pixel, (B, H, W), not negative and not all 0; None weights all pixels equally.
 
     Returns:
-        (B,), in [0, 1]; 1 where all colors are right.
+        (B,), in [0, 1]; 1 if all colors are correct.
     """
     error: Tensor = torch.linalg.vector_norm(preds_lab[:, 1:] - target_lab[:, 1:], dim=1)
     accuracy = (1 - error / LARGEST_THRESHOLD).clamp_min(0)
@@ -149,11 +149,11 @@ def auc(preds_lab: Tensor, target_lab: Tensor, weights: Tensor | None = None) ->
 
 
 def bin_weights(lab: Tensor, weights: Tensor) -> Tensor:
-    """Return for every pixel the weight of the ab bin that is nearest to its color.
+    """Return for every pixel the weight of the ab bin nearest to its color.
 
     Args:
         lab: CIELAB (B, 3, H, W).
-        weights: one for each of the 313 bins, (313,).
+        weights: weight of each of the 313 bins, (313,).
 
     Returns:
         (B, H, W), of the type of `weights`.

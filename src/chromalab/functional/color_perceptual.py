@@ -1,9 +1,10 @@
-"""A distance for color after what people say: deep features once casts and saturation are set equal.
+"""A color distance fitted to human ratings: deep features after color casts and saturation have been equalized.
 
-People forgive what a whole picture shares, a cast or stronger colors, far more than colors in the wrong places;
-LPIPS and its like don't. So the prediction's chroma is first moved and stretched to the mean and spread of the truth's;
-then EfficientNet-Lite0 is asked how different the two look, at a small size, because people judge the colors of things
-and not of pixels. Only paleness is counted for itself. The weights are fitted to ratings, see `evaluate.calibrate`.
+People tolerate deviations that a whole image shares, such as a cast or stronger colors, far more than colors in the
+wrong places; LPIPS and similar distances do not. The chroma of the prediction is therefore first shifted and scaled to
+the mean and spread of the truth. Then features of EfficientNet-Lite0 are compared at a small size, because people judge
+the colors of objects and not of pixels. Paleness is a separate part. The weights are fitted to ratings, see
+`chromalab.evaluation.calibrate`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 
 from chromalab.color.spaces import lab_to_rgb, rgb_to_lab
 from chromalab.core.records import Record
-from chromalab.functional.feature_distance import NORM_EPSILON
+from chromalab.functional.perceptual import NORM_EPSILON
 from chromalab.functional.tensors import check_pair
 
 if TYPE_CHECKING:
@@ -24,28 +25,27 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PARTS = ("things", "worst_places", "whole", "paleness")
-"""What the distance is made of, see `color_parts`."""
+"""The parts of the distance, see `color_parts`."""
 
 LARGEST_STRETCH = 4.0
-"""A prediction that is paler than a quarter of the truth is not brought up to it: there is too little to stretch."""
+"""Largest factor by which the chroma of a pale prediction is scaled to that of the truth."""
 
 WORST_SHARE = 0.9
 
 
 class ColorPerceptualParameters(Record):
-    """The few numbers of the distance, and how they were found.
+    """The parameters of the distance, and how they were fitted.
 
     Attributes:
-        side_px: shorter side to which pictures are reduced; smaller ones stay as they are.
-        weights: of the parts that count, by name, not negative.
+        side_px: shorter side to which larger images are reduced.
+        weights: weights of the parts by name, not negative.
         fitted_to: name of the ratings.
         ratings_sha256: hash of their file.
-        n_images: how many images.
-        ridge: the regularization that was chosen.
-        pooled_srcc: rank correlation with people over all images, each scored without its scene, every choice made
-            without it.
-        scene_srcc: mean of the scenes' own rank correlations, likewise.
-        folds: for every scene the parameters that were found without it.
+        n_images: number of rated images.
+        ridge: strength of the regularization.
+        pooled_srcc: rank correlation with people over all images, each scored by the parameters without its scene.
+        scene_srcc: mean of the rank correlations within scenes, likewise.
+        folds: for every scene, the parameters that were fitted without it.
     """
 
     side_px: int
@@ -60,7 +60,7 @@ class ColorPerceptualParameters(Record):
 
     @property
     def summary(self) -> str:
-        """What was found, in one line."""
+        """The parameters and their correlation with people, in one line."""
         weights = ", ".join(f"{name} {weight:.3g}" for name, weight in self.weights.items())
         found = (self.pooled_srcc, self.scene_srcc)
         pooled, own = ("unknown" if value is None else f"{value:.3f}" for value in found)
@@ -85,7 +85,7 @@ def color_perceptual(preds: Tensor, target: Tensor, trunk: _Taps, parameters: Co
         parameters: size and weights.
 
     Returns:
-        (B,) float64, at least 0, and 0 for identical pictures.
+        (B,) float64, at least 0, and 0 for identical images.
     """
     parts = color_parts(preds, target, trunk, parameters.side_px)
     return sum((weight * parts[name] for name, weight in parameters.weights.items()), start=parts[PARTS[0]] * 0)
@@ -94,19 +94,20 @@ def color_perceptual(preds: Tensor, target: Tensor, trunk: _Taps, parameters: Co
 def color_parts(preds: Tensor, target: Tensor, trunk: _Taps, side_px: int) -> dict[str, Tensor]:
     """Return the parts of the distance.
 
-    `things`: the squared difference of unit feature vectors at the deepest tap (stride 32), the mean over places.
-    `worst_places`: the same at the fourth tap (stride 16), the 90th percentile over places: what is worst about it.
-    `whole`: 1 - the cosine of the mean features of the deepest tap: is it still the same scene.
-    `paleness`: log((1 + s) / (1 + s')), where the spread s' of the prediction's chroma is below that of the truth, s.
+    - `things`: squared difference of unit feature vectors at the deepest tap (stride 32), the mean over places.
+    - `worst_places`: the same at the fourth tap (stride 16), the 90th percentile over places.
+    - `whole`: 1 - the cosine between the mean features of the deepest tap.
+    - `paleness`: log((1 + s) / (1 + s')) if the spread s' of the prediction's chroma is below the spread s of the
+      truth's, otherwise 0.
 
-    The first three see the prediction with its mean (a*, b*) and its spread around it set to the truth's, as far as a
-    factor of 4 and the gamut allow.
+    For the first three, the mean of (a*, b*) of the prediction and the spread around it are set to those of the truth,
+    within a factor of 4 and the gamut.
 
     Args:
         preds: RGB (B, 3, H, W) in [0, 1].
         target: the same shape and range.
         trunk: EfficientNet-Lite0.
-        side_px: shorter side to which larger pictures are reduced.
+        side_px: shorter side to which larger images are reduced.
 
     Returns:
         (B,) float64 each, at least 0.
@@ -145,7 +146,7 @@ def _spread(lab: Tensor) -> Tensor:
 
 
 def _rendered(lab: Tensor, stretch: Tensor, mean: Tensor) -> Tensor:
-    """Return pictures whose colors are stretched around their mean, which becomes `mean`: RGB, clipped, float32."""
+    """Return images with colors scaled around their mean, which becomes `mean`, as clipped RGB, float32."""
     color = lab[:, 1:]
     moved = (color - color.mean(dim=(2, 3), keepdim=True)) * stretch[:, None, None, None] + mean
     return lab_to_rgb(torch.cat([lab[:, :1], moved], dim=1)).clamp(0, 1).float()

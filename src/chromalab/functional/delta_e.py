@@ -4,8 +4,8 @@ Sharma, Wu, Dalal: *The CIEDE2000 Color-Difference Formula: Implementation Notes
 Mathematical Observations*, Color Research and Application 30(1), 2005. Equation numbers below are theirs; the
 parametric factors k_L, k_C and k_H are 1. Angles are in radians.
 
-The formula itself jumps where two hues are opposite, for there the mean hue changes sides; in float32 it is a matter of
-rounding on which side such a pair falls. Gradients are finite everywhere.
+The formula is discontinuous for opposite hues, where the mean hue changes sides. In float32, rounding decides on which
+side such a pair falls. Gradients are finite everywhere.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def delta_e_76(lab_1: Tensor, lab_2: Tensor) -> Tensor:
 
 
 def mean_delta_e_2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
-    """Return the mean CIEDE2000 difference over the pixels of CIELAB pictures (B, 3, H, W) as (B,).
+    """Return the mean CIEDE2000 difference over the pixels of CIELAB images (B, 3, H, W) as (B,).
 
-    It goes through the pictures in bands of rows, for there are some forty intermediate values for each pixel.
+    The images are processed in bands of rows, because there are about forty intermediate values per pixel.
     """
     batch, _, height, width = lab_1.shape
     rows = max(1, _BAND_PIXELS // (batch * width))
@@ -73,8 +73,9 @@ def delta_e_2000(lab_1: Tensor, lab_2: Tensor) -> Tensor:
     mean_chroma = (first.chroma + second.chroma) / 2
 
     delta_chroma = second.chroma - first.chroma
-    # Eq. 11 says 2 sqrt(C1 C2) sin(step / 2). Its square is the chord's square less the chroma's, whose gradient stays
-    # small beside the neutral axis, where that of the sine does not; only blue's rotation term needs the root of it.
+    # Eq. 11 is 2 sqrt(C1 C2) sin(step / 2). Its square equals the squared chord minus the squared chroma difference.
+    # Near the neutral axis the gradient of this form stays small, unlike that of the sine. Only the rotation term for
+    # blue needs the root.
     chord_squared = (second.a - first.a).square() + (second.b - first.b).square()
     delta_hue_squared = (chord_squared - delta_chroma.square()).clamp_min(0)
 
@@ -136,7 +137,7 @@ def _hue_factor(mean_hue: Tensor) -> Tensor:
 
 
 def _rotation(mean_chroma: Tensor, mean_hue: Tensor) -> Tensor:
-    """R_T, which turns the ellipses of blue (eq. 16, 17 and 21)."""
+    """R_T, which rotates the tolerance ellipses of blue colors (eq. 16, 17 and 21)."""
     offset = (mean_hue - math.radians(275)) / math.radians(25)
     angle = math.radians(30) * torch.exp(-offset.square())
     return -torch.sin(2 * angle) * 2 * _saturation(mean_chroma)

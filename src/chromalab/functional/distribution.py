@@ -1,12 +1,12 @@
 """Distances between sets of images: Fréchet distance (FID), kernel distance (KID), and color consistency (CDC).
 
-The Fréchet distance takes each set of feature vectors as a Gaussian. Dowson and Landau: *The Fréchet distance between
+The Fréchet distance models each set of feature vectors as a Gaussian. Dowson and Landau: *The Fréchet distance between
 multivariate normal distributions*, J. Multivariate Analysis 12, 1982:
 
     d^2 = |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)).
 
-Heusel et al. 2017 applied it to Inception features as the "FID". As in their code, the distance here is d^2 and its
-covariances are unbiased. Everything is float64.
+Heusel et al. 2017 applied it to Inception features as the "FID". As in their code, the functions return d^2, from
+unbiased covariances. All computations are in float64.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Moments:
-    """How many vectors a set has, their sum, and the sum of their outer products: they add up and subtract.
+    """The number of vectors in a set, their sum and the sum of their outer products, which can be added and subtracted.
 
     Attributes:
         n: number of vectors.
@@ -59,15 +59,15 @@ class Moments:
 
     @property
     def covariance(self) -> NDArray[np.float64]:
-        """The unbiased covariance, (D, D); it needs at least two vectors."""
+        """The unbiased covariance of at least two vectors, (D, D)."""
         return (self.outer - np.outer(self.total, self.mean)) / (self.n - 1)
 
 
 def frechet_distance(first: Moments, second: Moments) -> float:
     """Return the squared Fréchet distance between the Gaussians with these moments.
 
-    The expectation of the result falls as the sets grow (its bias is of order 1 / n), so distances are compared at
-    equal n only. Sets with fewer vectors than dimensions have singular covariances, which is no trouble here.
+    The expectation of the result decreases as the sets grow (its bias is of order 1 / n), so distances are comparable
+    only at equal n. Singular covariances, from sets with fewer vectors than dimensions, are handled.
 
     Args:
         first: moments of at least two vectors.
@@ -82,7 +82,7 @@ def frechet_distance(first: Moments, second: Moments) -> float:
     if min(first.n, second.n) < 2:
         raise ValueError(f"a covariance needs at least two vectors, not {min(first.n, second.n)}")
     if first.total.shape != second.total.shape:
-        raise ValueError(f"the sets have {len(first.total)} and {len(second.total)} features")
+        raise ValueError(f"the sets must have equally many features, not {len(first.total)} and {len(second.total)}")
     covariance_1, covariance_2 = first.covariance, second.covariance
     shift = np.square(first.mean - second.mean).sum()
     spread = np.trace(covariance_1) + np.trace(covariance_2) - 2 * trace_sqrt_product(covariance_1, covariance_2)
@@ -92,17 +92,17 @@ def frechet_distance(first: Moments, second: Moments) -> float:
 def trace_sqrt_product(covariance_1: NDArray[np.float64], covariance_2: NDArray[np.float64]) -> float:
     """Return tr (C1 C2)^(1/2) of two positive semidefinite matrices.
 
-    With any factors C = F F^T it is the sum of the singular values of F1^T F2. Unlike the square root of a product,
-    this keeps all digits where the matrices are singular, and nothing in it can become complex.
+    With any factors C = F F^T, it is the sum of the singular values of F1^T F2. Unlike the square root of a product,
+    this form keeps full precision for singular matrices and cannot become complex.
     """
     product = _factor(covariance_1).T @ _factor(covariance_2)
     return float(torch.linalg.svdvals(product).sum())
 
 
 def _factor(covariance: NDArray[np.float64]) -> Tensor:
-    """Return F with F F^T = C; eigenvalues that are rounding noise count as 0, for their roots would not be small.
+    """Return F with F F^T = C; eigenvalues at the level of rounding noise are set to 0, as their roots are not small.
 
-    PyTorch decomposes, not NumPy, because its threads can be chosen (`one_torch_thread`).
+    The decomposition uses PyTorch instead of NumPy because its threads can be limited (`one_torch_thread`).
     """
     eigenvalues, vectors = torch.linalg.eigh(torch.from_numpy(covariance))
     noise = eigenvalues[-1] * len(eigenvalues) * torch.finfo(torch.float64).eps
@@ -111,16 +111,16 @@ def _factor(covariance: NDArray[np.float64]) -> Tensor:
 
 
 class KernelSums(NamedTuple):
-    """Sums of the kernel over pairs of vectors, by the groups of both: each (G, G), and the pairs of one vector, (G,).
+    """Sums of the kernel over pairs of vectors, by the G groups of both vectors.
 
     Attributes:
-        preds: sums over pairs of predictions.
-        target: sums over pairs of true photographs.
-        cross: sums over a prediction and a true photograph each.
-        preds_same: sums over each prediction with itself.
-        target_same: sums over each true photograph with itself.
-        n_preds: predictions in each group.
-        n_target: true photographs in each group.
+        preds: sums over pairs of predictions, (G, G).
+        target: sums over pairs of true photos, (G, G).
+        cross: sums over pairs of a prediction and a true photo, (G, G).
+        preds_same: sums over pairs of each prediction with itself, (G,).
+        target_same: sums over pairs of each true photo with itself, (G,).
+        n_preds: number of predictions in each group, (G,).
+        n_target: number of true photos in each group, (G,).
     """
 
     preds: Tensor
@@ -138,7 +138,7 @@ def kernel(first: Tensor, second: Tensor) -> Tensor:
 
 
 def kernel_sums(preds: Tensor, target: Tensor, groups: int) -> KernelSums:
-    """Return the sums that the distance is made of, where row k belongs to group k mod `groups`.
+    """Return the sums for `squared_mmd`, where row k belongs to group k mod `groups`.
 
     Args:
         preds: (N, d), float64.
@@ -162,12 +162,12 @@ def squared_mmd(sums: KernelSums, without: int | None = None) -> float:
     """Return the unbiased estimate of the squared maximum mean discrepancy.
 
     Bińkowski, Sutherland, Arbel, Gretton: *Demystifying MMD GANs*, ICLR 2018, eq. 4 with the cubic kernel of section
-    4: the mean of the kernel over pairs of different predictions, plus that over pairs of different true photographs,
-    minus twice that over pairs of both. It is unbiased, so it may be negative; of equal sets it is below 0.
+    4: the mean of the kernel over pairs of different predictions, plus that over pairs of different true photos, minus
+    twice that over pairs of both. Being unbiased, it can be negative; it is below 0 for equal sets.
 
     Args:
         sums: the sums over groups.
-        without: a group that is left out; at least two vectors of each kind must be left.
+        without: group to leave out; at least two vectors of each set must remain.
     """
     kept = torch.ones(len(sums.n_preds), dtype=torch.float64)
     if without is not None:
@@ -180,18 +180,18 @@ def squared_mmd(sums: KernelSums, without: int | None = None) -> float:
 
 
 def _membership(count: int, groups: int) -> Tensor:
-    """Return which rows belong to which groups, (count, groups) of 0 and 1."""
+    """Return the membership of rows in groups, (count, groups) of 0 and 1."""
     return torch.nn.functional.one_hot(torch.arange(count) % groups, groups).double()
 
 
 LEVELS = 256
 CHANNELS = 3
 STEPS = (1, 2, 4)
-"""Frames between the two that are compared."""
+"""Distances in frames between the two that are compared."""
 
 
 def js_divergence(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the Jensen-Shannon divergence of distributions along the last axis, in nats: 0 to log 2.
+    """Return the Jensen-Shannon divergence of distributions along the last axis, in nats, from 0 to log 2.
 
     Args:
         first: (..., K), summing to 1.
@@ -208,7 +208,7 @@ def _relative_entropy(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray
 
 
 def color_distribution_consistency(histograms: NDArray[np.float64]) -> float:
-    """Return the CDC index of the frames of a video: lower is steadier.
+    """Return the CDC index of the frames of a video; lower is steadier.
 
     Liu et al.: *Temporally Consistent Video Colorization with Deep Feature Propagation and Self-Regularization
     Learning* (TCVC), 2021: the Jensen-Shannon divergence of the histograms of R, G and B between frames i and i + t,
@@ -218,7 +218,7 @@ def color_distribution_consistency(histograms: NDArray[np.float64]) -> float:
         histograms: (frames, 3, 256), each summing to 1 over the last axis; at least 5 frames.
 
     Raises:
-        ValueError: there are fewer frames.
+        ValueError: there are too few frames.
     """
     if len(histograms) <= max(STEPS):
         raise ValueError(f"CDC needs at least {max(STEPS) + 1} frames, not {len(histograms)}")

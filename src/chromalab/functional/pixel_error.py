@@ -20,48 +20,48 @@ AB_RANGE = 220.0
 def image_mean(errors: Tensor) -> Tensor:
     """Return the mean over channels and pixels of (B, C, H, W) as (B,).
 
-    Dividing the sum, and not every element, leaves nothing of the pictures' size to do in the backward pass.
+    Dividing the sum instead of every element avoids an operation on full images in the backward pass.
     """
     return errors.sum(dim=(1, 2, 3)) / errors.shape[1:].numel()
 
 
 def mean_absolute_error(preds: Tensor, target: Tensor) -> Tensor:
-    """Return mean |preds - target| over channels and pixels, in [0, 1].
+    """Return mean |preds - target| over channels and pixels.
 
     Args:
         preds: RGB (B, 3, H, W) in [0, 1].
         target: the same shape and range.
 
     Returns:
-        (B,). At equality the gradient is 0.
+        (B,), in [0, 1]. The gradient is 0 at equality.
     """
     check_pair(preds, target)
     return image_mean((preds - target).abs())
 
 
 def mean_squared_error(preds: Tensor, target: Tensor) -> Tensor:
-    """Return mean (preds - target)^2 over channels and pixels, in [0, 1].
+    """Return mean (preds - target)^2 over channels and pixels.
 
     Args:
         preds: RGB (B, 3, H, W) in [0, 1].
         target: the same shape and range.
 
     Returns:
-        (B,).
+        (B,), in [0, 1].
     """
     check_pair(preds, target)
     return image_mean(F.mse_loss(preds, target, reduction="none"))
 
 
 def peak_signal_to_noise_ratio(preds: Tensor, target: Tensor) -> Tensor:
-    """Return 10 log10(1 / MSE) in dB, the peak being 1.
+    """Return 10 log10(1 / MSE) in dB, for a peak of 1.
 
     Args:
         preds: RGB (B, 3, H, W) in [0, 1].
         target: the same shape and range.
 
     Returns:
-        (B,), in [0, inf]. Identical pictures have inf, with gradient 0.
+        (B,), in [0, inf]; infinite with gradient 0 for identical images.
     """
     mse = mean_squared_error(preds, target)
     differs = mse > 0
@@ -69,17 +69,17 @@ def peak_signal_to_noise_ratio(preds: Tensor, target: Tensor) -> Tensor:
 
 
 def psnr_of_colors(preds_lab: Tensor, target_lab: Tensor) -> Tensor:
-    """Return 10 log10(220^2 / MSE) in dB over a* and b*, 220 being the width of the range -110 to 110.
+    """Return 10 log10(220^2 / MSE) in dB over a* and b*, where 220 is the width of the range -110 to 110.
 
-    All colors of sRGB lie in that range, which is the one that networks are trained over here. Published "PSNR ab"
-    differ in their peaks, which shifts all values alike, and some see a* only.
+    All colors of sRGB lie in this range, which is also that of chromalab's networks. Published values of "PSNR ab" use
+    other peaks, which shifts all values by a constant, and some use a* only.
 
     Args:
         preds_lab: CIELAB (B, 3, H, W); L* does not matter.
         target_lab: the same shape.
 
     Returns:
-        (B,). Equal colors have inf.
+        (B,), infinite for equal colors.
     """
     mse = image_mean((preds_lab[:, 1:] - target_lab[:, 1:]).square())
     differs = mse > 0
@@ -89,17 +89,17 @@ def psnr_of_colors(preds_lab: Tensor, target_lab: Tensor) -> Tensor:
 def total_variation(image: Tensor) -> Tensor:
     """Return the mean absolute difference of vertical neighbors plus that of horizontal ones.
 
-    The anisotropic form of Rudin, Osher, Fatemi: *Nonlinear Total Variation Based Noise Removal Algorithms*, Physica D
-    60, 1992, whose own form is the isotropic one. Each direction is a mean over channels and its pairs, so that the
-    value depends neither on a picture's size nor on the number of channels: it is the mean over channels of Kornia's
-    `total_variation(reduction="mean")`. The sums that Kornia (by default) and torchmetrics give are H W times as large
-    and more.
+    This is the anisotropic form of Rudin, Osher, Fatemi: *Nonlinear Total Variation Based Noise Removal Algorithms*,
+    Physica D 60, 1992, who use the isotropic form. Each direction is a mean over channels and pairs of pixels, so the
+    value depends neither on the size of an image nor on the number of channels. It equals the mean over channels of
+    Kornia's `total_variation(reduction="mean")`. The sums that Kornia (by default) and torchmetrics return are larger
+    by a factor of at least H W.
 
     Args:
         image: (B, C, H, W).
 
     Returns:
-        (B,), at least 0; a direction of one pixel has none. Where neighbors are equal the gradient is 0.
+        (B,), at least 0. A direction with a single pixel contributes 0. The gradient is 0 for equal neighbors.
     """
     vertical = _mean_step(image[:, :, :-1], image[:, :, 1:])
     return vertical + _mean_step(image[..., :-1], image[..., 1:])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 WINDOW_PX = 11
-"""Side of the Gaussian window; a picture must be at least as large."""
+"""Side of the Gaussian window; an image must be at least as large."""
 
 SIGMA_PX = 1.5
 C1 = 0.01**2
@@ -25,13 +25,13 @@ C2 = 0.03**2
 
 _RADIUS = WINDOW_PX // 2
 
-# Large pictures are gone through in bands of rows, for the memory of their maps; few rows are computed twice.
+# Large images are processed in bands of rows to save memory; few rows are computed twice.
 _BAND_PIXELS = 2**16
 _MIN_BAND_ROWS = 4 * _RADIUS
 
 
 def ssim(preds: Tensor, target: Tensor) -> Tensor:
-    """Return the mean structural similarity over channels and over pixels whose window lies inside the picture.
+    """Return the mean structural similarity over channels and over pixels whose window lies inside the image.
 
     Wang, Bovik, Sheikh, Simoncelli: *Image Quality Assessment: From Error Visibility to Structural Similarity*,
     IEEE TIP 13(4), 2004, eq. 13 with an 11x11 Gaussian window of sigma 1.5 and population covariances. It equals
@@ -43,12 +43,12 @@ def ssim(preds: Tensor, target: Tensor) -> Tensor:
         target: the same shape and range.
 
     Returns:
-        (B,), in [-1, 1], 1 for identical pictures. In float32 the variances of nearly flat regions are rounded: the
-        result is good to about 5e-6; use float64 where that matters. Differentiable once.
+        (B,), in [-1, 1], 1 for identical images. In float32 the variances of nearly flat regions are rounded, with an
+        error of about 5e-6; use float64 if this matters. Differentiable once.
 
     Raises:
-        ValueError: the batches are of different shapes, or not RGB.
-        PictureTooSmallError: the pictures are smaller than the window.
+        ValueError: the batches have different shapes or are not RGB.
+        ImageTooSmallError: the images are smaller than the window.
     """
     check_pair(preds, target)
     check_size(preds, WINDOW_PX, "SSIM")
@@ -61,7 +61,7 @@ def ssim(preds: Tensor, target: Tensor) -> Tensor:
 
 
 def similarity_map(preds: Tensor, target: Tensor) -> Tensor:
-    """Return eq. 13 for every window inside the pictures (B, 3, H, W): (B, 3, H - 10, W - 10)."""
+    """Return eq. 13 for every window inside the images (B, 3, H, W), as (B, 3, H - 10, W - 10)."""
     luminance, structure = luminance_and_structure(preds, target)
     return luminance * structure
 
@@ -69,10 +69,10 @@ def similarity_map(preds: Tensor, target: Tensor) -> Tensor:
 def luminance_and_structure(preds: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Return the two factors of eq. 13, luminance and contrast with structure, (B, 3, H - 10, W - 10) each.
 
-    The second is the product c s of eq. 9 and 10 with C3 = C2 / 2, which is negative where structures are opposite.
+    The second is the product c s of eq. 9 and 10 with C3 = C2 / 2, which is negative for opposite structures.
     """
-    # The two variances enter only as their sum, so four maps are filtered instead of five; all at once, for PyTorch
-    # starts and ends its threads with every operation.
+    # The two variances enter only as their sum, so four maps are filtered instead of five. They are filtered together
+    # because PyTorch starts its threads anew for every operation.
     means = _window_mean(torch.stack([preds, target, preds.square() + target.square(), preds * target]))
     mean_x, mean_y, mean_of_squares, mean_of_product = means.unbind()
     means_squared = mean_x.square() + mean_y.square()
@@ -89,9 +89,9 @@ def _window_mean(x: Tensor) -> Tensor:
 
 
 class _WindowMean(torch.autograd.Function):
-    """The weights are symmetric, so the gradient is the same filter over the gradient within a margin of zeros.
+    """A filter with symmetric weights, whose gradient is the same filter applied to the zero-padded gradient.
 
-    Autograd's own gradient of shifted sums is a sum of shifted copies, with three times as many operations.
+    Autograd would compute the gradient of shifted sums as a sum of shifted copies, with three times as many operations.
     """
 
     @staticmethod
@@ -111,9 +111,9 @@ def _filtered(x: Tensor) -> Tensor:
 
 
 def _weighted_sum(x: Tensor, *, dim: int) -> Tensor:
-    """Weigh 11 neighbors along one axis.
+    """Return the weighted sum of 11 neighbors along one axis.
 
-    Shifted sums are several times faster on a CPU than PyTorch's convolution, which has no fast path for one channel.
+    Shifted sums are several times faster on a CPU than PyTorch's convolution, which is slow for a single channel.
     """
     weights = _gaussian()
     size = x.shape[dim] - 2 * _RADIUS
@@ -134,11 +134,11 @@ def _gaussian() -> list[float]:
 
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""The published exponents of the five scales, the finest first."""
+"""The published exponents of the five scales, from fine to coarse."""
 
 
 def smallest_side_px(scales: int) -> int:
-    """Return the shortest side of a picture whose coarsest scale has room for one window.
+    """Return the shortest side for which the coarsest scale holds one window.
 
     >>> smallest_side_px(5)
     161
@@ -150,27 +150,27 @@ def ms_ssim(preds: Tensor, target: Tensor, scales: int = len(WEIGHTS)) -> Tensor
     """Return the multi-scale structural similarity, the mean over R, G and B.
 
     Wang, Simoncelli, Bovik: *Multi-Scale Structural Similarity for Image Quality Assessment*, Asilomar 2003, eq. 7: the
-    product over scales of contrast and structure, at the coarsest scale of luminance too, each to its weight. As in
-    the authors' code (msssim.m): windows, constants and borders of `ssim`; maps are averaged before they are raised to
-    their weights; and pictures are halved by means of 2x2 pixels, at an odd border of those that are there. The paper
-    takes luminance alone; this is the mean over R, G and B, as in `ssim`.
+    product over scales of contrast and structure, and of luminance at the coarsest scale, each raised to its weight. As
+    in the authors' code (msssim.m), windows, constants and borders are those of `ssim`, maps are averaged before they
+    are raised to their weights, and images are halved by means over 2x2 pixels, or over fewer at an odd border. The
+    paper takes luminance alone; this is the mean over R, G and B, as in `ssim`.
 
-    Where a scale's mean contrast and structure is negative, which no real power is defined for, it counts as 0 (as in
-    torchmetrics and pytorch-msssim): the picture's channel has similarity 0 and gradient 0.
+    If the mean contrast and structure of a scale is negative, so that no real power is defined, it counts as 0 (as in
+    torchmetrics and pytorch-msssim), and this channel of the image has similarity 0 and gradient 0.
 
     Args:
         preds: RGB (B, 3, H, W) in [0, 1].
         target: the same shape and range.
-        scales: 1 to 5, of which 5 is published; with fewer the weights of the finest scales are divided by their sum,
-            which is this project's choice.
+        scales: 1 to 5; the paper has 5. For fewer, the weights of the finest scales are divided by their sum, which is
+            this project's choice.
 
     Returns:
-        (B,), in [0, 1], 1 for identical pictures.
+        (B,), in [0, 1], 1 for identical images.
 
     Raises:
-        ValueError: the batches are of different shapes, or not RGB, or `scales` is no such number.
-        PictureTooSmallError: the coarsest scale would be smaller than the window: below 161 px at five scales, 81, 41,
-            21 and 11 px at fewer. (The authors' code asks for 176, which is 11 after five scales without a remainder.)
+        ValueError: the batches have different shapes or are not RGB, or `scales` is not 1 to 5.
+        ImageTooSmallError: the coarsest scale is smaller than the window, for sides below 161 px at five scales and
+            below 81, 41, 21 and 11 px at fewer. (The authors' code requires 176 px, which is 11 * 2^4.)
     """
     check_pair(preds, target)
     weights = scale_weights(scales)
@@ -186,7 +186,7 @@ def ms_ssim(preds: Tensor, target: Tensor, scales: int = len(WEIGHTS)) -> Tensor
 
 
 def scale_weights(scales: int) -> tuple[float, ...]:
-    """Return the exponents of `scales` scales: the published five as they are, fewer scaled to a sum of 1.
+    """Return the exponents of `scales` scales: the five published ones, or fewer, divided by their sum.
 
     Raises:
         ValueError: `scales` is not 1 to 5.

@@ -1,4 +1,4 @@
-"""Adversarial losses: a critic learns to tell generated colors from true ones.
+"""Adversarial losses: a critic learns to distinguish generated from true colors.
 
 D is the critic's unbounded score of a patch. If a paper's discriminator ends in a sigmoid s, D is the input of that
 sigmoid. Colorizer and critic minimize means over patches and images. The losses differ in the function of the score
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from chromalab.losses.base import ColorBatch
 
 
-class Game(AdversarialTerm):
+class GANLoss(AdversarialTerm):
     """Base class of the adversarial losses.
 
     Args:
         critic_steps: critic updates for each colorizer update.
-        penalty: weight of (|grad D| - 1)^2 between true and generated colors, see `penalties`; 0 spares its cost.
-        r1: weight of |grad D|^2 / 2 at the true colors, see `penalties`; 0 spares its cost.
+        penalty: weight of (|grad D| - 1)^2 between true and generated colors, see `one_centered`; 0 disables it.
+        r1: weight of |grad D|^2 / 2 at the true colors, see `zero_centered`; 0 disables it.
     """
 
     def __init__(self, critic_steps: float = 1, penalty: float = 0.0, r1: float = 0.0) -> None:
@@ -57,7 +57,7 @@ class Game(AdversarialTerm):
     def critic_loss(self, critic: nn.Module, batch: ColorBatch, generator: torch.Generator) -> CriticLoss:
         """Return the critic's mean cost with the weighted penalties.
 
-        Where both penalties are asked for, the fact `gradient_norm` is that of the one between true and generated.
+        With both penalties, `gradient_norm` in the log is that between true and generated colors.
         """
         target = batch.target.detach().requires_grad_(self.r1 > 0)
         true, generated = critic(batch.lightness, target), critic(batch.lightness, batch.preds)
@@ -79,19 +79,19 @@ def _score_facts(true: Tensor, generated: Tensor) -> dict[str, Tensor]:
     return {"distance": (truths - fakes).mean(), "accuracy": (truths > fakes).float().mean()}
 
 
-class GAN(Game):
-    """The first GAN (Goodfellow et al. 2014, eq. 1): the critic is a logistic classifier, D its logit.
+class GAN(GANLoss):
+    """The original GAN (Goodfellow et al. 2014, eq. 1): the critic is a logistic classifier with the logit D.
 
-    The colorizer's saturating form is eq. 1 itself, log(1 - s(D)), nearly flat where the critic is sure; the other,
-    -log s(D), is what the paper trains with (section 3), and pix2pix and DDColor.
+    The saturating form of the colorizer's loss is eq. 1 itself, log(1 - s(D)), which is nearly flat if the critic is
+    certain. The nonsaturating form, -log s(D), is used for training in the paper (section 3), pix2pix and DDColor.
 
-    The critic's two halves are added, as in the paper. Isola et al. (pix2pix, section 3.3) divide their sum by 2 to
-    slow the critic down. Adam and RMSProp are indifferent to such a factor: only the figures in the log differ, and
-    what the weight of a penalty means.
+    The two halves of the critic's loss are added, as in the paper. Isola et al. (pix2pix, section 3.3) divide their sum
+    by 2 to slow the critic down. Adam and RMSProp are invariant to such a factor, so it only affects the values in the
+    log and the meaning of a penalty's weight.
 
     Args:
-        form: the colorizer's, `nonsaturating` or `saturating`.
-        critic_steps: see `Game`, as the following.
+        form: form of the colorizer's loss, `nonsaturating` or `saturating`.
+        critic_steps: critic updates for each colorizer update.
         penalty: weight of the one-centered penalty.
         r1: weight of the zero-centered penalty.
     """
@@ -111,8 +111,8 @@ class GAN(Game):
         return F.softplus(-true) + F.softplus(generated)
 
 
-class LSGAN(Game):
-    """Least squares GAN (Mao et al. 2017, eq. 2 with a = 0, b = c = 1: eq. 9), with the paper's halves."""
+class LSGAN(GANLoss):
+    """Least squares GAN (Mao et al. 2017, eq. 2 with a = 0 and b = c = 1, which is eq. 9), with its factors of 1/2."""
 
     def colorizer_cost(self, generated: Tensor) -> Tensor:
         """Return (D - 1)^2 / 2."""
@@ -123,8 +123,8 @@ class LSGAN(Game):
         return ((true - 1).square() + generated.square()) / 2
 
 
-class Hinge(Game):
-    """Hinge GAN (Lim and Ye 2017; Miyato et al. 2018, eq. 16 and 17), as in BigGAN; BigColor halves the critic's."""
+class Hinge(GANLoss):
+    """Hinge GAN (Lim and Ye 2017; Miyato et al. 2018, eq. 16, 17), as in BigGAN; BigColor halves the critic's loss."""
 
     def colorizer_cost(self, generated: Tensor) -> Tensor:
         """Return -D."""
@@ -135,10 +135,10 @@ class Hinge(Game):
         return F.relu(1 - true) + F.relu(1 + generated)
 
 
-class WGANGP(Game):
-    """Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, eq. 3), as ChromaGAN has it on the color alone.
+class WGANGP(GANLoss):
+    """Wasserstein GAN with gradient penalty (Gulrajani et al. 2017, eq. 3) on the color alone, as in ChromaGAN.
 
-    One critic step for each of the colorizer's is ChromaGAN's; the paper on the penalty takes 5.
+    The default of one critic step for each colorizer step is that of ChromaGAN; Gulrajani et al. take 5.
     """
 
     def __init__(self, penalty: float = 10.0, critic_steps: float = 1, r1: float = 0.0) -> None:
@@ -156,11 +156,11 @@ class WGANGP(Game):
 class WGAN(WGANGP):
     """Wasserstein GAN with clipped weights (Arjovsky et al. 2017, algorithm 1).
 
-    Every weight of the critic, biases and norms too as in the published code, is kept in [-clip, clip].
+    Every weight of the critic, including biases and norms as in the published code, is kept in [-clip, clip].
 
     Args:
         clip: the largest absolute weight.
-        critic_steps: see `Game`, as the following.
+        critic_steps: critic updates for each colorizer update.
         penalty: weight of the one-centered penalty.
         r1: weight of the zero-centered penalty.
     """
@@ -170,7 +170,7 @@ class WGAN(WGANGP):
         self.clip = clip
 
     def after_critic_step(self, critic: nn.Module) -> None:
-        """Clip every weight of the critic; the published code does so before each step, the paper after it."""
+        """Clip every weight of the critic after a step, as in the paper; the published code clips before each step."""
         with torch.no_grad():
             for weight in critic.parameters():
                 weight.clamp_(-self.clip, self.clip)
@@ -183,7 +183,7 @@ def _entry(
     name: str,
     formula: str,
     source: str,
-    build: Callable[..., Game],
+    build: Callable[..., GANLoss],
     own: dict[str, Parameter | Choice] | None = None,
     *,
     critic_steps: int = 1,
@@ -253,24 +253,25 @@ ENTRIES: tuple[LossEntry, ...] = (
 
 
 def score_gradient(scores: Tensor, color: Tensor) -> Tensor:
-    """Return the gradient of every picture's summed scores, to be differentiated once more.
+    """Return the gradient of the summed scores of every image, which can be differentiated again.
 
     Args:
-        scores: (B, h, w), of `color`.
+        scores: scores of `color`, (B, h, w).
         color: (B, C, H, W), requires a gradient.
 
     Returns:
-        (B, C * H * W). A picture's scores depend on its own colors alone, so one sum over the batch gives them all.
+        (B, C * H * W). The scores of an image depend only on its own colors, so one backward pass over the sum of the
+        batch gives all gradients.
     """
     gradient: Tensor = torch.autograd.grad(scores.sum(), color, create_graph=True)[0]
     return gradient.flatten(1)
 
 
 def gradient_norms(critic: nn.Module, batch: ColorBatch, generator: torch.Generator) -> Tensor:
-    """Return |d sum(scores) / d color| of every picture at a random point between target and prediction, shape (B,).
+    """Return |d sum(scores) / d color| of every image at a random point between target and prediction, shape (B,).
 
-    The points are those of Gulrajani et al. 2017, algorithm 1: evenly distributed between the two, one for a picture.
-    Where the gradient is 0 the norm's own gradient is 0.
+    The points are those of Gulrajani et al. 2017, algorithm 1: uniformly distributed between the two, one per image.
+    If the gradient is 0, the gradient of its norm is 0.
     """
     share = torch.rand(len(batch.preds), 1, 1, 1, generator=generator).to(batch.preds)
     between = torch.lerp(batch.target, batch.preds, share).requires_grad_()
@@ -284,8 +285,8 @@ def one_centered(norms: Tensor) -> Tensor:
 
 
 def zero_centered(gradients: Tensor) -> Tensor:
-    """Return half the mean of |gradient|^2, a scalar (Mescheder et al. 2018, eq. 9: R1 where it is taken at the truth).
+    """Return half the mean of |gradient|^2, a scalar (Mescheder et al. 2018, eq. 9: R1 if taken at the true colors).
 
-    The authors' published code leaves out the half: its weight of 10 is 20 here.
+    The authors' published code has no factor of 1/2: its weight of 10 corresponds to 20.
     """
     return gradients.square().sum(dim=1).mean() / 2

@@ -1,4 +1,4 @@
-"""What a loss is: an entry of the registry that builds a term, and what a term gets to see."""
+"""Base classes of losses: the registry entry, the term that it builds, and the batch on which terms are evaluated."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Family = Literal["pixel", "distribution", "perceptual", "adversarial", "color"]
 
 
 class ColorBatch:
-    """A batch as losses see it: network input, prediction and ground truth.
+    """The input of losses: network input, prediction and ground truth of a batch.
 
     Args:
         space: the training space of `lightness`, `preds` and `target`.
         lightness: the network's input, (B, 1, H, W).
         preds: the predicted color, (B, C, H, W).
         target: the true color, (B, C, H, W).
-        target_rgb: the true photograph, sRGB (B, 3, H, W) in [0, 1].
-        critic: scores (lightness, color); needed by adversarial terms only.
-        bin_logits: the network's logits over the ab bins, (B, 313, h, w); needed by terms over bins only.
-        class_logits: its logits over ImageNet's classes, (B, 1000); needed by terms over classes only.
+        target_rgb: the true photo, sRGB (B, 3, H, W) in [0, 1].
+        critic: scores (lightness, color); only for adversarial terms.
+        bin_logits: the network's logits over the ab bins, (B, 313, h, w); only for terms over bins.
+        class_logits: the network's logits over ImageNet's classes, (B, 1000); only for terms over classes.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ColorBatch:
 
     @classmethod
     def of(cls, space: TrainingSpace, preds_rgb: Tensor, target_rgb: Tensor) -> ColorBatch:
-        """Make the batch in which a network gave `preds_rgb` for the photographs `target_rgb`, both (B, 3, H, W)."""
+        """Return the batch with prediction `preds_rgb` and ground truth `target_rgb`, both sRGB (B, 3, H, W)."""
         lightness, target = space.encode(target_rgb)
         return cls(space, lightness, space.encode(preds_rgb)[1], target, target_rgb)
 
@@ -70,17 +70,17 @@ class ColorBatch:
 
     @cached_property
     def preds_rgb(self) -> Tensor:
-        """What the network gave as sRGB (B, 3, H, W); unclipped, so beyond [0, 1] where it left the gamut."""
+        """The prediction as sRGB (B, 3, H, W), not clipped, so that colors outside the gamut are beyond [0, 1]."""
         return self.space.decode(self.lightness, self.preds)
 
     @cached_property
     def preds_lab(self) -> Tensor:
-        """What the network gave as CIELAB (B, 3, H, W), L* in [0, 100]."""
+        """The prediction as CIELAB (B, 3, H, W), L* in [0, 100]."""
         return self._as_lab(self.preds) if self.space.name == "lab" else rgb_to_lab(self.preds_rgb)
 
     @cached_property
     def target_lab(self) -> Tensor:
-        """The true photograph as CIELAB (B, 3, H, W), L* in [0, 100]."""
+        """The ground truth as CIELAB (B, 3, H, W), L* in [0, 100]."""
         return self._as_lab(self.target) if self.space.name == "lab" else rgb_to_lab(self.target_rgb)
 
     def _as_lab(self, color: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ class ColorBatch:
 
     @cached_property
     def critic_scores(self) -> Tensor:
-        """The critic's scores of what the network gave, (B, h, w); h = w = 1 for a critic of whole pictures."""
+        """The critic's scores of the prediction, (B, h, w); h = w = 1 for a critic of whole images."""
         if self.critic is None:
             raise RuntimeError("an adversarial term was evaluated without a critic")
         scores: Tensor = self.critic(self.lightness, self.preds)
@@ -96,19 +96,19 @@ class ColorBatch:
 
 
 class LossTerm(nn.Module, ABC):
-    """A loss: maps a batch to one value for each image, lower is better. Only `compose` reduces over images.
+    """A loss, which maps a batch to one value per image; lower is better. Only `compose` reduces over images.
 
     Attributes:
-        network: the network whose features or judgments it is trained on, where that is known only once it is built;
-            otherwise the entry's.
-        smallest_px: the shortest side of a picture that it can be taken of.
+        network: the network whose outputs the loss uses, if it is known only after building; otherwise the entry has
+            it.
+        smallest_px: the shortest side of an image for which the loss is defined.
     """
 
     network: str | None = None
     smallest_px: int = 1
 
     def use_prior(self, prior: NDArray[np.float64]) -> None:
-        """Take the smoothed distribution of the training photos' colors over the ab bins, (313,), before training."""
+        """Set the smoothed distribution of the training photos' colors over the ab bins, (313,), before training."""
 
     @abstractmethod
     def forward(self, batch: ColorBatch) -> Tensor:
@@ -116,13 +116,13 @@ class LossTerm(nn.Module, ABC):
 
 
 class CriticLoss(NamedTuple):
-    """What a critic is trained on.
+    """The loss of a critic.
 
     Attributes:
         total: the loss to minimize, a scalar.
-        facts: what the log says of the critic, detached scalars by name. Every adversarial term gives `distance` (mean
-            score of true minus mean score of generated pictures) and `accuracy` (share of photographs whose true
-            colors score above the generated ones); one with a penalty on gradients gives `gradient_norm`.
+        facts: values for the log, detached scalars by name. Every adversarial term returns `distance` (mean score of
+            true minus mean score of generated images) and `accuracy` (share of photos whose true colors score above
+            the generated ones); a term with a gradient penalty also returns `gradient_norm`.
     """
 
     total: Tensor
@@ -136,15 +136,15 @@ class AdversarialTerm(LossTerm):
 
     @abstractmethod
     def critic_loss(self, critic: nn.Module, batch: ColorBatch, generator: torch.Generator) -> CriticLoss:
-        """Return what the critic minimizes on `batch`, whose `preds` carry no gradient."""
+        """Return the loss that the critic minimizes on `batch`, whose `preds` carry no gradient."""
 
     def after_critic_step(self, critic: nn.Module) -> None:
-        """Change the critic's weights after a step of its optimizer, as clipping does."""
+        """Change the critic's weights after a step of its optimizer, for example by clipping."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number that a loss can be given, as in `huber(delta=0.1)`."""
+    """A numeric parameter of a loss, such as `delta` in `huber(delta=0.1)`."""
 
     default: float
     low: float
@@ -155,7 +155,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Choice:
-    """A word that a loss can be given, as in `colorfulness(opponents=signed)`."""
+    """A parameter of a loss that is one of several words, such as `opponents` in `colorfulness(opponents=signed)`."""
 
     default: str
     options: tuple[str, ...]
@@ -164,21 +164,21 @@ class Choice:
 
 @dataclass(frozen=True)
 class LossEntry:
-    """The facts about a loss and how to build it.
+    """The registry entry of a loss: facts about it, and how to build it.
 
     Attributes:
         name: permanent registry name.
-        family: what kind of loss it is.
-        formula: the formula in one line; e is prediction minus target, means run over channels and pixels.
-        source: where it was published, with the equation where there is one.
+        family: kind of loss.
+        formula: the formula in one line; e is prediction minus target, and means are over channels and pixels.
+        source: the publication, with the number of the equation if there is one.
         build: keyword parameters -> term.
-        parameters: what `build` takes.
-        needs: what it can't do without: `critic`, `bins` (the head that gives logits over ab bins), `prior` (the
-            distribution of the training photos over the bins), `classes` (the head that gives logits over ImageNet's
-            classes), or the name of a network in the weights manifest.
-        network: the network whose features it compares; metrics over the same network are no independent judges.
+        parameters: the parameters of `build`.
+        needs: requirements: `critic`, `bins` (the head with logits over the ab bins), `prior` (the distribution of the
+            training photos' colors over the bins), `classes` (the head with logits over ImageNet's classes), or the
+            name of a network in the weights manifest.
+        network: the network whose features it compares; metrics over the same network are not independent of it.
         zero_at_target: whether the loss of a perfect prediction is 0.
-        compares: whether it looks at the target at all.
+        compares: whether the loss depends on the target.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A loss set up for tests: the built term, everything that it needs, and images to evaluate it on."""
+"""A test bench for a loss: the built term with everything it needs, and test images."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 SIZE_PX = 64
-"""Side of the pictures that losses are tried on; larger where a loss asks for more."""
+"""Side of the test images; larger if a loss needs more."""
 
 
 class BrokenContractError(Exception):
-    """The loss breaks the contract of `LossTerm`; the text says how."""
+    """The loss breaks the contract of `LossTerm`; the message describes how."""
 
 
 class Photos(NamedTuple):
-    """Pictures and what a network gave for their gray versions.
+    """Images with predictions for their gray versions.
 
     Attributes:
         rgb: sRGB (B, 3, H, W) in [0, 1].
-        prediction: what the network gave.
+        prediction: the output of a network.
     """
 
     rgb: Tensor
@@ -43,23 +43,23 @@ class Photos(NamedTuple):
 
     @property
     def inputs(self) -> list[Tensor]:
-        """What a loss can be differentiated by: the colors, and the logits that there are."""
+        """The tensors with respect to which a loss can be differentiated: the colors, and the logits if present."""
         return [part for part in self.prediction if part is not None]
 
     def each(self) -> list[Photos]:
-        """Return the pictures one by one."""
+        """Return the images one by one."""
         return [self.changed(itemgetter(slice(i, i + 1))) for i in range(len(self.rgb))]
 
     def double(self) -> Photos:
-        """Return the same in double precision."""
+        """Return the images and predictions in double precision."""
         return self.changed(Tensor.double)
 
     def changed(self, change: Callable[[Tensor], Tensor]) -> Photos:
-        """Return what `change` makes of the pictures and of everything that was given for them."""
+        """Return the images and predictions after applying `change` to each tensor."""
         return Photos(change(self.rgb), self.prediction).given([change(part) for part in self.inputs])
 
     def given(self, inputs: Sequence[Tensor]) -> Photos:
-        """Return the pictures with other predictions, one for each of `inputs`."""
+        """Return the images with other predictions, one tensor for each of `inputs`."""
         left = iter(inputs)
         _, bins, classes = self.prediction
         return Photos(
@@ -69,19 +69,19 @@ class Photos(NamedTuple):
 
 
 class Bench:
-    """A loss ready to be tried.
+    """A built loss that can be evaluated and differentiated on test images.
 
     Args:
-        entry: the loss, in the registry or not.
-        parameters: as for `entry.build`; the defaults where they are left out.
+        entry: the loss, registered or not.
+        parameters: parameters of `entry.build`; None takes the defaults.
         space: registry name of the training space.
-        critic: what an adversarial loss is tried with; a small one with random weights where it is left out.
+        critic: critic for an adversarial loss; None takes a small one with random weights.
 
     Raises:
-        UnknownNameError: there is no such training space.
-        ConfigError: the loss is one over ab bins, and the space is not `lab`.
-        BrokenContractError: what was built is no `LossTerm`.
-        MissingWeightsError: it needs a network that is not on this machine.
+        UnknownNameError: unknown training space.
+        ConfigError: the loss is over the ab bins, and the space is not `lab`.
+        BrokenContractError: the built object is not a `LossTerm`.
+        MissingWeightsError: the loss needs a network that is not installed.
     """
 
     def __init__(
@@ -95,32 +95,32 @@ class Bench:
         self.parameters = dict(parameters or {})
         self.space: TrainingSpace = SPACES[space]
         if self.needs("bins") and self.space.name != "lab":
-            raise ConfigError(f"{entry.name} is over the ab bins, which are bins of CIELAB: take the space lab")
+            raise ConfigError(f"{entry.name} is over the ab bins, which are bins of CIELAB; use the space lab")
         self.term = self._build()
         self.critic = small_critic(self.space) if critic is None and self.needs("critic") else critic
 
     def _build(self) -> LossTerm:
         term: object = self.entry.build(**self.parameters)
         if not isinstance(term, LossTerm):
-            raise BrokenContractError(f"build gave a {type(term).__name__}, and a LossTerm is expected")
+            raise BrokenContractError(f"build returned a {type(term).__name__} instead of a LossTerm")
         if self.needs("prior"):
             term.use_prior(np.random.default_rng(0).dirichlet(np.ones(BIN_COUNT)))
         return term
 
     def needs(self, what: str) -> bool:
-        """Return whether the loss can't do without `what`, see `LossEntry`."""
+        """Return whether the loss needs `what`, see `LossEntry`."""
         return what in self.entry.needs
 
     @cached_property
     def exact(self) -> Bench:
-        """The same loss in double precision, built anew: a term may hold what can't be copied."""
+        """The same loss in double precision, built anew because a term may hold objects that cannot be copied."""
         critic = None if self.critic is None else copy.deepcopy(self.critic).double()
         bench = Bench(self.entry, self.parameters, self.space.name, critic)
         bench.term.double()
         return bench
 
     def photos(self, count: int = 2, size_px: int = SIZE_PX) -> Photos:
-        """Return pictures of smooth random colors, and predictions with half of their color."""
+        """Return images of smooth random colors, and predictions with half of their chroma."""
         size_px = max(size_px, self.term.smallest_px)
         coarse = torch.rand(count, 3, 4, 4, generator=torch.Generator().manual_seed(0))
         rgb = nn.functional.interpolate(coarse, size=(size_px, size_px), mode="bicubic").clamp(0, 1)
@@ -128,12 +128,12 @@ class Bench:
         return self.guess(rgb, torch.lerp(self.space.grey(lightness), target, 0.5))
 
     def flat(self, level: float) -> Tensor:
-        """Return a gray picture of one level as sRGB."""
+        """Return a uniform gray image as sRGB, (1, 3, H, W)."""
         size_px = max(SIZE_PX, self.term.smallest_px)
         return torch.full((1, 3, size_px, size_px), level)
 
     def guess(self, rgb: Tensor, color: Tensor) -> Photos:
-        """Return pictures with a prediction of these colors, and random logits where the loss needs any."""
+        """Return images with predictions of these colors, and with random logits if the loss needs them."""
         generator = torch.Generator().manual_seed(1)
         count, height, width = len(rgb), -(-rgb.shape[2] // BINS_STRIDE), -(-rgb.shape[3] // BINS_STRIDE)
         bins = torch.randn(count, BIN_COUNT, height, width, generator=generator) if self.needs("bins") else None
@@ -141,23 +141,23 @@ class Bench:
         return Photos(rgb, Prediction(color, bins, classes))
 
     def batch(self, photos: Photos) -> ColorBatch:
-        """Return the batch as the training loop would hand it to the loss."""
+        """Return the batch in the form in which the training loop passes it to the loss."""
         lightness, target = self.space.encode(photos.rgb)
         color, bins, classes = photos.prediction
         return ColorBatch(self.space, lightness, color, target, photos.rgb, self.critic, bins, classes)
 
     def values(self, photos: Photos) -> Tensor:
-        """Return the loss of every picture."""
+        """Return the loss of every image, (B,)."""
         values: object = self.term(self.batch(photos))
         if not isinstance(values, Tensor):
-            raise BrokenContractError(f"the loss gave a {type(values).__name__}, and a tensor is expected")
+            raise BrokenContractError(f"the loss returned a {type(values).__name__} instead of a tensor")
         return values
 
     def gradients(self, photos: Photos) -> list[Tensor]:
-        """Return the gradients of the summed loss by every part of the prediction.
+        """Return the gradients of the summed loss with respect to every part of the prediction.
 
         Raises:
-            BrokenContractError: it depends on none of them.
+            BrokenContractError: the loss does not depend on the prediction.
         """
         free = photos.given([part.detach().requires_grad_() for part in photos.inputs])
         values = self.values(free)
@@ -168,6 +168,6 @@ class Bench:
 
 
 def small_critic(space: TrainingSpace, width: float = 0.125) -> Critic:
-    """Return ChromaGAN's critic with an eighth of its channels and random weights, always the same."""
+    """Return ChromaGAN's critic with an eighth of its channels and reproducible random weights."""
     network = CRITICS["chromagan"].build(1 + space.channels, width, torch.Generator().manual_seed(0))
     return Critic(space, network)

@@ -1,4 +1,4 @@
-"""Losses that look at the predicted colors alone: how vivid, how smooth, how far beyond what a screen can show."""
+"""Losses of the predicted colors alone: colorfulness, smoothness, and excess beyond the sRGB gamut."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Opponents = Literal["absolute", "signed"]
 
 
 class Colorfulness(LossTerm):
-    """DDColor's colorfulness loss: the more vivid the colors, the lower.
+    """DDColor's colorfulness loss, which is lower for more vivid colors.
 
     Kang et al. 2023 write 1 - (sigma + 0.3 mu) / 100 and cite Hasler and Süsstrunk, whose opponents R - G and
-    (R + G) / 2 - B are signed. Their published code takes the absolute values of both, and so do their tables of
-    colorfulness; that is the default. What else the code does is not followed here: it takes RGB in [0, 1] without the
-    100, which is 1 - M / 255 on the scale of 8-bit values (so its weight of 0.5 is 0.196 of this loss), sums over the
-    images of a batch, and divides variances by the number of pixels less one.
+    (R + G) / 2 - B are signed. Their published code and their tables of colorfulness take the absolute values of both,
+    which is the default here. Other deviations of the code are not reproduced. It takes RGB in [0, 1] without the 100,
+    which is 1 - M / 255 on the scale of 8-bit values (so its weight of 0.5 is 0.196 of this loss), sums over the images
+    of a batch, and divides variances by the number of pixels minus 1.
 
     Args:
         opponents: `absolute`, or `signed` as Hasler and Süsstrunk measure colorfulness.
@@ -34,17 +34,17 @@ class Colorfulness(LossTerm):
         self.opponents = opponents
 
     def forward(self, batch: ColorBatch) -> Tensor:
-        """Return 1 - M / 100 for M on the scale of 8-bit values, shape (B,). On flat grays the gradient is 0.
+        """Return 1 - M / 100 for M on the scale of 8-bit values, shape (B,). The gradient is 0 on flat grays.
 
-        RGB is clipped first, as in the published code: no screen shows a color beyond the gamut as more vivid, and
-        unclipped it is rewarded without end, so that a training runs away.
+        RGB is clipped first, as in the published code. Screens do not show colors beyond the gamut as more vivid, and
+        without clipping the loss would have no lower bound, so that a training would diverge.
         """
         rgb = batch.preds_rgb.clamp(0, 1)
         return 1 - colorfulness(rgb, absolute=self.opponents == "absolute") / 100
 
 
 class TotalVariation(LossTerm):
-    """How much the predicted colors of neighboring pixels differ; in the spaces lab and yuv that is chroma alone."""
+    """The mean difference between predicted colors of neighboring pixels; chroma alone in the spaces lab and yuv."""
 
     def forward(self, batch: ColorBatch) -> Tensor:
         """Return the mean vertical plus the mean horizontal absolute difference, shape (B,)."""
@@ -52,12 +52,12 @@ class TotalVariation(LossTerm):
 
 
 class Gamut(LossTerm):
-    """How far decoded colors leave the sRGB gamut; decoding does not clip, so they can be called back."""
+    """The excess of decoded colors beyond the sRGB gamut; decoding does not clip, so the gradient is not 0."""
 
     def forward(self, batch: ColorBatch) -> Tensor:
         """Return the mean squared excess of RGB beyond [0, 1] over channels and pixels, shape (B,)."""
         rgb = batch.preds_rgb
-        # Detached, for inside the gamut the excess is 0 and outside the clipped color stands still.
+        # Detached, because inside the gamut the excess is 0 and outside the clipped color is constant.
         return image_mean(F.mse_loss(rgb, rgb.detach().clamp(0, 1), reduction="none"))
 
 

@@ -1,4 +1,4 @@
-"""Objectives in one line: `l2 + 0.1*wgan_gp(penalty=10)` becomes weighted terms and their total."""
+"""Objectives as weighted sums of losses, and their formulas, such as `l2 + 0.1*wgan_gp(penalty=10)`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TermSpec:
 
 
 def _shortest(number: float) -> str:
-    """Write a number as briefly as it can be read back: 10, 0.1, 1.000001."""
+    """Return the shortest text that gives the same number: 10, 0.1, 1.000001."""
     brief = f"{number:g}"
     return brief if float(brief) == number else repr(number)
 
@@ -65,16 +65,16 @@ class _Token(NamedTuple):
 def parse_formula(
     written: str | Sequence[object], aliases: Mapping[str, TermSpec] | None = None, presets: Collection[str] = ()
 ) -> tuple[TermSpec, ...]:
-    """Read an objective: terms `[WEIGHT*]NAME[(PARAMETER=NUMBER or WORD, ...)]` joined by `+`.
+    """Parse an objective: terms `[WEIGHT*]NAME[(PARAMETER=NUMBER or WORD, ...)]` joined by `+`.
 
     Args:
         written: a formula, or a list of terms as a YAML file holds them: formulas, or mappings of `loss`, `weight` and
             parameters.
         aliases: words that stand for a weighted loss, such as `perceptual` for `lpips_squeeze`.
-        presets: names that may stand in place of a whole formula. An unknown word alone is compared with them, too.
+        presets: names that can replace a whole formula, suggested for an unknown word.
 
     Raises:
-        ConfigError: it cannot be read; the message gives the position and the closest known name.
+        ConfigError: the formula cannot be parsed; the message gives the position and the closest known name.
 
     >>> [str(term) for term in parse_formula("l2 + .10*wgan_gp(penalty=10.0)")]
     ['l2', '0.1*wgan_gp(penalty=10)']
@@ -101,13 +101,13 @@ def _one_formula(written: str | Sequence[object]) -> str:
 
 def _as_formula(item: object) -> str:
     if not isinstance(item, Mapping) or not isinstance(item.get("loss"), str):
-        raise ConfigError(f"{item!r}: a term is a formula, or a mapping with the key 'loss' (its name)")
+        raise ConfigError(f"{item!r}: a term must be a formula, or a mapping with the key 'loss' (its name)")
     weight = item.get("weight", 1)
     values = {str(key): value for key, value in item.items() if key not in {"loss", "weight"}}
     for key, value in {"weight": weight, **values}.items():
         kinds = int | float if key == "weight" else int | float | str
         if isinstance(value, bool) or not isinstance(value, kinds):
-            raise ConfigError(f"{item['loss']}: {key} is {value!r}, and a number is expected")
+            raise ConfigError(f"{item['loss']}: {key} must be a number, not {value!r}")
     return str(TermSpec(float(weight), item["loss"], tuple(values.items())))
 
 
@@ -148,7 +148,7 @@ class _Parser:
         names = [spec.name for spec in specs]
         for name in names:
             if names.count(name) > 1:
-                raise ConfigError(f"the objective '{self._formula}' names {name} twice: add up its weights")
+                raise ConfigError(f"the objective '{self._formula}' contains {name} twice; add up its weights")
         return tuple(specs)
 
     def _peek(self) -> _Token:
@@ -197,7 +197,7 @@ class _Parser:
             key = self._take("name", wanted="the name of a parameter")
             known = LOSSES[loss].parameters
             if key.text not in known:
-                hint = suggestion(key.text, known) if known else "; it has none"
+                hint = suggestion(key.text, known) if known else "; it has no parameters"
                 raise ConfigError(f"unknown parameter '{key.text}' of {loss} in '{self._formula}'{hint}")
             self._take(text="=")
             yield key.text, self._value(loss, key.text, known[key.text])
@@ -212,10 +212,10 @@ class _Parser:
 
 
 def checked_number(loss: str, key: str, value: float, parameter: Parameter) -> float:
-    """Return `value` where it is one that `parameter` of `loss` can have.
+    """Return `value` if it is allowed for `parameter` of `loss`.
 
     Raises:
-        ConfigError: it is out of range.
+        ConfigError: the value is out of range.
     """
     if not parameter.low <= value <= parameter.high or (parameter.integer and value != int(value)):
         kind = "a whole number" if parameter.integer else "a number"
@@ -224,10 +224,10 @@ def checked_number(loss: str, key: str, value: float, parameter: Parameter) -> f
 
 
 def checked_word(loss: str, key: str, word: str, choice: Choice) -> str:
-    """Return `word` where it is one of the options of `choice` of `loss`.
+    """Return `word` if it is one of the options of `choice` of `loss`.
 
     Raises:
-        ConfigError: it is another.
+        ConfigError: the word is not an option.
     """
     if word not in choice.options:
         raise ConfigError(f"{key}={word} of {loss}: expected one of {_listed(choice)}")
@@ -242,11 +242,11 @@ class Objective(nn.Module):
     """A weighted sum of loss terms.
 
     Args:
-        specs: the terms; at most one of them adversarial, for there is one critic.
+        specs: the terms, of which at most one is adversarial because there is only one critic.
 
     Raises:
         ConfigError: two terms are adversarial.
-        MissingWeightsError: a term needs a network that is not on this machine.
+        MissingWeightsError: a term needs a network that is not installed.
     """
 
     def __init__(self, specs: tuple[TermSpec, ...]) -> None:
@@ -255,28 +255,28 @@ class Objective(nn.Module):
         self.terms = nn.ModuleDict({spec.name: LOSSES[spec.name].build(**dict(spec.parameters)) for spec in specs})
         adversarial_terms = [term for term in self.terms.values() if isinstance(term, AdversarialTerm)]
         if len(adversarial_terms) > 1:
-            raise ConfigError(f"the objective '{self.formula}' has two adversarial terms, and there is one critic")
+            raise ConfigError(f"the objective '{self.formula}' has two adversarial terms but only one critic; drop one")
         self.adversarial = adversarial_terms[0] if adversarial_terms else None
 
     @property
     def adversarial_name(self) -> str | None:
-        """The name of the adversarial term, where there is one."""
+        """The name of the adversarial term, or None."""
         return next((spec.name for spec in self.specs if isinstance(self.term(spec.name), AdversarialTerm)), None)
 
     @property
     def formula(self) -> str:
-        """The composition with every name and number resolved."""
+        """The formula with every name and number resolved."""
         return " + ".join(str(spec) for spec in self.specs)
 
     @property
     def networks(self) -> list[str]:
-        """Networks whose features or judgments the objective is trained on."""
+        """Networks whose outputs the objective is trained on."""
         found = ((self.term(spec.name).network or LOSSES[spec.name].network) for spec in self.specs)
         return list(dict.fromkeys(network for network in found if network is not None))
 
     @property
     def needs(self) -> set[str]:
-        """What its terms can't do without, see `LossEntry`; of networks to choose from, the one that was chosen."""
+        """Requirements of its terms, see `LossEntry`; of alternative networks, the one in use."""
         found = set()
         for spec in self.specs:
             entry, own = LOSSES[spec.name], self.term(spec.name).network
@@ -285,39 +285,39 @@ class Objective(nn.Module):
 
     @property
     def smallest_px(self) -> int:
-        """The shortest side of a picture that every term can be taken of."""
+        """The shortest side of an image for which every term is defined."""
         return max(self.term(spec.name).smallest_px for spec in self.specs)
 
     def term(self, name: str) -> LossTerm:
-        """Return the term called `name`."""
+        """Return the term named `name`."""
         return cast("LossTerm", self.terms[name])
 
     def use_prior(self, prior: NDArray[np.float64]) -> None:
-        """Hand every term the distribution of the training photos' colors over the ab bins, shape (313,)."""
+        """Pass the distribution of the training photos' colors over the ab bins, shape (313,), to every term."""
         for spec in self.specs:
             self.term(spec.name).use_prior(prior)
 
     def forward(self, batch: ColorBatch, names: Collection[str] | None = None) -> dict[str, Tensor]:
-        """Return the unweighted value of every term and image, shape (B,) each.
+        """Return the unweighted value of every term for every image, shape (B,) each.
 
         Args:
-            batch: what the terms look at.
-            names: compute these terms only; None computes all.
+            batch: the input of the terms.
+            names: terms to compute; None computes all.
         """
         wanted = [spec.name for spec in self.specs if names is None or spec.name in names]
         return {name: self.term(name)(batch) for name in wanted}
 
     @property
     def weights(self) -> dict[str, float]:
-        """The written weight of every term."""
+        """The weight of every term in the formula."""
         return {spec.name: spec.weight for spec in self.specs}
 
     def total(self, values: Mapping[str, Tensor], weights: Mapping[str, float] | None = None) -> Tensor:
-        """Return the weighted sum of the terms, the mean over images: the one place where losses are reduced.
+        """Return the weighted sum of the terms, averaged over images. Losses are reduced only here.
 
         Args:
-            values: what `forward` returned.
-            weights: other weights than the written ones.
+            values: the result of `forward`.
+            weights: weights that replace those of the formula.
         """
         weights = weights or self.weights
         parts = [weights[name] * values[name].mean() for name in values]
@@ -341,7 +341,7 @@ def build(formula: str, aliases: Mapping[str, TermSpec] | None = None) -> Object
     (1.0, 1.02)
 
     Raises:
-        ConfigError: the formula cannot be read.
-        MissingWeightsError: a term needs a network that is not on this machine.
+        ConfigError: the formula cannot be parsed.
+        MissingWeightsError: a term needs a network that is not installed.
     """
     return Objective(parse_formula(formula, aliases))

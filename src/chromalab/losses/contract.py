@@ -1,7 +1,7 @@
-"""The contract of every loss as checks that run on any loss: `chromalab loss check`.
+"""The contract of losses, as checks that run on any loss (`chromalab loss check`).
 
-A check differentiates a loss with respect to everything that it takes from a network: the color of every pixel, the
-logits over the ab bins, and the logits over classes. The test images are smooth random colors.
+Gradients are taken with respect to everything that a loss takes from a network: the color of every pixel, the logits
+over the ab bins, and the logits over classes. The test images are smooth random colors.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ if TYPE_CHECKING:
 
 
 AT_TARGET = 1e-3
-"""What counts as 0 at the target, as a share of what gray costs: colors went to another space and back."""
+"""Largest loss at the target that counts as 0, as a share of the loss of gray; conversions of colors round."""
 
 
 DIFFERENCES_PX = 32
-"""Side of the picture; larger where a loss asks for more."""
+"""Side of the test image; larger if a loss needs more."""
 
 DIFFERENCE_DIRECTIONS = 3
 DIFFERENCE_STEPS = (1e-6, 1e-7)
-"""Networks of rectifiers have kinks, which small steps hardly ever cross: a wrong gradient is wrong for every step."""
+"""Small steps hardly ever cross the kinks of rectifiers, while a wrong gradient is wrong for every step."""
 
 DIFFERENCE_TOLERANCE = 2e-3
-"""Of the gradient's norm, which is how far a random direction of unit variance takes the loss."""
+"""Tolerance relative to the norm of the gradient, the standard deviation of the slope in a random direction."""
 
 DIFFERENCE_ROUNDING = 1e-7
-"""Of the loss's own value: a step of 1e-6 makes its rounding errors a million times as large."""
+"""Tolerance relative to the value of the loss, because a step of 1e-6 amplifies its rounding error a million times."""
 
 
 class Check(Record):
-    """What came of one check.
+    """The result of one check.
 
     Attributes:
-        name: what was looked at.
-        passed: whether the loss keeps it.
-        detail: what was measured, or what is wrong and what to look for.
+        name: name of the check.
+        passed: whether the loss passed.
+        detail: the measured values, or what is wrong and a hint to its cause.
     """
 
     name: str
@@ -67,38 +67,29 @@ def check_loss(
     space: str = "lab",
     critic: nn.Module | None = None,
 ) -> list[Check]:
-    """Check whether a loss keeps the contract of `LossTerm`; checks that do not concern it are left out.
+    """Check whether a loss fulfills the contract of `LossTerm`; checks that do not apply to it are left out.
 
-    Args:
-        entry: the loss, in the registry or not.
-        parameters: as for `entry.build`; the defaults where they are left out.
-        space: registry name of the training space.
-        critic: what an adversarial loss is tried with; a small one with random weights where it is left out.
-
-    Raises:
-        UnknownNameError: there is no such training space.
-        ConfigError: the loss is one over ab bins, and the space is not `lab`.
-        MissingWeightsError: it needs a network that is not on this machine.
+    The arguments and errors are those of `Bench`, except that a broken contract is reported and not raised.
     """
     facts = _run("facts", lambda: check_facts(entry))
-    with torch.random.fork_rng(devices=[]):  # a loss that draws random numbers must not change those of others
+    with torch.random.fork_rng(devices=[]):  # a loss that draws random numbers must not affect other code
         try:
             bench = Bench(entry, parameters, space, critic)
         except ChromalabError:
             raise
         except BrokenContractError as error:
             return [facts, Check(name="build", passed=False, detail=str(error))]
-        except Exception as error:  # it is a stranger's code, and what it raises is what the check has to tell
+        except Exception as error:  # the code of a plugin may raise anything, and the check reports it
             return [facts, Check(name="build", passed=False, detail=describe_error(error))]
         found = [_run(name, partial(check, bench), bench) for name, check in CHECKS if _concerns(name, bench)]
     return [facts, *found]
 
 
 def check_facts(entry: LossEntry) -> str:
-    """Return what is stated of a loss, in a few words, where nothing is left out and all fits together.
+    """Return a summary of the facts in an entry, if they are complete and consistent.
 
     Raises:
-        BrokenContractError: something is missing, or a parameter's default is not what `build` takes.
+        BrokenContractError: a fact is missing, or the default of a parameter is not that of `build`.
     """
     for fact in ("formula", "source"):
         if not getattr(entry, fact).strip():
@@ -108,11 +99,11 @@ def check_facts(entry: LossEntry) -> str:
             raise BrokenContractError(f"the parameter {key} states no meaning")
         if isinstance(parameter, Parameter) and not parameter.low <= parameter.default <= parameter.high:
             raise BrokenContractError(
-                f"{key}={parameter.default:g} is not within {parameter.low:g} and {parameter.high:g}"
+                f"{key}={parameter.default:g} is not between {parameter.low:g} and {parameter.high:g}"
             )
         if not isinstance(parameter, Parameter) and parameter.default not in parameter.options:
             raise BrokenContractError(
-                f"{key}={parameter.default} is none of its options: {', '.join(parameter.options)}"
+                f"{key}={parameter.default} is not one of its options: {', '.join(parameter.options)}"
             )
         _check_default(entry, key, parameter.default)
     count = len(entry.parameters)
@@ -120,15 +111,15 @@ def check_facts(entry: LossEntry) -> str:
 
 
 def _check_default(entry: LossEntry, key: str, stated: float | str) -> None:
-    """Compare a stated default with that of `build`, where both can be known."""
+    """Compare a stated default with that of `build`, if its signature names the parameter."""
     taken = inspect.signature(entry.build).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
         return
     if key not in taken:
-        raise BrokenContractError(f"the entry states a parameter {key}, and its build takes none of that name")
+        raise BrokenContractError(f"the entry states a parameter {key}, but its build has no parameter of that name")
     default = taken[key].default
     if default is not inspect.Parameter.empty and default != stated:
-        raise BrokenContractError(f"the entry states {key}={stated}, and its build has {key}={default}")
+        raise BrokenContractError(f"the entry states {key}={stated}, but its build has {key}={default}")
 
 
 def _shape(bench: Bench) -> str:
@@ -136,8 +127,8 @@ def _shape(bench: Bench) -> str:
         values = bench.values(bench.photos(count))
         if values.shape != (count,):
             raise BrokenContractError(
-                f"{count} images gave the shape {tuple(values.shape)}, and ({count},) is expected: reduce over "
-                "channels and pixels, not over images"
+                f"{count} images gave the shape {tuple(values.shape)} instead of ({count},): reduce over channels and "
+                "pixels, not over images"
             )
     return "one value for each image"
 
@@ -154,7 +145,7 @@ def _repeatable(bench: Bench) -> str:
     first, second = bench.values(photos).detach(), bench.values(photos).detach()
     if not torch.equal(first, second):
         raise BrokenContractError(
-            f"the same batch gave {_numbers(first)}, then {_numbers(second)}: random numbers, or a state?"
+            f"the same batch gave {_numbers(first)}, then {_numbers(second)}: does it use random numbers or state?"
         )
     return "the same batch gives the same values"
 
@@ -166,12 +157,12 @@ def _input_left_alone(bench: Bench) -> str:
     bench.term(batch)
     for name, part in tensors.items():
         if getattr(batch, name) is not part or not torch.equal(part, before[name]):
-            raise BrokenContractError(f"it changes batch.{name}, which the other terms of an objective see, too")
-    return "the batch is as it was"
+            raise BrokenContractError(f"it changes batch.{name}, which the other terms of an objective also use")
+    return "the batch is unchanged"
 
 
 def _at_target(bench: Bench) -> tuple[Tensor, Tensor]:
-    """Return what a perfect prediction costs, and what gray costs."""
+    """Return the loss of a perfect prediction, and that of gray."""
     rgb = bench.photos().rgb
     lightness, target = bench.space.encode(rgb)
     perfect, grey = (bench.guess(rgb, color) for color in (target, bench.space.grey(lightness)))
@@ -183,19 +174,19 @@ def _zero_at_target(bench: Bench) -> str:
     limit = AT_TARGET * grey.abs() if bench.entry.compares else torch.full_like(grey, 1e-4)
     if not bool((perfect.abs() <= limit).all()):
         raise BrokenContractError(
-            f"a perfect prediction costs {_numbers(perfect)}: state zero_at_target=False, or mend it"
+            f"a perfect prediction has the loss {_numbers(perfect)}: fix it, or state zero_at_target=False"
         )
-    return f"a perfect prediction costs {_numbers(perfect)}"
+    return f"a perfect prediction has the loss {_numbers(perfect)}"
 
 
 def _grey_costs_more(bench: Bench) -> str:
     perfect, grey = _at_target(bench)
     if not bool((grey > perfect).all()):
         raise BrokenContractError(
-            f"gray costs {_numbers(grey)}, a perfect prediction {_numbers(perfect)}: does it look at the target "
-            "(compares=False where it doesn't)?"
+            f"gray has the loss {_numbers(grey)}, a perfect prediction {_numbers(perfect)}: does the loss depend on "
+            "the target? If not, state compares=False"
         )
-    return f"gray costs {_numbers(grey)}"
+    return f"gray has the loss {_numbers(grey)}"
 
 
 def _gradient_at_equality(bench: Bench) -> str:
@@ -224,8 +215,8 @@ def _finite_gradient(bench: Bench, photos: Photos) -> str:
     if broken:
         total = sum(gradient.numel() for gradient in gradients)
         raise BrokenContractError(
-            f"{broken} of {total} numbers of the gradient are not finite: a square root, norm, logarithm or quotient "
-            "at 0 wants a small constant"
+            f"{broken} of {total} numbers of the gradient are not finite: add a small constant to a square root, norm, "
+            "logarithm or quotient that is taken at 0"
         )
     return f"finite, at most {max(float(gradient.abs().max()) for gradient in gradients):.3g}"
 
@@ -235,28 +226,28 @@ def _singles(bench: Bench) -> str:
     together = bench.values(photos).detach()
     alone = torch.cat([bench.values(photo).detach().reshape(-1) for photo in photos.each()])
     if together.shape != alone.shape or not torch.allclose(together, alone, rtol=1e-4, atol=1e-6):
-        raise BrokenContractError(f"a batch of 3 gave {_numbers(together)}, its images alone {_numbers(alone)}")
-    return "a batch gives what its images give alone"
+        raise BrokenContractError(f"a batch of 3 gave {_numbers(together)}, but its images alone {_numbers(alone)}")
+    return "a batch gives the same values as its images alone"
 
 
 def _precision(bench: Bench) -> str:
     value = bench.exact.values(bench.photos(1).double())
     if value.dtype != torch.float64:
         raise BrokenContractError(
-            f"double precision went in and {value.dtype} came out: take tensors `.to(batch.preds)`"
+            f"a batch in double precision gave {value.dtype}: convert tensors by `.to(batch.preds)`"
         )
-    return "computes in the precision that it is given"
+    return "computes in the precision of its input"
 
 
 def _critic_loss(bench: Bench) -> str:
     term = bench.term
     if not isinstance(term, AdversarialTerm) or bench.critic is None:
-        raise BrokenContractError("it needs a critic and is no AdversarialTerm: nothing would train the critic")
+        raise BrokenContractError("it needs a critic but is not an AdversarialTerm, so nothing would train the critic")
     critic = copy.deepcopy(bench.critic).requires_grad_()
     total, facts = term.critic_loss(critic, bench.batch(bench.photos()), torch.Generator().manual_seed(0))
     missing = {"distance", "accuracy"} - set(facts)
     if missing:
-        raise BrokenContractError(f"the critic's loss tells no {' and no '.join(sorted(missing))}")
+        raise BrokenContractError(f"the critic's loss reports no {' and no '.join(sorted(missing))}")
     gradients = torch.autograd.grad(total, list(critic.parameters()), allow_unused=True)
     reached = [gradient for gradient in gradients if gradient is not None]
     if not bool(total.isfinite()) or not all(bool(gradient.isfinite().all()) for gradient in reached):
@@ -270,10 +261,10 @@ def check_differences(bench: Bench) -> str:
     """Compare the gradient of a loss with central differences along a few random directions.
 
     Returns:
-        How far they are apart, in words.
+        The largest deviation, in words.
 
     Raises:
-        BrokenContractError: they are too far apart.
+        BrokenContractError: the deviation exceeds the tolerance.
     """
     generator = torch.Generator().manual_seed(2)
     exact, photos = bench.exact, _rough(bench.photos(1, DIFFERENCES_PX).double(), generator)
@@ -289,11 +280,11 @@ def check_differences(bench: Bench) -> str:
         )
         if not abs(stated - measured) <= DIFFERENCE_TOLERANCE * max(abs(measured), scale) + rounding:
             raise BrokenContractError(
-                f"along a direction the gradient says {stated:.6g}, finite differences {measured:.6g}: a detach, a "
-                "round or an argmax inside?"
+                f"along a random direction the gradient gives {stated:.6g}, finite differences {measured:.6g}: does "
+                "the loss contain a detach, round or argmax?"
             )
         worst = max(worst, abs(stated - measured) / max(abs(measured), scale, 1e-300))
-    return f"off by {worst:.1e} of the gradient at most"
+    return f"differs by at most {worst:.1e} of the gradient"
 
 
 def _random(photos: Photos, generator: torch.Generator) -> list[Tensor]:
@@ -301,7 +292,7 @@ def _random(photos: Photos, generator: torch.Generator) -> list[Tensor]:
 
 
 def _rough(photos: Photos, generator: torch.Generator) -> Photos:
-    """Return predictions with some noise: where neighbors are equal, a maximum over them has a kink."""
+    """Return predictions with some noise, because a maximum over equal neighbors would have a kink."""
     return _moved(photos, _random(photos, generator), 0.01)
 
 
@@ -311,7 +302,7 @@ def _slope(bench: Bench, photos: Photos, ways: Sequence[Tensor], step: float) ->
 
 
 def _moved(photos: Photos, ways: Sequence[Tensor], step: float) -> Photos:
-    """Return the predictions a step along `ways`."""
+    """Return the predictions moved by a step along `ways`."""
     return photos.given([part + step * way for part, way in zip(photos.inputs, ways, strict=True)])
 
 
@@ -332,11 +323,11 @@ CHECKS: tuple[tuple[str, Callable[[Bench], str]], ...] = (
     ("finite differences", check_differences),
     ("critic's loss", _critic_loss),
 )
-"""The checks of a built loss by name, in their order: each returns what it measured."""
+"""The checks of a built loss by name, in order; each returns a description of its measurement."""
 
 
 def _concerns(name: str, bench: Bench) -> bool:
-    """Return whether a check has something to look at: a perfect guess at bins or classes, say, can't be made up."""
+    """Return whether a check applies; for example, perfect logits over bins or classes cannot be constructed."""
     over_colors = not {"bins", "classes"} & set(bench.entry.needs)
     return {
         "zero at target": over_colors and bench.entry.zero_at_target,
@@ -350,12 +341,12 @@ def _run(name: str, check: Callable[[], str], bench: Bench | None = None) -> Che
         return Check(name=name, passed=True, detail=check())
     except BrokenContractError as error:
         return Check(name=name, passed=False, detail=str(error))
-    except Exception as error:  # it is a stranger's code, and what it raises is what the check has to tell
+    except Exception as error:  # the code of a plugin may raise anything, and the check reports it
         return Check(name=name, passed=False, detail=describe_error(error, _file(bench)))
 
 
 def _file(bench: Bench | None) -> Path | None:
-    """Return the file that the loss is written in."""
+    """Return the source file of the loss."""
     if bench is None:
         return None
     module = sys.modules.get(type(bench.term).__module__)

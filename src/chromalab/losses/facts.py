@@ -1,4 +1,4 @@
-"""Facts about a loss as records, for lists, pages and programs."""
+"""Facts about losses as records, for lists, pages and other programs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class ParameterFacts(Record):
     """A parameter of a loss: a number with its range, or a word with its options.
 
     Attributes:
-        default: what it is where nothing is said.
-        low: the smallest number that it can be.
-        high: the largest.
-        integer: whether it has to be whole.
-        options: the words that it can be.
-        meaning: what it does.
+        default: default value.
+        low: smallest number.
+        high: largest number.
+        integer: whether it must be a whole number.
+        options: allowed words.
+        meaning: effect of the parameter.
     """
 
     default: float | str
@@ -37,17 +37,17 @@ class ParameterFacts(Record):
 
     @property
     def domain(self) -> str:
-        """What it can be, in words."""
+        """The allowed values, in words."""
         if self.options is not None:
             return " or ".join(self.options)
         return f"{self.low:g} to {self.high:g}" + (", whole" if self.integer else "")
 
 
 class LossFacts(Record):
-    """What is stated of a loss, see `LossEntry`.
+    """Facts about a loss, see `LossEntry`.
 
     Attributes:
-        plugin: the plugin that it came with; none for the house's own.
+        plugin: the plugin that provides the loss; None for chromalab's own.
     """
 
     name: str
@@ -63,13 +63,13 @@ class LossFacts(Record):
 
 
 class Need(Record):
-    """Something that a loss can't do without.
+    """A requirement of a loss.
 
     Attributes:
-        name: as the loss's entry has it.
-        meaning: what it is.
-        here: whether it is on this machine; a head, a critic and a prior come with every training.
-        how_to_get: the command that brings it, where it is not here.
+        name: name in the entry of the loss.
+        meaning: description.
+        here: whether it is available on this machine; heads, critics and priors are part of every training.
+        how_to_get: the command that installs it, if it is missing.
     """
 
     name: str
@@ -84,11 +84,11 @@ COMES_ALONG = {
     "prior": "the distribution of the training photos' colors over the ab bins, counted before training",
     "classes": "a head of the network with logits over ImageNet's classes",
 }
-"""What a training brings by itself where a loss needs it."""
+"""Requirements that every training provides by itself."""
 
 
 def loss_facts(entry: LossEntry) -> LossFacts:
-    """Return what is stated of a loss."""
+    """Return the facts about a loss."""
     plugin = plugin_of(entry.name)
     return LossFacts(
         name=entry.name,
@@ -117,10 +117,10 @@ def _parameter(parameter: Parameter | Choice) -> ParameterFacts:
 
 
 def needs_of(entry: LossEntry) -> list[Need]:
-    """Return what a loss can't do without, and whether it is on this machine.
+    """Return the requirements of a loss, and whether they are available on this machine.
 
     Raises:
-        ConfigError: a record in the weights folder can't be read.
+        ConfigError: a record in the weights folder cannot be read.
     """
     weights = {status.name: status for status in list_weights()}
     needs = []
@@ -135,7 +135,7 @@ def needs_of(entry: LossEntry) -> list[Need]:
 
 
 def documentation(entry: LossEntry) -> str:
-    """Return the docstring of a loss's class, or of the function that builds it where its weights are not here."""
+    """Return the docstring of a loss's class, or of its build function if its weights are not installed."""
     build = entry.build.func if isinstance(entry.build, partial) else entry.build
     text = build.__doc__
     if not inspect.isclass(build):

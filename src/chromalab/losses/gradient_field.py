@@ -1,4 +1,4 @@
-"""Where a loss pulls the colors of a photograph: minus its gradient at every pixel, in the ab plane."""
+"""Gradient fields of losses: the negative gradient with respect to the color of every pixel, in the ab plane."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 
 from chromalab.color.spaces import AB_SCALE, SPACES
 from chromalab.core.errors import NonFiniteError, UsageError
+from chromalab.functional.tensors import image_tensor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,24 +20,24 @@ if TYPE_CHECKING:
 
 CHROMA_SHARE = 0.5
 HUE_SHIFT_DEG = 30.0
-"""The prediction of the field has this share of the true chroma, and its hues are this much off (towards yellow from
-red): wrong in a way that everybody can see, so that one knows where a loss ought to pull."""
+"""The prediction of the field has this share of the true chroma, and its hues are shifted by this angle (from red
+towards yellow). Its errors are obvious, so it is clear in which direction a loss should pull."""
 
 GUESS = f"chroma × {CHROMA_SHARE:g}, hues {HUE_SHIFT_DEG:g}° off"
-"""What the prediction is, in a few words."""
+"""Short description of the prediction."""
 
 
 @dataclass(frozen=True)
 class GradientField:
-    """A photograph, a prediction of its colors, and where a loss pulls them.
+    """A photo, a prediction of its colors, and the direction in which a loss pulls them.
 
     Attributes:
-        photo: the photograph, sRGB (H, W, 3) in [0, 1].
-        prediction: the predicted picture, likewise.
+        photo: the photo, sRGB (H, W, 3) in [0, 1].
+        prediction: the predicted image, likewise.
         lightness: L* / 100, (H, W).
-        pull: minus the gradient of the loss by (a*, b*), times the number of pixels, (H, W, 2): so it does not depend
-            on the photo's size for a loss that is a mean over pixels.
-        way: from the predicted to the true (a*, b*), (H, W, 2).
+        pull: the negative gradient of the loss with respect to (a*, b*), times the number of pixels, (H, W, 2). For a
+            loss that is a mean over pixels, it does not depend on the size of the photo.
+        way: the difference between the true and the predicted (a*, b*), (H, W, 2).
     """
 
     photo: NDArray[np.float64]
@@ -53,31 +54,31 @@ class GradientField:
 
     @property
     def agreement(self) -> float:
-        """The cosine of the angle between pull and way over the whole picture: 1 where the loss pulls to the truth."""
+        """The cosine between pull and way over the whole image; 1 if the loss pulls exactly towards the truth."""
         lengths = np.linalg.norm(self.pull) * np.linalg.norm(self.way)
         return float((self.pull * self.way).sum() / lengths) if lengths else 0.0
 
 
 def gradient_field(bench: Bench, rgb: NDArray[np.uint8]) -> GradientField:
-    """Return where a loss pulls the colors of a photograph whose prediction is off in chroma and hue.
+    """Return the gradient field of a loss for a photo whose prediction is wrong in chroma and hue.
 
     Args:
-        bench: the loss, in the space `lab`, over colors.
-        rgb: the photograph, 8-bit sRGB (H, W, 3).
+        bench: the loss over colors, in the space `lab`.
+        rgb: the photo, 8-bit sRGB (H, W, 3).
 
     Raises:
-        UsageError: the photo is smaller than the loss can look at, or the loss is not one over colors.
+        UsageError: the photo is too small for the loss, or the loss does not act on colors.
         NonFiniteError: the gradient is not finite.
     """
     if not acts_on_colors(bench):
-        raise UsageError(f"{bench.entry.name} acts on a head of its own, not on colors: there is no field over colors")
+        raise UsageError(f"{bench.entry.name} acts on a separate head, not on colors, so it has no field over colors")
     if min(rgb.shape[:2]) < bench.term.smallest_px:
         raise UsageError(
-            f"the photo has {rgb.shape[1]}x{rgb.shape[0]} pixels, and {bench.entry.name} asks for sides of "
-            f"{bench.term.smallest_px} pixels at least"
+            f"the photo has {rgb.shape[1]}x{rgb.shape[0]} px, but {bench.entry.name} needs sides of at least "
+            f"{bench.term.smallest_px} px"
         )
     space = SPACES["lab"]
-    photo = torch.tensor(rgb).permute(2, 0, 1)[None].float() / 255
+    photo = image_tensor(rgb)
     lightness, target = space.encode(photo)
     preds = _guess(target)
     gradient = bench.gradients(bench.guess(photo, preds))[0]
@@ -85,28 +86,28 @@ def gradient_field(bench: Bench, rgb: NDArray[np.uint8]) -> GradientField:
         raise NonFiniteError(f"the gradient of {bench.entry.name} is not finite on this photo")
     pixels = rgb.shape[0] * rgb.shape[1]
     return GradientField(
-        photo=_picture(photo),
-        prediction=_picture(space.decode(lightness, preds).clamp(0, 1)),
-        lightness=_picture(lightness)[..., 0],
-        pull=_picture(-gradient * pixels / AB_SCALE),
-        way=_picture((target - preds) * AB_SCALE),
+        photo=_image(photo),
+        prediction=_image(space.decode(lightness, preds).clamp(0, 1)),
+        lightness=_image(lightness)[..., 0],
+        pull=_image(-gradient * pixels / AB_SCALE),
+        way=_image((target - preds) * AB_SCALE),
     )
 
 
 def acts_on_colors(bench: Bench) -> bool:
-    """Return whether a loss looks at the color of every pixel, and not at logits over bins or classes."""
+    """Return whether a loss acts on the color of every pixel, and not on logits over bins or classes."""
     return not (bench.needs("bins") or bench.needs("classes"))
 
 
 def _guess(target: torch.Tensor) -> torch.Tensor:
-    """Return colors with less chroma and other hues."""
+    """Return the true colors with less chroma and shifted hues."""
     angle = math.radians(HUE_SHIFT_DEG)
     a, b = target[:, :1], target[:, 1:]
     turned = torch.cat([a * math.cos(angle) - b * math.sin(angle), a * math.sin(angle) + b * math.cos(angle)], dim=1)
     return CHROMA_SHARE * turned
 
 
-def _picture(batch: torch.Tensor) -> NDArray[np.float64]:
-    """Return the one picture of a batch as (H, W, C)."""
+def _image(batch: torch.Tensor) -> NDArray[np.float64]:
+    """Return the first image of a batch as (H, W, C)."""
     array: NDArray[np.float64] = batch[0].detach().permute(1, 2, 0).double().numpy()
     return array

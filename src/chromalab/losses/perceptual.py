@@ -1,6 +1,6 @@
 """Perceptual losses: distances between deep features (VGG16, LPIPS, EfficientNet-Lite0), SSIM and MS-SSIM.
 
-All of them compare sRGB images, whatever the training space is. Colors are decoded differentiably and not clipped.
+All of them compare sRGB images, for every training space. Colors are decoded differentiably and not clipped.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class FeatureDistance(LossTerm):
     """A frozen feature distance as a loss; colors are converted to sRGB differentiably and not clipped.
 
     Args:
-        distance: maps two sRGB batches to one value for each image.
+        distance: maps two sRGB batches to one value per image, (B,).
         network: see `LossTerm`.
         smallest_px: see `LossTerm`.
     """
@@ -58,29 +58,29 @@ _STYLE_LAYERS = ("1_2", "2_2", "3_3", "4_3")
 def vgg_feature(network: str = "vgg16", at: str = "relu", distance: str = "l2", **weights: float) -> LossTerm:
     """Build the feature loss: the weighted sum over layers of mean |f(preds) - f(target)|, or of its square.
 
-    The mean runs over channels and places, as in Johnson et al. 2016, eq. 2; their setting, relu2_2 of VGG16 and
-    squares, is the default. Pictures are sRGB, normalized as torchvision's weights want it. In the published code of
+    The mean is over channels and places, as in Johnson et al. 2016, eq. 2. Their setting, relu2_2 of VGG16 and squares,
+    is the default. Images are sRGB, normalized for torchvision's weights. In the published code of
 
-    - DDColor (BasicSR's `PerceptualLoss`) `conv1_1` of VGG16-bn is the convolution's output before its normalization:
+    - DDColor (BasicSR's `PerceptualLoss`), `conv1_1` of VGG16-bn is the output of the convolution before normalization:
       `vgg_feature(network=vgg16_bn, at=conv, distance=l1, w1_1=0.0625, w2_1=0.125, w3_1=0.25, w4_1=0.5, w5_1=1)`;
-    - DeOldify (`FeatureLoss`) layers are the rectifiers before the third to fifth pooling, beside a pixel loss:
+    - DeOldify (`FeatureLoss`), layers are the rectifiers before the third to fifth pooling, besides a pixel loss:
       `vgg_feature(network=vgg16_bn, at=relu, distance=l1, w3_3=20, w4_3=70, w5_3=10)`;
-    - BigColor (`VGG16Perceptual`) layers are 1, 2, 13 and 20, the second of which the next rectifier overwrites in
-      place: `vgg_feature(w1_1=0.25, w1_2=0.25, w3_2=0.25, w4_2=0.25)`. It looks at the central 224 of 256 pixels, and
-      divides by the batch's size once more; neither is done here.
+    - BigColor (`VGG16Perceptual`), layers are 1, 2, 13 and 20, the second of which the next rectifier overwrites in
+      place: `vgg_feature(w1_1=0.25, w1_2=0.25, w3_2=0.25, w4_2=0.25)`. The code crops the central 224 of 256 pixels and
+      divides by the batch size once more; this loss does neither.
 
     Args:
         network: `vgg16` or `vgg16_bn`.
-        at: what of a layer is looked at: `conv`, its convolution's own output; `bn`, that after batch normalization;
-            `relu`, that after the rectifier.
+        at: the output of a layer: `conv`, that of its convolution; `bn`, that after batch normalization; `relu`, that
+            after the rectifier.
         distance: `l1` or `l2`.
-        weights: `w1_1` to `w5_3`, the weights of the layers, where those that are left out have 0; with none given,
-            w2_2 = 1.
+        weights: `w1_1` to `w5_3`, the weights of the layers; layers that are left out have weight 0. Without any
+            weight, w2_2 = 1.
 
     Raises:
-        ConfigError: no layer has a weight, or VGG16 without batch normalization is asked for what comes after it.
-        MissingWeightsError: the network's weights were not added; the message says how to.
-        DamagedWeightsError: they are not what was stored.
+        ConfigError: all weights are 0, or `at=bn` is used with VGG16 without batch normalization.
+        MissingWeightsError: the weights of the network are not installed; the message names the command.
+        DamagedWeightsError: the weight file differs from the stored one.
     """
     return _build("vgg_feature", network, at, distance, weights or dict.fromkeys(_names(_FEATURE_LAYERS), 1))
 
@@ -88,14 +88,14 @@ def vgg_feature(network: str = "vgg16", at: str = "relu", distance: str = "l2", 
 def style(network: str = "vgg16", at: str = "relu", **weights: float) -> LossTerm:
     """Build the style loss: the weighted sum over layers of the squared distance between Gram matrices.
 
-    Johnson et al. 2016, eq. 3 and 4, where the prediction's own photograph is the style; what they compare is the
-    default. Gatys et al. 2016, eq. 4 and 5 with w_l = 1/5, is, but for their network (VGG19 with mean pooling),
-    `style(w1_1=0.05, w2_1=0.05, w3_1=0.05, w4_1=0.05, w5_1=0.05)`: their E_l has a factor of 1/4.
+    Johnson et al. 2016, eq. 3 and 4, with the ground truth as the style image; their layers are the default. Except for
+    the network (VGG19 with mean pooling), Gatys et al. 2016, eq. 4 and 5 with w_l = 1/5, corresponds to
+    `style(w1_1=0.05, w2_1=0.05, w3_1=0.05, w4_1=0.05, w5_1=0.05)`, because their E_l has a factor of 1/4.
 
     Args:
         network: as for `vgg_feature`.
         at: as for `vgg_feature`.
-        weights: `w1_1` to `w5_3`, as for `vgg_feature`; with none given, w1_2 = w2_2 = w3_3 = w4_3 = 1.
+        weights: `w1_1` to `w5_3`, as for `vgg_feature`; without any weight, w1_2 = w2_2 = w3_3 = w4_3 = 1.
 
     Raises:
         ConfigError: as for `vgg_feature`.
@@ -107,10 +107,10 @@ def style(network: str = "vgg16", at: str = "relu", **weights: float) -> LossTer
 
 def _build(loss: str, network: str, at: str, comparison: str, weights: dict[str, float]) -> LossTerm:
     if at == "bn" and network != "vgg16_bn":
-        raise ConfigError(f"at=bn of {loss}: {network} has no batch normalization; take network=vgg16_bn, or at=conv")
+        raise ConfigError(f"at=bn of {loss}: {network} has no batch normalization; use network=vgg16_bn or at=conv")
     layers = {at + name.removeprefix("w"): weight for name, weight in weights.items() if weight}
     if not layers:
-        raise ConfigError(f"{loss}: every layer's weight is 0; give one of them another, or leave them all out")
+        raise ConfigError(f"{loss}: every layer has weight 0; give at least one a positive weight, or omit all weights")
     return FeatureDistance(VGGDistance(_NETWORKS[network](), layers, comparison), network=network)
 
 
@@ -119,18 +119,18 @@ def _names(layers: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _parameters(layers: tuple[str, ...]) -> dict[str, Parameter | Choice]:
-    """Return the parameters that both losses share; `layers` are those that are looked at where no weight is given."""
+    """Return the parameters that both losses share; `layers` have weight 1 by default."""
     return {
         "network": Choice("vgg16", tuple(_NETWORKS), "the network: VGG16, or VGG16 with batch normalization"),
         "at": Choice(
-            "relu", ("conv", "bn", "relu"), "which output of a layer: the convolution's, the normalized, the rectified"
+            "relu", ("conv", "bn", "relu"), "output of a layer: of its convolution, normalization or rectifier"
         ),
         **{
             f"w{layer}": Parameter(
                 default=float(layer in layers),
                 low=0,
                 high=1e6,
-                meaning=f"weight of layer {layer}; once any weight is given, 0 for those that are left out",
+                meaning=f"weight of layer {layer}; 0 by default if any weight is given",
             )
             for layer in CONVOLUTIONS
         },
@@ -153,7 +153,7 @@ _TRUNKS: tuple[tuple[TrunkName, str], ...] = (("vgg", "vgg16"), ("alex", "alexne
 
 
 class SSIM(LossTerm):
-    """One minus the structural similarity; Kornia's `ssim_loss` is half of it."""
+    """1 - structural similarity; Kornia's `ssim_loss` is half of it."""
 
     smallest_px = WINDOW_PX
 
@@ -161,16 +161,16 @@ class SSIM(LossTerm):
         """Return 1 - SSIM, shape (B,), in [0, 2].
 
         Raises:
-            PictureTooSmallError: a side is shorter than the window's 11 px.
+            ImageTooSmallError: a side is shorter than the window's 11 px.
         """
         return 1 - ssim(batch.preds_rgb, batch.target_rgb)
 
 
 class MultiScaleSSIM(LossTerm):
-    """One minus the multi-scale structural similarity.
+    """1 - multi-scale structural similarity.
 
     Args:
-        scales: how many; the published five need pictures of at least 161 px, four 81, three 41, two 21, one 11.
+        scales: number of scales. The published five need sides of at least 161 px, four 81, three 41, two 21, one 11.
     """
 
     def __init__(self, scales: float = len(WEIGHTS)) -> None:
@@ -182,7 +182,7 @@ class MultiScaleSSIM(LossTerm):
         """Return 1 - MS-SSIM, shape (B,), in [0, 1].
 
         Raises:
-            PictureTooSmallError: a side is shorter than `smallest_px`.
+            ImageTooSmallError: a side is shorter than `smallest_px`.
         """
         return 1 - ms_ssim(batch.preds_rgb, batch.target_rgb, self.scales)
 
@@ -242,7 +242,7 @@ ENTRIES: tuple[LossEntry, ...] = (
                 len(WEIGHTS),
                 1,
                 len(WEIGHTS),
-                "for 5 sides of 161 px and more; 81, 41, 21, 11 px for fewer",
+                "number of scales; 5 need sides of at least 161 px, fewer need 81, 41, 21 and 11 px",
                 integer=True,
             )
         },

@@ -1,4 +1,4 @@
-"""Errors of single pixels: in the normalized units of the training space, or as differences in CIELAB."""
+"""Pixel losses: errors in the normalized units of the training space, or color differences in CIELAB."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class L1(LossTerm):
     """Mean absolute error over color channels and pixels."""
 
     def forward(self, batch: ColorBatch) -> Tensor:
-        """Return mean |preds - target|, shape (B,). At equality the gradient is 0."""
+        """Return mean |preds - target|, shape (B,). The gradient is 0 at equality."""
         return image_mean((batch.preds - batch.target).abs())
 
 
@@ -37,17 +37,17 @@ class L2(LossTerm):
 
 
 class Huber(LossTerm):
-    """Squares of small errors, absolute values of large ones; mean over color channels and pixels.
+    """Squared small errors and absolute large errors; mean over color channels and pixels.
 
-    Huber's function is e^2 / 2 where |e| < delta and delta (|e| - delta / 2) beyond, and so write Zhang et al. 2017 and
+    Huber's function is e^2 / 2 for |e| < delta and delta (|e| - delta / 2) beyond, as written by Zhang et al. 2017 and
     Su et al. 2020 (InstColorization). The `HuberLoss` of their published PyTorch code divides it by delta, which is
     PyTorch's smooth L1 with beta = delta: e^2 / (2 delta), then |e| - delta / 2, so that large errors count as in `l1`.
-    Published weights are those of the code, so that form is the default here. The code also sums over the channels a
-    and b where this takes the mean: InstColorization's weight of 10 is 20 here.
+    Published weights refer to the code, so its form is the default. The code also sums over the channels a and b, while
+    this loss takes the mean: InstColorization's weight of 10 corresponds to 20.
 
     Args:
-        delta: where the square ends; the default is one CIELAB unit in the space lab, as in the published code.
-        form: `smooth_l1`, or `huber`, which is delta times as large.
+        delta: the error at which the square ends; the default is one CIELAB unit in the space lab, as in the code.
+        form: `smooth_l1`, or `huber`, which is larger by the factor delta.
     """
 
     def __init__(self, delta: float = CIELAB_UNIT, form: HuberForm = "smooth_l1") -> None:
@@ -67,11 +67,12 @@ class Huber(LossTerm):
 class Charbonnier(LossTerm):
     """A smooth absolute value, sqrt(e^2 + eps^2); mean over color channels and pixels.
 
-    Lai et al. 2017 write it so, with eps = 0.001 and a sum in place of the mean; it goes back to Charbonnier et al.
-    1994. A perfect prediction costs eps. Kornia's `charbonnier_loss` is Barron's: with eps = 1, less 1.
+    Lai et al. 2017 use this form with eps = 0.001 and a sum instead of the mean; it goes back to Charbonnier et al.
+    1994. The loss of a perfect prediction is eps. Kornia's `charbonnier_loss` is Barron's: this form with eps = 1,
+    minus 1.
 
     Args:
-        eps: how wide the rounded tip is.
+        eps: width of the rounded tip.
     """
 
     def __init__(self, eps: float = 1e-3) -> None:
@@ -85,18 +86,18 @@ class Charbonnier(LossTerm):
 
 
 class DeltaE76(LossTerm):
-    """Mean over pixels of the distance in CIELAB, in CIELAB units whatever the training space is."""
+    """Mean over pixels of the distance in CIELAB, in CIELAB units for every training space."""
 
     def forward(self, batch: ColorBatch) -> Tensor:
-        """Return mean sqrt(dL*^2 + da*^2 + db*^2), shape (B,). Where colors are equal the gradient is 0."""
+        """Return mean sqrt(dL*^2 + da*^2 + db*^2), shape (B,). The gradient is 0 for equal colors."""
         return delta_e_76(batch.preds_lab, batch.target_lab).mean(dim=(1, 2))
 
 
 class DeltaE2000(LossTerm):
-    """Mean over pixels of CIEDE2000, in its units (about 1 is just noticeable) whatever the training space is."""
+    """Mean over pixels of CIEDE2000 (about 1 is just noticeable), in the same units for every training space."""
 
     def forward(self, batch: ColorBatch) -> Tensor:
-        """Return the mean CIEDE2000 difference, shape (B,). Where colors are equal the gradient is 0."""
+        """Return the mean CIEDE2000 difference, shape (B,). The gradient is 0 for equal colors."""
         return mean_delta_e_2000(batch.preds_lab, batch.target_lab)
 
 
@@ -122,8 +123,10 @@ ENTRIES: tuple[LossEntry, ...] = (
         source="Zhang et al. 2017 and Su et al. 2020 (InstColorization), as in their code; mean over a and b, not sum",
         build=Huber,
         parameters={
-            "delta": Parameter(CIELAB_UNIT, 1e-6, 1e3, "where the square ends; 1/110 is one CIELAB unit in lab"),
-            "form": Choice("smooth_l1", ("smooth_l1", "huber"), "slope 1 far out, or delta (Huber's own function)"),
+            "delta": Parameter(
+                CIELAB_UNIT, 1e-6, 1e3, "error at which the square ends; 1/110 is one CIELAB unit in lab"
+            ),
+            "form": Choice("smooth_l1", ("smooth_l1", "huber"), "slope of large errors: 1, or delta (Huber's own)"),
         },
     ),
     LossEntry(
@@ -132,21 +135,21 @@ ENTRIES: tuple[LossEntry, ...] = (
         formula="mean sqrt(e^2 + eps^2)",
         source="Lai et al. 2017 (LapSRN), section 3.2, after Charbonnier et al. 1994; mean instead of sum",
         build=Charbonnier,
-        parameters={"eps": Parameter(1e-3, 1e-6, 1e3, "width of the rounded tip, and the cost of perfection")},
+        parameters={"eps": Parameter(1e-3, 1e-6, 1e3, "width of the rounded tip, and loss of a perfect prediction")},
         zero_at_target=False,
     ),
     LossEntry(
         name="delta_e_76",
         family="pixel",
         formula="mean sqrt(dL*^2 + da*^2 + db*^2), in CIELAB units",
-        source="CIE 1976 (L*a*b*); as a loss on pictures: mean over pixels",
+        source="CIE 1976 (L*a*b*); as a loss on images: mean over pixels",
         build=DeltaE76,
     ),
     LossEntry(
         name="delta_e_2000",
         family="pixel",
         formula="mean CIEDE2000, in its units",
-        source="Sharma, Wu, Dalal 2005, eq. 2-22; as a loss on pictures: mean over pixels",
+        source="Sharma, Wu, Dalal 2005, eq. 2-22; as a loss on images: mean over pixels",
         build=DeltaE2000,
     ),
 )

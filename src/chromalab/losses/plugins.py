@@ -1,7 +1,7 @@
 """Losses from plugins: Python files that a user names, and installed packages with entry points.
 
-Both provide `LossEntry` objects, as the package's own family files do, and both are checked before they are registered.
-A plugin is code: loading it runs it.
+Both provide `LossEntry` objects, like chromalab's own family files, and both are checked before they are registered.
+Loading a plugin runs its code.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ GROUP = "chromalab.losses"
 """The group of entry points under which a package offers losses."""
 
 ENTRIES = "ENTRIES"
-"""The name at a plugin file's top level that holds its losses."""
+"""The top-level name in a plugin file that holds its losses."""
 
 
 class PluginRecord(Record):
-    """Where losses from outside came from.
+    """A loaded plugin.
 
     Attributes:
-        name: the file's name; for an installed plugin its distribution with the version.
-        sha256: the hash of the file; for an installed plugin of its module's file.
-        losses: the names that it added, in its order.
+        name: name of the file, or distribution and version of an installed plugin.
+        sha256: hash of the file, or of the module's file of an installed plugin.
+        losses: names of its losses, in its order.
     """
 
     name: str
@@ -46,34 +46,34 @@ class PluginRecord(Record):
 
 
 _LOADED: dict[str, PluginRecord] = {}
-"""What this process has loaded: files by their hash, installed plugins by distribution and entry point."""
+"""Plugins that this process has loaded: files by their hash, installed plugins by distribution and entry point."""
 
 
 def load_plugins(paths: Iterable[Path] = ()) -> list[PluginRecord]:
-    """Load the installed plugins, then the given ones, and return the records of all in this order.
+    """Load the installed plugins, then the given ones, and return their records in this order.
 
     Args:
-        paths: Python files. The name of an installed distribution or entry point is taken, too: it then has to load.
+        paths: Python files, or names of installed distributions or entry points, which must then load.
 
     Raises:
-        ConfigError: a plugin that was asked for can't be loaded; the message tells its file and line.
+        ConfigError: a given plugin cannot be loaded; the message names its file and line.
     """
     listed = list(paths)
     installed = {name for point in _installed() for name in _names(point)}
-    asked = {str(path) for path in listed if not path.exists()} & installed
-    records = load_installed_plugins(asked)
-    records += [load_plugin(path) for path in listed if str(path) not in asked]
+    required = {str(path) for path in listed if not path.exists()} & installed
+    records = load_installed_plugins(required)
+    records += [load_plugin(path) for path in listed if str(path) not in required]
     return list(dict.fromkeys(records))
 
 
 def load_plugin(path: Path) -> PluginRecord:
     """Run a Python file and add the losses of its `ENTRIES` (a `LossEntry` or a sequence of them) to the registry.
 
-    All of them are added or none. A file whose bytes were loaded before in this process is not run again.
+    Either all of them are added or none. A file with the same content is run only once per process.
 
     Raises:
-        ConfigError: the file can't be read or run, offers no losses, or one whose name is taken; the message tells
-            the line where there is one.
+        ConfigError: the file cannot be read or run, has no losses, or one whose name is taken; the message names the
+            line if possible.
     """
     source = _read(path)
     key = sha256_bytes(source)
@@ -90,14 +90,13 @@ def load_plugin(path: Path) -> PluginRecord:
 def load_installed_plugins(required: Collection[str] = ()) -> list[PluginRecord]:
     """Add the losses that installed packages offer as entry points of the group `chromalab.losses`.
 
-    One that can't be loaded is told on standard error, and the others are loaded: a broken package that nobody asked
-    for stands in nobody's way.
+    A plugin that cannot be loaded causes a warning on standard error, unless it is required.
 
     Args:
-        required: names of distributions or entry points that have to load.
+        required: names of distributions or entry points that must load.
 
     Raises:
-        ConfigError: a required one can't be loaded.
+        ConfigError: a required plugin cannot be loaded.
     """
     records = []
     for point in _installed():
@@ -112,7 +111,7 @@ def load_installed_plugins(required: Collection[str] = ()) -> list[PluginRecord]
 
 
 def plugin_of(loss: str) -> PluginRecord | None:
-    """Return the plugin that added the loss called `loss`, or None where it is the house's own."""
+    """Return the plugin that added the loss named `loss`, or None for chromalab's own losses."""
     return next((record for record in _LOADED.values() if loss in record.losses), None)
 
 
@@ -121,17 +120,15 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigError(
-            f"the plugin {path} can't be read: {error.strerror or error}; expected a Python file, or the name of an "
-            f"installed plugin"
+            f"the plugin {path} cannot be read: {error.strerror or error}; expected a Python file, or the name of an "
+            "installed plugin"
         ) from None
 
 
 def _offered(path: Path, source: bytes, module: str) -> tuple[LossEntry, ...]:
     offered = getattr(run_file(path, source, module), ENTRIES, None)
     if offered is None:
-        raise ConfigError(
-            f"{path}: expected {ENTRIES} at its top level, a LossEntry or a sequence of them, and there is none"
-        )
+        raise ConfigError(f"{path} has no {ENTRIES} at its top level; define it as a LossEntry or a sequence of them")
     line = assignment_line(source, ENTRIES)
     place = str(path) if line is None else f"{path}, line {line}"
     return checked_entries(offered, origin=f"{place}: {ENTRIES}")
@@ -142,7 +139,7 @@ def _installed() -> list[EntryPoint]:
 
 
 def _distribution(point: EntryPoint) -> str:
-    """Return name and version; an entry point that belongs to no distribution is known by its value."""
+    """Return the name and version of the distribution, or the value of an entry point without a distribution."""
     return f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
 
 
@@ -158,22 +155,22 @@ def _load_installed(point: EntryPoint) -> PluginRecord:
         try:
             offered = point.load()
         except (Exception, SystemExit) as error:
-            raise ConfigError(f"{origin} can't be loaded: {describe_error(error)}") from error
+            raise ConfigError(f"{origin} cannot be loaded: {describe_error(error)}") from error
         file = getattr(sys.modules.get(point.module), "__file__", None)
         if file is None:
-            raise ConfigError(f"{origin} can't be loaded: its module is no file")
+            raise ConfigError(f"{origin} cannot be loaded: its module has no file")
         _add(key, name, sha256_file(Path(file)), checked_entries(offered, origin=origin))
     return _LOADED[key]
 
 
 def _add(key: str, name: str, sha256: str, entries: Sequence[LossEntry]) -> None:
-    """Register all entries, or none where a name is taken."""
+    """Register all entries, or none if a name is taken."""
     for entry in entries:
         if entry.name in LOSSES:
             owner = plugin_of(entry.name)
             of = f"the plugin {owner.name}" if owner is not None else "chromalab itself"
             raise ConfigError(
-                f"the plugin {name} names a loss '{entry.name}', and {of} has one of that name: rename it"
+                f"the plugin {name} has a loss named '{entry.name}', but {of} has one of the same name; rename it"
             )
     for entry in entries:
         LOSSES.add(entry.name, entry)
@@ -182,20 +179,18 @@ def _add(key: str, name: str, sha256: str, entries: Sequence[LossEntry]) -> None
 
 FAMILIES: tuple[str, ...] = get_args(Family)
 HEADS_AND_HELPERS = ("critic", "bins", "prior", "classes")
-"""What a loss can need beside the networks of the weights manifest, see `LossEntry`."""
+"""What a loss can need besides the networks of the weights manifest, see `LossEntry`."""
 
 
 def checked_entries(offered: object, *, origin: str) -> tuple[LossEntry, ...]:
-    """Return what was offered as a tuple of entries, all of the right types.
-
-    Whether their losses keep the contract is not looked at: that is `check_loss`'s business.
+    """Return the offered entries as a tuple, after checking their types; `check_loss` checks the contract.
 
     Args:
         offered: an entry, or a sequence of entries.
-        origin: where it came from, for messages.
+        origin: source of the entries, for messages.
 
     Raises:
-        ConfigError: it is something else, it is empty, or a field of an entry is not what it should be.
+        ConfigError: `offered` is something else or empty, or a field of an entry has a wrong type or value.
     """
     entries = [offered] if isinstance(offered, LossEntry) else offered
     if not isinstance(entries, Sequence) or isinstance(entries, str) or not entries:
@@ -218,36 +213,36 @@ def _checked(entry: object, origin: str) -> LossEntry:
 
 
 def _fault(entry: LossEntry) -> str | None:
-    """Return what is wrong with the types of an entry's fields, which nothing else looks at."""
+    """Return what is wrong with the types of an entry's fields, or None."""
     name: object = entry.name
     if not isinstance(name, str) or not name.isidentifier() or name != name.lower():
-        return f"a loss is named in snake_case, not {name!r}"
+        return f"the name of a loss must be in snake_case, not {name!r}"
     family: object = entry.family
     if family not in FAMILIES:
         return f"{name}: unknown family {family!r}{suggestion(str(family), FAMILIES)}"
     for field in ("formula", "source"):
         if not isinstance(getattr(entry, field), str):
-            return f"{name}: {field} is {_shown(getattr(entry, field))}, and a text is expected"
+            return f"{name}: {field} must be a text, not {_shown(getattr(entry, field))}"
     build: object = entry.build
     if not callable(build):
-        return f"{name}: build is {_shown(build)}, and a LossTerm's class or a function that gives one is expected"
+        return f"{name}: build must be the class of a LossTerm or a function that returns one, not {_shown(build)}"
     return _fault_of_parameters(entry) or _fault_of_needs(entry)
 
 
 def _fault_of_parameters(entry: LossEntry) -> str | None:
     parameters: object = entry.parameters
     if not isinstance(parameters, Mapping):
-        return f"{entry.name}: parameters are {_shown(parameters)}, and a dict of names is expected"
+        return f"{entry.name}: parameters must be a dict by name, not {_shown(parameters)}"
     for key, parameter in parameters.items():
         if not isinstance(parameter, Parameter | Choice):
-            return f"{entry.name}: the parameter {key!r} is {_shown(parameter)}, and a Parameter or Choice is expected"
+            return f"{entry.name}: the parameter {key!r} must be a Parameter or Choice, not {_shown(parameter)}"
     return None
 
 
 def _fault_of_needs(entry: LossEntry) -> str | None:
     needs: object = entry.needs
     if not isinstance(needs, tuple | list):
-        return f"{entry.name}: needs is {_shown(needs)}, and a tuple of names is expected"
+        return f"{entry.name}: needs must be a tuple of names, not {_shown(needs)}"
     known = [*HEADS_AND_HELPERS, *MANIFEST]
     for need in needs:
         if need not in known:
@@ -256,6 +251,6 @@ def _fault_of_needs(entry: LossEntry) -> str | None:
 
 
 def _shown(value: object) -> str:
-    """Return a value's type and beginning, in one line."""
+    """Return the type and the beginning of a value in one line."""
     text = " ".join(repr(value).split())
     return f"{type(value).__name__} {text if len(text) <= 60 else text[:57] + '...'}"

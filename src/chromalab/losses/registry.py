@@ -1,4 +1,4 @@
-"""All losses by name: the entries of every family's file, in the order of every list."""
+"""All losses by name, in the order of lists: the entries of every family's file."""
 
 from __future__ import annotations
 

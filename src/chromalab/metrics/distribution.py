@@ -1,4 +1,4 @@
-"""How far a set of predictions is from a set of true photographs."""
+"""Metrics of whole sets of photos: Fréchet and kernel distances (FID, KID) to a set of true photos."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from chromalab.functional.distribution import KernelSums, Moments, frechet_distance, kernel_sums, squared_mmd
+from chromalab.functional.distribution import (
+    KernelSums,
+    Moments,
+    frechet_distance,
+    kernel_sums,
+    squared_mmd,
+)
 from chromalab.metrics.facts import SetValue
 from chromalab.metrics.metric import Metric, SetMetric
 from chromalab.metrics.photo_view import INCEPTION, LITE0
@@ -20,19 +26,20 @@ if TYPE_CHECKING:
 
     from chromalab.metrics.features import Rows
 
+
 JACKKNIFE_GROUPS = 20
 MIN_PHOTOS = 30
-"""Below this number there is no value: hardly any covariance, and groups of one photo."""
+"""Smallest number of photos with a value; fewer give a poor covariance and jackknife groups of one photo."""
 
 KID_BLOCK = 1000
-"""Photos whose kernels are taken at once: subsets of 1,000 are what published KIDs average over."""
+"""Number of photos in a block of the kernel distance, as in the subsets that published KIDs average over."""
 
 
 def compare_frechet(preds: Rows, target: Rows) -> SetValue:
     """Return the Fréchet distance between two sets of features with its jackknife replicates, or why there is none.
 
-    Photo k belongs to group k mod 20; a replicate is the distance without one group of both sets. Memory is 20
-    covariances for each set, however many photos there are.
+    Photo k belongs to group k mod 20. A replicate is the distance without one group of both sets. The memory is that of
+    20 covariances per set, for any number of photos.
     """
     n = min(len(preds), len(target))
     if n < MIN_PHOTOS:
@@ -53,7 +60,7 @@ def compare_frechet(preds: Rows, target: Rows) -> SetValue:
 
 
 def compare_frechet_plainly(preds: Rows, target: Rows) -> SetValue:
-    """Return the Fréchet distance without an interval: twenty more of 2,048 features would take many minutes."""
+    """Return the Fréchet distance without an interval; 20 replicates of 2,048 features would take many minutes."""
     n = min(len(preds), len(target))
     if n < MIN_PHOTOS:
         return _too_few("a Fréchet distance", n)
@@ -62,24 +69,25 @@ def compare_frechet_plainly(preds: Rows, target: Rows) -> SetValue:
 
 
 def _too_few(what: str, n: int) -> SetValue:
-    return SetValue(value=None, n=n, reason=f"{what} needs at least {MIN_PHOTOS} photographs, not {n}")
+    return SetValue(value=None, n=n, reason=f"{what} needs at least {MIN_PHOTOS} photos, not {n}")
 
 
 def _caveat(n: int, dimensions: int) -> str | None:
-    """Below twice as many photos as features the covariance is so poor that their number drives the distance."""
+    """Return a caveat for fewer photos than twice the features, where the distance depends mainly on their number."""
     return None if n >= 2 * dimensions else "compare only at equal n"
 
 
 def moments(rows: Rows) -> Moments:
-    """Return the moments of all rows, a block at a time."""
+    """Return the moments of all rows, summed over blocks."""
     return sum((Moments.of(block) for block in rows.blocks()), start=Moments.zero(rows.dimensions))
 
 
 def compare_kernels(preds: Rows, target: Rows) -> SetValue:
     """Return the kernel distance between two sets of features with its jackknife replicates, or why there is none.
 
-    It is the mean over consecutive blocks of up to 1,000 photos. Published KIDs average random subsets of as many; the
-    blocks are disjoint instead, so every photo counts once, nothing is random, and 50,000 photos take no more memory.
+    The distance is the mean over consecutive blocks of up to 1,000 photos. Published KIDs average over random subsets
+    of this size. With disjoint blocks, every photo counts once, the result is not random, and the memory does not grow
+    with the number of photos.
     """
     n = min(len(preds), len(target))
     if n < MIN_PHOTOS:
@@ -103,7 +111,7 @@ def _block_sums(preds: Rows, target: Rows, index: int, blocks: int) -> KernelSum
 
 
 def _block(rows: Rows, index: int, blocks: int) -> Tensor:
-    """Return one block, which begins with a photo of the first group."""
+    """Return one block; every block begins with a photo of the first group."""
     start, stop = (_edge(len(rows), number, blocks) for number in (index, index + 1))
     return torch.from_numpy(rows.read(start, stop - start))
 
@@ -117,11 +125,11 @@ def compare_means(preds: Rows, target: Rows) -> SetValue:
     """Return the difference of the sets' means of a single number, with its jackknife replicates."""
     n = min(len(preds), len(target))
     if n == 0:
-        return SetValue(value=None, n=0, reason="there are no photographs")
+        return SetValue(value=None, n=0, reason="there are no photos")
     values = [rows.read()[:, 0] for rows in (preds, target)]
     value = abs(values[0].mean() - values[1].mean())
     if n < JACKKNIFE_GROUPS:
-        return SetValue(value=value, n=n, reason=f"an interval needs at least {JACKKNIFE_GROUPS} photographs, not {n}")
+        return SetValue(value=value, n=n, reason=f"an interval needs at least {JACKKNIFE_GROUPS} photos, not {n}")
     means = [[_without(column, group) for column in values] for group in range(JACKKNIFE_GROUPS)]
     replicates = [abs(first - second) for first, second in means]
     return SetValue(value=value, jackknife_se=math.sqrt(jackknife_variance(replicates)), replicates=replicates, n=n)

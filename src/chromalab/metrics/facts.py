@@ -1,4 +1,4 @@
-"""What every reader of a number must know of its metric, and how a metric of a whole set is told: typed records."""
+"""Records of metrics that need no PyTorch: facts for tables, and values of set metrics."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from typing import Literal
 from chromalab.core.records import Record
 
 Direction = Literal["lower", "higher", "closer"]
-"""What is better; `closer` means closer to the value that the true photographs have."""
+"""Which values are better; `closer` means closer to the value of the ground truth."""
 
 Role = Literal["fidelity", "perceptual", "color", "distribution", "semantic"]
 
 Reference = Literal["target", "set", "lightness", "labels", "frames", "none"]
-"""What a metric needs beside the prediction: the true photograph, a set of true photographs (not necessarily the same
-ones), the lightness that the colorizer was given, the class of what is to be seen, that the pictures are the frames of
-a video in their order, or nothing."""
+"""What a metric needs besides the prediction: the true photo, a set of true photos (not necessarily of the same
+scenes), the lightness of the gray input, the class of the depicted object, the frames of a video in order,
+or nothing."""
 
 
 class MetricFacts(Record):
-    """What a reader of a table must know about a metric; `low` is its least possible value, None where unknown."""
+    """Facts about a metric for readers of tables; `chromalab.metrics.metric.Metric` describes the fields.
+
+    `low` is None where the metric has no least value.
+    """
 
     name: str
     label: str
@@ -33,16 +36,16 @@ class MetricFacts(Record):
 
 
 class SetValue(Record):
-    """A metric of a whole set of photos, which has no value for a single one.
+    """The value of a set metric.
 
     Attributes:
-        value: the value, or None where it can't be had.
-        truth: the true photographs' own value, for metrics where closer to it is better.
+        value: the value, or None if it cannot be computed.
+        truth: the ground truth's own value, for metrics that are better if closer to it.
         jackknife_se: standard error by the delete-a-group jackknife over photos.
-        replicates: the value without each group of photos in turn; photo k belongs to group k mod len(replicates), so
-            that two objectives' replicates are paired.
+        replicates: the value without each group of photos in turn. Photo k belongs to group k mod len(replicates), so
+            that the replicates of two methods are paired.
         n: number of photos.
-        reason: why there is no value, or a caveat to print beside it.
+        reason: why there is no value, or a caveat.
     """
 
     value: float | None

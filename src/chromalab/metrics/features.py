@@ -1,4 +1,4 @@
-"""Features that set metrics compare: their kinds, files of feature rows, and their collection over images."""
+"""Features for set metrics: their kinds, their collection over photos, and files of feature rows."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Features:
 
     Attributes:
         name: registry name.
-        dimensions: how many numbers a photo has.
-        of: B photographs -> (B, dimensions).
+        dimensions: number of features per photo.
+        of: a view of B photos -> (B, dimensions).
     """
 
     name: str
@@ -63,15 +63,15 @@ def features_of(kinds: Iterable[str], photos: PhotoView) -> dict[str, NDArray[np
 
 
 class FeatureRows:
-    """The features of one set of photographs, of several kinds, in their order.
+    """Features of several kinds for one set of photos, in their order.
 
     Args:
-        kinds: names of `FEATURES`.
-        folder: where the files `KIND.f32` lie; nameless temporary ones where it is left out.
+        kinds: names in `FEATURES`.
+        folder: folder of the files `KIND.f32`; None uses temporary files.
 
     Raises:
-        UnknownNameError: a kind that is not there.
-        OutputError: a file can't be written.
+        UnknownNameError: unknown kind.
+        OutputError: a file cannot be written.
     """
 
     def __init__(self, kinds: Iterable[str], folder: Path | None = None) -> None:
@@ -81,17 +81,17 @@ class FeatureRows:
         }
 
     def update(self, photos: PhotoView) -> None:
-        """Add B photos after those that are there."""
+        """Append the features of B photos."""
         self.append(features_of(self.rows, photos))
 
     def append(self, features: Mapping[str, NDArray[np.float32]]) -> None:
-        """Add the features of B photos, by kind, after those that are there."""
+        """Append the features of B photos, (B, dimensions) by kind."""
         for kind, rows in self.rows.items():
             rows.append(features[kind])
 
     @property
     def complete(self) -> int:
-        """The number of photos of which every kind has a whole row."""
+        """The number of photos with a complete row of every kind."""
         return min((len(rows) for rows in self.rows.values()), default=0)
 
     def truncate(self, count: int) -> None:
@@ -100,13 +100,13 @@ class FeatureRows:
             rows.truncate(count)
 
     def close(self) -> None:
-        """Close the files; nameless ones are gone then."""
+        """Close the files; temporary files are deleted."""
         for rows in self.rows.values():
             rows.close()
 
 
 class FeatureSets:
-    """The features of predictions beside those of their true photographs, for every metric of a whole set.
+    """The features of predictions and of their true photos, for several set metrics.
 
     Args:
         metrics: the metrics, by name.
@@ -118,7 +118,7 @@ class FeatureSets:
         self.preds, self.target = FeatureRows(kinds), FeatureRows(kinds)
 
     def update(self, preds: PhotoView, target: PhotoView) -> None:
-        """Add B photos after those that are there."""
+        """Append the features of B pairs."""
         self.preds.update(preds)
         self.target.update(target)
 
@@ -129,7 +129,7 @@ class FeatureSets:
 
 @one_torch_thread()
 def compare_sets(metrics: Mapping[str, SetMetric], preds: FeatureRows, target: FeatureRows) -> dict[str, SetValue]:
-    """Return the value of every metric of predictions against true photographs, from their features."""
+    """Return the value of every set metric from the features of predictions and of true photos."""
     return {
         name: metric.compare(preds.rows[metric.features], target.rows[metric.features])
         for name, metric in metrics.items()
@@ -141,7 +141,7 @@ SINGLE, DOUBLE = np.dtype("<f4"), np.dtype("<f8")
 
 
 class Rows:
-    """Rows of numbers in a file that grows at its end.
+    """Rows of numbers in a file that can be appended to.
 
     >>> rows = Rows(2)
     >>> rows.append(np.array([[1, 2], [3, 4], [5, 6]]))
@@ -150,11 +150,11 @@ class Rows:
 
     Args:
         dimensions: numbers in a row.
-        path: the file, made where it is missing; a nameless temporary one where it is left out.
-        item: how a number is stored, `SINGLE` or `DOUBLE` precision.
+        path: the file, which is created if missing; None uses a temporary file.
+        item: precision of a stored number, `SINGLE` or `DOUBLE`.
 
     Raises:
-        OutputError: the file can't be written.
+        OutputError: the file cannot be written.
     """
 
     def __init__(self, dimensions: int, path: Path | None = None, *, item: np.dtype[np.floating] = SINGLE) -> None:
@@ -166,15 +166,15 @@ class Rows:
         weakref.finalize(self, self._file.close)
 
     def __len__(self) -> int:
-        """Return the number of whole rows."""
+        """Return the number of complete rows."""
         return self._file.seek(0, 2) // self._row_bytes
 
     def append(self, rows: NDArray[np.floating | np.integer]) -> None:
-        """Add rows, (N, dimensions), at the end.
+        """Append rows, (N, dimensions).
 
         Raises:
-            ValueError: another number of dimensions.
-            OutputError: the file can't be written.
+            ValueError: the number of dimensions is wrong.
+            OutputError: the file cannot be written.
         """
         if rows.ndim != 2 or rows.shape[1] != self.dimensions:
             raise ValueError(f"expected rows of {self.dimensions} numbers, not the shape {rows.shape}")
@@ -184,12 +184,12 @@ class Rows:
             self._file.flush()
 
     def truncate(self, count: int) -> None:
-        """Keep the first `count` rows only, and no broken one."""
+        """Keep only the first `count` rows, without a trailing incomplete row."""
         with explain_write_errors(self._place):
             self._file.truncate(min(count, len(self)) * self._row_bytes)
 
     def read(self, start: int = 0, count: int | None = None) -> NDArray[np.float64]:
-        """Return `count` rows from row `start` on, fewer where they end, (N, dimensions), float64."""
+        """Return up to `count` rows from row `start` on, (N, dimensions), float64."""
         left = max(0, len(self) - start)
         wanted = left if count is None else min(count, left)
         self._file.seek(start * self._row_bytes)
@@ -197,12 +197,12 @@ class Rows:
         return np.frombuffer(data, dtype=self._item).reshape(-1, self.dimensions).astype(np.float64)
 
     def blocks(self, count: int = BLOCK_ROWS) -> Iterator[NDArray[np.float64]]:
-        """Yield all rows in their order, `count` at a time, (N, dimensions), float64."""
+        """Yield all rows in order, up to `count` at a time, (N, dimensions), float64."""
         for start in range(0, len(self), count):
             yield self.read(start, count)
 
     def close(self) -> None:
-        """Close the file; a nameless one is gone then."""
+        """Close the file; a temporary file is deleted."""
         self._file.close()
 
     @property

@@ -1,4 +1,4 @@
-"""What a metric is: facts that stand in tables, and a value for each photo or for a whole set."""
+"""Base classes of metrics: facts for tables, and a value per photo or per set of photos."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A metric's facts.
+    """Facts about a metric.
 
     Attributes:
         name: permanent registry name.
         label: name in tables.
-        unit: unit in tables, empty for a bare number.
-        direction: what is better.
-        low: the least possible value.
-        high: the largest possible value, infinite where there is no bound.
-        role: what the metric looks at.
+        unit: unit in tables, empty for a dimensionless number.
+        direction: whether lower, higher or closer to the ground truth is better.
+        low: the smallest possible value.
+        high: the largest possible value; infinite if unbounded.
+        role: the property of an image that the metric measures.
         formula: the formula in one line.
-        source: where it was published, or whose definition it is.
+        source: the publication, or the origin of the definition.
         network: the network it needs, by its name in the weights manifest.
-        reference: what it needs beside the prediction.
-        note: what a reader must not miss.
+        reference: the reference it needs besides the prediction.
+        note: an important caveat for readers.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Metric:
 
     @property
     def per_photo(self) -> bool:
-        """Whether every photo has a value of its own."""
+        """Whether every photo has its own value."""
         return isinstance(self, PhotoMetric)
 
     @property
@@ -77,8 +77,8 @@ class PhotoMetric(Metric):
     """A metric with a value for every photo; the value of a set is the mean over its photos.
 
     Attributes:
-        measure: prediction and target, as views of B photos of one size -> (B,) on float64 or float32.
-        smallest_side_px: the least side of a photo for which the metric is defined.
+        measure: prediction and target, as views of B photos of one size -> (B,), float64 or float32.
+        smallest_side_px: the shortest side of a photo for which the metric is defined.
     """
 
     measure: Callable[[PhotoView, PhotoView], Tensor]
@@ -87,14 +87,14 @@ class PhotoMetric(Metric):
     def __call__(self, preds: Tensor, target: Tensor) -> Tensor:
         """Return the metric of every pair, (B,).
 
-        To compute several metrics, or the same one often, use `PhotoScorer`: it loads networks once and shares work.
+        To compute several metrics or many batches, use `PhotoScorer`, which loads networks once and shares work.
 
         Args:
             preds: RGB (B, 3, H, W) in [0, 1].
             target: the same shape and range.
 
         Raises:
-            MissingWeightsError: the metric's network is not on this machine.
+            MissingWeightsError: the network of the metric is not installed.
             ValueError: the shapes differ, or the photos are too small.
         """
         if reason := self.reason_against(*preds.shape[-2:]):
@@ -102,7 +102,7 @@ class PhotoMetric(Metric):
         return self.measure(PhotoView(preds), PhotoView(target))
 
     def reason_against(self, height: int, width: int) -> str | None:
-        """Say why photos of this size have no value, or return None where they have one."""
+        """Return why photos of this size have no value, or None if they have one."""
         if min(height, width) >= self.smallest_side_px:
             return None
         return f"{self.label} needs at least {self.smallest_side_px} px on each side, not {width}x{height}"
@@ -110,12 +110,12 @@ class PhotoMetric(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class SetMetric(Metric):
-    """A metric of a whole set of photos, which compares rows of features, one for each photo.
+    """A metric of a whole set of photos, which compares rows of features, one row per photo.
 
     Attributes:
-        features: what is kept of every photo, a name of `feature_sets.FEATURES`.
-        compare: rows of the predictions, rows of the true photographs (as many only where `is_paired`) -> the value.
-        is_paired: whether row k of both must be of the same photo.
+        features: the kind of features, a name in `features.FEATURES`.
+        compare: rows of the predictions, rows of the true photos (equally many only if `is_paired`) -> the value.
+        is_paired: whether row k of both must belong to the same photo.
     """
 
     reference: Reference = "set"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chromalab.functional.color_perceptual import ColorPerceptualParameters, color_perceptual
-from chromalab.functional.feature_distance import feature_distance
+from chromalab.functional.perceptual import feature_distance
 from chromalab.metrics.metric import Metric, PhotoMetric
 from chromalab.metrics.photo_view import LITE0
 
@@ -59,15 +59,15 @@ NAME = "color_perceptual"
 
 @cache
 def shipped_parameters() -> ColorPerceptualParameters:
-    """Return the parameters that come with the package."""
+    """Return the parameters that ship with the package."""
     return ColorPerceptualParameters.load(PARAMETERS_FILE)
 
 
 def color_perceptual_metric(parameters: ColorPerceptualParameters | None = None) -> PhotoMetric:
-    """Return the metric.
+    """Return the metric `color_perceptual`.
 
     Args:
-        parameters: those of `chromalab metrics calibrate`; the shipped ones where they are left out.
+        parameters: parameters from `chromalab metrics calibrate`; None takes those that ship with the package.
     """
 
     def measure(preds: PhotoView, target: PhotoView) -> Tensor:
@@ -82,7 +82,7 @@ def color_perceptual_metric(parameters: ColorPerceptualParameters | None = None)
         formula="sum_k w_k part_k: Lite0's taps 4 and 5 after mean and spread of chroma are set equal; paleness",
         source="this project; weights fitted to ratings of HECD (Mullery and Whelan 2022)",
         network=LITE0,
-        note="forgives casts and stronger colors, as people do; not symmetric",
+        note="tolerates casts and stronger colors, as people do; not symmetric",
         measure=measure,
     )
 

@@ -1,4 +1,4 @@
-"""Images as metrics see them: frozen networks, and per-image quantities that are computed once."""
+"""Views of photos for metrics: quantities and network features that several metrics share, computed once."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 
 CLASSIFIED_PX = 224
-"""Side of the picture that a classifier of ImageNet's classes is shown."""
+"""Input side of classifiers of ImageNet's classes."""
 
 _BAND_PIXELS = 2**16
 
 
 class PhotoView:
-    """B photographs of one size, predictions or truths, and what metrics have computed of them so far.
+    """B photos of one size, predictions or ground truth, with the quantities that metrics have computed of them.
 
-    A view of the true photographs serves any number of predictions.
+    A view of the ground truth can be compared with any number of predictions.
 
     Args:
-        rgb: (B, 3, H, W) in [0, 1].
-        networks: where feature metrics find their networks; of one's own where it is left out.
-        labels: the class of ImageNet that is to be seen on each, (B,) int64, where it is known.
+        rgb: sRGB (B, 3, H, W) in [0, 1].
+        networks: shared networks of feature metrics; None loads separate ones.
+        labels: the ImageNet class of each photo, (B,) int64, if known.
     """
 
     def __init__(self, rgb: Tensor, networks: Networks | None = None, labels: Tensor | None = None) -> None:
@@ -52,12 +52,12 @@ class PhotoView:
 
     @cached_property
     def exact(self) -> Tensor:
-        """The photographs in float64: float32 rounds the variances of flat regions that SSIM divides by."""
+        """The photos in float64, because float32 rounds the variances of flat regions that SSIM divides by."""
         return self.rgb.double()
 
     @cached_property
     def lab(self) -> Tensor:
-        """CIELAB under D65, (B, 3, H, W), float64; converted in bands of rows, for the memory of what is between."""
+        """CIELAB under D65, (B, 3, H, W), float64; converted in bands of rows to save memory."""
         rows = max(1, _BAND_PIXELS // (len(self.rgb) * self.rgb.shape[-1]))
         return torch.cat([rgb_to_lab(band) for band in self.exact.split(rows, dim=2)], dim=2)
 
@@ -78,7 +78,7 @@ class PhotoView:
 
     @cached_property
     def hue_histogram(self) -> Tensor:
-        """How the chroma is spread over the hues, (B, 72)."""
+        """The distribution of the chroma over the hues, (B, 72)."""
         return hue_histogram(self.lab)
 
     @cached_property
@@ -88,15 +88,15 @@ class PhotoView:
 
     @cached_property
     def blotches(self) -> Tensor:
-        """The share of pixels whose color leaves their surroundings where the lightness does not, (B,)."""
+        """The share of pixels whose color differs from their surroundings while their lightness does not, (B,)."""
         planes = zip(self.lab[:, 0].cpu().numpy(), self.chroma_plane.cpu().numpy(), strict=True)
         return self.lab.new_tensor([blotches(lightness, colors) for lightness, colors in planes])
 
     def taps(self, network: str) -> Sequence[Tensor]:
-        """Return what the network `network` sees: its taps, (B, C_l, H_l, W_l) each, float32.
+        """Return the taps of a network, (B, C_l, H_l, W_l) each, float32.
 
         Raises:
-            MissingWeightsError: the network is not on this machine.
+            MissingWeightsError: the network is not installed.
         """
         if network not in self._taps:
             self._taps[network] = self.networks[network].trunk.taps(self.rgb.float())
@@ -108,7 +108,7 @@ class PhotoView:
 
     @cached_property
     def top_class(self) -> Tensor:
-        """The likeliest of ImageNet's classes by EfficientNet-Lite0 on the central square at 224 px, (B,) int64."""
+        """The most likely ImageNet class by EfficientNet-Lite0 on the central square at 224 px, (B,) int64."""
         return self.networks.classify(center_square(self.rgb.float(), CLASSIFIED_PX)).argmax(dim=1)
 
     @cached_property
@@ -123,11 +123,11 @@ LITE0 = "efficientnet_lite0"
 INCEPTION = "inception_fid"
 
 LPIPS_TRUNKS: dict[str, LPIPSTrunk] = {"alexnet": "alex", "squeezenet1_1": "squeeze", "vgg16": "vgg"}
-"""Name in the weights manifest -> name by which LPIPS calls the same trunk."""
+"""Name in the weights manifest -> name of the same trunk in LPIPS."""
 
 
 class Taps(Protocol):
-    """A frozen network some of whose feature maps are looked at."""
+    """A frozen network with feature maps at several taps."""
 
     def taps(self, rgb: Tensor) -> Sequence[Tensor]:
         """Return the feature maps of rgb (B, 3, H, W), sRGB as stored, in [0, 1]."""
@@ -138,9 +138,9 @@ class MetricNetwork:
     """A frozen network whose features metrics compare.
 
     Attributes:
-        trunk: gives the taps of a photograph.
-        channel_weights: LPIPS's linear weights for each tap; None counts every channel alike.
-        sha256: the weight files behind it, by name in the manifest.
+        trunk: the network.
+        channel_weights: linear weights of LPIPS for each tap; None weights all channels equally.
+        sha256: hashes of its weight files, by name in the manifest.
     """
 
     trunk: Taps
@@ -149,10 +149,10 @@ class MetricNetwork:
 
 
 class Networks:
-    """Networks by their name in the weights manifest, frozen, on one device.
+    """Frozen networks on one device, by their name in the weights manifest.
 
     Args:
-        device: where they run.
+        device: device of the networks.
     """
 
     def __init__(self, device: str | torch.device = "cpu") -> None:
@@ -164,7 +164,7 @@ class Networks:
         """Return the network, loaded on first use.
 
         Raises:
-            MissingWeightsError: its weights are not on this machine; the message says how to get them.
+            MissingWeightsError: its weights are not installed; the message names the command that installs them.
         """
         if name not in self._loaded:
             load = {LITE0: self._lite0, INCEPTION: self._inception}
@@ -172,7 +172,7 @@ class Networks:
         return self._loaded[name]
 
     def classify(self, rgb: Tensor) -> Tensor:
-        """Return EfficientNet-Lite0's logits (B, 1000) of ImageNet's classes for rgb (B, 3, 224, 224) in [0, 1]."""
+        """Return EfficientNet-Lite0's logits over ImageNet's classes, (B, 1000), for rgb (B, 3, 224, 224) in [0, 1]."""
         if self._classifier is None:
             self._classifier = load_efficientnet_lite0(classifier=True).requires_grad_(requires_grad=False)
             self._classifier.to(self.device)
@@ -193,11 +193,11 @@ class Networks:
         return MetricNetwork(lpips.trunk, weights, {part: _sha256(part) for part in (name, linear)})
 
     def sha256(self) -> dict[str, str]:
-        """Return the SHA-256 of every weight file that was loaded, by its name in the manifest."""
+        """Return the SHA-256 of every loaded weight file, by its name in the manifest."""
         return {name: digest for network in self._loaded.values() for name, digest in network.sha256.items()}
 
 
 def _sha256(name: str) -> str:
-    """Return the hash that the loaded file was checked against: the stored one of an added trunk, or the published."""
+    """Return the hash against which the loaded file was checked: that of an added trunk, or the published one."""
     stored = stored_weights(name) if isinstance(MANIFEST[name], TrunkWeights) else None
     return stored.sha256 if stored is not None else MANIFEST[name].sha256

@@ -1,4 +1,4 @@
-"""All metrics by name: the entries of every family's file, in the order of every table."""
+"""All metrics by name, in the order of tables: the entries of every family's file."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ for _family in (fidelity, color, perceptual, distribution, semantic, video):
 
 
 def metric_facts() -> list[MetricFacts]:
-    """Return the facts of every metric as records, in the order of tables."""
+    """Return the facts about every metric, in the order of tables."""
     return [metric.facts for _, metric in METRICS.items()]

@@ -1,4 +1,4 @@
-"""Scoring of many images: every network is loaded once, and shared work is done once."""
+"""Scoring of many images by several metrics, which share networks and intermediate results."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 PAIRED: tuple[Reference, ...] = ("target", "set", "lightness", "none")
-"""What is at hand where every prediction has its true photograph."""
+"""The references that are available if every prediction has its true photo."""
 
 _HOW_TO_GET: dict[Reference, str] = {
-    "target": "it needs the true photographs",
-    "set": "it needs a set of true photographs",
-    "lightness": "it needs the gray photographs that were colorized (`evaluate --grey`)",
-    "labels": "it needs the class of every photograph (`evaluate --labels`)",
+    "target": "it needs the true photos",
+    "set": "it needs a set of true photos",
+    "lightness": "it needs the gray photos that were colorized (`evaluate --grey`)",
+    "labels": "it needs the class of every photo (`evaluate --labels`)",
     "frames": "it needs the frames of a video (`evaluate --video`)",
 }
 
 
 class PhotoScorer:
-    """Computes metrics of predictions against true photographs.
+    """Computes metrics of predictions against the ground truth.
 
     >>> scorer = PhotoScorer(["mae", "ssim"])
     >>> gray, white = torch.full((1, 3, 16, 16), 0.5), torch.ones(1, 3, 16, 16)
@@ -41,17 +41,17 @@ class PhotoScorer:
     {'mae': 0.5, 'ssim': 0.8}
 
     Args:
-        names: the metrics, every one of the registry where it is left out; their order is the registry's.
-        device: where everything is computed; photographs are moved there.
-        references: what is at hand beside the predictions; metrics that need something else are unavailable.
-        variants: metrics that take the place of those of the same names, under protocols that define them otherwise.
+        names: registry names; None takes all. The order is that of the registry.
+        device: device of all computations; photos are moved to it.
+        references: references that are available besides the predictions; metrics that need others are unavailable.
+        variants: metrics that replace those of the same names, for protocols that define them differently.
 
     Attributes:
-        metrics: the metrics that can be computed here.
-        unavailable: the others, with the reason.
+        metrics: the available metrics.
+        unavailable: the unavailable metrics, with the reason.
 
     Raises:
-        UnknownNameError: a name that no metric has.
+        UnknownNameError: unknown metric.
     """
 
     def __init__(
@@ -85,25 +85,25 @@ class PhotoScorer:
             self.metrics[metric.name] = metric
 
     def view(self, rgb: Tensor, labels: Tensor | None = None) -> PhotoView:
-        """Return photographs as `score` takes them, to be used against several predictions.
+        """Return a view of photos, which `score` can compare with several predictions.
 
         Args:
-            rgb: (B, 3, H, W) in [0, 1].
-            labels: the class that is to be seen on each, (B,), for metrics that ask for it.
+            rgb: sRGB (B, 3, H, W) in [0, 1].
+            labels: the ImageNet class of each photo, (B,), for metrics that need it.
         """
         return PhotoView(rgb.to(self.device), self.networks, None if labels is None else labels.to(self.device))
 
     @property
     def set_metrics(self) -> dict[str, SetMetric]:
-        """The metrics of a whole set."""
+        """The available set metrics."""
         return {name: metric for name, metric in self.metrics.items() if isinstance(metric, SetMetric)}
 
     def new_sets(self) -> FeatureSets:
-        """Return an empty collection of what the metrics of a whole set need."""
+        """Return an empty collection of the features that the set metrics need."""
         return FeatureSets(self.set_metrics)
 
     def too_small(self, height: int, width: int) -> dict[str, str]:
-        """Return the metrics that photographs of this size have no value for, with the reason."""
+        """Return the metrics without a value for photos of this size, with the reason."""
         reasons = {
             name: metric.reason_against(height, width)
             for name, metric in self.metrics.items()
@@ -128,11 +128,11 @@ class PhotoScorer:
             preds: RGB (B, 3, H, W) in [0, 1], or a view of it.
             target: the same shape and range, or a view of it.
             sets: a collection from `new_sets`.
-            grey: what the colorizer was given, for metrics of lightness; the target's own where it is left out.
+            grey: the gray input of the colorizer, for metrics of lightness; None takes the target's lightness.
 
         Returns:
             Metric -> (B,) on the CPU, float64, without the metrics for which the photos are too small. PSNR is
-            infinite for identical pictures; nothing is ever NaN.
+            infinite for identical images; no value is NaN.
         """
         first = preds if isinstance(preds, PhotoView) else self.view(preds)
         second = target if isinstance(target, PhotoView) else self.view(target)
@@ -149,7 +149,7 @@ class PhotoScorer:
 
     @torch.inference_mode()
     def score_truth(self, target: Tensor | PhotoView) -> dict[str, Tensor]:
-        """Return what metrics with direction `closer` say of the true photographs, which is what to come close to.
+        """Return the ground truth's own values under metrics with direction `closer`.
 
         Args:
             target: RGB (B, 3, H, W) in [0, 1], or a view of it.

@@ -1,4 +1,4 @@
-"""Whether what is to be seen on a photograph is still recognized by a classifier that knows colored photographs."""
+"""Semantic metric: whether a classifier trained on color photos recognizes the content of a colorized photo."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chromalab.metrics.photo_view import PhotoView
 
 FUNCTION = "classify"
-"""What a file with a classifier of one's own defines."""
+"""The function that a file with a custom classifier defines."""
 
 
 def _is_recognized(preds: PhotoView, target: PhotoView) -> Tensor:
@@ -29,7 +29,7 @@ def _is_recognized(preds: PhotoView, target: PhotoView) -> Tensor:
 
 def _agrees(classes: Tensor, target: PhotoView) -> Tensor:
     if target.labels is None:
-        raise ValueError("the classes that are to be seen are needed: give the target's view its labels")
+        raise ValueError("the view of the target has no labels; give the class of each photo to `PhotoScorer.view`")
     return (classes == target.labels).double()
 
 
@@ -39,11 +39,11 @@ SEMANTIC_TOP1 = PhotoMetric(
     direction="higher",
     high=1.0,
     role="semantic",
-    formula="share of photos whose likeliest class by EfficientNet-Lite0, on the central square at 224 px, is the true",
+    formula="share of photos whose most likely class by EfficientNet-Lite0, on the central square at 224 px, is right",
     source="Zhang, Isola, Efros 2016, section 3.1, semantic interpretability, with another classifier",
     network=LITE0,
     reference="labels",
-    note="means little without its bounds, gray and truth; no judge of networks that this classifier taught",
+    note="compare with its bounds, gray and truth; not for networks that were trained with this classifier",
     measure=_is_recognized,
 )
 
@@ -51,28 +51,28 @@ ENTRIES: tuple[Metric, ...] = (SEMANTIC_TOP1,)
 
 
 def own_classifier(path: Path) -> PhotoMetric:
-    """Return `semantic_top1` by a classifier of one's own.
+    """Return `semantic_top1` by a custom classifier.
 
     Args:
-        path: a Python file that defines `classify(rgb)`: sRGB (B, 3, 224, 224) in [0, 1] -> logits (B, classes). It is
-            run, so it may load weights from wherever it likes.
+        path: a Python file that defines `classify(rgb)`: sRGB (B, 3, 224, 224) in [0, 1] -> logits (B, classes). The
+            file is run, so it can load its weights.
 
     Raises:
-        ConfigError: it is no such file.
+        ConfigError: the file cannot be read or run, or defines no such function.
     """
     try:
         source = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{path}: the classifier can't be read: {error.strerror}") from None
+        raise ConfigError(f"the classifier {path} cannot be read: {error.strerror}") from None
     function = getattr(run_file(path, source, f"chromalab_classifier_{path.stem}"), FUNCTION, None)
     if not callable(function):
-        raise ConfigError(f"{path}: it defines no function `{FUNCTION}`, which is to return logits for pictures")
+        raise ConfigError(f"{path} defines no function `{FUNCTION}`; define one that returns logits for images")
     classify = cast("Callable[[Tensor], Tensor]", function)
 
     def measure(preds: PhotoView, target: PhotoView) -> Tensor:
         logits = classify(center_square(preds.rgb.float(), CLASSIFIED_PX))
         if logits.ndim != 2 or len(logits) != len(preds.rgb):
-            raise ConfigError(f"{path}: expected logits (B, classes) for {len(preds.rgb)} pictures, not {logits.shape}")
+            raise ConfigError(f"{path}: expected logits (B, classes) for {len(preds.rgb)} images, not {logits.shape}")
         return _agrees(logits.argmax(dim=1), target)
 
     return PhotoMetric(
@@ -81,7 +81,7 @@ def own_classifier(path: Path) -> PhotoMetric:
         direction="higher",
         high=1.0,
         role="semantic",
-        formula=f"share of photos whose likeliest class by {path.name} on the central square at 224 px is the true one",
+        formula=f"share of photos whose most likely class by {path.name}, on the central square at 224 px, is right",
         source=f"{SEMANTIC_TOP1.source}: {path.name}, SHA-256 {sha256_file(path)}",
         reference="labels",
         note=SEMANTIC_TOP1.note,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def compare_frames(preds: Rows, target: Rows) -> SetValue:
-    """Return the CDC index of the predicted frames, with that of the true ones where there are any."""
+    """Return the CDC index of the predicted frames, with that of the true frames if there are any."""
     n = len(preds)
     if n <= max(STEPS):
         return SetValue(value=None, n=n, reason=f"CDC needs at least {max(STEPS) + 1} frames, not {n}")
@@ -34,7 +34,7 @@ CDC = SetMetric(
     formula="mean over t = 1, 2, 4 and R, G, B of the Jensen-Shannon divergence of 256-bin histograms t frames apart",
     source="Liu et al. 2021 (TCVC); natural logarithms, as in its code",
     reference="frames",
-    note="the true frames change, too, and a gray video is steadier than any",
+    note="true frames change, too, and a gray video is the steadiest of all",
     features="rgb_histogram",
     compare=compare_frames,
     is_paired=True,

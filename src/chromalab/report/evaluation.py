@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chromalab.core.files import write_text
-from chromalab.evaluation.differences import unbeaten
 from chromalab.evaluation.examples import chosen_photos, extremes, read_shown
+from chromalab.evaluation.paired_tests import unbeaten
 from chromalab.metrics.registry import METRICS
 from chromalab.report import formatting
 from chromalab.report.figures.error_maps import MAPS, data_uri, draw_map
@@ -140,7 +140,7 @@ def _unavailable(record: ComparisonRecord) -> dict[str, str]:
 def _gallery(shown: Sequence[ShownPhoto], methods: Sequence[str]) -> Gallery:
     """Return the grid: gray and truth, then every method as a picture or as one of the maps."""
     beside = {"grey": "grey", "truth": "target"}
-    columns = [name for name, role in beside.items() if any(role in photo.pictures for photo in shown)]
+    columns = [name for name, role in beside.items() if any(role in photo.images for photo in shown)]
     has_truth = "truth" in columns
     kinds = [kind for kind in MAPS if has_truth or kind.key == "lightness"] if columns else []
     variants = (Variant(IMAGE, "pictures"), *(Variant(kind.key, kind.label) for kind in kinds))
@@ -159,23 +159,23 @@ def _gallery(shown: Sequence[ShownPhoto], methods: Sequence[str]) -> Gallery:
 
 
 def _size(photo: ShownPhoto) -> tuple[int, int]:
-    height, width = next(iter(photo.pictures.values())).shape[:2]
+    height, width = next(iter(photo.images.values())).shape[:2]
     return width, height
 
 
 def _reference(photo: ShownPhoto, name: str, role: str) -> tuple[GridImage, ...]:
-    if role not in photo.pictures:
+    if role not in photo.images:
         return ()
-    return (GridImage(data_uri(photo.pictures[role]), "", f"{photo.name}, {name}"),)
+    return (GridImage(data_uri(photo.images[role]), "", f"{photo.name}, {name}"),)
 
 
 def _pictures(photo: ShownPhoto, method: str, kinds: Sequence[str]) -> Iterator[GridImage]:
-    own = photo.pictures.get(method)
+    own = photo.images.get(method)
     if own is None:
         return
     yield GridImage(data_uri(own), IMAGE, f"{photo.name} by {method}")
     for kind in MAPS:
-        beside = _compared_with(kind.key, photo.pictures)
+        beside = _compared_with(kind.key, photo.images)
         if kind.key in kinds and beside is not None:
             yield GridImage(draw_map(kind, own, beside), kind.key, f"{photo.name} by {method}: {kind.label}")
 

@@ -1,4 +1,4 @@
-"""Means, differences and their uncertainty, for experiments that repeat over seeds and photographs."""
+"""Statistics of experiments that repeat over seeds and photos: intervals, tests, equivalence, and preference models."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from chromalab.core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from chromalab.stats.intervals import jackknife_estimate, t_interval
+    from chromalab.stats.intervals import jackknife_estimate, t_interval, two_way_estimate
     from chromalab.stats.preference import fit_preferences
-    from chromalab.stats.significance import detectable_difference, holm, is_equivalent
-    from chromalab.stats.two_way import two_way_estimate
+    from chromalab.stats.significance import detectable_difference, equivalence_p, holm, is_equivalent
 
 __all__ = [
     "detectable_difference",
+    "equivalence_p",
     "fit_preferences",
     "holm",
     "is_equivalent",
@@ -24,12 +24,13 @@ __all__ = [
 
 _MODULES = {
     "detectable_difference": "significance",
+    "equivalence_p": "significance",
     "fit_preferences": "preference",
     "holm": "significance",
     "is_equivalent": "significance",
     "jackknife_estimate": "intervals",
     "t_interval": "intervals",
-    "two_way_estimate": "two_way",
+    "two_way_estimate": "intervals",
 }
 
 __getattr__ = lazy_names(__name__, _MODULES)

@@ -1,4 +1,4 @@
-"""How far a number follows what people say, and how far people follow each other."""
+"""Agreement of a metric with human ratings, and agreement among raters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIN_IMAGES = 3
 
 @dataclass(frozen=True)
 class Interval95:
-    """A value with its 95% interval; the ends are None where there are too few scenes or images."""
+    """A value with its 95% interval; the ends are None for too few scenes or images."""
 
     value: float | None
     low: float | None = None
@@ -32,23 +32,23 @@ class Interval95:
 
 
 def srcc(first: ArrayLike, second: ArrayLike) -> float | None:
-    """Return Spearman's rank correlation, ties sharing their mean rank, or None where one of the two is constant."""
+    """Return Spearman's rank correlation, with mean ranks for ties, or None if one of the two is constant."""
     return _correlation(scipy.stats.rankdata(first), scipy.stats.rankdata(second))
 
 
 def krcc(first: ArrayLike, second: ArrayLike) -> float | None:
-    """Return Kendall's tau-b, or None where one of the two is constant."""
+    """Return Kendall's tau-b, or None if one of the two is constant."""
     if _is_constant(np.asarray(first)) or _is_constant(np.asarray(second)):
         return None
     return float(scipy.stats.kendalltau(first, second).statistic)
 
 
 def plcc(metric: ArrayLike, people: ArrayLike) -> float | None:
-    """Return Pearson's correlation with people after a monotone logistic curve was fitted to the metric.
+    """Return Pearson's correlation with human ratings after fitting a monotone logistic curve to the metric.
 
     VQEG 2003, *Final Report from the Video Quality Experts Group, Phase II*: b2 + (b1 - b2) / (1 + exp((b3 - x) / b4)),
-    four parameters by least squares from a start at the data's own range. Where the fit is no better than a straight
-    line, or fails, the line is taken; None where the metric or people are constant.
+    with four parameters by least squares, starting from the range of the data. If the fit fails or is no better than a
+    straight line, the line is used. None if metric or ratings are constant.
     """
     x, y = np.asarray(metric, dtype=np.float64), np.asarray(people, dtype=np.float64)
     plain = _correlation(x, y)
@@ -77,25 +77,25 @@ def _is_constant(values: NDArray[np.float64]) -> bool:
 
 
 def pairwise_agreement(metric: ArrayLike, people: ArrayLike, scenes: Sequence[str]) -> float | None:
-    """Return the share of pairs of one scene that metric and people put in the same order.
+    """Return the share of pairs of images of one scene that metric and people rank alike, in [0, 1].
 
-    Pairs that people tie are left out; a tie of the metric counts half. None where no pair is left.
+    Pairs that people rate equal are left out, and ties of the metric count one half. None if no pair is left.
     """
     x, y, groups = np.asarray(metric), np.asarray(people), np.asarray(scenes)
     hits = total = 0.0
     for scene in dict.fromkeys(scenes):
         inside = groups == scene
         order = np.sign(np.subtract.outer(x[inside], x[inside]) * np.subtract.outer(y[inside], y[inside]))
-        asked = np.triu(np.subtract.outer(y[inside], y[inside]) != 0, 1)
-        hits += float((order[asked] > 0).sum() + 0.5 * (order[asked] == 0).sum())
-        total += float(asked.sum())
+        pairs = np.triu(np.subtract.outer(y[inside], y[inside]) != 0, 1)
+        hits += float((order[pairs] > 0).sum() + 0.5 * (order[pairs] == 0).sum())
+        total += float(pairs.sum())
     return hits / total if total else None
 
 
 def scene_srcc(metric: ArrayLike, people: ArrayLike, scenes: Sequence[str]) -> Interval95:
-    """Return the mean of the scenes' own rank correlations, with a t interval over scenes on Fisher's z.
+    """Return the mean of the rank correlations within scenes, with a t interval over scenes on Fisher's z.
 
-    Scenes of fewer than three images, or where metric or people are constant, have none of their own.
+    Scenes with fewer than three images, or with constant metric or ratings, are left out.
     """
     x, y, groups = np.asarray(metric), np.asarray(people), np.asarray(scenes)
     own = []
@@ -116,7 +116,7 @@ def scene_srcc(metric: ArrayLike, people: ArrayLike, scenes: Sequence[str]) -> I
 def pooled_srcc(metric: ArrayLike, people: ArrayLike, scenes: Sequence[str], *, seed: int = 0) -> Interval95:
     """Return the rank correlation over all images together, with a bootstrap interval over scenes and their images.
 
-    Scenes are drawn with replacement, then images within each. With few scenes such an interval is a rough one.
+    Scenes are drawn with replacement, then images within each scene. With few scenes the interval is only approximate.
     """
     x, y, groups = np.asarray(metric, dtype=np.float64), np.asarray(people, dtype=np.float64), np.asarray(scenes)
     value = srcc(x, y)
@@ -139,13 +139,13 @@ def _resampled(
 
 @dataclass(frozen=True)
 class Ceiling:
-    """How far people agree with each other, which no metric can be asked to exceed by much.
+    """Agreement among raters, which limits the agreement that a metric can reach.
 
     Attributes:
-        single: rank correlation of one rating with the mean of the others, over all ratings.
-        split_half: that of the mean ratings of two random halves of the raters, averaged over halvings.
-        corrected: the same for all raters, by Spearman and Brown's formula 2 r / (1 + r).
-        ceiling: its square root: the correlation that a perfect metric could reach with these ratings.
+        single: rank correlation of one rating with the mean of the other raters' ratings, over all ratings.
+        split_half: rank correlation between the mean ratings of two random halves of the raters, averaged over splits.
+        corrected: the same for all raters, by the Spearman-Brown formula 2 r / (1 + r).
+        ceiling: the square root of `corrected`: the correlation that a perfect metric would reach with these ratings.
         n_raters: number of raters.
     """
 
@@ -157,13 +157,13 @@ class Ceiling:
 
 
 def rater_ceiling(raters: Sequence[str], images: Sequence[str], values: ArrayLike, *, seed: int = 0) -> Ceiling | None:
-    """Return the agreement among raters, or None where there are fewer than four.
+    """Return the agreement among raters, or None for fewer than four raters or three images.
 
     Args:
-        raters: who rated, one entry for each rating.
-        images: what was rated.
-        values: the rating.
-        seed: decides the halvings.
+        raters: the rater of each rating.
+        images: the image of each rating.
+        values: the value of each rating.
+        seed: seed of the random splits.
     """
     who, rater = np.unique(raters, return_inverse=True)
     what, image = np.unique(images, return_inverse=True)
@@ -185,7 +185,7 @@ def rater_ceiling(raters: Sequence[str], images: Sequence[str], values: ArrayLik
 
 
 def _means(image: NDArray[np.intp], rating: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Return the mean rating of every image, NaN where there is none."""
+    """Return the mean rating of every image, NaN without a rating."""
     sums, numbers = np.bincount(image, rating, count), np.bincount(image, minlength=count)
     means: NDArray[np.float64] = np.divide(sums, numbers, out=np.full(count, np.nan), where=numbers > 0)
     return means

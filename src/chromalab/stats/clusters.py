@@ -1,8 +1,8 @@
-"""Intervals for numbers that people and photographs both decide.
+"""Intervals for statistics of votes that depend on both people and photos.
 
-Every vote belongs to a person and to a photograph. A bootstrap over votes takes them for independent, and its intervals
-are far too narrow; one over people alone says what other people would have said of these photographs; one over both at
-once draws every vote twice and is too wide. The variance over people and photographs is put together from three one-way
+Every vote belongs to a person and to a photo. A bootstrap over votes treats them as independent, so its intervals are
+far too narrow. A bootstrap over people alone covers other people but not other photos. A bootstrap over both at once
+resamples every vote twice and is too wide. The variance over people and photos is therefore combined from three one-way
 bootstraps, V_people + V_photos - V_votes, as in the two-way clustered errors of Cameron, Gelbach and Miller (2011).
 """
 
@@ -26,14 +26,14 @@ CHUNK = 250
 
 @dataclass(frozen=True)
 class TwoWay:
-    """Covariances of numbers that were estimated from votes, each of shape (P, P).
+    """Covariances of P estimates from votes, each of shape (P, P).
 
     Attributes:
-        participants: over people, these photographs held fixed; None with fewer than two people.
-        photos: over photographs, these people held fixed; None with fewer than two photographs.
-        votes: over votes as if they were independent.
-        n_participants: how many people.
-        n_photos: how many photographs.
+        participants: covariance over people, for fixed photos; None with fewer than two people.
+        photos: covariance over photos, for fixed people; None with fewer than two photos.
+        votes: covariance over votes as if they were independent.
+        n_participants: number of people.
+        n_photos: number of photos.
     """
 
     participants: Array | None
@@ -44,7 +44,7 @@ class TwoWay:
 
     @property
     def combined(self) -> Array:
-        """V_participants + V_photos - V_votes with negative eigenvalues set to 0; the one there is, where one is."""
+        """V_participants + V_photos - V_votes with negative eigenvalues set to 0; without one of these, the other."""
         if self.participants is None or self.photos is None:
             one = self.participants if self.participants is not None else self.photos
             return self.votes if one is None else one
@@ -53,13 +53,13 @@ class TwoWay:
         return combined
 
     def variance(self, contrast: Array) -> float:
-        """Return the variance of c'x over people and photographs; never below either's alone."""
+        """Return the variance of c'x over people and photos, at least that over either alone."""
         parts = (self.combined, *(part for part in (self.participants, self.photos) if part is not None))
         return max(float(contrast @ part @ contrast) for part in parts)
 
     @property
     def df(self) -> float:
-        """Degrees of freedom of Student's t: one less than the people or photographs, whichever are fewer."""
+        """Degrees of freedom of Student's t: the smaller of the numbers of people and photos, minus 1."""
         known = [n for n in (self.n_participants, self.n_photos) if n > 1]
         return min(known) - 1 if known else math.inf
 
@@ -76,13 +76,13 @@ class TwoWay:
 
 
 def quantile(df: float, level: float) -> float:
-    """Return Student's two-sided quantile, the normal one for infinite degrees of freedom."""
+    """Return the two-sided quantile of Student's t, or of the normal distribution for infinite degrees of freedom."""
     upper = 0.5 + level / 2
     return float(special.ndtri(upper) if math.isinf(df) else special.stdtrit(df, upper))
 
 
 def two_sided_p(t: float, df: float) -> float:
-    """Return P(|T| >= |t|)."""
+    """Return P(|T| >= |t|) for Student's t, or for the normal distribution with infinite degrees of freedom."""
     tail = special.ndtr(-abs(t)) if math.isinf(df) else special.stdtr(df, -abs(t))
     return min(1.0, 2 * float(tail))
 
@@ -96,15 +96,15 @@ def two_way(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> TwoWay:
-    """Return the covariances of a statistic over people, over photographs and over votes.
+    """Return the covariances of a statistic over people, over photos and over votes.
 
     Args:
-        sums: what each vote adds to the K sums that the statistic is made of, shape (votes, K).
-        participants: for each vote the number of its person, from 0.
-        photos: for each vote the number of its photograph, from 0.
-        statistic: from sums to numbers.
-        draws: of each bootstrap.
-        seed: of the resampling.
+        sums: contribution of each vote to the K sums from which the statistic is computed, shape (votes, K).
+        participants: index of the person of each vote, from 0.
+        photos: index of the photo of each vote, from 0.
+        statistic: function from sums to estimates.
+        draws: number of draws of each bootstrap.
+        seed: seed of the resampling.
     """
     n_people, n_photos = len(set(participants)), len(set(photos))
 
@@ -131,7 +131,7 @@ def _grouped(sums: sparse.csr_matrix, groups: Sequence[int]) -> sparse.csr_matri
 def resampled_covariance(
     sums: sparse.csr_matrix, statistic: Statistic, *, draws: int = DRAWS, seed: tuple[int, ...] = (0,)
 ) -> Array:
-    """Return the covariance of a statistic under resampling the rows of `sums` with replacement, shape (P, P)."""
+    """Return the covariance of a statistic when rows of `sums` are resampled with replacement, shape (P, P)."""
     values = resampled(sums, statistic, draws=draws, seed=seed)
     known = values[np.isfinite(values).all(axis=1)]
     return np.atleast_2d(np.cov(known, rowvar=False))
@@ -140,7 +140,7 @@ def resampled_covariance(
 def resampled(
     sums: sparse.csr_matrix, statistic: Statistic, *, draws: int = DRAWS, seed: tuple[int, ...] = (0,)
 ) -> Array:
-    """Return a statistic of resampled rows, shape (draws, P)."""
+    """Return the statistic of resampled rows, shape (draws, P)."""
     generator = np.random.default_rng(seed)
     found = []
     for first in range(0, draws, CHUNK):
@@ -150,6 +150,6 @@ def resampled(
 
 
 def _weights(n: int, draws: int, generator: np.random.Generator) -> Array:
-    """Return how often each of n rows is drawn, shape (draws, n)."""
+    """Return how often each of n rows is drawn in each resample, shape (draws, n)."""
     chosen = generator.integers(n, size=(draws, n)) + n * np.arange(draws)[:, None]
     return np.bincount(chosen.ravel(), minlength=draws * n).reshape(draws, n).astype(np.float64)

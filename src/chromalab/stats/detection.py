@@ -1,8 +1,8 @@
-"""Telling true photographs from colored ones: rates, sensitivity and criterion.
+"""Signal detection: how well people distinguish true from colorized photos, by rates, sensitivity and criterion.
 
 Green and Swets (1966), *Signal Detection Theory and Psychophysics*; Macmillan and Creelman (2005), *Detection Theory: A
-User's Guide*, chapters 1 and 7. Rates are corrected log-linearly (Hautus 1995): (hits + .5) / (n + 1), so that d' stays
-finite where somebody was never wrong.
+User's Guide*, chapters 1 and 7. Rates have the log-linear correction (Hautus 1995), (hits + .5) / (n + 1), so that d'
+stays finite for people who are never wrong.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Rate:
-    """A share with an interval that takes its trials for independent."""
+    """A proportion with an interval that assumes independent trials."""
 
     value: float
     low: float
@@ -62,13 +62,13 @@ def _check(hits: int, n: int) -> None:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """d' and the criterion c, with standard errors that take trials for independent, each of the shape of the counts.
+    """d' and the criterion c, with standard errors that assume independent trials, each in the shape of the counts.
 
     Attributes:
-        d_prime: 0 where people can't tell.
-        criterion: above 0 where they say "fake" too often (yes/no), or lean to the right (two alternatives).
-        d_prime_se: Gourevitch and Galanter (1967).
-        criterion_se: the same.
+        d_prime: sensitivity; 0 means that people cannot distinguish the two.
+        criterion: bias; positive if people say "fake" too often (yes/no) or favor the right side (two alternatives).
+        d_prime_se: standard error of `d_prime`, by Gourevitch and Galanter (1967).
+        criterion_se: standard error of `criterion`, likewise.
     """
 
     d_prime: Array
@@ -78,13 +78,13 @@ class Sensitivity:
 
 
 def yes_no(hits: ArrayLike, signals: ArrayLike, false_alarms: ArrayLike, noises: ArrayLike) -> Sensitivity:
-    """Return d' = z(H) - z(F) and c = -(z(H) + z(F)) / 2 of judging single pictures.
+    """Return d' = z(H) - z(F) and c = -(z(H) + z(F)) / 2 for single images that are called real or fake.
 
     Args:
-        hits: true photographs that were called real.
-        signals: true photographs shown.
-        false_alarms: colored ones that were called real.
-        noises: colored ones shown.
+        hits: number of true photos that were called real.
+        signals: number of true photos shown.
+        false_alarms: number of colorized photos that were called real.
+        noises: number of colorized photos shown.
     """
     return _sensitivity(hits, signals, false_alarms, noises, 1.0)
 
@@ -92,13 +92,13 @@ def yes_no(hits: ArrayLike, signals: ArrayLike, false_alarms: ArrayLike, noises:
 def two_alternatives(
     hits: ArrayLike, real_left: ArrayLike, false_alarms: ArrayLike, real_right: ArrayLike
 ) -> Sensitivity:
-    """Return d' = (z(H) - z(F)) / sqrt 2 and c = -(z(H) + z(F)) / 2 of choosing between two pictures.
+    """Return d' = (z(H) - z(F)) / sqrt 2 and c = -(z(H) + z(F)) / 2 for choosing the real one of two images.
 
     Args:
-        hits: "left is real" where it was.
-        real_left: trials with the true photograph on the left (or first).
-        false_alarms: "left is real" where it was not.
-        real_right: trials with the true photograph on the right (or second).
+        hits: number of answers "left" with the true photo on the left.
+        real_left: number of trials with the true photo on the left (or first).
+        false_alarms: number of answers "left" with the true photo on the right.
+        real_right: number of trials with the true photo on the right (or second).
     """
     return _sensitivity(hits, real_left, false_alarms, real_right, math.sqrt(2))
 

@@ -1,4 +1,13 @@
-"""Estimates of a mean, their t intervals and tests, and the jackknife for statistics of whole sets."""
+"""Means with standard errors, t intervals and tests: over photos, over seeds, over both at once, and by jackknife.
+
+Every seed of a study is measured on the same photos, so value x of seed s on photo n follows the crossed random model
+
+    x_sn = mu + a_s + b_n + e_sn,    Var(mean) = var_a / S + var_b / N + var_e / (S N).
+
+A test over photos alone ignores var_a, a test over seeds alone ignores var_b, and a test that treats all S N values as
+independent ignores both. A bootstrap over two or three seeds underestimates var_a: `tools/benchmarks/coverage.py`
+measures how often its interval covers the mean.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StandardError:
-    """How uncertain a mean is, by one way of reckoning it.
+    """A standard error of a mean, by one of several methods.
 
     Attributes:
         value: the standard error, in the unit of the mean, >= 0.
         df: degrees of freedom of Student's t, > 0 (Satterthwaite's are rarely whole numbers).
-        source: what it was reckoned from: 'photos', 'seeds', 'seeds and photos', 'jackknife' or 'jackknife and seeds'.
+        source: the variation it covers: 'photos', 'seeds', 'seeds and photos', 'jackknife' or 'jackknife and seeds'.
     """
 
     value: float
@@ -34,7 +43,7 @@ class StandardError:
         return float(special.stdtrit(self.df, 0.5 + level / 2)) * self.value
 
     def p_above(self, distance: float) -> float:
-        """Return the one-sided p value P(T >= distance / value); a standard error of 0 decides by the sign."""
+        """Return the one-sided p value P(T >= distance / value); with a standard error of 0 it is 0 or 1."""
         if self.value == 0:
             return 1.0 if distance <= 0 else 0.0
         return float(special.stdtr(self.df, -distance / self.value))
@@ -48,9 +57,9 @@ class Interval:
         mean: the estimated mean.
         low: lower end.
         high: upper end.
-        level: confidence level, as 0.95.
-        p: two-sided p value of the same test; it is below 1 - level exactly when 0 lies outside.
-        error: the standard error that made the interval this wide.
+        level: confidence level, such as 0.95.
+        p: two-sided p value of the same test, which is below 1 - level exactly if 0 lies outside the interval.
+        error: the standard error that determines the width.
     """
 
     mean: float
@@ -63,13 +72,13 @@ class Interval:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with every standard error that its interval has to respect.
+    """A mean with one or more standard errors; its interval is the widest that any of them gives.
 
     Attributes:
         mean: the estimated mean.
         errors: the standard errors, at least one.
         n_seeds: number of seeds behind the mean.
-        n_photos: number of photographs behind the mean.
+        n_photos: number of photos behind the mean.
     """
 
     mean: float
@@ -79,18 +88,18 @@ class Estimate:
 
     def __post_init__(self) -> None:
         if not self.errors:
-            raise ValueError("an estimate needs at least one standard error, none came")
+            raise ValueError("an estimate needs at least one standard error, but got none")
         if not math.isfinite(self.mean) or any(not math.isfinite(error.value) for error in self.errors):
-            raise ValueError(f"an estimate is a finite number with finite standard errors, not {self}")
+            raise ValueError(f"an estimate must be a finite number with finite standard errors, not {self}")
 
     @property
     def has_seed_variance(self) -> bool:
-        """Whether the interval knows how much a repetition with another seed would change the mean."""
+        """Whether the interval covers the variation between seeds."""
         return self.n_seeds > 1
 
     @property
     def p(self) -> float:
-        """The two-sided p value of the hypothesis that the true mean is 0: the largest of all standard errors."""
+        """The two-sided p value of the hypothesis that the true mean is 0: the largest over all standard errors."""
         return max(min(1.0, 2 * error.p_above(abs(self.mean))) for error in self.errors)
 
     def interval(self, level: float = 0.95, low: float = -math.inf) -> Interval:
@@ -107,7 +116,7 @@ class Estimate:
             ValueError: `level` is not between 0 and 1.
         """
         if not 0 < level < 1:
-            raise ValueError(f"a confidence level lies between 0 and 1, as 0.95, not {level}")
+            raise ValueError(f"a confidence level must lie between 0 and 1, such as 0.95, not {level}")
         widest = max(self.errors, key=lambda error: error.half_width(level))
         half = widest.half_width(level)
         ends = (self.mean - half, self.mean + half)
@@ -130,7 +139,7 @@ def t_estimate(values: ArrayLike, *, source: str = "photos") -> Estimate:
     sample = finite_array(values, ndim=1)
     n = sample.size
     if n < 2:
-        raise ValueError(f"a t interval needs at least 2 values, {n} came: its width can't be estimated")
+        raise ValueError(f"a t interval needs at least 2 values to estimate its width, not {n}")
     error = StandardError(float(sample.std(ddof=1)) / math.sqrt(n), n - 1, source)
     seeds, photos = (n, 1) if source == "seeds" else (1, n)
     return Estimate(float(sample.mean()), (error,), n_seeds=seeds, n_photos=photos)
@@ -153,8 +162,8 @@ def satterthwaite(mean_squares: Sequence[NDArray[np.float64]], dfs: Sequence[flo
     """Return the approximate degrees of freedom of a sum of independent mean squares.
 
     Satterthwaite (1946), "An approximate distribution of estimates of variance components", equation 17:
-    (sum m_i)^2 / sum(m_i^2 / df_i). A mean square that is subtracted comes with its minus sign. Where all are 0 the
-    smallest of `dfs` is returned: any would do, as the variance is 0.
+    (sum m_i)^2 / sum(m_i^2 / df_i). Subtracted mean squares have a negative sign. If all terms are 0, the variance is 0
+    and the smallest of `dfs` is returned.
 
     Args:
         mean_squares: signed terms, each of one shape (...).
@@ -167,16 +176,16 @@ def satterthwaite(mean_squares: Sequence[NDArray[np.float64]], dfs: Sequence[flo
 
 
 def finite_array(values: ArrayLike, *, ndim: int) -> NDArray[np.float64]:
-    """Return `values` as float64 of `ndim` dimensions.
+    """Return `values` as a float64 array of `ndim` dimensions.
 
     Raises:
-        ValueError: another number of dimensions, no values, or a value that is not finite.
+        ValueError: the number of dimensions is wrong, there are no values, or a value is not finite.
     """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != ndim or array.size == 0:
-        raise ValueError(f"expected values in {ndim} dimension(s), at least one, not the shape {array.shape}")
+        raise ValueError(f"expected at least one value in {ndim} dimension(s), not the shape {array.shape}")
     if not np.isfinite(array).all():
-        raise ValueError("every value must be finite: leave out photos whose value is missing or infinite, and say so")
+        raise ValueError("every value must be finite; leave out photos whose value is missing or infinite, and say so")
     return array
 
 
@@ -195,36 +204,36 @@ def jackknife_variance(replicates: ArrayLike) -> float:
     values = finite_array(replicates, ndim=1)
     groups = values.size
     if groups < 2:
-        raise ValueError(f"a jackknife needs at least 2 groups, {groups} came")
+        raise ValueError(f"a jackknife needs at least 2 groups, not {groups}")
     return float((groups - 1) * values.var())
 
 
 def jackknife_estimate(values: ArrayLike, replicates: ArrayLike | None, *, n_photos: int) -> Estimate:
     """Return the mean over seeds of a set metric (or of a paired difference) with its standard errors.
 
-    Var(mean) = jackknife variance of the seed-averaged statistic (what the photographs contribute) + variance of the
-    seeds' values / S, with Satterthwaite's degrees of freedom from G - 1 and S - 1. How far a seed's value hangs on
-    the photographs enters both parts, so the sum errs on the wide side. The interval is the wider of this one and the t
-    interval over the seeds' values. With one seed it is the jackknife's alone, without replicates the seeds' alone.
+    Var(mean) = jackknife variance of the seed-averaged statistic (the contribution of the photos) + variance of the
+    seeds' values / S, with Satterthwaite's degrees of freedom from G - 1 and S - 1. The dependence of a seed's value on
+    the photos enters both parts, so the sum is conservative. The interval is the wider of this one and the t interval
+    over the seeds' values. With one seed it is that of the jackknife alone, without replicates that of the seeds alone.
 
     Args:
         values: the statistic of each seed, shape (S,).
-        replicates: the same without each group of photographs, shape (S, G), or None where there are none.
-        n_photos: number of photographs behind each value.
+        replicates: the same without each group of photos, shape (S, G), or None.
+        n_photos: number of photos behind each value.
 
     Raises:
-        ValueError: one seed and no replicates, shapes that don't fit, or a value that is not finite.
+        ValueError: there is one seed and no replicates, shapes do not match, or a value is not finite.
     """
     statistic = finite_array(values, ndim=1)
     n_seeds = statistic.size
     over_seeds = t_estimate(statistic, source="seeds").errors[0] if n_seeds > 1 else None
     if replicates is None:
         if over_seeds is None:
-            raise ValueError("one seed and no jackknife replicates: there is nothing to estimate a variance from")
+            raise ValueError("a variance cannot be estimated from one seed without jackknife replicates")
         return Estimate(float(statistic.mean()), (over_seeds,), n_seeds=n_seeds, n_photos=n_photos)
     table = finite_array(replicates, ndim=2)
     if table.shape[0] != n_seeds:
-        raise ValueError(f"expected replicates of {n_seeds} seeds, {table.shape[0]} came")
+        raise ValueError(f"expected replicates of {n_seeds} seeds, not {table.shape[0]}")
     errors = _errors(jackknife_variance(table.mean(axis=0)), table.shape[1] - 1, over_seeds)
     return Estimate(float(statistic.mean()), errors, n_seeds=n_seeds, n_photos=n_photos)
 
@@ -235,3 +244,88 @@ def _errors(variance: float, df: int, over_seeds: StandardError | None) -> tuple
     parts = (np.float64(variance), np.float64(over_seeds.value**2))
     combined_df = float(satterthwaite([np.asarray(part) for part in parts], (df, over_seeds.df)))
     return (StandardError(math.sqrt(sum(parts)), combined_df, "jackknife and seeds"), over_seeds)
+
+
+@dataclass(frozen=True)
+class MeanSquares:
+    """The analysis of variance of a two-way table with one value in each cell.
+
+    Attributes:
+        seeds: mean square between seeds, expectation var_e + N var_a, on S - 1 degrees of freedom.
+        photos: mean square between photos, expectation var_e + S var_b, on N - 1.
+        residual: residual mean square, expectation var_e, on (S - 1)(N - 1).
+        n_seeds: S.
+        n_photos: N.
+    """
+
+    seeds: NDArray[np.float64]
+    photos: NDArray[np.float64]
+    residual: NDArray[np.float64]
+    n_seeds: int
+    n_photos: int
+
+
+def mean_squares(values: NDArray[np.float64]) -> MeanSquares:
+    """Return the mean squares of tables of shape (..., S, N), for all leading axes; S and N are at least 2.
+
+    Searle, Casella & McCulloch (1992), "Variance Components", section 4.3 (two-way crossed, one observation per cell).
+    """
+    n_seeds, n_photos = values.shape[-2:]
+    grand = values.mean(axis=(-2, -1), keepdims=True)
+    seed_effect = values.mean(axis=-1, keepdims=True) - grand
+    photo_effect = values.mean(axis=-2, keepdims=True) - grand
+    left = values - grand - seed_effect - photo_effect
+    return MeanSquares(
+        seeds=n_photos * (seed_effect**2).sum(axis=(-2, -1)) / (n_seeds - 1),
+        photos=n_seeds * (photo_effect**2).sum(axis=(-2, -1)) / (n_photos - 1),
+        residual=(left**2).sum(axis=(-2, -1)) / ((n_seeds - 1) * (n_photos - 1)),
+        n_seeds=n_seeds,
+        n_photos=n_photos,
+    )
+
+
+def variance_of_mean(squares: MeanSquares) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the variance of the mean and its degrees of freedom, each in the leading shape of the tables.
+
+    (MS_seeds + MS_photos - MS_residual) / (S N) is unbiased, with Satterthwaite's degrees of freedom for the three
+    terms. It can be below the variance that one factor alone explains, and even negative. The component of the other
+    factor is then estimated below 0, and the larger one-way variance is used with its own degrees of freedom.
+    """
+    seeds, photos, residual = squares.seeds, squares.photos, squares.residual
+    df_seeds, df_photos = squares.n_seeds - 1, squares.n_photos - 1
+    both = seeds + photos - residual
+    df_both = satterthwaite((seeds, photos, -residual), (df_seeds, df_photos, df_seeds * df_photos))
+    larger = np.maximum(seeds, photos)
+    df_larger = np.where(seeds >= photos, df_seeds, df_photos)
+    guarded = both < larger
+    variance = np.where(guarded, larger, both) / (squares.n_seeds * squares.n_photos)
+    return variance, np.where(guarded, df_larger, df_both)
+
+
+def two_way_estimate(values: ArrayLike) -> Estimate:
+    """Return the mean of a seeds x photos table with its standard errors.
+
+    The interval is the wider of two: the t interval of the two-way variance with Satterthwaite's degrees of freedom,
+    and the t interval over the S seed means. The second is needed if the variation between seeds dominates, because the
+    two-way variance then rests on S - 1 degrees of freedom, which Satterthwaite's formula overestimates.
+
+    With one seed the interval is over photos alone (`Estimate.has_seed_variance` is then False), with one photo over
+    seeds alone.
+
+    Args:
+        values: finite numbers, shape (S, N): measurements, or paired differences of two objectives.
+
+    Raises:
+        ValueError: there is only a single value, a value is not finite, or the number of dimensions is wrong.
+    """
+    table = finite_array(values, ndim=2)
+    n_seeds, n_photos = table.shape
+    if n_seeds == 1:
+        return t_estimate(table[0], source="photos")
+    over_seeds = t_estimate(table.mean(axis=1), source="seeds").errors[0]
+    if n_photos == 1:
+        errors: tuple[StandardError, ...] = (over_seeds,)
+    else:
+        variance, df = variance_of_mean(mean_squares(table))
+        errors = (StandardError(float(np.sqrt(variance)), float(df), "seeds and photos"), over_seeds)
+    return Estimate(float(table.mean()), errors, n_seeds=n_seeds, n_photos=n_photos)

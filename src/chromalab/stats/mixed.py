@@ -25,8 +25,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
-from chromalab.stats.intervals import Estimate, StandardError, finite_array, satterthwaite
-from chromalab.stats.two_way import mean_squares, two_way_estimate
+from chromalab.stats.intervals import (
+    Estimate,
+    StandardError,
+    finite_array,
+    mean_squares,
+    satterthwaite,
+    two_way_estimate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

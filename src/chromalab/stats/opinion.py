@@ -14,19 +14,19 @@ Array = NDArray[np.float64]
 MAX_ROUNDS = 1000
 TOLERANCE = 1e-8
 LEAST_SPREAD = 0.1
-"""A rater who never departs from the others would weigh infinitely: the spread of a rater is held above this."""
+"""Smallest spread of a rater; one who never departs from the others would otherwise get infinite weight."""
 
 
 @dataclass(frozen=True)
 class RaterModel:
-    """u_ij = psi_j + D_i + v_i e, of rater i and stimulus j.
+    """The model u_ij = psi_j + D_i + v_i e for the rating of stimulus j by rater i.
 
     Attributes:
-        quality: psi, shape (J,); NaN where nobody rated.
-        quality_se: its standard error, raters and stimuli taken as given.
+        quality: psi, shape (J,); NaN without a rating.
+        quality_se: standard error of `quality`, for fixed raters and stimuli.
         bias: D, centered, shape (I,).
         inconsistency: v, shape (I,).
-        rounds: until nothing moved.
+        rounds: number of iterations until convergence.
     """
 
     quality: Array
@@ -37,10 +37,10 @@ class RaterModel:
 
 
 def rater_model(ratings: Array) -> RaterModel:
-    """Return qualities with each rater's bias taken off and consistent raters weighing more.
+    """Return qualities without the raters' biases, with more weight for consistent raters.
 
     ITU-T P.910 (2023), annex E, which is the model of P.913, 12.4: alternate v_i = std_j(u - psi - D), psi_j =
-    sum v^-2 (u - D) / sum v^-2, D_i = mean_j(u - psi), until psi rests; then the mean of D goes into psi.
+    sum v^-2 (u - D) / sum v^-2 and D_i = mean_j(u - psi) until psi converges, then move the mean of D into psi.
 
     Args:
         ratings: shape (I raters, J stimuli), NaN where there is none.
@@ -80,11 +80,11 @@ def _over(values: Array, known: NDArray[np.bool_], axis: int) -> Array:
 
 
 def bt500_rejected(ratings: Array) -> NDArray[np.bool_]:
-    """Return which raters ITU-R BT.500-14, annex 1, 2.3.1 leaves out, shape (I,).
+    """Return which raters ITU-R BT.500-14, annex 1, 2.3.1 rejects, shape (I,).
 
-    For every stimulus, ratings beyond 2 standard deviations (kurtosis between 2 and 4, so about normal) or beyond
-    sqrt(20) count as too high (P) or too low (Q); a rater with (P + Q) / N > .05 and |P - Q| / (P + Q) < .3 is left
-    out.
+    For every stimulus, ratings beyond 2 standard deviations (if the kurtosis is between 2 and 4, so about normal) or
+    beyond sqrt(20) standard deviations count as too high (P) or too low (Q). A rater with (P + Q) / N > .05 and
+    |P - Q| / (P + Q) < .3 is rejected.
 
     Args:
         ratings: shape (I raters, J stimuli), NaN where there is none.

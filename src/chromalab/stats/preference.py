@@ -1,12 +1,13 @@
 """Models of pairwise preference: Bradley-Terry with an order effect, Davidson's ties, and Thurstone's case V.
 
-One image stands on the left (or comes first), one on the right. With the log-abilities t, the order effect b and
+One image is shown on the left (or first), the other on the right. With log-abilities t, the order effect b and
 d = t_left - t_right + b, the probabilities of left, right and tie are proportional to
 
-    exp(d / 2),    exp(-d / 2),    nu
+    exp(d / 2),    exp(-d / 2),    nu.
 
-which is Davidson's model (1970), and without ties Bradley and Terry's, P(left) = sigma(d). Both are log-linear, so
-Newton's method finds the one maximum. Everything takes leading axes: a thousand resampled data sets are fitted at once.
+This is Davidson's model (1970); without ties it is that of Bradley and Terry, P(left) = sigma(d). Both are log-linear,
+so Newton's method finds the unique maximum. All functions accept leading axes, so that a thousand resampled data sets
+are fitted at once.
 """
 
 from __future__ import annotations
@@ -22,29 +23,29 @@ from scipy.sparse.csgraph import connected_components
 Array = NDArray[np.float64]
 
 JOD_SCALE = 1.0 / float(special.ndtri(0.75))
-"""s of Thurstone's P = Phi((q_i - q_j) / s) with which one just-objectionable difference means 75%: 1.4826."""
+"""The s of Thurstone's P = Phi((q_i - q_j) / s) for which one just-objectionable difference means 75%: 1.4826."""
 
 MAX_STEPS = 60
 TOLERANCE = 1e-9
 NUISANCE_SD = 10.0
-"""Where theta has a prior, order effect and log nu have this one, which only matters where nothing else holds them."""
+"""Standard deviation of the weak prior on order effect and log nu, which is used whenever theta has a prior."""
 
 RUNAWAY = 30.0
-"""A parameter beyond this is on its way to infinity: nothing in the data holds it."""
+"""Absolute value beyond which a parameter is diverging, because the data do not determine it."""
 
 
 class NoEstimateError(ValueError):
-    """The likelihood has no finite maximum: some method was never beaten, or never won, by the rest."""
+    """The likelihood has no finite maximum: some methods won, or lost, every comparison with the rest."""
 
 
 @dataclass(frozen=True)
 class Votes:
-    """Counts of votes by who stood where, shapes (..., M, M): row = the method on the left, column = on the right.
+    """Counts of votes, shapes (..., M, M), with the method on the left as row and that on the right as column.
 
     Attributes:
-        left: the left one was preferred.
-        right: the right one was preferred.
-        ties: neither was.
+        left: votes for the left.
+        right: votes for the right.
+        ties: votes for neither.
     """
 
     left: Array
@@ -53,18 +54,18 @@ class Votes:
 
     @classmethod
     def from_wins(cls, wins: object) -> Votes:
-        """Return votes without sides or ties from a matrix `wins[i][j]`, how often i was preferred to j."""
+        """Return votes without sides or ties from a matrix whose `wins[i][j]` is how often i was preferred to j."""
         matrix = np.asarray(wins, dtype=np.float64)
         return cls(matrix / 2, np.swapaxes(matrix, -1, -2) / 2, np.zeros_like(matrix))
 
     @property
     def total(self) -> Array:
-        """All votes of each ordered pair."""
+        """Number of all votes of each ordered pair."""
         return self.left + self.right + self.ties
 
     @property
     def n_methods(self) -> int:
-        """M."""
+        """The number of methods, M."""
         return int(self.left.shape[-1])
 
     def halved_ties(self) -> Votes:
@@ -72,7 +73,7 @@ class Votes:
         return Votes(self.left + self.ties / 2, self.right + self.ties / 2, np.zeros_like(self.ties))
 
     def wins(self) -> Array:
-        """Return `wins[i, j]`, how often i was preferred to j, sides put together and ties halved."""
+        """Return how often i was preferred to j as `wins[i, j]`, summed over sides, with ties as halves."""
         halved = self.halved_ties()
         return halved.left + np.swapaxes(halved.right, -1, -2)
 
@@ -83,11 +84,11 @@ class PreferenceFit:
 
     Attributes:
         theta: log-abilities with mean 0, shape (..., M).
-        order: b, the advantage of the left side in logits, shape (...); 0 where it was not asked for.
-        nu: Davidson's tie parameter, shape (...); 0 where ties were not modeled.
-        covariance: of theta by Fisher's information, as if votes were independent, shape (..., M, M).
-        order_se: standard error of `order` by the same, shape (...).
-        log_likelihood: of the votes, without the prior, shape (...).
+        order: b, the advantage of the left side in logits, shape (...); 0 if it was not estimated.
+        nu: Davidson's tie parameter, shape (...); 0 if ties were not modeled.
+        covariance: covariance of theta by Fisher's information, as if votes were independent, shape (..., M, M).
+        order_se: standard error of `order`, likewise, shape (...).
+        log_likelihood: log-likelihood of the votes, without the prior, shape (...).
     """
 
     theta: Array
@@ -99,7 +100,7 @@ class PreferenceFit:
 
 
 def components(votes: Votes) -> list[list[int]]:
-    """Return the groups of methods that votes connect; abilities of different groups can't be compared."""
+    """Return the groups of methods that votes connect; abilities of different groups cannot be compared."""
     joined = votes.total + np.swapaxes(votes.total, -1, -2)
     return _groups(joined > 0, "weak")
 
@@ -111,14 +112,14 @@ def fit_preferences(
 
     Args:
         votes: the counts, with any leading axes.
-        prior_sd: standard deviation tau of a normal prior on theta, sum t^2 / (2 tau^2); None: maximum likelihood,
-            of order effect and ties as well.
+        prior_sd: standard deviation tau of a normal prior on theta, sum t^2 / (2 tau^2). None estimates everything by
+            maximum likelihood, including order effect and ties.
         order: estimate the order effect.
         ties: model ties by Davidson's nu; otherwise they count half for each side.
-        start: a theta to start from, shape (M,).
+        start: initial theta, shape (M,).
 
     Raises:
-        NoEstimateError: without a prior, where the maximum likelihood estimate does not exist.
+        NoEstimateError: there is no prior, and the maximum likelihood estimate does not exist.
     """
     counts, state, free = _maximum(votes, prior_sd, order=order, ties=ties, start=start)
     return _finished(counts, state, prior_sd, free)
@@ -127,14 +128,15 @@ def fit_preferences(
 def preference_parameters(
     votes: Votes, *, prior_sd: float, order: bool = True, ties: bool = True, start: Array
 ) -> Array:
-    """Return (theta, order, log nu) alone, shape (..., M + 2): for thousands of resampled data sets.
+    """Return only (theta, order, log nu), shape (..., M + 2), for thousands of resampled data sets.
 
     Args:
         votes: the counts, with any leading axes.
-        prior_sd: of the normal prior on theta, which keeps a resampled set finite where somebody always won.
-        order: estimate the order effect; it is 0 otherwise.
-        ties: model ties; log nu is 0 otherwise.
-        start: a theta to start from, shape (M,).
+        prior_sd: standard deviation of the normal prior on theta, which keeps estimates finite even if a method won
+            every vote of a resampled set.
+        order: estimate the order effect; otherwise it is 0.
+        ties: model ties; otherwise log nu is 0.
+        start: initial theta, shape (M,).
     """
     _, state, _ = _maximum(votes, prior_sd, order=order, ties=ties, start=start)
     m = votes.n_methods
@@ -145,7 +147,7 @@ def preference_parameters(
 def _maximum(
     votes: Votes, prior_sd: float | None, *, order: bool, ties: bool, start: Array | None
 ) -> tuple[Votes, Array, NDArray[np.bool_]]:
-    """Return the votes as they were modeled, (theta, order, log nu), and which of these were free."""
+    """Return the votes as modeled, (theta, order, log nu), and which of these parameters were free."""
     ties = ties and bool(votes.ties.sum() > 0)
     counts = votes if ties else votes.halved_ties()
     if prior_sd is None:
@@ -164,7 +166,7 @@ def _maximum(
         if float(size.max(initial=0.0)) < TOLERANCE:
             break
     if prior_sd is None and float(np.abs(state).max(initial=0.0)) >= RUNAWAY:
-        raise NoEstimateError("the votes have no finite maximum likelihood estimate: use a prior")
+        raise NoEstimateError("the votes have no finite maximum likelihood estimate; use a prior")
     return counts, state, free
 
 
@@ -200,7 +202,7 @@ def _probabilities(state: Array, m: int, *, with_ties: bool) -> tuple[Array, Arr
 
 
 def _derivatives(counts: Votes, state: Array, prior_sd: float | None, *, with_ties: bool) -> tuple[Array, Array]:
-    """Return gradient and information of the log posterior in (theta, order, log nu)."""
+    """Return the gradient and the information matrix of the log posterior in (theta, order, log nu)."""
     m, n = counts.n_methods, counts.total
     left, right, tie = _probabilities(state, m, with_ties=with_ties)
     mean = (left - right) / 2
@@ -230,7 +232,7 @@ def _derivatives(counts: Votes, state: Array, prior_sd: float | None, *, with_ti
 
 
 def _solve(information: Array, gradient: Array, free: NDArray[np.bool_]) -> Array:
-    """Return Newton's step; the direction in which all theta move together, which votes say nothing of, is held."""
+    """Return Newton's step without a common shift of all theta, which votes do not determine."""
     m = len(free) - 2
     held = information.copy()
     held[..., :m, :m] += 1.0 / m
@@ -252,7 +254,7 @@ def _log_likelihood(counts: Votes, state: Array, *, with_ties: bool) -> Array:
 
 
 def _require_estimate(counts: Votes) -> None:
-    """Ford (1957): the estimate exists where, from each method, a chain of wins leads to each other one."""
+    """Raise an error unless a chain of wins leads from each method to every other one (Ford 1957)."""
     wins = counts.wins()
     for matrix in wins.reshape(-1, *wins.shape[-2:]):
         if len(_groups(matrix > 0, "strong")) > 1:
@@ -270,16 +272,16 @@ def _groups(links: NDArray[np.bool_], connection: str) -> list[list[int]]:
 def fit_thurstone(votes: Votes, *, scale: float = JOD_SCALE, prior_sd: float | None = None) -> Array:
     """Return qualities q of Thurstone's case V, P(i > j) = Phi((q_i - q_j) / s), with mean 0, shape (..., M).
 
-    With the default scale they are in just-objectionable differences (Perez-Ortiz and Mantiuk 2017, "A practical guide
-    and software for analyzing pairwise comparison experiments"). Ties count half for each side.
+    With the default scale, their unit is the just-objectionable difference (Perez-Ortiz and Mantiuk 2017, "A practical
+    guide and software for analyzing pairwise comparison experiments"). Ties count half for each side.
 
     Args:
         votes: the counts, with any leading axes.
         scale: s.
-        prior_sd: standard deviation of a normal prior on q; None: maximum likelihood.
+        prior_sd: standard deviation of a normal prior on q; None estimates q by maximum likelihood.
 
     Raises:
-        NoEstimateError: without a prior, where the maximum likelihood estimate does not exist.
+        NoEstimateError: there is no prior, and the maximum likelihood estimate does not exist.
     """
     if prior_sd is None:
         _require_estimate(votes)

@@ -1,4 +1,4 @@
-"""Multiple tests, equivalence and power of tests."""
+"""Multiple tests (Holm), equivalence tests (TOST), and the power of t tests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Return p values that are corrected for the number of tests, in the order given.
+    """Return p values corrected for the number of tests by Holm's procedure, in the order given.
 
     Holm (1979), "A simple sequentially rejective multiple test procedure": the k-th smallest of m p values is
-    multiplied by m - k + 1, never falls below a smaller one's, and stays at most 1. Rejecting what is at most alpha
-    keeps the chance of any false rejection at alpha, however the tests depend on each other.
+    multiplied by m - k + 1, is at least the corrected value of any smaller p value, and is at most 1. Rejecting all
+    corrected values of at most alpha limits the chance of any false rejection to alpha, for any dependence between the
+    tests.
 
     >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
     [0.03, 0.06, 0.06]
@@ -28,11 +29,11 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
         p_values: numbers in 0..1, shape (m,); m may be 0.
 
     Raises:
-        ValueError: a value outside 0..1, or not a number.
+        ValueError: a value lies outside 0..1 or is NaN.
     """
     p = np.asarray(p_values, dtype=np.float64)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
-        raise ValueError(f"p values are a list of numbers between 0 and 1, not {p_values!r}")
+        raise ValueError(f"p values must be a list of numbers between 0 and 1, not {p_values!r}")
     order = np.argsort(p, kind="stable")
     stepped = p[order] * np.arange(p.size, 0, -1)
     corrected = np.empty_like(p)
@@ -41,20 +42,20 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
 
 def equivalence_p(difference: Estimate, margin: float) -> float:
-    """Return the p value of two one-sided tests that the difference lies within -margin..margin.
+    """Return the p value of the two one-sided tests (TOST) that the difference lies within -margin..margin.
 
-    Schuirmann (1987), "A comparison of the two one-sided tests procedure and the power approach": the larger p value
-    of the two, and here the largest over all standard errors of the estimate.
+    Schuirmann (1987), "A comparison of the two one-sided tests procedure and the power approach": the larger of the two
+    p values. If the estimate has several standard errors, the largest p value of all is returned.
 
     Args:
         difference: the estimated difference.
-        margin: the largest difference that would not matter, > 0, in the same unit.
+        margin: the largest difference without practical meaning, > 0, in the same unit.
 
     Raises:
         ValueError: `margin` is not positive.
     """
     if not margin > 0:
-        raise ValueError(f"an equivalence margin is a positive number, not {margin}")
+        raise ValueError(f"an equivalence margin must be a positive number, not {margin}")
     return max(error.p_above(margin - abs(difference.mean)) for error in difference.errors)
 
 
@@ -79,17 +80,14 @@ def minimal_effect_p(difference: Estimate, margin: float) -> float:
 
 
 def is_equivalent(difference: Estimate, margin: float, *, alpha: float = 0.05) -> bool:
-    """Return whether the 1 - 2 alpha interval (the 90% one) of the difference lies within -margin..margin.
+    """Return whether the difference lies within -margin..margin, by two one-sided tests at `alpha`.
 
-    The same decision as `equivalence_p(difference, margin) < alpha`.
+    Equivalently, the 1 - 2 alpha interval (the 90% interval by default) lies within -margin..margin.
 
     Raises:
         ValueError: `margin` is not positive.
     """
-    if not margin > 0:
-        raise ValueError(f"an equivalence margin is a positive number, not {margin}")
-    interval = difference.interval(1 - 2 * alpha)
-    return -margin < interval.low and interval.high < margin
+    return equivalence_p(difference, margin) < alpha
 
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
@@ -97,12 +95,12 @@ _QUANTILES, _SHARES = (_NODES + 1) / 2, _WEIGHTS / 2
 
 
 def t_test_power(shift: float, df: float, alpha: float = 0.05) -> float:
-    """Return the power of the two-sided t test when the true mean is `shift` standard errors from 0.
+    """Return the power of the two-sided t test if the true mean is `shift` standard errors from 0.
 
-    P(|Z + shift| > t* sqrt(X / df)), Z standard normal and X chi-squared on `df` degrees of freedom: the noncentral t
-    distribution, as an integral over the quantiles of X by Gauss and Legendre's rule, good to 1e-4 (to 3e-3 at alpha
-    .0005 on one degree of freedom). SciPy's own noncentral t returns NaN at some of the few degrees of freedom and
-    small alphas that are met here.
+    The power is P(|Z + shift| > t* sqrt(X / df)), with Z standard normal and X chi-squared on `df` degrees of freedom
+    (the noncentral t distribution). It is integrated over the quantiles of X by the Gauss-Legendre rule, with an error
+    below 1e-4 (3e-3 at alpha .0005 on one degree of freedom). SciPy's noncentral t returns NaN for some combinations of
+    few degrees of freedom and small alphas.
 
     Args:
         shift: true mean in standard errors, any sign.
@@ -115,15 +113,15 @@ def t_test_power(shift: float, df: float, alpha: float = 0.05) -> float:
 def detectable_difference(difference: Estimate, *, alpha: float = 0.05, power: float = 0.8) -> float:
     """Return the smallest true difference that the test would have found with the given power.
 
-    It takes the estimated standard error for the true one, and the largest over all standard errors of the estimate.
+    The estimated standard error is taken as the true one. If the estimate has several, the largest result is returned.
 
     Args:
         difference: the estimated difference.
-        alpha: size of the two-sided test; alpha / m is safe for the m tests of a Holm correction.
-        power: the chance of finding it, above `alpha` and below 1.
+        alpha: size of the two-sided test; alpha / m is conservative for the m tests of a Holm correction.
+        power: probability of finding the difference, above `alpha` and below 1.
 
     Returns:
-        A difference >= 0 in the unit of the estimate; 0 where nothing varies.
+        A difference >= 0 in the unit of the estimate; 0 if all standard errors are 0.
 
     Raises:
         ValueError: `power` does not lie between `alpha` and 1.
@@ -134,7 +132,7 @@ def detectable_difference(difference: Estimate, *, alpha: float = 0.05, power: f
 
 
 def _thresholds(df: float, alpha: float) -> NDArray[np.float64]:
-    """Return t* sqrt(X / df) at the quantiles of X that the rule of integration asks for."""
+    """Return t* sqrt(X / df) at the quantiles of X that the integration rule needs."""
     critical = special.stdtrit(df, 1 - alpha / 2)
     thresholds: NDArray[np.float64] = critical * np.sqrt(2 * special.gammaincinv(df / 2, _QUANTILES) / df)
     return thresholds
@@ -146,7 +144,7 @@ def _power(shift: float, thresholds: NDArray[np.float64]) -> float:
 
 @lru_cache(maxsize=1024)
 def _shift_for(power: float, df: float, alpha: float) -> float:
-    """Return the true mean, in standard errors, that is found with this power."""
+    """Return the true mean, in standard errors, that the test finds with this power."""
     thresholds = _thresholds(df, alpha)
     top = float(special.stdtrit(df, 1 - alpha / 2)) + 1.0
     while _power(top, thresholds) < power:

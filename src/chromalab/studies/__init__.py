@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from chromalab.studies.api import run
     from chromalab.studies.config import StudyConfig, load_config
     from chromalab.studies.load import load_study
-    from chromalab.studies.rescoring import score_study
+    from chromalab.studies.networks import score_study
 
 __all__ = ["StudyConfig", "analyze", "load_config", "load_study", "run", "score_study"]
 
@@ -21,7 +21,7 @@ _MODULES = {
     "load_config": "config",
     "load_study": "load",
     "run": "api",
-    "score_study": "rescoring",
+    "score_study": "networks",
 }
 
 __getattr__ = lazy_names(__name__, _MODULES)

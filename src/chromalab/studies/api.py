@@ -1,4 +1,4 @@
-"""Studies as calls from Python."""
+"""`chromalab.studies.run`: a whole study as one call from Python."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(
     balance: bool = False,
     smoke: bool = False,
 ) -> Analysis:
-    """Train and measure every run of a study that is not finished yet, and return the analysis of all runs.
+    """Train and score every run of a study that is not finished yet, and return the analysis of all runs.
 
     This is `chromalab compare run` without its report; `chromalab compare report OUT` writes the page. Rerun the same
     call to resume an interrupted study.
@@ -43,15 +43,16 @@ def run(
     Args:
         config: a study, its YAML file, or the name of a preset.
         out: the folder of the study.
-        data: folder of photographs that replaces the one of the study.
+        data: folder of photos that replaces the one of the study.
         test: folders of test photos that replace those of the study; `samples` stands for the built-in ones.
         plugins: Python files with losses of your own.
         runtime: device and threads.
         balance: balance the terms of objectives by gradient norm.
-        smoke: shrink the study to seconds, to see that everything works.
+        smoke: shrink the study to seconds, to test that everything works.
 
     Raises:
-        UsageError: a wrong name, missing weights, no usable photos, a missing device, or `out` holds another study.
+        UsageError: a name is wrong, weights or the device are missing, there are no usable photos, or `out` holds
+            another study.
         NonFiniteError: a training diverged.
     """
     study = configured(config, data=data, test=test, balance=balance, smoke=smoke)
@@ -72,7 +73,7 @@ def configured(
     """Return a study with the changes that `run` describes.
 
     Raises:
-        ConfigError: no such file or preset, or a setting that does not fit.
+        ConfigError: there is no such file or preset, or a setting is wrong.
     """
     study = config if isinstance(config, StudyConfig) else load_config(Path(config))
     changes = ({"source": str(data)} if data is not None else {}) | ({"test": list(test)} if test else {})

@@ -1,4 +1,4 @@
-"""What a study is, as one YAML file says it."""
+"""The configuration of a study: one YAML file."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ SAMPLES = "samples"
 
 
 class ObjectiveSettings(Record):
-    """An objective that a formula alone does not say.
+    """An objective with settings of its own.
 
     Attributes:
-        preset: a published mixture (`chromalab list presets`): its formula, critic and source of color.
+        preset: a published objective (`chromalab list presets`), with its formula, critic and source of color.
         loss: a formula, or a list of terms: formulas, or mappings with `loss`, `weight` and parameters.
-        critic: its own critic, where it is not the preset's or the study's.
-        optimizer: its own optimizer, or `published` for the preset's; otherwise the study's, for a study compares
-            objectives and not learning rates.
-        color_from: where the color comes from, see `NetworkSettings`.
-        balance: weigh its terms by the norms of their gradients, see `TrainingSettings`.
+        critic: its own critic; None takes that of the preset or of the study.
+        optimizer: its own optimizer, or `published` for that of the preset. None takes that of the study, because a
+            study compares objectives and not learning rates.
+        color_from: source of the predicted color, see `NetworkSettings`.
+        balance: balance its terms by gradient norm, see `TrainingSettings`.
     """
 
     preset: str | None = None
@@ -40,25 +40,27 @@ class ObjectiveSettings(Record):
     @model_validator(mode="after")
     def _check_one_source(self) -> Self:
         if (self.preset is None) == (self.loss is None):
-            raise ValueError("an objective has either a key 'preset' or a key 'loss'")
+            raise ValueError("an objective needs exactly one of the keys 'preset' and 'loss'")
         if self.optimizer == "published" and self.preset is None:
-            raise ValueError("optimizer: 'published' belongs to a preset")
+            raise ValueError("optimizer: 'published' needs a preset")
         return self
 
 
 class DataSettings(Record):
-    """The photographs of a study.
+    """The photos of a study.
 
     Attributes:
         source: a folder (relative to the working directory), or `samples` for the built-in photos.
         exclude: patterns of photos to leave out, relative to the folder; `@FILE` reads patterns from a file.
-        max_photos: keep only this many photos (those with the smallest content hash), and of `test` as many; None keeps
-            all.
-        colourless_threshold: photos with a lower mean of max(R, G, B) - min(R, G, B) teach no color and are left out.
+        max_photos: keep at most this many photos (those with the smallest content hash), and at most as many of `test`;
+            None keeps all.
+        colourless_threshold: leave out photos with a lower mean of max(R, G, B) - min(R, G, B), in 8-bit levels,
+            because they hold no color to learn from.
         val_share: share of photos for validation.
-        test_share: share of photos on which everything is measured.
-        test: folders of photos to measure on instead (`samples`: the built-in ones); none of them is trained on.
-        prior: file with the distribution of colors that rebalances classes (`chromalab data prior`, or the published
+        test_share: share of photos for testing.
+        test: folders of test photos that replace this share (`samples`: the built-in photos). They must not contain
+            any training photo.
+        prior: file with the color distribution that rebalances classes (`chromalab data prior`, or the published
             `prior_probs.npy`); None takes that of the training photos.
     """
 
@@ -73,24 +75,25 @@ class DataSettings(Record):
 
 
 class StudyConfig(Record):
-    """A grid of runs: objectives x color spaces x seeds, alike in everything else.
+    """A grid of runs, objectives x color spaces x seeds, which share all other settings.
 
     Attributes:
         name: short name of the study.
         title: heading of the report.
-        note: what the study can and can't show, printed under the heading.
-        data: the photographs.
-        objectives: by identity a formula, as `wgan_l2: l2 + 0.1*wgan_gp`, the name of a published mixture, as
-            `p2p: pix2pix`, or settings of its own. The word `perceptual` in a formula stands for the loss that
-            `perceptual` names.
-        perceptual: `lpips_vgg`, `lpips_alex`, `lpips_squeeze`, `perceptual_lite0`; or `auto`: LPIPS-Squeeze where its
-            trunk is on this machine, else `perceptual_lite0`.
+        note: what the study can and cannot show, printed under the heading.
+        data: the photos.
+        objectives: objectives by name. Each is a formula (`wgan_l2: l2 + 0.1*wgan_gp`), the name of a preset
+            (`p2p: pix2pix`), or `ObjectiveSettings`. The word `perceptual` in a formula stands for the loss named by
+            `perceptual`.
+        perceptual: `lpips_vgg`, `lpips_alex`, `lpips_squeeze`, `perceptual_lite0`, or `auto`: LPIPS-Squeeze if its
+            trunk is installed, otherwise `perceptual_lite0`.
         color_spaces: training spaces.
-        seeds: one training of everything for each.
-        training: the rest of what decides a run.
-        pictured: test photos whose pictures are kept and shown: how many, or their names.
-        looks: shares of a training, between 0 and 1, at which its network is measured on the way.
-        plan: what decides the study's question, see `chromalab.studies.plan`; it is frozen before the first run.
+        seeds: every objective is trained once per seed.
+        training: all other settings of a run.
+        pictured: test photos whose colorized images are kept and shown: their number or their names.
+        looks: shares of a training, between 0 and 1, at which an intermediate checkpoint is scored.
+        plan: contrasts and margins that decide the study's question, frozen before the first run (see
+            `chromalab.studies.plan`).
     """
 
     name: Identifier
@@ -111,18 +114,18 @@ class StudyConfig(Record):
         for key in ("color_spaces", "seeds", "looks"):
             values = getattr(self, key)
             if len(set(values)) != len(values):
-                raise ValueError(f"{key} has an entry twice: {values}")
+                raise ValueError(f"{key} has a duplicate entry: {values}")
         bounds = {"grey", "truth"} & set(self.objectives)
         if bounds:
-            raise ValueError(f"objectives: '{bounds.pop()}' is the name of a bound in every table, choose another")
+            raise ValueError(f"objectives: every table has a bound named '{bounds.pop()}'; choose another name")
         return self
 
 
 def read_objective(text: str) -> str | ObjectiveSettings:
-    """Return an objective as a command line names it: a formula, a preset's name, or a YAML file with its settings.
+    """Return an objective given on the command line as a formula, a preset name or a YAML file with its settings.
 
     Raises:
-        ConfigError: the file is missing, or does not hold an objective.
+        ConfigError: the file is missing or does not hold an objective.
     """
     if not text.endswith((".yaml", ".yml")):
         return text
@@ -130,10 +133,11 @@ def read_objective(text: str) -> str | ObjectiveSettings:
 
 
 def load_config(path: Path) -> StudyConfig:
-    """Read a study's YAML file, or the preset of that name, as `quick`.
+    """Read the YAML file of a study, or the preset of that name, such as `quick`.
 
     Raises:
-        ConfigError: no such file or preset, or a key, type or value that does not fit, with the closest known key.
+        ConfigError: there is no such file or preset, or a key, type or value is wrong; the message names the closest
+            known key.
     """
     data, found = read_preset("studies", path)
     return StudyConfig.parse(data, origin=str(found))

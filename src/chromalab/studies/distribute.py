@@ -1,8 +1,8 @@
-"""Runs of a study as tasks for an executor: each is opened, trained and measured where it lands.
+"""Runs of a study as tasks for an executor, such as a cluster.
 
-A node that sees the study's folder, because a file system is shared, writes into it, as a local run would, and a run
-that is tried again goes on from its checkpoint. A node that does not works in its own cache, and its files are sent
-back. Photographs, their path and the weights must be there on every node.
+On a shared file system, a node writes into the study's folder as a local run would, and a run that is retried resumes
+from its checkpoint. Otherwise the node works in its own cache and sends the files of the run back. Photos and weights
+must be available on every node under the same paths.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunTask:
-    """One run, as it is sent to a node.
+    """One run in the form that is sent to a node.
 
     Attributes:
-        config: the study, its paths absolute.
-        study_sha256: hash of the study as the sender sees it: a node with other photographs must not take part.
-        folder: the study's folder at the sender's.
-        run_id: which run.
-        runtime: where and how to run.
+        config: the study, with absolute paths.
+        study_sha256: hash of the study on the sender; a node with other photos must not take part.
+        folder: the study's folder on the sender.
+        run_id: name of the run.
+        runtime: device and threads.
         plugins: files of losses to load.
-        version: of chromalab at the sender's.
+        version: version of chromalab on the sender.
     """
 
     config: StudyConfig
@@ -59,17 +59,17 @@ class RunTask:
 
 
 RunFiles = dict[str, bytes]
-"""Files of a run by their path in the study's folder, the record last; empty where the node wrote them itself."""
+"""Files of a run by their path in the study's folder, the record last; empty if the node wrote them itself."""
 
 
 def run_study_with(executor: Executor, study: Study, runtime: RuntimeSettings, *, plugins: Sequence[Path] = ()) -> None:
-    """Train and measure every run of a study that has no record yet, several at once.
+    """Train and score every run of a study that has no record yet, several in parallel.
 
-    A run that fails does not stop the others. The sender may die: what ended before is there, and the same call goes on
-    with the rest.
+    A run that fails does not stop the others. If the sender is interrupted, finished runs are kept, and the same call
+    resumes with the rest.
 
     Raises:
-        ChromalabError: a run failed; the message is the first failure's, and says how many there were.
+        ChromalabError: a run failed; the message is that of the first failure, with the number of failures.
         OutputError: the disk is full or read-only.
     """
     score_bounds(study, runtime)
@@ -100,10 +100,10 @@ def _failed(message: str, exit_code: int) -> ChromalabError:
 
 
 def execute_task(task: RunTask) -> RunFiles:
-    """Train and measure a run on this node.
+    """Train and score a run on this node.
 
     Raises:
-        UsageError: this node has another chromalab, other photographs, or lacks something.
+        UsageError: this node has another version of chromalab or other photos, or lacks files.
         NonFiniteError: the training diverged.
     """
     check_version(task.version)
@@ -113,7 +113,7 @@ def execute_task(task: RunTask) -> RunFiles:
     root = task.folder if shared else default_cache_dir() / "runs" / task.study_sha256[:16] / task.run_id
     study = open_study(task.config, root, task.runtime, plugins=facts)
     if study.record.config_sha256 != task.study_sha256:
-        raise UsageError(f"{node} sees other photographs or weights to start from than the sender: copy the same there")
+        raise UsageError(f"{node} has other photos or initial weights than the sender; copy those of the sender to it")
     execute_run(study, task.run_id, task.runtime)
     if shared:
         return {}
@@ -123,17 +123,17 @@ def execute_task(task: RunTask) -> RunFiles:
 
 
 def _is_shared(task: RunTask) -> bool:
-    """Return whether the folder of the study that this node sees is the sender's."""
+    """Return whether this node and the sender share the folder of the study."""
     path = StudyFolder(task.folder).study_json
     return path.exists() and StudyRecord.load(path).config_sha256 == task.study_sha256
 
 
 def collect(root: Path, run_id: str) -> RunFiles:
-    """Return every file of a finished run, the record last: a run without a record is not finished."""
+    """Return every file of a finished run, the record last, because a run without a record is not finished."""
     folder = StudyFolder(root)
     paths = [
         path
-        for part in (folder.pictures(run_id), folder.run(run_id))
+        for part in (folder.images(run_id), folder.run(run_id))
         for path in sorted(part.rglob("*"))
         if path.is_file()
     ]
@@ -142,7 +142,7 @@ def collect(root: Path, run_id: str) -> RunFiles:
 
 
 def absolute_paths(config: StudyConfig) -> StudyConfig:
-    """Return the study with paths that mean the same in whatever folder a task runs."""
+    """Return the study with absolute paths, which do not depend on the working directory of a task."""
     network = config.training.network
     if network.start is not None and Path(network.start).exists():
         network = network.model_copy(update={"start": str(Path(network.start).resolve())})

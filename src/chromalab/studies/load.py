@@ -1,7 +1,7 @@
-"""Reading a study into arrays, from its folder or from packed records, while some of its runs may still be missing.
+"""Loading of studies into arrays, from a study folder or from packed records; some runs may still be missing.
 
-A study folder is as `chromalab.studies.records` describes it. Packed records are the same in few files, for studies
-whose results are kept under version control:
+`chromalab.studies.records` describes the study folder. Packed records hold the same in few files, for studies whose
+results are kept under version control:
 
     study.json         StudyRecord
     records.json       PackedRecords: the records of all bounds, runs and intermediate checkpoints
@@ -23,8 +23,9 @@ import numpy as np
 from chromalab.color.bins import PriorRecord
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.records import Record
+from chromalab.evaluation.records import BOUNDS
 from chromalab.studies.plan import PlanRecord, read_plan
-from chromalab.studies.records import BoundRecord, LookRecord, RunRecord, StudyRecord, planned_runs, run_id
+from chromalab.studies.records import BoundRecord, CheckpointRecord, RunRecord, StudyRecord, planned_runs, run_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-BOUNDS = ("grey", "truth")
 RECORDS = "records.json"
 SCORES = "scores.csv.gz"
 SCORE_KEYS = ("run", "share", "split", "photo")
@@ -44,33 +44,33 @@ class PackedRecords(Record):
     Attributes:
         bounds: the gray baseline and the ground truth.
         runs: the finished runs.
-        looks: intermediate checkpoints by run.
-        prior: distribution of the training photos' colors, where an objective needs it.
+        looks: scores of intermediate checkpoints, by run.
+        prior: distribution of the training photos' colors, if an objective needs it.
         skipped: photos that were left out, each with the reason.
     """
 
     bounds: list[BoundRecord]
     runs: list[RunRecord]
-    looks: dict[str, list[LookRecord]] = {}
+    looks: dict[str, list[CheckpointRecord]] = {}
     prior: PriorRecord | None = None
     skipped: list[tuple[str, str]] = []
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read records that `save` wrote, as JSON, which is read faster than YAML.
+        """Read records that `save` wrote; parsing them as JSON is faster than as YAML.
 
         Raises:
-            ConfigError: the file is not JSON or does not fit.
+            ConfigError: the file is not valid JSON or does not match this schema.
         """
         try:
             return cls.parse(json.loads(path.read_text(encoding="utf-8")), origin=str(path))
         except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: it can't be read: {error}") from error
+            raise ConfigError(f"{path} cannot be read: {error}") from error
 
 
 @dataclass(frozen=True)
 class LoadedBound:
-    """A bound with its per-photo metrics: for each name an array over the test photographs, shape (N,)."""
+    """A bound with its per-photo metrics: one array over the test photos per metric, shape (N,)."""
 
     record: BoundRecord
     photos: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
@@ -81,9 +81,9 @@ class LoadedRun:
     """A finished run with its per-photo metrics.
 
     Attributes:
-        record: what was trained, and its metrics of the whole set.
-        photos: for each per-photo metric an array over the test photographs in the study's order, shape (N,); NaN where
-            there is no value, infinite where the metric is (PSNR of a perfect copy).
+        record: the record of the run, with its set metrics.
+        photos: one array per metric over the test photos in the study's order, shape (N,). NaN marks a missing value,
+            and the PSNR of a perfect copy is infinite.
     """
 
     record: RunRecord
@@ -96,10 +96,10 @@ class LoadedStudy:
 
     Attributes:
         record: the study as it was planned.
-        runs: the finished runs by identity, in the planned order.
-        bounds: `grey` and `truth`, as far as they are there.
-        missing: identities of planned runs that are not finished.
-        plan: the frozen plan, where the study has one.
+        runs: the finished runs by name, in the planned order.
+        bounds: `grey` and `truth`, if they have been scored.
+        missing: names of planned runs that are not finished.
+        plan: the frozen plan, if the study has one.
     """
 
     record: StudyRecord
@@ -109,7 +109,7 @@ class LoadedStudy:
     plan: PlanRecord | None = None
 
 
-def load_study(folder: Path, *, look: float | None = None) -> LoadedStudy:
+def load_study(folder: Path, *, share: float | None = None) -> LoadedStudy:
     """Read a study from its folder or from packed records.
 
     A run counts as finished when its record exists, because that file is written last. Runs that the study does not
@@ -117,23 +117,26 @@ def load_study(folder: Path, *, look: float | None = None) -> LoadedStudy:
 
     Args:
         folder: the study's folder.
-        look: share of the training at which to read the networks, where they were measured there; None reads the final
-            networks.
+        share: read the intermediate checkpoints after this share of the training, between 0 and 1; None reads the
+            final networks.
 
     Raises:
-        UsageError: the folder holds no study, or no run was measured at that share.
-        ConfigError: a file is damaged or belongs to other photographs; the message names the file.
+        UsageError: the folder holds no study, or no run has a checkpoint at that share.
+        ConfigError: a file is damaged or belongs to other photos; the message names the file.
     """
     if not (folder / "study.json").is_file():
         raise UsageError(
-            f"{folder} holds no study (there is no study.json in it): "
+            f"{folder} holds no study (it has no study.json); "
             f"give the folder that 'chromalab compare run CONFIG --out {folder}' wrote"
         )
     record = StudyRecord.load(folder / "study.json")
     read = _read_packed if (folder / RECORDS).is_file() else _read_folder
-    runs, bounds = read(folder, record, look)
-    if look is not None and not runs:
-        raise UsageError(f"{folder}: no finished run was measured after {look:g} of its training (study: looks)")
+    runs, bounds = read(folder, record, share)
+    if share is not None and not runs:
+        raise UsageError(
+            f"{folder}: no finished run has a checkpoint after {share:g} of its training; "
+            "list this share under 'looks' in the configuration of the study"
+        )
     planned = planned_runs(record)
     return LoadedStudy(
         record=record,
@@ -145,17 +148,17 @@ def load_study(folder: Path, *, look: float | None = None) -> LoadedStudy:
 
 
 def read_metrics(path: Path, photos: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Read a `metrics.csv` into one array for each metric, in the order of `photos`.
+    """Read a `metrics.csv` into one array per metric, in the order of `photos`.
 
     Args:
-        path: the table, with a column `photo` and one column for each metric.
-        photos: names of the photographs; one that the table lacks gets NaN.
+        path: the table, with a column `photo` and one column per metric.
+        photos: names of the photos; a photo that is not in the table gets NaN.
 
     Returns:
-        Arrays of shape (len(photos),); an empty cell is NaN, `inf` is infinite.
+        Arrays of shape (len(photos),). An empty cell becomes NaN, and `inf` becomes infinity.
 
     Raises:
-        ConfigError: the file is missing or damaged, or holds a photograph that is not in `photos` or holds it twice.
+        ConfigError: the file is missing or damaged, holds a photo that is not in `photos`, or holds a photo twice.
     """
     header, rows = _read_table(path)
     return _columns(header[1:], list(enumerate(rows, start=2)), photos, path)
@@ -164,27 +167,27 @@ def read_metrics(path: Path, photos: Sequence[str]) -> dict[str, NDArray[np.floa
 _Read = tuple[dict[str, LoadedRun], dict[str, LoadedBound]]
 
 
-def _read_folder(folder: Path, study: StudyRecord, look: float | None) -> _Read:
+def _read_folder(folder: Path, study: StudyRecord, share: float | None) -> _Read:
     names = [name for name in planned_runs(study) if (folder / "runs" / name / "record.json").is_file()]
     runs = {name: _load_run(folder / "runs" / name, study) for name in names}
-    if look is not None:
-        found = {name: _at_look(folder / "runs" / name, run, study, look) for name, run in runs.items()}
+    if share is not None:
+        found = {name: _at_share(folder / "runs" / name, run, study, share) for name, run in runs.items()}
         runs = {name: run for name, run in found.items() if run is not None}
     bounds = [name for name in BOUNDS if (folder / "bounds" / name / "record.json").is_file()]
     return runs, {name: _load_bound(folder / "bounds" / name, study) for name in bounds}
 
 
-def _read_packed(folder: Path, study: StudyRecord, look: float | None) -> _Read:
+def _read_packed(folder: Path, study: StudyRecord, share: float | None) -> _Read:
     packed = PackedRecords.load(folder / RECORDS)
     scores = _read_scores(folder / SCORES, study.data.test_photos)
     runs = {}
     for record in packed.runs:
         _check(record, record.run_id, study, folder / RECORDS)
-        checkpoint = next((each for each in packed.looks.get(record.run_id, []) if each.share == look), None)
-        if look is None:
+        checkpoint = next((each for each in packed.looks.get(record.run_id, []) if each.share == share), None)
+        if share is None:
             runs[record.run_id] = LoadedRun(record, scores[record.run_id, 1.0])
         elif checkpoint is not None:
-            runs[record.run_id] = LoadedRun(_before(record, checkpoint), scores[record.run_id, look])
+            runs[record.run_id] = LoadedRun(_before(record, checkpoint), scores[record.run_id, share])
     return runs, {bound.name: LoadedBound(bound, scores[bound.name, 1.0]) for bound in packed.bounds}
 
 
@@ -206,7 +209,7 @@ def _read_scores(path: Path, photos: Sequence[str]) -> dict[tuple[str, float], d
 def _columns(
     names: Sequence[str], lines: Sequence[tuple[int, list[str]]], photos: Sequence[str], path: Path
 ) -> dict[str, NDArray[np.float64]]:
-    """Return one array per metric from numbered rows of a photo and its values."""
+    """Return one array per metric from numbered rows, each with a photo and its values."""
     position = {name: index for index, name in enumerate(photos)}
     values = np.full((len(names), len(photos)), np.nan)
     seen: set[str] = set()
@@ -214,7 +217,7 @@ def _columns(
         if len(row) != len(names) + 1:
             raise ConfigError(f"{path}, line {line}: expected {len(names) + 1} cells, got {len(row)}; evaluate again")
         if row[0] not in position or row[0] in seen:
-            why = "is there twice" if row[0] in seen else "is not a test photo of this study"
+            why = "occurs twice" if row[0] in seen else "is not a test photo of this study"
             raise ConfigError(f"{path}, line {line}: the photo '{row[0]}' {why}; evaluate the run again")
         seen.add(row[0])
         values[:, position[row[0]]] = [_number(cell, path, line) for cell in row[1:]]
@@ -230,27 +233,26 @@ def _load_run(folder: Path, study: StudyRecord) -> LoadedRun:
 def _check(record: RunRecord, name: str, study: StudyRecord, path: Path) -> None:
     if run_id(record.objective, record.color_space, record.seed) != name:
         raise ConfigError(
-            f"{path}: it is the record of {record.run_id}, not of {name}; "
-            f"delete the folder and run the comparison again"
+            f"{path} is the record of {record.run_id}, not of {name}; delete its folder and run the comparison again"
         )
     if record.data_sha256 != study.data.data_sha256:
         raise ConfigError(
-            f"{path}: {name} used other photographs than the study has; delete the folder and run the comparison again"
+            f"{path}: {name} used other photos than the study; delete its folder and run the comparison again"
         )
 
 
-def _at_look(folder: Path, run: LoadedRun, study: StudyRecord, share: float) -> LoadedRun | None:
-    """Return a run as it was at an intermediate checkpoint, None where it was not measured there."""
+def _at_share(folder: Path, run: LoadedRun, study: StudyRecord, share: float) -> LoadedRun | None:
+    """Return the scores of a run at an intermediate checkpoint, or None if it has none at this share."""
     for path in sorted(folder.glob("looks/*/record.json")):
-        checkpoint = LookRecord.load(path)
+        checkpoint = CheckpointRecord.load(path)
         if checkpoint.share == share:
             photos = read_metrics(path.parent / "metrics.csv", study.data.test_photos)
             return LoadedRun(_before(run.record, checkpoint), photos)
     return None
 
 
-def _before(record: RunRecord, checkpoint: LookRecord) -> RunRecord:
-    """Return the record of a run with the facts of an intermediate checkpoint."""
+def _before(record: RunRecord, checkpoint: CheckpointRecord) -> RunRecord:
+    """Return the record of a run with the numbers of an intermediate checkpoint."""
     facts = {"steps": checkpoint.step, "pictures": checkpoint.pictures, "set_metrics": checkpoint.set_metrics}
     return record.model_copy(update=facts)
 
@@ -261,16 +263,16 @@ def _load_bound(folder: Path, study: StudyRecord) -> LoadedBound:
 
 
 def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of a `metrics.csv`, or of packed scores."""
+    """Return the header and the rows of a `metrics.csv` or of packed scores."""
     packed = path.suffix == ".gz"
     first, shape = (SCORE_KEYS, "run,share,split,photo,METRIC,...") if packed else (("photo",), "photo,METRIC,...")
     try:
         with (gzip.open if packed else open)(path, "rt", encoding="utf-8", newline="") as file:
             rows = [row for row in csv.reader(file) if row]
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file; delete its folder and run the comparison again") from None
+        raise ConfigError(f"{path} does not exist; delete its folder and run the comparison again") from None
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path}: it can't be read as a table: {error}") from error
+        raise ConfigError(f"{path} cannot be read as a table: {error}") from error
     if not rows or tuple(rows[0][: len(first)]) != first or len(set(rows[0])) != len(rows[0]):
         raise ConfigError(f"{path}: expected a first line '{shape}' that names each metric once")
     return rows[0], rows[1:]

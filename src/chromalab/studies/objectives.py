@@ -1,4 +1,4 @@
-"""The objectives of a study, every name resolved: formulas, presets, their critics and what stands in for what."""
+"""The objectives of a study with all names resolved: formulas, presets, critics, substitutes for missing weights."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 PERCEPTUAL = "perceptual"
 _AUTO_ORDER = ("lpips_squeeze", "perceptual_lite0")
 _LITE0_WEIGHT = 0.1
-"""On photos at 96 px the gradient of the Lite0 distance has 9 to 18 times the norm of LPIPS-Squeeze's: with a tenth of
-it, a mixture keeps its balance whichever of the two is behind the word `perceptual`."""
+"""On photos at 96 px the gradient of the Lite0 distance has 9 to 18 times the norm of that of LPIPS-Squeeze. With this
+weight, the terms of a formula are balanced alike whichever of the two the word `perceptual` stands for."""
 
 
 def resolve_objectives(config: StudyConfig) -> list[ObjectiveRecord]:
-    """Build every objective once, so that a wrong name or a missing weight file is told before anything is trained.
+    """Build every objective once, so that a wrong name or a missing weight file is found before any training.
 
     Raises:
-        ConfigError: a formula can't be read, or an objective can't be taken of crops as small as the study's.
-        MissingWeightsError: a term needs weights that are not on this machine, and nothing stands in for it.
-        UnknownNameError: no such preset, critic or perceptual loss.
+        ConfigError: a formula cannot be read, or an objective needs larger crops than those of the study.
+        MissingWeightsError: a term needs weights that are not installed and has no substitute.
+        UnknownNameError: unknown preset, critic or perceptual loss.
     """
     meaning = _meaning_of_perceptual(config)
     return [_resolve(name, written, meaning, config.training) for name, written in config.objectives.items()]
@@ -42,12 +42,12 @@ def resolve_objectives(config: StudyConfig) -> list[ObjectiveRecord]:
 def resolve_objective(
     written: str | ObjectiveSettings, training: TrainingSettings, perceptual: str = "auto"
 ) -> ObjectiveRecord:
-    """Build one objective, as `resolve_objectives` does, for a training under it alone."""
+    """Build the objective of a single training, with the same checks as `resolve_objectives`."""
     return _resolve("objective", written, _meaning_of(perceptual), training)
 
 
 def objective_of(written: str | ObjectiveSettings, config: StudyConfig) -> Objective:
-    """Return the objective that a study means by `written`, as it can be trained here.
+    """Return the objective that `written` stands for in a study, with the weights that are installed.
 
     Raises:
         ConfigError: as `resolve_objectives`.
@@ -66,14 +66,14 @@ def _meaning_of(setting: str) -> TermSpec:
 
 
 def resolve_perceptual(setting: str) -> str:
-    """Return the loss that the word `perceptual` stands for here.
+    """Return the loss that the word `perceptual` stands for.
 
     Args:
-        setting: the name of a perceptual loss, or `auto`: LPIPS-Squeeze where its trunk is on this machine, else the
-            Lite0 distance. LPIPS-Alex is left to judge.
+        setting: the name of a perceptual loss, or `auto`: LPIPS-Squeeze if its trunk is installed, otherwise the Lite0
+            distance. LPIPS-Alex is reserved for evaluation.
 
     Raises:
-        UnknownNameError: there is no such loss.
+        UnknownNameError: unknown loss.
     """
     if setting != "auto":
         LOSSES[setting]
@@ -82,7 +82,7 @@ def resolve_perceptual(setting: str) -> str:
 
 
 def can_build(spec: TermSpec) -> bool:
-    """Return whether the weights that a term needs are on this machine."""
+    """Return whether the weights that a term needs are installed."""
     try:
         LOSSES[spec.name].build(**dict(spec.parameters))
     except MissingWeightsError:
@@ -118,13 +118,13 @@ def _resolve(
 
 
 def _check_crops(name: str, objective: Objective, critic: CriticSettings | None, crop_px: int) -> None:
-    """Refuse crops that a term or the critic can't be taken of."""
+    """Raise an error if the crops are too small for a term or the critic."""
     sizes = {f"'{objective.formula}'": objective.smallest_px}
     if critic is not None:
         sizes[f"the critic {critic.network}"] = CRITICS[critic.network].smallest_px
     for what, smallest_px in sizes.items():
         if smallest_px > crop_px:
-            raise ConfigError(f"{name}: {what} needs pictures of at least {smallest_px} px, and crops have {crop_px}")
+            raise ConfigError(f"{name}: {what} needs images of at least {smallest_px} px, and crops have {crop_px}")
 
 
 def _as_settings(written: str | ObjectiveSettings) -> ObjectiveSettings:
@@ -140,7 +140,7 @@ def _uses_word(settings: ObjectiveSettings) -> bool:
 
 
 def _resolved_terms(settings: ObjectiveSettings, meaning: TermSpec) -> tuple[tuple[TermSpec, ...], dict[str, str]]:
-    """Return the terms of an objective as they can be trained here, and what stands in for what."""
+    """Return the terms of an objective with substitutes for missing weights, and published -> substitute term."""
     if settings.preset is not None:
         return _preset_terms(PRESETS[settings.preset])
     return parse_formula(settings.loss or "", {PERCEPTUAL: meaning}, presets=list(PRESETS)), {}
@@ -168,7 +168,7 @@ def _trainable(published: TermSpec, preset: Preset) -> TermSpec:
 
 
 def _own_training(settings: ObjectiveSettings, preset: Preset | None, training: TrainingSettings) -> TrainingSettings:
-    """Return the study's settings with what an objective has of its own."""
+    """Return the training settings of the study, changed by those of the objective."""
     published = settings.optimizer == "published"
     optimizer = preset.optimizer if preset and published else settings.optimizer
     critic = _published_critic(preset.critic, training.critic, rates=published) if preset and preset.critic else None
@@ -184,10 +184,10 @@ def _own_training(settings: ObjectiveSettings, preset: Preset | None, training: 
 
 
 def _published_critic(published: CriticSettings, study: CriticSettings, *, rates: bool) -> CriticSettings:
-    """Return a preset's critic at the study's width, with its own optimizer only where the colorizer has its own, too.
+    """Return a preset's critic at the study's width; its published optimizer needs that of the colorizer.
 
-    A published critic's rate belongs to the published colorizer's: beside one that learns fifty times as fast it would
-    stand still. And one of full width takes longer than a small colorizer.
+    The learning rate of a published critic is tuned to that of the published colorizer; beside a colorizer that learns
+    fifty times as fast it would hardly change. A critic of full width would take longer than a small colorizer.
     """
     if rates:
         return published.model_copy(update={"width": study.width})
@@ -195,15 +195,15 @@ def _published_critic(published: CriticSettings, study: CriticSettings, *, rates
 
 
 def describe_critic(critic: CriticSettings, colorizer: OptimizerSettings) -> str:
-    """Return one line on a critic."""
-    sees = {"pair": "color with lightness", "color": "color alone", "rgb": "the picture in RGB"}[critic.sees]
+    """Return a description of a critic in one line."""
+    sees = {"pair": "color with lightness", "color": "color alone", "rgb": "the image in RGB"}[critic.sees]
     rate = critic.learning_rate or colorizer.learning_rate
     width = "" if critic.width == 1 else f" at width {critic.width:g}"
     return f"{critic.network}{width}, sees {sees}; {critic.optimizer} at {rate:g}, betas {_pair(critic.betas)}"
 
 
 def describe_optimizer(optimizer: OptimizerSettings) -> str:
-    """Return one line on an optimizer."""
+    """Return a description of an optimizer in one line."""
     decay = f", weight decay {optimizer.weight_decay:g}" if optimizer.weight_decay else ""
     return f"{optimizer.name} at {optimizer.learning_rate:g}, betas {_pair(optimizer.betas)}{decay}"
 

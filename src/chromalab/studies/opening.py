@@ -1,4 +1,4 @@
-"""Opening of a study: its plan, its photos and its record."""
+"""Opening of a study: planned runs, photos and the study's record."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class PlannedRun:
 
 
 def plan_runs(config: StudyConfig, objectives: Sequence[ObjectiveRecord]) -> list[PlannedRun]:
-    """Return every run, in an order in which a study that is stopped early has compared all objectives at some seeds.
+    """Return every run, seed by seed, so that a study stopped early has compared all objectives on some seeds.
 
     Raises:
-        UnknownNameError: a color space or encoder that does not exist.
-        ConfigError: an objective over ab bins in another space than `lab`.
+        UnknownNameError: unknown color space or encoder.
+        ConfigError: an objective over the ab bins is combined with another space than `lab`.
     """
     ENCODERS[config.training.network.encoder]
     for space in config.color_spaces:
@@ -61,7 +61,7 @@ def plan_runs(config: StudyConfig, objectives: Sequence[ObjectiveRecord]) -> lis
         for objective in objectives:
             if "bins" in objective.needs and space != "lab":
                 raise ConfigError(
-                    f"{objective.id}: '{objective.formula}' is over bins of CIELAB: train it in lab, not in {space}"
+                    f"{objective.id}: '{objective.formula}' needs the bins of CIELAB; train it in lab, not in {space}"
                 )
     return [
         PlannedRun(objective.id, objective.formula, space, seed, objective.training or config.training)
@@ -73,7 +73,7 @@ def plan_runs(config: StudyConfig, objectives: Sequence[ObjectiveRecord]) -> lis
 
 @dataclass(frozen=True)
 class Study:
-    """An opened study: its records, its photographs and what is to be run."""
+    """An opened study: its record, its photos and its planned runs."""
 
     record: StudyRecord
     photos: StudyPhotos
@@ -85,25 +85,25 @@ class Study:
 
     @property
     def prior_probabilities(self) -> NDArray[np.float64] | None:
-        """The distribution over the ab bins with which classes are rebalanced, where an objective has a use for it."""
+        """The color distribution that rebalances classes, (313,), if an objective needs it."""
         return self.prior.probabilities if self.prior else None
 
 
 def open_study(
     config: StudyConfig, out: Path, runtime: RuntimeSettings, *, plugins: Sequence[PluginFact] = ()
 ) -> Study:
-    """Resolve every name, open the photographs, and make `out` the folder of this study.
+    """Resolve every name, open the photos, and make `out` the folder of this study.
 
     Args:
         config: the study.
         out: its folder.
-        runtime: where and how to run.
-        plugins: losses that were loaded for it, for the record.
+        runtime: device and threads.
+        plugins: loaded plugins; the record names those whose losses are used.
 
     Raises:
-        UsageError: a wrong name, missing weights, no usable photos, a missing device, `out` holds another study, or its
-            frozen plan was changed.
-        OutputError: `out` can't be written.
+        UsageError: a name is wrong, weights or the device are missing, there are no usable photos, `out` holds another
+            study, or its frozen plan was changed.
+        OutputError: `out` cannot be written.
     """
     make_fabric(runtime)
     objectives = resolve_objectives(config)
@@ -135,12 +135,12 @@ def _frozen_plan(
 
 
 def plugin_facts(plugins: Iterable[PluginRecord]) -> list[PluginFact]:
-    """Return what a study's record says of loaded plugins."""
+    """Return loaded plugins in the form of a study's record."""
     return [PluginFact(name=each.name, sha256=each.sha256, losses=list(each.losses)) for each in plugins]
 
 
 def plugins_used(plugins: Iterable[PluginFact], formulas: Iterable[str]) -> list[PluginFact]:
-    """Return the plugins that give a loss of one of the formulas; the others have no influence."""
+    """Return the plugins whose losses one of the formulas uses; the others have no influence."""
     names = {spec.name for formula in formulas for spec in parse_formula(formula)}
     return [plugin for plugin in plugins if names.intersection(plugin.losses)]
 
@@ -188,21 +188,23 @@ def _study_record(
 
 
 def _pictured(wanted: int | list[str], names: list[str]) -> list[str]:
-    """Return the test photos whose pictures are kept.
+    """Return the test photos whose images are kept.
 
     Raises:
-        UsageError: a name that no test photo has.
+        UsageError: no test photo has one of the names.
     """
     if isinstance(wanted, int):
         return spread(names, wanted)
     unknown = [name for name in wanted if name not in names]
     if unknown:
-        raise UsageError(f"pictured: no test photo is called '{unknown[0]}'; there are {len(names)}, as '{names[0]}'")
+        raise UsageError(
+            f"pictured: no test photo is named '{unknown[0]}'; there are {len(names)}, such as '{names[0]}'"
+        )
     return wanted
 
 
 def spread(names: list[str], count: int) -> list[str]:
-    """Return up to `count` names from all over a list, for folders within a folder hold photos of one kind.
+    """Return up to `count` names evenly spread over a list, because neighbors in a folder tend to be of one kind.
 
     >>> spread(["a", "b", "c", "d", "e"], 2), spread(["a"], 3)
     (['a', 'c'], ['a'])
@@ -213,7 +215,7 @@ def spread(names: list[str], count: int) -> list[str]:
 
 
 def without_paths(config: StudyConfig) -> StudyConfig:
-    """Return the configuration with names of folders and files alone: where they lie is nobody's business."""
+    """Return the configuration with bare names of folders and files, so that records reveal no local paths."""
     exclude = [f"@{Path(entry[1:]).name}" if entry.startswith("@") else entry for entry in config.data.exclude]
     test = [Path(entry).name for entry in config.data.test]
     data = config.data.model_copy(update={"source": Path(config.data.source).name, "exclude": exclude, "test": test})

@@ -1,4 +1,4 @@
-"""The photographs of a study, and the distribution of their colors."""
+"""The photos of a study, and the distribution of their colors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyPhotos:
-    """The photographs of a study, split; `record` says how they came to be these."""
+    """The photos of a study, split into three sets; `record` describes their selection."""
 
     train: PhotoSet
     val: PhotoSet
@@ -43,10 +43,10 @@ class StudyPhotos:
 
 
 def open_photos(settings: DataSettings, size_px: int, *, cache_dir: Path | None = None) -> StudyPhotos:
-    """Find, filter, cache and split the photographs of a study.
+    """Find, filter, cache and split the photos of a study.
 
     Raises:
-        UsageError: a folder is missing, or holds too few usable photos, or a photo to train on is one to test on.
+        UsageError: a folder is missing or holds too few usable photos, or training and test photos overlap.
     """
     sources = _sources(settings.source, settings.exclude)
     photos = open_cache(
@@ -75,7 +75,7 @@ def open_photos(settings: DataSettings, size_px: int, *, cache_dir: Path | None 
 
 
 def _at_most(photos: PhotoSet, limit: int | None) -> PhotoSet:
-    """Return up to `limit` photos, those with the smallest content hash."""
+    """Return at most `limit` photos: those with the smallest content hash."""
     if limit is None or len(photos) <= limit:
         return photos
     by_content = sorted(range(len(photos)), key=lambda index: photos.ids[index])
@@ -87,12 +87,12 @@ def _sources(entry: str, exclude: Sequence[str] = ()) -> list[PhotoSource]:
 
 
 def _shown(entry: str) -> str:
-    """Return a source as records name it: where a folder lies is nobody's business."""
+    """Return the name of a source for records, without its local path."""
     return entry if entry == SAMPLES else Path(entry).name
 
 
 def _own_test(settings: DataSettings, split: Split, size_px: int, cache_dir: Path | None) -> PhotoSet:
-    """Open the photos of folders that are there to test on; in records they carry their folder's name."""
+    """Open the photos of the test folders, named FOLDER/PHOTO in records."""
     sources = [
         source if entry == SAMPLES else PhotoSource(source.path, f"{_shown(entry)}/{source.name}")
         for entry in settings.test
@@ -100,14 +100,14 @@ def _own_test(settings: DataSettings, split: Split, size_px: int, cache_dir: Pat
     ]
     twice = [name for name, count in Counter(source.name for source in sources).items() if count > 1]
     if twice:
-        raise UsageError(f"two photos to test on are called {twice[0]}: give each folder of 'test' a name of its own")
+        raise UsageError(f"two test photos are named {twice[0]}; give each folder of 'test' a different name")
     test = open_cache(sources, size_px=size_px, cache_dir=cache_dir, colourless_threshold=settings.colourless_threshold)
     trained_on = {*split.train.ids, *split.val.ids}
     shared = [photo.name for photo in test.photos if photo.id in trained_on]
     if shared:
         raise UsageError(
-            f"{len(shared)} of the photos to test on are among those to train on, as {shared[0]}: exclude them "
-            "(data: exclude), or run 'chromalab data check' on both folders to see all"
+            f"{len(shared)} of the test photos are also training photos, such as {shared[0]}; exclude them "
+            "(data: exclude), or run 'chromalab data check' on both folders to list all"
         )
     return _at_most(test, settings.max_photos)
 
@@ -123,12 +123,12 @@ def save_skipped(path: Path, skipped: Iterable[SkippedPhoto]) -> None:
 
 @dataclass(frozen=True)
 class StudyPrior:
-    """A distribution over the ab bins, and where it came from.
+    """A distribution over the ab bins, with its source.
 
     Attributes:
         probabilities: (313,), summing to 1.
-        source: for the study's record.
-        record: to be kept beside the study, where it was made here.
+        source: description for the study's record.
+        record: the counts to be saved with the study, if they were made here.
     """
 
     probabilities: NDArray[np.float64]
@@ -144,13 +144,13 @@ class StudyPrior:
 def study_prior(
     objectives: Iterable[ObjectiveRecord], photos: StudyPhotos, file: str | None, kept: Path
 ) -> StudyPrior | None:
-    """Return the prior of a study, or None where no objective has a use for one.
+    """Return the prior of a study, or None if no objective needs one.
 
     Args:
-        objectives: those of the study.
-        photos: its photographs; the training part is counted.
-        file: a prior to take instead.
-        kept: where an earlier call of the same study kept what it had counted.
+        objectives: the objectives of the study.
+        photos: its photos; the colors of the training set are counted.
+        file: file of a prior that replaces the count.
+        kept: file to which an earlier call saved the count.
 
     Raises:
         ConfigError: the file holds no prior.

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
 from chromalab.core.records import Record
-from chromalab.evaluation.paired import ALPHA, LEVEL
+from chromalab.evaluation.paired_tests import ALPHA, LEVEL
 from chromalab.metrics.registry import METRICS
 from chromalab.stats.intervals import Estimate
 from chromalab.stats.mixed import components
 from chromalab.stats.significance import detectable_difference
-from chromalab.studies.analysis.measured import measure
+from chromalab.studies.analysis.differences import measure
 from chromalab.studies.analysis.primary import contrast_tables, margin_in_unit
 from chromalab.studies.plan import PlanRecord
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from chromalab.stats.mixed import ContrastComponents
-    from chromalab.studies.analysis.measured import Measured
+    from chromalab.studies.analysis.differences import Measured
     from chromalab.studies.load import LoadedStudy
     from chromalab.studies.plan import PlanSettings
 

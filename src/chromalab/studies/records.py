@@ -1,27 +1,31 @@
-"""The records of a study: `compare run` writes them, `analysis` and `report` read them.
+"""Records of a study, written by `chromalab compare run` and read by `analysis` and `report`.
 
 A study folder holds
 
-    study.json                 StudyRecord: the configuration as run, the photos, what every objective was
-    skipped.csv                photographs that were left out, with the reason
-    prior.json                 distribution of the training photos' colors, where an objective needs it (PriorRecord)
-    bounds/{grey,truth}/       record.json (BoundRecord) and metrics.csv: the limits that stand in every table
+    study.json                 StudyRecord: the configuration as run, the photos and the resolved objectives
+    skipped.csv                photos that were left out, each with the reason
+    prior.json                 PriorRecord: distribution of the training photos' colors, if an objective needs it
+    bounds/{grey,truth}/       record.json (BoundRecord) and metrics.csv of the gray baseline and the ground truth
     runs/RUN_ID/               record.json (RunRecord), metrics.csv, train.csv, model.safetensors, samples/
-                               validation.csv: some metrics on the validation photos, to choose by
-                               looks/PICTURES/: record.json (LookRecord) and metrics.csv on the way, where asked for
-    pictures/{grey,truth}/     PNG files of the first test photos, and of every run in pictures/RUN_ID/
+                               validation.csv: some metrics of the validation photos, by which models are chosen
+                               looks/CROPS/: CheckpointRecord and metrics.csv of an intermediate checkpoint
+    pictures/{grey,truth}/     PNG files of some test photos; pictures/RUN_ID/ holds those of every run
     protocols/NAME/            the study scored under another protocol (`compare score`), laid out like a study
-    colorized/                 outputs for photos without truth (`compare colorize`): PHOTO/{grey,RUN_ID...}.png
+    colorized/                 colorized photos without ground truth (`compare colorize`): PHOTO/{grey,RUN_ID...}.png
     report/                    report.html, analysis.json (Analysis), summary.csv, differences.csv,
                                diagnostics.csv, tables/, figures/
 
-`metrics.csv` has a row for each test photo: `photo` (its name), then one column for each per-photo metric.
-`train.csv` has a row for each logged step: `step`, `pictures`, `loss` (the weighted total), then for every term NAME
-`NAME` (its unweighted mean), `NAME.share` (its share of the gradient norm, 0 to 1) and, where terms are balanced,
-`NAME.weight` (its weight at that step); for every pair of terms `cosine.A.B` (between their gradients at the network's
-outputs); and with a critic `critic.loss`, `critic.distance` (mean score of true minus that of generated pictures: for
-Wasserstein GANs the distance's estimate), `critic.accuracy` (share of photographs whose true colors score higher) and,
-where a penalty looks at it, `critic.gradient_norm`.
+`metrics.csv` has one row per test photo, with the column `photo` (its name) and one column per metric.
+
+`train.csv` has one row per logged step, with the columns
+
+- `step`, `pictures` (crops seen so far) and `loss` (the weighted total);
+- for every term NAME, `NAME` (its unweighted mean) and `NAME.share` (its share of the gradient norm, 0 to 1), and if
+  terms are balanced, `NAME.weight` (its weight at that step);
+- for every pair of terms, `cosine.A.B` (cosine between their gradients at the network's outputs);
+- with a critic, `critic.loss`, `critic.distance` (mean score of true minus mean score of generated images, which for
+  Wasserstein GANs estimates the distance), `critic.accuracy` (share of photos whose true colors score higher) and, if
+  the critic has a gradient penalty, `critic.gradient_norm`.
 """
 
 from __future__ import annotations
@@ -38,12 +42,12 @@ from chromalab.training.settings import TrainingSettings
 __all__ = [
     "Analysis",
     "BoundRecord",
+    "CheckpointRecord",
     "ClaimRow",
     "DataRecord",
     "DifferenceRow",
     "Direction",
     "Finding",
-    "LookRecord",
     "MetricFacts",
     "ObjectiveRecord",
     "PlanStatus",
@@ -63,7 +67,7 @@ Verdict = Literal["supported", "contradicted", "undecided", "not tested"]
 
 
 class BoundRecord(Record):
-    """The values of a bound: `grey` (no color at all) or `truth` (the photographs themselves)."""
+    """The scores of a bound: `grey` (no color at all) or `truth` (the photos themselves)."""
 
     schema_version: int = SCHEMA_VERSION
     name: Literal["grey", "truth"]
@@ -77,17 +81,18 @@ class RunRecord(Record):
 
     Attributes:
         run_id: `OBJECTIVE-SPACE-sSEED`, the name of its folder.
-        objective: identity of the objective in the study, as `wgan_l2`.
-        formula: the composition as it was trained, every name resolved, as `l2 + 0.1*wgan_gp(penalty=10)`.
-        perceptual: the registry name that the word `perceptual` stood for, where the formula used it.
-        preset: the published mixture that it is, if it is one.
-        stand_ins: term as published -> what was trained instead because its weights were not there.
+        objective: name of the objective in the study, such as `wgan_l2`.
+        formula: the formula as trained, with every name resolved, such as `l2 + 0.1*wgan_gp(penalty=10)`.
+        perceptual: the loss that the word `perceptual` stood for, if the formula used it.
+        preset: the published objective that it reproduces, if any.
+        stand_ins: published term -> the term trained in its place because its weights were missing.
         config_sha256: hash of the settings that decide the result.
         initial_sha256: hash of the network's initial weights (equal for every objective of one seed and head).
-        weights: SHA-256 of every weight file that took part, by name.
-        set_metrics: metrics of the set as a whole, by name.
-        unavailable: metrics that could not be computed here, with the reason.
-        plan_sha256: hash of the frozen plan under which it was scored, where the study had one.
+        pictures: crops seen.
+        weights: SHA-256 of every weight file behind the metrics, by name.
+        set_metrics: set metrics by name.
+        unavailable: metrics that could not be computed, with the reason.
+        plan_sha256: hash of the frozen plan under which the run was scored, if the study has one.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -118,14 +123,14 @@ class RunRecord(Record):
     plan_sha256: str | None = None
 
 
-class LookRecord(Record):
-    """What a network was like on its way: its metrics of the test set after a share of its training.
+class CheckpointRecord(Record):
+    """An intermediate checkpoint: the scores of the test set after a share of the training.
 
     Attributes:
-        share: of the training, as the study asks for it.
-        step: generator updates so far.
+        share: share of the training, as configured.
+        step: updates of the colorizer so far.
         pictures: crops seen so far.
-        set_metrics: metrics of the set as a whole, by name.
+        set_metrics: set metrics by name.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -136,7 +141,7 @@ class LookRecord(Record):
 
 
 def run_id(objective: str, color_space: str, seed: int) -> str:
-    """Return the identity of a run, which is the name of its folder.
+    """Return the name of a run, which is also the name of its folder.
 
     >>> run_id("wgan_l2", "lab", 0)
     'wgan_l2-lab-s0'
@@ -145,7 +150,7 @@ def run_id(objective: str, color_space: str, seed: int) -> str:
 
 
 class DataRecord(Record):
-    """The photographs of a study: how many, how they were split, and what was left out."""
+    """The photos of a study: how many, how they were split, and how many were left out."""
 
     source: str
     data_sha256: str
@@ -166,17 +171,17 @@ class ObjectiveRecord(Record):
 
     Attributes:
         id: its name in the study.
-        formula: the composition as it is trained, every name resolved.
-        perceptual: the loss that the word `perceptual` stood for, where the formula used it.
-        preset: the published mixture that it is, if it is one.
-        source: where that was published.
-        stand_ins: term as published -> what is trained instead because its weights are not here.
-        choices: what is this project's choice rather than the publication's.
-        needs: what its terms can't do without, see `LossEntry`.
-        training: its settings, where they are not the study's.
-        critic: its critic in one line, where it has one.
-        optimizer: the colorizer's optimizer in one line, where it is not the study's.
-        trunks: networks whose features or judgments it is trained on.
+        formula: the formula as trained, with every name resolved.
+        perceptual: the loss that the word `perceptual` stands for, if the formula uses it.
+        preset: the published objective that it reproduces, if any.
+        source: publication of the preset.
+        stand_ins: published term -> the term trained in its place because its weights are missing.
+        choices: settings that this project chose because the publication does not state them.
+        needs: requirements of its terms, see `LossEntry`.
+        training: its training settings, if they differ from those of the study.
+        critic: description of its critic, if it has one.
+        optimizer: description of its optimizer, if it differs from that of the study.
+        trunks: networks whose outputs it is trained on.
     """
 
     id: str
@@ -192,12 +197,12 @@ class ObjectiveRecord(Record):
     optimizer: str | None = None
     trunks: list[str] = []
     judges_trained_on: list[str] = Field(
-        default=[], description="metrics that share the network this objective was trained on"
+        default=[], description="metrics over a network that this objective was trained on"
     )
 
 
 class PluginFact(Record):
-    """A file or package of losses that took part, with the hash of its code."""
+    """A file or package of losses that the study uses, with the hash of its code."""
 
     name: str
     sha256: str
@@ -205,12 +210,13 @@ class PluginFact(Record):
 
 
 class StudyRecord(Record):
-    """What a study is: written before its first run, and never changed by a later one.
+    """The definition of a study, written before its first run and never changed later.
 
     Attributes:
-        protocol: the rules of the metrics.
-        plugins: losses that are not chromalab's own.
-        prior: where the distribution of colors came from that rebalances classes, and its hash.
+        protocol: name of the evaluation protocol.
+        plugins: plugins whose losses the study uses.
+        prior: source and hash of the color distribution that rebalances classes.
+        pictured: test photos whose colorized images are kept.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -243,7 +249,7 @@ def planned_runs(study: StudyRecord) -> list[str]:
 
 
 class SummaryRow(Record):
-    """One cell of the main table: an objective (or a bound) in a color space, under one metric."""
+    """One cell of the results table: an objective (or a bound) in a color space, under one metric."""
 
     objective: str
     color_space: str
@@ -260,7 +266,7 @@ class SummaryRow(Record):
 
 
 class DifferenceRow(Record):
-    """A paired comparison of two objectives under one metric: `first - second`, oriented as measured.
+    """A paired comparison of two objectives under one metric: `first - second`, in the unit of the metric.
 
     Attributes:
         mean: mean difference over seeds and photos.
@@ -268,11 +274,11 @@ class DifferenceRow(Record):
         ci_high: upper end of the 95% interval.
         p: two-sided p value of the same test.
         p_holm: p after Holm's correction within this metric and color space.
-        winner: the objective that is better after correction, or None.
-        equivalent: 'supported' where the 90% interval lies inside +-10% of the span from the gray baseline to the best.
-        span: |gray baseline - best objective| in this metric's unit.
-        seed_sd: spread (standard deviation) of the seed means around their objective's mean, pooled.
-        detectable: the smallest difference that this data could have shown with 80% power.
+        winner: the objective that is significantly better after correction, or None.
+        equivalent: verdict on "no practical difference": 'supported' if the 90% interval lies within +-10% of the span.
+        span: |gray baseline - best objective| in the unit of the metric.
+        seed_sd: pooled standard deviation of the seed means around the mean of their objective.
+        detectable: the smallest true difference that the test would have found with 80% power.
     """
 
     metric: str
@@ -368,19 +374,19 @@ class PlanStatus(Record):
 
 
 class ClaimRow(Record):
-    """The verdict on one claim of the literature, with its reasons in plain words."""
+    """The verdict on one claim of the literature, with the reasons in words."""
 
     id: str
     claim: str
     color_space: str
     verdict: Verdict
     summary: str
-    how_far: str = Field(description="how far this data can tell, in plain words")
+    how_far: str = Field(description="how certain the verdict is, in words")
     evidence: list[str] = []
 
 
 class Analysis(Record):
-    """Everything that the report says in numbers."""
+    """All numbers and verdicts of a study's report."""
 
     schema_version: int = SCHEMA_VERSION
     study: str

@@ -1,4 +1,4 @@
-"""Running a study: every planned run that is not finished yet, from training to records."""
+"""Execution of a study: training and scoring of every planned run that is not finished yet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from chromalab.core.progress import progress
 from chromalab.evaluation.scoring import BASELINES, Evaluator, make_evaluator, score
 from chromalab.photo.writing import write_png
-from chromalab.studies.records import BoundRecord, LookRecord, RunRecord
+from chromalab.studies.records import BoundRecord, CheckpointRecord, RunRecord
 from chromalab.training.build import count_parameters
 from chromalab.training.checkpoints import CHECKPOINT
 from chromalab.training.devices import make_fabric
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 _VERSIONED = ("chromalab", "torch", "kornia", "lightning-fabric", "numpy", "torchmetrics", "pyvips")
 SAMPLE_PHOTOS = 4
 CHOSEN_BY = ("psnr", "delta_e_2000", "lpips_alex", "colorfulness", "colorfulness_difference", "chroma")
-"""What is measured on the validation photos, by which models are chosen; test photos must not be."""
+"""Metrics of the validation photos, by which models are chosen. Choosing by test photos would bias the results."""
 
 
 def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
-    """Train and measure every run that has no record yet, and return the records of all.
+    """Train and score every run that has no record yet, and return the records of all runs.
 
     Raises:
         NonFiniteError: a training diverged; the message names the term. Finished runs are kept.
@@ -47,13 +47,11 @@ def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
     """
     evaluator = _evaluator(runtime)
     score_bounds(study, runtime, evaluator=evaluator)
-    steps = study.config.training.steps
-    pictures = (
-        study.config.training.images if study.config.training.stages else steps * study.config.training.batch_size
-    )
+    training = study.config.training
+    crops = training.images if training.stages else training.steps * training.batch_size
     records = {run.run_id: study.folder.finished(run.run_id) for run in study.runs}
     done = sum(record is not None for record in records.values())
-    with progress("training", pictures * len(study.runs), unit="pictures", done=pictures * done) as advance:
+    with progress("training", crops * len(study.runs), unit="crops", done=crops * done) as advance:
         for run in study.runs:
             if records[run.run_id] is None:
                 records[run.run_id] = _execute(study, run, runtime, evaluator, advance)
@@ -61,12 +59,12 @@ def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
 
 
 def missing_runs(study: Study) -> list[PlannedRun]:
-    """Return the runs that are not finished, in the order of the plan."""
+    """Return the planned runs that are not finished, in their order."""
     return [run for run in study.runs if study.folder.finished(run.run_id) is None]
 
 
 def execute_run(study: Study, run_id: str, runtime: RuntimeSettings) -> RunRecord:
-    """Train and measure one run, and nothing else of the study.
+    """Train and score a single run of the study.
 
     Raises:
         NonFiniteError: the training diverged.
@@ -83,11 +81,11 @@ def _evaluator(runtime: RuntimeSettings) -> Evaluator:
 def _execute(
     study: Study, run: PlannedRun, runtime: RuntimeSettings, evaluator: Evaluator, advance: Advance | None
 ) -> RunRecord:
-    """Train one run, measure it, and write its record last: a run without a record is not finished."""
+    """Train and score one run. Its record is written last, so a run without a record is not finished."""
     folder = study.folder.run(run.run_id)
     job = TrainingJob(run.formula, run.color_space, run.seed, run.training, runtime, folder, study.prior_probabilities)
 
-    def tell(items: int = 1, *, note: str = "") -> None:
+    def advance_run(items: int = 1, *, note: str = "") -> None:
         if advance is not None:
             advance(items, note=f"{run.run_id} {note}")
 
@@ -96,7 +94,7 @@ def _execute(
         study.photos.train,
         samples=sample_photos(study.photos, job.settings.largest_crop_px),
         watch=_watch(study, run, evaluator),
-        advance=tell,
+        advance=advance_run,
     )
     started = time.monotonic()
     scores = score(outcome.colorizer.colorize, study.photos.test, evaluator, keep=_keeper(study, run.run_id))
@@ -111,27 +109,27 @@ def _execute(
 
 
 def _watch(study: Study, run: PlannedRun, evaluator: Evaluator) -> Watch | None:
-    """Return what measures a network on its way, where the study asks for that."""
-    settings = run.training
-    shares = {max(1, round(share * settings.steps)): share for share in study.config.looks}
+    """Return a callback that scores intermediate checkpoints, or None if the study asks for none."""
+    shares = {max(1, round(share * run.training.steps)): share for share in study.config.looks}
 
-    def look(spent: Spent, colorizer: Colorizer, *, last: bool) -> bool:  # noqa: ARG001
-        step, pictures = spent.steps, spent.drawn
-        if step not in shares:
-            return False
-        scores = score(colorizer.colorize, study.photos.test, evaluator)
-        folder = study.folder.look(run.run_id, pictures)
-        scores.save(folder / "metrics.csv")
-        LookRecord(share=shares[step], step=step, pictures=pictures, set_metrics=scores.sets).save(
-            folder / "record.json"
-        )
+    def watch(spent: Spent, colorizer: Colorizer, *, last: bool) -> bool:  # noqa: ARG001
+        step, crops = spent.steps, spent.drawn
+        if step in shares:
+            scores = score(colorizer.colorize, study.photos.test, evaluator)
+            folder = study.folder.checkpoint(run.run_id, crops)
+            scores.save(folder / "metrics.csv")
+            record = CheckpointRecord(share=shares[step], step=step, pictures=crops, set_metrics=scores.sets)
+            record.save(folder / "record.json")
         return False
 
-    return look if shares else None
+    return watch if shares else None
 
 
 def sample_photos(photos: StudyPhotos, size_px: int) -> NDArray[np.uint8] | None:
-    """Return central squares of a few validation photos, or of test photos where there are none, to look at."""
+    """Return central squares of a few validation photos, (K, size_px, size_px, 3), or of test photos if there are none.
+
+    Their colorizations in `samples/` show the progress of the training. Returns None without any photo.
+    """
     source = photos.val if len(photos.val) else photos.test
     if not len(source):
         return None
@@ -144,7 +142,7 @@ def _center(photo: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
 
 
 def score_bounds(study: Study, runtime: RuntimeSettings, *, evaluator: Evaluator | None = None) -> None:
-    """Score the gray baseline and the ground truth, unless that is done already."""
+    """Score the gray baseline and the ground truth unless they have been scored already."""
     for name, colorize in BASELINES.items():
         folder = study.folder.bound(name)
         if (folder / "record.json").exists():
@@ -163,21 +161,21 @@ def save_bound(folder: Path, name: str, scores: Scores) -> None:
 
 
 def _keeper(study: Study, name: str) -> Callable[[str, NDArray[np.uint8]], None]:
-    """Return what saves the pictures of the photos that the report shows."""
+    """Return a callback that saves the colorized images of the photos that the report shows."""
     wanted = set(study.record.pictured)
-    folder = study.folder.pictures(name)
+    folder = study.folder.images(name)
 
-    def keep(photo: str, picture: NDArray[np.uint8]) -> None:
+    def keep(photo: str, image: NDArray[np.uint8]) -> None:
         if photo in wanted:
-            write_png(folder / f"{picture_name(photo)}.png", picture)
+            write_png(folder / f"{image_name(photo)}.png", image)
 
     return keep
 
 
-def picture_name(photo: str) -> str:
-    """Return the file name, to which `.png` is added, under which pictures of a photo are kept.
+def image_name(photo: str) -> str:
+    """Return the file name of a photo's images, without the suffix `.png`.
 
-    >>> picture_name("holiday/day 1/beach.jpg")
+    >>> image_name("holiday/day 1/beach.jpg")
     'holiday__day 1__beach.jpg'
     """
     return photo.replace("/", "__")

@@ -1,16 +1,16 @@
-"""One training from a recipe: photographs, network, validation on the way, and a model that colorizes.
+"""A single training from a recipe: photos, network, periodic validation, and the exported model.
 
-A training's folder holds
+The folder of a training holds
 
-    training.json      TrainingRecord: the recipe as run, the photographs, and how far the training is
-    skipped.csv        photographs that were left out, with the reason
-    train.csv          what the loop logs, see `chromalab.studies.records`
-    validation.csv     a row for each validation: crops, minutes, and the mean of every validation metric
-    checkpoint.pt      from which the same command resumes; removed at the end
-    best.safetensors   the weights with the lowest validation CIEDE2000 so far
-    model.safetensors  the weights at the end, also as model.onnx with its record model.yaml
-    metrics.csv        every validation metric of every measured validation photo at the end
-    samples/           gray input, ground truth and output of some validation photos
+    training.json      TrainingRecord: the recipe as run, the photos, and the progress of the training
+    skipped.csv        photos that were left out, each with the reason
+    train.csv          log of the training loop, see `chromalab.studies.records`
+    validation.csv     one row per validation: crops, minutes, and the mean of every validation metric
+    checkpoint.pt      state from which the same command resumes; removed at the end
+    best.safetensors   weights with the lowest validation CIEDE2000 so far
+    model.safetensors  final weights, also exported as model.onnx with its record model.yaml
+    metrics.csv        every metric of every validation photo at the end
+    samples/           gray input, ground truth and output for some validation photos
 """
 
 from __future__ import annotations
@@ -46,6 +46,15 @@ from chromalab.studies.config import SAMPLES
 from chromalab.studies.objectives import resolve_objective
 from chromalab.studies.opening import plugins_used
 from chromalab.studies.photos import save_skipped
+from chromalab.studies.recipe import (
+    Recipe,
+    TrainingRecord,
+    Validation,
+    best_of,
+    flattened,
+    validation_csv,
+    without_paths,
+)
 from chromalab.training.build import build_colorizer, count_parameters
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, save_model
 from chromalab.training.devices import make_fabric
@@ -67,18 +76,9 @@ if TYPE_CHECKING:
     from chromalab.studies.records import PluginFact
     from chromalab.training.settings import RuntimeSettings, TrainingSettings
     from chromalab.weights.colorizers import ColorizerSpec
-from chromalab.studies.recipe import (
-    Recipe,
-    TrainingRecord,
-    Validation,
-    best_of,
-    flattened,
-    validation_csv,
-    without_paths,
-)
 
 VALIDATION_METRICS = ("psnr", "delta_e_2000", "lpips_alex", "chroma", "colorfulness")
-"""What recipes are chosen by. Test photos have no say."""
+"""Metrics of the validation photos, by which recipes are chosen; test photos are not used for this."""
 
 SAMPLE_PHOTOS = 6
 _PRIOR_CROPS = 1024
@@ -88,21 +88,21 @@ _PRIOR_PX = 64
 def run_training(
     recipe: Recipe, out: Path, runtime: RuntimeSettings, *, plugins: Sequence[PluginFact] = ()
 ) -> TrainingRecord:
-    """Train as a recipe says, or resume where an earlier call was stopped, and return the record.
+    """Train by a recipe, or resume an interrupted training, and return the record.
 
-    A training that is finished already is not repeated. On several devices the network is validated at the end only.
+    A finished training is not repeated. On several devices the network is validated only at the end.
 
     Args:
-        recipe: what to train on what.
-        out: the training's folder.
-        runtime: where and how to run.
-        plugins: losses that were loaded for it, for the record.
+        recipe: network, objective, photos and budget.
+        out: the folder of the training.
+        runtime: device, precision and threads.
+        plugins: loaded plugins; the record names those whose losses are used.
 
     Raises:
-        UsageError: a wrong name, no usable photos, missing weights, a running process in `out`, or `out` holds a
-            training with other settings.
+        UsageError: a name is wrong, there are no usable photos, weights are missing, another process trains in `out`,
+            or `out` holds a training with other settings.
         NonFiniteError: the training diverged; the message names the term.
-        OutputError: `out` can't be written.
+        OutputError: `out` cannot be written.
     """
     make_folder(out)
     with locked(out):
@@ -111,11 +111,11 @@ def run_training(
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep a second process out of a training's folder.
+    """Lock the folder of a training against other processes.
 
     Raises:
-        UsageError: another process is at work in it.
-        OutputError: the folder can't be written.
+        UsageError: another process trains in the folder.
+        OutputError: the folder cannot be written.
     """
     path = folder / ".lock"
     with explain_write_errors(path):
@@ -125,20 +125,22 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             path = folder / "training.json"
-            far = f" ({TrainingRecord.load(path).summary})" if path.exists() else ""
-            raise UsageError(f"another process trains in {folder}{far}: wait for it, or choose another --out") from None
+            status = f" ({TrainingRecord.load(path).summary})" if path.exists() else ""
+            raise UsageError(
+                f"another process trains in {folder}{status}; wait for it, or choose another --out"
+            ) from None
         yield
 
 
 class _Training:
-    """One training while it runs."""
+    """A running training."""
 
     def __init__(self, recipe: Recipe, out: Path, runtime: RuntimeSettings, plugins: Sequence[PluginFact]) -> None:
         self.recipe, self.out, self.runtime = recipe, out, runtime
         self.fabric = make_fabric(runtime)
         self.objective = resolve_objective(recipe.loss, recipe.training, recipe.perceptual)
         self.settings = self.objective.training or recipe.training
-        # Before the photographs, whose folders may take long to read: wrong settings are told at once.
+        # Checked before the photos are opened, which may take long, so that wrong settings are reported at once.
         check_schedules(build(self.objective.formula), self.settings)
         needs = self.objective.needs
         network, self.encoder_start = build_colorizer(self.settings.network, recipe.color_space, recipe.seed, needs)
@@ -153,7 +155,7 @@ class _Training:
         self.evaluator = make_evaluator(metrics=VALIDATION_METRICS, device=self.fabric.device)
         self.record = self._opened()
         self._advance: Advance | None = None
-        self._told_s = 0
+        self._reported_s = 0
 
     def run(self) -> TrainingRecord:
         """Train to the end of the budget."""
@@ -164,7 +166,7 @@ class _Training:
         before = drawn_before(self.out)
         title = f"training {self.recipe.name}" + (", resumed" if before else "")
         done = before if minutes is None else round(60 * self.record.minutes)
-        self._told_s = done
+        self._reported_s = done
         with progress(title, total, unit=unit, done=done) as advance:
             self._advance = None if minutes is None else advance
             outcome = train(
@@ -178,15 +180,15 @@ class _Training:
         return self.record
 
     def watch(self, spent: Spent, colorizer: Colorizer, *, last: bool) -> bool:
-        """Validate the network where it is time; see `training.loop.Watch`."""
+        """Validate the network if a validation is due; see `training.job.Watch`."""
         if self._advance is not None:
             now = min(round(spent.seconds), round(60 * (self.settings.minutes or 0)))
-            if now > self._told_s:
-                self._advance(now - self._told_s, note=f"{spent.drawn:,} crops")
-            self._told_s = now
+            if now > self._reported_s:
+                self._advance(now - self._reported_s, note=f"{spent.drawn:,} crops")
+            self._reported_s = now
         known = [each.minutes for each in self.record.validations if each.images < spent.drawn]
         if last:
-            return True  # a checkpoint of the trained network: what is left to do can be repeated from it
+            return True  # save a checkpoint of the trained network, from which the remaining steps can be repeated
         if not len(self.library.val) or spent.seconds / 60 - max(known, default=0.0) < self.recipe.validate_every_min:
             return False
         self._validate(spent, colorizer)
@@ -196,7 +198,7 @@ class _Training:
         scores = self._measured(colorizer, spread(self.library.val, self.recipe.validate_on))
         metrics = means(scores)
         validation = Validation(images=spent.drawn, minutes=minutes_of(spent), metrics=metrics)
-        # A killed training may have been validated beyond its last checkpoint: those validations are repeated.
+        # A killed training may have been validated after its last checkpoint; those validations are repeated.
         validations = [*(each for each in self.record.validations if each.images < spent.drawn), validation]
         if best_of(validations) is validation:
             save_model(self.out, colorizer, BEST)
@@ -216,12 +218,12 @@ class _Training:
         return score(colorize, photos, self.evaluator)
 
     def _finish(self, colorizer: Colorizer, spent: Spent) -> None:
-        """Measure the trained network, write it as a model, and remove what only a resumed training needs."""
+        """Validate the trained network, export it, and remove the checkpoint."""
         if len(self.library.val):
             self._validate(spent, colorizer).save(self.out / "metrics.csv")
         self._save(spent)
         export_training(self.out, self.out / "model.onnx")
-        self._save(spent, finished=True)  # last: a training that is killed before it does all of this again
+        self._save(spent, finished=True)  # last, so that a training killed before this point repeats all steps above
         (self.out / CHECKPOINT).unlink(missing_ok=True)
 
     def _save(self, spent: Spent, **changes: object) -> None:
@@ -238,27 +240,27 @@ class _Training:
         write_text(self.out / "validation.csv", validation_csv(self.record.validations))
 
     def _earlier(self) -> TrainingRecord | None:
-        """Return the record of a training in this folder that is finished or can be resumed."""
+        """Return the record of a training in this folder, if it is finished or can be resumed."""
         path = self.out / "training.json"
         record = TrainingRecord.load(path) if path.exists() else None
         return record if record is not None and (record.finished or (self.out / CHECKPOINT).exists()) else None
 
     def _opened(self) -> TrainingRecord:
-        """Return the record of this training so far, or that of one that begins.
+        """Return the record of the interrupted or finished training in this folder, or a new one.
 
         Raises:
             UsageError: the folder holds another training.
         """
         fingerprint = self.job.sha256(self.library.train)
         if self.earlier is not None:
-            # Older records have no hash of their settings; the checkpoint has one, and the loop checks it.
+            # Older records have no hash of their settings, but their checkpoint has one, which the loop checks.
             known = {fingerprint} if self.earlier.finished else {fingerprint, ""}
             other_data = self.earlier.finished and self.earlier.recipe.data != without_paths(self.recipe).data
             if self.earlier.settings_sha256 not in known or self.earlier.plugins != self.plugins or other_data:
                 differing = self._other_settings(self.earlier)
                 raise UsageError(
-                    f"{self.out} holds a training with other settings{differing}: choose another --out. To train its "
-                    f"network on, start from its weights (--start {self.out / MODEL})"
+                    f"{self.out} holds a training with other settings{differing}; choose another --out. To continue "
+                    f"training its network, start from its weights (--start {self.out / MODEL})"
                 )
             if self.earlier.finished:
                 return self.earlier
@@ -279,7 +281,7 @@ class _Training:
         return record
 
     def _other_settings(self, earlier: TrainingRecord) -> str:
-        """Return the first settings in which an earlier training differs, as `(seed: 0 there, 1 here)`."""
+        """Return the first settings in which an earlier training differs, such as `(seed: 0 there, 1 here)`."""
         there, here = flattened(earlier.recipe), flattened(without_paths(self.recipe))
         changed = [
             f"{key}: {there.get(key)} there, {here.get(key)} here" for key in here if here[key] != there.get(key)
@@ -287,12 +289,12 @@ class _Training:
         return f" ({'; '.join(changed[:3])})" if changed else ""
 
     def _bound(self, colorize: Callable[[Tensor], Tensor]) -> dict[str, float]:
-        """Return the validation metrics of a bound; it is measured once, beside the first validation."""
+        """Return the validation metrics of a bound, which is scored once, with the first validation."""
         found = means(score(colorize, spread(self.library.val, self.recipe.validate_on), self.evaluator))
         return {name: value for name, value in found.items() if math.isfinite(value)}
 
     def _prior(self) -> NDArray[np.float64]:
-        """Return the distribution of colors in the crops of this training, or in the file that the recipe names."""
+        """Return the color distribution in the recipe's file or, without one, in the crops of this training."""
         if self.recipe.prior is not None:
             return load_prior(Path(self.recipe.prior))
         path = self.out / "prior.json"
@@ -309,21 +311,21 @@ class _Training:
 
 
 def beyond(done: int, advance: Advance) -> Advance:
-    """Return an `advance` that does not hear of the first `done` items, which its progress knows already."""
-    known = done
+    """Return an `advance` that ignores the first `done` items, which the progress bar has counted already."""
+    left = done
 
-    def tell(items: int = 1, *, note: str = "") -> None:
-        nonlocal known
-        heard = min(known, items)
-        known -= heard
-        if items > heard:
-            advance(items - heard, note=note)
+    def advance_rest(items: int = 1, *, note: str = "") -> None:
+        nonlocal left
+        ignored = min(left, items)
+        left -= ignored
+        if items > ignored:
+            advance(items - ignored, note=note)
 
-    return tell
+    return advance_rest
 
 
 def open_photographs(recipe: Recipe, size_px: int) -> Library:
-    """Open the photographs of a recipe.
+    """Open the photos of a recipe.
 
     Raises:
         UsageError: a folder is missing or holds too few usable photos.
@@ -340,7 +342,7 @@ def open_photographs(recipe: Recipe, size_px: int) -> Library:
 
 
 def sample_library(size_px: int) -> Library:
-    """Return the built-in photographs as a library; those that studies test on validate."""
+    """Return the built-in photos as a library, with the test photos of studies as its validation set."""
     photos = open_cache(sample_sources(), size_px=size_px)
     split = split_photos(photos)
     row = FolderRecord(
@@ -365,7 +367,7 @@ def sample_library(size_px: int) -> Library:
 
 
 def feed_of(library: Library, settings: TrainingSettings, seed: int) -> CropFeed:
-    """Return the feed of a training."""
+    """Return the feed of training crops."""
     stage = settings.schedule[0]
     return CropFeed(
         library.train,
@@ -379,20 +381,20 @@ def feed_of(library: Library, settings: TrainingSettings, seed: int) -> CropFeed
 def export_training(
     folder: Path, path: Path, *, name: str | None = None, size_px: int | None = None, half: bool = True
 ) -> ColorizerSpec:
-    """Write a training's network as an ONNX file: the finished one, else that of the best validation so far.
+    """Export the network of a training as an ONNX file: the final one, or that of the best validation so far.
 
     Args:
-        folder: the training's folder.
+        folder: the folder of the training.
         path: the ONNX file.
-        name: the model's name; None takes the recipe's.
-        size_px: shorter side at which the network sees photos; None takes that of the largest crops.
-        half: keep weights at half precision.
+        name: name of the model; None takes that of the recipe.
+        size_px: shorter side of the network's input; None takes that of the largest crops.
+        half: store weights at half precision.
 
     Raises:
-        UsageError: no weights are there yet, or `path` does not end in .onnx.
+        UsageError: there are no weights yet, or `path` does not end in .onnx.
     """
     if path.suffix != ".onnx":
-        raise UsageError(f"{path}: the name of an exported model ends in .onnx")
+        raise UsageError(f"{path}: the name of an exported model must end in .onnx")
     record = TrainingRecord.load(folder / "training.json")
     recipe = record.recipe
     return export_colorizer(
@@ -414,10 +416,10 @@ def export_training(
 
 
 def load_network(folder: Path) -> Colorizer:
-    """Return the network of a training, on the CPU: the finished one, else that of the best validation so far.
+    """Return the network of a training on the CPU: the final one, or that of the best validation so far.
 
     Raises:
-        UsageError: no weights are there yet.
+        UsageError: there are no weights yet.
     """
     record = TrainingRecord.load(folder / "training.json")
     recipe = record.recipe
@@ -430,23 +432,23 @@ def load_network(folder: Path) -> Colorizer:
 
 
 def spread(photos: Photographs, count: int) -> Photographs:
-    """Return `count` photographs from all over a set, for neighbors are of one kind."""
+    """Return at most `count` photos, evenly spread over a set because neighbors tend to be of one kind."""
     if len(photos) <= count:
         return photos
     return photos.subset([index * len(photos) // count for index in range(count)])
 
 
 def means(scores: Scores) -> dict[str, float]:
-    """Return the mean of every metric over the photos that have a value."""
+    """Return the mean of every metric over the photos with a finite value."""
     found = {name: [value for value in values if math.isfinite(value)] for name, values in scores.per_photo.items()}
     return {name: statistics.fmean(values) for name, values in found.items() if values}
 
 
 def sample_crops(photos: Photographs, size_px: int) -> NDArray[np.uint8] | None:
-    """Return central squares of a few photos, (K, size_px, size_px, 3), to look at on the way."""
+    """Return central squares of a few photos, (K, size_px, size_px, 3), whose colorizations show the progress."""
     chosen, crops = spread(photos, SAMPLE_PHOTOS), []
     for index in range(len(chosen)):
-        with contextlib.suppress(UnreadablePhotoError):  # the measurement of the photos tells of it
+        with contextlib.suppress(UnreadablePhotoError):  # reported when the photos are scored
             crops.append(central_square(chosen.photo(index), size_px))
     return np.stack(crops) if crops else None
 
@@ -459,5 +461,5 @@ def central_square(photo: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
 
 
 def minutes_of(spent: Spent) -> float:
-    """Return the minutes of training; the digits that are dropped are fewer than any step takes."""
+    """Return the minutes of training, rounded to much less than the duration of a step."""
     return round(spent.seconds / 60, 6)

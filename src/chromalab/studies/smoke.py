@@ -1,4 +1,4 @@
-"""A study shrunk to seconds: every step from photos to report is taken, and no number means anything."""
+"""Smoke tests of studies: the whole way from photos to report in seconds, with meaningless numbers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _CRITIC_WIDTH = 0.125
 
 
 def smoke(config: StudyConfig) -> StudyConfig:
-    """Return the study with two steps on tiny crops of few photos: as small as its objectives allow.
+    """Return the study reduced to two steps on crops of a few photos, as small as its objectives allow.
 
     Raises:
-        ConfigError: an objective can't be read.
+        ConfigError: an objective cannot be read.
     """
     config = config.model_copy(update={"perceptual": "auto"})
     smallest_px = max(objective_of(written, config).smallest_px for written in config.objectives.values())
@@ -36,7 +36,8 @@ def smoke(config: StudyConfig) -> StudyConfig:
     return config.model_copy(
         update={
             "title": f"{config.title} (smoke test)",
-            "note": "A smoke test: two steps on tiny crops, the perceptual loss at hand. Its numbers mean nothing.",
+            "note": "A smoke test: two steps on tiny crops, with whichever perceptual loss is installed. "
+            "Its numbers mean nothing.",
             "objectives": {name: smoke_objective(written) for name, written in config.objectives.items()},
             "data": config.data.model_copy(update={"max_photos": min(config.data.max_photos or 24, 24)}),
             "seeds": config.seeds[:2],
@@ -47,14 +48,14 @@ def smoke(config: StudyConfig) -> StudyConfig:
 
 
 def smoke_network(network: NetworkSettings) -> dict[str, object]:
-    """Return the changes that make a network small: a full-width VGG16 takes minutes."""
+    """Return the changes that make a network small; a full-width VGG16 would take minutes."""
     if network.encoder == "vgg16":
         return {"width": 0.125, "pretrained": False}
     return {}
 
 
 def smoke_objective(written: str | ObjectiveSettings) -> str | ObjectiveSettings:
-    """Return an objective with a narrow critic where it has a critic of its own."""
+    """Return an objective with a narrow critic, if it has a critic of its own."""
     if isinstance(written, str) or written.critic is None:
         return written
     return written.model_copy(update={"critic": _narrow(written.critic)})

@@ -1,4 +1,4 @@
-"""The folder of a study, and the state of its runs."""
+"""The folder of a study, and the status of its runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """The paths of a study (its layout is described in `chromalab.studies.records`)."""
+    """The paths of a study; `chromalab.studies.records` describes its layout."""
 
     root: Path
 
@@ -27,43 +27,43 @@ class StudyFolder:
 
     @property
     def skipped_csv(self) -> Path:
-        """The photographs that were left out."""
+        """The photos that were left out, each with the reason."""
         return self.root / "skipped.csv"
 
     @property
     def prior_json(self) -> Path:
-        """The distribution of the training photos' colors, where an objective needs it."""
+        """The distribution of the training photos' colors, if an objective needs it."""
         return self.root / "prior.json"
 
     def run(self, run_id: str) -> Path:
         """The folder of a run."""
         return self.root / "runs" / run_id
 
-    def look(self, run_id: str, pictures: int) -> Path:
-        """The folder of a look at a run on its way."""
-        return self.run(run_id) / "looks" / f"{pictures:06d}"
+    def checkpoint(self, run_id: str, crops: int) -> Path:
+        """The folder with the scores of an intermediate checkpoint, by the number of crops seen."""
+        return self.run(run_id) / "looks" / f"{crops:06d}"
 
     def bound(self, name: str) -> Path:
-        """The folder of a bound."""
+        """The folder of a bound, `grey` or `truth`."""
         return self.root / "bounds" / name
 
-    def pictures(self, name: str) -> Path:
-        """The folder of the pictures of a run or bound."""
+    def images(self, name: str) -> Path:
+        """The folder with the images of a run or bound."""
         return self.root / "pictures" / name
 
     def open(self, study: StudyRecord) -> None:
-        """Make the folder that of `study`, or find that it is already.
+        """Write the record of `study`, or check that the folder already holds this study.
 
         Raises:
-            UsageError: it holds another study.
-            OutputError: it can't be written.
+            UsageError: the folder holds another study.
+            OutputError: the folder cannot be written.
         """
         make_folder(self.root)
         if self.study_json.exists():
             there = StudyRecord.load(self.study_json)
             if there.config_sha256 != study.config_sha256:
                 raise UsageError(
-                    f"{self.root} holds the study '{there.name}' with other settings or photos: choose another --out, "
+                    f"{self.root} holds the study '{there.name}' with other settings or photos; choose another --out "
                     "or delete the folder"
                 )
             return
@@ -73,11 +73,11 @@ class StudyFolder:
         """Return the study of this folder.
 
         Raises:
-            UsageError: there is none.
+            UsageError: the folder holds no study.
         """
         if not self.study_json.exists():
             raise UsageError(
-                f"{self.root} holds no study: make one with 'chromalab compare run CONFIG --out {self.root}'"
+                f"{self.root} holds no study; run one with 'chromalab compare run CONFIG --out {self.root}'"
             )
         return StudyRecord.load(self.study_json)
 
@@ -93,7 +93,7 @@ class StudyFolder:
 
 
 class RunStatus(Record):
-    """The state of one planned run."""
+    """The status of one planned run."""
 
     run_id: str
     formula: str
@@ -102,10 +102,10 @@ class RunStatus(Record):
 
 
 def study_status(root: Path) -> list[RunStatus]:
-    """Return the state of every run of the study in `root`.
+    """Return the status of every planned run of the study in `root`, seed by seed.
 
     Raises:
-        UsageError: there is no study.
+        UsageError: `root` holds no study.
     """
     folder = StudyFolder(root)
     study = folder.load()

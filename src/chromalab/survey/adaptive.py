@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.stats.pair_choice import choice_probabilities, expected_information_gain, laplace_posterior
+from chromalab.stats.active_sampling import expected_information_gain, laplace_posterior, pair_probabilities
 from chromalab.survey.design import RANDOM
 from chromalab.survey.schedule import Item, Trial
 
@@ -86,7 +86,7 @@ def choose_pair(
         generator: generator for this selection.
     """
     gain = expected_information_gain(laplace_posterior(tally.wins)).round(9)  # equal gains stay equal on every machine
-    chances = choice_probabilities(gain, exploration=design.exploration)
+    chances = pair_probabilities(gain, exploration=design.exploration)
     seen = {trial.item for trial in before if trial.kind == "test"}
     last = before[-1].scene if before else None
     rows, columns = np.triu_indices(len(tally.methods), 1)

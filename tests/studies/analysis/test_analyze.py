@@ -116,7 +116,7 @@ def test_without_the_truth_nothing_is_closer() -> None:
     assert not any(row.best for row in analysis.summary if row.metric == "colorfulness")
 
 
-def test_best_are_the_best_mean_and_what_it_does_not_beat(planted: Analysis) -> None:
+def test_the_best_mean_and_all_that_it_does_not_beat_are_marked(planted: Analysis) -> None:
     def best(metric: str) -> set[str]:
         return {row.objective for row in planted.summary if row.metric == metric and row.best}
 
@@ -151,7 +151,7 @@ def test_small_differences_are_shown_to_be_small() -> None:
     assert verdicts == {"supported"}
 
 
-def test_noisy_differences_are_undecided_and_say_what_could_be_seen() -> None:
+def test_noisy_differences_are_undecided_with_a_detectable_difference() -> None:
     study = make_study(Plan(objectives=THREE, n_seeds=3, seed_sd=3.0))
     for row in analyze(study, FACTS).differences:
         assert (row.equivalent, row.winner) == ("undecided", None)
@@ -192,7 +192,7 @@ def test_one_seed_and_one_photo_have_a_mean_and_no_interval() -> None:
     row = summary_row(analysis, "l1", "mae")
     assert row.mean is not None
     assert row.ci_low is None
-    assert row.reason == "no interval can be had from a single value"
+    assert row.reason == "a single value has no interval"
     assert difference_row(analysis, "mae", "l1", "l2").p is None
 
 
@@ -220,7 +220,7 @@ def test_an_objective_without_finished_runs_does_not_keep_the_others_from_being_
     assert summary_row(analysis, "l2", "mae").reason == "no run is finished"
 
 
-def test_no_shared_seed_is_said() -> None:
+def test_no_shared_seed_is_given_as_reason() -> None:
     study = make_study(replace(PLANTED, n_seeds=2, objectives=("l1", "l2")))
     analysis = analyze(without_runs(study, "l1-lab-s0", "l2-lab-s1"), FACTS)
     row = difference_row(analysis, "mae", "l1", "l2")
@@ -269,7 +269,7 @@ def test_perfect_copies_have_no_finite_psnr() -> None:
     assert row.reason is not None
 
 
-def test_bounds_stand_for_every_color_space(planted: Analysis) -> None:
+def test_bounds_belong_to_every_color_space(planted: Analysis) -> None:
     truth, grey = summary_row(planted, "truth", "psnr", "-"), summary_row(planted, "grey", "psnr", "-")
     assert truth.mean == np.inf
     assert (truth.ci_low, truth.n_seeds, truth.n_photos) == (None, 0, 40)
@@ -282,7 +282,7 @@ def test_bounds_stand_for_every_color_space(planted: Analysis) -> None:
     assert (exact.mean, exact.ci_low, exact.ci_high) == (0.0, 0.0, 0.0)
 
 
-def test_a_bound_without_a_metric_says_so() -> None:
+def test_a_bound_without_a_metric_has_a_reason() -> None:
     study = make_study(PLANTED)
     grey = study.bounds["grey"]
     photos = {name: values for name, values in grey.photos.items() if name != "mae"}

@@ -19,11 +19,11 @@ WORSE = {name: -effect for name, effect in BETTER.items()}
 
 
 def claims(plan: Plan, rng_seed: int = 0) -> dict[tuple[str, str], ClaimRow]:
-    """Return the claims judged on a synthetic study, by identity and color space."""
+    """Return the verdicts on claims in a synthetic study, by claim and color space."""
     return {(row.id, row.color_space): row for row in analyze(make_study(plan, rng_seed), FACTS).claims}
 
 
-def judged(claim: str, effects: Mapping[str, Mapping[str, float]]) -> ClaimRow:
+def row_of(claim: str, effects: Mapping[str, Mapping[str, float]]) -> ClaimRow:
     return claims(Plan(effects=effects))[claim, "lab"]
 
 
@@ -39,7 +39,7 @@ def only(*metrics: str) -> dict[str, float]:
     ("effects", "verdict"),
     [
         ({"perceptual": BETTER}, "supported"),
-        # 3 of the 5 metrics that count; the judge it was trained on does not.
+        # 3 of the 5 metrics that count; the one it was trained on does not.
         ({"perceptual": only("mae", "psnr", "ssim")}, "supported"),
         ({"perceptual": only("mae", "psnr", "lpips_squeeze")}, "undecided"),
         ({}, "undecided"),
@@ -52,11 +52,11 @@ def only(*metrics: str) -> dict[str, float]:
     ],
 )
 def test_most_metrics(effects: Mapping[str, Mapping[str, float]], verdict: str) -> None:
-    assert judged("C1", effects).verdict == verdict
+    assert row_of("C1", effects).verdict == verdict
 
 
-def test_most_metrics_says_what_it_counted() -> None:
-    row = judged("C1", {"perceptual": only("mae", "psnr", "lpips_squeeze"), "l2": only("ssim")})
+def test_most_metrics_summarizes_its_counts() -> None:
+    row = row_of("C1", {"perceptual": only("mae", "psnr", "lpips_squeeze"), "l2": only("ssim")})
     assert "better than each of l1, l2 and wgan_l2 under 2 of 5 metrics (mae, psnr)" in row.summary
     assert "worse than at least one of them under 1 (ssim)" in row.summary
     assert "l2 wins 1 (ssim)" in row.summary
@@ -64,11 +64,11 @@ def test_most_metrics_says_what_it_counted() -> None:
     assert "95% interval" in row.summary
     assert "5 seeds and 40 test photos" in row.how_far
     assert "of the span" in row.how_far
-    assert "Here `perceptual` is lpips_squeeze" in row.how_far
+    assert "In this study `perceptual` is lpips_squeeze" in row.how_far
     assert len(row.evidence) == 5 * 3
 
 
-def test_what_says_another_metric_again_has_no_vote() -> None:
+def test_metrics_that_repeat_others_do_not_count() -> None:
     mae = next(facts for facts in FACTS if facts.name == "mae")
     facts = [*FACTS, mae.model_copy(update={"name": "rmse", "label": "RMSE"})]
     plan = Plan(effects={"perceptual": {**only("mae"), "rmse": BETTER["mae"]}}, facts=facts)
@@ -102,13 +102,13 @@ VIVID = {"colorfulness": 3.0, "chroma": 2.0}
     ],
 )
 def test_vivid_colors(effects: Mapping[str, Mapping[str, float]], verdict: str) -> None:
-    assert judged("C2", effects).verdict == verdict
+    assert row_of("C2", effects).verdict == verdict
 
 
-def test_vivid_colors_says_by_how_much() -> None:
-    row = judged("C2", {"perceptual": VIVID, "wgan_l2": {"colorfulness": 3.0, "chroma": -3.0}})
+def test_vivid_colors_summarizes_the_differences() -> None:
+    row = row_of("C2", {"perceptual": VIVID, "wgan_l2": {"colorfulness": 3.0, "chroma": -3.0}})
     assert "6 of 8 comparisons find the vivid objective significantly higher, 2 significantly lower" in row.summary
-    assert "the photographs themselves have 40" in row.summary
+    assert "the photos themselves have 40" in row.summary
     assert sum(line.endswith("wgan_l2 lower") for line in row.evidence) == 2
 
 
@@ -119,7 +119,7 @@ def test_vivid_colors_says_by_how_much() -> None:
     ("effects", "noise", "verdict"),
     [
         ({}, 0.02, "supported"),
-        ({"l1": {"mae": 0.3}}, 0.02, "supported"),  # told from 0, and far below a tenth of the span of 10
+        ({"l1": {"mae": 0.3}}, 0.02, "supported"),  # significant, but far below a tenth of the span of 10
         ({"l1": {"mae": 3.0}}, 0.02, "contradicted"),
         ({"l1": {"mae": 1.0}}, 0.02, "undecided"),  # at the margin
         ({}, 1.5, "undecided"),
@@ -134,13 +134,13 @@ def test_no_practical_difference_names_the_largest_one() -> None:
     row = claims(Plan(objectives=("l1", "l2"), effects={"l1": {"mae": 3.0}}, seed_sd=0.02, noise_sd=0.02))
     summary = row["equivalence", "lab"].summary
     assert "Of 8 comparisons" in summary
-    assert "7 are shown to lie within 10% of the span" in summary
-    assert "1 to lie beyond it, and 0 are open" in summary
+    assert "7 lie within 10% of the span" in summary
+    assert "1 lie beyond it, and 0 are undecided" in summary
     assert "The largest difference: mae: l1 - l2 = +3" in summary
     assert "30% of the span" in summary
 
 
-# C6: the judge and the network it shares
+# C6: a metric over the network that the objective was trained on
 
 
 @pytest.mark.parametrize(
@@ -151,32 +151,34 @@ def test_no_practical_difference_names_the_largest_one() -> None:
         ({"perceptual": {"lpips_alex": -4.0}}, "contradicted"),
     ],
 )
-def test_favor_of_the_own_judge(effects: Mapping[str, Mapping[str, float]], verdict: str) -> None:
-    assert judged("C6", effects).verdict == verdict
+def test_favor_of_metrics_over_the_trained_network(effects: Mapping[str, Mapping[str, float]], verdict: str) -> None:
+    assert row_of("C6", effects).verdict == verdict
 
 
 def test_favor_is_undecided_where_runs_vary() -> None:
     assert claims(Plan(n_seeds=3, seed_sd=3.0))["C6", "lab"].verdict == "undecided"
 
 
-def test_favor_is_told_in_shares_of_the_span_and_in_wins() -> None:
+def test_favor_is_reported_as_share_of_the_span_and_in_wins() -> None:
     effects = {"perceptual": {"lpips_squeeze": -10.0, "lpips_alex": -2.0, "mae": -2.0}}
     row = claims(Plan(effects=effects, seed_sd=0.01, noise_sd=0.01))["C6", "lab"]
     # Spans 20 and 12, so leads of 50% and 17%.
-    assert "in the eyes of lpips_squeeze" in row.summary
-    assert "minus its lead in those of lpips_alex: +33" in row.summary
-    assert "wins 3 of 6 metrics with the judges of its own network, and 2 of 5 without them" in row.summary
-    assert row.evidence[0].startswith("lpips_squeeze (trained on): perceptual ahead of the mean of l1, l2 and wgan_l2")
+    assert "under lpips_squeeze, on whose network it was trained" in row.summary
+    assert "minus its lead under lpips_alex: +33" in row.summary
+    assert "3 of 6 metrics if those over its own network count, and 2 of 5 if they do not" in row.summary
+    assert row.evidence[0].startswith(
+        "lpips_squeeze (trained on): perceptual is ahead of the mean of l1, l2 and wgan_l2"
+    )
     assert row.evidence[1].startswith("lpips_alex (independent)")
 
 
-def test_favor_needs_both_kinds_of_judges() -> None:
+def test_favor_needs_metrics_over_both_kinds_of_networks() -> None:
     plan = Plan(facts=tuple(facts for facts in FACTS if facts.name != "lpips_alex"))
     row = claims(plan)["C6", "lab"]
     assert row.verdict == "not tested"
-    assert "the only perceptual judge is lpips_squeeze" in row.summary
+    assert "network of the only perceptual metric, lpips_squeeze" in row.summary
     plan = Plan(facts=tuple(facts for facts in FACTS if facts.name != "lpips_squeeze"))
-    assert "no judge shares the network" in claims(plan)["C6", "lab"].summary
+    assert "no metric shares the network" in claims(plan)["C6", "lab"].summary
 
 
 def test_favor_without_a_grey_baseline_is_undecided() -> None:
@@ -187,7 +189,7 @@ def test_favor_without_a_grey_baseline_is_undecided() -> None:
     assert "there is no span from gray" in row.summary
 
 
-def test_a_judge_that_shares_the_encoder_is_pointed_out() -> None:
+def test_a_metric_that_shares_the_encoder_is_pointed_out() -> None:
     facts = [
         metric.model_copy(update={"network": "efficientnet_lite0"}) if metric.name == "lpips_alex" else metric
         for metric in FACTS
@@ -225,7 +227,7 @@ def test_color_spaces_need_two_and_a_shared_seed() -> None:
 # All claims
 
 
-def test_every_claim_is_judged_in_every_color_space_and_each_once() -> None:
+def test_every_claim_has_one_verdict_per_color_space() -> None:
     plan = Plan(color_spaces=("lab", "rgb"), n_photos=12)
     keys = [(row.id, row.color_space) for row in analyze(make_study(plan), FACTS).claims]
     expected = {(claim, space) for claim in ("C1", "C2", "C6", "equivalence") for space in ("lab", "rgb")}
@@ -233,13 +235,13 @@ def test_every_claim_is_judged_in_every_color_space_and_each_once() -> None:
     assert len(keys) == len(set(keys))
 
 
-def test_claims_are_judged_for_each_color_space_alone() -> None:
+def test_verdicts_of_color_spaces_are_independent() -> None:
     effects = {f"perceptual/{'lab'}": BETTER, "perceptual/rgb": WORSE}
     found = claims(Plan(effects=effects, color_spaces=("lab", "rgb")))
     assert (found["C1", "lab"].verdict, found["C1", "rgb"].verdict) == ("supported", "contradicted")
 
 
-def test_what_needs_people_is_not_tested() -> None:
+def test_claims_that_need_people_are_not_tested() -> None:
     found = claims(Plan(n_photos=12))
     for claim in ("C3", "C5"):
         assert found[claim, "-"].verdict == "not tested"
@@ -267,7 +269,7 @@ def test_objectives_of_a_user_leave_the_claims_of_the_literature_untested() -> N
     found = claims(Plan(objectives=("mine", "yours"), effects={"mine": {"mae": 5.0}}))
     for claim in ("C1", "C2", "C6"):
         assert found[claim, "lab"].verdict == "not tested"
-        assert "no objective called" in found[claim, "lab"].summary
+        assert "no objective named" in found[claim, "lab"].summary
     assert found["equivalence", "lab"].verdict == "contradicted"
 
 
@@ -287,7 +289,7 @@ def test_runs_that_are_missing_leave_claims_open() -> None:
     assert {row.verdict for row in analyze(without_all, FACTS).claims} <= {"not tested", "undecided"}
 
 
-def test_the_plan_names_what_perceptual_was() -> None:
+def test_the_record_names_the_loss_behind_perceptual() -> None:
     record = study_record(Plan(n_photos=2))
     assert {item.id: item.perceptual for item in record.objectives}["perceptual"] == "lpips_squeeze"
 

@@ -6,7 +6,7 @@ import pytest
 
 from chromalab.stats.significance import holm
 from chromalab.studies.analysis.analyze import analyze
-from chromalab.studies.analysis.measured import measure
+from chromalab.studies.analysis.differences import measure
 from chromalab.studies.analysis.primary import CHAPTER_PLAN, applicable, finding_of, primary_rows
 from chromalab.studies.load import LoadedRun, LoadedStudy
 from chromalab.studies.plan import PlanRecord, PlanSettings, make_plan

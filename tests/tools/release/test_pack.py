@@ -10,7 +10,7 @@ import pytest
 
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.studies.load import RECORDS, SCORES, LoadedStudy, load_study
-from chromalab.studies.records import LookRecord
+from chromalab.studies.records import CheckpointRecord
 from tests.studies.synthetic import Plan, make_study, without_runs, write_metrics, write_study
 from tools.pages.studies import packed_curves
 from tools.release.pack import CURVES, pack, read_csv, unpack
@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
     folder = write_study(study, tmp_path / "study")
     run = folder / "runs" / RUN
     write_metrics(run / "metrics.csv", photos, {**study.runs[RUN].photos, "ssim": np.full(4, np.nan)})
-    LookRecord(share=SHARE, step=5, pictures=80).save(run / "looks" / "000080" / "record.json")
+    CheckpointRecord(share=SHARE, step=5, pictures=80).save(run / "looks" / "000080" / "record.json")
     write_metrics(run / "looks" / "000080" / "metrics.csv", photos, {"mae": np.array([0.1, np.nan, 0.2, 1 / 3])})
     write_metrics(run / "validation.csv", ["other.jpg"], {"psnr": np.array([20.5])})
     (run / "train.csv").write_text("step,pictures,loss,l1\n1,16,0.5,0.5\n51,816,0.25,\n", encoding="utf-8")
@@ -55,10 +55,10 @@ def assert_same(found: LoadedStudy, expected: LoadedStudy) -> None:
             np.testing.assert_array_equal(one_photos[metric], values)
 
 
-@pytest.mark.parametrize("look", [None, SHARE])
-def test_a_packed_study_loads_as_its_folder(folder: Path, tmp_path: Path, look: float | None) -> None:
+@pytest.mark.parametrize("share", [None, SHARE])
+def test_a_packed_study_loads_as_its_folder(folder: Path, tmp_path: Path, share: float | None) -> None:
     pack(folder, tmp_path / "packed")
-    assert_same(load_study(tmp_path / "packed", look=look), load_study(folder, look=look))
+    assert_same(load_study(tmp_path / "packed", share=share), load_study(folder, share=share))
 
 
 def test_unpacking_gives_the_folder_back(folder: Path, tmp_path: Path) -> None:
@@ -96,12 +96,12 @@ def test_damaged_packed_records_are_refused(folder: Path, tmp_path: Path) -> Non
     packed = tmp_path / "packed"
     pack(folder, packed)
     with pytest.raises(UsageError, match=r"0\.75 of its training"):
-        load_study(packed, look=0.75)
+        load_study(packed, share=0.75)
     records = json.loads((packed / RECORDS).read_text(encoding="utf-8"))
     records["runs"][0]["data_sha256"] = "other"
     (packed / RECORDS).write_text(json.dumps(records), encoding="utf-8")
-    with pytest.raises(ConfigError, match="other photographs"):
+    with pytest.raises(ConfigError, match="other photos"):
         load_study(packed)
     (packed / SCORES).write_bytes(b"run,share")
-    with pytest.raises(ConfigError, match="can't be read as a table"):
+    with pytest.raises(ConfigError, match="cannot be read as a table"):
         load_study(packed)

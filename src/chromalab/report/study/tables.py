@@ -19,8 +19,7 @@ from chromalab.report.formatting import (
     latex_table,
     space_label,
 )
-from chromalab.studies.analysis.differences import enough
-from chromalab.studies.analysis.measured import best_of
+from chromalab.studies.analysis.differences import best_of, enough
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -1,9 +1,8 @@
-"""From a loaded study to everything that its report says in numbers.
+"""Analysis of a loaded study: all numbers and verdicts of its report.
 
-Which means are marked as best: the best mean of an objective within a metric and color space, and every objective that
-it does not beat significantly (after Holm's correction), as a careful paper prints them in bold. With fewer than 3
-seeds or 10 photographs no such test is made, and the best mean alone is marked: then the mark is a number's rank and no
-finding. The bounds are never marked.
+Within a metric and color space, the best mean is marked, and with it every objective that it does not beat
+significantly after Holm's correction, as papers print them in bold. With fewer than 3 seeds or 10 photos there is no
+such test, and the best mean alone is marked; this mark is a rank and not a finding. The bounds are never marked.
 """
 
 from __future__ import annotations
@@ -13,14 +12,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.evaluation.paired import LEVEL
+from chromalab.evaluation.paired_tests import LEVEL
+from chromalab.evaluation.records import BOUNDS
 from chromalab.evaluation.samples import PhotoSample, Sample, set_sample
 from chromalab.studies.analysis.claims import claim_rows
-from chromalab.studies.analysis.differences import difference_rows, enough
+from chromalab.studies.analysis.differences import (
+    NO_INTERVAL,
+    ONE_SEED,
+    Measured,
+    best_of,
+    difference_rows,
+    enough,
+    measure,
+)
 from chromalab.studies.analysis.evidence import Evidence
-from chromalab.studies.analysis.measured import Measured, best_of, measure
 from chromalab.studies.analysis.primary import CHAPTER_PLAN, applicable, primary_rows
-from chromalab.studies.load import BOUNDS
 from chromalab.studies.plan import plan_change
 from chromalab.studies.records import Analysis, DifferenceRow, MetricFacts, PlanStatus, PrimaryRow, SummaryRow
 
@@ -30,19 +36,16 @@ if TYPE_CHECKING:
     from chromalab.stats.intervals import Interval
     from chromalab.studies.load import LoadedBound, LoadedStudy
 
-ONE_SEED = "one seed: the interval knows nothing of other seeds"
-NO_INTERVAL = "no interval can be had from a single value"
-
 
 def analyze(study: LoadedStudy, facts: Sequence[MetricFacts]) -> Analysis:
-    """Summarize a study, compare its objectives and judge the claims of the literature on it.
+    """Summarize a study, compare its objectives, and test the claims of the literature on it.
 
-    Runs that are missing are named; what is there is analyzed.
+    Missing runs are listed, and the finished ones are analyzed.
 
     Args:
-        study: what was measured so far.
-        facts: the known metrics, in the order in which tables show them. One that was measured nowhere in the study is
-            left out, and its reason stands in `unavailable`.
+        study: the loaded study.
+        facts: the known metrics, in the order of tables. A metric without any value in the study is left out, and
+            `unavailable` holds the reason.
     """
     metrics = [metric for metric in facts if metric.name in _measured_names(study)]
     objectives = [objective.id for objective in study.record.objectives]
@@ -107,20 +110,20 @@ def plan_status(study: LoadedStudy, metrics: Sequence[str]) -> PlanStatus:
 
 
 def _counted(row: SummaryRow, n_test: int) -> SummaryRow:
-    """Let a row without a value count the photographs that were not enough for one, instead of none."""
+    """Return the row; without a mean it gets the number of all test photos, which were too few for a value."""
     return row if row.mean is not None else row.model_copy(update={"n_photos": n_test})
 
 
 def summary_rows(
     measured: Measured, objectives: Sequence[str], differences: Sequence[DifferenceRow]
 ) -> list[SummaryRow]:
-    """Return one row for each objective: its mean over its own seeds and the shared photographs, with its interval."""
+    """Return one row per objective: its mean over its own seeds and the shared photos, with its interval."""
     best = best_objectives(measured, differences)
     return [_objective_row(measured, name, best=name in best) for name in objectives]
 
 
 def best_objectives(measured: Measured, differences: Sequence[DifferenceRow]) -> set[str]:
-    """Return the objective with the best mean and those that it does not beat; empty where nothing is compared."""
+    """Return the objective with the best mean and those that it does not beat; empty without a comparison."""
     means = {name: float(sample.seed_values.mean()) for name, sample in measured.samples.items()}
     best = best_of(means, measured.facts.direction, measured.mean("truth"))
     if best is None or len(means) < 2:
@@ -135,24 +138,24 @@ def best_objectives(measured: Measured, differences: Sequence[DifferenceRow]) ->
 
 
 def bound_rows(bounds: Mapping[str, LoadedBound], metric: MetricFacts) -> list[SummaryRow]:
-    """Return the rows of `grey` and `truth`, which belong to every color space and hang on no seed.
+    """Return the rows of `grey` and `truth`, which are the same for every color space and seed.
 
-    A bound that is infinite on every photograph (PSNR of the truth) has an infinite mean and no interval.
+    A bound that is infinite for every photo (PSNR of the truth) has an infinite mean and no interval.
     """
     return [_bound_row(name, bounds[name], metric) for name in BOUNDS if name in bounds]
 
 
 def _objective_row(measured: Measured, name: str, *, best: bool) -> SummaryRow:
     sample = measured.samples.get(name)
-    said = [measured.reasons[name]] if name in measured.reasons else []
+    notes = [measured.reasons[name]] if name in measured.reasons else []
     interval = None
     if sample is not None:
         estimate = sample.estimate()
         interval = None if estimate is None else estimate.interval(LEVEL, _low(measured.facts))
-        said += [measured.photos_left_out] if measured.photos_left_out else []
-        said += [NO_INTERVAL] if estimate is None else [] if estimate.has_seed_variance else [ONE_SEED]
+        notes += [measured.photos_left_out] if measured.photos_left_out else []
+        notes += [NO_INTERVAL] if estimate is None else [] if estimate.has_seed_variance else [ONE_SEED]
     return _summary_row(
-        name, measured.color_space, measured.facts, sample=sample, interval=interval, said=said, best=best
+        name, measured.color_space, measured.facts, sample=sample, interval=interval, notes=notes, best=best
     )
 
 
@@ -167,15 +170,15 @@ def _bound_row(name: str, bound: LoadedBound, metric: MetricFacts) -> SummaryRow
     value = bound.record.set_metrics.get(metric.name)
     if value is None or value.value is None:
         reason = value.reason if value is not None else None
-        said = [reason or bound.record.unavailable.get(metric.name, "not measured for this bound")]
-        return _summary_row(name, "-", metric, sample=None, interval=None, said=said)
+        notes = [reason or bound.record.unavailable.get(metric.name, "not measured for this bound")]
+        return _summary_row(name, "-", metric, sample=None, interval=None, notes=notes)
     sample = set_sample((), [value])
     estimate = sample.estimate()
-    said = [value.reason] if value.reason else []
+    notes = [value.reason] if value.reason else []
     if estimate is None:
-        said.append(NO_INTERVAL)
+        notes.append(NO_INTERVAL)
     interval = None if estimate is None else estimate.interval(LEVEL, _low(metric))
-    return _summary_row(name, "-", metric, sample=sample, interval=interval, said=said)
+    return _summary_row(name, "-", metric, sample=sample, interval=interval, notes=notes)
 
 
 def _photo_bound_row(name: str, bound: LoadedBound, metric: MetricFacts) -> SummaryRow:
@@ -183,7 +186,7 @@ def _photo_bound_row(name: str, bound: LoadedBound, metric: MetricFacts) -> Summ
     values = values[~np.isnan(values)]
     finite = values[np.isfinite(values)]
     if finite.size == 0:
-        row = _summary_row(name, "-", metric, sample=None, interval=None, said=["not measured for this bound"])
+        row = _summary_row(name, "-", metric, sample=None, interval=None, notes=["not measured for this bound"])
         if values.size == 0:
             return row
         reason = "infinite for every photo: a perfect copy"
@@ -191,11 +194,11 @@ def _photo_bound_row(name: str, bound: LoadedBound, metric: MetricFacts) -> Summ
     sample = PhotoSample((), finite[np.newaxis])
     estimate = sample.estimate()
     left_out = values.size - finite.size
-    said = [f"{left_out} photos with an infinite value left out"] if left_out else []
+    notes = [f"{left_out} photos with an infinite value left out"] if left_out else []
     if estimate is None:
-        said.append(NO_INTERVAL)
+        notes.append(NO_INTERVAL)
     interval = None if estimate is None else estimate.interval(LEVEL, _low(metric))
-    return _summary_row(name, "-", metric, sample=sample, interval=interval, said=said)
+    return _summary_row(name, "-", metric, sample=sample, interval=interval, notes=notes)
 
 
 def _summary_row(
@@ -205,7 +208,7 @@ def _summary_row(
     *,
     sample: Sample | None,
     interval: Interval | None,
-    said: Sequence[str],
+    notes: Sequence[str],
     best: bool = False,
 ) -> SummaryRow:
     seed_values = [] if sample is None else sample.seed_values.tolist()
@@ -220,14 +223,14 @@ def _summary_row(
         ci_high=None if interval is None else interval.high,
         n_photos=0 if sample is None else sample.n_photos,
         n_seeds=len(seeds),
-        reason="; ".join(said) or None,
+        reason="; ".join(notes) or None,
         best=best,
         seed_means=seed_values if seeds else [],
     )
 
 
 def _measured_names(study: LoadedStudy) -> set[str]:
-    """Return the metrics that have a value, or a stated lack of one, in some finished run."""
+    """Return the metrics that have a value, or a reason for having none, in some finished run."""
     names: set[str] = set()
     for run in study.runs.values():
         names |= {name for name, values in run.photos.items() if not np.isnan(values).all()}
@@ -236,12 +239,12 @@ def _measured_names(study: LoadedStudy) -> set[str]:
 
 
 def _unavailable(study: LoadedStudy, facts: Sequence[MetricFacts]) -> dict[str, str]:
-    """Return why metrics are missing: by the runs' own words, or because nobody knows their direction."""
+    """Return why metrics are missing: the reasons in the runs' records, or that chromalab does not know the metric."""
     reasons: dict[str, str] = {}
     for run in study.runs.values():
         reasons |= run.record.unavailable
     known = {metric.name for metric in facts}
     unknown = sorted(_measured_names(study) - known)
     return reasons | dict.fromkeys(
-        unknown, "it was measured, but this program does not know it: left out of all tables"
+        unknown, "it was measured, but this version of chromalab does not know it, so tables leave it out"
     )

@@ -1,31 +1,31 @@
-"""The claims of the literature, judged on one study.
+"""Verdicts on claims of the literature, from the data of one study.
 
-C1, C2, C3, C5 come from Ballester et al. (2022), "Analysis of Different Losses for Deep Learning Image Colorization",
-arXiv 2204.02980, C4 from its sibling, "Influence of Color Spaces for Deep Learning Image Colorization", arXiv
-2204.02850. The thresholds are this project's:
+C1, C2, C3 and C5 come from Ballester et al. (2022), "Analysis of Different Losses for Deep Learning Image
+Colorization", arXiv 2204.02980. C4 comes from its companion, "Influence of Color Spaces for Deep Learning Image
+Colorization", arXiv 2204.02850. The criteria are this project's:
 
-- **C1**, the perceptual objective is better under most metrics: it wins a metric where it is significantly better
-  (Holm) than each of `l1`, `l2`, `wgan_l2` in the study. Metrics with a better side count; judges that share the
-  network it was trained on do not, nor what says another metric again (`wins.NO_VOTE`). Supported when it wins more
-  than half, one of `OTHER_KINDS` among them where they were measured, for LPIPS distances share form and human data;
-  contradicted when another of them wins more than half, or when it is significantly worse than one of them under more
-  than half.
-- **C2**, `wgan_l2` and `perceptual` give more vivid colors than `l1` and `l2`: supported when each is significantly
-  higher than both in colorfulness and in mean chroma, contradicted when one is significantly lower.
-- **equivalence**, the objectives make no practical difference: supported when every pair is equivalent under every
-  metric, contradicted when one pair differs by more than the margin after Holm's correction over all pairs and metrics.
-- **C3** and **C5** need people.
+- **C1**, the perceptual objective is better under most metrics. It wins a metric if it is significantly better (Holm)
+  than each of `l1`, `l2` and `wgan_l2` in the study. Metrics over the network it was trained on do not count, nor do
+  metrics that have no better side or repeat another one (`evidence.NOT_COUNTED`). Supported if it wins more than half,
+  and among them at least one of `OTHER_KINDS` if these were measured, because LPIPS distances share their form and
+  their human data. Contradicted if a rival wins more than half, or if it is significantly worse than some rival under
+  more than half.
+- **C2**, `wgan_l2` and `perceptual` give more vivid colors than `l1` and `l2`. Supported if each is significantly
+  higher than both in colorfulness and in mean chroma, contradicted if one is significantly lower.
+- **equivalence**, the objectives make no practical difference. Supported if every pair is equivalent under every
+  metric, contradicted if some pair differs by more than the margin after Holm's correction over all pairs and metrics.
+- **C3** and **C5** need people's votes.
 
-C4 is in `claims_spaces`, C6 (judge and objective share a network) in `claims_confound`.
+C4 is in `claims_spaces`, and C6 (metric and objective share a network) in `claims_confound`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chromalab.evaluation.paired import ALPHA
+from chromalab.evaluation.paired_tests import ALPHA
 from chromalab.stats.significance import holm
-from chromalab.studies.analysis.claims_confound import judge_claim
+from chromalab.studies.analysis.claims_confound import confound_claim
 from chromalab.studies.analysis.claims_spaces import space_claim
 from chromalab.studies.analysis.differences import MARGIN, enough
 from chromalab.studies.analysis.evidence import (
@@ -40,7 +40,7 @@ from chromalab.studies.analysis.evidence import (
     listed,
     not_tested,
     percent,
-    undecided_for_want_of_data,
+    undecided_without_data,
     with_interval,
 )
 from chromalab.studies.records import ClaimRow, DifferenceRow, Verdict
@@ -50,16 +50,16 @@ if TYPE_CHECKING:
 
 C1 = "An objective trained on a perceptual distance is better under most metrics"
 C2 = "wgan_l2 and perceptual give more vivid colors than l1 and l2"
-C3 = "Ranking the objectives by metrics and by looking gives different orders"
-C5 = "Metrics do not settle the quality of colorizations: people do"
+C3 = "Metrics and people rank the objectives differently"
+C5 = "Metrics are not a substitute for human judgment"
 EQUIVALENCE = "The choice of the objective makes no practical difference"
 NEEDS_PEOPLE = (
-    "it needs people's votes on pairs of pictures, for which 'chromalab survey create "
-    "preference --from-compare STUDY --out SURVEY' asks"
+    "it needs people's votes on pairs of images; collect them with 'chromalab survey create "
+    "preference --from-compare STUDY --out SURVEY'"
 )
 
 OTHER_KINDS = ("ms_ssim", "delta_e_2000", "color_perceptual")
-"""Judges that share neither form nor human data with the LPIPS distances that `perceptual` is trained on."""
+"""Metrics that share neither form nor human data with the LPIPS distances that `perceptual` is trained on."""
 
 VIVID = ("wgan_l2", "perceptual")
 PALE = ("l1", "l2")
@@ -67,10 +67,10 @@ VIVIDNESS = ("colorfulness", "chroma")
 
 
 def claim_rows(evidence: Evidence) -> list[ClaimRow]:
-    """Judge every claim: those about objectives in each color space, the others once."""
+    """Return the verdict on every claim: once per color space for claims about objectives, once for the others."""
     rows: list[ClaimRow] = []
     for space in evidence.study.color_spaces:
-        rows += [most_metrics(evidence, space), vivid_colors(evidence, space), judge_claim(evidence, space)]
+        rows += [most_metrics(evidence, space), vivid_colors(evidence, space), confound_claim(evidence, space)]
         rows.append(no_practical_difference(evidence, space))
     rows += [
         not_tested("C3", C3, NEEDS_PEOPLE),
@@ -81,24 +81,23 @@ def claim_rows(evidence: Evidence) -> list[ClaimRow]:
 
 
 def most_metrics(evidence: Evidence, space: str) -> ClaimRow:
-    """Judge C1: the perceptual objective wins more than half of the metrics."""
-    rivals = [name for name in RIVALS if name in evidence.objectives]
+    """Test C1: the perceptual objective wins more than half of the metrics."""
+    rivals = evidence.rivals
     if "perceptual" not in evidence.objectives or not rivals:
         missing = "perceptual" if rivals else listed(["perceptual", *RIVALS], "or")
-        return not_tested("C1", C1, f"the study has no objective called {missing}", space)
-    wins = count_wins(evidence, space, ["perceptual", *rivals], skip=evidence.objective("perceptual").judges_trained_on)
+        return not_tested("C1", C1, f"the study has no objective named {missing}", space)
+    trained_on = evidence.objective("perceptual").judges_trained_on
+    wins = count_wins(evidence, space, ["perceptual", *rivals], skip=trained_on)
     verdict, alone = _unless_alone(_most(wins), wins)
-    verdict, opening = undecided_for_want_of_data(verdict, wins.rows)
+    verdict, opening = undecided_without_data(verdict, wins.rows)
     return ClaimRow(
         id="C1",
         claim=C1,
         color_space=space,
         verdict=verdict,
-        summary=opening
-        + alone
-        + _most_summary(wins, rivals, skipped=evidence.objective("perceptual").judges_trained_on),
+        summary=opening + alone + _most_summary(wins, rivals, skipped=trained_on),
         how_far=how_far(evidence, wins.rows, perceptual=True)
-        + " Metrics overlap in what they measure, so their count is no count of independent votes.",
+        + " Metrics overlap in what they measure, so their wins are not independent votes.",
         evidence=[describe(row) for row in wins.rows],
     )
 
@@ -112,11 +111,11 @@ def _most(wins: Wins) -> Verdict:
 
 
 def _unless_alone(verdict: Verdict, wins: Wins) -> tuple[Verdict, str]:
-    """Hold a victory back that no judge of another kind shares, where such a judge was asked."""
-    asked = [name for name in OTHER_KINDS if name in wins.metrics]
-    if verdict != "supported" or not asked or set(asked) & set(wins.won["perceptual"]):
+    """Withhold the verdict if `perceptual` wins under none of the measured metrics of `OTHER_KINDS`."""
+    measured = [name for name in OTHER_KINDS if name in wins.metrics]
+    if verdict != "supported" or not measured or set(measured) & set(wins.won["perceptual"]):
         return verdict, ""
-    return "undecided", f"Won, but not under {listed(asked, 'or')}, judges of another kind. "
+    return "undecided", f"Won, but not under {listed(measured, 'or')}, which are metrics of another kind. "
 
 
 def _most_summary(wins: Wins, rivals: Sequence[str], skipped: Sequence[str]) -> str:
@@ -145,10 +144,10 @@ def _named(names: Sequence[str]) -> str:
 
 
 def vivid_colors(evidence: Evidence, space: str) -> ClaimRow:
-    """Judge C2: both vivid objectives are above both pale ones in colorfulness and chroma."""
+    """Test C2: both vivid objectives are above both pale ones in colorfulness and chroma."""
     absent = [name for name in (*VIVID, *PALE) if name not in evidence.objectives]
     if absent:
-        return not_tested("C2", C2, f"the study has no objective called {listed(absent, 'or')}", space)
+        return not_tested("C2", C2, f"the study has no objective named {listed(absent, 'or')}", space)
     rows = [
         row
         for metric in VIVIDNESS
@@ -158,7 +157,7 @@ def vivid_colors(evidence: Evidence, space: str) -> ClaimRow:
     ]
     if not rows:
         return not_tested("C2", C2, f"no finished run has {listed(VIVIDNESS, 'or')}", space)
-    verdict, opening = undecided_for_want_of_data(_vivid(rows), rows)
+    verdict, opening = undecided_without_data(_vivid(rows), rows)
     higher, lower = _significant(rows, 1), _significant(rows, -1)
     summary = (
         f"{len(higher)} of {count(len(rows), 'comparison')} find the vivid objective significantly higher, "
@@ -170,7 +169,7 @@ def vivid_colors(evidence: Evidence, space: str) -> ClaimRow:
         color_space=space,
         verdict=verdict,
         summary=" ".join([opening + summary, *(_contrast(evidence, metric, space) for metric in VIVIDNESS)]).strip(),
-        how_far=how_far(evidence, rows, perceptual=True) + " More vivid is not closer to the photographs' own colors.",
+        how_far=how_far(evidence, rows, perceptual=True) + " More vivid colors need not be closer to the truth.",
         evidence=[_higher_or_lower(row) for row in rows],
     )
 
@@ -186,7 +185,7 @@ def _significant(rows: Sequence[DifferenceRow], sign: int) -> list[DifferenceRow
 
 
 def _contrast(evidence: Evidence, metric: str, space: str) -> str:
-    """Say how far the vivid objectives' mean lies above the pale ones', with the photographs' own value beside it."""
+    """Return a sentence on the mean of the vivid objectives minus that of the pale ones, and on the ground truth."""
     measured = evidence.metric(metric, space)
     weights = dict.fromkeys(VIVID, 0.5) | dict.fromkeys(PALE, -0.5)
     sample = None if measured is None else measured.paired(weights)
@@ -194,31 +193,31 @@ def _contrast(evidence: Evidence, metric: str, space: str) -> str:
         return ""
     interval = estimate.interval()
     truth = measured.mean("truth")
-    beside = "" if truth is None else f"; the photographs themselves have {truth:.3g}"
+    beside = "" if truth is None else f"; the photos themselves have {truth:.3g}"
     mean = with_interval(interval.mean, interval.low, interval.high)
     return f"{metric.capitalize()}, mean of both minus mean of l1 and l2: {mean}{beside}."
 
 
 def _higher_or_lower(row: DifferenceRow) -> str:
     if row.mean is None or not is_significant(row):
-        return describe(row.model_copy(update={"winner": None})).replace("no winner", "not told apart")
+        return describe(row.model_copy(update={"winner": None})).replace("no winner", "no significant difference")
     return describe(row).rsplit(":", 1)[0] + f": {row.first} {'higher' if row.mean > 0 else 'lower'}"
 
 
 def no_practical_difference(evidence: Evidence, space: str) -> ClaimRow:
-    """Judge whether all objectives are equivalent, or some pair is shown to differ by more than the margin."""
+    """Test whether all objectives are equivalent, or whether some pair differs by more than the margin."""
     rows = [row for row in evidence.rows(space) if row.mean is not None]
     if len(evidence.objectives) < 2 or not rows:
         why = "no two objectives have finished runs" if len(evidence.objectives) > 1 else "the study has one objective"
         return not_tested("equivalence", EQUIVALENCE, why, space)
     equivalent = [row for row in rows if row.equivalent == "supported"]
     different = _practically_different(rows)
-    told: Verdict = "contradicted" if different else "supported" if len(equivalent) == len(rows) else "undecided"
-    verdict, opening = undecided_for_want_of_data(told, rows)
+    found: Verdict = "contradicted" if different else "supported" if len(equivalent) == len(rows) else "undecided"
+    verdict, opening = undecided_without_data(found, rows)
     summary = (
-        f"Of {count(len(rows), 'comparison')} (pairs of objectives, metric by metric), {len(equivalent)} are shown to "
-        f"lie within {MARGIN:.0%} of the span from the gray baseline to the best objective, {len(different)} to lie "
-        f"beyond it, and {len(rows) - len(equivalent) - len(different)} are open."
+        f"Of {count(len(rows), 'comparison')} (pairs of objectives, metric by metric), {len(equivalent)} lie within "
+        f"{MARGIN:.0%} of the span from the gray baseline to the best objective, {len(different)} lie beyond it, and "
+        f"{len(rows) - len(equivalent) - len(different)} are undecided."
     )
     largest = max((row for row in rows if row.span), key=_share, default=None)
     return ClaimRow(
@@ -235,7 +234,7 @@ def no_practical_difference(evidence: Evidence, space: str) -> ClaimRow:
 def _practically_different(rows: Sequence[DifferenceRow]) -> list[DifferenceRow]:
     """Return the comparisons whose interval lies beyond the margin, after Holm's correction over all of them.
 
-    One such pair contradicts a statement about all, so the correction is over all pairs and metrics at once.
+    A single such pair contradicts a statement about all, so the correction covers all pairs and metrics at once.
     """
     corrected = holm([1.0 if row.p is None else row.p for row in rows])
     return [
@@ -250,12 +249,12 @@ def _share(row: DifferenceRow) -> float:
 
 
 def beside_span(row: DifferenceRow) -> str:
-    """Say how large a difference is, beside the span from gray to the best objective and the spread between seeds."""
+    """Return a difference in words, relative to the span from gray to the best objective and to the seed spread."""
     if row.mean is None:
         return describe(row)
     parts = [f"{row.metric}: {row.first} - {row.second} = {with_interval(row.mean, row.ci_low, row.ci_high)}"]
     if row.span:
         parts.append(f"{percent(100 * _share(row))} of the span")
     if row.seed_sd:
-        parts.append(f"{abs(row.mean) / row.seed_sd:.2g} times the spread between seeds")
+        parts.append(f"{abs(row.mean) / row.seed_sd:.2g} times the standard deviation between seeds")
     return ", ".join(parts)

@@ -1,12 +1,13 @@
-"""C6: does a judge favor the objective that was trained on the judge's own network?
+"""C6: whether a metric favors the objective that was trained on the metric's own network.
 
-An objective that lowers a network's distance will look good to a metric over the same network. So every count of wins
-is given with and without such judges, and the perceptual judges stand side by side: `perceptual` against the mean of
-its rivals, as a share of each judge's span from the gray baseline to the best objective. The favor is how much larger
-this share is in the eyes of its own judge than of the others. Its interval decides (taking the spans as known):
+An objective that lowers a distance over a network scores well under every metric over the same network. Counts of wins
+are therefore given with and without such metrics. For the perceptual metrics, the lead of `perceptual` over the mean of
+its rivals is expressed as a share of each metric's span from the gray baseline to the best objective. The favor is the
+lead under metrics over its own network minus the lead under the others. The spans are taken as known, and the interval
+of the favor decides:
 
 - `supported`: the 95% interval lies above 0.
-- `contradicted`: the 90% interval lies below 10% of the span, so a favor of practical size is ruled out.
+- `contradicted`: the 90% interval lies below 10% of the span, which rules out a favor of practical size.
 - `undecided` otherwise.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chromalab.evaluation.paired import ALPHA, LEVEL
+from chromalab.evaluation.paired_tests import ALPHA, LEVEL
 from chromalab.evaluation.samples import combine_samples
 from chromalab.studies.analysis.differences import MARGIN, TOO_FEW, enough
 from chromalab.studies.analysis.evidence import (
@@ -27,82 +28,88 @@ from chromalab.studies.analysis.evidence import (
     not_tested,
     with_interval,
 )
-from chromalab.studies.records import ClaimRow, DifferenceRow, Verdict
+from chromalab.studies.records import ClaimRow, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chromalab.evaluation.samples import Sample
     from chromalab.stats.intervals import Estimate
-    from chromalab.studies.analysis.measured import Measured
+    from chromalab.studies.analysis.differences import Measured
 
-C6 = "A judge favors the objective that was trained on its own network"
+C6 = "A metric favors the objective that was trained on the metric's own network"
 
 
-def judge_claim(evidence: Evidence, space: str) -> ClaimRow:
-    """Judge C6 for the objective `perceptual`."""
-    rivals = [name for name in RIVALS if name in evidence.objectives]
+def confound_claim(evidence: Evidence, space: str) -> ClaimRow:
+    """Test C6 on the objective `perceptual`."""
+    rivals = evidence.rivals
     if "perceptual" not in evidence.objectives or not rivals:
         missing = "perceptual" if rivals else listed(RIVALS, "or")
-        return not_tested("C6", C6, f"the study has no objective called {missing}", space)
-    own, independent = _judges(evidence, space, rivals)
+        return not_tested("C6", C6, f"the study has no objective named {missing}", space)
+    own, independent = _perceptual_metrics(evidence, space, rivals)
     if not own:
-        return not_tested("C6", C6, "no judge shares the network that perceptual was trained on", space)
+        return not_tested("C6", C6, "no metric shares the network that perceptual was trained on", space)
     if not independent:
-        return not_tested("C6", C6, f"the only perceptual judge is {listed(own_names(own))}, of its own network", space)
-    favor = favor_sample(own, independent, rivals)
+        only = listed(_names(own))
+        return not_tested(
+            "C6", C6, f"perceptual was trained on the network of the only perceptual metric, {only}", space
+        )
+    favor = _favor(own, independent, rivals)
     estimate = None if favor is None else favor.estimate()
-    rows = _rows(evidence, space, [*own, *independent], rivals)
+    pairs = [(name, rival) for name in _names([*own, *independent]) for rival in rivals]
+    found = [evidence.between(name, space, "perceptual", rival) for name, rival in pairs]
+    rows = [row for row in found if row is not None]
+    summary = _summary(estimate, own, independent, has_lead=favor is not None)
     return ClaimRow(
         id="C6",
         claim=C6,
         color_space=space,
         verdict=_verdict(estimate),
-        summary=_summary(estimate, own, independent, has_lead=favor is not None)
-        + " "
-        + _counts(evidence, space, rivals),
+        summary=f"{summary} {_counts(evidence, space, rivals)}",
         how_far=how_far(evidence, rows, perceptual=True) + _encoder_note(evidence, independent),
-        evidence=[_side_by_side(judge, rivals, own=judge in own) for judge in [*own, *independent]]
-        + [describe(row) for row in rows],
+        evidence=[
+            *(_describe_lead(metric, rivals, kind="trained on") for metric in own),
+            *(_describe_lead(metric, rivals, kind="independent") for metric in independent),
+            *map(describe, rows),
+        ],
     )
 
 
-def own_names(judges: Sequence[Measured]) -> list[str]:
-    """Return the names of judges."""
-    return [judge.facts.name for judge in judges]
+def _names(metrics: Sequence[Measured]) -> list[str]:
+    return [metric.facts.name for metric in metrics]
 
 
-def _judges(evidence: Evidence, space: str, rivals: Sequence[str]) -> tuple[list[Measured], list[Measured]]:
-    """Return the per-photo perceptual judges that share the trained network, and those that do not."""
+def _perceptual_metrics(evidence: Evidence, space: str, rivals: Sequence[str]) -> tuple[list[Measured], list[Measured]]:
+    """Return the per-photo perceptual metrics over the network of `perceptual`, and those over other networks."""
     trained_on = evidence.objective("perceptual").judges_trained_on
-    judges = [
+    metrics = [
         cell
         for cell in evidence.metrics(space)
         if cell.facts.role == "perceptual" and cell.facts.per_photo and cell.facts.network is not None
         if {"perceptual", *rivals} <= set(cell.samples)
     ]
-    own = [judge for judge in judges if judge.facts.name in trained_on]
-    return own, [judge for judge in judges if judge.facts.name not in trained_on]
+    own = [metric for metric in metrics if metric.facts.name in trained_on]
+    return own, [metric for metric in metrics if metric.facts.name not in trained_on]
 
 
-def favor_sample(own: Sequence[Measured], independent: Sequence[Measured], rivals: Sequence[str]) -> Sample | None:
-    """Return the lead of `perceptual` with its own judges minus its lead with the others, in shares of their spans."""
+def _favor(own: Sequence[Measured], independent: Sequence[Measured], rivals: Sequence[str]) -> Sample | None:
+    """Return the mean lead of `perceptual` under its own metrics minus that under the others, as shares of spans."""
     terms: list[tuple[float, Sample]] = []
-    for judges, sign in ((own, 1), (independent, -1)):
-        for judge in judges:
-            lead = lead_sample(judge, rivals)
+    for metrics, sign in ((own, 1), (independent, -1)):
+        for metric in metrics:
+            lead = _lead(metric, rivals)
             if lead is None:
                 return None
-            terms.append((sign / len(judges), lead))
+            terms.append((sign / len(metrics), lead))
     return combine_samples(terms)
 
 
-def lead_sample(judge: Measured, rivals: Sequence[str]) -> Sample | None:
-    """Return how much better a judge finds `perceptual` than the mean of its rivals, as a share of the judge's span."""
-    if not judge.span:
+def _lead(metric: Measured, rivals: Sequence[str]) -> Sample | None:
+    """Return by how much `perceptual` is better than the mean of its rivals, as a share of the metric's span."""
+    if not metric.span:
         return None
-    scale = judge.toward_better / judge.span
-    return judge.paired({"perceptual": scale} | dict.fromkeys(rivals, -scale / len(rivals)))
+    scale = metric.toward_better / metric.span
+    return metric.paired({"perceptual": scale} | dict.fromkeys(rivals, -scale / len(rivals)))
 
 
 def _verdict(estimate: Estimate | None) -> Verdict:
@@ -118,47 +125,43 @@ def _summary(
 ) -> str:
     if estimate is None:
         why = TOO_FEW if has_lead else "there is no span from gray to the best objective to measure by"
-        return f"Undecided ({why}): {listed(own_names([*own, *independent]))} can't be compared."
+        return f"Undecided ({why}): {listed(_names([*own, *independent]))} cannot be compared."
     opening = "" if enough(estimate.n_seeds, estimate.n_photos) else f"Undecided ({TOO_FEW}). "
-    interval = estimate.interval(LEVEL)
-    percentages = with_interval(100 * interval.mean, 100 * interval.low, 100 * interval.high, unit="%")
     return (
-        f"{opening}The lead of perceptual over its rivals in the eyes of {listed(own_names(own))}, whose network it "
-        f"was trained on, minus its lead in those of {listed(own_names(independent))}: {percentages} of the span from "
-        f"the gray baseline to the best objective."
+        f"{opening}The lead of perceptual over its rivals under {listed(_names(own))}, on whose network it was "
+        f"trained, minus its lead under {listed(_names(independent))}: {_percentages(estimate)} of the span from the "
+        "gray baseline to the best objective."
     )
+
+
+def _percentages(estimate: Estimate) -> str:
+    interval = estimate.interval(LEVEL)
+    return with_interval(100 * interval.mean, 100 * interval.low, 100 * interval.high, unit="%")
 
 
 def _counts(evidence: Evidence, space: str, rivals: Sequence[str]) -> str:
     field, trained_on = ["perceptual", *rivals], evidence.objective("perceptual").judges_trained_on
     every, others = count_wins(evidence, space, field), count_wins(evidence, space, field, skip=trained_on)
     return (
-        f"perceptual wins {len(every.won['perceptual'])} of {len(every.metrics)} metrics with the judges of its own "
-        f"network, and {len(others.won['perceptual'])} of {len(others.metrics)} without them."
+        f"perceptual wins {len(every.won['perceptual'])} of {len(every.metrics)} metrics if those over its own "
+        f"network count, and {len(others.won['perceptual'])} of {len(others.metrics)} if they do not."
     )
 
 
-def _side_by_side(judge: Measured, rivals: Sequence[str], *, own: bool) -> str:
-    sample = lead_sample(judge, rivals)
+def _describe_lead(metric: Measured, rivals: Sequence[str], *, kind: str) -> str:
+    sample = _lead(metric, rivals)
     estimate = None if sample is None else sample.estimate()
-    kind = "trained on" if own else "independent"
     if estimate is None:
-        return f"{judge.facts.name} ({kind}): its lead has no interval"
-    interval = estimate.interval(LEVEL)
-    lead = with_interval(100 * interval.mean, 100 * interval.low, 100 * interval.high, unit="%")
-    return f"{judge.facts.name} ({kind}): perceptual ahead of the mean of {listed(rivals)} by {lead} of the span"
-
-
-def _rows(evidence: Evidence, space: str, judges: Sequence[Measured], rivals: Sequence[str]) -> list[DifferenceRow]:
-    found = [evidence.between(name, space, "perceptual", rival) for name in own_names(judges) for rival in rivals]
-    return [row for row in found if row is not None]
+        return f"{metric.facts.name} ({kind}): the lead has no interval"
+    return (
+        f"{metric.facts.name} ({kind}): perceptual is ahead of the mean of {listed(rivals)} by "
+        f"{_percentages(estimate)} of the span"
+    )
 
 
 def _encoder_note(evidence: Evidence, independent: Sequence[Measured]) -> str:
-    """Warn of a judge that shares its network with the colorizer's own encoder."""
-    shared = [judge.facts.name for judge in independent if judge.facts.network == evidence.study.encoder]
+    """Warn of a metric that shares its network with the colorizer's own encoder."""
+    shared = [metric.facts.name for metric in independent if metric.facts.network == evidence.study.encoder]
     if not shared:
         return ""
-    return (
-        f" {listed(shared)} shares its network with the encoder of every colorizer here, which may favor any of them."
-    )
+    return f" {listed(shared)} shares its network with the encoder of every colorizer, which may favor any of them."

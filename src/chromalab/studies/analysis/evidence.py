@@ -1,4 +1,4 @@
-"""The evidence for claims: measurements, comparisons, counts of wins, and their wording."""
+"""Evidence for claims: measurements, comparisons, counts of wins, and their wording."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chromalab.evaluation.paired import ALPHA, LEVEL
+from chromalab.evaluation.paired_tests import ALPHA, LEVEL
 from chromalab.studies.analysis.differences import MIN_PHOTOS, MIN_SEEDS, POWER, TOO_FEW, enough
 from chromalab.studies.records import ClaimRow, Verdict
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from chromalab.stats.intervals import Interval
-    from chromalab.studies.analysis.measured import Measured
+    from chromalab.studies.analysis.differences import Measured
     from chromalab.studies.records import DifferenceRow, ObjectiveRecord, StudyRecord
 
 
@@ -32,16 +32,21 @@ class Evidence:
         """The objectives of the study, in its order."""
         return list(self._objectives)
 
+    @property
+    def rivals(self) -> list[str]:
+        """The objectives of the study that claims compare with `perceptual`."""
+        return [name for name in RIVALS if name in self._objectives]
+
     def objective(self, name: str) -> ObjectiveRecord:
-        """Return what an objective was."""
+        """Return the record of an objective."""
         return self._objectives[name]
 
     def metrics(self, color_space: str) -> list[Measured]:
-        """Return what every metric measured in a color space."""
+        """Return the measurements of every metric in a color space."""
         return [cell for (_, space), cell in self._measured.items() if space == color_space]
 
     def metric(self, name: str, color_space: str) -> Measured | None:
-        """Return what a metric measured in a color space, None where it measured nothing."""
+        """Return the measurements of a metric in a color space, or None if there are none."""
         return self._measured.get((name, color_space))
 
     def rows(self, color_space: str) -> list[DifferenceRow]:
@@ -49,77 +54,77 @@ class Evidence:
         return [row for row in self._rows.values() if row.color_space == color_space]
 
     def between(self, metric: str, color_space: str, one: str, other: str) -> DifferenceRow | None:
-        """Return the comparison `one - other`, turned round where it was stored as `other - one`."""
+        """Return the comparison `one - other`, reversed if it was stored as `other - one`."""
         row = self._rows.get((metric, color_space, one, other))
         if row is not None:
             return row
         stored = self._rows.get((metric, color_space, other, one))
-        return None if stored is None else _turned(stored)
+        return None if stored is None else _reversed(stored)
 
 
 def not_tested(claim_id: str, claim: str, reason: str, color_space: str = "-") -> ClaimRow:
-    """Return the row of a claim that this study says nothing about."""
+    """Return the row of a claim that this study cannot test."""
     return ClaimRow(
         id=claim_id,
         claim=claim,
         color_space=color_space,
         verdict="not tested",
         summary=f"Not tested: {reason}.",
-        how_far="This study says nothing about it.",
+        how_far="This study cannot test it.",
     )
 
 
-def undecided_for_want_of_data(verdict: Verdict, rows: Sequence[DifferenceRow]) -> tuple[Verdict, str]:
-    """Return the verdict and an opening for its summary: undecided where no row has enough seeds and photographs."""
+def undecided_without_data(verdict: Verdict, rows: Sequence[DifferenceRow]) -> tuple[Verdict, str]:
+    """Return the verdict and the opening of its summary; it is undecided if no row has enough seeds and photos."""
     if any(enough(row.n_seeds, row.n_photos) for row in rows):
         return verdict, ""
     return "undecided", f"Undecided ({TOO_FEW}). "
 
 
 def how_far(evidence: Evidence, rows: Sequence[DifferenceRow], *, perceptual: bool = False) -> str:
-    """Say in plain words how far the comparisons behind a verdict can tell.
+    """Describe how certain a verdict is.
 
     Args:
         evidence: the study.
-        rows: the comparisons that the verdict rests on.
-        perceptual: whether the verdict speaks of the objective `perceptual`, whose network then is named.
+        rows: the comparisons behind the verdict.
+        perceptual: whether the verdict concerns the objective `perceptual`, whose network is then named.
     """
     n_seeds = max((row.n_seeds for row in rows), default=0)
     n_photos = max((row.n_photos for row in rows), default=0)
-    said = [f"It rests on {count(n_seeds, 'seed')} and {count(n_photos, 'test photo')}."]
+    sentences = [f"This verdict rests on {count(n_seeds, 'seed')} and {count(n_photos, 'test photo')}."]
     if not enough(n_seeds, n_photos):
-        said.append(
+        sentences.append(
             f"No verdict is given below {MIN_SEEDS} seeds and {MIN_PHOTOS} photos: "
-            f"the intervals are printed, but such data can't tell an effect from chance."
+            "the intervals are printed, but such data cannot distinguish an effect from chance."
         )
-    said += [text for text in (_detectable(rows), _stand_in(evidence) if perceptual else "") if text]
-    said.append("One network and one collection of photographs were tried: others may answer differently.")
-    return " ".join(said)
+    sentences += [text for text in (_detectable(rows), _stand_in(evidence) if perceptual else "") if text]
+    sentences.append("One network and one collection of photos were tested; others may give other results.")
+    return " ".join(sentences)
 
 
 def _detectable(rows: Sequence[DifferenceRow]) -> str:
-    """Say how large a difference has to be to be found, beside the span."""
+    """Return a sentence on the size of the differences that the tests could find, as shares of the spans."""
     shares = sorted(100 * row.detectable / row.span for row in rows if row.detectable is not None and row.span)
     if not shares:
         return ""
     spread = f" (from {percent(shares[0])} to {percent(shares[-1])} over {len(shares)} comparisons)"
     return (
-        f"A difference of {percent(statistics.median(shares))} of the span from the gray baseline to the best "
-        f"objective would be found {POWER:.0%} of the time{spread if len(shares) > 1 else ''}; smaller ones may exist "
-        f"unseen."
+        f"The tests find a difference of {percent(statistics.median(shares))} of the span from the gray baseline to "
+        f"the best objective {POWER:.0%} of the time{spread if len(shares) > 1 else ''}; smaller differences may "
+        "remain undetected."
     )
 
 
 def _stand_in(evidence: Evidence) -> str:
-    """Say which network `perceptual` is in this study, since the claims were made about LPIPS over VGG16."""
+    """Return a sentence on the loss behind `perceptual`, because the claims are about LPIPS over VGG16."""
     name = evidence.objective("perceptual").perceptual
     if name is None or name == "lpips_vgg":
         return ""
-    return f"Here `perceptual` is {name}; the claim was made about LPIPS over VGG16."
+    return f"In this study `perceptual` is {name}; the claim is about LPIPS over VGG16."
 
 
 def with_interval(value: float, low: float | None, high: float | None, unit: str = "") -> str:
-    """Return "+0.021 (95% interval 0.010 to 0.032)".
+    """Return a value with its 95% interval in words.
 
     >>> with_interval(0.5, 0.25, 0.75)
     '+0.5 (95% interval 0.25 to 0.75)'
@@ -130,12 +135,12 @@ def with_interval(value: float, low: float | None, high: float | None, unit: str
 
 
 def describe_interval(interval: Interval, unit: str = "") -> str:
-    """Return the mean of an interval with its ends."""
+    """Return the mean of an interval with its ends in words."""
     return with_interval(interval.mean, interval.low, interval.high, unit)
 
 
 def describe(row: DifferenceRow) -> str:
-    """Return one line that says what a comparison found."""
+    """Return the result of a comparison in one line."""
     if row.mean is None:
         return f"{row.metric}: {row.first} - {row.second}: {row.reason or 'no value'}"
     corrected = "" if row.p_holm is None else f", p {p_text(row.p_holm)} after Holm"
@@ -145,7 +150,7 @@ def describe(row: DifferenceRow) -> str:
 
 
 def p_text(p: float) -> str:
-    """Return a p value with two digits, or that it is below .001.
+    """Return a p value with two digits, or `< 0.001`.
 
     >>> p_text(0.0312), p_text(1e-9)
     ('0.031', '< 0.001')
@@ -163,7 +168,7 @@ def percent(value: float) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """Return a number with its noun.
+    """Return a number with its noun in singular or plural.
 
     >>> count(1, "seed"), count(3, "seed")
     ('1 seed', '3 seeds')
@@ -172,7 +177,7 @@ def count(number: int, noun: str) -> str:
 
 
 def listed(names: Sequence[str], conjunction: str = "and") -> str:
-    """Return names as a sentence lists them.
+    """Return names as a list within a sentence.
 
     >>> listed(["l1", "l2", "wgan_l2"])
     'l1, l2 and wgan_l2'
@@ -183,11 +188,11 @@ def listed(names: Sequence[str], conjunction: str = "and") -> str:
 
 
 def is_significant(row: DifferenceRow) -> bool:
-    """Return whether a difference is told from 0 after Holm's correction, on seeds and photographs enough."""
+    """Return whether a difference is significant after Holm's correction, with enough seeds and photos."""
     return row.p_holm is not None and row.p_holm < ALPHA and enough(row.n_seeds, row.n_photos)
 
 
-def _turned(row: DifferenceRow) -> DifferenceRow:
+def _reversed(row: DifferenceRow) -> DifferenceRow:
     def negated(value: float | None) -> float | None:
         return None if value is None else -value
 
@@ -204,20 +209,20 @@ def _turned(row: DifferenceRow) -> DifferenceRow:
 
 RIVALS = ("l1", "l2", "wgan_l2")
 
-NO_VOTE = ("rmse", "delta_colorfulness", "lightness_error")
-"""Metrics that don't count: the first two say again what `mse` and `colorfulness_difference` say, and lightness is what
-a colorizer is given."""
+NOT_COUNTED = ("rmse", "delta_colorfulness", "lightness_error")
+"""Metrics that do not count: the first two repeat `mse` and `colorfulness_difference`, and lightness is the input of a
+colorizer."""
 
 
 @dataclass(frozen=True)
 class Wins:
-    """Who wins which metrics in a field of objectives.
+    """The metrics that each of several objectives wins.
 
     Attributes:
-        metrics: the metrics that count: they have a better side and a vote, and all of the field have values.
-        won: for each objective the metrics where it is significantly better than each other one.
-        beaten: the metrics where the first of the field is significantly worse than at least one other.
-        rows: the comparisons of the first of the field with each other one, oriented `first - other`.
+        metrics: the metrics that count. They are better if higher or if lower, and all objectives have values.
+        won: for each objective, the metrics under which it is significantly better than every other one.
+        beaten: the metrics under which the first objective is significantly worse than at least one other.
+        rows: the comparisons of the first objective with every other one, oriented `first - other`.
     """
 
     metrics: Sequence[str]
@@ -227,12 +232,12 @@ class Wins:
 
 
 def count_wins(evidence: Evidence, color_space: str, field: Sequence[str], *, skip: Sequence[str] = ()) -> Wins:
-    """Count the metrics that each objective of `field` wins; metrics in `skip` do not count."""
-    silent = {*skip, *NO_VOTE}
+    """Count the metrics that each objective in `field` wins; metrics in `skip` do not count."""
+    ignored = {*skip, *NOT_COUNTED}
     metrics = [
         cell.facts.name
         for cell in evidence.metrics(color_space)
-        if cell.facts.direction != "closer" and cell.facts.name not in silent and set(field) <= set(cell.samples)
+        if cell.facts.direction != "closer" and cell.facts.name not in ignored and set(field) <= set(cell.samples)
     ]
     winners = {metric: _winners(evidence, metric, color_space, field) for metric in metrics}
     rows = [
@@ -251,7 +256,7 @@ def count_wins(evidence: Evidence, color_space: str, field: Sequence[str], *, sk
 
 
 def _winners(evidence: Evidence, metric: str, color_space: str, field: Sequence[str]) -> set[str]:
-    """Return the objective that beats all others of the field, if there is one."""
+    """Return the objective that beats all others in `field`, if there is one."""
     return {name for name in field if all(_beats(evidence, metric, color_space, name, other) for other in field)}
 
 

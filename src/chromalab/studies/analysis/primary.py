@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chromalab.evaluation.paired import ALPHA, LEVEL
+from chromalab.evaluation.paired_tests import ALPHA, LEVEL
 from chromalab.evaluation.samples import PhotoSample
 from chromalab.stats.mixed import agreeing, contrast
 from chromalab.stats.significance import equivalence_p, holm, minimal_effect_p
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chromalab.stats.intervals import Estimate
-    from chromalab.studies.analysis.measured import Measured
+    from chromalab.studies.analysis.differences import Measured
     from chromalab.studies.plan import Margin
 
 CHAPTER_PLAN = PlanSettings(

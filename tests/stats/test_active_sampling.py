@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
-from chromalab.stats.pair_choice import (
+from chromalab.stats.active_sampling import (
     Posterior,
-    choice_probabilities,
     expected_information_gain,
     laplace_posterior,
+    pair_probabilities,
     spanning_pairs,
 )
 from chromalab.stats.preference import Votes, fit_preferences
@@ -22,7 +22,7 @@ def entropy(p: float) -> float:
     return float(special.entr(p) + special.entr(1 - p))
 
 
-def test_the_gain_is_the_integral_it_stands_for() -> None:
+def test_the_gain_equals_its_integral() -> None:
     posterior = Posterior(np.array([0.4, -0.3]), np.array([[0.8, 0.2], [0.2, 0.5]]))
     d = stats.norm(0.7, np.sqrt(0.8 + 0.5 - 0.4))
     mean = integrate.quad(lambda x: d.pdf(x) * special.expit(x), -12, 12)[0]
@@ -39,7 +39,7 @@ def test_the_posterior_is_the_map_estimate_and_its_curvature() -> None:
     assert np.allclose(np.linalg.inv(found.covariance), np.diag(weight.sum(1)) - weight + np.eye(3) / 1.44, atol=1e-6)
 
 
-def test_what_is_unknown_and_close_is_asked() -> None:
+def test_uncertain_and_close_pairs_are_preferred() -> None:
     wins = np.zeros((4, 4))
     wins[0, 1] = wins[1, 0] = 200  # 0 and 1 are known to be equal; 2 beats 3 always; 2 and 0 never met
     wins[2, 3] = 200
@@ -54,7 +54,7 @@ def test_what_is_unknown_and_close_is_asked() -> None:
 def test_probabilities_of_choice(m: int, seed: int, exploration: float) -> None:
     gain = np.random.default_rng(seed).random((m, m))
     gain = gain + gain.T
-    found = choice_probabilities(gain, exploration=exploration)
+    found = pair_probabilities(gain, exploration=exploration)
     assert found.sum() == pytest.approx(1)
     upper = np.triu_indices(m, 1)
     assert (found[upper] >= exploration / len(upper[0]) - 1e-12).all()

@@ -1,4 +1,4 @@
-"""Which two methods to compare next: those of whose comparison most can be learned."""
+"""Active sampling of pairwise comparisons: choice of the pairs whose votes are expected to be most informative."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_STEPS = 30
 
 @dataclass(frozen=True)
 class Posterior:
-    """Laplace's approximation of what votes say of abilities: N(mean, covariance)."""
+    """Laplace's approximation of the posterior of abilities given votes, N(mean, covariance)."""
 
     mean: Array
     covariance: Array
@@ -27,9 +27,9 @@ def laplace_posterior(wins: Array, *, prior_sd: float = 1.5, start: Array | None
     """Return the posterior of Bradley-Terry abilities under independent N(0, prior_sd^2) priors.
 
     Args:
-        wins: `wins[i, j]`, how often i was preferred to j, shape (M, M).
-        prior_sd: of the prior.
-        start: abilities to start from, shape (M,).
+        wins: `wins[i, j]` is how often i was preferred to j, shape (M, M).
+        prior_sd: standard deviation of the prior.
+        start: initial abilities, shape (M,).
     """
     m = len(wins)
     n = wins + wins.T
@@ -50,11 +50,11 @@ def laplace_posterior(wins: Array, *, prior_sd: float = 1.5, start: Array | None
 
 
 def expected_information_gain(posterior: Posterior) -> Array:
-    """Return what a vote on each pair is expected to tell, in nats, shape (M, M), 0 on the diagonal.
+    """Return the expected information gain of a vote on each pair, in nats, shape (M, M), 0 on the diagonal.
 
-    With d ~ N(m_i - m_j, S_ii + S_jj - 2 S_ij) it is h(E sigma(d)) - E h(sigma(d)), h the entropy of a yes or no: the
-    mutual information of vote and difference (Houlsby et al. 2011; Mikhailiuk et al. 2020, ASAP), by Gauss-Hermite
-    quadrature with 21 nodes.
+    The gain is the mutual information of vote and difference (Houlsby et al. 2011; Mikhailiuk et al. 2020, ASAP). With
+    d ~ N(m_i - m_j, S_ii + S_jj - 2 S_ij) and the binary entropy h, it is h(E sigma(d)) - E h(sigma(d)), computed by
+    Gauss-Hermite quadrature with 21 nodes.
     """
     mean, cov = posterior.mean, posterior.covariance
     rows, columns = np.triu_indices(len(mean), 1)
@@ -75,21 +75,21 @@ def _entropy(p: Array) -> Array:
 
 
 def spanning_pairs(gain: Array) -> list[tuple[int, int]]:
-    """Return the pairs of a maximum spanning tree of the gains: a batch that can be asked side by side.
+    """Return the pairs of a maximum spanning tree of the gains, a batch that can be shown in parallel.
 
-    Li et al. (2018), "Hybrid-MST". Pairs come in the order of their indices, smaller one first.
+    Li et al. (2018), "Hybrid-MST". Pairs are sorted by their indices, with the smaller index first.
     """
     m = len(gain)
-    cost = np.triu(gain.max() + 1.0 - gain, 1)  # above 0 throughout: a cost of 0 would be no edge
+    cost = np.triu(gain.max() + 1.0 - gain, 1)  # always positive, because SciPy takes a cost of 0 as no edge
     tree = minimum_spanning_tree(cost).tocoo()
     return sorted((min(i, j), max(i, j)) for i, j in zip(tree.row.tolist(), tree.col.tolist(), strict=True) if m > 1)
 
 
-def choice_probabilities(gain: Array, *, exploration: float) -> Array:
-    """Return the probability with which each pair is asked next, shape (M, M), upper triangle, sum 1.
+def pair_probabilities(gain: Array, *, exploration: float) -> Array:
+    """Return the probability of showing each pair next, shape (M, M), upper triangle, summing to 1.
 
-    A share of `exploration` goes to all pairs alike, so that no pair is left out for good; the rest to the pairs of
-    the maximum spanning tree alike.
+    A share of `exploration` is spread evenly over all pairs, so that no pair is excluded. The rest is spread evenly
+    over the pairs of the maximum spanning tree.
     """
     m = len(gain)
     tree = spanning_pairs(gain)

@@ -224,7 +224,7 @@ def test_damaged_png(tmp_path: Path) -> None:
 def test_not_a_photo(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "text.jpg"
     path.write_bytes(content)
-    assert reason_of(path) == "its content is not a JPEG, PNG, TIFF or WebP photo"
+    assert reason_of(path) == "its content is not a JPEG, PNG, TIFF, WebP or HEIF photo"
 
 
 def test_reasons_are_not_mixed_up_between_threads(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from chromalab.photo.saving import from_pixels, save
 from chromalab.photo.scan import open_scan
 from chromalab.photo.tiff_tags import Tags, add_tags, exif_block, read_tags
+from chromalab.photo.writing import from_pixels, save
 from tests.photo.odd_files import picture
 
 if TYPE_CHECKING:
@@ -99,6 +99,6 @@ def test_nonsense_is_nothing(data: bytes) -> None:
 def test_blocks_round_trip(tmp_path: Path) -> None:
     with described(tmp_path / "s.tif", ">").open("rb") as file:
         tags = read_tags(file)
-    assert len(tags.picture) >= len(SAID)
+    assert len(tags.image) >= len(SAID)
     assert read_tags(io.BytesIO(exif_block(tags)[6:])) == tags
     assert not Tags()

@@ -208,7 +208,7 @@ def _numbers(scales: str | None) -> list[float]:
 def _job(options: Options, quality: int, source_type: str, label: str, max_megapixels: float) -> Job:
     from chromalab.colorization.colorizer import Job
     from chromalab.colorization.disclosure import SourceType
-    from chromalab.photo.saving import Saving
+    from chromalab.photo.writing import Saving
 
     composite, enhanced = get_args(SourceType)
     return Job(
@@ -231,7 +231,7 @@ def _overlay(hints: Path | None) -> NDArray[np.uint8] | None:
     """Read hints that were painted."""
     if hints is None or hints.suffix.lower() != ".png":
         return None
-    from chromalab.photo.arrays import read_rgba
+    from chromalab.photo.reading import read_rgba
 
     return read_rgba(hints)
 

@@ -19,7 +19,7 @@ from chromalab.core.progress import progress
 from chromalab.core.records import Record
 from chromalab.photo._vips import VipsError
 from chromalab.photo.reading import UnreadablePhotoError
-from chromalab.photo.saving import TEMPORARY
+from chromalab.photo.writing import TEMPORARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

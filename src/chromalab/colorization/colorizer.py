@@ -14,11 +14,9 @@ from chromalab.colorization.guided import Coefficients, Enlarged
 from chromalab.colorization.render import Account, Renderer
 from chromalab.colorization.small import SmallColors, guide_px, small_colors, tone_of, turned, turned_back
 from chromalab.core.records import Record
-from chromalab.photo.arrays import resize_plane
-from chromalab.photo.label import labeled
-from chromalab.photo.resizing import target_size
-from chromalab.photo.saving import Saving, from_pixels, holds_alpha, keeps_16_bits, save, spooled
+from chromalab.photo.resizing import resize_plane, target_size
 from chromalab.photo.scan import Scan, open_scan
+from chromalab.photo.writing import Saving, from_pixels, holds_alpha, keeps_16_bits, labeled, save, spooled
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import onnxruntime
 
 from chromalab.color.lab import decode_srgb, lightness_of, rgb_to_lab
 from chromalab.core.errors import UsageError
-from chromalab.photo.arrays import resize_plane
+from chromalab.photo.resizing import resize_plane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

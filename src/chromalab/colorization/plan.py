@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
 from chromalab.photo.listing import PHOTO_SUFFIXES, list_photos
-from chromalab.photo.saving import SUFFIXES, file_kind
+from chromalab.photo.writing import SUFFIXES, file_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

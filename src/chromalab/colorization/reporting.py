@@ -20,8 +20,8 @@ from chromalab.colorization.small import GUIDE_PX, SmallColors, small_colors
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import write_bytes, write_text
 from chromalab.core.records import Record
-from chromalab.photo.arrays import encode_jpeg, resize_plane
-from chromalab.photo.resizing import target_size
+from chromalab.photo.resizing import resize_plane, target_size
+from chromalab.photo.writing import encode_jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Callable

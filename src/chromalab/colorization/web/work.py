@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from chromalab.colorization.colorizer import Colorized, Job, colorize_file, colorize_levels
-from chromalab.photo.arrays import encode_jpeg, resize_plane
-from chromalab.photo.resizing import target_size
-from chromalab.photo.saving import SUFFIXES, Saving
+from chromalab.photo.resizing import resize_plane, target_size
 from chromalab.photo.scan import open_scan
+from chromalab.photo.writing import SUFFIXES, Saving, encode_jpeg
 
 if TYPE_CHECKING:
     from chromalab.colorization.engine import Engine

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chromalab.colorization.batch import Batch, Summary
-    from chromalab.colorization.colorizer import Job
+    from chromalab.colorization.colorizer import Job, Options
     from chromalab.colorization.engine import Engine
-    from chromalab.colorization.options import Options
     from chromalab.colorization.plan import Plan
 
 _SOME_FAILED = 1
@@ -100,7 +99,7 @@ def colorize(
 
     The same command goes on where it was stopped. The exit code is 1 when some photos could not be colorized.
     """
-    from chromalab.colorization.batch import look_ahead, save_summary
+    from chromalab.colorization.batch import look_ahead
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.plan import make_plan
     from chromalab.core.parallel import cpu_count
@@ -127,7 +126,7 @@ def colorize(
     if samples:
         _versions(engine, plan, batch, samples, seed)
     if json_file is not None:
-        save_summary(json_file, summary)
+        summary.save(json_file)
     _tell(summary, plan)
 
 
@@ -136,7 +135,7 @@ def _run(engine: Engine, plan: Plan, batch: Batch, *, report: bool) -> Summary:
 
     if not report:
         return run_batch(engine, plan, batch)
-    from chromalab.colorization.reporting import run_with_report
+    from chromalab.colorization.report import run_with_report
 
     return run_with_report(engine, plan, batch)
 
@@ -175,8 +174,8 @@ def _options(
     *,
     keep_tone: bool,
 ) -> Options:
+    from chromalab.colorization.colorizer import Options
     from chromalab.colorization.hints import load_hints, parse_hint
-    from chromalab.colorization.options import Options
 
     known = [parse_hint(text) for text in hint or ()]
     if hints is not None and hints.suffix.lower() != ".png":

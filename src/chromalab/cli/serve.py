@@ -25,11 +25,14 @@ def serve(
     ] = None,
 ) -> None:
     """Open a web page that colorizes photos on this machine; nothing leaves it."""
-    from chromalab.colorization.web.settings import ServerSettings
     from chromalab.core.errors import UsageError
     from chromalab.core.parallel import cpu_count
     from chromalab.weights.colorizers import shipped_models
 
+    try:
+        from chromalab.colorization.web.app import ServerSettings, run_server
+    except ImportError as error:
+        raise UsageError(f"the page needs FastAPI: pip install 'chromalab[serve]' ({error})") from error
     settings = ServerSettings(
         models=model or shipped_models(),
         workers=workers or cpu_count(),
@@ -39,8 +42,4 @@ def serve(
         max_pixels=int(max_megapixels * 1e6),
         hosts=[*(allow_host or ()), *([host] if host not in {"0.0.0.0", "::"} else ())],  # noqa: S104
     )
-    try:
-        from chromalab.colorization.web.server import run_server
-    except ImportError as error:
-        raise UsageError(f"the page needs FastAPI: pip install 'chromalab[serve]' ({error})") from error
     run_server(settings, host, port)

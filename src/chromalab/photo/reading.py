@@ -146,7 +146,7 @@ def open_photo(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise UnreadablePhotoError(path, os.strerror(error.errno).lower() if error.errno else str(error)) from error
     except VipsError as error:
-        raise UnreadablePhotoError(path, _reason(error)) from error
+        raise UnreadablePhotoError(path, vips_reason(error)) from error
 
 
 def open_image(file: IO[bytes], **options: object) -> Any:
@@ -293,7 +293,7 @@ def _upright(image: Any) -> Any:
     return image if orientation_of(image) == 1 else image.copy_memory().autorot()
 
 
-def _reason(error: VipsError) -> str:
+def vips_reason(error: VipsError) -> str:
     """Return what went wrong, deduced from the step that failed.
 
     libvips' own explanation is unusable: all threads share its text buffer, so it may refer to another file.

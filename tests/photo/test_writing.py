@@ -42,7 +42,7 @@ XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.or
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".avif"])
-def test_every_kind_can_be_written(tmp_path: Path, suffix: str) -> None:
+def test_every_file_type_can_be_written(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"out{suffix}"
     save([from_pixels(RGB)], path, NOTHING, xmp=XMP)
     back = pyvips.Image.new_from_file(str(path))
@@ -59,7 +59,7 @@ def test_16_bits_stay_16_bits(tmp_path: Path) -> None:
     assert pyvips.Image.new_from_file(str(tmp_path / "out.png")).format == "ushort"
 
 
-def test_metadata_travels(tmp_path: Path) -> None:
+def test_metadata_is_kept(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010E], exif[0x0112] = "A barn", 6
     source = save_source(tmp_path / "s.jpg", RGB, exif=exif, xmp=XMP)
@@ -91,7 +91,7 @@ def test_spooled_pixels(tmp_path: Path, dtype: type[np.uint8 | np.uint16]) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["out.tif"]
 
 
-def test_alpha_is_kept_where_it_can_be(tmp_path: Path) -> None:
+def test_alpha_is_kept_except_in_jpeg(tmp_path: Path) -> None:
     image = from_pixels(RGB).bandjoin(100)
     for suffix in (".png", ".tif", ".webp", ".jpg"):
         save([image], tmp_path / f"out{suffix}", NOTHING)
@@ -100,7 +100,7 @@ def test_alpha_is_kept_where_it_can_be(tmp_path: Path) -> None:
     assert not holds_alpha(tmp_path / "x.jpeg")
 
 
-def test_nothing_half_written_is_left(tmp_path: Path) -> None:
+def test_no_partial_file_is_left(tmp_path: Path) -> None:
     path = tmp_path / "out.png"
     path.write_bytes(b"what was there")
 
@@ -113,13 +113,13 @@ def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_places_that_cannot_be_written(tmp_path: Path) -> None:
+def test_unwritable_folder_of_a_photo(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         save([from_pixels(RGB)], tmp_path / "file" / "out.png", NOTHING)
 
 
-def test_kinds() -> None:
+def test_file_types() -> None:
     from pathlib import Path  # noqa: PLC0415
 
     assert {file_kind(Path("x" + suffix)) for suffix in SUFFIXES if suffix not in {".heic", ".heif"}} == {
@@ -131,14 +131,14 @@ def test_kinds() -> None:
         file_kind(Path("a.bmp"))
 
 
-def test_quality_counts(tmp_path: Path) -> None:
+def test_quality_changes_the_file_size(tmp_path: Path) -> None:
     for quality in (30, 95):
         save([from_pixels(RGB)], tmp_path / f"{quality}.jpg", NOTHING, saving=Saving(quality=quality))
     assert (tmp_path / "30.jpg").stat().st_size < (tmp_path / "95.jpg").stat().st_size
 
 
 @pytest.mark.parametrize("deep", [False, True])
-def test_labels_are_seen(deep: bool) -> None:
+def test_label_is_visible(deep: bool) -> None:
     pixels = np.full((200, 300, 3), 30000 if deep else 120, dtype=np.uint16 if deep else np.uint8)
     image = labeled(from_pixels(pixels), "Colors inferred")
     result = image.numpy()
@@ -150,7 +150,7 @@ def test_labels_are_seen(deep: bool) -> None:
     assert labeled(image, "") is image
 
 
-def test_pillow_reads_the_same_pixels(tmp_path: Path) -> None:
+def test_png_has_the_same_pixels(tmp_path: Path) -> None:
     rgb = picture()
     write_png(tmp_path / "new" / "photo.png", rgb)
     assert np.array_equal(pillow_rgb(tmp_path / "new" / "photo.png"), rgb)
@@ -160,17 +160,17 @@ def test_pillow_reads_the_same_pixels(tmp_path: Path) -> None:
         assert np.array_equal(np.asarray(image), rgb[:, ::-1])
 
 
-def test_same_picture_same_bytes() -> None:
+def test_equal_images_give_equal_bytes() -> None:
     assert encode_png(picture()) == encode_png(picture().copy())
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])
-def test_other_arrays_are_refused(wrong: NDArray[Any]) -> None:
+def test_invalid_arrays_are_refused(wrong: NDArray[Any]) -> None:
     with pytest.raises(ValueError, match=r"expected a uint8 image of shape \(H, W, 3\)"):
         encode_png(wrong)
 
 
-def test_file_in_the_way(tmp_path: Path) -> None:
+def test_unwritable_folder_of_a_png(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write"):
         write_png(tmp_path / "file" / "photo.png", picture())

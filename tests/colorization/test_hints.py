@@ -12,9 +12,9 @@ from skimage.color import rgb2lab
 
 from chromalab.colorization.hints import (
     Hint,
+    Hints,
     apply_hints,
     color_ab,
-    load_hints,
     overlay_seeds,
     parse_hint,
     seeds_of,
@@ -103,10 +103,10 @@ def test_colors_are_cielab() -> None:
 def test_hints_from_json(tmp_path: Path) -> None:
     path = tmp_path / "hints.json"
     path.write_text('{"hints": [{"x": 1, "y": 2, "color": "#8a2b2b"}]}')
-    assert load_hints(path).hints == [Hint(x=1, y=2, color="#8a2b2b")]
+    assert Hints.load(path).hints == [Hint(x=1, y=2, color="#8a2b2b")]
     path.write_text('{"hints": [{"x": 1, "y": 2, "colour": "#8a2b2b"}]}')
     with pytest.raises(ConfigError, match=r"hints\.0\.color"):
-        load_hints(path)
+        Hints.load(path)
 
 
 def test_painted_hints() -> None:

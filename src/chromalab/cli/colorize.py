@@ -175,11 +175,11 @@ def _options(
     keep_tone: bool,
 ) -> Options:
     from chromalab.colorization.colorizer import Options
-    from chromalab.colorization.hints import load_hints, parse_hint
+    from chromalab.colorization.hints import Hints, parse_hint
 
     known = [parse_hint(text) for text in hint or ()]
     if hints is not None and hints.suffix.lower() != ".png":
-        known += load_hints(hints).hints
+        known += Hints.load(hints).hints
     return Options(
         saturation=saturation,
         warmth=warmth,

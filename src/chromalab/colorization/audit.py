@@ -28,7 +28,7 @@ BLOTCH_CHROMA, BLOTCH_LEVEL = 15.0, 8.0
 """A blotch differs by more than the first from the median chroma around it, and by at most the second from the median
 gray level."""
 
-GREY_CHROMA = 4.0
+GRAY_CHROMA = 4.0
 """Chroma below which a pixel looks gray."""
 
 _WINDOW = 13
@@ -81,7 +81,7 @@ def audit(small: SmallColors, instability: float) -> Audit:
     chroma = np.hypot(ab[0], ab[1])
     return Audit(
         blotches=round(_blotches(chroma, level), 5),
-        grey_objects=round(_grey_objects(chroma, level), 5),
+        grey_objects=round(_gray_objects(chroma, level), 5),
         bleeding=round(_bleeding(ab, level), 5),
         cast=round(_cast(ab, chroma), 5),
         instability=round(instability, 4),
@@ -100,9 +100,9 @@ def _blotches(chroma: NDArray[np.float32], level: NDArray[np.float32]) -> float:
     return float(((off > BLOTCH_CHROMA) & (near <= BLOTCH_LEVEL)).mean())
 
 
-def _grey_objects(chroma: NDArray[np.float32], level: NDArray[np.float32]) -> float:
+def _gray_objects(chroma: NDArray[np.float32], level: NDArray[np.float32]) -> float:
     middle = (level > _MIDDLE[0]) & (level < _MIDDLE[1])
-    return float((chroma[middle] < GREY_CHROMA).mean()) if middle.any() else 0.0
+    return float((chroma[middle] < GRAY_CHROMA).mean()) if middle.any() else 0.0
 
 
 def _bleeding(ab: NDArray[np.float32], level: NDArray[np.float32]) -> float:

@@ -192,7 +192,9 @@ def colorize(
     if is_path:
         scan = open_scan(Path(source))
         if not scan.whole:
-            raise UsageError(f"{source} has {scan.pixels / 1e6:.0f} megapixels: write the result to a file with out=")
+            raise UsageError(
+                f"{source} has {scan.height * scan.width / 1e6:.0f} megapixels: write the result to a file with out="
+            )
         return colorize_levels(engine, scan.levels(), parsed, deep=scan.bits == 16)[0]
     if hasattr(source, "convert") and hasattr(source, "getbands"):
         from PIL import Image  # noqa: PLC0415 - Pillow is an optional dependency

@@ -21,8 +21,6 @@ from chromalab.core.errors import ConfigError
 from chromalab.core.records import Record
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
@@ -118,15 +116,6 @@ def parse_hint(text: str) -> Hint:
     return Hint.parse(
         numbers | {"color": color, "unit": "percent" if units == {"%"} else "px"}, origin=f"the hint '{text}'"
     )
-
-
-def load_hints(path: Path) -> Hints:
-    """Read hints from a JSON file.
-
-    Raises:
-        ConfigError: the file is missing or has no valid hints.
-    """
-    return Hints.load(path)
 
 
 def apply_hints(

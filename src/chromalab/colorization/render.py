@@ -30,6 +30,8 @@ from chromalab.color.lab import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from chromalab.colorization.guided import Enlarged
@@ -105,16 +107,23 @@ class Renderer:
         """Return the pixels (n, W, 3) of the photo's rows from `first` on, given their gray levels (n, W)."""
         return self._render_16_bits(first, levels) if self._deep else self._render_8_bits(first, levels)
 
-    def _render_8_bits(self, first: int, levels: NDArray[Any]) -> NDArray[np.uint8]:
-        rounded = levels if levels.dtype == np.uint8 else np.rint(levels).astype(np.uint8)
-        packed = np.empty(levels.shape, dtype=np.uint32)
+    def _runs(
+        self, first: int, levels: NDArray[Any]
+    ) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]:
+        """Yield runs of rows: their slice of `levels`, and their levels, a* and b*, valid until the next run."""
         runs = self._chroma.strips(
-            first, first + len(levels), lambda start, stop: rounded[start - first : stop - first].astype(np.float32)
+            first, first + len(levels), lambda start, stop: levels[start - first : stop - first].astype(np.float32)
         )
         for start, stop, level, a, b in runs:
             if self._tone is not None:
                 self._tone.add(level, a, b)
-            look_up(places(level, a, b), out=packed[start - first : stop - first])
+            yield slice(start - first, stop - first), level, a, b
+
+    def _render_8_bits(self, first: int, levels: NDArray[Any]) -> NDArray[np.uint8]:
+        rounded = levels if levels.dtype == np.uint8 else np.rint(levels).astype(np.uint8)
+        packed = np.empty(levels.shape, dtype=np.uint32)
+        for rows, level, a, b in self._runs(first, rounded):
+            look_up(places(level, a, b), out=packed[rows])
         colors = unpack(packed)
         rounding = 0.0 if rounded is levels else _rounding_error(levels, rounded)
         self.stats.add(packed.size, colors.shrunk, colors.lightness_error + rounding)
@@ -122,14 +131,9 @@ class Renderer:
 
     def _render_16_bits(self, first: int, levels: NDArray[Any]) -> NDArray[np.uint16]:
         pixels = np.empty((*levels.shape, 3), dtype=np.uint16)
-        runs = self._chroma.strips(
-            first, first + len(levels), lambda start, stop: levels[start - first : stop - first].astype(np.float32)
-        )
-        for start, stop, level, a, b in runs:
-            if self._tone is not None:
-                self._tone.add(level, a, b)
+        for rows, level, a, b in self._runs(first, levels):
             rgb, shrunk, error = exact_colors(level, a, b)
-            pixels[start - first : stop - first] = np.rint(rgb * 65535)
+            pixels[rows] = np.rint(rgb * 65535)
             self.stats.add(level.size, shrunk, error)
         return pixels
 

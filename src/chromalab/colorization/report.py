@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from jinja2 import Template
     from numpy.typing import NDArray
 
     from chromalab.colorization.batch import Batch, Each
@@ -238,13 +236,6 @@ def contact_sheet(summary: Summary, photos: list[SheetPhoto], total: int, stabil
         total: number of colorized photos.
         stability: mean changes of chroma at half and at twice the size.
     """
-    return _template().render(
-        summary=summary, photos=photos, total=total, stability=stability, failures=summary.reasons()
-    )
-
-
-@cache
-def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("chromalab.colorization"),
         autoescape=select_autoescape(),
@@ -252,4 +243,6 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("sheet.html")
+    return environment.get_template("sheet.html").render(
+        summary=summary, photos=photos, total=total, stability=stability, failures=summary.reasons()
+    )

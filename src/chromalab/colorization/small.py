@@ -149,11 +149,5 @@ def rotate_upright(plane: NDArray[np.float32], orientation: int) -> NDArray[np.f
 
 
 def rotate_back(plane: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
-    """Undo `rotate_upright`."""
-    if orientation in {3, 4, 7, 8}:
-        plane = plane[..., ::-1, :]
-    if orientation in {2, 3, 6, 7}:
-        plane = plane[..., ::-1]
-    if orientation in {5, 6, 7, 8}:
-        plane = plane.swapaxes(-1, -2)
-    return np.ascontiguousarray(plane)
+    """Undo `rotate_upright`; all orientations but the rotations 6 and 8 are their own inverse."""
+    return rotate_upright(plane, {6: 8, 8: 6}.get(orientation, orientation))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chromalab.colorization.plan import Item, Plan
 
 CERTAIN, UNCERTAIN = 8.0, 45.0
-"""Standard deviations, in CIELAB units, that the darkest and the brightest color of an uncertainty map stand for."""
+"""Standard deviations, in CIELAB units, of the darkest and the brightest color of an uncertainty map."""
 
 _MAP = np.array(
     [(13, 8, 34), (84, 22, 109), (167, 45, 94), (229, 92, 48), (250, 173, 20), (252, 255, 164)], dtype=np.float64

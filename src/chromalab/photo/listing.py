@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -58,12 +58,15 @@ def scan_photos(folder: Path, suffixes: Collection[str] = PHOTO_SUFFIXES) -> Lis
     Raises:
         UsageError: in the same cases as `list_photos`.
     """
-    _check_folder(folder)
+    if not folder.exists():
+        raise UsageError(f"there is no folder {folder}")
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder: give the folder that holds the photos")
     names: list[str] = []
     facts = array("q")
     _scan(folder, "", tuple(suffixes), names, facts, set())
     if not names:
-        raise UsageError(_no_photos(folder, suffixes))
+        raise UsageError(f"{folder} holds no photos: expected files ending in {', '.join(sorted(suffixes))}")
     order = sorted(range(len(names)), key=names.__getitem__)
     numbers = np.frombuffer(facts, np.int64).reshape(-1, 2)[order]
     return Listing([names[index] for index in order], numbers[:, 0].copy(), numbers[:, 1].copy())
@@ -89,7 +92,8 @@ def _scan(
                     names.append(prefix + entry.name)
                     facts.extend(_size_and_time(entry))
     except OSError as error:
-        _refuse(error)
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise UsageError(f"cannot list the folder {error.filename}: {reason}") from error
     for name in sorted(folders):
         _scan(place / name, f"{prefix}{name}/", suffixes, names, facts, seen)
 
@@ -107,19 +111,3 @@ def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:
     except OSError:  # for example a broken link, which is reported when the file is read
         return -1, 0
     return facts.st_size, facts.st_mtime_ns
-
-
-def _check_folder(folder: Path) -> None:
-    if not folder.exists():
-        raise UsageError(f"there is no folder {folder}")
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder: give the folder that holds the photos")
-
-
-def _no_photos(folder: Path, suffixes: Collection[str]) -> str:
-    return f"{folder} holds no photos: expected files ending in {', '.join(sorted(suffixes))}"
-
-
-def _refuse(error: OSError) -> NoReturn:
-    reason = os.strerror(error.errno).lower() if error.errno else str(error)
-    raise UsageError(f"cannot list the folder {error.filename}: {reason}")

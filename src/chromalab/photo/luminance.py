@@ -41,7 +41,7 @@ def level_image(image: Any, *, exact: bool) -> Any:
     """
     profiled = bool(image.get_typeof("icc-profile-data"))
     if image.bands == 1 and not profiled:
-        return _plain_grey(image, exact=exact)
+        return _plain_gray(image, exact=exact)
     if image.interpretation == "cmyk":
         return _through_engine(image, exact=exact)
     ramps = _profile_ramps(image) if profiled else _srgb_ramps(_MAX_VALUE[image.format] + 1)
@@ -50,7 +50,7 @@ def level_image(image: Any, *, exact: bool) -> Any:
     return _summed(image, ramps, exact=exact)
 
 
-def _plain_grey(image: Any, *, exact: bool) -> Any:
+def _plain_gray(image: Any, *, exact: bool) -> Any:
     if image.format == "uchar":
         return image.cast("float") if exact else image
     level = image.cast("float") * (255 / 65535)
@@ -69,7 +69,7 @@ def _profile_ramps(image: Any) -> Ramps | None:
     """
     values, bands = _MAX_VALUE[image.format] + 1, image.bands
     ramp = np.arange(values)
-    probe = np.zeros((bands + 1, values, bands), dtype=_dtype(image))
+    probe = np.zeros((bands + 1, values, bands), dtype=np.uint8 if image.format == "uchar" else np.uint16)
     for band in range(bands):
         probe[band, :, band] = ramp
     generator = np.random.Generator(np.random.PCG64(0))
@@ -78,25 +78,17 @@ def _profile_ramps(image: Any) -> Ramps | None:
     try:
         luminance = _luminance(_like(probe, image))
     except VipsError:
-        return _srgb_ramps(values) if bands == 3 else _grey_ramp(values)
+        return _srgb_ramps(values) if bands == 3 else _gray_ramp(values)
     black = luminance[0, 0]
     alone = luminance[:bands] - black
     alone += black / bands
     summed = sum(alone[band][mixed[:, band]] for band in range(bands))
-    difference = np.abs(_light(np.asarray(summed)) - _light(luminance[bands, :_PROBES]))
-    return Ramps(alone) if float(difference.max()) <= _TOLERANCE else None
+    lightness = lightness_of(np.clip([np.asarray(summed), luminance[bands, :_PROBES]], 0, 1))
+    return Ramps(alone) if float(np.abs(lightness[0] - lightness[1]).max()) <= _TOLERANCE else None
 
 
-def _light(luminance: NDArray[np.float64]) -> NDArray[np.floating]:
-    return lightness_of(np.clip(luminance, 0, 1))
-
-
-def _grey_ramp(values: int) -> Ramps:
+def _gray_ramp(values: int) -> Ramps:
     return Ramps(np.asarray(decode_srgb(np.linspace(0, 1, values)))[None])
-
-
-def _dtype(image: Any) -> type[np.unsignedinteger[Any]]:
-    return np.uint8 if image.format == "uchar" else np.uint16
 
 
 def _like(pixels: NDArray[Any], image: Any) -> Any:

@@ -8,6 +8,7 @@ libvips reads all files.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -69,16 +70,7 @@ def read_thumbnail(path: Path, data: bytes | None, *, side_px: int, aspect_limit
         if rgb is not None:
             return Photo(rgb, grey_only=False, name=path.name, source_height_px=height, source_width_px=width)
     photo = read_photo(path, shortest_side_px=side_px, aspect_limit=aspect_limit)
-    small = resize(photo.rgb, side_px, side_px)
-    return Photo(
-        small,
-        photo.grey_only,
-        photo.name,
-        photo.source_height_px,
-        photo.source_width_px,
-        photo.bits,
-        photo.has_alpha,
-    )
+    return replace(photo, rgb=resize(photo.rgb, side_px, side_px))
 
 
 def read_at_most(path: Path, size_px: int) -> NDArray[np.uint8]:

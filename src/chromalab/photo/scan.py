@@ -98,11 +98,6 @@ class Scan:
     _level: Any = None
 
     @property
-    def pixels(self) -> int:
-        """Number of pixels."""
-        return self.height * self.width
-
-    @property
     def whole(self) -> bool:
         """Whether the photo is decoded whole, into memory."""
         return self._level is not None

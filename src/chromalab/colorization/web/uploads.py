@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     from chromalab.colorization.web.queue import Ticket
     from chromalab.photo.scan import Scan
 
-MEDIA_TYPES = {
-    "jpeg": "image/jpeg",
-    "png": "image/png",
-    "tiff": "image/tiff",
-    "webp": "image/webp",
-    "avif": "image/avif",
-}
 _SUFFIXES = {"jpeg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp", "avif": ".avif"}
 _KINDS_OF_UPLOADS = {"jpeg": "jpeg", "png": "png", "tiff": "tiff", "webp": "webp", "heif": "avif"}
 
@@ -50,7 +43,7 @@ def colorize_upload(
         upload: the photo, in the server's temporary folder.
         options: settings of the colors.
         ticket: checked between the steps.
-        kind: file type of the output, see `MEDIA_TYPES`; None keeps the type of the upload.
+        kind: file type of the output: `jpeg`, `png`, `tiff`, `webp` or `avif`; None keeps the type of the upload.
         quality: quality of lossy file types, 1 to 100.
         max_pixels: photos with larger declared sizes are refused.
 
@@ -67,7 +60,7 @@ def colorize_upload(
         result, _ = colorize_file(engine, upload, output, job, ready=lambda result, disclosure: ticket.check())  # noqa: ARG005
         facts = result.model_dump(exclude={"source", "output"})
         facts = {"model": engine.spec.name, "model_sha256": engine.file.sha256, **facts}
-        return Result(output.read_bytes(), MEDIA_TYPES[kind], _SUFFIXES[kind], facts)
+        return Result(output.read_bytes(), f"image/{kind}", _SUFFIXES[kind], facts)
 
 
 def preview_upload(

@@ -21,7 +21,7 @@ from chromalab.version import __version__
 if TYPE_CHECKING:
     from chromalab import colorization, data, evaluation, losses, metrics, studies
     from chromalab.api import train
-    from chromalab.colorization.api import colorize
+    from chromalab.colorization.colorizer import colorize
     from chromalab.evaluation.folders import evaluate
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "train",
 ]
 
-_MODULES = {"colorize": "colorization.api", "evaluate": "evaluation.folders", "train": "api"}
+_MODULES = {"colorize": "colorization.colorizer", "evaluate": "evaluation.folders", "train": "api"}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,11 +13,10 @@ import pytest
 from chromalab.cli import colorize as command
 from chromalab.cli.options import Default
 from chromalab.colorization.batch import Batch
-from chromalab.colorization.colorizer import Job
-from chromalab.colorization.options import Options
+from chromalab.colorization.colorizer import Job, Options
 from chromalab.colorization.plan import make_plan
-from chromalab.colorization.web import server
-from chromalab.colorization.web.settings import ServerSettings
+from chromalab.colorization.web import app
+from chromalab.colorization.web.app import ServerSettings
 from chromalab.core.errors import UsageError
 from chromalab.core.parallel import cpu_count
 from chromalab.data.usable import COLOURLESS_THRESHOLD
@@ -108,7 +107,7 @@ def test_default_follows_its_class(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse("colorize", "a.png", "-o", "b.png")["saturation"] == 1.0
     monkeypatch.setattr(Options.model_fields["saturation"], "default", 1.25)
     assert parse("colorize", "a.png", "-o", "b.png")["saturation"] == 1.25
-    assert str(Default("chromalab.colorization.options:Options.saturation")) == "1.25"
+    assert str(Default("chromalab.colorization.colorizer:Options.saturation")) == "1.25"
 
 
 def test_colorize_without_options_has_the_default_settings(tmp_path: Path) -> None:
@@ -127,7 +126,7 @@ def test_colorize_without_options_has_the_default_settings(tmp_path: Path) -> No
 
 def test_serve_without_options_has_the_default_settings(chromalab: Chromalab, monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[ServerSettings] = []
-    monkeypatch.setattr(server, "run_server", lambda settings, *_: served.append(settings))
+    monkeypatch.setattr(app, "run_server", lambda settings, *_: served.append(settings))
     assert chromalab("serve").code == 0
     assert served == [ServerSettings(models=shipped_models(), workers=cpu_count(), hosts=["127.0.0.1"])]
 

@@ -1,4 +1,4 @@
-"""Made-up colorizers in ONNX files, of every shape that a record can describe."""
+"""Small artificial colorizers in ONNX files, with all input and output formats that a record can describe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def one_by_one(weight: Any, bias: Any) -> tuple[list[onnx.TensorProto], list[onn
 
 
 def write_model(path: Path, weight: Any, bias: Any, spec: dict[str, Any], **zeros: int) -> Path:
-    """Write a model that gives weight @ x + bias at every pixel, with its record; `zeros` are more inputs, not used."""
+    """Write a model that computes weight @ x + bias at every pixel, with its record; `zeros` are unused inputs."""
     tensors, nodes = one_by_one(weight, bias)
     channels_out, channels_in = np.asarray(weight).shape
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, channels_in, "h", "w_"])]
@@ -46,5 +46,5 @@ def write_model(path: Path, weight: Any, bias: Any, spec: dict[str, Any], **zero
 
 
 def constant_ab(path: Path, a: float, b: float, **spec: Any) -> Path:
-    """Write a model that gives one chroma everywhere."""
+    """Write a model that predicts the same chroma everywhere."""
     return write_model(path, [[0.0], [0.0]], [a, b], spec)

@@ -1,4 +1,4 @@
-"""What is said in XMP: read back with an independent parser of RDF, and nothing of the source's own is lost."""
+"""The disclosure in XMP is read back with an independent parser, and properties of the source are kept."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from chromalab.colorization.colorizer import Options
 from chromalab.colorization.disclosure import STATEMENT, Disclosure, disclose, with_disclosure
 from chromalab.colorization.engine import Engine
-from chromalab.colorization.options import Options
 from chromalab.weights.colorizers import find_colorizer
 
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 EXT = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 OWN = "{https://chromalab.org/ns/1.0/}"
-SAID = Disclosure(model="m", model_sha256="ab", parameters={"saturation": 1.2})
+DISCLOSURE = Disclosure(model="m", model_sha256="ab", parameters={"saturation": 1.2})
 SOURCE = b"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""
  xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -24,7 +24,7 @@ SOURCE = b"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:
 
 
 def properties(xmp: bytes) -> dict[str, list[str]]:
-    """Return every property of a packet, whether element or attribute."""
+    """Return all properties of a packet, both elements and attributes."""
     found: dict[str, list[str]] = {}
     for description in ET.fromstring(xmp).iter(f"{RDF}Description"):  # noqa: S314 - our own
         for name, value in description.attrib.items():
@@ -34,9 +34,9 @@ def properties(xmp: bytes) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("xmp", [b"", b"no XML", SOURCE, b"<x/>", with_disclosure(SOURCE, SAID)])
-def test_it_is_said_once(xmp: bytes) -> None:
-    packet = with_disclosure(xmp, SAID)
+@pytest.mark.parametrize("xmp", [b"", b"no XML", SOURCE, b"<x/>", with_disclosure(SOURCE, DISCLOSURE)])
+def test_disclosure_appears_once(xmp: bytes) -> None:
+    packet = with_disclosure(xmp, DISCLOSURE)
     found = properties(packet)
     source_type = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
     assert found[f"{EXT}DigitalSourceType"] == [source_type]
@@ -48,18 +48,20 @@ def test_it_is_said_once(xmp: bytes) -> None:
     assert packet.rstrip().endswith(b'<?xpacket end="w"?>')
 
 
-def test_the_sources_own_words_stay() -> None:
-    assert properties(with_disclosure(SOURCE, SAID))["{http://purl.org/dc/elements/1.1/}creator"] == ["Dorothea Lange"]
+def test_properties_of_the_source_stay() -> None:
+    assert properties(with_disclosure(SOURCE, DISCLOSURE))["{http://purl.org/dc/elements/1.1/}creator"] == [
+        "Dorothea Lange"
+    ]
 
 
-def test_bombs_of_entities_are_not_read() -> None:
+def test_entity_declarations_are_not_expanded() -> None:
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;</x>'
-    assert b"aaaa" not in with_disclosure(bomb, SAID)
+    assert b"aaaa" not in with_disclosure(bomb, DISCLOSURE)
 
 
-def test_what_is_disclosed() -> None:
+def test_disclosure_has_model_and_options() -> None:
     engine = Engine(find_colorizer())
-    said = disclose(engine, Options(warmth=3), "algorithmicallyEnhanced")
-    assert said.model_sha256 == engine.file.sha256
-    assert said.parameters == {"warmth": 3.0}
-    assert said.digital_source_type == "algorithmicallyEnhanced"
+    disclosure = disclose(engine, Options(warmth=3), "algorithmicallyEnhanced")
+    assert disclosure.model_sha256 == engine.file.sha256
+    assert disclosure.parameters == {"warmth": 3.0}
+    assert disclosure.digital_source_type == "algorithmicallyEnhanced"

@@ -1,4 +1,4 @@
-"""A batch in parts: the files of one process, journals that come together, and senders that may die."""
+"""Batches in parts give the files of one process, merge their journals, and survive the death of nodes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chromalab.colorization.batch import Batch, look_ahead, run_batch, settings_sha256
-from chromalab.colorization.colorizer import Job
+from chromalab.colorization.colorizer import Job, Options
 from chromalab.colorization.distribute import PartTask, colorize_part, run_batch_with
 from chromalab.colorization.engine import Engine
-from chromalab.colorization.options import Options
 from chromalab.colorization.plan import KEPT, Plan, make_plan
 from chromalab.core.errors import UsageError
 from chromalab.weights.colorizers import find_colorizer
@@ -32,7 +31,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Return a folder with nineteen photos, which are three parts, and one that is none."""
+    """Return a folder with nineteen files in three parts, of which one is not a photo."""
     for number in range(19):
         save(tmp_path / "in" / f"{number:02}.png", picture(seed=number))
     (tmp_path / "in" / "05.png").write_bytes(b"no photo")
@@ -43,7 +42,7 @@ def plan_of(photos: Path, name: str) -> Plan:
     return make_plan([str(photos)], f"{photos.parent}/{name}/")
 
 
-def test_parts_are_the_whole(engine: Engine, photos: Path) -> None:
+def test_parts_give_the_same_outputs_as_one_process(engine: Engine, photos: Path) -> None:
     here, there = plan_of(photos, "here"), plan_of(photos, "there")
     one = run_batch(engine, here, SETTINGS)
     many = run_batch_with(Backwards(), engine, there, SETTINGS, report=True)
@@ -61,7 +60,7 @@ def test_parts_are_the_whole(engine: Engine, photos: Path) -> None:
     assert (again.count("resumed"), again.count("failed")) == (18, 1)
 
 
-def test_a_node_that_dies_costs_its_part_until_the_next_time(engine: Engine, photos: Path) -> None:
+def test_part_of_a_dead_node_fails_until_the_next_run(engine: Engine, photos: Path) -> None:
     plan = plan_of(photos, "out")
     summary = run_batch_with(Backwards(dying=[2]), engine, plan, SETTINGS)
     assert (summary.count("done"), summary.count("failed")) == (15, 4)
@@ -70,7 +69,7 @@ def test_a_node_that_dies_costs_its_part_until_the_next_time(engine: Engine, pho
     assert (summary.count("resumed"), summary.count("done"), summary.count("failed")) == (15, 3, 1)
 
 
-def test_what_a_node_did_counts_though_nobody_heard_of_it(engine: Engine, photos: Path) -> None:
+def test_unreported_work_of_a_node_counts(engine: Engine, photos: Path) -> None:
     plan = plan_of(photos, "out")
     assert plan.folder is not None
     plan.folder.mkdir()
@@ -86,11 +85,11 @@ def test_what_a_node_did_counts_though_nobody_heard_of_it(engine: Engine, photos
     assert run_batch(engine, plan, SETTINGS).count("resumed") == 3
 
 
-def test_other_nodes_take_no_part(engine: Engine, photos: Path) -> None:
+def test_nodes_with_other_files_or_versions_are_refused(engine: Engine, photos: Path) -> None:
     plan = plan_of(photos, "out")
     assert plan.folder is not None
     task = PartTask(str(engine.file.path), engine.file.sha256, "cpu", plan.folder, (), SETTINGS, False, "")
-    with pytest.raises(UsageError, match="must lie on a disk that all share"):
+    with pytest.raises(UsageError, match="must be on a disk that all nodes share"):
         colorize_part(task)
     plan.folder.mkdir()
     with pytest.raises(UsageError, match="has another file at"):

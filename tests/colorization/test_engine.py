@@ -1,4 +1,4 @@
-"""Colorizers of every shape that a record can describe: what goes in, what comes out."""
+"""Inputs and outputs of colorizers in all formats that a record can describe."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def engine(path: Path) -> Engine:
     return Engine(find_colorizer(str(path)))
 
 
-def test_ours_sees_lightness_over_100(tmp_path: Path) -> None:
-    """A made-up network that gives back its input, ten times, as a*."""
+def test_scaled_lightness(tmp_path: Path) -> None:
+    """A network that returns ten times its input as a*."""
     path = write_model(tmp_path / "m.onnx", [[10.0], [0.0]], [0, 0], {"input": {"scale": 0.01}, "size": {"px": 64}})
     predicted = engine(path).predict(LEVELS)
     assert predicted.ab.shape == (2, 64, 96)
@@ -39,7 +39,7 @@ def test_ours_sees_lightness_over_100(tmp_path: Path) -> None:
 
 
 def test_siggraph17_and_eccv16(tmp_path: Path) -> None:
-    """L* as it is, with two inputs of hints that get zeros; ab in CIELAB units: the network normalizes by itself."""
+    """The network normalizes internally: it maps L* and two hint inputs of zeros to ab in CIELAB units."""
     spec = {"input": {"name": "x", "zeros": {"hint_ab": 2, "hint_mask": 1}}, "size": {"rule": "square", "px": 64}}
     path = write_model(tmp_path / "s.onnx", [[0.5], [-1.0]], [0, 0], spec, hint_ab=2, hint_mask=1)
     ab = engine(path).predict(LEVELS).ab
@@ -48,8 +48,8 @@ def test_siggraph17_and_eccv16(tmp_path: Path) -> None:
     assert ab[1] == pytest.approx(-2 * ab[0])
 
 
-def test_a_network_without_its_normalization(tmp_path: Path) -> None:
-    """L* less 50, over 100, and ab over 110, where an export leaves that to others."""
+def test_network_with_external_normalization(tmp_path: Path) -> None:
+    """The input is (L* - 50) / 100 and the output ab / 110, as in an export without these layers."""
     spec = {"input": {"scale": 0.01, "offset": -0.5}, "size": {"px": 64}, "output": {"scale": 110.0}}
     ab = engine(write_model(tmp_path / "s.onnx", [[1.0], [-1.0]], [0, 0], spec)).predict(LEVELS).ab
     assert ab[0, 0, 0] == pytest.approx(-55, abs=0.5)
@@ -57,7 +57,7 @@ def test_a_network_without_its_normalization(tmp_path: Path) -> None:
 
 
 def test_ddcolor(tmp_path: Path) -> None:
-    """The gray picture as RGB in [0, 1], square; ab in CIELAB units."""
+    """The input is the gray image as square RGB in [0, 1], the output is ab in CIELAB units."""
     spec = {"input": {"content": "grey", "channels": 3}, "size": {"rule": "square", "px": 64}}
     path = write_model(tmp_path / "d.onnx", [[1.0, 0, 0], [0, 0, 1.0]], [5, -5], spec)
     ab = engine(path).predict(np.full((50, 60), 51, np.float32)).ab
@@ -66,7 +66,7 @@ def test_ddcolor(tmp_path: Path) -> None:
 
 
 def test_deoldify(tmp_path: Path) -> None:
-    """ImageNet's normalization in and out, RGB out: of it the chroma is taken."""
+    """Input and output have ImageNet's normalization, and only the chroma of the RGB output is used."""
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     spec = {
         "input": {"content": "luma", "channels": 3, "scale": (1 / std).tolist(), "offset": (-mean / std).tolist()},
@@ -98,7 +98,7 @@ def test_sizes() -> None:
 
 
 @pytest.mark.parametrize("name", shipped_models())
-def test_the_shipped_models(name: str) -> None:
+def test_shipped_models_are_deterministic(name: str) -> None:
     shipped = Engine(find_colorizer(name))
     predicted = shipped.predict(LEVELS)
     assert shipped.gives_bins == (predicted.logits is not None)
@@ -109,29 +109,29 @@ def test_the_shipped_models(name: str) -> None:
     assert np.array_equal(predicted.ab, again.ab)
 
 
-def test_models_that_are_not_as_their_record_says(tmp_path: Path) -> None:
+def test_models_that_do_not_match_their_record(tmp_path: Path) -> None:
     path = constant_ab(tmp_path / "m.onnx", 0, 0)
     for spec, words in (
-        ({"input": {"name": "grey"}}, "has the inputs x, and its record asks for grey"),
-        ({"input": {"zeros": {"mask": 1}}}, "asks for mask"),
-        ({"output": {"name": "color"}}, "has the outputs y, and its record asks for color"),
-        ({"output": {"bins": "logits"}}, "asks for y, logits"),
+        ({"input": {"name": "grey"}}, "has the inputs x, but its record requires grey"),
+        ({"input": {"zeros": {"mask": 1}}}, "requires mask"),
+        ({"output": {"name": "color"}}, "has the outputs y, but its record requires color"),
+        ({"output": {"bins": "logits"}}, "requires y, logits"),
     ):
         constant_ab(path, 0, 0, **spec)
         with pytest.raises(UsageError, match=words):
             engine(path)
     constant_ab(path, 0, 0, output={"content": "rgb"})
-    with pytest.raises(UsageError, match="promises 3 channels"):
+    with pytest.raises(UsageError, match="states 3 channels"):
         engine(path).predict(LEVELS)
     constant_ab(path, 0, 0, input={"channels": 3})
-    with pytest.raises(UsageError, match="does not run as its record says"):
+    with pytest.raises(UsageError, match="does not run as its record states"):
         engine(path).predict(LEVELS)
     constant_ab(path, float("nan"), 0)
-    with pytest.raises(UsageError, match="no numbers"):
+    with pytest.raises(UsageError, match="not finite"):
         engine(path).predict(LEVELS)
 
 
-def test_files_that_are_no_models(tmp_path: Path) -> None:
+def test_invalid_model_files_and_devices(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(b"nothing")
     path.with_suffix(".yaml").write_text("name: m\n")

@@ -1,4 +1,4 @@
-"""The guided filter against a plain one written from the paper's equations, and enlarging against SciPy."""
+"""The guided filter agrees with a direct implementation of the paper's equations, and enlarging with SciPy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RNG = np.random.default_rng(0)
 
 
 def plain_guided_filter(guide: np.ndarray, plane: np.ndarray, radius: int, epsilon: float) -> np.ndarray:
-    """He, Sun, Tang (2013), eqs. 5, 6 and 8, with a loop over windows; the border repeats its last pixel."""
+    """Compute eqs. 5, 6 and 8 of He, Sun, Tang (2013) in a loop over windows, with repeated border pixels."""
     pad = 2 * radius
     padded_guide, padded_plane = (np.pad(values, pad, mode="edge") for values in (guide, plane))
     height, width = guide.shape
@@ -37,7 +37,7 @@ def plain_guided_filter(guide: np.ndarray, plane: np.ndarray, radius: int, epsil
     return result
 
 
-def test_it_is_the_papers_filter() -> None:
+def test_coefficients_equal_the_papers_filter() -> None:
     guide = RNG.random((14, 17)).astype(np.float32)
     planes = RNG.normal(0, 20, (2, 14, 17)).astype(np.float32)
     found = fit(guide * 255, planes, radius=2, epsilon=0.01)
@@ -53,7 +53,7 @@ def test_constant_chroma_stays() -> None:
 
 
 def test_chroma_follows_an_edge() -> None:
-    """A border of chroma that lies three pixels off the edge of lightness moves to it."""
+    """An edge of chroma three pixels from an edge of lightness moves to it."""
     guide = np.zeros((40, 60), dtype=np.float32)
     guide[:, 30:] = 200
     chroma = np.zeros((2, 40, 60), dtype=np.float32)
@@ -65,7 +65,7 @@ def test_chroma_follows_an_edge() -> None:
 
 
 @pytest.mark.parametrize("size", [(60, 90), (7, 5), (13, 200), (1, 1)])
-def test_enlarging_is_linear_between_centers(size: tuple[int, int]) -> None:
+def test_enlarging_is_linear_between_pixel_centers(size: tuple[int, int]) -> None:
     small = RNG.random((2, 13, 9)).astype(np.float32)
     height, width = size
     rows = (np.arange(height) + 0.5) * 13 / height - 0.5

@@ -1,4 +1,4 @@
-"""Known colors: read, placed, and carried on along edges."""
+"""Hints are parsed, placed and propagated along edges."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from skimage.color import rgb2lab
 
 from chromalab.colorization.hints import (
     Hint,
+    Hints,
     apply_hints,
     color_ab,
-    load_hints,
     overlay_seeds,
     parse_hint,
     seeds_of,
@@ -28,21 +28,21 @@ HALVES = np.repeat(np.array([[60.0] * 50 + [180.0] * 50], dtype=np.float32), 60,
 NO_CHROMA = np.zeros((2, 60, 100), dtype=np.float32)
 
 
-def carried(*hints: Hint, levels: np.ndarray = HALVES) -> np.ndarray:
+def propagated(*hints: Hint, levels: np.ndarray = HALVES) -> np.ndarray:
     seeds, colors = seeds_of(list(hints), (600, 1000), levels.shape)
     return apply_hints(levels, np.zeros((2, *levels.shape), dtype=np.float32), seeds, colors)
 
 
 def test_colors_stop_at_edges() -> None:
-    """A hint in the left half colors it, and nothing of the right half, which is as near."""
-    found = carried(Hint(x=400, y=300, color="#ff0000"))
+    """A hint in the left half colors that half, and not the equally near right half."""
+    found = propagated(Hint(x=400, y=300, color="#ff0000"))
     red = np.array(color_ab("#ff0000"))
     assert found[:, 30, 40] == pytest.approx(red, abs=1e-3)
     assert found[0, 30, 48] > 0.3 * red[0]
     assert np.abs(found[:, :, 52:]).max() < 1
 
 
-def test_the_networks_colors_stay_elsewhere() -> None:
+def test_network_colors_stay_far_from_hints() -> None:
     levels = np.full((60, 400), 100, dtype=np.float32)
     chroma = np.full((2, 60, 400), 7, dtype=np.float32)
     seeds, colors = seeds_of([Hint(x=0, y=0, color="#0000ff")], (60, 400), (60, 400))
@@ -50,9 +50,9 @@ def test_the_networks_colors_stay_elsewhere() -> None:
     assert found[:, :, 300:] == pytest.approx(7)
 
 
-def test_the_nearer_of_two_hints_counts() -> None:
+def test_nearer_of_two_hints_dominates() -> None:
     levels = np.full((60, 100), 100, dtype=np.float32)
-    found = carried(Hint(x=100, y=300, color="#ff0000"), Hint(x=900, y=300, color="#0000ff"), levels=levels)
+    found = propagated(Hint(x=100, y=300, color="#ff0000"), Hint(x=900, y=300, color="#0000ff"), levels=levels)
     assert found[:, 30, 10] == pytest.approx(color_ab("#ff0000"), abs=0.5)
     assert found[:, 30, 90] == pytest.approx(color_ab("#0000ff"), abs=0.5)
 
@@ -60,7 +60,7 @@ def test_the_nearer_of_two_hints_counts() -> None:
 @given(st.floats(0, 59), st.floats(0, 99), st.integers(0, 0xFFFFFF))
 @example(0.0, 29.0, 5)  # 29 / 100 * 100 is a little less than 29
 @example(0.0, 1.999999999999993, 5)
-def test_chroma_stays_between_the_networks_and_the_hints(y: float, x: float, color: int) -> None:
+def test_chroma_stays_between_network_and_hint(y: float, x: float, color: int) -> None:
     hint = Hint(x=x, y=y, color=f"#{color:06x}")
     seeds, colors = seeds_of([hint], (60, 100), (60, 100))
     found = apply_hints(HALVES, NO_CHROMA, seeds, colors)
@@ -72,7 +72,7 @@ def test_chroma_stays_between_the_networks_and_the_hints(y: float, x: float, col
     assert found[:, place[0], place[1]] == pytest.approx(colors[0], abs=1e-2)
 
 
-def test_regions_and_percent() -> None:
+def test_rectangles_in_percent() -> None:
     seeds, _ = seeds_of(
         [Hint(x=10, y=20, width=30, height=10, color="#ff0000", unit="percent")], (600, 1000), (60, 100)
     )
@@ -81,7 +81,7 @@ def test_regions_and_percent() -> None:
     assert seeds[11, 10] == -1
 
 
-def test_parsing() -> None:
+def test_parsing_of_texts() -> None:
     assert parse_hint("120,80=#8a2b2b") == Hint(x=120, y=80, color="#8a2b2b")
     assert parse_hint(" 12.5% , 80% = #8A2B2B").unit == "percent"
     assert parse_hint("1,2,3,4=#000000").width == 3
@@ -90,7 +90,7 @@ def test_parsing() -> None:
             parse_hint(text)
 
 
-def test_hints_outside_the_photo() -> None:
+def test_hints_outside_the_photo_are_refused() -> None:
     for hint in (Hint(x=1000, y=0, color="#ff0000"), Hint(x=0, y=0, width=1001, height=1, color="#ff0000")):
         with pytest.raises(ConfigError, match="outside the photo of 1000x600 px"):
             seeds_of([hint], (600, 1000), (60, 100))
@@ -100,13 +100,13 @@ def test_colors_are_cielab() -> None:
     assert color_ab("#8a2b2b") == pytest.approx(rgb2lab(np.array([[[0x8A, 0x2B, 0x2B]]]) / 255)[0, 0, 1:], abs=1e-3)
 
 
-def test_files(tmp_path: Path) -> None:
+def test_hints_from_json(tmp_path: Path) -> None:
     path = tmp_path / "hints.json"
     path.write_text('{"hints": [{"x": 1, "y": 2, "color": "#8a2b2b"}]}')
-    assert load_hints(path).hints == [Hint(x=1, y=2, color="#8a2b2b")]
+    assert Hints.load(path).hints == [Hint(x=1, y=2, color="#8a2b2b")]
     path.write_text('{"hints": [{"x": 1, "y": 2, "colour": "#8a2b2b"}]}')
     with pytest.raises(ConfigError, match=r"hints\.0\.color"):
-        load_hints(path)
+        Hints.load(path)
 
 
 def test_painted_hints() -> None:
@@ -119,7 +119,7 @@ def test_painted_hints() -> None:
     assert (seeds >= 0).sum() == 1 + 100
 
 
-def test_painted_hints_that_are_none() -> None:
+def test_invalid_painted_hints_are_refused() -> None:
     with pytest.raises(ConfigError, match="transparent"):
         overlay_seeds(np.zeros((60, 100, 4), dtype=np.uint8), (60, 100))
     with pytest.raises(ConfigError, match="transparent"):

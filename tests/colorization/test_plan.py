@@ -1,4 +1,4 @@
-"""Which photos become which files."""
+"""Plans assign an output to every photo and refuse impossible requests."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ def test_folders_keep_their_paths(photos: Path) -> None:
     assert make_plan(["in"], "out").items[2].output == Path("out/sub/b.TIF")
 
 
-def test_files_patterns_and_repetitions(photos: Path) -> None:
+def test_files_and_patterns_without_duplicates(photos: Path) -> None:
     assert names("d.jpg", "in/a.jpg") == ["d.jpg", "a.jpg"]
     assert names("in/*.jpg", "in/a.jpg") == ["a.jpg"]
     assert names("in/**/*") == ["a.jpg", "c.avif", "b.TIF", "it's é [1].png"]
     assert names("in/sub/it's é [1].png") == ["it's é [1].png"]
 
 
-def test_one_photo_becomes_exactly_one_file(photos: Path) -> None:
+def test_single_photo_becomes_the_named_file(photos: Path) -> None:
     plan = make_plan(["d.jpg"], "x/y.png")
     assert plan.folder is None
     assert plan.items[0].output == Path("x/y.png")
-    (photos / "looks.png").mkdir()
-    assert make_plan(["d.jpg"], "looks.png").folder == Path("looks.png")
+    (photos / "folder.png").mkdir()
+    assert make_plan(["d.jpg"], "folder.png").folder == Path("folder.png")
     assert make_plan(["d.jpg"], "new.png/").folder == Path("new.png/")
 
 
-def test_one_ending_for_all(photos: Path) -> None:
+def test_common_suffix(photos: Path) -> None:
     assert names("in", suffix=".png") == ["a.png", "c.png", "sub/b.png", "sub/it's é [1].png"]
     (photos / "e.bmp").write_bytes(b"x")
     assert names("e.bmp") == ["e.png"]
@@ -70,22 +70,22 @@ def test_outputs_are_never_inputs(photos: Path) -> None:
 @pytest.mark.parametrize(
     ("inputs", "out", "words"),
     [
-        (["http://x.org/a.jpg"], "out/", "is an address"),
+        (["http://x.org/a.jpg"], "out/", "is a URL"),
         (["nothing.jpg"], "out/", "no file or folder"),
-        (["*.gif"], "out/", "nothing matches"),
-        (["in"], "x.png", "names one file, and there are 4"),
+        (["*.gif"], "out/", "no file matches"),
+        (["in"], "x.png", "is one file, but there are 4"),
         (["d.jpg"], "in/notes.txt", "is a file, not a folder"),
         (["d.jpg"], ".", "is the photo itself"),
         (["in/a.jpg"], "in/a.jpg", "is the photo itself"),
         (["in/sub"], "in/sub", "is the photo itself"),
     ],
 )
-def test_what_cannot_be(photos: Path, inputs: list[str], out: str, words: str) -> None:
+def test_impossible_plans_are_refused(photos: Path, inputs: list[str], out: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         make_plan(inputs, out)
 
 
-def test_two_photos_never_become_one(photos: Path) -> None:
+def test_colliding_outputs_are_refused(photos: Path) -> None:
     (photos / "other").mkdir()
     (photos / "other/A.jpg").write_bytes(b"x")
     with pytest.raises(UsageError, match="would both become"):
@@ -95,7 +95,7 @@ def test_two_photos_never_become_one(photos: Path) -> None:
         names("in", suffix=".png")
 
 
-def test_links_in_circles(photos: Path) -> None:
+def test_circular_links(photos: Path) -> None:
     (photos / "in/sub/up").symlink_to(photos / "in")
     (photos / "in/loop.jpg").symlink_to(photos / "in/loop.jpg")
     assert names("in") == ["a.jpg", "c.avif", "loop.jpg", "sub/b.TIF", "sub/it's é [1].png"]

@@ -1,4 +1,4 @@
-"""Plausible versions: their colors have the network's probabilities, and neighbors choose alike."""
+"""Colors of plausible versions have the network's probabilities, and neighboring pixels have similar colors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RNG = np.random.default_rng(0)
 
 
 def two_colors(share: float, rows: int = 12, columns: int = 16) -> np.ndarray:
-    """Return logits over two far colors, red with the probability `share`, else blue."""
+    """Return logits with the probability `share` for red and the rest for blue."""
     logits = np.full((BIN_COUNT, rows, columns), -30, dtype=np.float32)
     red, blue = (int(nearest_bins(np.array(color, dtype=float))) for color in ((60, 40), (20, -60)))
     logits[red], logits[blue] = np.log(share), np.log(1 - share)
@@ -24,13 +24,13 @@ def two_colors(share: float, rows: int = 12, columns: int = 16) -> np.ndarray:
 
 
 @pytest.mark.parametrize("share", [0.15, 0.5, 0.8])
-def test_versions_have_the_networks_probabilities(share: float) -> None:
+def test_colors_of_versions_have_the_networks_probabilities(share: float) -> None:
     logits = two_colors(share)
     red = [(sample_chroma(logits, seed)[1] > 0)[::6, ::8].mean() for seed in range(150)]
     assert np.mean(red) == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 150))
 
 
-def test_neighbors_choose_alike() -> None:
+def test_neighboring_pixels_have_similar_colors() -> None:
     logits = two_colors(0.5, 24, 32)
     changes = []
     for seed in range(20):
@@ -45,20 +45,20 @@ def test_versions_are_repeatable_and_differ() -> None:
     assert np.abs(sample_chroma(logits, 3) - sample_chroma(logits, 4)).mean() > 5
 
 
-def test_temperature() -> None:
+def test_low_temperature_gives_the_likeliest_color() -> None:
     logits = two_colors(0.7)
     cold = [(sample_chroma(logits, seed, 0.05)[1] > 0).mean() for seed in range(40)]
     assert np.mean(cold) > 0.95
 
 
-def test_means_are_those_of_torch() -> None:
+def test_means_equal_those_of_torch() -> None:
     logits = RNG.normal(0, 2, (BIN_COUNT, 5, 7)).astype(np.float32)
     expected = annealed_mean(torch.from_numpy(logits)[None])[0].numpy()
     assert np.abs(mean_chroma(logits, 0.38) - expected).max() < 1e-3
     assert shares(logits).sum(axis=0) == pytest.approx(1, abs=1e-5)
 
 
-def test_uncertainty_is_the_spread_of_the_distribution() -> None:
+def test_uncertainty_is_the_standard_deviation() -> None:
     logits = two_colors(0.5)
     red, blue = (BIN_CENTERS[int(nearest_bins(np.array(color, dtype=float)))] for color in ((60, 40), (20, -60)))
     assert uncertainty(logits) == pytest.approx(np.hypot(*(red - blue)) / 2, rel=1e-3)

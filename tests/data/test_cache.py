@@ -217,7 +217,7 @@ def test_unusable_files_are_skipped_with_a_reason(folder: Path, caches: Path) ->
     reasons = {skipped.name: skipped.reason for skipped in photos.skipped}
     assert reasons == {
         "photo_000.png": "same content as a_copy.png",
-        "b_text.jpg": "unreadable: its content is not a JPEG, PNG, TIFF or WebP photo",
+        "b_text.jpg": "unreadable: its content is not a JPEG, PNG, TIFF, WebP or HEIF photo",
         "c_empty.jpg": "unreadable: it is empty (0 bytes)",
         "d_cut.jpg": "unreadable: it is cut off or damaged: its pixels can't be read to the end",
         "e_one.png": "too small (1x1 px; at least 16 needed)",

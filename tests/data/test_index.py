@@ -80,7 +80,7 @@ def test_unusable_photos(folder: Path, caches: Path) -> None:
     skipped = {name: index.skipped(row, 10.0) for row, name in enumerate(names)}
     kinds = {name: kind for name, kind in zip(names, index.kinds(10.0), strict=True) if kind >= 0}
     assert {name: found.reason for name, found in skipped.items() if found is not None} == {
-        "text.jpg": "unreadable: its content is not a JPEG, PNG, TIFF or WebP photo",
+        "text.jpg": "unreadable: its content is not a JPEG, PNG, TIFF, WebP or HEIF photo",
         "tiny.png": "too small (9x8 px; at least 16 needed)",
         "grey.jpg": "gray only",
         "dull.png": "nearly colourless (0.0 < 10)",

@@ -16,7 +16,7 @@ import pyvips
 from PIL import Image
 from skimage.color import rgb2lab
 
-from chromalab.colorization.journal import read_lines
+from chromalab.colorization.journal import read_journal
 from tests.colorization.models import constant_ab
 from tests.photo.odd_files import picture, save
 
@@ -89,7 +89,7 @@ def test_options(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
         (("https://x.org/a.jpg", "-o", "out/"), "photos are never fetched"),
         (("nothing.jpg", "-o", "out/"), "no file or folder"),
         (("IN", "-o", "out/", "--model", "bins_lite"), "did you mean 'bins_lite0'"),
-        (("IN", "-o", "out/", "--hint", "1,2=red"), "is no hint"),
+        (("IN", "-o", "out/", "--hint", "1,2=red"), "is not a hint"),
         (("IN", "-o", "out/", "--scales", "1,x"), "numbers separated by commas"),
         (("IN", "-o", "out/", "--format", "gif"), "can't write"),
         (("IN", "-o", "out/", "--device", "tpu"), "unknown device"),
@@ -175,7 +175,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     assert "0 failed" in said
     assert "finished before" in said
     assert len(times) == 200
-    assert set(read_lines(out)) == set(times)
+    assert set(read_journal(out).lines) == set(times)
     assert all((out / f"{name}.json").is_file() for name in times)
     assert not [path for path in out.iterdir() if path.suffix in {".part", ".spool"}]
 

@@ -61,7 +61,7 @@ def test_findings_are_printed_and_are_no_error(folder: Path, tmp_path: Path) -> 
     (other / "copy.png").write_bytes((folder / "photo_000.png").read_bytes())
     result = run(folder, other, "--json", tmp_path / "found.json")
     assert result.exit_code == 0
-    text = f"  {folder}/[bold]text.jpg: unreadable: its content is not a JPEG, PNG, TIFF or WebP photo"
+    text = f"  {folder}/[bold]text.jpg: unreadable: its content is not a JPEG, PNG, TIFF, WebP or HEIF photo"
     assert text in result.stdout.splitlines()
     assert f"  {folder}/photo_000.png = {other}/copy.png: same content" in result.stdout.splitlines()
     found = json.loads((tmp_path / "found.json").read_text())

@@ -66,12 +66,12 @@ def test_several_files_of_which_one_is_bad(chromalab: Chromalab, tmp_path: Path)
     done = chromalab("weights", "add", tmp_path / "bad.pth", tmp_path / "good.safetensors")
     assert done.code == 1
     assert "added squeezenet1_1" in done.out
-    assert "bad.pth is no weight file" in done.err
+    assert "bad.pth is not a weight file" in done.err
 
 
 def test_bad_input_is_one_line_and_exit_code_2(chromalab: Chromalab, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.pth").write_text("no weights")
-    assert_refused(chromalab("weights", "add", tmp_path / "bad.pth"), folder, saying="no weight file")
+    assert_refused(chromalab("weights", "add", tmp_path / "bad.pth"), folder, saying="not a weight file")
     twice = chromalab("weights", "add", "a.pth", "b.pth", "--sha256", "0" * 64)
     assert_refused(twice, folder, saying="--sha256 applies to one file")
     assert_refused(chromalab("weights", "fetch"), folder, saying="--all")
@@ -99,8 +99,8 @@ def test_a_cut_off_fetch_says_how_to_go_on_and_goes_on(chromalab: Chromalab, sit
     site.answers.extend([cut(1_200_000)] * 5)
     done = chromalab("weights", "fetch", "tiny")
     assert done.code == 2
-    assert "going on, try 2 of 5" in done.err
-    assert "1,200,000 bytes of it are kept, the same command goes on from there" in done.err
+    assert "resuming, attempt 2 of 5" in done.err
+    assert "1,200,000 bytes are kept, and the same command resumes the download" in done.err
     assert "not here (1 MB fetched so far): chromalab weights fetch tiny" in chromalab("weights", "list").out
     assert chromalab("weights", "fetch", "tiny").code == 0
     assert site.ranges[-1] == "bytes=1200000-"

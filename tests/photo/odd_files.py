@@ -1,4 +1,4 @@
-"""Photographs of every kind, made for the tests."""
+"""Photo files of all types for the tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def picture(height: int = 60, width: int = 90, seed: int = 0) -> NDArray[np.uint8]:
-    """Return a colorful picture with smooth areas and some detail, different for every seed; shape (H, W, 3)."""
+    """Return a colorful image with smooth areas and some detail, different for every seed; shape (H, W, 3)."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 256, (6, 9, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.float64)
@@ -25,7 +25,7 @@ def picture(height: int = 60, width: int = 90, seed: int = 0) -> NDArray[np.uint
 
 
 def save(path: Path, rgb: NDArray[np.uint8], **options: Any) -> Path:
-    """Write a picture with Pillow, whose encoders are not the decoders under test."""
+    """Write an image with Pillow, whose encoders are independent of the decoders under test."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(rgb).save(path, **options)
     return path
@@ -52,7 +52,7 @@ def to_srgb(image: Image.Image, icc: bytes) -> NDArray[np.uint8]:
 
 
 def png_that_declares(width: int, height: int) -> bytes:
-    """Return a PNG file whose header declares a size that its data doesn't have."""
+    """Return a PNG file whose header declares a larger size than its data has."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -1,4 +1,4 @@
-"""Which files of a folder are taken for photos."""
+"""Listing finds the photo files of a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quick way through Pillow gives what the thorough way through libvips gives."""
+"""Fast reading with Pillow agrees with reading by libvips."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def pillow_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail where a plain file falls back to libvips, except in tests that say they mean it."""
+    """Fail if a plain file falls back to libvips, except in tests with the fixture `any_way`."""
     if "any_way" not in request.fixturenames:
         monkeypatch.setattr(quick, "read_photo", lambda *_, **__: pytest.fail("a plain file went to libvips"))
 
 
 @pytest.fixture
 def any_way() -> None:
-    """Allow both ways."""
+    """Allow reading by both libraries."""
 
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
@@ -39,24 +39,24 @@ def test_plain_jpeg_has_the_same_pixels(tmp_path: Path, subsampling: int, progre
 @pytest.mark.parametrize(
     ("height", "width", "size"), [(151, 193, 100), (300, 203, 64), (1003, 1601, 96), (900, 700, 20)]
 )
-def test_reduced_jpeg_is_close_to_the_thorough_way(tmp_path: Path, height: int, width: int, size: int) -> None:
+def test_reduced_jpeg_is_close_to_libvips(tmp_path: Path, height: int, width: int, size: int) -> None:
     path = save(tmp_path / "a.jpg", picture(height, width), quality=90)
-    fast, thorough = read_at_most(path, size), read_photo(path, shortest_side_px=size).rgb
-    assert fast.shape == thorough.shape
+    fast, slow = read_at_most(path, size), read_photo(path, shortest_side_px=size).rgb
+    assert fast.shape == slow.shape
     assert min(fast.shape[:2]) == size
-    difference = np.abs(fast.astype(int) - thorough)
+    difference = np.abs(fast.astype(int) - slow)
     assert difference.mean() < 0.5
     assert difference.max() <= 6
 
 
-def test_other_files_take_the_thorough_way(tmp_path: Path, any_way: None) -> None:
+def test_other_files_are_read_by_libvips(tmp_path: Path, any_way: None) -> None:
     rgb = picture(50, 80)
-    turned = Image.Exif()
-    turned[0x0112] = 6
+    rotated = Image.Exif()
+    rotated[0x0112] = 6
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     paths = [
         save(tmp_path / "a.png", rgb),
-        save(tmp_path / "turned.jpg", rgb, exif=turned),
+        save(tmp_path / "rotated.jpg", rgb, exif=rotated),
         save(tmp_path / "profile.jpg", rgb, icc_profile=profile),
     ]
     Image.fromarray(rgb).convert("L").save(tmp_path / "grey.jpg")
@@ -67,7 +67,7 @@ def test_other_files_take_the_thorough_way(tmp_path: Path, any_way: None) -> Non
     assert read_at_most(paths[1], 50).shape == (80, 50, 3)
 
 
-def test_exif_without_a_turn_is_plain(tmp_path: Path) -> None:
+def test_exif_without_rotation_is_plain(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010F] = "Camera"
     exif[0x0112] = 1
@@ -79,9 +79,9 @@ def test_exif_without_a_turn_is_plain(tmp_path: Path) -> None:
 def test_thumbnail(tmp_path: Path, height: int, width: int) -> None:
     path = save(tmp_path / "a.jpg", picture(height, width), quality=90)
     photo = read_thumbnail(path, path.read_bytes(), side_px=64, aspect_limit=4)
-    thorough = resize(read_photo(path, shortest_side_px=64, aspect_limit=4).rgb, 64, 64)
+    slow = resize(read_photo(path, shortest_side_px=64, aspect_limit=4).rgb, 64, 64)
     assert (photo.source_height_px, photo.source_width_px, photo.grey_only) == (height, width, False)
-    assert np.abs(photo.rgb.astype(int) - thorough).mean() < 1.5
+    assert np.abs(photo.rgb.astype(int) - slow).mean() < 1.5
 
 
 def test_thumbnail_of_other_files(tmp_path: Path, any_way: None) -> None:
@@ -94,7 +94,7 @@ def test_thumbnail_of_other_files(tmp_path: Path, any_way: None) -> None:
 
 
 @pytest.mark.parametrize("keep", [0.02, 0.5, 0.95])
-def test_cut_off_file(tmp_path: Path, keep: float, any_way: None) -> None:
+def test_truncated_file(tmp_path: Path, keep: float, any_way: None) -> None:
     path = save(tmp_path / "a.jpg", picture(200, 200))
     data = path.read_bytes()
     path.write_bytes(data[: int(keep * len(data))])
@@ -109,7 +109,7 @@ def test_missing_file(tmp_path: Path, any_way: None) -> None:
         read_at_most(tmp_path / "missing.jpg", 96)
 
 
-def test_without_pillow_all_is_the_thorough_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, any_way: None) -> None:
+def test_without_pillow_libvips_reads_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, any_way: None) -> None:
     monkeypatch.setattr(quick, "PILLOW", False)
     rgb = picture(120, 160)
     path = save(tmp_path / "a.jpg", rgb)

@@ -1,4 +1,4 @@
-"""Every kind of photo file becomes upright 8-bit sRGB, or an error in plain words.
+"""Photo files of all types become upright 8-bit sRGB, or an error with a reason.
 
 Pillow (with its own LittleCMS for profiles) is the independent reference.
 """
@@ -73,7 +73,7 @@ def test_orientation_is_applied(tmp_path: Path, suffix: str, orientation: int) -
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 255])
-def test_senseless_orientation_is_ignored(tmp_path: Path, orientation: int) -> None:
+def test_invalid_orientation_is_ignored(tmp_path: Path, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = save(tmp_path / "photo.png", RGB, exif=exif)
@@ -114,7 +114,7 @@ def test_palette(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
-def test_transparency_is_laid_on_white(tmp_path: Path, suffix: str) -> None:
+def test_transparency_is_blended_with_white(tmp_path: Path, suffix: str) -> None:
     alpha = np.tile(np.linspace(0, 255, RGB.shape[1]).astype(np.uint8), (RGB.shape[0], 1))
     rgba = Image.fromarray(np.dstack([RGB, alpha]))
     path = tmp_path / f"alpha.{suffix}"
@@ -148,7 +148,7 @@ def test_sixteen_bits_with_profile(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "1"])
-def test_one_channel_of_light_is_grey_only(tmp_path: Path, mode: str) -> None:
+def test_one_channel_is_gray_only(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "grey.png"
     Image.fromarray(RGB).convert(mode).save(path)
     photo = read_photo(path)
@@ -156,7 +156,7 @@ def test_one_channel_of_light_is_grey_only(tmp_path: Path, mode: str) -> None:
     assert np.array_equal(photo.rgb, pillow_rgb(path))
 
 
-def test_grey_sixteen_bits(tmp_path: Path) -> None:
+def test_gray_sixteen_bits(tmp_path: Path) -> None:
     path = tmp_path / "grey.tif"
     tifffile.imwrite(path, RGB[..., 0].astype(np.uint16) * 257)
     photo = read_photo(path)
@@ -164,7 +164,7 @@ def test_grey_sixteen_bits(tmp_path: Path) -> None:
     assert np.array_equal(photo.rgb, np.repeat(RGB[..., :1], 3, axis=2))
 
 
-def test_rgb_file_with_equal_channels_is_not_grey_only(tmp_path: Path) -> None:
+def test_rgb_file_with_equal_channels_is_not_gray_only(tmp_path: Path) -> None:
     path = save(tmp_path / "equal.png", np.repeat(RGB[..., :1], 3, axis=2))
     assert not read_photo(path).grey_only
 
@@ -181,7 +181,7 @@ def test_any_name(tmp_path: Path, name: str) -> None:
     assert read_photo(path).name == name
 
 
-def test_name_that_is_no_unicode(tmp_path: Path) -> None:
+def test_name_that_is_not_unicode(tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path)
     try:
         os.rename(save(tmp_path / "photo.jpg", RGB), folder + b"/\xff\xfe.jpg")  # noqa: PTH104 - a name of bytes
@@ -224,11 +224,11 @@ def test_damaged_png(tmp_path: Path) -> None:
 def test_not_a_photo(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "text.jpg"
     path.write_bytes(content)
-    assert reason_of(path) == "its content is not a JPEG, PNG, TIFF or WebP photo"
+    assert reason_of(path) == "its content is not a JPEG, PNG, TIFF, WebP or HEIF photo"
 
 
-def test_reasons_are_not_mixed_up_between_threads(tmp_path: Path) -> None:
-    """libvips has one text buffer for the errors of all threads."""
+def test_reasons_of_threads_are_not_mixed_up(tmp_path: Path) -> None:
+    """All threads of libvips share one text buffer for errors."""
     (tmp_path / "text.jpg").write_text("hello")
     cut = save(tmp_path / "cut.jpg", picture(200, 300))
     cut.write_bytes(cut.read_bytes()[:-900])
@@ -269,7 +269,7 @@ def test_giant_declared_size_is_refused_before_decoding(tmp_path: Path) -> None:
     assert str(MAX_PIXELS // 10**6) in reason_of(path)
 
 
-def test_kinds_of_pixels_that_are_no_photograph(tmp_path: Path) -> None:
+def test_unsupported_pixel_types_are_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "float.tif", (RGB / 255).astype(np.float32), photometric="rgb")
     assert "8 or 16 bits" in reason_of(tmp_path / "float.tif")
     tifffile.imwrite(
@@ -288,7 +288,7 @@ def test_one_pixel_is_read(tmp_path: Path) -> None:
     assert np.all(read_photo(path, shortest_side_px=12).rgb == 7)
 
 
-def test_long_strip_is_cut_in_the_middle(tmp_path: Path) -> None:
+def test_long_strip_is_cropped_around_the_center(tmp_path: Path) -> None:
     strip = np.zeros((20, 20_000, 3), np.uint8)
     strip[:, 9_960:10_040] = 200  # the middle 80 of 20,000 columns: four times the height
     path = save(tmp_path / "strip.png", strip)
@@ -300,13 +300,13 @@ def test_long_strip_is_cut_in_the_middle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
-def test_scaling_while_reading_is_scaling_afterwards(tmp_path: Path, suffix: str) -> None:
+def test_scaling_while_reading_equals_scaling_afterwards(tmp_path: Path, suffix: str) -> None:
     path = save(tmp_path / f"photo.{suffix}", picture(301, 407))
     assert np.array_equal(read_photo(path, shortest_side_px=24).rgb, resize_shortest_side(read_photo(path).rgb, 24))
 
 
 @pytest.mark.parametrize("size", [20, 40, 80, 300, 900])
-def test_jpeg_decoded_small_looks_as_decoded_in_full(tmp_path: Path, size: int) -> None:
+def test_jpeg_decoded_small_is_close_to_full_decoding(tmp_path: Path, size: int) -> None:
     path = save(tmp_path / "photo.jpg", picture(1000, 1408), quality=92)
     small = read_photo(path, shortest_side_px=size).rgb.astype(int)
     full = resize_shortest_side(read_photo(path).rgb, size)
@@ -316,7 +316,7 @@ def test_jpeg_decoded_small_looks_as_decoded_in_full(tmp_path: Path, size: int) 
 
 
 @pytest.mark.parametrize(("size", "shrink"), [(20, 8), (40, 4), (80, 2)])
-def test_jpeg_decoded_small_leaves_out_the_incomplete_block(tmp_path: Path, size: int, shrink: int) -> None:
+def test_jpeg_decoded_small_drops_the_incomplete_block(tmp_path: Path, size: int, shrink: int) -> None:
     path = save(tmp_path / "photo.jpg", picture(1007, 1407), quality=92)
     full = read_photo(path).rgb
     blocks = full[: 1007 // shrink * shrink, : 1407 // shrink * shrink]
@@ -324,8 +324,8 @@ def test_jpeg_decoded_small_leaves_out_the_incomplete_block(tmp_path: Path, size
     assert np.abs(small - resize(blocks, *small.shape[:2])).mean() < 0.6
 
 
-def test_decoders_warn_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """What is wrong reaches the caller as an error; standard error belongs to the command."""
+def test_decoder_warnings_are_hidden(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Problems are raised as errors, and nothing is written to standard error."""
     path = save(tmp_path / "whole.jpg", RGB)
     path.write_bytes(path.read_bytes()[:-200])
     save(tmp_path / "profile.png", RGB, icc_profile=b"nonsense" * 40)

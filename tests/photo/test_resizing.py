@@ -1,4 +1,4 @@
-"""Resizing agrees with Pillow, keeps what must be kept, and gives the sizes it promises."""
+"""Resizing agrees with Pillow, preserves uniform images, and returns the requested sizes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIDES = st.integers(1, 300)
 
 
 @pytest.mark.parametrize("size", [16, 31, 64, 96, 150])
-def test_reduction_is_pillows_lanczos(size: int) -> None:
+def test_reduction_equals_pillows_lanczos(size: int) -> None:
     rgb = picture(200, 300)
     expected = np.asarray(Image.fromarray(rgb).resize((round(size * 1.5), size), Image.Resampling.LANCZOS), np.float64)
     ours = resize(rgb, size, round(size * 1.5))
@@ -26,7 +26,7 @@ def test_reduction_is_pillows_lanczos(size: int) -> None:
 
 
 @pytest.mark.parametrize("factor", [1.13, 2.0, 3.7])
-def test_enlargement_is_pillows_bicubic(factor: float) -> None:
+def test_enlargement_equals_pillows_bicubic(factor: float) -> None:
     rgb = picture(50, 80)
     height, width = round(50 * factor), round(80 * factor)
     expected = np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC), np.float64)
@@ -46,7 +46,7 @@ def test_target_size(height: int, width: int, size: int) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(height=st.integers(1, 90), width=st.integers(1, 90), new_height=SIDES, new_width=SIDES)
-def test_sizes_and_flat_pictures(height: int, width: int, new_height: int, new_width: int) -> None:
+def test_sizes_and_uniform_images(height: int, width: int, new_height: int, new_width: int) -> None:
     flat = np.full((height, width, 3), (10, 128, 250), np.uint8)
     scaled = resize(flat, new_height, new_width)
     assert scaled.shape == (new_height, new_width, 3)
@@ -55,13 +55,13 @@ def test_sizes_and_flat_pictures(height: int, width: int, new_height: int, new_w
 
 @pytest.mark.parametrize("size", [20, 77, 150])
 def test_mirroring_and_resizing_commute(size: int) -> None:
-    """A filter off by a part of a pixel would fail here."""
+    """A filter with an offset of a fraction of a pixel would fail."""
     rgb = picture(61, 91)
     first = resize_shortest_side(rgb, size).astype(int)
     second = resize_shortest_side(rgb[::-1, ::-1], size)[::-1, ::-1]
     assert np.abs(first - second).max() <= 1
 
 
-def test_same_size_is_the_picture_itself() -> None:
+def test_same_size_returns_the_same_array() -> None:
     rgb = picture()
     assert resize(rgb, 60, 90) is rgb

@@ -1,7 +1,8 @@
-"""Photos opened for colorizing: their light, whatever the file. Pillow, tifffile, scikit-image are the references."""
+"""Gray levels of photos of all file types agree with Pillow, tifffile and scikit-image."""
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,13 +29,13 @@ GREY = np.asarray(Image.fromarray(RGB).convert("L"))
 
 
 def levels_of(rgb: NDArray[Any]) -> NDArray[np.floating]:
-    """Return the gray levels by scikit-image's L*."""
+    """Return the gray levels computed from scikit-image's L*."""
     return np.asarray(level_of(rgb2lab(rgb)[..., 0]))
 
 
 @pytest.fixture
 def in_strips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Treat every photo as a large one, read in strips of a few rows."""
+    """Read every photo in strips of a few rows, like a large one."""
     monkeypatch.setattr(scans, "WHOLE_PIXELS", 0)
     monkeypatch.setattr(scans, "STRIP_PIXELS", 700)
 
@@ -43,7 +44,7 @@ def whole(scan: Scan) -> NDArray[Any]:
     return np.concatenate([strip for _, strip in scan.strips()])
 
 
-def test_grey_photos_are_left_as_they_are(tmp_path: Path) -> None:
+def test_gray_photos_are_unchanged(tmp_path: Path) -> None:
     path = save(tmp_path / "grey.png", GREY)
     scan = open_scan(path)
     assert (scan.kind, scan.bits, scan.height, scan.width, scan.file_kind) == ("grey", 8, 60, 90, "png")
@@ -51,7 +52,7 @@ def test_grey_photos_are_left_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["png", "tif", "webp"])
-def test_color_photos_give_their_luminance(tmp_path: Path, kind: str) -> None:
+def test_color_photos_are_reduced_to_luminance(tmp_path: Path, kind: str) -> None:
     path = save(tmp_path / f"c.{kind}", RGB, **({"lossless": True} if kind == "webp" else {}))
     assert np.abs(open_scan(path).levels() - levels_of(RGB)).max() <= 0.55
 
@@ -71,7 +72,7 @@ def test_16_bits_keep_their_fractions(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("in_strips")
 @pytest.mark.parametrize("tile", [None, (16, 16)])
-def test_strips_are_the_whole(tmp_path: Path, tile: tuple[int, int] | None) -> None:
+def test_strips_equal_the_whole(tmp_path: Path, tile: tuple[int, int] | None) -> None:
     path = tmp_path / "tiled.tif"
     tifffile.imwrite(path, RGB, photometric="rgb", tile=tile, compression="deflate" if tile else None)
     scan = open_scan(path)
@@ -83,13 +84,13 @@ def test_strips_are_the_whole(tmp_path: Path, tile: tuple[int, int] | None) -> N
 
 @pytest.mark.parametrize(("name", "limit"), [("p3", 1.1), ("srgb", 0.6)])
 @pytest.mark.parametrize("bits", [8, 16])
-def test_profiles_are_honored(tmp_path: Path, name: str, limit: float, bits: int) -> None:
-    """Encoded under a profile, colors have the lightness that LittleCMS (through Pillow) finds in them."""
+def test_profiles_are_applied(tmp_path: Path, name: str, limit: float, bits: int) -> None:
+    """Colors under a profile have the lightness that LittleCMS computes through Pillow."""
     icc = profile(name)
     values = RGB if bits == 8 else RGB.astype(np.uint16) * 257
     path = tmp_path / "profiled.tif"
     tifffile.imwrite(path, values, photometric="rgb", iccprofile=icc)
-    source = ImageCms.ImageCmsProfile(__import__("io").BytesIO(icc))
+    source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
     lab = ImageCms.createProfile("LAB")
     intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
     transform = ImageCms.buildTransform(source, lab, "RGB", "LAB", renderingIntent=intent)
@@ -99,17 +100,14 @@ def test_profiles_are_honored(tmp_path: Path, name: str, limit: float, bits: int
     assert np.abs(open_scan(path).levels() - level_of(lightness)).max() < limit + 1  # 8-bit L* has steps of .4
 
 
-def test_grey_profiles_are_honored(tmp_path: Path) -> None:
-    """A linear gray profile: the value is the luminance."""
-    linear = pyvips.Image.new_from_array(GREY).copy(interpretation="b-w")
-    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+def test_profile_for_other_pixels_is_ignored(tmp_path: Path) -> None:
+    """A gray photo with an RGB profile keeps its values."""
     path = tmp_path / "g.tif"
-    linear.tiffsave(str(path))
-    tifffile.imwrite(path, GREY, iccprofile=icc)  # made for RGB: it does not fit, and is ignored
+    tifffile.imwrite(path, GREY, iccprofile=profile("srgb"))
     assert np.abs(open_scan(path).levels().astype(int) - GREY).max() <= 1
 
 
-def test_cmyk_goes_through_the_color_engine(tmp_path: Path) -> None:
+def test_cmyk_is_converted_by_the_color_engine(tmp_path: Path) -> None:
     path = tmp_path / "inks.jpg"
     image = pyvips.Image.new_from_array(np.ascontiguousarray(RGB), interpretation="srgb")
     image.icc_transform("cmyk", input_profile="srgb", intent="relative", black_point_compensation=True).jpegsave(
@@ -121,7 +119,7 @@ def test_cmyk_goes_through_the_color_engine(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_photos_are_turned_upright(tmp_path: Path, orientation: int) -> None:
+def test_photos_are_rotated_upright(tmp_path: Path, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = tmp_path / "turned.jpg"
@@ -146,7 +144,7 @@ def test_large_photos_keep_their_orientation(tmp_path: Path) -> None:
     assert (scan.orientation, scan.height, scan.width) == (6, 60, 90)
 
 
-def test_transparency_is_no_light(tmp_path: Path) -> None:
+def test_transparency_does_not_change_levels(tmp_path: Path) -> None:
     alpha = np.tile(np.arange(90, dtype=np.uint8), (60, 1))
     path = save(tmp_path / "a.png", np.dstack([RGB, alpha]))
     scan = open_scan(path)
@@ -181,14 +179,14 @@ def test_one_bit_scans(tmp_path: Path) -> None:
         (b"\xff\xd8\xff\xe0" + bytes(40), "cut off or damaged"),
     ],
 )
-def test_bad_files_are_named(tmp_path: Path, content: bytes, words: str) -> None:
+def test_unreadable_files_have_a_reason(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "bad.jpg"
     path.write_bytes(content)
     with pytest.raises(UnreadablePhotoError, match=words):
         open_scan(path)
 
 
-def test_bombs_are_not_decoded(tmp_path: Path) -> None:
+def test_huge_declared_sizes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "bomb.png"
     path.write_bytes(png_that_declares(60000, 60000))
     with pytest.raises(UnreadablePhotoError, match="60000x60000 px, over the limit"):
@@ -198,14 +196,14 @@ def test_bombs_are_not_decoded(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("in_strips")
-def test_large_photos_that_are_cut_off(tmp_path: Path) -> None:
+def test_truncated_large_photos(tmp_path: Path) -> None:
     path = save(tmp_path / "whole.png", picture(200, 300))
     path.write_bytes(path.read_bytes()[:-20_000])
     with pytest.raises(UnreadablePhotoError, match="cut off or damaged"):
         whole(open_scan(path))
 
 
-def test_links_that_lead_nowhere(tmp_path: Path) -> None:
+def test_broken_links_and_folders(tmp_path: Path) -> None:
     (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
     (tmp_path / "gone.jpg").symlink_to(tmp_path / "nothing.jpg")
     for name in ("loop.jpg", "gone.jpg"):
@@ -226,7 +224,7 @@ def test_metadata_is_read(tmp_path: Path) -> None:
     assert metadata.resolution[0] == pytest.approx(300 / 25.4, rel=1e-3)
 
 
-def test_small_copies_have_colors_where_asked(tmp_path: Path) -> None:
+def test_small_rgb_has_the_photos_colors(tmp_path: Path) -> None:
     sepia = np.clip(GREY[..., None] * np.array([1.0, 0.85, 0.65]), 0, 255).astype(np.uint8)
     rgb = open_scan(save(tmp_path / "sepia.png", sepia)).small_rgb(30)
     assert rgb.shape == (30, 45, 3)
@@ -243,8 +241,8 @@ def test_avif(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["jpg", "png", "tif", "webp", "avif"])
-def test_damaged_bytes_are_a_photo_or_a_reason(tmp_path: Path, kind: str) -> None:
-    """Bytes flipped, cut out and doubled at random: never a crash, never another error, never much memory."""
+def test_damaged_bytes_give_a_photo_or_a_reason(tmp_path: Path, kind: str) -> None:
+    """Flipped, removed and inserted random bytes never cause a crash or another type of error."""
     whole = tmp_path / f"whole.{kind}"
     image = pyvips.Image.new_from_array(RGB, interpretation="srgb")
     image.write_to_file(str(whole), **({"compression": "deflate"} if kind == "tif" else {}))

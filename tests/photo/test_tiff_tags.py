@@ -1,4 +1,4 @@
-"""What a scan says of itself, in TIFF directories and EXIF blocks; Pillow and tifffile are the references."""
+"""Tags of TIFF directories and EXIF blocks are kept; Pillow and tifffile read them back."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
-from chromalab.photo.saving import from_pixels, save
 from chromalab.photo.scan import open_scan
 from chromalab.photo.tiff_tags import Tags, add_tags, exif_block, read_tags
+from chromalab.photo.writing import from_pixels, save
 from tests.photo.odd_files import picture
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 RGB = picture()
-SAID = {"Artist": "Dorothea Lange", "Copyright": "public domain", "DocumentName": "LC-USF34", "Make": "Epson"}
+TAGS = {"Artist": "Dorothea Lange", "Copyright": "public domain", "DocumentName": "LC-USF34", "Make": "Epson"}
 
 
 def described(path: Path, byteorder: str = "<", *, bigtiff: bool = False) -> Path:
-    """Write a TIFF that says something of itself."""
-    extra = [(name, "s", 0, text, True) for name, text in SAID.items()]
+    """Write a TIFF with descriptive tags."""
+
     tifffile.imwrite(
         path,
         RGB,
         photometric="rgb",
         byteorder=byteorder,  # type: ignore[arg-type]
         bigtiff=bigtiff,
-        extratags=[(tifffile.TIFF.TAGS[name], kind, count, text, once) for name, kind, count, text, once in extra],
+        extratags=[(tifffile.TIFF.TAGS[name], "s", 0, text, True) for name, text in TAGS.items()],
         metadata=None,
     )
     return path
@@ -50,7 +50,7 @@ def test_from_tiff_to_tiff(tmp_path: Path, byteorder: str, bigtiff: bool) -> Non
     metadata = open_scan(described(tmp_path / "s.tif", byteorder, bigtiff=bigtiff)).metadata
     save([from_pixels(RGB), from_pixels(RGB)], tmp_path / "o.tif", metadata)
     found = tags_of(tmp_path / "o.tif")
-    assert {name: found[name] for name in SAID} == SAID
+    assert {name: found[name] for name in TAGS} == TAGS
     pages = tifffile.imread(tmp_path / "o.tif")
     assert np.array_equal(pages, np.stack([RGB, RGB]))
 
@@ -61,7 +61,7 @@ def test_from_tiff_to_jpeg(tmp_path: Path) -> None:
         save([from_pixels(RGB)], tmp_path / f"o{suffix}", metadata)
         with Image.open(tmp_path / f"o{suffix}") as back:
             exif = back.getexif()
-        assert {name: exif[ExifTags.Base[name]] for name in SAID} == SAID, suffix
+        assert {name: exif[ExifTags.Base[name]] for name in TAGS} == TAGS, suffix
 
 
 def test_from_jpeg_to_tiff(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_from_jpeg_to_tiff(tmp_path: Path) -> None:
         assert np.array_equal(np.asarray(back), RGB)
 
 
-def test_own_tags_stay(tmp_path: Path) -> None:
+def test_existing_tags_stay(tmp_path: Path) -> None:
     path = described(tmp_path / "s.tif")
     other = described(tmp_path / "o.tif")
     with tifffile.TiffFile(other, mode="r+") as file:
@@ -90,7 +90,7 @@ def test_own_tags_stay(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_nonsense_is_nothing(data: bytes) -> None:
+def test_invalid_data_gives_no_or_valid_tags(data: bytes) -> None:
     for head in (b"", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08", b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0"):
         found = read_tags(io.BytesIO(head + data))
         assert read_tags(io.BytesIO(exif_block(found)[6:])) == found or not found
@@ -99,6 +99,6 @@ def test_nonsense_is_nothing(data: bytes) -> None:
 def test_blocks_round_trip(tmp_path: Path) -> None:
     with described(tmp_path / "s.tif", ">").open("rb") as file:
         tags = read_tags(file)
-    assert len(tags.picture) >= len(SAID)
+    assert len(tags.image) >= len(TAGS)
     assert read_tags(io.BytesIO(exif_block(tags)[6:])) == tags
     assert not Tags()

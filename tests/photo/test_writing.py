@@ -1,4 +1,4 @@
-"""Written PNG files hold exactly the picture."""
+"""Written files, read back by Pillow and tifffile."""
 
 from __future__ import annotations
 
@@ -7,20 +7,150 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import pyvips
+import tifffile
 from PIL import Image
 
-from chromalab.core.errors import OutputError
+from chromalab.core.errors import OutputError, UsageError
 from chromalab.photo.reading import read_photo
-from chromalab.photo.writing import encode_png, write_png
+from chromalab.photo.scan import Metadata, open_scan
+from chromalab.photo.writing import (
+    SUFFIXES,
+    Saving,
+    encode_png,
+    file_kind,
+    from_pixels,
+    holds_alpha,
+    keeps_16_bits,
+    labeled,
+    save,
+    spooled,
+    write_png,
+)
 from tests.photo.odd_files import picture, pillow_rgb
+from tests.photo.odd_files import save as save_source
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+RGB = picture()
+DEEP = (RGB.astype(np.uint16) * 257 + 3).astype(np.uint16)
+NOTHING = Metadata({}, (11.81, 11.81))
+XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'/></x:xmpmeta>"
 
-def test_pillow_reads_the_same_pixels(tmp_path: Path) -> None:
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".avif"])
+def test_every_file_type_can_be_written(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    save([from_pixels(RGB)], path, NOTHING, xmp=XMP)
+    back = pyvips.Image.new_from_file(str(path))
+    assert (back.width, back.height, back.bands) == (90, 60, 3)
+    assert back.get_typeof("icc-profile-data")
+    assert b"xmpmeta" in back.get("xmp-data")
+    assert np.abs(back.numpy().astype(int) - RGB).mean() < 6
+
+
+def test_16_bits_stay_16_bits(tmp_path: Path) -> None:
+    save([from_pixels(DEEP)], tmp_path / "out.tif", NOTHING)
+    assert np.array_equal(tifffile.imread(tmp_path / "out.tif"), DEEP)
+    save([from_pixels(DEEP)], tmp_path / "out.png", NOTHING)
+    assert pyvips.Image.new_from_file(str(tmp_path / "out.png")).format == "ushort"
+
+
+def test_metadata_is_kept(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E], exif[0x0112] = "A barn", 6
+    source = save_source(tmp_path / "s.jpg", RGB, exif=exif, xmp=XMP)
+    metadata = open_scan(source).metadata
+    for suffix in (".jpg", ".png", ".tif", ".webp"):
+        path = tmp_path / f"out{suffix}"
+        save([from_pixels(RGB)], path, metadata)
+        with Image.open(path) as back:
+            assert back.getexif()[0x010E] == "A barn"
+            assert back.getexif().get(0x0112, 1) == 1  # the pixels are upright now
+            assert abs(float(back.info["dpi"][0]) - 72) < 1 if "dpi" in back.info else True
+
+
+def test_pages(tmp_path: Path) -> None:
+    save([from_pixels(RGB), from_pixels(RGB[::-1].copy())], tmp_path / "out.tif", NOTHING)
+    pages = tifffile.imread(tmp_path / "out.tif")
+    assert pages.shape == (2, 60, 90, 3)
+    assert np.array_equal(pages[1], RGB[::-1])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_spooled_pixels(tmp_path: Path, dtype: type[np.uint8 | np.uint16]) -> None:
+    pixels = RGB if dtype is np.uint8 else DEEP
+    with spooled(tmp_path, 60, 90, dtype) as spool:
+        for first in range(0, 60, 7):
+            spool.add(pixels[first : first + 7])
+        save([spool.image()], tmp_path / "out.tif", NOTHING)
+    assert np.array_equal(tifffile.imread(tmp_path / "out.tif"), pixels)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.tif"]
+
+
+def test_alpha_is_kept_except_in_jpeg(tmp_path: Path) -> None:
+    image = from_pixels(RGB).bandjoin(100)
+    for suffix in (".png", ".tif", ".webp", ".jpg"):
+        save([image], tmp_path / f"out{suffix}", NOTHING)
+        assert pyvips.Image.new_from_file(str(tmp_path / f"out{suffix}")).bands == (3 if suffix == ".jpg" else 4)
+    assert holds_alpha(tmp_path / "x.webp")
+    assert not holds_alpha(tmp_path / "x.jpeg")
+
+
+def test_no_partial_file_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "out.png"
+    path.write_bytes(b"what was there")
+
+    def fail() -> None:
+        raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        save([from_pixels(RGB)], path, NOTHING, ready=fail)
+    assert path.read_bytes() == b"what was there"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_unwritable_folder_of_a_photo(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        save([from_pixels(RGB)], tmp_path / "file" / "out.png", NOTHING)
+
+
+def test_file_types() -> None:
+    from pathlib import Path  # noqa: PLC0415
+
+    assert {file_kind(Path("x" + suffix)) for suffix in SUFFIXES if suffix not in {".heic", ".heif"}} == {
+        "jpeg", "png", "tiff", "webp", "avif",
+    }  # fmt: skip
+    assert keeps_16_bits(Path("a.TIFF"))
+    assert not keeps_16_bits(Path("a.jpg"))
+    with pytest.raises(UsageError, match="must end in"):
+        file_kind(Path("a.bmp"))
+
+
+def test_quality_changes_the_file_size(tmp_path: Path) -> None:
+    for quality in (30, 95):
+        save([from_pixels(RGB)], tmp_path / f"{quality}.jpg", NOTHING, saving=Saving(quality=quality))
+    assert (tmp_path / "30.jpg").stat().st_size < (tmp_path / "95.jpg").stat().st_size
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_label_is_visible(deep: bool) -> None:
+    pixels = np.full((200, 300, 3), 30000 if deep else 120, dtype=np.uint16 if deep else np.uint8)
+    image = labeled(from_pixels(pixels), "Colors inferred")
+    result = image.numpy()
+    assert result.shape == pixels.shape
+    assert np.array_equal(result[:150], pixels[:150])
+    band = result[-15:, :60]
+    assert band.max() > pixels[0, 0, 0] * 1.3
+    assert band.min() < pixels[0, 0, 0] * 0.5
+    assert labeled(image, "") is image
+
+
+def test_png_has_the_same_pixels(tmp_path: Path) -> None:
     rgb = picture()
     write_png(tmp_path / "new" / "photo.png", rgb)
     assert np.array_equal(pillow_rgb(tmp_path / "new" / "photo.png"), rgb)
@@ -30,17 +160,17 @@ def test_pillow_reads_the_same_pixels(tmp_path: Path) -> None:
         assert np.array_equal(np.asarray(image), rgb[:, ::-1])
 
 
-def test_same_picture_same_bytes() -> None:
+def test_equal_images_give_equal_bytes() -> None:
     assert encode_png(picture()) == encode_png(picture().copy())
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])
-def test_other_arrays_are_refused(wrong: NDArray[Any]) -> None:
-    with pytest.raises(ValueError, match=r"expected a uint8 picture of shape \(H, W, 3\)"):
+def test_invalid_arrays_are_refused(wrong: NDArray[Any]) -> None:
+    with pytest.raises(ValueError, match=r"expected a uint8 image of shape \(H, W, 3\)"):
         encode_png(wrong)
 
 
-def test_file_in_the_way(tmp_path: Path) -> None:
+def test_unwritable_folder_of_a_png(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot write"):
         write_png(tmp_path / "file" / "photo.png", picture())

@@ -51,7 +51,7 @@ def test_files(tmp_path: Path) -> None:
     assert found.spec.name == "mine"
     assert found.sha256 == sha256_file(path)
     path.write_bytes(path.read_bytes() + b"\0")
-    with pytest.raises(DamagedWeightsError, match="its record says"):
+    with pytest.raises(DamagedWeightsError, match="its record has"):
         find_colorizer(str(path))
 
 
@@ -72,7 +72,7 @@ def test_what_is_no_model(model: str, words: str) -> None:
 def test_files_without_a_record(tmp_path: Path) -> None:
     path = constant_ab(tmp_path / "m.onnx", 0, 0)
     path.with_suffix(".yaml").unlink()
-    with pytest.raises(UsageError, match=r"has no record: m\.yaml"):
+    with pytest.raises(UsageError, match=r"has no record: .* in m\.yaml"):
         find_colorizer(str(path))
     path.with_suffix(".yaml").write_text("name: m\nsise: {}\n")
     with pytest.raises(ConfigError, match="did you mean 'size'"):

@@ -63,7 +63,7 @@ def test_one_at_a_time(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
         thread.join()
     assert PartialFile(folder, HASH).path.read_bytes() == b"8"
     assert [path.name for path in folder.iterdir()] == [f"{HASH}.part"]
-    assert "another process is fetching this file" in capsys.readouterr().err
+    assert "another process is downloading this file" in capsys.readouterr().err
 
 
 def test_two_processes_fetch_it_once(site: Site, folder: Path) -> None:

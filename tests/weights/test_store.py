@@ -50,7 +50,7 @@ def test_missing_weights_say_in_one_line_how_to_get_them(monkeypatch: pytest.Mon
         find_weights("alexnet")
     message = str(caught.value)
     assert "run `chromalab weights fetch alexnet`" in message
-    assert "get the file at https://download.pytorch.org/models/alexnet-owt-7be5be79.pth" in message
+    assert "get the file from https://download.pytorch.org/models/alexnet-owt-7be5be79.pth" in message
     assert "run `chromalab weights add alexnet-owt-7be5be79.pth`" in message
     assert "\n" not in message
     assert stored_weights("alexnet") is None

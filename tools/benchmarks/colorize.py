@@ -33,9 +33,8 @@ from rich.console import Console
 from rich.table import Table
 
 from chromalab.colorization.batch import Batch, run_batch
-from chromalab.colorization.colorizer import Job
+from chromalab.colorization.colorizer import Job, Options
 from chromalab.colorization.engine import Engine
-from chromalab.colorization.options import Options
 from chromalab.colorization.plan import make_plan
 from chromalab.core.parallel import cpu_count
 from chromalab.photo._vips import vips
@@ -54,7 +53,7 @@ import resource, sys, threading, time
 from pathlib import Path
 from chromalab.colorization.colorizer import Job, colorize_file
 from chromalab.colorization.engine import Engine
-from chromalab.colorization.options import Options
+from chromalab.colorization.colorizer import Options
 from chromalab.weights.colorizers import find_colorizer
 peak = [0]
 def watch():

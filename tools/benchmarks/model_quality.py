@@ -22,9 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from chromalab.colorization.batch import Batch, run_batch
-from chromalab.colorization.colorizer import Job
+from chromalab.colorization.colorizer import Job, Options
 from chromalab.colorization.engine import Engine
-from chromalab.colorization.options import Options
 from chromalab.colorization.plan import make_plan
 from chromalab.core.files import write_text
 from chromalab.core.parallel import cpu_count

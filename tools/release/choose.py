@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from chromalab.colorization.options import Options
+from chromalab.colorization.colorizer import Options
 from chromalab.core.files import write_text
 from chromalab.studies.config import SAMPLES, load_config
 from chromalab.studies.photos import open_photos

@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chromalab.colorization.batch import Batch, Summary
-    from chromalab.colorization.colorizer import Job
+    from chromalab.colorization.colorizer import Job, Options
     from chromalab.colorization.engine import Engine
-    from chromalab.colorization.options import Options
     from chromalab.colorization.plan import Plan
 
 _SOME_FAILED = 1
@@ -49,7 +48,7 @@ _STATES = {
     "other settings": "blocked: the output exists and was made with other settings",
     "source changed": "blocked: the output exists, and its photo has changed since",
 }
-_OPTIONS, _JOB = "chromalab.colorization.options:Options", "chromalab.colorization.colorizer:Job"
+_OPTIONS, _JOB = "chromalab.colorization.colorizer:Options", "chromalab.colorization.colorizer:Job"
 
 
 def _source_word(term: str) -> str:
@@ -64,7 +63,7 @@ def colorize(
     format_: Annotated[str | None, option(OUTPUT, "TYPE", "File type: jpg, png, tif, webp or avif; omit to keep that "
         "of each photo.", "--format")] = None,
     quality: Annotated[int, option(OUTPUT, "N", "Quality of JPEG, WebP and AVIF files.", min=1, max=100,
-        default=Default("chromalab.photo.saving:Saving.quality"))],
+        default=Default("chromalab.photo.writing:Saving.quality"))],
     overwrite: Annotated[bool, switch(OUTPUT, "Replace existing outputs.", "--overwrite",
         default=Default("chromalab.colorization.batch:Batch.overwrite"))],
     dry_run: Annotated[bool, switch(OUTPUT, "Count what would be done without doing it.", "--dry-run")] = False,
@@ -114,7 +113,7 @@ def colorize(
 
     Rerun the same command to resume. The exit code is 1 if some photos could not be colorized.
     """
-    from chromalab.colorization.batch import look_ahead, save_summary
+    from chromalab.colorization.batch import look_ahead
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.plan import make_plan
     from chromalab.core.parallel import cpu_count
@@ -141,7 +140,7 @@ def colorize(
     if samples:
         _versions(engine, plan, batch, samples, seed)
     if json_file is not None:
-        save_summary(json_file, summary)
+        summary.save(json_file)
     _print_summary(summary, plan)
 
 
@@ -150,7 +149,7 @@ def _run(engine: Engine, plan: Plan, batch: Batch, *, report: bool) -> Summary:
 
     if not report:
         return run_batch(engine, plan, batch)
-    from chromalab.colorization.reporting import run_with_report
+    from chromalab.colorization.report import run_with_report
 
     return run_with_report(engine, plan, batch)
 
@@ -191,12 +190,12 @@ def _options(
     *,
     keep_tone: bool,
 ) -> Options:
-    from chromalab.colorization.hints import load_hints, parse_hint
-    from chromalab.colorization.options import Options
+    from chromalab.colorization.colorizer import Options
+    from chromalab.colorization.hints import Hints, parse_hint
 
     parsed = [parse_hint(text) for text in hint or ()]
     if hints is not None and hints.suffix.lower() != ".png":
-        parsed += load_hints(hints).hints
+        parsed += Hints.load(hints).hints
     return Options(
         saturation=saturation,
         warmth=warmth,
@@ -224,7 +223,7 @@ def _numbers(scales: str | None) -> list[float]:
 def _job(options: Options, quality: int, source_type: str, label: str, max_megapixels: float) -> Job:
     from chromalab.colorization.colorizer import Job
     from chromalab.colorization.disclosure import SourceType
-    from chromalab.photo.saving import Saving
+    from chromalab.photo.writing import Saving
 
     composite, enhanced = get_args(SourceType)
     return Job(
@@ -247,7 +246,7 @@ def _overlay(hints: Path | None) -> NDArray[np.uint8] | None:
     """Return the pixels of a PNG with painted hints; None for other files."""
     if hints is None or hints.suffix.lower() != ".png":
         return None
-    from chromalab.photo.arrays import read_rgba
+    from chromalab.photo.reading import read_rgba
 
     return read_rgba(hints)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from chromalab.cli.options import LIMITS, MODEL, PERFORMANCE, SERVER, Default, OptionsFile, millions, option
 
-_SETTINGS = "chromalab.colorization.web.settings:ServerSettings"
+_SETTINGS = "chromalab.colorization.web.app:ServerSettings"
 
 
 def serve(
@@ -31,11 +31,14 @@ def serve(
     _options_file: OptionsFile = None,
 ) -> None:  # fmt: skip
     """Serve a web page and an HTTP API that colorize photos; photos never leave this machine."""
-    from chromalab.colorization.web.settings import ServerSettings
     from chromalab.core.errors import UsageError
     from chromalab.core.parallel import cpu_count
     from chromalab.weights.colorizers import shipped_models
 
+    try:
+        from chromalab.colorization.web.app import ServerSettings, run_server
+    except ImportError as error:
+        raise UsageError(f"the web page needs FastAPI; run pip install 'chromalab[serve]' ({error})") from error
     settings = ServerSettings(
         models=model or shipped_models(),
         workers=workers or cpu_count(),
@@ -45,8 +48,4 @@ def serve(
         max_pixels=int(max_megapixels * 1e6),
         hosts=[*(allow_host or ()), *([host] if host not in {"0.0.0.0", "::"} else ())],  # noqa: S104
     )
-    try:
-        from chromalab.colorization.web.server import run_server
-    except ImportError as error:
-        raise UsageError(f"the web page needs FastAPI; run pip install 'chromalab[serve]' ({error})") from error
     run_server(settings, host, port)

@@ -1,11 +1,11 @@
-"""Colorization: infer chroma on a small copy of a photo, enlarge it, and join it with the photo's own lightness.
+"""Colorization: infer chroma on a small copy of a photo, enlarge it, and merge it with the photo's own lightness.
 
 >>> from chromalab import colorization
 >>> from chromalab.data import sample_path
 >>> colorization.colorize(sample_path("chelsea"), saturation=1.2, hints=["120,80=#8a2b2b"]).dtype
 dtype('uint8')
 
-Nothing here imports PyTorch: the networks run in ONNX Runtime.
+PyTorch is not needed: the networks run in ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -15,21 +15,22 @@ from typing import TYPE_CHECKING
 from chromalab.core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from chromalab.colorization.api import colorize
     from chromalab.colorization.batch import Batch, run_batch
+    from chromalab.colorization.colorizer import Colorized, Job, Options, colorize
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.hints import Hint
-    from chromalab.colorization.options import Options
     from chromalab.colorization.plan import make_plan
 
-__all__ = ["Batch", "Engine", "Hint", "Options", "colorize", "make_plan", "run_batch"]
+__all__ = ["Batch", "Colorized", "Engine", "Hint", "Job", "Options", "colorize", "make_plan", "run_batch"]
 
 _MODULES = {
     "Batch": "batch",
+    "Colorized": "colorizer",
     "Engine": "engine",
     "Hint": "hints",
-    "Options": "options",
-    "colorize": "api",
+    "Job": "colorizer",
+    "Options": "colorizer",
+    "colorize": "colorizer",
     "make_plan": "plan",
     "run_batch": "batch",
 }

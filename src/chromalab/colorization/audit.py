@@ -1,7 +1,7 @@
-"""Which results are worth a second look: five faults that colorizers are known for, measured on the small copy.
+"""Measures of five typical faults of colorizers, on the small copy, which rank the results that need a check.
 
-None of them is proof of a fault: a red door is a blotch, a silver spoon a gray object. They put the pictures in an
-order in which a person finds the faults sooner.
+High values are no proof of a fault: a red door is measured as a blotch, and a silver spoon as a gray object. The order
+lets a person find the real faults sooner.
 """
 
 from __future__ import annotations
@@ -22,27 +22,28 @@ if TYPE_CHECKING:
     from chromalab.colorization.small import SmallColors
 
 AUDIT_PX = 96
-"""Shorter side of the copy on which faults are looked for."""
+"""Shorter side of the copy on which faults are measured."""
 
 BLOTCH_CHROMA, BLOTCH_LEVEL = 15.0, 8.0
-"""A blotch is more than this off the median chroma around it, and within this of the median gray level."""
+"""A blotch differs by more than the first from the median chroma around it, and by at most the second from the median
+gray level."""
 
-GREY_CHROMA = 4.0
-"""Chroma below which a place has no color to the eye."""
+GRAY_CHROMA = 4.0
+"""Chroma below which a pixel looks gray."""
 
 _WINDOW = 13
 _MIDDLE = (60.0, 220.0)
 
 
 class Audit(Record):
-    """What was found on a photo; larger is more suspicious in all of them.
+    """The measured faults of a photo; larger values are more suspicious.
 
     Attributes:
-        blotches: share of places whose color leaves their surroundings where the lightness does not, 0 to 1.
+        blotches: share of pixels whose color differs from their surroundings while the lightness does not, 0 to 1.
         grey_objects: share of middle tones without color, 0 to 1.
-        bleeding: how much of the chroma's change lies where lightness does not change, 0 to 1.
-        cast: how far one hue covers everything: mean color over mean chroma, weighted with that chroma.
-        instability: mean change of chroma when the photo comes at half or twice its size, in CIELAB units.
+        bleeding: share of the change in chroma in the half of the image where lightness changes least, 0 to 1.
+        cast: dominance of one hue: mean color divided by mean chroma, weighted with that chroma, 0 to 1.
+        instability: mean change of chroma at half and at twice the photo's size, in CIELAB units.
     """
 
     blotches: float
@@ -56,13 +57,13 @@ FAULTS = tuple(Audit.model_fields)
 
 
 class Ranked(Record):
-    """A photo's place in the order of suspicion.
+    """A photo ranked by suspicion.
 
     Attributes:
-        name: the output's.
-        suspicion: the largest of its faults' places among all photos, 0 to 1; of equals the mean of all decides.
-        worst: which fault that is.
-        audit: what was found.
+        name: name of the output.
+        suspicion: largest rank of its faults among all photos, 0 to 1; the mean of all ranks breaks ties.
+        worst: the fault with that rank.
+        audit: all measured faults.
     """
 
     name: str
@@ -72,7 +73,7 @@ class Ranked(Record):
 
 
 def audit(small: SmallColors, instability: float) -> Audit:
-    """Look for faults on a small copy."""
+    """Measure the faults of a small copy."""
     scale = AUDIT_PX / min(small.levels.shape)
     size = (max(16, round(small.levels.shape[0] * scale)), max(16, round(small.levels.shape[1] * scale)))
     planes = enlarge(_smoothed(np.concatenate([small.chroma, small.levels[None]]), scale), *size)
@@ -80,7 +81,7 @@ def audit(small: SmallColors, instability: float) -> Audit:
     chroma = np.hypot(ab[0], ab[1])
     return Audit(
         blotches=round(_blotches(chroma, level), 5),
-        grey_objects=round(_grey_objects(chroma, level), 5),
+        grey_objects=round(_gray_objects(chroma, level), 5),
         bleeding=round(_bleeding(ab, level), 5),
         cast=round(_cast(ab, chroma), 5),
         instability=round(instability, 4),
@@ -88,7 +89,7 @@ def audit(small: SmallColors, instability: float) -> Audit:
 
 
 def _smoothed(planes: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-    """Blur before a reduction, so that no detail turns into a pattern."""
+    """Blur before a reduction, to avoid aliasing."""
     sigma = max(0.0, 0.5 / scale - 0.5)
     return np.asarray(gaussian_filter(planes, (0, sigma, sigma)), dtype=np.float32)
 
@@ -99,9 +100,9 @@ def _blotches(chroma: NDArray[np.float32], level: NDArray[np.float32]) -> float:
     return float(((off > BLOTCH_CHROMA) & (near <= BLOTCH_LEVEL)).mean())
 
 
-def _grey_objects(chroma: NDArray[np.float32], level: NDArray[np.float32]) -> float:
+def _gray_objects(chroma: NDArray[np.float32], level: NDArray[np.float32]) -> float:
     middle = (level > _MIDDLE[0]) & (level < _MIDDLE[1])
-    return float((chroma[middle] < GREY_CHROMA).mean()) if middle.any() else 0.0
+    return float((chroma[middle] < GRAY_CHROMA).mean()) if middle.any() else 0.0
 
 
 def _bleeding(ab: NDArray[np.float32], level: NDArray[np.float32]) -> float:
@@ -119,28 +120,28 @@ def _cast(ab: NDArray[np.float32], chroma: NDArray[np.float32]) -> float:
 
 
 def rank(audits: Sequence[tuple[str, Audit]]) -> list[Ranked]:
-    """Return photos in the order of suspicion, the most suspicious first.
+    """Rank photos by suspicion, the most suspicious first.
 
-    Faults are measured in different units, so their places among all photos are compared, not their sizes.
+    Faults have different units, so their ranks among all photos are compared, not their values.
     """
     if not audits:
         return []
     values = np.array([[getattr(found, fault) for fault in FAULTS] for _, found in audits])
-    places = np.stack([_places(column) for column in values.T], axis=1)
-    order = sorted(range(len(audits)), key=lambda row: (-places[row].max(), -places[row].mean(), audits[row][0]))
+    ranks = np.stack([_ranks(column) for column in values.T], axis=1)
+    order = sorted(range(len(audits)), key=lambda row: (-ranks[row].max(), -ranks[row].mean(), audits[row][0]))
     return [
         Ranked(
             name=audits[row][0],
-            suspicion=round(float(places[row].max()), 4),
-            worst=FAULTS[int(places[row].argmax())],
+            suspicion=round(float(ranks[row].max()), 4),
+            worst=FAULTS[int(ranks[row].argmax())],
             audit=audits[row][1],
         )
         for row in order
     ]
 
 
-def _places(column: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the share of photos that each is above, half of its equals counted."""
+def _ranks(column: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for each photo the share of photos with lower values, plus half of those with equal values."""
     below = np.searchsorted(np.sort(column), column, side="left")
     upto = np.searchsorted(np.sort(column), column, side="right")
     return np.asarray((below + upto) / 2 / len(column))

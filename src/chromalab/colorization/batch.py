@@ -1,4 +1,4 @@
-"""Many photos: side by side, resumable, and honest about what failed."""
+"""Colorizing many photos in parallel, resumably, with a reason for every failure."""
 
 from __future__ import annotations
 
@@ -11,50 +11,43 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from chromalab.colorization.colorizer import Colorized, Job, colorize_file
-from chromalab.colorization.journal import Journal, Line, identity, open_journal, read_lines
+from chromalab.colorization.journal import Journal, Line, identity, open_journal, read_journal
 from chromalab.core.errors import ConfigError, OutputError, UsageError
 from chromalab.core.files import sha256_file, write_text
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
-from chromalab.photo._vips import VipsError
 from chromalab.photo.reading import UnreadablePhotoError
-from chromalab.photo.saving import TEMPORARY
+from chromalab.photo.writing import TEMPORARY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from chromalab.colorization.disclosure import Disclosure
     from chromalab.colorization.engine import Engine
+    from chromalab.colorization.journal import State
     from chromalab.colorization.plan import Item, Plan
     from chromalab.colorization.small import SmallColors
 
+_REMEDY = "pass --overwrite or choose another folder"
 _REASONS = {
-    "foreign": "the output exists, and is not of this batch: --overwrite, or another folder",
-    "other settings": "the output exists, made with other settings: --overwrite, or another folder",
-    "source changed": "the output exists, and its photo has changed since: --overwrite, or another folder",
+    "foreign": f"the output already exists and is not from this batch: {_REMEDY}",
+    "other settings": f"the output already exists, made with other settings: {_REMEDY}",
+    "source changed": f"the output already exists, and its photo has changed since: {_REMEDY}",
 }
 
 
-class PhotoLine(Record):
-    """A photo in the list that `--json` writes.
+class PhotoResult(Record):
+    """The result of one photo of a batch; see `Colorized` for the fields without a description.
 
     Attributes:
-        source: the photo, as it was given.
-        output: the file.
-        status: `done` now, `resumed` (done by an earlier call), or `failed`.
-        reason: why it failed.
-        seconds: reading, colorizing and writing.
-        lightness_error: see `Colorized`.
-        gamut_share: see `Colorized`.
-        mean_chroma: see `Colorized`.
-        height: of the output.
-        width: of the output.
-        bits: of the output.
-        pages: of the output.
+        source: path of the photo, as given.
+        output: path of the output.
+        status: `done` (by this call), `resumed` (done by an earlier call) or `failed`.
+        reason: why the photo failed; None if it did not.
+        seconds: time for reading, colorizing and writing.
     """
 
     source: str
@@ -72,25 +65,25 @@ class PhotoLine(Record):
 
 
 class Summary(Record):
-    """What came of a batch.
+    """The results of a batch.
 
     Attributes:
         model: name of the model.
-        model_sha256: hash of its file.
-        photos: every photo, in the order of the plan.
+        model_sha256: hash of the model file.
+        photos: the results of all photos, in the order of the plan.
     """
 
     schema_version: int = 1
     model: str
     model_sha256: str
-    photos: list[PhotoLine]
+    photos: list[PhotoResult]
 
     def count(self, status: str) -> int:
         """Return how many photos have this status."""
         return sum(photo.status == status for photo in self.photos)
 
     def reasons(self) -> list[tuple[str, int, str]]:
-        """Return why photos failed: reason, how many, and the first of them; the most frequent first."""
+        """Return the reasons of failures, each with its number of photos and the first photo; frequent ones first."""
         failed = [photo for photo in self.photos if photo.status == "failed"]
         counts = Counter(photo.reason or "" for photo in failed)
         return [
@@ -101,15 +94,15 @@ class Summary(Record):
 
 @dataclass(frozen=True)
 class Batch:
-    """How a batch is done.
+    """The settings of a batch.
 
     Attributes:
-        job: how photos become files.
-        workers: photos at a time.
-        overwrite: replace outputs that are there and are not of this batch.
+        job: settings of colors and files.
+        workers: number of photos that are processed at a time.
+        overwrite: replace existing outputs that are not from this batch.
         sidecar: write a JSON record beside every output.
-        overlay: hints painted on a picture, for all photos.
-        look: told of every photo that was done, with its small copy.
+        overlay: painted hints for all photos, RGBA, (H, W, 4).
+        on_done: called with every photo that this call colorized, its result and its small copy.
     """
 
     job: Job
@@ -117,53 +110,55 @@ class Batch:
     overwrite: bool = False
     sidecar: bool = True
     overlay: NDArray[np.uint8] | None = None
-    look: Callable[[Item, Colorized, SmallColors], None] | None = field(default=None, compare=False)
+    on_done: Callable[[Item, Colorized, SmallColors], None] | None = field(default=None, compare=False)
 
 
-Each = Callable[[Sequence["Item"], str], Iterator[tuple["Item", PhotoLine]]]
-"""Colorizes photos somewhere else: given them and the hash of the settings, it gives each with its line when done."""
+Each = Callable[[Sequence["Item"], str], Iterator[tuple["Item", PhotoResult]]]
+"""A function that colorizes items elsewhere, given the hash of the settings; yields each item with its result."""
 
 
 def run_batch(engine: Engine, plan: Plan, batch: Batch, *, each: Each | None = None) -> Summary:
-    """Colorize every photo of a plan that is not done.
+    """Colorize every photo of a plan that is not done yet.
 
-    A photo that can't be colorized is named with its reason, and the others go on. Where the disk is full nothing goes
-    on, and the same command finishes the work later.
+    A photo that cannot be colorized is reported with its reason, and the batch continues. If the disk is full, the
+    batch ends, and the same call resumes it later.
 
     Args:
         engine: the model.
         plan: photos and outputs.
-        batch: how photos become files.
-        each: what colorizes the photos of a folder; threads of this process where it is None.
+        batch: settings of the batch.
+        each: function that colorizes the photos of a folder; None uses threads of this process.
 
     Raises:
-        UsageError: the model does not do what its record says, or another process uses the folder.
-        OutputError: an output can't be written.
+        UsageError: the model does not match its record, or another process uses the folder.
+        OutputError: an output cannot be written.
     """
     if plan.folder is None:
-        return _one(engine, plan.items[0], batch)
+        return _run_one(engine, plan.items[0], batch)
     settings = settings_sha256(engine, batch)
     with open_journal(plan.folder) as journal:
-        _sweep(plan)
-        states = {item.name: journal.state(item, settings) for item in plan.items}
-        lines = {item.name: _known(journal, item, states[item.name], batch) for item in plan.items}
-        waiting = [item for item in plan.items if lines[item.name] is None]
+        _delete_partial_files(plan)
+        results = {item.name: _known(journal, item, journal.state(item, settings), batch) for item in plan.items}
+        waiting = [item for item in plan.items if results[item.name] is None]
 
-        def work(item: Item) -> PhotoLine:
+        def work(item: Item) -> PhotoResult:
             return _attempt(engine, item, batch, journal, settings)
 
-        found = _side_by_side(work, waiting, batch.workers) if each is None else each(waiting, settings)
+        found = _in_threads(work, waiting, batch.workers) if each is None else each(waiting, settings)
         with progress("colorizing", len(plan.items), done=len(plan.items) - len(waiting)) as advance:
-            for item, line in found:
-                lines[item.name] = line
+            for item, result in found:
+                results[item.name] = result
                 advance()
         journal.take_parts()
-    done = [line for line in lines.values() if line is not None]
-    return Summary(model=engine.spec.name, model_sha256=engine.file.sha256, photos=done)
+    return _summary(engine, [result for result in results.values() if result is not None])
 
 
-def _sweep(plan: Plan) -> None:
-    """Take away what a process that was killed left half-written; nobody else writes here, for the journal is ours."""
+def _summary(engine: Engine, photos: list[PhotoResult]) -> Summary:
+    return Summary(model=engine.spec.name, model_sha256=engine.file.sha256, photos=photos)
+
+
+def _delete_partial_files(plan: Plan) -> None:
+    """Delete partial files of a killed process; the journal's lock ensures that no other process is writing them."""
     for folder in {item.output.parent for item in plan.items}:
         for path in folder.glob(".*"):
             if path.name.startswith(TEMPORARY) or (path.name.endswith(".part") and ".json." in path.name):
@@ -171,41 +166,40 @@ def _sweep(plan: Plan) -> None:
 
 
 def look_ahead(engine: Engine, plan: Plan, batch: Batch) -> Counter[str]:
-    """Return how many photos are new, done, or in the way of an existing file, without doing anything."""
+    """Count the photos by the state of their outputs, without colorizing any."""
     if plan.folder is None:
         return Counter({"foreign" if plan.items[0].output.exists() else "new": 1})
-    settings = settings_sha256(engine, batch)
-    journal = Journal(plan.folder, _Nowhere(), read_lines(plan.folder))  # type: ignore[arg-type]
+    settings, journal = settings_sha256(engine, batch), read_journal(plan.folder)
     return Counter(journal.state(item, settings) for item in plan.items)
 
 
-class _Nowhere:
-    """Stands where a file would be that is not written."""
-
-
-def _one(engine: Engine, item: Item, batch: Batch) -> Summary:
+def _run_one(engine: Engine, item: Item, batch: Batch) -> Summary:
     if item.output.exists() and not batch.overwrite:
-        raise UsageError(f"{item.output} exists: --overwrite replaces it, or choose another name")
-    line = _attempt(engine, item, batch, None, "")
-    return Summary(model=engine.spec.name, model_sha256=engine.file.sha256, photos=[line])
+        raise UsageError(f"{item.output} already exists: pass --overwrite or choose another name")
+    return _summary(engine, [_attempt(engine, item, batch, None, "")])
 
 
-def _known(journal: Journal, item: Item, state: str, batch: Batch) -> PhotoLine | None:
-    """Return the line of a photo for which nothing is to be done, or None."""
-    if state == "done":  # a node wrote down its own paths
-        names = {"source": str(item.source), "output": str(item.output)}
-        return _line(journal.result(item), "resumed").model_copy(update=names)
+def _known(journal: Journal, item: Item, state: State, batch: Batch) -> PhotoResult | None:
+    """Return the result of a photo that is not to be colorized, or None."""
+    if state == "done":  # the journal may hold another node's paths
+        paths = {"source": str(item.source), "output": str(item.output)}
+        return _result(journal.result(item), "resumed").model_copy(update=paths)
     if state == "new" or batch.overwrite:
         return None
-    return PhotoLine(source=str(item.source), output=str(item.output), status="failed", reason=_REASONS[state])
+    return failed(item, _REASONS[state])
 
 
-def _side_by_side(
-    work: Callable[[Item], PhotoLine], items: Sequence[Item], workers: int
-) -> Iterator[tuple[Item, PhotoLine]]:
-    """Do the items with several threads, at most a few ahead, and give each with its line as it is done."""
+def failed(item: Item, reason: str) -> PhotoResult:
+    """Return the result of a photo that could not be colorized."""
+    return PhotoResult(source=str(item.source), output=str(item.output), status="failed", reason=reason)
+
+
+def _in_threads(
+    work: Callable[[Item], PhotoResult], items: Sequence[Item], workers: int
+) -> Iterator[tuple[Item, PhotoResult]]:
+    """Process items in several threads, with at most a few waiting, and yield each with its result when done."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="colorize")
-    running: dict[Future[PhotoLine], Item] = {}
+    running: dict[Future[PhotoResult], Item] = {}
     try:
         for item in items:
             running[pool.submit(work, item)] = item
@@ -217,22 +211,22 @@ def _side_by_side(
         pool.shutdown(cancel_futures=True)
 
 
-def _finished(running: dict[Future[PhotoLine], Item]) -> Iterable[tuple[Item, PhotoLine]]:
+def _finished(running: dict[Future[PhotoResult], Item]) -> Iterable[tuple[Item, PhotoResult]]:
     done, _ = wait(running, return_when=FIRST_COMPLETED)
     for future in done:
         item = running.pop(future)
         yield item, future.result()
 
 
-def work_through(engine: Engine, item: Item, batch: Batch, journal: Journal, settings: str) -> PhotoLine:
-    """Colorize one photo, if the journal does not say that it was done."""
+def colorize_item(engine: Engine, item: Item, batch: Batch, journal: Journal, settings: str) -> PhotoResult:
+    """Colorize one photo unless the journal has it as done."""
     if journal.state(item, settings) == "done":
-        return _line(journal.result(item), "done")
+        return _result(journal.result(item), "done")
     return _attempt(engine, item, batch, journal, settings)
 
 
-def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, settings: str) -> PhotoLine:
-    """Colorize one photo; what is wrong with it becomes its reason."""
+def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, settings: str) -> PhotoResult:
+    """Colorize one photo, and catch errors that concern only this photo."""
     before, source = identity(item.output), identity(item.source)
 
     def ready(result: Colorized, disclosure: Disclosure) -> None:
@@ -249,37 +243,35 @@ def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, 
         reason = _reason(error)
         if reason is None and journal is None:
             raise
-        if reason is None:  # one photo that trips over a fault of ours must not end a night's work
-            reason = f"an error of chromalab, please report it: {type(error).__name__}: {error}"
-        return PhotoLine(source=str(item.source), output=str(item.output), status="failed", reason=reason)
-    if batch.look is not None:
-        batch.look(item, result, small)
-    return _line(result, "done")
+        if reason is None:  # a bug that shows up with one photo must not end the whole batch
+            reason = f"chromalab has a bug, please report it: {type(error).__name__}: {error}"
+        return failed(item, reason)
+    if batch.on_done is not None:
+        batch.on_done(item, result, small)
+    return _result(result, "done")
 
 
 def _reason(error: Exception) -> str | None:
-    """Return why one photo failed, or None where nobody expects this error.
+    """Return the reason for the failure of one photo, or None for an unexpected error.
 
     Raises:
-        UsageError: the model or the options fit no photo, so going on is of no use.
+        UsageError: the model or the options fail for every photo.
         OutputError: nothing can be written.
     """
     match error:
         case UnreadablePhotoError():
             return error.reason
-        case ConfigError():  # a hint that lies outside this photo
+        case ConfigError():  # a hint is outside this photo
             return str(error)
         case OutputError() | UsageError():
             raise error
-        case VipsError():
-            return "it is cut off or damaged: its pixels can't be read to the end"
         case MemoryError():
-            return "there is not enough memory for it: fewer --workers"
+            return "the memory is too small for it: reduce --workers"
     return None
 
 
 def write_sidecar(item: Item, result: Colorized, disclosure: Disclosure) -> None:
-    """Write the record beside an output: what it is, of which photo, and how it was made."""
+    """Write the record beside an output: its disclosure, its source and its result."""
     record = {
         "schema_version": 1,
         **disclosure.model_dump(mode="json"),
@@ -293,7 +285,7 @@ def write_sidecar(item: Item, result: Colorized, disclosure: Disclosure) -> None
 
 
 def settings_sha256(engine: Engine, batch: Batch) -> str:
-    """Return the hash of everything that decides an output beside its photo."""
+    """Return the hash of all settings that determine an output, given its photo."""
     job = batch.job
     parts = [
         engine.file.sha256,
@@ -307,10 +299,5 @@ def settings_sha256(engine: Engine, batch: Batch) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _line(result: Colorized, status: Literal["done", "resumed"]) -> PhotoLine:
-    return PhotoLine.model_validate(result.model_dump() | {"status": status})
-
-
-def save_summary(path: Path, summary: Summary) -> None:
-    """Write the list of photos as JSON."""
-    summary.save(path)
+def _result(result: Colorized, status: Literal["done", "resumed"]) -> PhotoResult:
+    return PhotoResult.model_validate(result.model_dump() | {"status": status})

@@ -1,51 +1,106 @@
-"""One photo from file to file, or from array to array."""
+"""Colorizing one photo: from file to file, or in memory."""
 
 from __future__ import annotations
 
+import glob
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+from pydantic import Field
 
+from chromalab.color.lab import LUMINANCE, decode_srgb, encode_srgb
 from chromalab.colorization.disclosure import Disclosure, SourceType, disclose, with_disclosure
+from chromalab.colorization.engine import Engine
 from chromalab.colorization.guided import Coefficients, Enlarged
-from chromalab.colorization.render import Account, Renderer
-from chromalab.colorization.small import SmallColors, guide_px, small_colors, tone_of, turned, turned_back
+from chromalab.colorization.hints import Hint, parse_hint
+from chromalab.colorization.plan import make_plan
+from chromalab.colorization.render import Renderer, RenderStats
+from chromalab.colorization.small import SmallColors, guide_px, rotate_back, rotate_upright, small_colors, tone_of
+from chromalab.core.errors import UsageError
+from chromalab.core.parallel import cpu_count
 from chromalab.core.records import Record
-from chromalab.photo.arrays import resize_plane
-from chromalab.photo.label import labeled
-from chromalab.photo.resizing import target_size
-from chromalab.photo.saving import Saving, from_pixels, holds_alpha, keeps_16_bits, save, spooled
+from chromalab.photo._vips import VipsError
+from chromalab.photo.reading import UnreadablePhotoError, vips_reason
+from chromalab.photo.resizing import resize_plane, target_size
 from chromalab.photo.scan import Scan, open_scan
+from chromalab.photo.writing import Saving, from_pixels, holds_alpha, keeps_16_bits, labeled, save, spooled
+from chromalab.weights.colorizers import default_model, find_colorizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+    from os import PathLike
 
     from numpy.typing import NDArray
-
-    from chromalab.colorization.engine import Engine
-    from chromalab.colorization.options import Options
+    from PIL.Image import Image
 
 TONE_PX = 256
+_MAX_VALUE = {"uint8": 255, "uint16": 65535}
+
+
+class Options(Record):
+    """The settings that determine the colors, for a given model.
+
+    Attributes:
+        saturation: factor of the chroma; 0 gives gray.
+        warmth: added warmth, in CIELAB units of b* at middle gray; negative values are cooler.
+        keep_tone: keep the print's own tone, such as sepia, beneath the colors.
+        scales: multiples of the network's input size; the predicted chroma is averaged over them.
+        hints: known colors.
+        sample: index of a plausible version; None gives the model's best guess.
+        temperature: how far plausible versions depart from the best guess; 1 draws from the network's distribution.
+    """
+
+    saturation: float = Field(default=1.0, ge=0, le=4)
+    warmth: float = Field(default=0.0, ge=-50, le=50)
+    keep_tone: bool = False
+    scales: list[float] = Field(default=[1.0], min_length=1, max_length=5)
+    hints: list[Hint] = []
+    sample: int | None = Field(default=None, ge=0)
+    temperature: float = Field(default=1.0, gt=0, le=5)
+
+    def described(self) -> dict[str, object]:
+        """Return the settings that differ from the defaults, for records."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+@dataclass(frozen=True)
+class Job:
+    """How photos become colorized files.
+
+    Attributes:
+        options: settings of the colors.
+        saving: quality and compression of the files.
+        source_type: IPTC DigitalSourceType of the files.
+        label: visible line of text at the lower edge; empty for none.
+        max_pixels: photos with larger declared sizes are refused.
+    """
+
+    options: Options
+    saving: Saving = field(default_factory=Saving)
+    source_type: SourceType = "compositeWithTrainedAlgorithmicMedia"
+    label: str = ""
+    max_pixels: int = 500_000_000
 
 
 class Colorized(Record):
-    """What came of a photo.
+    """The result of colorizing a photo file.
 
     Attributes:
-        source: the photo, as it was given.
-        output: the file that was written.
-        seconds: reading, colorizing and writing.
+        source: path of the photo, as given.
+        output: path of the written file.
+        seconds: time for reading, colorizing and writing.
         height: rows of the output.
-        width: columns.
-        bits: bits of a value in the output.
-        pages: pages in the output.
-        lightness_error: the largest |difference of L*| between photo and output, before any lossy coding.
-        gamut_share: the share of pixels whose chroma was reduced to stay in the gamut, 0 to 1.
-        mean_chroma: of the small copy, in CIELAB units.
+        width: columns of the output.
+        bits: bits per value of the output.
+        pages: pages of the output.
+        lightness_error: largest absolute difference in L* between photo and output, before any lossy compression.
+        gamut_share: share of pixels whose chroma was reduced to stay in the gamut, 0 to 1.
+        mean_chroma: mean chroma of the small copy, in CIELAB units.
     """
 
     source: str
@@ -60,23 +115,153 @@ class Colorized(Record):
     mean_chroma: float
 
 
-@dataclass(frozen=True)
-class Job:
-    """How photos become files.
+@overload
+def colorize(
+    source: NDArray[Any] | str | PathLike[str], *, model: str | None = ..., out: None = ..., **options: Any
+) -> NDArray[Any]: ...
+@overload
+def colorize(source: Image, *, model: str | None = ..., out: None = ..., **options: Any) -> Image: ...
+@overload
+def colorize(
+    source: str | PathLike[str],
+    *,
+    model: str | None = ...,
+    out: str | PathLike[str],
+    overwrite: bool = ...,
+    **options: Any,
+) -> Colorized: ...
 
-    Attributes:
-        options: what decides the colors.
-        saving: quality and compression of the files.
-        source_type: the IPTC's term for the outputs.
-        label: a visible line at the lower edge; empty for none.
-        max_pixels: photos that declare more are refused.
+
+def colorize(
+    source: Any,
+    *,
+    model: str | None = None,
+    out: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    **options: Any,
+) -> Any:
+    """Colorize a photo: its lightness stays, its colors are inferred.
+
+    With `out` the result is written as `chromalab colorize` writes it: at full size, with 16 bits where the photo and
+    the file type have them, and with the photo's metadata, its pages and the disclosure. Photos above 50 megapixels
+    are possible only with `out`.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> import chromalab
+    >>> from chromalab.data import sample_path
+    >>> chromalab.colorize(sample_path("chelsea"), saturation=1.2).shape
+    (300, 451, 3)
+    >>> with TemporaryDirectory() as folder:
+    ...     written = chromalab.colorize(sample_path("chelsea"), out=f"{folder}/chelsea.tif")
+    >>> written.bits, written.pages, written.lightness_error < 0.5
+    (8, 1, True)
+
+    Args:
+        source: path of a photo; a Pillow image; or an array (H, W), (H, W, 1) or (H, W, 3) of sRGB values, as uint8,
+            uint16, or floating point in [0, 1]. Its own colors are ignored.
+        model: name of a shipped model, or path of an ONNX file with its record beside it. None selects the default
+            model, or with `sample` the shipped model that has versions.
+        out: file to write, or folder in which the output gets the photo's name; `source` must then be a path. A path
+            without the suffix of an image is a folder. None returns the pixels and writes nothing.
+        overwrite: replace an existing output.
+        **options: fields of `Options`: saturation, warmth, keep_tone, scales, sample and temperature; also `hints`, a
+            list of `Hint`s or of texts such as "120,80=#8a2b2b". `keep_tone` has an effect only with `out`.
+
+    Returns:
+        With `out`, the `Colorized` record of the written file. Otherwise a Pillow image for a Pillow image, or an
+        array (H, W, 3) of sRGB values: of the same type as a given array; for a path uint8, or uint16 if the file has
+        16 bits.
+
+    Raises:
+        UnreadablePhotoError: the file cannot be read.
+        UsageError: the shape, type or model is wrong, or the output exists already.
+        ConfigError: an option is unknown or out of range.
+        OutputError: the output cannot be written.
     """
+    parsed = _options(options)
+    engine = _engine(model or default_model(versions=parsed.sample is not None))
+    is_path = hasattr(source, "__fspath__") or isinstance(source, str)
+    if overwrite and out is None:
+        raise UsageError("overwrite=True has no effect without out=: give the output file or folder")
+    if out is not None:
+        if not is_path:
+            raise UsageError(f"out= needs the path of a photo, got {type(source).__name__}: save it to a file first")
+        return _write(engine, Path(source), str(out), Job(parsed), overwrite=overwrite)
+    if isinstance(source, np.ndarray):
+        return _colorize_array(engine, source, parsed)
+    if is_path:
+        scan = open_scan(Path(source))
+        if not scan.whole:
+            raise UsageError(
+                f"{source} has {scan.height * scan.width / 1e6:.0f} megapixels: write the result to a file with out="
+            )
+        return colorize_levels(engine, scan.levels(), parsed, deep=scan.bits == 16)[0]
+    if hasattr(source, "convert") and hasattr(source, "getbands"):
+        from PIL import Image  # noqa: PLC0415 - Pillow is an optional dependency
 
-    options: Options
-    saving: Saving = field(default_factory=Saving)
-    source_type: SourceType = "compositeWithTrainedAlgorithmicMedia"
-    label: str = ""
-    max_pixels: int = 500_000_000
+        gray_only = source.mode in {"1", "L", "LA"}
+        return Image.fromarray(_colorize_array(engine, np.asarray(source.convert("L" if gray_only else "RGB")), parsed))
+    raise UsageError(f"expected a path, a Pillow image or a NumPy array, got {type(source).__name__}")
+
+
+@lru_cache(maxsize=4)
+def _engine(model: str) -> Engine:
+    return Engine(find_colorizer(model), threads=cpu_count())
+
+
+def _options(options: dict[str, Any]) -> Options:
+    hints = [parse_hint(hint) if isinstance(hint, str) else hint for hint in options.pop("hints", [])]
+    return Options.parse({**options, "hints": hints}, origin="options")
+
+
+def _write(engine: Engine, source: Path, out: str, job: Job, *, overwrite: bool) -> Colorized:
+    if source.is_dir() or (glob.has_magic(str(source)) and not source.exists()):
+        raise UsageError(f"{source} is a folder or pattern: give one photo, or use make_plan and run_batch for many")
+    (item,) = make_plan([str(source)], out).items
+    if item.output.exists() and not overwrite:
+        raise UsageError(f"{item.output} already exists: pass overwrite=True or choose another name")
+    return colorize_file(engine, item.source, item.output, job)[0]
+
+
+def _colorize_array(engine: Engine, image: NDArray[Any], options: Options) -> NDArray[Any]:
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim != 3 or image.shape[2] not in (1, 3) or image.size == 0:
+        raise UsageError(f"expected an array (H, W), (H, W, 1) or (H, W, 3), got {image.shape}")
+    largest = _MAX_VALUE.get(image.dtype.name)
+    if largest is None and not np.issubdtype(image.dtype, np.floating):
+        raise UsageError(f"expected uint8, uint16 or floating point in [0, 1], got {image.dtype}")
+    values = image.astype(np.float32) / np.float32(largest or 1)
+    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+        raise UsageError(f"expected floating-point values in [0, 1], got {values.min():g} to {values.max():g}")
+    gray = values[..., 0] if image.shape[2] == 1 else encode_srgb(decode_srgb(values) @ (LUMINANCE / LUMINANCE.sum()))
+    levels = np.clip(gray * 255, 0, 255).astype(np.float32)
+    if largest == 255:
+        return colorize_levels(engine, np.rint(levels).astype(np.uint8), options)[0]
+    rgb = colorize_levels(engine, levels, options, deep=True)[0]
+    return rgb if largest else (rgb / np.float64(65535)).astype(image.dtype)
+
+
+def colorize_levels(
+    engine: Engine, levels: NDArray[np.uint8] | NDArray[np.float32], options: Options, *, deep: bool = False
+) -> tuple[NDArray[Any], RenderStats]:
+    """Colorize gray levels in memory.
+
+    Args:
+        engine: the network.
+        levels: gray levels, 0 to 255, (H, W), as integers or floating point.
+        options: settings of the colors.
+        deep: return 16 bits per value in place of 8.
+
+    Returns:
+        The sRGB pixels (H, W, 3), and statistics of the rendering.
+    """
+    height, width = levels.shape
+    size = target_size(height, width, min(guide_px(engine, options), height, width))
+    small = np.clip(resize_plane(levels.astype(np.float32), *size), 0, 255)
+    colors = small_colors(engine, small, options, (height, width))
+    renderer = Renderer(Enlarged(colors.coefficients, height, width), deep=deep)
+    return renderer.render(0, levels), renderer.stats
 
 
 def colorize_file(
@@ -88,54 +273,52 @@ def colorize_file(
     overlay: NDArray[np.uint8] | None = None,
     ready: Callable[[Colorized, Disclosure], None] | None = None,
 ) -> tuple[Colorized, SmallColors]:
-    """Colorize a photo file, with all its pages where the output is a TIFF.
+    """Colorize a photo file, with all its pages if the output is a TIFF.
 
-    The output has the photo's size, an sRGB profile, the source's metadata and the disclosure in its XMP; it has 16
-    bits where source and kind of file have. It appears whole or not at all, and takes the place of a file of its name.
+    The output has the photo's size, an sRGB profile, the source's metadata, and the disclosure in its XMP. It has 16
+    bits per value if the source has them and the file type allows it. The file is written atomically and replaces an
+    existing file of its name.
 
     Args:
         engine: the network.
         source: the photo.
-        output: the file to write; its ending says which kind.
-        job: how.
-        overlay: hints painted on a picture of the photo's size.
-        ready: told of the result and of what was disclosed just before the finished file gets its name.
+        output: the file to write; its suffix selects the file type.
+        job: settings of colors and files.
+        overlay: painted hints, RGBA, in the proportions of the photo, (H, W, 4).
+        ready: called with the result and the disclosure when the file is complete, just before it gets its name.
 
     Returns:
-        what came of it, and the first page's small copy.
+        The result, and the small copy of the first page.
 
     Raises:
-        UnreadablePhotoError: the photo can't be read.
-        UsageError: the kind of file can't be written, or the options don't fit model or photo.
-        OutputError: the output can't be written.
+        UnreadablePhotoError: the photo cannot be read.
+        UsageError: the file type cannot be written, or the options do not fit the model or the photo.
+        OutputError: the output cannot be written.
     """
     started = time.monotonic()
     disclosure = disclose(engine, job.options, job.source_type)
     scan = open_scan(source, max_pixels=job.max_pixels)
     count = scan.pages if output.suffix.lower() in {".tif", ".tiff"} else 1
-    account, images, small = Account(), [], None
     deep = scan.bits == 16 and keeps_16_bits(output)
+    stats, results, images = RenderStats(), [], []
     with ExitStack() as stack:
-        for page in range(count):
-            opened = scan if page == 0 else open_scan(source, page, max_pixels=job.max_pixels)
-            colors = _small(engine, opened, job.options, overlay)
-            small = small or colors
-            image = _pixels(opened, colors, job, account, output, stack, deep=deep)
-            if opened.has_alpha and holds_alpha(output):
-                image = image.bandjoin(_alpha(opened, deep=deep))
-            images.append(labeled(image, job.label))
-        xmp = with_disclosure(scan.metadata.xmp, disclosure)
+        first = _small(engine, scan, job.options, overlay)
+        for number in range(count):
+            page = open_scan(source, number, max_pixels=job.max_pixels) if number else scan
+            colors = _small(engine, page, job.options, overlay) if number else first
+            images.append(_page(page, colors, job, stats, output, stack, deep=deep))
 
-        results: list[Colorized] = []
-
-        def tell() -> None:
-            results.append(_result(source, output, time.monotonic() - started, scan, account, small, count, deep=deep))
+        def finish() -> None:
+            results.append(_result(source, output, time.monotonic() - started, scan, stats, first, count, deep=deep))
             if ready is not None:
                 ready(results[0], disclosure)
 
-        save(images, output, scan.metadata, orientation=scan.orientation, xmp=xmp, saving=job.saving, ready=tell)
-    assert small is not None  # noqa: S101 - there is always a first page
-    return results[0], small
+        xmp = with_disclosure(scan.metadata.xmp, disclosure)
+        try:  # libvips decodes parts of the photo only now
+            save(images, output, scan.metadata, orientation=scan.orientation, xmp=xmp, saving=job.saving, ready=finish)
+        except VipsError as error:
+            raise UnreadablePhotoError(source, vips_reason(error)) from error
+    return results[0], first
 
 
 def _result(
@@ -143,8 +326,8 @@ def _result(
     output: Path,
     seconds: float,
     scan: Scan,
-    account: Account,
-    small: SmallColors | None,
+    stats: RenderStats,
+    small: SmallColors,
     pages: int,
     *,
     deep: bool,
@@ -157,58 +340,42 @@ def _result(
         width=scan.width,
         bits=16 if deep else 8,
         pages=pages,
-        lightness_error=round(account.lightness_error, 4),
-        gamut_share=round(account.gamut_share, 6),
-        mean_chroma=round(float(np.hypot(*small.chroma).mean()), 3) if small is not None else 0.0,
+        lightness_error=round(stats.lightness_error, 4),
+        gamut_share=round(stats.gamut_share, 6),
+        mean_chroma=round(float(np.hypot(*small.chroma).mean()), 3),
     )
 
 
-def colorize_levels(
-    engine: Engine, levels: NDArray[np.uint8] | NDArray[np.float32], options: Options, *, deep: bool = False
-) -> tuple[NDArray[Any], Account]:
-    """Colorize gray levels in memory.
-
-    Args:
-        engine: the network.
-        levels: 0 to 255, (H, W), as bytes or in floating point.
-        options: what decides the colors.
-        deep: give 16 bits.
-
-    Returns:
-        sRGB pixels (H, W, 3), and the account of rendering.
-    """
-    height, width = levels.shape
-    size = target_size(height, width, min(guide_px(engine, options), height, width))
-    small = np.clip(resize_plane(levels.astype(np.float32), *size), 0, 255)
-    colors = small_colors(engine, small, options, (height, width))
-    renderer = Renderer(Enlarged(colors.coefficients, height, width), deep=deep)
-    return renderer.render(0, levels), renderer.account
-
-
 def _small(engine: Engine, scan: Scan, options: Options, overlay: NDArray[np.uint8] | None) -> SmallColors:
-    levels = turned(scan.small_levels(guide_px(engine, options)), scan.orientation)
+    levels = rotate_upright(scan.small_levels(guide_px(engine, options)), scan.orientation)
     size = (scan.width, scan.height) if scan.orientation >= 5 else (scan.height, scan.width)
     return small_colors(engine, levels, options, size, overlay)
 
 
-def _pixels(
-    scan: Scan, colors: SmallColors, job: Job, account: Account, output: Path, stack: ExitStack, *, deep: bool
+def _page(
+    scan: Scan, colors: SmallColors, job: Job, stats: RenderStats, output: Path, stack: ExitStack, *, deep: bool
 ) -> Any:
-    """Return a page's pixels as a libvips image: in memory, or in a file beside the output where the photo is large."""
+    """Return a colorized page with alpha and label as a libvips image."""
+    image = _pixels(scan, colors, job, stats, output, stack, deep=deep)
+    if scan.has_alpha and holds_alpha(output):
+        image = image.bandjoin(_alpha(scan, deep=deep))
+    return labeled(image, job.label)
+
+
+def _pixels(
+    scan: Scan, colors: SmallColors, job: Job, stats: RenderStats, output: Path, stack: ExitStack, *, deep: bool
+) -> Any:
+    """Return a page's pixels as a libvips image: in memory, or for a large photo in a file beside the output."""
     tone = tone_of(scan.small_rgb(TONE_PX)) if job.options.keep_tone and scan.kind != "grey" else None
-    enlarged = Enlarged(_as_stored(colors.coefficients, scan.orientation), scan.height, scan.width)
-    renderer = Renderer(enlarged, deep=deep, tone=tone)
-    renderer.account = account
+    slope, offset = (rotate_back(plane, scan.orientation) for plane in colors.coefficients)
+    enlarged = Enlarged(Coefficients(slope, offset), scan.height, scan.width)
+    renderer = Renderer(enlarged, deep=deep, tone=tone, stats=stats)
     if scan.whole:
         return from_pixels(renderer.render(0, scan.levels()))
     spool = stack.enter_context(spooled(output.parent, scan.height, scan.width, np.uint16 if deep else np.uint8))
     for first, levels in scan.strips():
         spool.add(renderer.render(first, levels))
     return spool.image()
-
-
-def _as_stored(coefficients: Coefficients, orientation: int) -> Coefficients:
-    return Coefficients(turned_back(coefficients.slope, orientation), turned_back(coefficients.offset, orientation))
 
 
 def _alpha(scan: Scan, *, deep: bool) -> Any:

@@ -1,8 +1,7 @@
-"""Saying that colors are invented: in the picture's XMP, and as a record beside it.
+"""The disclosure that colors are inferred, in an image's XMP packet and in the record beside it.
 
-The IPTC's `DigitalSourceType` has a term for it. Colors that a network inferred are more than an enhancement of what
-the camera recorded, so the default is `compositeWithTrainedAlgorithmicMedia`; who judges otherwise can say
-`algorithmicallyEnhanced`.
+The IPTC vocabulary `DigitalSourceType` has a term for it. Inferred colors are more than an enhancement of what the
+camera recorded, so the default is `compositeWithTrainedAlgorithmicMedia`; `algorithmicallyEnhanced` is the alternative.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from chromalab.core.records import Record
 from chromalab.version import __version__
 
 if TYPE_CHECKING:
+    from chromalab.colorization.colorizer import Options
     from chromalab.colorization.engine import Engine
-    from chromalab.colorization.options import Options
 
 STATEMENT = "The colors of this picture are inferred by a neural network; the original photograph has none."
 SourceType = Literal["compositeWithTrainedAlgorithmicMedia", "algorithmicallyEnhanced"]
@@ -42,14 +41,14 @@ _TAIL = b'\n<?xpacket end="w"?>'
 
 
 class Disclosure(Record):
-    """What is said of a colorized picture, in its XMP and beside it.
+    """The disclosure of a colorized image.
 
     Attributes:
-        statement: that the colors are inferred, in words.
-        digital_source_type: the IPTC's term.
+        statement: sentence that states that the colors are inferred.
+        digital_source_type: term of the IPTC vocabulary.
         model: name of the model.
-        model_sha256: hash of its file.
-        chromalab_version: of the software.
+        model_sha256: hash of the model file.
+        chromalab_version: version of this package.
         parameters: options that differ from the defaults.
     """
 
@@ -62,7 +61,7 @@ class Disclosure(Record):
 
 
 def disclose(engine: Engine, options: Options, source_type: SourceType) -> Disclosure:
-    """Return what is to be said of pictures that `engine` colorizes with `options`."""
+    """Return the disclosure of images that `engine` colorizes with `options`."""
     return Disclosure(
         digital_source_type=source_type,
         model=engine.spec.name,
@@ -72,17 +71,17 @@ def disclose(engine: Engine, options: Options, source_type: SourceType) -> Discl
 
 
 def with_disclosure(xmp: bytes, disclosure: Disclosure) -> bytes:
-    """Return an XMP packet that says it, with everything that the given packet says beside.
+    """Return an XMP packet with the disclosure and with all other properties of the given packet.
 
     Args:
-        xmp: the source's packet; empty or damaged, a new one is made.
-        disclosure: what to say; an earlier statement of the same properties is replaced.
+        xmp: the source's packet; an empty or damaged one is replaced by a new packet.
+        disclosure: the disclosure; it replaces earlier values of the same properties.
     """
     for prefix, uri in _NAMESPACES.items():
         ET.register_namespace(prefix, uri)
     root, rdf = _parsed(xmp)
     for description in rdf.findall(_name("rdf", "Description")):
-        _forget(description)
+        _remove_disclosure(description)
     own = ET.SubElement(rdf, _name("rdf", "Description"), {_name("rdf", "about"): ""})
     for (prefix, name), value in _properties(disclosure).items():
         ET.SubElement(own, _name(prefix, name)).text = value
@@ -104,7 +103,7 @@ def _properties(disclosure: Disclosure) -> dict[tuple[str, str], str]:
 
 
 def _parsed(xmp: bytes) -> tuple[ET.Element, ET.Element]:
-    """Return the packet's root and its RDF; of a damaged packet, or one that declares entities, a new one."""
+    """Return the packet's root and RDF elements; a packet that is damaged or has declarations is replaced."""
     if xmp and not any(mark in xmp for mark in _DECLARATIONS):
         try:
             root = ET.fromstring(xmp.strip(b"\0 \t\r\n"))  # noqa: S314 - a packet with declarations was refused above
@@ -118,8 +117,8 @@ def _parsed(xmp: bytes) -> tuple[ET.Element, ET.Element]:
     return root, ET.SubElement(root, _name("rdf", "RDF"))
 
 
-def _forget(description: ET.Element) -> None:
-    """Take the properties that will be said anew out of a description, as elements and as attributes."""
+def _remove_disclosure(description: ET.Element) -> None:
+    """Remove the properties of an earlier disclosure, whether they are elements or attributes."""
     names = {_name("Iptc4xmpExt", name) for name in ("DigitalSourceType", "AISystemUsed", "AISystemVersionUsed")}
     own = f"{{{_NAMESPACES['chromalab']}}}"
     for child in list(description):

@@ -1,7 +1,7 @@
-"""Parts of a batch as tasks for an executor: photos are read, colorized and written where a part lands.
+"""A batch split into tasks for an executor, whose nodes read, colorize and write the photos.
 
-Photos and the output folder lie on a disk that all nodes share, under the same paths. Every part has a journal of its
-own, for two processes must not write into one; the batch reads them all.
+Photos and the output folder must be on a disk that all nodes share, under the same paths. Every part has its own
+journal, because two processes must not write to one file; the batch merges them all.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chromalab.colorization.batch import PhotoLine, run_batch, work_through
+from chromalab.colorization.batch import PhotoResult, colorize_item, failed, run_batch
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.journal import open_part
 from chromalab.colorization.plan import Item
-from chromalab.colorization.reporting import keep_looks, run_with_report
+from chromalab.colorization.report import run_with_report, save_entries
 from chromalab.core.errors import UsageError
 from chromalab.core.executors import check_version, task_threads
 from chromalab.version import __version__
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from chromalab.core.executors import Executor
 
 PART = 8
-"""Photos of a part."""
+"""Number of photos per part."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class PartTask:
     """A part of a batch, as it is sent to a node.
 
     Attributes:
-        model: path or name of the model, as the sender found it.
-        model_sha256: its hash: a node with another file must not take part.
+        model: path or name of the model on the sender's machine.
+        model_sha256: hash of the model file; a node with another file must not take part.
         device: `cpu` or `cuda`.
         folder: the output folder.
-        items: photos and outputs, their paths absolute.
-        batch: how they become files.
-        report: keep what the report needs.
-        settings: hash of everything that decides an output beside its photo.
-        version: of chromalab at the sender's.
+        items: photos and outputs, with absolute paths.
+        batch: settings of the batch.
+        report: save the entries of the report.
+        settings: hash of all settings that determine an output.
+        version: chromalab version of the sender.
     """
 
     model: str
@@ -64,24 +64,24 @@ class PartTask:
 def run_batch_with(
     executor: Executor, engine: Engine, plan: Plan, batch: Batch, *, device: str = "cpu", report: bool = False
 ) -> Summary:
-    """Colorize every photo of a plan that is not done, on whatever nodes there are.
+    """Colorize every photo of a plan that is not done yet, on the nodes of an executor.
 
-    The sender may die: the same call goes on with the photos that are not done.
+    If the sender is killed, the same call resumes with the photos that are not done.
 
     Args:
-        executor: who does it.
-        engine: the model, as it is here.
+        executor: runs the tasks.
+        engine: the model on this machine.
         plan: photos and an output folder.
-        batch: how photos become files; its number of workers is the executor's affair.
-        device: of the nodes, `cpu` or `cuda`.
-        report: write OUT/report, too.
+        batch: settings of the batch; the executor replaces its number of workers.
+        device: device of the nodes, `cpu` or `cuda`.
+        report: also write OUT/report.
 
     Raises:
-        UsageError: the output is one file, or a node lacks something; and as `run_batch`.
-        OutputError: an output can't be written.
+        UsageError: the output is one file, a node lacks a file, or in the same cases as `run_batch`.
+        OutputError: an output cannot be written.
     """
     if plan.folder is None:
-        raise UsageError("a cluster writes into a folder: give DIR/ as the output")
+        raise UsageError("a cluster needs an output folder: give DIR/ as the output")
     each = partial(_on_nodes, executor, engine, plan.folder, batch, device=device, report=report)
     return (run_with_report if report else run_batch)(engine, plan, batch, each=each)
 
@@ -96,9 +96,9 @@ def _on_nodes(
     *,
     device: str,
     report: bool,
-) -> Iterator[tuple[Item, PhotoLine]]:
+) -> Iterator[tuple[Item, PhotoResult]]:
     parts = [items[start : start + PART] for start in range(0, len(items), PART)]
-    bare = replace(batch, look=None, workers=1)
+    bare = replace(batch, on_done=None, workers=1)
     model = str(engine.file.path.resolve())
     tasks = [
         PartTask(
@@ -111,31 +111,33 @@ def _on_nodes(
         if outcome.failure is not None and outcome.failure.exit_code == UsageError.exit_code:
             raise UsageError(outcome.failure.message)
         if outcome.failure is not None or outcome.result is None:
-            reason = outcome.failure.message if outcome.failure is not None else "nothing came back"
-            lines = [PhotoLine(source="", output="", status="failed", reason=reason) for _ in part]
+            reason = outcome.failure.message if outcome.failure is not None else "the node returned no result"
+            results = [failed(item, reason) for item in part]
         else:
-            lines = outcome.result
-        for item, line in zip(part, lines, strict=True):
-            yield item, line.model_copy(update={"source": str(item.source), "output": str(item.output)})
+            results = outcome.result
+        for item, result in zip(part, results, strict=True):
+            yield item, result.model_copy(update={"source": str(item.source), "output": str(item.output)})
 
 
-def colorize_part(task: PartTask) -> list[PhotoLine]:
-    """Colorize the photos of a part on this node; those that an earlier attempt did are not repeated.
+def colorize_part(task: PartTask) -> list[PhotoResult]:
+    """Colorize the photos of a part on this node, except those that an earlier attempt finished.
 
     Raises:
-        UsageError: this node has another chromalab or model, or does not see the output folder.
-        OutputError: an output can't be written.
+        UsageError: this node has another chromalab version or model, or cannot access the output folder.
+        OutputError: an output cannot be written.
     """
     check_version(task.version)
     node = platform.node()
     if not task.folder.is_dir():
-        raise UsageError(f"{node} does not see {task.folder}: photos and outputs must lie on a disk that all share")
+        raise UsageError(
+            f"the node {node} has no folder {task.folder}: photos and outputs must be on a disk that all nodes share"
+        )
     engine = _engine(task.model, task.device)
     if engine.file.sha256 != task.model_sha256:
-        raise UsageError(f"{node} has another file at {task.model}: copy the same model there")
-    batch = replace(task.batch, look=keep_looks(engine, task.folder, task.batch)) if task.report else task.batch
+        raise UsageError(f"the node {node} has another file at {task.model}: copy the same model to all nodes")
+    batch = replace(task.batch, on_done=save_entries(engine, task.folder, task.batch)) if task.report else task.batch
     with open_part(task.folder, task.items[0].name) as journal:
-        return [work_through(engine, item, batch, journal, task.settings) for item in task.items]
+        return [colorize_item(engine, item, batch, journal, task.settings) for item in task.items]
 
 
 @lru_cache(maxsize=1)
@@ -144,6 +146,6 @@ def _engine(model: str, device: str) -> Engine:
 
 
 def _absolute(item: Item) -> Item:
-    # Links keep their names: an output's ending decides its format.
+    # Links are not resolved, because an output's suffix selects its file type.
     source, output = (Path(os.path.abspath(path)) for path in (item.source, item.output))  # noqa: PTH100
     return Item(source, output, item.name)

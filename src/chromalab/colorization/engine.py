@@ -1,4 +1,4 @@
-"""A colorizer in ONNX Runtime: gray levels of a small copy in, chroma out."""
+"""A colorizer in ONNX Runtime, from the gray levels of a small copy to chroma."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import onnxruntime
 
 from chromalab.color.lab import decode_srgb, lightness_of, rgb_to_lab
 from chromalab.core.errors import UsageError
-from chromalab.photo.arrays import resize_plane
+from chromalab.photo.resizing import resize_plane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,11 +21,11 @@ _CPU = "CPUExecutionProvider"
 
 
 class Predicted(NamedTuple):
-    """What a network says of a small copy.
+    """A network's prediction for a small copy.
 
     Attributes:
         ab: a* and b* in CIELAB units, (2, h, w).
-        logits: over the ab bins, (313, rows, columns), where the network has them.
+        logits: logits over the ab bins, (313, rows, columns); None if the network has none.
     """
 
     ab: NDArray[np.float32]
@@ -36,12 +36,12 @@ class Engine:
     """A loaded colorizer; `predict` may be called from several threads at once.
 
     Args:
-        file: which.
-        threads: processor threads of one prediction; 0 takes all.
+        file: the model file and its record, see `find_colorizer`.
+        threads: CPU threads per prediction; 0 uses one per core.
         device: `cpu` or `cuda`.
 
     Raises:
-        UsageError: the file is no ONNX model, is not as its record says, or there is no such device.
+        UsageError: the file is not an ONNX model, does not match its record, or the device is unavailable.
     """
 
     def __init__(self, file: ColorizerFile, *, threads: int = 1, device: str = "cpu") -> None:
@@ -50,7 +50,7 @@ class Engine:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        # Threads that wait by spinning would take the processor from the other photos' threads.
+        # Threads that wait by spinning would take CPU time from the threads of other photos.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(file.path, options, providers=_providers(device))
@@ -64,13 +64,10 @@ class Engine:
         wanted = self.spec.input.name
         rest = [name for name in names if name not in self.spec.input.zeros]
         missing = [name for name in self.spec.input.zeros if name not in names]
-        if missing or (wanted is not None and wanted not in names) or (wanted is None and len(rest) != 1):
-            said = (
-                wanted
-                if wanted is not None and wanted not in names
-                else ", ".join(missing) or "one input beside `zeros`"
-            )
-            raise UsageError(f"{self.file.path} has the inputs {', '.join(names)}, and its record asks for {said}")
+        if wanted is not None and wanted not in names:
+            missing = [wanted]
+        if missing or (wanted is None and len(rest) != 1):
+            raise self._mismatch("inputs", names, missing or ["one input beside `zeros`"])
         return wanted or rest[0]
 
     def _names_of_outputs(self) -> list[str]:
@@ -79,25 +76,29 @@ class Engine:
         color = self.spec.output.name or next((name for name in names if name != bins), None)
         wanted = [name for name in (color, bins) if name is not None]
         if color is None or not set(wanted) <= set(names):
-            raise UsageError(
-                f"{self.file.path} has the outputs {', '.join(names)}, and its record asks for {', '.join(wanted)}"
-            )
+            raise self._mismatch("outputs", names, wanted)
         return wanted
+
+    def _mismatch(self, what: str, names: list[str], wanted: list[str]) -> UsageError:
+        return UsageError(
+            f"{self.file.path} has the {what} {', '.join(names)}, but its record requires {', '.join(wanted)}: correct "
+            "the record, see docs/models.md"
+        )
 
     @property
     def gives_bins(self) -> bool:
-        """Whether the network gives a distribution over colors."""
+        """Whether the network predicts a distribution over colors."""
         return self.spec.output.bins is not None
 
     def predict(self, levels: NDArray[np.float32], factor: float = 1.0) -> Predicted:
-        """Return chroma for a small copy.
+        """Predict the chroma of a small copy.
 
         Args:
-            levels: gray levels, 0 to 255, upright, at least about as large as the network wants, (h, w).
-            factor: how many times larger than its record says the network sees the picture.
+            levels: gray levels, 0 to 255, upright, about as large as the network's input or larger, (h, w).
+            factor: multiple of the input size in the network's record.
 
         Raises:
-            UsageError: the network does not take or give what its record says.
+            UsageError: the network's inputs or outputs do not match its record.
         """
         height, width = self.spec.size.size(levels.shape[0], levels.shape[1], factor)
         small = np.clip(resize_plane(levels, height, width), 0, 255)
@@ -107,13 +108,13 @@ class Engine:
         try:
             given = self._session.run(self._outputs, feed)
         except Exception as error:
-            raise UsageError(f"{self.file.path} does not run as its record says: {_first_line(error)}") from error
+            raise UsageError(f"{self.file.path} does not run as its record states: {_first_line(error)}") from error
         ab = self._chroma(np.asarray(given[0][0], dtype=np.float32))
         logits = np.asarray(given[1][0], dtype=np.float32) if len(given) > 1 else None
-        return Predicted(self._weighed(ab, small), logits)
+        return Predicted(self._weighted(ab, small), logits)
 
     def _content(self, levels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the network's input: for a gray picture luma is the gray value itself."""
+        """Return the network's input; the luma of a gray image is its gray value."""
         spec = self.spec.input
         value = levels / np.float32(255)
         if spec.content == "lightness":
@@ -126,18 +127,19 @@ class Engine:
         channels = 2 if spec.content == "ab" else 3
         if output.ndim != 3 or output.shape[0] != channels:
             raise UsageError(
-                f"{self.file.path} gives {output.shape}, and its record promises {channels} channels ({spec.content})"
+                f"{self.file.path} has an output of shape {output.shape}, but its record states {channels} channels "
+                f"({spec.content})"
             )
         if not np.isfinite(output).all():
-            raise UsageError(f"{self.file.path} gave values that are no numbers")
+            raise UsageError(f"{self.file.path} predicted values that are not finite: the model file may be damaged")
         output = output * _column(spec.scale) + _column(spec.offset)
         if spec.content == "ab":
             return np.asarray(output, dtype=np.float32)
         lab = rgb_to_lab(np.clip(output, 0, 1).transpose(1, 2, 0))
         return np.asarray(lab[..., 1:].transpose(2, 0, 1), dtype=np.float32)
 
-    def _weighed(self, ab: NDArray[np.float32], levels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Multiply chroma with the factor of its lightness."""
+    def _weighted(self, ab: NDArray[np.float32], levels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Multiply chroma by the record's factor for its lightness."""
         if not self.spec.chroma_by_lightness:
             return ab
         places, factors = zip(*self.spec.chroma_by_lightness, strict=True)
@@ -151,12 +153,12 @@ def _column(numbers: Numbers) -> NDArray[np.float32]:
 
 def _providers(device: str) -> list[str]:
     if device not in {"cpu", "cuda"}:
-        raise UsageError(f"unknown device '{device}': cpu or cuda")
+        raise UsageError(f"unknown device '{device}': choose cpu or cuda")
     if device == "cpu":
         return [_CPU]
     if _GPU not in onnxruntime.get_available_providers():
         raise UsageError(
-            "this ONNX Runtime has no CUDA: pip install onnxruntime-gpu in place of onnxruntime, or --device cpu"
+            "this ONNX Runtime has no CUDA: install onnxruntime-gpu in place of onnxruntime, or use --device cpu"
         )
     return [_GPU, _CPU]
 

@@ -1,14 +1,13 @@
-"""Chroma of a small copy brought to full size, following the photo's own edges.
+"""The guided filter, which enlarges the chroma of a small copy along the photo's own edges.
 
-The guided filter (He, Sun, Tang: *Guided Image Filtering*, 2013) explains chroma in every window as a linear function
-of the gray level; its coefficients vary slowly, so they are computed on a small copy and only they are enlarged (He,
-Sun: *Fast Guided Filter*, 2015, arXiv:1505.00996). At full size a chroma plane is then slope times level plus offset.
+The guided filter (He, Sun, Tang: *Guided Image Filtering*, 2013) models chroma in every window as a linear function of
+the gray level. Its coefficients vary slowly, so they are computed on a small copy, and only they are enlarged (He, Sun:
+*Fast Guided Filter*, 2015, arXiv:1505.00996). At full size, chroma is the slope times the level plus the offset.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.ndimage import uniform_filter
@@ -19,12 +18,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EPSILON = 0.0016
-"""Variance of the guide (in units of its range, squared) below which a difference is texture or grain, not an edge."""
+"""Variance of the guide, in [0, 1], below which a difference counts as texture or grain and not as an edge."""
 
 
-@dataclass(frozen=True)
-class Coefficients:
-    """What makes chroma of a gray level: chroma = slope * level + offset, for a* and b*; each (2, h, w)."""
+class Coefficients(NamedTuple):
+    """Coefficients of chroma = slope * level + offset, for a* and b*; each (2, h, w)."""
 
     slope: NDArray[np.float32]
     offset: NDArray[np.float32]
@@ -37,7 +35,7 @@ def fit(guide: NDArray[np.float32], chroma: NDArray[np.float32], radius: int, ep
         guide: gray levels, 0 to 255, (h, w).
         chroma: a* and b* at the same size, (2, h, w).
         radius: half the side of the windows, in pixels.
-        epsilon: He et al.'s regularization, of a guide in 0 to 1.
+        epsilon: regularization of He et al., for a guide in [0, 1].
     """
     side = 2 * radius + 1
 
@@ -57,10 +55,10 @@ def fit(guide: NDArray[np.float32], chroma: NDArray[np.float32], radius: int, ep
 
 
 class Enlarged:
-    """Chroma at full size, made in strips from the coefficients of a small copy.
+    """Chroma at full size, computed in strips from the coefficients of a small copy.
 
     Args:
-        coefficients: of the small copy.
+        coefficients: coefficients at the size of the small copy.
         height: rows of the photo.
         width: columns of the photo.
     """
@@ -73,17 +71,17 @@ class Enlarged:
     def strips(
         self, first: int, last: int, level_of: Callable[[int, int], NDArray[np.float32]]
     ) -> Iterator[tuple[int, int, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]:
-        """Give chroma of rows `first` to `last`, in runs that lie between the same two rows of the small copy.
+        """Yield the chroma of rows `first` to `last`, in runs that lie between the same two rows of the small copy.
 
-        Buffers are filled anew for each run: fresh memory would cost more than what is computed in it.
+        All runs share their buffers, because allocating memory would take longer than the computation.
 
         Args:
             first: the first row.
             last: the row after the last.
-            level_of: gives the gray levels, 0 to 255, of rows of the photo, (n, W).
+            level_of: function of two row numbers that returns the photo's gray levels between them, 0 to 255, (n, W).
 
         Yields:
-            first row of the run and the row after its last; levels, a* and b*, (n, W) each, good until the next run.
+            First row of the run, row after its last, and levels, a* and b*, (n, W) each, valid until the next run.
         """
         breaks = (np.flatnonzero(np.diff(self._rows[first:last])) + first + 1).tolist()
         runs = list(zip([first, *breaks], [*breaks, last], strict=True))
@@ -116,9 +114,9 @@ class Enlarged:
 
 
 def _between(count: int, full: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Return for each of `full` places the lower neighbor among `count`, and the share of the upper one.
+    """Return, for each of `full` pixels, its lower neighbor among `count` pixels and the weight of the upper one.
 
-    Centers of pixels are mapped in proportion.
+    Pixel centers are mapped in proportion.
     """
     place = np.clip((np.arange(full) + 0.5) * (count / full) - 0.5, 0, count - 1)
     lower = np.minimum(place.astype(np.intp), max(0, count - 2))
@@ -128,7 +126,7 @@ def _between(count: int, full: int) -> tuple[NDArray[np.intp], NDArray[np.float3
 def _across(planes: NDArray[np.float32], width: int) -> NDArray[np.float32]:
     left, share = _between(planes.shape[2], width)
     right = np.minimum(left + 1, planes.shape[2] - 1)
-    low = np.take(planes, left, axis=2)  # an index in brackets would leave its axis the slowest in memory
+    low = np.take(planes, left, axis=2)  # indexing with [..., left] would give a layout that is slow to read by rows
     step = np.take(planes, right, axis=2)
     step -= low
     step *= share

@@ -1,8 +1,8 @@
-"""What a batch remembers, so that it can be killed at any moment and go on.
+"""The journal of a batch, from which a batch resumes after it was killed at any moment.
 
-One line of JSON for every photo, written and forced to the disk just before the finished output gets its name. After a
-crash a line therefore says what the output is, if the output is there; and a line without its output means that the
-photo is to be done again. A last line that was cut off is ignored.
+It has one line of JSON for every photo, forced to disk just before the finished output gets its name. After a crash,
+the line of an existing output therefore describes it, and a line without an output means that the photo must be done
+again. A truncated last line is ignored.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 JOURNAL = "journal.jsonl"
 PARTS = "parts"
-"""The folder beside it with the journals of other machines' parts of the batch."""
+"""Name of the folder beside the journal with the journals of parts that other machines work on."""
 
 Identity = tuple[int, int]
-"""Size in bytes and time of the last change in nanoseconds: what tells a file from its later versions."""
+"""Size in bytes and time of the last change in nanoseconds, which distinguish a file from its later versions."""
 
 
 class Line(Record):
-    """A photo that is done, once its output has its name.
+    """A line of the journal: a photo that is done if its output exists.
 
     Attributes:
-        name: the output's path relative to the output folder.
-        settings: hash of everything that decides the output.
+        name: path of the output relative to the output folder.
+        settings: hash of all settings that determine the output.
         source: identity of the photo when it was read.
-        before: identity of the file that the output took the place of, or None.
-        result: what came of it.
+        before: identity of the file that the output replaced, or None.
+        result: the result of colorizing the photo.
     """
 
     name: str
@@ -57,18 +57,19 @@ State = Literal["new", "done", "foreign", "other settings", "source changed"]
 
 
 class Journal:
-    """The lines of an output folder, by output; one process at a time holds it."""
+    """The journal of an output folder, held by one process at a time; without a file it is read-only."""
 
-    def __init__(self, folder: Path, file: IO[bytes], lines: dict[str, Line]) -> None:
+    def __init__(self, folder: Path, file: IO[bytes] | None, lines: dict[str, Line]) -> None:
         self.folder = folder
-        self._file, self._lines = file, lines
+        self.lines = lines
+        self._file = file
 
     def state(self, item: Item, settings: str) -> State:
-        """Return what is there of an item."""
+        """Return the state of an item's output."""
         now = identity(item.output)
         if now is None:
             return "new"
-        line = self._lines.get(item.name)
+        line = self.lines.get(item.name)
         if line is None or now == line.before:
             return "foreign"
         if line.settings != settings:
@@ -76,82 +77,90 @@ class Journal:
         return "done" if identity(item.source) == line.source else "source changed"
 
     def result(self, item: Item) -> Colorized:
-        """Return what came of an item that is done."""
-        return self._lines[item.name].result
+        """Return the result of an item that is done."""
+        return self.lines[item.name].result
 
     def write(self, line: Line) -> None:
-        """Add a line, and force it to the disk."""
+        """Append a line and force it to disk."""
+        assert self._file is not None  # noqa: S101 - only the journal of `read_journal` has no file
         with explain_write_errors(self.folder / KEPT / JOURNAL):
             self._file.write(line.model_dump_json().encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
-        self._lines[line.name] = line
+        self.lines[line.name] = line
 
     def take_parts(self) -> None:
-        """Take over what the journals of parts say; nobody may be writing into them any more."""
+        """Move the lines of the parts' journals into this one; no other process may be writing to them."""
         for path in _parts(self.folder):
-            with path.open("rb") as file:
-                for line in _read(file)[0].values():
-                    self.write(line)
+            for line in _read_file(path).values():
+                self.write(line)
             path.unlink()
 
 
 @contextmanager
 def open_journal(folder: Path) -> Iterator[Journal]:
-    """Open the journal of an output folder, and keep other processes from it.
+    """Open the journal of an output folder and lock it against other processes.
 
     Raises:
-        UsageError: another process writes into this folder.
-        OutputError: the folder can't be written.
+        UsageError: another process is writing to this folder.
+        OutputError: the folder cannot be written.
     """
-    kept = make_folder(folder / KEPT)
-    path = kept / JOURNAL
-    with explain_write_errors(path):
-        file = path.open("a+b")
-    with file:
+    with _opened(make_folder(folder / KEPT) / JOURNAL) as file:
         _lock(file, folder)
-        file.seek(0)
-        lines, end = _read(file)
-        file.truncate(end)  # a line that was cut off must not run into the next one
-        journal = Journal(folder, file, lines)
-        journal.take_parts()  # of a sender that was killed
+        journal = Journal(folder, file, _read_and_trim(file))
+        journal.take_parts()  # left by a process that was killed
         yield journal
 
 
 @contextmanager
 def open_part(folder: Path, name: str) -> Iterator[Journal]:
-    """Open the journal of a part of a batch; only one process at a time has this part.
+    """Open the journal of a part of a batch; only one process at a time works on a part.
 
     Args:
         folder: the output folder.
-        name: what no other part is called.
+        name: unique name of the part.
 
     Raises:
-        OutputError: the folder can't be written.
+        OutputError: the folder cannot be written.
     """
-    path = make_folder(folder / KEPT / PARTS) / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.jsonl"
-    with explain_write_errors(path):
-        file = path.open("a+b")
-    with file:
-        file.seek(0)
-        lines, end = _read(file)
-        file.truncate(end)
-        yield Journal(folder, file, lines)
+    part = f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.jsonl"
+    with _opened(make_folder(folder / KEPT / PARTS) / part) as file:
+        yield Journal(folder, file, _read_and_trim(file))
+
+
+def read_journal(folder: Path) -> Journal:
+    """Return the journal of an output folder, with its parts, without locking it."""
+    path = folder / KEPT / JOURNAL
+    lines = _read_file(path) if path.is_file() else {}
+    for part in _parts(folder):
+        lines |= _read_file(part)
+    return Journal(folder, None, lines)
 
 
 def _parts(folder: Path) -> list[Path]:
     return sorted((folder / KEPT / PARTS).glob("*.jsonl"))
 
 
-def _lines_of_parts(folder: Path) -> dict[str, Line]:
-    lines: dict[str, Line] = {}
-    for path in _parts(folder):
-        with path.open("rb") as file:
-            lines |= _read(file)[0]
+def _opened(path: Path) -> IO[bytes]:
+    with explain_write_errors(path):
+        return path.open("a+b")
+
+
+def _read_file(path: Path) -> dict[str, Line]:
+    with path.open("rb") as file:
+        return _read(file)[0]
+
+
+def _read_and_trim(file: IO[bytes]) -> dict[str, Line]:
+    """Read the lines of an open journal and cut off a truncated last line, which would spoil the next one."""
+    file.seek(0)
+    lines, end = _read(file)
+    file.truncate(end)
     return lines
 
 
 def _read(file: IO[bytes]) -> tuple[dict[str, Line], int]:
+    """Return the valid lines by name, and the position after the last complete line."""
     lines: dict[str, Line] = {}
     end = 0
     for raw in file:
@@ -166,31 +175,21 @@ def _read(file: IO[bytes]) -> tuple[dict[str, Line], int]:
     return lines, end
 
 
-def read_lines(folder: Path) -> dict[str, Line]:
-    """Return the lines of an output folder without holding it, for a look ahead."""
-    path = folder / KEPT / JOURNAL
-    lines: dict[str, Line] = {}
-    if path.is_file():
-        with path.open("rb") as file:
-            lines = _read(file)[0]
-    return lines | _lines_of_parts(folder)
-
-
 def _lock(file: IO[bytes], folder: Path) -> None:
     try:
-        import fcntl  # noqa: PLC0415 - not on Windows, where two batches in one folder are the user's own affair
+        import fcntl  # noqa: PLC0415 - missing on Windows, where nothing prevents two batches in one folder
     except ImportError:
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         raise UsageError(
-            f"another process is colorizing into {folder}: wait for it, or choose another folder"
+            f"another process is colorizing into {folder}: wait until it has ended, or choose another folder"
         ) from error
 
 
 def identity(path: Path) -> Identity | None:
-    """Return the identity of a file, or None where there is none."""
+    """Return the identity of a file, or None if it does not exist."""
     try:
         facts = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Which photos become which files."""
+"""The plan of a batch: which photos become which files."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
 from chromalab.photo.listing import PHOTO_SUFFIXES, list_photos
-from chromalab.photo.saving import SUFFIXES, file_kind
+from chromalab.photo.writing import SUFFIXES, file_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 KEPT = ".chromalab"
-"""The folder inside the output folder with what a batch remembers."""
+"""Name of the folder inside the output folder with the state of the batch."""
 
 REPORT = "report"
-"""The folder inside the output folder with the contact sheet and its thumbnails."""
+"""Name of the folder inside the output folder with the contact sheet and its thumbnails."""
 
 READABLE = PHOTO_SUFFIXES | {".avif", ".heic", ".heif"}
-"""Endings of the files in a folder that are taken for photographs."""
+"""Suffixes of the files in a folder that are read as photographs."""
 
 _FALLBACK = ".png"
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
@@ -31,12 +31,12 @@ _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 
 @dataclass(frozen=True)
 class Item:
-    """A photo and what it becomes.
+    """A photo and its output.
 
     Attributes:
         source: the photo.
         output: the file to write.
-        name: the output's path relative to the output folder, with slashes.
+        name: path of the output relative to the output folder, with forward slashes.
     """
 
     source: Path
@@ -46,11 +46,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that one command is to do.
+    """The photos to colorize and their outputs.
 
     Attributes:
         items: photos and outputs, in order.
-        folder: the output folder, or None where one photo becomes exactly one named file.
+        folder: the output folder, or None if one photo becomes exactly one named file.
     """
 
     items: list[Item]
@@ -58,18 +58,18 @@ class Plan:
 
 
 def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> Plan:
-    """Return what is to be done.
+    """Return which photos become which files.
 
-    One photo and an `out` that ends like a picture: exactly that file. Otherwise `out` is a folder; photos named
-    themselves keep their names, those found in a folder keep their paths below it.
+    If there is one photo and `out` has the suffix of an image, the output is exactly that file. Otherwise `out` is a
+    folder. Photos given by name keep their names, and photos found in a folder keep their paths relative to it.
 
     Args:
-        inputs: files, folders (searched through) and patterns.
-        out: a file or a folder; with a slash at its end always a folder.
-        suffix: ending of all outputs, as `.png`; None keeps each photo's own, where it can be written.
+        inputs: files, folders (searched recursively) and patterns.
+        out: a file or a folder; a path that ends with a slash is always a folder.
+        suffix: suffix of all outputs, such as `.png`; None keeps each photo's own if it can be written.
 
     Raises:
-        UsageError: a URL, something missing, no photos, or two photos that would become one file.
+        UsageError: an input is a URL or missing, there are no photos, or two photos would become one file.
     """
     folder = Path(out)
     named = not out.endswith(("/", os.sep)) and folder.suffix.lower() in SUFFIXES and not folder.is_dir()
@@ -79,20 +79,20 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
     if named:
         if len(pairs) != 1:
             raise UsageError(
-                f"{out} names one file, and there are {len(pairs)} photos: give a folder, as {folder.with_suffix('')}/"
+                f"{out} is one file, but there are {len(pairs)} photos: give a folder such as {folder.with_suffix('')}/"
             )
         file_kind(folder)
         _refuse_itself(pairs[0][0], folder)
         return Plan([Item(pairs[0][0], folder, folder.name)], None)
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{out} is a file, not a folder")
+        raise UsageError(f"{out} is a file, not a folder: choose another output folder")
     items = [_item(source, name, folder, suffix) for source, name in pairs]
     _refuse_collisions(items)
     return Plan(items, folder)
 
 
 def _found(inputs: Sequence[str], out: Path) -> Iterator[tuple[Path, str]]:
-    """Give every photo once, with its name relative to the output folder."""
+    """Yield every photo once, with the name of its output relative to the output folder."""
     seen: set[Path] = set()
     for text in inputs:
         for source, name in _of_input(text, out):
@@ -104,7 +104,7 @@ def _found(inputs: Sequence[str], out: Path) -> Iterator[tuple[Path, str]]:
 
 def _of_input(text: str, out: Path) -> Iterator[tuple[Path, str]]:
     if _URL.match(text):
-        raise UsageError(f"{text} is an address: photos are never fetched; save it first and give the file")
+        raise UsageError(f"{text} is a URL, and photos are never fetched: download it and give the file")
     path = Path(text)
     if path.is_dir():
         inside = _real(out)
@@ -120,9 +120,9 @@ def _of_input(text: str, out: Path) -> Iterator[tuple[Path, str]]:
 def _matching(text: str, out: Path) -> Iterator[tuple[Path, str]]:
     if not glob.has_magic(text):
         raise UsageError(f"there is no file or folder {text}")
-    matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - pathlib's takes no absolute pattern
+    matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob accepts no absolute pattern
     if not matches:
-        raise UsageError(f"nothing matches {text}")
+        raise UsageError(f"no file matches {text}")
     for match in matches:
         path = Path(match)
         if path.is_dir():
@@ -132,7 +132,7 @@ def _matching(text: str, out: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _real(path: Path) -> Path:
-    """Return a path without links; one that leads in circles stays as it is."""
+    """Resolve the links of a path; one with circular links stays as it is."""
     return Path(os.path.realpath(path))
 
 
@@ -155,7 +155,7 @@ def _writable(path: Path) -> bool:
 
 def _refuse_itself(source: Path, output: Path) -> None:
     if output.exists() and source.exists() and output.samefile(source):
-        raise UsageError(f"{output} is the photo itself, which is never overwritten: choose another output folder")
+        raise UsageError(f"{output} is the photo itself, which is never overwritten: choose another output")
 
 
 def _refuse_collisions(items: list[Item]) -> None:

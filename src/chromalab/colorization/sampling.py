@@ -1,9 +1,9 @@
-"""Plausible versions of a photo from a distribution over colors, and how sure the distribution is.
+"""Plausible versions of a photo, sampled from a distribution over colors, and the uncertainty of the distribution.
 
-Picking a bin for every pixel alone would give confetti. Here every bin gets a field of Gumbel noise that varies slowly
-over the picture and over neighboring bins, and the bin with the largest sum of log probability and noise is taken
-(the Gumbel-max trick: at any one pixel the choice has exactly the network's probabilities; Gumbel 1954, and Maddison,
-Tarlow, Minka 2014). Slow fields make neighbors choose alike.
+Independent samples for every pixel would give confetti. Instead, every bin gets a field of Gumbel noise that varies
+slowly over the image and over neighboring bins, and each pixel takes the bin with the largest sum of log probability
+and noise. At any single pixel, this Gumbel-max trick samples exactly from the network's probabilities (Gumbel 1954;
+Maddison, Tarlow, Minka 2014). Neighboring pixels have similar noise and therefore similar colors.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHARPNESS = 0.38
-"""Temperature of the annealed mean around a choice (Zhang et al. 2016): choices melt into each other at borders."""
+"""Temperature of the annealed mean around the sampled bin (Zhang et al. 2016), which softens borders of bins."""
 
 FIELD_SHARE = 0.35
-"""Width of the noise's features, as a share of the picture's shorter side."""
+"""Width of the noise's features, as a share of the image's shorter side."""
 
 BIN_REACH = 25.0
-"""CIELAB units over which the noise of bins is alike: a version is of another hue, not of another bin."""
+"""CIELAB units over which bins have similar noise, so that versions differ in hue and not merely in the bin."""
 
 _TINY = 1e-6
 
@@ -36,13 +36,12 @@ def sample_chroma(logits: NDArray[np.float32], seed: int, temperature: float = 1
     """Return a* and b* of one plausible version, (2, rows, columns).
 
     Args:
-        logits: over the ab bins, (313, rows, columns).
-        seed: which version; the same seed gives the same one.
-        temperature: 1 draws from the network's distribution, less stays nearer to its best guess, more strays further.
+        logits: logits over the ab bins, (313, rows, columns).
+        seed: index of the version; equal seeds give equal versions.
+        temperature: 1 samples from the network's distribution; less is closer to its best guess, more is further.
     """
     noise = _gumbel_fields(logits.shape[1], logits.shape[2], seed)
-    chosen = (logits - logits.max(axis=0)) / max(temperature, _TINY) + noise
-    return mean_chroma(chosen, SHARPNESS)
+    return mean_chroma((logits - logits.max(axis=0)) / max(temperature, _TINY) + noise, SHARPNESS)
 
 
 def mean_chroma(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
@@ -60,7 +59,7 @@ def shares(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.
 def uncertainty(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the standard deviation of the distribution over colors, in CIELAB units, (rows, columns).
 
-    The root of the summed variances of a* and b*: about 10 where the network is sure, 40 where it could be anything.
+    It is the root of the summed variances of a* and b*: about 10 where the network is certain, 40 where it is not.
     """
     share = shares(logits)
     centers = BIN_CENTERS.T.astype(np.float32)
@@ -70,15 +69,15 @@ def uncertainty(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _gumbel_fields(rows: int, columns: int, seed: int) -> NDArray[np.float32]:
-    """Return noise whose value at any one place and bin has the standard Gumbel distribution, (313, rows, columns)."""
+    """Return noise with the standard Gumbel distribution at every single pixel and bin, (313, rows, columns)."""
     generator = np.random.Generator(np.random.PCG64(derive_seed(seed, "color version")))
     white = generator.standard_normal((BIN_COUNT, rows, columns)).astype(np.float32)
     sigma = FIELD_SHARE * min(rows, columns)
     slow = gaussian_filter(white, (0, sigma, sigma), mode="wrap")
     mixed = np.tensordot(_bin_kernel(), slow, axes=1)
     mixed /= np.sqrt((mixed**2).mean(axis=(1, 2), keepdims=True)) + _TINY
-    # A field as wide as the picture has one value all over: then the picture's own mean square is that value's square,
-    # and its distribution would be lost. The constant part therefore is drawn apart, and both are mixed.
+    # A field as wide as the image has one value everywhere. Dividing by its root mean square over the image would make
+    # that value always 1 or -1, so a constant part is drawn separately and added.
     constant = _bin_kernel() @ generator.standard_normal(BIN_COUNT).astype(np.float32)
     normal = (mixed + constant[:, None, None]) / np.float32(np.sqrt(2))
     uniform = np.clip(ndtr(normal), _TINY, 1 - _TINY)
@@ -86,7 +85,7 @@ def _gumbel_fields(rows: int, columns: int, seed: int) -> NDArray[np.float32]:
 
 
 def _bin_kernel() -> NDArray[np.float32]:
-    """Return weights that make the noise of neighboring bins alike and keep every bin's variance at 1, (313, 313)."""
+    """Return weights that correlate the noise of neighboring bins and keep every bin's variance at 1, (313, 313)."""
     squared = ((BIN_CENTERS[:, None] - BIN_CENTERS) ** 2).sum(axis=-1)
     kernel = np.exp(-squared / (2 * (BIN_REACH / 2) ** 2))
     return np.asarray(kernel / np.sqrt((kernel**2).sum(axis=1, keepdims=True)), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Chroma of a small copy: the network's word, then everything that people said."""
+"""Chroma of a small copy: the network's prediction with the user's settings and hints applied."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from chromalab.core.errors import UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from chromalab.colorization.colorizer import Options
     from chromalab.colorization.engine import Engine
-    from chromalab.colorization.options import Options
 
 GUIDE_PX = 384
-"""Shorter side of the small copy on which chroma follows edges; the network sees a smaller one still."""
+"""Shorter side of the small copy on which the guided filter works; the network's input is smaller still."""
 
 CELL_PX = 4
-"""Pixels of the network's picture within which its chroma is one color: the stride of the bins head."""
+"""Side of the cells of the network's input that get one color: the stride of the bins head."""
 
 _WARM_A = 0.2
 _TONE_SMOOTHING = 8.0
 
 
 class SmallColors(NamedTuple):
-    """A small copy in color.
+    """A colorized small copy.
 
     Attributes:
         levels: gray levels, 0 to 255, (h, w).
         chroma: a* and b* in CIELAB units, (2, h, w).
-        logits: of the network at its own size, where it gives a distribution.
-        coefficients: what makes chroma of a gray level at any size.
+        logits: the network's logits over the ab bins, at its own size; None if it predicts no distribution.
+        coefficients: coefficients of the guided filter, which compute chroma from gray levels at any size.
     """
 
     levels: NDArray[np.float32]
@@ -46,7 +46,7 @@ class SmallColors(NamedTuple):
 
 
 def guide_px(engine: Engine, options: Options) -> int:
-    """Return the shorter side that a small copy should have for this model."""
+    """Return the shorter side of the small copy for this model."""
     largest = engine.spec.size.px * max(options.scales)
     return max(GUIDE_PX, int(np.ceil(largest)))
 
@@ -63,13 +63,13 @@ def small_colors(
     Args:
         engine: the network.
         levels: gray levels of the small copy, upright, 0 to 255, (h, w).
-        options: what people want.
-        photo: height and width of the upright photo, in which hints are given.
-        overlay: hints painted on a transparent picture of the photo's shape, RGBA, (H, W, 4).
+        options: settings of the colors.
+        photo: height and width of the upright photo, to which the hints refer.
+        overlay: painted hints, RGBA, in the proportions of the photo, (H, W, 4).
 
     Raises:
-        UsageError: versions are asked of a network without a distribution.
-        ConfigError: a hint lies outside the photo.
+        UsageError: a plausible version is requested from a network without a distribution.
+        ConfigError: a hint is outside the photo.
     """
     chroma, logits, cell = _predicted(engine, levels, options)
     chroma = adjusted(chroma, levels, options)
@@ -83,7 +83,7 @@ def small_colors(
 def _predicted(
     engine: Engine, levels: NDArray[np.float32], options: Options
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, float]:
-    """Return chroma at the small copy's size, the logits of the first scale, and the size of a cell on the copy."""
+    """Return the chroma at the small copy's size, the logits of the first scale, and a cell's side on the copy."""
     height, width = levels.shape
     chroma, logits, cell = np.zeros((2, height, width), dtype=np.float32), None, 0.0
     for number, scale in enumerate(options.scales):
@@ -99,14 +99,19 @@ def _predicted(
 
 def _version(engine: Engine, logits: NDArray[np.float32] | None, options: Options) -> NDArray[np.float32]:
     if logits is None:
-        raise UsageError(
-            f"the model {engine.spec.name} gives one color and no distribution: versions need one with bins"
-        )
+        raise no_distribution(engine)
     return sample_chroma(logits, options.sample or 0, options.temperature)
 
 
+def no_distribution(engine: Engine) -> UsageError:
+    """Return the error for plausible versions from a model that predicts a single color."""
+    return UsageError(
+        f"the model {engine.spec.name} predicts one color and no distribution: choose a model with bins for versions"
+    )
+
+
 def adjusted(chroma: NDArray[np.float32], levels: NDArray[np.float32], options: Options) -> NDArray[np.float32]:
-    """Apply saturation and warmth; black and white stay what they are."""
+    """Apply saturation and warmth; warmth leaves black and white unchanged."""
     result = chroma * np.float32(options.saturation)
     if options.warmth:
         light = levels / np.float32(255)
@@ -116,14 +121,14 @@ def adjusted(chroma: NDArray[np.float32], levels: NDArray[np.float32], options: 
 
 
 def tone_of(rgb: NDArray[np.float32]) -> Tone:
-    """Return the tone of a print: the mean a* and b* of its own colors at every lightness, smoothed.
+    """Return the tone of a print: the smoothed mean a* and b* of its own colors at every lightness.
 
     Args:
-        rgb: the photo as it is, reduced, sRGB in [0, 1], (h, w, 3).
+        rgb: reduced photo with its own colors, sRGB in [0, 1], (h, w, 3).
     """
     lab = rgb_to_lab(rgb.reshape(-1, 3))
     place = np.rint(rgb.reshape(-1, 3).mean(axis=1) * 255)
-    # Every level takes the mean of the pixels around it, the nearer the more; so levels that don't occur get one too.
+    # Every level gets a weighted mean over similar levels, so levels that do not occur get a tone, too.
     distance = np.arange(256)[:, None] - np.arange(256)
     weight = np.exp(-0.5 * (distance / _TONE_SMOOTHING) ** 2) + 1e-9
     counts = np.bincount(place.astype(np.intp), minlength=256)
@@ -132,8 +137,8 @@ def tone_of(rgb: NDArray[np.float32]) -> Tone:
     return Tone(tone.astype(np.float32))
 
 
-def turned(plane: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
-    """Return planes (..., h, w) that are stored with an EXIF orientation as they are to be looked at."""
+def rotate_upright(plane: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    """Rotate and mirror planes (..., h, w) from the given EXIF orientation to upright."""
     if orientation in {5, 6, 7, 8}:
         plane = plane.swapaxes(-1, -2)
     if orientation in {2, 3, 6, 7}:
@@ -143,12 +148,6 @@ def turned(plane: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(plane)
 
 
-def turned_back(plane: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
-    """Undo `turned`."""
-    if orientation in {3, 4, 7, 8}:
-        plane = plane[..., ::-1, :]
-    if orientation in {2, 3, 6, 7}:
-        plane = plane[..., ::-1]
-    if orientation in {5, 6, 7, 8}:
-        plane = plane.swapaxes(-1, -2)
-    return np.ascontiguousarray(plane)
+def rotate_back(plane: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
+    """Undo `rotate_upright`; all orientations but the rotations 6 and 8 are their own inverse."""
+    return rotate_upright(plane, {6: 8, 8: 6}.get(orientation, orientation))

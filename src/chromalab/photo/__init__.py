@@ -1,4 +1,4 @@
-"""Photographs from files and to files, with libvips: orientation, color profiles, 16 bits, pages and metadata."""
+"""Reading and writing photo files with libvips: orientation, color profiles, 16 bits, pages and metadata."""
 
 from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import Photo, UnreadablePhotoError, read_photo

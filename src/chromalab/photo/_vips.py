@@ -1,4 +1,4 @@
-"""libvips, set up once and on purpose."""
+"""libvips, configured once."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ VipsError = pyvips.Error
 
 @functools.cache
 def vips() -> Any:
-    """Return the pyvips module, with the settings that this project relies on.
+    """Return the pyvips module with the settings that this project relies on.
 
-    - No operation cache: every photo is read once, so a cache would only hold memory.
-    - One libvips thread per image: many files are decoded side by side in a thread pool (libvips releases the
-      interpreter's lock), and a pool inside each of them would only add switching.
-    - Only loaders that the libvips project has fuzzed: photographs come from strangers.
-    - Warnings of the decoders don't reach standard error: what matters is raised as an error.
+    - The operation cache is off: every photo is read once, so a cache would only occupy memory.
+    - Each image has one libvips thread: files are already decoded in parallel by a thread pool (libvips releases the
+      interpreter's lock), and further threads would only add context switches.
+    - Only loaders that the libvips project has fuzzed are allowed, because photographs are untrusted input.
+    - Decoder warnings are hidden: everything relevant is raised as an error.
     """
     pyvips.cache_set_max(0)
     pyvips.concurrency_set(1)
@@ -29,5 +29,5 @@ def vips() -> Any:
 
 
 def vips_version() -> str:
-    """Return the version of the libvips library, as "8.18.0"."""
+    """Return the version of the libvips library, such as "8.18.0"."""
     return ".".join(str(pyvips.version(part)) for part in range(3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"})
-"""Lower-case endings of the files that are taken for photographs."""
+"""Lower-case suffixes of the files that are read as photographs."""
 
 
 def list_photos(folder: Path, suffixes: Collection[str] = PHOTO_SUFFIXES) -> list[Path]:
     """Return every photo file in a folder and its subfolders, sorted by relative POSIX path.
 
-    Hidden files and folders (a leading dot) are left out. Links are followed, but no folder is entered twice, so a
-    link that leads back up is harmless. Whether a file can be read is not looked at: the reader says so.
+    Hidden files and folders (with a leading dot) are omitted. Links are followed, but no folder is entered twice, so a
+    link to a parent folder is harmless. Files are not opened: unreadable ones are reported when they are read.
 
     Args:
-        folder: where to look.
-        suffixes: lower-case endings of the files that are taken for photographs.
+        folder: the folder to search.
+        suffixes: lower-case suffixes of the files that are read as photographs.
 
     Raises:
-        UsageError: the folder is missing, is no folder, can't be listed, or holds no photo files.
+        UsageError: the folder is missing, is not a folder, cannot be listed, or has no photo files.
     """
     return [folder / name for name in scan_photos(folder, suffixes).names]
 
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """The photo files of a folder with the facts by which a changed file is known, without an object for each file.
+    """The photo files of a folder with the facts that identify a changed file, without an object per file.
 
     Attributes:
         names: relative POSIX paths, sorted.
-        sizes: bytes, shape (n,); -1 where the system tells nothing about the file.
-        mtimes_ns: time of the last change in ns, shape (n,).
+        sizes: file sizes in bytes, shape (n,); -1 if the system cannot return the file's status.
+        mtimes_ns: times of the last change in ns, shape (n,).
     """
 
     names: list[str]
@@ -53,17 +53,20 @@ class Listing:
 
 
 def scan_photos(folder: Path, suffixes: Collection[str] = PHOTO_SUFFIXES) -> Listing:
-    """List the files that `list_photos` lists, in the same order, with their sizes and times: 250,000 in two seconds.
+    """List the same files as `list_photos`, in the same order, with sizes and times: 250,000 files in two seconds.
 
     Raises:
-        UsageError: as `list_photos`.
+        UsageError: in the same cases as `list_photos`.
     """
-    _check_folder(folder)
+    if not folder.exists():
+        raise UsageError(f"there is no folder {folder}")
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder: give the folder that holds the photos")
     names: list[str] = []
     facts = array("q")
     _scan(folder, "", tuple(suffixes), names, facts, set())
     if not names:
-        raise UsageError(_no_photos(folder, suffixes))
+        raise UsageError(f"{folder} holds no photos: expected files ending in {', '.join(sorted(suffixes))}")
     order = sorted(range(len(names)), key=names.__getitem__)
     numbers = np.frombuffer(facts, np.int64).reshape(-1, 2)[order]
     return Listing([names[index] for index in order], numbers[:, 0].copy(), numbers[:, 1].copy())
@@ -72,7 +75,7 @@ def scan_photos(folder: Path, suffixes: Collection[str] = PHOTO_SUFFIXES) -> Lis
 def _scan(
     place: Path, prefix: str, suffixes: tuple[str, ...], names: list[str], facts: array[int], seen: set[tuple[int, int]]
 ) -> None:
-    """Append the photos of one folder and of its subfolders; no folder is entered twice."""
+    """Append the photos of one folder and its subfolders; no folder is entered twice."""
     identity = place.stat()
     if (identity.st_dev, identity.st_ino) in seen:
         return
@@ -89,7 +92,8 @@ def _scan(
                     names.append(prefix + entry.name)
                     facts.extend(_size_and_time(entry))
     except OSError as error:
-        _refuse(error)
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
+        raise UsageError(f"cannot list the folder {error.filename}: {reason}") from error
     for name in sorted(folders):
         _scan(place / name, f"{prefix}{name}/", suffixes, names, facts, seen)
 
@@ -97,29 +101,13 @@ def _scan(
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself
+    except OSError:  # a link to itself
         return False
 
 
 def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:
     try:
         facts = entry.stat()
-    except OSError:  # a link that leads nowhere, for example; the reader says so
+    except OSError:  # for example a broken link, which is reported when the file is read
         return -1, 0
     return facts.st_size, facts.st_mtime_ns
-
-
-def _check_folder(folder: Path) -> None:
-    if not folder.exists():
-        raise UsageError(f"there is no folder {folder}")
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder: give the folder that holds the photos")
-
-
-def _no_photos(folder: Path, suffixes: Collection[str]) -> str:
-    return f"{folder} holds no photos: expected files ending in {', '.join(sorted(suffixes))}"
-
-
-def _refuse(error: OSError) -> NoReturn:
-    reason = os.strerror(error.errno).lower() if error.errno else str(error)
-    raise UsageError(f"cannot list the folder {error.filename}: {reason}")

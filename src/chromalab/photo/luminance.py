@@ -1,9 +1,9 @@
-"""The gray level of every pixel, whatever the file's kind of pixels and its ICC profile.
+"""The gray level of every pixel, for all pixel types and ICC profiles.
 
-Light adds up: under a profile made of a matrix and three curves, as sRGB, Adobe RGB and nearly all profiles of scans
-and cameras are, luminance is the sum of what each channel gives alone. So three ramps through the profile tell all
-about it, and a photo needs three looks into tables instead of the color engine. Where light does not add up, as under
-a profile of a printer, every pixel goes through the engine.
+A profile made of a matrix and three curves is additive: luminance is the sum of the luminances of the single channels.
+sRGB, Adobe RGB and nearly all profiles of scanners and cameras are of this type. One ramp per channel then describes
+the whole profile, and a photo needs three table lookups per pixel in place of the color engine. Profiles that are not
+additive, such as those of printers, are applied to every pixel by the color engine.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 _MAX_VALUE = {"uchar": 255, "ushort": 65535}
 _FINE = 65535
 _TOLERANCE = 0.1
-"""L* by which a sum of ramps may differ from the color engine."""
+"""Largest difference in L* between the sum of the ramps and the color engine for a profile to count as additive."""
 
 _PROBES = 250
 
 
 class Ramps(NamedTuple):
-    """Luminance of each channel's values alone, (channels, values); they add up."""
+    """Luminance of every value of each channel alone, (channels, values); a pixel's luminance is their sum."""
 
     luminance: NDArray[np.float64]
 
@@ -37,11 +37,11 @@ def level_image(image: Any, *, exact: bool) -> Any:
 
     Args:
         image: 8- or 16-bit gray, RGB or CMYK without alpha.
-        exact: give floating point, 0 to 255; otherwise whole numbers of 8 bits, rounded.
+        exact: return floating point, 0 to 255; otherwise 8-bit integers, rounded.
     """
     profiled = bool(image.get_typeof("icc-profile-data"))
     if image.bands == 1 and not profiled:
-        return _plain_grey(image, exact=exact)
+        return _plain_gray(image, exact=exact)
     if image.interpretation == "cmyk":
         return _through_engine(image, exact=exact)
     ramps = _profile_ramps(image) if profiled else _srgb_ramps(_MAX_VALUE[image.format] + 1)
@@ -50,7 +50,7 @@ def level_image(image: Any, *, exact: bool) -> Any:
     return _summed(image, ramps, exact=exact)
 
 
-def _plain_grey(image: Any, *, exact: bool) -> Any:
+def _plain_gray(image: Any, *, exact: bool) -> Any:
     if image.format == "uchar":
         return image.cast("float") if exact else image
     level = image.cast("float") * (255 / 65535)
@@ -63,13 +63,13 @@ def _srgb_ramps(values: int) -> Ramps:
 
 
 def _profile_ramps(image: Any) -> Ramps | None:
-    """Return the ramps of an embedded profile, or None where they don't add up or the profile can't be used.
+    """Return the ramps of the embedded profile, or None if the profile is not additive.
 
-    A damaged profile, or one of another kind of pixels, is ignored, as viewers do.
+    A damaged profile, or one for another type of pixels, is ignored, as viewers do.
     """
     values, bands = _MAX_VALUE[image.format] + 1, image.bands
     ramp = np.arange(values)
-    probe = np.zeros((bands + 1, values, bands), dtype=_dtype(image))
+    probe = np.zeros((bands + 1, values, bands), dtype=np.uint8 if image.format == "uchar" else np.uint16)
     for band in range(bands):
         probe[band, :, band] = ramp
     generator = np.random.Generator(np.random.PCG64(0))
@@ -78,29 +78,21 @@ def _profile_ramps(image: Any) -> Ramps | None:
     try:
         luminance = _luminance(_like(probe, image))
     except VipsError:
-        return _srgb_ramps(values) if bands == 3 else _grey_ramp(values)
+        return _srgb_ramps(values) if bands == 3 else _gray_ramp(values)
     black = luminance[0, 0]
     alone = luminance[:bands] - black
     alone += black / bands
     summed = sum(alone[band][mixed[:, band]] for band in range(bands))
-    difference = np.abs(_light(np.asarray(summed)) - _light(luminance[bands, :_PROBES]))
-    return Ramps(alone) if float(difference.max()) <= _TOLERANCE else None
+    lightness = lightness_of(np.clip([np.asarray(summed), luminance[bands, :_PROBES]], 0, 1))
+    return Ramps(alone) if float(np.abs(lightness[0] - lightness[1]).max()) <= _TOLERANCE else None
 
 
-def _light(luminance: NDArray[np.float64]) -> NDArray[np.floating]:
-    return lightness_of(np.clip(luminance, 0, 1))
-
-
-def _grey_ramp(values: int) -> Ramps:
+def _gray_ramp(values: int) -> Ramps:
     return Ramps(np.asarray(decode_srgb(np.linspace(0, 1, values)))[None])
 
 
-def _dtype(image: Any) -> type[np.unsignedinteger[Any]]:
-    return np.uint8 if image.format == "uchar" else np.uint16
-
-
 def _like(pixels: NDArray[Any], image: Any) -> Any:
-    """Return pixels as a libvips image with the profile and kind of another."""
+    """Return pixels as a libvips image with the profile and interpretation of another image."""
     probe = vips().Image.new_from_array(pixels, interpretation=image.interpretation).copy()
     probe.set_type(image.get_typeof("icc-profile-data"), "icc-profile-data", image.get("icc-profile-data"))
     return probe
@@ -112,7 +104,7 @@ def _luminance(image: Any) -> NDArray[np.float64]:
 
 
 def _summed(image: Any, ramps: Ramps, *, exact: bool) -> Any:
-    """Look every channel up, and add."""
+    """Look up every channel and add the luminances."""
     if ramps.luminance.shape[0] == 1:
         level = np.clip(encode_srgb(np.clip(ramps.luminance[0], 0, 1)) * 255, 0, 255)
         table = level.astype(np.float32) if exact else np.rint(level).astype(np.uint8)
@@ -120,7 +112,7 @@ def _summed(image: Any, ramps: Ramps, *, exact: bool) -> Any:
     if exact:
         light = image.maplut(_table(ramps.luminance.T[None].astype(np.float32)))
         return _encoded(light[0] + light[1] + light[2])
-    # Of libvips' ways to add three channels their mean is by far the quickest; it rounds to whole numbers.
+    # libvips' fastest way to add three channels is their mean, which it rounds to integers.
     largest = float(np.max(ramps.luminance))
     fine = np.rint(np.clip(ramps.luminance / largest, 0, 1) * _FINE).astype(np.uint16)
     mean = np.arange(_FINE + 1) / _FINE
@@ -133,14 +125,14 @@ def _table(values: NDArray[Any]) -> Any:
 
 
 def _encoded(luminance: Any) -> Any:
-    """Return the gray level, 0 to 255, of luminance in floating point: libvips' form of `encode_srgb`."""
+    """Return the gray level, 0 to 255, of floating-point luminance: `encode_srgb` in libvips operations."""
     inside = (luminance < 0).ifthenelse(0, (luminance > 1).ifthenelse(1, luminance))
     curved = (inside ** (1 / 2.4)) * 1.055 - 0.055
     return ((inside <= 0.0031308).ifthenelse(inside * 12.92, curved) * 255).cast("float")
 
 
 def _through_engine(image: Any, *, exact: bool) -> Any:
-    """Take L* from the color engine: CMYK without a profile by libvips' own ink profile."""
+    """Compute L* with the color engine; CMYK without a profile uses libvips' built-in ink profile."""
     cmyk = image.interpretation == "cmyk"
     try:
         lab = image.icc_import(

@@ -8,6 +8,7 @@ libvips reads all files.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,10 @@ _ORIENTATION_TAG = 0x0112
 
 
 def read_bytes(path: Path) -> bytes | None:
-    """Return the bytes of a file, or None where it is too large to be held in memory.
+    """Return the bytes of a file, or None if it is too large to hold in memory.
 
     Raises:
-        OSError: it can't be read.
+        OSError: the file cannot be read.
     """
     with path.open("rb") as file:
         data = file.read(_MAX_BYTES + 1)
@@ -49,18 +50,18 @@ def read_bytes(path: Path) -> bytes | None:
 
 
 def read_thumbnail(path: Path, data: bytes | None, *, side_px: int, aspect_limit: float) -> Photo:
-    """Read a photo scaled to a square thumbnail, its aspect ratio not kept.
+    """Read a photo as a square thumbnail, without keeping its aspect ratio.
 
-    JPEG files are decoded at a half, quarter or eighth of their size where this leaves at least `side_px`.
+    JPEG files are decoded at a half, a quarter or an eighth of their size if this leaves at least `side_px`.
 
     Args:
         path: the file.
-        data: its bytes where they are in memory already, which saves a second reading.
+        data: the file's bytes if they are already in memory, which saves reading it again.
         side_px: height and width of the thumbnail.
-        aspect_limit: cut the longer side, in the middle, to at most this many times the shorter one first.
+        aspect_limit: largest aspect ratio; the longer side is first cropped to it around the center.
 
     Raises:
-        UnreadablePhotoError: as `read_photo`.
+        UnreadablePhotoError: in the same cases as `read_photo`.
     """
     image = _plain_jpeg(data) if data is not None else None
     if image is not None:
@@ -69,20 +70,11 @@ def read_thumbnail(path: Path, data: bytes | None, *, side_px: int, aspect_limit
         if rgb is not None:
             return Photo(rgb, grey_only=False, name=path.name, source_height_px=height, source_width_px=width)
     photo = read_photo(path, shortest_side_px=side_px, aspect_limit=aspect_limit)
-    small = resize(photo.rgb, side_px, side_px)
-    return Photo(
-        small,
-        photo.grey_only,
-        photo.name,
-        photo.source_height_px,
-        photo.source_width_px,
-        photo.bits,
-        photo.has_alpha,
-    )
+    return replace(photo, rgb=resize(photo.rgb, side_px, side_px))
 
 
 def read_at_most(path: Path, size_px: int) -> NDArray[np.uint8]:
-    """Read a photo as `read_photo` does, its shorter side reduced to `size_px` where it is longer, never enlarged.
+    """Read a photo as `read_photo` does, with the shorter side reduced to at most `size_px`; it is never enlarged.
 
     Args:
         path: the file.
@@ -92,11 +84,11 @@ def read_at_most(path: Path, size_px: int) -> NDArray[np.uint8]:
         Upright encoded sRGB, shape (H, W, 3).
 
     Raises:
-        UnreadablePhotoError: as `read_photo`.
+        UnreadablePhotoError: in the same cases as `read_photo`.
     """
     try:
         data = read_bytes(path)
-    except OSError:  # `read_photo` says what is wrong
+    except OSError:  # `read_photo` raises the error that explains it
         data = None
     image = _plain_jpeg(data) if data is not None else None
     if image is not None:
@@ -132,13 +124,13 @@ def resize_region(rgb: NDArray[np.uint8], top: int, left: int, side_px: int, siz
 
 
 def _plain_jpeg(data: bytes) -> JpegImageFile | None:
-    """Return the opened file if it is a JPEG whose pixels need neither a profile nor turning, else None."""
+    """Return the opened file if it is a JPEG whose pixels need neither a profile nor a rotation, else None."""
     if not PILLOW or not data.startswith(_JPEG_START):
         return None
     try:
         image = JpegImageFile(BytesIO(data))
         plain = image.mode == "RGB" and "icc_profile" not in image.info and _upright(image)
-    except Exception:  # Pillow raises many types; libvips then reads the file and says what is wrong
+    except Exception:  # Pillow raises many types; libvips then reads the file and raises the error that explains it
         return None
     return image if plain and image.width * image.height <= MAX_PIXELS else None
 
@@ -152,7 +144,7 @@ def _upright(image: JpegImageFile) -> bool:
 
 
 def _squeezed(image: JpegImageFile, side_px: int, aspect_limit: float) -> NDArray[np.uint8] | None:
-    """Return the square thumbnail, or None where the pixels can't be decoded to the end."""
+    """Return the square thumbnail, or None if the pixels cannot be decoded to the end."""
     shrink = next((shrink for shrink in _SHRINKS if min(image.size) >= shrink * side_px), 1)
     if not _decode(image, shrink):
         return None
@@ -165,7 +157,7 @@ def _squeezed(image: JpegImageFile, side_px: int, aspect_limit: float) -> NDArra
 
 
 def _reduced(image: JpegImageFile, size_px: int) -> NDArray[np.uint8] | None:
-    """Return the pixels with a shorter side of at most `size_px`, or None where they can't be decoded to the end."""
+    """Return the pixels with a shorter side of at most `size_px`, or None if they cannot be decoded to the end."""
     width, height = image.size
     shortest = min(width, height)
     shrink = next((shrink for shrink in _SHRINKS if shortest >= FILTER_GAP * shrink * size_px), 1)
@@ -174,16 +166,16 @@ def _reduced(image: JpegImageFile, size_px: int) -> NDArray[np.uint8] | None:
     if shortest <= size_px:
         return np.asarray(image)
     down, across = target_size(height, width, size_px)
-    box = (0, 0, width // shrink, height // shrink)  # without the last blocks where they are cut, as libvips
+    box = (0, 0, width // shrink, height // shrink)  # omits incomplete last blocks, as libvips does
     return np.asarray(image.resize((across, down), Image.Resampling.LANCZOS, box, reducing_gap=FILTER_GAP))
 
 
 def _decode(image: JpegImageFile, shrink: int) -> bool:
-    """Decode at a fraction of the size, and return whether the file held all pixels."""
+    """Decode at a fraction of the size, and return whether the file had all pixels."""
     try:
         if shrink > 1:
             image.draft("RGB", (image.width // shrink, image.height // shrink))
         image.load()
-    except Exception:  # as above
+    except Exception:  # see _plain_jpeg
         return False
     return True

@@ -1,11 +1,14 @@
-"""Photo files of every usual kind, as 8-bit sRGB arrays."""
+"""Photo files of all common types, read as 8-bit sRGB arrays."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
 
 from chromalab.core.errors import ChromalabError
 from chromalab.photo._vips import VipsError, vips, vips_version
@@ -21,9 +24,9 @@ from chromalab.photo.resizing import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = [
@@ -39,14 +42,17 @@ __all__ = [
 ]
 
 MAX_PIXELS = 500_000_000
-"""Declared sizes above this are refused before anything is decoded: a broken header must not fill the memory."""
+"""Larger declared sizes are refused before decoding, so a broken header cannot fill the memory."""
+
+BITS = {"uchar": 8, "ushort": 16}
+"""The pixel types that can be read, with their bits per value."""
 
 _MAX_VALUE = {"uchar": 255, "ushort": 65535}
 _IN_8_BITS = {"rgb16": "srgb", "grey16": "b-w"}
 
 
 class UnreadablePhotoError(ChromalabError):
-    """A file that can't be read as a photograph.
+    """A file cannot be read as a photograph.
 
     Attributes:
         path: the file.
@@ -58,22 +64,18 @@ class UnreadablePhotoError(ChromalabError):
         super().__init__(f"cannot read the photo {path}: {reason}")
 
 
-class _UnsupportedError(Exception):
-    """The file is whole, but its pixels are of a kind that is no photograph; the text says which."""
-
-
 @dataclass(frozen=True)
 class Photo:
     """A decoded photograph.
 
     Attributes:
         rgb: shape (H, W, 3), encoded sRGB, upright.
-        grey_only: the file holds one channel of light (with or without alpha); all three of `rgb` are equal then.
-        name: the file's name.
-        source_height_px: height in the file, upright, before anything was cut or scaled.
-        source_width_px: width in the file, likewise.
-        bits: bits of a value in the file, 8 or 16.
-        has_alpha: the file has transparency, which lies on white here.
+        grey_only: the file has one channel (with or without alpha), so the three channels of `rgb` are equal.
+        name: file name.
+        source_height_px: height of the upright file, before cropping or scaling.
+        source_width_px: width of the upright file, before cropping or scaling.
+        bits: bits per value in the file, 8 or 16.
+        has_alpha: the file has transparency; `rgb` shows it on white.
     """
 
     rgb: NDArray[np.uint8]
@@ -86,31 +88,53 @@ class Photo:
 
 
 def decoder_version() -> str:
-    """Return what decides the pixels of a decoded photo beside its file: this room's code and libvips."""
+    """Return the versions that determine a file's decoded pixels: of the resampling code and of libvips."""
     return f"resampling {RESAMPLING_VERSION}, libvips {vips_version()}"
 
 
 def read_photo(path: Path, *, shortest_side_px: int | None = None, aspect_limit: float | None = None) -> Photo:
     """Read a photo file as upright 8-bit sRGB.
 
-    The EXIF orientation is applied; an embedded ICC profile is honored (relative colorimetric with black point
-    compensation); without one RGB is taken for sRGB, and CMYK for libvips' built-in ink profile; palettes are
-    expanded, transparency is laid on white, 16-bit values are scaled by 1/257 and rounded. Of several pages the first
+    The EXIF orientation is applied. An embedded ICC profile is applied with relative colorimetric intent and black
+    point compensation. Without a profile, RGB is read as sRGB and CMYK under libvips' built-in ink profile. Palettes
+    are expanded, transparency is shown on white, and 16-bit values are divided by 257 and rounded. Only the first page
     is read.
 
-    With `shortest_side_px` the file is decoded in strips and never held whole. JPEG files are then decoded at a half,
-    quarter or eighth of their size where this leaves at least a factor of four to the Lanczos filter: the mean
-    difference to decoding in full is under 0.6 of 255 levels, and an incomplete last block, up to 7 pixels at the
-    right and lower edge, is left out.
+    With `shortest_side_px` the file is decoded in strips and never held in memory as a whole. JPEG files are then
+    decoded at a half, a quarter or an eighth of their size if this leaves at least a factor of four to the Lanczos
+    filter. The mean difference from full decoding is under 0.6 of 255 levels, and an incomplete last block, up to
+    7 pixels at the right and lower edge, is dropped.
 
     Args:
-        path: a JPEG, PNG, TIFF or WebP file, known by its content.
-        shortest_side_px: scale the shorter side to this; None: as it is.
-        aspect_limit: cut the longer side, in the middle, to at most this many times the shorter one; None: keep all.
+        path: a JPEG, PNG, TIFF or WebP file, recognized by its content.
+        shortest_side_px: length to which the shorter side is scaled; None keeps the size.
+        aspect_limit: largest aspect ratio; the longer side is cropped to it around the center. None keeps all.
 
     Raises:
-        UnreadablePhotoError: it is missing, no photo, truncated, damaged, or declares more than `MAX_PIXELS`.
+        UnreadablePhotoError: the file is missing, not a photo, truncated or damaged, or declares over `MAX_PIXELS`.
     """
+    with open_photo(path) as file:
+        image = _load(file, path, shortest_side_px)
+        pixels = _upright(_scale(to_srgb(_crop(image.opaque, aspect_limit)), image, shortest_side_px, aspect_limit))
+        return Photo(to_numpy(pixels), image.grey_only, path.name, *image.upright_size, image.bits, image.has_alpha)
+
+
+def read_rgba(path: Path) -> NDArray[np.uint8]:
+    """Read an image with transparency as 8-bit sRGB and alpha, (H, W, 4).
+
+    Raises:
+        UnreadablePhotoError: the file is not an image or has no transparency.
+    """
+    with open_photo(path) as file:
+        image = vips().Image.new_from_source(vips().Source.new_from_descriptor(file.fileno()), "", access="sequential")
+        if not image.hasalpha():
+            raise UnreadablePhotoError(path, "it has no transparency: paint the known colors on a transparent image")
+        return np.asarray(image.colourspace("srgb").cast("uchar").numpy(), dtype=np.uint8)
+
+
+@contextlib.contextmanager
+def open_photo(path: Path) -> Iterator[IO[bytes]]:
+    """Open a photo file; errors of the system and of libvips inside the block become an `UnreadablePhotoError`."""
     try:
         facts = path.stat()
         if not stat.S_ISREG(facts.st_mode):
@@ -118,64 +142,72 @@ def read_photo(path: Path, *, shortest_side_px: int | None = None, aspect_limit:
         if facts.st_size == 0:
             raise UnreadablePhotoError(path, "it is empty (0 bytes)")
         with path.open("rb") as file:
-            image = _load(file, shortest_side_px)
-            pixels = _upright(_scale(_to_srgb(_cut(image.light, aspect_limit)), image, shortest_side_px, aspect_limit))
-            return Photo(to_numpy(pixels), image.grey_only, path.name, *image.upright_size, image.bits, image.has_alpha)
+            yield file
     except OSError as error:
         raise UnreadablePhotoError(path, os.strerror(error.errno).lower() if error.errno else str(error)) from error
-    except _UnsupportedError as error:
-        raise UnreadablePhotoError(path, str(error)) from error
     except VipsError as error:
-        raise UnreadablePhotoError(path, _plain_words(error)) from error
+        raise UnreadablePhotoError(path, vips_reason(error)) from error
+
+
+def open_image(file: IO[bytes], **options: object) -> Any:
+    """Return a lazily decoded libvips image of an open file.
+
+    The file is passed by its descriptor, because libvips rejects names that are not UTF-8 and parses options in names.
+    """
+    file.seek(0)
+    source = vips().Source.new_from_descriptor(file.fileno())
+    return vips().Image.new_from_source(source, "", access="sequential", fail_on="error", **options)
+
+
+def check_pixels(path: Path, image: Any, max_pixels: int) -> None:
+    """Refuse an image whose declared size or pixel type cannot be processed.
+
+    Raises:
+        UnreadablePhotoError: the image has over `max_pixels`, not 8 or 16 bits, or is not gray, RGB or CMYK.
+    """
+    height, width = image.height, image.width
+    if height * width > max_pixels:
+        reason = f"it declares {width}x{height} px, over the limit of {max_pixels / 1e6:g} million: scale it down first"
+        raise UnreadablePhotoError(path, reason)
+    if image.format not in BITS:
+        reason = f"its pixels are of type {image.format}: save it with 8 or 16 bits per channel"
+        raise UnreadablePhotoError(path, reason)
+    if image.bands - bool(image.hasalpha()) not in (1, 3) and image.interpretation != "cmyk":
+        raise UnreadablePhotoError(path, f"it has {image.bands} channels: save it as gray or RGB")
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """A lazily decoded image without alpha, and what its header said."""
+    """A lazily decoded image without alpha, and facts from its header."""
 
-    light: Any
+    opaque: Any
     height_px: int
     width_px: int
     has_alpha: bool
 
     @property
     def bits(self) -> int:
-        return 8 if self.light.format == "uchar" else 16
+        return BITS[self.opaque.format]
 
     @property
     def grey_only(self) -> bool:
-        return bool(self.light.bands == 1)
+        return bool(self.opaque.bands == 1)
 
     @property
     def upright_size(self) -> tuple[int, int]:
-        lying = _orientation(self.light) >= 5
-        return (self.width_px, self.height_px) if lying else (self.height_px, self.width_px)
+        rotated = orientation_of(self.opaque) >= 5
+        return (self.width_px, self.height_px) if rotated else (self.height_px, self.width_px)
 
 
-def _load(file: IO[bytes], shortest_side_px: int | None) -> _Opened:
-    """Open the image, check what its header declares, and choose the size at which to decode it."""
-    image = _open(file)
+def _load(file: IO[bytes], path: Path, shortest_side_px: int | None) -> _Opened:
+    """Open the image, check its declared size, and choose the size at which to decode it."""
+    image = open_image(file)
     height, width = image.height, image.width
-    if height * width > MAX_PIXELS:
-        raise _UnsupportedError(
-            f"it declares {width}x{height} px, over the limit of {MAX_PIXELS // 10**6} million: scale it down first"
-        )
-    if image.format not in _MAX_VALUE:
-        raise _UnsupportedError(f"its pixels are of type {image.format}: save it with 8 or 16 bits per channel")
+    check_pixels(path, image, MAX_PIXELS)
     shrink = _shrink_on_load(min(height, width), shortest_side_px)
     if shrink > 1 and str(image.get("vips-loader")).startswith("jpeg"):
-        image = _open(file, shrink=shrink)
-    light = _flatten(image)
-    if light.bands not in (1, 3) and light.interpretation != "cmyk":
-        raise _UnsupportedError(f"it has {light.bands} channels: save it as RGB")
-    return _Opened(light, height, width, bool(image.hasalpha()))
-
-
-def _open(file: IO[bytes], **options: object) -> Any:
-    """Open a file through its descriptor, since libvips takes no name that isn't UTF-8 and reads options into names."""
-    file.seek(0)
-    source = vips().Source.new_from_descriptor(file.fileno())
-    return vips().Image.new_from_source(source, "", access="sequential", fail_on="error", **options)
+        image = open_image(file, shrink=shrink)
+    return _Opened(_flatten(image), height, width, bool(image.hasalpha()))
 
 
 def _shrink_on_load(side_px: int, target_px: int | None) -> int:
@@ -186,7 +218,7 @@ def _shrink_on_load(side_px: int, target_px: int | None) -> int:
 
 
 def _flatten(image: Any) -> Any:
-    """Lay transparent pixels on white paper."""
+    """Blend transparent pixels with white."""
     if not image.hasalpha():
         return image
     opaque = _MAX_VALUE[image.format]
@@ -195,7 +227,7 @@ def _flatten(image: Any) -> Any:
     return exact.rint().cast(image.format)
 
 
-def _to_srgb(image: Any) -> Any:
+def to_srgb(image: Any, *, black_point_compensation: bool = True) -> Any:
     """Return an 8-bit, three-band sRGB image."""
     image = _to_8_bits(image)
     cmyk = image.interpretation == "cmyk"
@@ -206,20 +238,20 @@ def _to_srgb(image: Any) -> Any:
                 embedded=True,
                 input_profile="cmyk" if cmyk else "srgb",
                 intent="relative",
-                black_point_compensation=True,
+                black_point_compensation=black_point_compensation,
                 depth=8,
             )
-        except VipsError:  # the profile is damaged or made for another kind of pixels: do as viewers do, ignore it
+        except VipsError:  # the profile is damaged or made for another type of pixels: ignore it, as viewers do
             image = image.copy()
             image.remove("icc-profile-data")
     return image.colourspace("srgb")
 
 
 def _to_8_bits(image: Any) -> Any:
-    """Scale 16-bit values by 1/257, rounded.
+    """Divide 16-bit values by 257 and round them.
 
-    Before the profile is applied, not after: on 16 bits LittleCMS works with a coarse table of the whole conversion,
-    which is off by up to 14 of 255 levels at saturated colors; on 8 bits it computes.
+    This comes before the profile is applied, not after: on 16 bits LittleCMS uses a coarse table of the whole
+    conversion, which is off by up to 14 of 255 levels at saturated colors. On 8 bits it computes exactly.
     """
     if image.format == "uchar":
         return image
@@ -227,15 +259,15 @@ def _to_8_bits(image: Any) -> Any:
     return scaled.copy(interpretation=_IN_8_BITS.get(image.interpretation, image.interpretation))
 
 
-def _cut(image: Any, aspect_limit: float | None) -> Any:
-    """Cut the longer side, in the middle, to `aspect_limit` times the shorter one."""
-    height, width = _cut_size(image.height, image.width, aspect_limit)
+def _crop(image: Any, aspect_limit: float | None) -> Any:
+    """Crop the longer side around the center to `aspect_limit` times the shorter one."""
+    height, width = _cropped_size(image.height, image.width, aspect_limit)
     if (height, width) == (image.height, image.width):
         return image
     return image.crop((image.width - width) // 2, (image.height - height) // 2, width, height)
 
 
-def _cut_size(height_px: int, width_px: int, aspect_limit: float | None) -> tuple[int, int]:
+def _cropped_size(height_px: int, width_px: int, aspect_limit: float | None) -> tuple[int, int]:
     if aspect_limit is None:
         return height_px, width_px
     longest = max(1, round(aspect_limit * min(height_px, width_px)))
@@ -243,32 +275,31 @@ def _cut_size(height_px: int, width_px: int, aspect_limit: float | None) -> tupl
 
 
 def _scale(image: Any, opened: _Opened, shortest_side_px: int | None, aspect_limit: float | None) -> Any:
-    """Scale to the size that the whole file would have, whatever it was decoded at."""
+    """Scale to the size that follows from the whole file, independent of the size at which it was decoded."""
     if shortest_side_px is None:
         return image
-    height, width = _cut_size(opened.height_px, opened.width_px, aspect_limit)
+    height, width = _cropped_size(opened.height_px, opened.width_px, aspect_limit)
     return resize_image(image, *target_size(height, width, shortest_side_px))
 
 
-def _orientation(image: Any) -> int:
-    """Return the EXIF orientation, 1 to 8; 1 where there is none or it makes no sense."""
+def orientation_of(image: Any) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 if it is missing or invalid."""
     value = image.get("orientation") if image.get_typeof("orientation") else 1
     return int(value) if 1 <= value <= 8 else 1
 
 
 def _upright(image: Any) -> Any:
-    """Turn and mirror as the EXIF orientation says; only then must the pixels be in memory first."""
-    return image if _orientation(image) == 1 else image.copy_memory().autorot()
+    """Apply the EXIF orientation; only rotated or mirrored pixels must be in memory first."""
+    return image if orientation_of(image) == 1 else image.copy_memory().autorot()
 
 
-def _plain_words(error: VipsError) -> str:
-    """Say what went wrong from the step that failed.
+def vips_reason(error: VipsError) -> str:
+    """Return what went wrong, deduced from the step that failed.
 
-    libvips' own explanation is no help: its text buffer is shared by all threads, so with several files being read at
-    once it may speak of another one.
+    libvips' own explanation is unusable: all threads share its text buffer, so it may refer to another file.
     """
     if error.message == "unable to load from source":
-        return "its content is not a JPEG, PNG, TIFF or WebP photo"
+        return "its content is not a JPEG, PNG, TIFF, WebP or HEIF photo"
     if error.message.startswith("unable to call"):
         return "it is cut off or damaged: its header can't be read"
     return "it is cut off or damaged: its pixels can't be read to the end"

@@ -1,8 +1,8 @@
-"""Resizing with a Lanczos filter, antialiased.
+"""Resizing with an antialiased Lanczos filter.
 
-libvips' own 8-bit Lanczos rounds its filter coefficients: at large reductions the mean error reaches 2 of 255 levels.
-In floating point it agrees with Pillow's to 0.2 levels. And its enlargement is off by a part of a pixel, so
-enlarging is done here with an affine map between pixel centers.
+libvips' own 8-bit Lanczos rounds its filter coefficients, so its mean error reaches 2 of 255 levels at large
+reductions. In floating point it agrees with Pillow within 0.2 levels. libvips' enlargement is off by a fraction of a
+pixel, so images are enlarged here with an affine map between pixel centers.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESAMPLING_VERSION = 1
-"""Changes when the pixels that `read_photo` or `resize` give for the same file change: caches depend on it."""
+"""Changes when `read_photo` or `resize` give other pixels for the same file: caches depend on it."""
 
 FILTER_GAP = 4.0
-"""Reductions by more than this are begun with a box filter, which leaves at least this much to the Lanczos filter."""
+"""Larger reductions begin with a box filter that leaves at least this factor to the Lanczos filter."""
 
 
 def target_size(height_px: int, width_px: int, shortest_side_px: int) -> tuple[int, int]:
@@ -35,11 +35,11 @@ def target_size(height_px: int, width_px: int, shortest_side_px: int) -> tuple[i
 
 
 def resize_shortest_side(rgb: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    """Scale a picture so that its shorter side is `size_px`: Lanczos (a = 3) down, Catmull-Rom up.
+    """Scale an image to a shorter side of `size_px`: Lanczos (a = 3) down, Catmull-Rom up.
 
     Args:
         rgb: shape (H, W, 3), encoded sRGB values.
-        size_px: length of the shorter side afterwards, at least 1.
+        size_px: length of the shorter side of the result, at least 1.
 
     Returns:
         Shape (H', W', 3).
@@ -49,19 +49,27 @@ def resize_shortest_side(rgb: NDArray[np.uint8], size_px: int) -> NDArray[np.uin
 
 
 def resize(rgb: NDArray[np.uint8], height_px: int, width_px: int) -> NDArray[np.uint8]:
-    """Scale a picture to `height_px` by `width_px`, its aspect ratio not kept: Lanczos down, Catmull-Rom up.
+    """Scale an image to `height_px` by `width_px` without keeping its aspect ratio: Lanczos down, Catmull-Rom up.
 
     Args:
         rgb: shape (H, W, 3), encoded values in 0..255.
-        height_px: height afterwards, at least 1.
-        width_px: width afterwards, at least 1.
+        height_px: height of the result, at least 1.
+        width_px: width of the result, at least 1.
 
     Returns:
-        Shape (height_px, width_px, 3); the picture itself where it has this size already.
+        Shape (height_px, width_px, 3); the same array if it already has this size.
     """
     if rgb.shape[:2] == (height_px, width_px):
         return rgb
     return to_numpy(resize_image(vips().Image.new_from_array(np.ascontiguousarray(rgb)), height_px, width_px))
+
+
+def resize_plane(plane: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Scale a plane (h, w) to (height, width): Lanczos down, Catmull-Rom up, both of which may overshoot a little."""
+    if plane.shape == (height, width):
+        return plane
+    image = vips().Image.new_from_array(np.ascontiguousarray(plane, dtype=np.float32))
+    return np.asarray(resize_planes(image, height, width).numpy(), dtype=np.float32).reshape(height, width)
 
 
 def resize_image(image: Any, height_px: int, width_px: int) -> Any:
@@ -72,7 +80,7 @@ def resize_image(image: Any, height_px: int, width_px: int) -> Any:
 
 
 def resize_planes(image: Any, height_px: int, width_px: int) -> Any:
-    """Scale a libvips image of floating point to `height_px` by `width_px`: Lanczos down, Catmull-Rom up."""
+    """Scale a floating-point libvips image to `height_px` by `width_px`: Lanczos down, Catmull-Rom up."""
     if (image.height, image.width) == (height_px, width_px):
         return image
     reduced = image.resize(
@@ -82,7 +90,7 @@ def resize_planes(image: Any, height_px: int, width_px: int) -> Any:
 
 
 def _enlarge(image: Any, height_px: int, width_px: int) -> Any:
-    """Scale up where the image is still smaller, so that pixel centers (not corners) are mapped in proportion."""
+    """Scale up where the image is still smaller, mapping pixel centers (not corners) in proportion."""
     if (image.height, image.width) == (height_px, width_px):
         return image
     across, down = width_px / image.width, height_px / image.height

@@ -1,7 +1,7 @@
-"""Tags of TIFF files and EXIF blocks: who made a scan, when and with what. libvips leaves them behind.
+"""Tags of TIFF files and EXIF blocks, such as author, date and scanner, which libvips does not copy.
 
-An EXIF block is a TIFF file without pictures, so one reader and one writer serve both. Values are kept as the bytes
-that they were, in the byte order of what is written.
+An EXIF block is a TIFF file without pixels, so one reader and one writer handle both. Values are kept as their bytes,
+converted to the little-endian order of the output.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ KEPT = frozenset({269, 270, 271, 272, 285, 305, 306, 315, 316, 33432})
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _UNITS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _LONG, _LONG8 = 4, 16
-_INTEROPERABILITY = 40965
+_INTEROPERABILITY, _MAKER_NOTE = 40965, 37500
 _LARGEST = 1 << 20
 _MOST_TAGS = 512
 
 
 class Value(NamedTuple):
-    """A tag's value: its type's number, how many there are, and the bytes in little-endian order."""
+    """A tag's value: the number of its type, the number of values, and their bytes in little-endian order."""
 
     kind: int
     number: int
@@ -35,19 +35,19 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True)
 class Tags:
-    """What a file says of itself: tags of the picture, of the EXIF block, and of the place."""
+    """The tags of a file: of the image directory, of the EXIF block, and of the GPS block."""
 
-    picture: dict[int, Value] = field(default_factory=dict)
+    image: dict[int, Value] = field(default_factory=dict)
     exif: dict[int, Value] = field(default_factory=dict)
     gps: dict[int, Value] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        """Whether there is any."""
-        return bool(self.picture or self.exif or self.gps)
+        """Whether there are any tags."""
+        return bool(self.image or self.exif or self.gps)
 
 
 class _Reader:
-    """Reads directories of tags; anything that makes no sense is left out."""
+    """Reads tag directories; invalid entries are skipped."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -56,41 +56,41 @@ class _Reader:
         self.ok = bool(self.order) and len(head) >= 8
         if not self.ok:
             return
-        version = struct.unpack(self.order + "H", head[2:4])[0]
+        version = self.number("H", head[2:4])
         self.big = version == 43
+        self.word = "Q" if self.big else "I"
         self.ok = version in (42, 43) and (not self.big or len(head) == 16)
         if self.ok:
-            self.first = struct.unpack(self.order + ("Q" if self.big else "I"), head[8:16] if self.big else head[4:8])[
-                0
-            ]
+            self.first = self.number(self.word, head[8:16] if self.big else head[4:8])
+
+    def number(self, kind: str, data: bytes) -> int:
+        value: int = struct.unpack(self.order + kind, data)[0]
+        return value
+
+    def entries(self, place: int) -> list[bytes]:
+        """Return the raw entries of the directory at `place`; none if it is cut off or has too many."""
+        self._file.seek(place)
+        count_kind, count_size, entry_size = ("Q", 8, 20) if self.big else ("H", 2, 12)
+        head = self._file.read(count_size)
+        if len(head) < count_size or (count := self.number(count_kind, head)) > _MOST_TAGS:
+            return []
+        block = self._file.read(count * entry_size)
+        return [block[start : start + entry_size] for start in range(0, len(block) - entry_size + 1, entry_size)]
 
     def directory(self, place: int) -> dict[int, Value]:
-        self._file.seek(place)
-        count_format, entry_size = ("Q", 20) if self.big else ("H", 12)
-        head = self._file.read(struct.calcsize("<" + count_format))
-        if len(head) < struct.calcsize("<" + count_format):
-            return {}
-        count = struct.unpack(self.order + count_format, head)[0]
-        if count > _MOST_TAGS:
-            return {}
-        block = self._file.read(count * entry_size)
-        entries = [block[start : start + entry_size] for start in range(0, len(block), entry_size)]
-        found = {}
-        for entry in entries:
-            if len(entry) == entry_size and (value := self._value(entry)) is not None:
-                found[struct.unpack(self.order + "H", entry[:2])[0]] = value
-        return found
+        found = ((self.number("H", entry[:2]), self._value(entry)) for entry in self.entries(place))
+        return {tag: value for tag, value in found if value is not None}
 
     def _value(self, entry: bytes) -> Value | None:
-        kind = struct.unpack(self.order + "H", entry[2:4])[0]
-        count = struct.unpack(self.order + ("Q" if self.big else "I"), entry[4 : 12 if self.big else 8])[0]
+        kind = self.number("H", entry[2:4])
+        count = self.number(self.word, entry[4 : 12 if self.big else 8])
         inline = entry[12:] if self.big else entry[8:]
         size = _SIZES.get(kind, 0) * count
         if not 0 < size <= _LARGEST:
             return None
         data = inline[:size]
         if size > len(inline):
-            self._file.seek(struct.unpack(self.order + ("Q" if self.big else "I"), inline)[0])
+            self._file.seek(self.number(self.word, inline))
             data = self._file.read(size)
         return Value(kind, count, self._little(kind, data)) if len(data) == size else None
 
@@ -111,34 +111,34 @@ def swapped(data: bytes, unit: int) -> bytes:
 
 
 def read_tags(file: IO[bytes]) -> Tags:
-    """Return the tags of a TIFF file's first page, or of an EXIF block without its mark; none of anything else."""
+    """Return the tags of a TIFF file's first page or of an EXIF block without its mark; empty for other content."""
     file.seek(0)
     reader = _Reader(file)
     if not reader.ok:
         return Tags()
-    picture = reader.directory(reader.first)
-    exif = reader.pointed(picture, EXIF_IFD)
-    # What the maker of a camera put there points to places in its own file; nothing of it would be right elsewhere.
-    exif = {tag: value for tag, value in exif.items() if tag not in {_INTEROPERABILITY, 37500}}
-    kept = {tag: value for tag, value in picture.items() if tag in KEPT}
-    return Tags(kept, exif, reader.pointed(picture, GPS_IFD))
+    image = reader.directory(reader.first)
+    exif = reader.pointed(image, EXIF_IFD)
+    # Maker notes have addresses into their own file, which would be wrong in any other file.
+    exif = {tag: value for tag, value in exif.items() if tag not in {_INTEROPERABILITY, _MAKER_NOTE}}
+    kept = {tag: value for tag, value in image.items() if tag in KEPT}
+    return Tags(kept, exif, reader.pointed(image, GPS_IFD))
 
 
 def exif_block(tags: Tags) -> bytes:
-    """Return the tags as an EXIF block, `Exif` mark included, as JPEG, PNG and WebP keep it."""
+    """Return the tags as an EXIF block with the `Exif` mark, as stored in JPEG, PNG and WebP files."""
     head = struct.pack("<2sHI", b"II", 42, 8)
     body, _ = _directories(tags, {}, 8, big=False)
     return b"Exif\0\0" + head + body
 
 
 def add_tags(file: IO[bytes], tags: Tags) -> None:
-    """Add tags to the first page of a little-endian TIFF file that was just written; those that it has stay.
+    """Add tags to the first page of a newly written little-endian TIFF file; tags that it already has stay.
 
-    The page gets a new directory at the end of the file, and the old one is no longer pointed to.
+    The page gets a new directory at the end of the file, which replaces the old one.
 
     Args:
-        file: open for reading and writing.
-        tags: what to add.
+        file: the TIFF file, open for reading and writing.
+        tags: the tags to add.
     """
     file.seek(0)
     reader = _Reader(file)
@@ -155,35 +155,31 @@ def add_tags(file: IO[bytes], tags: Tags) -> None:
 
 
 def _raw_directory(file: IO[bytes], reader: _Reader) -> tuple[dict[int, bytes], int]:
-    """Return the entries of the first page as they stand, by tag, and where the next page is."""
-    file.seek(reader.first)
-    count = struct.unpack("<Q", file.read(8))[0] if reader.big else struct.unpack("<H", file.read(2))[0]
-    size = 20 if reader.big else 12
-    block = file.read(count * size)
-    entries = [block[start : start + size] for start in range(0, len(block), size)]
+    """Return the raw entries of the first page by tag, and the position of the next page."""
+    entries = {reader.number("H", entry[:2]): entry for entry in reader.entries(reader.first)}
     following = file.read(8 if reader.big else 4)
-    return {struct.unpack("<H", entry[:2])[0]: entry for entry in entries}, int.from_bytes(following, "little")
+    return entries, int.from_bytes(following, "little")
 
 
 def _directories(
     tags: Tags, own: Mapping[int, bytes], start: int, *, big: bool, following: int = 0
 ) -> tuple[bytes, int]:
-    """Return the directories of EXIF and place, then the page's, from `start` on, and where the page's begins.
+    """Return the EXIF, GPS and page directories, to be written at `start`, and the position of the page's.
 
-    An EXIF block has its first directory in front, so there the pages' comes first.
+    Without entries of its `own`, as in an EXIF block, the page's directory comes first.
     """
     if not own:
-        # Lengths don't depend on places: a first pass with places of 0 tells where the others will lie.
-        length = len(_directory(tags.picture, {}, dict.fromkeys(_pointers(tags), 0), start, big=big))
+        # Lengths do not depend on positions: a first pass with positions of 0 finds where the others will be.
+        length = len(_directory(tags.image, {}, dict.fromkeys(_pointers(tags), 0), start, big=big))
         exif = _directory(tags.exif, {}, {}, start + length, big=big) if tags.exif else b""
         gps = _directory(tags.gps, {}, {}, start + length + len(exif), big=big) if tags.gps else b""
         places = _placed(tags, start + length, start + length + len(exif))
-        return _directory(tags.picture, {}, places, start, big=big) + exif + gps, start
+        return _directory(tags.image, {}, places, start, big=big) + exif + gps, start
     exif = _directory(tags.exif, {}, {}, start, big=big) if tags.exif else b""
     gps = _directory(tags.gps, {}, {}, start + len(exif), big=big) if tags.gps else b""
     places = _placed(tags, start, start + len(exif))
     first = start + len(exif) + len(gps)
-    return exif + gps + _directory(tags.picture, own, places, first, big=big, following=following), first
+    return exif + gps + _directory(tags.image, own, places, first, big=big, following=following), first
 
 
 def _pointers(tags: Tags) -> list[int]:
@@ -203,7 +199,7 @@ def _directory(
     big: bool,
     following: int = 0,
 ) -> bytes:
-    """Return a directory with its values behind it, of even length."""
+    """Return a directory followed by its values, of even length."""
     room, word = (8, "Q") if big else (4, "I")
     added = {tag: value for tag, value in values.items() if tag not in own}
     added |= {

@@ -1,44 +1,355 @@
-"""Pictures as PNG files."""
+"""Writing images: colorized photos with the metadata of their source, and plain PNG and JPEG files."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import os
+import struct
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chromalab.core.files import write_bytes
-from chromalab.photo._vips import vips
+from chromalab.core.errors import OutputError, UsageError
+from chromalab.core.files import explain_write_errors, make_folder, write_bytes
+from chromalab.photo._vips import VipsError, vips
+from chromalab.photo.tiff_tags import add_tags, exif_block
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from chromalab.photo.scan import Metadata
+
+SUFFIXES = {
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".png": "png",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".webp": "webp",
+    ".avif": "avif",
+    ".heic": "heic",
+    ".heif": "heic",
+}
+"""File name suffixes that can be written, with the file type of each."""
+
+QUALITY = 92
+
+TEMPORARY = ".chromalab-"
+"""Name prefix of files that are being written; after a crash they can be deleted."""
+
+_FORMATS = {1: "uchar", 2: "ushort"}
+_16_BIT_KINDS = frozenset({"png", "tiff"})
+_BIG_TIFF_BYTES = 2_000_000_000
+_STRIP_ROWS = 16
+_SPOOL_HEADER_BYTES = 16
+_LABEL_SHARE = 0.028
+_SMALLEST_LABEL_PX = 10
+
 
 def encode_png(rgb: NDArray[np.uint8]) -> bytes:
-    """Return a picture as the bytes of an 8-bit RGB PNG file, without metadata; the same picture gives the same bytes.
+    """Return an image as the bytes of an 8-bit RGB PNG file without metadata; equal images give equal bytes.
 
     Args:
         rgb: shape (H, W, 3), encoded sRGB values.
 
     Raises:
-        ValueError: another shape or type.
+        ValueError: the array has another shape or type.
     """
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or rgb.size == 0:
-        raise ValueError(f"expected a uint8 picture of shape (H, W, 3), got {rgb.dtype} {rgb.shape}")
-    image = vips().Image.new_from_array(np.ascontiguousarray(rgb), interpretation="srgb")
-    return bytes(image.pngsave_buffer(keep="none"))
+        raise ValueError(f"expected a uint8 image of shape (H, W, 3), got {rgb.dtype} {rgb.shape}")
+    return bytes(_image(rgb).pngsave_buffer(keep="none"))
 
 
 def write_png(path: Path, rgb: NDArray[np.uint8]) -> None:
-    """Write a picture as a PNG file, atomically.
+    """Write an image as a PNG file, atomically.
 
     Args:
         path: the file; missing folders are created.
         rgb: shape (H, W, 3), encoded sRGB values.
 
     Raises:
-        OutputError: the file can't be written.
-        ValueError: another shape or type.
+        OutputError: the file cannot be written.
+        ValueError: the array has another shape or type.
     """
     write_bytes(path, encode_png(rgb))
+
+
+def encode_jpeg(rgb: NDArray[np.uint8], quality: int = 85) -> bytes:
+    """Return an image (H, W, 3) as the bytes of a JPEG file without metadata."""
+    return bytes(_image(rgb).jpegsave_buffer(Q=quality, optimize_coding=True, keep="none"))
+
+
+def _image(rgb: NDArray[Any], interpretation: str = "srgb") -> Any:
+    return vips().Image.new_from_array(np.ascontiguousarray(rgb), interpretation=interpretation)
+
+
+@dataclass(frozen=True)
+class Saving:
+    """How photo files are encoded.
+
+    Attributes:
+        quality: quality of JPEG, WebP, HEIF and AVIF files, 1 to 100.
+        compression: compression of TIFF files: `deflate`, `lzw` or `none`.
+    """
+
+    quality: int = QUALITY
+    compression: str = "deflate"
+
+
+def file_kind(path: Path) -> str:
+    """Return the file type that a file name's suffix selects.
+
+    Raises:
+        UsageError: this type cannot be written, or not by the installed libvips.
+    """
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise UsageError(f"{path.name}: can't write this file type; the name must end in {', '.join(SUFFIXES)}")
+    if kind == "heic" and not _writes_heic():
+        raise UsageError(f"{path.name}: this libvips writes AVIF but not HEIC (a patented codec): choose .avif")
+    return kind
+
+
+def keeps_16_bits(path: Path) -> bool:
+    """Return whether the file type of this name can have 16 bits per value."""
+    return file_kind(path) in _16_BIT_KINDS
+
+
+def holds_alpha(path: Path) -> bool:
+    """Return whether the file type of this name can have transparency."""
+    return file_kind(path) != "jpeg"
+
+
+def _writes_heic() -> bool:
+    try:
+        vips().Image.black(16, 16, bands=3).copy(interpretation="srgb").heifsave_buffer(compression="hevc")
+    except VipsError:
+        return False
+    return True
+
+
+def from_pixels(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Any:
+    """Return pixels (H, W, 3) as a libvips image; a view of a contiguous four-channel array is not copied."""
+    interpretation = "rgb16" if rgb.dtype == np.uint16 else "srgb"
+    if rgb.base is not None and rgb.strides[1] == 4 * rgb.itemsize and rgb.strides[0] == rgb.shape[1] * rgb.strides[1]:
+        four = np.lib.stride_tricks.as_strided(rgb, (*rgb.shape[:2], 4))
+        image = vips().Image.new_from_memory(four.data, rgb.shape[1], rgb.shape[0], 4, _FORMATS[rgb.itemsize])
+        return image.extract_band(0, n=3).copy(interpretation=interpretation)
+    return _image(rgb, interpretation)
+
+
+def labeled(image: Any, text: str) -> Any:
+    """Return a libvips image with a line of white text on a dark band at its lower left; without text, the image.
+
+    The letters are about 1/36 of the shorter side high, and smaller if the line would not fit.
+    """
+    if not text:
+        return image
+    height = max(_SMALLEST_LABEL_PX, round(min(image.height, image.width) * _LABEL_SHARE))
+    line = vips().Image.text(text, height=height, width=max(1, round(image.width * 0.9)), font="sans")
+    pad = max(2, height // 2)
+    line = line.embed(pad, pad, line.width + 2 * pad, line.height + 2 * pad)
+    gray = (line * 0.8 + 30).cast("uchar")
+    band = vips().Image.bandjoin(gray, [gray, gray])
+    if image.format == "ushort":
+        band = (band * (65535 / 255)).cast("ushort")
+    if image.hasalpha():
+        band = band.bandjoin(65535 if image.format == "ushort" else 255)
+    band = band.copy(interpretation=image.interpretation)
+    return image.insert(band, 0, max(0, image.height - band.height))
+
+
+@contextlib.contextmanager
+def spooled(folder: Path, height: int, width: int, dtype: type[np.uint8 | np.uint16]) -> Iterator[Spool]:
+    """Open a temporary file for the pixels of a large photo; it is deleted after the block.
+
+    Raises:
+        OutputError: the folder cannot be written, or the disk is full.
+    """
+    make_folder(folder)
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=TEMPORARY, suffix=".spool")
+    path = Path(name)
+    try:
+        with os.fdopen(descriptor, "w+b") as file:
+            yield Spool(path, file, height, width, np.dtype(dtype))
+    finally:
+        path.unlink(missing_ok=True)
+
+
+class Spool:
+    """RGB pixels on disk, appended from top to bottom in the form of an uncompressed BigTIFF.
+
+    libvips reads a TIFF strip by strip, whereas it would map a raw file into memory as a whole.
+    """
+
+    def __init__(self, path: Path, file: Any, height: int, width: int, dtype: np.dtype[Any]) -> None:
+        self._path, self._file, self._height, self._width, self._dtype = path, file, height, width, dtype
+        file.write(struct.pack("<2sHHHQ", b"II", 43, 8, 0, 0))
+
+    def add(self, rgb: NDArray[Any]) -> None:
+        """Append rows (n, W, 3)."""
+        with explain_write_errors(self._path):
+            self._file.write(np.ascontiguousarray(rgb, dtype=self._dtype.newbyteorder("<")).data)
+
+    def image(self) -> Any:
+        """Return the pixels as a libvips image that can be read once, from top to bottom."""
+        with explain_write_errors(self._path):
+            self._finish()
+        source = vips().Source.new_from_descriptor(self._file.fileno())
+        image = vips().Image.new_from_source(source, "", access="sequential")
+        return image.copy(interpretation="rgb16" if self._dtype == np.uint16 else "srgb")
+
+    def _finish(self) -> None:
+        """Write the TIFF directory after the pixels, and its address into the header."""
+        row = 3 * self._width * self._dtype.itemsize
+        firsts = range(0, self._height, _STRIP_ROWS)
+        offsets = [_SPOOL_HEADER_BYTES + first * row for first in firsts]
+        counts = [min(_STRIP_ROWS, self._height - first) * row for first in firsts]
+        places = [self._file.tell() + 8 * len(firsts) * number for number in (0, 1)]
+        for numbers in (offsets, counts):
+            self._file.write(struct.pack(f"<{len(firsts)}Q", *numbers))
+        if len(firsts) == 1:  # a single number is stored in the directory itself
+            places = [offsets[0], counts[0]]
+        bits = 8 * self._dtype.itemsize
+        tags = [
+            (256, 4, 1, self._width), (257, 4, 1, self._height), (258, 3, 3, bits | bits << 16 | bits << 32),
+            (259, 3, 1, 1), (262, 3, 1, 2), (273, 16, len(firsts), places[0]),
+            (277, 3, 1, 3), (278, 4, 1, _STRIP_ROWS),
+            (279, 16, len(firsts), places[1]), (284, 3, 1, 1),
+        ]  # fmt: skip
+        directory = self._file.tell()
+        self._file.write(struct.pack("<Q", len(tags)))
+        self._file.write(b"".join(struct.pack("<HHQQ", *tag) for tag in tags))
+        self._file.write(struct.pack("<Q", 0))
+        self._file.seek(8)
+        self._file.write(struct.pack("<Q", directory))
+        self._file.flush()
+        self._file.seek(0)
+
+
+def save(
+    pages: Sequence[Any],
+    path: Path,
+    metadata: Metadata,
+    *,
+    orientation: int = 1,
+    xmp: bytes | None = None,
+    saving: Saving | None = None,
+    ready: Callable[[], None] | None = None,
+) -> None:
+    """Write sRGB images as one file, atomically, with an sRGB profile and the metadata of the source.
+
+    Args:
+        pages: libvips images of one size, with or without alpha; several only for TIFF.
+        path: the file; its suffix selects the file type.
+        metadata: metadata of the source.
+        orientation: EXIF orientation of the pixels.
+        xmp: packet that replaces the source's; None keeps that.
+        saving: quality and compression.
+        ready: called when the file is complete, just before it is renamed to `path`.
+
+    Raises:
+        UsageError: this file type cannot be written.
+        OutputError: the file cannot be written.
+        VipsError: the source, which is decoded during the writing, is damaged.
+    """
+    kind = file_kind(path)
+    image = pages[0] if len(pages) == 1 else _joined(pages)
+    described = _described(image, metadata, orientation, xmp)
+    make_folder(path.parent)
+    with explain_write_errors(path):
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=".part")
+    temporary = Path(name)
+    try:
+        with explain_write_errors(path), os.fdopen(descriptor, "w+b") as file:
+            _write(described, kind, file.fileno(), saving or Saving(), path)
+            if kind == "tiff":
+                add_tags(file, metadata.tags)
+            file.flush()
+            os.fsync(file.fileno())
+        if ready is not None:
+            ready()
+        with explain_write_errors(path):
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _joined(pages: Sequence[Any]) -> Any:
+    """Stack pages of one size into an image that libvips writes as several pages."""
+    joined = vips().Image.arrayjoin(list(pages), across=1).copy()
+    joined.set_type(vips().GValue.gint_type, "page-height", pages[0].height)
+    return joined
+
+
+def _described(image: Any, metadata: Metadata, orientation: int, xmp: bytes | None) -> Any:
+    image = image.copy(xres=metadata.resolution[0], yres=metadata.resolution[1])
+    for name, (kind, value) in metadata.fields.items():
+        image.set_type(kind, name, value)
+    image.set_type(vips().GValue.gint_type, "orientation", orientation)
+    if metadata.tags and "exif-data" not in metadata.fields:
+        image.set_type(vips().GValue.blob_type, "exif-data", exif_block(metadata.tags))
+    if xmp is not None:
+        image.set_type(vips().GValue.blob_type, "xmp-data", xmp)
+    return image
+
+
+def _write(image: Any, kind: str, descriptor: int, saving: Saving, path: Path) -> None:
+    target = vips().Target.new_to_descriptor(descriptor)
+    try:
+        _SAVERS[kind](image, target, saving)
+    except VipsError as error:
+        if "write" in str(error.detail).lower() and "space" in str(error.detail).lower():
+            raise OutputError(
+                f"cannot write {path}: the disk is full; free some space and run the command again"
+            ) from error
+        raise
+
+
+def _jpeg(image: Any, target: Any, saving: Saving) -> None:
+    if image.hasalpha():
+        image = image.flatten(background=255)
+    image.jpegsave_target(target, Q=saving.quality, profile="srgb", optimize_coding=False)
+
+
+def _png(image: Any, target: Any, saving: Saving) -> None:  # noqa: ARG001 - all savers have one signature
+    image.pngsave_target(target, profile="srgb", compression=6)
+
+
+def _tiff(image: Any, target: Any, saving: Saving) -> None:
+    size = image.height * image.width * image.bands * (2 if image.format == "ushort" else 1)
+    image.tiffsave_target(
+        target,
+        compression=saving.compression,
+        predictor="none" if saving.compression == "none" else "horizontal",
+        profile="srgb",
+        bigtiff=size > _BIG_TIFF_BYTES,
+        resunit="inch",
+    )
+
+
+def _webp(image: Any, target: Any, saving: Saving) -> None:
+    image.webpsave_target(target, Q=saving.quality, profile="srgb")
+
+
+def _avif(image: Any, target: Any, saving: Saving) -> None:
+    image.heifsave_target(target, Q=saving.quality, compression="av1", profile="srgb", effort=3)
+
+
+def _heic(image: Any, target: Any, saving: Saving) -> None:
+    image.heifsave_target(target, Q=saving.quality, compression="hevc", profile="srgb")
+
+
+_SAVERS = {"jpeg": _jpeg, "png": _png, "tiff": _tiff, "webp": _webp, "avif": _avif, "heic": _heic}
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,4 +1,4 @@
-"""Published network weights: which files are known, where they come from, and the models that ship with the package."""
+"""Network weights: the known published files with their sources, and the colorizers that ship with the package."""
 
 from chromalab.weights.colorizers import ColorizerFile, ColorizerSpec, default_model, find_colorizer, shipped_models
 from chromalab.weights.manifest import MANIFEST

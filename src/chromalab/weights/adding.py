@@ -1,4 +1,4 @@
-"""Add weights to the weights folder, from a file, a URL, or the publisher's address in the manifest."""
+"""Adding weights to the weights folder, from a file, a URL, or the publisher's address in the manifest."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ if TYPE_CHECKING:
 
 
 def add_weights(source: Path | str, *, sha256: str | None = None) -> StoredWeights:
-    """Add the weights of a trunk to the weights folder, in place of any that were there, and return their record.
+    """Add the weights of a network to the weights folder, replacing earlier ones, and return their record.
 
     Args:
-        source: a state dict with torchvision's names (.pth), or a safetensors file with the same names: the whole
-            network or the part that is needed. Or the http(s) URL of such a file.
-        sha256: what the file must hash to. A URL needs it unless its file name is one of the manifest's.
+        source: path or http(s) URL of a state dict (.pth) or safetensors file with torchvision's tensor names; it may
+            have the whole network or only the required tensors.
+        sha256: expected hash of the file; required for a URL whose file name is not in the manifest.
 
     Raises:
-        UsageError: there is no such file, or a URL comes without a hash.
-        UnknownWeightsError: the file is damaged, foreign or incomplete.
-        DamagedWeightsError: the file has another hash than the expected one.
-        DownloadError: the URL can't be fetched; what came of it is kept, to go on from.
-        OutputError: the weights folder can't be written.
+        UsageError: the file is missing, or the hash of a URL is missing.
+        UnknownWeightsError: the file is damaged, unknown or incomplete.
+        DamagedWeightsError: the file's hash differs from the expected one.
+        DownloadError: the URL cannot be fetched; received bytes are kept, and the next call resumes the download.
+        OutputError: the weights folder cannot be written.
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
-        raise UsageError(f"'{sha256}' is no SHA-256: 64 hexadecimal digits are expected")
+        raise UsageError(f"'{sha256}' is not a SHA-256 hash: give 64 hexadecimal digits")
     expected = sha256.lower() if sha256 else None
     if is_url(str(source)):
         return _add_url(str(source), expected)
@@ -65,21 +65,21 @@ def _add_url(url: str, sha256: str | None) -> StoredWeights:
     expected = sha256 or _published_hash(name)
     if expected is None:
         known = ", ".join(entry.file_name for entry in trunks())
-        raise UsageError(f"{url}: give its hash with --sha256; only the hashes of {known} are known")
+        raise UsageError(f"the hash of {url} is unknown: give it with --sha256; known are those of {known}")
     with partial_file(expected) as part:
         return add_download(url, part)
 
 
 def add_download(url: str, part: PartialFile) -> StoredWeights:
-    """Fetch what is missing of a file from `url`, and add its weights; nothing stays of it but what was added.
+    """Download the missing bytes of a file from `url`, add its weights, and delete the downloaded file.
 
-    If the result can't be written, the file stays as it is, for the next time.
+    If the weights cannot be written, the downloaded file is kept for the next call.
 
     Raises:
-        UnknownWeightsError: the file is foreign or incomplete.
-        DamagedWeightsError: the file has another hash than the part expects.
-        DownloadError: it can't be fetched; what came of it is kept.
-        OutputError: the weights folder can't be written.
+        UnknownWeightsError: the file is unknown or incomplete.
+        DamagedWeightsError: the file's hash differs from the expected one.
+        DownloadError: the file cannot be fetched; received bytes are kept.
+        OutputError: the weights folder cannot be written.
     """
     download(url, part)
     try:
@@ -96,7 +96,7 @@ def _add_file(path: Path, *, origin: str, called: str, sha256: str | None) -> St
         raise UsageError(f"{path}: there is no such file")
     found = sha256_file(path)
     if sha256 is not None and found != sha256:
-        raise DamagedWeightsError(f"{path} has SHA-256 {found}, and {sha256} was expected: get it again")
+        raise DamagedWeightsError(f"{path} has SHA-256 {found}, expected {sha256}: get the file again")
     state = read_state_dict(path, called=called)
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     entry = recognize(shapes, origin=origin)
@@ -106,7 +106,7 @@ def _add_file(path: Path, *, origin: str, called: str, sha256: str | None) -> St
 
 
 def _kept_names(entry: TrunkWeights, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """Return what is needed, and the classifier where it is whole: one for other classes serves nobody here."""
+    """Return the required tensors, and those of the classifier if it is complete and has the known classes."""
     whole = all(shapes.get(name) == shape for name, shape in entry.classifier.items())
     return [*entry.shapes, *(entry.classifier if whole else ())]
 
@@ -114,9 +114,11 @@ def _kept_names(entry: TrunkWeights, shapes: Mapping[str, tuple[int, ...]]) -> l
 def _check_values(tensors: dict[str, Tensor], origin: str) -> None:
     for name, tensor in tensors.items():
         if tensor.dtype != torch.float32:
-            raise UnknownWeightsError(f"{origin}: {name} is {tensor.dtype}, and torch.float32 is expected")
+            raise UnknownWeightsError(f"{origin}: {name} is {tensor.dtype}, expected torch.float32: convert the file")
         if not tensor.isfinite().all():
-            raise UnknownWeightsError(f"{origin}: {name} holds values that are not finite: the file is damaged")
+            raise UnknownWeightsError(
+                f"{origin}: {name} has values that are not finite, so the file is damaged: get it again"
+            )
 
 
 def _store(
@@ -142,7 +144,7 @@ def _store(
 
 
 def _remove_others(record: StoredWeights) -> None:
-    """Remove the files that earlier records of the same trunk named."""
+    """Remove the files of earlier records of the same network."""
     for path in weights_folder().glob(f"{record.name}-*.safetensors"):
         if path.name != record.file:
             path.unlink(missing_ok=True)
@@ -154,13 +156,13 @@ def _published_hash(file_name: str) -> str | None:
 
 @dataclass(frozen=True)
 class FetchedWeights:
-    """Weights that are on this machine now.
+    """Weights that are present on this machine.
 
     Attributes:
-        name: the name by which the code asks for them.
-        path: the file that is used.
-        source: the URL or file that it came from, or the package that brings it.
-        new: whether it was fetched just now, and not there before.
+        name: their name in the manifest.
+        path: path of the file.
+        source: URL, file or package that the file came from.
+        new: whether this call downloaded the file.
     """
 
     name: str
@@ -170,21 +172,21 @@ class FetchedWeights:
 
 
 def fetch_weights(name: str, *, mirror: str | None = None) -> FetchedWeights:
-    """Fetch the published weights `name` unless they are here already, undamaged and with all that is kept of them.
+    """Download the published weights `name` unless they are already present, undamaged and complete.
 
-    A download that was cut off is gone on with. Two processes that fetch the same file wait for each other.
+    An interrupted download is resumed. A second process that fetches the same file waits for the first.
 
     Args:
-        name: a name of the manifest.
-        mirror: a URL under which the files lie with their published names; None takes CHROMALAB_MIRROR, and where that
-            is empty the publisher's own address. What is fetched must have the published hash either way.
+        name: a name in the manifest.
+        mirror: URL of a folder with the published files; None uses CHROMALAB_MIRROR, and the publisher's address if
+            that is empty. The file must have the published hash in any case.
 
     Raises:
         UnknownNameError: the manifest has no such name.
-        MissingWeightsError: they come with a package, and it is not installed.
-        DownloadError: they can't be fetched; what came is kept, to go on from.
-        DamagedWeightsError: what came is not the published file.
-        OutputError: the weights folder can't be written.
+        MissingWeightsError: the package that includes the weights is not installed.
+        DownloadError: the file cannot be fetched; received bytes are kept, and the next call resumes the download.
+        DamagedWeightsError: the downloaded file is not the published one.
+        OutputError: the weights folder cannot be written.
     """
     entry = MANIFEST[name]
     if isinstance(entry, PackagedWeights):
@@ -195,21 +197,21 @@ def fetch_weights(name: str, *, mirror: str | None = None) -> FetchedWeights:
         return here
     url = mirrored(entry.url, mirror)
     with partial_file(entry.sha256) as part:
-        if here := _published_copy(entry):  # brought by the process that was waited for
+        if here := _published_copy(entry):  # another process fetched it while this one waited
             return here
         record = add_download(url, part)
     return FetchedWeights(name, part.folder / record.file, url, new=True)
 
 
 def _published_copy(entry: TrunkWeights) -> FetchedWeights | None:
-    """Return what is stored, if nothing could be won by fetching the published file."""
+    """Return the stored weights if they come from the published file and are complete."""
     try:
         record, path = stored_weights(entry.name), find_weights(entry.name)
     except (ConfigError, DamagedWeightsError, MissingWeightsError):
         return None
     if record is None or record.source_sha256 != entry.sha256:
         return None
-    # Versions before the classifier was of use have not kept it.
+    # Earlier versions did not keep the classifier.
     if not has_tensors(entry.name, [*entry.shapes, *entry.classifier]):
         return None
     return FetchedWeights(entry.name, path, record.source, new=False)

@@ -1,7 +1,7 @@
-"""What is known of a colorizer in an ONNX file: how it wants its pictures, and what it gives.
+"""Records of colorizers in ONNX files: the format of their inputs and outputs, and their origin.
 
-The record stands in a YAML file beside the ONNX file, with the same name. It says enough to run any published
-colorizer, so none of them needs code of its own; docs/models.md goes through several.
+The record is a YAML file beside the ONNX file, with the same name. It describes a published colorizer completely, so
+that none of them needs its own code; docs/models.md has several examples.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ SHIPPED = Path(__file__).parent / "models"
 """The folder of the models that come with the package."""
 
 DEFAULT_MODEL = "perceptual"
-"""The shipped model that colorizes where nobody names another; chosen by the rule in docs/reference/models.md."""
+"""The shipped model that is used by default, selected by the rule in docs/reference/models.md."""
 
 VERSIONS_MODEL = "bins_lite0"
-"""The shipped model that takes its place where plausible versions are asked for: it gives a distribution."""
+"""The shipped model that is used by default for plausible versions, because it predicts a distribution."""
 
 Numbers = float | list[float]
 
 
 class InputSpec(Record):
-    """How a network wants its picture; (1, channels, H, W), in single precision.
+    """The input of a network, (1, channels, H, W) in single precision.
 
     Attributes:
-        name: of the graph's input; None takes its only one that `zeros` does not name.
+        name: name of the graph's input; None selects the only one that is not in `zeros`.
         content: `lightness`, L* in [0, 100]; `grey`, the sRGB value in [0, 1] of the neutral with that L*; `luma`, the
-            BT.601 luma of the photo in [0, 1], which for a gray photo is the same as `grey`.
-        channels: 1, or 3 alike.
-        scale: what the content is multiplied with, one number or one for each channel.
-        offset: what is added after that, likewise.
-        zeros: inputs of the graph that get zeros, by name their number of channels (hints, masks).
+            BT.601 luma of the photo in [0, 1], which for a gray photo equals `grey`.
+        channels: 1, or 3 equal channels.
+        scale: factor of the content, one number or one per channel.
+        offset: number added after scaling, one number or one per channel.
+        zeros: further inputs of the graph that get zeros (hints, masks), with their numbers of channels.
     """
 
     name: str | None = None
@@ -49,14 +49,14 @@ class InputSpec(Record):
 
 
 class SizeSpec(Record):
-    """At which size a network sees a picture.
+    """The size of a network's input.
 
     Attributes:
-        rule: `shorter`, the shorter side gets `px` and the aspect ratio stays; `square`, both sides get `px` whatever
-            the aspect ratio, as several published colorizers do.
-        px: the side in pixels.
-        multiple_of: sides are rounded to multiples of this.
-        limit: longest side as a multiple of `px`, with `shorter`: a panorama is squeezed to it.
+        rule: `shorter` scales the shorter side to `px` and keeps the aspect ratio; `square` scales both sides to `px`,
+            as several published colorizers do.
+        px: length of the side in pixels.
+        multiple_of: sides are rounded to multiples of this number.
+        limit: with `shorter`, the longest side as a multiple of `px`; longer photos are squeezed to it.
     """
 
     rule: Literal["shorter", "square"] = "shorter"
@@ -65,7 +65,7 @@ class SizeSpec(Record):
     limit: float = Field(default=3.0, ge=1, le=16)
 
     def size(self, height_px: int, width_px: int, factor: float = 1.0) -> tuple[int, int]:
-        """Return (height, width) for a picture of this size, `factor` times larger than the rule says.
+        """Return the input's (height, width) for an image of this size, multiplied by `factor`.
 
         >>> SizeSpec(px=192).size(3000, 4000), SizeSpec(rule="square", px=512).size(3000, 4000)
         ((192, 256), (512, 512))
@@ -83,14 +83,14 @@ class SizeSpec(Record):
 
 
 class OutputSpec(Record):
-    """What a network gives.
+    """The output of a network.
 
     Attributes:
-        name: of the graph's output; None takes the first that is not `bins`.
+        name: name of the graph's output; None selects the first that is not `bins`.
         content: `ab` in CIELAB units, or `rgb` in [0, 1], of which only the chroma is used.
-        scale: what the output is multiplied with, one number or one for each channel.
-        offset: what is added after that, likewise.
-        bins: name of the output with logits over the 313 ab bins of Zhang et al. 2016, where there is one.
+        scale: factor of the output, one number or one per channel.
+        offset: number added after scaling, one number or one per channel.
+        bins: name of the output with logits over the 313 ab bins of Zhang et al. 2016; None if there is none.
     """
 
     name: str | None = None
@@ -101,25 +101,25 @@ class OutputSpec(Record):
 
 
 class ColorizerSpec(Record):
-    """A colorizer in an ONNX file.
+    """The record of a colorizer in an ONNX file.
 
     Attributes:
-        name: short name, which stands in every output's metadata.
-        title: what it is, in one line.
-        input: how it wants its picture.
-        size: at which size.
-        output: what it gives.
-        chroma_by_lightness: pairs (L*, factor), rising in L*: the predicted chroma is multiplied with the factor,
-            interpolated; empty leaves it alone. Fitted on photos that the network was not trained on.
-        sha256: hash of the ONNX file; None does not check it.
-        license: of the weights.
-        notice: what else has to be said of them, as of the pictures that they were trained on.
-        failures: what it gets wrong, as seen on photographs.
-        source: where it comes from.
-        trained_on: the pictures.
-        record: how it was trained, as plain data.
-        scores: metrics by name of the set that `scored_on` names.
-        scored_on: which pictures.
+        name: short name, which is written to every output's metadata.
+        title: one line that describes the colorizer.
+        input: format of its input.
+        size: size of its input.
+        output: format of its output.
+        chroma_by_lightness: pairs (L*, factor) with rising L*; the predicted chroma is multiplied by the interpolated
+            factor, which was fitted on photos outside the training set. Empty applies no factor.
+        sha256: hash of the ONNX file; None skips the check.
+        license: license of the weights.
+        notice: further notices, for example on the training images.
+        failures: typical failures on photographs.
+        source: origin of the weights.
+        trained_on: training images.
+        record: settings of the training, as plain data.
+        scores: metrics by name, on the images of `scored_on`.
+        scored_on: the images for `scores`.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -142,12 +142,12 @@ class ColorizerSpec(Record):
     def _check_factors(self) -> Self:
         lightness = [pair[0] for pair in self.chroma_by_lightness]
         if lightness != sorted(set(lightness)):
-            raise ValueError("chroma_by_lightness: L* has to rise from pair to pair")
+            raise ValueError("chroma_by_lightness: L* must rise from pair to pair")
         return self
 
 
 class ColorizerFile(Record):
-    """A colorizer that is on this machine: its file, with its hash, and what is known of it."""
+    """A colorizer on this machine: its file, the file's hash, and its record."""
 
     path: Path
     sha256: str
@@ -155,34 +155,34 @@ class ColorizerFile(Record):
 
 
 def shipped_models() -> list[str]:
-    """Return the names of the models that come with the package, the default first."""
+    """Return the names of the models that ship with the package, the default first."""
     names = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
     return sorted(names, key=lambda name: name != DEFAULT_MODEL)
 
 
 def default_model(*, versions: bool = False) -> str:
-    """Return the shipped model to take where nobody names one.
+    """Return the name of the shipped model that is used by default.
 
     Args:
-        versions: plausible versions are asked for, or how sure the network is.
+        versions: the model must predict a distribution, for plausible versions or the uncertainty.
     """
     return VERSIONS_MODEL if versions else DEFAULT_MODEL
 
 
 def find_colorizer(model: str = DEFAULT_MODEL) -> ColorizerFile:
-    """Return a colorizer by its name among the shipped ones, or by the path of an ONNX file.
+    """Return a shipped colorizer by its name, or any colorizer by the path of its ONNX file.
 
     Raises:
-        UsageError: there is no such model or file, or no record beside the file.
-        ConfigError: the record can't be read.
-        DamagedWeightsError: the file is not the one that its record describes.
+        UsageError: the model, the file or the record beside it is missing.
+        ConfigError: the record cannot be read.
+        DamagedWeightsError: the file's hash differs from the one in its record.
     """
     if model in shipped_models():
         return _checked(SHIPPED / f"{model}.onnx")
     path = Path(model)
     if path.suffix in {".safetensors", ".pt", ".pth"} or path.is_dir():
         raise UsageError(
-            f"{model} is not an ONNX file: `chromalab export RUN_FOLDER -o FILE.onnx` makes one of a training"
+            f"{model} is not an ONNX file: `chromalab export RUN_FOLDER -o FILE.onnx` exports one from a training"
         )
     if path.suffix != ".onnx":
         raise UsageError(
@@ -197,7 +197,8 @@ def _checked(path: Path) -> ColorizerFile:
     record = path.with_suffix(".yaml")
     if not record.is_file():
         raise UsageError(
-            f"{path} has no record: {record.name} beside it says how the network wants its pictures, see docs/models.md"
+            f"{path} has no record: describe the network's input and output in {record.name} beside it, see "
+            "docs/models.md"
         )
     spec = ColorizerSpec.load(record)
     try:
@@ -206,6 +207,6 @@ def _checked(path: Path) -> ColorizerFile:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error
     if spec.sha256 is not None and sha256 != spec.sha256:
         raise DamagedWeightsError(
-            f"{path} has SHA-256 {sha256}, and its record says {spec.sha256}: one of them is not the other's"
+            f"{path} has SHA-256 {sha256}, but its record has {spec.sha256}: get the file and its record again"
         )
     return ColorizerFile(path=path, sha256=sha256, spec=spec)

@@ -1,7 +1,7 @@
-"""Download of weight files over HTTP: resumed after a break, and checked by SHA-256 before use.
+"""Download of weight files over HTTP, resumable and checked by SHA-256.
 
-A partial file lies in the weights folder under the hash that the whole file must have. Every download of these bytes
-continues it, from whichever server.
+A partial file is stored in the weights folder under the expected hash of the whole file. Every download with this hash
+continues it, from any server.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ if TYPE_CHECKING:
 
 
 TIMEOUT_S = 30.0
-"""How long a server may stay silent."""
+"""Seconds that a server may take to respond."""
 
 TRIES = 5
-"""How often in a row a connection may be lost without a megabyte won."""
+"""Number of consecutive connections that may be lost without receiving a megabyte."""
 
 PAUSE_S = 1.0
-"""How long to wait before the second try; twice as long before each further one."""
+"""Seconds to wait before the second attempt; the wait doubles with each further one."""
 
 _MEGABYTE = 1_000_000
 _PARTIAL_CONTENT = 206
@@ -61,7 +61,7 @@ _SERVER_ERROR = 500
 
 
 def is_url(source: str) -> bool:
-    """Return whether `source` is a URL, of whatever scheme, and not a path.
+    """Return whether `source` is a URL of any scheme and not a path.
 
     >>> is_url("https://example.org/vgg16.pth"), is_url("weights/vgg16.pth")
     (True, False)
@@ -76,20 +76,20 @@ def url_file_name(url: str) -> str:
     'vgg16.pth'
 
     Raises:
-        UsageError: it is not an http or https URL.
+        UsageError: the URL's scheme is not http or https.
     """
     return unquote(urlsplit(require_web_url(url)).path).rpartition("/")[2]
 
 
 def require_web_url(url: str) -> str:
-    """Return `url` if it is one of http or https.
+    """Return `url` if its scheme is http or https.
 
     Raises:
-        UsageError: it is of another scheme, or no URL at all.
+        UsageError: it has another scheme, or is not a URL.
     """
     try:
         known = urlsplit(url).scheme in {"http", "https"} and url.isascii()
-    except ValueError:  # brackets that hold no IPv6 address
+    except ValueError:  # brackets without an IPv6 address
         known = False
     if not known:
         raise UsageError(f"{url}: only http and https URLs can be fetched, written in ASCII")
@@ -97,9 +97,9 @@ def require_web_url(url: str) -> str:
 
 
 def web_opener() -> OpenerDirector:
-    """Return urllib's opener with proxies, without its ways to files and FTP: a redirection could lead there.
+    """Return urllib's opener with proxies, but without files and FTP, to which a redirect could lead.
 
-    Proxies are taken from the usual environment variables: http_proxy, https_proxy, all_proxy, no_proxy.
+    Proxies come from the usual environment variables: http_proxy, https_proxy, all_proxy, no_proxy.
     """
     opener = OpenerDirector()
     for handler in (
@@ -117,11 +117,11 @@ def web_opener() -> OpenerDirector:
 
 @dataclass(frozen=True)
 class PartialFile:
-    """What is here of a file.
+    """The received part of a file.
 
     Attributes:
-        folder: where the parts lie.
-        sha256: what the whole file hashes to.
+        folder: folder of partial files.
+        sha256: expected hash of the whole file.
     """
 
     folder: Path
@@ -129,7 +129,7 @@ class PartialFile:
 
     @property
     def path(self) -> Path:
-        """Where the bytes are, or would be."""
+        """Path of the received bytes."""
         return self.folder / f"{self.sha256}.part"
 
     @property
@@ -138,29 +138,29 @@ class PartialFile:
 
     @property
     def size(self) -> int:
-        """How many bytes are here."""
+        """Number of received bytes."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
     def digest(self) -> str | None:
-        """Return the SHA-256 of the bytes that are here, or None where there are none."""
+        """Return the SHA-256 of the received bytes, or None if there are none."""
         return sha256_file(self.path) if self.size else None
 
     def append(self, piece: bytes) -> None:
-        """Add the next bytes.
+        """Append bytes.
 
         Raises:
-            OutputError: they can't be written.
+            OutputError: the bytes cannot be written.
         """
         with explain_write_errors(self.path), self.path.open("ab") as file:
             file.write(piece)
 
     def remember_origin(self, url: str, etag: str | None) -> None:
-        """Keep what the server calls this state of the file, if it has a name that stands for its exact bytes."""
+        """Save the URL and the ETag, if the latter is a strong one, which identifies the exact bytes."""
         if etag and not etag.startswith("W/"):
             write_text(self._origin_path, json.dumps({"url": url, "etag": etag}))
 
     def etag(self, url: str) -> str | None:
-        """Return how the server behind `url` called the state of the file that these bytes are of."""
+        """Return the ETag that the server of `url` sent with the received bytes, or None."""
         try:
             origin = json.loads(self._origin_path.read_text(encoding="utf-8"))
             return str(origin["etag"]) if origin["url"] == url else None
@@ -168,7 +168,7 @@ class PartialFile:
             return None
 
     def discard(self) -> None:
-        """Forget the bytes."""
+        """Delete the received bytes."""
         with explain_write_errors(self.path):
             self.path.unlink(missing_ok=True)
             self._origin_path.unlink(missing_ok=True)
@@ -176,13 +176,13 @@ class PartialFile:
 
 @contextlib.contextmanager
 def partial_file(sha256: str) -> Iterator[PartialFile]:
-    """Give the partial file of this hash to this process alone; another that has it is waited for.
+    """Open the partial file of this hash for this process alone, waiting for other processes that use it.
 
     Raises:
-        OutputError: the weights folder can't be written.
+        OutputError: the weights folder cannot be written.
     """
     folder = make_folder(weights_folder())
-    with _alone(folder / f"{sha256}.lock"):
+    with _locked(folder / f"{sha256}.lock"):
         part = PartialFile(folder, sha256)
         try:
             yield part
@@ -192,13 +192,13 @@ def partial_file(sha256: str) -> Iterator[PartialFile]:
 
 
 @contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Hold a lock file. The system frees it when its process ends, however that ends; the file itself means nothing."""
+def _locked(lock: Path) -> Iterator[None]:
+    """Hold the lock of a file, which the system releases when the process ends, however it ends."""
     with contextlib.ExitStack() as stack:
         with explain_write_errors(lock):
             file = stack.enter_context(lock.open("ab"))
             _wait_for(file)
-            while not _is_at(file, lock):  # the one before has removed it: what was waited for is no longer there
+            while not _is_at(file, lock):  # the previous process has deleted the file that this one waited for
                 file = stack.enter_context(lock.open("ab"))
                 _wait_for(file)
         try:
@@ -209,12 +209,12 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 def _wait_for(file: IO[bytes]) -> None:
-    # Windows has no such locks: there, two processes at once spoil each other's part, which its hash then tells.
+    # Windows has no such locks. Two concurrent processes would damage the partial file there, which its hash reveals.
     if sys.platform != "win32":
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            sys.stderr.write("another process is fetching this file: waiting for it\n")
+            sys.stderr.write("another process is downloading this file: waiting for it\n")
             fcntl.flock(file, fcntl.LOCK_EX)
 
 
@@ -226,33 +226,33 @@ def _is_at(file: IO[bytes], path: Path) -> bool:
 
 
 class _LostError(Exception):
-    """The connection was lost on the way; another try goes on from there."""
+    """The connection was lost; another attempt can resume the download."""
 
 
 def download(url: str, part: PartialFile) -> None:
-    """Fetch what is missing of a file from `url`, showing progress; afterwards all of it is there.
+    """Download the missing bytes of a file from `url`, and show the progress.
 
     Args:
-        url: http or https; proxies are taken from the usual environment variables.
-        part: what is there so far. After an error it holds what came, to go on from; after a wrong hash nothing.
+        url: http or https URL; proxies come from the usual environment variables.
+        part: the received part, which is completed. It is kept after an error, and deleted if the hash is wrong.
 
     Raises:
-        UsageError: the URL is of another scheme.
-        DownloadError: the server can't be reached, refuses, or is lost again and again.
-        DamagedWeightsError: the bytes have another hash.
-        OutputError: the part can't be written.
+        UsageError: the URL has another scheme.
+        DownloadError: the server cannot be reached, refuses the request, or repeatedly loses the connection.
+        DamagedWeightsError: the file's hash differs from the expected one.
+        OutputError: the part cannot be written.
     """
     require_web_url(url)
     found = part.digest()
     if found == part.sha256:
         return
-    for _ in range(2 if part.size else 1):  # old bytes may be what is wrong: without them once more
+    for _ in range(2 if part.size else 1):  # old bytes may be wrong, so try once more without them
         _receive_all(url, part)
         found = part.digest()
         if found == part.sha256:
             return
         part.discard()
-    raise DamagedWeightsError(f"{url} has SHA-256 {found}, and {part.sha256} was expected: nothing of it was kept")
+    raise DamagedWeightsError(f"{url} has SHA-256 {found}, expected {part.sha256}: the download was deleted")
 
 
 def _receive_all(url: str, part: PartialFile) -> None:
@@ -265,34 +265,34 @@ def _receive_all(url: str, part: PartialFile) -> None:
             longest = max(longest, part.size)
             if tries >= TRIES:
                 raise DownloadError(_given_up(url, part, str(error))) from error
-            sys.stderr.write(f"{url_file_name(url)}: {error}; going on, try {tries + 1} of {TRIES}\n")
+            sys.stderr.write(f"{url_file_name(url)}: {error}; resuming, attempt {tries + 1} of {TRIES}\n")
             time.sleep(PAUSE_S * 2 ** (tries - 1))
         else:
             return
 
 
 def _given_up(url: str, part: PartialFile, reason: str) -> str:
-    kept = f"; {part.size:,} bytes of it are kept, the same command goes on from there" if part.size else ""
+    kept = f"; {part.size:,} bytes are kept, and the same command resumes the download" if part.size else ""
     return f"{url} can't be fetched: {reason}, {TRIES} times in a row{kept}"
 
 
 def _receive(url: str, part: PartialFile, *, first: bool) -> None:
-    """Ask once for what is missing, and append what comes.
+    """Request the missing bytes once, and append the received ones.
 
     Raises:
-        DownloadError: another try would end alike.
-        _LostError: another try may go on from here.
+        DownloadError: another attempt would also fail.
+        _LostError: another attempt can resume the download.
     """
     try:
         with web_opener().open(_request(url, part), timeout=TIMEOUT_S) as response:
             _append(response, part, url)
     except HTTPError as error:
         error.close()
-        if error.code != _RANGE_NOT_SATISFIABLE or not part.size:  # else nothing is missing, as the server sees it
+        if error.code != _RANGE_NOT_SATISFIABLE or not part.size:  # otherwise the file is complete for the server
             raise _refusal(url, error) from error
     except (URLError, http.client.InvalidURL) as error:
         reason = getattr(error, "reason", error)
-        if first:  # without a network, or at a wrong address, nobody should have to wait
+        if first:  # fail at once without a network or at a wrong address
             raise DownloadError(f"{url} can't be fetched: {reason}") from error
         raise _LostError(str(reason)) from error
     except (OSError, http.client.HTTPException) as error:
@@ -306,7 +306,7 @@ def _refusal(url: str, error: HTTPError) -> Exception:
 
 
 def _request(url: str, part: PartialFile) -> Request:
-    """RFC 9110, 14.2 and 13.1.5: the bytes from here on, but all of them if the file has changed meanwhile."""
+    """Request the missing bytes, or all if the file has changed since (RFC 9110, sections 14.2 and 13.1.5)."""
     headers = {"User-Agent": f"chromalab/{__version__}"}
     if part.size:
         headers["Range"] = f"bytes={part.size}-"
@@ -319,11 +319,11 @@ def _append(response: http.client.HTTPResponse, part: PartialFile, url: str) -> 
     if (start := _start(response)) != part.size:
         part.discard()
         if start != 0:
-            raise _LostError("the server answers with another part of the file than was asked for")
+            raise _LostError("the server sent another part of the file than requested")
     part.remember_origin(url, response.headers.get("ETag"))
     total = None if response.length is None else start + response.length
     with _megabytes(url_file_name(url), total, done=part.size) as show:
-        # read1, not read: it gives what there is, so that nothing is lost when the connection breaks.
+        # read1 returns what has arrived, so that nothing is lost when the connection breaks.
         while piece := response.read1(_MEGABYTE):
             part.append(piece)
             show(part.size)
@@ -332,7 +332,7 @@ def _append(response: http.client.HTTPResponse, part: PartialFile, url: str) -> 
 
 
 def _start(response: http.client.HTTPResponse) -> int | None:
-    """Return the place of the body's first byte in the file; None where a part of it comes that isn't named."""
+    """Return the position of the body's first byte in the file; None for a partial response without a position."""
     if response.status != _PARTIAL_CONTENT:
         return 0
     named = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
@@ -341,7 +341,7 @@ def _start(response: http.client.HTTPResponse) -> int | None:
 
 @contextlib.contextmanager
 def _megabytes(title: str, total: int | None, *, done: int) -> Iterator[Callable[[int], None]]:
-    """Show how many megabytes are there, if the server says how many there will be; the block calls with bytes."""
+    """Show the progress in megabytes if the total is known, and yield a function that takes the received bytes."""
     if total is None:
         yield _show_nothing
         return

@@ -1,6 +1,6 @@
-"""The weight files that chromalab knows: where each comes from, under which terms, and how it is recognized.
+"""The manifest of known weight files: their sources, licenses, hashes and tensors.
 
-Every hash has its source beside it. A file whose hash can't be sourced doesn't stand here.
+Every hash has its source beside it. Files without a published hash are not listed.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownWeights:
-    """What is known of one published weight file.
+    """A published weight file.
 
     Attributes:
-        name: the name by which the code asks for it.
-        what: what it is, in one line.
-        sha256: the hash of the published file.
-        hash_source: where that hash comes from.
-        license: what the publisher states.
-        trained_on: the data its parameters were fitted to.
-        shapes: the tensors that are needed of it; the file may hold more.
+        name: its name in the manifest.
+        what: one line that describes it.
+        sha256: hash of the published file.
+        hash_source: source of that hash.
+        license: license as stated by the publisher.
+        trained_on: training data.
+        shapes: shapes of the required tensors; the file may have more.
     """
 
     name: str
@@ -50,11 +50,11 @@ class KnownWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class PackagedWeights(KnownWeights):
-    """A file that is installed together with a Python package.
+    """A weight file that is installed with a Python package.
 
     Attributes:
-        package: the package's import name.
-        resource: the file's path inside that package.
+        package: import name of the package.
+        resource: path of the file inside the package.
     """
 
     package: str
@@ -63,11 +63,11 @@ class PackagedWeights(KnownWeights):
 
 @dataclass(frozen=True, kw_only=True)
 class TrunkWeights(KnownWeights):
-    """A file that the user gets from its publisher and adds to the weights folder.
+    """A weight file that users download from its publisher and add to the weights folder.
 
     Attributes:
-        url: where its publisher offers it.
-        classifier: tensors that are kept too where the file has them all with these shapes; most uses do without.
+        url: address of the published file.
+        classifier: shapes of optional tensors, which are kept if the file has all of them.
     """
 
     url: str
@@ -75,7 +75,7 @@ class TrunkWeights(KnownWeights):
 
     @property
     def file_name(self) -> str:
-        """The file's name as published."""
+        """Name of the published file."""
         return self.url.rpartition("/")[2]
 
 
@@ -208,7 +208,7 @@ _add_lpips_linear("vgg", "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc
 
 
 def trunks() -> Iterator[TrunkWeights]:
-    """Iterate over the files that users add themselves."""
+    """Iterate over the weight files that users add themselves."""
     for name in MANIFEST:
         entry = MANIFEST[name]
         if isinstance(entry, TrunkWeights):

@@ -1,4 +1,4 @@
-"""Tensors of weight files: read without running code, and recognized by their names and shapes."""
+"""Reading the tensors of weight files without running code, and recognizing networks by names and shapes."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _SAFETENSORS_HEADER_AT = 8
 
 
 def read_state_dict(path: Path, *, called: str | None = None) -> dict[str, Tensor]:
-    """Return the tensors of a state dict that `torch.save` wrote, or of a safetensors file; the suffix doesn't matter.
+    """Return the tensors of a state dict written by `torch.save`, or of a safetensors file, whatever its suffix.
 
-    Pickles are read with PyTorch's restricted unpickler, which builds tensors and plain containers only: a file that
-    asks for anything else is refused before any of it runs.
+    Pickles are read with PyTorch's restricted unpickler, which builds only tensors and plain containers. A file with
+    any other object is refused before code can run.
 
     Args:
         path: the file.
-        called: what to call it in messages, if not by its path.
+        called: name of the file in messages; None uses its path.
 
     Raises:
-        UsageError: the file can't be opened.
-        UnknownWeightsError: it is cut off, damaged, or not a state dict.
+        UsageError: the file cannot be opened.
+        UnknownWeightsError: the file is truncated, damaged, or not a state dict.
     """
     called = called or str(path)
     try:
@@ -52,23 +52,25 @@ def read_state_dict(path: Path, *, called: str | None = None) -> dict[str, Tenso
         return _read_torch(path, called)
     if start[_SAFETENSORS_HEADER_AT:] == _SAFETENSORS_HEADER:
         return _read_safetensors(path, called)
-    raise UnknownWeightsError(f"{called} is no weight file: expected a PyTorch state dict (.pth) or a safetensors file")
+    raise UnknownWeightsError(f"{called} is not a weight file: give a PyTorch state dict (.pth) or a safetensors file")
 
 
 def _read_torch(path: Path, called: str) -> dict[str, Tensor]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch warns of what is then refused
+            warnings.simplefilter("ignore")  # PyTorch warns about files that are refused below
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UnknownWeightsError(
-            f"{called} is not a plain state dict: it is damaged, or holds objects with code, which are never loaded"
+            f"{called} is not a plain state dict: it is damaged or has objects with code, which are never loaded"
         ) from error
-    # A cut file can fail anywhere in the reader, with whatever its bytes lead to.
+    # A truncated file can fail anywhere in the reader, with any type of error.
     except Exception as error:
         raise UnknownWeightsError(f"{called} is damaged or cut off: get it again") from error
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise UnknownWeightsError(f"{called} holds a {type(state).__name__}, and a state dict of tensors is expected")
+        raise UnknownWeightsError(
+            f"{called} has an object of type {type(state).__name__}: give a file with a state dict of tensors"
+        )
     return {str(name): tensor.detach() for name, tensor in state.items()}
 
 
@@ -85,14 +87,14 @@ _FEATURES = "features."
 
 
 def recognize(shapes: Mapping[str, tuple[int, ...]], *, origin: str) -> TrunkWeights:
-    """Return the trunk of which all needed tensors are there with the right shapes.
+    """Return the known network whose required tensors are all present with the right shapes.
 
     Args:
-        shapes: the shape of every tensor by its name; more tensors than needed do no harm.
-        origin: what to call the file in messages.
+        shapes: shapes of all tensors by name; additional tensors are ignored.
+        origin: name of the file in messages.
 
     Raises:
-        UnknownWeightsError: no trunk is whole; the message says what the nearest one lacks.
+        UnknownWeightsError: no network is complete; the message states what the closest one lacks.
     """
     alike = {entry.name: len(_matching(entry, shapes)) for entry in trunks()}
     nearest = [entry for entry in trunks() if alike[entry.name] == max(alike.values())]
@@ -125,7 +127,7 @@ def _foreign(shapes: Mapping[str, tuple[int, ...]], origin: str) -> str:
 
 
 def _layers(names: Iterable[str]) -> str:
-    """Name layers, not tensors: a weight and its bias come and go together.
+    """Return the names of the layers, since a layer's weight and bias are present or missing together.
 
     >>> _layers(["features.0.weight", "features.0.bias", "features.2.weight"])
     'features.0, 2'
@@ -138,7 +140,7 @@ def _layers(names: Iterable[str]) -> str:
 
 
 def load_packaged(name: str) -> dict[str, Tensor]:
-    """Return the state dict of the packaged weights `name`, on the CPU, after checking the file's SHA-256.
+    """Return the state dict of the packaged weights `name` on the CPU, after checking the file's SHA-256.
 
     Raises:
         MissingWeightsError: the package is not installed.
@@ -150,7 +152,7 @@ def load_packaged(name: str) -> dict[str, Tensor]:
     path = packaged_path(entry)
     if (found := sha256_file(path)) != entry.sha256:
         raise DamagedWeightsError(
-            f"{path} has SHA-256 {found}, and {entry.sha256} was expected: install the package {entry.package} again"
+            f"{path} has SHA-256 {found}, expected {entry.sha256}: install the package {entry.package} again"
         )
     state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return {key: tensor.detach() for key, tensor in state.items()}

@@ -1,12 +1,12 @@
-"""The tensors of the known networks: their names, as the published files have them, and the shapes they must have."""
+"""Names and shapes of the tensors of the known networks, as in the published files."""
 
 from __future__ import annotations
 
 Shapes = dict[str, tuple[int, ...]]
-"""Tensor names with the shapes they must have."""
+"""Required shapes by tensor name."""
 
 _VGG_CHANNELS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
-"""Simonyan and Zisserman 2015, Table 1, column D: 3 for the picture, then those of every convolution."""
+"""Simonyan and Zisserman 2015, Table 1, column D: 3 channels of the image, then those of every convolution."""
 
 
 def vgg16_shapes() -> Shapes:
@@ -49,7 +49,7 @@ def alexnet_shapes() -> Shapes:
 
 
 def squeezenet1_1_shapes() -> Shapes:
-    """Iandola et al. 2016, release 1.1: fire modules with (squeeze, expand) channels; both expansions are as wide."""
+    """Return SqueezeNet 1.1 (Iandola et al. 2016); `fires` has the (squeeze, expand) channels of the fire modules."""
     fires = {
         3: (16, 64),
         4: (16, 64),
@@ -71,15 +71,15 @@ def squeezenet1_1_shapes() -> Shapes:
 
 
 def lpips_linear_shapes(*channels: int) -> Shapes:
-    """Return LPIPS's linear weights over taps of these channels."""
+    """Return LPIPS's linear weights over taps with these numbers of channels."""
     return {f"lin{tap}.model.1.weight": (1, count, 1, 1) for tap, count in enumerate(channels)}
 
 
 def inception_fid_shapes() -> Shapes:
-    """Inception v3 (Szegedy et al. 2016, Table 1) without its auxiliary classifier, and with 1008 classes.
+    """Return Inception v3 (Szegedy et al. 2016, Table 1) without its auxiliary classifier, and with 1008 classes.
 
-    The names are torchvision's, which pytorch-fid's file follows. The channels of the figures' branches stand in no
-    paper; they are those of Google's graph of 2015-12-05, as torchvision's modules state them.
+    The names are torchvision's, which pytorch-fid's file follows. The paper does not state the channels of the
+    branches; they are those of Google's graph of 2015-12-05, as in torchvision's modules.
     """
     shapes = _units(
         "",
@@ -101,7 +101,7 @@ def inception_fid_shapes() -> Shapes:
 
 
 def _inception_35px(prefix: str, channels_in: int, pooled: int) -> Shapes:
-    """Figure 5 of the paper; where it shows a single 3x3 convolution, the graph has one of 5x5."""
+    """Return Figure 5 of the paper, except that its single 3x3 convolution is 5x5 in the graph."""
     return _units(
         prefix,
         ("branch1x1", channels_in, 64, 1, 1),
@@ -115,7 +115,7 @@ def _inception_35px(prefix: str, channels_in: int, pooled: int) -> Shapes:
 
 
 def _inception_35_to_17px(prefix: str) -> Shapes:
-    """Figure 10 of the paper: convolutions of stride 2 beside a pooling."""
+    """Return Figure 10 of the paper: convolutions of stride 2 beside a pooling."""
     return _units(
         prefix,
         ("branch3x3", 288, 384, 3, 3),
@@ -126,7 +126,7 @@ def _inception_35_to_17px(prefix: str) -> Shapes:
 
 
 def _inception_17px(prefix: str, channels: int) -> Shapes:
-    """Figure 6 of the paper with n = 7."""
+    """Return Figure 6 of the paper with n = 7."""
     return _units(
         prefix,
         ("branch1x1", 768, 192, 1, 1),
@@ -155,7 +155,7 @@ def _inception_17_to_8px(prefix: str) -> Shapes:
 
 
 def _inception_8px(prefix: str, channels_in: int) -> Shapes:
-    """Figure 7 of the paper: 1x3 and 3x1 convolutions side by side."""
+    """Return Figure 7 of the paper: parallel 1x3 and 3x1 convolutions."""
     return _units(
         prefix,
         ("branch1x1", channels_in, 320, 1, 1),
@@ -184,5 +184,5 @@ def _convolution(name: str, channels: int, channels_in: int, kernel: int) -> Sha
 
 
 def _batch_norm(name: str, channels: int) -> Shapes:
-    """Return what a batch normalization needs to run; `num_batches_tracked` serves training alone."""
+    """Return the tensors of a batch normalization for inference; `num_batches_tracked` is only used in training."""
     return {f"{name}.{part}": (channels,) for part in ("weight", "bias", "running_mean", "running_var")}

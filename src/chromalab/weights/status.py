@@ -1,4 +1,4 @@
-"""State of every known weight file: whether it is here, and whether its bytes are intact."""
+"""State of every known weight file: whether it is present, and whether it is intact."""
 
 from __future__ import annotations
 
@@ -27,23 +27,22 @@ if TYPE_CHECKING:
 
 
 class WeightsStatus(Record):
-    """A known weight file, and whether it is here.
+    """A known weight file and its state on this machine.
 
     Attributes:
-        name: the name by which the code asks for it.
-        what: what it is.
-        license: what its publisher states.
-        trained_on: the data its parameters were fitted to.
-        source: the package that brings it, or the URL where users get it.
-        how_to_get: the command that brings it.
+        name: its name in the manifest.
+        what: one line that describes it.
+        license: license as stated by the publisher.
+        trained_on: training data.
+        source: the package that includes it, or the URL of the published file.
+        how_to_get: command that installs or downloads it.
         present: whether it is on this machine.
-        path: where, if it is.
-        with_classifier: whether the file there holds the classifier too; None where there is no file, or no classifier
-            that would be kept.
-        partial_bytes: how much is here of a download that was cut off.
-        sha256: the hash of the file there, else of the published one.
-        published_sha256: the hash of the published file.
-        hash_source: where the published hash comes from.
+        path: path of the file; None if it is missing.
+        with_classifier: whether the file has the optional classifier; None without a file or a known classifier.
+        partial_bytes: size of an interrupted download.
+        sha256: hash of the file, or of the published file if it is missing.
+        published_sha256: hash of the published file.
+        hash_source: source of the published hash.
     """
 
     name: str
@@ -62,10 +61,10 @@ class WeightsStatus(Record):
 
 
 def list_weights() -> list[WeightsStatus]:
-    """Return every known weight file in the manifest's order; files are looked for, not hashed.
+    """Return the state of every known weight file in the manifest's order, without hashing files.
 
     Raises:
-        ConfigError: a record in the weights folder can't be read.
+        ConfigError: a record in the weights folder cannot be read.
     """
     return [_status(MANIFEST[name]) for name in MANIFEST]
 
@@ -120,19 +119,19 @@ def _stored(entry: KnownWeights) -> tuple[Path | None, str]:
 
 
 State = Literal["ok", "damaged", "missing", "not added"]
-"""Missing is what should be here: a stored file of which there is only the record, a file of an installed package."""
+"""State of a file; missing files are those with a record and those of packages, in contrast to files never added."""
 
 
 class VerifiedWeights(Record):
-    """What became of a weight file.
+    """The result of verifying a weight file.
 
     Attributes:
-        name: the name by which the code asks for it.
+        name: its name in the manifest.
         state: ok, damaged, missing, or not added.
-        path: where it is or should be; None where nothing of it is known.
-        sha256: the hash that it has; None where there is no file.
-        expected_sha256: the hash that it must have: of the stored file, or of the published one.
-        message: what was found, and what to do about it.
+        path: path of the file, even if it is missing; None if the path is unknown.
+        sha256: hash of the file; None if it is missing.
+        expected_sha256: expected hash: that of the stored file if it has a record, else that of the published file.
+        message: finding, and what to do about it.
     """
 
     name: str
@@ -144,7 +143,7 @@ class VerifiedWeights(Record):
 
 
 def verify_weights(names: Iterable[str] = ()) -> list[VerifiedWeights]:
-    """Hash the files of these weights, or of all that are known, and compare them with their records.
+    """Hash the files of the named weights, by default of all, and compare them with their records.
 
     Raises:
         UnknownNameError: the manifest has no such name.
@@ -189,7 +188,7 @@ def _verify_stored(entry: KnownWeights) -> VerifiedWeights:
 def _provenance(entry: KnownWeights, record: StoredWeights) -> str:
     if record.source_sha256 == entry.sha256:
         return f"as stored from the published file, {record.source}"
-    return f"as stored from {record.source}, which is not the published file: told by its tensors"
+    return f"as stored from {record.source}, which is not the published file but has the right tensors"
 
 
 def _verified(

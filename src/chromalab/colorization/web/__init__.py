@@ -1,1 +1,1 @@
-"""A local web page that colorizes, and the HTTP API beside it: the only part of this room that knows FastAPI."""
+"""A local web page that colorizes photos, and its HTTP API; the only part of colorization that imports FastAPI."""

@@ -1,27 +1,30 @@
-"""The HTTP API and the page."""
+"""The web server: its settings, the HTTP API and the page."""
 
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import uvicorn
 from fastapi import FastAPI, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from chromalab.colorization.colorizer import Options
 from chromalab.colorization.engine import Engine
-from chromalab.colorization.hints import Hint
-from chromalab.colorization.options import Options
-from chromalab.colorization.web.limits import BodyLimit, SameOrigin, SecureHeaders
+from chromalab.colorization.hints import MOST_HINTS, Hint
+from chromalab.colorization.web.http import BodyLimit, SameOrigin, SecureHeaders, listening
 from chromalab.colorization.web.queue import CancelledError, OutOfTimeError, QueueFullError, WorkQueue
-from chromalab.colorization.web.work import Answer, before_of, colorize_upload, known_suffix, preview_upload
+from chromalab.colorization.web.uploads import Result, colorize_upload, gray_upload, known_suffix, preview_upload
 from chromalab.core.errors import ChromalabError, UsageError
-from chromalab.photo._vips import VipsError
+from chromalab.core.records import Record
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.version import __version__
 from chromalab.weights.colorizers import find_colorizer
@@ -30,21 +33,56 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from chromalab.colorization.web.queue import Ticket
-    from chromalab.colorization.web.settings import ServerSettings
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]", "testserver")
 PREVIEW_PX = 1200
-_GONE = 499
-_CHUNK = 1 << 20
+_CLIENT_CLOSED_REQUEST = 499
+_CHUNK_BYTES = 1 << 20
 
 Kind = Literal["jpeg", "png", "tiff", "webp", "avif"]
+
+
+class ServerSettings(Record):
+    """Settings and limits of the server.
+
+    Attributes:
+        models: shipped models or ONNX files that clients can choose, by name or path; the first is the default.
+        workers: number of photos that are processed at a time.
+        queue: largest number of waiting photos; further requests get status 503.
+        timeout_s: time limit from a request's arrival to its result, in seconds; afterwards it gets status 504.
+        max_bytes: largest size of an upload.
+        max_pixels: largest declared size of a photo.
+        hosts: host names of the server, in addition to localhost.
+    """
+
+    models: list[str] = Field(min_length=1)
+    workers: int = Field(default=1, ge=1)
+    queue: int = Field(default=32, ge=0)
+    timeout_s: float = Field(default=120.0, gt=0)
+    max_bytes: int = Field(default=200_000_000, ge=1)
+    max_pixels: int = Field(default=120_000_000, ge=1)
+    hosts: list[str] = []
+
+
+def run_server(settings: ServerSettings, host: str, port: int) -> None:
+    """Serve until interrupted.
+
+    Raises:
+        UsageError: the address is in use or does not belong to this machine, or a model cannot be loaded.
+    """
+    app = create_app(settings)
+    with listening(host, port) as listener:
+        sys.stderr.write(f"chromalab is at http://{host}:{listener.getsockname()[1]}/ (stop with Ctrl-C)\n")
+        sys.stderr.flush()
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", server_header=False))
+        server.run(sockets=[listener])
 
 
 def create_app(settings: ServerSettings) -> FastAPI:
     """Return the server's application.
 
     Raises:
-        UsageError: a model is not there or can't be loaded.
+        UsageError: a model is missing or cannot be loaded.
     """
     engines = load_engines(settings)
 
@@ -53,7 +91,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
         with tempfile.TemporaryDirectory(prefix="chromalab-") as folder:
             app.state.folder = Path(folder)
             app.state.queue = WorkQueue(settings.workers, settings.queue, settings.timeout_s)
-            # Uploads are spooled by the form's parser, which asks Python where temporary files belong.
+            # The form parser stores uploads in Python's default folder for temporary files.
             before, tempfile.tempdir = tempfile.tempdir, folder
             try:
                 yield
@@ -64,7 +102,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app = FastAPI(
         title="chromalab",
         version=__version__,
-        summary="Photographs in color: lightness kept, colors inferred.",
+        summary="Colorizes photographs: the lightness stays, the colors are inferred.",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -81,18 +119,18 @@ def create_app(settings: ServerSettings) -> FastAPI:
 
 
 def load_engines(settings: ServerSettings) -> dict[str, Engine]:
-    """Return the models that clients may choose from, by name, the default first."""
+    """Return the models that clients can choose, by name, the default first."""
     engines: dict[str, Engine] = {}
     for model in settings.models:
         engine = Engine(find_colorizer(model), threads=1)
         if engine.spec.name in engines:
-            raise UsageError(f"two models are called {engine.spec.name}: change `name` in the record of one")
+            raise UsageError(f"two models are named {engine.spec.name}: change `name` in the record of one of them")
         engines[engine.spec.name] = engine
     return engines
 
 
 def _add_errors(app: FastAPI) -> None:
-    def answer(status: int, headers: dict[str, str] | None = None) -> Callable[[Request, Exception], JSONResponse]:
+    def responder(status: int, headers: dict[str, str] | None) -> Callable[[Request, Exception], JSONResponse]:
         def handle(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - FastAPI's signature
             detail = (
                 f"the photo can't be read: {error.reason}" if isinstance(error, UnreadablePhotoError) else str(error)
@@ -104,18 +142,13 @@ def _add_errors(app: FastAPI) -> None:
     statuses: list[tuple[type[Exception], int, dict[str, str] | None]] = [
         (QueueFullError, 503, {"Retry-After": "5"}),
         (OutOfTimeError, 504, None),
-        (CancelledError, _GONE, None),
+        (CancelledError, _CLIENT_CLOSED_REQUEST, None),
         (UnreadablePhotoError, 422, None),
         (UsageError, 422, None),
         (ChromalabError, 500, None),
     ]
     for kind, status, headers in statuses:
-        app.add_exception_handler(kind, answer(status, headers))
-
-    def damaged(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
-        return JSONResponse({"detail": "the photo can't be read: it is cut off or damaged"}, 422)
-
-    app.add_exception_handler(VipsError, damaged)
+        app.add_exception_handler(kind, responder(status, headers))
 
 
 def _add_pages(app: FastAPI) -> None:
@@ -130,7 +163,7 @@ def _add_pages(app: FastAPI) -> None:
         kind = "text/css" if name.endswith(".css") else "text/javascript"
         return Response((static / name).read_text(encoding="utf-8"), media_type=f"{kind}; charset=utf-8")
 
-    @app.get("/v1/health", summary="Whether the server works, and how busy it is.")
+    @app.get("/v1/health", summary="State and load of the server.")
     def health(request: Request) -> dict[str, Any]:
         queue: WorkQueue = request.app.state.queue
         return {"status": "ok", "version": __version__, "inside": queue.inside, "workers": queue.workers}
@@ -146,7 +179,7 @@ def _add_pages(app: FastAPI) -> None:
         lines += ["# TYPE chromalab_photos_inside gauge", f"chromalab_photos_inside {queue.inside}"]
         return "\n".join(lines) + "\n"
 
-    @app.get("/v1/models", summary="The models to choose from, the default first.")
+    @app.get("/v1/models", summary="Available models, the default first.")
     def models(request: Request) -> list[dict[str, Any]]:
         engines: dict[str, Engine] = request.app.state.engines
         return [
@@ -167,28 +200,28 @@ def _add_api(app: FastAPI) -> None:
         "/v1/colorize",
         response_class=Response,
         responses={
-            200: {"content": {"image/*": {}}, "description": "The photo in color; facts in the header X-Chromalab."},
+            200: {"content": {"image/*": {}}, "description": "The colorized photo; facts in the header X-Chromalab."},
             413: {"description": "The upload is too large."},
-            422: {"description": "No photo, or options that don't fit."},
-            503: {"description": "Too many photos wait."},
-            504: {"description": "Not done in time."},
+            422: {"description": "The file is not a readable photo, or an option is invalid."},
+            503: {"description": "Too many photos are waiting."},
+            504: {"description": "The photo was not finished in time."},
         },
         summary="Colorize a photo.",
     )
     async def colorize(
         request: Request,
         file: Annotated[UploadFile, File(description="The photo.")],
-        model: Annotated[str | None, Form(description="A name of /v1/models.")] = None,
+        model: Annotated[str | None, Form(description="Name of a model from /v1/models.")] = None,
         saturation: Annotated[float, Form(ge=0, le=4)] = 1.0,
         warmth: Annotated[float, Form(ge=-50, le=50)] = 0.0,
         keep_tone: Annotated[bool, Form()] = False,  # noqa: FBT002 - fields of a form
         hints: Annotated[
             str, Form(description='JSON: [{"x": 50, "y": 20, "unit": "percent", "color": "#8a2b2b"}]')
         ] = "[]",
-        sample: Annotated[int | None, Form(ge=0, description="One of the plausible versions.")] = None,
-        format: Annotated[Kind | None, Form(description="Of the result; as a rule the photo's own.")] = None,  # noqa: A002
+        sample: Annotated[int | None, Form(ge=0, description="Index of a plausible version.")] = None,
+        format: Annotated[Kind | None, Form(description="File type of the result; default: the photo's.")] = None,  # noqa: A002
         quality: Annotated[int, Form(ge=1, le=100)] = 92,
-        preview: Annotated[bool, Form(description="A reduced copy as JPEG, to look at.")] = False,  # noqa: FBT002
+        preview: Annotated[bool, Form(description="Return a reduced copy as JPEG, for display.")] = False,  # noqa: FBT002
     ) -> Response:
         engine = _chosen(request, model, versions=sample is not None)
         settings: ServerSettings = request.app.state.settings
@@ -196,7 +229,7 @@ def _add_api(app: FastAPI) -> None:
             saturation=saturation, warmth=warmth, keep_tone=keep_tone, hints=read_hints(hints), sample=sample
         )
 
-        def work(upload: Path, ticket: Ticket) -> Answer:
+        def work(upload: Path, ticket: Ticket) -> Result:
             if preview:
                 return preview_upload(
                     engine, upload, options, ticket, side_px=PREVIEW_PX, max_pixels=settings.max_pixels
@@ -205,45 +238,40 @@ def _add_api(app: FastAPI) -> None:
                 engine, upload, options, ticket, kind=format, quality=quality, max_pixels=settings.max_pixels
             )
 
-        answer = await _queued(request, file, work)
+        result = await _queued(request, file, work)
         headers = {
-            "X-Chromalab": json.dumps(answer.facts),
-            "Content-Disposition": f'inline; filename="colorized{answer.suffix}"',
+            "X-Chromalab": json.dumps(result.facts),
+            "Content-Disposition": f'inline; filename="colorized{result.suffix}"',
             "Cache-Control": "no-store",
         }
-        return Response(answer.data, media_type=answer.media_type, headers=headers)
+        return Response(result.data, media_type=result.media_type, headers=headers)
 
-    @app.post("/v1/grey", response_class=Response, summary="The photo without color, reduced, as JPEG: for browsers.")
+    @app.post("/v1/grey", response_class=Response, summary="Return a reduced gray copy of a photo as JPEG.")
     async def grey(request: Request, file: Annotated[UploadFile, File(description="The photo.")]) -> Response:
         settings: ServerSettings = request.app.state.settings
 
-        def work(upload: Path, ticket: Ticket) -> Answer:
-            ticket.check()
-            data = before_of(upload, side_px=PREVIEW_PX, max_pixels=settings.max_pixels)
-            return Answer(data, "image/jpeg", ".jpg", {})
+        def work(upload: Path, ticket: Ticket) -> Result:
+            return gray_upload(upload, ticket, side_px=PREVIEW_PX, max_pixels=settings.max_pixels)
 
-        answer = await _queued(request, file, work)
-        return Response(answer.data, media_type=answer.media_type, headers={"Cache-Control": "no-store"})
+        result = await _queued(request, file, work)
+        return Response(result.data, media_type=result.media_type, headers={"Cache-Control": "no-store"})
 
 
-async def _queued(request: Request, file: UploadFile, work: Callable[[Path, Ticket], Answer]) -> Answer:
-    """Put an upload into the server's folder, wait for its turn, and take it away again."""
+async def _queued(request: Request, file: UploadFile, work: Callable[[Path, Ticket], Result]) -> Result:
+    """Store an upload in the server's folder, process it in the queue, and delete it."""
     queue: WorkQueue = request.app.state.queue
     settings: ServerSettings = request.app.state.settings
     with tempfile.TemporaryDirectory(dir=request.app.state.folder, ignore_cleanup_errors=True) as folder:
         upload = Path(folder) / f"upload{known_suffix(file.filename or '')}"
         await run_in_threadpool(_store, file, upload, settings.max_bytes)
 
-        def in_turn(ticket: Ticket) -> Answer:
-            return work(upload, ticket)
-
-        return await queue.run(in_turn, request.is_disconnected)
+        return await queue.run(lambda ticket: work(upload, ticket), request.is_disconnected)
 
 
 def _store(file: UploadFile, path: Path, max_bytes: int) -> None:
     size = 0
     with path.open("wb") as target:
-        while chunk := file.file.read(_CHUNK):
+        while chunk := file.file.read(_CHUNK_BYTES):
             size += len(chunk)
             if size > max_bytes:
                 raise HTTPException(413, f"the photo is larger than {max_bytes / 1e6:g} MB")
@@ -251,13 +279,13 @@ def _store(file: UploadFile, path: Path, max_bytes: int) -> None:
 
 
 def _chosen(request: Request, model: str | None, *, versions: bool) -> Engine:
-    """Return the engine of a name; without one the first, or for versions the first that gives them."""
+    """Return the named engine; without a name the first, or for versions the first with a distribution."""
     engines: dict[str, Engine] = request.app.state.engines
     if model is None:
         first = next(iter(engines.values()))
         return next((engine for engine in engines.values() if versions and engine.gives_bins), first)
     if model not in engines:
-        raise HTTPException(422, f"there is no model '{model}' here; there are {', '.join(engines)}")
+        raise HTTPException(422, f"unknown model '{model}': choose one of {', '.join(engines)}")
     return engines[model]
 
 
@@ -265,12 +293,13 @@ def read_hints(text: str) -> list[Hint]:
     """Return the hints of a request.
 
     Raises:
-        ConfigError: the text is no list of hints.
+        HTTPException: the text is not a JSON list, or has too many hints.
+        ConfigError: an entry is not a hint.
     """
     try:
         entries = json.loads(text)
     except ValueError:
-        raise HTTPException(422, "hints: not JSON") from None
-    if not isinstance(entries, list) or len(entries) > 500:
-        raise HTTPException(422, "hints: expected a list of at most 500")
+        raise HTTPException(422, "the field hints is not JSON") from None
+    if not isinstance(entries, list) or len(entries) > MOST_HINTS:
+        raise HTTPException(422, f"the field hints must be a list of at most {MOST_HINTS} hints")
     return [Hint.parse(entry, origin=f"hint {number}") for number, entry in enumerate(entries, start=1)]

@@ -1,4 +1,4 @@
-"""The queue: a few photos at a time, a few waiting, each with an end."""
+"""The work queue, with limits on concurrent work, waiting work, and the time of each photo."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LOOK_EVERY_S = 0.1
+_POLL_S = 0.1
 
 
 class QueueFullError(ChromalabError):
-    """No more photos may wait."""
+    """Too many photos are waiting."""
 
 
 class OutOfTimeError(ChromalabError):
-    """A photo was not done in time."""
+    """A photo was not finished in time."""
 
 
 class CancelledError(ChromalabError):
-    """Nobody waits for the result any more."""
+    """The client has disconnected."""
 
 
 @dataclass
 class Counts:
-    """What the queue has seen since the server started; for the metrics page."""
+    """Counters since the start of the server, for the metrics page."""
 
     done: int = 0
     failed: int = 0
@@ -44,43 +44,43 @@ class Counts:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, name: str, seconds: float = 0.0) -> None:
-        """Count one more."""
+        """Increment a counter."""
         with self.lock:
             setattr(self, name, getattr(self, name) + 1)
             self.seconds += seconds
 
 
 class Ticket:
-    """A place in the queue; work looks at it now and then, and stops when nobody waits any more."""
+    """A place in the queue, which work checks between its steps."""
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
-        self._given_up = threading.Event()
+        self._cancelled = threading.Event()
 
-    def give_up(self) -> None:
-        """Say that nobody waits any more."""
-        self._given_up.set()
+    def cancel(self) -> None:
+        """Make the next check raise `CancelledError`."""
+        self._cancelled.set()
 
     def check(self) -> None:
-        """Stop the work where nobody waits, or where its time is over.
+        """Stop the work if the client has disconnected or the time is over.
 
         Raises:
-            CancelledError: the client has gone.
+            CancelledError: the client has disconnected.
             OutOfTimeError: the time is over.
         """
-        if self._given_up.is_set():
-            raise CancelledError("nobody waits for this photo any more")
+        if self._cancelled.is_set():
+            raise CancelledError("the client has disconnected")
         if time.monotonic() > self.deadline:
-            raise OutOfTimeError("the photo was not done in time")
+            raise OutOfTimeError("the photo was not finished in time")
 
 
 class WorkQueue:
-    """Runs work in a few threads.
+    """Runs work in a fixed number of threads.
 
     Args:
-        workers: threads.
-        waiting: how much may wait beside what is being done.
-        timeout_s: from arrival to result.
+        workers: number of threads.
+        waiting: largest number of waiting photos.
+        timeout_s: time limit from arrival to result, in seconds.
     """
 
     def __init__(self, workers: int, waiting: int, timeout_s: float) -> None:
@@ -91,38 +91,38 @@ class WorkQueue:
         self.inside = 0
         self.counts = Counts()
 
-    async def run(self, work: Callable[[Ticket], T], gone: Callable[[], Awaitable[bool]]) -> T:
-        """Return what `work` gives.
+    async def run(self, work: Callable[[Ticket], T], disconnected: Callable[[], Awaitable[bool]]) -> T:
+        """Run `work` in a thread and return its result.
 
         Args:
-            work: what to do; it calls `check` of its ticket between its steps.
-            gone: tells whether the client has gone.
+            work: function that calls `check` of its ticket between its steps.
+            disconnected: returns whether the client has disconnected.
 
         Raises:
-            QueueFullError: too much is waiting.
-            OutOfTimeError: it was not done in time.
-            CancelledError: the client has gone.
+            QueueFullError: too many photos are waiting.
+            OutOfTimeError: the work was not finished in time.
+            CancelledError: the client has disconnected.
         """
         if self.inside >= self._room:
             self.counts.add("refused")
-            raise QueueFullError(f"{self.inside} photos are being done or wait: try again later")
+            raise QueueFullError(f"{self.inside} photos are being processed or waiting: try again later")
         self.inside += 1
         ticket = Ticket(time.monotonic() + self._timeout_s)
         future = asyncio.get_running_loop().run_in_executor(self._pool, self._timed, work, ticket)
         future.add_done_callback(self._leave)
         try:
             while True:
-                done, _ = await asyncio.wait([future], timeout=_LOOK_EVERY_S)
+                done, _ = await asyncio.wait([future], timeout=_POLL_S)
                 if done:
                     return future.result()
-                if await gone():
-                    ticket.give_up()
-                    raise CancelledError("the client has gone")
+                if await disconnected():
+                    ticket.cancel()
+                    raise CancelledError("the client has disconnected")
                 if time.monotonic() > ticket.deadline:
                     self.counts.add("out_of_time")
-                    raise OutOfTimeError(f"the photo was not done within {self._timeout_s:g} s")
+                    raise OutOfTimeError(f"the photo was not finished within {self._timeout_s:g} s")
         except asyncio.CancelledError:
-            ticket.give_up()
+            ticket.cancel()
             raise
 
     def _timed(self, work: Callable[[Ticket], T], ticket: Ticket) -> T:
@@ -144,8 +144,8 @@ class WorkQueue:
     def _leave(self, future: asyncio.Future[T]) -> None:
         self.inside -= 1
         if not future.cancelled():
-            future.exception()  # looked at, so that one that nobody waits for is not complained about
+            future.exception()  # retrieved, so that asyncio does not log errors of abandoned work
 
     def close(self) -> None:
-        """Let running work end, and drop what waits."""
+        """Wait for running work, and drop waiting work."""
         self._pool.shutdown(wait=True, cancel_futures=True)

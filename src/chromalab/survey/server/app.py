@@ -16,8 +16,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from chromalab.colorization.web.limits import BodyLimit, SameOrigin, SecureHeaders
-from chromalab.colorization.web.listening import listening
+from chromalab.colorization.web.http import BodyLimit, SameOrigin, SecureHeaders, listening
 from chromalab.core.errors import UsageError
 from chromalab.survey.security import RateLimit
 from chromalab.survey.server import answers, color_vision, researcher, sessions

@@ -13,17 +13,17 @@ async function loadModels() {
     element("model").append(option);
   }
   for (let number = 0; number < VERSIONS; number++) element("sample").append(new Option("plausible version " + (number + 1), number));
-  tellModel();
+  showModel();
 }
 
-function tellModel() {
+function showModel() {
   const chosen = element("model").selectedOptions[0];
   element("about").textContent = chosen ? chosen.dataset.about : "";
   element("sample").disabled = !chosen || !chosen.dataset.versions;
   if (element("sample").disabled) element("sample").value = "";
   const others = [...element("model").options].filter(option => option.dataset.versions).map(option => option.value);
-  const why = others.length ? "versions need another model: " + others.join(", ") : "no model here gives versions";
-  element("sample").title = element("sample").disabled ? why : "";
+  const reason = others.length ? "Choose a model with versions: " + others.join(", ") : "No model on this server has versions.";
+  element("sample").title = element("sample").disabled ? reason : "";
 }
 
 class Card {
@@ -34,9 +34,9 @@ class Card {
     this.find = selector => this.node.querySelector(selector);
     this.find(".name").textContent = file.name;
     this.range = this.find("input[type=range]");
-    this.range.setAttribute("aria-label", file.name + ": grey to the left, color to the right");
+    this.range.setAttribute("aria-label", file.name + ": gray on the left, color on the right");
     this.range.addEventListener("input", () => this.find(".slider").style.setProperty("--cut", this.range.value + "%"));
-    this.find(".dots").addEventListener("click", event => this.point(event));
+    this.find(".dots").addEventListener("click", event => this.addHint(event));
     this.find(".download").addEventListener("click", () => this.download());
     this.find(".cancel").addEventListener("click", () => this.stop());
     this.find(".remove").addEventListener("click", () => this.remove());
@@ -47,12 +47,12 @@ class Card {
 
   async showBefore() {
     const image = this.find(".before");
-    image.alt = this.file.name + ", as it came";
+    image.alt = this.file.name + ", original";
     if (shownByBrowsers.includes(this.file.type)) { image.src = URL.createObjectURL(this.file); return; }
     const form = new FormData();
     form.append("file", this.file);
-    const answer = await fetch("/v1/grey", { method: "POST", body: form });
-    if (answer.ok) image.src = URL.createObjectURL(await answer.blob());
+    const response = await fetch("/v1/grey", { method: "POST", body: form });
+    if (response.ok) image.src = URL.createObjectURL(await response.blob());
   }
 
   form(preview) {
@@ -69,7 +69,7 @@ class Card {
     return form;
   }
 
-  tell(text, failed) {
+  show(text, failed) {
     this.find(".state").textContent = text;
     this.node.classList.toggle("failed", Boolean(failed));
   }
@@ -78,40 +78,40 @@ class Card {
     if (this.controller) this.controller.abort();
   }
 
-  async ask(preview) {
+  async request(preview) {
     this.stop();
     const controller = this.controller = new AbortController();
     this.find(".cancel").disabled = false;
     try {
-      const answer = await fetch("/v1/colorize", { method: "POST", body: this.form(preview), signal: controller.signal });
-      if (!answer.ok) {
-        const said = await answer.json().catch(() => ({}));
-        throw new Error(typeof said.detail === "string" ? said.detail : "the server answered " + answer.status);
+      const response = await fetch("/v1/colorize", { method: "POST", body: this.form(preview), signal: controller.signal });
+      if (!response.ok) {
+        const body = await response.json().catch(() => ({}));
+        throw new Error(typeof body.detail === "string" ? body.detail : "the server returned status " + response.status);
       }
-      return { blob: await answer.blob(), facts: JSON.parse(answer.headers.get("X-Chromalab")) };
+      return { blob: await response.blob(), facts: JSON.parse(response.headers.get("X-Chromalab")) };
     } finally {
       if (this.controller === controller) { this.controller = null; this.find(".cancel").disabled = true; }
     }
   }
 
   async update() {
-    this.tell("colorizing …");
+    this.show("colorizing …");
     try {
-      const { blob, facts } = await this.ask(true);
+      const { blob, facts } = await this.request(true);
       const after = this.find(".after");
       if (after.src) URL.revokeObjectURL(after.src);
       after.src = URL.createObjectURL(blob);
       after.alt = this.file.name + ", in color";
       for (const selector of [".after", ".bar", "input[type=range]"]) this.find(selector).hidden = false;
       this.find(".download").disabled = false;
-      this.tell(facts.width + " × " + facts.height);
+      this.show(facts.width + " × " + facts.height);
     } catch (error) {
-      if (error.name === "AbortError") this.tell("cancelled");
-      else this.tell(error.message, true);
+      if (error.name === "AbortError") this.show("canceled");
+      else this.show(error.message, true);
     }
   }
 
-  point(event) {
+  addHint(event) {
     const box = this.find(".dots").getBoundingClientRect();
     const hint = {
       x: Math.min(99.99, Math.max(0, (event.clientX - box.left) / box.width * 100)),
@@ -125,7 +125,7 @@ class Card {
     dot.style.left = hint.x + "%";
     dot.style.top = hint.y + "%";
     dot.style.background = hint.color;
-    dot.setAttribute("aria-label", "take away the color " + hint.color);
+    dot.setAttribute("aria-label", "remove the color " + hint.color);
     dot.addEventListener("click", clicked => {
       clicked.stopPropagation();
       this.hints.splice(this.hints.indexOf(hint), 1);
@@ -137,19 +137,19 @@ class Card {
   }
 
   async download() {
-    this.tell("colorizing at full size …");
+    this.show("colorizing at full size …");
     try {
-      const { blob, facts } = await this.ask(false);
+      const { blob, facts } = await this.request(false);
       const endings = { "image/jpeg": "jpg", "image/png": "png", "image/tiff": "tif", "image/webp": "webp", "image/avif": "avif" };
       const link = document.createElement("a");
       link.href = URL.createObjectURL(blob);
       link.download = this.file.name.replace(/\.[^.]*$/, "") + "-colorized." + (endings[blob.type] || "png");
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-      this.tell(facts.width + " × " + facts.height + ", " + facts.bits + " bits, " + facts.seconds.toFixed(1) + " s");
+      this.show(facts.width + " × " + facts.height + ", " + facts.bits + " bits, " + facts.seconds.toFixed(1) + " s");
     } catch (error) {
-      if (error.name === "AbortError") this.tell("cancelled");
-      else this.tell(error.message, true);
+      if (error.name === "AbortError") this.show("canceled");
+      else this.show(error.message, true);
     }
   }
 
@@ -166,10 +166,10 @@ function add(files) {
   element("none").hidden = cards.length > 0;
 }
 
-let waiting;
+let timer;
 function updateAll() {
-  clearTimeout(waiting);
-  waiting = setTimeout(() => cards.forEach(card => card.update()), 200);
+  clearTimeout(timer);
+  timer = setTimeout(() => cards.forEach(card => card.update()), 200);
 }
 
 element("files").addEventListener("change", event => { add(event.target.files); event.target.value = ""; });
@@ -181,6 +181,6 @@ for (const kind of ["dragover", "dragleave", "drop"])
   });
 for (const id of ["saturation", "warmth"])
   element(id).addEventListener("input", () => { element(id + "-is").textContent = id === "saturation" ? Number(element(id).value).toFixed(1) : element(id).value; updateAll(); });
-for (const id of ["model", "tone", "sample"]) element(id).addEventListener("change", () => { tellModel(); updateAll(); });
+for (const id of ["model", "tone", "sample"]) element(id).addEventListener("change", () => { showModel(); updateAll(); });
 element("hinting").addEventListener("change", () => document.body.classList.toggle("hinting", element("hinting").checked));
 loadModels();

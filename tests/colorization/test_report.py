@@ -1,4 +1,4 @@
-"""The report of a batch, and versions of its photos."""
+"""The report of a batch: page, data, thumbnails and stability."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chromalab.colorization.batch import Batch, run_batch
-from chromalab.colorization.colorizer import Job
+from chromalab.colorization.batch import Batch
+from chromalab.colorization.colorizer import Job, Options
 from chromalab.colorization.engine import Engine
-from chromalab.colorization.options import Options
 from chromalab.colorization.plan import make_plan
-from chromalab.colorization.reporting import measure_stability, run_with_report
+from chromalab.colorization.report import measure_stability, run_with_report
 from chromalab.colorization.small import small_colors
-from chromalab.colorization.versions import uncertainty_map, write_versions
 from chromalab.core.errors import UsageError
 from chromalab.weights.colorizers import default_model, find_colorizer
 from tests.colorization.models import constant_ab
@@ -42,7 +40,7 @@ def photos(tmp_path: Path) -> Path:
     return tmp_path / "in"
 
 
-def test_the_report(engine: Engine, photos: Path) -> None:
+def test_report_of_a_resumed_batch(engine: Engine, photos: Path) -> None:
     out = photos.parent / "out"
     plan = make_plan([str(photos)], f"{out}/")
     summary = run_with_report(engine, plan, BATCH)
@@ -65,7 +63,7 @@ def test_the_report(engine: Engine, photos: Path) -> None:
     assert json.loads((out / "report" / "report.json").read_text()) == data
 
 
-def test_reports_belong_to_folders(engine: Engine, photos: Path) -> None:
+def test_report_needs_a_folder(engine: Engine, photos: Path) -> None:
     plan = make_plan([str(photos / "sub 0")], str(photos.parent / "one.png"))
     with pytest.raises(UsageError, match="output folder"):
         run_with_report(engine, plan, BATCH)
@@ -77,36 +75,3 @@ def test_stability_is_zero_where_size_does_not_matter(tmp_path: Path) -> None:
     small = small_colors(brown, levels, Options(), (90, 120))
     found = measure_stability(brown, small, Options())
     assert (found.half, found.double) == pytest.approx((0, 0), abs=0.01)
-
-
-def test_versions(engine: Engine, photos: Path) -> None:
-    out = photos.parent / "out"
-    plan = make_plan([str(photos)], f"{out}/")
-    run_batch(engine, plan, BATCH)
-    assert write_versions(engine, plan, BATCH, 2, 0) == 9
-    folder = out / "sub 1"
-    first, second, best = (
-        np.asarray(Image.open(folder / f"a'b <i>{which}.png"), dtype=int) for which in (".v1", ".v2", "")
-    )
-    assert np.abs(first - second).mean() > 1
-    assert np.abs(first - best).mean() > 1
-    with Image.open(folder / "a'b <i>.uncertainty.png") as image:
-        assert image.size == (150, 101)
-    assert write_versions(engine, plan, BATCH, 2, 0) == 0
-    assert run_batch(engine, plan, BATCH).count("resumed") == 3
-
-
-def test_maps_are_brighter_where_the_network_is_less_sure(engine: Engine, photos: Path) -> None:
-    picture_ = uncertainty_map(engine, photos / "sub 0" / "a'b <i>.png", BATCH)
-    assert picture_.shape == (100, 150, 3)
-    assert picture_.std() > 0
-
-
-def test_versions_need_a_distribution(tmp_path: Path) -> None:
-    brown = Engine(find_colorizer(str(constant_ab(tmp_path / "brown.onnx", 12, 20))))
-    save(tmp_path / "a.png", picture())
-    plan = make_plan([str(tmp_path / "a.png")], f"{tmp_path}/out/")
-    with pytest.raises(UsageError, match="no distribution"):
-        write_versions(brown, plan, BATCH, 1, 0)
-    with pytest.raises(UsageError, match="versions need one with bins"):
-        run_batch(brown, plan, Batch(Job(Options(sample=1))))

@@ -1,13 +1,16 @@
-"""What every request goes through before anything else looks at it."""
+"""Parts of HTTP servers, shared with the survey: middleware that limits requests, and the listening socket."""
 
 from __future__ import annotations
 
 import contextlib
+import socket
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
+
+from chromalab.core.errors import UsageError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,23 +21,23 @@ CONTENT_POLICY = (
 )
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # with no-referrer, browsers send forms with the origin "null"
+    "Referrer-Policy": "same-origin",  # under no-referrer, browsers submit forms with the origin "null"
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 
 class _TooLargeError(Exception):
-    """A body grew beyond its limit."""
+    """A request body exceeds its limit."""
 
 
 class BodyLimit:
-    """Refuses bodies above a limit: by their declared length, and while they come in where that is a lie."""
+    """Refuses bodies above a limit, by their declared length and, if that is wrong, while they are received."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app, self._max_bytes = app, max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer 413."""
+        """Pass a request on, or respond with 413."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -54,7 +57,7 @@ class BodyLimit:
             return message
 
         async def unless_too_large(message: Message) -> None:
-            if not too_large:  # who reads the body takes the error for a broken one, and would answer 400
+            if not too_large:  # the app treats the interrupted body as malformed and would respond with 400
                 await send(message)
 
         with contextlib.suppress(_TooLargeError):
@@ -68,31 +71,31 @@ class BodyLimit:
 
 
 class SameOrigin:
-    """Refuses requests of other sites' pages: they could not read answers, but they could keep the server busy."""
+    """Refuses requests from pages of other sites, which cannot read responses but could keep the server busy."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer 403."""
+        """Pass a request on, or respond with 403."""
         if scope["type"] == "http" and scope["method"] not in {"GET", "HEAD"}:
             headers = Headers(scope=scope)
             origin = headers.get("origin")
             if origin is not None and urlsplit(origin).netloc != headers.get("host"):
-                await JSONResponse({"detail": "requests of other sites are refused"}, 403)(scope, receive, send)
+                await JSONResponse({"detail": "requests from other sites are refused"}, 403)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
 
 class SecureHeaders:
-    """Adds headers that tell a browser what this page may do: nothing beyond this server."""
+    """Adds headers that restrict the page to this server."""
 
     def __init__(self, app: ASGIApp, content_policy: str = CONTENT_POLICY) -> None:
         self._app = app
         self._headers = {"Content-Security-Policy": content_policy, **_HEADERS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on and add the headers to its answer."""
+        """Pass a request on, and add the headers to its response."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -102,3 +105,22 @@ class SecureHeaders:
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a listening socket; clients that connect before the application is ready wait and are not refused.
+
+    Raises:
+        UsageError: the address is in use or does not belong to this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio disables Nagle's algorithm only if TCP is named; otherwise each response would wait 40 ms for the client.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise UsageError(f"can't listen on {host} port {port}: {error.strerror}; choose another --port") from error
+    return listener

@@ -1,0 +1,248 @@
+"""The report of a batch: contact sheet, audit, and the stability of the colors under the input's size."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from chromalab.colorization.audit import FAULTS, Audit, Ranked, audit, rank
+from chromalab.colorization.batch import Summary, run_batch
+from chromalab.colorization.guided import enlarge
+from chromalab.colorization.plan import KEPT, REPORT
+from chromalab.colorization.render import exact_colors
+from chromalab.colorization.small import GUIDE_PX, SmallColors, small_colors
+from chromalab.core.errors import ConfigError, UsageError
+from chromalab.core.files import write_bytes, write_text
+from chromalab.core.records import Record
+from chromalab.photo.resizing import resize_plane, target_size
+from chromalab.photo.writing import encode_jpeg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from chromalab.colorization.batch import Batch, Each
+    from chromalab.colorization.colorizer import Colorized, Options
+    from chromalab.colorization.engine import Engine
+    from chromalab.colorization.plan import Item, Plan
+
+FAULT_WORDS = {
+    "blotches": "blotches",
+    "grey_objects": "gray places",
+    "bleeding": "color across edges",
+    "cast": "one hue over all",
+    "instability": "changes with the size",
+}
+"""Words for the faults, as docs/colorize.md uses them."""
+
+_SUSPICIOUS = 0.9
+_PERCENT = frozenset({"blotches", "grey_objects", "bleeding", "cast"})
+
+SHOWN = 1000
+"""Largest number of photos on the contact sheet; of more, it shows the most suspicious."""
+
+_THUMB_PX = 512
+
+
+class Stability(Record):
+    """Mean change of chroma, in CIELAB units, at half and at twice the photo's size."""
+
+    half: float
+    double: float
+
+
+class Entry(Record):
+    """A photo's entry in the report, saved in OUT/.chromalab/looks, so that an interrupted batch can resume."""
+
+    name: str
+    stability: Stability
+    audit: Audit
+
+
+def run_with_report(engine: Engine, plan: Plan, batch: Batch, *, each: Each | None = None) -> Summary:
+    """Colorize as `run_batch` does, and write OUT/report: index.html, report.json, audit.csv and thumbnails.
+
+    Raises:
+        UsageError: the output is one file, or in the same cases as `run_batch`.
+        OutputError: a file cannot be written.
+    """
+    if plan.folder is None:
+        raise UsageError("--report needs an output folder: give DIR/ as the output")
+    folder = plan.folder
+    summary = run_batch(engine, plan, replace(batch, on_done=save_entries(engine, folder, batch)), each=each)
+    write_report(folder, summary, [entry for item in plan.items if (entry := _load_entry(folder, item)) is not None])
+    return summary
+
+
+def save_entries(engine: Engine, folder: Path, batch: Batch) -> Callable[[Item, Colorized, SmallColors], None]:
+    """Return the `on_done` of a batch that saves thumbnails and report entry of every photo."""
+
+    def on_done(item: Item, result: Colorized, small: SmallColors) -> None:  # noqa: ARG001 - signature of on_done
+        stability = measure_stability(engine, small, batch.job.options)
+        before, after = thumbnails(small)
+        write_bytes(_thumb(folder, item.name, "before"), encode_jpeg(before))
+        write_bytes(_thumb(folder, item.name, "after"), encode_jpeg(after))
+        faults = audit(small, (stability.half + stability.double) / 2)
+        Entry(name=item.name, stability=stability, audit=faults).save(_entry_path(folder, item.name))
+
+    return on_done
+
+
+def _load_entry(folder: Path, item: Item) -> Entry | None:
+    try:
+        return Entry.load(_entry_path(folder, item.name))
+    except ConfigError:  # the photo failed, or was done without a report
+        return None
+
+
+def _entry_path(folder: Path, name: str) -> Path:
+    return folder / KEPT / "looks" / f"{name}.json"
+
+
+def _thumb(folder: Path, name: str, which: str) -> Path:
+    return folder / REPORT / "thumbs" / f"{name}.{which}.jpg"
+
+
+def measure_stability(engine: Engine, small: SmallColors, options: Options) -> Stability:
+    """Return the change of chroma at half and at twice the photo's size.
+
+    It is measured on the small copy. For photos larger than the copy it is therefore an upper bound: their small copies
+    at half and at twice the size are nearly the same.
+    """
+    options = options.model_copy(update={"hints": []})
+    height, width = small.levels.shape
+    plain = small_colors(engine, small.levels, options, (height, width)).chroma
+
+    def change(factor: float) -> float:
+        size = (max(8, round(height * factor)), max(8, round(width * factor)))
+        levels = np.clip(resize_plane(small.levels, *size), 0, 255)
+        if min(size) > GUIDE_PX:
+            levels = np.clip(resize_plane(levels, *target_size(*size, GUIDE_PX)), 0, 255)
+        other = enlarge(small_colors(engine, levels, options, levels.shape).chroma, height, width)
+        return round(float(np.hypot(*(other - plain)).mean()), 4)
+
+    return Stability(half=change(0.5), double=change(2.0))
+
+
+def thumbnails(small: SmallColors) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the small copy in gray and in color as 8-bit sRGB, (h, w, 3) each."""
+    height, width = small.levels.shape
+    size = target_size(height, width, min(height, width, _THUMB_PX))
+    levels = np.clip(resize_plane(small.levels, *size), 0, 255)
+    slope, offset = enlarge(small.coefficients.slope, *size), enlarge(small.coefficients.offset, *size)
+    a, b = slope * levels + offset
+    rgb, _, _ = exact_colors(levels, a, b)
+    gray = np.repeat(np.rint(levels).astype(np.uint8)[..., None], 3, axis=2)
+    return gray, np.rint(rgb * 255).astype(np.uint8)
+
+
+def write_report(folder: Path, summary: Summary, entries: list[Entry]) -> None:
+    """Write the contact sheet, the audit as CSV, and both as JSON."""
+    stability = {entry.name: entry.stability for entry in entries}
+    ranked = rank([(entry.name, entry.audit) for entry in entries])
+    photos = [SheetPhoto(photo, stability[photo.name].half, stability[photo.name].double) for photo in ranked]
+    mean = _mean_stability(entries)
+    _write_csv(folder / REPORT / "audit.csv", photos)
+    data = {
+        "schema_version": 1,
+        "model": summary.model,
+        "model_sha256": summary.model_sha256,
+        "stability": mean,
+        "photos": [photo.model_dump() | {"stability": stability[photo.name].model_dump()} for photo in ranked],
+    }
+    write_text(folder / REPORT / "report.json", json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    write_text(folder / REPORT / "index.html", contact_sheet(summary, photos[:SHOWN], len(photos), mean))
+
+
+def _mean_stability(entries: list[Entry]) -> dict[str, float]:
+    if not entries:
+        return {}
+    return {
+        "half": round(float(np.mean([entry.stability.half for entry in entries])), 4),
+        "double": round(float(np.mean([entry.stability.double for entry in entries])), 4),
+    }
+
+
+def _write_csv(path: Path, photos: list[SheetPhoto]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["photo", "suspicion", "worst", *FAULTS, "change_at_half", "change_at_double"])
+    for photo in photos:
+        ranked = photo.ranked
+        values = [getattr(ranked.audit, fault) for fault in FAULTS]
+        writer.writerow([ranked.name, ranked.suspicion, ranked.worst, *values, photo.half, photo.double])
+    write_text(path, text.getvalue())
+
+
+@dataclass(frozen=True)
+class SheetPhoto:
+    """A photo on the contact sheet; `half` and `double` are its change of chroma at half and at twice its size."""
+
+    ranked: Ranked
+    half: float
+    double: float
+
+    @property
+    def name(self) -> str:
+        """Path of the output relative to the output folder."""
+        return self.ranked.name
+
+    @property
+    def address(self) -> str:
+        """The name as part of a URL."""
+        return quote(self.ranked.name)
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether the photo is among the tenth of photos with the largest values of a fault."""
+        return self.ranked.suspicion >= _SUSPICIOUS
+
+    @property
+    def reason(self) -> str:
+        """The worst fault, in words and with its value."""
+        worst = self.ranked.worst
+        return f"{FAULT_WORDS[worst]}: {shown(worst, getattr(self.ranked.audit, worst))}"
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """All faults, in words and with their values."""
+        return [(FAULT_WORDS[fault], shown(fault, getattr(self.ranked.audit, fault))) for fault in FAULTS]
+
+
+def shown(fault: str, value: float) -> str:
+    """Return the value of a fault as text.
+
+    >>> shown("cast", 0.5), shown("instability", 3.21)
+    ('50%', '3.2 units')
+    """
+    return f"{value:.1%}".replace(".0%", "%") if fault in _PERCENT else f"{value:.1f} units"
+
+
+def contact_sheet(summary: Summary, photos: list[SheetPhoto], total: int, stability: dict[str, float]) -> str:
+    """Return the HTML page of the contact sheet.
+
+    Args:
+        summary: results of the batch.
+        photos: the photos to show, in order.
+        total: number of colorized photos.
+        stability: mean changes of chroma at half and at twice the size.
+    """
+    environment = Environment(
+        loader=PackageLoader("chromalab.colorization"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("sheet.html").render(
+        summary=summary, photos=photos, total=total, stability=stability, failures=summary.reasons()
+    )

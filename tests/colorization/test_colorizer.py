@@ -1,0 +1,240 @@
+"""`chromalab.colorize` for arrays, Pillow images and paths, and colorizing from file to file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import pyvips
+import tifffile
+from PIL import Image
+from skimage.color import rgb2lab
+
+import chromalab
+from chromalab.colorization.batch import Batch, run_batch
+from chromalab.colorization.colorizer import Colorized, Job, Options, colorize_file
+from chromalab.colorization.engine import Engine
+from chromalab.colorization.hints import Hint
+from chromalab.colorization.plan import make_plan
+from chromalab.core.errors import ConfigError, UsageError
+from chromalab.core.parallel import cpu_count
+from chromalab.photo.reading import UnreadablePhotoError
+from chromalab.weights.colorizers import find_colorizer
+from tests.colorization.models import constant_ab
+from tests.photo.odd_files import picture, save
+
+RGB = picture()
+GREY = np.asarray(Image.fromarray(RGB).convert("L"))
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """Return a fast colorizer that makes everything brown."""
+    return Engine(find_colorizer(str(constant_ab(tmp_path_factory.mktemp("m") / "brown.onnx", 12, 20))))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+@pytest.mark.parametrize("shape", ["grey", "grey1", "rgb"])
+def test_arrays_keep_type_and_lightness(dtype: str, shape: str) -> None:
+    image: np.ndarray = {"grey": GREY, "grey1": GREY[..., None], "rgb": RGB}[shape]
+    largest = {"uint8": 255, "uint16": 65535}.get(dtype, 1)
+    given = (image / 255 * largest).astype(dtype)
+    result = chromalab.colorize(given)
+    assert (result.shape, result.dtype) == ((60, 90, 3), given.dtype)
+    three = given if shape == "rgb" else np.repeat(given.reshape(60, 90, 1), 3, axis=2)
+    error = np.abs(rgb2lab(result / largest)[..., 0] - rgb2lab(three / largest)[..., 0]).max()
+    assert error < (0.5 if dtype == "uint8" else 0.05)
+
+
+def test_own_colors_of_the_photo_are_ignored() -> None:
+    level = np.full((64, 64), 128, np.uint8)
+    assert np.array_equal(chromalab.colorize(level), chromalab.colorize(np.repeat(level[..., None], 3, axis=2)))
+
+
+def test_paths_and_pillow_images(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", RGB)
+    expected = chromalab.colorize(RGB)
+    # A file's luminance comes from tables, an array's is computed. Between two levels they may be rounded differently,
+    # and the network can react to such differences.
+    from_path = chromalab.colorize(path)
+    difference = np.abs(from_path.astype(int) - expected)
+    assert np.quantile(difference, 0.99) <= 2
+    assert difference.max() <= 8
+    assert np.array_equal(chromalab.colorize(str(path)), from_path)
+    with Image.open(path) as image:
+        result = chromalab.colorize(image)
+    assert isinstance(result, Image.Image)
+    assert np.array_equal(np.asarray(result), expected)
+    tifffile.imwrite(tmp_path / "deep.tif", RGB.astype(np.uint16) * 257, photometric="rgb")
+    assert chromalab.colorize(tmp_path / "deep.tif").dtype == np.uint16
+
+
+@pytest.fixture
+def deep_scan(tmp_path: Path) -> Path:
+    """Write a 16-bit TIFF with a tag."""
+    path = tmp_path / "in" / "scan.tif"
+    path.parent.mkdir()
+    tags = [(315, "s", 0, "Dorothea Lange", True)]
+    tifffile.imwrite(path, RGB.astype(np.uint16) * 257 + 5, photometric="rgb", extratags=tags, metadata=None)
+    return path
+
+
+def test_out_writes_a_file_with_depth_metadata_and_disclosure(deep_scan: Path, tmp_path: Path) -> None:
+    written = chromalab.colorize(deep_scan, out=tmp_path / "new" / "color.tif", saturation=1.2)
+    assert isinstance(written, Colorized)
+    assert (written.output, written.bits) == (str(tmp_path / "new" / "color.tif"), 16)
+    assert (written.height, written.width) == RGB.shape[:2]
+    with tifffile.TiffFile(written.output) as file:
+        tags = {tag.name: tag.value for tag in file.pages[0].tags}  # type: ignore[union-attr]
+        assert np.array_equal(file.asarray(), chromalab.colorize(deep_scan, saturation=1.2))
+    assert tags["Artist"] == "Dorothea Lange"
+    xmp = pyvips.Image.new_from_file(written.output).get("xmp-data")
+    assert b"compositeWithTrainedAlgorithmicMedia" in xmp
+    assert b'{"saturation": 1.2}' in xmp
+
+
+def test_out_equals_the_command(deep_scan: Path, tmp_path: Path) -> None:
+    written = chromalab.colorize(str(deep_scan), out=str(tmp_path / "one") + "/", model="l2", hints=["20%,20%=#8a2b2b"])
+    assert written.output == str(tmp_path / "one" / "scan.tif")
+    plan = make_plan([str(deep_scan)], str(tmp_path / "two") + "/")
+    options = Options(hints=[Hint(x=20, y=20, unit="percent", color="#8a2b2b")])
+    run_batch(Engine(find_colorizer("l2"), threads=cpu_count()), plan, Batch(Job(options)))
+    assert Path(written.output).read_bytes() == (tmp_path / "two" / "scan.tif").read_bytes()
+
+
+def test_out_keeps_existing_files_unless_overwritten(deep_scan: Path, tmp_path: Path) -> None:
+    target = tmp_path / "color.jpg"
+    target.write_bytes(b"mine")
+    with pytest.raises(UsageError, match="already exists: pass overwrite=True"):
+        chromalab.colorize(deep_scan, out=target)
+    assert target.read_bytes() == b"mine"
+    assert chromalab.colorize(deep_scan, out=target, overwrite=True).bits == 8
+    assert target.read_bytes().startswith(b"\xff\xd8")
+    with pytest.raises(UsageError, match="is the photo itself"):
+        chromalab.colorize(deep_scan, out=deep_scan, overwrite=True)
+
+
+def test_out_needs_one_photo_file(deep_scan: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="needs the path of a photo, got ndarray"):
+        chromalab.colorize(RGB, out=tmp_path / "x.png")  # type: ignore[call-overload]
+    with pytest.raises(UsageError, match="is a folder or pattern: give one photo"):
+        chromalab.colorize(deep_scan.parent, out=tmp_path / "x.png")
+    with pytest.raises(UsageError, match="no file or folder"):
+        chromalab.colorize(tmp_path / "missing.tif", out=tmp_path / "x.png")
+    with pytest.raises(UsageError, match="give one photo"):
+        chromalab.colorize(tmp_path / "in" / "*.tif", out=tmp_path / "x/")
+    with pytest.raises(UsageError, match="overwrite"):
+        chromalab.colorize(deep_scan, overwrite=True)
+
+
+def test_damaged_pixels_of_a_large_photo_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chromalab.photo.scan.WHOLE_PIXELS", 0)
+    rgba = np.dstack([picture(300, 400), np.full((300, 400), 200, np.uint8)])
+    path = save(tmp_path / "cut.png", rgba)
+    path.write_bytes(path.read_bytes()[:-30_000])
+    with pytest.raises(UnreadablePhotoError, match="cut off or damaged"):
+        chromalab.colorize(path, out=tmp_path / "x.png")
+    assert not (tmp_path / "x.png").exists()
+    with pytest.raises(UsageError, match="write the result to a file with out="):
+        chromalab.colorize(save(tmp_path / "whole.png", RGB))
+
+
+def test_options_change_the_colors() -> None:
+    grey = chromalab.colorize(RGB, saturation=0)
+    assert np.abs(rgb2lab(grey)[..., 1:]).max() < 1.5
+    warm, cool = (chromalab.colorize(RGB, warmth=warmth) for warmth in (20, -20))
+    assert (rgb2lab(warm)[..., 2] - rgb2lab(cool)[..., 2]).mean() > 10
+    hinted = chromalab.colorize(np.full((80, 80), 120, np.uint8), hints=["40,40=#8a2b2b"])
+    same = chromalab.colorize(np.full((80, 80), 120, np.uint8), hints=[Hint(x=40, y=40, color="#8a2b2b")])
+    assert np.array_equal(hinted, same)
+    assert rgb2lab(hinted)[40, 40, 1] > 25
+    first, second = (chromalab.colorize(RGB, sample=number) for number in (0, 1))
+    assert not np.array_equal(first, second)
+    scaled = chromalab.colorize(RGB, scales=[0.75, 1, 1.5])
+    assert not np.array_equal(scaled, chromalab.colorize(RGB))
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((3, 4, 5)), np.zeros((0, 4)), np.zeros((4, 4), int), np.full((4, 4), 2.0), [[1]]]
+)
+def test_invalid_arrays_are_refused(image: Any) -> None:
+    with pytest.raises(UsageError, match="expected"):
+        chromalab.colorize(image)
+
+
+def test_invalid_options_are_refused() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'saturation'"):
+        chromalab.colorize(RGB, saturaton=1)
+    with pytest.raises(ConfigError, match="saturation"):
+        chromalab.colorize(RGB, saturation=9)
+    with pytest.raises(UsageError, match="unknown model"):
+        chromalab.colorize(RGB, model="nobody")
+    with pytest.raises(AttributeError, match="colorise"):
+        chromalab.colorise  # noqa: B018
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (17, 3)])
+def test_extreme_sizes(size: tuple[int, int]) -> None:
+    assert chromalab.colorize(np.full(size, 100, np.uint8)).shape == (*size, 3)
+
+
+def test_scan_keeps_depth_profile_xmp_alpha_and_pages(engine: Engine, tmp_path: Path) -> None:
+    """A TIFF with 16 bits, a profile, XMP, alpha and two pages keeps all of them."""
+    deep = picture().astype(np.uint16) * 257
+    alpha = np.full((60, 90, 1), 40000, dtype=np.uint16)
+    page = pyvips.Image.new_from_array(np.concatenate([deep, alpha], axis=2), interpretation="rgb16")
+    pages = page.join(page, "vertical").copy()
+    pages.set_type(pyvips.GValue.gint_type, "page-height", 60)
+    xmp = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>"
+    xmp += b"<rdf:Description rdf:about='' xmlns:dc='http://purl.org/dc/elements/1.1/' dc:source='box 7'/>"
+    xmp += b"</rdf:RDF></x:xmpmeta>"
+    pages.set_type(pyvips.GValue.blob_type, "xmp-data", xmp)
+    pages.tiffsave(str(tmp_path / "s.tif"), profile="p3", compression="lzw", tile=True)
+    result, _ = colorize_file(engine, tmp_path / "s.tif", tmp_path / "o.tif", Job(Options()))
+    assert (result.bits, result.pages) == (16, 2)
+    back = pyvips.Image.new_from_file(str(tmp_path / "o.tif"), n=-1)
+    assert (back.format, back.bands, back.height, back.get("n-pages")) == ("ushort", 4, 120, 2)
+    assert back.get_typeof("icc-profile-data")
+    assert b"box 7" in back.get("xmp-data")
+    assert b"compositeWithTrainedAlgorithmicMedia" in back.get("xmp-data")
+    assert np.array_equal(back.numpy()[:60, :, 3], alpha[..., 0])
+
+
+@pytest.mark.parametrize("kind", ["grey", "sepia", "color"])
+def test_lightness_is_kept_from_file_to_file(engine: Engine, tmp_path: Path, kind: str) -> None:
+    grey = np.asarray(Image.fromarray(picture()).convert("L"))
+    source = {
+        "grey": grey,
+        "sepia": np.clip(grey[..., None] * np.array([1.0, 0.85, 0.65]), 0, 255).astype(np.uint8),
+        "color": picture(),
+    }[kind]
+    save(tmp_path / "s.png", source)
+    result, _ = colorize_file(engine, tmp_path / "s.png", tmp_path / "o.png", Job(Options()))
+    before = rgb2lab(np.asarray(Image.open(tmp_path / "s.png").convert("RGB")))
+    after = rgb2lab(np.asarray(Image.open(tmp_path / "o.png")))
+    assert np.abs(before[..., 0] - after[..., 0]).max() < 0.5
+    assert result.lightness_error < 0.5
+    if kind == "sepia":  # by default a print's tone is not kept
+        toned, _ = colorize_file(engine, tmp_path / "s.png", tmp_path / "t.png", Job(Options(keep_tone=True)))
+        kept = rgb2lab(np.asarray(Image.open(tmp_path / "t.png")))
+        middle = (before[..., 0] > 40) & (before[..., 0] < 80)
+        assert (kept - after)[middle][:, 2].mean() == pytest.approx(before[middle][:, 2].mean(), abs=3)
+        assert toned.lightness_error < 0.5
+
+
+def test_large_photos_are_colorized_in_strips(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, pixels in (("s8", picture(200, 300)), ("s16", picture(200, 300).astype(np.uint16) * 257)):
+        pyvips.Image.new_from_array(pixels, interpretation="rgb16" if pixels.dtype == np.uint16 else "srgb").tiffsave(
+            str(tmp_path / f"{name}.tif")
+        )
+        colorize_file(engine, tmp_path / f"{name}.tif", tmp_path / f"{name}-whole.tif", Job(Options()))
+        with monkeypatch.context() as patch:
+            patch.setattr("chromalab.photo.scan.WHOLE_PIXELS", 0)
+            patch.setattr("chromalab.photo.scan.STRIP_PIXELS", 2500)
+            colorize_file(engine, tmp_path / f"{name}.tif", tmp_path / f"{name}-strips.tif", Job(Options()))
+        whole, strips = (pyvips.Image.new_from_file(str(tmp_path / f"{name}-{way}.tif")) for way in ("whole", "strips"))
+        difference = np.abs(whole.numpy().astype(int) - strips.numpy()).max()
+        assert difference <= (3 if name == "s8" else 400), name
+        assert whole.format == strips.format

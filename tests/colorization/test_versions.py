@@ -1,0 +1,70 @@
+"""Plausible versions of photos, and maps of the network's uncertainty."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from chromalab.colorization.batch import Batch, run_batch
+from chromalab.colorization.colorizer import Job, Options
+from chromalab.colorization.engine import Engine
+from chromalab.colorization.plan import make_plan
+from chromalab.colorization.versions import uncertainty_map, write_versions
+from chromalab.core.errors import UsageError
+from chromalab.weights.colorizers import default_model, find_colorizer
+from tests.colorization.models import constant_ab
+from tests.photo.odd_files import picture, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BATCH = Batch(Job(Options()))
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(find_colorizer(default_model(versions=True)))
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number in range(3):
+        save(tmp_path / "in" / f"sub {number}" / "a'b <i>.png", picture(100 + number, 150, seed=number))
+    (tmp_path / "in" / "bad.jpg").write_text("no photo")
+    return tmp_path / "in"
+
+
+def test_versions_differ_and_are_not_repeated(engine: Engine, photos: Path) -> None:
+    out = photos.parent / "out"
+    plan = make_plan([str(photos)], f"{out}/")
+    run_batch(engine, plan, BATCH)
+    assert write_versions(engine, plan, BATCH, 2, 0) == 9
+    folder = out / "sub 1"
+    first, second, best = (
+        np.asarray(Image.open(folder / f"a'b <i>{which}.png"), dtype=int) for which in (".v1", ".v2", "")
+    )
+    assert np.abs(first - second).mean() > 1
+    assert np.abs(first - best).mean() > 1
+    with Image.open(folder / "a'b <i>.uncertainty.png") as image:
+        assert image.size == (150, 101)
+    assert write_versions(engine, plan, BATCH, 2, 0) == 0
+    assert run_batch(engine, plan, BATCH).count("resumed") == 3
+
+
+def test_uncertainty_map_varies(engine: Engine, photos: Path) -> None:
+    picture_ = uncertainty_map(engine, photos / "sub 0" / "a'b <i>.png", BATCH)
+    assert picture_.shape == (100, 150, 3)
+    assert picture_.std() > 0
+
+
+def test_versions_need_a_distribution(tmp_path: Path) -> None:
+    brown = Engine(find_colorizer(str(constant_ab(tmp_path / "brown.onnx", 12, 20))))
+    save(tmp_path / "a.png", picture())
+    plan = make_plan([str(tmp_path / "a.png")], f"{tmp_path}/out/")
+    with pytest.raises(UsageError, match="no distribution"):
+        write_versions(brown, plan, BATCH, 1, 0)
+    with pytest.raises(UsageError, match="choose a model with bins"):
+        run_batch(brown, plan, Batch(Job(Options(sample=1))))

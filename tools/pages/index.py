@@ -10,13 +10,14 @@ from chromalab.metrics.registry import METRICS
 from chromalab.report.formatting import listing
 from chromalab.report.study.headline import headline
 from chromalab.weights.colorizers import DEFAULT_MODEL
-from tools import RESULTS, read_record
+from tools import read_record
 from tools.pages.benchmarks import loss_speed
 from tools.pages.exploration import MAIN
 from tools.pages.markdown import render, table
 from tools.pages.metric_faults import TRUTH
 from tools.pages.models import GOAL, quality, verdict
 from tools.pages.objective import order_changes
+from tools.pages.people import FITTED, RECORD, UNSEEN, UnseenScenes, unseen_summary
 from tools.pages.pilots import milestone_rows, pilot_difference, read_pilots
 from tools.pages.studies import Results
 from tools.pages.verdicts import by_verdict, correlation_verdict, counted, interval_verdict
@@ -123,17 +124,29 @@ def claims_of(study: str) -> str:
 
 
 def people_findings() -> list[Finding]:
-    """Return how metrics correlate with human ratings."""
-    record = PeopleRecord.load(RESULTS / "people" / "hecd.json")
-    found = []
-    for name in ("color_perceptual", "lpips_alex", "delta_e_2000"):
-        row, real = record.all[name], record.real[name]
-        outside = " (parameters fitted to other scenes of the same set)" if row.out_of_fold else ""
-        text = (
-            f"recolorings: {correlation_verdict(row.srcc_low, row.srcc_high)}, SRCC {row.srcc:.2f}{outside}; "
-            f"outputs of colorizers: {correlation_verdict(real.srcc_low, real.srcc_high)}, SRCC {real.srcc:.2f}"
+    """Return how metrics correlate with human ratings, the scenes that no metric was fitted to first."""
+    record, unseen = PeopleRecord.load(RECORD), unseen_summary(UnseenScenes.load(UNSEEN))
+    text = (
+        f"SRCC {unseen['fitted']} ({unseen['strength']}), {unseen['comparison']}; outputs of colorizers: at most "
+        f"{unseen['colorizers']} under any metric ({unseen['colorizers_strength']})"
+    )
+    found = [
+        Finding(
+            f"Does {METRICS[FITTED].label} agree with people on scenes that no metric was fitted to?",
+            text,
+            "people/unseen_scenes.yaml",
+            "people.md",
         )
-        found.append(Finding(f"Does {METRICS[name].label} follow people?", text, "people/hecd.json", "people.md"))
+    ]
+    for name in (FITTED, "lpips_alex", "delta_e_2000"):
+        row, real = record.all[name], record.real[name]
+        question = f"Does {METRICS[name].label} agree with people on {record.n_scenes} other scenes?"
+        outside = ", each scene scored with parameters fitted to the others" if row.out_of_fold else ""
+        text = (
+            f"{correlation_verdict(row.srcc_low, row.srcc_high)}: SRCC {row.srcc:.2f}{outside}; outputs of "
+            f"colorizers: {correlation_verdict(real.srcc_low, real.srcc_high)}, SRCC {real.srcc:.2f}"
+        )
+        found.append(Finding(question, text, "people/hecd.json", "people.md"))
     return found
 
 

@@ -20,6 +20,9 @@ EQUAL = "no practical difference"
 UNDECIDED = "undecided"
 NO_DIFFERENCE = "no difference found"
 NOT_MEASURED = "not measured"
+SAME_CORRELATION = 0.02
+"""Two correlations without intervals that differ by less than this are called about equal: this project's choice."""
+
 PAIR_VERDICTS = (BETTER, WORSE, EQUAL, UNDECIDED)
 
 
@@ -103,13 +106,39 @@ def correlation_verdict(low: float | None, high: float | None) -> str:
     """Return what the interval of a correlation with human ratings shows.
 
     >>> correlation_verdict(0.2, 0.6), correlation_verdict(-0.5, 0.4), correlation_verdict(None, None)
-    ('follows human ratings', 'no correlation found', 'not measured')
+    ('correlates with human ratings', 'no correlation found', 'not measured')
     """
     if low is None or high is None:
         return NOT_MEASURED
     if not excludes_zero(low, high):
         return "no correlation found"
-    return "follows human ratings" if low > 0 else "contradicts human ratings"
+    return "correlates with human ratings" if low > 0 else "correlates negatively with human ratings"
+
+
+def correlation_strength(value: float) -> str:
+    """Return the usual word for the size of a correlation (Evans 1996).
+
+    >>> correlation_strength(0.573), correlation_strength(-0.34), correlation_strength(0.65)
+    ('moderate', 'weak', 'strong')
+    """
+    bounds = {"very weak": 0.2, "weak": 0.4, "moderate": 0.6, "strong": 0.8}
+    return next((word for word, bound in bounds.items() if abs(value) < bound), "very strong")
+
+
+def compare_correlations(value: float, others: Mapping[str, float]) -> str:
+    """Return how a metric follows people beside other metrics, from correlations whose intervals are not known.
+
+    >>> compare_correlations(0.573, {"LPIPS": 0.49, "SSIM": 0.4, "Lite0": 0.565})
+    'better than LPIPS (0.490) and SSIM (0.400), and about as well as Lite0 (0.565)'
+    >>> compare_correlations(0.3, {"LPIPS": 0.49})
+    'worse than LPIPS (0.490)'
+    """
+    groups: dict[str, list[str]] = {"better than": [], "about as well as": [], "worse than": []}
+    for name, other in others.items():
+        same = abs(value - other) < SAME_CORRELATION
+        word = "about as well as" if same else "better than" if value > other else "worse than"
+        groups[word].append(f"{name} ({other:.3f})")
+    return ", and ".join(f"{word} {listing(names)}" for word, names in groups.items() if names)
 
 
 def by_verdict(verdicts: Mapping[str, str]) -> str:

@@ -11,10 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
+from chromalab.survey.database import Participant, Vote, open_database
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.simulate import serving
-from chromalab.survey.storage.database import open_database
-from chromalab.survey.storage.models import Participant, Vote
 from tests.survey.surveys import make_survey
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}}

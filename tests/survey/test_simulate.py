@@ -15,11 +15,10 @@ from sqlalchemy import select
 from chromalab.core.errors import UsageError
 from chromalab.survey import simulate as simulation
 from chromalab.survey.analysis.analyze import analyze_source
+from chromalab.survey.database import Vote, open_database
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.simulate import Population, run_simulation, serving, simulate
-from chromalab.survey.storage.database import open_database
-from chromalab.survey.storage.models import Vote
-from tests.survey.storage.postgres import postgres
+from tests.survey.postgres import postgres
 from tests.survey.surveys import make_survey
 
 SAME_IDS = "import random, secrets; r = random.Random(0); secrets.token_hex = lambda n=32: r.randbytes(n).hex()"

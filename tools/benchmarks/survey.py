@@ -27,13 +27,12 @@ from chromalab.stats.pair_choice import choice_probabilities, expected_informati
 from chromalab.survey.analysis.analyze import analyze, design_of_votes
 from chromalab.survey.analysis.scores import score_preferences
 from chromalab.survey.create import create_survey, sources_of_folders
+from chromalab.survey.database import Vote, open_database
 from chromalab.survey.design import AnalysisPlan, parse_design
 from chromalab.survey.folder import SurveyFolder, SurveyRecord
 from chromalab.survey.simulate import Population, serving, simulate
-from chromalab.survey.storage.database import open_database
-from chromalab.survey.storage.models import Vote
 from chromalab.survey.votes import VoteRow
-from tests.survey.storage.postgres import installed, postgres
+from tests.survey.postgres import installed, postgres
 from tools.benchmarks.reference import reference_speeds
 
 if TYPE_CHECKING:

@@ -12,15 +12,23 @@ import numpy as np
 import pytest
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.survey.analysis.agreement import metric_agreements, read_metric_values
 from chromalab.survey.analysis.analyze import analyze, analyze_source, design_of_votes, scores_json
 from chromalab.survey.analysis.page import write_survey_report
+from chromalab.survey.analysis.raters import metric_agreements, read_metric_values
+from chromalab.survey.database import open_database
 from chromalab.survey.design import AnalysisPlan, Exclusions, parse_design
-from chromalab.survey.export import export_json, import_json
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.server.state import ServerSettings, Survey
-from chromalab.survey.storage.database import open_database
-from chromalab.survey.votes import COLUMNS, REQUIRED, VoteRow, read_votes, votes_of_database, votes_text
+from chromalab.survey.votes import (
+    COLUMNS,
+    REQUIRED,
+    VoteRow,
+    export_json,
+    import_json,
+    read_votes,
+    votes_of_database,
+    votes_text,
+)
 from tests.stats.known_votes import BASEBALL
 from tests.survey.surveys import Visitor, client_of, make_survey
 

@@ -14,12 +14,12 @@ from fastapi.testclient import TestClient
 from sqlalchemy import event, func, select
 
 from chromalab.survey.adaptive import Tally, choose_pair
+from chromalab.survey.database import Image, Participant, Registration, TrialRow, Vote, Withdrawal
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.schedule import seeded
 from chromalab.survey.server.researcher import make_setup_token
 from chromalab.survey.server.state import ServerSettings, Survey, count_votes
 from chromalab.survey.server.trials import trial_of
-from chromalab.survey.storage.models import Image, Participant, Registration, TrialRow, Vote, Withdrawal
 from tests.survey.surveys import METHODS, SCREEN, Visitor, client_of, make_survey
 
 pytestmark = pytest.mark.slow

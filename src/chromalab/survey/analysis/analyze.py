@@ -12,8 +12,7 @@ from sqlalchemy import func, select
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.stats.preference import NoEstimateError
 from chromalab.stats.significance import holm
-from chromalab.survey.analysis.agreement import participant_agreement
-from chromalab.survey.analysis.raters import report_raters
+from chromalab.survey.analysis.raters import participant_agreement, report_raters
 from chromalab.survey.analysis.records import Difference, Estimate, Score, SurveyAnalysis
 from chromalab.survey.analysis.scores import (
     PreferenceScores,
@@ -22,10 +21,9 @@ from chromalab.survey.analysis.scores import (
     score_preferences,
     score_ratings,
 )
+from chromalab.survey.database import Registration, Withdrawal, open_database
 from chromalab.survey.design import RANDOM, TRUTH, AnalysisPlan, Design, Exclusions
 from chromalab.survey.folder import SurveyFolder
-from chromalab.survey.storage.database import open_database
-from chromalab.survey.storage.models import Registration, Withdrawal
 from chromalab.survey.votes import VoteRow, protocol_of, read_votes, votes_of_database
 
 if TYPE_CHECKING:
@@ -33,8 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chromalab.stats.clusters import Array, TwoWay
+    from chromalab.survey.database import Database
     from chromalab.survey.folder import SurveyRecord
-    from chromalab.survey.storage.database import Database
 
 
 def design_of_votes(votes: Sequence[VoteRow], plan: AnalysisPlan) -> tuple[Design, list[str]]:

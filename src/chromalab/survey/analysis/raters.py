@@ -1,22 +1,31 @@
-"""What is known of every person, and which of the rules fixed beforehand leave them out."""
+"""Participants: attention checks, exclusions, agreement with each other, and agreement of metrics with them."""
 
 from __future__ import annotations
 
+import csv
+import math
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.stats
 from scipy import special
 
+from chromalab.core.errors import ConfigError, UsageError
+from chromalab.photo.listing import PHOTO_SUFFIXES
+from chromalab.stats.agreement import krcc, plcc, rater_ceiling, scene_srcc, srcc
 from chromalab.stats.opinion import bt500_rejected, rater_model
 from chromalab.stats.preference import Votes, fit_preferences
-from chromalab.survey.analysis.records import Rater
+from chromalab.survey.analysis.records import MetricAgreement, ParticipantAgreement, Rater
 from chromalab.survey.analysis.scores import count_votes, ratings_table
 from chromalab.survey.design import RANDOM, TRUTH
 from chromalab.survey.votes import VoteRow, by_observer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from chromalab.survey.design import Exclusions
 
@@ -156,3 +165,214 @@ def _with_opinions(raters: list[Rater], votes: Sequence[VoteRow], rules: Exclusi
             )
         )
     return found
+
+
+ImageKey = tuple[str, str]
+
+
+def image_scores(rows: Sequence[VoteRow]) -> dict[ImageKey, float]:
+    """Return what people say of every picture (photograph, method): share of comparisons won, or mean rating."""
+    points: dict[ImageKey, list[float]] = {}
+    for _, picture, value in _points(rows):
+        points.setdefault(picture, []).append(value)
+    return {picture: float(np.mean(points[picture])) for picture in sorted(points)}
+
+
+def _points(rows: Sequence[VoteRow]) -> list[tuple[str, ImageKey, float]]:
+    """Return (who, picture, points) of every vote: 1 for the preferred picture, 0 for the other; or the rating."""
+    found: list[tuple[str, ImageKey, float]] = []
+    for row in rows:
+        if row.rating is not None:
+            found.append((row.observer, (row.scene, row.condition_a), float(row.rating)))
+        elif row.condition_b:
+            share = 0.5 if row.is_tie else float(row.left_selected)
+            for name, points in ((row.left, share), (row.right, 1 - share)):
+                if name != TRUTH:
+                    found.append((row.observer, (row.scene, name), points))
+        elif row.condition_a not in {TRUTH, RANDOM}:
+            found.append((row.observer, (row.scene, row.condition_a), float(row.is_a_selected)))
+    return found
+
+
+def participant_agreement(
+    scored: Sequence[VoteRow], everything: Sequence[VoteRow], *, seed: int = 0
+) -> ParticipantAgreement:
+    """Return how far halves of the people agree on pictures, one person with the rest, and each with themselves.
+
+    Args:
+        scored: the votes that count.
+        everything: these people's repeats too.
+        seed: of the halvings.
+    """
+    repeats = [alike for rows in by_observer(everything).values() for alike in repeat_agreements(rows)]
+    points = _points(scored)
+    found = rater_ceiling(
+        [who for who, _, _ in points],
+        ["\x1f".join(picture) for _, picture, _ in points],
+        [value for _, _, value in points],
+        seed=seed,
+    )
+    alone = ParticipantAgreement(repeats=float(np.mean(repeats)) if repeats else None)
+    if found is None:
+        return alone
+    return alone.model_copy(
+        update={
+            "split_half": found.split_half,
+            "corrected": found.corrected,
+            "ceiling": found.ceiling,
+            "one_against_rest": found.single,
+        }
+    )
+
+
+Values = dict[str, dict[tuple[str, str], float]]
+"""By metric, then by (photograph, method)."""
+
+DRAWS = 1000
+MIN_IMAGES = 3
+_NO_METRIC = frozenset({"photo", "method", "width_px", "height_px"})
+
+
+def scene_key(name: str) -> str:
+    """Return the name under which a photograph of a survey and one of an evaluation meet: no suffix, no folders.
+
+    >>> scene_key("holiday/beach.jpg"), scene_key("holiday__beach.jpg"), scene_key("beach.v2")
+    ('holiday__beach', 'holiday__beach', 'beach.v2')
+    """
+    flat = name.replace("/", "__")
+    path = PurePosixPath(flat)
+    return path.stem if path.suffix.lower() in PHOTO_SUFFIXES else flat
+
+
+def read_metric_values(path: Path, methods: Sequence[str]) -> Values:
+    """Return the values of every metric.
+
+    Args:
+        path: what `evaluate --csv` wrote of several methods, or the folder of a comparison.
+        methods: of the survey.
+
+    Raises:
+        ConfigError: the file can't be understood.
+        UsageError: nothing in it is of these methods.
+    """
+    if path.is_dir():
+        files = {
+            method: sorted((path / "runs").glob(f"{method}-*/metrics.csv"), key=lambda file: file.parent.name)
+            for method in methods
+        }
+        found: Values = {}
+        for method, own in files.items():
+            if own:  # of several seeds, the first: the one whose pictures a survey takes
+                _read(own[0], found, method)
+    else:
+        found = {}
+        _read(path, found, None)
+    if not any(method in methods for values in found.values() for _, method in values):
+        raise UsageError(f"{path} has no values of {', '.join(methods)}: give `evaluate --csv` of these methods")
+    return found
+
+
+def _read(path: Path, found: Values, method: str | None) -> None:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: values of metrics can't be read: {error}") from None
+    if not rows or "photo" not in rows[0] or (method is None and "method" not in rows[0]):
+        raise ConfigError(
+            f"{path}: expected rows under method, photo and the metrics' names, as `evaluate --csv` writes"
+        )
+    for row in rows:
+        key = (scene_key(row["photo"]), method or row["method"])
+        for name, text in row.items():
+            if name not in _NO_METRIC and text:
+                found.setdefault(name, {})[key] = float(text)
+
+
+def metric_agreements(
+    votes: Sequence[VoteRow], values: Values, directions: Mapping[str, str], *, seed: int = 0
+) -> dict[str, MetricAgreement]:
+    """Return how far each metric follows people, best first.
+
+    Args:
+        votes: the scored votes that count.
+        values: of the metrics.
+        directions: `higher` or `lower` by metric; others are left out, for their best value is the truth's.
+        seed: of the resampling.
+    """
+    people = {(scene_key(scene), method): value for (scene, method), value in image_scores(votes).items()}
+    found = {}
+    for name, own in values.items():
+        sign = {"higher": 1.0, "lower": -1.0}.get(directions.get(name, ""))
+        if sign is None:
+            continue
+        both = sorted(key for key in people if math.isfinite(own.get(key, math.nan)))
+        if len(both) >= MIN_IMAGES:
+            turned = {key: sign * own[key] for key in both}
+            found[name] = _agreement(turned, {key: people[key] for key in both}, votes, seed)
+    return dict(sorted(found.items(), key=lambda item: -math.inf if item[1].srcc is None else -item[1].srcc))
+
+
+def _agreement(
+    metric: dict[tuple[str, str], float], people: dict[tuple[str, str], float], votes: Sequence[VoteRow], seed: int
+) -> MetricAgreement:
+    x, y = np.array(list(metric.values())), np.array(list(people.values()))
+    scenes = [scene for scene, _ in people]
+    low, high = _over_photos(x, y, scenes, seed)
+    return MetricAgreement(
+        srcc=srcc(x, y),
+        low=low,
+        high=high,
+        scene_srcc=scene_srcc(x, y, scenes).value,
+        krcc=krcc(x, y),
+        plcc=plcc(x, y),
+        two_afc=_two_afc(metric, votes),
+        method_srcc=_by_method(metric, people),
+        n=len(x),
+    )
+
+
+def _over_photos(
+    x: NDArray[np.float64], y: NDArray[np.float64], scenes: Sequence[str], seed: int
+) -> tuple[float | None, float | None]:
+    """Return the interval of Spearman's correlation over photographs; the same draws serve every metric."""
+    groups = [np.flatnonzero(np.array(scenes) == scene) for scene in dict.fromkeys(scenes)]
+    if len(groups) < 2:
+        return None, None
+    generator = np.random.default_rng(seed)
+    found = []
+    for _ in range(DRAWS):
+        places = np.concatenate([groups[k] for k in generator.integers(len(groups), size=len(groups))])
+        value = srcc(x[places], y[places])
+        if value is not None:
+            found.append(value)
+    if not found:
+        return None, None
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _two_afc(metric: Mapping[tuple[str, str], float], votes: Sequence[VoteRow]) -> float | None:
+    """Return the share of decided votes that chose the picture which the metric holds for the better one."""
+    hits = total = 0.0
+    for row in votes:
+        if row.is_tie or not row.condition_b:
+            continue
+        scene = scene_key(row.scene)
+        left, right = metric.get((scene, row.left)), metric.get((scene, row.right))
+        if left is None or right is None:
+            continue
+        total += 1
+        hits += 0.5 if left == right else float((left > right) == row.left_selected)
+    return hits / total if total else None
+
+
+def _by_method(metric: Mapping[tuple[str, str], float], people: Mapping[tuple[str, str], float]) -> float | None:
+    methods = sorted({method for _, method in metric})
+    if len(methods) < MIN_IMAGES:
+        return None
+    means = [
+        [float(np.mean([value for (_, method), value in each.items() if method == name])) for name in methods]
+        for each in (metric, people)
+    ]
+    return srcc(*means)

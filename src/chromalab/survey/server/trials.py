@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, func, insert, select, update
 
 from chromalab.survey.adaptive import choose_pair, fill_slot
+from chromalab.survey.database import Image, Participant, TrialRow
 from chromalab.survey.design import GREY, TRUTH
 from chromalab.survey.schedule import Item, Trial, make_schedule, seeded
 from chromalab.survey.security import new_token
-from chromalab.survey.storage.models import Image, Participant, TrialRow
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from chromalab.survey.storage.models import Base
+from chromalab.survey.database import Base
 
 
 def run() -> None:

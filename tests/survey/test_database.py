@@ -12,9 +12,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from chromalab.core.errors import UsageError
-from chromalab.survey.storage.database import Database, StorageError, current_revision, migrate, newest_revision
-from chromalab.survey.storage.models import Base
-from tests.survey.storage.postgres import postgres
+from chromalab.survey.database import Base, Database, StorageError, current_revision, migrate, newest_revision
+from tests.survey.postgres import postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

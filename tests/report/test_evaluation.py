@@ -18,7 +18,7 @@ from chromalab.evaluation.examples import chosen_photos, extremes
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.scores import Comparison
 from chromalab.report.evaluation import headline, latex_table, write_evaluation_report
-from chromalab.report.figures.error_maps import MAPS, draw_map
+from chromalab.report.gallery import MAPS, draw_map
 from tests.evaluation.variants import write_variants
 
 METRICS = ("mae", "psnr", "delta_e_2000", "chroma", "delta_colorfulness")

@@ -13,10 +13,9 @@ from chromalab.evaluation.differences import unbeaten
 from chromalab.evaluation.examples import chosen_photos, extremes, read_shown
 from chromalab.metrics.registry import METRICS
 from chromalab.report import formatting
-from chromalab.report.figures.error_maps import MAPS, data_uri, draw_map
 from chromalab.report.figures.style import MUTED, canvas, finish, objective_styles
 from chromalab.report.formatting import ARROWS, LATEX_ARROWS, escape_latex
-from chromalab.report.gallery import Gallery, GridImage, GridRow, Variant
+from chromalab.report.gallery import MAPS, Gallery, GridImage, GridRow, Variant, data_uri, draw_map
 from chromalab.report.page import environment
 
 if TYPE_CHECKING:

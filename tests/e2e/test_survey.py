@@ -75,7 +75,7 @@ def test_create_says_what_it_made(chromalab: Chromalab, tmp_path: Path, design: 
         (["create", "DESIGN", "-o", "OUT", "--images", "a=nowhere"], "no folder"),
         (["create", "DESIGN", "-o", "OUT", "--from-compare", "nowhere"], "holds no study"),
         (["create", "missing.yaml", "-o", "OUT", "--from-compare", "x"], "no such file"),
-        (["analyze", "nowhere.csv"], "can't be read"),
+        (["analyze", "nowhere.csv"], "cannot read the votes"),
         (["serve", "nowhere"], "holds no survey"),
         (["simulate", "nowhere"], "holds no survey"),
         (["export", "nowhere"], "--csv FILE"),

@@ -46,26 +46,26 @@ class VoteRow:
     """One answer.
 
     Attributes:
-        observer: who.
-        session: of that person.
-        scene: the photograph.
-        condition_a: what stood left, or first, or alone.
-        condition_b: what stood right, or second; '' where one picture stood alone.
-        is_a_selected: A was chosen; of one picture alone, it was called real.
-        is_tie: neither was.
-        rating: 1 to 5, where that was asked.
-        kind: practice, test, repeat or vigilance.
-        position: in the person's schedule.
-        repeat_of: position of the first showing, of a repeat.
-        response_ms: from the pictures' appearance to the answer.
-        requested_ms: how long pictures were to stand.
-        shown_ms: how long they stood.
-        blurs: how often the window lost its focus meanwhile.
-        flags: what else was noticed.
-        screening_passed: of the person's color vision; None where it was not asked.
-        received_at: seconds since 1970.
-        probability: with which an adaptive schedule chose this pair.
-        a_is_left: A stood left; None where no order is known.
+        observer: participant.
+        session: session of the participant.
+        scene: photo.
+        condition_a: condition shown on the left or first (unless `a_is_left` is false), or alone.
+        condition_b: the other condition; '' if one image was shown alone.
+        is_a_selected: whether A was chosen; for a single image, whether it was called real.
+        is_tie: whether "no difference" was chosen.
+        rating: rating from 1 to 5, or None.
+        kind: `practice`, `test`, `repeat` or `vigilance`.
+        position: position in the participant's schedule.
+        repeat_of: for a repeat, the position of its first presentation.
+        response_ms: time from the appearance of the images to the answer.
+        requested_ms: display duration that the design asks for.
+        shown_ms: measured display duration.
+        blurs: number of times that the window lost focus during the trial.
+        flags: flags of the server and the browser, such as `fast` or `overrun`.
+        screening_passed: whether the participant passed the color-vision screening; None without screening.
+        received_at: time of the answer in seconds since 1970.
+        probability: probability with which an adaptive schedule chose this pair.
+        a_is_left: whether A was on the left or first.
     """
 
     observer: str
@@ -91,17 +91,17 @@ class VoteRow:
 
     @property
     def left(self) -> str:
-        """What stood left."""
+        """Condition on the left."""
         return self.condition_a if self.a_is_left else self.condition_b
 
     @property
     def right(self) -> str:
-        """What stood right."""
+        """Condition on the right."""
         return self.condition_b if self.a_is_left else self.condition_a
 
     @property
     def left_selected(self) -> bool:
-        """Whether the left one was chosen."""
+        """Whether the left condition was chosen."""
         return self.is_a_selected == self.a_is_left
 
     def cells(self) -> dict[str, Any]:
@@ -120,7 +120,7 @@ class VoteRow:
 
 
 def votes_of_database(database: Database) -> list[VoteRow]:
-    """Return every answer of a survey, in the order in which they were committed."""
+    """Return all answers of a survey in the order of their commits."""
     query = (
         select(
             Vote.participant_id, TrialRow.scene, TrialRow.left, TrialRow.right, Vote.choice, TrialRow.kind,
@@ -159,12 +159,13 @@ def votes_text(votes: Iterable[VoteRow]) -> str:
 def read_votes(path: Path) -> list[VoteRow]:
     """Read votes from a CSV file.
 
-    Needed are the columns observer, session, scene, condition_A, condition_B and is_A_selected (1 or 0, empty for a tie
-    or a rating); all others of the export may be missing. A stood left, or first, unless `side` says "right".
+    The columns observer, session, scene, condition_A, condition_B and is_A_selected (1 or 0, empty for a tie or a
+    rating) are required. All other columns of the export are optional. A is the left or first condition unless the
+    column `side` contains "right".
 
     Raises:
-        ConfigError: the file is missing, a column is missing, or a row can't be understood.
-        UsageError: there is no vote.
+        ConfigError: the file is missing, a column is missing, or a row is invalid.
+        UsageError: the file has no votes.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -172,14 +173,14 @@ def read_votes(path: Path) -> list[VoteRow]:
             missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
             if missing:
                 raise ConfigError(
-                    f"{path}: the column {missing[0]} is missing; needed are {', '.join(REQUIRED)}, as "
+                    f"{path}: the column {missing[0]} is missing; add the columns {', '.join(REQUIRED)}, as "
                     "'chromalab survey export' writes them"
                 )
             rows = [_parse(row, path, line) for line, row in enumerate(reader, start=2)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path}: votes can't be read: {error}") from None
+        raise ConfigError(f"{path}: cannot read the votes: {error}") from None
     if not rows:
-        raise UsageError(f"{path} holds no vote")
+        raise UsageError(f"{path} contains no votes; give a file with at least one row")
     return rows
 
 
@@ -189,25 +190,25 @@ def _parse(row: dict[str, str], path: Path, line: int) -> VoteRow:
         try:
             return float(text) if text else None
         except ValueError:
-            raise ConfigError(f"{path}, line {line}: {name} is a number, not '{text}'") from None
+            raise ConfigError(f"{path}, line {line}: {name} must be a number, not '{text}'") from None
 
     def flag(name: str) -> bool | None:
         text = (row.get(name) or "").strip().lower()
         if text not in {"", "0", "1", "0.0", "1.0", "true", "false"}:
-            raise ConfigError(f"{path}, line {line}: {name} is 1 or 0, not '{text}'")
+            raise ConfigError(f"{path}, line {line}: {name} must be 1 or 0, not '{text}'")
         return None if not text else text in {"1", "1.0", "true"}
 
     rating = number("rating")
     if rating is not None and rating not in {1, 2, 3, 4, 5}:
-        raise ConfigError(f"{path}, line {line}: a rating is 1 to 5, not {rating:g}")
+        raise ConfigError(f"{path}, line {line}: rating must be 1 to 5, not {rating:g}")
     selected, tie = flag("is_A_selected"), bool(flag("is_tie"))
     if selected is None and not tie and rating is None:
-        raise ConfigError(f"{path}, line {line}: is_A_selected is empty, but there is neither a tie nor a rating")
+        raise ConfigError(f"{path}, line {line}: is_A_selected is empty in a row that is neither a tie nor a rating")
     if not row["condition_A"] or not row["observer"]:
-        raise ConfigError(f"{path}, line {line}: observer and condition_A can't be empty")
+        raise ConfigError(f"{path}, line {line}: observer and condition_A must not be empty")
     side = (row.get("side") or "left").strip().lower()
     if side not in {"left", "right"}:
-        raise ConfigError(f"{path}, line {line}: side says where A stood, left or right, not '{side}'")
+        raise ConfigError(f"{path}, line {line}: side must be left or right, the position of A, not '{side}'")
     repeat_of, position = number("repeat_of"), number("position")
     return VoteRow(
         row["observer"], row["session"], row["scene"], row["condition_A"], row["condition_B"] or "", bool(selected),
@@ -221,7 +222,7 @@ def _parse(row: dict[str, str], path: Path, line: int) -> VoteRow:
 
 
 def protocol_of(votes: Iterable[VoteRow]) -> str:
-    """Return which protocol votes belong to, by what they hold."""
+    """Return the protocol of votes, inferred from their content."""
     rows = list(votes)
     if any(row.rating is not None for row in rows):
         return "rating"
@@ -229,7 +230,7 @@ def protocol_of(votes: Iterable[VoteRow]) -> str:
 
 
 def by_observer(votes: Sequence[VoteRow]) -> dict[str, list[VoteRow]]:
-    """Return every person's votes in the order of their schedule, people in the order of their first vote."""
+    """Return the votes of each participant in schedule order, participants in the order of their first vote."""
     found: dict[str, list[VoteRow]] = {}
     for row in votes:
         found.setdefault(row.observer, []).append(row)

@@ -143,7 +143,7 @@ def test_without_such_marks_there_is_no_lane(written: WrittenStudy) -> None:
     drawing = draw_overview(with_summary(written.analysis, {"grey": 20.0, "l1": 21.0, "l2": 19.5}), "lab",
                              objective_styles(["l1", "l2"]))  # fmt: skip
     assert drawing is not None
-    assert "worse still" not in drawing.svg
+    assert "below −100 %" not in drawing.svg
 
 
 @given(st.integers(0, 12), st.integers(1, 4))

@@ -98,17 +98,17 @@ def test_sides_and_ties_from_a_file(tmp_path: Path) -> None:
     assert votes[1].is_tie
     found, _ = analyze_source(path, prior="3", **FAST)
     assert found.tie is not None
-    assert any("one person and one photograph" in note for note in found.notes)
+    assert any("only one participant and one photo" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"is_A_selected": "perhaps"}, "line 2: is_A_selected is 1 or 0"),
+        ({"is_A_selected": "perhaps"}, "line 2: is_A_selected must be 1 or 0"),
         ({"is_A_selected": ""}, "neither a tie nor a rating"),
         ({"rating": "7"}, "1 to 5"),
         ({"side": "above"}, "left or right"),
-        ({"observer": ""}, "can't be empty"),
+        ({"observer": ""}, "must not be empty"),
         ({"response_ms": "slow"}, "a number"),
     ],
 )
@@ -121,7 +121,7 @@ def test_faults_of_files(tmp_path: Path, change: dict[str, str], fault: str) -> 
 def test_missing_columns_and_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="scene is missing"):
         read_votes(write_csv(tmp_path / "v.csv", [{"observer": 1, "session": 1}]))
-    with pytest.raises(ConfigError, match="can't be read"):
+    with pytest.raises(ConfigError, match="cannot read the votes"):
         read_votes(tmp_path / "none.csv")
     with pytest.raises(UsageError, match="finite maximum"):
         analyze_source(wins_csv(tmp_path / "w.csv", [("a", "b")]), prior="none", **FAST)

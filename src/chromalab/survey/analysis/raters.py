@@ -34,7 +34,7 @@ OUTLIER_PRIOR = 3.0
 
 
 def report_raters(votes: Sequence[VoteRow], methods: Sequence[str], rules: Exclusions, protocol: str) -> list[Rater]:
-    """Return every person with what speaks for and against them."""
+    """Return the quality measures and exclusions of every participant."""
     people = by_observer(votes)
     likelihoods = _likelihoods(people, methods) if protocol == "pairwise" else {}
     distances = _distances(likelihoods)
@@ -91,7 +91,7 @@ def _reasons(rater: Rater, n_sided: int, rules: Exclusions) -> list[str]:
 
 
 def check_passed(row: VoteRow) -> bool:
-    """Return whether an attention check was answered right: random colors are the worse, fake, or poor ones."""
+    """Return whether an attention check was passed: random colors were called worse, fake or poor."""
     if row.rating is not None:
         return row.rating <= 2
     if not row.condition_b:
@@ -100,7 +100,7 @@ def check_passed(row: VoteRow) -> bool:
 
 
 def repeat_agreements(rows: Sequence[VoteRow]) -> list[bool]:
-    """Return for every repeat whether the same picture was preferred as the first time."""
+    """Return for every repeat whether the same image was preferred as at its first presentation."""
     first = {row.position: row for row in rows if row.kind == "test"}
     return [
         _preferred(row) == _preferred(first[row.repeat_of])
@@ -114,7 +114,7 @@ def _preferred(row: VoteRow) -> str:
 
 
 def _likelihoods(people: dict[str, list[VoteRow]], methods: Sequence[str]) -> dict[str, float]:
-    """Return the mean log-likelihood of each person's votes under the scores of everybody else."""
+    """Return the mean log-likelihood of each participant's votes under the scores of all others."""
     if len(people) < 3:
         return {}
     counts = {
@@ -131,7 +131,7 @@ def _likelihoods(people: dict[str, list[VoteRow]], methods: Sequence[str]) -> di
 
 
 def _distances(likelihoods: dict[str, float]) -> dict[str, float]:
-    """Return (Q1 - L) / IQR of each person (Perez-Ortiz and Mantiuk 2017); above 1.5 they are worth a look."""
+    """Return (Q1 - L) / IQR of each participant (Perez-Ortiz and Mantiuk 2017); inspect those above 1.5."""
     if len(likelihoods) < 4:
         return {}
     q1, q3 = np.quantile(list(likelihoods.values()), [0.25, 0.75])
@@ -141,7 +141,7 @@ def _distances(likelihoods: dict[str, float]) -> dict[str, float]:
 
 
 def _with_opinions(raters: list[Rater], votes: Sequence[VoteRow], rules: Exclusions) -> list[Rater]:
-    """Add bias and inconsistency (P.910), and BT.500's rejection."""
+    """Add bias and inconsistency (ITU-T P.910) and the rejections of ITU-R BT.500."""
     rows = [row for row in votes if row.kind == "test"]
     if not rows:
         return raters
@@ -171,15 +171,15 @@ ImageKey = tuple[str, str]
 
 
 def image_scores(rows: Sequence[VoteRow]) -> dict[ImageKey, float]:
-    """Return what people say of every picture (photograph, method): share of comparisons won, or mean rating."""
+    """Return the score of every image (photo, method): the share of comparisons won, or the mean rating."""
     points: dict[ImageKey, list[float]] = {}
-    for _, picture, value in _points(rows):
-        points.setdefault(picture, []).append(value)
-    return {picture: float(np.mean(points[picture])) for picture in sorted(points)}
+    for _, image, value in _points(rows):
+        points.setdefault(image, []).append(value)
+    return {image: float(np.mean(points[image])) for image in sorted(points)}
 
 
 def _points(rows: Sequence[VoteRow]) -> list[tuple[str, ImageKey, float]]:
-    """Return (who, picture, points) of every vote: 1 for the preferred picture, 0 for the other; or the rating."""
+    """Return (participant, image, points) of every vote: 1 for the preferred image, 0 for the other, or the rating."""
     found: list[tuple[str, ImageKey, float]] = []
     for row in rows:
         if row.rating is not None:
@@ -197,18 +197,18 @@ def _points(rows: Sequence[VoteRow]) -> list[tuple[str, ImageKey, float]]:
 def participant_agreement(
     scored: Sequence[VoteRow], everything: Sequence[VoteRow], *, seed: int = 0
 ) -> ParticipantAgreement:
-    """Return how far halves of the people agree on pictures, one person with the rest, and each with themselves.
+    """Return the agreement of halves of the participants, of one with all others, and of repeated answers.
 
     Args:
-        scored: the votes that count.
-        everything: these people's repeats too.
-        seed: of the halvings.
+        scored: scored votes of the participants.
+        everything: all their votes, including repeats.
+        seed: seed of the random halves.
     """
     repeats = [alike for rows in by_observer(everything).values() for alike in repeat_agreements(rows)]
     points = _points(scored)
     found = rater_ceiling(
-        [who for who, _, _ in points],
-        ["\x1f".join(picture) for _, picture, _ in points],
+        [participant for participant, _, _ in points],
+        ["\x1f".join(image) for _, image, _ in points],
         [value for _, _, value in points],
         seed=seed,
     )
@@ -226,7 +226,7 @@ def participant_agreement(
 
 
 Values = dict[str, dict[tuple[str, str], float]]
-"""By metric, then by (photograph, method)."""
+"""Values by metric, then by (photo, method)."""
 
 DRAWS = 1000
 MIN_IMAGES = 3
@@ -234,7 +234,7 @@ _NO_METRIC = frozenset({"photo", "method", "width_px", "height_px"})
 
 
 def scene_key(name: str) -> str:
-    """Return the name under which a photograph of a survey and one of an evaluation meet: no suffix, no folders.
+    """Return the name that a photo has in both surveys and evaluations: without suffix and folders.
 
     >>> scene_key("holiday/beach.jpg"), scene_key("holiday__beach.jpg"), scene_key("beach.v2")
     ('holiday__beach', 'holiday__beach', 'beach.v2')
@@ -248,12 +248,12 @@ def read_metric_values(path: Path, methods: Sequence[str]) -> Values:
     """Return the values of every metric.
 
     Args:
-        path: what `evaluate --csv` wrote of several methods, or the folder of a comparison.
-        methods: of the survey.
+        path: a file of `evaluate --csv` with several methods, or the folder of a study.
+        methods: methods of the survey.
 
     Raises:
-        ConfigError: the file can't be understood.
-        UsageError: nothing in it is of these methods.
+        ConfigError: the file is not readable or has other columns.
+        UsageError: it has no values of these methods.
     """
     if path.is_dir():
         files = {
@@ -262,13 +262,15 @@ def read_metric_values(path: Path, methods: Sequence[str]) -> Values:
         }
         found: Values = {}
         for method, own in files.items():
-            if own:  # of several seeds, the first: the one whose pictures a survey takes
+            if own:  # the first seed, whose images a survey uses
                 _read(own[0], found, method)
     else:
         found = {}
         _read(path, found, None)
     if not any(method in methods for values in found.values() for _, method in values):
-        raise UsageError(f"{path} has no values of {', '.join(methods)}: give `evaluate --csv` of these methods")
+        raise UsageError(
+            f"{path} has no values of {', '.join(methods)}; give a file that `evaluate --csv` wrote for these methods"
+        )
     return found
 
 
@@ -277,10 +279,10 @@ def _read(path: Path, found: Values, method: str | None) -> None:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: values of metrics can't be read: {error}") from None
+        raise ConfigError(f"{path}: cannot read the metric values: {error}") from None
     if not rows or "photo" not in rows[0] or (method is None and "method" not in rows[0]):
         raise ConfigError(
-            f"{path}: expected rows under method, photo and the metrics' names, as `evaluate --csv` writes"
+            f"{path}: expected the columns method, photo and one per metric, as `evaluate --csv` writes them"
         )
     for row in rows:
         key = (scene_key(row["photo"]), method or row["method"])
@@ -292,13 +294,14 @@ def _read(path: Path, found: Values, method: str | None) -> None:
 def metric_agreements(
     votes: Sequence[VoteRow], values: Values, directions: Mapping[str, str], *, seed: int = 0
 ) -> dict[str, MetricAgreement]:
-    """Return how far each metric follows people, best first.
+    """Return the agreement of each metric with the participants, highest first.
 
     Args:
-        votes: the scored votes that count.
-        values: of the metrics.
-        directions: `higher` or `lower` by metric; others are left out, for their best value is the truth's.
-        seed: of the resampling.
+        votes: the scored votes of the participants who are not excluded.
+        values: values of the metrics.
+        directions: `higher` or `lower` by metric; other metrics are left out, because their best value is that of the
+            ground truth.
+        seed: seed of the resampling.
     """
     people = {(scene_key(scene), method): value for (scene, method), value in image_scores(votes).items()}
     found = {}
@@ -335,7 +338,7 @@ def _agreement(
 def _over_photos(
     x: NDArray[np.float64], y: NDArray[np.float64], scenes: Sequence[str], seed: int
 ) -> tuple[float | None, float | None]:
-    """Return the interval of Spearman's correlation over photographs; the same draws serve every metric."""
+    """Return the interval of Spearman's correlation over photos, from the same draws for every metric."""
     groups = [np.flatnonzero(np.array(scenes) == scene) for scene in dict.fromkeys(scenes)]
     if len(groups) < 2:
         return None, None
@@ -353,7 +356,7 @@ def _over_photos(
 
 
 def _two_afc(metric: Mapping[tuple[str, str], float], votes: Sequence[VoteRow]) -> float | None:
-    """Return the share of decided votes that chose the picture which the metric holds for the better one."""
+    """Return the share of votes without ties that chose the image with the better value of the metric."""
     hits = total = 0.0
     for row in votes:
         if row.is_tie or not row.condition_b:

@@ -1,1 +1,1 @@
-"""How tables changed from version to version; Alembic reads this folder."""
+"""Migrations of the tables between versions, in the folder that Alembic reads."""

@@ -1,4 +1,4 @@
-"""What Alembic runs: all changes inside the transaction that it is given."""
+"""The script that Alembic runs: all changes within the given transaction."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from chromalab.survey.database import Base
 
 
 def run() -> None:
-    """Bring the database of the given connection to the version that was asked for."""
+    """Migrate the database of the given connection to the requested version."""
     connection = context.config.attributes["connection"]
     context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
     context.run_migrations()
 
 
-if hasattr(context, "config"):  # imported by anything but Alembic, this file does nothing
+if hasattr(context, "config"):  # true only when Alembic runs this file
     run()

@@ -1,1 +1,1 @@
-"""The versions of the tables, oldest first."""
+"""Versions of the tables, oldest first."""

@@ -1,4 +1,4 @@
-"""A whole participation in a real browser, on a desktop and on a phone, and two tabs of one person."""
+"""Complete participation in a real browser, on a desktop, on a phone, and in two tabs."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_on_a_phone_by_touch_in_french_then_withdraw(browser: Browser, served: t
 
 
 @pytest.mark.slow
-def test_two_tabs_and_a_dropped_response(browser: Browser, served: tuple[Path, str]) -> None:
+def test_answers_survive_two_tabs_and_a_dropped_response(browser: Browser, served: tuple[Path, str]) -> None:
     folder, address = served
     one, _ = watched(browser, **DESKTOP)
     to_first_trial(one, address)

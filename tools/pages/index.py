@@ -44,8 +44,8 @@ class Finding:
     """One claim of the docs.
 
     Attributes:
-        question: what is asked.
-        finding: what the record shows.
+        question: the question.
+        finding: the answer from the record.
         record: path below results/.
         page: page of docs/reference that shows it in full.
     """
@@ -88,7 +88,7 @@ def number_rows(claims: Mapping[str, Mapping[str, ClaimRow]]) -> list[tuple[str,
 
 
 def overall(verdicts: Sequence[str]) -> str:
-    """Return the verdict of several studies: theirs where those that tested the claim agree.
+    """Return the verdict of all studies that tested a claim, or "undecided" if they disagree.
 
     >>> overall(["supported", "not tested"]), overall(["undecided", "supported"]), overall(["not tested"])
     ('supported', 'undecided', 'not tested')
@@ -109,7 +109,7 @@ def study_findings() -> list[Finding]:
         Finding("Does the objective matter?", answer, MAIN, "objective.md"),
         Finding(
             "Does the order of objectives depend on the training?",
-            f"it {order_changes()['depends']} the training",
+            f"The order {order_changes()['depends']} the training.",
             "objective",
             "objective.md",
         ),
@@ -119,7 +119,7 @@ def study_findings() -> list[Finding]:
 
 
 def claims_of(study: str) -> str:
-    """Return how the claims of the literature came out in a study."""
+    """Return the number of claims of the literature by verdict."""
     return "claims: " + counted(row.verdict for row in Results.load(study).analysis.claims)
 
 
@@ -151,7 +151,7 @@ def people_findings() -> list[Finding]:
 
 
 def model_findings() -> list[Finding]:
-    """Return how the default model, the flagship and the pilots of its recipe came out."""
+    """Return the findings on the default model, the flagship and its pilots."""
     record = quality(DEFAULT_MODEL)
     default = counted(verdict(record, rival, metric) for rival, metrics in GOAL.items() for metric in metrics)
     milestone = milestone_rows(read_record("flagship/milestone.json")["evaluation"])
@@ -167,7 +167,7 @@ def model_findings() -> list[Finding]:
 
 
 def speed_findings() -> list[Finding]:
-    """Return what the benchmarks measured."""
+    """Return the findings of the benchmarks."""
     large, survey = read_record("benchmarks/colorize.json")["12_megapixels_rgb"], read_record("benchmarks/survey.json")
     ratios = [each["ratio"] for each in read_record("benchmarks/training.json")["speeds"]]
     costs = read_record("benchmarks/metric_cost.json")["ms"].values()
@@ -185,7 +185,7 @@ def speed_findings() -> list[Finding]:
             f"95% within {vote_ms:.0f} ms with {survey['people']} people at once (SQLite)",
             "survey",
         ),
-        "How often do the survey's 95% intervals hold the truth?": (coverage, "survey"),
+        "How often do the survey's 95% intervals contain the true value?": (coverage, "survey"),
     }
     return [
         Finding(question, text, f"benchmarks/{record}.json", SPEED_PAGES[record])

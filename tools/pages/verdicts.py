@@ -36,12 +36,12 @@ def excludes_zero(low: float, high: float) -> bool:
 
 
 def interval_verdict(low: float, high: float, direction: Direction) -> str:
-    """Return what the interval of a difference, first minus second, shows of the first.
+    """Return the verdict on the first of two from the interval of their difference, first minus second.
 
     Args:
         low: lower end.
         high: upper end.
-        direction: the metric's; for `closer` the sign shows which value is higher, not which is better.
+        direction: direction of the metric; under `closer` the sign tells which value is higher, not which is better.
 
     >>> interval_verdict(-0.3, -0.1, "lower"), interval_verdict(-0.3, -0.1, "higher"), interval_verdict(-1, 1, "lower")
     ('better', 'worse', 'no difference found')
@@ -56,7 +56,7 @@ def interval_verdict(low: float, high: float, direction: Direction) -> str:
 
 
 def pair_verdict(row: DifferenceRow, objective: str) -> str:
-    """Return how an objective of a paired comparison came out, after the analysis's correction for multiple tests."""
+    """Return the verdict on an objective of a paired comparison, corrected for multiple tests."""
     if row.mean is None:
         return NOT_MEASURED
     if row.winner is not None:
@@ -74,7 +74,7 @@ def level_verdict(row: DifferenceRow, objective: str, alpha: float = 0.05) -> st
 
 
 def quantity(count: int, total: int, noun: str) -> str:
-    """Return how many of a total, with the noun in the plural.
+    """Return a count out of a total with a plural noun.
 
     >>> quantity(5, 5, "objectives"), quantity(0, 5, "objectives"), quantity(2, 5, "objectives")
     ('all 5 objectives', 'none of the 5 objectives', '2 of the 5 objectives')
@@ -94,7 +94,7 @@ def yes_no(reached: bool) -> str:  # noqa: FBT001 - it is the only argument
 
 
 def depends(changed: Sequence[str]) -> str:
-    """Return whether an order depends on what was varied, from what it changed under.
+    """Return the verb for whether an order depends on a factor, given the metrics under which it changed.
 
     >>> depends(["PSNR"]), depends([])
     ('depends on', 'did not change with')
@@ -103,7 +103,7 @@ def depends(changed: Sequence[str]) -> str:
 
 
 def correlation_verdict(low: float | None, high: float | None) -> str:
-    """Return what the interval of a correlation with human ratings shows.
+    """Return the verdict on a correlation with human ratings from its interval.
 
     >>> correlation_verdict(0.2, 0.6), correlation_verdict(-0.5, 0.4), correlation_verdict(None, None)
     ('correlates with human ratings', 'no correlation found', 'not measured')
@@ -126,7 +126,7 @@ def correlation_strength(value: float) -> str:
 
 
 def compare_correlations(value: float, others: Mapping[str, float]) -> str:
-    """Return how a metric follows people beside other metrics, from correlations whose intervals are not known.
+    """Return how well a metric agrees with people compared with others, without known intervals.
 
     >>> compare_correlations(0.573, {"LPIPS": 0.49, "SSIM": 0.4, "Lite0": 0.565})
     'better than LPIPS (0.490) and SSIM (0.400), and about as well as Lite0 (0.565)'
@@ -154,7 +154,7 @@ def by_verdict(verdicts: Mapping[str, str]) -> str:
 
 
 def counted(verdicts: Iterable[str]) -> str:
-    """Return how often each verdict came out, in order of first appearance.
+    """Return the number of each verdict, in order of first appearance.
 
     >>> counted(["better", "undecided", "better"])
     '2 better, 1 undecided'
@@ -164,7 +164,7 @@ def counted(verdicts: Iterable[str]) -> str:
 
 
 def best_throughout(best: Mapping[str, Sequence[str]]) -> str:
-    """Return which alternative has the best mean everywhere, from the places where each has.
+    """Return which alternative has the best mean everywhere, given where each has it.
 
     >>> best_throughout({"lab": ["PSNR"], "rgb": ["SSIM"]}), best_throughout({"lab": ["PSNR"], "rgb": []})
     ('No alternative has the best mean throughout', '`lab` has the best mean throughout')

@@ -57,7 +57,7 @@ def test_numbers_are_means_of_the_last_third_over_seeds() -> None:
 
 
 @pytest.mark.slow
-def test_the_critics_distance_is_followed_from_the_middle_third_to_the_last() -> None:
+def test_the_trend_of_the_critics_distance() -> None:
     falling = run(0, wgan_gp=[0.0] * 6, critic__distance=[9, 9, 4, 4, 1, 1], critic__gradient_norm=[1.8] * 6)
     found = by_quantity(diagnose([falling], ["mix"]))
     assert found["distance change", "critic"].mean == pytest.approx(-0.75)
@@ -68,7 +68,7 @@ def test_the_critics_distance_is_followed_from_the_middle_third_to_the_last() ->
 
 
 @pytest.mark.slow
-def test_only_the_penalty_of_wgan_gp_wants_a_norm_of_one() -> None:
+def test_the_gradient_norm_is_interpreted_for_wgan_gp_only() -> None:
     found = by_quantity(diagnose([run(0, gan=[0.0] * 6, critic__distance=[1.0] * 6,
                                       critic__gradient_norm=[7.0] * 6)], ["mix"]))  # fmt: skip
     assert found["gradient norm", "critic"].sentence == ""
@@ -76,7 +76,7 @@ def test_only_the_penalty_of_wgan_gp_wants_a_norm_of_one() -> None:
 
 
 @pytest.mark.slow
-def test_one_term_without_a_critic_has_nothing_to_diagnose() -> None:
+def test_one_term_without_a_critic_has_no_diagnoses() -> None:
     assert diagnose([run(0, l2=[1.0] * 6, l2__share=[1.0] * 6)], ["mix"]) == []
     assert diagnose([], ["mix"]) == []
 
@@ -90,7 +90,7 @@ def test_a_log_of_one_row_and_one_without_numbers() -> None:
 
 
 @pytest.mark.slow
-def test_older_logs_have_shares_and_distances_alone(tmp_path: Path) -> None:
+def test_older_logs_have_only_shares_and_distances(tmp_path: Path) -> None:
     write_study(tmp_path, SyntheticStudy(seeds=(0,), n_pictured=0, angles=False))
     found = diagnose(read_curves(tmp_path), ["l2", "wgan_l2"])
     assert {one.quantity for one in found} == {"share", "Wasserstein estimate", "distance change", "gradient norm"}
@@ -98,7 +98,7 @@ def test_older_logs_have_shares_and_distances_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_newer_logs_of_all_kinds(tmp_path: Path) -> None:
+def test_newer_logs_have_all_quantities(tmp_path: Path) -> None:
     write_study(tmp_path, SyntheticStudy(seeds=(0, 1), n_pictured=0, formulas=TEN))
     found = diagnose(read_curves(tmp_path), list(TEN))
     of = {name: by_quantity([one for one in found if one.objective == name]) for name in TEN}
@@ -112,7 +112,7 @@ def test_newer_logs_of_all_kinds(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_report_says_it_in_a_table_and_in_a_file(written: WrittenStudy) -> None:
+def test_diagnoses_are_in_the_page_and_in_the_csv_file(written: WrittenStudy) -> None:
     with written.paths.diagnostics.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert {row["objective"] for row in rows} == {"wgan_l2", "wgan_perceptual"}
@@ -143,7 +143,7 @@ def test_cosines(cosine: float, words: str) -> None:
     assert interpret_cosine("l2", "gan", alike(cosine)).words == words
 
 
-def test_seeds_around_zero_are_no_right_angle() -> None:
+def test_seeds_around_zero_are_not_orthogonal() -> None:
     assert interpret_cosine("l2", "gan", Measured(0.0, -0.1, 0.1, 3)).words == "nearly independent"
 
 
@@ -171,7 +171,7 @@ def test_accuracies(accuracy: float, words: str, wasserstein: bool) -> None:
     assert interpret_accuracy(alike(accuracy), wasserstein=wasserstein).words == words
 
 
-def test_a_wasserstein_critic_may_win() -> None:
+def test_a_winning_wasserstein_critic_is_acceptable() -> None:
     assert "still gives a useful gradient" in interpret_accuracy(alike(0.99), wasserstein=True).sentence
     assert "Lower its learning rate" in interpret_accuracy(alike(0.99), wasserstein=False).sentence
 
@@ -189,14 +189,14 @@ def test_trends(change: Measured, words: str) -> None:
     assert interpret_trend(change, 1.0, 2.0, wasserstein=True).words == words
 
 
-def test_a_trend_names_what_it_is_a_trend_of() -> None:
+def test_a_trend_names_its_quantity() -> None:
     assert "Wasserstein estimate" in interpret_trend(alike(0.5), 0.2, 0.4, wasserstein=True).sentence
     other = interpret_trend(alike(0.5), 0.2, 0.4, wasserstein=False).sentence
     assert "score difference grows (0.20 in the middle third, 0.40 in the last)" in other
 
 
 @pytest.mark.parametrize(("norm", "holds"), [(0.49, False), (0.5, True), (1.5, True), (1.51, False)])
-def test_the_penalty_holds_norms_near_one(norm: float, holds: bool) -> None:
+def test_interpretation_of_the_gradient_norm(norm: float, holds: bool) -> None:
     assert (interpret_gradient_norm(alike(norm)).words == "the penalty works") is holds
 
 
@@ -206,11 +206,11 @@ def test_a_sentence_names_the_cosine(cosine: float) -> None:
     assert f"{abs(cosine):.2f}" in said or "cosine 0)" in said
 
 
-def test_seeds_are_named_only_where_they_differ() -> None:
+def test_the_range_over_seeds_is_given_only_if_it_is_wide() -> None:
     assert "seeds" not in Measured(0.3, 0.29, 0.31, 3).text("cosine")
     assert Measured(0.3, 0.1, 0.5, 3).text("cosine") == "cosine 0.30, seeds 0.10 to 0.50"
 
 
-def test_the_thresholds_are_said_to_be_the_projects_own() -> None:
+def test_thresholds_are_stated_as_the_projects_own() -> None:
     assert "this project's own" in thresholds()
     assert all(number in thresholds() for number in ("±0.2", "2 %", "98 %", "95 %", "55 %", "20 %", "0.5 from 1"))

@@ -1,4 +1,4 @@
-"""Words of results follow the numbers of their records: when a record changes, so does the text."""
+"""Verdict words follow the numbers of the records."""
 
 from __future__ import annotations
 
@@ -69,9 +69,7 @@ def row(found: Analysis, metric: str) -> DifferenceRow:
         (0.0, 0.3, "lower", "no difference found"),
     ],
 )
-def test_an_interval_gives_the_verdict_of_the_first(
-    low: float, high: float, direction: Direction, verdict: str
-) -> None:
+def test_the_verdict_follows_the_interval(low: float, high: float, direction: Direction, verdict: str) -> None:
     assert interval_verdict(low, high, direction) == verdict
     assert excludes_zero(low, high) == (verdict != "no difference found")
 
@@ -84,7 +82,7 @@ def test_a_pair_verdict_follows_the_planted_effect(shift: float, verdict: str) -
     assert pair_verdict(comparison, "l1") == opposite
 
 
-def test_an_open_and_a_missing_comparison_have_verdicts_of_their_own() -> None:
+def test_verdicts_of_undecided_and_missing_comparisons() -> None:
     comparison = row(analysis(), "mae").model_copy(update={"winner": None, "equivalent": "undecided"})
     assert pair_verdict(comparison, "l1") == "undecided"
     assert pair_verdict(comparison.model_copy(update={"mean": None}), "l1") == "not measured"
@@ -96,7 +94,7 @@ def test_the_sentence_on_vividness_flips_with_the_record(shift: float, word: str
     assert f"**{word}**" in vividness(analysis(colorfulness=shift), "l2", "l1")
 
 
-def test_a_row_of_the_page_moves_a_metric_to_the_column_of_its_verdict() -> None:
+def test_a_metric_is_in_the_column_of_its_verdict() -> None:
     better, worse = (pair_row(analysis(psnr=shift), "l2", "l1") for shift in (5.0, -5.0))
     assert better[0] == worse[0] == "`l2` beside `l1`"
     assert "PSNR +4.9" in better[1]
@@ -112,7 +110,7 @@ def test_objectives_worse_than_gray_are_named() -> None:
     assert beside_gray(analysis(psnr=-15.0)) == {"count": "1 of the 2 objectives", "listed": "`l2` under PSNR"}
 
 
-def test_an_order_that_turns_between_checkpoints_is_counted() -> None:
+def test_changes_of_order_between_checkpoints_are_counted() -> None:
     first, last = Checkpoint(10, analysis(psnr=5.0)), Checkpoint(20, analysis(psnr=-5.0))
     turned = learning((first, last))
     assert "PSNR" in str(turned["changed"])

@@ -205,7 +205,7 @@ RIVALS: dict[str, dict[str, Callable[[Bench], Loss]]] = {
 
 
 def on_bench(name: str) -> Bench:
-    """Return a loss built, with a critic of full width where it has one."""
+    """Return a built loss, with a critic of full width if it needs one."""
     entry = LOSSES[name]
     space = "lab" if "bins" in entry.needs else "rgb"
     bench = Bench(entry, space=space)

@@ -31,7 +31,7 @@ def metric_costs() -> MetricCosts:
 
 
 def metric_cost(name: str, costs: MetricCosts) -> str:
-    """Return the cost of a metric in words, a dash where it was not measured."""
+    """Return the cost of a metric in words, or a dash if it was not measured."""
     if name not in costs["ms"]:
         return "–"
     seconds = costs["set_s"].get(name, 0.0)
@@ -212,8 +212,13 @@ def training_speed_page() -> str:
         for each in record["speeds"]
     ]
     found = [
-        (each["name"], each["about"], f"{each['time']:.2f}" if each["time"] else "–", each["reason"] or "")
-        for each in map(_variant, variants["variants"])
+        (
+            each["name"],
+            VARIANTS[each["name"]].about,
+            f"{each['ratio']:.2f}" if each.get("ratio") else "–",
+            each.get("reason") or "",
+        )
+        for each in variants["variants"]
     ]
     head = ("recipe", "precision", "threads", "crop, px", "crops/s", "hours per million", "loop / bare", "CPU", "data")
     machine = record["machine"]
@@ -236,9 +241,3 @@ def training_speed_page() -> str:
         table(("variant", "what differs", "time / plain time", "note"), found),
     ]
     return page("Speed of training", lead, "\n\n".join(body))
-
-
-def _variant(outcome: dict[str, Any]) -> dict[str, Any]:
-    """Return name, description, ratio of times and reason of one variant."""
-    about = VARIANTS[outcome["name"]].about
-    return {"name": outcome["name"], "about": about, "time": outcome.get("ratio"), "reason": outcome.get("reason")}

@@ -36,7 +36,7 @@ __all__ = ["latex_table", "write_evaluation_report"]
 MAX_IMAGES = 180
 """Images and error maps on a page, which then has about 8 MB."""
 
-IMAGE = "picture"
+IMAGE = "image"
 
 
 def write_evaluation_report(comparison: Comparison, out: Path) -> Path:
@@ -149,7 +149,7 @@ def _gallery(shown: Sequence[ShownPhoto], methods: Sequence[str]) -> Gallery:
             *_size(photo),
             (
                 *(_reference(photo, name, beside[name]) for name in columns),
-                *(tuple(_pictures(photo, method, [kind.key for kind in kinds])) for method in methods),
+                *(tuple(_images(photo, method, [kind.key for kind in kinds])) for method in methods),
             ),
         )
         for photo in shown
@@ -168,7 +168,7 @@ def _reference(photo: ShownPhoto, name: str, role: str) -> tuple[GridImage, ...]
     return (GridImage(data_uri(photo.pictures[role]), "", f"{photo.name}, {name}"),)
 
 
-def _pictures(photo: ShownPhoto, method: str, kinds: Sequence[str]) -> Iterator[GridImage]:
+def _images(photo: ShownPhoto, method: str, kinds: Sequence[str]) -> Iterator[GridImage]:
     own = photo.pictures.get(method)
     if own is None:
         return
@@ -179,8 +179,8 @@ def _pictures(photo: ShownPhoto, method: str, kinds: Sequence[str]) -> Iterator[
             yield GridImage(draw_map(kind, own, beside), kind.key, f"{photo.name} by {method}: {kind.label}")
 
 
-def _compared_with(kind: str, pictures: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.uint8] | None:
-    return pictures.get("grey", pictures.get("target")) if kind == "lightness" else pictures.get("target")
+def _compared_with(kind: str, images: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.uint8] | None:
+    return images.get("grey", images.get("target")) if kind == "lightness" else images.get("target")
 
 
 def _number(value: float) -> str:

@@ -267,12 +267,12 @@ def _of_pairs(runs: Sequence[RunCurves]) -> Iterator[Diagnosis]:
 def _of_critic(runs: Sequence[RunCurves]) -> Iterator[Diagnosis]:
     accuracy, norm = _measure(runs, "critic.accuracy"), _measure(runs, "critic.gradient_norm")
     if accuracy is not None:
-        reading = interpret_accuracy(accuracy, wasserstein=runs[0].wasserstein)
-        yield _diagnosis(runs, "accuracy", "critic", accuracy, reading)
+        finding = interpret_accuracy(accuracy, wasserstein=runs[0].wasserstein)
+        yield _diagnosis(runs, "accuracy", "critic", accuracy, finding)
     yield from _of_distance(runs)
     if norm is not None:
-        reading = interpret_gradient_norm(norm) if PENALIZED in runs[0].terms else Finding()
-        yield _diagnosis(runs, "gradient norm", "critic", norm, reading)
+        finding = interpret_gradient_norm(norm) if PENALIZED in runs[0].terms else Finding()
+        yield _diagnosis(runs, "gradient norm", "critic", norm, finding)
 
 
 def _of_distance(runs: Sequence[RunCurves]) -> Iterator[Diagnosis]:
@@ -283,8 +283,8 @@ def _of_distance(runs: Sequence[RunCurves]) -> Iterator[Diagnosis]:
         yield _diagnosis(runs, quantity, "critic", last, Finding())
     if last is not None and middle is not None and changes:
         change = _measured(changes)
-        reading = interpret_trend(change, middle.mean, last.mean, wasserstein=runs[0].wasserstein)
-        yield _diagnosis(runs, "distance change", "critic", change, reading)
+        finding = interpret_trend(change, middle.mean, last.mean, wasserstein=runs[0].wasserstein)
+        yield _diagnosis(runs, "distance change", "critic", change, finding)
 
 
 def _change(run: RunCurves) -> float | None:
@@ -314,12 +314,12 @@ def _mean_of(run: RunCurves, column: str, part: tuple[float, float]) -> float | 
 
 
 def _diagnosis(
-    runs: Sequence[RunCurves], quantity: Quantity, subject: str, value: Measured, reading: Finding
+    runs: Sequence[RunCurves], quantity: Quantity, subject: str, value: Measured, finding: Finding
 ) -> Diagnosis:
     name = runs[0].name
     return Diagnosis(
         name.color_space, name.objective, quantity, subject, value.mean, value.lowest, value.highest, value.n_seeds,
-        reading.words, reading.sentence,
+        finding.words, finding.sentence,
     )  # fmt: skip
 
 

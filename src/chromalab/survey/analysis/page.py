@@ -104,7 +104,7 @@ def draw_metrics(analysis: SurveyAnalysis) -> Drawing | None:
 
 @dataclass(frozen=True)
 class IntervalLine:
-    """A value with its interval, and a second, fainter one beside it where there is one."""
+    """A value with its interval, and optionally a second, fainter one."""
 
     label: str
     value: float
@@ -116,14 +116,14 @@ class IntervalLine:
 def draw_intervals(
     lines: Sequence[IntervalLine], *, name: str, alt: str, axis: str, reference: float | None = None
 ) -> Drawing:
-    """Draw one line for each value, the first on top.
+    """Draw values with intervals, one below the other.
 
     Args:
-        lines: the values.
-        name: of the drawing.
-        alt: what it shows, for those who can't see it.
-        axis: what the values are.
-        reference: a value to draw a rule at.
+        lines: the values, the first on top.
+        name: name of the drawing.
+        alt: text alternative.
+        axis: label of the axis.
+        reference: value of a vertical rule.
     """
     with canvas(6.4, 0.55 + 0.32 * len(lines)) as figure:
         axes = figure.subplots()

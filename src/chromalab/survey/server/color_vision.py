@@ -3,7 +3,7 @@
 The images are this project's own, drawn from random dots. They screen and do not diagnose. The colors of digit and
 ground lie on lines along which people with red-green deficiencies cannot tell them apart (confusion lines through the
 copunctal points of protan and deutan vision, Wyszecki and Stiles 1982, table 5(5.14.2)). Lightness varies from dot to
-dot, so it carries no information. The control image differs along no such line, so anyone who looks at it can read it.
+dot, so it carries no information. The control image differs along no such line, so everyone can read it.
 """
 
 from __future__ import annotations

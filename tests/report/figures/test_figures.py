@@ -194,6 +194,8 @@ def test_the_page_of_ten_objectives_folds_long_parts(tmp_path: Path) -> None:
     assert "Wins and losses of all pairs" in text
     assert "<summary>2 plots</summary>" in text
     assert "<summary>10 plots</summary>" in text
-    assert "<code>0.2*lpips_squeeze</code> for <code>0.2*perceptual_vgg16</code>, whose weights are not here" in text
+    assert (
+        "<code>0.2*lpips_squeeze</code> for <code>0.2*perceptual_vgg16</code>, whose weights were not available" in text
+    )
     assert "Preset: <code>bigcolor</code>, Kim et al. 2022, eq. 5" in text
     assert "the weight of the stand-in; a critic of half the width" in text

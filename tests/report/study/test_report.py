@@ -131,7 +131,7 @@ def test_two_spaces_with_missing_runs_and_a_damaged_record(tmp_path: Path) -> No
     page, text = outline(paths.html), paths.html.read_text(encoding="utf-8")
     assert page.faults == []
     assert "This study is too small to answer." in text
-    assert "l2-lab-s0: its record can&#39;t be read" in text
+    assert "l2-lab-s0: its record cannot be read" in text
     assert "<code>wgan_l2-yuv-s1</code>" in text
     assert 'data-variant-button="yuv-s1"' in text
     assert "No run in YUV has logged its training yet." in text

@@ -61,7 +61,6 @@ bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leav
 	$(BIN)/python -m tools.benchmarks.memory $(PHOTOS)
 	$(BIN)/python -m tools.benchmarks.coverage
 	$(BIN)/python -m tools.benchmarks.losses
-	$(BIN)/python -m tools.benchmarks.evaluation --memory
 	$(BIN)/python -m tools.benchmarks.survey
 	$(BIN)/python -m tools.benchmarks.colorize $(if $(PHOTOS),--photos $(PHOTOS))
 

@@ -1,4 +1,4 @@
-"""Commands as people run them, in this process: importing PyTorch anew for each would cost ten seconds a test."""
+"""Run commands in this process, because importing PyTorch for each would cost ten seconds per test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chromalab.cli.main import run
 
 
 class Done(NamedTuple):
-    """What a command left: exit code, standard output and standard error."""
+    """Exit code, standard output and standard error of a command."""
 
     code: int
     out: str
@@ -27,7 +27,7 @@ class Chromalab(Protocol):
     """Runs `chromalab` with arguments."""
 
     def __call__(self, *arguments: str | Path) -> Done:
-        """Return what the command left."""
+        """Run the command and return its result."""
 
 
 @pytest.fixture
@@ -48,18 +48,18 @@ def chromalab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    """Return the path of a browser, or skip where there is none."""
+    """Return the path of a browser, or skip the test without one."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         if os.environ.get("CI") == "true":
-            pytest.fail("there is no chromium, and CI must have it")
+            pytest.fail("chromium is missing; CI must install it")
         pytest.skip("install chromium")
     return path
 
 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """Give a running browser; it ends with its file, for its event loop would be in the way of other tests' own."""
+    """Yield a running browser for one file, because its event loop would interfere with those of other tests."""
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield found

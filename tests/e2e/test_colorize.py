@@ -1,4 +1,4 @@
-"""`chromalab colorize`, `export` and `serve` as people run them."""
+"""`chromalab colorize`, `export` and `serve` from the command line."""
 
 from __future__ import annotations
 
@@ -124,11 +124,11 @@ from chromalab.cli.main import run
 
 run()
 """
-"""Runs `chromalab` with everything of the extras out of reach, as after a plain `pip install chromalab`."""
+"""Runs `chromalab` without the packages of the extras, as after a plain `pip install chromalab`."""
 
 
 @pytest.mark.slow
-def test_the_laboratory_is_not_needed(photo: Path, tmp_path: Path) -> None:
+def test_colorizing_does_not_need_the_extras(photo: Path, tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", WITHOUT, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -143,7 +143,7 @@ def test_the_laboratory_is_not_needed(photo: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_again_and_again(tmp_path: Path) -> None:
+def test_a_repeatedly_killed_batch_is_complete(tmp_path: Path) -> None:
     """Kill -9 in a loop over 200 photos: nothing is lost, nothing is done twice, nothing is half-written."""
     for number in range(200):
         save(tmp_path / "in" / f"{number:03d}.jpg", picture(60, 90, seed=number))
@@ -181,7 +181,7 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_from_training_to_colors(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
+def test_from_training_to_a_colorized_photo(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
     assert chromalab("train", "--loss", "l2", "--out", tmp_path / "run", "--smoke").code == 0
     done = chromalab("export", tmp_path / "run", "-o", tmp_path / "mine.onnx", "--name", "mine")
     assert done.code == 0, done.err
@@ -217,7 +217,7 @@ def test_a_run_of_a_study_is_exported(chromalab: Chromalab, photo: Path, tmp_pat
     assert chromalab("colorize", photo, "-o", tmp_path / "o.png", "--model", tmp_path / "mine.onnx").code == 0
 
 
-def test_export_of_what_is_no_run(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run_cannot_be_exported(chromalab: Chromalab, tmp_path: Path) -> None:
     assert "no finished run" in chromalab("export", tmp_path, "-o", tmp_path / "m.onnx").err
     assert "must end in .onnx" in chromalab("export", tmp_path, "-o", tmp_path / "m.pt").err
 

@@ -1,4 +1,4 @@
-"""A whole study in small: from photos to the report, stopped, gone on with, and asked wrongly."""
+"""Small studies from photos to the report, interruptions, and mistakes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def refused(chromalab: Chromalab, *arguments: str | Path, saying: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_main_job_from_photos_to_report(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_a_study_from_photos_to_report(chromalab: Chromalab, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = chromalab("compare", "run", CONFIGS / "quick.yaml", "--out", out, "--smoke")
     assert done.code == 0, done.err
@@ -69,7 +69,7 @@ def test_the_main_job_from_photos_to_report(chromalab: Chromalab, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_a_study_goes_on_where_it_was_stopped(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
+def test_an_interrupted_study_resumes(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert chromalab("compare", "run", tiny, "--out", out).code == 0
     records = {path: path.read_bytes() for path in out.glob("runs/*/record.json")}
@@ -92,7 +92,7 @@ def test_a_study_goes_on_where_it_was_stopped(chromalab: Chromalab, tiny: Path, 
 
 
 @pytest.mark.slow
-def test_networks_are_looked_at_on_their_way(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
+def test_networks_are_measured_at_intermediate_checkpoints(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
     tiny.write_text(TINY.replace("pictured: 2", "pictured: [rocket]\nlooks: [0.5]"))
     train, out = tmp_path / "photos", tmp_path / "out"
     for number in range(8):
@@ -192,7 +192,7 @@ def test_one_training(chromalab: Chromalab, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", sorted(path.stem for path in CONFIGS.glob("*.yaml")))
-def test_every_preset_runs_in_small(
+def test_every_preset_runs_with_smoke_settings(
     chromalab: Chromalab, preset: str, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path / "weights"))
@@ -217,7 +217,7 @@ def test_every_preset_runs_in_small(
         (("seeds: [0]", "perceptual: lpips_vg\nseeds: [0]"), "unknown loss 'lpips_vg'; did you mean 'lpips_vgg'"),
     ],
 )
-def test_wrong_studies_are_refused_in_one_line(
+def test_invalid_studies_are_refused_in_one_line(
     chromalab: Chromalab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str], saying: str
 ) -> None:
     monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path / "weights"))
@@ -244,7 +244,7 @@ def test_wrong_folders_and_devices_are_refused_in_one_line(chromalab: Chromalab,
     assert not (tmp_path / "out").exists()
 
 
-def test_an_output_folder_in_the_way_is_told(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
+def test_an_existing_output_folder_is_refused(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     done = chromalab("compare", "run", tiny, "--out", tmp_path / "file" / "out")
     assert done.code == 1

@@ -1,4 +1,4 @@
-"""`chromalab data check` as a person uses it."""
+"""`chromalab data check`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_clean_folder(folder: Path) -> None:
     assert "Shared" not in result.stdout
 
 
-def test_findings_are_printed_and_are_no_error(folder: Path, tmp_path: Path) -> None:
+def test_findings_are_printed_and_are_not_errors(folder: Path, tmp_path: Path) -> None:
     (folder / "[bold]text.jpg").write_text("hello")
     other = make_photos(tmp_path / "other", 1, first_seed=70)
     (other / "copy.png").write_bytes((folder / "photo_000.png").read_bytes())
@@ -69,7 +69,7 @@ def test_findings_are_printed_and_are_no_error(folder: Path, tmp_path: Path) -> 
     assert found["copies"][0]["shared"] is True
 
 
-def test_long_lists_are_cut_but_not_in_the_file(folder: Path, tmp_path: Path) -> None:
+def test_long_lists_are_truncated_except_in_the_file(folder: Path, tmp_path: Path) -> None:
     for number in range(SHOWN + 5):
         (folder / f"text_{number:02d}.jpg").write_text(f"hello {number}")
     result = run(folder, "--json", tmp_path / "found.json")
@@ -84,7 +84,7 @@ def test_threshold(folder: Path) -> None:
     assert counts(run(folder, "--colourless-threshold", 0).stdout)["nearly colourless"] == [0]
 
 
-def test_wrong_folder_and_file_in_the_way(folder: Path, tmp_path: Path) -> None:
+def test_a_wrong_folder_and_an_existing_output(folder: Path, tmp_path: Path) -> None:
     missing = run(tmp_path / "missing").exception
     assert isinstance(missing, UsageError)
     assert missing.exit_code == 2
@@ -93,6 +93,6 @@ def test_wrong_folder_and_file_in_the_way(folder: Path, tmp_path: Path) -> None:
     assert blocked.exit_code == 1
 
 
-def test_no_folder_at_all_and_help() -> None:
+def test_a_missing_argument_and_help() -> None:
     assert run().exit_code == 2
     assert "Folders of photos" in run("--help").stdout

@@ -1,4 +1,4 @@
-"""`chromalab data prior` as a person uses it."""
+"""`chromalab data prior`."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_same_photos_give_the_same_file(chromalab: Chromalab, tmp_path: Path
         ([], "--out"),
     ],
 )
-def test_wrong_use_is_told_in_a_line(
+def test_wrong_use_prints_one_line(
     chromalab: Chromalab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

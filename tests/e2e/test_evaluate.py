@@ -1,4 +1,4 @@
-"""`chromalab evaluate` as people run it: what it writes, what it prints, and how it exits."""
+"""`chromalab evaluate`: files, output and exit codes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_partly_broken_folder(folders: tuple[Path, Path], tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_everything_in_order_exits_with_zero(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_complete_evaluation_exits_with_0(folders: tuple[Path, Path], tmp_path: Path) -> None:
     done = chromalab_evaluate(*folders, "--metrics", "mae, colorfulness", weights=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Colorfulness" in done.stdout
@@ -78,14 +78,14 @@ def test_everything_in_order_exits_with_zero(folders: tuple[Path, Path], tmp_pat
 
 
 @pytest.mark.slow
-def test_wrong_use_is_one_line_and_exits_with_two(folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_wrong_use_prints_one_line_and_exits_with_2(folders: tuple[Path, Path], tmp_path: Path) -> None:
     done = chromalab_evaluate(*folders, "--metrics", "ssimm", weights=tmp_path)
     assert done.returncode == 2
     assert done.stderr == "error: unknown metric 'ssimm'; did you mean 'ssim' or 'ms_ssim'?\n"
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_it_ends_the_same(tmp_path: Path) -> None:
+def test_repeatedly_killed_evaluations_give_the_same_results(tmp_path: Path) -> None:
     photos = {f"p{index:02}": astronaut()[4 * index : 4 * index + 96, 100:228].copy() for index in range(60)}
     methods = write_variants(tmp_path, photos)
     arguments = [f"--method={name}={folder}" for name, folder in methods.items()]
@@ -130,7 +130,7 @@ def test_variants_of_real_photographs_rank_as_expected(shared: Path, tmp_path: P
         assert (means[method]["lightness_error"].mean or 0) < 0.5  # all of them kept it, but for rounding and clipping
 
 
-def test_forms_that_contradict_each_other_are_refused(chromalab: Chromalab, folders: tuple[Path, Path]) -> None:
+def test_contradictory_options_are_refused(chromalab: Chromalab, folders: tuple[Path, Path]) -> None:
     preds, targets = folders
     for arguments, message in (
         ((), "give folders of predictions and ground truth"),
@@ -151,7 +151,7 @@ def test_forms_that_contradict_each_other_are_refused(chromalab: Chromalab, fold
         assert done.err.count("\n") == 1
 
 
-def test_a_set_of_plates_brings_its_grey_photographs_and_caveats(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_a_set_of_plates_provides_gray_photos_and_caveats(chromalab: Chromalab, tmp_path: Path) -> None:
     for index in range(3):
         rgb = np.ascontiguousarray(astronaut()[40 * index : 40 * index + 40, 100:150])
         write_png(tmp_path / "plates" / f"{index}_rgb.png", rgb)
@@ -163,7 +163,7 @@ def test_a_set_of_plates_brings_its_grey_photographs_and_caveats(chromalab: Chro
     assert "prokudin-gorskii, gray from luma" in done.out
 
 
-def test_results_are_laid_side_by_side(chromalab: Chromalab, folders: tuple[Path, Path], tmp_path: Path) -> None:
+def test_results_are_combined_in_a_table(chromalab: Chromalab, folders: tuple[Path, Path], tmp_path: Path) -> None:
     for name, protocol in (("a", "chromalab-v1"), ("b", "chromalab-v1"), ("c", "cic")):
         arguments = ("--metrics", "mae", "--protocol", protocol, "--json", tmp_path / f"{name}.json")
         assert chromalab("evaluate", *folders, *arguments, "--latex", tmp_path / "x.tex").code == 0

@@ -1,4 +1,4 @@
-"""The report of an evaluation in a real browser: maps are chosen, pictures flipped, a phone is wide enough."""
+"""The report of an evaluation in a real browser: error maps, image viewer and layout on a phone."""
 
 from __future__ import annotations
 

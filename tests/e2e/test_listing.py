@@ -24,7 +24,7 @@ from .conftest import Chromalab
         ("samples", {"astronaut", "grace_hopper"}),
     ],
 )
-def test_lists_are_for_people_and_for_programs(chromalab: Chromalab, what: str, some: set[str]) -> None:
+def test_lists_are_printed_as_tables_and_as_json(chromalab: Chromalab, what: str, some: set[str]) -> None:
     rows = json.loads(chromalab("list", what, "--json").out)
     assert some <= {row["name"] for row in rows}
     if what == "losses":
@@ -46,7 +46,7 @@ def test_every_command_has_help(chromalab: Chromalab, command: tuple[str, ...]) 
     assert "Usage" in done.out
 
 
-def test_the_version_is_told(chromalab: Chromalab) -> None:
+def test_the_version_is_printed(chromalab: Chromalab) -> None:
     assert chromalab("--version").out.strip() == f"chromalab {__version__}"
 
 

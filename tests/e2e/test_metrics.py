@@ -1,4 +1,4 @@
-"""`chromalab metrics` as people run it: validation against ratings, and calibration."""
+"""`chromalab metrics`: validation against ratings, and calibration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Chromalab
 
 
-def test_metrics_are_held_against_people(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_metrics_are_correlated_with_ratings(chromalab: Chromalab, tmp_path: Path) -> None:
     hecd, out = write_hecd(tmp_path / "set"), tmp_path / "out"
     done = chromalab(
         *("metrics", "validate", "--hecd", hecd, "--metrics", "mae,chroma", "--threads", "1"),
@@ -35,7 +35,7 @@ def test_metrics_are_held_against_people(chromalab: Chromalab, tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_a_calibration_of_ones_own(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_a_calibration_to_own_ratings(chromalab: Chromalab, tmp_path: Path) -> None:
     write_hecd(tmp_path)
     rows = (tmp_path / "ratings.csv").read_text(encoding="utf-8").splitlines()
     truths = [row.split(",") for row in rows[1:]]
@@ -56,7 +56,7 @@ def test_a_calibration_of_ones_own(chromalab: Chromalab, tmp_path: Path) -> None
     assert "‡ out of fold" in done.out
 
 
-def test_ratings_have_to_be_named_once(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_ratings_must_be_given_exactly_once(chromalab: Chromalab, tmp_path: Path) -> None:
     for arguments, message in (
         ((), "give either --hecd DIR or --ratings FILE"),
         (("--hecd", tmp_path, "--ratings", tmp_path / "x.csv"), "needs one source of ratings"),

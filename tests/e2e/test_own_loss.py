@@ -1,4 +1,4 @@
-"""The example of docs/own_loss.md, as a reader would run it."""
+"""The example of docs/own_loss.md, run as a reader would."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_the_example_keeps_the_contract(chromalab: Chromalab, plugin: Path, tmp_path: Path) -> None:
+def test_the_example_satisfies_the_contract(chromalab: Chromalab, plugin: Path, tmp_path: Path) -> None:
     picture = tmp_path / "field.png"
     done = chromalab("loss", "check", "bright_l1", "--plugin", plugin, "--picture", picture)
     assert done.code == 0, done.err + done.out
@@ -39,7 +39,7 @@ def test_the_example_keeps_the_contract(chromalab: Chromalab, plugin: Path, tmp_
 
 
 @pytest.mark.slow
-def test_the_example_trains_and_stands_in_the_record(chromalab: Chromalab, plugin: Path, tmp_path: Path) -> None:
+def test_the_example_trains_and_is_recorded(chromalab: Chromalab, plugin: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = chromalab("train", "--loss", "bright_l1(power=2) + 0.1*ssim", "--plugin", plugin, "--out", out, "--smoke")
     assert done.code == 0, done.err

@@ -1,4 +1,4 @@
-"""Every published mixture from its name to a report, in small; objectives of their own on the command line."""
+"""Every published mixture in a small study, and custom objectives on the command line."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_presets_are_listed(chromalab: Chromalab) -> None:
     assert [row["name"] for row in rows] == list(PRESETS)
 
 
-def test_mistakes_are_one_line(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_mistakes_print_one_line(chromalab: Chromalab, tmp_path: Path) -> None:
     for loss, message in (
         ("pix2pick", "did you mean 'pix2pix'"),
         ("nowhere.yaml", "no such file"),

@@ -1,4 +1,4 @@
-"""A grid over a cluster of three nodes: one dies, then the sender dies, and the results are those of one process."""
+"""A study on a cluster of three nodes gives the results of one process, although a node and the sender die."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def wait_for(what: str, seen: object) -> None:
         time.sleep(0.2)
 
 
-def test_nodes_and_senders_may_die(chromalab: Chromalab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_study_survives_dead_nodes(chromalab: Chromalab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHROMALAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RAY_worker_niceness", "0")  # else other tests go first, for minutes
     study, here, there = tmp_path / "grid.yaml", tmp_path / "here", tmp_path / "there"
@@ -84,7 +84,9 @@ def test_nodes_and_senders_may_die(chromalab: Chromalab, tmp_path: Path, monkeyp
     assert (there / "report" / "report.html").exists()
 
 
-def test_photos_are_colorized_and_judged(chromalab: Chromalab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_are_colorized_and_evaluated(
+    chromalab: Chromalab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAY_worker_niceness", "0")
     for number in range(20):
         save(tmp_path / "photos" / f"{number:02}.png", picture(seed=number))
@@ -115,7 +117,7 @@ def test_photos_are_colorized_and_judged(chromalab: Chromalab, tmp_path: Path, m
     assert (tmp_path / "here.json").read_bytes() == (tmp_path / "there.json").read_bytes()
 
 
-def test_what_a_cluster_is_no_use_for(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_unsupported_options_are_refused(chromalab: Chromalab, tmp_path: Path) -> None:
     photo = save(tmp_path / "photos" / "a.png", picture())
     one = chromalab("colorize", photo, "-o", tmp_path / "b.png", "--executor", "ray")
     assert one.code == 2
@@ -125,7 +127,7 @@ def test_what_a_cluster_is_no_use_for(chromalab: Chromalab, tmp_path: Path) -> N
     assert "--samples does not run on a cluster" in versions.err
 
 
-def test_a_cluster_that_is_not_there(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_an_unreachable_cluster(chromalab: Chromalab, tmp_path: Path) -> None:
     study = tmp_path / "grid.yaml"
     study.write_text(GRID)
     done = chromalab(

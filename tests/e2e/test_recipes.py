@@ -37,7 +37,7 @@ for line in json.loads(sys.argv[1]):
         codes.append(int(end.code or 0))
 print(json.dumps(codes))
 """
-"""Runs command lines one after the other in one process: PyTorch takes seconds to import."""
+"""Runs command lines one after the other in one process, because importing PyTorch takes seconds."""
 
 
 def recipes() -> dict[str, str]:
@@ -83,13 +83,13 @@ def run(lines: list[str], repository: Path) -> tuple[list[int], str]:
     return json.loads(done.stdout.splitlines()[-1]), done.stdout
 
 
-def test_there_is_a_recipe_for_everything_that_can_be_added() -> None:
+def test_there_is_a_recipe_for_every_kind_of_extension() -> None:
     assert {title.split()[-1] for title in recipes()} == {"loss", "metric", "encoder", "protocol", "method"}
     assert sum(line.startswith("pytest ") for line in commands()) == len(recipes())
 
 
 @pytest.mark.slow
-def test_following_the_recipes_literally_adds_what_they_promise(repository: Path) -> None:
+def test_following_the_recipes_literally_works(repository: Path) -> None:
     checks = [line for line in commands() if line.startswith("pytest ")]
     before, _ = run(checks, repository)
     assert before == [pytest.ExitCode.NO_TESTS_COLLECTED] * len(checks)

@@ -1,4 +1,4 @@
-"""The report in a real browser: its script runs, its viewer flips pictures, it fits a phone."""
+"""The report in a real browser: script, image viewer and layout on a phone."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def root_data(dom: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("width", [1400, 420])
-def test_a_reader_flips_through_the_pictures(chromium: str, page: Path, tmp_path: Path, width: int) -> None:
+def test_a_reader_browses_the_images(chromium: str, page: Path, tmp_path: Path, width: int) -> None:
     used = tmp_path / "used.html"
     used.write_text(page.read_text(encoding="utf-8").replace("</body>", PRESS_KEYS), encoding="utf-8")
     dom = browse(chromium, used, tmp_path / "profile", "--dump-dom", f"--window-size={width},1000")
@@ -80,7 +80,7 @@ def test_a_reader_flips_through_the_pictures(chromium: str, page: Path, tmp_path
     assert int(data["overflow"]) <= 0, "the page is wider than the screen"
 
 
-def test_the_page_is_painted(chromium: str, page: Path, tmp_path: Path) -> None:
+def test_the_page_is_rendered(chromium: str, page: Path, tmp_path: Path) -> None:
     shot = tmp_path / "page.png"
     browse(chromium, page, tmp_path / "profile", f"--screenshot={shot}", "--window-size=1000,2400", "--hide-scrollbars")
     with Image.open(shot) as opened:

@@ -1,4 +1,4 @@
-"""The page of `chromalab serve` in a real browser: drop, slide, hint, download, refuse."""
+"""The page of `chromalab serve` in a real browser: uploads, slider, hints, downloads and refusals."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_settings_apply_to_all_photos(page: Page, photos: list[str]) -> None:
     expect(page.locator(".card")).to_have_count(1)
 
 
-def test_what_is_no_photo_is_said(page: Page, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_photo_is_reported(page: Page, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_text("no photo")
     page.set_input_files("#files", [str(bad)])
@@ -109,7 +109,7 @@ def test_what_is_no_photo_is_said(page: Page, tmp_path: Path) -> None:
     expect(page.locator(".download")).to_be_disabled()
 
 
-def test_phones(page: Page, photos: list[str]) -> None:
+def test_the_page_on_phones(page: Page, photos: list[str]) -> None:
     page.set_viewport_size({"width": 375, "height": 700})
     page.set_input_files("#files", photos[:1])
     expect(page.locator(SHOWN)).to_have_count(1, timeout=SOON_MS)

@@ -1,4 +1,4 @@
-"""`chromalab survey` as people run it, wrong input too."""
+"""`chromalab survey` from a design to a report, and wrong input."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_from_a_design_to_a_report_and_back(chromalab: Chromalab, tmp_path: Path
     assert scores[0]["alpha"]["theta"] == pytest.approx(scores[1]["alpha"]["theta"])
 
 
-def test_create_says_what_it_made(chromalab: Chromalab, tmp_path: Path, design: Path) -> None:
+def test_create_prints_a_summary(chromalab: Chromalab, tmp_path: Path, design: Path) -> None:
     code, out, _ = create(chromalab, tmp_path, design)
     assert code == 0
     assert "3 methods: alpha, beta, gamma" in out
@@ -75,7 +75,7 @@ def test_create_says_what_it_made(chromalab: Chromalab, tmp_path: Path, design: 
         (["create", "DESIGN", "-o", "OUT", "--images", "a=nowhere"], "no folder"),
         (["create", "DESIGN", "-o", "OUT", "--from-compare", "nowhere"], "holds no study"),
         (["create", "missing.yaml", "-o", "OUT", "--from-compare", "x"], "no such file"),
-        (["analyze", "nowhere.csv"], "can't be read"),
+        (["analyze", "nowhere.csv"], "cannot read the votes"),
         (["serve", "nowhere"], "holds no survey"),
         (["simulate", "nowhere"], "holds no survey"),
         (["export", "nowhere"], "--csv FILE"),

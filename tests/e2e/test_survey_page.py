@@ -1,4 +1,4 @@
-"""A whole participation in a real browser, on a desktop and on a phone, and two tabs of one person."""
+"""Complete participation in a real browser, on a desktop, on a phone, and in two tabs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
+from chromalab.survey.database import Participant, Vote, open_database
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.simulate import serving
-from chromalab.survey.storage.database import open_database
-from chromalab.survey.storage.models import Participant, Vote
 from tests.survey.surveys import make_survey
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}}
@@ -114,7 +113,7 @@ def test_on_a_phone_by_touch_in_french_then_withdraw(browser: Browser, served: t
 
 
 @pytest.mark.slow
-def test_two_tabs_and_a_dropped_response(browser: Browser, served: tuple[Path, str]) -> None:
+def test_answers_survive_two_tabs_and_a_dropped_response(browser: Browser, served: tuple[Path, str]) -> None:
     folder, address = served
     one, _ = watched(browser, **DESKTOP)
     to_first_trial(one, address)

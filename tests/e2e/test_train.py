@@ -1,4 +1,4 @@
-"""`chromalab train` as people run it: recipes, options, mistakes, and the model that comes out."""
+"""`chromalab train`: recipes, options, mistakes, and the resulting model."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def photos(tmp_path: Path) -> Path:
     return make_photos(tmp_path / "photos", 24)
 
 
-def test_options_replace_what_the_recipe_says(ask: Any, tmp_path: Path) -> None:
+def test_options_override_the_recipe(ask: Any, tmp_path: Path) -> None:
     written = tmp_path / "mine.yaml"
     written.write_text(
         "name: mine\nloss: l1\nseed: 4\ntraining:\n  minutes: 60\n"
@@ -161,28 +161,28 @@ def test_budgets_and_crops_replace_each_other(ask: Any) -> None:
     assert not ask("flagship", "--no-old-photos").recipe.training.degradations.active
 
 
-def test_a_budget_of_images_ends_one_of_minutes(ask: Any, tmp_path: Path) -> None:
+def test_a_budget_of_images_replaces_one_of_minutes(ask: Any, tmp_path: Path) -> None:
     written = tmp_path / "timed.yaml"
     written.write_text("training: {minutes: 60, images: 1000}\n")
     assert ask(written).recipe.training.minutes == 60
     assert ask(written, "--images", "50").recipe.training.minutes is None
 
 
-def test_where_it_runs_is_no_part_of_the_recipe(ask: Any) -> None:
+def test_runtime_settings_are_not_part_of_the_recipe(ask: Any) -> None:
     asked = ask("--precision", "fast", "--workers", "2", "--sample-every", "5", "--device", "cpu")
     runtime = asked.runtime
     assert (runtime.precision, runtime.workers, runtime.sample_every, runtime.device) == ("fast", 2, 5, "cpu")
     assert asked.recipe.name == "baseline"
 
 
-def test_a_preset_brings_its_optimizer_unless_a_rate_is_given() -> None:
+def test_a_preset_sets_its_optimizer_unless_a_rate_is_given() -> None:
     assert objective_settings(None, published=True) is None
     assert objective_settings("l2", published=True) == "l2"
     assert objective_settings("pix2pix", published=True) == {"preset": "pix2pix", "optimizer": "published"}
     assert objective_settings("pix2pix", published=False) == "pix2pix"
 
 
-def test_stages_are_read() -> None:
+def test_stages_are_parsed() -> None:
     assert read_stages("64x16:0.3,96x8:0.7") == [
         {"crop_px": 64, "batch_size": 16, "share": 0.3},
         {"crop_px": 96, "batch_size": 8, "share": 0.7},
@@ -191,7 +191,7 @@ def test_stages_are_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "64", "64x16", "64:1", "64x16:a", "64x16:0.5:0.5", "axb:1", "64x16:0.5,"])
-def test_stages_that_cannot_be_read(text: str) -> None:
+def test_invalid_stages_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"expected CROPxBATCH:SHARE,..., such as"):
         read_stages(text)
 
@@ -220,7 +220,7 @@ def test_stages_that_cannot_be_read(text: str) -> None:
         (("--start", "nowhere.onnx"), "the weights to start from can't be read: nowhere.onnx"),
     ],
 )
-def test_mistakes_are_one_line_and_leave_nothing(
+def test_mistakes_print_one_line_and_write_nothing(
     chromalab: Chromalab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -232,7 +232,7 @@ def test_mistakes_are_one_line_and_leave_nothing(
     assert not (tmp_path / "out" / "training.json").exists()
 
 
-def test_a_schedule_of_no_term_is_told_before_photos_are_read(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_a_schedule_for_an_unknown_term_is_refused_before_photos_are_read(chromalab: Chromalab, tmp_path: Path) -> None:
     recipe = tmp_path / "late.yaml"
     recipe.write_text("loss: l2 + l1\ntraining: {terms: {l11: {start: 0.5}}}\n")
     done = chromalab("train", recipe, "--device", "cpu", "--out", tmp_path / "out")
@@ -240,7 +240,7 @@ def test_a_schedule_of_no_term_is_told_before_photos_are_read(chromalab: Chromal
     assert done.err == "error: terms: the objective 'l2 + l1' has no term l11; did you mean 'l1'?\n"
 
 
-def test_a_folder_without_enough_photos_is_told(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_a_folder_with_too_few_photos_is_refused(chromalab: Chromalab, tmp_path: Path) -> None:
     few = make_photos(tmp_path / "few", 3)
     done = chromalab("train", *TINY, "--data", few, "--out", tmp_path / "out")
     assert done.code == 2
@@ -290,7 +290,7 @@ def test_a_training_of_minutes(chromalab: Chromalab, photos: Path, tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["baseline", "flagship"])
-def test_every_recipe_that_ships_runs_in_small(
+def test_every_shipped_recipe_runs_with_smoke_settings(
     chromalab: Chromalab, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
 ) -> None:
     monkeypatch.setattr(single, "_PRIOR_CROPS", 64)
@@ -319,7 +319,7 @@ def test_options_that_exclude_each_other_are_refused(
 
 
 @pytest.mark.slow
-def test_finished_training_is_not_repeated(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_rerunning_a_finished_training_trains_nothing(chromalab: Chromalab, tmp_path: Path) -> None:
     for expected in ("", "holds this finished training; nothing was trained"):
         done = chromalab("train", "--out", tmp_path / "out", "--smoke")
         assert done.code == 0, done.err
@@ -328,7 +328,7 @@ def test_finished_training_is_not_repeated(chromalab: Chromalab, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_one_network_gives_color_distribution_and_class(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_one_network_predicts_color_distribution_and_class(chromalab: Chromalab, tmp_path: Path) -> None:
     loss = "cross_entropy(rebalance=0.9) + 10*l1 + 0.003*class_kl"
     network = ("--head-stride", "4", "--context", "--color-from", "mean")
     done = chromalab("train", "--loss", loss, *network, "--out", tmp_path / "out", "--smoke")

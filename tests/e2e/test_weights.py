@@ -1,4 +1,4 @@
-"""`chromalab weights` as people run it: list, fetch, add, verify."""
+"""`chromalab weights`: list, fetch, add and verify."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_list_for_people_names_the_next_command(chromalab: Chromalab, tmp_path: 
     assert len(json.loads((tmp_path / "weights.json").read_text())) == 10
 
 
-def test_several_files_of_which_one_is_bad(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_one_bad_file_among_several(chromalab: Chromalab, tmp_path: Path) -> None:
     save_file(trunk_state("squeezenet1_1"), tmp_path / "good.safetensors")
     (tmp_path / "bad.pth").write_text("no weights")
     done = chromalab("weights", "add", tmp_path / "bad.pth", tmp_path / "good.safetensors")
@@ -82,7 +82,7 @@ def test_bad_input_is_one_line_and_exit_code_2(chromalab: Chromalab, folder: Pat
     assert_refused(mirror, folder, saying="only http and https URLs")
 
 
-def test_fetch_then_fetch_again(chromalab: Chromalab, site: Site, folder: Path) -> None:
+def test_fetching_twice_skips_present_files(chromalab: Chromalab, site: Site, folder: Path) -> None:
     fetched = chromalab("weights", "fetch", "tiny")
     assert fetched.code == 0, fetched.err
     assert f"fetched tiny from {site.url}/tiny.pth; kept as {folder}" in fetched.out
@@ -95,7 +95,7 @@ def test_fetch_then_fetch_again(chromalab: Chromalab, site: Site, folder: Path) 
     assert ", with classifier" in chromalab("weights", "list").out
 
 
-def test_a_cut_off_fetch_says_how_to_go_on_and_goes_on(chromalab: Chromalab, site: Site) -> None:
+def test_an_interrupted_fetch_explains_how_to_resume_and_resumes(chromalab: Chromalab, site: Site) -> None:
     site.answers.extend([cut(1_200_000)] * 5)
     done = chromalab("weights", "fetch", "tiny")
     assert done.code == 2
@@ -106,7 +106,7 @@ def test_a_cut_off_fetch_says_how_to_go_on_and_goes_on(chromalab: Chromalab, sit
     assert site.ranges[-1] == "bytes=1200000-"
 
 
-def test_of_several_one_fails_then_all_do(chromalab: Chromalab, site: Site) -> None:
+def test_exit_codes_if_some_or_all_fetches_fail(chromalab: Chromalab, site: Site) -> None:
     """The mirror has `tiny` alone: what it serves as VGG16 is not VGG16."""
     partly = chromalab("weights", "fetch", "vgg16", "tiny", "--mirror", site.url)
     assert partly.code == 1
@@ -118,9 +118,7 @@ def test_of_several_one_fails_then_all_do(chromalab: Chromalab, site: Site) -> N
     assert wholly.err.count("error: ") == 2
 
 
-def test_all_are_fetched_but_those_that_are_here(
-    chromalab: Chromalab, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_missing_files_are_fetched(chromalab: Chromalab, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHROMALAB_MIRROR", site.url)
     chromalab("weights", "fetch", "tiny")
     site.asked.clear()
@@ -133,7 +131,7 @@ def test_all_are_fetched_but_those_that_are_here(
     assert [asked.path for asked in site.asked] == [f"/{name}.pth" for name in names]
 
 
-def test_verify_tells_damage_by_its_exit_code(chromalab: Chromalab, site: Site, folder: Path, tmp_path: Path) -> None:
+def test_verify_exits_with_1_for_damaged_files(chromalab: Chromalab, site: Site, folder: Path, tmp_path: Path) -> None:
     chromalab("weights", "fetch", "tiny")
     good = chromalab("weights", "verify")
     assert good.code == 0

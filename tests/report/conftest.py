@@ -1,4 +1,4 @@
-"""One made-up study with its report, written once for all tests of this room."""
+"""One synthetic study with its report, written once for all tests of this folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study folder made of seeded random numbers and tinted copies of a photograph, as `compare run` would leave it.
+"""A synthetic study folder, as `compare run` writes it, from seeded random numbers and tinted copies of a photo.
 
 Nothing was trained: the numbers only look like those of a study. Every value comes from `numpy.random.default_rng`.
 """
@@ -49,7 +49,7 @@ TEN = FIVE | {
     "ddcolor": ("l1", "perceptual_vgg16", "gan", "colorfulness"),
     "chromagan_photos": ("l2", "class_kl", "wgan_gp"),
 }
-"""As many objectives, and names as long, as a page has to bear."""
+"""The largest number of objectives, and the longest names, that a page must handle."""
 
 OPPONENTS = frozenset({"wgan_gp", "gan", "hinge_gan"})
 

@@ -1,4 +1,4 @@
-"""The report of an evaluation: what its page, table and CSV files say, on real comparisons of made-up methods."""
+"""The page, the table and the CSV files of an evaluation, from real comparisons of synthetic methods."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chromalab.evaluation.examples import chosen_photos, extremes
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.scores import Comparison
 from chromalab.report.evaluation import headline, latex_table, write_evaluation_report
-from chromalab.report.figures.error_maps import MAPS, draw_map
+from chromalab.report.gallery import MAPS, draw_map
 from tests.evaluation.variants import write_variants
 
 METRICS = ("mae", "psnr", "delta_e_2000", "chroma", "delta_colorfulness")
@@ -36,7 +36,7 @@ def comparison(folders: dict[str, Path]) -> Comparison:
     return compare_folders(folders, target=folders["sepia"].parent / "target", settings=SETTINGS)
 
 
-def test_the_page_stands_alone_and_says_what_the_record_says(comparison: Comparison, tmp_path: Path) -> None:
+def test_the_page_is_self_contained_and_shows_the_record(comparison: Comparison, tmp_path: Path) -> None:
     page = write_evaluation_report(comparison, tmp_path).read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:|#)', page)
     assert "p&lt;3&gt;" in page
@@ -55,7 +55,7 @@ def test_the_headline_counts_significant_leads(comparison: Comparison) -> None:
     assert "sepia is" not in told
 
 
-def test_csv_files_have_every_number(comparison: Comparison, tmp_path: Path) -> None:
+def test_csv_files_contain_every_number(comparison: Comparison, tmp_path: Path) -> None:
     write_evaluation_report(comparison, tmp_path)
     rows = list(csv.DictReader((tmp_path / "summary.csv").read_text(encoding="utf-8").splitlines()))
     assert len(rows) == 5 * len(METRICS)
@@ -67,7 +67,7 @@ def test_csv_files_have_every_number(comparison: Comparison, tmp_path: Path) -> 
     assert {row["winner"] for row in pairs if row["metric"] == "delta_e_2000"} >= {"blurred"}
 
 
-def test_the_latex_table_balances_and_escapes(comparison: Comparison) -> None:
+def test_the_latex_table_is_balanced_and_escaped(comparison: Comparison) -> None:
     text = latex_table(comparison.record)
     assert text.count("{") == text.count("}")
     (head,) = [line for line in text.splitlines() if "blurred" in line]
@@ -89,7 +89,7 @@ def test_extremes_are_the_best_and_the_worst(comparison: Comparison) -> None:
     assert chosen[0] == found["mae", "uncolored"].worst[0][0]
 
 
-def test_one_method_and_no_truth_have_a_page(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_one_method_without_ground_truth_gets_a_page(folders: dict[str, Path], tmp_path: Path) -> None:
     settings = replace(SETTINGS, metrics=None, bounds=False)
     alone = compare_folders({"m": folders["sepia"]}, grey=folders["uncolored"], settings=settings)
     page = write_evaluation_report(alone, tmp_path).read_text(encoding="utf-8")
@@ -103,7 +103,7 @@ def decoded(uri: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")).astype(int)
 
 
-def test_maps_are_dark_where_nothing_is_wrong_and_signed_where_it_matters() -> None:
+def test_error_maps_show_size_and_sign_of_errors() -> None:
     target = astronaut()[:64, 100:164]
     delta_e, chroma, lightness = MAPS
     assert decoded(draw_map(delta_e, target, target)).max() < 20

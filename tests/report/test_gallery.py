@@ -1,4 +1,4 @@
-"""Images of a page: found, named, and kept within the size budget."""
+"""Images of a page are found, named, and kept within the size budget."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def decoded(uri: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(uri.split(",", 1)[1])))
 
 
-def test_pictures_are_found_in_the_order_of_the_record(tmp_path: Path) -> None:
+def test_images_are_found_in_the_order_of_the_record(tmp_path: Path) -> None:
     for method in ("grey", "truth", "l1-lab-s0"):
         for name in ("trip__a", "trip__b", "stray"):
             save(tmp_path / "pictures" / method / f"{name}.png", noise(8))
@@ -41,7 +41,7 @@ def test_pictures_are_found_in_the_order_of_the_record(tmp_path: Path) -> None:
     assert find_test_images(tmp_path / "nowhere", []) == []
 
 
-def test_small_pictures_stay_as_they_are(tmp_path: Path) -> None:
+def test_small_images_are_embedded_unchanged(tmp_path: Path) -> None:
     save(tmp_path / "a.png", noise(16))
     encoded = encode_images([PhotoFiles("a", {"truth": tmp_path / "a.png"})])
     uri = encoded.photos[0].uris["truth"]
@@ -49,7 +49,7 @@ def test_small_pictures_stay_as_they_are(tmp_path: Path) -> None:
     assert (encoded.photos[0].width, encoded.photos[0].height) == (16, 16)
 
 
-def test_large_pictures_are_compressed_with_full_color_resolution(tmp_path: Path) -> None:
+def test_large_images_are_compressed_with_full_color_resolution(tmp_path: Path) -> None:
     save(tmp_path / "a.png", noise(256))
     encoded = encode_images([PhotoFiles("a", {"truth": tmp_path / "a.png"})], budget_bytes=150_000)
     picture = decoded(encoded.photos[0].uris["truth"])
@@ -58,7 +58,7 @@ def test_large_pictures_are_compressed_with_full_color_resolution(tmp_path: Path
 
 
 @pytest.mark.parametrize("budget_bytes", [30_000, 120_000])
-def test_the_budget_holds_and_what_has_no_room_is_counted(tmp_path: Path, budget_bytes: int) -> None:
+def test_the_budget_holds_and_left_out_photos_are_counted(tmp_path: Path, budget_bytes: int) -> None:
     photos = []
     for index in range(5):
         save(tmp_path / f"{index}.png", noise(200, index))
@@ -70,7 +70,7 @@ def test_the_budget_holds_and_what_has_no_room_is_counted(tmp_path: Path, budget
     assert encoded.n_left_out > 0
 
 
-def test_a_file_that_is_no_picture_is_passed_over(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_skipped(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("no picture", encoding="utf-8")
     save(tmp_path / "b.png", noise(8))
     encoded = encode_images([PhotoFiles("a", {"grey": tmp_path / "a.png", "truth": tmp_path / "b.png"})])

@@ -1,4 +1,4 @@
-"""Small surveys for tests: pictures of a few pixels, whose method a test can tell and a browser can't."""
+"""Small surveys for tests, with images of a few pixels whose method tests can identify and browsers cannot."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCREEN = {"width": 1200, "height": 800, "ratio": 1.0, "zoom": 1.0, "gamut": "srg
 
 
 def write_pictures(root: Path, *, scenes: int = 6, methods: tuple[str, ...] = METHODS) -> dict[str, Path]:
-    """Write noise in other colors for every method, and truth and gray."""
+    """Write noise images with a tint for each method, for the ground truth and in gray."""
     generator = np.random.default_rng(0)
     for scene in range(scenes):
         base = generator.integers(40, 200, size=(32, 40, 3))
@@ -59,7 +59,7 @@ def client_of(folder: Path, **settings: Any) -> TestClient:
 
 
 class Visitor:
-    """Somebody who takes part by hand."""
+    """A participant who sends requests one by one."""
 
     def __init__(self, client: TestClient, **join: Any) -> None:
         self.client = client
@@ -69,11 +69,11 @@ class Visitor:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The session's header."""
+        """Header of the session."""
         return {"X-Session": self.key}
 
     def get(self, path: str) -> dict[str, Any]:
-        """Ask for something."""
+        """Return the answer to a GET request."""
         data: dict[str, Any] = self.client.get(path, headers=self.headers).json()
         return data
 

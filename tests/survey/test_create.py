@@ -1,4 +1,4 @@
-"""A design and folders become a survey."""
+"""Surveys from a design and folders of images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.report.synthetic_study import SyntheticStudy, write_colorized, write_
 from tests.survey.surveys import make_survey, write_pictures
 
 
-def test_pictures_are_lossless_alike_and_bare(tmp_path: Path) -> None:
+def test_stimuli_are_lossless_equally_long_and_without_metadata(tmp_path: Path) -> None:
     folder, record = make_survey(tmp_path, vigilance=0.2, reference=True)
     for scene in record.scenes:
         files = {name: (folder / "stimuli" / file) for name, file in scene.stimuli.items()}
@@ -54,7 +54,7 @@ def test_random_colors_keep_lightness_and_change_hue() -> None:
     assert not np.array_equal(found, random_colors(rgb, "b"))
 
 
-def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
+def test_unmatched_photos_are_reported(tmp_path: Path) -> None:
     folders = write_pictures(tmp_path)
     (folders["beta"] / "scene1.png").unlink()
     with pytest.raises(UsageError, match=r"lacks scene1.*--common"):
@@ -100,7 +100,7 @@ def test_wrong_designs(tmp_path: Path, text: str, fault: str) -> None:
         load_design(tmp_path / "d.yaml")
 
 
-def test_the_design_that_ships() -> None:
+def test_the_shipped_design() -> None:
     assert load_design(Path("preference")).protocol == "pairwise"
 
 
@@ -122,7 +122,7 @@ def test_power_grows_with_people_and_false_alarms_stay_low() -> None:
     assert table.needed is not None
 
 
-def test_a_comparison_gives_test_photos_and_archive_photos_without_truth(tmp_path: Path) -> None:
+def test_a_study_gives_test_photos_and_archive_photos(tmp_path: Path) -> None:
     made = SyntheticStudy(seeds=(3, 4), absent=())
     write_study(tmp_path / "compare", made)
     write_colorized(tmp_path / "compare", made)

@@ -64,7 +64,7 @@ def test_a_photograph_never_follows_itself(scenes: int, person: int) -> None:
     assert all(first.scene != second.scene for first, second in pairwise(found))
 
 
-def test_what_others_saw_least_comes_first() -> None:
+def test_items_that_others_saw_least_come_first() -> None:
     plan = design(trials=6, vigilance=0, repeats=0)
     usage: dict[Any, int] = {}
     for person in range(20):
@@ -74,7 +74,7 @@ def test_what_others_saw_least_comes_first() -> None:
     assert set(usage.values()) == {10}
 
 
-def test_the_same_person_gets_the_same_schedule_and_another_one_another() -> None:
+def test_schedules_are_reproducible_and_differ_between_participants() -> None:
     plan = design(trials=10)
     assert schedule(plan, 4, 6, "a") == schedule(plan, 4, 6, "a")
     assert schedule(plan, 4, 6, "a") != schedule(plan, 4, 6, "b")
@@ -102,7 +102,7 @@ def test_ratings() -> None:
 
 
 @pytest.mark.parametrize(("protocol", "most"), [("pairwise", 30), ("rating", 20), ("real_or_fake", 5)])
-def test_the_most_trials_without_seeing_anything_twice(protocol: str, most: int) -> None:
+def test_the_largest_number_of_trials_without_repetition(protocol: str, most: int) -> None:
     plan = parse_design({"protocol": protocol, "trials": 1}, origin="test")
     assert largest_number_of_trials(plan, 4, 5) == most
 

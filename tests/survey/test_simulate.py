@@ -1,4 +1,4 @@
-"""Simulated people through the real server process: kill -9 under load, PostgreSQL with two workers."""
+"""Simulated participants with the real server process: kill -9 under load, PostgreSQL with two workers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from sqlalchemy import select
 from chromalab.core.errors import UsageError
 from chromalab.survey import simulate as simulation
 from chromalab.survey.analysis.analyze import analyze_source
+from chromalab.survey.database import Vote, open_database
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.simulate import Population, run_simulation, serving, simulate
-from chromalab.survey.storage.database import open_database
-from chromalab.survey.storage.models import Vote
-from tests.survey.storage.postgres import postgres
+from tests.survey.postgres import postgres
 from tests.survey.surveys import make_survey
 
 SAME_IDS = "import random, secrets; r = random.Random(0); secrets.token_hex = lambda n=32: r.randbytes(n).hex()"
@@ -35,7 +34,7 @@ def stored(folder: Path, url: str | None = None) -> list[str]:
 
 
 @pytest.mark.slow
-def test_known_abilities_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_known_abilities_are_recovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same people every time, one after the other: intervals of 95% would miss once in twenty runs otherwise."""
     folder, _ = make_survey(tmp_path, scenes=10, trials=30, stop={"participants": 25}, vigilance=0.2, repeats=0.1)
     people = Population(abilities={"alpha": 1.0, "gamma": -1.0}, left_bias=0.5, rater_sd=0.3, photo_sd=0, lapses=0)
@@ -59,7 +58,7 @@ def test_known_abilities_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.slow
-def test_killed_again_and_again_under_load(tmp_path: Path) -> None:
+def test_no_vote_is_lost_when_the_server_is_killed_under_load(tmp_path: Path) -> None:
     """Every acknowledged vote is there exactly once, and nobody notices but by waiting."""
     folder, record = make_survey(tmp_path, scenes=8, trials=20, stop={"participants": 12})
     with socket.socket() as probe:

@@ -15,7 +15,6 @@ too fast.
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import subprocess
@@ -29,8 +28,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 import pyvips
-from rich.console import Console
-from rich.table import Table
 
 from chromalab.colorization.batch import Batch, run_batch
 from chromalab.colorization.colorizer import Job, Options
@@ -39,6 +36,7 @@ from chromalab.colorization.plan import make_plan
 from chromalab.core.parallel import cpu_count
 from chromalab.photo._vips import vips
 from chromalab.weights.colorizers import find_colorizer
+from tools import parser_of, write_record
 from tools.benchmarks.reference import reference_speeds
 
 if TYPE_CHECKING:
@@ -185,19 +183,14 @@ def measure(source: Path | None, *, quick: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--quick", action="store_true", help="fewer photos, and no large TIFF")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     results = measure(arguments.photos, quick=arguments.quick)
-    table = Table("what", "figures", title=results["reference"])
-    for name, figures in results.items():
-        if isinstance(figures, dict):
-            table.add_row(name, ", ".join(f"{key} {value:g}" for key, value in figures.items()))
-    Console(width=120).print(table)
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+    print(json.dumps(results, indent=1))
+    write_record(arguments.json, results)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ photographs (percentile interval). The last table takes the worst over the resid
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ import numpy as np
 from scipy import special
 
 from chromalab.stats.intervals import mean_squares, variance_of_mean
+from tools import parser_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +43,7 @@ class Cell:
         seeds: number of seeds.
         photos: number of photographs.
         seed_variance: variance of a seed's effect, where a photograph's is 1.
-        residual_variance: variance of what is left.
+        residual_variance: variance of the residual.
     """
 
     seeds: int
@@ -68,7 +68,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Shares of intervals that cover the true mean, and the mean width of ours over the ideal one's."""
+    """Shares of intervals that contain the true mean, and the mean width of ours relative to the ideal interval."""
 
     ours: float
     width: float
@@ -174,7 +174,7 @@ def print_worst(photos: int, repetitions: int, rng: np.random.Generator) -> floa
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--photos", type=int, default=60)
     parser.add_argument("--repetitions", type=int, default=10_000)
     parser.add_argument("--rng-seed", type=int, default=0)
@@ -182,7 +182,7 @@ def main() -> None:
     rng = np.random.default_rng(arguments.rng_seed)
     smallest = [print_table(scale, arguments.photos, arguments.repetitions, 1.0, rng) for scale in ("values", "mean")]
     smallest.append(print_worst(arguments.photos, arguments.repetitions, rng))
-    print(f"\nSmallest coverage: {min(smallest):.3f} (nominal {LEVEL}; at least 0.93 is asked for)")
+    print(f"\nSmallest coverage: {min(smallest):.3f} (nominal {LEVEL}; goal: at least 0.93)")
 
 
 if __name__ == "__main__":

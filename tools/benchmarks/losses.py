@@ -1,6 +1,6 @@
 """Time and memory of every loss, forward and backward, beside the same loss in other libraries.
 
-    python -m tools.benchmarks.losses [--only ssim ms_ssim] [--markdown FILE] [--json FILE]
+    python -m tools.benchmarks.losses [--only ssim ms_ssim] [--json FILE]
 
 Time: each loss has its own process, in which the implementations take turns in random order, so that a slow moment of
 the machine affects all of them. The median counts. Ratio: our time over that of the fastest other library. Losses
@@ -11,15 +11,13 @@ nothing (Linux only).
 
 The space is rgb, where decoding costs next to nothing, and lab for losses over ab bins. Networks have random weights,
 because weights do not change the time. Adversarial losses are timed as the colorizer's update computes them, through a
-critic of full width. Other libraries get the same images, trunks and critics, and skip every conversion that ours skip.
+critic of full width. Other libraries get the same images, trunks and critics, and skip the conversions that ours skips.
 Kornia's `MS_SSIMLoss` is left out because it is another formula, without a pyramid and with an L1 term.
 """
 
 from __future__ import annotations
 
-import argparse
 import ctypes
-import json
 import os
 import random
 import statistics
@@ -34,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+import torch.nn.functional as F  # noqa: N812 - the usual name
 from safetensors.torch import save_file
 
 from chromalab.color.bins import BIN_COUNT
@@ -46,9 +44,11 @@ from chromalab.losses.registry import LOSSES
 from chromalab.nets.trunks import AlexNet, SqueezeNet
 from chromalab.nets.vgg16 import VGG16
 from chromalab.weights.adding import add_weights
+from tools import parser_of, write_record
 from tools.benchmarks.reference import reference_speeds
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterator
 
     from torch import Tensor
@@ -62,18 +62,18 @@ T = TypeVar("T")
 
 OURS = "chromalab"
 HEAVY = ("vgg16", "vgg16_bn")
-"""Networks over which a loss is timed once."""
+"""Losses over these networks are timed once."""
 
 QUICK_S, QUICK_ROUNDS = 0.5, 5
-"""A loss that takes less than so many seconds with its rivals gets so many times the rounds."""
+"""Losses that take less than this many seconds with their rivals get this many times the rounds."""
 
 SMALLEST_PX = {"ms_ssim": 176}
-"""What torchmetrics asks for, which is more than ours does."""
+"""Smallest image that torchmetrics accepts, which is larger than ours."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is measured, the same for every loss."""
+    """Settings of the measurement, the same for every loss."""
 
     batch: int
     size_px: int
@@ -83,7 +83,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Measured:
-    """One implementation of one loss: its times in the order of the rounds, and what memory it took."""
+    """Times (in the order of the rounds) and memory of one implementation of a loss."""
 
     loss: str
     library: str
@@ -92,7 +92,7 @@ class Measured:
 
     @property
     def median_ms(self) -> float:
-        """The time that counts."""
+        """Median time."""
         return statistics.median(self.times_ms)
 
 
@@ -110,7 +110,7 @@ def torch_huber(bench: Bench) -> Loss:
 
 
 def kornia_charbonnier(bench: Bench) -> Loss:  # noqa: ARG001
-    from kornia.losses import charbonnier_loss  # noqa: PLC0415 - a rival is loaded where it is measured
+    from kornia.losses import charbonnier_loss  # noqa: PLC0415 - a rival is loaded only when it is measured
 
     return lambda batch: charbonnier_loss(batch.preds, batch.target, reduction="mean")
 
@@ -160,7 +160,7 @@ def torch_lsgan(bench: Bench) -> Loss:  # noqa: ARG001
 
 
 def torch_cross_entropy(bench: Bench) -> Loss:  # noqa: ARG001
-    """Return PyTorch's cross-entropy to soft targets, which it takes as a tensor of the logits' size."""
+    """Return PyTorch's cross-entropy with soft targets, which are a tensor of the logits' size."""
 
     def loss(batch: ColorBatch) -> Tensor:
         if batch.bin_logits is None:
@@ -204,7 +204,7 @@ RIVALS: dict[str, dict[str, Callable[[Bench], Loss]]] = {
 
 
 def on_bench(name: str) -> Bench:
-    """Return a loss built, with a critic of full width where it has one."""
+    """Return a built loss, with a critic of full width if it needs one."""
     entry = LOSSES[name]
     space = "lab" if "bins" in entry.needs else "rgb"
     bench = Bench(entry, space=space)
@@ -214,17 +214,17 @@ def on_bench(name: str) -> Bench:
 
 
 def implementation(bench: Bench, library: str) -> Loss:
-    """Return one library's version of the loss on the bench."""
+    """Return a library's version of the loss."""
     return bench.term if library == OURS else RIVALS[bench.entry.name][library](bench)
 
 
-def pictures(bench: Bench, setting: Setting, count: int | None = None) -> Photos:
-    """Return pictures with their predictions, as many and as large as the setting says."""
+def images(bench: Bench, setting: Setting, count: int | None = None) -> Photos:
+    """Return images with predictions, in the number and size of the setting."""
     return bench.photos(count or setting.batch, max(setting.size_px, SMALLEST_PX.get(bench.entry.name, 1)))
 
 
 def run_once(bench: Bench, loss: Loss, photos: Photos) -> float:
-    """Return the seconds of forward and backward; the batch is new, for it remembers conversions."""
+    """Return the seconds of forward and backward on a new batch, because a batch caches conversions."""
     batch = bench.batch(photos.given([part.detach().requires_grad_() for part in photos.inputs]))
     started = time.perf_counter()
     loss(batch).mean().backward()
@@ -232,10 +232,10 @@ def run_once(bench: Bench, loss: Loss, photos: Photos) -> float:
 
 
 def measure_times(name: str, setting: Setting) -> dict[str, list[float]]:
-    """Return the milliseconds of every round of every implementation of a loss; runs in a process of its own."""
+    """Return the milliseconds of every round of every implementation of a loss; call it in a new process."""
     torch.set_num_threads(setting.threads)
     bench = on_bench(name)
-    photos = pictures(bench, setting)
+    photos = images(bench, setting)
     losses = {library: implementation(bench, library) for library in (OURS, *RIVALS.get(name, {}))}
     heavy = any(need in HEAVY for need in bench.entry.needs)
     warm_up = sum(run_once(bench, loss, photos) for loss in losses.values())
@@ -243,19 +243,19 @@ def measure_times(name: str, setting: Setting) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {library: [] for library in losses}
     order, shuffle = list(losses), random.Random(0).shuffle  # noqa: S311 - nothing secret
     for _ in range(rounds):
-        shuffle(order)  # who comes after whom decides which memory is at hand, which is half of the time of an l1
+        shuffle(order)  # the order decides what is in the caches, which is half of the time of l1
         for library in order:
             times[library].append(1000 * run_once(bench, losses[library], photos))
     return times
 
 
 def measure_memory(name: str, library: str, setting: Setting) -> float | None:
-    """Return by how many MB one forward and backward raise the resident memory; runs in a process of its own."""
+    """Return the rise of resident memory in one forward and backward pass in MB; call it in a new process."""
     torch.set_num_threads(setting.threads)
     bench = on_bench(name)
     loss = implementation(bench, library)
-    run_once(bench, loss, pictures(bench, setting, count=1))  # what is loaded and compiled once
-    photos = pictures(bench, setting)
+    run_once(bench, loss, images(bench, setting, count=1))  # loads and compiles what is needed once
+    photos = images(bench, setting)
     before = resident_mb("VmRSS", forget_peak=True)
     run_once(bench, loss, photos)
     peak = resident_mb("VmHWM")
@@ -263,7 +263,7 @@ def measure_memory(name: str, library: str, setting: Setting) -> float | None:
 
 
 def resident_mb(field: str, *, forget_peak: bool = False) -> float | None:
-    """Return a line of /proc/self/status in MB, or None where there is no such file."""
+    """Return a line of /proc/self/status in MB, or None without such a file."""
     try:
         if forget_peak:
             ctypes.CDLL(None).malloc_trim(0)
@@ -275,14 +275,14 @@ def resident_mb(field: str, *, forget_peak: bool = False) -> float | None:
 
 
 def in_fresh_process(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what a function of this file returns, run in a process that nothing ran in before."""
+    """Call a function of this file in a new process and return its result."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(work, *args, **kwargs).result()
 
 
 @contextmanager
 def environment(**values: str) -> Iterator[None]:
-    """Set variables for the processes that are started meanwhile."""
+    """Set environment variables for processes started within the block."""
     before = dict(os.environ)
     os.environ.update(values)
     try:
@@ -293,7 +293,7 @@ def environment(**values: str) -> Iterator[None]:
 
 
 def measure(name: str, setting: Setting) -> list[Measured]:
-    """Return what every implementation of a loss takes, ours first."""
+    """Return times and memory of every implementation of a loss, ours first."""
     times = in_fresh_process(measure_times, name, setting)
     memory = {}
     with environment(MALLOC_MMAP_THRESHOLD_="65536", MALLOC_TRIM_THRESHOLD_="65536"):
@@ -311,40 +311,19 @@ def write_random_weights(folder: Path) -> None:
         add_weights(file)
 
 
-def rows(found: list[Measured]) -> Iterator[str]:
-    """Yield the Markdown rows of one loss: ours beside each rival, the ratio beside the fastest."""
-    ours, rivals = found[0], found[1:]
-    own = f"| {ours.loss} | {ours.median_ms:.1f} | {_mb(ours)} |"
-    if not rivals:
-        yield f"{own} - | - | - | - |"
-    fastest = min(rivals, key=lambda rival: rival.median_ms, default=None)
-    for rival in rivals:
-        ratio = f"{ours.median_ms / rival.median_ms:.2f}" if rival is fastest else ""
-        yield f"{own} {rival.library} | {rival.median_ms:.1f} | {_mb(rival)} | {ratio} |"
-
-
-def _mb(measured: Measured) -> str:
-    return "-" if measured.memory_mb is None else f"{measured.memory_mb:.0f}"
-
-
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--only", nargs="+", choices=list(LOSSES), default=list(LOSSES), metavar="NAME")
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument(
-        "--size", type=int, default=256, help="side of the pictures in px; more where a loss asks for it"
-    )
+    parser.add_argument("--size", type=int, default=256, help="side of the images in px; some losses need more")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repetitions", type=int, default=7)
-    parser.add_argument("--markdown", type=Path, help="write the table here, too")
-    parser.add_argument("--json", type=Path, help="write every time here")
+    parser.add_argument("--json", type=Path, help="file for all times")
     return parser.parse_args()
 
 
-def measure_all(names: list[str], setting: Setting, say: Callable[[str], None]) -> list[Measured]:
-    """Measure one loss after the other, saying the rows of a Markdown table on the way."""
-    say("| loss | ms | MB | beside | ms | MB | ratio |")
-    say("|---|---:|---:|---|---:|---:|---:|")
+def measure_all(names: list[str], setting: Setting) -> list[Measured]:
+    """Measure one loss after the other, and print each result."""
     everything: list[Measured] = []
     with tempfile.TemporaryDirectory() as folder, environment(CHROMALAB_WEIGHTS=folder):
         write_random_weights(Path(folder))
@@ -352,36 +331,24 @@ def measure_all(names: list[str], setting: Setting, say: Callable[[str], None]) 
             try:
                 found = measure(name, setting)
             except (ChromalabError, BrokenProcessPool) as error:
-                say(f"| {name} | not measured: {error} | | | | | |")
+                print(f"{name}: not measured: {error}", flush=True)
                 continue
             everything += found
-            for row in rows(found):
-                say(row)
+            for one in found:
+                print(f"{name:20s} {one.library:12s} {one.median_ms:8.1f} ms  {one.memory_mb or 0:6.0f} MB", flush=True)
     return everything
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, print, and write the record."""
     arguments = parse_arguments()
     setting = Setting(arguments.batch, arguments.size, arguments.threads, arguments.repetitions)
     torch.set_num_threads(setting.threads)
-    lines: list[str] = []
-
-    def say(line: str) -> None:
-        print(line, flush=True)
-        lines.append(line)
-
     reference = reference_speeds()
-    say(
-        f"Batches of {setting.batch} pictures of {setting.size_px} px, {setting.threads} threads: forward and backward."
-    )
-    say(f"On this machine, in the same run, {reference}.\n")
-    found = measure_all(arguments.only, setting, say)
-    if arguments.markdown:
-        arguments.markdown.write_text("\n".join(lines) + "\n")
-    if arguments.json:
-        record = {"setting": asdict(setting), "reference": reference, "losses": [asdict(one) for one in found]}
-        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+    print(f"In the same run on this machine: {reference}.")
+    found = measure_all(arguments.only, setting)
+    record = {"setting": asdict(setting), "reference": reference, "losses": [asdict(one) for one in found]}
+    write_record(arguments.json, record)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,13 @@
 
     python -m tools.benchmarks.metric_cost [--only ssim fid] [--json results/benchmarks/metric_cost.json]
 
-One thread, pairs of 256 px, one metric at a time. Metrics share nothing here, as they do in an evaluation, so their
-sum is more than the cost of all together. A metric of a set has two costs: the features of a pair, and the comparison
+One thread, pairs of 256 px, one metric at a time. Metrics share no work here. In an evaluation they
+do, so all together cost less than the sum. A metric of a set has two costs: the features of a pair, and the comparison
 of 1,000 photographs with 1,000. Networks have random weights, because weights do not change the time.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -21,7 +19,6 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from chromalab.core.files import write_text
 from chromalab.data.sources import sample_path
 from chromalab.functional.tensors import one_torch_thread
 from chromalab.metrics.features import FEATURES, Rows
@@ -31,6 +28,7 @@ from chromalab.metrics.registry import METRICS
 from chromalab.nets.inception_fid import InceptionFID
 from chromalab.photo.reading import read_photo
 from chromalab.weights.adding import add_weights
+from tools import parser_of, write_record
 from tools.benchmarks.losses import environment, write_random_weights
 from tools.benchmarks.reference import reference_speeds
 
@@ -45,11 +43,11 @@ SIDE_PX = 256
 SET_PHOTOS = 1000
 ROUNDS = 9
 LONG_S = 2.0
-"""What takes longer is measured once."""
+"""Metrics that take longer are measured once."""
 
 
 def pair() -> tuple[Tensor, Tensor]:
-    """Return a paler version of a photograph, and the photograph: RGB (1, 3, 256, 256) in [0, 1] each."""
+    """Return a paler version of a photo, and the photo, both RGB (1, 3, 256, 256) in [0, 1]."""
     top, left = 60, 120
     crop = read_photo(sample_path("astronaut")).rgb[top : top + SIDE_PX, left : left + SIDE_PX]
     target = torch.from_numpy(crop.copy()).permute(2, 0, 1)[None].float() / 255
@@ -58,7 +56,7 @@ def pair() -> tuple[Tensor, Tensor]:
 
 
 def median_s(work: Callable[[], object]) -> float:
-    """Return the median time of nine runs after one to warm up; of one, where it takes long."""
+    """Return the median time of nine runs after a warm-up run, or the time of one run if it takes long."""
     times = []
     for _ in range(ROUNDS + 1):
         started = time.perf_counter()
@@ -71,7 +69,7 @@ def median_s(work: Callable[[], object]) -> float:
 
 @torch.inference_mode()
 def pair_ms(metric: Metric, networks: Networks) -> float:
-    """Return the milliseconds of a pair, from 8-bit values to the metric or to the features that it compares."""
+    """Return the milliseconds of a pair, from 8-bit values to the metric, or to the features of a metric of sets."""
     preds, target = pair()
     label = torch.zeros(1, dtype=torch.int64)
 
@@ -91,7 +89,7 @@ def pair_ms(metric: Metric, networks: Networks) -> float:
 
 
 def set_s(metric: SetMetric) -> float:
-    """Return the seconds of the comparison of 1,000 photographs with 1,000, by random features."""
+    """Return the seconds of comparing 1,000 photos with 1,000, with random features."""
     generator = np.random.default_rng(0)
     rows = []
     for _ in range(2):
@@ -106,14 +104,14 @@ def write_all_weights(folder: Path) -> None:
     """Add every trunk with random weights to the weights folder in use."""
     write_random_weights(folder)
     torch.manual_seed(0)
-    classifier = {"fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}  # a published file has it
+    classifier = {"fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}  # part of published files
     save_file({**InceptionFID().state_dict(), **classifier}, folder / "inception.safetensors")
     add_weights(folder / "inception.safetensors")
 
 
 @one_torch_thread()
 def measure(names: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the milliseconds of a pair and the seconds of two sets, saying each on the way."""
+    """Return the milliseconds of a pair and the seconds of two sets, printing each."""
     pairs: dict[str, float] = {}
     sets: dict[str, float] = {}
     networks = Networks()
@@ -131,8 +129,8 @@ def _digits(value: float) -> float:
 
 
 def main() -> None:
-    """Measure, print, and write the record where one is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure, print, and write the record."""
+    parser = parser_of(__doc__)
     parser.add_argument("--only", nargs="+", choices=list(METRICS), default=list(METRICS), metavar="NAME")
     parser.add_argument("--json", type=Path, help="write the costs here")
     arguments = parser.parse_args()
@@ -142,9 +140,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, environment(CHROMALAB_WEIGHTS=folder):
         write_all_weights(Path(folder))
         pairs, sets = measure(arguments.only)
-    if arguments.json:
-        record = {"reference": reference, "ms": pairs, "set_s": sets}
-        write_text(arguments.json, json.dumps(record, indent=1) + "\n")
+    write_record(arguments.json, {"reference": reference, "ms": pairs, "set_s": sets})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How good a shipped model is on photographs that it was not trained on, beside gray, a constant tint, and the truth.
+"""Quality of a shipped model on photos that it was not trained on, beside gray, constant tints and the ground truth.
 
     python -m tools.benchmarks.model_quality FOLDER [--model NAME] [--json results/models/NAME.json]
     python -m tools.benchmarks.model_quality FOLDER --saturations 0.5,1,1.5 [--json results/models/saturation.json]
@@ -10,7 +10,6 @@ records are what docs/reference/models.md is made from.
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
 from pathlib import Path
@@ -18,14 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from chromalab.colorization.batch import Batch, run_batch
 from chromalab.colorization.colorizer import Job, Options
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.plan import make_plan
-from chromalab.core.files import write_text
 from chromalab.core.parallel import cpu_count
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.paired_tests import paired_differences
@@ -33,7 +29,7 @@ from chromalab.metrics.registry import METRICS as REGISTRY
 from chromalab.photo.reading import list_photos, read_photo
 from chromalab.photo.writing import write_png
 from chromalab.weights.colorizers import DEFAULT_MODEL, ColorizerFile, find_colorizer, shipped_models
-from tools import RESULTS
+from tools import RESULTS, parser_of, write_record
 from tools.benchmarks.tint import tinted
 
 if TYPE_CHECKING:
@@ -47,13 +43,15 @@ METRICS = (
 )  # fmt: skip
 CURVE_METRICS = ("delta_e_2000", "psnr", "lpips_alex", "colorfulness", "chroma")
 TINT = RESULTS / "models" / "tint.json"
-JUDGE = "lpips_alex"
+REFERENCE = "lpips_alex"
+"""Metric that selects the way to which all others are compared."""
+
 TINTS = ("delta_e_2000", "lpips_alex")
-"""Metrics that a tint was fitted for."""
+"""Metrics for which tints were fitted."""
 
 
 def measure(photos: Path, model: str) -> dict[str, Any]:
-    """Return the record of a shipped model: what `against` says, and which file it is."""
+    """Return the record of a shipped model: the results of `against`, and the identity of the file."""
     file = find_colorizer(model)
     found = against(photos, {"model": (file, Options())}, METRICS)["model"]
     return {"model": file.spec.name, "model_sha256": file.sha256, "factors": file.spec.chroma_by_lightness, **found}
@@ -62,9 +60,9 @@ def measure(photos: Path, model: str) -> dict[str, Any]:
 def against(
     photos: Path, ways: Mapping[str, tuple[ColorizerFile, Options]], metrics: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Return for every way to colorize its means beside gray, tints and the truth, and the paired differences.
+    """Return for every way to colorize its means beside gray, tints and ground truth, and the paired differences.
 
-    Of several ways, each is also laid beside the one with the lowest LPIPS-Alex.
+    If there are several ways, each is also compared with the one of the lowest LPIPS-Alex.
 
     Args:
         photos: folder of photographs in color.
@@ -81,7 +79,7 @@ def against(
     summaries = {entry.name: entry.metrics for entry in comparison.record.methods}
     rivals = ["grey", *(f"tint_{metric}" for metric in TINTS)]
     known = {name: REGISTRY[name] for name in metrics}
-    lowest = min(ways, key=lambda way: summaries[way][JUDGE].mean or 0.0)
+    lowest = min(ways, key=lambda way: summaries[way][REFERENCE].mean or 0.0)
     return {
         way: {
             "photos": comparison.record.n_photos,
@@ -107,11 +105,11 @@ def against(
 
 
 def curves(photos: Path, saturations: list[float], before: dict[str, Any]) -> dict[str, Any]:
-    """Return the record of all shipped models: means at every saturation, and the truth's.
+    """Return the record of all shipped models: means at every saturation, and those of the ground truth.
 
     Args:
         photos: folder of photographs.
-        saturations: numbers to multiply chroma with.
+        saturations: factors on chroma.
         before: an earlier record; models whose file and record are still the same are not measured again.
     """
     models: dict[str, Any] = {}
@@ -136,7 +134,7 @@ def curves(photos: Path, saturations: list[float], before: dict[str, Any]) -> di
 
 
 def colorized(photos: Path, out: Path, model: ColorizerFile, options: Options | None = None) -> Path:
-    """Colorize a folder into another, and return it."""
+    """Colorize a folder of photos into `out`, and return `out`."""
     plan = make_plan([str(photos)], f"{out}/", suffix=".png")
     batch = Batch(Job(options or Options()), workers=cpu_count(), sidecar=False)
     run_batch(Engine(model), plan, batch)
@@ -144,11 +142,11 @@ def colorized(photos: Path, out: Path, model: ColorizerFile, options: Options | 
 
 
 def tint(photos: Path, out: Path, ab: tuple[float, float]) -> Path:
-    """Write a folder's photographs in one tint, and return it."""
+    """Write the photos of a folder in one tint into `out`, and return `out`."""
     for path in list_photos(photos):
         rgb = torch.from_numpy(read_photo(path).rgb).permute(2, 0, 1)[None].float() / 255
-        picture = tinted(rgb, ab)[0].permute(1, 2, 0).numpy()
-        write_png(out / path.relative_to(photos).with_suffix(".png"), np.rint(picture * 255).astype(np.uint8))
+        image = tinted(rgb, ab)[0].permute(1, 2, 0).numpy()
+        write_png(out / path.relative_to(photos).with_suffix(".png"), np.rint(image * 255).astype(np.uint8))
     return out
 
 
@@ -157,7 +155,7 @@ def _interval(summary: MetricSummary) -> list[float | None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--saturations", help="numbers with commas between: measure all models at each")
@@ -166,32 +164,10 @@ def main() -> None:
     if arguments.saturations:
         before = json.loads(arguments.json.read_text()) if arguments.json and arguments.json.exists() else {}
         record = curves(arguments.photos, [float(part) for part in arguments.saturations.split(",")], before)
-        Console().print_json(data=record)
     else:
         record = measure(arguments.photos, arguments.model)
-        Console(width=140).print(shown(record))
-    if arguments.json is not None:
-        write_text(arguments.json, json.dumps(record, indent=2) + "\n")
-
-
-def shown(record: dict[str, Any]) -> Table:
-    """Return a table of the means, and of the differences where they are certain."""
-    columns = list(record["metrics"]["psnr"])
-    table = Table("metric", *columns, title=f"{record['photos']} photos")
-    for metric, values in record["metrics"].items():
-        table.add_row(metric, *(_shown(values[name]) for name in columns))
-    for rival, rows in record["model_minus"].items():
-        table.add_section()
-        for metric, interval in rows.items():
-            table.add_row(f"{metric}: model - {rival}", _shown(interval))
-    return table
-
-
-def _shown(interval: list[float | None]) -> str:
-    mean, low, high = interval
-    if mean is None or low is None:
-        return "–" if mean is None else f"{mean:.4g}"
-    return f"{mean:.4g} [{low:.4g}, {high:.4g}]"
+    print(json.dumps(record, indent=1))
+    write_record(arguments.json, record)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The survey's server and statistics: votes a second, the choice of a pair, the analysis, and what intervals cover.
+"""Speed of the survey's server and statistics, and coverage of its intervals.
 
     python -m tools.benchmarks.survey [--quick] [--postgres URL] [--json FILE]
 
@@ -11,7 +11,6 @@ Coverage: how often 95% intervals contain the truth, over people and photographs
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -27,13 +26,13 @@ from chromalab.stats.active_sampling import expected_information_gain, laplace_p
 from chromalab.survey.analysis.analyze import analyze, design_of_votes
 from chromalab.survey.analysis.scores import score_preferences
 from chromalab.survey.create import create_survey, sources_of_folders
+from chromalab.survey.database import Vote, open_database
 from chromalab.survey.design import AnalysisPlan, parse_design
 from chromalab.survey.folder import SurveyFolder, SurveyRecord
 from chromalab.survey.simulate import Population, serving, simulate
-from chromalab.survey.storage.database import open_database
-from chromalab.survey.storage.models import Vote
 from chromalab.survey.votes import VoteRow
-from tests.survey.storage.postgres import installed, postgres
+from tests.survey.postgres import installed, postgres
+from tools import parser_of, write_record
 from tools.benchmarks.reference import reference_speeds
 
 if TYPE_CHECKING:
@@ -49,20 +48,20 @@ def make(root: Path, name: str, people: int, trials: int) -> tuple[Path, SurveyR
         coarse = generator.integers(30, 220, size=(32, 32, 3)).repeat(8, 0).repeat(8, 1)
         for k, method in enumerate(METHODS):
             rgb = np.clip(coarse + generator.integers(-6, 6, size=coarse.shape) + 4 * k, 0, 255).astype(np.uint8)
-            write_png(root / "pictures" / method / f"{scene}.png", rgb)
+            write_png(root / "images" / method / f"{scene}.png", rgb)
     design = parse_design(
         {"protocol": "pairwise", "trials": trials, "practice": 0, "repeats": 0, "vigilance": 0, "screening": False,
          "stop": {"participants": people}},
         origin="benchmark",
     )  # fmt: skip
-    sources = sources_of_folders({m: root / "pictures" / m for m in METHODS}, reference=None, truth=None, common=False)
+    sources = sources_of_folders({m: root / "images" / m for m in METHODS}, reference=None, truth=None, common=False)
     return root / name, create_survey(design, sources, root / name)
 
 
 def load(
     folder: Path, record: SurveyRecord, people: int, think_s: float, database: str | None, workers: int
 ) -> dict[str, Any]:
-    """Run simulated people against a new server, and check that every acknowledged vote is stored exactly once."""
+    """Run simulated participants against a new server, and check that each acknowledged vote is stored exactly once."""
     with serving(folder, database=database, workers=workers) as address:
         time.sleep(2)
         outcome = asyncio.run(simulate(record, address, Population(think_s=think_s), people, at_a_time=people))
@@ -74,7 +73,7 @@ def load(
 
 
 def choice_ms(methods: int) -> float:
-    """Return the median time of one choice in milliseconds."""
+    """Return the median time of choosing a pair in milliseconds."""
     generator = np.random.default_rng(0)
     wins = generator.poisson(3, size=(methods, methods)) * (1.0 - np.eye(methods))
     times = []
@@ -88,7 +87,7 @@ def choice_ms(methods: int) -> float:
 def votes_of(
     people: int, trials: int, photos: int, theta: np.ndarray, rater_sd: float, photo_sd: float, seed: int
 ) -> list[VoteRow]:
-    """Simulate votes of people and photographs that differ."""
+    """Simulate votes with random effects of participants and photos."""
     generator = np.random.default_rng(seed)
     m = len(theta)
     rater, photo = generator.normal(0, rater_sd, (people, m)), generator.normal(0, photo_sd, (photos, m))
@@ -113,11 +112,11 @@ def analysis_s(votes: int, methods: int) -> float:
 
 
 def coverage(people: int, photos: int, repetitions: int) -> dict[str, float]:
-    """Return how often 95% intervals of the abilities hold the truth."""
+    """Return how often 95% intervals of the abilities contain the true values."""
     m, sd = 6, 1.0
     theta = np.linspace(-1, 1, m)
     hits: dict[str, list[bool]] = {name: [] for name in ("people and photos", "people alone", "photos alone", "votes")}
-    # What is estimated is the logit of a vote averaged over people and photographs: slightly nearer to 0 than theta.
+    # The estimand is the logit of a vote averaged over participants and photos, slightly nearer to 0 than theta.
     truth = _marginal(theta, sd, 0.5)
     plan = AnalysisPlan(draws=200)
     for seed in range(repetitions):
@@ -138,7 +137,7 @@ def coverage(people: int, photos: int, repetitions: int) -> dict[str, float]:
 
 
 def _marginal(theta: np.ndarray, rater_sd: float, photo_sd: float) -> np.ndarray:
-    """Return the abilities that endless votes of endless people on endless photographs would give."""
+    """Return the abilities in the limit of many votes, participants and photos."""
     rows = votes_of(4000, 60, 4000, theta, rater_sd, photo_sd, 10**6)
     found = score_preferences(rows, [f"m{k}" for k in range(len(theta))], AnalysisPlan(draws=100))
     return np.asarray(found.fit.theta)
@@ -146,7 +145,7 @@ def _marginal(theta: np.ndarray, rater_sd: float, photo_sd: float) -> np.ndarray
 
 @contextlib.contextmanager
 def databases(url: str | None, root: Path) -> Iterator[str | None]:
-    """Yield the URL of an empty PostgreSQL database, or None where there is none."""
+    """Yield the URL of an empty PostgreSQL database, or None if PostgreSQL is not installed."""
     if url is None and installed():
         with postgres(root / "postgres") as own:
             yield own
@@ -155,7 +154,7 @@ def databases(url: str | None, root: Path) -> Iterator[str | None]:
 
 
 def loads(root: Path, people: int, trials: int, url: str | None) -> dict[str, Any]:
-    """Measure the server with thinking people over both databases, then with people who don't think."""
+    """Measure the server with think time on both databases, then without think time."""
     found: dict[str, Any] = {}
     cases: list[tuple[str, float, str | None, int]] = [("sqlite", 4.0, None, 1), ("sqlite saturated", 0.0, None, 1)]
     if url is not None:
@@ -168,7 +167,7 @@ def loads(root: Path, people: int, trials: int, url: str | None) -> dict[str, An
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Speed and honesty of the survey.")
+    parser = parser_of(__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer people, trials and repetitions")
     parser.add_argument("--postgres", metavar="URL", help="an empty PostgreSQL database")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -182,8 +181,7 @@ def main() -> None:
     record["repetitions"] = repetitions
     record["coverage"] = {f"{n} people, {p} photos": coverage(n, p, repetitions) for n, p in ((30, 20), (60, 40))}
     print(json.dumps(record, indent=2))
-    if wanted.json is not None:
-        wanted.json.write_text(json.dumps(record, indent=2) + "\n")
+    write_record(wanted.json, record)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ Alex (on some whole photographs, because it compares neighborhoods). Both search
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +16,6 @@ import torch
 from scipy.optimize import minimize
 
 from chromalab.color.spaces import lab_to_rgb, rgb_to_lab
-from chromalab.core.files import write_text
 from chromalab.core.progress import progress
 from chromalab.data.sources import folder_sources
 from chromalab.functional.delta_e import delta_e_2000
@@ -26,6 +23,7 @@ from chromalab.functional.perceptual import LPIPS
 from chromalab.functional.tensors import one_torch_thread
 from chromalab.photo.reading import read_photo
 from chromalab.photo.resizing import resize_shortest_side
+from tools import parser_of, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +38,7 @@ Tint = tuple[float, float]
 
 
 def tinted(rgb: Tensor, tint: Tint) -> Tensor:
-    """Return photographs (B, 3, H, W) in [0, 1] with their own L* and one (a*, b*), clipped to what sRGB has."""
+    """Return photographs (B, 3, H, W) in [0, 1] with their own L* and one (a*, b*), clipped to sRGB."""
     lab = rgb_to_lab(rgb)
     lab[:, 1], lab[:, 2] = tint
     return lab_to_rgb(lab).clamp(0, 1)
@@ -50,7 +48,7 @@ def fit_delta_e(pixels: Tensor) -> tuple[Tint, float]:
     """Return the tint with the least mean CIEDE2000, and that mean.
 
     Args:
-        pixels: (N, 3, H, 1), sRGB in [0, 1], as many of every photograph.
+        pixels: sRGB in [0, 1], shape (N, 3, H, 1), with the same number of pixels from every photo.
     """
     lab = rgb_to_lab(pixels)
     return _fit(lambda tint: float(delta_e_2000(rgb_to_lab(tinted(pixels, tint)), lab).mean()))
@@ -58,11 +56,11 @@ def fit_delta_e(pixels: Tensor) -> tuple[Tint, float]:
 
 def fit_lpips(photos: Sequence[Tensor], start: Tint) -> tuple[Tint, float]:
     """Return the tint with the least mean LPIPS-Alex, searched from `start`, and that mean."""
-    judge = LPIPS("alex")
+    lpips = LPIPS("alex")
 
     def mean(tint: Tint) -> float:
         with torch.no_grad():
-            return float(np.mean([float(judge(tinted(photo, tint), photo)) for photo in photos]))
+            return float(np.mean([float(lpips(tinted(photo, tint), photo)) for photo in photos]))
 
     return _fit(mean, start)
 
@@ -103,15 +101,14 @@ def _tensor(rgb: NDArray[np.uint8]) -> Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--exclude", action="append", default=[], help="pattern, or @FILE with patterns; repeatable")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    text = json.dumps(fit(arguments.photos, arguments.exclude), indent=2)
-    print(text)
-    if arguments.json is not None:
-        write_text(arguments.json, text + "\n")
+    record = fit(arguments.photos, arguments.exclude)
+    print(record)
+    write_record(arguments.json, record)
 
 
 if __name__ == "__main__":

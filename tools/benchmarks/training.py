@@ -16,7 +16,7 @@ log, clip gradients, average weights or check for values that are not finite.
 
 The two loops take turns, so that a slow moment of the machine affects both. Speeds are medians over the rounds, and the
 ratio is the median of the rounds' ratios. The goal is at least 0.95. The CPU ratio compares the CPU time that both
-loops take. It tells whether a low ratio comes from the loop or from other programs on the machine.
+loops take. It shows whether a low ratio comes from the loop or from other programs on the machine.
 
 The share of data is the part of the loop's time that passes inside `feed.crops`, decoding included. Without --photos
 the crops come from the built-in photos, which the cache keeps decoded. With --photos they are decoded from the files of
@@ -27,12 +27,9 @@ Matrix products and the decoding of a JPEG stand beside the speeds and tell how 
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import platform
 import statistics
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -45,8 +42,6 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from chromalab.color.bins import BIN_COUNT
 from chromalab.data.cache import open_cache
@@ -63,6 +58,7 @@ from chromalab.training.job import TrainingJob
 from chromalab.training.loop import train
 from chromalab.training.models import make_batch, parameter_groups
 from chromalab.training.settings import RuntimeSettings
+from tools import parser_of, write_record
 from tools.benchmarks.reference import jpeg_ms, product_gflops
 
 if TYPE_CHECKING:
@@ -97,7 +93,7 @@ LOG_EVERY = 50
 
 @dataclass(frozen=True)
 class Case:
-    """What is trained.
+    """A training to measure.
 
     Attributes:
         recipe: name of the recipe.
@@ -115,7 +111,7 @@ class Case:
         return BATCHES[self.recipe][self.crop_px]
 
     def job(self, folder: Path, steps: int = 1, threads: int = 1) -> TrainingJob:
-        """Return the training of so many steps."""
+        """Return the training with a number of steps."""
         recipe = load_recipe(Path(self.recipe))
         changes = {"crop_px": self.crop_px, "batch_size": self.batch, "stages": (), "images": steps * self.batch}
         runtime = RuntimeSettings(
@@ -126,7 +122,7 @@ class Case:
             checkpoint_every_s=1e9,
         )
         formula = OBJECTIVES.get(self.recipe, str(recipe.loss))
-        # The benchmark's own prior costs what a counted one does.
+        # A uniform prior costs as much as a counted one.
         prior = np.full(BIN_COUNT, 1 / BIN_COUNT)
         settings = recipe.training.model_copy(update=changes)
         return TrainingJob(formula, recipe.color_space, recipe.seed, settings, runtime, folder, prior)
@@ -134,7 +130,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Speed:
-    """What was measured of a case.
+    """The measured speed of a case.
 
     Attributes:
         threads: threads and cores.
@@ -163,10 +159,20 @@ class Speed:
         """Median ratio of the loop's speed to that of the bare loop."""
         return statistics.median(ours / theirs for ours, theirs in zip(self.loop, self.bare, strict=True))
 
+    @property
+    def line(self) -> str:
+        """The case with its median speeds and ratios."""
+        ours, bare = (statistics.median(rounds) for rounds in (self.loop, self.bare))
+        return (
+            f"{self.threads} threads, {self.recipe}, {self.precision}, {self.batch} crops of {self.crop_px} px: "
+            f"{ours:.1f} crops/s beside {bare:.1f} (ratio {self.ratio:.3f}, CPU {self.cpu_ratio:.3f}), "
+            f"{self.data_share:.0%} of the time for data"
+        )
+
 
 @dataclass(frozen=True)
 class Reference:
-    """How fast so many threads of this machine do something whose cost is known."""
+    """Speed of reference computations on this machine with a number of threads."""
 
     threads: int
     float32_gflops: float
@@ -178,14 +184,6 @@ class Reference:
         """Measure with PyTorch's present threads."""
         float32, bfloat16 = (round(product_gflops(dtype), 1) for dtype in (torch.float32, torch.bfloat16))
         return cls(threads, float32, bfloat16, round(jpeg_ms(), 2))
-
-    def __str__(self) -> str:
-        threads = "1 thread multiplies" if self.threads == 1 else f"{self.threads} threads multiply"
-        return (
-            f"{threads} matrices of 1024 at {self.float32_gflops:.0f} GFLOP/s in float32 and "
-            f"{self.bfloat16_gflops:.0f} GFLOP/s in bfloat16. Decoding a noisy JPEG of 1024x1024 takes "
-            f"{self.jpeg_ms:.1f} ms."
-        )
 
 
 class BareStep:
@@ -240,7 +238,7 @@ class TimedFeed(CropFeed):
 
 
 class Turns:
-    """Is called after every step of the loop, takes the same step of the bare loop, and keeps the times of both.
+    """A callback after every step of the loop that takes the same step of the bare loop and keeps the times of both.
 
     Attributes:
         loop: seconds and CPU seconds of every step of the loop.
@@ -308,7 +306,7 @@ def measure(case: Case, photos: Photos, rounds: int, threads: int) -> Speed:
 
 
 def with_logging(times: Sequence[float]) -> list[float]:
-    """Return the times of all steps but the last one, each with its share of what logging added to the last one.
+    """Return the times of all steps but the last, each with its share of the logging time of the last.
 
     >>> with_logging([1.0, 1.0, 1.0, 1.5])
     [1.01, 1.01, 1.01]
@@ -319,12 +317,12 @@ def with_logging(times: Sequence[float]) -> list[float]:
 
 
 def in_rounds(times: Sequence[float], steps: int) -> list[float]:
-    """Return the time of every round of so many steps."""
+    """Return the time of every round of `steps` steps."""
     return [sum(times[start : start + steps]) for start in range(0, len(times), steps)]
 
 
 def open_photos(folder: Path | None, cache: Path) -> Photos:
-    """Return the photos of a folder, decoded when they are used, or the built-in ones, decoded in a cache."""
+    """Return the photos of a folder, decoded when used, or the built-in photos, decoded in a cache."""
     largest_px = load_recipe(Path("flagship")).training.largest_crop_px
     if folder is None:
         return open_cache(sample_sources(), size_px=largest_px, cache_dir=cache)
@@ -339,9 +337,8 @@ def measure_all(cases: Sequence[Case], folder: Path | None, rounds: int, threads
     with tempfile.TemporaryDirectory() as cache:
         photos = open_photos(folder, Path(cache))
         for case in cases:
-            speed = measure(case, photos, rounds, threads)
-            print(f"threads={threads} {case}: {statistics.median(speed.loop):.1f} crops/s", file=sys.stderr)
-            speeds.append(speed)
+            speeds.append(measure(case, photos, rounds, threads))
+            print(speeds[-1].line, flush=True)
     return reference, speeds
 
 
@@ -357,7 +354,7 @@ def physical_cpus() -> list[int]:
 
 @contextmanager
 def pinned(cpus: Sequence[int]) -> Iterator[None]:
-    """Keep this process, and those that it starts in the block, on some CPUs."""
+    """Pin this process, and those that it starts in the block, to some CPUs."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cpus)
     try:
@@ -367,54 +364,28 @@ def pinned(cpus: Sequence[int]) -> Iterator[None]:
 
 
 def cases_of(sizes: Sequence[int]) -> list[Case]:
-    """Return what is to be trained at these crop sizes."""
+    """Return the cases to measure at these crop sizes."""
     trainings = [("baseline", "float32"), ("flagship", "float32")]
     if multiplies_bfloat16():
         trainings.append(("flagship", "fast"))
     return [Case(recipe, precision, crop_px) for recipe, precision in trainings for crop_px in sizes]
 
 
-def table_of(speeds: Sequence[Speed]) -> Table:
-    """Return the speeds as a table."""
-    headers = (
-        "threads",
-        "training",
-        "crops in a step",
-        "loop, crops/s",
-        "bare loop, crops/s",
-        "ratio",
-        "CPU ratio",
-        "data",
-    )
-    table = Table(*headers)
-    for speed in speeds:
-        ours, bare = (f"{statistics.median(rounds):.1f}" for rounds in (speed.loop, speed.bare))
-        ratios = (f"{speed.ratio:.3f}", f"{speed.cpu_ratio:.3f}", f"{speed.data_share:.1%}")
-        training, crops = f"{speed.recipe}, {speed.precision}", f"{speed.batch} of {speed.crop_px} px"
-        table.add_row(str(speed.threads), training, crops, ours, bare, *ratios)
-    return table
-
-
-def wide_console() -> Console:
-    """Return a console that is wide enough for the tables where it is no terminal."""
-    return Console(width=None if sys.stdout.isatty() else 120)
-
-
 def cpu_name() -> str:
-    """Return the name of the processor, as far as Linux knows it."""
+    """Return the name of the processor."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
 
 
 def machine() -> dict[str, object]:
-    """Return what decides the speed of a benchmark beside its code."""
+    """Return the facts of the machine that decide its speed."""
     return {"cpu": cpu_name(), "cores": len(physical_cpus()), "torch": torch.__version__}
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="turns of the two loops")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="thread counts")
     parser.add_argument("--photos", type=Path, metavar="FOLDER", help="photos to decode (default: built-in photos)")
@@ -422,30 +393,26 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="measure one crop size in one round")
     arguments = parser.parse_args()
     rounds, sizes = (1, (96,)) if arguments.quick else (arguments.rounds, SIZES_PX)
-    console = wide_console()
     cpus, references, speeds = physical_cpus(), [], []
     for threads in arguments.threads:
         if threads > len(cpus):
-            console.print(f"{threads} threads are not measured: this process may use {len(cpus)} core(s).")
+            print(f"{threads} threads are not measured: this process may use {len(cpus)} core(s).")
             continue
         with pinned(cpus[:threads]), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             reference, found = pool.submit(measure_all, cases_of(sizes), arguments.photos, rounds, threads).result()
-        console.print(str(reference), highlight=False)
         references.append(reference)
         speeds += found
-    console.print(table_of(speeds))
+    print(references)
     if speeds:
-        slowest = min(speeds, key=lambda speed: speed.ratio)
-        console.print(f"The smallest ratio is {slowest.ratio:.3f}. The goal is at least {GOAL}.", highlight=False)
-    if arguments.json is not None:
-        record = {
-            "machine": machine(),
-            "photos": arguments.photos.name if arguments.photos else "samples",
-            "goal": GOAL,
-            "references": [asdict(reference) for reference in references],
-            "speeds": [asdict(speed) | {"ratio": round(speed.ratio, 4)} for speed in speeds],
-        }
-        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+        print(f"Smallest ratio: {min(speed.ratio for speed in speeds):.3f} (goal: at least {GOAL})")
+    record = {
+        "machine": machine(),
+        "photos": arguments.photos.name if arguments.photos else "samples",
+        "goal": GOAL,
+        "references": [asdict(reference) for reference in references],
+        "speeds": [asdict(speed) | {"ratio": round(speed.ratio, 4)} for speed in speeds],
+    }
+    write_record(arguments.json, record)
 
 
 if __name__ == "__main__":

@@ -3,23 +3,21 @@
     python -m tools.benchmarks.training_variants [--rounds 7] [--only NAME ...] [--limit 300] [--json FILE]
 
 The step is the bare one of `tools.benchmarks.training` on one batch of 96 px crops, with one thread on one core. Each
-variant has a process of its own, in which it takes turns with the plain step of the same precision. The table has the
-median ratio of the variant's time to the plain step's: below 1, the variant is faster. The CPU ratio compares CPU times
-and is less sensitive to other programs on the machine. `bfloat16` is compared with float32.
+variant has a process of its own, in which it takes turns with the plain step of the same precision. The
+result is the median ratio of the variant's time to the plain step's: below 1, the variant is faster. The CPU ratio
+compares CPU times and is less sensitive to other programs on the machine. `bfloat16` is compared with float32.
 
 `torch.compile` needs a C++ compiler. Its compile time is the time of the first step and does not count in the ratio. A
-variant that takes longer than the limit is stopped, and the table gives the reason.
+variant that takes longer than the limit is stopped, and the record gives the reason.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
 import signal
 import statistics
-import sys
 import tempfile
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -29,18 +27,18 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import torch
-from rich.table import Table
 from torch.nn import functional
 
 from chromalab.data.cache import open_cache
 from chromalab.data.feed import CropFeed
 from chromalab.data.sources import sample_sources
 from chromalab.training.hardware import multiplies_bfloat16
+from tools import parser_of, write_record
 from tools.benchmarks.reference import product_gflops
-from tools.benchmarks.training import BareStep, Case, machine, now, physical_cpus, pinned, since, wide_console
+from tools.benchmarks.training import BareStep, Case, machine, now, physical_cpus, pinned, since
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     import numpy as np
@@ -112,13 +110,13 @@ def eager_rectifier() -> AbstractContextManager[object]:
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to take the step.
+    """A variant of the step.
 
     Attributes:
-        about: what is different, for the table.
-        change: changes the step once.
-        during: entered around every step.
-        half: the variant computes in bfloat16, and the plain step in float32.
+        about: description.
+        change: function that changes the step once.
+        during: context manager around every step.
+        half: whether the variant computes in bfloat16 and the plain step in float32.
     """
 
     about: str
@@ -141,15 +139,15 @@ VARIANTS = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was measured of a variant.
+    """The measurement of a variant.
 
     Attributes:
         name: the variant.
         precision: precision of the variant.
-        ratio: median ratio of the variant's time to that of the plain step; None where it could not be measured.
+        ratio: median ratio of the variant's time to that of the plain step; None if it could not be measured.
         cpu_ratio: the same of CPU times.
         step_s: median seconds of the variant.
-        first_s: seconds of its first step, which compiles where there is something to compile.
+        first_s: seconds of its first step, including compilation.
         loss_difference: difference of its first loss to that of the plain step, as a share of the latter.
         reason: why it could not be measured.
     """
@@ -166,7 +164,7 @@ class Outcome:
 
 def take_turns(name: str, precision: str, rounds: int, out: str) -> None:
     """Measure a variant in this process, and write its `Outcome` to the file `out`."""
-    os.setsid()  # the compilers that it may start are stopped with it
+    os.setsid()  # so that compilers that it starts are stopped with it
     torch.set_num_threads(1)
     try:
         outcome = measured(name, precision, rounds)
@@ -177,7 +175,7 @@ def take_turns(name: str, precision: str, rounds: int, out: str) -> None:
 
 
 def measured(name: str, precision: str, rounds: int) -> Outcome:
-    """Return what a variant takes beside the plain step."""
+    """Return the time of a variant relative to the plain step."""
     variant = VARIANTS[name]
     with tempfile.TemporaryDirectory() as folder:
         plain = BareStep(Case("flagship", "float32" if variant.half else precision, CROP_PX).job(Path(folder)))
@@ -207,7 +205,7 @@ def measured(name: str, precision: str, rounds: int) -> Outcome:
 
 
 def one_batch(folder: Path) -> NDArray[np.uint8]:
-    """Return the crops on which all steps train."""
+    """Return the crops that all steps use."""
     job = Case("flagship", "float32", CROP_PX).job(folder)
     photos = open_cache(sample_sources(), size_px=2 * CROP_PX, cache_dir=folder)
     batch, scale = job.settings.batch_size, job.settings.scale
@@ -233,7 +231,7 @@ def measure_within(limit_s: float, name: str, precision: str, rounds: int) -> Ou
 
 
 def unavailable(name: str, precision: str) -> str:
-    """Return why a variant is not measured here, or nothing."""
+    """Return why a variant cannot be measured here, or an empty string."""
     if VARIANTS[name].half and precision != "fast":
         return "this CPU does not multiply bfloat16 matrices in hardware, or --precision is float32"
     if name.startswith("compile") and not any(map(shutil.which, ("c++", "g++", "clang++"))):
@@ -241,26 +239,9 @@ def unavailable(name: str, precision: str) -> str:
     return ""
 
 
-def table_of(outcomes: Sequence[Outcome]) -> Table:
-    """Return the variants as a table."""
-    table = Table(
-        "variant", "precision", "time, ratio", "CPU time, ratio", "step, s", "first step, s", "loss differs by"
-    )
-    for each in outcomes:
-        about = f"{each.name}: {VARIANTS[each.name].about}"
-        if each.reason:
-            table.add_row(about, each.precision, each.reason)
-            continue
-        ratios = (f"{each.ratio:.3f}", f"{each.cpu_ratio:.3f}")
-        table.add_row(
-            about, each.precision, *ratios, f"{each.step_s:.2f}", f"{each.first_s:.1f}", f"{each.loss_difference:.0e}"
-        )
-    return table
-
-
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     best = "fast" if multiplies_bfloat16() else "float32"
     parser.add_argument("--rounds", type=int, default=7, help="turns of each variant with the plain step")
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), metavar="NAME")
@@ -278,20 +259,16 @@ def main() -> None:
                 outcomes.append(Outcome(name, arguments.precision, reason=reason))
             else:
                 outcomes.append(measure_within(arguments.limit, name, arguments.precision, arguments.rounds))
-            print(outcomes[-1], file=sys.stderr)
-    console = wide_console()
-    shown = " and ".join(f"{speed:.0f} GFLOP/s in {kind}" for kind, speed in speeds.items())
-    console.print(f"1 thread multiplies matrices of 1024 at {shown}.", highlight=False)
-    console.print(table_of(outcomes))
-    if arguments.json is not None:
-        record = {
-            "machine": machine(),
-            "crop_px": CROP_PX,
-            "batch": Case("flagship", arguments.precision, CROP_PX).batch,
-            "gflops": speeds,
-            "variants": [asdict(outcome) for outcome in outcomes],
-        }
-        arguments.json.write_text(json.dumps(record, indent=1) + "\n")
+            print(outcomes[-1], flush=True)
+    print("GFLOP/s of one thread:", speeds)
+    record = {
+        "machine": machine(),
+        "crop_px": CROP_PX,
+        "batch": Case("flagship", arguments.precision, CROP_PX).batch,
+        "gflops": speeds,
+        "variants": [asdict(outcome) for outcome in outcomes],
+    }
+    write_record(arguments.json, record)
 
 
 if __name__ == "__main__":

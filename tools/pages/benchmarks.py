@@ -16,15 +16,6 @@ if TYPE_CHECKING:
 RECORDS = RESULTS / "benchmarks"
 
 
-class Timed(TypedDict):
-    """One loss of one library in the record of tools/benchmarks/losses.py."""
-
-    loss: str
-    library: str
-    times_ms: list[float]
-    memory_mb: float | None
-
-
 class MetricCosts(TypedDict):
     """The record of tools/benchmarks/metric_cost.py."""
 
@@ -40,7 +31,7 @@ def metric_costs() -> MetricCosts:
 
 
 def metric_cost(name: str, costs: MetricCosts) -> str:
-    """Return the cost of a metric in words, a dash where it was not measured."""
+    """Return the cost of a metric in words, or a dash if it was not measured."""
     if name not in costs["ms"]:
         return "–"
     seconds = costs["set_s"].get(name, 0.0)
@@ -62,14 +53,14 @@ def loss_speed_page() -> str:
     )
 
 
-def loss_speed(found: list[Timed]) -> str:
+def loss_speed(found: list[dict[str, Any]]) -> str:
     """Return how many losses are at least as fast as the fastest other library that has them."""
     rows = [row for row in _rows(found) if row[-1] != "–"]
     count = quantity(sum(float(row[-1]) <= 1 for row in rows), len(rows), "losses")
     return f"{count} that other libraries have take no longer than the fastest of these"
 
 
-def _rows(found: list[Timed]) -> Iterator[tuple[str, ...]]:
+def _rows(found: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
     for loss in dict.fromkeys(each["loss"] for each in found):
         ours, *rivals = [each for each in found if each["loss"] == loss]
         own = (f"`{loss}`", _time(ours), _memory(ours))
@@ -81,15 +72,15 @@ def _rows(found: list[Timed]) -> Iterator[tuple[str, ...]]:
         yield (*own, fastest["library"], _time(fastest), _memory(fastest), ratio)
 
 
-def _median_ms(timed: Timed) -> float:
-    return statistics.median(timed["times_ms"])
+def _median_ms(timed: dict[str, Any]) -> float:
+    return float(statistics.median(timed["times_ms"]))
 
 
-def _time(timed: Timed) -> str:
+def _time(timed: dict[str, Any]) -> str:
     return f"{_median_ms(timed):,.0f}"
 
 
-def _memory(timed: Timed) -> str:
+def _memory(timed: dict[str, Any]) -> str:
     return "–" if timed["memory_mb"] is None else f"{timed['memory_mb']:.0f}"
 
 
@@ -114,7 +105,7 @@ def colorize_speed_page() -> str:
     others = (
         f"{small['photos']} photos of 1 megapixel: {small['photos_a_second']} a second. The network's convolutions "
         f"take {network['gflop']} GFLOP for a photo of 3:4 ({network['width']}x{network['height']} px). A TIFF of 200 "
-        f"megapixels at 16 bits: {huge['seconds']:.0f} s, with {huge['peak_rss_mb']:.0f} MB of resident memory at most "
+        f"megapixels at 16 bits: {huge['seconds']:.0f} s, with at most {huge['peak_rss_mb']:.0f} MB of resident memory "
         f"({huge['peak_anonymous_mb']:.0f} MB of it anonymous)."
     )
     rows = [tuple(map(str, row)) for row in large]
@@ -124,20 +115,6 @@ def colorize_speed_page() -> str:
         f"on which {record['reference']}. Seconds hold for that machine; ratios should carry over to others.",
         "\n\n".join([twelve, table(("photos", "count", "seconds each", "decode and encode", "ratio"), rows), others]),
     )
-
-
-class Load(TypedDict):
-    """The load test of one server."""
-
-    finished: int
-    votes: int
-    votes_per_second: float
-    vote_median_s: float
-    vote_p95_s: float
-    vote_p99_s: float
-    vote_max_s: float
-    image_p95_s: float
-    exactly_once: bool
 
 
 LOADS = {
@@ -184,7 +161,7 @@ def survey_speed_page() -> str:
     )
 
 
-def _load_rows(loads: dict[str, Load]) -> Iterator[tuple[str, ...]]:
+def _load_rows(loads: dict[str, dict[str, Any]]) -> Iterator[tuple[str, ...]]:
     for name, label in LOADS.items():
         if name in loads:
             yield _load_row(label, loads[name])
@@ -198,7 +175,7 @@ def _coverage_table(coverage: dict[str, dict[str, float]]) -> str:
     )
 
 
-def _load_row(label: str, found: Load) -> tuple[str, ...]:
+def _load_row(label: str, found: dict[str, Any]) -> tuple[str, ...]:
     times = (
         found["vote_median_s"], found["vote_p95_s"], found["vote_p99_s"], found["vote_max_s"], found["image_p95_s"]
     )  # fmt: skip
@@ -216,8 +193,8 @@ def training_speed_page() -> str:
     record = read_record("benchmarks/training.json")
     variants = read_record("benchmarks/training_variants.json")
     references = [
-        f"{each['threads']}: {each['float32_gflops']:.0f} GFLOP/s in float32, {each['bfloat16_gflops']:.0f} GFLOP/s in "
-        f"bfloat16, {each['jpeg_ms']:.1f} ms to decode a noisy JPEG of 1024x1024"
+        f"Threads: {each['threads']}, {each['float32_gflops']:.0f} GFLOP/s in float32, "
+        f"{each['bfloat16_gflops']:.0f} GFLOP/s in bfloat16, {each['jpeg_ms']:.1f} ms for a noisy JPEG of 1024x1024"
         for each in record["references"]
     ]
     speeds = [
@@ -235,16 +212,21 @@ def training_speed_page() -> str:
         for each in record["speeds"]
     ]
     found = [
-        (each["name"], each["about"], f"{each['time']:.2f}" if each["time"] else "–", each["reason"] or "")
-        for each in map(_variant, variants["variants"])
+        (
+            each["name"],
+            VARIANTS[each["name"]].about,
+            f"{each['ratio']:.2f}" if each.get("ratio") else "–",
+            each.get("reason") or "",
+        )
+        for each in variants["variants"]
     ]
     head = ("recipe", "precision", "threads", "crop, px", "crops/s", "hours per million", "loop / bare", "CPU", "data")
     machine = record["machine"]
     lead = (
         f"Measured by `tools/benchmarks/training.py` on {machine['cores']} cores of {machine['cpu']} with PyTorch "
         f"{machine['torch']}, on the photographs of the folder {record['photos']}. *Loop / bare* is "
-        "the speed of the training loop over that of the same work in plain PyTorch, paired in turns. *CPU* is the "
-        "same ratio in CPU time. *Data* is the share of time in which crops are made. No GPU has been "
+        "the speed of the training loop relative to the same work in plain PyTorch, measured in turns. *CPU* is the "
+        "same ratio in CPU time. *Data* is the share of time spent on making crops. No GPU has been "
         "measured."
     )
     variants_lead = (
@@ -252,16 +234,10 @@ def training_speed_page() -> str:
         "means that the variant takes less time than the step as it is."
     )
     body = [
-        "Matrix products of 1024 and a JPEG on the same threads: " + "; ".join(references) + ".",
+        "Reference speeds (matrix products of 1024, and a JPEG). " + "; ".join(references) + ".",
         table(head, speeds),
         "## What makes a step faster or slower",
         variants_lead,
         table(("variant", "what differs", "time / plain time", "note"), found),
     ]
     return page("Speed of training", lead, "\n\n".join(body))
-
-
-def _variant(outcome: dict[str, Any]) -> dict[str, Any]:
-    """Return name, description, ratio of times and reason of one variant."""
-    about = VARIANTS[outcome["name"]].about
-    return {"name": outcome["name"], "about": about, "time": outcome.get("ratio"), "reason": outcome.get("reason")}

@@ -1,4 +1,4 @@
-"""Ablations of the study of objectives: other color spaces, networks, learning rates, photographs and lengths.
+"""Ablations of the study of objectives: color space, network, learning rate, data, training length.
 
 Each has one seed, so the chance between trainings is unknown. They show where the result of the main study may change.
 Intervals run over photographs alone.
@@ -30,13 +30,13 @@ LEVELS = ("psnr", "delta_e_2000", "lpips_alex", "color_perceptual", "colorfulnes
 
 @dataclass(frozen=True)
 class Condition:
-    """One way of training that differs from the main study.
+    """A way of training, such as another color space.
 
     Attributes:
-        label: in a few words.
+        label: short description.
         study: folder below results/.
-        space: the training space.
-        suffix: what objectives' names end with there.
+        space: training space.
+        suffix: suffix of the objectives' names in that study.
     """
 
     label: str
@@ -46,7 +46,7 @@ class Condition:
 
     @property
     def results(self) -> Results:
-        """The study."""
+        """The results of the study."""
         return _load(self.study)
 
     def mean(self, metric: str, objective: str) -> float | None:
@@ -61,7 +61,7 @@ class Condition:
         return [] if cell is None else cell.seed_means
 
     def difference(self, metric: str, first: str, second: str) -> DifferenceRow | None:
-        """Return the paired comparison of two objectives, `first - second` whichever way the study has it."""
+        """Return the paired comparison `first - second`, reversed if the study lists the pair the other way."""
         names = (first + self.suffix, second + self.suffix)
         for row in self.results.analysis.differences:
             if (row.metric, row.color_space) == (metric, self.space) and {row.first, row.second} == set(names):
@@ -98,7 +98,7 @@ def _reversed(row: DifferenceRow) -> DifferenceRow:
 
 
 def exploration() -> Iterator[str]:
-    """Yield the section of the page, part by part."""
+    """Yield the parts of the section."""
     for pair in (("l2", "perceptual"), ("l2", "wgan_l2")):
         yield _pair_words(*pair)
         yield _pair_table(*pair)
@@ -108,12 +108,12 @@ def exploration() -> Iterator[str]:
 
 
 def conditions(first: str, second: str) -> list[Condition]:
-    """Return the ways to train, the main study first, under which both objectives were trained."""
+    """Return the conditions under which both objectives were trained, the main study first."""
     return [each for each in (AS_IS, *OTHERS) if each.difference("psnr", first, second) is not None]
 
 
 def turned(first: str, second: str) -> dict[str, list[str]]:
-    """Return for each metric the ways of training whose difference has another sign than the main study's."""
+    """Return for each metric the conditions whose difference has another sign than in the main study."""
     found: dict[str, list[str]] = {}
     for metric in SHOWN:
         main = AS_IS.difference(metric, first, second)
@@ -152,7 +152,7 @@ def _difference(row: DifferenceRow | None) -> str:
 
 
 def _space_words() -> str:
-    """Return which training space has the best mean where (C4), beside the chance between trainings."""
+    """Return a paragraph on the training space with the best mean (C4), with the spread between seeds."""
     best: dict[str, list[str]] = {name: [] for name in SPACES}
     within = total = 0
     for objective in ("l2", "perceptual"):

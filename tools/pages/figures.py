@@ -73,9 +73,13 @@ def _tradeoff(axes: Axes, results: Results, metric: str, styles: dict[str, Objec
     if grey is not None and grey.mean is not None:
         axes.axhline(grey.mean, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
         axes.annotate("no color", (0, grey.mean), (2, 2), textcoords="offset points", color=MUTED, fontsize=7.5)
-    axes.axvline(100, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
+    _finish(axes, metric, "mean chroma, % of the photographs'")
     axes.set_xlim(0, 110)
-    axes.set_xlabel("mean chroma, % of the photographs'")
+
+
+def _finish(axes: Axes, metric: str, label: str) -> None:
+    axes.axvline(100, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
+    axes.set_xlabel(label)
     axes.set_title(f"{METRICS[metric].label} {ARROWS[METRICS[metric].direction]}")
     horizontal_rules(axes)
 
@@ -92,11 +96,8 @@ def saturation_figure() -> str:
                 axes.plot(shares, curve[metric], "-", color=styles[name].color, linewidth=1)
                 own = curve["saturations"].index(1.0)
                 axes.plot(shares[own], curve[metric][own], styles[name].marker, color=styles[name].color, markersize=5)
-            axes.axvline(100, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)))
+            _finish(axes, metric, "mean colorfulness, % of the photographs'")
             axes.set_xlim(left=0)
-            axes.set_xlabel("mean colorfulness, % of the photographs'")
-            axes.set_title(f"{METRICS[metric].label} {ARROWS[METRICS[metric].direction]}")
-            horizontal_rules(axes)
         _legend(figure, styles, lines=True)
         return finish(figure, "models_saturation", "Colorfulness against error at several saturations.").svg
 

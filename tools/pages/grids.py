@@ -9,7 +9,6 @@ Grids in the docs show only sample photos that are in the public domain or CC0 a
 
 from __future__ import annotations
 
-import argparse
 import io
 import shutil
 import tempfile
@@ -29,7 +28,7 @@ from chromalab.report.figures.style import INK, canvas
 from chromalab.studies.networks import colorize_photos
 from chromalab.studies.study import StudyFolder
 from chromalab.weights.colorizers import shipped_models
-from tools import DOCS, RESULTS
+from tools import DOCS, RESULTS, parser_of
 from tools.release.pack import IMAGES, image_columns, square
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ MODEL_SIDE_PX = 256
 STUDY_PHOTOS = ("chelsea", "coffee", "astronaut", "rocket")
 STUDY_SIDE_PX = 160
 LABEL_AREA = 0.16
-"""Height of the line of names, relative to an image."""
+"""Height of the row of names, relative to an image."""
 
 
 def packed_grid(study: str) -> bytes:
@@ -122,7 +121,7 @@ def jpeg(figure: Figure, *, pad: float, quality: int) -> bytes:
 
 def main() -> None:
     """Draw the grids of the docs, or one of a study or of photos."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--photos", type=Path, help="folder of photos for the shipped models")
     parser.add_argument("--study", type=Path, help="folder of a study with its networks")
     parser.add_argument("--out", type=Path, help="the JPEG to write")

@@ -10,13 +10,14 @@ from chromalab.metrics.registry import METRICS
 from chromalab.report.formatting import listing
 from chromalab.report.study.headline import headline
 from chromalab.weights.colorizers import DEFAULT_MODEL
-from tools import RESULTS, read_record
+from tools import read_record
 from tools.pages.benchmarks import loss_speed
 from tools.pages.exploration import MAIN
 from tools.pages.markdown import render, table
 from tools.pages.metric_faults import TRUTH
 from tools.pages.models import GOAL, quality, verdict
 from tools.pages.objective import order_changes
+from tools.pages.people import FITTED, RECORD, UNSEEN, UnseenScenes, unseen_summary
 from tools.pages.pilots import milestone_rows, pilot_difference, read_pilots
 from tools.pages.studies import Results
 from tools.pages.verdicts import by_verdict, correlation_verdict, counted, interval_verdict
@@ -43,8 +44,8 @@ class Finding:
     """One claim of the docs.
 
     Attributes:
-        question: what is asked.
-        finding: what the record shows.
+        question: the question.
+        finding: the answer from the record.
         record: path below results/.
         page: page of docs/reference that shows it in full.
     """
@@ -87,7 +88,7 @@ def number_rows(claims: Mapping[str, Mapping[str, ClaimRow]]) -> list[tuple[str,
 
 
 def overall(verdicts: Sequence[str]) -> str:
-    """Return the verdict of several studies: theirs where those that tested the claim agree.
+    """Return the verdict of all studies that tested a claim, or "undecided" if they disagree.
 
     >>> overall(["supported", "not tested"]), overall(["undecided", "supported"]), overall(["not tested"])
     ('supported', 'undecided', 'not tested')
@@ -108,7 +109,7 @@ def study_findings() -> list[Finding]:
         Finding("Does the objective matter?", answer, MAIN, "objective.md"),
         Finding(
             "Does the order of objectives depend on the training?",
-            f"it {order_changes()['depends']} the training",
+            f"The order {order_changes()['depends']} the training.",
             "objective",
             "objective.md",
         ),
@@ -118,27 +119,39 @@ def study_findings() -> list[Finding]:
 
 
 def claims_of(study: str) -> str:
-    """Return how the claims of the literature came out in a study."""
+    """Return the number of claims of the literature by verdict."""
     return "claims: " + counted(row.verdict for row in Results.load(study).analysis.claims)
 
 
 def people_findings() -> list[Finding]:
-    """Return how metrics correlate with human ratings."""
-    record = PeopleRecord.load(RESULTS / "people" / "hecd.json")
-    found = []
-    for name in ("color_perceptual", "lpips_alex", "delta_e_2000"):
-        row, real = record.all[name], record.real[name]
-        outside = " (parameters fitted to other scenes of the same set)" if row.out_of_fold else ""
-        text = (
-            f"recolorings: {correlation_verdict(row.srcc_low, row.srcc_high)}, SRCC {row.srcc:.2f}{outside}; "
-            f"outputs of colorizers: {correlation_verdict(real.srcc_low, real.srcc_high)}, SRCC {real.srcc:.2f}"
+    """Return how metrics correlate with human ratings, the scenes that no metric was fitted to first."""
+    record, unseen = PeopleRecord.load(RECORD), unseen_summary(UnseenScenes.load(UNSEEN))
+    text = (
+        f"SRCC {unseen['fitted']} ({unseen['strength']}), {unseen['comparison']}; outputs of colorizers: at most "
+        f"{unseen['colorizers']} under any metric ({unseen['colorizers_strength']})"
+    )
+    found = [
+        Finding(
+            f"Does {METRICS[FITTED].label} agree with people on scenes that no metric was fitted to?",
+            text,
+            "people/unseen_scenes.yaml",
+            "people.md",
         )
-        found.append(Finding(f"Does {METRICS[name].label} follow people?", text, "people/hecd.json", "people.md"))
+    ]
+    for name in (FITTED, "lpips_alex", "delta_e_2000"):
+        row, real = record.all[name], record.real[name]
+        question = f"Does {METRICS[name].label} agree with people on {record.n_scenes} other scenes?"
+        outside = ", each scene scored with parameters fitted to the others" if row.out_of_fold else ""
+        text = (
+            f"{correlation_verdict(row.srcc_low, row.srcc_high)}: SRCC {row.srcc:.2f}{outside}; outputs of "
+            f"colorizers: {correlation_verdict(real.srcc_low, real.srcc_high)}, SRCC {real.srcc:.2f}"
+        )
+        found.append(Finding(question, text, "people/hecd.json", "people.md"))
     return found
 
 
 def model_findings() -> list[Finding]:
-    """Return how the default model, the flagship and the pilots of its recipe came out."""
+    """Return the findings on the default model, the flagship and its pilots."""
     record = quality(DEFAULT_MODEL)
     default = counted(verdict(record, rival, metric) for rival, metrics in GOAL.items() for metric in metrics)
     milestone = milestone_rows(read_record("flagship/milestone.json")["evaluation"])
@@ -154,7 +167,7 @@ def model_findings() -> list[Finding]:
 
 
 def speed_findings() -> list[Finding]:
-    """Return what the benchmarks measured."""
+    """Return the findings of the benchmarks."""
     large, survey = read_record("benchmarks/colorize.json")["12_megapixels_rgb"], read_record("benchmarks/survey.json")
     ratios = [each["ratio"] for each in read_record("benchmarks/training.json")["speeds"]]
     costs = read_record("benchmarks/metric_cost.json")["ms"].values()
@@ -172,7 +185,7 @@ def speed_findings() -> list[Finding]:
             f"95% within {vote_ms:.0f} ms with {survey['people']} people at once (SQLite)",
             "survey",
         ),
-        "How often do the survey's 95% intervals hold the truth?": (coverage, "survey"),
+        "How often do the survey's 95% intervals contain the true value?": (coverage, "survey"),
     }
     return [
         Finding(question, text, f"benchmarks/{record}.json", SPEED_PAGES[record])

@@ -32,10 +32,7 @@ def page(title: str, lead: str, body: str) -> str:
 
 
 def render(template: str, **values: object) -> str:
-    """Return the page of a template in `templates/`; a value that is missing is an error.
-
-    Paragraphs of a template are written on lines of their own and joined, so that it can be wrapped like prose.
-    """
+    """Return the page of a template in `templates/`; a missing value is an error."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,

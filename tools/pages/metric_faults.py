@@ -1,6 +1,6 @@
 """How every metric responds to typical faults of colorized photographs, measured on sample photographs.
 
-    python -m tools.pages.metric_faults            measures again: results/benchmarks/metric_faults.json and the image
+    python -m tools.pages.metric_faults            # writes results/benchmarks/metric_faults.json and the image
 
 The photographs are built-in samples in the public domain or CC0. The page is rendered from the record, because the last
 digits of networks' values differ between machines, and not every machine has every network.
@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from chromalab.core.files import write_bytes, write_text
+from chromalab.core.files import write_bytes
 from chromalab.data.sources import sample_path
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.registry import METRICS
@@ -29,7 +29,7 @@ from chromalab.metrics.scorer import PhotoScorer
 from chromalab.photo.reading import read_photo
 from chromalab.photo.resizing import resize_shortest_side
 from chromalab.report.figures.style import INK, canvas
-from tools import DOCS
+from tools import DOCS, write_record
 from tools.pages.benchmarks import RECORDS
 from tools.pages.grids import jpeg
 from tools.pages.markdown import page, prose, table
@@ -50,19 +50,18 @@ class Fault:
     """A fault of a colorized photograph, made in CIELAB.
 
     Attributes:
-        description: what is done to the photo.
-        apply: maps CIELAB (H, W, 3) to the same image with the fault.
+        description: description of the change.
+        apply: maps CIELAB (H, W, 3) to the same image with the fault; None compresses the photo as JPEG.
     """
 
     description: str
-    apply: Callable[[LabImage], LabImage]
+    apply: Callable[[LabImage], LabImage] | None = None
 
 
 def faulty(rgb: Photo, name: str) -> Photo:
     """Return a photograph (H, W, 3) with a fault, clipped to sRGB and rounded."""
-    if name == JPEG:
-        return _compressed(rgb)
-    return _to_rgb(FAULTS[name].apply(skimage.color.rgb2lab(rgb)))
+    apply = FAULTS[name].apply
+    return _compressed(rgb) if apply is None else _to_rgb(apply(skimage.color.rgb2lab(rgb)))
 
 
 def _to_rgb(lab: LabImage) -> Photo:
@@ -103,7 +102,7 @@ def _hue_turned(lab: LabImage) -> LabImage:
 
 
 def _recolored(lab: LabImage) -> LabImage:
-    """Turn the hue of the most colorful fifth of the pixels, with soft edges, as if an object had another color."""
+    """Turn the hue of the most colorful 20% of the pixels with soft edges, as if an object had another color."""
     chroma = scipy.ndimage.gaussian_filter(np.hypot(lab[..., 1], lab[..., 2]), 3)
     inside = (chroma > np.quantile(chroma, 0.8)).astype(np.float64)
     share = scipy.ndimage.gaussian_filter(inside, 1.5)[..., None]
@@ -141,12 +140,7 @@ def _rounded(lab: LabImage) -> LabImage:
     return np.concatenate([np.rint(lab[..., :1] * 2.55) / 2.55, np.rint(lab[..., 1:])], axis=-1)
 
 
-def _unchanged(lab: LabImage) -> LabImage:
-    return lab
-
-
 GREY = "grey"
-JPEG = "JPEG"
 
 FAULTS: dict[str, Fault] = {
     GREY: Fault("no chroma at all", _scaled(0.0)),
@@ -161,7 +155,7 @@ FAULTS: dict[str, Fault] = {
     "noise": Fault("noise in every pixel's a* and b*, standard deviation 10", _noisy),
     "brighter": Fault("lightness L* to 100 (L* / 100)^0.9", _brightened),
     "8-bit Lab": Fault("L* rounded to 256 steps, a* and b* to whole numbers, as 8-bit Lab files do", _rounded),
-    JPEG: Fault("JPEG of quality 50 with halved color resolution, which no colorizer causes", _unchanged),
+    "JPEG": Fault("JPEG of quality 50 with halved color resolution, which no colorizer causes"),
 }
 """The faults by their names in the tables, in order."""
 
@@ -170,10 +164,10 @@ SHOWN = "coffee"
 SIDE_PX = 256
 TRUTH = "truth"
 RECORD = RECORDS / "metric_faults.json"
-PICTURE = DOCS / "images" / "metric_faults.jpg"
+FIGURE = DOCS / "images" / "metric_faults.jpg"
 
 HARDLY = 0.05
-"""Share of the reference below which a metric hardly notices a fault."""
+"""Share of the reference below which a metric counts as insensitive to a fault."""
 
 
 def photographs() -> dict[str, NDArray[np.uint8]]:
@@ -187,10 +181,10 @@ def measure() -> dict[str, dict[str, float]]:
     sums: dict[str, dict[str, float]] = {}
     for rgb in photographs().values():
         target = scorer.view(_tensor(rgb))
-        pictures = {**{name: faulty(rgb, name) for name in FAULTS}, TRUTH: rgb}
-        for fault, picture in pictures.items():
+        images = {**{name: faulty(rgb, name) for name in FAULTS}, TRUTH: rgb}
+        for fault, image in images.items():
             row = sums.setdefault(fault, {})
-            for name, value in scorer.score(_tensor(picture), target).items():
+            for name, value in scorer.score(_tensor(image), target).items():
                 row[name] = row.get(name, 0.0) + float(value) / len(PHOTOS)
     return sums
 
@@ -290,7 +284,7 @@ def _digits(value: float | None) -> str:
 
 
 def _left_out(metrics: Iterable[Metric]) -> str:
-    """Return which metrics have no value for these photographs, and why."""
+    """Return a sentence on the metrics without a value for these photographs, with reasons."""
     reasons: dict[str, list[str]] = {}
     for metric in metrics:
         reason = {
@@ -306,17 +300,17 @@ def _left_out(metrics: Iterable[Metric]) -> str:
 def draw() -> None:
     """Draw one photograph with every fault."""
     rgb = photographs()[SHOWN]
-    pictures = {TRUTH: rgb, **{name: faulty(rgb, name) for name in FAULTS}}
+    images = {TRUTH: rgb, **{name: faulty(rgb, name) for name in FAULTS}}
     columns = 5
-    lines = -(-len(pictures) // columns)
+    lines = -(-len(images) // columns)
     with canvas(9.0, 1.37 * lines) as figure:
         places = figure.subplots(lines, columns).ravel()
-        for axes, (name, picture) in zip(places, pictures.items(), strict=False):
-            axes.imshow(picture, interpolation="lanczos")
+        for axes, (name, image) in zip(places, images.items(), strict=False):
+            axes.imshow(image, interpolation="lanczos")
             axes.set_title(name, fontsize=8, fontweight="normal", color=INK, loc="center", pad=3)
         for axes in places:
             axes.set_axis_off()
-        write_bytes(PICTURE, jpeg(figure, pad=0.02, quality=88))
+        write_bytes(FIGURE, jpeg(figure, pad=0.02, quality=88))
 
 
 def main() -> None:
@@ -325,7 +319,7 @@ def main() -> None:
         fault: {name: float(f"{value:.5g}") if np.isfinite(value) else None for name, value in row.items()}
         for fault, row in measure().items()
     }
-    write_text(RECORD, json.dumps(found, indent=1) + "\n")
+    write_record(RECORD, found)
     draw()
 
 

@@ -15,14 +15,14 @@ CHOICE = RECORDS / "choice.json"
 SATURATION = RECORDS / "saturation.json"
 
 RIVALS = {"grey": "no color", "tint_delta_e_2000": "tint 1", "tint_lpips_alex": "tint 2"}
-"""What models are compared with, by their names in records."""
+"""Labels of the baselines by their names in records."""
 
 GOAL = {
     "grey": ("delta_e_2000", "psnr", "lpips_alex", "perceptual_lite0"),
     "tint_delta_e_2000": ("delta_e_2000", "lpips_alex"),
     "tint_lpips_alex": ("delta_e_2000", "lpips_alex"),
 }
-"""What the default has to beat, with an interval that excludes 0."""
+"""Metrics under which the default must beat each baseline with an interval that excludes 0."""
 
 LEAST_COLORFULNESS = 0.5
 MOST_BLOTCHES = 0.01
@@ -105,7 +105,7 @@ def colorfulness_share(record: dict[str, Any]) -> float:
 
 
 def misses(record: dict[str, Any]) -> list[str]:
-    """Return which parts of the goal a model misses on the photographs of a record."""
+    """Return the parts of the goal that a model misses."""
     found = [
         f"{METRICS[metric].label} beside {RIVALS[rival]}"
         for rival, metrics in GOAL.items()
@@ -126,7 +126,7 @@ def blotches_above(record: dict[str, Any]) -> float:
 
 
 def goal(record: dict[str, Any]) -> dict[str, str]:
-    """Return what a model reaches of the goal, with the verdict on each part."""
+    """Return how a model does on each part of the goal, with verdicts."""
     verdicts = [verdict(record, rival, metric) for rival, metrics in GOAL.items() for metric in metrics]
     share, blotches = colorfulness_share(record), blotches_above(record)
     return {
@@ -152,11 +152,11 @@ def _against(record: dict[str, Any]) -> str:
         for rival, metrics in GOAL.items()
         for metric in metrics
     ]
-    return table(("beside", "metric", "difference", "verdict"), rows)
+    return table(("compared with", "metric", "difference", "verdict"), rows)
 
 
 def verdict(record: dict[str, Any], rival: str, metric: str) -> str:
-    """Return how a model came out beside a rival under a metric."""
+    """Return the verdict on a model beside a baseline under a metric."""
     _, low, high = record["model_minus"][rival][metric]
     return interval_verdict(low, high, METRICS[metric].direction)
 

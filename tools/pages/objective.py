@@ -39,11 +39,11 @@ LEADS = ("lpips_squeeze", "lpips_alex", "color_perceptual")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The study at an intermediate checkpoint, or at the end.
+    """The analysis of the study at an intermediate checkpoint or at the end.
 
     Attributes:
-        crops: crops that every network had seen.
-        analysis: of the metrics measured then.
+        crops: number of crops that every network was trained on.
+        analysis: analysis of the metrics measured at this checkpoint.
     """
 
     crops: int
@@ -91,7 +91,7 @@ def objective_page() -> str:
 
 
 def order_changes() -> dict[str, object]:
-    """Return under which metrics the order of objectives changes with the training, and whether it does at all."""
+    """Return whether the order of objectives depends on the training, and the metrics under which it changes."""
     found = checkpoints()
     moved = changed_orders(found)
     changed = [METRICS[name].label for name in turned("l2", "perceptual")]
@@ -111,13 +111,13 @@ def changed_orders(found: Sequence[Checkpoint]) -> list[str]:
 
 
 def difference(analysis: Analysis, metric: str, one: str, other: str) -> DifferenceRow | None:
-    """Return the paired comparison of two objectives, whichever the analysis has first."""
+    """Return the paired comparison of two objectives in the order of the analysis."""
     rows = (row for row in analysis.differences if row.metric == metric and {row.first, row.second} == {one, other})
     return next(rows, None)
 
 
 def pair_row(analysis: Analysis, one: str, other: str) -> tuple[str, ...]:
-    """Return what each metric shows of an objective beside another, grouped by verdict."""
+    """Return the differences of two objectives under each metric, grouped by verdict."""
     groups: dict[str, list[str]] = {verdict: [] for verdict in PAIR_VERDICTS}
     for metric in SHOWN:
         row = difference(analysis, metric, one, other)
@@ -136,7 +136,7 @@ def interval(row: DifferenceRow, one: str) -> str:
 
 
 def vividness(analysis: Analysis, one: str, other: str) -> str:
-    """Return whether an objective is more colorful than another, in words."""
+    """Return the verdict on the colorfulness of one objective beside another."""
     row = difference(analysis, "colorfulness", one, other)
     if row is None:
         return f"`{one}` beside `{other}` not measured"
@@ -144,7 +144,7 @@ def vividness(analysis: Analysis, one: str, other: str) -> str:
 
 
 def _lead(results: Results, metric: str, first: str, second: str) -> str:
-    """Return by how much `second` is better than `first`, in percent of the span."""
+    """Return how much better `second` is than `first`, in percent of the span."""
     row = difference(results.analysis, metric, first, second)
     if row is None or row.mean is None or row.ci_low is None or row.ci_high is None or not row.span:
         return "no value"
@@ -170,7 +170,7 @@ def chroma(results: Results) -> dict[str, str]:
 
 
 def beside_gray(analysis: Analysis) -> dict[str, str]:
-    """Return which objectives have a mean worse than that of gray photographs, and where."""
+    """Return the objectives whose mean is worse than that of gray photographs, with the metrics."""
     found = worse_than_gray(analysis)
     listed = "; ".join(f"`{name}` under {listing(labels)}" for name, labels in found.items())
     count = quantity(len(found), len(analysis.objectives), "objectives")
@@ -222,7 +222,7 @@ def order(analysis: Analysis, metric: str) -> list[str]:
 
 
 def reversals(first: Analysis, last: Analysis) -> list[DifferenceRow]:
-    """Return the comparisons with a certain winner in both analyses, but not the same."""
+    """Return the comparisons with a significant winner in both analyses that differ in the winner."""
     decided = {(row.metric, row.first, row.second): row.winner for row in first.differences if row.winner}
     return [
         row

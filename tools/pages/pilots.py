@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chromalab.core.records import read_yaml
 from chromalab.metrics.registry import METRICS
-from tools import RESULTS, read_record
+from tools import RESULTS, read_csv, read_record
 from tools.pages.markdown import render, table
 from tools.pages.verdicts import excludes_zero, interval_verdict
 from tools.release.pilots import BASE, Pilots
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RECORDS = RESULTS / "flagship"
 COMPARED = ("delta_e_2000", "psnr", "lpips_alex")
@@ -27,7 +23,7 @@ def pilots_page() -> str:
         "pilots.md",
         n_photos=Pilots.parse(read_yaml(RECORDS / "pilots.yaml"), origin="pilots.yaml").base.validate_on,
         pilots=_pilots(read_pilots()),
-        left_out=_left_out(RECORDS / "left_out.csv"),
+        left_out=_left_out(),
         images=f"{milestone['images']:,}",
         size_px=milestone["size_px"],
         saturation=milestone["saturation"],
@@ -39,12 +35,7 @@ def pilots_page() -> str:
 
 def read_pilots() -> list[dict[str, str]]:
     """Return the rows of the pilots' table."""
-    return _rows(RECORDS / "pilots.csv")
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    return read_csv(RECORDS / "pilots.csv")
 
 
 def _pilots(rows: list[dict[str, str]]) -> str:
@@ -82,10 +73,9 @@ def pilot_difference(row: dict[str, str], metric: str) -> tuple[float, float, fl
     return mean, low, high
 
 
-def _left_out(path: Path) -> str:
-    if not path.exists():
-        return ""
-    return table(("source", "pilot", "photos", "CIEDE2000", "LPIPS-Alex"), [list(row.values()) for row in _rows(path)])
+def _left_out() -> str:
+    rows = [list(row.values()) for row in read_csv(RECORDS / "left_out.csv")]
+    return table(("source", "pilot", "photos", "CIEDE2000", "LPIPS-Alex"), rows) if rows else ""
 
 
 def milestone_rows(evaluation: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Pages of studies: their packed records in results/, analyzed anew."""
+"""Pages of studies, from the packed records in results/."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from chromalab.report.study.diagnostics import diagnose
 from chromalab.report.study.training_logs import RunCurves, RunName, thin
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import LoadedStudy, load_study
-from tools import RESULTS
+from tools import RESULTS, read_csv
 from tools.pages.markdown import page, render, table
-from tools.release.pack import CURVES, read_csv
+from tools.release.pack import CURVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ ARROWS = {"lower": "↓", "higher": "↑", "closer": "≈ truth"}
 
 @dataclass(frozen=True)
 class Results:
-    """A study whose records are committed, with its analysis."""
+    """A committed study with its analysis."""
 
     name: str
     study: LoadedStudy
@@ -50,7 +50,7 @@ class Results:
 
     @property
     def lead(self) -> str:
-        """What was trained, and on which data."""
+        """A sentence on networks, data and records of the study."""
         record, data = self.study.record, self.study.record.data
         return (
             f"{record.note} {data.n_train:,} photographs to train on, {data.n_test} to test on, seeds "
@@ -65,7 +65,7 @@ class Results:
 
 
 def photos96_page() -> str:
-    """Return the page of the five objectives."""
+    """Return the page of the first study of five objectives."""
     results = Results.load("photos96")
     return page(results.study.record.title, results.lead, "\n\n".join(study_tables(results)))
 
@@ -111,7 +111,7 @@ def _ends(results: Results) -> dict[str, list[str]]:
             worst[max(errors, key=errors.__getitem__)].append(metric.label)
     return {
         name: [
-            f"**{word}** by mean {', '.join(metrics)}"
+            f"**{word}** under {', '.join(metrics)}"
             for word, metrics in (("best", best[name]), ("worst", worst[name]))
             if metrics
         ]
@@ -120,7 +120,7 @@ def _ends(results: Results) -> dict[str, list[str]]:
 
 
 def _error(results: Results, metric: str, direction: str, objective: str) -> float | None:
-    """Return the mean of an objective as an error, of which less is better."""
+    """Return the mean of an objective as an error (lower is better)."""
     cell, truth = results.cell(metric, objective), results.cell(metric, "truth")
     if cell is None or cell.mean is None:
         return None

@@ -20,6 +20,9 @@ EQUAL = "no practical difference"
 UNDECIDED = "undecided"
 NO_DIFFERENCE = "no difference found"
 NOT_MEASURED = "not measured"
+SAME_CORRELATION = 0.02
+"""Two correlations without intervals that differ by less than this are called about equal: this project's choice."""
+
 PAIR_VERDICTS = (BETTER, WORSE, EQUAL, UNDECIDED)
 
 
@@ -33,12 +36,12 @@ def excludes_zero(low: float, high: float) -> bool:
 
 
 def interval_verdict(low: float, high: float, direction: Direction) -> str:
-    """Return what the interval of a difference, first minus second, shows of the first.
+    """Return the verdict on the first of two from the interval of their difference, first minus second.
 
     Args:
         low: lower end.
         high: upper end.
-        direction: the metric's; for `closer` the sign shows which value is higher, not which is better.
+        direction: direction of the metric; under `closer` the sign tells which value is higher, not which is better.
 
     >>> interval_verdict(-0.3, -0.1, "lower"), interval_verdict(-0.3, -0.1, "higher"), interval_verdict(-1, 1, "lower")
     ('better', 'worse', 'no difference found')
@@ -53,7 +56,7 @@ def interval_verdict(low: float, high: float, direction: Direction) -> str:
 
 
 def pair_verdict(row: DifferenceRow, objective: str) -> str:
-    """Return how an objective of a paired comparison came out, after the analysis's correction for multiple tests."""
+    """Return the verdict on an objective of a paired comparison, corrected for multiple tests."""
     if row.mean is None:
         return NOT_MEASURED
     if row.winner is not None:
@@ -71,7 +74,7 @@ def level_verdict(row: DifferenceRow, objective: str, alpha: float = 0.05) -> st
 
 
 def quantity(count: int, total: int, noun: str) -> str:
-    """Return how many of a total, with the noun in the plural.
+    """Return a count out of a total with a plural noun.
 
     >>> quantity(5, 5, "objectives"), quantity(0, 5, "objectives"), quantity(2, 5, "objectives")
     ('all 5 objectives', 'none of the 5 objectives', '2 of the 5 objectives')
@@ -91,7 +94,7 @@ def yes_no(reached: bool) -> str:  # noqa: FBT001 - it is the only argument
 
 
 def depends(changed: Sequence[str]) -> str:
-    """Return whether an order depends on what was varied, from what it changed under.
+    """Return the verb for whether an order depends on a factor, given the metrics under which it changed.
 
     >>> depends(["PSNR"]), depends([])
     ('depends on', 'did not change with')
@@ -100,16 +103,42 @@ def depends(changed: Sequence[str]) -> str:
 
 
 def correlation_verdict(low: float | None, high: float | None) -> str:
-    """Return what the interval of a correlation with human ratings shows.
+    """Return the verdict on a correlation with human ratings from its interval.
 
     >>> correlation_verdict(0.2, 0.6), correlation_verdict(-0.5, 0.4), correlation_verdict(None, None)
-    ('follows human ratings', 'no correlation found', 'not measured')
+    ('correlates with human ratings', 'no correlation found', 'not measured')
     """
     if low is None or high is None:
         return NOT_MEASURED
     if not excludes_zero(low, high):
         return "no correlation found"
-    return "follows human ratings" if low > 0 else "contradicts human ratings"
+    return "correlates with human ratings" if low > 0 else "correlates negatively with human ratings"
+
+
+def correlation_strength(value: float) -> str:
+    """Return the usual word for the size of a correlation (Evans 1996).
+
+    >>> correlation_strength(0.573), correlation_strength(-0.34), correlation_strength(0.65)
+    ('moderate', 'weak', 'strong')
+    """
+    bounds = {"very weak": 0.2, "weak": 0.4, "moderate": 0.6, "strong": 0.8}
+    return next((word for word, bound in bounds.items() if abs(value) < bound), "very strong")
+
+
+def compare_correlations(value: float, others: Mapping[str, float]) -> str:
+    """Return how well a metric agrees with people compared with others, without known intervals.
+
+    >>> compare_correlations(0.573, {"LPIPS": 0.49, "SSIM": 0.4, "Lite0": 0.565})
+    'better than LPIPS (0.490) and SSIM (0.400), and about as well as Lite0 (0.565)'
+    >>> compare_correlations(0.3, {"LPIPS": 0.49})
+    'worse than LPIPS (0.490)'
+    """
+    groups: dict[str, list[str]] = {"better than": [], "about as well as": [], "worse than": []}
+    for name, other in others.items():
+        same = abs(value - other) < SAME_CORRELATION
+        word = "about as well as" if same else "better than" if value > other else "worse than"
+        groups[word].append(f"{name} ({other:.3f})")
+    return ", and ".join(f"{word} {listing(names)}" for word, names in groups.items() if names)
 
 
 def by_verdict(verdicts: Mapping[str, str]) -> str:
@@ -125,7 +154,7 @@ def by_verdict(verdicts: Mapping[str, str]) -> str:
 
 
 def counted(verdicts: Iterable[str]) -> str:
-    """Return how often each verdict came out, in order of first appearance.
+    """Return the number of each verdict, in order of first appearance.
 
     >>> counted(["better", "undecided", "better"])
     '2 better, 1 undecided'
@@ -135,7 +164,7 @@ def counted(verdicts: Iterable[str]) -> str:
 
 
 def best_throughout(best: Mapping[str, Sequence[str]]) -> str:
-    """Return which alternative has the best mean everywhere, from the places where each has.
+    """Return which alternative has the best mean everywhere, given where each has it.
 
     >>> best_throughout({"lab": ["PSNR"], "rgb": ["SSIM"]}), best_throughout({"lab": ["PSNR"], "rgb": []})
     ('No alternative has the best mean throughout', '`lab` has the best mean throughout')

@@ -1,13 +1,12 @@
 """Choose the default among the shipped models: `python -m tools.release.choose STUDY.yaml --photos FOLDER`.
 
 The photos are those that the study set aside from training; test photos are not used. Every shipped model colorizes
-them at several saturations, and the rule of docs/reference/models.md takes one of these points. The record is
+them at several saturations, and the rule of docs/reference/models.md selects one of these points. The record is
 results/models/choice.json. The saturation is written into the record of the model.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import tempfile
@@ -15,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from chromalab.colorization.colorizer import Options
-from chromalab.core.files import write_text
 from chromalab.studies.config import SAMPLES, load_config
 from chromalab.studies.photos import open_photos
 from chromalab.training.export import save_spec
 from chromalab.weights.colorizers import ColorizerSpec, find_colorizer, shipped_models
+from tools import parser_of, write_record
 from tools.benchmarks.model_quality import against
 from tools.pages.models import CHOICE, misses
 
@@ -28,20 +27,20 @@ SATURATIONS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 
 
 def choose(record: dict[str, Any]) -> tuple[str, float]:
-    """Return the model and the saturation that the rule takes: see docs/reference/models.md."""
+    """Return the model and the saturation that the rule of docs/reference/models.md selects."""
     found = [(name, point) for name, curve in record["models"].items() for point in curve["points"]]
     good = [(name, point) for name, point in found if not misses(point)] or found
     model, lowest = min(good, key=lambda entry: float(entry[1]["metrics"]["lpips_alex"]["model"][0]))
     points = [point for name, point in good if name == model]
-    near = [point for point in points if not certainly_above(point, lowest)]
+    near = [point for point in points if not significantly_above(point, lowest)]
     return model, min(point["saturation"] for point in near)
 
 
-def certainly_above(point: dict[str, Any], lowest: dict[str, Any]) -> bool:
-    """Return whether a point's LPIPS-Alex is above that of the lowest of its model, with an interval without 0."""
+def significantly_above(point: dict[str, Any], lowest: dict[str, Any]) -> bool:
+    """Return whether a point's LPIPS-Alex is above the lowest of its model, with an interval that excludes 0."""
     differences = point["model_minus"].get(str(lowest["saturation"]))
     if differences is None:
-        raise ValueError(f"the record has no differences to saturation {lowest['saturation']}: measure again")
+        raise ValueError(f"the record has no differences to saturation {lowest['saturation']}; measure it again")
     return bool(differences["lpips_alex"][1] > 0)
 
 
@@ -56,7 +55,7 @@ def validation_photos(study: Path, photos: Path, out: Path) -> Path:
 
 
 def measured(photos: Path, before: dict[str, Any]) -> dict[str, Any]:
-    """Return the record: every shipped model at every saturation, as its network gives it.
+    """Return the record of every shipped model at every saturation, without its own saturation.
 
     Args:
         photos: folder of photographs that were set aside.
@@ -79,7 +78,7 @@ def measured(photos: Path, before: dict[str, Any]) -> dict[str, Any]:
 
 
 def keep_saturation(model: str, saturation: float) -> None:
-    """Write a saturation into a model's record: its chroma is multiplied with it from then on."""
+    """Write a saturation into a model's record, so that its chroma is multiplied by it."""
     path = find_colorizer(model).path.with_suffix(".yaml")
     factors = [] if saturation == 1 else [(0.0, saturation), (100.0, saturation)]
     save_spec(path, ColorizerSpec.load(path).model_copy(update={"chroma_by_lightness": factors}))
@@ -87,7 +86,7 @@ def keep_saturation(model: str, saturation: float) -> None:
 
 def main() -> None:
     """Measure, choose, and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("study", type=Path)
     parser.add_argument("--photos", type=Path, required=True, help="the photos that the study trains on and sets aside")
     arguments = parser.parse_args()
@@ -95,7 +94,7 @@ def main() -> None:
         photos = validation_photos(arguments.study, arguments.photos, Path(name) / "validation")
         record = measured(photos, json.loads(CHOICE.read_text(encoding="utf-8")) if CHOICE.exists() else {})
     model, saturation = choose(record)
-    write_text(CHOICE, json.dumps(record | {"model": model, "saturation": saturation}, indent=2) + "\n")
+    write_record(CHOICE, record | {"model": model, "saturation": saturation})
     keep_saturation(model, saturation)
 
 

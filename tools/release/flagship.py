@@ -4,12 +4,11 @@
     python -m tools.release.flagship --shared FOLDER --device cuda --minutes 10
 
 The training runs in one process with one thread, pinned to a core, at low priority. It may be stopped at any moment:
-the same command resumes it. With --minutes the recipe is trained in that time, in a folder of its own.
+rerun the same command to resume. With --minutes the recipe is trained in that time in a separate folder.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import tarfile
 from pathlib import Path
@@ -26,6 +25,7 @@ from chromalab.training.settings import RuntimeSettings
 from chromalab.weights.adding import add_weights
 from chromalab.weights.manifest import MANIFEST
 from chromalab.weights.store import has_tensors
+from tools import parser_of
 
 if TYPE_CHECKING:
     from chromalab.studies.recipe import Recipe
@@ -34,7 +34,7 @@ TRUNKS = {"alexnet": "alexnet_features", "squeezenet1_1": "squeezenet1_1_feature
 """Files of LPIPS's trunks in the development data."""
 
 SCENES, SCENES_WEIGHT = "rathull+CTFs", 0.5
-"""MiniPlaces, two fifths of the collected photographs, all scenes of 128 px: half the weight keeps the balance."""
+"""MiniPlaces: two fifths of the collected photos, all of them scenes of 128 px, therefore with half the weight."""
 
 LEFT_OUT = "@results/objective/exclude.txt"
 """Photographs kept for class scores, mirrored copies, and toned or nearly one-hued ones."""
@@ -47,9 +47,9 @@ def photographs(shared: Path, collected: Path, unpacked: Path) -> list[str]:
     """Return the folders to train on, as `--data` takes them.
 
     Args:
-        shared: the development data.
-        collected: what its collector wrote; where that is missing, its sample is unpacked.
-        unpacked: where to unpack it.
+        shared: folder of the development data.
+        collected: folder of collected photos; if it is missing, the sample in `shared` is unpacked.
+        unpacked: folder for the unpacked sample.
     """
     if not collected.is_dir():
         collected = unpacked
@@ -61,7 +61,7 @@ def photographs(shared: Path, collected: Path, unpacked: Path) -> list[str]:
 
 
 def add_trunks(shared: Path) -> None:
-    """Add LPIPS's trunks of the development data where the weights folder lacks them."""
+    """Add LPIPS's trunks from the development data unless the weights folder has them."""
     for name, file in TRUNKS.items():
         if not has_tensors(name, MANIFEST[name].shapes):
             add_weights(shared / "weights" / f"{file}.safetensors")
@@ -74,7 +74,7 @@ def pin(core: int) -> None:
 
 
 def recipe_for(data: list[str], device: str, minutes: float | None, images: int | None) -> Recipe:
-    """Return the flagship's recipe on `data`, within `minutes` or `images` where given."""
+    """Return the flagship's recipe on `data`, limited to `minutes` or `images` if given."""
     recipe = load_recipe(Path("flagship"))
     settings: dict[str, object] = {"data": data, "exclude": [LEFT_OUT], "training.minutes": minutes}
     settings["training.images"] = images
@@ -89,9 +89,9 @@ def recipe_for(data: list[str], device: str, minutes: float | None, images: int 
 
 def main() -> int:
     """Train."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--shared", type=Path, required=True, help="folder of the development data")
-    parser.add_argument("--collected", type=Path, default=Path("photos/more"), help="what collect_photos.py wrote")
+    parser.add_argument("--collected", type=Path, default=Path("photos/more"), help="folder of collected photos")
     parser.add_argument("--out", type=Path, help="folder of the training")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--minutes", type=float)

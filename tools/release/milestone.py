@@ -10,8 +10,6 @@ measured once with that choice.
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chromalab.colorization.colorizer import Options
-from chromalab.core.files import write_text
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.paired_tests import paired_differences
 from chromalab.metrics.registry import METRICS
@@ -27,6 +24,7 @@ from chromalab.photo.writing import write_png
 from chromalab.studies.recipe import TrainingRecord, with_settings
 from chromalab.studies.single import export_training, open_photographs, spread
 from chromalab.weights.colorizers import DEFAULT_MODEL, find_colorizer
+from tools import parser_of, write_record
 from tools.benchmarks.model_quality import colorized
 
 if TYPE_CHECKING:
@@ -38,7 +36,7 @@ MEASURED = ("delta_e_2000", "psnr", "lpips_alex", "colorfulness", "chroma")
 SIZES_PX = (96, 128, 176)
 SATURATIONS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
 TRAINED_ON_BY_DEFAULT = "photos"
-"""Validation photographs of this folder were among those of the default model's training."""
+"""The default model was trained on validation photos of this folder."""
 
 
 def validation_folder(record: TrainingRecord, data: list[str], out: Path, count: int) -> Path:
@@ -53,7 +51,7 @@ def validation_folder(record: TrainingRecord, data: list[str], out: Path, count:
 
 
 def compared(photos: Path, ways: dict[str, tuple[ColorizerFile, Options]], reference: str | None) -> dict[str, Any]:
-    """Return the means of each way and, where a reference is named, the paired differences of all others to it."""
+    """Return the means of each way and, with a reference, the paired differences of all others to it."""
     with tempfile.TemporaryDirectory() as name:
         folders = {way: colorized(photos, Path(name) / way, *found) for way, found in ways.items()}
         comparison = compare_folders(folders, target=photos, settings=EvaluationSettings(metrics=MEASURED))
@@ -112,20 +110,19 @@ def exported(run: Path, path: Path, size_px: int) -> ColorizerFile:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("run", type=Path, help="folder of the training")
-    parser.add_argument("--data", action="append", required=True, help="folders of the training, as it was given them")
+    parser.add_argument(
+        "--data", action="append", required=True, help="folder of the training, as given to it; repeatable"
+    )
     parser.add_argument("--eval", type=Path, required=True, help="photographs that nothing is chosen on")
     parser.add_argument("--count", type=int, default=200, help="validation photographs to measure")
-    parser.add_argument("--images-before", type=int, default=0, help="crops that its starting weights were trained on")
+    parser.add_argument("--images-before", type=int, default=0, help="crops that the starting weights were trained on")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     found = measure(options.run, options.data, options.eval, options.count, options.images_before)
-    text = json.dumps(found, indent=2) + "\n"
-    if options.json is None:
-        print(text)
-    else:
-        write_text(options.json, text)
+    print(found["evaluation"])
+    write_record(options.json, found)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ unpacking, `chromalab compare run` trains only the runs that are missing.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import gzip
 import io
@@ -28,6 +27,7 @@ from chromalab.photo.writing import write_png
 from chromalab.studies.load import RECORDS, SCORE_KEYS, SCORES, PackedRecords
 from chromalab.studies.records import BoundRecord, CheckpointRecord, RunRecord, StudyRecord, planned_runs
 from chromalab.studies.study import StudyFolder
+from tools import parser_of, read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,7 +39,7 @@ IMAGES = "images.png"
 
 Row = dict[str, str]
 Key = tuple[str, str, str]
-"""Run (or bound), share of its training, and split of one table of scores."""
+"""Run (or bound), share of its training, and split of a table of scores."""
 
 
 def pack(source: Path, out: Path, *, images: bool = False) -> None:
@@ -92,16 +92,8 @@ def _copy_study(source: Path, out: Path) -> None:
         shutil.copy(path, make_folder(out))
 
 
-def read_csv(path: Path) -> list[Row]:
-    """Return the rows of a table, packed or not; a missing table has none."""
-    if not path.exists():
-        return []
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
-    """Write rows that share their columns, if there are any."""
+    """Write rows with equal columns, if there are any."""
     if rows:
         write_text(path, _as_csv(list(rows[0]), rows))
 
@@ -130,7 +122,7 @@ def _existing(paths: Iterable[Path]) -> list[Path]:
 
 
 def _table(folder: StudyFolder, packed: PackedRecords, key: Key) -> Path:
-    """Return where a table of scores lies in a study folder."""
+    """Return the path of a table of scores in a study folder."""
     run, share, split = key
     if run in BOUNDS:
         return folder.bound(run) / "metrics.csv"
@@ -164,7 +156,7 @@ def _emptied(rows: Sequence[Row]) -> list[Row]:
 
 
 def _sheet(folder: StudyFolder, study: StudyRecord) -> NDArray[np.uint8]:
-    """Return the images that a page shows as one: a row per photo, a column per network, squares of `size_px`."""
+    """Return the images of a page as one: a row per photo, a column per network."""
 
     def row(photo: str) -> NDArray[np.uint8]:
         paths = [folder.images(name) / f"{photo}.png" for name in image_columns(study)]
@@ -174,7 +166,7 @@ def _sheet(folder: StudyFolder, study: StudyRecord) -> NDArray[np.uint8]:
 
 
 def image_columns(study: StudyRecord) -> list[str]:
-    """Return whose images `images.png` holds: gray, the runs of the first seed, and the ground truth."""
+    """Return the columns of `images.png`: gray, the runs of the first seed, and the ground truth."""
     runs = [f"{objective.id}-{study.color_spaces[0]}-s{study.seeds[0]}" for objective in study.objectives]
     return ["grey", *runs, "truth"]
 
@@ -189,7 +181,7 @@ def square(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def main() -> None:
     """Pack or unpack."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("source", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--unpack", action="store_true", help="write a study folder from packed records")

@@ -1,4 +1,4 @@
-"""Run short trainings that each change one setting, to choose a recipe by.
+"""Run pilots: short trainings that each change one setting, to choose a recipe.
 
     python -m tools.release.pilots FILE --data FOLDER [--data FOLDER=WEIGHT ...] [--only NAME ...]
     python -m tools.release.pilots FILE --data ... --table FILE.csv --left-out FILE.csv
@@ -10,9 +10,6 @@ trained on. Finished pilots are not repeated, and a stopped one resumes. Only fi
 
 from __future__ import annotations
 
-import argparse
-import csv
-import io
 import statistics
 from pathlib import Path
 from typing import Any
@@ -20,17 +17,19 @@ from typing import Any
 from chromalab.core.files import write_text
 from chromalab.core.records import Record, read_yaml
 from chromalab.evaluation.scoring import make_evaluator, score
+from chromalab.report.formatting import csv_text
 from chromalab.stats.intervals import t_interval
 from chromalab.studies.recipe import Recipe, TrainingRecord, with_settings
 from chromalab.studies.single import VALIDATION_METRICS, load_network, open_photographs, run_training
 from chromalab.training.settings import RuntimeSettings
+from tools import parser_of, read_csv
 
 BASE = "base"
 PAIRED = ("delta_e_2000", "lpips_alex")
 """Metrics of which the table gives the difference to the base, with its 95% interval over photographs."""
 
 NEVER_DRAWN = "1e-9"
-"""A weight with which a folder keeps its validation photographs and is never drawn from."""
+"""A weight at which no photo is drawn from a folder, while its validation photos are kept."""
 
 
 class Pilots(Record):
@@ -67,8 +66,7 @@ def finished(runs: Path, names: list[str]) -> dict[str, TrainingRecord]:
 
 def per_photo(folder: Path) -> dict[str, dict[str, float]]:
     """Return the values of each metric by photo."""
-    with (folder / "metrics.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(folder / "metrics.csv")
     names = [name for name in rows[0] if name != "photo"]
     return {name: {row["photo"]: float(row[name]) for row in rows if row[name]} for name in names}
 
@@ -93,7 +91,7 @@ def pilots_table(runs: Path, pilots: Pilots) -> str:
             bounds = (0.0, 0.0) if interval is None else (interval.low, interval.high)
             row += [f"{statistics.fmean(differences):.4f}", *(f"{bound:.4f}" for bound in bounds)]
         rows.append(row)
-    return as_csv(header, rows)
+    return csv_text(header, rows)
 
 
 def left_out_table(runs: Path, pilots: Pilots, data: list[str]) -> str:
@@ -111,21 +109,12 @@ def left_out_table(runs: Path, pilots: Pilots, data: list[str]) -> str:
             found = score(network.colorize, photos, metrics)
             means = [f"{statistics.fmean(found.per_photo[metric]):.4f}" for metric in PAIRED]
             rows.append([source, trained, len(photos), *means])
-    return as_csv(["source", "pilot", "photos", *PAIRED], rows)
-
-
-def as_csv(header: list[str], rows: list[list[object]]) -> str:
-    """Return a table as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(["source", "pilot", "photos", *PAIRED], rows)
 
 
 def main() -> None:
     """Run the pilots that are not finished, or write the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--data", action="append", default=[], help="folder of photographs, as for chromalab train")
     parser.add_argument("--out", type=Path, default=Path("runs/pilots"), help="folder of the trainings")

@@ -7,19 +7,16 @@ file to file, on the photos of FOLDER, and written to results/models.
 
 from __future__ import annotations
 
-import argparse
-import csv
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.core.files import write_text
 from chromalab.studies.networks import export_run
 from chromalab.studies.study import StudyFolder
 from chromalab.training.export import save_spec
 from chromalab.weights.colorizers import SHIPPED, ColorizerSpec
+from tools import parser_of, read_csv, write_record
 from tools.benchmarks.model_quality import measure
 from tools.pages.models import RECORDS
 
@@ -51,7 +48,7 @@ FAILURES = {
     "wgan_l2": "Brown and violet casts on gray objects, such as saucers; flags and backgrounds turn partly blue.",
     "wgan_perceptual": "Night skies stay brown; fur and flowers turn greenish gray; color fringes along edges.",
 }
-"""What one sees in the sample photos, noted by hand."""
+"""Known failures, observed on the sample photos."""
 
 
 def validation(folder: StudyFolder, study: StudyRecord, objective: str, metric: str) -> dict[str, float]:
@@ -59,10 +56,8 @@ def validation(folder: StudyFolder, study: StudyRecord, objective: str, metric: 
     found = {}
     for seed in study.seeds:
         path = folder.run(f"{objective}-{study.color_spaces[0]}-s{seed}") / "validation.csv"
-        if path.exists():
-            with path.open(encoding="utf-8", newline="") as file:
-                values = [float(row[metric]) for row in csv.DictReader(file)]
-            found[path.parent.name] = float(np.mean(values))
+        if rows := read_csv(path):
+            found[path.parent.name] = float(np.mean([float(row[metric]) for row in rows]))
     return found
 
 
@@ -96,7 +91,7 @@ def ship(roots: Sequence[Path], objective: str) -> Path:
 def score(objective: str, photos: Path, scored_on: str) -> None:
     """Measure a shipped model from file to file, and write its scores into its record."""
     record = measure(photos, objective)
-    write_text(RECORDS / f"{objective}.json", json.dumps(record, indent=2) + "\n")
+    write_record(RECORDS / f"{objective}.json", record)
     path = SHIPPED / f"{objective}.yaml"
     scores = {name: round(float(values["model"][0]), 4) for name, values in record["metrics"].items()}
     spec = ColorizerSpec.load(path).model_copy(update={"scores": scores, "scored_on": scored_on})
@@ -105,11 +100,13 @@ def score(objective: str, photos: Path, scored_on: str) -> None:
 
 def main() -> None:
     """Ship every objective of the studies, or one."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("studies", type=Path, nargs="+")
-    parser.add_argument("--photos", type=Path, required=True, help="photos that nothing was trained on or chosen by")
-    parser.add_argument("--objective", action="append", help="one of them; repeatable")
-    parser.add_argument("--scored-on", default="BSDS500 that are no scenes of HECD", help="what these photos are")
+    parser.add_argument("--photos", type=Path, required=True, help="photos used for neither training nor selection")
+    parser.add_argument("--objective", action="append", help="objective to ship instead of all; repeatable")
+    parser.add_argument(
+        "--scored-on", default="BSDS500 that are not scenes of HECD", help="description of these photos"
+    )
     arguments = parser.parse_args()
     objectives = [entry.id for entry in StudyFolder(arguments.studies[0]).load().objectives]
     for objective in arguments.objective or objectives:

@@ -233,7 +233,7 @@ def analyze(
 
 def _with_metrics(analysis: SurveyAnalysis, kept: Sequence[VoteRow], path: Path) -> SurveyAnalysis:
     from chromalab.core.errors import UsageError
-    from chromalab.survey.analysis.agreement import metric_agreements, read_metric_values
+    from chromalab.survey.analysis.raters import metric_agreements, read_metric_values
 
     try:
         from chromalab.metrics.registry import METRICS
@@ -348,8 +348,7 @@ def export(
     from chromalab.core.errors import UsageError
     from chromalab.core.files import write_text
     from chromalab.survey.analysis.analyze import open_survey
-    from chromalab.survey.export import export_json
-    from chromalab.survey.votes import votes_of_database, votes_text
+    from chromalab.survey.votes import export_json, votes_of_database, votes_text
 
     if csv_file is None and json_file is None:
         raise UsageError("nothing to export; give --csv FILE, --json FILE or both")
@@ -370,9 +369,9 @@ def import_(
 ) -> None:  # fmt: skip
     """Import an exported survey into an empty folder; its analysis stays the same."""
     from chromalab.core.files import make_folder
-    from chromalab.survey.export import import_json
+    from chromalab.survey.database import open_database
     from chromalab.survey.folder import SurveyFolder
-    from chromalab.survey.storage.database import open_database
+    from chromalab.survey.votes import import_json
 
     make_folder(folder)
     place = SurveyFolder(folder)

@@ -13,10 +13,9 @@ from chromalab.evaluation.examples import chosen_photos, extremes, read_shown
 from chromalab.evaluation.paired_tests import unbeaten
 from chromalab.metrics.registry import METRICS
 from chromalab.report import formatting
-from chromalab.report.figures.error_maps import MAPS, data_uri, draw_map
 from chromalab.report.figures.style import MUTED, canvas, finish, objective_styles
 from chromalab.report.formatting import ARROWS, LATEX_ARROWS, escape_latex
-from chromalab.report.gallery import Gallery, GridImage, GridRow, Variant
+from chromalab.report.gallery import MAPS, Gallery, GridImage, GridRow, Variant, data_uri, draw_map
 from chromalab.report.page import environment
 
 if TYPE_CHECKING:
@@ -35,16 +34,16 @@ if TYPE_CHECKING:
 __all__ = ["latex_table", "write_evaluation_report"]
 
 MAX_IMAGES = 180
-"""Pictures and maps on a page: about eight million bytes."""
+"""Images and error maps on a page, which then has about 8 MB."""
 
-IMAGE = "picture"
+IMAGE = "image"
 
 
 def write_evaluation_report(comparison: Comparison, out: Path) -> Path:
     """Write `report.html`, `table.tex`, `summary.csv` and `differences.csv` into a folder, and return the page's path.
 
-    The page opens offline and stays small, however many photos there are: it shows those that some metric calls the
-    best or the worst.
+    The page opens offline. Its size does not grow with the number of photos, because it shows only photos that are the
+    best or the worst under some metric.
 
     Raises:
         OutputError: the folder can't be written.
@@ -85,7 +84,7 @@ def _render(comparison: Comparison) -> str:
 
 
 def headline(record: ComparisonRecord) -> list[str]:
-    """Say in a few sentences who leads under how many metrics, and what is open."""
+    """Return sentences on which methods lead under how many metrics, and which metrics separate no methods."""
     methods = [method.name for method in record.methods if not method.is_bound]
     if len(methods) == 1:
         return [f"{formatting.plural(record.n_photos, 'photo')} of {methods[0]} under the protocol {record.protocol}."]
@@ -127,7 +126,7 @@ def _by_metric(found: Sequence[Extremes]) -> dict[str, list[Extremes]]:
 
 
 def _unavailable(record: ComparisonRecord) -> dict[str, str]:
-    """Return why metrics have no value, without those that nobody asked for."""
+    """Return why requested metrics have no value."""
     first = next(method for method in record.methods if not method.is_bound)
     asked = {facts.name for facts in record.metrics}
     return {
@@ -138,19 +137,19 @@ def _unavailable(record: ComparisonRecord) -> dict[str, str]:
 
 
 def _gallery(shown: Sequence[ShownPhoto], methods: Sequence[str]) -> Gallery:
-    """Return the grid: gray and truth, then every method as a picture or as one of the maps."""
+    """Return the grid: gray and ground truth, then every method as an image or as an error map."""
     beside = {"grey": "grey", "truth": "target"}
     columns = [name for name, role in beside.items() if any(role in photo.images for photo in shown)]
     has_truth = "truth" in columns
     kinds = [kind for kind in MAPS if has_truth or kind.key == "lightness"] if columns else []
-    variants = (Variant(IMAGE, "pictures"), *(Variant(kind.key, kind.label) for kind in kinds))
+    variants = (Variant(IMAGE, "images"), *(Variant(kind.key, kind.label) for kind in kinds))
     rows = tuple(
         GridRow(
             photo.name,
             *_size(photo),
             (
                 *(_reference(photo, name, beside[name]) for name in columns),
-                *(tuple(_pictures(photo, method, [kind.key for kind in kinds])) for method in methods),
+                *(tuple(_images(photo, method, [kind.key for kind in kinds])) for method in methods),
             ),
         )
         for photo in shown
@@ -169,7 +168,7 @@ def _reference(photo: ShownPhoto, name: str, role: str) -> tuple[GridImage, ...]
     return (GridImage(data_uri(photo.images[role]), "", f"{photo.name}, {name}"),)
 
 
-def _pictures(photo: ShownPhoto, method: str, kinds: Sequence[str]) -> Iterator[GridImage]:
+def _images(photo: ShownPhoto, method: str, kinds: Sequence[str]) -> Iterator[GridImage]:
     own = photo.images.get(method)
     if own is None:
         return
@@ -180,8 +179,8 @@ def _pictures(photo: ShownPhoto, method: str, kinds: Sequence[str]) -> Iterator[
             yield GridImage(draw_map(kind, own, beside), kind.key, f"{photo.name} by {method}: {kind.label}")
 
 
-def _compared_with(kind: str, pictures: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.uint8] | None:
-    return pictures.get("grey", pictures.get("target")) if kind == "lightness" else pictures.get("target")
+def _compared_with(kind: str, images: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.uint8] | None:
+    return images.get("grey", images.get("target")) if kind == "lightness" else images.get("target")
 
 
 def _number(value: float) -> str:
@@ -191,7 +190,7 @@ def _number(value: float) -> str:
 ROLES = {
     "fidelity": "Fidelity",
     "color": "Color",
-    "perceptual": "Seen by trained networks",
+    "perceptual": "Perceptual distances",
     "distribution": "Sets of photographs",
     "semantic": "Recognition",
 }
@@ -199,7 +198,7 @@ ROLES = {
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One method under one metric: its mean, its interval, and whether no method beats it where some are beaten."""
+    """One method under one metric, formatted; `best` means unbeaten while some other method is beaten."""
 
     value: str
     interval: str
@@ -209,7 +208,7 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """One metric's row."""
+    """The table row of one metric."""
 
     metric: MetricFacts
     cells: tuple[Cell, ...]
@@ -217,7 +216,7 @@ class Line:
 
 
 def table_lines(record: ComparisonRecord) -> dict[str, list[Line]]:
-    """Return the rows of the table by role, without metrics that no method has a value of."""
+    """Return the rows of the table by role, without metrics that have no value for any method."""
     best = unbeaten(record)
     lines: dict[str, list[Line]] = {}
     for role, heading in ROLES.items():
@@ -249,7 +248,7 @@ def _decimals(summaries: Sequence[MetricSummary]) -> int:
 
 
 def summary_csv(record: ComparisonRecord) -> str:
-    """Return a row for each method or bound and metric, in full precision."""
+    """Return CSV text with a row for each method or bound and metric, in full precision."""
     columns = ["method", "metric", "direction", "mean", "ci_low", "ci_high", "truth", "n", "reason", "protocol"]
     found = ((method.name, facts, method.metrics[facts.name]) for method in record.methods for facts in record.metrics)
     rows = (
@@ -271,13 +270,13 @@ def summary_csv(record: ComparisonRecord) -> str:
 
 
 def differences_csv(record: ComparisonRecord) -> str:
-    """Return a row for each pair of methods and metric, in full precision."""
+    """Return CSV text with a row for each pair of methods and metric, in full precision."""
     columns = ["metric", "first", "second", "mean", "ci_low", "ci_high", "p", "p_holm", "winner", "n", "reason"]
     return formatting.csv_text(columns, ([getattr(row, name) for name in columns] for row in record.differences))
 
 
 def latex_table(record: ComparisonRecord) -> str:
-    """Return the table for a paper, with booktabs: mean and half width of the 95% interval, the best in bold."""
+    """Return a LaTeX table with booktabs: mean and half width of the 95% interval, the best in bold."""
     names = [(escape_latex(method.name), method.is_bound) for method in record.methods]
     heads = " & ".join(rf"\textit{{{name}}}" if is_bound else name for name, is_bound in names)
     lines = [rf"\begin{{tabular}}{{@{{}}l{'r' * len(record.methods)}@{{}}}}", r"\toprule", rf" & {heads} \\"]
@@ -322,10 +321,10 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def draw_distributions(comparison: Comparison, methods: Sequence[str]) -> Drawing | None:
-    """Draw the spread of every per-photo metric: median, middle half and middle nine tenths of the photos.
+    """Draw the spread of every per-photo metric: median, middle 50% and middle 90% of the photos.
 
     Returns:
-        One figure, or None where there is no per-photo metric.
+        One figure, or None if there is no per-photo metric.
     """
     names = [name for name in METRICS if name in comparison.scores[methods[0]].columns]
     names = [name for name in names if any(len(_finite_values(comparison, method, name)) for method in methods)]

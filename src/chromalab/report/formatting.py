@@ -1,6 +1,7 @@
 """Numbers, lists, CSV and LaTeX as text.
 
-A number has as many digits as its interval warrants, and all numbers of a column have the same count of decimals.
+The width of its interval decides how many digits a number has. All numbers of a column have the same number of
+decimals.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ def space_label(color_space: str) -> str:
 
 
 def decimals_for(half_widths: Iterable[float], values: Iterable[float]) -> int:
-    """Return the decimals that a column of numbers deserves.
+    """Return the number of decimals of a column.
 
-    The median half width of the intervals keeps two significant digits, but the median magnitude of the values never
-    more than four; without any interval it keeps three. Zeros and values that are not finite do not count.
+    The median half width of the intervals keeps two significant digits, and the median magnitude of the values at most
+    four. Without intervals the median magnitude keeps three. Zeros and non-finite values are ignored.
 
     >>> decimals_for([0.0022, 0.0031, 0.0018], [0.086]), decimals_for([0.0002], [0.086])
     (4, 5)
@@ -60,12 +61,12 @@ def decimals_for(half_widths: Iterable[float], values: Iterable[float]) -> int:
 
 
 def _decimals(size: float, digits: int) -> int:
-    """Return the decimals that show so many significant digits of `size`, negative where even units are too many."""
+    """Return the decimals that show `digits` significant digits of `size`; negative if units are already too fine."""
     return digits - 1 - math.floor(math.log10(size))
 
 
 def format_number(value: float | None, decimals: int, *, signed: bool = False) -> str:
-    """Return `value` with fixed decimals, a true minus sign, and a dash where there is none.
+    """Return `value` with fixed decimals and a true minus sign, or a dash for a missing value.
 
     >>> format_number(-0.00316, 4)
     '−0.0032'
@@ -85,7 +86,7 @@ def format_number(value: float | None, decimals: int, *, signed: bool = False) -
 
 
 def format_interval(low: float | None, high: float | None, decimals: int, *, signed: bool = False) -> str:
-    """Return `[low, high]`, or nothing where there is no interval or only a point.
+    """Return `[low, high]`, or an empty string if an end is missing or both are equal.
 
     >>> format_interval(0.0841, 0.08853, 4)
     '[0.0841, 0.0885]'
@@ -98,7 +99,7 @@ def format_interval(low: float | None, high: float | None, decimals: int, *, sig
 
 
 def format_significant(value: float | None, digits: int = 2) -> str:
-    """Return `value` with so many significant digits and no exponent.
+    """Return `value` with `digits` significant digits and no exponent.
 
     >>> format_significant(0.030871), format_significant(41.26), format_significant(123.4)
     ('0.031', '41', '123')
@@ -109,7 +110,7 @@ def format_significant(value: float | None, digits: int = 2) -> str:
 
 
 def format_p(p: float | None) -> str:
-    """Return a p value with its smallest printable value as a bound.
+    """Return a p-value with three decimals, or `< 0.001`.
 
     >>> format_p(0.0312), format_p(0.0004), format_p(None)
     ('0.031', '< 0.001', '—')
@@ -120,7 +121,7 @@ def format_p(p: float | None) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration in the two units that a person would say.
+    """Return a duration in its two largest units.
 
     >>> format_duration(42.4), format_duration(200), format_duration(7260), format_duration(200000)
     ('42 s', '3 min 20 s', '2 h 1 min', '2 d 7 h')
@@ -134,7 +135,7 @@ def format_duration(seconds: float) -> str:
 
 
 def plural(count: int, noun: str, nouns: str | None = None) -> str:
-    """Return `count` with the noun in its number, thousands separated.
+    """Return `count` with thousands separators and the noun in singular or plural.
 
     >>> plural(1, "photo"), plural(4750, "photo"), plural(2, "study", "studies")
     ('1 photo', '4,750 photos', '2 studies')
@@ -143,7 +144,7 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
 
 
 def listing(words: Iterable[str]) -> str:
-    """Return words as a list in a sentence.
+    """Return words joined as in a sentence.
 
     >>> listing(["l1"]), listing(["l1", "l2", "perceptual"])
     ('l1', 'l1, l2 and perceptual')
@@ -153,7 +154,7 @@ def listing(words: Iterable[str]) -> str:
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    r"""Return a CSV file as text: floats in their shortest exact form, an empty cell for None.
+    r"""Return CSV text: floats in their shortest exact form, None as an empty cell.
 
     >>> csv_text(["method", "mean"], [["l2", 0.1], ["l1", None]])
     'method,mean\nl2,0.1\nl1,\n'
@@ -173,7 +174,7 @@ def column_decimals(rows: Iterable[tuple[float | None, float | None, float | Non
 
 
 def half_width(low: float | None, high: float | None) -> float | None:
-    """Return half of the width of an interval, or None where it has no finite one."""
+    """Return half the width of an interval, or None if it is unknown or infinite."""
     if low is None or high is None:
         return None
     half = (high - low) / 2
@@ -223,7 +224,7 @@ def escape_latex(text: str) -> str:
 
 
 def latex_table(body: str, caption: str, label: str | None = None) -> str:
-    """Return a floating LaTeX table; `caption` is LaTeX already."""
+    """Return a floating LaTeX table; `caption` is LaTeX code."""
     named = f"\n\\label{{{label}}}" if label else ""
     return (
         "% Needs \\usepackage{booktabs}\n\\begin{table}[t]\n\\centering\n"

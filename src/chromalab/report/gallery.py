@@ -1,4 +1,4 @@
-"""The image grid of a report page: find, encode and arrange the images of a study."""
+"""The image grid of a report page: find, encode and arrange images, and draw error maps on fixed scales."""
 
 from __future__ import annotations
 
@@ -7,25 +7,37 @@ import dataclasses
 import io
 from typing import TYPE_CHECKING, NamedTuple
 
+import matplotlib as mpl
+import numpy as np
+import torch
 from PIL import Image
 
+from chromalab.color.spaces import rgb_to_lab
+from chromalab.functional.color import chroma
+from chromalab.functional.delta_e import delta_e_2000
 from chromalab.report.formatting import space_label
 from chromalab.report.study.training_logs import RunName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
 
     from chromalab.studies.records import StudyRecord
 
 BUDGET_BYTES = 11 * 2**20
-"""All pictures of a page together, before base64 makes them a third larger."""
+"""Total size of all images of a page, before base64 makes them a third larger."""
+
+MAP_QUALITY = 88
+"""JPEG quality of error maps, and of the images beside them."""
 
 REFERENCES = ("grey", "truth")
 
 
 class Encoding(NamedTuple):
-    """How pictures are put into the page: as they are (PNG), or as JPEG with full color resolution."""
+    """How images are embedded in the page: unchanged (PNG), or as JPEG with full color resolution."""
 
     jpeg_quality: int | None
     longest_side_px: int | None
@@ -36,11 +48,11 @@ ENCODINGS = (Encoding(None, None), Encoding(92, None), Encoding(90, 640), Encodi
 
 @dataclasses.dataclass(frozen=True)
 class PhotoFiles:
-    """One photograph in all its versions.
+    """The image files of one photo.
 
     Attributes:
-        name: the photograph's name as people know it.
-        files: its PNG files by method: `grey`, `truth` and run ids. A missing method has no entry.
+        name: name of the photo in the study.
+        files: PNG files by method: `grey`, `truth` and run ids. A missing method has no entry.
     """
 
     name: str
@@ -49,7 +61,7 @@ class PhotoFiles:
 
 @dataclasses.dataclass(frozen=True)
 class EncodedPhoto:
-    """One photograph ready for the page: data URIs by method, and the size in pixels as shown first."""
+    """One photo encoded for the page: data URIs by method, and the size in pixels of the first."""
 
     name: str
     uris: Mapping[str, str]
@@ -59,7 +71,7 @@ class EncodedPhoto:
 
 @dataclasses.dataclass(frozen=True)
 class EncodedImages:
-    """The photographs of a page, how they were encoded, and how many more there were."""
+    """The photos of a page, their encoding, and the number of photos left out."""
 
     photos: tuple[EncodedPhoto, ...]
     encoding: Encoding
@@ -67,7 +79,7 @@ class EncodedImages:
 
 
 def find_test_images(folder: Path, pictured: Sequence[str]) -> list[PhotoFiles]:
-    """Find `pictures/METHOD/PHOTO.png` of a study, in the order of `pictured`; others follow by name."""
+    """Find the files `pictures/METHOD/PHOTO.png` of a study: first those in `pictured`, then the others by name."""
     root = folder / "pictures"
     methods = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
     found: dict[str, dict[str, Path]] = {}
@@ -81,7 +93,7 @@ def find_test_images(folder: Path, pictured: Sequence[str]) -> list[PhotoFiles]:
 
 
 def find_colorized_images(folder: Path) -> list[PhotoFiles]:
-    """Find `colorized/PHOTO/METHOD.png` of a study, by name."""
+    """Find the files `colorized/PHOTO/METHOD.png` of a study, sorted by name."""
     root = folder / "colorized"
     homes = sorted({path.parent for path in root.rglob("*.png")})
     return [
@@ -91,7 +103,7 @@ def find_colorized_images(folder: Path) -> list[PhotoFiles]:
 
 
 def _known_name(key: str, pictured: Iterable[str]) -> str:
-    """Return the photo's name in the record for a picture file's name, in which folders are joined by `__`."""
+    """Return the recorded name of a photo from the name of an image file, in which folders are joined by `__`."""
     for name in pictured:
         stem = name.rsplit(".", 1)[0]
         if key in {name, name.replace("/", "__"), stem, stem.replace("/", "__")}:
@@ -100,11 +112,10 @@ def _known_name(key: str, pictured: Iterable[str]) -> str:
 
 
 def encode_images(photos: Sequence[PhotoFiles], *, budget_bytes: int = BUDGET_BYTES) -> EncodedImages:
-    """Encode every picture at the best quality with which all of them fit the budget.
+    """Encode all images at the best quality at which together they fit the budget.
 
-    If even the smallest encoding is too large, photographs are left out from the end and counted. JPEG keeps full
-    color resolution (4:4:4), because color is what these pictures are looked at for. Files that are no pictures
-    are passed over.
+    If even the smallest encoding is too large, the last photos are left out and counted. JPEG keeps the full color
+    resolution (4:4:4), because readers compare colors. Files that are not images are skipped.
     """
     sizes = sum(path.stat().st_size for photo in photos for path in photo.files.values())
     if sizes <= budget_bytes:
@@ -128,10 +139,10 @@ def _weight(photo: EncodedPhoto) -> int:
 
 def _encoded(photos: Iterable[PhotoFiles], encoding: Encoding) -> Iterator[EncodedPhoto]:
     for photo in photos:
-        pictures = {method: picture for method, path in photo.files.items() if (picture := _encode(path, encoding))}
-        if pictures:
-            width, height = next(iter(pictures.values())).size
-            yield EncodedPhoto(photo.name, {method: picture.uri for method, picture in pictures.items()}, width, height)
+        images = {method: image for method, path in photo.files.items() if (image := _encode(path, encoding))}
+        if images:
+            width, height = next(iter(images.values())).size
+            yield EncodedPhoto(photo.name, {method: image.uri for method, image in images.items()}, width, height)
 
 
 class _EncodedImage(NamedTuple):
@@ -144,7 +155,7 @@ def _encode(path: Path, encoding: Encoding) -> _EncodedImage | None:
         data = path.read_bytes()
         with Image.open(io.BytesIO(data)) as opened:
             image = opened.convert("RGB")
-    except (OSError, SyntaxError):  # Pillow's words for a damaged file
+    except (OSError, SyntaxError):  # what Pillow raises for a damaged file
         return None
     if encoding.jpeg_quality is None:
         return _EncodedImage(_data_uri("image/png", data), image.size)
@@ -168,7 +179,7 @@ REFERENCE_LABELS = {"grey": "gray", "truth": "truth"}
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """A color space and seed, of which the grid shows every objective at once."""
+    """One view of the grid, such as a color space with a seed; a page shows one variant at a time."""
 
     key: str
     label: str
@@ -176,7 +187,7 @@ class Variant:
 
 @dataclasses.dataclass(frozen=True)
 class GridImage:
-    """One picture of a cell; a reference belongs to every variant and has none."""
+    """One image of a cell. Reference images have an empty variant, because they belong to all variants."""
 
     uri: str
     variant: str
@@ -185,7 +196,7 @@ class GridImage:
 
 @dataclasses.dataclass(frozen=True)
 class GridRow:
-    """One photograph: for each column its pictures, which may be none."""
+    """One photo, with the images of each column; a cell may be empty."""
 
     name: str
     width: int
@@ -195,14 +206,14 @@ class GridRow:
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
-    """What the grid shows.
+    """The content of an image grid.
 
     Attributes:
-        columns: `grey` and `truth` where there are pictures of them, then the objectives.
-        variants: the first is the one shown at first.
-        rows: the photographs.
-        jpeg: whether the pictures had to be compressed to keep the page small.
-        n_left_out: photographs for which there was no room.
+        columns: `grey` and `truth` if they have images, then the objectives.
+        variants: the variants; the page starts with the first.
+        rows: the photos.
+        jpeg: whether the images were compressed to keep the page small.
+        n_left_out: number of photos that did not fit.
     """
 
     columns: tuple[str, ...]
@@ -213,12 +224,12 @@ class Gallery:
 
 
 def study_gallery(folder: Path, study: StudyRecord, objectives: Sequence[str]) -> Gallery:
-    """Return the grid of a study's test photographs."""
+    """Return the grid of a study's test photos."""
     return gallery(find_test_images(folder, study.pictured), objectives)
 
 
 def gallery(photos: Sequence[PhotoFiles], objectives: Sequence[str]) -> Gallery:
-    """Encode the pictures and order them: `grey`, `truth`, then the objectives as given."""
+    """Encode the images and order them: `grey`, `truth`, then the objectives as given."""
     encoded = encode_images(photos)
     methods = {method for photo in encoded.photos for method in photo.uris}
     names = sorted(name for method in methods if (name := RunName.parse(method)) is not None)
@@ -256,3 +267,53 @@ def _grid_cell(photo: EncodedPhoto, column: str, variants: Sequence[Variant]) ->
         for variant in variants
         if (run_id := f"{column}-{variant.key}") in photo.uris
     )
+
+
+class MapKind(NamedTuple):
+    """A kind of error map.
+
+    Attributes:
+        key: short name.
+        label: name shown on the page.
+        low: value of the first color of the scale; values beyond the scale get the color of its end.
+        high: value of the last color.
+        colors: name of the color map.
+        of: maps CIELAB (1, 3, H, W) of an image and of its reference to values (1, H, W).
+    """
+
+    key: str
+    label: str
+    low: float
+    high: float
+    colors: str
+    of: Callable[[Tensor, Tensor], Tensor]
+
+    @property
+    def scale(self) -> str:
+        """The scale as a CSS gradient."""
+        colors = mpl.colormaps[self.colors](np.linspace(0, 1, 9))
+        return f"linear-gradient(to right, {', '.join(mpl.colors.to_hex(color) for color in colors)})"
+
+
+MAPS = (
+    MapKind("delta_e", "CIEDE2000", 0, 40, "inferno", delta_e_2000),
+    MapKind("chroma", "chroma minus the truth's", -40, 40, "coolwarm", lambda a, b: chroma(a) - chroma(b)),
+    MapKind("lightness", "L* minus that of the gray photo", -5, 5, "coolwarm", lambda a, b: a[:, 0] - b[:, 0]),
+)
+
+
+def draw_map(kind: MapKind, preds: NDArray[np.uint8], reference: NDArray[np.uint8]) -> str:
+    """Return the map of an image (H, W, 3) against a reference of the same size, as a data URI."""
+    values = kind.of(_lab(preds), _lab(reference))[0].numpy()
+    shares = np.clip((values - kind.low) / (kind.high - kind.low), 0, 1)
+    colors = mpl.colormaps[kind.colors](shares)[..., :3]
+    return data_uri(np.rint(colors * 255).astype(np.uint8))
+
+
+def data_uri(rgb: NDArray[np.uint8]) -> str:
+    """Return an image (H, W, 3) as the data URI of a JPEG with full color resolution."""
+    return _jpeg(Image.fromarray(rgb), MAP_QUALITY, None).uri
+
+
+def _lab(rgb: NDArray[np.uint8]) -> Tensor:
+    return rgb_to_lab(torch.from_numpy(rgb.copy()).permute(2, 0, 1)[None].float() / 255)

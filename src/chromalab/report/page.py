@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def environment(*packages: str) -> jinja2.Environment:
-    """Return the templates' environment: escaping on, unknown names refused, style and script inlined.
+    """Return the template environment: escaping on, undefined names are errors, style and script inlined.
 
     Args:
-        packages: others whose templates build on those of this one.
+        packages: other packages whose templates extend those of `chromalab.report`.
     """
     found = jinja2.Environment(
         loader=jinja2.ChoiceLoader([jinja2.PackageLoader(name) for name in ("chromalab.report", *packages)]),
@@ -34,7 +34,7 @@ def environment(*packages: str) -> jinja2.Environment:
 
 
 def _figure(drawing: Drawing) -> Markup:
-    """Return a drawing for a page; its text was escaped when it was drawn."""
+    """Return a drawing for a page; matplotlib has already escaped its text."""
     return Markup(inline_svg(drawing.svg, prefix=drawing.name, alt=drawing.alt))  # noqa: S704
 
 
@@ -49,7 +49,7 @@ def _breakable(name: str) -> Markup:
 
 
 def _static(name: str) -> Markup:
-    """Return a file of this package's `static` folder, which is the project's own text."""
+    """Return a file of the `static` folder unescaped."""
     return Markup((resources.files("chromalab.report") / "static" / name).read_text(encoding="utf-8"))  # noqa: S704
 
 
@@ -62,15 +62,15 @@ _REFERENCE = re.compile(r'((?:xlink:)?href="#|url\(#)')
 
 
 def inline_svg(svg: str, *, prefix: str, alt: str) -> str:
-    """Return a figure as an element to put into a page.
+    """Return a figure as an `<svg>` element for a page.
 
-    Identifiers get a prefix, so that two figures on one page can't take each other's clip paths; the XML prolog,
-    the metadata and the figure's own style sheet (which would rule the whole page) are left out.
+    Identifiers get a prefix, so that two figures on a page do not share clip paths. The XML prolog, the metadata and
+    the figure's style sheet, which would apply to the whole page, are removed.
 
     Args:
-        svg: a whole SVG document as matplotlib writes it.
-        prefix: unique on the page.
-        alt: what the figure shows, in words.
+        svg: an SVG document written by matplotlib.
+        prefix: a prefix that is unique on the page.
+        alt: text alternative of the figure.
     """
     body = _METADATA.sub("", _PROLOG.sub("", svg))
     body = _GROUP_ID.sub("<g>", body)

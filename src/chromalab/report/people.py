@@ -1,4 +1,4 @@
-"""`write_people_report`: how far metrics follow people, as a page with scatter plots, and as CSV files."""
+"""The report on metrics against human ratings: a page with scatter plots, and CSV files."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def label_of(name: str) -> str:
 
 
 def ranked(record: PeopleRecord) -> list[str]:
-    """Return the metrics, those that follow people best first, those without a value last."""
+    """Return the metrics by correlation with people, highest first, metrics without a value last."""
     values = {name: row.srcc for name, row in record.all.items()}
     return sorted(values, key=lambda name: math.inf if (value := values[name]) is None else -value)
 
 
 def draw_scatter(scores: PeopleScores) -> Drawing:
-    """Draw every metric against what people say, one dot an image, in the color of its scene; real outputs ringed."""
+    """Draw human ratings against every metric: a dot per image, colored by scene; outputs of colorizers are ringed."""
     names = [name for name in ranked(scores.record) if scores.record.all[name].srcc is not None]
     rows = math.ceil(len(names) / COLUMNS)
     with canvas(9.2, 2.1 * rows) as figure:
@@ -65,7 +65,7 @@ def draw_scatter(scores: PeopleScores) -> Drawing:
             _scatter(axes, scores, name)
         for axes in places[len(names) :]:
             axes.set_axis_off()
-        return finish(figure, "scatter", f"What people say of each image against {len(names)} metrics")
+        return finish(figure, "scatter", f"Human ratings of each image against {len(names)} metrics")
 
 
 def _scatter(axes: Axes, scores: PeopleScores, name: str) -> None:

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from chromalab.survey.analysis.analyze import analyze_source
     from chromalab.survey.analysis.page import write_survey_report
     from chromalab.survey.create import create_survey
+    from chromalab.survey.database import open_database
     from chromalab.survey.design import load_design
     from chromalab.survey.power import simulate_power
-    from chromalab.survey.storage.database import open_database
 
 _MODULES = {
     "analyze_source": "analysis.analyze",
     "create_survey": "create",
     "load_design": "design",
-    "open_database": "storage.database",
+    "open_database": "database",
     "simulate_power": "power",
     "write_survey_report": "analysis.page",
 }

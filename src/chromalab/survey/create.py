@@ -186,7 +186,7 @@ def check_design(design: Design, sources: Sources) -> tuple[Design, Sources]:
 
 
 def _prepare(folder: SurveyFolder, design: Design, name: str, files: Mapping[str, Path]) -> Scene:
-    pictures: dict[str, NDArray[np.uint8]] = {}
+    images: dict[str, NDArray[np.uint8]] = {}
     size: tuple[int, ...] | None = None
     for method, path in files.items():
         rgb = read_photo(path).rgb
@@ -196,15 +196,15 @@ def _prepare(folder: SurveyFolder, design: Design, name: str, files: Mapping[str
                 f"{size[1]}x{size[0]}; resize them to one size first"
             )
         size = rgb.shape
-        pictures[method] = fit_image(rgb, design.size_px, square=design.square)
-    first = next(iter(pictures.values()))
+        images[method] = fit_image(rgb, design.size_px, square=design.square)
+    first = next(iter(images.values()))
     if design.vigilance > 0:
-        pictures[RANDOM] = random_colors(pictures.get(GREY, first), name)
+        images[RANDOM] = random_colors(images.get(GREY, first), name)
     if design.reference:
-        pictures[GREY] = to_gray(pictures[GREY])
+        images[GREY] = to_gray(images[GREY])
     else:
-        pictures.pop(GREY, None)
-    files_of = dict(zip(pictures, pad_alike([stimulus_png(rgb) for rgb in pictures.values()]), strict=True))
+        images.pop(GREY, None)
+    files_of = dict(zip(images, pad_alike([stimulus_png(rgb) for rgb in images.values()]), strict=True))
     stimuli = {}
     for method, png in files_of.items():
         stimuli[method] = f"{sha256_bytes(png)[:32]}.png"

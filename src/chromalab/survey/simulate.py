@@ -1,6 +1,6 @@
 """Simulated participants who take part through the real HTTP server.
 
-They fetch stimuli as every participant does. The simulation identifies a stimulus by its bytes, because it has the
+They fetch stimuli as real participants do. The simulation identifies each stimulus by its bytes with the help of the
 survey's folder, and draws answers from known abilities.
 """
 
@@ -46,18 +46,19 @@ AT_A_TIME = 50
 
 
 class Population(Record):
-    """What simulated people are like.
+    """Properties of simulated participants.
 
     Attributes:
-        abilities: of every method, in log-odds; the truth's too, for real-or-fake and ratings. A missing one is 0.
-        rater_sd: spread of people's own abilities around these.
-        photo_sd: spread over photographs.
+        abilities: ability of each method in log-odds, and of the ground truth (`truth`) for real-or-fake and ratings;
+            missing abilities are 0.
+        rater_sd: standard deviation of abilities between participants.
+        photo_sd: standard deviation of abilities between photos.
         left_bias: advantage of the left side, in log-odds.
-        tie_nu: Davidson's tie parameter, where ties are allowed.
-        lapses: share of answers that are blind guesses.
-        clickers: share of people who only guess.
-        think_s: mean time to an answer; exponential. 0 answers at once.
-        seed: of all of it.
+        tie_nu: Davidson's tie parameter, for designs with ties.
+        lapses: share of answers that are random.
+        clickers: share of participants who only give random answers.
+        think_s: mean of the exponential response times in seconds; 0 answers at once.
+        seed: seed of the simulation.
     """
 
     abilities: dict[str, float] = {}
@@ -73,16 +74,16 @@ class Population(Record):
 
 @dataclass
 class Outcome:
-    """What came of a simulation.
+    """Results of a simulation.
 
     Attributes:
-        acknowledged: uuid of every acknowledged vote.
-        latencies_s: of votes, as the client saw them.
-        image_latencies_s: of pictures.
-        finished: people who reached the end.
-        turned_away: people who came too late, or when it had ended.
-        failed: people whose way ended with an error, with the error.
-        seconds: from the first request to the last.
+        acknowledged: UUIDs of the acknowledged votes.
+        latencies_s: time from each vote to its acknowledgment, seen by the client.
+        image_latencies_s: time to fetch each image.
+        finished: number of participants who finished.
+        turned_away: number of participants who found the survey full or ended.
+        failed: error of each participant who failed.
+        seconds: duration of the simulation.
     """
 
     acknowledged: list[str] = field(default_factory=list)
@@ -94,20 +95,20 @@ class Outcome:
     seconds: float = 0.0
 
     def facts(self) -> dict[str, float]:
-        """Return it in numbers."""
-        votes, pictures = (np.array(times or [0.0]) for times in (self.latencies_s, self.image_latencies_s))
+        """Return the results as numbers."""
+        votes, images = (np.array(times or [0.0]) for times in (self.latencies_s, self.image_latencies_s))
         return {
             "finished": self.finished, "turned_away": self.turned_away, "failed": len(self.failed),
             "votes": len(self.acknowledged), "seconds": self.seconds,
             "votes_per_second": len(self.acknowledged) / self.seconds if self.seconds else 0.0,
             "vote_median_s": float(np.median(votes)), "vote_p95_s": float(np.quantile(votes, 0.95)),
             "vote_p99_s": float(np.quantile(votes, 0.99)), "vote_max_s": float(votes.max()),
-            "image_p95_s": float(np.quantile(pictures, 0.95)),
+            "image_p95_s": float(np.quantile(images, 0.95)),
         }  # fmt: skip
 
 
 class StimulusIndex:
-    """Knows every picture by its bytes."""
+    """Finds the photo and the method of a stimulus by its bytes."""
 
     def __init__(self, record: SurveyRecord) -> None:
         self._names = {
@@ -117,12 +118,12 @@ class StimulusIndex:
         }
 
     def identify(self, png: bytes) -> tuple[str, str]:
-        """Return (photograph, what it is)."""
+        """Return the photo and the method."""
         return self._names[sha256_bytes(png)[:32]]
 
 
 class Person:
-    """One simulated person."""
+    """One simulated participant."""
 
     def __init__(self, people: Population, record: SurveyRecord, number: int) -> None:
         self._people, self._record = people, record
@@ -134,7 +135,7 @@ class Person:
         self._clicks = bool(self.generator.random() < people.clickers)
 
     def ability(self, scene: str, name: str) -> float:
-        """Return how good this person finds a picture, in log-odds."""
+        """Return the ability of an image for this participant, in log-odds."""
         if name in {RANDOM, GREY}:
             return RANDOM_ABILITY
         seed = derive_seed(self._people.seed, "photo", scene, name)
@@ -164,14 +165,14 @@ class Person:
 async def simulate(
     record: SurveyRecord, url: str, people: Population, count: int, *, at_a_time: int = AT_A_TIME
 ) -> Outcome:
-    """Send simulated people through a server.
+    """Send simulated participants through a server.
 
     Args:
         record: the survey.
-        url: of its server.
-        people: what they are like.
-        count: how many come.
-        at_a_time: how many are there together.
+        url: address of its server.
+        people: properties of the participants.
+        count: number of participants.
+        at_a_time: largest number of simultaneous participants.
     """
     outcome, index = Outcome(), StimulusIndex(record)
     room = asyncio.Semaphore(at_a_time)
@@ -219,9 +220,9 @@ async def _answer(
     seen = {}
     for role, path in trial["images"].items():
         began = time.perf_counter()
-        picture = await _send(client, "GET", path, {})
+        image = await _send(client, "GET", path, {})
         outcome.image_latencies_s.append(time.perf_counter() - began)
-        seen[role] = index.identify(picture.content)
+        seen[role] = index.identify(image.content)
     think = float(person.generator.exponential(people.think_s)) if people.think_s else 0.0
     if think:
         await asyncio.sleep(think)
@@ -238,7 +239,7 @@ async def _answer(
 
 
 async def _post(client: httpx2.AsyncClient, path: str, body: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
-    """Send a request until it is answered; a step that was done already, its answer lost, is asked for as it stands."""
+    """Send a request until it is answered; if its step is already complete, return the current state."""
     answer = await _send(client, "POST", path, headers, body)
     if answer.status_code == 409:
         answer = await _send(client, "GET", "/api/state", headers)
@@ -255,7 +256,7 @@ def _read(answer: httpx2.Response, path: str) -> dict[str, Any]:
 async def _send(
     client: httpx2.AsyncClient, method: str, path: str, headers: dict[str, str], body: dict[str, Any] | None = None
 ) -> httpx2.Response:
-    """Ask again and again with growing pauses while the server can't be reached or can't take it, as a browser does."""
+    """Send a request, and repeat it with growing pauses while the server is unreachable or overloaded."""
     pause = FIRST_PAUSE_S
     for left in reversed(range(TRIES)):
         try:
@@ -285,25 +286,25 @@ def run_simulation(
     database: str | None = None,
     at_a_time: int = AT_A_TIME,
 ) -> Outcome:
-    """Send simulated people through a survey's server, started for them where none is given.
+    """Send simulated participants through a survey's server, starting one unless `url` is given.
 
     Raises:
-        UsageError: there is no survey, or the server does not start.
+        UsageError: the folder holds no survey, a method is unknown, or the server does not start.
     """
     record = SurveyFolder(root).load()
     unknown = [name for name in people.abilities if name not in {*record.methods, "truth"}]
     if unknown:
-        raise UsageError(f"{root} has no method {unknown[0]}; it has {', '.join(record.methods)}")
+        raise UsageError(f"{root} has no method {unknown[0]}; choose from {', '.join(record.methods)}")
     with contextlib.nullcontext(url) if url else serving(root, database=database) as address:
         return asyncio.run(simulate(record, str(address), people, count, at_a_time=at_a_time))
 
 
 @contextlib.contextmanager
 def serving(root: Path, *, database: str | None = None, workers: int = 1, port: int = 0) -> Iterator[str]:
-    """Run `chromalab survey serve` in a process of its own, and give its address.
+    """Run `chromalab survey serve` in a separate process and yield its address.
 
     Raises:
-        UsageError: it does not start.
+        UsageError: the server does not start.
     """
     command = [
         sys.executable, "-c", _COMMAND, "survey", "serve", str(root), "--port", str(port),

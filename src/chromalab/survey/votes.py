@@ -1,22 +1,37 @@
-"""Votes as rows, read from the database or from a CSV file in the export format."""
+"""Votes as rows of a CSV file, and whole surveys as JSON: export and import."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import func, insert, select
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.survey.storage.models import Participant, TrialRow, Vote
+from chromalab.survey.database import (
+    STOPPED,
+    Participant,
+    Registration,
+    TrialRow,
+    Vote,
+    Withdrawal,
+    put_setting,
+    setting,
+)
+from chromalab.survey.folder import SurveyFolder, SurveyRecord
+from chromalab.survey.security import new_token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from chromalab.survey.storage.database import Database
+    from sqlalchemy import Connection
+
+    from chromalab.survey.database import Database
 
 REQUIRED = ("observer", "session", "scene", "condition_A", "condition_B", "is_A_selected")
 COLUMNS = (
@@ -31,26 +46,26 @@ class VoteRow:
     """One answer.
 
     Attributes:
-        observer: who.
-        session: of that person.
-        scene: the photograph.
-        condition_a: what stood left, or first, or alone.
-        condition_b: what stood right, or second; '' where one picture stood alone.
-        is_a_selected: A was chosen; of one picture alone, it was called real.
-        is_tie: neither was.
-        rating: 1 to 5, where that was asked.
-        kind: practice, test, repeat or vigilance.
-        position: in the person's schedule.
-        repeat_of: position of the first showing, of a repeat.
-        response_ms: from the pictures' appearance to the answer.
-        requested_ms: how long pictures were to stand.
-        shown_ms: how long they stood.
-        blurs: how often the window lost its focus meanwhile.
-        flags: what else was noticed.
-        screening_passed: of the person's color vision; None where it was not asked.
-        received_at: seconds since 1970.
-        probability: with which an adaptive schedule chose this pair.
-        a_is_left: A stood left; None where no order is known.
+        observer: participant.
+        session: session of the participant.
+        scene: photo.
+        condition_a: condition shown on the left or first (unless `a_is_left` is false), or alone.
+        condition_b: the other condition; '' if one image was shown alone.
+        is_a_selected: whether A was chosen; for a single image, whether it was called real.
+        is_tie: whether "no difference" was chosen.
+        rating: rating from 1 to 5, or None.
+        kind: `practice`, `test`, `repeat` or `vigilance`.
+        position: position in the participant's schedule.
+        repeat_of: for a repeat, the position of its first presentation.
+        response_ms: time from the appearance of the images to the answer.
+        requested_ms: display duration that the design asks for.
+        shown_ms: measured display duration.
+        blurs: number of times that the window lost focus during the trial.
+        flags: flags of the server and the browser, such as `fast` or `overrun`.
+        screening_passed: whether the participant passed the color-vision screening; None without screening.
+        received_at: time of the answer in seconds since 1970.
+        probability: probability with which an adaptive schedule chose this pair.
+        a_is_left: whether A was on the left or first.
     """
 
     observer: str
@@ -76,17 +91,17 @@ class VoteRow:
 
     @property
     def left(self) -> str:
-        """What stood left."""
+        """Condition on the left."""
         return self.condition_a if self.a_is_left else self.condition_b
 
     @property
     def right(self) -> str:
-        """What stood right."""
+        """Condition on the right."""
         return self.condition_b if self.a_is_left else self.condition_a
 
     @property
     def left_selected(self) -> bool:
-        """Whether the left one was chosen."""
+        """Whether the left condition was chosen."""
         return self.is_a_selected == self.a_is_left
 
     def cells(self) -> dict[str, Any]:
@@ -105,7 +120,7 @@ class VoteRow:
 
 
 def votes_of_database(database: Database) -> list[VoteRow]:
-    """Return every answer of a survey, in the order in which they were committed."""
+    """Return all answers of a survey in the order of their commits."""
     query = (
         select(
             Vote.participant_id, TrialRow.scene, TrialRow.left, TrialRow.right, Vote.choice, TrialRow.kind,
@@ -144,12 +159,13 @@ def votes_text(votes: Iterable[VoteRow]) -> str:
 def read_votes(path: Path) -> list[VoteRow]:
     """Read votes from a CSV file.
 
-    Needed are the columns observer, session, scene, condition_A, condition_B and is_A_selected (1 or 0, empty for a tie
-    or a rating); all others of the export may be missing. A stood left, or first, unless `side` says "right".
+    The columns observer, session, scene, condition_A, condition_B and is_A_selected (1 or 0, empty for a tie or a
+    rating) are required. All other columns of the export are optional. A is the left or first condition unless the
+    column `side` contains "right".
 
     Raises:
-        ConfigError: the file is missing, a column is missing, or a row can't be understood.
-        UsageError: there is no vote.
+        ConfigError: the file is missing, a column is missing, or a row is invalid.
+        UsageError: the file has no votes.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -157,14 +173,14 @@ def read_votes(path: Path) -> list[VoteRow]:
             missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
             if missing:
                 raise ConfigError(
-                    f"{path}: the column {missing[0]} is missing; needed are {', '.join(REQUIRED)}, as "
+                    f"{path}: the column {missing[0]} is missing; add the columns {', '.join(REQUIRED)}, as "
                     "'chromalab survey export' writes them"
                 )
             rows = [_parse(row, path, line) for line, row in enumerate(reader, start=2)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path}: votes can't be read: {error}") from None
+        raise ConfigError(f"{path}: cannot read the votes: {error}") from None
     if not rows:
-        raise UsageError(f"{path} holds no vote")
+        raise UsageError(f"{path} contains no votes; give a file with at least one row")
     return rows
 
 
@@ -174,25 +190,25 @@ def _parse(row: dict[str, str], path: Path, line: int) -> VoteRow:
         try:
             return float(text) if text else None
         except ValueError:
-            raise ConfigError(f"{path}, line {line}: {name} is a number, not '{text}'") from None
+            raise ConfigError(f"{path}, line {line}: {name} must be a number, not '{text}'") from None
 
     def flag(name: str) -> bool | None:
         text = (row.get(name) or "").strip().lower()
         if text not in {"", "0", "1", "0.0", "1.0", "true", "false"}:
-            raise ConfigError(f"{path}, line {line}: {name} is 1 or 0, not '{text}'")
+            raise ConfigError(f"{path}, line {line}: {name} must be 1 or 0, not '{text}'")
         return None if not text else text in {"1", "1.0", "true"}
 
     rating = number("rating")
     if rating is not None and rating not in {1, 2, 3, 4, 5}:
-        raise ConfigError(f"{path}, line {line}: a rating is 1 to 5, not {rating:g}")
+        raise ConfigError(f"{path}, line {line}: rating must be 1 to 5, not {rating:g}")
     selected, tie = flag("is_A_selected"), bool(flag("is_tie"))
     if selected is None and not tie and rating is None:
-        raise ConfigError(f"{path}, line {line}: is_A_selected is empty, but there is neither a tie nor a rating")
+        raise ConfigError(f"{path}, line {line}: is_A_selected is empty in a row that is neither a tie nor a rating")
     if not row["condition_A"] or not row["observer"]:
-        raise ConfigError(f"{path}, line {line}: observer and condition_A can't be empty")
+        raise ConfigError(f"{path}, line {line}: observer and condition_A must not be empty")
     side = (row.get("side") or "left").strip().lower()
     if side not in {"left", "right"}:
-        raise ConfigError(f"{path}, line {line}: side says where A stood, left or right, not '{side}'")
+        raise ConfigError(f"{path}, line {line}: side must be left or right, the position of A, not '{side}'")
     repeat_of, position = number("repeat_of"), number("position")
     return VoteRow(
         row["observer"], row["session"], row["scene"], row["condition_A"], row["condition_B"] or "", bool(selected),
@@ -206,7 +222,7 @@ def _parse(row: dict[str, str], path: Path, line: int) -> VoteRow:
 
 
 def protocol_of(votes: Iterable[VoteRow]) -> str:
-    """Return which protocol votes belong to, by what they hold."""
+    """Return the protocol of votes, inferred from their content."""
     rows = list(votes)
     if any(row.rating is not None for row in rows):
         return "rating"
@@ -214,8 +230,100 @@ def protocol_of(votes: Iterable[VoteRow]) -> str:
 
 
 def by_observer(votes: Sequence[VoteRow]) -> dict[str, list[VoteRow]]:
-    """Return every person's votes in the order of their schedule, people in the order of their first vote."""
+    """Return the votes of each participant in schedule order, participants in the order of their first vote."""
     found: dict[str, list[VoteRow]] = {}
     for row in votes:
         found.setdefault(row.observer, []).append(row)
     return {observer: sorted(rows, key=lambda row: row.position) for observer, rows in found.items()}
+
+
+SCHEMA_VERSION = 1
+
+_SECRET: dict[type, set[str]] = {
+    Participant: {"key_sha256", "platform_sha256", "platform_salt", "platform_study", "platform_session", "code"},
+    TrialRow: {"token"},
+}
+"""Columns left out of exports: the analysis does not need them, and some could identify a participant."""
+
+_TABLES = {
+    "registrations": Registration,
+    "participants": Participant,
+    "trials": TrialRow,
+    "votes": Vote,
+    "withdrawals": Withdrawal,
+}
+
+
+def export_json(record: SurveyRecord, database: Database) -> str:
+    """Return a survey without its secrets and stimuli as JSON with a checksum of the content."""
+    with database.read() as connection:
+        content = {name: _rows(connection, table) for name, table in _TABLES.items()}
+        stopped = setting(connection, STOPPED)
+    body = {"survey": record.model_dump(mode="json"), "stopped": stopped, **content}
+    return json.dumps(
+        {"schema_version": SCHEMA_VERSION, "sha256": _checksum(body), **body}, ensure_ascii=False, indent=1
+    )
+
+
+def _checksum(body: dict[str, Any]) -> str:
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _rows(connection: Connection, table: type) -> list[dict[str, Any]]:
+    columns = [column for column in table.__table__.columns if column.name not in _SECRET.get(table, set())]  # type: ignore[attr-defined]
+    key = next(iter(table.__table__.primary_key))  # type: ignore[attr-defined]
+    return [dict(row._mapping) for row in connection.execute(select(*columns).order_by(key))]  # noqa: SLF001 - SQLAlchemy's documented name
+
+
+def import_json(path: Path, folder: SurveyFolder, open_empty: Callable[[], Database]) -> SurveyRecord:
+    """Import an exported survey into an empty database; its analysis stays the same.
+
+    Args:
+        path: a file written by `export_json`.
+        folder: folder of the new survey. Exports hold no stimuli, so the survey can be analyzed but not served.
+        open_empty: opens the database once the file has passed its checks.
+
+    Raises:
+        ConfigError: the file is missing, damaged, or of another version.
+        UsageError: the folder or the database already holds a survey.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read as an exported survey: {error}") from None
+    if not isinstance(data, dict) or data.get("schema_version") != SCHEMA_VERSION:
+        raise ConfigError(
+            f"{path}: is not an export with schema_version {SCHEMA_VERSION}; export the survey with this version"
+        )
+    body = {name: value for name, value in data.items() if name not in {"schema_version", "sha256"}}
+    if _checksum(body) != data.get("sha256"):
+        raise ConfigError(
+            f"{path}: the checksum does not match the content, so the file was changed or truncated; export it again"
+        )
+    record = SurveyRecord.parse(body["survey"], origin=str(path))
+    if folder.survey_json.exists():
+        raise UsageError(f"{folder.root} already holds a survey; choose an empty folder")
+    with open_empty().write() as connection:
+        if connection.scalar(select(func.count()).select_from(Participant)):
+            raise UsageError("the database already holds participants; import into an empty one")
+        for name, table in _TABLES.items():
+            _insert(connection, table, body[name])
+        if body["stopped"]:
+            put_setting(connection, STOPPED, body["stopped"])
+    record.save(folder.survey_json)
+    folder.make_secret()
+    return record
+
+
+def _insert(connection: Connection, table: type, rows: list[dict[str, Any]]) -> None:
+    filled = [{**_replaced(table), **row} for row in rows]
+    if filled:
+        connection.execute(insert(table), filled)
+
+
+def _replaced(table: type) -> dict[str, Any]:
+    """Return new values for the columns that exports leave out, so that old links and tokens stop working."""
+    if table is Participant:
+        return {"key_sha256": new_token(), "code": "", "platform_sha256": None, "platform_salt": None}
+    return {"token": new_token()} if table is TrialRow else {}

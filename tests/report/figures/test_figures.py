@@ -47,17 +47,17 @@ def difference(mean: float | None, span: float | None, **more: object) -> Differ
         (50.0, 0.0, 40.0, "closer", 30.0),
     ],
 )
-def test_gain_over_grey(value: float, grey: float, truth: float | None, direction: str, expected: float) -> None:
+def test_gain_over_gray(value: float, grey: float, truth: float | None, direction: str, expected: float) -> None:
     assert gain(value, grey, truth, direction) == expected  # type: ignore[arg-type]
 
 
-def test_the_best_objective_stands_at_100_percent(written: WrittenStudy) -> None:
+def test_the_best_objective_is_at_100_percent(written: WrittenStudy) -> None:
     found = relative_scores(written.analysis, "lab")
     for metric in written.analysis.metrics:
         assert max(s.percent for s in found if s.metric.name == metric.name) == pytest.approx(100)
 
 
-def test_a_forest_is_in_percent_of_the_span() -> None:
+def test_a_forest_plot_is_in_percent_of_the_span() -> None:
     plot = forest(MAE, [difference(2.0, 8.0), difference(None, 8.0)])
     assert plot is not None
     (line,) = plot.lines
@@ -65,17 +65,17 @@ def test_a_forest_is_in_percent_of_the_span() -> None:
 
 
 @pytest.mark.parametrize("span", [None, 0.0])
-def test_without_a_span_a_forest_is_in_the_metrics_own_unit(span: float | None) -> None:
+def test_without_a_span_a_forest_plot_has_the_unit_of_the_metric(span: float | None) -> None:
     plot = forest(MAE, [difference(2.0, span)])
     assert plot is not None
     assert (plot.span, plot.lines[0].mean) == (None, 2.0)
 
 
-def test_nothing_to_compare_gives_no_forest() -> None:
+def test_without_differences_there_is_no_forest_plot() -> None:
     assert forest(MAE, [difference(None, 1.0)]) is None
 
 
-def test_the_same_data_gives_the_same_bytes() -> None:
+def test_equal_data_give_equal_bytes() -> None:
     plot = forest(MAE, [difference(2.0, 8.0, winner="l2"), difference(-500.0, 8.0)])
     assert plot is not None
     styles = objective_styles(["l1", "l2"])
@@ -84,14 +84,14 @@ def test_the_same_data_gives_the_same_bytes() -> None:
     assert "<dc:date>" not in first.svg
 
 
-def test_an_objective_looks_the_same_in_every_figure_and_unlike_any_other() -> None:
+def test_objective_styles_are_stable_and_distinct() -> None:
     names = [f"objective_{index}" for index in range(2 * len(PALETTE))]
     styles = objective_styles(names)
     assert len({(style.color, style.marker) for style in styles.values()}) == len(names)
     assert len(MARKERS) == len(PALETTE)
 
 
-def test_inlined_figures_keep_to_themselves(written: WrittenStudy) -> None:
+def test_inlined_figures_do_not_share_identifiers(written: WrittenStudy) -> None:
     svg = next(path for path in written.paths.figures if path.name == "forest_lab_mae.svg").read_text(encoding="utf-8")
     inlined = inline_svg(svg, prefix="one", alt='a "quoted" <alt>')
     root = ET.fromstring(inlined.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))  # noqa: S314
@@ -103,7 +103,7 @@ def test_inlined_figures_keep_to_themselves(written: WrittenStudy) -> None:
     assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', inlined)) <= ids
 
 
-def test_every_figure_is_there_as_svg_and_png(written: WrittenStudy) -> None:
+def test_every_figure_is_written_as_svg_and_png(written: WrittenStudy) -> None:
     stems = {path.stem for path in written.paths.figures}
     assert {"overview_lab", "forest_lab", "forest_lab_mae", "loss_lab_l1", "term_lab_wgan_l2_wgan_gp",
             "share_lab_wgan_l2", "critic_lab_distance"} <= stems  # fmt: skip
@@ -128,7 +128,7 @@ def with_summary(analysis: Analysis, means: dict[str, float]) -> Analysis:
     )
 
 
-def test_marks_far_worse_than_grey_do_not_cover_each_other(written: WrittenStudy) -> None:
+def test_marks_far_worse_than_gray_do_not_overlap(written: WrittenStudy) -> None:
     means = {"grey": 20.0, NAMES[0]: 21.0} | {name: 18.9 - 3 * index for index, name in enumerate(NAMES[1:])}
     drawing = draw_overview(with_summary(written.analysis, means), "lab", objective_styles(NAMES))
     assert drawing is not None
@@ -139,15 +139,15 @@ def test_marks_far_worse_than_grey_do_not_cover_each_other(written: WrittenStudy
         assert abs(x - other_x) > 35 or abs(y - other_y) > 6.5
 
 
-def test_without_such_marks_there_is_no_lane(written: WrittenStudy) -> None:
+def test_without_marks_far_worse_than_gray_there_is_no_lane(written: WrittenStudy) -> None:
     drawing = draw_overview(with_summary(written.analysis, {"grey": 20.0, "l1": 21.0, "l2": 19.5}), "lab",
                              objective_styles(["l1", "l2"]))  # fmt: skip
     assert drawing is not None
-    assert "worse still" not in drawing.svg
+    assert "below −100 %" not in drawing.svg
 
 
 @given(st.integers(0, 12), st.integers(1, 4))
-def test_slots_are_all_different_and_inside_the_lane(count: int, lines: int) -> None:
+def test_slots_are_distinct_and_inside_the_lane(count: int, lines: int) -> None:
     slots = Lane(lines, -(-count // lines), 0.8 / lines).slots(count)
     assert len(set(slots)) == count
     assert all(column < -(-count // lines) and abs(offset) <= 0.4 for column, offset in slots)
@@ -168,7 +168,7 @@ def win_analysis(analysis: Analysis, n_objectives: int, winners: dict[tuple[int,
 
 
 @pytest.mark.parametrize(("winner", "left"), [(0, False), (6, True)])
-def test_the_winners_row_is_filled_in_the_losers_column(written: WrittenStudy, winner: int, left: bool) -> None:
+def test_the_win_matrix_fills_the_winners_row(written: WrittenStudy, winner: int, left: bool) -> None:
     styles = objective_styles(NAMES)
     drawing = draw_win_matrix(win_analysis(written.analysis, 7, {(0, 6): winner}), "lab", styles)
     assert drawing is not None
@@ -181,19 +181,21 @@ def test_the_winners_row_is_filled_in_the_losers_column(written: WrittenStudy, w
     assert "of 21 paired comparisons 1 have" in drawing.alt
 
 
-def test_few_objectives_need_no_squares(written: WrittenStudy) -> None:
+def test_few_objectives_get_no_win_matrix(written: WrittenStudy) -> None:
     assert draw_win_matrix(win_analysis(written.analysis, 6, {}), "lab", objective_styles(NAMES)) is None
     assert draw_win_matrix(win_analysis(written.analysis, 1, {}), "lab", objective_styles(NAMES)) is None
 
 
 @pytest.mark.slow
-def test_the_page_of_ten_objectives_folds_what_is_long(tmp_path: Path) -> None:
+def test_the_page_of_ten_objectives_folds_long_parts(tmp_path: Path) -> None:
     study = write_study(tmp_path, SyntheticStudy(seeds=(0, 1), n_photos=10, n_pictured=1, formulas=TEN))
     analysis = make_analysis(tmp_path, study, n_metrics=2)
     text = write_report(tmp_path, analysis, study).html.read_text(encoding="utf-8")
     assert "Wins and losses of all pairs" in text
     assert "<summary>2 plots</summary>" in text
     assert "<summary>10 plots</summary>" in text
-    assert "<code>0.2*lpips_squeeze</code> for <code>0.2*perceptual_vgg16</code>, whose weights are not here" in text
+    assert (
+        "<code>0.2*lpips_squeeze</code> for <code>0.2*perceptual_vgg16</code>, whose weights were not available" in text
+    )
     assert "Preset: <code>bigcolor</code>, Kim et al. 2022, eq. 5" in text
     assert "the weight of the stand-in; a critic of half the width" in text

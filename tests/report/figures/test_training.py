@@ -1,4 +1,4 @@
-"""Training curves: which plots exist, and what they show."""
+"""Plots of training curves."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def names(drawings: list[Drawing]) -> list[str]:
     return [drawing.name for drawing in drawings]
 
 
-def test_what_belongs_to_terms_is_no_term(ten: list[RunCurves]) -> None:
+def test_columns_of_terms_are_not_terms(ten: list[RunCurves]) -> None:
     drawn = names(draw_terms(ten, objective_styles(list(TEN))))
     assert len(drawn) == sum(len(terms) for terms in TEN.values() if len(terms) > 1)
     assert "term_lab_ddcolor_colorfulness" in drawn
 
 
-def test_cosines_have_a_plot_for_each_objective_with_terms_enough(ten: list[RunCurves]) -> None:
+def test_cosines_are_plotted_for_objectives_with_several_terms(ten: list[RunCurves]) -> None:
     drawn = draw_cosines(ten, objective_styles(list(TEN)))
     assert names(drawn) == [f"cosine_lab_{name}" for name, terms in TEN.items() if len(terms) > 1]
     (ddcolor,) = [drawing for drawing in drawn if drawing.name.endswith("ddcolor")]
     assert all(word in ddcolor.svg for word in ("l1 vs gan", "perceptual_vgg16 vs colorfulness", "−1.0", "0.5"))
 
 
-def test_more_pairs_than_lines_can_be_told_apart_make_two_plots() -> None:
+def test_many_pairs_are_split_into_two_plots() -> None:
     terms = ["a", "b", "c", "d", "e"]
     columns = {"step": np.arange(1.0, 4.0)} | {term: np.ones(3) for term in terms}
     columns |= {f"cosine.{a}.{b}": np.zeros(3) for a in terms for b in terms if a < b}
@@ -53,20 +53,20 @@ def test_more_pairs_than_lines_can_be_told_apart_make_two_plots() -> None:
     assert names(drawn) == ["cosine_lab_mix_1", "cosine_lab_mix_2"]
 
 
-def test_weights_are_drawn_where_they_were_balanced(ten: list[RunCurves]) -> None:
+def test_weights_are_drawn_for_balanced_terms(ten: list[RunCurves]) -> None:
     (drawing,) = draw_weights(ten, objective_styles(list(TEN)))
     assert drawing.name == "weight_lab_wgan_perceptual"
     assert ">100<" in drawing.svg.replace("&gt;", ">")
 
 
-def test_constant_weights_have_an_axis_all_the_same() -> None:
+def test_constant_weights_have_an_axis() -> None:
     columns = {"step": np.arange(1.0, 4.0), "l2": np.ones(3), "l2.weight": np.ones(3), "gan": np.ones(3),
                "gan.weight": np.zeros(3)}  # fmt: skip
     (drawing,) = draw_weights([RunCurves(RunName("lab", "mix", 0), columns)], objective_styles(["mix"]))
     assert ">10<" in drawing.svg
 
 
-def test_distances_of_different_kinds_have_plots_of_their_own(ten: list[RunCurves]) -> None:
+def test_kinds_of_critic_distances_have_separate_plots(ten: list[RunCurves]) -> None:
     drawn = {drawing.name: drawing for drawing in draw_critic(ten, objective_styles(list(TEN)))}
     assert list(drawn) == [
         f"critic_lab_{name}" for name in ("accuracy", "distance", "score_difference", "loss", "gradient_norm")
@@ -77,13 +77,13 @@ def test_distances_of_different_kinds_have_plots_of_their_own(ten: list[RunCurve
     assert "wgan_l2" not in drawn["critic_lab_score_difference"].svg
 
 
-def test_a_column_that_nobody_knows_is_drawn_under_its_own_name() -> None:
+def test_an_unknown_column_is_drawn_under_its_name() -> None:
     columns = {"step": np.arange(1.0, 4.0), "gan": np.ones(3), "critic.temper": np.ones(3)}
     (drawing,) = draw_critic([RunCurves(RunName("lab", "mix", 0), columns)], objective_styles(["mix"]))
     assert drawing.name == "critic_lab_temper"
 
 
-def test_older_logs_have_no_cosines_and_no_weights(tmp_path: Path) -> None:
+def test_older_logs_have_no_cosine_or_weight_plots(tmp_path: Path) -> None:
     write_study(tmp_path, SyntheticStudy(seeds=(0,), n_pictured=0, angles=False))
     runs, styles = read_curves(tmp_path), objective_styles(list(FIVE))
     assert draw_cosines(runs, styles) == []

@@ -88,7 +88,7 @@ def test_missing_runs_are_among_the_limits() -> None:
     assert any("1 planned run had not finished" in limit for limit in limits)
 
 
-def test_a_claim_is_named_once_where_every_space_agrees() -> None:
+def test_a_claim_with_equal_verdicts_in_all_spaces_is_listed_once() -> None:
     claims = [
         ClaimRow(id=name, claim="c", color_space=space, verdict=verdict, summary="s", how_far="h")
         for name, space, verdict in [

@@ -57,7 +57,7 @@ def outline(path: Path) -> Outline:
     return Outline(path.read_text(encoding="utf-8"))
 
 
-def test_the_page_is_whole_and_asks_nothing_of_the_network(written: WrittenStudy) -> None:
+def test_the_page_is_complete_and_loads_nothing(written: WrittenStudy) -> None:
     page = outline(written.paths.html)
     assert page.faults == []
     assert page.open == []
@@ -66,14 +66,14 @@ def test_the_page_is_whole_and_asks_nothing_of_the_network(written: WrittenStudy
     assert {value[1:] for value in page.resources if value.startswith("#")} <= set(page.ids)
 
 
-def test_every_picture_has_a_text_and_the_page_stays_small(written: WrittenStudy) -> None:
+def test_every_image_has_alt_text_and_the_page_is_small(written: WrittenStudy) -> None:
     images = outline(written.paths.html).images
     assert len(images) == 4 * (2 + 5 * 3)
     assert all(image["alt"] for image in images)
     assert written.paths.html.stat().st_size < 15e6
 
 
-def test_the_page_says_what_the_records_say(written: WrittenStudy) -> None:
+def test_the_page_shows_the_records(written: WrittenStudy) -> None:
     text = re.sub(r"<svg.*?</svg>|<script.*?</script>|<style.*?</style>", "", written.paths.html.read_text("utf-8"),
                   flags=re.DOTALL)  # fmt: skip
     words = " ".join(re.sub(r"<[^>]+>", " ", text).split())
@@ -87,11 +87,11 @@ def test_the_page_says_what_the_records_say(written: WrittenStudy) -> None:
     assert written.study.config_sha256[:12] in words
 
 
-def test_analysis_json_reads_back(written: WrittenStudy) -> None:
+def test_analysis_json_can_be_read_back(written: WrittenStudy) -> None:
     assert Analysis.load(written.paths.analysis) == written.analysis
 
 
-def test_a_report_is_the_same_bytes_each_time(tmp_path: Path, written: WrittenStudy) -> None:
+def test_a_report_is_reproducible(tmp_path: Path, written: WrittenStudy) -> None:
     slim = written.analysis.model_copy(update={"metrics": written.analysis.metrics[:1]})
     pages = [write_report(tmp_path / name, slim, written.study).html.read_bytes() for name in ("one", "two")]
     assert pages[0] == pages[1]
@@ -106,7 +106,7 @@ def test_text_from_records_is_escaped(tmp_path: Path, written: WrittenStudy) -> 
     assert "a &amp; b" in text
 
 
-def test_a_study_in_which_nothing_has_finished(tmp_path: Path) -> None:
+def test_a_study_without_finished_runs(tmp_path: Path) -> None:
     made = SyntheticStudy(seeds=(0,), n_pictured=0)
     study = write_study(tmp_path, SyntheticStudy(seeds=(0,), n_pictured=0, absent=tuple(made.run_ids())))
     paths = write_report(tmp_path, make_analysis(tmp_path, study), study)
@@ -119,7 +119,7 @@ def test_a_study_in_which_nothing_has_finished(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_spaces_with_runs_missing_and_a_damaged_record(tmp_path: Path) -> None:
+def test_two_spaces_with_missing_runs_and_a_damaged_record(tmp_path: Path) -> None:
     made = SyntheticStudy(
         color_spaces=("lab", "yuv"), seeds=(0, 1), n_pictured=1, logged=False, absent=("wgan_l2-yuv-s1", "l1-lab-s0")
     )
@@ -131,14 +131,14 @@ def test_two_spaces_with_runs_missing_and_a_damaged_record(tmp_path: Path) -> No
     page, text = outline(paths.html), paths.html.read_text(encoding="utf-8")
     assert page.faults == []
     assert "This study is too small to answer." in text
-    assert "l2-lab-s0: its record can&#39;t be read" in text
+    assert "l2-lab-s0: its record cannot be read" in text
     assert "<code>wgan_l2-yuv-s1</code>" in text
     assert 'data-variant-button="yuv-s1"' in text
     assert "No run in YUV has logged its training yet." in text
     assert {path.name for path in paths.tables} == {"summary_lab.tex", "summary_yuv.tex", "claims.tex"}
 
 
-def test_unequal_starts_are_said() -> None:
+def test_unequal_initial_weights_are_reported() -> None:
     study = study_record(SyntheticStudy())
     runs = [
         RunRecord(
@@ -152,7 +152,7 @@ def test_unequal_starts_are_said() -> None:
     assert disagreements(study, runs[:1]) == []
 
 
-def test_photos_without_truth_have_a_page_of_their_own(tmp_path: Path) -> None:
+def test_photos_without_ground_truth_get_a_page(tmp_path: Path) -> None:
     made = SyntheticStudy(seeds=(0, 1))
     write_colorized(tmp_path, made)
     path = write_colorized_page(tmp_path, study_record(made))
@@ -165,6 +165,6 @@ def test_photos_without_truth_have_a_page_of_their_own(tmp_path: Path) -> None:
     assert ">truth" not in text
 
 
-def test_a_page_without_pictures_says_so(tmp_path: Path) -> None:
+def test_a_page_without_images_states_this(tmp_path: Path) -> None:
     path = write_colorized_page(tmp_path, study_record(SyntheticStudy()))
     assert "There are no images yet" in path.read_text(encoding="utf-8")

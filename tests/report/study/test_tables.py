@@ -33,7 +33,7 @@ def cells(written: WrittenStudy, metric: str) -> dict[str, Cell]:
     raise KeyError(metric)
 
 
-def test_bounds_frame_the_objectives_and_every_metric_has_a_column(written: WrittenStudy) -> None:
+def test_tables_have_bounds_at_the_ends_and_a_column_for_every_metric(written: WrittenStudy) -> None:
     table = main_table(written.analysis, written.study, "lab")
     for panel in table.panels:
         assert [row.objective for row in panel.rows] == [
@@ -43,13 +43,13 @@ def test_bounds_frame_the_objectives_and_every_metric_has_a_column(written: Writ
     assert sorted(shown) == sorted(metric.name for metric in written.analysis.metrics)
 
 
-def test_a_judge_that_shares_the_network_is_marked(written: WrittenStudy) -> None:
+def test_a_metric_that_shares_the_network_is_marked(written: WrittenStudy) -> None:
     marked = {name for name, cell in cells(written, "lpips_squeeze").items() if cell.confounded}
     assert marked == {"perceptual", "wgan_perceptual"}
     assert not any(cell.confounded for cell in cells(written, "lpips_alex").values())
 
 
-def test_bold_follows_the_analysis_and_one_mean_leads(written: WrittenStudy) -> None:
+def test_bold_follows_the_analysis_and_one_mean_is_underlined(written: WrittenStudy) -> None:
     for metric in written.analysis.metrics:
         column = cells(written, metric.name)
         bold = {row.objective for row in written.analysis.summary if row.metric == metric.name and row.best}
@@ -57,14 +57,14 @@ def test_bold_follows_the_analysis_and_one_mean_leads(written: WrittenStudy) -> 
         assert sum(cell.leader for cell in column.values()) == 1
 
 
-def test_infinite_truth_and_its_note(written: WrittenStudy) -> None:
+def test_an_infinite_truth_has_a_note(written: WrittenStudy) -> None:
     truth = cells(written, "psnr")["truth"]
     assert (truth.value, truth.interval) == ("∞", "")
     notes = dict(main_table(written.analysis, written.study, "lab").notes)
     assert "perfect copy" in notes[truth.note]
 
 
-def test_a_note_that_all_objectives_share_stands_at_the_head_of_the_column(written: WrittenStudy) -> None:
+def test_a_shared_note_moves_to_the_column_heading(written: WrittenStudy) -> None:
     table = main_table(written.analysis, written.study, "lab")
     (panel,) = [panel for panel in table.panels if "frechet_lite0" in {metric.name for metric in panel.metrics}]
     index = [metric.name for metric in panel.metrics].index("frechet_lite0")
@@ -73,7 +73,7 @@ def test_a_note_that_all_objectives_share_stands_at_the_head_of_the_column(writt
 
 
 @given(st.floats(1e-5, 1e3), st.floats(1e-4, 1e4))
-def test_the_interval_never_rounds_to_nothing_within_four_digits(half: float, value: float) -> None:
+def test_an_interval_is_not_rounded_to_zero_within_four_digits(half: float, value: float) -> None:
     decimals = decimals_for([half], [value])
     shown = float(format_number(half, decimals).replace("−", "-"))
     assert abs(shown - half) <= 0.5 * 10.0**-decimals + 1e-12
@@ -147,7 +147,7 @@ def summary_row(mean: float | None, low: float | None = None, high: float | None
 
 
 @pytest.mark.slow
-def test_the_columns_are_those_that_scripts_rely_on() -> None:
+def test_csv_columns_are_stable() -> None:
     text = summary_csv([summary_row(22.5, 21.0, 24.0)])
     assert text == (
         "objective,color_space,metric,direction,mean,ci_low,ci_high,n_photos,n_seeds\n"
@@ -156,14 +156,14 @@ def test_the_columns_are_those_that_scripts_rely_on() -> None:
 
 
 @pytest.mark.slow
-def test_infinity_is_inf_and_what_is_not_known_is_empty() -> None:
+def test_infinity_is_inf_and_missing_values_are_empty() -> None:
     assert summary_csv([summary_row(math.inf)]).splitlines()[1] == "wgan_l2,lab,psnr,higher,inf,,,12,3"
     assert summary_csv([summary_row(None)]).splitlines()[1] == "wgan_l2,lab,psnr,higher,,,,12,3"
 
 
 @pytest.mark.slow
 @given(st.floats(allow_nan=False))
-def test_numbers_come_back_exactly(value: float) -> None:
+def test_numbers_are_read_back_exactly(value: float) -> None:
     (read,) = csv.DictReader(io.StringIO(summary_csv([summary_row(value)])))
     assert float(read["mean"]) == value
 

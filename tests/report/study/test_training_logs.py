@@ -1,4 +1,4 @@
-"""Read training logs, complete and damaged."""
+"""Complete and damaged training logs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_run_names(run_id: str, expected: RunName | None) -> None:
     assert RunName.parse(run_id) == expected
 
 
-def test_a_cut_line_is_skipped_and_an_empty_cell_is_nan(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_skipped_and_an_empty_cell_is_nan(tmp_path: Path) -> None:
     log = tmp_path / "train.csv"
     log.write_text("step,loss,l2\n1,0.5,0.5\n2,,0.4\n3,nan,0.3\n4,0.2", encoding="utf-8")
     columns = read_log(log)
@@ -64,7 +64,7 @@ def test_thinning_keeps_the_range_and_the_straight_line(length: int, points: int
     np.testing.assert_allclose(thinned["loss"], 3 * thinned["step"] + 1)
 
 
-def test_thinning_averages_what_is_known_in_a_bin() -> None:
+def test_thinning_ignores_nan() -> None:
     thinned = thin({"step": np.arange(4.0), "loss": np.array([1.0, np.nan, np.nan, np.nan])}, 2)
     np.testing.assert_array_equal(thinned["loss"], [1.0, np.nan])
 
@@ -81,7 +81,7 @@ def test_the_mean_over_seeds_needs_the_same_steps() -> None:
     assert seed_mean([run(1, [1, 2])], "loss") is None
 
 
-def test_what_newer_logs_hold_is_told_from_terms() -> None:
+def test_columns_of_newer_logs_are_not_terms() -> None:
     header = ["step", "pictures", "loss", "l2", "l2.share", "l2.weight", "gan", "gan.share", "gan.weight",
               "cosine.l2.gan", "critic.accuracy"]  # fmt: skip
     run = RunCurves(RunName("lab", "mix", 0), {name: np.ones(1) for name in header})

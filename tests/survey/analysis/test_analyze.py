@@ -12,15 +12,23 @@ import numpy as np
 import pytest
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.survey.analysis.agreement import metric_agreements, read_metric_values
 from chromalab.survey.analysis.analyze import analyze, analyze_source, design_of_votes, scores_json
 from chromalab.survey.analysis.page import write_survey_report
+from chromalab.survey.analysis.raters import metric_agreements, read_metric_values
+from chromalab.survey.database import open_database
 from chromalab.survey.design import AnalysisPlan, Exclusions, parse_design
-from chromalab.survey.export import export_json, import_json
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.server.state import ServerSettings, Survey
-from chromalab.survey.storage.database import open_database
-from chromalab.survey.votes import COLUMNS, REQUIRED, VoteRow, read_votes, votes_of_database, votes_text
+from chromalab.survey.votes import (
+    COLUMNS,
+    REQUIRED,
+    VoteRow,
+    export_json,
+    import_json,
+    read_votes,
+    votes_of_database,
+    votes_text,
+)
 from tests.stats.known_votes import BASEBALL
 from tests.survey.surveys import Visitor, client_of, make_survey
 
@@ -90,21 +98,21 @@ def test_sides_and_ties_from_a_file(tmp_path: Path) -> None:
     assert votes[1].is_tie
     found, _ = analyze_source(path, prior="3", **FAST)
     assert found.tie is not None
-    assert any("one person and one photograph" in note for note in found.notes)
+    assert any("only one participant and one photo" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"is_A_selected": "perhaps"}, "line 2: is_A_selected is 1 or 0"),
+        ({"is_A_selected": "perhaps"}, "line 2: is_A_selected must be 1 or 0"),
         ({"is_A_selected": ""}, "neither a tie nor a rating"),
         ({"rating": "7"}, "1 to 5"),
         ({"side": "above"}, "left or right"),
-        ({"observer": ""}, "can't be empty"),
+        ({"observer": ""}, "must not be empty"),
         ({"response_ms": "slow"}, "a number"),
     ],
 )
-def test_faults_of_files(tmp_path: Path, change: dict[str, str], fault: str) -> None:
+def test_invalid_rows_are_refused(tmp_path: Path, change: dict[str, str], fault: str) -> None:
     row = dict.fromkeys(COLUMNS, "") | dict.fromkeys(REQUIRED, "1")
     with pytest.raises(ConfigError, match=fault):
         read_votes(write_csv(tmp_path / "v.csv", [row | change]))
@@ -113,7 +121,7 @@ def test_faults_of_files(tmp_path: Path, change: dict[str, str], fault: str) -> 
 def test_missing_columns_and_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="scene is missing"):
         read_votes(write_csv(tmp_path / "v.csv", [{"observer": 1, "session": 1}]))
-    with pytest.raises(ConfigError, match="can't be read"):
+    with pytest.raises(ConfigError, match="cannot read the votes"):
         read_votes(tmp_path / "none.csv")
     with pytest.raises(UsageError, match="finite maximum"):
         analyze_source(wins_csv(tmp_path / "w.csv", [("a", "b")]), prior="none", **FAST)
@@ -187,7 +195,7 @@ def test_scores_and_differences() -> None:
     assert found.jod["m0"].value == pytest.approx(found.scores["m0"].value / np.log(3), rel=0.15)
 
 
-def test_clickers_are_left_out_and_named() -> None:
+def test_random_clickers_are_excluded_and_named() -> None:
     votes = simulated(20, 60, 10, [1.5, 0.0, -1.5], clickers=3, rater_sd=0.2)
     design, methods = design_of_votes(votes, AnalysisPlan(draws=100))
     design = design.model_copy(update={"exclusions": Exclusions()})
@@ -224,7 +232,7 @@ def test_fooling_rates() -> None:
     assert facts.d_prime.value == pytest.approx(0.65, abs=0.02)
 
 
-def test_single_pictures_called_real_or_fake() -> None:
+def test_single_images_called_real_or_fake() -> None:
     generator = np.random.default_rng(0)
     votes = [
         VoteRow(f"p{k % 10}", "1", f"s{k % 12}", name, "", bool(generator.random() < p))
@@ -254,7 +262,7 @@ def test_ratings() -> None:
     assert all(rater.bias is not None for rater in found.raters)
 
 
-def test_votes_that_do_not_connect(tmp_path: Path) -> None:
+def test_votes_that_do_not_connect_all_methods(tmp_path: Path) -> None:
     path = wins_csv(tmp_path / "v.csv", [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")])
     found, _ = analyze_source(path, prior="3", **FAST)
     assert found.components == [["a", "b"], ["c", "d"]]
@@ -280,7 +288,7 @@ def test_metrics_against_people(tmp_path: Path) -> None:
         read_metric_values(tmp_path / "m.csv", ["x"])
 
 
-def test_export_import_and_the_same_analysis(tmp_path: Path) -> None:
+def test_an_imported_export_gives_the_same_analysis(tmp_path: Path) -> None:
     folder, record = make_survey(tmp_path, repeats=0.2, vigilance=0.2, analysis={"draws": 100})
     with client_of(folder) as client:
         for choice in ("left", "right", "left", "right", "left"):
@@ -329,7 +337,7 @@ def test_the_report(tmp_path: Path) -> None:
     assert type(found).load(tmp_path / "analysis.json") == found
 
 
-def test_nothing_to_analyze(tmp_path: Path) -> None:
+def test_a_survey_without_votes_cannot_be_analyzed(tmp_path: Path) -> None:
     design = parse_design({"protocol": "pairwise"}, origin="")
     with pytest.raises(UsageError, match="no scored vote"):
         analyze(design, ["a", "b"], [VoteRow("p", "1", "s", "a", "b", True, kind="practice")])

@@ -1,4 +1,4 @@
-"""A person's way through the server, and everything that may go wrong on it."""
+"""Participation through the server, with failures at every step."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from fastapi.testclient import TestClient
 from sqlalchemy import event, func, select
 
 from chromalab.survey.adaptive import Tally, choose_pair
+from chromalab.survey.database import Image, Participant, Registration, TrialRow, Vote, Withdrawal
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.schedule import seeded
 from chromalab.survey.server.researcher import make_setup_token
 from chromalab.survey.server.state import ServerSettings, Survey, count_votes
 from chromalab.survey.server.trials import trial_of
-from chromalab.survey.storage.models import Image, Participant, Registration, TrialRow, Vote, Withdrawal
 from tests.survey.surveys import METHODS, SCREEN, Visitor, client_of, make_survey
 
 pytestmark = pytest.mark.slow
@@ -58,7 +58,7 @@ def test_a_whole_participation(tmp_path: Path) -> None:
     assert participant.consent_version == "1"
 
 
-def test_the_same_body_again_and_another_one(tmp_path: Path) -> None:
+def test_a_resent_answer_and_a_conflicting_answer(tmp_path: Path) -> None:
     """A dropped response is sent again: the first answer counts once. A second tab gets a conflict."""
     folder, _ = make_survey(tmp_path)
     with client_of(folder) as client:
@@ -79,7 +79,7 @@ def test_the_same_body_again_and_another_one(tmp_path: Path) -> None:
     assert vote.choice == "left"
 
 
-def test_forged_swapped_and_early_tokens(tmp_path: Path) -> None:
+def test_forged_swapped_and_early_tokens_are_refused(tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path)
     with client_of(folder) as client:
         one, two = Visitor(client).begin(), Visitor(client).begin()
@@ -98,7 +98,7 @@ def test_forged_swapped_and_early_tokens(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["pairwise", "real_or_fake", "rating"])
-def test_no_byte_tells_the_method(tmp_path: Path, protocol: str) -> None:
+def test_no_byte_reveals_the_method(tmp_path: Path, protocol: str) -> None:
     """Crawl everything that a browser gets: names, sizes, headers, and the right answer."""
     folder, record = make_survey(
         tmp_path, protocol=protocol, trials=4, practice=1, vigilance=0.25, display_ms=500, size_px=64, screening=True
@@ -147,7 +147,7 @@ def test_no_byte_tells_the_method(tmp_path: Path, protocol: str) -> None:
         assert not any(method in text for method in METHODS)
 
 
-def test_real_or_fake_tells_right_from_wrong_after_practice_only(tmp_path: Path) -> None:
+def test_real_or_fake_gives_feedback_on_practice_trials_only(tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path, protocol="real_or_fake", trials=4, practice=2, vigilance=0.25)
     with client_of(folder) as client:
         person = Visitor(client).begin()
@@ -157,7 +157,7 @@ def test_real_or_fake_tells_right_from_wrong_after_practice_only(tmp_path: Path)
     assert {row.left for row in rows(folder, TrialRow)} <= {"truth", "random", rows(folder, Participant)[0].method}
 
 
-def test_one_method_for_each_person_and_as_often(tmp_path: Path) -> None:
+def test_methods_are_balanced_over_participants(tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path, protocol="real_or_fake", trials=4, practice=0)
     with client_of(folder) as client:
         for _ in range(6):
@@ -165,7 +165,7 @@ def test_one_method_for_each_person_and_as_often(tmp_path: Path) -> None:
     assert sorted(row.method for row in rows(folder, Participant)) == sorted(METHODS * 2)
 
 
-def test_withdrawing_deletes(tmp_path: Path) -> None:
+def test_withdrawal_deletes_all_data(tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path)
     with client_of(folder) as client:
         gone, stays = Visitor(client, params={"PROLIFIC_PID": "person of a platform"}).begin(), Visitor(client).begin()
@@ -181,7 +181,7 @@ def test_withdrawing_deletes(tmp_path: Path) -> None:
     assert b"person of a platform" not in raw
 
 
-def test_who_does_not_agree_leaves_nothing(tmp_path: Path) -> None:
+def test_declining_consent_stores_nothing(tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path, recruitment={"screen_out_url": "https://example.org/out"})
     with client_of(folder) as client:
         person = Visitor(client)
@@ -190,7 +190,7 @@ def test_who_does_not_agree_leaves_nothing(tmp_path: Path) -> None:
     assert rows(folder, Participant) == []
 
 
-def test_platforms(tmp_path: Path) -> None:
+def test_recruitment_platforms(tmp_path: Path) -> None:
     folder, _ = make_survey(
         tmp_path, stop={"participants": 1},
         recruitment={
@@ -212,7 +212,7 @@ def test_platforms(tmp_path: Path) -> None:
     assert "p1" not in json.dumps([str(row) for row in rows(folder, Participant)])
 
 
-def test_abandoned_places_come_back(tmp_path: Path) -> None:
+def test_abandoned_places_become_free(tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path, stop={"participants": 1}, lease_minutes=0.0001)
     with client_of(folder) as client:
         Visitor(client).begin()
@@ -264,7 +264,7 @@ def test_adaptive_choices_are_logged_and_can_be_replayed(tmp_path: Path) -> None
     assert replayed == 24
 
 
-def test_a_changed_design_is_noted_after_the_first_vote_only(tmp_path: Path) -> None:
+def test_design_changes_are_recorded_only_after_the_first_vote(tmp_path: Path) -> None:
     folder, record = make_survey(tmp_path)
 
     def change(title: str) -> None:
@@ -295,7 +295,7 @@ def test_stopping_by_precision_at_declared_looks(tmp_path: Path) -> None:
         assert Visitor(client).state["stage"] == "full"
 
 
-def test_a_full_database_is_never_acknowledged(tmp_path: Path) -> None:
+def test_an_answer_is_not_acknowledged_if_the_database_is_full(tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path)
     with client_of(folder) as client:
         person = Visitor(client).begin()
@@ -326,7 +326,7 @@ def test_a_full_database_is_never_acknowledged(tmp_path: Path) -> None:
     assert len(rows(folder, Vote)) == stored
 
 
-def test_too_many_from_one_address(tmp_path: Path) -> None:
+def test_requests_from_one_address_are_limited(tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path)
     with client_of(folder, joins_per_minute=3) as client:
         statuses = [client.post("/api/join", json={"language": "en", "screen": SCREEN}).status_code for _ in range(5)]

@@ -1,4 +1,4 @@
-"""The constant tint that is a rival of every colorizer."""
+"""The constant tint, a baseline of every colorizer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exploratory part of the page counts every way of training that has a record."""
+"""The ablations cover every condition that has a record."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from chromalab.studies.load import SCORES
-from tools import RESULTS
+from tools import RESULTS, read_csv
 from tools.pages.exploration import AS_IS, OTHERS, Condition, conditions, turned
-from tools.release.pack import read_csv
 
 
 @pytest.mark.slow
-def test_every_way_of_training_is_laid_beside_the_main_study() -> None:
+def test_every_condition_is_compared_with_the_main_study() -> None:
     assert conditions("l2", "perceptual") == [AS_IS, *OTHERS]
     assert [each.label for each in conditions("l2", "wgan_l2")] == [AS_IS.label, "rate / 3", "rate x 3"]
 
@@ -37,7 +36,7 @@ def test_differences_are_those_of_the_photos_values(each: Condition) -> None:
 
 
 @pytest.mark.slow
-def test_signs_that_turn_are_found() -> None:
+def test_changed_signs_are_found() -> None:
     found = turned("l2", "perceptual")
     assert "lpips_alex" not in found
     for metric, labels in found.items():

@@ -1,4 +1,4 @@
-"""The figures of the docs are those of the committed records."""
+"""The figures of the docs match the committed records."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ CHANGES_LIGHTNESS = ("gaudy", "recoloured", "brighter", "JPEG")
 
 
 @pytest.mark.slow
-def test_measuring_again_gives_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_record_is_reproducible(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metric_faults, "PhotoScorer", lambda names: PhotoScorer([n for n in names if n in CHEAP]))
     record, found = metric_faults.read_record(), metric_faults.measure()
     assert list(found) == list(record)
@@ -44,7 +44,7 @@ def test_the_page_names_every_metric() -> None:
 
 
 @pytest.mark.parametrize("name", list(FAULTS))
-def test_a_fault_keeps_the_lightness_or_is_known_to_change_it(name: str) -> None:
+def test_faults_keep_the_lightness_unless_listed(name: str) -> None:
     rgb = metric_faults.photographs()["chelsea"]
     wrong = faulty(rgb, name)
     change = np.abs(skimage.color.rgb2lab(wrong) - skimage.color.rgb2lab(rgb)).mean(axis=(0, 1))
@@ -53,7 +53,7 @@ def test_a_fault_keeps_the_lightness_or_is_known_to_change_it(name: str) -> None
     assert change[0] < 0.3 or name in CHANGES_LIGHTNESS
 
 
-def test_grey_has_no_color() -> None:
+def test_gray_has_no_color() -> None:
     grey = faulty(metric_faults.photographs()["coffee"], "grey")
     assert np.ptp(grey.astype(int), axis=-1).max() <= 1
 

@@ -1,4 +1,4 @@
-"""What is said of the shipped models is what was measured of these very files."""
+"""The page of shipped models shows the measurements of exactly these files."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_point_that_misses_the_goal_is_not_chosen() -> None:
     assert choose(record) != (model, saturation)
 
 
-def test_the_page_says_what_the_default_reaches() -> None:
+def test_the_page_shows_the_results_of_the_default() -> None:
     record, page = quality(DEFAULT_MODEL), models_page()
     assert page.count("| no difference found |") == len([each for each in misses(record) if " beside " in each])
     assert find_colorizer(VERSIONS_MODEL).spec.output.bins is not None
@@ -57,7 +57,7 @@ def test_the_curves_are_those_of_the_shipped_files() -> None:
         assert [tuple(pair) for pair in curve["factors"]] == file.spec.chroma_by_lightness
 
 
-def test_the_benchmark_kept_its_bounds() -> None:
+def test_the_benchmark_is_within_its_bounds() -> None:
     record = json.loads((RECORDS / "colorize.json").read_text(encoding="utf-8"))
     assert max(record["12_megapixels_rgb"]["ratio"], record["12_megapixels_grey"]["ratio"]) <= 8
     assert record["1_megapixel"]["photos_a_second"] >= 5

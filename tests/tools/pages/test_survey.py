@@ -1,4 +1,4 @@
-"""What the guide to surveys says of speed and coverage is what was measured."""
+"""The survey guide quotes the measured speed and coverage."""
 
 from __future__ import annotations
 

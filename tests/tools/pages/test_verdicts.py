@@ -1,4 +1,4 @@
-"""Words of results follow the numbers of their records: when a record changes, so does the text."""
+"""Verdict words follow the numbers of the records."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from tools.pages import index, models, verdicts
 from tools.pages.index import claim_rows, index_page, overall
 from tools.pages.markdown import render
 from tools.pages.objective import Checkpoint, beside_gray, difference, learning, pair_row, vividness
+from tools.pages.people import UNSEEN, UnseenScenes, people_page, unseen_summary
 from tools.pages.pilots import difference as pilot_text
 from tools.pages.pilots import milestone_rows
 from tools.pages.verdicts import (
     best_throughout,
     by_verdict,
+    compare_correlations,
+    correlation_strength,
     correlation_verdict,
     counted,
     depends,
@@ -66,9 +69,7 @@ def row(found: Analysis, metric: str) -> DifferenceRow:
         (0.0, 0.3, "lower", "no difference found"),
     ],
 )
-def test_an_interval_gives_the_verdict_of_the_first(
-    low: float, high: float, direction: Direction, verdict: str
-) -> None:
+def test_the_verdict_follows_the_interval(low: float, high: float, direction: Direction, verdict: str) -> None:
     assert interval_verdict(low, high, direction) == verdict
     assert excludes_zero(low, high) == (verdict != "no difference found")
 
@@ -81,7 +82,7 @@ def test_a_pair_verdict_follows_the_planted_effect(shift: float, verdict: str) -
     assert pair_verdict(comparison, "l1") == opposite
 
 
-def test_an_open_and_a_missing_comparison_have_verdicts_of_their_own() -> None:
+def test_verdicts_of_undecided_and_missing_comparisons() -> None:
     comparison = row(analysis(), "mae").model_copy(update={"winner": None, "equivalent": "undecided"})
     assert pair_verdict(comparison, "l1") == "undecided"
     assert pair_verdict(comparison.model_copy(update={"mean": None}), "l1") == "not measured"
@@ -93,7 +94,7 @@ def test_the_sentence_on_vividness_flips_with_the_record(shift: float, word: str
     assert f"**{word}**" in vividness(analysis(colorfulness=shift), "l2", "l1")
 
 
-def test_a_row_of_the_page_moves_a_metric_to_the_column_of_its_verdict() -> None:
+def test_a_metric_is_in_the_column_of_its_verdict() -> None:
     better, worse = (pair_row(analysis(psnr=shift), "l2", "l1") for shift in (5.0, -5.0))
     assert better[0] == worse[0] == "`l2` beside `l1`"
     assert "PSNR +4.9" in better[1]
@@ -109,7 +110,7 @@ def test_objectives_worse_than_gray_are_named() -> None:
     assert beside_gray(analysis(psnr=-15.0)) == {"count": "1 of the 2 objectives", "listed": "`l2` under PSNR"}
 
 
-def test_an_order_that_turns_between_checkpoints_is_counted() -> None:
+def test_changes_of_order_between_checkpoints_are_counted() -> None:
     first, last = Checkpoint(10, analysis(psnr=5.0)), Checkpoint(20, analysis(psnr=-5.0))
     turned = learning((first, last))
     assert "PSNR" in str(turned["changed"])
@@ -129,14 +130,44 @@ def test_words_for_counts_and_groups() -> None:
     assert counted(["better", "worse", "better"]) == "2 better, 1 worse"
     assert by_verdict({"a": "supported", "b": "undecided", "c": "supported"}) == "supported in a and c; undecided in b"
     assert [correlation_verdict(*ends) for ends in ((0.1, 0.5), (-0.5, -0.1), (-0.1, 0.1), (None, None))] == [
-        "follows human ratings",
-        "contradicts human ratings",
+        "correlates with human ratings",
+        "correlates negatively with human ratings",
         "no correlation found",
         "not measured",
     ]
     assert (yes_no(True), yes_no(False)) == ("yes", "**no**")
     assert best_throughout({"lab": ["PSNR"], "rgb": []}).startswith("`lab` has")
     assert best_throughout({"lab": ["PSNR"], "rgb": ["SSIM"]}).startswith("No alternative")
+
+
+def test_words_for_correlations_follow_their_values() -> None:
+    words = ["very weak", "weak", "moderate", "strong", "very strong"]
+    assert [correlation_strength(value) for value in (0.1, -0.2, 0.5, 0.6, 0.9)] == words
+    assert [compare_correlations(value, {"PSNR": 0.5}) for value in (0.6, 0.51, 0.4)] == [
+        "better than PSNR (0.500)",
+        "about as well as PSNR (0.500)",
+        "worse than PSNR (0.500)",
+    ]
+
+
+def test_the_page_on_people_begins_with_the_unseen_scenes() -> None:
+    page = people_page()
+    assert page.index("0.573") < page.index("0.490") < page.index("| Perceptual color ‡ | 0.65 ")
+    unseen = UnseenScenes.load(UNSEEN)
+    assert unseen_summary(unseen)["comparison"].startswith("better than MS-SSIM (0.538) and LPIPS-Alex (0.490)")
+    flipped = unseen.model_copy(update={"srcc": unseen.srcc | {"lpips_alex": 0.7}, "colorizers_highest": 0.1})
+    assert unseen_summary(flipped)["comparison"].endswith("and worse than LPIPS-Alex (0.700)")
+    assert unseen_summary(flipped)["colorizers_strength"] == "very weak"
+
+
+@pytest.mark.parametrize("path", ["docs/people.md", "docs/metrics.md", "CHANGELOG.md"])
+def test_texts_quote_the_unseen_scenes_before_any_other_figure(path: str) -> None:
+    text = (RESULTS.parent / path).read_text(encoding="utf-8")
+    srcc = UnseenScenes.load(UNSEEN).srcc
+    first, *others = (srcc[name] for name in ("color_perceptual", "lpips_alex", "perceptual_lite0_tap5"))
+    place = text.index(f"{first:.3f}"[1:])
+    assert all(place < text.index(f"{other:.3f}"[1:]) for other in others)
+    assert place < text.find(" .65 ") or " .65 " not in text
 
 
 @pytest.mark.parametrize(

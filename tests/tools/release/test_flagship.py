@@ -1,4 +1,4 @@
-"""What `make flagship` trains, and on what."""
+"""Recipe and data of `make flagship`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sample(folder: Path, name: str) -> None:
         archive.addfile(info, io.BytesIO(b"abc"))
 
 
-def test_collected_photographs_are_taken_where_they_are(tmp_path: Path) -> None:
+def test_collected_photos_are_used_in_place(tmp_path: Path) -> None:
     collected = tmp_path / "more"
     collected.mkdir()
     data = photographs(tmp_path / "shared", collected, tmp_path / "unpacked")
@@ -29,7 +29,7 @@ def test_collected_photographs_are_taken_where_they_are(tmp_path: Path) -> None:
     assert not (tmp_path / "unpacked").exists()
 
 
-def test_the_sample_is_unpacked_once_where_nothing_was_collected(tmp_path: Path) -> None:
+def test_the_sample_is_unpacked_once_without_collected_photos(tmp_path: Path) -> None:
     sample(tmp_path / "shared", "rathull+CTFs")
     for _ in range(2):
         data = photographs(tmp_path / "shared", tmp_path / "none", tmp_path / "unpacked")
@@ -37,7 +37,7 @@ def test_the_sample_is_unpacked_once_where_nothing_was_collected(tmp_path: Path)
         assert (tmp_path / "unpacked" / "rathull+CTFs" / "one.webp").read_bytes() == b"abc"
 
 
-def test_the_recipe_is_the_one_that_ships() -> None:
+def test_the_recipe_is_the_shipped_one() -> None:
     shipped = load_recipe(Path("flagship"))
     recipe = recipe_for(["A"], "cpu", None, None)
     assert recipe.training == shipped.training

@@ -1,4 +1,4 @@
-"""Packed records hold the study that was packed, and give its folder back."""
+"""Packing and unpacking of studies."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from chromalab.core.errors import ConfigError, UsageError
 from chromalab.studies.load import RECORDS, SCORES, LoadedStudy, load_study
 from chromalab.studies.records import CheckpointRecord
 from tests.studies.synthetic import Plan, make_study, without_runs, write_metrics, write_study
+from tools import read_csv
 from tools.pages.studies import packed_curves
-from tools.release.pack import CURVES, pack, read_csv, unpack
+from tools.release.pack import CURVES, pack, unpack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +62,7 @@ def test_a_packed_study_loads_as_its_folder(folder: Path, tmp_path: Path, share:
     assert_same(load_study(tmp_path / "packed", share=share), load_study(folder, share=share))
 
 
-def test_unpacking_gives_the_folder_back(folder: Path, tmp_path: Path) -> None:
+def test_unpacking_restores_the_folder(folder: Path, tmp_path: Path) -> None:
     pack(folder, tmp_path / "packed")
     unpack(tmp_path / "packed", tmp_path / "again")
     files = {path.relative_to(folder): path for path in folder.rglob("*.*")}
@@ -70,7 +71,7 @@ def test_unpacking_gives_the_folder_back(folder: Path, tmp_path: Path) -> None:
         assert (tmp_path / "again" / name).read_text(encoding="utf-8").splitlines() == path.read_text().splitlines()
 
 
-def test_the_same_study_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+def test_packing_is_reproducible(folder: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         pack(folder, tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
@@ -78,7 +79,7 @@ def test_the_same_study_gives_the_same_bytes(folder: Path, tmp_path: Path) -> No
     assert all((tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes() for name in files)
 
 
-def test_missing_values_and_missing_columns_differ_in_the_table(folder: Path, tmp_path: Path) -> None:
+def test_missing_values_and_missing_columns_are_distinguished(folder: Path, tmp_path: Path) -> None:
     pack(folder, tmp_path / "packed")
     rows = [row for row in read_csv(tmp_path / "packed" / SCORES) if (row["run"], row["share"]) == (RUN, str(SHARE))]
     assert [row["mae"] for row in rows] == ["0.1", "nan", "0.2", repr(1 / 3)]

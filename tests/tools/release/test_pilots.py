@@ -1,4 +1,4 @@
-"""The pilots: settings that change, and tables that are read from records."""
+"""Recipes and tables of the pilots."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_misspelled_setting_is_refused() -> None:
         recipes(Pilots(base=Recipe(), pilots={"odd": {"training.crop": 64}}), [])
 
 
-def test_a_source_that_is_left_out_is_validated_on_and_never_drawn(tmp_path: Path) -> None:
+def test_a_left_out_source_is_used_for_validation_only(tmp_path: Path) -> None:
     (tmp_path / "more" / "flowers").mkdir(parents=True)
     pilots = Pilots(base=Recipe(), pilots={"base": {}, "less": {"without": "flowers"}})
     data = [str(tmp_path / "other"), str(tmp_path / "more")]
@@ -86,7 +86,7 @@ def test_the_table_has_paired_differences_of_finished_pilots(tmp_path: Path) -> 
     assert rows[0]["chroma_ratio"] == "0.800"
 
 
-def test_the_committed_pilots_can_be_run_and_stand_on_their_page() -> None:
+def test_the_committed_pilots_are_valid_and_on_their_page() -> None:
     pilots = Pilots.parse(read_yaml(ROOT / "results" / "flagship" / "pilots.yaml"), origin="pilots.yaml")
     plain = {name: changes for name, changes in pilots.pilots.items() if "without" not in changes}
     assert set(recipes(pilots.model_copy(update={"pilots": plain}), [])) == set(plain)

@@ -27,12 +27,12 @@ EQUIVALENCE_PERCENT = 100 * MARGIN
 """Half width of the zone of no practical difference, in percent of the span from gray to the best objective."""
 
 WIDEST_PERCENT = 250.0
-"""Intervals are cut at this distance from zero, with an arrow head, so that one of them can't flatten the rest."""
+"""Intervals are cut at this distance from zero and marked with an arrow head, so that the others stay readable."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ForestLine:
-    """One pair: the difference and its interval, in percent of the span or in the metric's own unit."""
+    """The difference of one pair with its interval, in percent of the span or in the unit of the metric."""
 
     pair: str
     mean: float
@@ -49,7 +49,7 @@ class Forest:
     Attributes:
         metric: the metric.
         lines: the pairs.
-        span: |gray baseline - best objective| in the metric's unit; None where the plot is in that unit itself.
+        span: |gray baseline - best objective| in the unit of the metric; None if the plot itself has that unit.
     """
 
     metric: MetricFacts
@@ -58,7 +58,7 @@ class Forest:
 
 
 def forest(metric: MetricFacts, rows: Sequence[DifferenceRow]) -> Forest | None:
-    """Return the forest of the rows that have a difference, or None if there are none."""
+    """Return the forest plot of the rows that have a difference, or None if no row has one."""
     known = [row for row in rows if row.mean is not None and math.isfinite(row.mean)]
     if not known:
         return None
@@ -83,7 +83,7 @@ def _line(row: DifferenceRow, scale: float) -> ForestLine:
 
 
 def forests(analysis: Analysis, color_space: str) -> list[Forest]:
-    """Return the forest of every metric that has differences in this color space."""
+    """Return a forest plot for every metric with differences in this color space."""
     found = []
     for metric in analysis.metrics:
         rows = [row for row in analysis.differences if row.metric == metric.name and row.color_space == color_space]
@@ -102,7 +102,7 @@ def draw_forest(plot: Forest, color_space: str, styles: Mapping[str, ObjectiveSt
 
 
 def draw_forests(plots: Sequence[Forest], color_space: str, styles: Mapping[str, ObjectiveStyle]) -> Drawing:
-    """Draw every metric's forest as one figure for a paper, pairs named once in each row of panels."""
+    """Draw the forest plots of all metrics as one figure, with the names of the pairs once per row of panels."""
     columns = min(3, len(plots))
     rows = math.ceil(len(plots) / columns)
     height = max(len(plot.lines) for plot in plots)
@@ -169,7 +169,7 @@ def _captions(axes: Axes, plot: Forest) -> None:
 
 
 def _side_label(axes: Axes, side: float, text: str) -> None:
-    """Write beside the axis label on which side of zero an objective is the better one."""
+    """Label the side of zero on which an objective is better, next to the axis label."""
     words = f"\N{LEFTWARDS ARROW} {text}" if side == 0 else f"{text} \N{RIGHTWARDS ARROW}"
     axes.annotate(words, (side, 0), (0, -17), xycoords="axes fraction", textcoords="offset points", va="top",
                   ha="left" if side == 0 else "right", fontsize=7.5, color=MUTED)  # fmt: skip
@@ -198,7 +198,7 @@ def _draw_line(axes: Axes, y: int, line: ForestLine, edge: float, styles: Mappin
 
 
 def alt_text(plot: Forest, color_space: str) -> str:
-    """Say in a sentence what the forest of one metric shows."""
+    """Return the text alternative of a forest plot."""
     decided = sum(line.winner is not None for line in plot.lines)
     same = sum(line.equivalent for line in plot.lines)
     return (
@@ -208,14 +208,14 @@ def alt_text(plot: Forest, color_space: str) -> str:
 
 
 MOST_PAIRS = 15
-"""Pairs up to which forests alone are easy to read: those of six objectives."""
+"""Largest number of pairs for which forest plots suffice: those of six objectives."""
 
 _COLUMNS = 4
 _CELL_IN, _LABEL_IN, _GAP_IN = 0.17, 1.25, 0.42
 
 
 def draw_win_matrix(analysis: Analysis, color_space: str, styles: Mapping[str, ObjectiveStyle]) -> Drawing | None:
-    """Draw a square of all objectives against all others for each metric, or nothing where forests can be read."""
+    """Draw a matrix of all objectives against all others for each metric, or return None if forest plots suffice."""
     rows = {
         metric.name: [row for row in analysis.differences if row.metric == metric.name
                       and row.color_space == color_space and row.mean is not None]
@@ -283,6 +283,6 @@ def _cell(y: int, x: int, color: str) -> Rectangle:
 def _matrix_alt(metrics: Sequence[MetricFacts], rows: Mapping[str, Sequence[DifferenceRow]], color_space: str) -> str:
     decided = sum(row.winner is not None for found in rows.values() for row in found)
     return (
-        f"Who beats whom under {len(metrics)} metrics, training space {space_label(color_space)}: of "
+        f"Wins and losses under {len(metrics)} metrics, training space {space_label(color_space)}: of "
         f"{sum(map(len, rows.values()))} paired comparisons {decided} have a winner after correction."
     )

@@ -1,4 +1,4 @@
-"""A figure of where a loss pulls the colors of a photo."""
+"""The gradient field of a loss: the direction in which it pulls each color of a photo."""
 
 from __future__ import annotations
 
@@ -20,44 +20,44 @@ if TYPE_CHECKING:
     from chromalab.losses.gradient_field import GradientField
 
 WIDTH_IN, MAX_HEIGHT_IN = 7.6, 4.2
-"""Width of the whole figure, and the largest height of the field, for upright photos."""
+"""Width of the figure, and largest height of the field (reached by upright photos), in inches."""
 
 MARGIN_IN, TITLE_IN, PANEL_TITLE_IN, CAPTION_IN, SCALE_IN = 0.08, 0.3, 0.2, 0.2, 0.36
-"""Free space around; height of the figure's title, of a panel's, of the caption below, of the scale of the strength."""
+"""Margin; heights of the figure's title, a panel's title, the caption below a panel, and the color scale, in inches."""
 
 COLUMN_GAP_IN = 0.22
 
 LONGEST_TITLE = 88
-"""Characters of the title that fit the width; the alternative text has all of it."""
+"""Characters of the title that fit the width; the text alternative has the whole title."""
 
 ARROWS_ACROSS = 28
-"""Arrows along the longer side: as many as can be told apart."""
+"""Number of arrows along the longer side."""
 
 LONGEST = 98.0
-"""Percentile of the arrows that is drawn at full length; a few places of a network's field are many times stronger."""
+"""Percentile of arrow lengths drawn at full length, because a few gradients of a network are many times stronger."""
 
 WHEEL_LIGHTNESS, WHEEL_CHROMA = 72.0, 40.0
-"""Of the arrows' colors: the largest ring that sRGB holds at every hue, to a unit."""
+"""Lightness and chroma of the arrows: about the largest chroma that sRGB holds at every hue."""
 
 DIMMED = (0.06, 0.42)
-"""Black and white of the gray picture under the arrows."""
+"""Gray levels of black and white in the image under the arrows."""
 
 
 def draw_gradient_field(field: GradientField, *, title: str, guess: str, name: str = "gradient") -> Drawing:
-    """Draw a photo, the prediction, and where the loss pulls it.
+    """Draw a photo, the prediction, and the direction in which the loss pulls the prediction.
 
-    Every arrow is the mean over a block of pixels. It points where the loss wants the color to go in the ab plane
-    (right: a* grows, towards red; up: b* grows, towards yellow), and has the hue of that direction.
+    Every arrow is the mean over a block of pixels. It points in the direction of descent in the ab plane (right:
+    larger a*, redder; up: larger b*, yellower) and has the hue of that direction.
 
     Args:
-        field: what to draw.
-        title: the loss, and what else has to be said of it.
-        guess: what the prediction is, in a few words.
-        name: of the drawing.
+        field: the gradient field.
+        title: title, for example the loss.
+        guess: a short description of the prediction.
+        name: name of the drawing.
     """
     panels = _Panels(field.lightness.shape[1] / field.lightness.shape[0])
     with canvas(panels.width, panels.height) as figure:
-        figure.set_layout_engine("none")  # every place is set here
+        figure.set_layout_engine("none")  # all panels are placed explicitly
         figure.text(
             MARGIN_IN / panels.width,
             1 - 0.12 / panels.height,
@@ -75,7 +75,7 @@ def draw_gradient_field(field: GradientField, *, title: str, guess: str, name: s
 
 
 class _Panels:
-    """Places of the panels in inches from the lower left corner: the photos' shape decides all of them.
+    """Positions of the panels in inches from the lower left corner, which follow from the shape of the photo.
 
     Args:
         aspect: width / height of the photo.
@@ -120,13 +120,13 @@ class _Panels:
 def _alt(field: GradientField, title: str, guess: str) -> str:
     return (
         f"{title}: a photo, a prediction of its colors ({guess}), and an arrow for each block of pixels, which points "
-        f"where the loss pulls the color in the ab plane. Cosine with the way to the true colors: "
+        f"where the loss pulls the color in the ab plane. Cosine with the direction to the true colors: "
         f"{field.agreement:.2f}."
     )
 
 
-def _image(axes: Axes, picture: NDArray[np.float64], title: str, below: str = "") -> None:
-    axes.imshow(picture, interpolation="nearest", vmin=0, vmax=1, cmap="gray")
+def _image(axes: Axes, image: NDArray[np.float64], title: str, below: str = "") -> None:
+    axes.imshow(image, interpolation="nearest", vmin=0, vmax=1, cmap="gray")
     axes.set_title(title, fontsize=8, pad=4)
     _bare(axes)
     if below:
@@ -142,7 +142,7 @@ def _bare(axes: Axes) -> None:
 
 def _arrows(axes: Axes, field: GradientField) -> None:
     low, high = DIMMED
-    note = f"{_block_px(field)} px an arrow; cosine with the way to the true colors: {field.agreement:.2f}"
+    note = f"{_block_px(field)} px per arrow; cosine with the direction to the true colors: {field.agreement:.2f}"
     _image(axes, low + (high - low) * field.lightness, "where the loss pulls each color", note)
     x, y, pull = block_means(field)
     lengths = np.hypot(pull[:, 0], pull[:, 1])
@@ -154,7 +154,7 @@ def _arrows(axes: Axes, field: GradientField) -> None:
         arrows[:, 0],
         arrows[:, 1],
         color=[tuple(color) for color in hue_colors(np.arctan2(pull[:, 1], pull[:, 0]))],
-        angles="uv",  # up is +b* although the picture's rows go down
+        angles="uv",  # up is +b*, although image rows count downward
         pivot="mid",
         units="x",
         scale_units="x",
@@ -173,7 +173,7 @@ def _block_px(field: GradientField) -> int:
 
 
 def block_means(field: GradientField) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the centers (x, y) of square blocks of pixels, and the mean pull of each, (N, 2); edges are left out."""
+    """Return the centers (x, y) and mean pulls (N, 2) of square blocks of pixels, without incomplete blocks."""
     size = _block_px(field)
     rows, columns = (side // size for side in field.lightness.shape)
     blocks = field.pull[: rows * size, : columns * size].reshape(rows, size, columns, size, 2).mean(axis=(1, 3))
@@ -182,7 +182,7 @@ def block_means(field: GradientField) -> tuple[NDArray[np.float64], NDArray[np.f
 
 
 def hue_colors(angles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the sRGB colors (N, 3) of these hues (radians in the ab plane) at the wheel's lightness and chroma."""
+    """Return sRGB colors (N, 3) of hues (radians in the ab plane) at the wheel's lightness and chroma."""
     lab = np.stack(
         [np.full_like(angles, WHEEL_LIGHTNESS), WHEEL_CHROMA * np.cos(angles), WHEEL_CHROMA * np.sin(angles)], axis=-1
     )
@@ -193,7 +193,7 @@ def hue_colors(angles: NDArray[np.float64]) -> NDArray[np.float64]:
 def _strength(figure: Figure, axes: Axes, scale: Axes, field: GradientField) -> None:
     top = float(np.percentile(field.strength, 99.5)) or 1.0
     shown = axes.imshow(field.strength, interpolation="nearest", cmap="magma", norm=Normalize(0, top))
-    axes.set_title("how strongly", fontsize=8, pad=4)
+    axes.set_title("strength of the pull", fontsize=8, pad=4)
     _bare(axes)
     bar = figure.colorbar(shown, cax=scale, orientation="horizontal")
     bar.locator = MaxNLocator(3)
@@ -204,13 +204,13 @@ def _strength(figure: Figure, axes: Axes, scale: Axes, field: GradientField) -> 
 
 
 def _wheel(axes: Axes) -> None:
-    """Draw what color and direction mean: hues at their places in the ab plane."""
+    """Draw a wheel of the hues at their positions in the ab plane, as the key to colors and directions."""
     y, x = np.mgrid[1:-1:257j, -1:1:257j]
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
-    picture = np.ones((*x.shape, 4))
-    picture[..., :3] = hue_colors(angle.ravel()).reshape(*x.shape, 3)
-    picture[..., 3] = np.clip((1 - radius) * 128, 0, 1) * np.clip((radius - 0.55) * 128, 0, 1)
-    axes.imshow(picture, extent=(-1, 1, -1, 1), interpolation="bilinear")
+    wheel = np.ones((*x.shape, 4))
+    wheel[..., :3] = hue_colors(angle.ravel()).reshape(*x.shape, 3)
+    wheel[..., 3] = np.clip((1 - radius) * 128, 0, 1) * np.clip((radius - 0.55) * 128, 0, 1)
+    axes.imshow(wheel, extent=(-1, 1, -1, 1), interpolation="bilinear")
     for a, b, text in ((1, 0, "+a*"), (-1, 0, "−a*"), (0, 1, "+b*"), (0, -1, "−b*")):
         axes.annotate(
             "", (0.5 * a, 0.5 * b), (0, 0), arrowprops={"arrowstyle": "-|>", "color": MUTED, "linewidth": 0.7}

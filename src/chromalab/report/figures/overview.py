@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from chromalab.studies.records import Analysis, Direction, MetricFacts, SummaryRow
 
 LEAST_PERCENT = -100.0
-"""Objectives further on the wrong side of gray are listed in a lane beyond this edge, each with its value."""
+"""Objectives below this value are listed with their values in a lane at the left edge."""
 
 _WIDTH_IN, _ROW_IN, _MORE_ROW_IN = 7.4, 0.33, 0.04
 _LINE_IN = 0.125
-"""Height of a line in the lane."""
+"""Height of a line in the lane, in inches."""
 
 _SLOT_IN, _SLOT_PERCENT = 0.56, 24.0
-"""Width of a mark with its value in the lane: on paper, and on the axis of a figure of this width."""
+"""Width of a mark with its value in the lane: in inches, and in units of the axis."""
 
 
 @dataclasses.dataclass(frozen=True)
 class RelativeScore:
-    """One objective under one metric, in percent of the way from the gray baseline (0) to the best objective (100)."""
+    """One objective under one metric, scaled from the gray baseline (0 %) to the best objective (100 %)."""
 
     metric: MetricFacts
     objective: str
@@ -44,7 +44,7 @@ class RelativeScore:
 
 
 def gain(value: float, grey: float, truth: float | None, direction: Direction) -> float:
-    """Return by how much `value` is better than the gray baseline, in the metric's unit.
+    """Return how much better `value` is than the gray baseline, in the unit of the metric.
 
     >>> gain(0.08, 0.10, 0.0, "lower") > 0, gain(22.0, 23.0, None, "higher"), gain(50.0, 0.0, 45.0, "closer")
     (True, -1.0, 40.0)
@@ -91,7 +91,7 @@ def _value(row: SummaryRow | None) -> float | None:
 
 
 def draw_overview(analysis: Analysis, color_space: str, styles: Mapping[str, ObjectiveStyle]) -> Drawing | None:
-    """Draw a row for each metric and a mark for each objective, with its single seeds as small dots."""
+    """Draw a row for each metric and a mark for each objective, with a small dot for each seed."""
     found = relative_scores(analysis, color_space)
     if not found:
         return None
@@ -119,12 +119,12 @@ def draw_overview(analysis: Analysis, color_space: str, styles: Mapping[str, Obj
 
 @dataclasses.dataclass(frozen=True)
 class Lane:
-    """The place left of the axis for objectives far worse than grey: a grid of slots in every row.
+    """The area left of the axis for objectives far worse than gray: a grid of slots in every row.
 
     Attributes:
-        lines: slots one above the other, which is as many as fit in a row.
-        columns: slots side by side; 0 where no objective is that bad.
-        line_rows: the height of a line, where a row has the height 1.
+        lines: number of slots on top of each other in a row.
+        columns: number of slots side by side; 0 if no objective is below `LEAST_PERCENT`.
+        line_rows: height of a line relative to that of a row.
     """
 
     lines: int
@@ -133,13 +133,13 @@ class Lane:
 
     @classmethod
     def of(cls, found: Sequence[RelativeScore], row_in: float) -> Lane:
-        """Return the lane that has room for the row with most of them."""
+        """Return a lane large enough for the row with the most such objectives."""
         counts = Counter(score.metric.name for score in found if _is_beyond(score))
         lines = int(row_in / _LINE_IN)
         return cls(lines, math.ceil(max(counts.values(), default=0) / lines), _LINE_IN / row_in)
 
     def slots(self, count: int) -> list[tuple[int, float]]:
-        """Return the places of so many marks, the first next to the axis: column, and offset from the row's middle.
+        """Return column and vertical offset of each of `count` marks, the first next to the axis.
 
         >>> Lane(2, 2, 0.4).slots(3)
         [(0, -0.2), (0, 0.2), (1, 0.0)]
@@ -176,7 +176,7 @@ def _frame(axes: Axes, metrics: Sequence[MetricFacts], left: float) -> None:
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
     axes.set_xticks([percent for percent in range(-100, 101, 25) if percent >= left])
-    axes.set_xlabel("way from the gray baseline (0 %) to the best objective (100 %)")
+    axes.set_xlabel("score from the gray baseline (0 %) to the best objective (100 %)")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} %".replace("-", MINUS))
 
 
@@ -191,7 +191,7 @@ def _legend(figure: Figure, names: Sequence[str], styles: Mapping[str, Objective
 
 
 def _legend_columns(names: Sequence[str]) -> int:
-    """Return how many of the names fit side by side, in rows of the same length."""
+    """Return how many names fit side by side in rows of equal length."""
     fit = max(1, int(_WIDTH_IN / (0.35 + 0.065 * max(map(len, names)))))
     return math.ceil(len(names) / math.ceil(len(names) / fit))
 
@@ -212,7 +212,7 @@ def _point(axes: Axes, x: float, y: float, style: ObjectiveStyle) -> None:
 def _list_beyond(
     axes: Axes, lane: Lane, own: Sequence[RelativeScore], y: int, styles: Mapping[str, ObjectiveStyle]
 ) -> None:
-    """List those that are far worse than gray in their row, the least bad next to the axis."""
+    """List the objectives far worse than gray in their row, the best of them next to the axis."""
     beyond = sorted((one for one in own if _is_beyond(one)), key=lambda one: -one.percent)
     for score, (column, offset) in zip(beyond, lane.slots(len(beyond)), strict=True):
         x = LEAST_PERCENT - 6 - _SLOT_PERCENT * (column + 0.85)
@@ -224,7 +224,7 @@ def _list_beyond(
 def _name_lane(axes: Axes, left: float, lane: Lane) -> None:
     axes.axvline(left, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
     middle = left - _SLOT_PERCENT * lane.columns / 2
-    axes.annotate("worse still", (middle, 0), (0, -7), xycoords=("data", "axes fraction"),
+    axes.annotate("below −100 %", (middle, 0), (0, -7), xycoords=("data", "axes fraction"),
                   textcoords="offset points", ha="center", va="top", fontsize=7.5, color=INK)  # fmt: skip
 
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-# Okabe and Ito (2008), "Color Universal Design"; the darker hues first, because thin lines on white need
-# contrast; black last, because axes and zero lines are black; yellow is darkened for the same reason. The two after it
-# are Tol's indigo and wine ("Color schemes", 2021), for studies with more objectives than their palette has colors.
+# Colors of Okabe and Ito (2008), "Color Universal Design". The darker hues come first and yellow is darkened, because
+# thin lines on white need contrast. Black comes late, because axes and zero lines are black. The last two are Tol's
+# indigo and wine ("Color schemes", 2021), for studies with more than eight objectives.
 PALETTE = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C7A00", "#000000", "#332288", "#882255",
 )  # fmt: skip
@@ -63,7 +63,7 @@ _SETTINGS: dict[Any, Any] = {
 
 @dataclasses.dataclass(frozen=True)
 class ObjectiveStyle:
-    """How an objective is drawn in every figure: color and marker, so that it never rests on color alone."""
+    """Color and marker of an objective in every figure, so that figures do not rely on color alone."""
 
     color: str
     marker: str
@@ -74,9 +74,9 @@ class Drawing:
     """A finished figure.
 
     Attributes:
-        name: the file's name without suffix.
-        alt: what it shows, for those who can't see it.
-        svg: the figure as SVG text, the same bytes for the same data.
+        name: file name without suffix.
+        alt: text alternative.
+        svg: the figure as SVG text; the same data give the same bytes.
         png: the figure as PNG.
     """
 
@@ -87,7 +87,7 @@ class Drawing:
 
 
 def objective_styles(objectives: Sequence[str]) -> dict[str, ObjectiveStyle]:
-    """Return the style of every objective by its place in the study, so that it is the same in every figure."""
+    """Return the style of every objective from its position in the study, so that it is the same in every figure."""
     return {
         name: ObjectiveStyle(PALETTE[index % len(PALETTE)], MARKERS[(index + index // len(PALETTE)) % len(MARKERS)])
         for index, name in enumerate(objectives)
@@ -96,7 +96,7 @@ def objective_styles(objectives: Sequence[str]) -> dict[str, ObjectiveStyle]:
 
 @contextlib.contextmanager
 def canvas(width_in: float, height_in: float) -> Iterator[Figure]:
-    """Give an empty figure under the house settings, which matplotlib reads while drawing and while saving."""
+    """Yield an empty figure under this project's settings, which matplotlib reads while drawing and saving."""
     with mpl.rc_context(_SETTINGS):
         yield Figure(figsize=(width_in, height_in), layout="constrained")
 
@@ -106,7 +106,7 @@ def finish(figure: Figure, name: str, alt: str) -> Drawing:
     FigureCanvasAgg(figure)
     svg, png = io.StringIO(), io.BytesIO()
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    figure.set_layout_engine("none")  # the layout is done: doing it again would take as long as all the rest
+    figure.set_layout_engine("none")  # computing the layout again would double the time
     figure.savefig(png, format="png", dpi=PNG_DPI, metadata={"Software": None})
     return Drawing(name, alt, svg.getvalue(), png.getvalue())
 

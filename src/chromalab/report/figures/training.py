@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 
 PANEL_IN = (2.75, 1.95)
 LOG_RATIO = 20.0
-"""A curve that spans more than this factor, and stays above zero, is drawn on a logarithmic axis."""
+"""Positive curves that span more than this factor are drawn on a logarithmic axis."""
 
 _COLORS = (INK, MUTED)
 _DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), "-.")
 _MOST_LINES = 8
-"""Curves of one plot that colors and dashes can tell apart."""
+"""Largest number of curves in a plot that colors and dashes keep distinguishable."""
 
 _LEGEND_ROW_IN = 0.15
 _WIDE_LABEL = 17
-"""Letters of a label beside which no second one fits in the width of a plot."""
+"""Longest label, in characters, that leaves room for a second legend column."""
 
 
 @dataclass(frozen=True)
 class CriticPlot:
-    """A plot of what critics logged, all objectives in one.
+    """A plot of one logged quantity of all critics.
 
     Attributes:
-        column: what is drawn.
-        title: its name.
-        name: in the file's name.
-        wasserstein: draws Wasserstein critics only (True), others only (False), or all (None).
+        column: column of the training log.
+        title: title of the plot.
+        name: part of the file name.
+        wasserstein: whether to draw Wasserstein critics only (True), other critics only (False), or all (None).
     """
 
     column: str
@@ -54,7 +54,7 @@ class CriticPlot:
     wasserstein: bool | None = None
 
     def shows(self, run: RunCurves) -> bool:
-        """Return whether `run` is one to draw."""
+        """Return whether to draw `run`."""
         return self.column in run.columns and self.wasserstein in {None, run.wasserstein}
 
 
@@ -68,7 +68,7 @@ CRITIC_PLOTS = (
 
 
 def draw_losses(runs: Sequence[RunCurves], styles: Mapping[str, ObjectiveStyle]) -> list[Drawing]:
-    """Draw the weighted total of every objective: each seed thin, their mean thick."""
+    """Draw the weighted total loss of every objective: a thin line for each seed, a thick one for their mean."""
     return [
         _draw_column(own, "loss", objective, f"loss_{own[0].name.color_space}_{objective}", styles)
         for objective, own in _by_objective(runs, styles)
@@ -87,7 +87,7 @@ def draw_terms(runs: Sequence[RunCurves], styles: Mapping[str, ObjectiveStyle]) 
 
 
 def draw_critic(runs: Sequence[RunCurves], styles: Mapping[str, ObjectiveStyle]) -> list[Drawing]:
-    """Draw what the critics logged, all objectives with a critic in one plot for each quantity."""
+    """Draw one plot for each quantity that the critics logged, with all objectives that have a critic."""
     columns = dict.fromkeys(column for run in runs for column in run.columns if column.startswith(CRITIC))
     known = {plot.column for plot in CRITIC_PLOTS}
     others = (CriticPlot(name, name, name.removeprefix(CRITIC)) for name in columns if name not in known)
@@ -96,7 +96,7 @@ def draw_critic(runs: Sequence[RunCurves], styles: Mapping[str, ObjectiveStyle])
 
 
 def draw_shares(runs: Sequence[RunCurves], styles: Mapping[str, ObjectiveStyle]) -> list[Drawing]:
-    """Draw which share of the gradient each term has, for the objectives that have more than one term."""
+    """Draw the gradient share of each term, for objectives with more than one term."""
     drawings = []
     for _, own in _by_objective(runs, styles):
         labels = {term + SHARE: term for term in own[0].terms if term + SHARE in own[0].columns}
@@ -106,7 +106,7 @@ def draw_shares(runs: Sequence[RunCurves], styles: Mapping[str, ObjectiveStyle])
 
 
 def draw_cosines(runs: Sequence[RunCurves], styles: Mapping[str, ObjectiveStyle]) -> list[Drawing]:
-    """Draw the cosine between the gradients of each pair of terms, where it was logged."""
+    """Draw the logged cosines between the gradients of each pair of terms."""
     drawings = []
     for _, own in _by_objective(runs, styles):
         labels = {column: f"{first} vs {second}" for column, (first, second) in own[0].pairs.items()}
@@ -118,7 +118,7 @@ def draw_cosines(runs: Sequence[RunCurves], styles: Mapping[str, ObjectiveStyle]
 
 
 def draw_weights(runs: Sequence[RunCurves], styles: Mapping[str, ObjectiveStyle]) -> list[Drawing]:
-    """Draw the weights that balancing gave the terms, where it did."""
+    """Draw the weights of terms that were balanced during training."""
     drawings = []
     for _, own in _by_objective(runs, styles):
         labels = {term + WEIGHT: term for term in own[0].terms if term + WEIGHT in own[0].columns}
@@ -169,7 +169,7 @@ def _draw_critic(runs: Sequence[RunCurves], plot: CriticPlot, styles: Mapping[st
 def _draw_lines(
     runs: Sequence[RunCurves], labels: Mapping[str, str], name: str, what: str, set_axis: Callable[[Axes], None]
 ) -> Drawing:
-    """Draw columns of one objective in one plot, each in its own dash."""
+    """Draw several columns of one objective in one plot, each with its own dash pattern."""
     objective = runs[0].name.objective
     with _legend_canvas(list(labels.values())) as figure:
         axes = figure.add_subplot()
@@ -184,7 +184,7 @@ def _draw_lines(
 
 
 def _legend_canvas(labels: Sequence[str]) -> AbstractContextManager[Figure]:
-    """Give a canvas that is higher the more rows its legend has, so that all plots are of one size."""
+    """Return a canvas whose height grows with the rows of its legend, so that all plots have the same size."""
     rows = math.ceil(len(labels) / _legend_columns(labels))
     return canvas(PANEL_IN[0], PANEL_IN[1] + _LEGEND_ROW_IN * rows)
 
@@ -212,7 +212,7 @@ def _cosine_axis(axes: Axes) -> None:
 
 
 def _decades_axis(axes: Axes) -> None:
-    """Set a logarithmic axis over whole decades: without two of them in sight it would have no labels."""
+    """Set a logarithmic axis over whole decades, because shorter axes have no labels."""
     values = np.concatenate([np.asarray(line.get_ydata(), dtype=np.float64) for line in axes.lines])
     values = values[np.isfinite(values) & (values > 0)]
     if len(values):
@@ -253,7 +253,7 @@ def _finish_axes(axes: Axes, title: str, runs: Sequence[RunCurves], column: str 
 
 def _log_axis(axes: Axes) -> None:
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # no powers: math text is off
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))  # math text is off
     axes.yaxis.set_minor_formatter(NullFormatter())
 
 

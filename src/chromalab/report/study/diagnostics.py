@@ -1,4 +1,4 @@
-"""Diagnostics of the last third of a training: what the terms and the critic did, in numbers and words."""
+"""Diagnostics of the last third of a training: numbers on the terms and the critic, with their interpretation."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
     from chromalab.report.study.training_logs import RunCurves
 
 PULL = 0.2
-"""Of two gradients of equal length, a step along one does this much of the other's work, or undoes it: from a fifth
-on it is said."""
+"""Smallest reported cosine, in absolute value. For gradients of equal length, a step along one does this share of the
+work of the other, or undoes it."""
 
 LITTLE_SHARE = 0.02
-"""A term at right angles to the rest, with this share of the gradient, turns the whole by about a degree."""
+"""A share below this is reported: an orthogonal term of this share turns the gradient by about one degree."""
 
 MOST_SHARE = 1 - LITTLE_SHARE
 
 WINS = 0.95
-"""A critic that errs at fewer than one photograph in 20."""
+"""Accuracy from which a critic wins nearly always: it errs on at most one photo in 20."""
 
 COIN = 0.55
-"""A critic that does no better than a tossed coin but at one photograph in 20 ..."""
+"""Accuracy up to which a critic is no better than chance."""
 
 FOOLED = 1 - COIN
-"""... and one that does worse by as much."""
+"""Accuracy up to which a critic is worse than chance."""
 
 NORM_OFF = 0.5
-"""The penalty of WGAN-GP wants a gradient norm of 1: Lipschitz bounds of less than 0.5 or more than 1.5 are others."""
+"""Largest accepted distance of the critic's gradient norm from 1, the target of the penalty of WGAN-GP."""
 
 TREND = 0.2
-"""Change of a distance from the middle to the last third of a training, relative to the larger of the two."""
+"""Smallest reported change of a distance from the middle to the last third, relative to the larger of the two."""
 
 
 SEEDS_APART = 0.05
-"""Seeds that differ by less are not listed: the mean says it all."""
+"""Spread between seeds below which only their mean is given."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A number of each seed: their mean, the lowest and the highest."""
+    """Mean, lowest and highest value over seeds."""
 
     mean: float
     lowest: float
@@ -55,7 +55,7 @@ class Measured:
     n_seeds: int
 
     def text(self, name: str) -> str:
-        """Return the number with its name, and how far seeds differ if they do.
+        """Return the mean with its name, and the range over seeds if it is wide.
 
         >>> Measured(-0.41, -0.46, -0.38, 3).text("cosine")
         'cosine −0.41, seeds −0.46 to −0.38'
@@ -66,14 +66,14 @@ class Measured:
 
 
 class Finding(NamedTuple):
-    """The same few words for every number of one kind, and a sentence that names the number; empty if unremarkable."""
+    """An interpretation: a short phrase, and a sentence with the number. Both are empty for unremarkable numbers."""
 
     words: str = ""
     sentence: str = ""
 
 
 def percent(share: float) -> str:
-    """Return a share in percent, with decimals where it is near 0 or 1.
+    """Return a share in percent, with decimals if it is near 0 or 1.
 
     >>> percent(0.72), percent(0.008), percent(0.00021), percent(0.9971), percent(0.95)
     ('72 %', '0.8 %', '0.021 %', '99.7 %', '95 %')
@@ -84,23 +84,23 @@ def percent(share: float) -> str:
 
 
 def interpret_share(term: str, share: Measured) -> Finding:
-    """Read a term's share of the gradient."""
-    said = f"`{term}` has {percent(share.mean)} of the gradient"
+    """Interpret a term's share of the gradient."""
+    share_text = f"`{term}` has {percent(share.mean)} of the gradient"
     if share.mean < LITTLE_SHARE:
-        return Finding("has hardly any say", f"{said} and hardly any say: raise its weight or drop it.")
+        return Finding("has little effect", f"{share_text} and little effect: raise its weight or drop it.")
     if share.mean > MOST_SHARE:
-        return Finding("decides alone", f"{said}: it decides alone.")
+        return Finding("dominates", f"{share_text}: it dominates the training.")
     return Finding()
 
 
 def interpret_cosine(first: str, second: str, cosine: Measured) -> Finding:
-    """Read the cosine between two terms' gradients."""
+    """Interpret the cosine between the gradients of two terms."""
     both, number = f"`{first}` and `{second}`", f"({cosine.text('cosine')})"
     if cosine.lowest == cosine.highest == 0:
         return Finding(
-            "at right angles",
-            f"{both} are at right angles all the time (cosine 0): they act on different outputs of the network, or "
-            "one of them has no gradient.",
+            "orthogonal",
+            f"The gradients of {both} are always orthogonal (cosine 0): the terms act on different outputs of the "
+            "network, or one of them has no gradient.",
         )
     if cosine.mean <= -PULL:
         return Finding("pull against each other", f"{both} pull against each other {number}.")
@@ -110,73 +110,73 @@ def interpret_cosine(first: str, second: str, cosine: Measured) -> Finding:
 
 
 def interpret_accuracy(accuracy: Measured, *, wasserstein: bool) -> Finding:
-    """Read the share of photographs whose true colors the critic scores above the generated ones."""
+    """Interpret the share of photos whose true colors the critic scores above the generated ones."""
     number = f"(accuracy {percent(accuracy.mean)})"
     if accuracy.mean >= WINS:
         advice = (
-            "no fault in itself of a Wasserstein critic, whose gradient does not fade; look whether its estimate falls."
+            "a Wasserstein critic still gives a useful gradient. Check that its estimate falls."
             if wasserstein
-            else "one that is never in doubt has little to teach. Lower its rate or its width."
+            else "a critic that is never wrong gives little gradient. Lower its learning rate or its width."
         )
         return Finding("wins nearly always", f"The critic wins nearly always {number}: {advice}")
     if accuracy.mean <= FOOLED:
         return Finding(
             "is fooled",
             f"The critic scores the generated colors above the true ones {number}: it learns more slowly than the "
-            "colorizer. Raise its rate or its steps.",
+            "colorizer. Raise its learning rate or its steps.",
         )
     if accuracy.mean <= COIN:
         return Finding(
             "can't tell them apart",
-            f"The critic can't tell true from generated colors {number}: either the colors are good or it has "
-            "stopped learning; see the distance.",
+            f"The critic can't tell true from generated colors {number}. Either the colors are good or the critic has "
+            "stopped learning: check its distance.",
         )
     return Finding("tells them apart")
 
 
 def distance_name(*, wasserstein: bool) -> str:
-    """Return what the difference between the critic's scores of true and generated colors is."""
+    """Return the name of the difference between the critic's scores of true and generated colors."""
     return "Wasserstein estimate" if wasserstein else "score difference"
 
 
 def interpret_trend(change: Measured, middle: float, last: float, *, wasserstein: bool) -> Finding:
-    """Read how the critic's distance changed from the middle third of the training to the last.
+    """Interpret the change of the critic's distance from the middle third of the training to the last.
 
     Args:
-        change: relative to the larger of the two distances.
+        change: change relative to the larger of the two distances.
         middle: mean distance in the middle third.
         last: mean distance in the last third.
-        wasserstein: whether the distance estimates that of Wasserstein.
+        wasserstein: whether the distance estimates the Wasserstein distance.
     """
     name = f"The critic's {distance_name(wasserstein=wasserstein)}"
     numbers = f"({format_significant(middle)} in the middle third, {format_significant(last)} in the last)"
     if change.lowest < 0 < change.highest and abs(change.mean) >= TREND:
         return Finding("seeds disagree", f"{name} has no trend that all seeds share {numbers}.")
     if change.mean <= -TREND:
-        return Finding("falls", f"{name} falls {numbers}: in the critic's eyes the colors come closer to true ones.")
+        return Finding("falls", f"{name} falls {numbers}: generated colors come closer to true ones.")
     if change.mean >= TREND:
         return Finding(
             "grows",
-            f"{name} grows {numbers}: the critic parts them faster than the colorizer closes the gap.",
+            f"{name} grows {numbers}: the critic improves faster than the colorizer.",
         )
     return Finding("is steady", f"{name} is steady {numbers}.")
 
 
 def interpret_gradient_norm(norm: Measured) -> Finding:
-    """Read the norm that the penalty of WGAN-GP wants to be 1."""
+    """Interpret the critic's gradient norm, which the penalty of WGAN-GP pulls toward 1."""
     if abs(norm.mean - 1) <= NORM_OFF:
-        return Finding("the penalty holds")
+        return Finding("the penalty works")
     return Finding(
-        "the penalty doesn't hold",
-        f"The critic's gradient norm is {format_significant(norm.mean)} rather than 1: the penalty doesn't hold. "
-        "Raise `penalty` or lower the critic's rate.",
+        "the penalty is too weak",
+        f"The critic's gradient norm is {format_significant(norm.mean)} rather than 1: the penalty is too weak. "
+        "Raise `penalty` or lower the critic's learning rate.",
     )
 
 
 def thresholds() -> str:
-    """Return where readings begin, for those who read them."""
+    """Return a sentence on the thresholds of the interpretations."""
     return (
-        "Readings begin at this project's own thresholds: cosines from ±"
+        "The interpretations use this project's own thresholds: cosines from ±"
         f"{PULL} on, shares below {percent(LITTLE_SHARE)} and above {percent(MOST_SHARE)}, a critic's accuracy from "
         f"{percent(WINS)} up and {percent(COIN)} down, a change of its distance by {percent(TREND)}, a gradient norm "
         f"more than {NORM_OFF} from 1."
@@ -184,10 +184,10 @@ def thresholds() -> str:
 
 
 LAST, MIDDLE = (2 / 3, 1.0), (1 / 3, 2 / 3)
-"""Parts of a training, in steps: its end is what a mixture came to, without the start that any mixture has."""
+"""Parts of a training, as shares of its steps. The last third shows the balance that the terms settle at."""
 
 PENALIZED = "wgan_gp"
-"""The term whose penalty holds the critic's gradient norm near 1."""
+"""The term whose penalty keeps the critic's gradient norm near 1."""
 
 Quantity = Literal[
     "share", "weight", "cosine", "accuracy", "Wasserstein estimate", "score difference", "distance change",
@@ -197,19 +197,19 @@ Quantity = Literal[
 
 @dataclasses.dataclass(frozen=True)
 class Diagnosis:
-    """One number of a training's end, and how it reads.
+    """One number of the last third of a training, with its interpretation.
 
     Attributes:
         color_space: the training space.
-        objective: identity of the objective.
-        quantity: what was measured.
+        objective: ID of the objective.
+        quantity: the measured quantity.
         subject: the term, `A vs B` for a pair of terms, or `critic`.
-        mean: over seeds and the last third of the training.
-        lowest: mean of the seed with the lowest.
-        highest: mean of the seed with the highest.
-        n_seeds: seeds that logged it.
-        reading: a few words, the same for every number of a kind; empty where there is nothing to say.
-        sentence: the same as a sentence that names the number; empty where there is nothing to say.
+        mean: mean over seeds and the last third of the training.
+        lowest: lowest mean of a seed.
+        highest: highest mean of a seed.
+        n_seeds: number of seeds that logged the quantity.
+        reading: interpretation as a short phrase; empty if unremarkable.
+        sentence: interpretation as a sentence with the number; empty if unremarkable.
     """
 
     color_space: str
@@ -226,7 +226,7 @@ class Diagnosis:
 
 @dataclasses.dataclass(frozen=True)
 class DiagnosisRow:
-    """All diagnoses of one objective, as a row of the page's table."""
+    """All diagnoses of one objective as a table row."""
 
     objective: str
     terms: tuple[str, ...]
@@ -235,9 +235,9 @@ class DiagnosisRow:
 
 
 def diagnose(runs: Sequence[RunCurves], objectives: Sequence[str]) -> list[Diagnosis]:
-    """Return what the logs of one color space say of every objective with two terms or more, or with a critic.
+    """Return the diagnoses of every objective of one color space that has several terms or a critic.
 
-    What an older log lacks is left out.
+    Quantities that a log lacks are left out.
     """
     found: list[Diagnosis] = []
     for objective in objectives:
@@ -267,12 +267,12 @@ def _of_pairs(runs: Sequence[RunCurves]) -> Iterator[Diagnosis]:
 def _of_critic(runs: Sequence[RunCurves]) -> Iterator[Diagnosis]:
     accuracy, norm = _measure(runs, "critic.accuracy"), _measure(runs, "critic.gradient_norm")
     if accuracy is not None:
-        reading = interpret_accuracy(accuracy, wasserstein=runs[0].wasserstein)
-        yield _diagnosis(runs, "accuracy", "critic", accuracy, reading)
+        finding = interpret_accuracy(accuracy, wasserstein=runs[0].wasserstein)
+        yield _diagnosis(runs, "accuracy", "critic", accuracy, finding)
     yield from _of_distance(runs)
     if norm is not None:
-        reading = interpret_gradient_norm(norm) if PENALIZED in runs[0].terms else Finding()
-        yield _diagnosis(runs, "gradient norm", "critic", norm, reading)
+        finding = interpret_gradient_norm(norm) if PENALIZED in runs[0].terms else Finding()
+        yield _diagnosis(runs, "gradient norm", "critic", norm, finding)
 
 
 def _of_distance(runs: Sequence[RunCurves]) -> Iterator[Diagnosis]:
@@ -283,8 +283,8 @@ def _of_distance(runs: Sequence[RunCurves]) -> Iterator[Diagnosis]:
         yield _diagnosis(runs, quantity, "critic", last, Finding())
     if last is not None and middle is not None and changes:
         change = _measured(changes)
-        reading = interpret_trend(change, middle.mean, last.mean, wasserstein=runs[0].wasserstein)
-        yield _diagnosis(runs, "distance change", "critic", change, reading)
+        finding = interpret_trend(change, middle.mean, last.mean, wasserstein=runs[0].wasserstein)
+        yield _diagnosis(runs, "distance change", "critic", change, finding)
 
 
 def _change(run: RunCurves) -> float | None:
@@ -304,7 +304,7 @@ def _measured(values: Sequence[float]) -> Measured:
 
 
 def _mean_of(run: RunCurves, column: str, part: tuple[float, float]) -> float | None:
-    """Return the mean of a column over a part of what was logged, or None where it has no number there."""
+    """Return the mean of a column over a part of the training, or None if it has no numbers there."""
     if column not in run.columns:
         return None
     done = run.steps / max(float(run.steps[-1]), 1.0)
@@ -314,17 +314,17 @@ def _mean_of(run: RunCurves, column: str, part: tuple[float, float]) -> float | 
 
 
 def _diagnosis(
-    runs: Sequence[RunCurves], quantity: Quantity, subject: str, value: Measured, reading: Finding
+    runs: Sequence[RunCurves], quantity: Quantity, subject: str, value: Measured, finding: Finding
 ) -> Diagnosis:
     name = runs[0].name
     return Diagnosis(
         name.color_space, name.objective, quantity, subject, value.mean, value.lowest, value.highest, value.n_seeds,
-        reading.words, reading.sentence,
+        finding.words, finding.sentence,
     )  # fmt: skip
 
 
 def diagnosis_rows(found: Sequence[Diagnosis]) -> list[DiagnosisRow]:
-    """Gather the diagnoses of one color space as a table: a row for each objective."""
+    """Return the diagnoses of one color space as a table with a row for each objective."""
     return [
         _row(objective, [one for one in found if one.objective == objective])
         for objective in dict.fromkeys(one.objective for one in found)
@@ -348,7 +348,7 @@ def _term_cell(share: Diagnosis, own: Sequence[Diagnosis]) -> str:
 
 def _critic_cell(one: Diagnosis, own: Sequence[Diagnosis]) -> str:
     value = percent(one.mean) if one.quantity == "accuracy" else format_significant(one.mean)
-    said = f"{one.quantity} {value}"
+    text = f"{one.quantity} {value}"
     if one.quantity in {"Wasserstein estimate", "score difference"}:
-        said += "".join(f", {change.reading}" for change in own if change.quantity == "distance change")
-    return said
+        text += "".join(f", {change.reading}" for change in own if change.quantity == "distance change")
+    return text

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Tone = Literal["yes", "no", "open"]
 
 EQUIVALENCE_CLAIM = "equivalence"
-"""Identity of the analysis's claim that the choice of the objective makes no practical difference."""
+"""ID of the claim that the choice of the objective makes no practical difference."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Headline:
 
 
 def headline(analysis: Analysis, study: StudyRecord, runs: Sequence[RunRecord]) -> Headline:
-    """Answer from the paired differences and the verdict on practical equivalence, with the limits of the study."""
+    """Return the answer from paired differences and the verdict on practical equivalence, with the study's limits."""
     rows = [row for row in analysis.differences if row.mean is not None and math.isfinite(row.mean)]
     limits = tuple(_limits(analysis, study, runs))
     if not rows:
@@ -73,9 +73,9 @@ def _verdict(rows: Sequence[DifferenceRow], analysis: Analysis, study: StudyReco
 
 
 def _practical_verdict(rows: Sequence[DifferenceRow], analysis: Analysis) -> Verdict:
-    """Return the verdict on 'no practical difference' over all color spaces.
+    """Return the verdict on "no practical difference" over all color spaces.
 
-    The analysis corrects the verdict over all pairs and metrics at once. Without one, each pair is tested alone.
+    The verdict of the claim is corrected over all pairs and metrics. Without that claim, each pair is tested alone.
     """
     verdicts = [claim.verdict for claim in analysis.claims if claim.id == EQUIVALENCE_CLAIM]
     verdicts = verdicts or [row.equivalent for row in rows]
@@ -169,7 +169,7 @@ def _labels(analysis: Analysis) -> Mapping[str, str]:
 
 
 def _leaders(analysis: Analysis) -> list[str]:
-    """Return which objective has the best mean on which metrics, as a description without a test."""
+    """Return sentences on which objective has the best mean on which metrics, without a test."""
     sentences = []
     for space in analysis.color_spaces:
         best = _best_means(analysis, space)

@@ -21,7 +21,7 @@ HASH_DIGITS = 12
 
 @dataclasses.dataclass(frozen=True)
 class Fact:
-    """One line of a list of facts; `code` is set in a fixed-width font after the text."""
+    """One line of a list of facts; `code` follows the text in a fixed-width font."""
 
     name: str
     text: str
@@ -33,12 +33,12 @@ class ObjectiveFacts:
     """One objective in the method section.
 
     Attributes:
-        id: its name in the study.
-        formula: as trained.
-        perceptual: what the word `perceptual` stood for.
-        trained_on: networks whose features it was trained on.
+        id: ID in the study.
+        formula: formula as trained.
+        perceptual: loss that the word `perceptual` stands for.
+        trained_on: networks whose features the objective uses.
         time: mean duration of a training.
-        notes: what it was published as, what stood in for what, and what is this project's choice.
+        notes: publication, stand-ins, and choices of this project.
     """
 
     id: str
@@ -50,18 +50,18 @@ class ObjectiveFacts:
 
 
 def read_runs(folder: Path) -> tuple[list[RunRecord], list[str]]:
-    """Return the records of the finished runs, and a sentence for each that can't be read."""
+    """Return the records of the finished runs, and a sentence for each record that cannot be read."""
     runs, faults = [], []
     for path in sorted((folder / "runs").glob("*/record.json")):
         try:
             runs.append(RunRecord.load(path))
         except ConfigError as error:
-            faults.append(f"{path.parent.name}: its record can't be read ({error})")
+            faults.append(f"{path.parent.name}: its record cannot be read ({error})")
     return runs, faults
 
 
 def disagreements(study: StudyRecord, runs: Sequence[RunRecord]) -> list[str]:
-    """Return a sentence for each way in which the runs are not what a fair comparison needs."""
+    """Return a sentence for each condition of a fair comparison that the runs violate."""
     found = []
     starts: dict[tuple[int, str], set[str]] = {}
     for run in runs:
@@ -75,7 +75,7 @@ def disagreements(study: StudyRecord, runs: Sequence[RunRecord]) -> list[str]:
 
 
 def objective_facts(study: StudyRecord, runs: Sequence[RunRecord]) -> list[ObjectiveFacts]:
-    """Return what every objective was, and how long a training of it took."""
+    """Return the facts of every objective, with the mean duration of its trainings."""
     facts = []
     for objective in study.objectives:
         seconds = [run.training_seconds for run in runs if run.objective == objective.id]
@@ -89,7 +89,7 @@ def _objective_notes(objective: ObjectiveRecord) -> Iterator[Fact]:
     if objective.preset:
         yield Fact("Preset", f"`{objective.preset}`" + (f", {objective.source}" if objective.source else ""))
     for published, trained in objective.stand_ins.items():
-        yield Fact("Stand-in", f"`{trained}` for `{published}`, whose weights are not here")
+        yield Fact("Stand-in", f"`{trained}` for `{published}`, whose weights were not available")
     if objective.choices:
         yield Fact("This project's choice", "; ".join(objective.choices))
     if objective.critic:
@@ -125,12 +125,12 @@ def _same_start(study: StudyRecord, runs: Sequence[RunRecord]) -> str:
 
 def _run_facts(runs: Sequence[RunRecord]) -> list[Fact]:
     steps = listing(f"{count:,}" for count in sorted({run.steps for run in runs}))
-    pictures = listing(f"{count:,}" for count in sorted({run.pictures for run in runs}))
+    crops = listing(f"{count:,}" for count in sorted({run.pictures for run in runs}))
     devices = listing(sorted({f"{run.device} ({plural(run.threads, 'thread')})" for run in runs}))
     training, evaluation = (sum(times) for times in zip(*((r.training_seconds, r.evaluation_seconds) for r in runs), strict=True))  # fmt: skip # noqa: E501
     versions = sorted({f"{name} {version}" for run in runs for name, version in run.versions.items()})
     return [
-        Fact("Training", f"{steps} steps, {pictures} crops in each run"),
+        Fact("Training", f"{steps} steps, {crops} crops in each run"),
         Fact("Machine", devices),
         Fact("Time", f"{plural(len(runs), 'run')}: {format_duration(training)} of training, "
                      f"{format_duration(evaluation)} of evaluation"),
@@ -159,10 +159,10 @@ def data_facts(data: DataRecord) -> list[Fact]:
         Fact("Found", f"{plural(data.n_found, 'photo')}, of which {data.n_skipped:,} left out and {used:,} used"),
         Fact("Split", f"{data.n_train:,} for training, {data.n_val:,} for validation, {data.n_test:,} for testing"),
         Fact("Size", f"shortest side {data.size_px} px"),
-        Fact("Near-colourless photos", f"left out below a threshold of {data.colourless_threshold:g}"),
+        Fact("Nearly colorless photos", f"left out below a threshold of {data.colourless_threshold:g}"),
     ]
 
 
 def configuration_text(study: StudyRecord) -> str:
-    """Return the configuration as run, readable and in a fixed order."""
+    """Return the configuration as indented JSON with sorted keys."""
     return json.dumps(study.config, indent=2, sort_keys=True, ensure_ascii=False, default=str)

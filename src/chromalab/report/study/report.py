@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class ReportPaths:
-    """Where the parts of a report were written."""
+    """Paths of the files of a report."""
 
     html: Path
     analysis: Path
@@ -67,7 +67,7 @@ class ReportPaths:
 
 @dataclasses.dataclass(frozen=True)
 class SpaceFigures:
-    """The figures of one color space; a missing one had no data."""
+    """The figures of one color space; a figure without data is None or empty."""
 
     overview: Drawing | None
     win_matrix: Drawing | None
@@ -81,7 +81,7 @@ class SpaceFigures:
     critic: tuple[Drawing, ...]
 
     def drawings(self) -> Iterator[Drawing]:
-        """Iterate over every figure there is."""
+        """Yield all figures."""
         yield from (drawing for drawing in (self.overview, self.win_matrix, self.forest_all) if drawing is not None)
         for group in (self.forests, self.losses, self.terms, self.shares, self.cosines, self.weights, self.critic):
             yield from group
@@ -89,7 +89,7 @@ class SpaceFigures:
 
 @dataclasses.dataclass(frozen=True)
 class SpaceView:
-    """What the page shows of one color space."""
+    """Everything that the page shows for one color space."""
 
     name: str
     table: MainTable
@@ -102,9 +102,9 @@ def write_report(folder: Path, analysis: Analysis, study: StudyRecord) -> Report
     """Write `report/` of a study: the page, the analysis, CSV files, LaTeX tables and figures.
 
     Args:
-        folder: the study's folder; its runs, curves and pictures are read from there, and may be missing.
+        folder: the study's folder with runs, curves and images, each of which may be missing.
         analysis: the numbers and verdicts.
-        study: what the study is.
+        study: the study's record.
 
     Raises:
         OutputError: the folder can't be written.
@@ -166,7 +166,7 @@ def _space_figures(
 
 
 def _difference_groups(analysis: Analysis, space: str) -> Iterator[Mapping[str, Any]]:
-    """Give the rows of the table of differences, one group for each metric, with the decimals of that metric."""
+    """Yield the rows of the table of differences, grouped by metric, with the decimals of each metric."""
     for metric in analysis.metrics:
         rows = [row for row in analysis.differences if row.metric == metric.name and row.color_space == space]
         if rows:
@@ -232,7 +232,7 @@ def write_colorized_page(folder: Path, study: StudyRecord) -> Path:
 
     Args:
         folder: the study's folder.
-        study: what the study is.
+        study: the study's record.
 
     Raises:
         OutputError: the page can't be written.

@@ -44,10 +44,10 @@ class Cell:
         value: the mean, or a dash.
         interval: the 95% interval, or empty.
         half_width: half of the interval's width, or empty.
-        best: printed in bold: the best objective, or one that it does not certainly beat.
-        leader: underlined: it has the best mean.
-        confounded: the metric shares a network with what the objective was trained on.
-        note: letter of the note that goes with it, or empty.
+        best: whether to print in bold: the best objective, or one that it does not significantly beat.
+        leader: whether to underline: the objective with the best mean.
+        confounded: whether the metric shares a network with the loss that the objective was trained on.
+        note: letter of the cell's note, or empty.
     """
 
     value: str
@@ -61,7 +61,7 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class TableRow:
-    """An objective or a bound, with its cells in the order of the panel's metrics."""
+    """The cells of an objective or a bound in the order of the panel's metrics."""
 
     objective: str
     bound: bool
@@ -71,13 +71,13 @@ class TableRow:
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """The metrics of one role: `grey` first, then the objectives, `truth` last.
+    """The table of related metrics.
 
     Attributes:
-        title: what the metrics have in common.
-        metrics: one for each column.
-        notes: for each column the letter of a note that goes with all of its objectives, or empty.
-        rows: one for each objective and bound.
+        title: heading.
+        metrics: metric of each column.
+        notes: for each column, the letter of a note that applies to all objectives, or empty.
+        rows: `grey` first, then the objectives, `truth` last.
     """
 
     title: str
@@ -94,8 +94,8 @@ class MainTable:
         color_space: the training space.
         panels: groups of metrics.
         notes: (letter, text) of the notes under the table.
-        confounded: whether any cell is marked as judged by its own network.
-        tested: whether there were seeds and photos enough to test who beats whom, on which the bold type rests.
+        confounded: whether any cell is confounded.
+        tested: whether there were enough seeds and photos for tests, from which bold type follows.
     """
 
     color_space: str
@@ -106,21 +106,21 @@ class MainTable:
 
     @property
     def bold(self) -> str:
-        """What bold type means in this table."""
+        """Meaning of bold type in this table."""
         if self.tested:
-            return "the best objective and those that it does not certainly beat; underlined: the best mean"
-        return "the best mean, which with so few seeds or photos is no finding"
+            return "the best objective and those that it does not significantly beat; underlined: the best mean"
+        return "the best mean, without a test because there are too few seeds or photos"
 
 
 def confounds(study: StudyRecord) -> dict[str, frozenset[str]]:
-    """Return, for every objective, the metrics that share a network with what it was trained on."""
+    """Return for every objective the metrics that share a network with the loss that it was trained on."""
     return {objective.id: frozenset(objective.judges_trained_on) for objective in study.objectives}
 
 
 def summary_lookup(analysis: Analysis, color_space: str) -> dict[tuple[str, str], SummaryRow]:
     """Return the rows of one color space by (objective, metric).
 
-    A bound does not depend on the training space, so where it has no row of this space, a row of another serves.
+    Bounds do not depend on the training space, so a missing row is taken from another space.
     """
     rows = {(row.objective, row.metric): row for row in analysis.summary if row.objective in BOUNDS}
     return rows | {(row.objective, row.metric): row for row in analysis.summary if row.color_space == color_space}
@@ -145,7 +145,7 @@ def main_table(analysis: Analysis, study: StudyRecord, color_space: str) -> Main
 
 
 class _Notes:
-    """Letters for the notes under a table: the same text has the same letter."""
+    """Letters for the notes under a table; equal texts share a letter."""
 
     def __init__(self) -> None:
         self._letters: dict[str, str] = {}
@@ -162,7 +162,7 @@ class _Notes:
 def best_mean(
     metric: MetricFacts, objectives: Iterable[str], lookup: Mapping[tuple[str, str], SummaryRow]
 ) -> str | None:
-    """Return the objective with the best mean, a description and no finding; None where fewer than two have one."""
+    """Return the objective with the best mean, without a test, or None if fewer than two objectives have a mean."""
     rows = {name: lookup[name, metric.name] for name in objectives if (name, metric.name) in lookup}
     means = {name: row.mean for name, row in rows.items() if row.mean is not None}
     truth = lookup.get(("truth", metric.name))
@@ -172,7 +172,7 @@ def best_mean(
 def _common_reason(
     metric: MetricFacts, order: Sequence[str], lookup: Mapping[tuple[str, str], SummaryRow]
 ) -> str | None:
-    """Return the note that all objectives' cells of a column share, which then belongs to its head."""
+    """Return the note that all objectives of a column share, so that it can stand in the column's heading."""
     rows = [lookup[name, metric.name] for name in order if name not in BOUNDS and (name, metric.name) in lookup]
     reasons = {row.reason for row in rows}
     return reasons.pop() if len(reasons) == 1 and len(rows) > 1 else None
@@ -239,7 +239,7 @@ DIAGNOSIS_COLUMNS = (
 def summary_csv(rows: Iterable[SummaryRow]) -> str:
     """Return `summary.csv`: a row for each objective or bound, color space and metric.
 
-    Numbers have their shortest exact form (`repr`), infinity is `inf`, and what is not known is empty.
+    Numbers have their shortest exact form (`repr`), infinity is `inf`, and missing values are empty.
     """
     return csv_text(SUMMARY_COLUMNS, ([getattr(row, column) for column in SUMMARY_COLUMNS] for row in rows))
 
@@ -250,7 +250,7 @@ def differences_csv(rows: Iterable[DifferenceRow]) -> str:
 
 
 def diagnostics_csv(found: Iterable[Diagnosis]) -> str:
-    """Return `diagnostics.csv`: a row for each number of a training's end, with how it reads."""
+    """Return `diagnostics.csv`: a row for each diagnosed number, with its interpretation."""
     return csv_text(DIAGNOSIS_COLUMNS, ([getattr(row, column) for column in DIAGNOSIS_COLUMNS] for row in found))
 
 
@@ -258,10 +258,10 @@ def summary_latex(table: MainTable, *, n_photos: int, seeds: int, data: str) -> 
     """Return the main table of one color space: mean and half width of the 95% interval, the best in bold.
 
     Args:
-        table: the cells.
+        table: the table.
         n_photos: number of test photos.
         seeds: number of seeds.
-        data: where the photos came from.
+        data: source of the photos.
     """
     caption = (
         f"Objectives compared in {escape_latex(space_label(table.color_space))} on {n_photos} test photographs "
@@ -270,7 +270,7 @@ def summary_latex(table: MainTable, *, n_photos: int, seeds: int, data: str) -> 
         r"$\downarrow$ lower, $\uparrow$ higher, $\rightarrow$ closer to the true photographs is better."
     )
     if table.confounded:
-        caption += r" $^\dagger$ The judge shares a network with what the objective was trained on."
+        caption += r" $^\dagger$ The metric shares a network with the loss that the objective was trained on."
     body = "\n\\medskip\n\n".join(_latex_panel(panel) for panel in table.panels)
     notes = "".join(f"\n\\par $^{{{letter}}}$ {escape_latex(text)}" for letter, text in table.notes)
     return latex_table(body + notes, caption, f"tab:objectives-{table.color_space}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_POINTS = 120
-"""Points of a drawn curve: longer logs are averaged in this many bins."""
+"""Number of points in a drawn curve; longer logs are averaged in this many bins."""
 
 _RUN_ID = re.compile(r"(?P<objective>.+)-(?P<color_space>[^-]+)-s(?P<seed>\d+)")
 _TOTALS = frozenset({"step", "pictures", "loss"})
@@ -26,12 +26,12 @@ COSINE = "cosine."
 CRITIC = "critic."
 
 WASSERSTEIN_TERMS = frozenset({"wgan", "wgan_gp"})
-"""Terms whose critic's distance estimates that of Wasserstein; any other's is a difference of scores and no more."""
+"""Terms whose critic estimates the Wasserstein distance; that of other terms yields only a difference of scores."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
 class RunName:
-    """What the name of a run's folder says: `OBJECTIVE-SPACE-sSEED`."""
+    """The parts of a run's folder name, `OBJECTIVE-SPACE-sSEED`."""
 
     color_space: str
     objective: str
@@ -39,7 +39,7 @@ class RunName:
 
     @classmethod
     def parse(cls, run_id: str) -> RunName | None:
-        """Return the parts of `run_id`, or None where it is no such name.
+        """Return the parts of `run_id`, or None if it has another form.
 
         >>> RunName.parse("wgan_l2-lab-s3")
         RunName(color_space='lab', objective='wgan_l2', seed=3)
@@ -53,8 +53,8 @@ class RunCurves:
     """The log of one training.
 
     Attributes:
-        name: which run it is.
-        columns: every column of the log by name, thinned together; `step` is one of them. NaN where a row has none.
+        name: the run.
+        columns: all columns of the thinned log, `step` among them; NaN marks missing cells.
     """
 
     name: RunName
@@ -62,23 +62,23 @@ class RunCurves:
 
     @property
     def steps(self) -> NDArray[np.float64]:
-        """The steps of the drawn points."""
+        """Steps of the points."""
         return self.columns["step"]
 
     @property
     def terms(self) -> list[str]:
-        """The terms of the objective, in the order of the log."""
+        """Terms of the objective, in the order of the log."""
         return [name for name in self.columns if name not in _TOTALS and not _belongs_to_terms(name)]
 
     @property
     def pairs(self) -> dict[str, tuple[str, str]]:
-        """The two terms of every column of cosines, in the order of the log."""
+        """The two terms of each cosine column, in the order of the log."""
         split = {name: name.removeprefix(COSINE).split(".") for name in self.columns if name.startswith(COSINE)}
         return {name: (parts[0], parts[1]) for name, parts in split.items() if len(parts) == 2}
 
     @property
     def wasserstein(self) -> bool:
-        """Whether its critic's distance estimates that of Wasserstein."""
+        """Whether the critic estimates the Wasserstein distance."""
         return not WASSERSTEIN_TERMS.isdisjoint(self.terms)
 
 
@@ -87,9 +87,9 @@ def _belongs_to_terms(column: str) -> bool:
 
 
 def read_curves(folder: Path) -> list[RunCurves]:
-    """Return the curves of every run of a study folder that has begun, sorted by space, objective and seed.
+    """Return the curves of all started runs of a study, sorted by space, objective and seed.
 
-    A run without a log, or with one that can't be read, is left out: the page names missing runs elsewhere.
+    Runs without a readable log are left out; the page lists missing runs elsewhere.
     """
     found = []
     for path in (folder / "runs").glob("*/train.csv"):
@@ -101,10 +101,10 @@ def read_curves(folder: Path) -> list[RunCurves]:
 
 
 def read_log(path: Path) -> dict[str, NDArray[np.float64]] | None:
-    """Return the columns of a `train.csv`, or None where it holds no whole row.
+    """Return the columns of a `train.csv`, or None if it has no complete row.
 
-    The last line of a training that was stopped may be cut: lines with too few cells are skipped, and a cell that is
-    no number counts as NaN.
+    Lines with too few cells are skipped, because an interrupted training may leave its last line incomplete. Cells that
+    are not numbers become NaN.
     """
     try:
         with path.open(newline="", encoding="utf-8", errors="replace") as file:
@@ -120,7 +120,7 @@ def read_log(path: Path) -> dict[str, NDArray[np.float64]] | None:
 
 
 def thin(columns: Mapping[str, NDArray[np.float64]], max_points: int = MAX_POINTS) -> dict[str, NDArray[np.float64]]:
-    """Average the rows in at most `max_points` bins of neighbors; NaN cells do not count in their bin."""
+    """Average consecutive rows in at most `max_points` bins, ignoring NaN."""
     length = len(next(iter(columns.values())))
     if length <= max_points:
         return dict(columns)
@@ -143,7 +143,7 @@ def _number(cell: str) -> float:
 
 
 def seed_mean(runs: Iterable[RunCurves], column: str) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return (steps, mean over runs) of a column, or None unless two runs or more logged it at the same steps."""
+    """Return (steps, mean over runs) of a column, or None unless at least two runs logged it at the same steps."""
     logged = [run for run in runs if column in run.columns]
     if len(logged) < 2 or any(not np.array_equal(run.steps, logged[0].steps) for run in logged):
         return None

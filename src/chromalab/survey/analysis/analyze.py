@@ -12,8 +12,7 @@ from sqlalchemy import func, select
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.stats.preference import NoEstimateError
 from chromalab.stats.significance import holm
-from chromalab.survey.analysis.agreement import participant_agreement
-from chromalab.survey.analysis.raters import report_raters
+from chromalab.survey.analysis.raters import participant_agreement, report_raters
 from chromalab.survey.analysis.records import Difference, Estimate, Score, SurveyAnalysis
 from chromalab.survey.analysis.scores import (
     PreferenceScores,
@@ -22,10 +21,9 @@ from chromalab.survey.analysis.scores import (
     score_preferences,
     score_ratings,
 )
+from chromalab.survey.database import Registration, Withdrawal, open_database
 from chromalab.survey.design import RANDOM, TRUTH, AnalysisPlan, Design, Exclusions
 from chromalab.survey.folder import SurveyFolder
-from chromalab.survey.storage.database import open_database
-from chromalab.survey.storage.models import Registration, Withdrawal
 from chromalab.survey.votes import VoteRow, protocol_of, read_votes, votes_of_database
 
 if TYPE_CHECKING:
@@ -33,12 +31,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chromalab.stats.clusters import Array, TwoWay
+    from chromalab.survey.database import Database
     from chromalab.survey.folder import SurveyRecord
-    from chromalab.survey.storage.database import Database
 
 
 def design_of_votes(votes: Sequence[VoteRow], plan: AnalysisPlan) -> tuple[Design, list[str]]:
-    """Return a design and the methods for votes that came as a file alone: no rule was fixed, so none leaves out."""
+    """Return a design and the methods for votes from a file; no exclusion rules apply, because none was fixed."""
     names = {name for row in votes for name in (row.condition_a, row.condition_b)} - {"", TRUTH, RANDOM}
     protocol = protocol_of(votes)
     single = protocol == "real_or_fake" and not any(row.condition_b for row in votes)
@@ -50,13 +48,13 @@ def design_of_votes(votes: Sequence[VoteRow], plan: AnalysisPlan) -> tuple[Desig
 
 
 def analyze(design: Design, methods: Sequence[str], votes: Sequence[VoteRow], *, seed: int = 0) -> SurveyAnalysis:
-    """Return what votes say of methods: with the people that the rules leave out, and without.
+    """Return the scores of methods, with and without the participants that the rules exclude.
 
     Raises:
-        UsageError: no scored vote is left, or without a prior there is no finite estimate.
+        UsageError: there is no scored vote, or without a prior there is no finite estimate.
     """
     if not any(row.kind == "test" for row in votes):
-        raise UsageError("there is no scored vote yet: nothing to analyze")
+        raise UsageError("there are no scored votes yet; analyze the survey once participants have voted")
     raters = report_raters(votes, methods, design.exclusions, design.protocol)
     out = {rater.observer for rater in raters if rater.excluded}
     scored = [row for row in votes if row.kind == "test"]
@@ -66,7 +64,7 @@ def analyze(design: Design, methods: Sequence[str], votes: Sequence[VoteRow], *,
     notes = []
     if not kept:
         kept = scored
-        notes.append("the rules would leave nobody: scores are of everybody")
+        notes.append("the rules would exclude all participants, so the scores include everyone")
     try:
         found = _scored(design, methods, kept, seed)
         everybody = _scored(design, methods, scored, seed).scores if len(kept) != len(scored) else found.scores
@@ -87,9 +85,9 @@ def analyze(design: Design, methods: Sequence[str], votes: Sequence[VoteRow], *,
 def _scored(design: Design, methods: Sequence[str], rows: Sequence[VoteRow], seed: int) -> SurveyAnalysis:
     score = {"pairwise": _preferences, "real_or_fake": _fooling, "rating": _ratings}[design.protocol]
     present = {name for row in rows for name in (row.condition_a, row.condition_b)}
-    judged = [name for name in methods if name in present]
-    found = score(design, judged, rows, seed)
-    missing = [f"{name} has no vote yet" for name in methods if name not in present]
+    shown = [name for name in methods if name in present]
+    found = score(design, shown, rows, seed)
+    missing = [f"{name} has no votes yet" for name in methods if name not in present]
     return found.model_copy(update={"notes": [*found.notes, *missing]})
 
 
@@ -113,7 +111,7 @@ def _preferences(design: Design, methods: Sequence[str], rows: Sequence[VoteRow]
     connected = len(found.groups) == 1
     notes = list(found.notes)
     if not connected:
-        notes.append("votes fall into groups that nobody compared with each other: scores of different groups can't be")
+        notes.append("no vote connects some groups of methods, so scores of different groups cannot be compared")
     return SurveyAnalysis.model_validate(
         {
             **_base(design, methods, rows),
@@ -137,15 +135,15 @@ def _order(found: PreferenceScores, m: int, size: int, level: float) -> Estimate
 
 def _fooling(design: Design, methods: Sequence[str], rows: Sequence[VoteRow], seed: int) -> SurveyAnalysis:
     plan = design.analysis
-    judged = [name for name in methods if name != TRUTH]
-    found = score_fooling(rows, judged, draws=plan.draws, level=plan.level, seed=seed)
-    size = 3 * len(judged)
-    counts = np.array([found.facts[name].n for name in judged], dtype=np.float64)
+    fakes = [name for name in methods if name != TRUTH]
+    found = score_fooling(rows, fakes, draws=plan.draws, level=plan.level, seed=seed)
+    size = 3 * len(fakes)
+    counts = np.array([found.facts[name].n for name in fakes], dtype=np.float64)
     return SurveyAnalysis.model_validate(
         {
-            **_base(design, judged, rows),
-            "scores": _scores(judged, found.rates, found.errors, size, counts, plan.level),
-            "differences": _differences(judged, found.rates, found.errors, size, plan.level, None),
+            **_base(design, fakes, rows),
+            "scores": _scores(fakes, found.rates, found.errors, size, counts, plan.level),
+            "differences": _differences(fakes, found.rates, found.errors, size, plan.level, None),
             "fooling": found.facts,
         }
     )
@@ -216,23 +214,23 @@ def open_survey(root: Path, url: str | None) -> tuple[SurveyRecord, Database]:
     """Return a survey and its database.
 
     Raises:
-        UsageError: there is none, or nobody has been served yet.
+        UsageError: the folder holds no survey, or the survey has not been served yet.
     """
     folder = SurveyFolder(root)
     record = folder.load()
     if url is None and not folder.database.exists():
-        raise UsageError(f"{root} has no votes yet: open it with 'chromalab survey serve {root}'")
+        raise UsageError(f"{root} has no votes yet; collect them with 'chromalab survey serve {root}'")
     return record, open_database(folder, url)
 
 
 def analyze_source(
     source: Path, *, database: str | None, prior: str | None, order_effect: bool | None, draws: int | None
 ) -> tuple[SurveyAnalysis, list[VoteRow]]:
-    """Return the analysis of a survey's folder or a CSV file, and the votes that its scores are made of.
+    """Return the analysis of a survey's folder or a CSV file, and the votes behind its scores.
 
     Raises:
-        UsageError: there is nothing to analyze.
-        ConfigError: the file, or an option, can't be understood.
+        UsageError: there are no votes.
+        ConfigError: the file or an option is invalid.
     """
     if source.is_dir():
         record, opened = open_survey(source, database)
@@ -267,7 +265,7 @@ def _positive(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < 1e6:
-        raise ConfigError(f"--prior takes a number above 0, or none, not '{text}'")
+        raise ConfigError(f"--prior must be a number above 0 or 'none', not '{text}'")
     return value
 
 
@@ -298,7 +296,7 @@ def _registered(
 
 
 def scores_json(analysis: SurveyAnalysis) -> str:
-    """Return scores, order effect and ties as scripts read them."""
+    """Return scores, order effect and ties as JSON."""
     return (
         json.dumps(
             {
@@ -327,6 +325,6 @@ def scores_json(analysis: SurveyAnalysis) -> str:
 
 
 def kept_votes(votes: Sequence[VoteRow], analysis: SurveyAnalysis) -> list[VoteRow]:
-    """Return the scored votes of the people whom the rules keep."""
+    """Return the scored votes of the participants who are not excluded."""
     out = {rater.observer for rater in analysis.raters if rater.excluded}
     return [row for row in votes if row.kind == "test" and row.observer not in out]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chromalab.core.files import write_text
-from chromalab.report.figures.intervals import IntervalLine, draw_intervals
+from chromalab.report.figures.style import INK, MUTED, RULE, canvas, finish
 from chromalab.report.formatting import csv_text, format_number
 from chromalab.report.page import environment
 
@@ -99,6 +100,48 @@ def draw_metrics(analysis: SurveyAnalysis) -> Drawing | None:
     return draw_intervals(
         lines, name="metrics", alt=alt, axis="rank correlation with participants (SRCC)", reference=0.0
     )
+
+
+@dataclass(frozen=True)
+class IntervalLine:
+    """A value with its interval, and optionally a second, fainter one."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    other: tuple[float, float, float] | None = None
+
+
+def draw_intervals(
+    lines: Sequence[IntervalLine], *, name: str, alt: str, axis: str, reference: float | None = None
+) -> Drawing:
+    """Draw values with intervals, one below the other.
+
+    Args:
+        lines: the values, the first on top.
+        name: name of the drawing.
+        alt: text alternative.
+        axis: label of the axis.
+        reference: value of a vertical rule.
+    """
+    with canvas(6.4, 0.55 + 0.32 * len(lines)) as figure:
+        axes = figure.subplots()
+        if reference is not None:
+            axes.axvline(reference, color=MUTED, linewidth=0.7, linestyle=(0, (4, 3)))
+        for place, line in enumerate(lines):
+            if line.other is not None:
+                value, low, high = line.other
+                axes.plot([low, high], [place + 0.22] * 2, color=RULE, linewidth=1.4)
+                axes.plot([value], [place + 0.22], "o", color="white", markeredgecolor=MUTED, markersize=3.5)
+            axes.plot([line.low, line.high], [place, place], color=INK, linewidth=1.6)
+            axes.plot([line.value], [place], "o", color=INK, markersize=4.5)
+        axes.set_yticks(range(len(lines)), [line.label for line in lines])
+        axes.set_ylim(len(lines) - 0.5, -0.5)
+        axes.set_xlabel(axis)
+        axes.grid(visible=True, axis="x", color=RULE, linewidth=0.4)
+        axes.set_axisbelow(True)
+        return finish(figure, name, alt)
 
 
 def _flat(row: Record) -> dict[str, object]:

@@ -1,22 +1,31 @@
-"""What is known of every person, and which of the rules fixed beforehand leave them out."""
+"""Participants: attention checks, exclusions, agreement with each other, and agreement of metrics with them."""
 
 from __future__ import annotations
 
+import csv
+import math
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.stats
 from scipy import special
 
+from chromalab.core.errors import ConfigError, UsageError
+from chromalab.photo.listing import PHOTO_SUFFIXES
+from chromalab.stats.agreement import krcc, plcc, rater_ceiling, scene_srcc, srcc
 from chromalab.stats.opinion import bt500_rejected, rater_model
 from chromalab.stats.preference import Votes, fit_preferences
-from chromalab.survey.analysis.records import Rater
+from chromalab.survey.analysis.records import MetricAgreement, ParticipantAgreement, Rater
 from chromalab.survey.analysis.scores import count_votes, ratings_table
 from chromalab.survey.design import RANDOM, TRUTH
 from chromalab.survey.votes import VoteRow, by_observer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from chromalab.survey.design import Exclusions
 
@@ -25,7 +34,7 @@ OUTLIER_PRIOR = 3.0
 
 
 def report_raters(votes: Sequence[VoteRow], methods: Sequence[str], rules: Exclusions, protocol: str) -> list[Rater]:
-    """Return every person with what speaks for and against them."""
+    """Return the quality measures and exclusions of every participant."""
     people = by_observer(votes)
     likelihoods = _likelihoods(people, methods) if protocol == "pairwise" else {}
     distances = _distances(likelihoods)
@@ -82,7 +91,7 @@ def _reasons(rater: Rater, n_sided: int, rules: Exclusions) -> list[str]:
 
 
 def check_passed(row: VoteRow) -> bool:
-    """Return whether an attention check was answered right: random colors are the worse, fake, or poor ones."""
+    """Return whether an attention check was passed: random colors were called worse, fake or poor."""
     if row.rating is not None:
         return row.rating <= 2
     if not row.condition_b:
@@ -91,7 +100,7 @@ def check_passed(row: VoteRow) -> bool:
 
 
 def repeat_agreements(rows: Sequence[VoteRow]) -> list[bool]:
-    """Return for every repeat whether the same picture was preferred as the first time."""
+    """Return for every repeat whether the same image was preferred as at its first presentation."""
     first = {row.position: row for row in rows if row.kind == "test"}
     return [
         _preferred(row) == _preferred(first[row.repeat_of])
@@ -105,7 +114,7 @@ def _preferred(row: VoteRow) -> str:
 
 
 def _likelihoods(people: dict[str, list[VoteRow]], methods: Sequence[str]) -> dict[str, float]:
-    """Return the mean log-likelihood of each person's votes under the scores of everybody else."""
+    """Return the mean log-likelihood of each participant's votes under the scores of all others."""
     if len(people) < 3:
         return {}
     counts = {
@@ -122,7 +131,7 @@ def _likelihoods(people: dict[str, list[VoteRow]], methods: Sequence[str]) -> di
 
 
 def _distances(likelihoods: dict[str, float]) -> dict[str, float]:
-    """Return (Q1 - L) / IQR of each person (Perez-Ortiz and Mantiuk 2017); above 1.5 they are worth a look."""
+    """Return (Q1 - L) / IQR of each participant (Perez-Ortiz and Mantiuk 2017); inspect those above 1.5."""
     if len(likelihoods) < 4:
         return {}
     q1, q3 = np.quantile(list(likelihoods.values()), [0.25, 0.75])
@@ -132,7 +141,7 @@ def _distances(likelihoods: dict[str, float]) -> dict[str, float]:
 
 
 def _with_opinions(raters: list[Rater], votes: Sequence[VoteRow], rules: Exclusions) -> list[Rater]:
-    """Add bias and inconsistency (P.910), and BT.500's rejection."""
+    """Add bias and inconsistency (ITU-T P.910) and the rejections of ITU-R BT.500."""
     rows = [row for row in votes if row.kind == "test"]
     if not rows:
         return raters
@@ -156,3 +165,217 @@ def _with_opinions(raters: list[Rater], votes: Sequence[VoteRow], rules: Exclusi
             )
         )
     return found
+
+
+ImageKey = tuple[str, str]
+
+
+def image_scores(rows: Sequence[VoteRow]) -> dict[ImageKey, float]:
+    """Return the score of every image (photo, method): the share of comparisons won, or the mean rating."""
+    points: dict[ImageKey, list[float]] = {}
+    for _, image, value in _points(rows):
+        points.setdefault(image, []).append(value)
+    return {image: float(np.mean(points[image])) for image in sorted(points)}
+
+
+def _points(rows: Sequence[VoteRow]) -> list[tuple[str, ImageKey, float]]:
+    """Return (participant, image, points) of every vote: 1 for the preferred image, 0 for the other, or the rating."""
+    found: list[tuple[str, ImageKey, float]] = []
+    for row in rows:
+        if row.rating is not None:
+            found.append((row.observer, (row.scene, row.condition_a), float(row.rating)))
+        elif row.condition_b:
+            share = 0.5 if row.is_tie else float(row.left_selected)
+            for name, points in ((row.left, share), (row.right, 1 - share)):
+                if name != TRUTH:
+                    found.append((row.observer, (row.scene, name), points))
+        elif row.condition_a not in {TRUTH, RANDOM}:
+            found.append((row.observer, (row.scene, row.condition_a), float(row.is_a_selected)))
+    return found
+
+
+def participant_agreement(
+    scored: Sequence[VoteRow], everything: Sequence[VoteRow], *, seed: int = 0
+) -> ParticipantAgreement:
+    """Return the agreement of halves of the participants, of one with all others, and of repeated answers.
+
+    Args:
+        scored: scored votes of the participants.
+        everything: all their votes, including repeats.
+        seed: seed of the random halves.
+    """
+    repeats = [alike for rows in by_observer(everything).values() for alike in repeat_agreements(rows)]
+    points = _points(scored)
+    found = rater_ceiling(
+        [participant for participant, _, _ in points],
+        ["\x1f".join(image) for _, image, _ in points],
+        [value for _, _, value in points],
+        seed=seed,
+    )
+    alone = ParticipantAgreement(repeats=float(np.mean(repeats)) if repeats else None)
+    if found is None:
+        return alone
+    return alone.model_copy(
+        update={
+            "split_half": found.split_half,
+            "corrected": found.corrected,
+            "ceiling": found.ceiling,
+            "one_against_rest": found.single,
+        }
+    )
+
+
+Values = dict[str, dict[tuple[str, str], float]]
+"""Values by metric, then by (photo, method)."""
+
+DRAWS = 1000
+MIN_IMAGES = 3
+_NO_METRIC = frozenset({"photo", "method", "width_px", "height_px"})
+
+
+def scene_key(name: str) -> str:
+    """Return the name that a photo has in both surveys and evaluations: without suffix and folders.
+
+    >>> scene_key("holiday/beach.jpg"), scene_key("holiday__beach.jpg"), scene_key("beach.v2")
+    ('holiday__beach', 'holiday__beach', 'beach.v2')
+    """
+    flat = name.replace("/", "__")
+    path = PurePosixPath(flat)
+    return path.stem if path.suffix.lower() in PHOTO_SUFFIXES else flat
+
+
+def read_metric_values(path: Path, methods: Sequence[str]) -> Values:
+    """Return the values of every metric.
+
+    Args:
+        path: a file of `evaluate --csv` with several methods, or the folder of a study.
+        methods: methods of the survey.
+
+    Raises:
+        ConfigError: the file is not readable or has other columns.
+        UsageError: it has no values of these methods.
+    """
+    if path.is_dir():
+        files = {
+            method: sorted((path / "runs").glob(f"{method}-*/metrics.csv"), key=lambda file: file.parent.name)
+            for method in methods
+        }
+        found: Values = {}
+        for method, own in files.items():
+            if own:  # the first seed, whose images a survey uses
+                _read(own[0], found, method)
+    else:
+        found = {}
+        _read(path, found, None)
+    if not any(method in methods for values in found.values() for _, method in values):
+        raise UsageError(
+            f"{path} has no values of {', '.join(methods)}; give a file that `evaluate --csv` wrote for these methods"
+        )
+    return found
+
+
+def _read(path: Path, found: Values, method: str | None) -> None:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot read the metric values: {error}") from None
+    if not rows or "photo" not in rows[0] or (method is None and "method" not in rows[0]):
+        raise ConfigError(
+            f"{path}: expected the columns method, photo and one per metric, as `evaluate --csv` writes them"
+        )
+    for row in rows:
+        key = (scene_key(row["photo"]), method or row["method"])
+        for name, text in row.items():
+            if name not in _NO_METRIC and text:
+                found.setdefault(name, {})[key] = float(text)
+
+
+def metric_agreements(
+    votes: Sequence[VoteRow], values: Values, directions: Mapping[str, str], *, seed: int = 0
+) -> dict[str, MetricAgreement]:
+    """Return the agreement of each metric with the participants, highest first.
+
+    Args:
+        votes: the scored votes of the participants who are not excluded.
+        values: values of the metrics.
+        directions: `higher` or `lower` by metric; other metrics are left out, because their best value is that of the
+            ground truth.
+        seed: seed of the resampling.
+    """
+    people = {(scene_key(scene), method): value for (scene, method), value in image_scores(votes).items()}
+    found = {}
+    for name, own in values.items():
+        sign = {"higher": 1.0, "lower": -1.0}.get(directions.get(name, ""))
+        if sign is None:
+            continue
+        both = sorted(key for key in people if math.isfinite(own.get(key, math.nan)))
+        if len(both) >= MIN_IMAGES:
+            turned = {key: sign * own[key] for key in both}
+            found[name] = _agreement(turned, {key: people[key] for key in both}, votes, seed)
+    return dict(sorted(found.items(), key=lambda item: -math.inf if item[1].srcc is None else -item[1].srcc))
+
+
+def _agreement(
+    metric: dict[tuple[str, str], float], people: dict[tuple[str, str], float], votes: Sequence[VoteRow], seed: int
+) -> MetricAgreement:
+    x, y = np.array(list(metric.values())), np.array(list(people.values()))
+    scenes = [scene for scene, _ in people]
+    low, high = _over_photos(x, y, scenes, seed)
+    return MetricAgreement(
+        srcc=srcc(x, y),
+        low=low,
+        high=high,
+        scene_srcc=scene_srcc(x, y, scenes).value,
+        krcc=krcc(x, y),
+        plcc=plcc(x, y),
+        two_afc=_two_afc(metric, votes),
+        method_srcc=_by_method(metric, people),
+        n=len(x),
+    )
+
+
+def _over_photos(
+    x: NDArray[np.float64], y: NDArray[np.float64], scenes: Sequence[str], seed: int
+) -> tuple[float | None, float | None]:
+    """Return the interval of Spearman's correlation over photos, from the same draws for every metric."""
+    groups = [np.flatnonzero(np.array(scenes) == scene) for scene in dict.fromkeys(scenes)]
+    if len(groups) < 2:
+        return None, None
+    generator = np.random.default_rng(seed)
+    found = []
+    for _ in range(DRAWS):
+        places = np.concatenate([groups[k] for k in generator.integers(len(groups), size=len(groups))])
+        value = srcc(x[places], y[places])
+        if value is not None:
+            found.append(value)
+    if not found:
+        return None, None
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _two_afc(metric: Mapping[tuple[str, str], float], votes: Sequence[VoteRow]) -> float | None:
+    """Return the share of votes without ties that chose the image with the better value of the metric."""
+    hits = total = 0.0
+    for row in votes:
+        if row.is_tie or not row.condition_b:
+            continue
+        scene = scene_key(row.scene)
+        left, right = metric.get((scene, row.left)), metric.get((scene, row.right))
+        if left is None or right is None:
+            continue
+        total += 1
+        hits += 0.5 if left == right else float((left > right) == row.left_selected)
+    return hits / total if total else None
+
+
+def _by_method(metric: Mapping[tuple[str, str], float], people: Mapping[tuple[str, str], float]) -> float | None:
+    methods = sorted({method for _, method in metric})
+    if len(methods) < MIN_IMAGES:
+        return None
+    means = [
+        [float(np.mean([value for (_, method), value in each.items() if method == name])) for name in methods]
+        for each in (metric, people)
+    ]
+    return srcc(*means)

@@ -1,4 +1,4 @@
-"""What the analysis leaves on disk."""
+"""Records of the analysis of a survey."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ SCHEMA_VERSION = 1
 
 
 class Score(Record):
-    """A method's score with its headline interval.
+    """The score of a method with its interval.
 
     Attributes:
         value: log-ability (mean 0), fooling rate, or mean opinion score.
-        se: standard error over people and photographs.
+        se: standard error over participants and photos.
         low: lower end of the interval.
-        high: upper end.
-        n: votes behind it.
-        participants_se: over people, these photographs held fixed.
-        photos_se: over photographs, these people held fixed.
-        naive_se: as if votes were independent; never to be used.
+        high: upper end of the interval.
+        n: number of votes.
+        participants_se: standard error over participants for these photos.
+        photos_se: standard error over photos for these participants.
+        naive_se: standard error if votes were independent, for comparison only.
     """
 
     value: FiniteFloat
@@ -34,7 +34,7 @@ class Score(Record):
 
 
 class Estimate(Record):
-    """A number with its interval."""
+    """A value with its standard error and interval."""
 
     value: FiniteFloat
     se: FiniteFloat
@@ -43,13 +43,13 @@ class Estimate(Record):
 
 
 class Difference(Record):
-    """Two methods compared: `first - second`.
+    """The difference between two methods, `first - second`.
 
     Attributes:
-        p: two-sided.
-        p_holm: after Holm's correction over all pairs.
-        winner: the better one after correction, or None.
-        preferred: share of votes between the two, ties halved, that chose the first; None where they never met.
+        p: two-sided p-value.
+        p_holm: p-value after Holm's correction over all pairs.
+        winner: the better method after correction, or None.
+        preferred: share of votes on this pair that chose the first method, with ties halved; None without such votes.
     """
 
     first: str
@@ -64,15 +64,15 @@ class Difference(Record):
 
 
 class Fooling(Record):
-    """What real-or-fake says of a method.
+    """Real-or-fake results of a method.
 
     Attributes:
-        fooled: colored photographs that were taken for the true ones.
-        n: trials.
-        wilson: naive interval of the rate.
-        clopper_pearson: another.
-        d_prime: sensitivity, 0 where people can't tell, with the interval over people and photographs.
-        criterion: bias, likewise.
+        fooled: number of trials in which generated colors were taken for true ones.
+        n: number of trials.
+        wilson: Wilson interval of the rate, which treats trials as independent.
+        clopper_pearson: Clopper-Pearson interval of the rate, which does so, too.
+        d_prime: sensitivity with its interval over participants and photos; 0 means that participants cannot tell.
+        criterion: response bias with its interval.
     """
 
     fooled: int
@@ -84,23 +84,23 @@ class Fooling(Record):
 
 
 class Rater(Record):
-    """What is known of a person's answers.
+    """Quality measures of a participant's answers.
 
     Attributes:
-        excluded: the rules that leave them out; empty where none does.
-        n: scored votes.
-        vigilance: right attention checks, and how many there were.
-        repeats: repeats answered alike, and how many there were.
-        fast_share: of answers.
-        left_share: of answers that chose the left one.
-        left_p: two-sided binomial test of that against a half.
+        excluded: rules that exclude the participant.
+        n: number of scored votes.
+        vigilance: passed attention checks and their total number.
+        repeats: consistent repeats and their total number.
+        fast_share: share of fast answers.
+        left_share: share of answers that chose the left image.
+        left_p: p-value of the two-sided binomial test of `left_share` against one half.
         median_s: median response time in seconds.
-        log_likelihood: mean, of this person's votes under everybody else's scores.
-        outlier_distance: below the first quartile, in interquartile ranges.
-        bias: of ratings (P.910).
-        inconsistency: of ratings (P.910).
-        screening_passed: of color vision.
-        blurs: answers during which the window lost its focus.
+        log_likelihood: mean log-likelihood of the votes under the scores of all others.
+        outlier_distance: distance of `log_likelihood` below the first quartile, in interquartile ranges.
+        bias: bias of the ratings (ITU-T P.910).
+        inconsistency: inconsistency of the ratings (ITU-T P.910).
+        screening_passed: whether the participant passed the color-vision screening.
+        blurs: number of answers during which the window lost focus.
     """
 
     observer: str
@@ -121,16 +121,18 @@ class Rater(Record):
 
 
 class MetricAgreement(Record):
-    """How far a metric follows the people of this survey.
+    """Agreement of a metric with the participants.
 
     Attributes:
-        srcc: Spearman's correlation over all pictures, turned so that 1 is agreement; its interval is over photographs.
-        scene_srcc: the mean of the photographs' own.
+        srcc: Spearman's correlation over all images, signed so that 1 means agreement.
+        low: lower end of its interval over photos.
+        high: upper end of its interval over photos.
+        scene_srcc: mean of the correlations within photos.
         krcc: Kendall's tau-b.
-        plcc: Pearson's after a logistic fit.
-        two_afc: share of votes that chose the picture which the metric holds for the better one.
-        method_srcc: over the methods' means.
-        n: pictures.
+        plcc: Pearson's correlation after a logistic fit.
+        two_afc: share of votes that chose the image with the better value of the metric.
+        method_srcc: Spearman's correlation over the means of the methods.
+        n: number of images.
     """
 
     srcc: FiniteFloat | None
@@ -145,14 +147,14 @@ class MetricAgreement(Record):
 
 
 class ParticipantAgreement(Record):
-    """How far people follow each other: what a metric can be asked to reach.
+    """Agreement among participants, which bounds the agreement that a metric can reach.
 
     Attributes:
-        split_half: rank correlation of two halves of the people, over pictures.
-        corrected: by Spearman and Brown, for all people.
-        ceiling: its root.
-        one_against_rest: rank correlation of a single person's choices with everybody else's.
-        repeats: share of flipped repeats that were answered alike.
+        split_half: rank correlation of two halves of the participants, over images.
+        corrected: the same for all participants, by the Spearman-Brown formula.
+        ceiling: square root of `corrected`.
+        one_against_rest: rank correlation of one participant with all others.
+        repeats: share of flipped repeats that were answered consistently.
     """
 
     split_half: FiniteFloat | None = None
@@ -163,32 +165,32 @@ class ParticipantAgreement(Record):
 
 
 class SurveyAnalysis(Record):
-    """Everything that the analysis says.
+    """The analysis of a survey.
 
     Attributes:
-        protocol: of the survey.
-        title: of the survey.
-        methods: as compared.
-        n_participants: people whose votes count.
-        n_photos: photographs they judged.
-        n_votes: scored votes of theirs.
-        scores: by method, people left out by the rules left out.
-        scores_all: by method, everybody.
-        jod: Thurstone's scores in just-objectionable differences, with intervals (pairwise).
-        mos: qualities of ITU-T P.910's rater model by method (rating).
-        differences: every pair of methods.
-        order_effect: advantage of the left side in logits (pairwise), None where it can't be told.
-        tie: Davidson's nu, None without ties.
-        components: groups of methods that votes connect; more than one can't be compared.
-        fooling: by method (real_or_fake).
-        raters: every person.
-        people: how far they agree.
-        metrics: how far metrics follow them.
-        changes: what changed in the design after the first vote.
-        design_sha256: of the design as it was fixed before the first vote.
-        withdrawn: how many withdrew.
-        notes: what a reader must know.
-        settings: level, draws, prior and the like.
+        protocol: protocol of the survey.
+        title: title of the survey.
+        methods: compared methods.
+        n_participants: number of participants who are not excluded.
+        n_photos: number of photos that they saw.
+        n_votes: number of their scored votes.
+        scores: scores by method, without excluded participants.
+        scores_all: scores by method, with all participants.
+        jod: Thurstone scores in just-objectionable differences, with intervals (pairwise).
+        mos: quality by method in the rater model of ITU-T P.910 (rating).
+        differences: differences of all pairs of methods.
+        order_effect: advantage of the left side in logits (pairwise), or None if it cannot be estimated.
+        tie: Davidson's nu, or None without ties.
+        components: groups of methods that votes connect; methods of different groups cannot be compared.
+        fooling: results by method (real_or_fake).
+        raters: all participants.
+        people: agreement among participants.
+        metrics: agreement of each metric with the participants.
+        changes: changes of the design after the first vote.
+        design_sha256: hash of the design as registered before the first vote.
+        withdrawn: number of participants who withdrew.
+        notes: remarks for the reader.
+        settings: level, draws, prior and similar settings.
     """
 
     schema_version: int = SCHEMA_VERSION

@@ -30,21 +30,21 @@ if TYPE_CHECKING:
     from chromalab.survey.design import AnalysisPlan
 
 WIDEST_PRIOR = 10.0
-"""Resampled data sets are fitted under a prior at most this wide: in some of them a method wins every comparison."""
+"""Widest prior for resampled data, in some of which a method wins every comparison."""
 
 
 @dataclass(frozen=True)
 class PreferenceScores:
-    """What votes say of methods.
+    """Preference scores of methods.
 
     Attributes:
         fit: log-abilities, order effect and tie parameter.
-        jod: Thurstone's scores.
+        jod: Thurstone scores in just-objectionable differences.
         errors: covariances of (theta, order, log nu, jod).
-        wins: `wins[i, j]`, how often i was preferred to j, ties halved.
-        groups: methods that votes connect.
-        order: the order effect was estimated.
-        notes: what a reader must know.
+        wins: `wins[i, j]` counts how often i was preferred to j; a tie counts half for both.
+        groups: groups of methods that votes connect.
+        order: whether the order effect was estimated.
+        notes: remarks for the reader.
     """
 
     fit: PreferenceFit
@@ -59,10 +59,10 @@ class PreferenceScores:
 def score_preferences(
     rows: Sequence[VoteRow], methods: Sequence[str], plan: AnalysisPlan, *, seed: int = 0
 ) -> PreferenceScores:
-    """Return the scores of scored votes.
+    """Return the scores of methods from scored votes.
 
     Raises:
-        NoEstimateError: without a prior, where there is no finite estimate.
+        NoEstimateError: there is no prior and no finite estimate.
     """
     m = len(methods)
     cells = _cells(rows, methods)
@@ -70,7 +70,7 @@ def score_preferences(
     notes: list[str] = []
     order = plan.order_effect and _order_is_known(votes)
     if plan.order_effect and not order:
-        notes.append("the order effect can't be told from these votes, and was left out")
+        notes.append("the order effect cannot be estimated from these votes and was left out")
     fit = fit_preferences(votes, prior_sd=plan.prior_sd, order=order)
     ties = bool(votes.ties.sum() > 0)
     narrow = min(plan.prior_sd or WIDEST_PRIOR, WIDEST_PRIOR)
@@ -84,7 +84,7 @@ def score_preferences(
     errors = two_way(cells, observers, scenes, statistic, draws=plan.draws, seed=seed)
     if errors.participants is None and errors.photos is None:
         errors = _fisher(fit, m)
-        notes.append("one person and one photograph: intervals take votes for independent")
+        notes.append("there is only one participant and one photo, so intervals treat votes as independent")
     return PreferenceScores(
         fit, _thurstone(votes, plan.prior_sd), errors, votes.wins(), components(votes), order, notes
     )
@@ -106,12 +106,12 @@ def _fisher(fit: PreferenceFit, m: int) -> TwoWay:
 
 
 def _order_is_known(votes: Votes) -> bool:
-    """Say no where every vote chose the same side: then the order of columns is that of winner and loser."""
+    """Return whether both sides were chosen. If not, columns may just list winner and loser."""
     return bool(votes.left.sum() > 0 and votes.right.sum() > 0)
 
 
 def _cells(rows: Sequence[VoteRow], methods: Sequence[str]) -> sparse.csr_matrix:
-    """Return what each vote adds to the counts of (left, right, tie) by (left method, right method)."""
+    """Return the contribution of each vote to the counts of (left, right, tie) by (left method, right method)."""
     m = len(methods)
     place = {name: k for k, name in enumerate(methods)}
     columns = [
@@ -122,18 +122,18 @@ def _cells(rows: Sequence[VoteRow], methods: Sequence[str]) -> sparse.csr_matrix
 
 
 def votes_of_sums(sums: Array, m: int) -> Votes:
-    """Return counts of votes from sums of `_cells`, shape (..., 3 M M)."""
+    """Return vote counts from sums of `_cells`, shape (..., 3 M M)."""
     tables = sums.reshape(*sums.shape[:-1], 3, m, m)
     return Votes(tables[..., 0, :, :], tables[..., 1, :, :], tables[..., 2, :, :])
 
 
 def count_votes(rows: Sequence[VoteRow], methods: Sequence[str]) -> Votes:
-    """Return the counts of some votes."""
+    """Return the counts of votes by pair of methods."""
     return votes_of_sums(np.asarray(_cells(rows, methods).sum(axis=0)).ravel(), len(methods))
 
 
 def numbered(names: Iterable[str]) -> list[int]:
-    """Return a number from 0 for each name, the same for the same."""
+    """Return a number from 0 for each name; equal names get equal numbers."""
     known: dict[str, int] = {}
     return [known.setdefault(name, len(known)) for name in names]
 
@@ -143,9 +143,9 @@ class FoolingScores:
     """Rates, sensitivities and criteria by method.
 
     Attributes:
-        rates: share of trials in which the colored photograph was taken for the true one, shape (M,).
+        rates: share of trials in which generated colors were taken for true ones, shape (M,).
         errors: covariances of (rates, d', criteria).
-        facts: by method.
+        facts: results by method.
     """
 
     rates: Array
@@ -156,7 +156,7 @@ class FoolingScores:
 def score_fooling(
     rows: Sequence[VoteRow], methods: Sequence[str], *, draws: int, level: float, seed: int = 0
 ) -> FoolingScores:
-    """Return what scored trials say; each method needs at least one trial."""
+    """Return the fooling scores of methods from scored trials; each method needs at least one trial."""
     single = not rows[0].condition_b
     sums = _single_sums(rows, methods) if single else _pair_sums(rows, methods)
     m = len(methods)
@@ -179,7 +179,7 @@ def score_fooling(
 
 
 def _statistic(counts: Array, *, single: bool) -> Array:
-    """Return (rate, d', c) of (hits, signals, false alarms, noises), shape (draws, M, 4) to (draws, 3 M)."""
+    """Return (rate, d', c), shape (draws, 3 M), from (hits, signals, false alarms, noises), shape (draws, M, 4)."""
     hits, signals, alarms, noises = np.moveaxis(counts, -1, 0)
     found = (yes_no if single else two_alternatives)(hits, signals, alarms, noises)
     fooled, n = (alarms, noises) if single else (signals - hits + alarms, signals + noises)
@@ -204,14 +204,14 @@ def _facts(
 
 
 def estimate_of(value: float, errors: TwoWay, contrast: Array, level: float) -> Estimate:
-    """Return a number with its interval over people and photographs."""
+    """Return a value with its interval over participants and photos."""
     half = errors.half_width(contrast, level)
     se = float(np.sqrt(errors.variance(contrast)))
     return Estimate(value=value, se=se, low=value - half, high=value + half)
 
 
 def _pair_sums(rows: Sequence[VoteRow], methods: Sequence[str]) -> sparse.csr_matrix:
-    """Hits: "left is real" where it was, and how often it was; false alarms: "left is real" where it was not."""
+    """Return hits and signals ("left" if the left image is real), false alarms and noises ("left" if it is not)."""
     place = {name: k for k, name in enumerate(methods)}
     entries = []
     for index, row in enumerate(rows):
@@ -222,7 +222,7 @@ def _pair_sums(rows: Sequence[VoteRow], methods: Sequence[str]) -> sparse.csr_ma
 
 
 def _single_sums(rows: Sequence[VoteRow], methods: Sequence[str]) -> sparse.csr_matrix:
-    """Hits: true ones called real, in the count of the method that this person sees; false alarms: colored ones."""
+    """Return hits (true photos called real, counted for the participant's method) and false alarms (generated ones)."""
     place = {name: k for k, name in enumerate(methods)}
     own = {observer: _method_of(mine) for observer, mine in by_observer(rows).items()}
     entries = []
@@ -246,12 +246,12 @@ def _matrix(entries: Sequence[tuple[int, int, float]], rows: int, columns: int) 
 
 @dataclass(frozen=True)
 class RatingScores:
-    """What ratings say of methods.
+    """Rating scores of methods.
 
     Attributes:
         mos: mean opinion scores, shape (M,).
-        errors: their covariances.
-        quality: mean quality of each method's pictures by the rater model of ITU-T P.910.
+        errors: covariances of the mean opinion scores.
+        quality: mean quality of each method's images by the rater model of ITU-T P.910.
     """
 
     mos: Array
@@ -260,7 +260,7 @@ class RatingScores:
 
 
 def score_ratings(rows: Sequence[VoteRow], methods: Sequence[str], *, draws: int, seed: int = 0) -> RatingScores:
-    """Return what scored ratings say."""
+    """Return the rating scores of methods from scored ratings."""
     m = len(methods)
     place = {name: k for k, name in enumerate(methods)}
     values = np.array([float(row.rating or 0) for row in rows])
@@ -279,22 +279,22 @@ def score_ratings(rows: Sequence[VoteRow], methods: Sequence[str], *, draws: int
         sums, numbered(row.observer for row in rows), numbered(row.scene for row in rows), statistic,
         draws=draws, seed=seed,
     )  # fmt: skip
-    table, _, pictures = ratings_table(rows)
+    table, _, images = ratings_table(rows)
     model = rater_model(table)
     quality = {
-        name: float(np.nanmean([q for q, (_, own) in zip(model.quality, pictures, strict=True) if own == name]))
+        name: float(np.nanmean([q for q, (_, own) in zip(model.quality, images, strict=True) if own == name]))
         for name in methods
     }
     return RatingScores(statistic(np.asarray(sums.sum(axis=0)))[0], errors, quality)
 
 
 def ratings_table(rows: Sequence[VoteRow]) -> tuple[Array, list[str], list[tuple[str, str]]]:
-    """Return ratings by person and picture, NaN where there is none, with the people and the pictures."""
+    """Return ratings by participant and image (NaN if missing), the participants, and the images."""
     observers = list(dict.fromkeys(row.observer for row in rows))
-    pictures = sorted({(row.scene, row.condition_a) for row in rows})
-    table = np.full((len(observers), len(pictures)), np.nan)
+    images = sorted({(row.scene, row.condition_a) for row in rows})
+    table = np.full((len(observers), len(images)), np.nan)
     who = {name: k for k, name in enumerate(observers)}
-    what = {name: k for k, name in enumerate(pictures)}
+    what = {name: k for k, name in enumerate(images)}
     for row in rows:
         table[who[row.observer], what[row.scene, row.condition_a]] = float(row.rating or 0)
-    return table, observers, pictures
+    return table, observers, images

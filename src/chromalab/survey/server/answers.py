@@ -10,11 +10,10 @@ from pydantic import Field
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from chromalab.survey.database import STOPPED, Image, Participant, TrialRow, Vote, setting
 from chromalab.survey.security import sha256_text
 from chromalab.survey.server.sessions import PROGRESS, Body, RefusedError, find_person, session_state
 from chromalab.survey.server.trials import choices, is_right, trial_of
-from chromalab.survey.storage.database import STOPPED, setting
-from chromalab.survey.storage.models import Image, Participant, TrialRow, Vote
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row

@@ -18,13 +18,13 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from chromalab.colorization.web.http import BodyLimit, SameOrigin, SecureHeaders, listening
 from chromalab.core.errors import UsageError
+from chromalab.survey.database import StorageError
 from chromalab.survey.security import RateLimit
 from chromalab.survey.server import answers, color_vision, researcher, sessions
 from chromalab.survey.server.answers import Answer  # noqa: TC001 - FastAPI reads it at run time
 from chromalab.survey.server.researcher import make_setup_token
 from chromalab.survey.server.sessions import Join, RefusedError, Screen, known_languages, texts
 from chromalab.survey.server.state import ServerSettings, Survey, check_stopping_rule
-from chromalab.survey.storage.database import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -3,7 +3,7 @@
 The images are this project's own, drawn from random dots. They screen and do not diagnose. The colors of digit and
 ground lie on lines along which people with red-green deficiencies cannot tell them apart (confusion lines through the
 copunctal points of protan and deutan vision, Wyszecki and Stiles 1982, table 5(5.14.2)). Lightness varies from dot to
-dot, so it carries no information. The control image differs along no such line, so anyone who looks at it can read it.
+dot, so it carries no information. The control image differs along no such line, so everyone can read it.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ def screening_png(seed: int, place: int) -> bytes:
 
 def draw_screening_image(digit: int, kind: str, generator: np.random.Generator) -> np.ndarray:
     """Draw a screening image: sRGB dots on a neutral gray, shape (300, 300, 3)."""
-    picture = np.full((SIZE_PX, SIZE_PX, 3), 119, dtype=np.uint8)
+    image = np.full((SIZE_PX, SIZE_PX, 3), 119, dtype=np.uint8)
     rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX] + 0.5
     figure, ground = _colors(kind)
     for x, y, radius in _dots(generator):
         inside = (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
         chromaticity = figure if _on_figure(x / SIZE_PX, y / SIZE_PX, digit) else ground
-        picture[inside] = _srgb(chromaticity, generator.uniform(0.16, 0.34))
-    return picture
+        image[inside] = _srgb(chromaticity, generator.uniform(0.16, 0.34))
+    return image
 
 
 def _colors(kind: str) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -16,12 +16,23 @@ from sqlalchemy import delete, func, insert, select, update
 
 from chromalab.core.errors import ChromalabError
 from chromalab.survey.analysis.analyze import analyze
-from chromalab.survey.export import export_json
+from chromalab.survey.database import (
+    PASSWORD,
+    SETUP,
+    STOPPED,
+    Invitation,
+    Login,
+    Participant,
+    Registration,
+    Setting,
+    Vote,
+    Withdrawal,
+    put_setting,
+    setting,
+)
 from chromalab.survey.security import hash_password, new_token, password_fits, sha256_text
 from chromalab.survey.server.sessions import RefusedError
-from chromalab.survey.storage.database import PASSWORD, SETUP, STOPPED, put_setting, setting
-from chromalab.survey.storage.models import Invitation, Login, Participant, Registration, Setting, Vote, Withdrawal
-from chromalab.survey.votes import votes_of_database, votes_text
+from chromalab.survey.votes import export_json, votes_of_database, votes_text
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

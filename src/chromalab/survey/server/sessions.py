@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import bindparam, case, delete, func, insert, select, update
 
 from chromalab.core.errors import ChromalabError, ConfigError
+from chromalab.survey.database import STOPPED, Image, Invitation, Participant, TrialRow, Vote, Withdrawal, setting
 from chromalab.survey.security import new_token, sha256_text
 from chromalab.survey.server import color_vision
 from chromalab.survey.server.state import places_taken, renew_lease
@@ -25,8 +26,6 @@ from chromalab.survey.server.trials import (
     plan,
     trial_for_browser,
 )
-from chromalab.survey.storage.database import STOPPED, setting
-from chromalab.survey.storage.models import Image, Invitation, Participant, TrialRow, Vote, Withdrawal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row

@@ -11,10 +11,19 @@ from sqlalchemy import func, select, update
 
 from chromalab.core.records import Record
 from chromalab.survey.adaptive import Tally
+from chromalab.survey.database import (
+    STOPPED,
+    Participant,
+    TrialRow,
+    Vote,
+    Withdrawal,
+    open_database,
+    put_setting,
+    register,
+    setting,
+)
 from chromalab.survey.folder import SurveyFolder, SurveyRecord
 from chromalab.survey.schedule import Trial
-from chromalab.survey.storage.database import STOPPED, open_database, put_setting, register, setting
-from chromalab.survey.storage.models import Participant, TrialRow, Vote, Withdrawal
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, func, insert, select, update
 
 from chromalab.survey.adaptive import choose_pair, fill_slot
+from chromalab.survey.database import Image, Participant, TrialRow
 from chromalab.survey.design import GREY, TRUTH
 from chromalab.survey.schedule import Item, Trial, make_schedule, seeded
 from chromalab.survey.security import new_token
-from chromalab.survey.storage.models import Image, Participant, TrialRow
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -62,8 +62,8 @@ def plan(survey: Survey, connection: Connection, person: Row[Any], now: float) -
                 TrialRow.participant_id == person.id
             )
         )
-        pictures = [picture for row in planned_rows for picture in _images_of(survey, row.id, Trial("test", *row[1:]))]
-        connection.execute(insert(Image), pictures)
+        images = [image for row in planned_rows for image in _images_of(survey, row.id, Trial("test", *row[1:]))]
+        connection.execute(insert(Image), images)
 
 
 def usage(connection: Connection, now: float) -> dict[Item, int]:
@@ -142,20 +142,20 @@ def trial_of(row: Row[Any]) -> Trial:
 def trial_for_browser(survey: Survey, connection: Connection, due: list[Row[Any]], total: int) -> dict[str, Any]:
     """Return the current trial as the browser may see it, with the images of the next trial to preload."""
     design, row = survey.record.design, due[0]
-    pictures = _tokens(connection, [each.id for each in due])
+    images = _tokens(connection, [each.id for each in due])
     scene = survey.scenes[row.scene]
     return {
         "trial": row.token,
         "practice": row.kind == "practice",
         "number": row.position + 1,
         "total": total,
-        "images": pictures[row.id],
+        "images": images[row.id],
         "width": scene.width_px,
         "height": scene.height_px,
         "display_ms": design.display_ms,
         "choices": choices(design),
         "form": form_of(design),
-        "preload": [url for each in due[1:] for url in pictures.get(each.id, {}).values()],
+        "preload": [url for each in due[1:] for url in images.get(each.id, {}).values()],
     }
 
 

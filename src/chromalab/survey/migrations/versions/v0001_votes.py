@@ -1,4 +1,4 @@
-"""People, trials, pictures and votes."""
+"""Create the tables of participants, trials, images and votes."""
 
 from __future__ import annotations
 
@@ -97,6 +97,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop all tables."""
     for table in ("login", "withdrawal", "vote", "image", "trial", "participant", "registration", "setting"):
         op.drop_table(table)

@@ -1,4 +1,4 @@
-"""Invitations, platforms' studies and sessions, and what led to an adaptive choice."""
+"""Add invitations, platform IDs of study and session, and the data behind adaptive choices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add what recruitment and adaptive pairs need; rows of before have nothing there."""
+    """Add the table and the columns; existing rows get NULL."""
     op.create_table(
         "invitation",
         sa.Column("token_sha256", sa.String(64), primary_key=True),
@@ -26,7 +26,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take it away again."""
+    """Remove the table and the columns."""
     for column in ("tally_sha256", "last_vote", "probability"):
         op.drop_column("trial", column)
     for column in ("platform_session", "platform_study"):

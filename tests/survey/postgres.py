@@ -1,4 +1,4 @@
-"""A PostgreSQL server of its own, started on a free port and stopped after."""
+"""A temporary PostgreSQL server on a free port."""
 
 from __future__ import annotations
 

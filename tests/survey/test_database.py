@@ -1,4 +1,4 @@
-"""Tables of both databases: from nothing, and from the previous version with data."""
+"""Tables and migrations of SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from chromalab.core.errors import UsageError
-from chromalab.survey.storage.database import Database, StorageError, current_revision, migrate, newest_revision
-from chromalab.survey.storage.models import Base
-from tests.survey.storage.postgres import postgres
+from chromalab.survey.database import Base, Database, StorageError, current_revision, migrate, newest_revision
+from tests.survey.postgres import postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -30,7 +29,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         found.close()
 
 
-def test_from_nothing_and_from_the_previous_version_with_data(database: Database) -> None:
+def test_migration_of_an_empty_and_of_an_older_database(database: Database) -> None:
     migrate(database, to="0001")
     with database.write() as connection:
         connection.execute(sqlalchemy.text(
@@ -48,7 +47,7 @@ def test_from_nothing_and_from_the_previous_version_with_data(database: Database
             "VALUES ('p', 1, 'u', 'b', 'left', 3, 900, 0, '[]')"
         ))  # fmt: skip
     migrate(database)
-    migrate(database)  # a second time there is nothing to do
+    migrate(database)  # the second call changes nothing
     assert current_revision(database) == newest_revision() == "0002"
     with database.read() as connection:
         assert connection.execute(sqlalchemy.text("SELECT choice FROM vote")).all() == [("left",)]
@@ -57,7 +56,7 @@ def test_from_nothing_and_from_the_previous_version_with_data(database: Database
     assert found == []
 
 
-def test_a_vote_is_on_the_disk_when_it_is_committed(tmp_path: Path) -> None:
+def test_a_committed_vote_is_on_disk(tmp_path: Path) -> None:
     database = Database.beside(tmp_path / "votes.sqlite")
     migrate(database)
     with database.read() as connection:
@@ -79,7 +78,7 @@ def test_a_database_of_a_newer_version(tmp_path: Path) -> None:
     database.close()
 
 
-def test_addresses_and_disks_that_do_not_work(tmp_path: Path) -> None:
+def test_invalid_addresses_and_read_only_disks(tmp_path: Path) -> None:
     for url in ("nonsense", "mysql://x/y", "oracle+nothing://x"):
         with pytest.raises(UsageError, match="cannot parse"):
             Database(url)

@@ -1,0 +1,1 @@
+"""Migrations of the tables between versions, in the folder that Alembic reads."""

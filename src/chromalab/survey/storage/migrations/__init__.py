@@ -1,1 +1,0 @@
-"""How tables changed from version to version; Alembic reads this folder."""

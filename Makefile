@@ -5,17 +5,17 @@ BIN := $(VENV)/bin
 # With -c, pip installs exactly the versions that the tests ran with.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 INSTALLED := $(VENV)/.installed
-# For `make flagship`: the development data, the folder of collected photographs, and the device to train on.
+# For `make flagship` and `make study-large`: the development data, the folder of collected photographs, and the device to train on.
 SHARED ?= $(firstword $(wildcard ../shared/data shared/data) ../shared/data)
 COLLECTED ?= ../photos/more
 DEVICE ?= cpu
 CORE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install study test check format docs results bench flagship clean
+.PHONY: help install study test check format docs results bench flagship study-large clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 install: $(INSTALLED)  ## create .venv with everything for training and tests
 
@@ -67,6 +67,10 @@ bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leav
 flagship: $(INSTALLED)  ## start or resume the long training of the default model (DEVICE=cuda MINUTES=10: on a GPU)
 	$(BIN)/python -m tools.release.flagship --shared $(SHARED) --collected $(COLLECTED) --device $(DEVICE) --core $(CORE) \
 		$(if $(FLAGSHIP),--out $(FLAGSHIP)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(IMAGES),--images $(IMAGES))
+
+study-large: $(INSTALLED)  ## start or resume the confirming study of results/objective/large (hours)
+	$(BIN)/python -m tools.release.large --shared $(SHARED) --collected $(COLLECTED) --core $(CORE) \
+		$(if $(LARGE),--out $(LARGE))
 
 clean:  ## remove the environment and caches, keep runs
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

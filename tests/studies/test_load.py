@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from chromalab.core.errors import ConfigError, UsageError
+from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import load_study, read_metrics
-from tests.studies.synthetic import Plan, make_study, run_record, without_runs, write_metrics, write_study
+from chromalab.studies.records import FAILED_FILE, FailedRun
+from tests.studies.synthetic import FACTS, Plan, make_study, run_record, without_runs, write_metrics, write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,3 +101,12 @@ def test_runs_of_other_photographs_or_another_name_are_refused(tmp_path: Path) -
     run_record("l2", "lab", 0, 4).save(record)
     with pytest.raises(ConfigError, match="record of l2-lab-s0"):
         load_study(folder)
+
+
+def test_diverged_run_is_missing_with_its_reason(tmp_path: Path) -> None:
+    study = make_study(Plan(n_seeds=1))
+    folder = write_study(without_runs(study, "l1-lab-s0", "l2-lab-s0"), tmp_path)
+    FailedRun(run_id="l1-lab-s0", reason="l1 is not finite").save(folder / "runs" / "l1-lab-s0" / FAILED_FILE)
+    loaded = load_study(folder)
+    assert (set(loaded.missing), loaded.failed) == ({"l1-lab-s0", "l2-lab-s0"}, {"l1-lab-s0": "l1 is not finite"})
+    assert analyze(loaded, FACTS).failed_runs == loaded.failed

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from chromalab.core.files import write_text
 from chromalab.metrics.registry import METRICS
 from chromalab.report.figures.differences import draw_forests, forests
+from chromalab.report.figures.primary import draw_primary
 from chromalab.report.figures.style import MUTED, canvas, finish, horizontal_rules, objective_styles
 from chromalab.report.formatting import ARROWS
 from tools import DOCS, read_record
@@ -38,11 +39,18 @@ def drawings() -> dict[str, str]:
     """Return the figures that are the same bytes for the same records, as SVG by name."""
     results = Results.load(MAIN)
     return {
+        "objective_primary": primary_figure(results),
         "objective_forest": forest_figure(results),
         "objective_tradeoff": tradeoff_figure(results),
         "objective_learning": learning_figure(results),
         "models_saturation": saturation_figure(),
     }
+
+
+def primary_figure(results: Results) -> str:
+    """Draw the comparisons that decide the question."""
+    drawing = draw_primary(results.analysis.primary, results.analysis.metrics, "lab")
+    return "" if drawing is None else drawing.svg
 
 
 def forest_figure(results: Results) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from chromalab.evaluation.people import PeopleRecord
 from chromalab.metrics.registry import METRICS
 from chromalab.report.formatting import listing
-from chromalab.report.study.headline import headline
+from chromalab.report.study.answer import answer
 from chromalab.weights.colorizers import DEFAULT_MODEL
 from tools import read_record
 from tools.pages.benchmarks import loss_speed
@@ -16,7 +16,6 @@ from tools.pages.exploration import MAIN
 from tools.pages.markdown import render, table
 from tools.pages.metric_faults import TRUTH
 from tools.pages.models import GOAL, quality, verdict
-from tools.pages.objective import order_changes
 from tools.pages.people import FITTED, RECORD, UNSEEN, UnseenScenes, unseen_summary
 from tools.pages.pilots import milestone_rows, pilot_difference, read_pilots
 from tools.pages.studies import Results
@@ -102,17 +101,9 @@ def overall(verdicts: Sequence[str]) -> str:
 def study_findings() -> list[Finding]:
     """Return the findings of the studies of objectives."""
     results = Results.load(MAIN)
-    answer = headline(
-        results.analysis, results.study.record, [run.record for run in results.study.runs.values()]
-    ).answer
+    found = answer(results.analysis, results.study.record, [run.record for run in results.study.runs.values()])
     return [
-        Finding("Does the objective matter?", answer, MAIN, "objective.md"),
-        Finding(
-            "Does the order of objectives depend on the training?",
-            f"The order {order_changes()['depends']} the training.",
-            "objective",
-            "objective.md",
-        ),
+        Finding("Does the objective matter?", found.answer, MAIN, "objective.md"),
         Finding("Which objective does what?", claims_of("objectives96"), "objectives96", "objectives96.md"),
         Finding("Five objectives after a short training", claims_of("photos96"), "photos96", "photos96.md"),
     ]

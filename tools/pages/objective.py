@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from chromalab.core.errors import UsageError
 from chromalab.metrics.registry import METRICS, metric_facts
 from chromalab.report.formatting import listing
-from chromalab.report.study.headline import headline
+from chromalab.report.study.answer import answer
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import load_study
 from tools import RESULTS
-from tools.pages.exploration import MAIN, STUDIES, exploration, turned
+from tools.pages.exploration import MAIN, STUDIES, exploration
 from tools.pages.markdown import render, table
 from tools.pages.studies import Results, study_tables
-from tools.pages.verdicts import PAIR_VERDICTS, depends, level_verdict, pair_verdict, quantity, worse_than_gray
+from tools.pages.verdicts import PAIR_VERDICTS, level_verdict, pair_verdict, quantity, worse_than_gray
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,8 +72,7 @@ def objective_page() -> str:
     return render(
         "objective.md",
         lead=results.lead,
-        headline=headline(analysis, results.study.record, [run.record for run in results.study.runs.values()]),
-        order=order_changes(),
+        answer=answer(analysis, results.study.record, [run.record for run in results.study.runs.values()]),
         pairs=table(("comparison", *PAIR_VERDICTS), [pair_row(analysis, *pair) for pair in PAIRS]),
         claims={row.id: row for row in analysis.claims},
         vividness="; ".join(vividness(analysis, *pair) for pair in VIVID),
@@ -88,21 +87,6 @@ def objective_page() -> str:
         main=MAIN,
         others=",".join(STUDIES),
     )
-
-
-def order_changes() -> dict[str, object]:
-    """Return whether the order of objectives depends on the training, and the metrics under which it changes."""
-    found = checkpoints()
-    moved = changed_orders(found)
-    changed = [METRICS[name].label for name in turned("l2", "perceptual")]
-    return {
-        "depends": depends([*moved, *changed]),
-        "first": f"{found[0].crops:,}",
-        "last": f"{found[-1].crops:,}",
-        "moved": moved,
-        "n_metrics": len(SHOWN),
-        "turned": changed,
-    }
 
 
 def changed_orders(found: Sequence[Checkpoint]) -> list[str]:

@@ -93,15 +93,6 @@ def yes_no(reached: bool) -> str:  # noqa: FBT001 - it is the only argument
     return "yes" if reached else "**no**"
 
 
-def depends(changed: Sequence[str]) -> str:
-    """Return the verb for whether an order depends on a factor, given the metrics under which it changed.
-
-    >>> depends(["PSNR"]), depends([])
-    ('depends on', 'did not change with')
-    """
-    return "depends on" if changed else "did not change with"
-
-
 def correlation_verdict(low: float | None, high: float | None) -> str:
     """Return the verdict on a correlation with human ratings from its interval.
 

@@ -9,6 +9,7 @@ rerun the same command to resume. With --minutes the recipe is trained in that t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tarfile
 from pathlib import Path
@@ -68,9 +69,15 @@ def add_trunks(shared: Path) -> None:
 
 
 def pin(core: int) -> None:
-    """Keep this process on one core at low priority."""
+    """Keep this process on one core at low priority.
+
+    Linux shares the processors between sessions before it looks at the priorities within each of them. So the
+    priority of this process's session is lowered, too.
+    """
     os.sched_setaffinity(0, {core % cpu_count()})
     os.nice(15)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text("15", encoding="ascii")
 
 
 def recipe_for(data: list[str], device: str, minutes: float | None, images: int | None) -> Recipe:

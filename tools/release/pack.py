@@ -25,6 +25,7 @@ from chromalab.evaluation.records import BOUNDS
 from chromalab.photo.reading import read_photo
 from chromalab.photo.writing import write_png
 from chromalab.studies.load import RECORDS, SCORE_KEYS, SCORES, PackedRecords
+from chromalab.studies.plan import PLAN_FILE
 from chromalab.studies.records import BoundRecord, CheckpointRecord, RunRecord, StudyRecord, planned_runs
 from chromalab.studies.study import StudyFolder
 from tools import parser_of, read_csv
@@ -88,7 +89,7 @@ def unpack(source: Path, out: Path) -> None:
 
 
 def _copy_study(source: Path, out: Path) -> None:
-    for path in _existing(source / name for name in ("study.json", "study.yaml")):
+    for path in _existing(source / name for name in ("study.json", "study.yaml", PLAN_FILE)):
         shutil.copy(path, make_folder(out))
 
 

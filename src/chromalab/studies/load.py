@@ -25,7 +25,16 @@ from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.records import Record
 from chromalab.evaluation.records import BOUNDS
 from chromalab.studies.plan import PlanRecord, read_plan
-from chromalab.studies.records import BoundRecord, CheckpointRecord, RunRecord, StudyRecord, planned_runs, run_id
+from chromalab.studies.records import (
+    FAILED_FILE,
+    BoundRecord,
+    CheckpointRecord,
+    FailedRun,
+    RunRecord,
+    StudyRecord,
+    planned_runs,
+    run_id,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,6 +109,7 @@ class LoadedStudy:
         bounds: `grey` and `truth`, if they have been scored.
         missing: names of planned runs that are not finished.
         plan: the frozen plan, if the study has one.
+        failed: reasons of the missing runs whose training diverged, by name.
     """
 
     record: StudyRecord
@@ -107,6 +117,7 @@ class LoadedStudy:
     bounds: Mapping[str, LoadedBound]
     missing: Sequence[str] = ()
     plan: PlanRecord | None = None
+    failed: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_study(folder: Path, *, share: float | None = None) -> LoadedStudy:
@@ -144,7 +155,14 @@ def load_study(folder: Path, *, share: float | None = None) -> LoadedStudy:
         bounds={name: bounds[name] for name in BOUNDS if name in bounds},
         missing=[name for name in planned if name not in runs],
         plan=read_plan(folder),
+        failed={name: reason for name in planned if name not in runs and (reason := _failure(folder / "runs" / name))},
     )
+
+
+def _failure(folder: Path) -> str | None:
+    """Return why the training of a run diverged, None if it did not."""
+    path = folder / FAILED_FILE
+    return FailedRun.load(path).reason if path.is_file() else None
 
 
 def read_metrics(path: Path, photos: Sequence[str]) -> dict[str, NDArray[np.float64]]:

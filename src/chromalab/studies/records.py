@@ -123,6 +123,16 @@ class RunRecord(Record):
     plan_sha256: str | None = None
 
 
+FAILED_FILE = "failed.json"
+
+
+class FailedRun(Record):
+    """A run whose training diverged, with the reason."""
+
+    run_id: str
+    reason: str
+
+
 class CheckpointRecord(Record):
     """An intermediate checkpoint: the scores of the test set after a share of the training.
 
@@ -400,6 +410,7 @@ class Analysis(Record):
     differences: list[DifferenceRow]
     claims: list[ClaimRow]
     missing_runs: list[str] = []
+    failed_runs: dict[str, str] = {}
     unavailable: dict[str, str] = {}
     primary: list[PrimaryRow] = []
     plan: PlanStatus = PlanStatus()

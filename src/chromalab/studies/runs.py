@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chromalab.core.errors import NonFiniteError
 from chromalab.core.progress import progress
 from chromalab.evaluation.scoring import BASELINES, Evaluator, make_evaluator, score
 from chromalab.photo.writing import write_png
-from chromalab.studies.records import BoundRecord, CheckpointRecord, RunRecord
+from chromalab.studies.records import FAILED_FILE, BoundRecord, CheckpointRecord, FailedRun, RunRecord
 from chromalab.training.build import count_parameters
 from chromalab.training.checkpoints import CHECKPOINT
 from chromalab.training.devices import make_fabric
@@ -41,8 +42,10 @@ CHOSEN_BY = ("psnr", "delta_e_2000", "lpips_alex", "colorfulness", "colorfulness
 def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
     """Train and score every run that has no record yet, and return the records of all runs.
 
+    A training that diverges does not stop the others. Its folder keeps the reason in `failed.json`.
+
     Raises:
-        NonFiniteError: a training diverged; the message names the term. Finished runs are kept.
+        NonFiniteError: trainings diverged; the message names the first one and its term.
         OutputError: the disk is full or read-only. Finished runs are kept.
     """
     evaluator = _evaluator(runtime)
@@ -51,10 +54,16 @@ def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
     crops = training.images if training.stages else training.steps * training.batch_size
     records = {run.run_id: study.folder.finished(run.run_id) for run in study.runs}
     done = sum(record is not None for record in records.values())
+    failures = []
     with progress("training", crops * len(study.runs), unit="crops", done=crops * done) as advance:
         for run in study.runs:
             if records[run.run_id] is None:
-                records[run.run_id] = _execute(study, run, runtime, evaluator, advance)
+                try:
+                    records[run.run_id] = _execute(study, run, runtime, evaluator, advance)
+                except NonFiniteError as error:
+                    failures.append(f"{run.run_id}: {error}")
+    if failures:
+        raise NonFiniteError(f"{failures[0]} ({len(failures)} of {len(study.runs)} trainings diverged)")
     return [record for record in records.values() if record is not None]
 
 
@@ -89,13 +98,19 @@ def _execute(
         if advance is not None:
             advance(items, note=f"{run.run_id} {note}")
 
-    outcome = train(
-        job,
-        study.photos.train,
-        samples=sample_photos(study.photos, job.settings.largest_crop_px),
-        watch=_watch(study, run, evaluator),
-        advance=advance_run,
-    )
+    failed = folder / FAILED_FILE
+    failed.unlink(missing_ok=True)
+    try:
+        outcome = train(
+            job,
+            study.photos.train,
+            samples=sample_photos(study.photos, job.settings.largest_crop_px),
+            watch=_watch(study, run, evaluator),
+            advance=advance_run,
+        )
+    except NonFiniteError as error:
+        FailedRun(run_id=run.run_id, reason=str(error)).save(failed)
+        raise
     started = time.monotonic()
     scores = score(outcome.colorizer.colorize, study.photos.test, evaluator, keep=_keeper(study, run.run_id))
     scores.save(folder / "metrics.csv")

@@ -7,7 +7,7 @@ import pytest
 from chromalab.stats.significance import holm
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.analysis.differences import measure
-from chromalab.studies.analysis.primary import CHAPTER_PLAN, applicable, finding_of, primary_rows
+from chromalab.studies.analysis.primary import CHAPTER_PLAN, default_plan, finding_of, primary_rows
 from chromalab.studies.load import LoadedRun, LoadedStudy
 from chromalab.studies.plan import PlanRecord, PlanSettings, make_plan
 from chromalab.studies.records import Finding, PrimaryRow
@@ -89,7 +89,17 @@ def test_a_study_without_plan_gets_the_chapters_contrasts_as_exploratory() -> No
     assert analysis.plan.frozen is None
     assert {(row.first, row.second) for row in analysis.primary} == set(CHAPTER_PLAN.contrasts)
     assert {row.metric for row in analysis.primary} == {"psnr", "ssim", "lpips_alex", "chroma"}
-    assert applicable(CHAPTER_PLAN, ["l2"], ["psnr"]) is None
+
+
+def test_objectives_outside_the_chapter_are_compared_with_l2_or_with_the_first() -> None:
+    found = default_plan(["l1", "l2", "mine"], ["psnr", "mae"])
+    assert found is not None
+    assert (found.contrasts, found.margins) == ([("l1", "l2"), ("mine", "l2")], {"psnr": 0.3})
+    other = default_plan(["huber", "mine"], ["psnr"])
+    assert other is not None
+    assert other.contrasts == [("mine", "huber")]
+    assert default_plan(["l2"], ["psnr"]) is None
+    assert default_plan(["l1", "l2"], ["mae"]) is None
 
 
 def test_the_status_of_a_plan_names_what_was_added_and_what_went_wrong() -> None:

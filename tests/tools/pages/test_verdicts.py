@@ -28,7 +28,6 @@ from tools.pages.verdicts import (
     correlation_strength,
     correlation_verdict,
     counted,
-    depends,
     excludes_zero,
     interval_verdict,
     level_verdict,
@@ -118,7 +117,6 @@ def test_changes_of_order_between_checkpoints_are_counted() -> None:
     still = learning((first, first))
     assert str(still["changed"]).startswith("none of the")
     assert still["reversals"] == 0
-    assert (depends(["PSNR"]), depends([])) == ("depends on", "did not change with")
 
 
 def test_words_for_counts_and_groups() -> None:

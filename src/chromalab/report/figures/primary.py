@@ -133,7 +133,8 @@ def _legend(figure: Figure) -> None:
     def marker(finding: Finding) -> Line2D:
         color = COLORS[finding]
         face = color if finding in FILLED else "white"
-        return Line2D([], [], color=color, marker=MARKERS[finding], markerfacecolor=face, linewidth=1.4, label=finding)
+        label = "differs, by how much is open" if finding == "differs" else finding
+        return Line2D([], [], color=color, marker=MARKERS[finding], markerfacecolor=face, linewidth=1.4, label=label)
 
     zone = Patch(facecolor=ZONE, edgecolor=RULE, label="too small to matter")
     figure.legend(handles=[*map(marker, COLORS), zone], loc="outside lower center", ncols=3)

@@ -30,7 +30,8 @@ class Answer:
     Attributes:
         question: what was asked.
         answer: the answer in one sentence.
-        reason: the sentence that supports it.
+        reason: the counts that support it.
+        detail: the size of the difference that the answer names, empty if it names none.
         tone: whether the answer is yes, no, or open.
         status: what was planned and how much of it is finished.
         warning: what is wrong with the plan, None where nothing is.
@@ -40,6 +41,7 @@ class Answer:
     question: str
     answer: str
     reason: str
+    detail: str
     tone: Tone
     status: str
     warning: str | None
@@ -48,12 +50,13 @@ class Answer:
 
 def answer(analysis: Analysis, study: StudyRecord, runs: Sequence[RunRecord]) -> Answer:
     """Return the first screen of a study's report."""
-    text, reason, tone = _verdict(analysis)
+    text, tone, named = _verdict(analysis)
     questions = analysis.plan.questions or ["Does the choice of the objective matter?"]
     return Answer(
         question=questions[0],
         answer=text,
-        reason=reason,
+        reason=_reason(analysis),
+        detail="" if named is None else _sized(named, analysis),
         tone=tone,
         status=_status(analysis),
         warning=_warning(analysis),
@@ -61,34 +64,42 @@ def answer(analysis: Analysis, study: StudyRecord, runs: Sequence[RunRecord]) ->
     )
 
 
-def _verdict(analysis: Analysis) -> tuple[str, str, Tone]:
+def _verdict(analysis: Analysis) -> tuple[str, Tone, PrimaryRow | None]:
+    """Return the answer, its tone, and the comparison that it names."""
     rows = analysis.primary
-    usable = [row for row in rows if row.p_holm is not None]
-    if not rows:
-        return "Not tested.", "The study has none of the comparisons that decide the question.", "open"
+    usable = _usable(rows)
     if not usable:
-        return _too_small(rows, analysis)
+        finished = any(row.n_seeds for row in rows)
+        return "This study is too small to answer." if finished else "Not known yet.", "open", None
     large = [row for row in usable if row.finding == MATTERS]
-    small = [row for row in usable if row.finding in SMALL]
-    counts = _counts(rows, usable)
     if large:
-        return f"Yes: {_described(_clearest(large), analysis)}.", counts, "yes"
-    if len(small) == len(rows):
-        return "No: every difference is too small to matter.", counts, "no"
+        named = _clearest(large)
+        return f"Yes: {_described(named, analysis)}, by more than the margin.", "yes", named
+    if all(row.finding in SMALL for row in usable) and len(usable) == len(rows):
+        return "No: every difference is too small to matter.", "no", None
     found = [row for row in usable if row.finding == "differs"]
     if found:
-        size = "Whether it is large enough to matter is open."
-        return f"There is a difference: {_described(_clearest(found), analysis)}.", f"{size} {counts}", "open"
-    return "Undecided: the study shows no difference that matters, and cannot rule one out.", counts, "open"
+        named = _clearest(found)
+        text = _described(named, analysis)
+        return f"There is a difference, but it may be too small to matter: {text}.", "open", named
+    return "Undecided: no difference that matters was found, and none is ruled out.", "open", None
 
 
-def _too_small(rows: Sequence[PrimaryRow], analysis: Analysis) -> tuple[str, str, Tone]:
+def _usable(rows: Sequence[PrimaryRow]) -> list[PrimaryRow]:
+    return [row for row in rows if row.p_holm is not None]
+
+
+def _reason(analysis: Analysis) -> str:
+    """Return how many comparisons show what, or what is missing for an answer."""
+    rows = analysis.primary
+    usable = _usable(rows)
+    if usable:
+        return _counts(rows, usable)
+    need = f"An answer needs at least {MIN_SEEDS} seeds and {MIN_PHOTOS} test photos of two objectives."
     seeds = max((row.n_seeds for row in rows), default=0)
-    need = f"An answer needs at least {MIN_SEEDS} seeds and {MIN_PHOTOS} test photos."
     if not seeds:
-        return "Not known yet: no comparison has finished.", need, "open"
-    size = f"It compares {plural(seeds, 'seed')} on {plural(analysis.n_photos, 'test photo')}."
-    return "This study is too small to answer.", f"{size} {need}", "open"
+        return f"No two objectives have finished on the same seed. {need}"
+    return f"It compares {plural(seeds, 'seed')} on {plural(analysis.n_photos, 'test photo')}. {need}"
 
 
 def _counts(rows: Sequence[PrimaryRow], usable: Sequence[PrimaryRow]) -> str:
@@ -113,13 +124,30 @@ def _clearest(rows: Sequence[PrimaryRow]) -> PrimaryRow:
 
 
 def _described(row: PrimaryRow, analysis: Analysis) -> str:
-    """Return a comparison in words: who differs from whom, on what, by how much, beside the margin."""
-    metric = next(each for each in analysis.metrics if each.name == row.metric)
+    """Return a comparison in words: which objective is ahead of which, on what."""
+    metric = _metric(row, analysis)
     better, worse = _order(row, metric)
-    verb = "scores better than" if metric.direction != "closer" else f"has a higher {_noun(metric)} than"
-    where = "" if metric.direction == "closer" else f" on {metric.label}"
     place = f" in {space_label(row.color_space)}" if len(analysis.color_spaces) > 1 else ""
-    return f"{better} {verb} {worse}{where}{place} by {_size(row, metric)}"
+    if metric.direction == "closer":
+        return f"{better} has a higher {_noun(metric)} than {worse}{place}"
+    return f"{better} scores better than {worse} on {metric.label}{place}"
+
+
+def _metric(row: PrimaryRow, analysis: Analysis) -> MetricFacts:
+    return next(each for each in analysis.metrics if each.name == row.metric)
+
+
+def _sized(row: PrimaryRow, analysis: Analysis) -> str:
+    """Return the size of a difference beside its margin."""
+    metric = _metric(row, analysis)
+    low, high = sorted(abs(end) for end in (row.ci_low or 0.0, row.ci_high or 0.0))
+    decimals = decimals_for([abs(high - low) / 2], [row.mean or 0.0])
+    unit = f" {metric.unit}" if metric.unit else ""
+    size = format_number(abs(row.mean or 0.0), decimals)
+    margin = format_number(row.margin, decimals)
+    interval = format_interval(low, high, decimals)
+    found = f"The difference on {metric.label} is {size}{unit} (95\N{NO-BREAK SPACE}% interval {interval})."
+    return f"{found} Up to {margin}{unit} would not matter."
 
 
 def _noun(metric: MetricFacts) -> str:
@@ -130,16 +158,6 @@ def _order(row: PrimaryRow, metric: MetricFacts) -> tuple[str, str]:
     positive = (row.mean or 0.0) > 0
     first_ahead = positive if metric.direction != "lower" else not positive
     return (row.first, row.second) if first_ahead else (row.second, row.first)
-
-
-def _size(row: PrimaryRow, metric: MetricFacts) -> str:
-    low, high = sorted(abs(end) for end in (row.ci_low or 0.0, row.ci_high or 0.0))
-    decimals = decimals_for([abs(high - low) / 2], [row.mean or 0.0])
-    unit = f" {metric.unit}" if metric.unit else ""
-    interval = format_interval(low, high, decimals)
-    margin = format_number(row.margin, decimals)
-    size = format_number(abs(row.mean or 0.0), decimals)
-    return f"{size}{unit} (95\N{NO-BREAK SPACE}% interval {interval}; differences below {margin} do not matter)"
 
 
 def _status(analysis: Analysis) -> str:
@@ -176,6 +194,10 @@ def _limits(analysis: Analysis, study: StudyRecord, runs: Sequence[RunRecord]) -
     limits = [setting, people]
     if analysis.plan.added:
         limits.append("Every comparison beyond those in this figure is exploratory.")
-    if analysis.missing_runs:
-        limits.append(f"{plural(len(analysis.missing_runs), 'planned run')} had not finished when this was written.")
+    waiting = len(analysis.missing_runs) - len(analysis.failed_runs)
+    if analysis.failed_runs:
+        diverged = plural(len(analysis.failed_runs), "training")
+        limits.append(f"{diverged} diverged and gave no result, for example {next(iter(analysis.failed_runs))}.")
+    if waiting:
+        limits.append(f"{plural(waiting, 'planned run')} had not finished when this was written.")
     return limits

@@ -9,6 +9,7 @@ from chromalab.core.files import write_bytes, write_text
 from chromalab.report import formatting
 from chromalab.report.figures.differences import draw_forest, draw_forests, draw_win_matrix, forests
 from chromalab.report.figures.overview import draw_overview
+from chromalab.report.figures.primary import draw_primary
 from chromalab.report.figures.style import objective_styles
 from chromalab.report.figures.training import (
     draw_cosines,
@@ -20,8 +21,8 @@ from chromalab.report.figures.training import (
 )
 from chromalab.report.gallery import find_colorized_images, gallery, study_gallery
 from chromalab.report.page import environment
+from chromalab.report.study.answer import answer
 from chromalab.report.study.diagnostics import diagnose, diagnosis_rows, thresholds
-from chromalab.report.study.headline import EQUIVALENCE_CLAIM, headline
 from chromalab.report.study.method import (
     configuration_text,
     data_facts,
@@ -36,6 +37,7 @@ from chromalab.report.study.tables import (
     diagnostics_csv,
     differences_csv,
     main_table,
+    primary_csv,
     summary_csv,
     summary_latex,
 )
@@ -60,6 +62,7 @@ class ReportPaths:
     analysis: Path
     summary: Path
     differences: Path
+    primary: Path
     diagnostics: Path
     tables: tuple[Path, ...]
     figures: tuple[Path, ...]
@@ -69,6 +72,7 @@ class ReportPaths:
 class SpaceFigures:
     """The figures of one color space; a figure without data is None or empty."""
 
+    primary: Drawing | None
     overview: Drawing | None
     win_matrix: Drawing | None
     forest_all: Drawing | None
@@ -82,7 +86,8 @@ class SpaceFigures:
 
     def drawings(self) -> Iterator[Drawing]:
         """Yield all figures."""
-        yield from (drawing for drawing in (self.overview, self.win_matrix, self.forest_all) if drawing is not None)
+        single = (self.primary, self.overview, self.win_matrix, self.forest_all)
+        yield from (drawing for drawing in single if drawing is not None)
         for group in (self.forests, self.losses, self.terms, self.shares, self.cosines, self.weights, self.critic):
             yield from group
 
@@ -118,6 +123,7 @@ def write_report(folder: Path, analysis: Analysis, study: StudyRecord) -> Report
         analysis=out / "analysis.json",
         summary=out / "summary.csv",
         differences=out / "differences.csv",
+        primary=out / "primary.csv",
         diagnostics=out / "diagnostics.csv",
         tables=tuple(_write_tables(out / "tables", views, analysis, study)),
         figures=tuple(_write_figures(out / "figures", views)),
@@ -125,6 +131,7 @@ def write_report(folder: Path, analysis: Analysis, study: StudyRecord) -> Report
     analysis.save(paths.analysis)
     write_text(paths.summary, summary_csv(analysis.summary))
     write_text(paths.differences, differences_csv(analysis.differences))
+    write_text(paths.primary, primary_csv(analysis.primary))
     write_text(paths.diagnostics, diagnostics_csv(one for view in views for one in view.diagnoses))
     write_text(paths.html, _render(folder, analysis, study, views, styles))
     return paths
@@ -151,7 +158,9 @@ def _space_figures(
     space: str, analysis: Analysis, curves: Sequence[RunCurves], styles: Mapping[str, ObjectiveStyle]
 ) -> SpaceFigures:
     plots = forests(analysis, space)
+    primary = [row for row in analysis.primary if row.color_space == space]
     return SpaceFigures(
+        primary=draw_primary(primary, analysis.metrics, space),
         overview=draw_overview(analysis, space, styles),
         win_matrix=draw_win_matrix(analysis, space, styles),
         forest_all=draw_forests(plots, space, styles) if plots else None,
@@ -211,8 +220,8 @@ def _render(
         study=study,
         views=views,
         styles=styles,
-        headline=headline(analysis, study, runs),
-        tested_claims=sorted(tested, key=lambda claim: claim.id != EQUIVALENCE_CLAIM),
+        answer=answer(analysis, study, runs),
+        tested_claims=tested,
         untested_claims=[claim for claim in analysis.claims if claim.verdict == "not tested"],
         bound_labels=BOUND_LABELS,
         gallery=study_gallery(folder, study, analysis.objectives),

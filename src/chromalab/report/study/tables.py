@@ -20,6 +20,7 @@ from chromalab.report.formatting import (
     space_label,
 )
 from chromalab.studies.analysis.differences import best_of, enough
+from chromalab.studies.records import PrimaryRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -247,6 +248,12 @@ def summary_csv(rows: Iterable[SummaryRow]) -> str:
 def differences_csv(rows: Iterable[DifferenceRow]) -> str:
     """Return `differences.csv`: a row for each pair of objectives, color space and metric."""
     return csv_text(DIFFERENCE_COLUMNS, ([getattr(row, column) for column in DIFFERENCE_COLUMNS] for row in rows))
+
+
+def primary_csv(rows: Iterable[PrimaryRow]) -> str:
+    """Return `primary.csv`: a row for each comparison that decides the question."""
+    columns = [name for name in PrimaryRow.model_fields if name != "pooled"]
+    return csv_text(columns, ([getattr(row, column) for column in columns] for row in rows))
 
 
 def diagnostics_csv(found: Iterable[Diagnosis]) -> str:

@@ -26,7 +26,7 @@ from chromalab.studies.analysis.differences import (
     measure,
 )
 from chromalab.studies.analysis.evidence import Evidence
-from chromalab.studies.analysis.primary import CHAPTER_PLAN, applicable, primary_rows
+from chromalab.studies.analysis.primary import default_plan, primary_rows
 from chromalab.studies.plan import plan_change
 from chromalab.studies.records import Analysis, DifferenceRow, MetricFacts, PlanStatus, PrimaryRow, SummaryRow
 
@@ -69,6 +69,7 @@ def analyze(study: LoadedStudy, facts: Sequence[MetricFacts]) -> Analysis:
         differences=differences,
         claims=claim_rows(Evidence(study.record, measured, differences)),
         missing_runs=list(study.missing),
+        failed_runs=dict(study.failed),
         unavailable=_unavailable(study, facts),
         primary=_primary(study, measured),
         plan=plan_status(study, [metric.name for metric in metrics]),
@@ -76,12 +77,12 @@ def analyze(study: LoadedStudy, facts: Sequence[MetricFacts]) -> Analysis:
 
 
 def _primary(study: LoadedStudy, measured: Sequence[Measured]) -> list[PrimaryRow]:
-    """Return the tests of the study's plan, or of as much of the chapter's as it has the objectives and metrics for."""
+    """Return the tests of the study's plan, or of the default one."""
     rows = []
     for space in study.record.color_spaces:
         cells = {cell.facts.name: cell for cell in measured if cell.color_space == space}
         objectives = [objective.id for objective in study.record.objectives]
-        plan = study.plan or applicable(CHAPTER_PLAN, objectives, list(cells))
+        plan = study.plan or default_plan(objectives, list(cells))
         rows += primary_rows(cells, plan) if plan is not None else []
     return rows
 

@@ -7,8 +7,7 @@ hypotheses are tested, and each of them is corrected by Holm over the whole fami
 - *beyond the margin*, by two one-sided tests: rejecting it shows that the objectives are practically equal;
 - *within the margin*: rejecting it shows a difference that matters.
 
-A study without a frozen plan gets the contrasts and margins of the chapter, as far as it has the objectives and
-metrics. Its findings are exploratory.
+The findings of a study without a frozen plan are exploratory: `default_plan` chooses its comparisons.
 """
 
 from __future__ import annotations
@@ -64,13 +63,20 @@ def primary_rows(cells: Mapping[str, Measured], plan: PlanSettings) -> list[Prim
     return _corrected(rows)
 
 
-def applicable(plan: PlanSettings, objectives: Sequence[str], metrics: Sequence[str]) -> PlanSettings | None:
-    """Return the part of a plan that a study has the objectives and metrics for, None where there is none."""
-    contrasts = [pair for pair in plan.contrasts if set(pair) <= set(objectives)]
-    margins = {metric: margin for metric, margin in plan.margins.items() if metric in metrics}
+def default_plan(objectives: Sequence[str], metrics: Sequence[str]) -> PlanSettings | None:
+    """Return the comparisons of a study that states none, or None if there is nothing to compare.
+
+    They are the chapter's contrasts, as far as the study has the objectives and metrics. Objectives that are in none of
+    them are compared with `l2`, or with the first objective of a study without it.
+    """
+    margins = {metric: margin for metric, margin in CHAPTER_PLAN.margins.items() if metric in metrics}
+    contrasts = [pair for pair in CHAPTER_PLAN.contrasts if set(pair) <= set(objectives)]
+    covered = {name for pair in contrasts for name in pair}
+    baseline = "l2" if "l2" in objectives else objectives[0]
+    contrasts += [(name, baseline) for name in objectives if name not in covered and name != baseline]
     if not contrasts or not margins:
         return None
-    return plan.model_copy(update={"contrasts": contrasts, "margins": margins})
+    return CHAPTER_PLAN.model_copy(update={"contrasts": contrasts, "margins": margins})
 
 
 def finding_of(row: PrimaryRow) -> Finding:

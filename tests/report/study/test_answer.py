@@ -1,0 +1,149 @@
+"""The first screen of a study's report for every state of the evidence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chromalab.report.figures.primary import alt_text, draw_primary
+from chromalab.report.study.answer import answer
+from chromalab.studies.records import Analysis, MetricFacts, PlanStatus, PrimaryRow
+from tests.report.synthetic_study import SyntheticStudy, study_record
+
+STUDY = study_record(SyntheticStudy())
+FACTS = [
+    MetricFacts(name="psnr", label="PSNR", unit="dB", direction="higher", per_photo=True, role="fidelity"),
+    MetricFacts(name="lpips_alex", label="LPIPS-Alex", direction="lower", per_photo=True, role="perceptual"),
+    MetricFacts(name="chroma", label="Mean chroma", direction="closer", per_photo=True, role="color"),
+]
+PLAN = PlanStatus(frozen="2026-11-29T10:00:00Z", sha256="a", questions=["Does it matter?"], seeds=8)
+
+
+def row(finding: str = "open", **changes: Any) -> PrimaryRow:
+    values: dict[str, Any] = {
+        "metric": "psnr", "color_space": "lab", "first": "l1", "second": "l2", "mean": 1.0, "ci_low": 0.8,
+        "ci_high": 1.2, "margin": 0.3, "p": 0.01, "p_holm": 0.01, "finding": finding, "n_photos": 100, "n_seeds": 8,
+    }  # fmt: skip
+    return PrimaryRow.model_validate(values | changes)
+
+
+def analysis(*rows: PrimaryRow, **changes: Any) -> Analysis:
+    values: dict[str, Any] = {
+        "study": "s", "n_photos": 100, "seeds": list(range(8)), "objectives": ["l1", "l2"], "color_spaces": ["lab"],
+        "metrics": FACTS, "summary": [], "differences": [], "claims": [], "primary": list(rows), "plan": PLAN,
+    }  # fmt: skip
+    return Analysis.model_validate(values | changes)
+
+
+@pytest.mark.parametrize(
+    ("rows", "tone", "text"),
+    [
+        ([], "open", "Not known yet."),
+        ([row(mean=None, p_holm=None, n_seeds=0)], "open", "Not known yet."),
+        ([row(p_holm=None, n_seeds=2, reason="too few seeds or photos")], "open", "This study is too small to answer."),
+        (
+            [row("differs by more than matters"), row("open")],
+            "yes",
+            "Yes: l1 scores better than l2 on PSNR, by more than the margin.",
+        ),
+        ([row("practically equal"), row("differs by less than matters")], "no", "No: every difference is too small"),
+        ([row("practically equal"), row("open")], "open", "Undecided: no difference that matters was found"),
+        # A test that lacks its numbers rules nothing out.
+        ([row("practically equal"), row(p_holm=None, mean=None, n_seeds=0)], "open", "Undecided"),
+        (
+            [row("differs"), row("practically equal")],
+            "open",
+            "There is a difference, but it may be too small to matter",
+        ),
+    ],
+)
+def test_the_answer_follows_the_primary_comparisons(rows: list[PrimaryRow], tone: str, text: str) -> None:
+    found = answer(analysis(*rows), STUDY, [])
+    assert found.tone == tone
+    assert found.answer.startswith(text)
+
+
+def test_the_better_objective_depends_on_the_direction_of_the_metric() -> None:
+    large = "differs by more than matters"
+    lower = row(large, metric="lpips_alex", mean=-0.05, ci_low=-0.06, ci_high=-0.04, margin=0.01)
+    assert "l1 scores better than l2 on LPIPS-Alex" in answer(analysis(lower), STUDY, []).answer
+    higher = row(large, mean=-1.0, ci_low=-1.2, ci_high=-0.8)
+    assert "l2 scores better than l1 on PSNR" in answer(analysis(higher), STUDY, []).answer
+    chroma = row(large, metric="chroma")
+    assert "l1 has a higher mean chroma than l2" in answer(analysis(chroma), STUDY, []).answer
+
+
+def test_the_clearest_comparison_is_named_with_its_size_and_margin() -> None:
+    large = "differs by more than matters"
+    wide = row(large, mean=3.0, ci_low=0.4, ci_high=5.6, first="wgan_l2")
+    found = answer(analysis(wide, row(large)), STUDY, [])
+    assert "l1 scores better" in found.answer
+    detail = found.detail.replace("\N{NO-BREAK SPACE}", " ")
+    assert detail == ("The difference on PSNR is 1.00 dB (95 % interval [0.80, 1.20]). Up to 0.30 dB would not matter.")
+
+
+def test_the_counts_add_up() -> None:
+    rows = [
+        row("differs by more than matters"),
+        row("differs"),
+        row("practically equal"),
+        row("open"),
+        row(p_holm=None),
+    ]
+    assert answer(analysis(*rows), STUDY, []).reason == (
+        "Of 5 comparisons, 1 show a difference that matters, 1 show a difference whose size is open, 1 show that the "
+        "objectives are practically equal and 2 are open."
+    )
+
+
+def test_the_status_tells_planned_from_exploratory_and_counts_seeds() -> None:
+    planned = answer(analysis(row(n_seeds=3)), STUDY, [])
+    assert planned.question == "Does it matter?"
+    assert planned.status == (
+        "The comparisons and margins were frozen on 2026-11-29, before the first test score. "
+        "3 of 8 planned seeds finished."
+    )
+    partial = answer(analysis(row(n_seeds=3), row(n_seeds=2)), STUDY, []).status
+    assert "2 to 3 of 8 planned seeds finished." in partial
+    unplanned = answer(analysis(row(), plan=PlanStatus(seeds=8)), STUDY, [])
+    assert unplanned.status.startswith("Exploratory: ")
+    assert unplanned.warning is None
+
+
+def test_a_broken_plan_is_the_first_thing_said() -> None:
+    broken = PLAN.model_copy(update={"change": "the plan was edited after it was frozen"})
+    warning = answer(analysis(row(), plan=broken), STUDY, []).warning
+    assert warning == (
+        "The plan does not hold: the plan was edited after it was frozen. Read all results as exploratory."
+    )
+    late = PLAN.model_copy(update={"unplanned_runs": ["l1-lab-s0"]})
+    assert "1 run, among them l1-lab-s0, had no plan" in (answer(analysis(row(), plan=late), STUDY, []).warning or "")
+
+
+def test_limits_name_what_is_missing_and_what_was_added() -> None:
+    added = PLAN.model_copy(update={"added": ["mae"]})
+    limits = answer(analysis(row(), missing_runs=["l1-lab-s7"], plan=added), STUDY, []).limits
+    assert any("metrics are not a substitute for human judgment" in limit for limit in limits)
+    assert any("exploratory" in limit for limit in limits)
+    assert "1 planned run had not finished when this was written." in limits
+    failed = analysis(row(), missing_runs=["l1-lab-s7"], failed_runs={"l1-lab-s7": "l1 is not finite"})
+    assert answer(failed, STUDY, []).limits[-1] == "1 training diverged and gave no result, for example l1-lab-s7."
+
+
+def test_the_figure_has_a_line_for_each_comparison_and_its_words() -> None:
+    rows = [
+        row("differs by more than matters"),
+        row("practically equal", metric="lpips_alex", mean=0.0, ci_low=-0.001, ci_high=0.001, margin=0.01),
+        row("open", metric="chroma", mean=30.0, ci_low=-5.0, ci_high=65.0, margin=2.0),
+        row(mean=None, margin=None),
+    ]
+    drawing = draw_primary(rows, FACTS, "lab")
+    assert drawing is not None
+    for text in ("PSNR", "LPIPS-Alex", "Mean chroma", "+1.00 dB", "practically equal", "too small to matter"):
+        assert text in drawing.svg
+    assert drawing.alt == (
+        "3 primary comparisons, training space Lab: 1 differs by more than matters, 1 practically equal, 1 open."
+    )
+    assert draw_primary([row(mean=None)], FACTS, "lab") is None
+    assert "0 primary" in alt_text([], "lab")

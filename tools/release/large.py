@@ -1,0 +1,80 @@
+"""Start or resume the confirming study of results/objective/large: `make study-large`.
+
+    python -m tools.release.large --shared FOLDER --collected FOLDER [--out FOLDER] [--core N]
+
+It copies the sealed test photos into a folder, tunes every objective on validation photos, freezes the plan with the
+tuned objectives, and trains and measures the grid. It runs in one process with one thread, pinned to a core, at low
+priority. It may be stopped at any moment: rerun the same command to resume.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+
+from chromalab.core.errors import ChromalabError, UsageError
+from chromalab.core.files import make_folder
+from chromalab.metrics.registry import metric_facts
+from chromalab.report.study.report import write_report
+from chromalab.studies.analysis.analyze import analyze
+from chromalab.studies.api import configured
+from chromalab.studies.load import load_study
+from chromalab.studies.opening import open_study
+from chromalab.studies.runs import run_study
+from chromalab.studies.tuning import TUNED_FILE, TuningSettings, tune
+from chromalab.training.settings import RuntimeSettings
+from tools import RESULTS, parser_of
+from tools.release.flagship import add_trunks, pin
+
+STUDY = RESULTS / "objective" / "large"
+
+
+def sealed_photos(collected: Path, out: Path) -> Path:
+    """Copy the test photos that `test.txt` names out of the collected photos, and return their folder.
+
+    Raises:
+        UsageError: one of them is missing.
+    """
+    names = [line for line in (STUDY / "test.txt").read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    for name in names:
+        if not (collected / name).is_file():
+            raise UsageError(f"{collected / name} is missing; collect the photographs of every source first")
+        if not (out / name).exists():
+            make_folder((out / name).parent)
+            shutil.copy(collected / name, out / name)
+    return out
+
+
+def main() -> int:
+    """Tune, freeze, train and report."""
+    parser = parser_of(__doc__)
+    parser.add_argument("--shared", type=Path, required=True, help="folder of the development data")
+    parser.add_argument("--collected", type=Path, required=True, help="folder of collected photos")
+    parser.add_argument("--out", type=Path, default=Path("runs/large"), help="folder of the tuning and the study")
+    parser.add_argument("--core", type=int, default=1, help="core to pin the study to")
+    arguments = parser.parse_args()
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    pin(arguments.core)
+    runtime = RuntimeSettings(device="cpu", precision="fast", threads=1, tensorboard=False, checkpoint_every_s=120)
+    try:
+        add_trunks(arguments.shared)
+        photos = {
+            "data": arguments.collected,
+            "test": [str(sealed_photos(arguments.collected, arguments.out / "sealed"))],
+        }
+        tuning = arguments.out / "tuning"
+        tune(configured(STUDY / "study.yaml"), TuningSettings(), tuning, runtime, **photos)
+        study = open_study(configured(tuning / TUNED_FILE, **photos), arguments.out / "study", runtime)
+        run_study(study, runtime)
+        loaded = load_study(arguments.out / "study")
+        console.print(write_report(arguments.out / "study", analyze(loaded, metric_facts()), loaded.record).html)
+    except ChromalabError as error:
+        console.print(str(error))
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

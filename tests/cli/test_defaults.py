@@ -38,6 +38,7 @@ OWN = {
     "serve": {"host": "127.0.0.1", "port": 8000},
     "evaluate": {"executor": "local"},
     "compare run": {"executor": "local"},
+    "compare tune": {"executor": "local"},
     "compare colorize": {"size": 512},
     "survey create": {"power": True},
     "survey serve": {"host": "127.0.0.1", "port": 8010, "proxies": "127.0.0.1", "workers": 1},

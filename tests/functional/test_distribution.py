@@ -115,7 +115,7 @@ def test_one_vector_has_no_covariance() -> None:
 
 
 def test_different_features_are_refused() -> None:
-    with pytest.raises(ValueError, match="3 and 4 features"):
+    with pytest.raises(ValueError, match="equally many features, not 3 and 4"):
         frechet_distance(Moments.of(sample(1, 9, 3)), Moments.of(sample(2, 9, 4)))
 
 

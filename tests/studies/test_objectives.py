@@ -117,7 +117,7 @@ def test_published_weights_in_this_projects_units() -> None:
         ({"preset": "pix2pix", "loss": "l2"}, "exactly one of the keys 'preset' and 'loss'"),
         ({"loss": "l2", "optimizer": "published"}, "'published' needs a preset"),
         ({"loss": ["l2", {"weight": 3}]}, "with the key 'loss'"),
-        ({"loss": [{"loss": "l2", "weight": "much"}]}, "weight is 'much', and a number is expected"),
+        ({"loss": [{"loss": "l2", "weight": "much"}]}, "weight must be a number, not 'much'"),
         ({"loss": "l2 + wgan_gp", "critic": {"network": "patchgan71"}}, "unknown critic 'patchgan71'"),
         ("ms_ssim", "needs images of at least 161 px, and crops have 96"),
     ],

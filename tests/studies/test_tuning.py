@@ -8,13 +8,11 @@ import pytest
 from chromalab.core.errors import ChromalabError, NonFiniteError, UsageError
 from chromalab.losses.compose import parse_formula
 from chromalab.photo.writing import write_png
-from chromalab.studies.config import ObjectiveSettings, StudyConfig, load_config
+from chromalab.studies.config import ObjectiveSettings, Round, StudyConfig, TuningSettings, load_config
 from chromalab.studies.objectives import resolve_objectives
 from chromalab.studies.tuning import (
     Configuration,
-    Round,
     TrialRecord,
-    TuningSettings,
     configurations,
     criterion,
     ranked,

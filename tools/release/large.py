@@ -20,10 +20,11 @@ from chromalab.metrics.registry import metric_facts
 from chromalab.report.study.report import write_report
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.api import configured
+from chromalab.studies.config import TuningSettings
 from chromalab.studies.load import load_study
 from chromalab.studies.opening import open_study
 from chromalab.studies.runs import run_study
-from chromalab.studies.tuning import TUNED_FILE, TuningSettings, tune
+from chromalab.studies.tuning import TUNED_FILE, tune
 from chromalab.training.settings import RuntimeSettings
 from tools import RESULTS, parser_of
 from tools.release.flagship import add_trunks, pin

@@ -55,7 +55,7 @@ app = typer.Typer(
 )
 
 SEARCH = "Search"
-_TUNING = "chromalab.studies.tuning:TuningSettings"
+_TUNING = "chromalab.studies.config:TuningSettings"
 
 Folder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
 Config = Annotated[Path, typer.Argument(metavar="CONFIG",

@@ -121,6 +121,44 @@ class StudyConfig(Record):
         return self
 
 
+Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
+
+
+class Round(Record):
+    """One round of a tuning.
+
+    Attributes:
+        configurations: how many configurations of each objective are trained.
+        images: crops of each training.
+    """
+
+    configurations: int = Field(ge=1)
+    images: int = Field(ge=1)
+
+
+class TuningSettings(Record):
+    """What a tuning searches, equally for every objective.
+
+    Attributes:
+        rounds: the first round draws its configurations, each later one keeps the best of the round before.
+        learning_rate: range of the colorizer's learning rate.
+        weight_factor: range of the factor on the weight of every term but the first.
+        critic_rate: range of the critic's learning rate.
+        criterion: metrics whose validation means, divided by the gray baseline's, are averaged geometrically; lower
+            must be better in each.
+        photos: largest number of validation photos.
+        seed: decides what is drawn, and the seed of every training.
+    """
+
+    rounds: list[Round] = [Round(configurations=12, images=5000), Round(configurations=2, images=20_000)]
+    learning_rate: Range = (3e-4, 3e-3)
+    weight_factor: Range = (0.1, 10.0)
+    critic_rate: Range = (5e-5, 1e-3)
+    criterion: list[str] = Field(default=["delta_e_2000", "lpips_alex"], min_length=1)
+    photos: int = Field(default=300, ge=1)
+    seed: int = Field(default=1000, ge=0)
+
+
 def read_objective(text: str) -> str | ObjectiveSettings:
     """Return an objective given on the command line as a formula, a preset name or a YAML file with its settings.
 

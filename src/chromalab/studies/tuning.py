@@ -22,11 +22,10 @@ import math
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
-from pydantic import Field
 
 from chromalab.core.errors import ChromalabError, ConfigError, NonFiniteError, UsageError
 from chromalab.core.executors import Outcome
@@ -38,7 +37,7 @@ from chromalab.losses.compose import Objective, parse_formula
 from chromalab.losses.plugins import load_plugins
 from chromalab.metrics.registry import METRICS
 from chromalab.studies.api import configured
-from chromalab.studies.config import ObjectiveSettings, StudyConfig
+from chromalab.studies.config import ObjectiveSettings, Round, StudyConfig, TuningSettings
 from chromalab.studies.distribute import absolute_paths
 from chromalab.studies.objectives import resolve_objectives
 from chromalab.studies.photos import open_photos, study_prior
@@ -56,48 +55,12 @@ if TYPE_CHECKING:
 
     from chromalab.core.executors import Executor
     from chromalab.losses.compose import TermSpec
+    from chromalab.studies.config import Range
     from chromalab.studies.photos import StudyPhotos
     from chromalab.studies.records import ObjectiveRecord
     from chromalab.training.settings import RuntimeSettings, TrainingSettings
 
 TUNING_FILE, TUNED_FILE, TRIAL_FILE = "tuning.json", "tuned.yaml", "trial.json"
-
-Range = tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]]
-
-
-class Round(Record):
-    """One round of a tuning.
-
-    Attributes:
-        configurations: how many configurations of each objective are trained.
-        images: crops of each training.
-    """
-
-    configurations: int = Field(ge=1)
-    images: int = Field(ge=1)
-
-
-class TuningSettings(Record):
-    """What a tuning searches, equally for every objective.
-
-    Attributes:
-        rounds: the first round draws its configurations, each later one keeps the best of the round before.
-        learning_rate: range of the colorizer's learning rate.
-        weight_factor: range of the factor on the weight of every term but the first.
-        critic_rate: range of the critic's learning rate.
-        criterion: metrics whose validation means, divided by the gray baseline's, are averaged geometrically; lower
-            must be better in each.
-        photos: largest number of validation photos.
-        seed: decides what is drawn, and the seed of every training.
-    """
-
-    rounds: list[Round] = [Round(configurations=12, images=5000), Round(configurations=2, images=20_000)]
-    learning_rate: Range = (3e-4, 3e-3)
-    weight_factor: Range = (0.1, 10.0)
-    critic_rate: Range = (5e-5, 1e-3)
-    criterion: list[str] = Field(default=["delta_e_2000", "lpips_alex"], min_length=1)
-    photos: int = Field(default=300, ge=1)
-    seed: int = Field(default=1000, ge=0)
 
 
 def read_rounds(texts: Sequence[str] | None) -> list[Round] | None:

@@ -49,7 +49,7 @@ OWN = {
 }
 """Defaults of options that fill no field of a settings class."""
 
-SWITCHES = {"all_", "as_json", "balance", "common", "dry_run", "full", "report", "smoke"}
+SWITCHES = {"all_", "as_json", "balance", "common", "dry_run", "equal_chroma", "full", "report", "smoke"}
 """Options that ask for something more; none of them fills a field when it is not given."""
 
 REFERENCES = [

@@ -13,6 +13,7 @@ import pytest
 from chromalab.core.errors import UsageError
 from chromalab.core.records import PRESET_FILES
 from chromalab.photo.writing import write_png
+from chromalab.studies.equal_chroma import FACTORS_FILE, ChromaFactors
 from chromalab.studies.load import load_study
 from chromalab.weights.adding import add_weights
 
@@ -112,6 +113,25 @@ def test_networks_are_measured_at_intermediate_checkpoints(chromalab: Chromalab,
             assert {row["photo"] for row in csv.DictReader(file)} <= {path.name for path in train.iterdir()}
     with pytest.raises(UsageError, match=r"no finished run has a checkpoint after 0\.25"):
         load_study(out, share=0.25)
+    equal = (
+        "compare",
+        "score",
+        out,
+        "--protocol",
+        "chromalab-v1",
+        "--equal-chroma",
+        "--data",
+        train,
+        "--test",
+        "samples",
+    )
+    done = chromalab(*equal)
+    assert done.code == 0, done.err
+    factors = ChromaFactors.load(out / "protocols" / "chromalab-v1-equal-chroma" / FACTORS_FILE)
+    assert set(factors.factors) == set(study.runs)
+    assert len(load_study(out / "protocols" / "chromalab-v1-equal-chroma").runs) == len(study.runs)
+    assert chromalab("compare", "report", out).code == 0
+    assert (out / "report" / "figures" / "equal_chroma_lab.svg").is_file()
     refused(chromalab, *run, train, saying="are also training photos")
     tiny.write_text(TINY.replace("pictured: 2", "pictured: [moon]"))
     refused(chromalab, *run, "samples", saying="no test photo is named 'moon'")

@@ -32,6 +32,7 @@ from chromalab.cli.options import (
     option,
     ray_executor,
     runtime_settings,
+    switch,
     task_resources,
     wide_console,
 )
@@ -227,26 +228,33 @@ def score(
     test: Annotated[list[str] | None, option(None, "DIR", "Folder of the study's own test photos; repeatable.")] = None,
     exclude: Annotated[list[str] | None, option(None, "PATTERN", "Pattern or @FILE of photos that the study "
         "left out; repeatable.")] = None,
+    equal_chroma: Annotated[bool, switch(None, "Multiply the chroma of every network so that all have the same mean "
+        "chroma on the validation photos.", "--equal-chroma")] = False,
     json_file: Annotated[Path | None, option(None, "FILE", "JSON file for the analysis.", "--json")] = None,
     device: Device,
     threads: Threads,
 ) -> None:  # fmt: skip
     """Score the finished runs of a study under another protocol, without changing the study's own scores.
 
-    The scores go to STUDY/protocols/NAME, which `chromalab compare report` reads like a study.
+    The scores go to STUDY/protocols/NAME, which `chromalab compare report` reads like a study. With --equal-chroma
+    they go to STUDY/protocols/NAME-equal-chroma, and show which differences are more than a matter of saturation.
     """
     from chromalab.core.files import make_folder
     from chromalab.studies.networks import score_study
+    from chromalab.studies.records import EQUAL_CHROMA
 
     if json_file is not None:
         make_folder(json_file.parent)
     runtime = runtime_settings(device=device, threads=threads)
-    analysis = score_study(folder, protocol, data=data, test=test or (), exclude=exclude, runtime=runtime)
+    analysis = score_study(
+        folder, protocol, data=data, test=test or (), exclude=exclude, equal_chroma=equal_chroma, runtime=runtime
+    )
     if json_file is not None:
         analysis.save(json_file)
     console = wide_console()
     _print_summary(console, analysis)
-    console.print(f"scores: {folder / 'protocols' / protocol}", soft_wrap=True, highlight=False)
+    name = f"{protocol}{EQUAL_CHROMA}" if equal_chroma else protocol
+    console.print(f"scores: {folder / 'protocols' / name}", soft_wrap=True, highlight=False)
 
 
 @app.command()

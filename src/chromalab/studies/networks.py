@@ -26,9 +26,10 @@ from chromalab.photo.resizing import resize_shortest_side
 from chromalab.photo.writing import write_png
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.config import SAMPLES, StudyConfig
+from chromalab.studies.equal_chroma import FACTORS_FILE, ChromaFactors, fit_factors, saturated
 from chromalab.studies.load import load_study
 from chromalab.studies.photos import open_photos
-from chromalab.studies.records import RunRecord, planned_runs
+from chromalab.studies.records import EQUAL_CHROMA, RunRecord, planned_runs
 from chromalab.studies.runs import image_name, save_bound
 from chromalab.studies.single import export_training
 from chromalab.studies.study import StudyFolder
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from chromalab.data.photoset import PhotoSet
     from chromalab.evaluation.scoring import Evaluator
     from chromalab.nets.unet import Colorizer
+    from chromalab.studies.photos import StudyPhotos
     from chromalab.studies.records import Analysis, StudyRecord
     from chromalab.weights.colorizers import ColorizerSpec
 
@@ -147,12 +149,13 @@ def score_study(
     data: Path | None = None,
     test: Sequence[str] = (),
     exclude: Sequence[str] | None = None,
+    equal_chroma: bool = False,
     runtime: RuntimeSettings | None = None,
 ) -> Analysis:
     """Score every finished run of a study under a named protocol, and return the analysis of these scores.
 
-    The scores are written to `root/protocols/PROTOCOL/`. Runs that have been scored there are not scored again. The
-    records of the study itself are not changed.
+    The scores are written to `root/protocols/PROTOCOL/`, with equal chroma to `root/protocols/PROTOCOL-equal-chroma/`.
+    Runs that have been scored there are not scored again. The records of the study itself are not changed.
 
     Args:
         root: the folder of the study, with its trained networks.
@@ -160,6 +163,8 @@ def score_study(
         data: the folder of the study's photos; not needed for the built-in samples.
         test: the folders of its test photos, if it has separate ones.
         exclude: patterns of photos that the study left out; None takes those in its record.
+        equal_chroma: multiply the chroma of every network by a factor, so that all have the same mean chroma on the
+            validation photos.
         runtime: device and threads.
 
     Raises:
@@ -171,14 +176,16 @@ def score_study(
     own = StudyFolder(root)
     study = own.load()
     trained = trained_runs(own)
-    photos = _test_photos(root, study, data, test, exclude)
-    there = StudyFolder(root / "protocols" / protocol)
-    there.open(study.model_copy(update={"protocol": protocol, "title": f"{study.title} (protocol {protocol})"}))
-    _score_baselines(there, photos, evaluator)
-    with progress(f"scoring under {protocol}", len(trained), unit="runs") as advance:
+    photos = _study_photos(root, study, data, test, exclude)
+    what = f"protocol {protocol}, equal chroma" if equal_chroma else f"protocol {protocol}"
+    there = StudyFolder(root / "protocols" / (f"{protocol}{EQUAL_CHROMA}" if equal_chroma else protocol))
+    there.open(study.model_copy(update={"protocol": protocol, "title": f"{study.title} ({what})"}))
+    _score_baselines(there, photos.test, evaluator)
+    factors = _chroma_factors(own, there, trained, photos.val) if equal_chroma else {}
+    with progress(f"scoring under {what}", len(trained), unit="runs") as advance:
         for name in trained:
             if there.finished(name) is None:
-                _score_run(name, own, there, photos, evaluator)
+                _score_run(name, own, there, photos.test, evaluator, factors.get(name, 1.0))
             advance()
     variants = {metric.name: metric for metric in evaluator.protocol.variants}
     analysis = analyze(load_study(there.root), [variants.get(name, metric).facts for name, metric in METRICS.items()])
@@ -186,10 +193,32 @@ def score_study(
     return analysis
 
 
-def _test_photos(
+def _chroma_factors(own: StudyFolder, there: StudyFolder, names: Sequence[str], val: PhotoSet) -> dict[str, float]:
+    """Return the factors that give the runs the same mean chroma, and keep them for the next call with the same runs.
+
+    Raises:
+        UsageError: there are no validation photos, or other runs have been scored with other factors.
+    """
+    path = there.root / FACTORS_FILE
+    if path.exists():
+        known = ChromaFactors.load(path).factors
+        if set(known) != set(names):
+            raise UsageError(
+                f"{there.root} was scored with {len(known)} runs, and the study now has {len(names)}; delete the folder"
+            )
+        return known
+    if not len(val):
+        raise UsageError(f"{own.root}: the study has no validation photos to choose factors on chroma by")
+    study = own.load()
+    found = fit_factors({name: load_network(own.run(name), study).colorize for name in names}, val)
+    found.save(path)
+    return found.factors
+
+
+def _study_photos(
     root: Path, study: StudyRecord, data: Path | None, test: Sequence[str], exclude: Sequence[str] | None
-) -> PhotoSet:
-    """Open the test photos of a study, whose record holds the names of folders but not their paths."""
+) -> StudyPhotos:
+    """Open the photos of a study, whose record holds the names of folders but not their paths."""
     settings = StudyConfig.parse(study.config, origin=str(root / "study.json")).data
     if data is None and settings.source != SAMPLES:
         raise UsageError(f"{root}: the study has photos of the folder '{settings.source}'; give its path with --data")
@@ -203,7 +232,7 @@ def _test_photos(
             f"{root}: '{changes['source']}' does not hold the photos of the study (expected {study.data.n_test} test "
             f"photos, found {record.n_test}); give its folders with --data, --test and --exclude"
         )
-    return photos.test
+    return photos
 
 
 def _score_baselines(there: StudyFolder, photos: PhotoSet, evaluator: Evaluator) -> None:
@@ -212,12 +241,15 @@ def _score_baselines(there: StudyFolder, photos: PhotoSet, evaluator: Evaluator)
             save_bound(there.bound(name), name, score(colorize, photos, evaluator))
 
 
-def _score_run(name: str, own: StudyFolder, there: StudyFolder, photos: PhotoSet, evaluator: Evaluator) -> None:
-    """Score a finished run and write its record last."""
+def _score_run(
+    name: str, own: StudyFolder, there: StudyFolder, photos: PhotoSet, evaluator: Evaluator, factor: float
+) -> None:
+    """Score a finished run with a factor on its chroma, and write its record last."""
     record = RunRecord.load(own.run(name) / "record.json")
     network = load_network(own.run(name), own.load(), record).to(evaluator.scorer.device)
     started = time.monotonic()
-    scores = score(network.colorize, photos, evaluator)
+    colorize = network.colorize if factor == 1 else saturated(network.colorize, factor)
+    scores = score(colorize, photos, evaluator)
     scores.save(there.run(name) / "metrics.csv")
     changes = {
         "set_metrics": scores.sets,

@@ -124,6 +124,8 @@ class RunRecord(Record):
 
 
 FAILED_FILE = "failed.json"
+EQUAL_CHROMA = "-equal-chroma"
+"""End of the names of folders in `protocols` whose scores are at equal chroma."""
 
 
 class FailedRun(Record):

@@ -39,7 +39,9 @@ MARKERS: dict[Finding, str] = {
 FILLED: frozenset[Finding] = frozenset({"differs by more than matters", "practically equal"})
 
 
-def draw_primary(rows: Sequence[PrimaryRow], metrics: Sequence[MetricFacts], color_space: str) -> Drawing | None:
+def draw_primary(
+    rows: Sequence[PrimaryRow], metrics: Sequence[MetricFacts], color_space: str, name: str = "primary"
+) -> Drawing | None:
     """Draw one line per contrast and metric, in units of the metric's margin, or return None without a difference.
 
     The side on which the first objective of a contrast scores better is on the right. Metrics without a better side
@@ -49,6 +51,7 @@ def draw_primary(rows: Sequence[PrimaryRow], metrics: Sequence[MetricFacts], col
         rows: the primary comparisons of one color space.
         metrics: the metrics, for labels, units and directions.
         color_space: the color space.
+        name: start of the name of the file.
     """
     known = [row for row in rows if row.mean is not None and row.margin]
     if not known:
@@ -73,8 +76,7 @@ def draw_primary(rows: Sequence[PrimaryRow], metrics: Sequence[MetricFacts], col
             y += 1.3
         _finish_axes(axes, edge, y, labels)
         _legend(figure)
-        name = f"primary_{color_space}"
-        return finish(figure, name, alt_text(known, color_space))
+        return finish(figure, f"{name}_{color_space}", alt_text(known, color_space))
 
 
 def _label(metric: MetricFacts) -> str:

@@ -42,6 +42,7 @@ from chromalab.report.study.tables import (
     summary_latex,
 )
 from chromalab.report.study.training_logs import read_curves
+from chromalab.studies.records import EQUAL_CHROMA, Analysis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from chromalab.report.study.diagnostics import Diagnosis
     from chromalab.report.study.tables import MainTable
     from chromalab.report.study.training_logs import RunCurves
-    from chromalab.studies.records import Analysis, StudyRecord
+    from chromalab.studies.records import StudyRecord
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +74,7 @@ class SpaceFigures:
     """The figures of one color space; a figure without data is None or empty."""
 
     primary: Drawing | None
+    equal_chroma: Drawing | None
     overview: Drawing | None
     win_matrix: Drawing | None
     forest_all: Drawing | None
@@ -86,7 +88,7 @@ class SpaceFigures:
 
     def drawings(self) -> Iterator[Drawing]:
         """Yield all figures."""
-        single = (self.primary, self.overview, self.win_matrix, self.forest_all)
+        single = (self.primary, self.equal_chroma, self.overview, self.win_matrix, self.forest_all)
         yield from (drawing for drawing in single if drawing is not None)
         for group in (self.forests, self.losses, self.terms, self.shares, self.cosines, self.weights, self.critic):
             yield from group
@@ -117,7 +119,9 @@ def write_report(folder: Path, analysis: Analysis, study: StudyRecord) -> Report
     out = folder / "report"
     styles = objective_styles([objective.id for objective in study.objectives])
     curves = read_curves(folder)
-    views = [_space_view(space, analysis, study, curves, styles) for space in analysis.color_spaces]
+    equal = folder / "protocols" / f"{study.protocol}{EQUAL_CHROMA}" / "analysis.json"
+    at_equal_chroma = Analysis.load(equal) if equal.is_file() else None
+    views = [_space_view(space, analysis, at_equal_chroma, study, curves, styles) for space in analysis.color_spaces]
     paths = ReportPaths(
         html=out / "report.html",
         analysis=out / "analysis.json",
@@ -140,6 +144,7 @@ def write_report(folder: Path, analysis: Analysis, study: StudyRecord) -> Report
 def _space_view(
     space: str,
     analysis: Analysis,
+    at_equal_chroma: Analysis | None,
     study: StudyRecord,
     curves: Sequence[RunCurves],
     styles: Mapping[str, ObjectiveStyle],
@@ -148,19 +153,25 @@ def _space_view(
     return SpaceView(
         space,
         main_table(analysis, study, space),
-        _space_figures(space, analysis, own, styles),
+        _space_figures(space, analysis, at_equal_chroma, own, styles),
         tuple(_difference_groups(analysis, space)),
         tuple(diagnose(own, list(styles))),
     )
 
 
 def _space_figures(
-    space: str, analysis: Analysis, curves: Sequence[RunCurves], styles: Mapping[str, ObjectiveStyle]
+    space: str,
+    analysis: Analysis,
+    at_equal_chroma: Analysis | None,
+    curves: Sequence[RunCurves],
+    styles: Mapping[str, ObjectiveStyle],
 ) -> SpaceFigures:
     plots = forests(analysis, space)
     primary = [row for row in analysis.primary if row.color_space == space]
+    equal = [row for row in at_equal_chroma.primary if row.color_space == space] if at_equal_chroma else []
     return SpaceFigures(
         primary=draw_primary(primary, analysis.metrics, space),
+        equal_chroma=draw_primary(equal, analysis.metrics, space, "equal_chroma"),
         overview=draw_overview(analysis, space, styles),
         win_matrix=draw_win_matrix(analysis, space, styles),
         forest_all=draw_forests(plots, space, styles) if plots else None,

@@ -38,6 +38,53 @@ def metric_cost(name: str, costs: MetricCosts) -> str:
     return f"{costs['ms'][name]:g} ms" + (f", then {seconds:.1g} s" if seconds >= 0.05 else "")
 
 
+def coverage_page() -> str:
+    """Return the page of the coverage of intervals of primary comparisons."""
+    record = read_record("benchmarks/contrast_coverage.json")
+    cases = {
+        "equal": "two objectives, all vary alike",
+        "calm": "two others, while one diverges",
+        "wild": "the one that diverges with another",
+    }
+    rows = [
+        (
+            str(row["seeds"]),
+            f"{row['photos']:,}",
+            cases[row["case"]],
+            f"{row['ratio']:g}",
+            f"{row['coverage']:.3f}",
+            f"{row['width']:.2f}",
+            f"{100 * row['set_apart']:.0f}%",
+        )
+        for row in record["rows"]
+    ]
+    columns = ("seeds", "photos", "comparison", "runs / photos", "coverage", "width / ideal", "set apart")
+    return page(
+        "Coverage of the intervals of primary comparisons",
+        f"Each row simulates {record['repetitions']:,} studies of {record['objectives']} objectives whose true "
+        "difference is 0. *Coverage* is the share of 95% intervals that contain it. *Runs / photos* is the part of the "
+        "variance that seeds cause over the part that photos cause. One objective may diverge: its runs then vary "
+        f"{record['divergence']:g} times as much. *Width / ideal* compares with intervals under known variances. *Set "
+        "apart* is the share of studies in which Bartlett's test keeps an objective out of the pooled variance. "
+        "Measured by `python -m tools.benchmarks.contrast_coverage`.",
+        "\n\n".join([table(columns, rows), _coverage_words(record["rows"])]),
+    )
+
+
+def _coverage_words(rows: list[dict[str, Any]]) -> str:
+    """Return the range of coverage for each size of study, with and without a diverging objective in the comparison."""
+    sentences = []
+    for size in dict.fromkeys((row["seeds"], row["photos"]) for row in rows):
+        own = [row for row in rows if (row["seeds"], row["photos"]) == size]
+        ranges = {wild: [row["coverage"] for row in own if (row["case"] == "wild") == wild] for wild in (False, True)}
+        usual, diverging = (f"{min(found):.3f} to {max(found):.3f}" for found in ranges.values())
+        sentences.append(
+            f"- With {size[0]} seeds and {size[1]:,} photos coverage is {usual}. For comparisons of an objective that "
+            f"diverges it is {diverging}."
+        )
+    return "\n".join(sentences)
+
+
 def loss_speed_page() -> str:
     """Return the page of the cost of every loss, beside the same loss in other libraries."""
     record = read_record("benchmarks/losses.json")

@@ -20,6 +20,7 @@ from tools import DOCS
 from tools.pages.api import api_page
 from tools.pages.benchmarks import (
     colorize_speed_page,
+    coverage_page,
     loss_speed_page,
     metric_cost,
     metric_costs,
@@ -225,6 +226,7 @@ PAGES = {
     "models.md": models_page,
     "colorize_speed.md": colorize_speed_page,
     "losses.md": losses_page,
+    "coverage.md": coverage_page,
     "loss_speed.md": loss_speed_page,
     "survey_speed.md": survey_speed_page,
     "presets.md": presets_page,

@@ -13,7 +13,7 @@ import pytest
 from chromalab.cli import colorize as command
 from chromalab.cli.options import Default
 from chromalab.colorization.batch import Batch
-from chromalab.colorization.colorizer import Job, Options
+from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.colorization.web import app
 from chromalab.colorization.web.app import ServerSettings
@@ -108,7 +108,7 @@ def test_default_follows_its_class(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse("colorize", "a.png", "-o", "b.png")["saturation"] == 1.0
     monkeypatch.setattr(Options.model_fields["saturation"], "default", 1.25)
     assert parse("colorize", "a.png", "-o", "b.png")["saturation"] == 1.25
-    assert str(Default("chromalab.colorization.colorizer:Options.saturation")) == "1.25"
+    assert str(Default("chromalab.colorization.options:Options.saturation")) == "1.25"
 
 
 def test_colorize_without_options_has_the_default_settings(tmp_path: Path) -> None:

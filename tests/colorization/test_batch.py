@@ -10,10 +10,11 @@ import pytest
 
 from chromalab.colorization import batch as batches
 from chromalab.colorization.batch import Batch, Summary, look_ahead, run_batch
-from chromalab.colorization.colorizer import Job, Options, colorize_file
+from chromalab.colorization.colorizer import colorize_file
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.hints import Hint
 from chromalab.colorization.journal import JOURNAL, open_journal
+from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import KEPT, Plan, make_plan
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.weights.colorizers import find_colorizer

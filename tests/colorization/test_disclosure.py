@@ -6,9 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from chromalab.colorization.colorizer import Options
 from chromalab.colorization.disclosure import STATEMENT, Disclosure, disclose, with_disclosure
 from chromalab.colorization.engine import Engine
+from chromalab.colorization.options import Options
 from chromalab.weights.colorizers import find_colorizer
 
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chromalab.colorization.batch import Batch, look_ahead, run_batch, settings_sha256
-from chromalab.colorization.colorizer import Job, Options
 from chromalab.colorization.distribute import PartTask, colorize_part, run_batch_with
 from chromalab.colorization.engine import Engine
+from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import KEPT, Plan, make_plan
 from chromalab.core.errors import UsageError
 from chromalab.weights.colorizers import find_colorizer

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from chromalab.colorization.batch import Batch
-from chromalab.colorization.colorizer import Job, Options
 from chromalab.colorization.engine import Engine
+from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.colorization.report import measure_stability, run_with_report
 from chromalab.colorization.small import small_colors

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from chromalab.colorization.batch import Batch, run_batch
-from chromalab.colorization.colorizer import Job, Options
 from chromalab.colorization.engine import Engine
+from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.colorization.versions import uncertainty_map, write_versions
 from chromalab.core.errors import UsageError

@@ -13,7 +13,8 @@ from PIL import Image
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.data import index as index_module
 from chromalab.data.duplicates import signature_of
-from chromalab.data.index import NameTable, index_path, open_index, read_facts
+from chromalab.data.index import index_path, open_index, read_facts
+from chromalab.data.photoset import NameTable
 from chromalab.data.usable import COLOR_FIGURE_PX, SKIP_KINDS, color_figure
 from chromalab.photo.reading import read_photo, resize
 from tests.data.photo_folder import make_photos

@@ -30,8 +30,8 @@ import onnx
 import pyvips
 
 from chromalab.colorization.batch import Batch, run_batch
-from chromalab.colorization.colorizer import Job, Options
 from chromalab.colorization.engine import Engine
+from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.core.parallel import cpu_count
 from chromalab.photo._vips import vips
@@ -49,9 +49,10 @@ HUGE = (14142, 14142)
 MEMORY = """
 import resource, sys, threading, time
 from pathlib import Path
-from chromalab.colorization.colorizer import Job, colorize_file
+from chromalab.colorization.colorizer import colorize_file
+from chromalab.colorization.options import Job
 from chromalab.colorization.engine import Engine
-from chromalab.colorization.colorizer import Options
+from chromalab.colorization.options import Options
 from chromalab.weights.colorizers import find_colorizer
 peak = [0]
 def watch():

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 
 from chromalab.colorization.batch import Batch, run_batch
-from chromalab.colorization.colorizer import Job, Options
 from chromalab.colorization.engine import Engine
+from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.core.parallel import cpu_count
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders

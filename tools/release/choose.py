@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from chromalab.colorization.colorizer import Options
+from chromalab.colorization.options import Options
 from chromalab.studies.config import SAMPLES, load_config
 from chromalab.studies.photos import open_photos
 from chromalab.training.export import save_spec

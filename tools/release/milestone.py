@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chromalab.colorization.colorizer import Options
+from chromalab.colorization.options import Options
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.paired_tests import paired_differences
 from chromalab.metrics.registry import METRICS

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chromalab.colorization.batch import Batch, Summary
-    from chromalab.colorization.colorizer import Job, Options
     from chromalab.colorization.engine import Engine
+    from chromalab.colorization.options import Job, Options
     from chromalab.colorization.plan import Plan
 
 _SOME_FAILED = 1
@@ -48,7 +48,7 @@ _STATES = {
     "other settings": "blocked: the output exists and was made with other settings",
     "source changed": "blocked: the output exists, and its photo has changed since",
 }
-_OPTIONS, _JOB = "chromalab.colorization.colorizer:Options", "chromalab.colorization.colorizer:Job"
+_OPTIONS, _JOB = "chromalab.colorization.options:Options", "chromalab.colorization.options:Job"
 
 
 def _source_word(term: str) -> str:
@@ -190,8 +190,8 @@ def _options(
     *,
     keep_tone: bool,
 ) -> Options:
-    from chromalab.colorization.colorizer import Options
     from chromalab.colorization.hints import Hints, parse_hint
+    from chromalab.colorization.options import Options
 
     parsed = [parse_hint(text) for text in hint or ()]
     if hints is not None and hints.suffix.lower() != ".png":
@@ -221,8 +221,7 @@ def _numbers(scales: str | None) -> list[float]:
 
 
 def _job(options: Options, quality: int, source_type: str, label: str, max_megapixels: float) -> Job:
-    from chromalab.colorization.colorizer import Job
-    from chromalab.colorization.disclosure import SourceType
+    from chromalab.colorization.options import Job, SourceType
     from chromalab.photo.writing import Saving
 
     composite, enhanced = get_args(SourceType)

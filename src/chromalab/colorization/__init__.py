@@ -16,9 +16,10 @@ from chromalab.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from chromalab.colorization.batch import Batch, run_batch
-    from chromalab.colorization.colorizer import Colorized, Job, Options, colorize
+    from chromalab.colorization.colorizer import Colorized, colorize
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.hints import Hint
+    from chromalab.colorization.options import Job, Options
     from chromalab.colorization.plan import make_plan
 
 __all__ = ["Batch", "Colorized", "Engine", "Hint", "Job", "Options", "colorize", "make_plan", "run_batch"]
@@ -28,8 +29,8 @@ _MODULES = {
     "Colorized": "colorizer",
     "Engine": "engine",
     "Hint": "hints",
-    "Job": "colorizer",
-    "Options": "colorizer",
+    "Job": "options",
+    "Options": "options",
     "colorize": "colorizer",
     "make_plan": "plan",
     "run_batch": "batch",

@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from chromalab.colorization.colorizer import Colorized, Job, colorize_file
+from chromalab.colorization.colorizer import Colorized, colorize_file
 from chromalab.colorization.journal import Journal, Line, identity, open_journal, read_journal
 from chromalab.core.errors import ConfigError, OutputError, UsageError
 from chromalab.core.files import sha256_file, write_text
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chromalab.colorization.disclosure import Disclosure
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.journal import State
+    from chromalab.colorization.options import Job
     from chromalab.colorization.plan import Item, Plan
     from chromalab.colorization.small import SmallColors
 

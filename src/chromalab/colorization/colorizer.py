@@ -5,19 +5,18 @@ from __future__ import annotations
 import glob
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
-from pydantic import Field
 
 from chromalab.color.lab import LUMINANCE, decode_srgb, encode_srgb
-from chromalab.colorization.disclosure import Disclosure, SourceType, disclose, with_disclosure
+from chromalab.colorization.disclosure import Disclosure, disclose, with_disclosure
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.guided import Coefficients, Enlarged
-from chromalab.colorization.hints import Hint, parse_hint
+from chromalab.colorization.hints import parse_hint
+from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.colorization.render import Renderer, RenderStats
 from chromalab.colorization.small import SmallColors, guide_px, rotate_back, rotate_upright, small_colors, tone_of
@@ -28,7 +27,7 @@ from chromalab.photo._vips import VipsError
 from chromalab.photo.reading import UnreadablePhotoError, vips_reason
 from chromalab.photo.resizing import resize_plane, target_size
 from chromalab.photo.scan import Scan, open_scan
-from chromalab.photo.writing import Saving, from_pixels, holds_alpha, keeps_16_bits, labeled, save, spooled
+from chromalab.photo.writing import from_pixels, holds_alpha, keeps_16_bits, labeled, save, spooled
 from chromalab.weights.colorizers import default_model, find_colorizer
 
 if TYPE_CHECKING:
@@ -40,51 +39,6 @@ if TYPE_CHECKING:
 
 TONE_PX = 256
 _MAX_VALUE = {"uint8": 255, "uint16": 65535}
-
-
-class Options(Record):
-    """The settings that determine the colors, for a given model.
-
-    Attributes:
-        saturation: factor of the chroma; 0 gives gray.
-        warmth: added warmth, in CIELAB units of b* at middle gray; negative values are cooler.
-        keep_tone: keep the print's own tone, such as sepia, beneath the colors.
-        scales: multiples of the network's input size; the predicted chroma is averaged over them.
-        hints: known colors.
-        sample: index of a plausible version; None gives the model's best guess.
-        temperature: how far plausible versions depart from the best guess; 1 draws from the network's distribution.
-    """
-
-    saturation: float = Field(default=1.0, ge=0, le=4)
-    warmth: float = Field(default=0.0, ge=-50, le=50)
-    keep_tone: bool = False
-    scales: list[float] = Field(default=[1.0], min_length=1, max_length=5)
-    hints: list[Hint] = []
-    sample: int | None = Field(default=None, ge=0)
-    temperature: float = Field(default=1.0, gt=0, le=5)
-
-    def described(self) -> dict[str, object]:
-        """Return the settings that differ from the defaults, for records."""
-        return self.model_dump(mode="json", exclude_defaults=True)
-
-
-@dataclass(frozen=True)
-class Job:
-    """How photos become colorized files.
-
-    Attributes:
-        options: settings of the colors.
-        saving: quality and compression of the files.
-        source_type: IPTC DigitalSourceType of the files.
-        label: visible line of text at the lower edge; empty for none.
-        max_pixels: photos with larger declared sizes are refused.
-    """
-
-    options: Options
-    saving: Saving = field(default_factory=Saving)
-    source_type: SourceType = "compositeWithTrainedAlgorithmicMedia"
-    label: str = ""
-    max_pixels: int = 500_000_000
 
 
 class Colorized(Record):

@@ -7,18 +7,18 @@ camera recorded, so the default is `compositeWithTrainedAlgorithmicMedia`; `algo
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from chromalab.colorization.options import SourceType
 from chromalab.core.records import Record
 from chromalab.version import __version__
 
 if TYPE_CHECKING:
-    from chromalab.colorization.colorizer import Options
     from chromalab.colorization.engine import Engine
+    from chromalab.colorization.options import Options
 
 STATEMENT = "The colors of this picture are inferred by a neural network; the original photograph has none."
-SourceType = Literal["compositeWithTrainedAlgorithmicMedia", "algorithmicallyEnhanced"]
 
 _VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 _NAMESPACES = {

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chromalab.colorization.batch import Batch, Each
-    from chromalab.colorization.colorizer import Colorized, Options
+    from chromalab.colorization.colorizer import Colorized
     from chromalab.colorization.engine import Engine
+    from chromalab.colorization.options import Options
     from chromalab.colorization.plan import Item, Plan
 
 FAULT_WORDS = {

@@ -16,8 +16,8 @@ from chromalab.core.errors import UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from chromalab.colorization.colorizer import Options
     from chromalab.colorization.engine import Engine
+    from chromalab.colorization.options import Options
 
 GUIDE_PX = 384
 """Shorter side of the small copy on which the guided filter works; the network's input is smaller still."""

@@ -19,8 +19,8 @@ from chromalab.core.errors import UsageError
 from chromalab.core.records import Record
 from chromalab.core.seeds import derive_seed
 from chromalab.data.duplicates import close_hashes, first_of_content
-from chromalab.data.index import FolderIndex, NameTable, open_index
-from chromalab.data.photoset import IndexedPhotos, Photographs, WeightedPhotos
+from chromalab.data.index import FolderIndex, open_index
+from chromalab.data.photoset import IndexedPhotos, NameTable, Photographs, WeightedPhotos
 from chromalab.data.sources import excluded_names
 from chromalab.data.usable import COLOURLESS_THRESHOLD, SKIP_KINDS, SkipKind, SkippedPhoto
 

@@ -17,9 +17,9 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from chromalab.colorization.colorizer import Options
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.hints import MOST_HINTS, Hint
+from chromalab.colorization.options import Options
 from chromalab.colorization.web.http import BodyLimit, SameOrigin, SecureHeaders, listening
 from chromalab.colorization.web.queue import CancelledError, OutOfTimeError, QueueFullError, WorkQueue
 from chromalab.colorization.web.uploads import Result, colorize_upload, gray_upload, known_suffix, preview_upload

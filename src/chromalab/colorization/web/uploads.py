@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from chromalab.colorization.colorizer import Job, colorize_file, colorize_levels
+from chromalab.colorization.colorizer import colorize_file, colorize_levels
+from chromalab.colorization.options import Job
 from chromalab.photo.scan import open_scan
 from chromalab.photo.writing import SUFFIXES, Saving, encode_jpeg
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from chromalab.colorization.colorizer import Options
     from chromalab.colorization.engine import Engine
+    from chromalab.colorization.options import Options
     from chromalab.colorization.web.queue import Ticket
     from chromalab.photo.scan import Scan
 

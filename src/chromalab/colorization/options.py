@@ -1,0 +1,60 @@
+"""The settings of colorizing: what determines the colors, and how photos become files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import Field
+
+from chromalab.colorization.hints import Hint
+from chromalab.core.records import Record
+from chromalab.photo.writing import Saving
+
+SourceType = Literal["compositeWithTrainedAlgorithmicMedia", "algorithmicallyEnhanced"]
+"""Terms of the IPTC's DigitalSourceType."""
+
+
+class Options(Record):
+    """The settings that determine the colors, for a given model.
+
+    Attributes:
+        saturation: factor of the chroma; 0 gives gray.
+        warmth: added warmth, in CIELAB units of b* at middle gray; negative values are cooler.
+        keep_tone: keep the print's own tone, such as sepia, beneath the colors.
+        scales: multiples of the network's input size; the predicted chroma is averaged over them.
+        hints: known colors.
+        sample: index of a plausible version; None gives the model's best guess.
+        temperature: how far plausible versions depart from the best guess; 1 draws from the network's distribution.
+    """
+
+    saturation: float = Field(default=1.0, ge=0, le=4)
+    warmth: float = Field(default=0.0, ge=-50, le=50)
+    keep_tone: bool = False
+    scales: list[float] = Field(default=[1.0], min_length=1, max_length=5)
+    hints: list[Hint] = []
+    sample: int | None = Field(default=None, ge=0)
+    temperature: float = Field(default=1.0, gt=0, le=5)
+
+    def described(self) -> dict[str, object]:
+        """Return the settings that differ from the defaults, for records."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+@dataclass(frozen=True)
+class Job:
+    """How photos become colorized files.
+
+    Attributes:
+        options: settings of the colors.
+        saving: quality and compression of the files.
+        source_type: IPTC DigitalSourceType of the files.
+        label: visible line of text at the lower edge; empty for none.
+        max_pixels: photos with larger declared sizes are refused.
+    """
+
+    options: Options
+    saving: Saving = field(default_factory=Saving)
+    source_type: SourceType = "compositeWithTrainedAlgorithmicMedia"
+    label: str = ""
+    max_pixels: int = 500_000_000

@@ -28,7 +28,7 @@ PLANTED = Plan(
 
 def rows(part: Any) -> list[dict[str, Any]]:
     """Return the numbers and verdicts of rows, without their prose."""
-    prose = {"reason", "claim", "summary", "how_far", "evidence"}
+    prose = {"reason", "claim", "summary", "how_far", "flips_when", "evidence"}
     return [{key: value for key, value in row.items() if key not in prose} for row in part]
 
 

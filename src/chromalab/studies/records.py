@@ -394,6 +394,7 @@ class ClaimRow(Record):
     verdict: Verdict
     summary: str
     how_far: str = Field(description="how certain the verdict is, in words")
+    flips_when: str = Field(default="", description="what would have to be found for another verdict")
     evidence: list[str] = []
 
 

@@ -316,3 +316,17 @@ def test_claims_are_rarely_decided_where_nothing_is_planted() -> None:
     assert found["C2"] <= 13
     assert found["C6"] <= 5
     assert found["equivalence"] <= 8
+
+
+def test_claims_state_what_would_change_their_verdicts() -> None:
+    rows = {row.id: row for row in analyze(make_study(Plan(seed_sd=2.0)), FACTS).claims}
+    assert rows["C1"].verdict == "undecided"
+    n = 5  # of eight metrics, two have no better side and LPIPS-Squeeze does not count
+    assert rows["C1"].flips_when == (
+        f"It would be supported if perceptual won {n // 2 + 1} of {n} metrics (now 0); contradicted if another "
+        f"objective won {n // 2 + 1} of them (now 0), or perceptual were worse than a rival under {n // 2 + 1} (now 0)."
+    )
+    assert "all 8 comparisons were significantly higher (now 0)" in rows["C2"].flips_when
+    assert "one lay beyond it after correction for all of them (now 0)" in rows["equivalence"].flips_when
+    assert "(its lower end is -" in rows["C6"].flips_when
+    assert rows["C3"].flips_when == ""

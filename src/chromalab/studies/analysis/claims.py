@@ -46,7 +46,7 @@ from chromalab.studies.analysis.evidence import (
 from chromalab.studies.records import ClaimRow, DifferenceRow, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 C1 = "An objective trained on a perceptual distance is better under most metrics"
 C2 = "wgan_l2 and perceptual give more vivid colors than l1 and l2"
@@ -98,6 +98,7 @@ def most_metrics(evidence: Evidence, space: str) -> ClaimRow:
         summary=opening + alone + _most_summary(wins, rivals, skipped=trained_on),
         how_far=how_far(evidence, wins.rows, perceptual=True)
         + " Metrics overlap in what they measure, so their wins are not independent votes.",
+        flips_when=_most_flips(verdict, wins),
         evidence=[describe(row) for row in wins.rows],
     )
 
@@ -108,6 +109,25 @@ def _most(wins: Wins) -> Verdict:
         return "supported"
     another = any(len(won) > half for name, won in wins.won.items() if name != "perceptual")
     return "contradicted" if another or len(wins.beaten) > half else "undecided"
+
+
+def _most_flips(verdict: Verdict, wins: Wins) -> str:
+    """Return what would have to be found for another verdict on C1."""
+    needed, total = len(wins.metrics) // 2 + 1, len(wins.metrics)
+    won, beaten = len(wins.won["perceptual"]), len(wins.beaten)
+    other = max((len(names) for name, names in wins.won.items() if name != "perceptual"), default=0)
+    ways = {
+        "supported": f"perceptual won {needed} of {total} metrics (now {won})",
+        "contradicted": f"another objective won {needed} of them (now {other}), or perceptual were worse than a rival "
+        f"under {needed} (now {beaten})",
+    }
+    return _ways(ways, verdict)
+
+
+def _ways(ways: Mapping[str, str], verdict: Verdict) -> str:
+    """Return the conditions of the verdicts that a claim does not have."""
+    found = [f"{name} if {condition}" for name, condition in ways.items() if name != verdict]
+    return f"It would be {'; '.join(found)}."
 
 
 def _unless_alone(verdict: Verdict, wins: Wins) -> tuple[Verdict, str]:
@@ -170,6 +190,13 @@ def vivid_colors(evidence: Evidence, space: str) -> ClaimRow:
         verdict=verdict,
         summary=" ".join([opening + summary, *(_contrast(evidence, metric, space) for metric in VIVIDNESS)]).strip(),
         how_far=how_far(evidence, rows, perceptual=True) + " More vivid colors need not be closer to the truth.",
+        flips_when=_ways(
+            {
+                "supported": f"all {len(rows)} comparisons were significantly higher (now {len(higher)})",
+                "contradicted": f"one of them were significantly lower (now {len(lower)})",
+            },
+            verdict,
+        ),
         evidence=[_higher_or_lower(row) for row in rows],
     )
 
@@ -227,6 +254,13 @@ def no_practical_difference(evidence: Evidence, space: str) -> ClaimRow:
         verdict=verdict,
         summary=opening + summary + ("" if largest is None else f" The largest difference: {beside_span(largest)}."),
         how_far=how_far(evidence, rows),
+        flips_when=_ways(
+            {
+                "supported": f"all {len(rows)} comparisons lay within the margin (now {len(equivalent)})",
+                "contradicted": f"one lay beyond it after correction for all of them (now {len(different)})",
+            },
+            verdict,
+        ),
         evidence=[beside_span(row) for row in sorted(rows, key=_share, reverse=True)],
     )
 

@@ -67,6 +67,7 @@ def confound_claim(evidence: Evidence, space: str) -> ClaimRow:
         verdict=_verdict(estimate),
         summary=f"{summary} {_counts(evidence, space, rivals)}",
         how_far=how_far(evidence, rows, perceptual=True) + _encoder_note(evidence, independent),
+        flips_when=_flips(estimate),
         evidence=[
             *(_describe_lead(metric, rivals, kind="trained on") for metric in own),
             *(_describe_lead(metric, rivals, kind="independent") for metric in independent),
@@ -118,6 +119,17 @@ def _verdict(estimate: Estimate | None) -> Verdict:
     if estimate.interval(LEVEL).low > 0:
         return "supported"
     return "contradicted" if estimate.interval(1 - 2 * ALPHA).high < MARGIN else "undecided"
+
+
+def _flips(estimate: Estimate | None) -> str:
+    """Return the conditions of the verdicts, with the ends of the intervals that decide."""
+    if estimate is None:
+        return ""
+    low, high = 100 * estimate.interval(LEVEL).low, 100 * estimate.interval(1 - 2 * ALPHA).high
+    return (
+        f"It is supported if the 95% interval lies above 0 (its lower end is {low:.3g}%), and contradicted if the 90% "
+        f"interval lies below {MARGIN:.0%} (its upper end is {high:.3g}%)."
+    )
 
 
 def _summary(

@@ -76,6 +76,8 @@ def _claim(spaces: Sequence[str], found: Sequence[_Comparison]) -> ClaimRow:
         + f"Metrics won, of {len(metrics)}: {counts}."
         + ("" if clearest is None else f" The clearest comparison: {_describe(clearest)}."),
         how_far=_how_far(found),
+        flips_when="It is supported if two spaces win a metric each, and contradicted if one wins more than half of "
+        "them and no other wins any.",
         evidence=[_describe(each) for each in found],
     )
 

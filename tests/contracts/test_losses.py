@@ -53,7 +53,7 @@ def failures(
     return {check.name: check.detail for check in checks if not check.passed}
 
 
-HEAVY = {"lpips_vgg", "style", "perceptual_lite0"}
+HEAVY = {"lpips_vgg", "style", "perceptual_lite0", "contextual"}
 
 
 @pytest.mark.parametrize(

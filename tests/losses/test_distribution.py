@@ -8,6 +8,7 @@ import scipy.special
 import torch
 from torch import Tensor, nn
 from torch.autograd import gradcheck
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 from torch.nn import functional
 
 from chromalab.color.bins import BIN_CENTERS, BIN_COUNT, rebalancing_weights, smooth_prior
@@ -15,7 +16,7 @@ from chromalab.color.bins_torch import at_resolution, soft_encode
 from chromalab.color.spaces import SPACES
 from chromalab.losses import distribution
 from chromalab.losses.base import ColorBatch
-from chromalab.losses.distribution import ClassKL, CrossEntropy, soft_cross_entropy
+from chromalab.losses.distribution import ClassKL, CrossEntropy, GaussianMixture, SlicedWasserstein, soft_cross_entropy
 from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
 
 LAB = SPACES["lab"]
@@ -150,10 +151,67 @@ def test_the_prior_is_no_part_of_a_checkpoint() -> None:
 
 
 def test_without_their_heads_the_terms_cannot_be_taken() -> None:
-    with pytest.raises(RuntimeError, match="without a bins head"):
+    with pytest.raises(RuntimeError, match="cross_entropy was evaluated on a network without a bins head"):
         CrossEntropy()(batch(photos()))
+    with pytest.raises(RuntimeError, match="gaussian_mixture was evaluated on a network without a bins head"):
+        GaussianMixture()(batch(photos()))
     with pytest.raises(RuntimeError, match="without a class head"):
         class_kl()(batch(photos()))
+
+
+@pytest.mark.parametrize("sigma", [2.0, 5.0, 20.0])
+def test_gaussian_mixture_is_that_of_pytorchs_distributions(sigma: float) -> None:
+    rgb, logits = photos(), draw(2, BIN_COUNT, 4, 6)
+    centers = torch.tensor(BIN_CENTERS)
+    components = Independent(Normal(centers, torch.full_like(centers, sigma)), 1)
+    ab = at_resolution(LAB.encode(rgb)[1] * 110, (4, 6)).permute(0, 2, 3, 1)
+    expected = [
+        -torch.stack(
+            [
+                MixtureSameFamily(Categorical(logits=logits[i, :, y, x]), components).log_prob(ab[i, y, x])
+                for y in range(4)
+                for x in range(6)
+            ]
+        ).mean()
+        for i in range(2)
+    ]
+    torch.testing.assert_close(GaussianMixture(sigma)(batch(rgb, bins=logits)), torch.stack(expected))
+
+
+def test_gaussian_mixture_of_a_certain_network_by_hand() -> None:
+    """All probability in the bin at (0, 0), and gray: the density is 1 / (2 pi sigma^2)."""
+    logits = torch.zeros(1, BIN_COUNT, 2, 2, dtype=torch.float64)
+    logits[:, int(np.flatnonzero((BIN_CENTERS == 0).all(axis=1))[0])] = 1e3
+    gray = torch.full((1, 3, 8, 8), 0.5, dtype=torch.float64)
+    found = GaussianMixture(5.0)(batch(gray, bins=logits))
+    assert float(found) == pytest.approx(np.log(2 * np.pi * 25), abs=1e-6)
+
+
+def test_the_gradient_of_the_gaussian_mixture() -> None:
+    rgb, logits = photos(2, 8, 4), draw(2, BIN_COUNT, 2, 1).requires_grad_()
+    assert gradcheck(lambda x: GaussianMixture()(batch(rgb, bins=x)), logits, fast_mode=True)
+    huge = (1e30 * draw(2, BIN_COUNT, 2, 1)).float().requires_grad_()
+    GaussianMixture()(batch(rgb.float(), bins=huge)).sum().backward()
+    assert huge.grad is not None
+    assert huge.grad.isfinite().all()
+
+
+def test_sliced_wasserstein_ignores_where_the_colors_are() -> None:
+    given = batch(photos(2))
+    mixed = torch.randperm(16 * 24, generator=torch.Generator().manual_seed(0))
+    given.preds = given.target.flatten(2)[:, :, mixed].reshape(given.target.shape)
+    torch.testing.assert_close(SlicedWasserstein()(given), torch.zeros(2, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("space", ["lab", "rgb"])
+def test_sliced_wasserstein_of_a_tint_is_that_of_the_tint_alone(space: str) -> None:
+    """A constant error d costs mean (theta . d)^2, whatever the photo, and at most its squared length."""
+    given = batch(photos(2), space=space)
+    tint = torch.linspace(0.1, 0.3, given.target.shape[1], dtype=torch.float64)[:, None, None]
+    given.preds = given.target + tint
+    first, second = SlicedWasserstein(directions=64)(given).tolist()
+    assert first == pytest.approx(second)
+    assert first == pytest.approx(float(tint.square().mean()), rel=0.25)  # over 64 of all directions
 
 
 class Teacher(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -24,8 +25,11 @@ from chromalab.losses.compose import build
 from chromalab.losses.contract import check_loss
 from chromalab.losses.perceptual import SSIM, FeatureDistance, MultiScaleSSIM
 from chromalab.losses.registry import LOSSES
-from chromalab.nets.vgg16 import CONVOLUTIONS, VGG16, VGG16BN
+from chromalab.nets.efficientnet_lite import EfficientNetLite, load_efficientnet_lite0
+from chromalab.nets.trunks import Trunk, load_alexnet, load_squeezenet
+from chromalab.nets.vgg16 import CONVOLUTIONS, VGG16, VGG16BN, load_vgg16
 from chromalab.weights.adding import add_weights
+from tests.functional.contextual_reference import numpy_contextual_loss
 from tests.nets.vgg_reference import Array, numpy_vgg16, random_statistics
 
 DDCOLOR = "5*vgg_feature(network=vgg16_bn, at=conv, distance=l1, w1_1=0.0625, w2_1=0.125, w3_1=0.25, w4_1=0.5, w5_1=1)"
@@ -220,6 +224,42 @@ def test_weights_that_are_not_there_are_asked_for_by_name(tmp_path: Path, monkey
         build("style")
     with pytest.raises(MissingWeightsError, match="weights fetch vgg16_bn`"):
         build(DDCOLOR)
+
+
+@pytest.mark.parametrize(
+    ("network", "tap", "load"),
+    [
+        ("efficientnet_lite0", 3, load_efficientnet_lite0),
+        ("alexnet", 2, load_alexnet),
+        ("squeezenet1_1", 3, load_squeezenet),
+        ("vgg16", 3, load_vgg16),
+    ],
+)
+@pytest.mark.usefixtures("weights")
+def test_contextual_compares_the_features_of_one_tap(
+    network: str, tap: int, load: Callable[[], Trunk | EfficientNetLite]
+) -> None:
+    given = batch()
+    trunk = load().double()
+    x, y = (trunk.taps(rgb)[tap - 1].flatten(2).detach().numpy() for rgb in (given.preds_rgb, given.target_rgb))
+    expected = [numpy_contextual_loss(a, b, 0.2) for a, b in zip(x, y, strict=True)]
+    objective = build(f"contextual(network={network}, tap={tap}, bandwidth=0.2)").double()
+    np.testing.assert_allclose(objective(given)["contextual"].detach().numpy(), expected, rtol=1e-6)
+    assert objective.networks == [network]
+
+
+def test_contextual_costs_a_perfect_prediction_little_and_gray_much() -> None:
+    term = build("contextual(positions=10)").double().term("contextual")
+    target = batch(side=64).target_rgb
+    gray = target.mean(dim=1, keepdim=True).expand_as(target)
+    perfect, worse = (term(ColorBatch.of(SPACES["rgb"], preds, target)) for preds in (target, gray))
+    assert (perfect < 1e-3).all()
+    assert (worse > perfect + 0.1).all()
+
+
+def test_contextual_needs_a_tap_that_the_network_has() -> None:
+    with pytest.raises(ConfigError, match="tap=6 of contextual: efficientnet_lite0 has only 5 taps"):
+        build("contextual(tap=6)")
 
 
 TERMS = pytest.mark.parametrize("term", [SSIM(), MultiScaleSSIM(2)], ids=["ssim", "ms_ssim"])

@@ -10,12 +10,14 @@ import skimage.color
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.autograd import gradcheck
 from torch.nn import functional
 
 from chromalab.color.spaces import AB_SCALE, SPACES
+from chromalab.functional.laplacian import laplacian_pyramid
 from chromalab.losses.base import ColorBatch, LossTerm
 from chromalab.losses.compose import build
-from chromalab.losses.pixel import L1, Charbonnier, DeltaE76, DeltaE2000, Huber
+from chromalab.losses.pixel import L1, Charbonnier, DeltaE76, DeltaE2000, GradientL1, Huber, LaplacianPyramid
 
 
 def batch(preds: torch.Tensor, target: torch.Tensor) -> ColorBatch:
@@ -172,3 +174,46 @@ def test_properties(seed: int, size: float) -> None:
         assert (values >= 0).all()
         torch.testing.assert_close(values, term(batch(target, preds)))
         torch.testing.assert_close(values[1:], term(batch(preds[1:], target[1:])))
+
+
+def test_gradient_l1_is_that_of_numpys_differences() -> None:
+    preds, target = pair()
+    expected = sum(
+        np.abs(np.diff(preds, axis=axis) - np.diff(target, axis=axis)).mean(axis=(1, 2, 3)) for axis in (2, 3)
+    )
+    np.testing.assert_allclose(GradientL1()(batch(preds, target)).numpy(), expected)
+
+
+def test_gradient_l1_ignores_a_constant_error_and_sees_the_direction_of_an_edge() -> None:
+    edge = torch.zeros(1, 2, 4, 6)
+    edge[..., 3:] = 0.5
+    assert GradientL1()(batch(edge + 0.1, edge)).item() == pytest.approx(0, abs=1e-6)
+    reversed_edge = GradientL1()(batch(-edge, edge)).item()
+    assert reversed_edge == pytest.approx(2 * 0.5 / 5)  # one of five horizontal steps
+
+
+def test_laplacian_pyramid_with_one_level_is_l1() -> None:
+    colors = batch(*pair())
+    torch.testing.assert_close(LaplacianPyramid(levels=1)(colors), L1()(colors))
+
+
+@pytest.mark.parametrize("levels", [1, 3, 5])
+def test_laplacian_pyramid_of_a_constant_error_is_its_size(levels: int) -> None:
+    """A constant error has no details, so only the remainder counts."""
+    target = noise(1, 2, 2, 9, 12)
+    values = LaplacianPyramid(levels)(batch(target - 0.25, target))
+    torch.testing.assert_close(values, torch.full((2,), 0.25, dtype=torch.float64))
+
+
+def test_laplacian_pyramid_is_lap1_over_the_size_of_the_image() -> None:
+    """Bojanowski et al. 2018: sum_j 2^(2j) |L_j(preds) - L_j(target)|_1, here of two channels of 16 x 32 pixels."""
+    preds, target = noise(1, 2, 2, 16, 32), noise(2, 2, 2, 16, 32)
+    levels = zip(laplacian_pyramid(preds, 4), laplacian_pyramid(target, 4), strict=True)
+    lap1 = sum(4**j * (a - b).abs().sum(dim=(1, 2, 3)).numpy() for j, (a, b) in enumerate(levels))
+    np.testing.assert_allclose(LaplacianPyramid(4)(batch(preds, target)).numpy(), lap1 / (2 * 16 * 32))
+
+
+@pytest.mark.parametrize("term", [GradientL1(), LaplacianPyramid(3)], ids=["gradient_l1", "laplacian_pyramid"])
+def test_gradients_of_differences_are_those_of_finite_differences(term: LossTerm) -> None:
+    preds, target = pair()
+    assert gradcheck(lambda x: term(batch(x, target)), preds.requires_grad_(), eps=1e-8, atol=1e-6)

@@ -101,6 +101,18 @@ def test_rates_are_the_studys_unless_the_published_ones_are_asked_for() -> None:
     assert ours.training.critic.width == theirs.training.critic.width == 0.25
 
 
+def test_a_preset_brings_its_target_chroma_unless_the_study_sets_one() -> None:
+    enhanced, own, plain = (
+        resolved("ddcolor").training,
+        resolved("ddcolor", training={"crop_px": 96, "target_chroma": 1.5}).training,
+        resolved("colorformer").training,
+    )
+    assert enhanced is not None
+    assert own is not None
+    assert plain is not None
+    assert (enhanced.target_chroma, own.target_chroma, plain.target_chroma) == (1.2, 1.5, 1)
+
+
 def test_published_weights_in_this_projects_units() -> None:
     """ChromaGAN's MSE of 1 on [0, 1] is 0.25 on [-1, 1]; InstColorization's 10 on a sum over two channels is 20."""
     assert PRESETS["chromagan"].formula.startswith("0.25*l2 + 0.003*class_kl + 0.1*wgan_gp(penalty=10")

@@ -36,8 +36,8 @@ DIFFERENCES_PX = 32
 """Side of the test image; larger if a loss needs more."""
 
 DIFFERENCE_DIRECTIONS = 3
-DIFFERENCE_STEPS = (1e-6, 1e-7)
-"""Small steps hardly ever cross the kinks of rectifiers, while a wrong gradient is wrong for every step."""
+DIFFERENCE_STEPS = (1e-6, 1e-7, 1e-8)
+"""Small steps hardly ever cross kinks (rectifiers, absolute values), while a wrong gradient is wrong for every step."""
 
 DIFFERENCE_TOLERANCE = 2e-3
 """Tolerance relative to the norm of the gradient, the standard deviation of the slope in a random direction."""

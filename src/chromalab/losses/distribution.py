@@ -1,7 +1,8 @@
-"""Losses of predicted distributions: over the ab bins at every place, and over the classes of a whole image."""
+"""Losses of distributions: over the ab bins at every place, of the colors of an image, and over its classes."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,8 +10,10 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from chromalab.color.bins import BIN_COUNT, UNIFORM_SHARE, rebalancing_weights
+from chromalab.color.bins import BIN_CENTERS, BIN_COUNT, SIGMA, UNIFORM_SHARE, rebalancing_weights
 from chromalab.color.bins_torch import at_resolution, soft_encode
+from chromalab.core.seeds import derive_seed
+from chromalab.functional.sliced_wasserstein import random_directions, sliced_wasserstein
 from chromalab.functional.tensors import at_least_single
 from chromalab.losses.base import Choice, ColorBatch, LossEntry, LossTerm, Parameter
 from chromalab.nets.classifiers import TEACHERS, TeacherName, load_teacher
@@ -51,14 +54,18 @@ class CrossEntropy(LossTerm):
         Raises:
             RuntimeError: the network has no bins head.
         """
-        logits = batch.bin_logits
-        if logits is None:
-            raise RuntimeError("cross_entropy was evaluated on a network without a bins head")
-        logits = at_least_single(logits)
-        height, width = logits.shape[-2:]
-        index, shares = soft_encode(at_resolution(batch.target_lab[:, 1:], (height, width)))
+        logits, ab = _logits_and_colors(batch, "cross_entropy")
+        index, shares = soft_encode(ab)
         weights = self.class_weights.to(logits)[index[:, 0]]
         return soft_cross_entropy(logits, index, shares.to(logits.dtype), weights)
+
+
+def _logits_and_colors(batch: ColorBatch, loss: str) -> tuple[Tensor, Tensor]:
+    """Return the logits over the bins, (B, 313, h, w), and the true (a*, b*) at their places, (B, 2, h, w)."""
+    if batch.bin_logits is None:
+        raise RuntimeError(f"{loss} was evaluated on a network without a bins head")
+    height, width = batch.bin_logits.shape[-2:]
+    return at_least_single(batch.bin_logits), at_resolution(batch.target_lab[:, 1:], (height, width))
 
 
 def soft_cross_entropy(logits: Tensor, index: Tensor, shares: Tensor, weights: Tensor) -> Tensor:
@@ -98,6 +105,65 @@ class _SoftCrossEntropy(torch.autograd.Function):
         slope = (weights * (grad[:, None, None] / places)).unsqueeze(1)
         gradient = (logits - total.unsqueeze(1)).exp_().mul_(slope)
         return gradient.scatter_add_(1, index, shares * -slope), None, None, None
+
+
+class GaussianMixture(LossTerm):
+    """Negative log-likelihood of the true (a*, b*) under a mixture of Gaussians at the ab bins.
+
+    Bishop 2006, eq. 5.153, with the distribution over the bins as mixing coefficients: p(ab) = sum_q Zhat_q N(ab; c_q,
+    sigma^2 I). The 313 centers c_q and sigma are fixed (published: predicted like the coefficients), because the bins
+    head predicts nothing else. Unlike `cross_entropy`, it lets the network choose how to divide a color between
+    neighboring bins.
+
+    Args:
+        sigma: standard deviation of a component in CIELAB units; the default is that of the soft encoding.
+    """
+
+    def __init__(self, sigma: float = SIGMA) -> None:
+        super().__init__()
+        self.sigma = sigma
+
+    def forward(self, batch: ColorBatch) -> Tensor:
+        """Return the mean over places of -log p(ab) in nats, with ab in CIELAB units, shape (B,).
+
+        It is at least log(2 pi sigma^2), the value if all probability is in a bin whose center is the true color.
+
+        Raises:
+            RuntimeError: the network has no bins head.
+        """
+        logits, ab = _logits_and_colors(batch, "gaussian_mixture")
+        a, b = torch.tensor(BIN_CENTERS.T, dtype=logits.dtype, device=logits.device)[:, :, None, None]
+        exponents = ((ab[:, :1] - a).square() + (ab[:, 1:] - b).square()) / (2 * self.sigma**2)
+        likelihood = torch.logsumexp(logits - exponents, dim=1) - torch.logsumexp(logits, dim=1)
+        return math.log(2 * math.pi * self.sigma**2) - likelihood.mean(dim=(1, 2))
+
+
+class SlicedWasserstein(LossTerm):
+    """Sliced Wasserstein distance between the predicted and the true colors of an image, wherever they are.
+
+    The mean over random directions of W_p^p between the colors' projections; its p-th root would be the distance. The
+    directions are the same in every step, so that equal batches have equal losses. In the spaces lab and yuv the
+    colors are chroma alone, in rgb all three channels. Memory grows with the number of directions times pixels.
+
+    Args:
+        directions: number of directions.
+        power: the exponent p, 1 or 2.
+    """
+
+    def __init__(self, directions: float = 16, power: float = 2) -> None:
+        super().__init__()
+        self.directions = int(directions)
+        self.power = int(power)
+
+    def forward(self, batch: ColorBatch) -> Tensor:
+        """Return mean |sort(theta . preds) - sort(theta . target)|^p over directions and pixels, shape (B,).
+
+        The gradient is that of the current order of the projections, and 0 for equal sets of colors.
+        """
+        channels = batch.preds.shape[1]
+        generator = torch.Generator().manual_seed(derive_seed("sliced_wasserstein", channels))
+        directions = random_directions(self.directions, channels, generator)
+        return sliced_wasserstein(batch.preds.flatten(2), batch.target.flatten(2), directions, self.power)
 
 
 class ClassKL(LossTerm):
@@ -170,5 +236,26 @@ ENTRIES: tuple[LossEntry, ...] = (
         needs=("classes", "efficientnet_lite0"),
         zero_at_target=False,
         compares=False,
+    ),
+    LossEntry(
+        name="gaussian_mixture",
+        family="distribution",
+        formula="mean_hw -log sum_q Zhat_q N(ab; c_q, sigma^2 I), c_q the centers of the ab bins, in CIELAB units",
+        source="Bishop 2006, eq. 5.153 (mixture density networks, Bishop 1994), with fixed centers and widths",
+        build=GaussianMixture,
+        parameters={"sigma": Parameter(SIGMA, 1, 50, "standard deviation of a component in CIELAB units")},
+        needs=("bins",),
+        zero_at_target=False,
+    ),
+    LossEntry(
+        name="sliced_wasserstein",
+        family="distribution",
+        formula="mean |sort(theta . preds) - sort(theta . target)|^p over random directions theta and pixels",
+        source="Bonneel et al. 2015, without the p-th root; as a loss on images Heitz et al. 2021",
+        build=SlicedWasserstein,
+        parameters={
+            "directions": Parameter(16, 1, 128, "number of random directions", integer=True),
+            "power": Parameter(2, 1, 2, "the exponent p: 1, or 2 as in Heitz et al. 2021", integer=True),
+        },
     ),
 )

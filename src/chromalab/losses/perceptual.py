@@ -1,4 +1,4 @@
-"""Perceptual losses: distances between deep features (VGG16, LPIPS, EfficientNet-Lite0), SSIM and MS-SSIM.
+"""Perceptual losses: distances between deep features (VGG16, LPIPS, EfficientNet-Lite0, contextual), SSIM, MS-SSIM.
 
 All of them compare sRGB images, for every training space. Colors are decoded differentiably and not clipped.
 """
@@ -6,12 +6,15 @@ All of them compare sRGB images, for every training space. Colors are decoded di
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from chromalab.core.errors import ConfigError
+from chromalab.functional.contextual import BANDWIDTH, ContextualDistance
 from chromalab.functional.perceptual import LPIPS, Lite0Distance, VGGDistance
 from chromalab.functional.ssim import WEIGHTS, WINDOW_PX, ms_ssim, smallest_side_px, ssim
 from chromalab.losses.base import Choice, ColorBatch, LossEntry, LossTerm, Parameter
+from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
+from chromalab.nets.trunks import load_alexnet, load_squeezenet
 from chromalab.nets.vgg16 import CONVOLUTIONS, load_vgg16, load_vgg16_bn
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from chromalab.nets.efficientnet_lite import EfficientNetLite
     from chromalab.nets.trunks import Trunk
 
 
@@ -152,6 +156,52 @@ def _lite0() -> LossTerm:
 _TRUNKS: tuple[tuple[TrunkName, str], ...] = (("vgg", "vgg16"), ("alex", "alexnet"), ("squeeze", "squeezenet1_1"))
 
 
+class _ContextualTrunk(NamedTuple):
+    """The loader of a trunk of the contextual loss, its number of taps, and the smallest side it allows."""
+
+    load: Callable[[], Trunk | EfficientNetLite]
+    taps: int
+    smallest_px: int
+
+
+_CONTEXTUAL_TRUNKS: dict[str, _ContextualTrunk] = {
+    "efficientnet_lite0": _ContextualTrunk(load_efficientnet_lite0, 5, 1),
+    "alexnet": _ContextualTrunk(load_alexnet, 5, 31),
+    "squeezenet1_1": _ContextualTrunk(load_squeezenet, 7, 17),
+    "vgg16": _ContextualTrunk(load_vgg16, 5, 16),
+}
+
+
+def contextual(
+    network: str = "efficientnet_lite0", tap: float = 3, bandwidth: float = BANDWIDTH, positions: float = 1024
+) -> LossTerm:
+    """Build the contextual loss: -log CX between the features of both images, wherever they are in the image.
+
+    Mechrez et al. 2018, eq. 1 to 5, at one tap of a trunk; the paper uses layers of VGG19. The loss of a perfect
+    prediction is near 0 only if no two features of the image are alike: it is log N for a uniform image with N places.
+    If a tap has more places than `positions`, a random subset of them is compared, the same one for both images and in
+    every step.
+
+    Args:
+        network: the trunk.
+        tap: number of the tap, the finest first. Tap 3 has stride 4 in VGG16, 16 in AlexNet, and 8 in the others.
+        bandwidth: h of eq. 3.
+        positions: largest number of places that are compared; memory grows with its square.
+
+    Raises:
+        ConfigError: the network has fewer taps.
+        MissingWeightsError: the weights of the network are not installed; the message names the command.
+        DamagedWeightsError: the weight file differs from the stored one.
+    """
+    trunk = _CONTEXTUAL_TRUNKS[network]
+    if tap > trunk.taps:
+        raise ConfigError(f"tap={tap:g} of contextual: {network} has only {trunk.taps} taps; choose a tap up to that")
+    distance = ContextualDistance(
+        trunk.load(), int(tap), positions=int(positions), bandwidth=bandwidth, smallest_px=trunk.smallest_px
+    )
+    return FeatureDistance(distance, network=network, smallest_px=trunk.smallest_px)
+
+
 class SSIM(LossTerm):
     """1 - structural similarity; Kornia's `ssim_loss` is half of it."""
 
@@ -255,5 +305,24 @@ ENTRIES: tuple[LossEntry, ...] = (
         build=_lite0,
         needs=("efficientnet_lite0",),
         network="efficientnet_lite0",
+    ),
+    LossEntry(
+        name="contextual",
+        family="perceptual",
+        formula="-log mean_j max_i softmax_j((1 - d_ij / (min_k d_ik + 1e-5)) / h), d_ij the cosine distance between "
+        "features i of preds and j of target, less the mean of target's",
+        source="Mechrez et al. 2018, eq. 1 to 5, at one tap of another trunk than VGG19",
+        build=contextual,
+        parameters={
+            "network": Choice("efficientnet_lite0", tuple(_CONTEXTUAL_TRUNKS), "the trunk"),
+            "tap": Parameter(
+                3, 1, 7, "number of the tap, the finest first; squeezenet1_1 has 7, others 5", integer=True
+            ),
+            "bandwidth": Parameter(BANDWIDTH, 0.01, 10, "h, width of the kernel on relative distances"),
+            "positions": Parameter(1024, 1, 16384, "largest number of places that are compared", integer=True),
+        },
+        needs=("efficientnet_lite0",),
+        network="efficientnet_lite0",
+        zero_at_target=False,
     ),
 )

@@ -1,14 +1,16 @@
-"""Pixel losses: errors in the normalized units of the training space, or color differences in CIELAB."""
+"""Pixel losses: errors and their gradients in units of the training space, or color differences in CIELAB."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 
 from chromalab.color.spaces import AB_SCALE
 from chromalab.functional.delta_e import delta_e_76, mean_delta_e_2000
-from chromalab.functional.pixel_error import image_mean
+from chromalab.functional.laplacian import laplacian_pyramid
+from chromalab.functional.pixel_error import image_mean, total_variation
 from chromalab.losses.base import Choice, ColorBatch, LossEntry, LossTerm, Parameter
 
 if TYPE_CHECKING:
@@ -101,6 +103,43 @@ class DeltaE2000(LossTerm):
         return mean_delta_e_2000(batch.preds_lab, batch.target_lab)
 
 
+class GradientL1(LossTerm):
+    """Mean absolute error of the differences between neighboring pixels.
+
+    It is the total variation of the error, so a constant error costs nothing. Mathieu et al. 2016 compare the absolute
+    values of the differences; this loss compares the differences with their signs, so that an edge from red to green is
+    not the same as one from green to red.
+    """
+
+    def forward(self, batch: ColorBatch) -> Tensor:
+        """Return mean |dy preds - dy target| + mean |dx preds - dx target|, shape (B,). The gradient is 0 at equality.
+
+        A direction with a single pixel contributes 0.
+        """
+        return total_variation(batch.preds - batch.target)
+
+
+class LaplacianPyramid(LossTerm):
+    """Sum over the levels of a Laplacian pyramid of the mean absolute error.
+
+    It is Lap1 of Bojanowski et al. 2018, sum_j 2^(2j) |L_j(preds) - L_j(target)|_1, divided by the size of the image:
+    level j has 2^(2j) times fewer pixels than the image. The paper gives neither the kernel nor the number of levels.
+
+    Args:
+        levels: number of levels with the remainder; at 1 the loss is that of `l1`. Levels coarser than one pixel
+            contribute only through the remainder.
+    """
+
+    def __init__(self, levels: float = 5) -> None:
+        super().__init__()
+        self.levels = int(levels)
+
+    def forward(self, batch: ColorBatch) -> Tensor:
+        """Return sum_j mean |L_j(preds) - L_j(target)|, shape (B,). The gradient is 0 at equality."""
+        errors = laplacian_pyramid(batch.preds - batch.target, self.levels)
+        return torch.stack([image_mean(level.abs()) for level in errors]).sum(dim=0)
+
+
 ENTRIES: tuple[LossEntry, ...] = (
     LossEntry(
         name="l1",
@@ -151,5 +190,20 @@ ENTRIES: tuple[LossEntry, ...] = (
         formula="mean CIEDE2000, in its units",
         source="Sharma, Wu, Dalal 2005, eq. 2-22; as a loss on images: mean over pixels",
         build=DeltaE2000,
+    ),
+    LossEntry(
+        name="gradient_l1",
+        family="pixel",
+        formula="mean |e(y + 1, x) - e(y, x)| + mean |e(y, x + 1) - e(y, x)|",
+        source="Mathieu, Couprie, LeCun 2016, gradient difference loss, with signed differences and means",
+        build=GradientL1,
+    ),
+    LossEntry(
+        name="laplacian_pyramid",
+        family="pixel",
+        formula="sum_j mean |L_j(e)|, L_j the levels of a Laplacian pyramid, the last one its remainder",
+        source="Bojanowski et al. 2018 (GLO), Lap1, over the pyramid of Burt and Adelson 1983; means instead of sums",
+        build=LaplacianPyramid,
+        parameters={"levels": Parameter(5, 1, 10, "number of levels; 1 is l1", integer=True)},
     ),
 )

@@ -178,6 +178,7 @@ def _own_training(settings: ObjectiveSettings, preset: Preset | None, training: 
             "optimizer": optimizer or training.optimizer,
             "critic": settings.critic or critic or training.critic,
             "network": training.network.model_copy(update={"color_from": color_from}),
+            "target_chroma": preset.target_chroma if preset and training.target_chroma == 1 else training.target_chroma,
             "balance": training.balance if settings.balance is None else settings.balance,
         }
     )

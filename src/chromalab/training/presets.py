@@ -35,6 +35,7 @@ class Preset:
         batch_size: published batch size.
         critic: settings of the critic of adversarial objectives.
         color_from: source of the color, see `NetworkSettings`.
+        target_chroma: factor on the chroma of the targets, see `TrainingSettings`; a study's own factor replaces it.
         choices: deviations from the publication, one sentence each.
         stand_ins: replacements of terms whose weights may be missing, best first.
     """
@@ -45,6 +46,7 @@ class Preset:
     batch_size: int
     critic: CriticSettings | None = None
     color_from: Literal["auto", "head", "bins"] = "auto"
+    target_chroma: float = 1.0
     choices: tuple[str, ...] = ()
     stand_ins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -149,6 +151,7 @@ PRESETS.add(
         choices=(
             "0.25 is the published 1 on values in [0, 1]; the squared error is that of a* and b* (published: of RGB)",
             "a critic of whole images from scratch (published: BigGAN's class-conditional one, pretrained)",
+            "targets as they are (published code: their chroma enhanced by 1.2 where the critic sees them)",
             "the rates stay constant (published: times 0.9 an epoch)",
         ),
         stand_ins={"vgg_feature": PERCEPTUAL_STAND_INS},
@@ -163,10 +166,28 @@ PRESETS.add(
         optimizer=OptimizerSettings(name="adamw", learning_rate=1e-4, betas=(0.9, 0.99), weight_decay=0.01),
         batch_size=16,
         critic=CriticSettings(network="patchgan70", sees="rgb", learning_rate=1e-4, betas=(0.9, 0.99)),
+        target_chroma=1.2,
         choices=(
             "11 is the published 0.1 on a* and b* in CIELAB units",
             "0.196 is the published code's 0.5 with a scale of 255 in place of 100",
-            "targets as they are (published: their chroma enhanced by 1.2 for the feature and GAN terms)",
+            "the chroma of the targets is enhanced by 1.2 for all terms (published: for the feature and GAN terms)",
+            "PatchGAN as the critic (published: a U-Net with spectral norm and self-attention)",
+            "the rates stay constant (published: halved every 40,000 steps from 80,000 on)",
+        ),
+        stand_ins={"vgg_feature": PERCEPTUAL_STAND_INS},
+    ),
+)
+PRESETS.add(
+    "colorformer",
+    Preset(
+        formula="11*l1 + 5*vgg_feature(network=vgg16_bn, at=conv, distance=l1, w1_1=0.0625, w2_1=0.125, w3_1=0.25, "
+        "w4_1=0.5, w5_1=1) + gan",
+        source="Ji, Jiang, Luo et al. 2022 (ColorFormer); weights, layers and rates from the authors' code",
+        optimizer=OptimizerSettings(learning_rate=1e-4, betas=(0.9, 0.99)),
+        batch_size=16,
+        critic=CriticSettings(network="patchgan70", sees="rgb", learning_rate=1e-4, betas=(0.9, 0.99)),
+        choices=(
+            "11 is the published 0.1 on a* and b* in CIELAB units",
             "PatchGAN as the critic (published: a U-Net with spectral norm and self-attention)",
             "the rates stay constant (published: halved every 40,000 steps from 80,000 on)",
         ),

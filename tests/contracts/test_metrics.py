@@ -84,9 +84,9 @@ def with_chroma_noise(rgb: Tensor, amount: float) -> Tensor:
 def test_the_names_and_their_order_are_permanent() -> None:
     permanent = [
         *("mae", "mse", "rmse", "psnr", "psnr_ab", "ssim", "ms_ssim", "lightness_error", "delta_e_2000"),
-        *("auc", "auc_rebalanced", "hue_distance", "colorfulness", "colorfulness_difference"),
+        *("hyab", "s_cielab", "auc", "auc_rebalanced", "hue_distance", "colorfulness", "colorfulness_difference"),
         *("delta_colorfulness", "chroma"),
-        *("gamut_share", "blotches", "perceptual_lite0", "lpips_alex", "lpips_squeeze", "lpips_vgg"),
+        *("gamut_share", "blotches", "flip", "perceptual_lite0", "lpips_alex", "lpips_squeeze", "lpips_vgg"),
         *("color_perceptual", "frechet_lite0", "kid_lite0", "fid", "kid", "semantic_top1", "cdc"),
     ]
     assert [name for name in METRICS if name in permanent] == permanent

@@ -10,7 +10,8 @@ import torch
 
 from chromalab.color.bins import load_prior
 from chromalab.functional.color import auc, bin_weights, circular_distance
-from chromalab.functional.delta_e import mean_delta_e_2000
+from chromalab.functional.delta_e import delta_e_76, mean_delta_e_2000
+from chromalab.functional.spatial_color import hyab
 from chromalab.metrics.distribution import compare_means
 from chromalab.metrics.metric import Metric, PhotoMetric, SetMetric
 
@@ -47,6 +48,22 @@ DELTA_E_2000 = _difference(
     formula="mean over pixels of the CIEDE2000 difference under D65, k_L = k_C = k_H = 1",
     source="Sharma, Wu, Dalal 2005, eq. 22",
     measure=lambda preds, target: mean_delta_e_2000(preds.lab, target.lab),
+)
+HYAB = _difference(
+    name="hyab",
+    label="HyAB",
+    formula="mean over pixels of |dL*| + sqrt(da*^2 + db*^2), CIELAB under D65",
+    source="Abasi, Amani Tehran, Fairchild 2020",
+    note="made for large differences; it has no unit of just noticeable differences",
+    measure=lambda preds, target: hyab(preds.lab, target.lab).mean(dim=(1, 2)),
+)
+S_CIELAB = _difference(
+    name="s_cielab",
+    label="S-CIELAB",
+    formula="mean over pixels of Delta E*ab after the eye's blur in opponent channels, 67 pixels per degree",
+    source="Zhang and Wandell 1996, 1997; matrix of the authors' code",
+    note="depends on the viewing distance: fine patterns of colors are blurred away",
+    measure=lambda preds, target: delta_e_76(preds.seen_lab, target.seen_lab).mean(dim=(1, 2)),
 )
 AUC = _accuracy(
     name="auc",
@@ -130,6 +147,8 @@ DELTA_COLORFULNESS = SetMetric(
 
 ENTRIES: tuple[Metric, ...] = (
     DELTA_E_2000,
+    HYAB,
+    S_CIELAB,
     AUC,
     AUC_REBALANCED,
     HUE_DISTANCE,

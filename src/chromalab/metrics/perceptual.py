@@ -1,4 +1,4 @@
-"""Perceptual metrics: LPIPS, its form over EfficientNet-Lite0, and the color distance fitted to human ratings."""
+"""Perceptual metrics: FLIP, LPIPS, its form over EfficientNet-Lite0, and the color distance fitted to human ratings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from chromalab.functional.color_perceptual import ColorPerceptualParameters, color_perceptual
 from chromalab.functional.perceptual import feature_distance
+from chromalab.functional.spatial_color import flip
 from chromalab.metrics.metric import Metric, PhotoMetric
 from chromalab.metrics.photo_view import LITE0
 
@@ -37,6 +38,17 @@ def _lpips(trunk: str, label: str, network: str, smallest_side_px: int) -> Photo
     )
 
 
+FLIP = PhotoMetric(
+    name="flip",
+    label="FLIP",
+    direction="lower",
+    high=1.0,
+    role="perceptual",
+    formula="mean over pixels of c^(1 - f), c the HyAB difference after the eye's blur, f that of edges and points",
+    source="Andersson et al. 2020, LDR-FLIP, 67 pixels per degree",
+    note="made for rendered images flipped in place; depends on the viewing distance",
+    measure=lambda preds, target: flip(preds.flip_image, target.flip_image).mean(dim=(1, 2)),
+)
 PERCEPTUAL_LITE0 = PhotoMetric(
     name="perceptual_lite0",
     label="Perceptual-Lite0",
@@ -89,4 +101,4 @@ def color_perceptual_metric(parameters: ColorPerceptualParameters | None = None)
 
 COLOR_PERCEPTUAL = color_perceptual_metric()
 
-ENTRIES: tuple[Metric, ...] = (PERCEPTUAL_LITE0, LPIPS_ALEX, LPIPS_SQUEEZE, LPIPS_VGG, COLOR_PERCEPTUAL)
+ENTRIES: tuple[Metric, ...] = (FLIP, PERCEPTUAL_LITE0, LPIPS_ALEX, LPIPS_SQUEEZE, LPIPS_VGG, COLOR_PERCEPTUAL)

@@ -13,6 +13,7 @@ from chromalab.functional.blotches import blotches
 from chromalab.functional.color import chroma, colorfulness, gamut_share, hue_histogram
 from chromalab.functional.distribution import LEVELS
 from chromalab.functional.perceptual import LPIPS, Lite0Distance, LPIPSTrunk
+from chromalab.functional.spatial_color import FlipImage, flip_image, seen_lab
 from chromalab.functional.tensors import check_rgb
 from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
 from chromalab.nets.inception_fid import load_inception_fid
@@ -91,6 +92,17 @@ class PhotoView:
         """The share of pixels whose color differs from their surroundings while their lightness does not, (B,)."""
         planes = zip(self.lab[:, 0].cpu().numpy(), self.chroma_plane.cpu().numpy(), strict=True)
         return self.lab.new_tensor([blotches(lightness, colors) for lightness, colors in planes])
+
+    @cached_property
+    def seen_lab(self) -> Tensor:
+        """CIELAB as S-CIELAB sees it at 67 pixels per degree, (B, 3, H, W), float64."""
+        return torch.cat([seen_lab(photo) for photo in self.exact.split(1)])
+
+    @cached_property
+    def flip_image(self) -> FlipImage:
+        """The filtered colors, edges and points that FLIP compares, at 67 pixels per degree, float64."""
+        photos = [flip_image(photo) for photo in self.exact.split(1)]
+        return FlipImage(*(torch.cat(parts) for parts in zip(*photos, strict=True)))
 
     def taps(self, network: str) -> Sequence[Tensor]:
         """Return the taps of a network, (B, C_l, H_l, W_l) each, float32.

@@ -18,7 +18,7 @@ from chromalab.metrics.distribution import (
     compare_kernels,
     compare_means,
 )
-from chromalab.metrics.features import Rows
+from chromalab.metrics.rows import Rows
 
 if TYPE_CHECKING:
     from chromalab.metrics.facts import SetValue

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from chromalab.core.errors import OutputError
-from chromalab.metrics.features import Rows
+from chromalab.metrics.rows import Rows
 
 if TYPE_CHECKING:
     from pathlib import Path

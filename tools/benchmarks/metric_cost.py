@@ -21,10 +21,11 @@ from safetensors.torch import save_file
 
 from chromalab.data.sources import sample_path
 from chromalab.functional.tensors import one_torch_thread
-from chromalab.metrics.features import FEATURES, Rows
+from chromalab.metrics.features import FEATURES
 from chromalab.metrics.metric import PhotoMetric, SetMetric
 from chromalab.metrics.photo_view import Networks, PhotoView
 from chromalab.metrics.registry import METRICS
+from chromalab.metrics.rows import Rows
 from chromalab.nets.inception_fid import InceptionFID
 from chromalab.photo.reading import read_photo
 from chromalab.weights.adding import add_weights

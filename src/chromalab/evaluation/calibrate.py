@@ -82,11 +82,19 @@ class _Data:
 
 
 def calibrate(ratings: Ratings, *, threads: int = 0) -> ColorPerceptualParameters:
-    """Fit the parameters to ratings.
+    """Fit the parameters to ratings, see `calibrate_with_scores`."""
+    return calibrate_with_scores(ratings, threads=threads)[0]
+
+
+def calibrate_with_scores(ratings: Ratings, *, threads: int = 0) -> tuple[ColorPerceptualParameters, dict[str, float]]:
+    """Fit the parameters to ratings, and score each image by parameters that are fitted without its scene.
 
     Args:
         ratings: at least 30 images of at least 3 scenes.
         threads: CPU threads, which do not change the result; 0 takes one per physical core.
+
+    Returns:
+        The parameters, and image -> out-of-fold distance.
 
     Raises:
         UsageError: there are too few images or scenes to fit the weights.
@@ -104,7 +112,7 @@ def calibrate(ratings: Ratings, *, threads: int = 0) -> ColorPerceptualParameter
     held_out = np.concatenate([_distance(folds[scene], data.only(scene)) for scene in data.names])
     order = np.concatenate([np.flatnonzero(data.scenes == scene) for scene in data.names])
     people, groups = data.people[order], data.scenes[order].tolist()
-    return _fitted(data).model_copy(
+    parameters = _fitted(data).model_copy(
         update={
             "fitted_to": ratings.name,
             "ratings_sha256": ratings.sha256,
@@ -114,6 +122,8 @@ def calibrate(ratings: Ratings, *, threads: int = 0) -> ColorPerceptualParameter
             "folds": folds,
         }
     )
+    names = (ratings.images[place].image for place in order.tolist())
+    return parameters, dict(zip(names, held_out.tolist(), strict=True))
 
 
 def out_of_fold_scores(

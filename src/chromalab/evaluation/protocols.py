@@ -17,8 +17,9 @@ from chromalab.evaluation.records import PROTOCOL
 from chromalab.functional.color import colorfulness
 from chromalab.metrics.color import COLORFULNESS, COLORFULNESS_DIFFERENCE, DELTA_COLORFULNESS
 from chromalab.metrics.distribution import FID, FRECHET_LITE0, KID, KID_LITE0
-from chromalab.metrics.features import FEATURES, Features, Rows
+from chromalab.metrics.features import FEATURES, Features
 from chromalab.metrics.fidelity import SSIM
+from chromalab.metrics.rows import Rows
 from chromalab.photo.resizing import resize, target_size
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ import numpy as np
 
 from chromalab.core.files import atomic_writer, explain_write_errors, make_folder, write_text
 from chromalab.evaluation.records import TARGET, SkippedPair
-from chromalab.metrics.features import DOUBLE, FeatureRows, Rows
+from chromalab.metrics.features import FeatureRows
 from chromalab.metrics.registry import METRICS
+from chromalab.metrics.rows import DOUBLE, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

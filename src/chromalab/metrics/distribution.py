@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from chromalab.metrics.features import Rows
+    from chromalab.metrics.rows import Rows
 
 
 JACKKNIFE_GROUPS = 20

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from chromalab.metrics.facts import SetValue
-    from chromalab.metrics.features import Rows
+    from chromalab.metrics.rows import Rows
 
 
 @dataclass(frozen=True, kw_only=True)

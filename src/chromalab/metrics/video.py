@@ -10,7 +10,7 @@ from chromalab.metrics.facts import SetValue
 from chromalab.metrics.metric import Metric, SetMetric
 
 if TYPE_CHECKING:
-    from chromalab.metrics.features import Rows
+    from chromalab.metrics.rows import Rows
 
 
 def compare_frames(preds: Rows, target: Rows) -> SetValue:

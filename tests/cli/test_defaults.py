@@ -16,7 +16,7 @@ from chromalab.colorization.batch import Batch
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.colorization.web import app
-from chromalab.colorization.web.app import ServerSettings
+from chromalab.colorization.web.settings import ServerSettings
 from chromalab.core.errors import UsageError
 from chromalab.core.parallel import cpu_count
 from chromalab.data.usable import COLOURLESS_THRESHOLD

@@ -52,7 +52,7 @@ def test_the_example_trains_and_is_recorded(chromalab: Chromalab, plugin: Path, 
 
 def test_every_loss_is_listed_in_its_order(chromalab: Chromalab) -> None:
     names = [row["name"] for row in json.loads(chromalab("list", "losses", "--json").out)]
-    expected = """l1 l2 huber charbonnier delta_e_76 delta_e_2000 cross_entropy class_kl vgg_feature style lpips_vgg
-        lpips_alex lpips_squeeze ssim ms_ssim perceptual_lite0 gan lsgan hinge wgan wgan_gp colorfulness total_variation
-        gamut"""
+    expected = """l1 l2 huber charbonnier delta_e_76 delta_e_2000 gradient_l1 laplacian_pyramid cross_entropy class_kl
+        gaussian_mixture sliced_wasserstein vgg_feature style lpips_vgg lpips_alex lpips_squeeze ssim ms_ssim
+        perceptual_lite0 contextual gan lsgan hinge wgan wgan_gp colorfulness total_variation gamut"""
     assert names == expected.split()

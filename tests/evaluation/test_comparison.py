@@ -160,7 +160,7 @@ def test_labels_give_the_class_of_each_photo(methods: dict[str, Path], tmp_path:
     assert found["sepia"] == 1  # the first channel, red, is the largest everywhere
     assert len(record.weights["classifier"]) == 64
     (tmp_path / "labels.csv").write_text("photo,label\na00,0\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="23 photos have no label, the first is 'a01'"):
+    with pytest.raises(ConfigError, match="23 photos have no label; the first is 'a01'"):
         compare(methods, settings)
     (tmp_path / "labels.csv").write_text("photo,label\na00,cat\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="line 2: a label must be a whole number, not 'cat'"):
@@ -186,7 +186,7 @@ def test_wrong_names_are_refused(methods: dict[str, Path]) -> None:
         compare({"truth": methods["sepia"]})
     with pytest.raises(UnknownNameError, match="did you mean 'chapter'"):
         compare(methods, replace(SETTINGS, protocol="chaptr"))
-    with pytest.raises(UsageError, match="no method was named"):
+    with pytest.raises(UsageError, match="no method was given"):
         compare_folders({}, target=methods["sepia"].parent / "target")
 
 
@@ -245,7 +245,7 @@ def test_other_photos_or_rules_begin_anew(
     compare(methods, settings)
     write_png(methods["sepia"] / "a00.png", np.zeros((40, 50, 3), dtype=np.uint8))
     changed = compare(methods, settings)
-    assert "starting anew" in capsys.readouterr().err
+    assert "starting over" in capsys.readouterr().err
     assert changed.record == compare(methods, replace(settings, state=None)).record
     compare(methods, replace(settings, metrics=["mae"]))
-    assert "starting anew" in capsys.readouterr().err
+    assert "starting over" in capsys.readouterr().err

@@ -212,6 +212,9 @@ def test_an_interval_respects_the_least_possible_mean() -> None:
     # A bound that is not 0, and a mean at the bound, which has no logarithm.
     assert estimate.interval(low=-0.05).low > -0.05
     assert t_estimate([0.0, 0.0]).interval(low=0.0).low == 0.0
+    # Two values far apart: twelve times the mean to each side.
+    wide = t_estimate([0.001, 10.0])
+    assert (wide.interval(low=0.0).low, wide.interval(low=0.0).high) == (0.0, wide.interval().high)
 
 
 def test_bounded_intervals_of_skewed_errors_cover_as_well_as_symmetric_ones() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from chromalab.cli.options import LIMITS, MODEL, PERFORMANCE, SERVER, Default, OptionsFile, millions, option
 
-_SETTINGS = "chromalab.colorization.web.app:ServerSettings"
+_SETTINGS = "chromalab.colorization.web.settings:ServerSettings"
 
 
 def serve(
@@ -31,12 +31,13 @@ def serve(
     _options_file: OptionsFile = None,
 ) -> None:  # fmt: skip
     """Serve a web page and an HTTP API that colorize photos; photos never leave this machine."""
+    from chromalab.colorization.web.settings import ServerSettings
     from chromalab.core.errors import UsageError
     from chromalab.core.parallel import cpu_count
     from chromalab.weights.colorizers import shipped_models
 
     try:
-        from chromalab.colorization.web.app import ServerSettings, run_server
+        from chromalab.colorization.web.app import run_server
     except ImportError as error:
         raise UsageError(f"the web page needs FastAPI; run pip install 'chromalab[serve]' ({error})") from error
     settings = ServerSettings(

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+WIDEST_LOG = 3.0
+"""Half-width on the scale of logarithms beyond which an interval of a bounded mean is cut instead."""
+
+
 @dataclass(frozen=True)
 class StandardError:
     """A standard error of a mean, by one of several methods.
@@ -106,7 +110,7 @@ class Estimate:
         """Return the widest interval that any of the standard errors gives.
 
         Where the symmetric interval would reach below `low`, it is taken on the scale of log(mean - low) by the delta
-        method, and so stays above `low`.
+        method, and so stays above `low`. That scale is of no use for very wide intervals: they are cut at `low`.
 
         Args:
             level: confidence level.
@@ -121,8 +125,10 @@ class Estimate:
         half = widest.half_width(level)
         ends = (self.mean - half, self.mean + half)
         if ends[0] < low < self.mean:
-            factor = math.exp(half / (self.mean - low))
-            ends = (low + (self.mean - low) / factor, low + (self.mean - low) * factor)
+            ends = (low, ends[1])
+            if half < WIDEST_LOG * (self.mean - low):
+                factor = math.exp(half / (self.mean - low))
+                ends = (low + (self.mean - low) / factor, low + (self.mean - low) * factor)
         return Interval(self.mean, *ends, level, self.p, widest)
 
 

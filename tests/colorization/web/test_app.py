@@ -17,7 +17,8 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from chromalab.colorization.web import app as apps
-from chromalab.colorization.web.app import ServerSettings, create_app
+from chromalab.colorization.web.app import create_app
+from chromalab.colorization.web.settings import ServerSettings
 from chromalab.colorization.web.uploads import Result
 from chromalab.core.errors import UsageError
 from tests.colorization.models import constant_ab

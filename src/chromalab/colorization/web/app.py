@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import uvicorn
 from fastapi import FastAPI, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -24,7 +23,6 @@ from chromalab.colorization.web.http import BodyLimit, SameOrigin, SecureHeaders
 from chromalab.colorization.web.queue import CancelledError, OutOfTimeError, QueueFullError, WorkQueue
 from chromalab.colorization.web.uploads import Result, colorize_upload, gray_upload, known_suffix, preview_upload
 from chromalab.core.errors import ChromalabError, UsageError
-from chromalab.core.records import Record
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.version import __version__
 from chromalab.weights.colorizers import find_colorizer
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from chromalab.colorization.web.queue import Ticket
+    from chromalab.colorization.web.settings import ServerSettings
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]", "testserver")
 PREVIEW_PX = 1200
@@ -40,28 +39,6 @@ _CLIENT_CLOSED_REQUEST = 499
 _CHUNK_BYTES = 1 << 20
 
 Kind = Literal["jpeg", "png", "tiff", "webp", "avif"]
-
-
-class ServerSettings(Record):
-    """Settings and limits of the server.
-
-    Attributes:
-        models: shipped models or ONNX files that clients can choose, by name or path; the first is the default.
-        workers: number of photos that are processed at a time.
-        queue: largest number of waiting photos; further requests get status 503.
-        timeout_s: time limit from a request's arrival to its result, in seconds; afterwards it gets status 504.
-        max_bytes: largest size of an upload.
-        max_pixels: largest declared size of a photo.
-        hosts: host names of the server, in addition to localhost.
-    """
-
-    models: list[str] = Field(min_length=1)
-    workers: int = Field(default=1, ge=1)
-    queue: int = Field(default=32, ge=0)
-    timeout_s: float = Field(default=120.0, gt=0)
-    max_bytes: int = Field(default=200_000_000, ge=1)
-    max_pixels: int = Field(default=120_000_000, ge=1)
-    hosts: list[str] = []
 
 
 def run_server(settings: ServerSettings, host: str, port: int) -> None:

@@ -53,10 +53,10 @@ def draw_primary(
         color_space: the color space.
         name: start of the name of the file.
     """
-    known = [row for row in rows if row.mean is not None and row.margin]
+    facts = {metric.name: metric for metric in metrics}
+    known = [row for row in rows if row.mean is not None and row.margin and row.metric in facts]
     if not known:
         return None
-    facts = {metric.name: metric for metric in metrics}
     contrasts = list(dict.fromkeys((row.first, row.second) for row in known))
     lines = len(known) + 1.3 * len(contrasts)
     with canvas(8.4, 0.75 + 0.185 * lines) as figure:

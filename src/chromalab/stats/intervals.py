@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-WIDEST_LOG = 3.0
+WIDEST_LOG = 10.0
 """Half-width on the scale of logarithms beyond which an interval of a bounded mean is cut instead."""
 
 

@@ -67,7 +67,7 @@ def answer(analysis: Analysis, study: StudyRecord, runs: Sequence[RunRecord]) ->
 def _verdict(analysis: Analysis) -> tuple[str, Tone, PrimaryRow | None]:
     """Return the answer, its tone, and the comparison that it names."""
     rows = analysis.primary
-    usable = _usable(rows)
+    usable = _usable(analysis)
     if not usable:
         finished = any(row.n_seeds for row in rows)
         return "This study is too small to answer." if finished else "Not known yet.", "open", None
@@ -85,14 +85,16 @@ def _verdict(analysis: Analysis) -> tuple[str, Tone, PrimaryRow | None]:
     return "Undecided: no difference that matters was found, and none is ruled out.", "open", None
 
 
-def _usable(rows: Sequence[PrimaryRow]) -> list[PrimaryRow]:
-    return [row for row in rows if row.p_holm is not None]
+def _usable(analysis: Analysis) -> list[PrimaryRow]:
+    """Return the comparisons that were tested, on metrics that the analysis describes."""
+    known = {metric.name for metric in analysis.metrics}
+    return [row for row in analysis.primary if row.p_holm is not None and row.metric in known]
 
 
 def _reason(analysis: Analysis) -> str:
     """Return how many comparisons show what, or what is missing for an answer."""
     rows = analysis.primary
-    usable = _usable(rows)
+    usable = _usable(analysis)
     if usable:
         return _counts(rows, usable)
     need = f"An answer needs at least {MIN_SEEDS} seeds and {MIN_PHOTOS} test photos of two objectives."

@@ -11,16 +11,14 @@ in a third of the studies, so that its own contrasts cover less than 95%.
 
 from __future__ import annotations
 
-import argparse
-import json
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chromalab.core.files import write_text
 from chromalab.stats.mixed import agreeing, contrast
+from tools import parser_of, write_record
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,7 +70,7 @@ def simulate(
 
 def main() -> None:
     """Simulate every setting, print a table and write the record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     parser.add_argument("--repetitions", type=int, default=4000)
     parser.add_argument("--rng-seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
@@ -90,14 +88,8 @@ def main() -> None:
             f"{row['set_apart']:9.2f}",
             flush=True,
         )
-    if arguments.json is not None:
-        record = {
-            "repetitions": arguments.repetitions,
-            "objectives": N_OBJECTIVES,
-            "divergence": DIVERGENCE,
-            "rows": rows,
-        }
-        write_text(arguments.json, json.dumps(record, indent=1) + "\n")
+    settings = {"repetitions": arguments.repetitions, "objectives": N_OBJECTIVES, "divergence": DIVERGENCE}
+    write_record(arguments.json, {**settings, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from chromalab.cli.options import (
     given,
     option,
     ray_executor,
+    runtime_of_task,
     runtime_settings,
     switch,
     task_resources,
@@ -108,8 +109,7 @@ def run(
     from chromalab.studies.distribute import run_study_with
 
     resources = task_resources(cpus_per_run, gpus_per_run, retries)
-    if not threads:
-        runtime = runtime.model_copy(update={"threads": max(1, int(resources.cpus))})
+    runtime = runtime_of_task(runtime, resources)
     with ray_executor(resources, address, fresh_processes=True) as cluster:
         _run_study(study, out, runtime, plugins, runner=partial(run_study_with, cluster, plugins=plugin or []))
 
@@ -204,7 +204,7 @@ def tune(
         record = search(runtime)
     else:
         resources = task_resources(cpus_per_run, gpus_per_run, retries)
-        runtime = runtime.model_copy(update={"threads": threads or max(1, int(resources.cpus))})
+        runtime = runtime_of_task(runtime, resources)
         with ray_executor(resources, address, fresh_processes=True) as cluster:
             record = search(runtime, executor=cluster)
     console = wide_console()

@@ -198,6 +198,11 @@ def runtime_settings(**options: Any) -> RuntimeSettings:
     return RuntimeSettings.parse(options, origin="the options of this command")
 
 
+def runtime_of_task(runtime: RuntimeSettings, resources: Resources) -> RuntimeSettings:
+    """Return the settings of a task on a cluster: as many threads as it holds CPU cores, unless a number was given."""
+    return runtime if runtime.threads else runtime.model_copy(update={"threads": max(1, int(resources.cpus))})
+
+
 def wide_console() -> Console:
     """Return a console as wide as the terminal, or at least 120 columns for a file or a pipe."""
     from rich.console import Console

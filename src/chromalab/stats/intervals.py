@@ -290,17 +290,25 @@ def mean_squares(values: NDArray[np.float64]) -> MeanSquares:
     )
 
 
-def variance_of_mean(squares: MeanSquares) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def variance_of_mean(
+    squares: MeanSquares, df_seeds: float | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the variance of the mean and its degrees of freedom, each in the leading shape of the tables.
 
     (MS_seeds + MS_photos - MS_residual) / (S N) is unbiased, with Satterthwaite's degrees of freedom for the three
     terms. It can be below the variance that one factor alone explains, and even negative. The component of the other
     factor is then estimated below 0, and the larger one-way variance is used with its own degrees of freedom.
+
+    Args:
+        squares: the mean squares.
+        df_seeds: degrees of freedom of the mean square between seeds, if more than this table was used to estimate it;
+            None takes S - 1.
     """
     seeds, photos, residual = squares.seeds, squares.photos, squares.residual
-    df_seeds, df_photos = squares.n_seeds - 1, squares.n_photos - 1
+    df_photos, df_residual = squares.n_photos - 1, (squares.n_seeds - 1) * (squares.n_photos - 1)
+    df_seeds = squares.n_seeds - 1 if df_seeds is None else df_seeds
     both = seeds + photos - residual
-    df_both = satterthwaite((seeds, photos, -residual), (df_seeds, df_photos, df_seeds * df_photos))
+    df_both = satterthwaite((seeds, photos, -residual), (df_seeds, df_photos, df_residual))
     larger = np.maximum(seeds, photos)
     df_larger = np.where(seeds >= photos, df_seeds, df_photos)
     guarded = both < larger

@@ -19,7 +19,7 @@ Both parts are mean squares of independent normal effects, so the sum has Satter
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,7 @@ from chromalab.stats.intervals import (
     mean_squares,
     satterthwaite,
     two_way_estimate,
+    variance_of_mean,
 )
 
 if TYPE_CHECKING:
@@ -112,6 +113,19 @@ def contrast(tables: Mapping[str, ArrayLike], weights: Mapping[str, float]) -> E
     Raises:
         ValueError: weights that do not add up to 0, tables of different shapes, or a value that is not finite.
     """
+    run_means, difference = _means_and_difference(tables, weights)
+    n_seeds, n_photos = difference.shape
+    if n_seeds == 1 or n_photos == 1:
+        return two_way_estimate(difference)
+    runs = run_variance(run_means, weights)
+    errors = (_both(runs, difference), StandardError(runs.value**0.5, runs.df, "runs"))
+    return Estimate(float(difference.mean()), errors, n_seeds=n_seeds, n_photos=n_photos)
+
+
+def _means_and_difference(
+    tables: Mapping[str, ArrayLike], weights: Mapping[str, float]
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the mean of each run by objective, (S,), and the contrast of the tables, (S, N)."""
     arrays = {name: finite_array(table, ndim=2) for name, table in tables.items()}
     if len({array.shape for array in arrays.values()}) != 1:
         shapes = {name: array.shape for name, array in arrays.items()}
@@ -119,12 +133,7 @@ def contrast(tables: Mapping[str, ArrayLike], weights: Mapping[str, float]) -> E
     if abs(sum(weights.values())) > 1e-9:
         raise ValueError(f"the weights of a contrast must add up to 0, not to {sum(weights.values())}: {dict(weights)}")
     difference = np.sum([weight * arrays[name] for name, weight in weights.items()], axis=0)
-    n_seeds, n_photos = difference.shape
-    if n_seeds == 1 or n_photos == 1:
-        return two_way_estimate(difference)
-    runs = run_variance({name: array.mean(axis=1) for name, array in arrays.items()}, weights)
-    errors = (_both(runs, difference), StandardError(runs.value**0.5, runs.df, "runs"))
-    return Estimate(float(difference.mean()), errors, n_seeds=n_seeds, n_photos=n_photos)
+    return {name: array.mean(axis=1) for name, array in arrays.items()}, difference
 
 
 def run_variance(run_means: Mapping[str, NDArray[np.float64]], weights: Mapping[str, float]) -> VariancePart:
@@ -200,9 +209,8 @@ def components(tables: Mapping[str, ArrayLike], weights: Mapping[str, float]) ->
         tables: for each objective its measurements, shape (S, N), S and N at least 2, as `contrast` takes them.
         weights: the contrast.
     """
-    arrays = {name: finite_array(table, ndim=2) for name, table in tables.items()}
-    run_means = {name: array.mean(axis=1) for name, array in arrays.items()}
-    squares = mean_squares(np.sum([weight * arrays[name] for name, weight in weights.items()], axis=0))
+    run_means, difference = _means_and_difference(tables, weights)
+    squares = mean_squares(difference)
     residual = float(squares.residual)
     runs = run_variance(run_means, weights).value * squares.n_seeds - residual / squares.n_photos
     photos = (float(squares.photos) - residual) / squares.n_seeds
@@ -231,16 +239,9 @@ def _scaled(
 def _both(runs: VariancePart, difference: NDArray[np.float64]) -> StandardError:
     """Return the standard error of both parts.
 
-    What runs vary by contains the residual, so it is subtracted from the photographs' mean square. The estimate of
-    their part may come out below 0: then the larger one-way variance takes the place of the sum.
+    What runs vary by takes the place of the mean square between the seeds of this difference alone.
     """
     squares = mean_squares(difference)
-    cells = squares.n_seeds * squares.n_photos
-    photos, residual = float(squares.photos) / cells, float(squares.residual) / cells
-    dfs = (runs.df, squares.n_photos - 1, (squares.n_seeds - 1) * (squares.n_photos - 1))
-    total = runs.value + photos - residual
-    if total < max(runs.value, photos):
-        value, df = max((runs.value, runs.df), (photos, dfs[1]))
-        return StandardError(value**0.5, df, "runs and photos")
-    terms = [np.asarray(term) for term in (runs.value, photos, -residual)]
-    return StandardError(total**0.5, float(satterthwaite(terms, dfs)), "runs and photos")
+    pooled = replace(squares, seeds=np.asarray(runs.value * squares.n_seeds * squares.n_photos))
+    variance, df = variance_of_mean(pooled, runs.df)
+    return StandardError(float(variance) ** 0.5, float(df), "runs and photos")

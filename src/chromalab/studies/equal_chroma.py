@@ -14,13 +14,14 @@ import numpy as np
 from chromalab.color.spaces import SPACES
 from chromalab.core.records import Record
 from chromalab.evaluation.scoring import make_evaluator, score
+from chromalab.studies.single import spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
-    from chromalab.data.photoset import PhotoSet
+    from chromalab.data.photoset import Photographs
 
     Colorize = Callable[[Tensor], Tensor]
 
@@ -59,27 +60,26 @@ def saturated(colorize: Colorize, factor: float) -> Colorize:
     return changed
 
 
-def fit_factors(networks: Mapping[str, Colorize], photos: PhotoSet) -> ChromaFactors:
+def fit_factors(networks: Mapping[str, Colorize], photos: Photographs) -> ChromaFactors:
     """Return the factors that give every network the same mean chroma on the validation photos.
 
     Args:
         networks: what colorizes (B, 3, H, W) sRGB in [0, 1], by run.
         photos: validation photos, of which at most 100 are used.
     """
-    count = min(MOST_PHOTOS, len(photos))
-    some = photos.subset([index * len(photos) // count for index in range(count)])
+    some = spread(photos, MOST_PHOTOS)
     before = {name: mean_chroma(colorize, some) for name, colorize in networks.items()}
     target = float(np.mean(list(before.values())))
     factors = {name: _factor(colorize, before[name], target, some) for name, colorize in networks.items()}
-    return ChromaFactors(target=target, factors=factors, before=before, n_photos=count)
+    return ChromaFactors(target=target, factors=factors, before=before, n_photos=len(some))
 
 
-def mean_chroma(colorize: Colorize, photos: PhotoSet) -> float:
+def mean_chroma(colorize: Colorize, photos: Photographs) -> float:
     """Return the mean chroma of colorized photos."""
     return float(np.mean(score(colorize, photos, make_evaluator(metrics=["chroma"])).per_photo["chroma"]))
 
 
-def _factor(colorize: Colorize, before: float, target: float, photos: PhotoSet) -> float:
+def _factor(colorize: Colorize, before: float, target: float, photos: Photographs) -> float:
     """Return the factor on chroma that reaches the target; clipping makes chroma grow more slowly than the factor."""
     factor, found = 1.0, before
     for _ in range(MOST_STEPS):

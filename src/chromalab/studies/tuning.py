@@ -41,6 +41,7 @@ from chromalab.studies.config import ObjectiveSettings, Round, StudyConfig, Tuni
 from chromalab.studies.distribute import absolute_paths
 from chromalab.studies.objectives import resolve_objectives
 from chromalab.studies.photos import open_photos, study_prior
+from chromalab.studies.single import spread
 from chromalab.training.checkpoints import CHECKPOINT, MODEL
 from chromalab.training.devices import make_fabric
 from chromalab.training.job import TrainingJob
@@ -371,7 +372,8 @@ def run_trial(task: TrialTask, *, photos: StudyPhotos | None = None) -> TrialRec
 
 
 def _job(task: TrialTask, photos: StudyPhotos) -> tuple[TrainingJob, Configuration]:
-    objective = next(each for each in resolve_objectives(task.config) if each.id == task.objective)
+    alone = {task.objective: task.config.objectives[task.objective]}  # the other objectives need not be built
+    (objective,) = resolve_objectives(task.config.model_copy(update={"objectives": alone}))
     training = objective.training or task.config.training
     configuration = configurations(objective, training, task.settings)[task.number]
     prior = study_prior([objective], photos, task.config.data.prior, task.folder / "prior.json")
@@ -457,7 +459,5 @@ def _validated(
 ) -> dict[str, float]:
     """Return the validation mean of each metric of the criterion."""
     evaluator = make_evaluator(metrics=settings.criterion, device=make_fabric(runtime).device)
-    count = min(settings.photos, len(photos.val))
-    val = photos.val.subset([index * len(photos.val) // count for index in range(count)])
-    scores = score(colorize, val, evaluator)
+    scores = score(colorize, spread(photos.val, settings.photos), evaluator)
     return {name: float(np.mean(scores.per_photo[name])) for name in settings.criterion}

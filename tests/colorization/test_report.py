@@ -17,27 +17,13 @@ from chromalab.colorization.plan import make_plan
 from chromalab.colorization.report import measure_stability, run_with_report
 from chromalab.colorization.small import small_colors
 from chromalab.core.errors import UsageError
-from chromalab.weights.colorizers import default_model, find_colorizer
+from chromalab.weights.colorizers import find_colorizer
 from tests.colorization.models import constant_ab
-from tests.photo.odd_files import picture, save
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 BATCH = Batch(Job(Options()))
-
-
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    return Engine(find_colorizer(default_model(versions=True)))
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    for number in range(3):
-        save(tmp_path / "in" / f"sub {number}" / "a'b <i>.png", picture(100 + number, 150, seed=number))
-    (tmp_path / "in" / "bad.jpg").write_text("no photo")
-    return tmp_path / "in"
 
 
 def test_report_of_a_resumed_batch(engine: Engine, photos: Path) -> None:

@@ -14,7 +14,7 @@ from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.colorization.versions import uncertainty_map, write_versions
 from chromalab.core.errors import UsageError
-from chromalab.weights.colorizers import default_model, find_colorizer
+from chromalab.weights.colorizers import find_colorizer
 from tests.colorization.models import constant_ab
 from tests.photo.odd_files import picture, save
 
@@ -22,19 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BATCH = Batch(Job(Options()))
-
-
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    return Engine(find_colorizer(default_model(versions=True)))
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    for number in range(3):
-        save(tmp_path / "in" / f"sub {number}" / "a'b <i>.png", picture(100 + number, 150, seed=number))
-    (tmp_path / "in" / "bad.jpg").write_text("no photo")
-    return tmp_path / "in"
 
 
 def test_versions_differ_and_are_not_repeated(engine: Engine, photos: Path) -> None:

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from chromalab.stats.intervals import Estimate, StandardError, t_estimate
-from chromalab.stats.significance import detectable_difference, equivalence_p, holm, is_equivalent, t_test_power
+from chromalab.stats.significance import (
+    detectable_difference,
+    equivalence_p,
+    holm,
+    is_equivalent,
+    minimal_effect_p,
+    t_test_power,
+)
 
 if TYPE_CHECKING:
     import random as random_module
@@ -125,3 +132,17 @@ def test_power_lies_between_alpha_and_one() -> None:
     for power in (0.01, 1.0):
         with pytest.raises(ValueError, match="power"):
             detectable_difference(estimate, power=power)
+
+
+def test_a_minimal_effect_test_has_its_size_at_the_margin() -> None:
+    rng = np.random.default_rng(0)
+    samples = 1.0 + rng.standard_normal((4000, 8))
+    p = np.array([minimal_effect_p(t_estimate(sample), 1.0) for sample in samples])
+    # At a true difference of exactly the margin, 4,000 repetitions give a standard error of .0034.
+    assert (p < 0.05).mean() == pytest.approx(0.05, abs=0.012)
+    large = t_estimate([4.9, 5.0, 5.1])
+    assert minimal_effect_p(large, 1.0) < 0.001
+    assert minimal_effect_p(t_estimate([-4.9, -5.0, -5.1]), 1.0) == pytest.approx(minimal_effect_p(large, 1.0))
+    assert minimal_effect_p(t_estimate([-1.0, 0.0, 1.0]), 1.0) > 0.2
+    with pytest.raises(ValueError, match="margin must be a positive number, not 0"):
+        minimal_effect_p(large, 0)

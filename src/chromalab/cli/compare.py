@@ -131,30 +131,20 @@ def plan(
     The study's file states the plan under the key `plan`. With --pilot, a table shows for each planned comparison the
     interval to expect, the smallest difference that would be found, and the seeds or photos that its margin needs.
     """
-    from chromalab.core.errors import ConfigError
-    from chromalab.core.files import make_folder, write_text
+    from chromalab.core.files import make_folder
     from chromalab.studies.api import configured
-    from chromalab.studies.load import load_study
-    from chromalab.studies.opening import open_study
-    from chromalab.studies.precision import PlannedPrecision, pilot_precision
-    from chromalab.training.settings import RuntimeSettings
+    from chromalab.studies.precision import freeze_with_precision
 
     if json_file is not None:
         make_folder(json_file.parent)
-    known = None if pilot is None else load_study(pilot)
-    study = configured(config, data=data, test=test or ())
-    if study.plan is None:
-        raise ConfigError(f"{config} states no plan; add the key 'plan' with contrasts and margins")
-    frozen = open_study(study, out, RuntimeSettings()).plan
-    rows = [] if known is None or frozen is None else pilot_precision(known, frozen)
+    found = freeze_with_precision(configured(config, data=data, test=test or ()), out, pilot)
     console = wide_console()
-    if rows:
-        console.print(_precision_table(rows))
-    if json_file is not None and frozen is not None:
-        write_text(json_file, PlannedPrecision(plan=frozen, rows=rows).model_dump_json(indent=2) + "\n")
-    if frozen is not None:
-        console.print(f"{frozen.family_size} comparisons, frozen {frozen.frozen}: {out / 'plan.yaml'}",
-                      soft_wrap=True, highlight=False)  # fmt: skip
+    if found.rows:
+        console.print(_precision_table(found.rows))
+    if json_file is not None:
+        found.save(json_file)
+    console.print(f"{found.plan.family_size} comparisons, frozen {found.plan.frozen}: {out / 'plan.yaml'}",
+                  soft_wrap=True, highlight=False)  # fmt: skip
 
 
 @app.command()

@@ -54,8 +54,7 @@ def equivalence_p(difference: Estimate, margin: float) -> float:
     Raises:
         ValueError: `margin` is not positive.
     """
-    if not margin > 0:
-        raise ValueError(f"an equivalence margin must be a positive number, not {margin}")
+    _check_margin(margin)
     return max(error.p_above(margin - abs(difference.mean)) for error in difference.errors)
 
 
@@ -73,10 +72,14 @@ def minimal_effect_p(difference: Estimate, margin: float) -> float:
     Raises:
         ValueError: `margin` is not positive.
     """
-    if not margin > 0:
-        raise ValueError(f"an equivalence margin is a positive number, not {margin}")
+    _check_margin(margin)
     size = abs(difference.mean)
     return min(1.0, max(error.p_above(size - margin) + error.p_above(size + margin) for error in difference.errors))
+
+
+def _check_margin(margin: float) -> None:
+    if not margin > 0:
+        raise ValueError(f"an equivalence margin must be a positive number, not {margin}")
 
 
 def is_equivalent(difference: Estimate, margin: float, *, alpha: float = 0.05) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from chromalab.core.errors import UsageError
+from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.records import Record
 from chromalab.evaluation.paired_tests import ALPHA, LEVEL
 from chromalab.metrics.registry import METRICS
@@ -19,13 +19,18 @@ from chromalab.stats.mixed import components
 from chromalab.stats.significance import detectable_difference
 from chromalab.studies.analysis.differences import measure
 from chromalab.studies.analysis.primary import contrast_tables, margin_in_unit
+from chromalab.studies.load import load_study
+from chromalab.studies.opening import open_study
 from chromalab.studies.plan import PlanRecord
+from chromalab.training.settings import RuntimeSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from chromalab.stats.mixed import ContrastComponents
     from chromalab.studies.analysis.differences import Measured
+    from chromalab.studies.config import StudyConfig
     from chromalab.studies.load import LoadedStudy
     from chromalab.studies.plan import PlanSettings
 
@@ -66,6 +71,24 @@ class PlannedPrecision(Record):
 
     plan: PlanRecord
     rows: list[PrecisionRow]
+
+
+def freeze_with_precision(config: StudyConfig, out: Path, pilot: Path | None = None) -> PlannedPrecision:
+    """Freeze the plan of a study in its folder, and estimate its precision if there is a pilot.
+
+    Args:
+        config: the study, which states a plan.
+        out: its folder.
+        pilot: folder of a finished study with the same objectives.
+
+    Raises:
+        ConfigError: the study states no plan.
+        UsageError: the plan comes too late, or the pilot does not fit.
+    """
+    known = None if pilot is None else load_study(pilot)
+    if config.plan is None or (plan := open_study(config, out, RuntimeSettings()).plan) is None:
+        raise ConfigError(f"the study '{config.name}' states no plan; add the key 'plan' with contrasts and margins")
+    return PlannedPrecision(plan=plan, rows=[] if known is None else pilot_precision(known, plan))
 
 
 def pilot_precision(pilot: LoadedStudy, plan: PlanRecord) -> list[PrecisionRow]:

@@ -28,7 +28,7 @@ import numpy as np
 import yaml
 
 from chromalab.core.errors import ChromalabError, ConfigError, NonFiniteError, UsageError
-from chromalab.core.executors import Outcome
+from chromalab.core.executors import Outcome, check_version
 from chromalab.core.files import write_text
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
@@ -47,6 +47,7 @@ from chromalab.training.devices import make_fabric
 from chromalab.training.job import TrainingJob
 from chromalab.training.loop import train
 from chromalab.training.settings import settings_sha256
+from chromalab.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -173,6 +174,7 @@ class TrialTask:
         grey: validation mean of the gray baseline.
         runtime: where and how to run.
         plugins: files of losses to load.
+        version: version of chromalab on the sender.
     """
 
     config: StudyConfig
@@ -184,6 +186,7 @@ class TrialTask:
     grey: Mapping[str, float]
     runtime: RuntimeSettings
     plugins: tuple[Path, ...] = ()
+    version: str = __version__
 
     @property
     def path(self) -> Path:
@@ -282,7 +285,8 @@ def tune(
     objectives = resolve_objectives(config)
     names = [objective.id for objective in objectives]
     record = _open(config, settings, folder, photos, runtime)
-    plan = TrialTask(absolute_paths(study), settings, folder, "", 0, 0, record.grey, runtime, tuple(plugins))
+    files = tuple(path.resolve() for path in plugins)
+    plan = TrialTask(absolute_paths(study), settings, folder.resolve(), "", 0, 0, record.grey, runtime, files)
     run = partial(run_trial, photos=photos) if executor is None else run_trial
     ranks: dict[str, list[TrialRecord]] = {}
     with progress("tuning", len(names) * sum(each.configurations for each in settings.rounds), unit="runs") as advance:
@@ -348,6 +352,7 @@ def run_trial(task: TrialTask, *, photos: StudyPhotos | None = None) -> TrialRec
         task: the trial.
         photos: the photographs, where they are open already.
     """
+    check_version(task.version)
     load_plugins(task.plugins)
     photos = photos or _photos(task.config)
     job, configuration = _job(task, photos)

@@ -175,11 +175,12 @@ def _corrected(rows: Sequence[PrimaryRow]) -> list[PrimaryRow]:
         name: holm([getattr(row, name) if use else 1.0 for row, use in zip(rows, usable, strict=True)])
         for name in names
     }
-    found = []
-    for index, row in enumerate(rows):
-        if usable[index]:
-            holms = {f"{name}_holm": float(columns[name][index]) for name in names}
-            row = row.model_copy(update=holms)  # noqa: PLW2901
-            row = row.model_copy(update={"finding": finding_of(row)})  # noqa: PLW2901
-        found.append(row)
-    return found
+    return [
+        _with_finding(row, {f"{name}_holm": float(columns[name][index]) for name in names}) if usable[index] else row
+        for index, row in enumerate(rows)
+    ]
+
+
+def _with_finding(row: PrimaryRow, corrected: Mapping[str, float]) -> PrimaryRow:
+    row = row.model_copy(update=dict(corrected))
+    return row.model_copy(update={"finding": finding_of(row)})

@@ -183,8 +183,9 @@ def tune(
 
     from chromalab.losses.plugins import load_plugins
     from chromalab.studies.api import configured
-    from chromalab.studies.tuning import TUNED_FILE, read_rounds, tune, tuning_settings
+    from chromalab.studies.tuning import SMOKE_ROUND, TUNED_FILE, read_rounds, tune, tuning_settings
 
+    rounds = rounds or ([SMOKE_ROUND] if smoke else None)
     settings = tuning_settings(given(rounds=read_rounds(rounds), criterion=criterion, photos=photos, seed=seed))
     load_plugins(plugin or [])
     runtime = runtime_settings(device=device, threads=threads, precision=precision)
@@ -368,7 +369,7 @@ def _tuning_table(record: TuningRecord) -> Table:
     from rich.table import Table
 
     table = Table("objective", "formula", title="tuned settings; the criterion is a share of the gray baseline's")
-    for name in ("learning rate", "critic's rate", "criterion", "as stated", "diverged"):
+    for name in ("learning rate", "critic's rate", "criterion", "as stated, first round", "diverged"):
         table.add_column(name, justify="right")
     for name, number in record.best.items():
         trials = [trial for trial in record.trials if trial.objective == name]

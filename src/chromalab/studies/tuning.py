@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from chromalab.training.settings import RuntimeSettings, TrainingSettings
 
 TUNING_FILE, TUNED_FILE, TRIAL_FILE = "tuning.json", "tuned.yaml", "trial.json"
+SMOKE_ROUND = "2x8"
+"""The only round of a smoke test, as a command line gives it."""
 
 
 def read_rounds(texts: Sequence[str] | None) -> list[Round] | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -44,6 +46,37 @@ def chromalab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         return Done(stop.value.code if isinstance(stop.value.code, int) else 0, captured.out, captured.err)
 
     return call
+
+
+class Case(NamedTuple):
+    """A folder of small files that trip picture software, with the command to run in it."""
+
+    folder: Path
+    chromalab: Chromalab
+
+    def photo(self, name: str) -> Path:
+        """Return a file of `in`."""
+        return self.folder / "in" / name
+
+    def colorize(self, *options: str, source: str = "in", out: str = "out/") -> dict[str, dict[str, Any]]:
+        """Colorize inside the folder; return the results of `--json` by the name of the photo below `in`."""
+        done = self.chromalab("colorize", source, "-o", out, "--json", "out.json", *options)
+        assert done.code in (0, 1), done.err
+        photos = json.loads((self.folder / "out.json").read_text(encoding="utf-8"))["photos"]
+        return {photo["source"].removeprefix("in/"): photo for photo in photos}
+
+
+@pytest.fixture
+def case(shared: Path, tmp_path: Path, chromalab: Chromalab, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Case]:
+    """Return a function that makes a case of `shared/cases` and enters its folder."""
+
+    def make(name: str) -> Case:
+        script = shared / "cases" / "make_cases.py"
+        subprocess.run([sys.executable, script, tmp_path, name], check=True, capture_output=True)
+        monkeypatch.chdir(tmp_path / name)
+        return Case(tmp_path / name, chromalab)
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,7 @@ class PhotoResult(Record):
         status: `done` (by this call), `resumed` (done by an earlier call) or `failed`.
         reason: why the photo failed; None if it did not.
         seconds: time for reading, colorizing and writing.
+        warnings: what of the photo is damaged or left out, a sentence each.
     """
 
     source: str
@@ -63,6 +64,7 @@ class PhotoResult(Record):
     width: int | None = None
     bits: int | None = None
     pages: int | None = None
+    warnings: list[str] = []
 
 
 class Summary(Record):

@@ -55,6 +55,7 @@ class Colorized(Record):
         lightness_error: largest absolute difference in L* between photo and output, before any lossy compression.
         gamut_share: share of pixels whose chroma was reduced to stay in the gamut, 0 to 1.
         mean_chroma: mean chroma of the small copy, in CIELAB units.
+        warnings: what of the photo is damaged or left out, a sentence each, without the path.
     """
 
     source: str
@@ -67,6 +68,7 @@ class Colorized(Record):
     lightness_error: float
     gamut_share: float
     mean_chroma: float
+    warnings: list[str] = []
 
 
 @overload
@@ -262,8 +264,10 @@ def colorize_file(
             colors = _small(engine, page, job.options, overlay) if number else first
             images.append(_page(page, colors, job, stats, output, stack, deep=deep))
 
-        def finish() -> None:
-            results.append(_result(source, output, time.monotonic() - started, scan, stats, first, count, deep=deep))
+        def finish(losses: tuple[str, ...]) -> None:
+            seconds = time.monotonic() - started
+            result = _result(source, output, seconds, scan, stats, first, count, deep=deep)
+            results.append(result.model_copy(update={"warnings": [*scan.warnings, *losses]}))
             if ready is not None:
                 ready(results[0], disclosure)
 

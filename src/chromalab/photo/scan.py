@@ -81,6 +81,7 @@ class Scan:
         orientation: EXIF orientation of the gray levels; 1 if the photo is decoded whole.
         file_kind: `jpeg`, `png`, `tiff`, `webp` or `heif`.
         metadata: the content of the file beside its pixels.
+        warnings: what of the file is damaged or left out, a sentence each, without the path.
     """
 
     path: Path
@@ -94,6 +95,7 @@ class Scan:
     orientation: int
     file_kind: str
     metadata: Metadata
+    warnings: tuple[str, ...] = ()
     _image: Any = None
     _level: Any = None
 

@@ -240,7 +240,7 @@ def save(
     orientation: int = 1,
     xmp: bytes | None = None,
     saving: Saving | None = None,
-    ready: Callable[[], None] | None = None,
+    ready: Callable[[tuple[str, ...]], None] | None = None,
 ) -> None:
     """Write sRGB images as one file, atomically, with an sRGB profile and the metadata of the source.
 
@@ -251,7 +251,8 @@ def save(
         orientation: EXIF orientation of the pixels.
         xmp: packet that replaces the source's; None keeps that.
         saving: quality and compression.
-        ready: called when the file is complete, just before it is renamed to `path`.
+        ready: called when the file is complete, just before it is renamed to `path`, with what of the source this
+            file does not hold, a sentence each.
 
     Raises:
         UsageError: this file type cannot be written.
@@ -273,7 +274,7 @@ def save(
             file.flush()
             os.fsync(file.fileno())
         if ready is not None:
-            ready()
+            ready(())
         with explain_write_errors(path):
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)

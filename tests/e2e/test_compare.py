@@ -69,6 +69,42 @@ def test_a_study_from_photos_to_report(chromalab: Chromalab, tmp_path: Path) -> 
     assert [row["state"] for row in status] == ["finished"] * 10
 
 
+def test_a_plan_is_frozen_once(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with tiny.open("a") as file:
+        file.write(
+            "plan: {questions: ['Does the critic matter?'], contrasts: [[wgan_l2, l2]], margins: {ssim: 0.01}}\n"
+        )
+    done = chromalab("compare", "plan", tiny, "--out", out, "--json", tmp_path / "plan.json")
+    assert done.code == 0, done.err
+    assert "1 comparison, frozen 20" in done.out
+    assert json.loads((tmp_path / "plan.json").read_text())["plan"]["margins"] == {"ssim": 0.01}
+    frozen = (out / "plan.yaml").read_text()
+
+    assert chromalab("compare", "plan", tiny, "--out", out).code == 0
+    assert (out / "plan.yaml").read_text() == frozen
+    tiny.write_text(TINY)
+    refused(chromalab, "compare", "plan", tiny, "--out", tmp_path / "other", saying="plan")
+
+
+@pytest.mark.slow
+def test_a_tuned_study_is_a_study(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for index in range(8):
+        write_png(tmp_path / "photos" / f"{index}.png", rng.integers(0, 256, (40, 48, 3), dtype=np.uint8))
+    one_space = TINY.replace("color_spaces: [lab, rgb]", "color_spaces: [lab]")
+    tiny.write_text(one_space + f"data: {{source: '{tmp_path / 'photos'}', val_share: 0.4}}\n")
+    search = ("--round", "2x4", "--criterion", "delta_e_2000")
+    done = chromalab("compare", "tune", tiny, "--out", tmp_path / "tuning", *search)
+    assert done.code == 0, done.err
+    assert f"study: {tmp_path / 'tuning' / 'tuned.yaml'}" in done.out
+
+    planned = chromalab("compare", "plan", tmp_path / "tuning" / "tuned.yaml", "--out", tmp_path / "study")
+    assert planned.code == 2
+    assert "plan" in planned.err
+    refused(chromalab, "compare", "tune", tiny, "--out", tmp_path / "x", "--round", "2", saying="--round")
+
+
 @pytest.mark.slow
 def test_an_interrupted_study_resumes(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

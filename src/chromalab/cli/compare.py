@@ -143,8 +143,9 @@ def plan(
         console.print(_precision_table(found.rows))
     if json_file is not None:
         found.save(json_file)
-    console.print(f"{found.plan.family_size} comparisons, frozen {found.plan.frozen}: {out / 'plan.yaml'}",
-                  soft_wrap=True, highlight=False)  # fmt: skip
+    count = found.plan.family_size
+    comparisons = "1 comparison" if count == 1 else f"{count} comparisons"
+    console.print(f"{comparisons}, frozen {found.plan.frozen}: {out / 'plan.yaml'}", soft_wrap=True, highlight=False)
 
 
 @app.command()

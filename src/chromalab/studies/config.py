@@ -92,6 +92,8 @@ class StudyConfig(Record):
         training: all other settings of a run.
         pictured: test photos whose colorized images are kept and shown: their number or their names.
         looks: shares of a training, between 0 and 1, at which an intermediate checkpoint is scored.
+        metrics: metrics that score the runs, those of the plan among them; empty for every metric. Fewer metrics save
+            time: on many photos the scoring may take longer than the training.
         plan: contrasts and margins that decide the study's question, frozen before the first run (see
             `chromalab.studies.plan`).
     """
@@ -107,14 +109,18 @@ class StudyConfig(Record):
     training: TrainingSettings = TrainingSettings()
     pictured: Annotated[int, Field(ge=1, le=100)] | list[str] = 6
     looks: list[Annotated[float, Field(gt=0, lt=1)]] = []
+    metrics: list[str] = []
     plan: PlanSettings | None = None
 
     @model_validator(mode="after")
     def _check_lists(self) -> Self:
-        for key in ("color_spaces", "seeds", "looks"):
+        for key in ("color_spaces", "seeds", "looks", "metrics"):
             values = getattr(self, key)
             if len(set(values)) != len(values):
                 raise ValueError(f"{key} has a duplicate entry: {values}")
+        unscored = sorted(set(self.plan.margins) - set(self.metrics)) if self.plan and self.metrics else []
+        if unscored:
+            raise ValueError(f"metrics: the plan has a margin for {unscored[0]}, which the study would not compute")
         bounds = {"grey", "truth"} & set(self.objectives)
         if bounds:
             raise ValueError(f"objectives: every table has a bound named '{bounds.pop()}'; choose another name")

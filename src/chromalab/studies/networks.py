@@ -172,9 +172,10 @@ def score_study(
         UsageError: there is no study or no trained network, or the photos are not those of the study.
     """
     runtime = runtime or RuntimeSettings()
-    evaluator = make_evaluator(protocol, device=make_fabric(runtime).device)
     own = StudyFolder(root)
     study = own.load()
+    metrics = StudyConfig.parse(study.config, origin=str(root / "study.json")).metrics
+    evaluator = make_evaluator(protocol, metrics or None, device=make_fabric(runtime).device)
     trained = trained_runs(own)
     photos = _study_photos(root, study, data, test, exclude)
     what = f"protocol {protocol}, equal chroma" if equal_chroma else f"protocol {protocol}"

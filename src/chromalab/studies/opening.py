@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from chromalab.color.spaces import SPACES
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.losses.compose import parse_formula
+from chromalab.metrics.registry import METRICS
 from chromalab.nets.encoders import ENCODERS
 from chromalab.studies.objectives import resolve_objectives
 from chromalab.studies.photos import StudyPhotos, StudyPrior, open_photos, save_skipped, study_prior
@@ -106,6 +107,8 @@ def open_study(
         OutputError: `out` cannot be written.
     """
     make_fabric(runtime)
+    for metric in config.metrics:
+        METRICS[metric]
     objectives = resolve_objectives(config)
     runs = plan_runs(config, objectives)
     photos = open_photos(config.data, config.training.largest_crop_px)
@@ -153,9 +156,8 @@ def _study_record(
     plugins: list[PluginFact],
 ) -> StudyRecord:
     network, start = build_colorizer(config.training.network, config.color_spaces[0], config.seeds[0])
-    beside = {"name", "title", "note", "objectives", "perceptual", "data", "plan"} | (
-        set() if config.looks else {"looks"}
-    )
+    added = {key for key in ("looks", "metrics") if not getattr(config, key)}  # as in studies from before these keys
+    beside = {"name", "title", "note", "objectives", "perceptual", "data", "plan"} | added
     deciding = config.model_dump(mode="json", exclude=beside)
     formulas = {objective.id: objective.formula for objective in objectives}
     own = {entry.id: entry.training for entry in objectives if entry.training is not None}

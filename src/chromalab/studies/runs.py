@@ -48,7 +48,7 @@ def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
         NonFiniteError: trainings diverged; the message names the first one and its term.
         OutputError: the disk is full or read-only. Finished runs are kept.
     """
-    evaluator = _evaluator(runtime)
+    evaluator = _evaluator(study, runtime)
     score_bounds(study, runtime, evaluator=evaluator)
     training = study.config.training
     crops = training.images if training.stages else training.steps * training.batch_size
@@ -80,11 +80,11 @@ def execute_run(study: Study, run_id: str, runtime: RuntimeSettings) -> RunRecor
         OutputError: the disk is full or read-only.
     """
     run = next(run for run in study.runs if run.run_id == run_id)
-    return _execute(study, run, runtime, _evaluator(runtime), None)
+    return _execute(study, run, runtime, _evaluator(study, runtime), None)
 
 
-def _evaluator(runtime: RuntimeSettings) -> Evaluator:
-    return make_evaluator(device=make_fabric(runtime).device)
+def _evaluator(study: Study, runtime: RuntimeSettings) -> Evaluator:
+    return make_evaluator(metrics=study.config.metrics or None, device=make_fabric(runtime).device)
 
 
 def _execute(
@@ -162,7 +162,7 @@ def score_bounds(study: Study, runtime: RuntimeSettings, *, evaluator: Evaluator
         folder = study.folder.bound(name)
         if (folder / "record.json").exists():
             continue
-        evaluator = evaluator or _evaluator(runtime)
+        evaluator = evaluator or _evaluator(study, runtime)
         save_bound(folder, name, score(colorize, study.photos.test, evaluator, keep=_keeper(study, name)))
 
 

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from chromalab.core.errors import ChromalabError
-from chromalab.photo._vips import VipsError, vips, vips_version
+from chromalab.photo._vips import ContentError, VipsError, vips, vips_version
 from chromalab.photo.listing import PHOTO_SUFFIXES, list_photos
 from chromalab.photo.resizing import (
     FILTER_GAP,
@@ -22,6 +22,8 @@ from chromalab.photo.resizing import (
     target_size,
     to_numpy,
 )
+from chromalab.photo.tiff_layout import read_layout
+from chromalab.photo.tiff_pixels import open_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,15 +147,24 @@ def open_photo(path: Path) -> Iterator[IO[bytes]]:
             yield file
     except OSError as error:
         raise UnreadablePhotoError(path, os.strerror(error.errno).lower() if error.errno else str(error)) from error
+    except ContentError as error:
+        raise UnreadablePhotoError(path, str(error)) from error
     except VipsError as error:
         raise UnreadablePhotoError(path, vips_reason(error)) from error
 
 
 def open_image(file: IO[bytes], **options: object) -> Any:
-    """Return a lazily decoded libvips image of an open file.
+    """Return a lazily decoded libvips image of an open file; of a TIFF, its first page.
 
     The file is passed by its descriptor, because libvips rejects names that are not UTF-8 and parses options in names.
+
+    Raises:
+        ContentError: the file is a TIFF that can't be read.
+        VipsError: another file can't be read.
     """
+    layout = read_layout(file)
+    if layout is not None:
+        return open_page(file, layout, 0).image()
     file.seek(0)
     source = vips().Source.new_from_descriptor(file.fileno())
     return vips().Image.new_from_source(source, "", access="sequential", fail_on="error", **options)

@@ -71,6 +71,11 @@ def integers(numbers: NDArray[np.integer] | list[int], *, big: bool = False) -> 
     return Value(LONG8 if big else LONG, len(numbers), np.asarray(numbers).astype("<u8" if big else "<u4").tobytes())
 
 
+def shorts(*numbers: int) -> Value:
+    """Return integers as a value of the type SHORT."""
+    return Value(SHORT, len(numbers), np.array(numbers, "<u2").tobytes())
+
+
 class Directory(NamedTuple):
     """A directory of a TIFF file.
 
@@ -116,8 +121,13 @@ class Reader:
         value: int = struct.unpack(self.order + kind, data)[0]
         return value
 
-    def directory(self, place: int) -> Directory | None:
-        """Return the directory at `place`, without invalid entries; None if it is cut off or has too many entries."""
+    def directory(self, place: int, *, largest: int = _LARGEST_BLOB) -> Directory | None:
+        """Return the directory at `place`; None if it is cut off or has too many entries.
+
+        Args:
+            place: its position in the file.
+            largest: tags with more bytes are left out, as invalid ones are.
+        """
         count_kind, count_size, entry_size, word_size = ("Q", 8, 20, 8) if self.big else ("H", 2, 12, 4)
         if not 0 < place <= self.size - count_size:
             return None
@@ -131,16 +141,16 @@ class Reader:
             return None
         end = block[len(entries) :]
         following = self.number(self.word, end) if len(end) == word_size else 0
-        found = [self._entry(entries[start : start + entry_size]) for start in range(0, len(entries), entry_size)]
+        found = [self._entry(entries[at : at + entry_size], largest) for at in range(0, len(entries), entry_size)]
         tags = {tag: value for tag, value in found if value is not None}
         return Directory(place, tags, following, place + count_size + len(entries))
 
-    def _entry(self, entry: bytes) -> tuple[int, Value | None]:
+    def _entry(self, entry: bytes, largest: int) -> tuple[int, Value | None]:
         tag, kind = self.number("H", entry[:2]), self.number("H", entry[2:4])
         count = self.number(self.word, entry[4 : 12 if self.big else 8])
         inline = entry[12:] if self.big else entry[8:]
         size = _SIZES.get(kind, 0) * count
-        if not 0 < size <= (_LARGEST_BLOB if tag in _BLOBS else _LARGEST):
+        if not 0 < size <= min(largest, _LARGEST_BLOB if tag in _BLOBS else _LARGEST):
             return tag, None
         data = inline[:size]
         if size > len(inline):

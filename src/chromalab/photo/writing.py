@@ -128,6 +128,11 @@ def holds_alpha(path: Path) -> bool:
     return file_kind(path) != "jpeg"
 
 
+def holds_pages(path: Path) -> bool:
+    """Return whether the file type of this name can have several pages."""
+    return file_kind(path) == "tiff"
+
+
 def _writes_heic() -> bool:
     try:
         vips().Image.black(16, 16, bands=3).copy(interpretation="srgb").heifsave_buffer(compression="hevc")

@@ -12,6 +12,7 @@ import numpy as np
 
 from chromalab.core.errors import ChromalabError
 from chromalab.photo._vips import ContentError, VipsError, vips, vips_version
+from chromalab.photo.heic import is_heic, open_heic
 from chromalab.photo.listing import PHOTO_SUFFIXES, list_photos
 from chromalab.photo.resizing import (
     FILTER_GAP,
@@ -143,7 +144,7 @@ def open_photo(path: Path) -> Iterator[IO[bytes]]:
             raise UnreadablePhotoError(path, "it is not a file")
         if facts.st_size == 0:
             raise UnreadablePhotoError(path, "it is empty (0 bytes)")
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:  # libvips moves its position, which a buffer would not notice
             yield file
     except OSError as error:
         raise UnreadablePhotoError(path, os.strerror(error.errno).lower() if error.errno else str(error)) from error
@@ -159,12 +160,18 @@ def open_image(file: IO[bytes], **options: object) -> Any:
     The file is passed by its descriptor, because libvips rejects names that are not UTF-8 and parses options in names.
 
     Raises:
-        ContentError: the file is a TIFF that can't be read.
+        ContentError: the file is a TIFF or HEIC that can't be read, or a camera's raw file.
         VipsError: another file can't be read.
     """
     layout = read_layout(file)
     if layout is not None:
         return open_page(file, layout, 0).image()
+    if is_heic(file):
+        return open_heic(file, lambda: _load_any(file))
+    return _load_any(file, **options)
+
+
+def _load_any(file: IO[bytes], **options: object) -> Any:
     file.seek(0)
     source = vips().Source.new_from_descriptor(file.fileno())
     return vips().Image.new_from_source(source, "", access="sequential", fail_on="error", **options)

@@ -280,7 +280,7 @@ def _of_page(reason: str, layout: TiffLayout | None, page: int) -> str:
 
 
 def _reopened(path: Path) -> Any:
-    with path.open("rb") as file:  # libvips duplicates the descriptor
+    with path.open("rb", buffering=0) as file:  # libvips duplicates the descriptor
         return open_image(file)
 
 

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from chromalab.photo._vips import ContentError
+from chromalab.photo.raw import DNG_VERSION, RAW_FILE, RAW_KINDS, has_raw_mark
 from chromalab.photo.tiff_directory import PLACES, SIZES, Directory, Reader
 
 if TYPE_CHECKING:
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
 
 GRAY_0_WHITE, GRAY, RGB, PALETTE, MASK, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
 NONE, OLD_JPEG, JPEG = 1, 6, 7
-RAW_FILE = "it is a camera's raw file: develop it first, and save it as TIFF or JPEG"
-
-_RAW_KINDS = frozenset({32803, 34892})
-"""Photometric interpretations of raw files: a mosaic of color filters, and linear sensor values."""
-
-_DNG_VERSION = 50706
 _MOST_PAGES = 100_000
 _MOST_SUBDIRECTORIES = 64
 _LARGEST_OUTLINE = 4096
@@ -141,7 +136,7 @@ class TiffPage:
     @cached_property
     def raw(self) -> bool:
         """Whether the directory is that of a camera's raw file."""
-        return _DNG_VERSION in self.tags or self.photometric in _RAW_KINDS
+        return DNG_VERSION in self.tags or self.photometric in RAW_KINDS
 
     def part_name(self, index: int) -> str:
         """Return the rows and columns of a tile, or the rows of a strip."""
@@ -269,8 +264,10 @@ def read_layout(file: IO[bytes]) -> TiffLayout | None:
     """Return the structure of a TIFF file, or None if the content is not a TIFF.
 
     Raises:
-        ContentError: the file is cut off before its first page, or has no page that is a photo.
+        ContentError: the file is cut off before its first page, is a camera's raw file, or has no page that is a photo.
     """
+    if has_raw_mark(file):
+        raise ContentError(RAW_FILE)
     reader = Reader(file)
     if not reader.tiff:
         return None
@@ -278,8 +275,7 @@ def read_layout(file: IO[bytes]) -> TiffLayout | None:
         raise ContentError("it is a TIFF that is cut off: the file ends before the description of its first page")
     directories, warnings = _directories(reader)
     found = [TiffPage(directory.place, directory.tags) for directory in directories]
-    file.seek(8)
-    if file.read(2) == b"CR" or any(page.raw for page in _with_subdirectories(reader, found)):
+    if any(page.raw for page in _with_subdirectories(reader, found)):
         raise ContentError(RAW_FILE)
     pages = tuple(page for page in found if not page.reduced and not page.mask)
     if not pages:  # some programs store the photo below its thumbnail

@@ -53,9 +53,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-DEFLATE, OLD_DEFLATE, WEBP = 8, 32946, 50001
+DEFLATE, OLD_DEFLATE, PACKBITS, WEBP = 8, 32946, 32773, 50001
 _FAX = frozenset({2, 3, 4})
-_OF_LIBVIPS = frozenset({NONE, *_FAX, 5, JPEG, DEFLATE, 32773, OLD_DEFLATE, WEBP})
+_OF_LIBVIPS = frozenset({NONE, *_FAX, 5, JPEG, DEFLATE, OLD_DEFLATE, PACKBITS, WEBP})
 _KINDS = {
     GRAY_0_WHITE: "gray", GRAY: "gray", RGB: "RGB", PALETTE: "palette", MASK: "a mask", CMYK: "CMYK", YCBCR: "YCbCr",
     CIELAB: "CIELab", ICCLAB: "ICCLab", 10: "ITULab", 32844: "LogL", 32845: "LogLuv",
@@ -89,6 +89,7 @@ _JPEGS = {JPEG, 33007, 34892}
 _BLANKABLE = {NONE, DEFLATE, OLD_DEFLATE}
 _HEADER = 16
 _ROWS = 16
+_PIECE = 1 << 16
 _ICC_WHITE = 0xFF00
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _DAMAGED = "it is cut off or damaged: its pixels can't be read to the end"
@@ -316,8 +317,7 @@ def _blank(page: TiffPage) -> bytes:
 
 def _decoded(handle: _Handle, layout: TiffLayout, page: TiffPage, parts: Parts) -> TiffImage:
     """Return a page as libvips reads it, or else as tifffile does."""
-    if page.compression == JPEG:
-        _check_jpegs(handle, page, parts)
+    _check_parts(handle, page, parts)
     blankable = not parts.unwritten.size or page.compression in _BLANKABLE
     if page.compression in _OF_LIBVIPS and page.bits in {1, 2, 4, 8, 16} and blankable:
         opened = _viewed(handle, layout, page, parts)
@@ -332,7 +332,7 @@ def _decoded(handle: _Handle, layout: TiffLayout, page: TiffPage, parts: Parts) 
 def _viewed(handle: _Handle, layout: TiffLayout, page: TiffPage, parts: Parts) -> TiffImage:
     """Return a page that libvips reads through views of the file."""
     # libtiff's warnings about strips are mostly harmless, and its errors about tiles reach libvips as warnings.
-    level = "warning" if page.tiled else "error"
+    level = "warning" if page.tiled or page.compression == PACKBITS else "error"
     changes = _MEANINGLESS if _converted_here(page) else {}
     if page.planar and page.tiled:
         return TiffImage(lambda: _converted(_planes(handle, layout, page, parts), page))
@@ -437,20 +437,52 @@ def _ratios(page: TiffPage, tag: int, count: int) -> tuple[float, ...]:
     return found if len(found) == count and found[1] else ()
 
 
-def _check_jpegs(handle: _Handle, page: TiffPage, parts: Parts) -> None:
-    """Decode every JPEG part by itself, because libvips passes over damage in those that are tiles.
+def _check_parts(handle: _Handle, page: TiffPage, parts: Parts) -> None:
+    """Decode parts by themselves where libvips passes over damage.
+
+    It ignores the warnings of its JPEG decoder and of PackBits in tiles, and the checksums of Deflate.
 
     Raises:
         ContentError: a part is damaged.
     """
-    tables = page.tags[347].data if 347 in page.tags else b""
+    check = _CHECKS.get(page.compression)
+    if check is None or (check is _check_packbits and not page.tiled):
+        return
     for index in np.setdiff1d(np.arange(len(parts.places)), parts.unwritten):
-        data = handle.read(int(parts.places[index]), int(parts.sizes[index]))
         try:
-            _load_jpeg(data, tables).copy_memory()
-        except VipsError as error:
+            check(handle, page, int(parts.places[index]), int(parts.sizes[index]))
+        except (VipsError, zlib.error) as error:
             noun = "tile" if page.tiled else "strip"
-            raise ContentError(f"it is damaged: the {noun} of {page.part_name(int(index))} can't be decoded") from error
+            reason = f"it is damaged: the {noun} of {page.part_name(int(index))} can't be decoded"
+            raise ContentError(reason) from error
+
+
+def _check_jpeg(handle: _Handle, page: TiffPage, place: int, size: int) -> None:
+    tables = page.tags[347].data if 347 in page.tags else b""
+    _load_jpeg(handle.read(place, size), tables).copy_memory()
+
+
+def _check_deflate(handle: _Handle, page: TiffPage, place: int, size: int) -> None:  # noqa: ARG001 - one signature
+    inflater = zlib.decompressobj()
+    for start in range(place, place + size, _PIECE):
+        inflater.decompress(handle.read(start, min(_PIECE, place + size - start)))
+
+
+def _check_packbits(handle: _Handle, page: TiffPage, place: int, size: int) -> None:
+    data, at, length = handle.read(place, size), 0, 0
+    while at < len(data):
+        count = data[at]
+        if count < 128:
+            length, at = length + count + 1, at + count + 2
+        else:
+            length, at = length + (257 - count if count > 128 else 0), at + (2 if count > 128 else 1)
+    rows, columns = page.part_size
+    samples = 1 if page.planar else page.samples
+    if length > rows * -(-columns * samples * page.bits // 8) + 1:  # some programs pad it to an even length
+        raise zlib.error("PackBits with too many bytes")
+
+
+_CHECKS = {JPEG: _check_jpeg, DEFLATE: _check_deflate, OLD_DEFLATE: _check_deflate, PACKBITS: _check_packbits}
 
 
 def _load_jpeg(data: bytes, tables: bytes = b"") -> Any:

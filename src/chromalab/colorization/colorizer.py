@@ -322,7 +322,7 @@ class _Pages:
         if self.count < scan.pages:
             self.warnings.append(f"{_numbered(scan.pages)} left out: only TIFF holds several pages")
         if self.count > 1:
-            scan.check_other_pages()
+            scan.check_other_pages(max_pixels=job.max_pixels)
         self.colors = _small(engine, scan, job.options, overlay)
 
     def first(self, stack: ExitStack) -> Page:

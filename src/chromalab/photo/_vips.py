@@ -11,10 +11,6 @@ import pyvips
 VipsError = pyvips.Error
 
 
-class ContentError(Exception):
-    """The content of a file can't be read; the text is the reason, without the path."""
-
-
 @functools.cache
 def vips() -> Any:
     """Return the pyvips module with the settings that this project relies on.

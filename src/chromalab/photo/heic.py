@@ -6,7 +6,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from chromalab.photo._vips import ContentError, VipsError, vips
+from chromalab.photo._vips import VipsError, vips
+from chromalab.photo.content import ContentError, check_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,6 @@ _NO_DECODER = (
     "it is HEIC, and this libvips was built without a decoder for it (HEVC): install chromalab[scans], "
     "or convert it to JPEG or TIFF first"
 )
-_MAX_PIXELS = 500_000_000
 
 
 def is_heic(file: IO[bytes]) -> bool:
@@ -49,8 +49,7 @@ def open_heic(file: IO[bytes], load: Callable[[], Any]) -> Any:
             raise ContentError(_NO_DECODER) from error
         return load()
     header = load()
-    if header.width * header.height > _MAX_PIXELS:
-        raise ContentError(f"it declares {header.width}x{header.height} px: scale it down first")
+    check_size(header.height, header.width)
     file.seek(0)
     try:
         pixels = np.asarray(pillow_heif.open_heif(file, convert_hdr_to_8bit=False))

@@ -11,7 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from chromalab.core.errors import ChromalabError
-from chromalab.photo._vips import ContentError, VipsError, vips, vips_version
+from chromalab.photo._vips import VipsError, vips, vips_version
+from chromalab.photo.content import MAX_PIXELS, ContentError, check_size
 from chromalab.photo.heic import is_heic, open_heic
 from chromalab.photo.listing import PHOTO_SUFFIXES, list_photos
 from chromalab.photo.resizing import (
@@ -43,9 +44,6 @@ __all__ = [
     "resize",
     "resize_shortest_side",
 ]
-
-MAX_PIXELS = 500_000_000
-"""Larger declared sizes are refused before decoding, so a broken header cannot fill the memory."""
 
 BITS = {"uchar": 8, "ushort": 16}
 """The pixel types that can be read, with their bits per value."""
@@ -183,10 +181,10 @@ def check_pixels(path: Path, image: Any, max_pixels: int) -> None:
     Raises:
         UnreadablePhotoError: the image has over `max_pixels`, not 8 or 16 bits, or is not gray, RGB or CMYK.
     """
-    height, width = image.height, image.width
-    if height * width > max_pixels:
-        reason = f"it declares {width}x{height} px, over the limit of {max_pixels / 1e6:g} million: scale it down first"
-        raise UnreadablePhotoError(path, reason)
+    try:
+        check_size(image.height, image.width, max_pixels)
+    except ContentError as error:
+        raise UnreadablePhotoError(path, str(error)) from error
     if image.format not in BITS:
         reason = f"its pixels are of type {image.format}: save it with 8 or 16 bits per channel"
         raise UnreadablePhotoError(path, reason)

@@ -176,7 +176,7 @@ class Scan:
         """
         return _scan(self.path, self._layout, page, max_pixels)
 
-    def check_other_pages(self) -> None:
+    def check_other_pages(self, *, max_pixels: int = MAX_PIXELS) -> None:
         """Check of all other pages what can be known without decoding them.
 
         Raises:
@@ -185,7 +185,7 @@ class Scan:
         for page in set(range(self.pages)) - {self.page}:
             with _errors_of(self.path, self._layout, page) as file:
                 if self._layout is not None:
-                    check_page(file, self._layout, page)
+                    check_page(file, self._layout, page, max_pixels)
 
     @property
     def pixels_of_all_pages(self) -> int:
@@ -231,7 +231,7 @@ def open_scan(path: Path, page: int = 0, *, max_pixels: int = MAX_PIXELS) -> Sca
 
 def _scan(path: Path, layout: TiffLayout | None, page: int, max_pixels: int) -> Scan:
     with _errors_of(path, layout, page) as file:
-        opened = open_page(file, layout, page) if layout is not None else TiffImage(lambda: _reopened(path))
+        opened = open_page(file, layout, page, max_pixels) if layout is not None else TiffImage(lambda: _reopened(path))
         image = _labeled(opened.image())
         check_pixels(path, image, max_pixels)
         scan = Scan(

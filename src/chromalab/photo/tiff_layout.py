@@ -12,9 +12,10 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from chromalab.photo._vips import ContentError
+from chromalab.photo.content import ContentError
 from chromalab.photo.raw import DNG_VERSION, RAW_FILE, RAW_KINDS, has_raw_mark
 from chromalab.photo.tiff_directory import PLACES, SIZES, Directory, Reader
+from chromalab.photo.tiff_kinds import COLORS, GRAY, MASK, NONE, RGB, YCBCR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from chromalab.photo.tiff_directory import Value
 
-GRAY_0_WHITE, GRAY, RGB, PALETTE, MASK, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
-NONE, OLD_JPEG, JPEG = 1, 6, 7
 _MOST_PAGES = 100_000
 _MOST_SUBDIRECTORIES = 64
 _LARGEST_OUTLINE = 4096
@@ -133,23 +132,30 @@ class TiffPage:
         """Whether the directory states that it is a transparency mask."""
         return bool(self.number(254) & _MASK_BIT) or self.photometric == MASK
 
+    @property
+    def whole(self) -> bool:
+        """Whether the directory is a photo, and not a reduced copy or a mask."""
+        return not self.reduced and not self.mask
+
     @cached_property
     def raw(self) -> bool:
         """Whether the directory is that of a camera's raw file."""
         return DNG_VERSION in self.tags or self.photometric in RAW_KINDS
 
+    @cached_property
+    def part_bytes(self) -> int:
+        """Bytes of a decoded tile or strip; not defined for subsampled chroma."""
+        rows, columns = self.part_size
+        return rows * -(-columns * (1 if self.planar else self.samples) * self.bits // 8)
+
     def part_name(self, index: int) -> str:
-        """Return the rows and columns of a tile, or the rows of a strip."""
+        """Return the name of a tile or strip by its rows and columns."""
         rows, columns = self.part_size
         down, across = divmod(index % (self.grid[0] * self.grid[1]), self.grid[1])
         name = f"rows {down * rows + 1} to {min((down + 1) * rows, self.height)}"
         if not self.tiled:
-            return name
-        return f"{name}, columns {across * columns + 1} to {min((across + 1) * columns, self.width)}"
-
-
-COLORS = {GRAY_0_WHITE: 1, GRAY: 1, RGB: 3, PALETTE: 1, MASK: 1, CMYK: 4, YCBCR: 3, CIELAB: 3, ICCLAB: 3}
-"""Number of color channels by kind of color."""
+            return f"the strip of {name}"
+        return f"the tile of {name}, columns {across * columns + 1} to {min((across + 1) * columns, self.width)}"
 
 
 class Parts(NamedTuple):
@@ -203,13 +209,14 @@ class TiffLayout:
         count = rows * columns * (page.samples if page.planar else 1)
         places = _first(page, PLACES)[:count]
         if len(places) < count:
-            raise ContentError(f"it is damaged: it has only {len(places)} of {count} {_noun(page)}")
+            noun = "tiles" if page.tiled else "strips"
+            raise ContentError(f"it is damaged: it has only {len(places)} of {count} {noun}")
         expected = _expected_sizes(page, count)
         sizes = self._sizes(page, places, expected)
         unwritten = (places == 0) | (sizes == 0)
         self._check(page, places, sizes, ~unwritten)
         if expected is not None and (short := np.flatnonzero(~unwritten & (sizes < expected))).size:
-            raise ContentError(f"it is cut off or damaged: {_name(page, short)} is too short")
+            raise ContentError(f"it is cut off or damaged: {page.part_name(int(short[0]))} is too short")
         return Parts(places, sizes, np.flatnonzero(unwritten))
 
     def _sizes(
@@ -228,21 +235,13 @@ class TiffLayout:
     ) -> None:
         outside = np.flatnonzero(written & ((places < 0) | (sizes < 0) | (places + sizes > self.size)))
         if outside.size:
-            raise ContentError(f"it is cut off: {_name(page, outside)} lies beyond the end of the file")
+            raise ContentError(f"it is cut off: {page.part_name(int(outside[0]))} lies beyond the end of the file")
 
 
 def _first(page: TiffPage, tags: tuple[int, int]) -> NDArray[np.int64]:
     """Return the numbers of the tag for strips or of that for tiles; some programs write one for the other."""
     tags = tags[::-1] if page.tiled else tags
     return next((page.numbers(tag) for tag in tags if tag in page.tags), np.zeros(0, np.int64))
-
-
-def _noun(page: TiffPage) -> str:
-    return "tiles" if page.tiled else "strips"
-
-
-def _name(page: TiffPage, indexes: NDArray[np.int64]) -> str:
-    return f"the {_noun(page)[:-1]} of {page.part_name(int(indexes[0]))}"
 
 
 def _expected_sizes(page: TiffPage, count: int) -> NDArray[np.int64] | None:
@@ -275,18 +274,31 @@ def read_layout(file: IO[bytes]) -> TiffLayout | None:
         raise ContentError("it is a TIFF that is cut off: the file ends before the description of its first page")
     directories, warnings = _directories(reader)
     found = [TiffPage(directory.place, directory.tags) for directory in directories]
-    if any(page.raw for page in _with_subdirectories(reader, found)):
+    below = _subdirectories(reader, found)
+    if any(page.raw for page in (*found, *below)):
         raise ContentError(RAW_FILE)
-    pages = tuple(page for page in found if not page.reduced and not page.mask)
-    if not pages:  # some programs store the photo below its thumbnail
-        below = _with_subdirectories(reader, found)[len(found) :]
-        pages = tuple(page for page in below if page.width and not page.reduced and not page.mask)
+    pages, further = _pages(found, below)
+    return TiffLayout(reader.order, reader.big, reader.size, tuple(pages), (*warnings, *further))
+
+
+def _pages(found: list[TiffPage], below: list[TiffPage]) -> tuple[list[TiffPage], list[str]]:
+    """Return which directories are pages of the photo, and a warning for each kind of those that are lost.
+
+    Args:
+        found: the directories of the file.
+        below: the directories that these name as parts of themselves.
+    """
+    pages = [page for page in found if page.whole]
+    inside = [page for page in below if page.whole and page.width]
+    if not pages and inside:  # some programs store the photo below its thumbnail
+        return inside, []
+    if not pages and len(found) == 1 and not found[0].mask:
+        return found, ["the file states that it is a reduced copy of another one"]
     if not pages:
         raise ContentError("it has only reduced copies or masks of a photo (NewSubfileType), and not the photo itself")
     masks = sum(page.mask for page in found)
-    if masks:
-        warnings.append(f"{masks} transparency mask{'s' if masks > 1 else ''} of the file left out")
-    return TiffLayout(reader.order, reader.big, reader.size, pages, tuple(warnings))
+    counts = ((masks, "transparency mask"), (len(inside), "further image"))
+    return pages, [f"left out: {count} {what}{'s' if count > 1 else ''}" for count, what in counts if count]
 
 
 def _directories(reader: Reader) -> tuple[list[Directory], list[str]]:
@@ -320,8 +332,8 @@ def _chain(reader: Reader) -> Iterator[Directory | None]:
         place = directory.following if directory is not None else 0
 
 
-def _with_subdirectories(reader: Reader, pages: list[TiffPage]) -> list[TiffPage]:
-    """Return pages, followed by the directories that they name as parts of themselves (SubIFDs)."""
+def _subdirectories(reader: Reader, pages: list[TiffPage]) -> list[TiffPage]:
+    """Return the directories that pages name as parts of themselves (SubIFDs)."""
     places = (int(place) for page in pages for place in page.numbers(330)[:_MOST_SUBDIRECTORIES])
     found = (reader.directory(place, largest=_LARGEST_OUTLINE) for place in places)
-    return [*pages, *(TiffPage(directory.place, directory.tags) for directory in found if directory is not None)]
+    return [TiffPage(directory.place, directory.tags) for directory in found if directory is not None]

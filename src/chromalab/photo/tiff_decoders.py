@@ -64,23 +64,28 @@ def check_parts(file: PageFile) -> None:
     parts = file.parts
     for index in np.setdiff1d(np.arange(len(parts.places)), parts.unwritten):
         try:
-            check(file, int(parts.places[index]), int(parts.sizes[index]))
+            check(file, int(index), int(parts.places[index]), int(parts.sizes[index]))
         except (VipsError, zlib.error) as error:
             raise ContentError(f"it is damaged: {file.page.part_name(int(index))} can't be decoded") from error
 
 
-def _check_jpeg(file: PageFile, place: int, size: int) -> None:
+def _check_jpeg(file: PageFile, index: int, place: int, size: int) -> None:
     tables = file.page.tags[347].data if 347 in file.page.tags else b""
-    _load_jpeg(file.handle.read(place, size), tables).copy_memory()
+    image = _load_jpeg(file.handle.read(place, size), tables).copy_memory()
+    _, _, rows, columns = file.page.box(index)
+    if image.height < rows or image.width < columns:
+        raise VipsError("JPEG smaller than its part")
 
 
-def _check_deflate(file: PageFile, place: int, size: int) -> None:
-    inflater = zlib.decompressobj()
+def _check_deflate(file: PageFile, index: int, place: int, size: int) -> None:
+    inflater, length = zlib.decompressobj(), 0
     for start in range(place, place + size, _PIECE):
-        inflater.decompress(file.handle.read(start, min(_PIECE, place + size - start)))
+        length += len(inflater.decompress(file.handle.read(start, min(_PIECE, place + size - start))))
+    if not inflater.eof and length not in {file.page.part_bytes, file.page.decoded_sizes[index]}:
+        raise zlib.error("Deflate without an end")
 
 
-def _check_packbits(file: PageFile, place: int, size: int) -> None:
+def _check_packbits(file: PageFile, index: int, place: int, size: int) -> None:
     data, at, length = file.handle.read(place, size), 0, 0
     while at < len(data):
         count = data[at]
@@ -88,7 +93,7 @@ def _check_packbits(file: PageFile, place: int, size: int) -> None:
             length, at = length + count + 1, at + count + 2
         else:
             length, at = length + (257 - count if count > 128 else 0), at + (2 if count > 128 else 1)
-    if length > file.page.part_bytes + 1:  # some programs pad it to an even length
+    if length > file.page.decoded_sizes[index] + 1:  # some programs pad it to an even length
         raise zlib.error("PackBits with too many bytes")
 
 

@@ -142,20 +142,43 @@ class TiffPage:
         """Whether the directory is that of a camera's raw file."""
         return DNG_VERSION in self.tags or self.photometric in RAW_KINDS
 
-    @cached_property
+    @property
+    def count(self) -> int:
+        """Number of tiles or strips."""
+        return self.grid[0] * self.grid[1] * (self.samples if self.planar else 1)
+
+    @property
     def part_bytes(self) -> int:
-        """Bytes of a decoded tile or strip; not defined for subsampled chroma."""
-        rows, columns = self.part_size
-        return rows * -(-columns * (1 if self.planar else self.samples) * self.bits // 8)
+        """Bytes of a decoded tile, or of a strip with all its rows."""
+        return int(self._bytes(np.array([self.part_size[0]]))[0])
+
+    @cached_property
+    def decoded_sizes(self) -> NDArray[np.int64]:
+        """Bytes of every decoded part, (count,); the last strip can be shorter than the others."""
+        lines = np.full(self.count, self.part_size[0])
+        if not self.tiled:
+            firsts = np.arange(self.count) % self.grid[0] * self.part_size[0]
+            lines = np.minimum(lines, self.height - firsts)
+        return self._bytes(lines)
+
+    def _bytes(self, lines: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the bytes of parts with so many rows."""
+        columns, (across, down) = self.part_size[1], self.subsampling
+        if (across, down) != (1, 1):  # a unit has the brightness of several pixels, and two values of color
+            return -(-lines // down) * -(-columns // across) * ((across * down + 2) * self.bits // 8)
+        return lines * -(-columns * (1 if self.planar else self.samples) * self.bits // 8)
+
+    def box(self, index: int) -> tuple[int, int, int, int]:
+        """Return first row, first column, rows and columns of the pixels of a tile or strip that lie on the page."""
+        down, across = divmod(index % (self.grid[0] * self.grid[1]), self.grid[1])
+        (rows, columns), top, left = self.part_size, down * self.part_size[0], across * self.part_size[1]
+        return top, left, min(rows, self.height - top), min(columns, self.width - left)
 
     def part_name(self, index: int) -> str:
         """Return the name of a tile or strip by its rows and columns."""
-        rows, columns = self.part_size
-        down, across = divmod(index % (self.grid[0] * self.grid[1]), self.grid[1])
-        name = f"rows {down * rows + 1} to {min((down + 1) * rows, self.height)}"
-        if not self.tiled:
-            return f"the strip of {name}"
-        return f"the tile of {name}, columns {across * columns + 1} to {min((across + 1) * columns, self.width)}"
+        top, left, rows, columns = self.box(index)
+        name = f"rows {top + 1} to {top + rows}"
+        return f"the tile of {name}, columns {left + 1} to {left + columns}" if self.tiled else f"the strip of {name}"
 
 
 class Parts(NamedTuple):
@@ -205,13 +228,11 @@ class TiffLayout:
         Raises:
             ContentError: parts of the pixels are missing.
         """
-        rows, columns = page.grid
-        count = rows * columns * (page.samples if page.planar else 1)
-        places = _first(page, PLACES)[:count]
-        if len(places) < count:
+        places = _first(page, PLACES)[: page.count]
+        if len(places) < page.count:
             noun = "tiles" if page.tiled else "strips"
-            raise ContentError(f"it is damaged: it has only {len(places)} of {count} {noun}")
-        expected = _expected_sizes(page, count)
+            raise ContentError(f"it is damaged: it has only {len(places)} of {page.count} {noun}")
+        expected = page.decoded_sizes if page.compression == NONE else None
         sizes = self._sizes(page, places, expected)
         unwritten = (places == 0) | (sizes == 0)
         self._check(page, places, sizes, ~unwritten)
@@ -242,21 +263,6 @@ def _first(page: TiffPage, tags: tuple[int, int]) -> NDArray[np.int64]:
     """Return the numbers of the tag for strips or of that for tiles; some programs write one for the other."""
     tags = tags[::-1] if page.tiled else tags
     return next((page.numbers(tag) for tag in tags if tag in page.tags), np.zeros(0, np.int64))
-
-
-def _expected_sizes(page: TiffPage, count: int) -> NDArray[np.int64] | None:
-    """Return the bytes of every uncompressed part, (count,); None if compressed or with different depths."""
-    if page.compression != NONE or page.bits == 0:
-        return None
-    rows, columns = page.part_size
-    lines = np.full(count, rows)
-    if not page.tiled:
-        lines = np.minimum(rows, page.height - np.arange(count) % page.grid[0] * rows)
-    across, down = page.subsampling
-    if (across, down) != (1, 1):
-        return -(-lines // down) * -(-columns // across) * ((across * down + 2) * page.bits // 8)
-    samples = 1 if page.planar else page.samples
-    return lines * -(-columns * samples * page.bits // 8)
 
 
 def read_layout(file: IO[bytes]) -> TiffLayout | None:

@@ -24,14 +24,23 @@ from chromalab.core.errors import UsageError
 from chromalab.core.parallel import cpu_count
 from chromalab.core.records import Record
 from chromalab.photo._vips import VipsError
-from chromalab.photo.reading import UnreadablePhotoError, vips_reason
 from chromalab.photo.resizing import resize_plane, target_size
 from chromalab.photo.scan import Scan, open_scan
-from chromalab.photo.writing import from_pixels, holds_alpha, keeps_16_bits, labeled, save, spooled
+from chromalab.photo.writing import (
+    BIG_TIFF_BYTES,
+    Page,
+    from_pixels,
+    holds_alpha,
+    holds_pages,
+    keeps_16_bits,
+    labeled,
+    save,
+    spooled,
+)
 from chromalab.weights.colorizers import default_model, find_colorizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -254,53 +263,106 @@ def colorize_file(
     started = time.monotonic()
     disclosure = disclose(engine, job.options, job.source_type)
     scan = open_scan(source, max_pixels=job.max_pixels)
-    count = scan.pages if output.suffix.lower() in {".tif", ".tiff"} else 1
-    deep = scan.bits == 16 and keeps_16_bits(output)
-    stats, results, images = RenderStats(), [], []
+    pages = _Pages(engine, scan, output, job, overlay, disclosure)
+    results = []
+
+    def finish(losses: tuple[str, ...]) -> None:
+        seconds = time.monotonic() - started
+        result = _result(source, output, seconds, scan, pages)
+        results.append(result.model_copy(update={"warnings": [*pages.warnings, *losses]}))
+        if ready is not None:
+            ready(results[0], disclosure)
+
     with ExitStack() as stack:
-        first = _small(engine, scan, job.options, overlay)
-        for number in range(count):
-            page = open_scan(source, number, max_pixels=job.max_pixels) if number else scan
-            colors = _small(engine, page, job.options, overlay) if number else first
-            images.append(_page(page, colors, job, stats, output, stack, deep=deep))
-
-        def finish(losses: tuple[str, ...]) -> None:
-            seconds = time.monotonic() - started
-            result = _result(source, output, seconds, scan, stats, first, count, deep=deep)
-            results.append(result.model_copy(update={"warnings": [*scan.warnings, *losses]}))
-            if ready is not None:
-                ready(results[0], disclosure)
-
-        xmp = with_disclosure(scan.metadata.xmp, disclosure)
-        try:  # libvips decodes parts of the photo only now
-            save(images, output, scan.metadata, orientation=scan.orientation, xmp=xmp, saving=job.saving, ready=finish)
+        try:  # libvips decodes parts of the photo only during the writing
+            first = pages.first(stack)
+            big = scan.pixels_of_all_pages * (6 if pages.deep else 4) > BIG_TIFF_BYTES
+            save(
+                [first.image],
+                output,
+                first.metadata,
+                orientation=first.orientation,
+                xmp=first.xmp,
+                further=pages.further(),
+                big=big and pages.count > 1,
+                saving=job.saving,
+                ready=finish,
+            )
         except VipsError as error:
-            raise UnreadablePhotoError(source, vips_reason(error)) from error
-    return results[0], first
+            raise pages.current.unreadable(error) from error
+    return results[0], pages.colors
 
 
-def _result(
-    source: Path,
-    output: Path,
-    seconds: float,
-    scan: Scan,
-    stats: RenderStats,
-    small: SmallColors,
-    pages: int,
-    *,
-    deep: bool,
-) -> Colorized:
+class _Pages:
+    """The colorized pages of a photo file, made one by one, so that only one of them is in memory.
+
+    Attributes:
+        count: number of pages of the output.
+        current: the page that is being made.
+        colors: the small copy of the first page.
+        stats: statistics of the rendering of all pages.
+        warnings: what of the pages is damaged or left out, a sentence each.
+        deep: the first page gets 16 bits per value.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        scan: Scan,
+        output: Path,
+        job: Job,
+        overlay: NDArray[np.uint8] | None,
+        disclosure: Disclosure,
+    ) -> None:
+        self._engine, self._scan, self._output, self._job = engine, scan, output, job
+        self._overlay, self._disclosure = overlay, disclosure
+        self.count = scan.pages if holds_pages(output) else 1
+        self.current, self.stats, self.warnings = scan, RenderStats(), list(scan.warnings)
+        self.deep = self._deep(scan)
+        if self.count < scan.pages:
+            self.warnings.append(f"{_numbered(scan.pages)} left out: only TIFF holds several pages")
+        if self.count > 1:
+            scan.check_other_pages(max_pixels=job.max_pixels)
+        self.colors = _small(engine, scan, job.options, overlay)
+
+    def first(self, stack: ExitStack) -> Page:
+        """Return the first page; its temporary file is deleted with `stack`."""
+        return self._made(self._scan, self.colors, stack)
+
+    def further(self) -> Iterator[Page]:
+        """Yield the other pages."""
+        for number in range(1, self.count):
+            self.current = scan = self._scan.other_page(number, max_pixels=self._job.max_pixels)
+            self.warnings += [f"page {number + 1}: {warning}" for warning in scan.warnings]
+            colors = _small(self._engine, scan, self._job.options, self._overlay)
+            with ExitStack() as stack:
+                yield self._made(scan, colors, stack)
+
+    def _made(self, scan: Scan, colors: SmallColors, stack: ExitStack) -> Page:
+        image = _page(scan, colors, self._job, self.stats, self._output, stack, deep=self._deep(scan))
+        xmp = with_disclosure(scan.metadata.xmp, self._disclosure)
+        return Page(image, scan.metadata, scan.orientation, xmp)
+
+    def _deep(self, scan: Scan) -> bool:
+        return scan.bits == 16 and keeps_16_bits(self._output)
+
+
+def _numbered(pages: int) -> str:
+    return "page 2 of 2 is" if pages == 2 else f"pages 2 to {pages} of {pages} are"
+
+
+def _result(source: Path, output: Path, seconds: float, scan: Scan, pages: _Pages) -> Colorized:
     return Colorized(
         source=str(source),
         output=str(output),
         seconds=round(seconds, 4),
         height=scan.height,
         width=scan.width,
-        bits=16 if deep else 8,
-        pages=pages,
-        lightness_error=round(stats.lightness_error, 4),
-        gamut_share=round(stats.gamut_share, 6),
-        mean_chroma=round(float(np.hypot(*small.chroma).mean()), 3),
+        bits=16 if pages.deep else 8,
+        pages=pages.count,
+        lightness_error=round(pages.stats.lightness_error, 4),
+        gamut_share=round(pages.stats.gamut_share, 6),
+        mean_chroma=round(float(np.hypot(*pages.colors.chroma).mean()), 3),
     )
 
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from chromalab.core.errors import ChromalabError
 from chromalab.photo._vips import VipsError, vips, vips_version
+from chromalab.photo.content import MAX_PIXELS, ContentError, check_size
+from chromalab.photo.heic import is_heic, open_heic
 from chromalab.photo.listing import PHOTO_SUFFIXES, list_photos
 from chromalab.photo.resizing import (
     FILTER_GAP,
@@ -22,6 +24,8 @@ from chromalab.photo.resizing import (
     target_size,
     to_numpy,
 )
+from chromalab.photo.tiff_layout import read_layout
+from chromalab.photo.tiff_pixels import open_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +44,6 @@ __all__ = [
     "resize",
     "resize_shortest_side",
 ]
-
-MAX_PIXELS = 500_000_000
-"""Larger declared sizes are refused before decoding, so a broken header cannot fill the memory."""
 
 BITS = {"uchar": 8, "ushort": 16}
 """The pixel types that can be read, with their bits per value."""
@@ -141,19 +142,34 @@ def open_photo(path: Path) -> Iterator[IO[bytes]]:
             raise UnreadablePhotoError(path, "it is not a file")
         if facts.st_size == 0:
             raise UnreadablePhotoError(path, "it is empty (0 bytes)")
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:  # libvips moves its position, which a buffer would not notice
             yield file
     except OSError as error:
         raise UnreadablePhotoError(path, os.strerror(error.errno).lower() if error.errno else str(error)) from error
+    except ContentError as error:
+        raise UnreadablePhotoError(path, str(error)) from error
     except VipsError as error:
         raise UnreadablePhotoError(path, vips_reason(error)) from error
 
 
 def open_image(file: IO[bytes], **options: object) -> Any:
-    """Return a lazily decoded libvips image of an open file.
+    """Return a lazily decoded libvips image of an open file; of a TIFF, its first page.
 
     The file is passed by its descriptor, because libvips rejects names that are not UTF-8 and parses options in names.
+
+    Raises:
+        ContentError: the file is a TIFF or HEIC that can't be read, or a camera's raw file.
+        VipsError: another file can't be read.
     """
+    layout = read_layout(file)
+    if layout is not None:
+        return open_page(file, layout, 0).image()
+    if is_heic(file):
+        return open_heic(file, lambda: _load_any(file))
+    return _load_any(file, **options)
+
+
+def _load_any(file: IO[bytes], **options: object) -> Any:
     file.seek(0)
     source = vips().Source.new_from_descriptor(file.fileno())
     return vips().Image.new_from_source(source, "", access="sequential", fail_on="error", **options)
@@ -165,10 +181,10 @@ def check_pixels(path: Path, image: Any, max_pixels: int) -> None:
     Raises:
         UnreadablePhotoError: the image has over `max_pixels`, not 8 or 16 bits, or is not gray, RGB or CMYK.
     """
-    height, width = image.height, image.width
-    if height * width > max_pixels:
-        reason = f"it declares {width}x{height} px, over the limit of {max_pixels / 1e6:g} million: scale it down first"
-        raise UnreadablePhotoError(path, reason)
+    try:
+        check_size(image.height, image.width, max_pixels)
+    except ContentError as error:
+        raise UnreadablePhotoError(path, str(error)) from error
     if image.format not in BITS:
         reason = f"its pixels are of type {image.format}: save it with 8 or 16 bits per channel"
         raise UnreadablePhotoError(path, reason)

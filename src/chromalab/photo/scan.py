@@ -6,28 +6,33 @@ neutral color with the same CIE luminance. For a gray photo without a profile th
 
 from __future__ import annotations
 
+import contextlib
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from chromalab.photo._vips import vips
+from chromalab.photo._vips import VipsError, vips
 from chromalab.photo.luminance import level_image
 from chromalab.photo.reading import (
     BITS,
     MAX_PIXELS,
+    UnreadablePhotoError,
     check_pixels,
     open_image,
     open_photo,
     orientation_of,
     to_srgb,
+    vips_reason,
 )
 from chromalab.photo.resizing import resize_planes, target_size
+from chromalab.photo.tiff_layout import TiffLayout, read_layout
+from chromalab.photo.tiff_pixels import TiffImage, check_page, open_page
 from chromalab.photo.tiff_tags import Tags, read_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -72,7 +77,7 @@ class Scan:
     Attributes:
         path: the file.
         page: index of the page, from 0.
-        pages: number of pages of this size in the file.
+        pages: number of pages of the file.
         height: rows; upright if the photo is decoded whole, otherwise as stored.
         width: columns; upright if the photo is decoded whole, otherwise as stored.
         bits: bits per value, 8 or 16.
@@ -98,6 +103,8 @@ class Scan:
     warnings: tuple[str, ...] = ()
     _image: Any = None
     _level: Any = None
+    _fresh: Callable[[], Any] | None = None
+    _layout: TiffLayout | None = None
 
     @property
     def whole(self) -> bool:
@@ -123,8 +130,8 @@ class Scan:
             for first in range(0, self.height, rows):
                 yield first, whole[first : first + rows]
             return
-        with open_photo(self.path) as file:
-            level = level_image(_without_alpha(_page(file, self.page)), exact=self.bits == 16)
+        with self._errors():
+            level = level_image(_without_alpha(self._source()), exact=self.bits == 16)
             region = vips().Region.new(level)
             dtype = np.uint8 if self.bits == 8 else np.float32
             for first in range(0, self.height, rows):
@@ -141,8 +148,8 @@ class Scan:
         size = self._reduced_size(shortest_side_px)
         if self._level is not None:
             return _reduced(self._level, *size)
-        with open_photo(self.path) as file:
-            return _reduced(level_image(_without_alpha(_page(file, self.page)), exact=False), *size)
+        with self._errors():
+            return _reduced(level_image(_without_alpha(self._source()), exact=False), *size)
 
     def small_rgb(self, shortest_side_px: int) -> NDArray[np.float32]:
         """Return a reduced copy with the photo's own colors, such as its tone: sRGB in [0, 1], (h, w, 3).
@@ -151,16 +158,54 @@ class Scan:
             UnreadablePhotoError: the file is cut off or damaged.
         """
         size = self._reduced_size(shortest_side_px)
-        with open_photo(self.path) as file:
-            image = _without_alpha(self._image if self._image is not None else _page(file, self.page))
-            rgb = to_srgb(image, black_point_compensation=False)
+        with self._errors():
+            rgb = to_srgb(_without_alpha(self._source()), black_point_compensation=False)
             small = resize_planes(rgb.cast("float"), *size).numpy() / np.float32(255)
         return np.asarray(small[..., :3], dtype=np.float32)
 
     def alpha(self) -> Any:
         """Return the alpha channel as a libvips image; for a large photo it is read again from top to bottom."""
-        image = self._image if self._image is not None else _page_with_file(self.path, self.page)
+        image = self._source()
         return image.extract_band(image.bands - 1)
+
+    def other_page(self, page: int, *, max_pixels: int = MAX_PIXELS) -> Scan:
+        """Open another page of the file, without reading the list of its pages again.
+
+        Raises:
+            UnreadablePhotoError: in the same cases as `open_scan`.
+        """
+        return _scan(self.path, self._layout, page, max_pixels)
+
+    def check_other_pages(self, *, max_pixels: int = MAX_PIXELS) -> None:
+        """Check of all other pages what can be known without decoding them.
+
+        Raises:
+            UnreadablePhotoError: a page can't be read.
+        """
+        for page in set(range(self.pages)) - {self.page}:
+            with _errors_of(self.path, self._layout, page) as file:
+                if self._layout is not None:
+                    check_page(file, self._layout, page, max_pixels)
+
+    @property
+    def pixels_of_all_pages(self) -> int:
+        """Number of pixels of all pages together."""
+        if self._layout is None:
+            return self.height * self.width
+        return sum(page.height * page.width for page in self._layout.pages)
+
+    def unreadable(self, error: VipsError) -> UnreadablePhotoError:
+        """Return the error for this page that explains an error of libvips."""
+        return UnreadablePhotoError(self.path, _of_page(vips_reason(error), self._layout, self.page))
+
+    def _errors(self) -> contextlib.AbstractContextManager[IO[bytes]]:
+        return _errors_of(self.path, self._layout, self.page)
+
+    def _source(self) -> Any:
+        """Return the decoded image if it is held, otherwise a lazily decoded one."""
+        if self._image is not None or self._fresh is None:
+            return self._image
+        return _labeled(self._fresh())
 
     def _reduced_size(self, shortest_side_px: int) -> tuple[int, int]:
         return target_size(self.height, self.width, min(shortest_side_px, self.height, self.width))
@@ -180,58 +225,70 @@ def open_scan(path: Path, page: int = 0, *, max_pixels: int = MAX_PIXELS) -> Sca
         UnreadablePhotoError: the file is missing, not a photo, truncated or damaged, or declares too many pixels.
     """
     with open_photo(path) as file:
-        image = _page(file, page)
+        layout = read_layout(file)
+    return _scan(path, layout, page, max_pixels)
+
+
+def _scan(path: Path, layout: TiffLayout | None, page: int, max_pixels: int) -> Scan:
+    with _errors_of(path, layout, page) as file:
+        opened = open_page(file, layout, page, max_pixels) if layout is not None else TiffImage(lambda: _reopened(path))
+        image = _labeled(opened.image())
         check_pixels(path, image, max_pixels)
-        pages = _count_pages(file, image)
-        kind = _kind(image)
-        whole = image.height * image.width <= WHOLE_PIXELS
-        orientation = orientation_of(image)
-        level = None
-        held = whole and (orientation != 1 or bool(image.hasalpha()))
-        if held:  # these pixels are read more than once, or not from top to bottom
-            image = image.copy_memory().autorot()
-        if whole:
-            level = level_image(_without_alpha(image), exact=BITS[image.format] == 16).copy_memory()
-        return Scan(
+        scan = Scan(
             path=path,
             page=page,
-            pages=pages,
+            pages=len(layout.pages) if layout is not None else 1,
             height=image.height,
             width=image.width,
             bits=BITS[image.format],
             has_alpha=bool(image.hasalpha()),
-            kind=kind,
-            orientation=1 if whole else orientation,
+            kind=_kind(image),
+            orientation=orientation_of(image),
             file_kind=_file_kind(image),
-            metadata=_metadata(image, file),
-            _image=image if held else None,
-            _level=level,
+            metadata=_metadata(image, file, layout.pages[page].place if layout is not None else None),
+            warnings=(*(layout.warnings if layout is not None and page == 0 else ()), *opened.warnings),
+            _fresh=opened.image,
+            _layout=layout,
         )
+        return _decoded(scan, image) if image.height * image.width <= WHOLE_PIXELS else scan
 
 
-def _page(file: IO[bytes], page: int) -> Any:
-    """Return one page as a lazily decoded image; unlabeled one-channel pixels are read as gray."""
-    image = open_image(file, **({"page": page} if page else {}))
+def _decoded(scan: Scan, image: Any) -> Scan:
+    """Return a scan whose photo is in memory, upright."""
+    held = scan.orientation != 1 or scan.has_alpha
+    if held:  # these pixels are read more than once, or not from top to bottom
+        image = image.copy_memory().autorot()
+    level = level_image(_without_alpha(image), exact=scan.bits == 16).copy_memory()
+    return replace(
+        scan, height=level.height, width=level.width, orientation=1, _image=image if held else None, _level=level
+    )
+
+
+@contextlib.contextmanager
+def _errors_of(path: Path, layout: TiffLayout | None, page: int) -> Iterator[IO[bytes]]:
+    """Open a file for reading a page of it; errors inside the block become errors that name the page."""
+    try:
+        with open_photo(path) as file:
+            yield file
+    except UnreadablePhotoError as error:
+        raise UnreadablePhotoError(path, _of_page(error.reason, layout, page)) from error
+
+
+def _of_page(reason: str, layout: TiffLayout | None, page: int) -> str:
+    pages = len(layout.pages) if layout is not None else 1
+    return reason if pages == 1 else f"page {page + 1} of {pages}: {reason}"
+
+
+def _reopened(path: Path) -> Any:
+    with path.open("rb", buffering=0) as file:  # libvips duplicates the descriptor
+        return open_image(file)
+
+
+def _labeled(image: Any) -> Any:
+    """Return an image whose one or two channels without a label are read as gray."""
     if image.interpretation == "multiband" and image.bands in (1, 2) and image.format == "uchar":
         return image.copy(interpretation="b-w")
     return image
-
-
-def _page_with_file(path: Path, page: int) -> Any:
-    """Return one page whose file stays open as long as the image exists."""
-    file = path.open("rb")
-    image = _page(file, page)
-    image._chromalab_file = file  # noqa: SLF001 - without this reference the file would be closed before it is read
-    return image
-
-
-def _count_pages(file: IO[bytes], image: Any) -> int:
-    """Return how many pages have this page's size; the reduced copies of a pyramid do not count."""
-    count = int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
-    if count == 1 or _file_kind(image) != "tiff":
-        return 1
-    sizes = [(page.width, page.height) for page in (_page(file, number) for number in range(count))]
-    return sum(size == (image.width, image.height) for size in sizes)
 
 
 def _kind(image: Any) -> str:
@@ -257,10 +314,10 @@ def _reduced(level: Any, height: int, width: int) -> NDArray[np.float32]:
     return np.clip(small.reshape(height, width), 0, 255)
 
 
-def _metadata(image: Any, file: IO[bytes]) -> Metadata:
+def _metadata(image: Any, file: IO[bytes], place: int | None) -> Metadata:
     kept = [name for name in image.get_fields() if name in _KEPT_FIELDS or name.startswith(_KEPT_PREFIXES)]
     fields = {name: (image.get_typeof(name), image.get(name)) for name in kept}
     if _file_kind(image) == "tiff":
-        return Metadata(fields, (image.xres, image.yres), read_tags(file))
+        return Metadata(fields, (image.xres, image.yres), read_tags(file, place))
     block = bytes(fields["exif-data"][1]).removeprefix(_EXIF_MARK) if "exif-data" in fields else b""
     return Metadata(fields, (image.xres, image.yres), read_tags(io.BytesIO(block)))

@@ -1,41 +1,28 @@
-"""Tags of TIFF files and EXIF blocks, such as author, date and scanner, which libvips does not copy.
-
-An EXIF block is a TIFF file without pixels, so one reader and one writer handle both. Values are kept as their bytes,
-converted to the little-endian order of the output.
-"""
+"""Tags of TIFF files and EXIF blocks, such as author, date and scanner, which libvips does not copy."""
 
 from __future__ import annotations
 
+import shutil
 import struct
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING
+
+from chromalab.photo.tiff_directory import PLACES, SIZES, Directory, Reader, Value, integers, pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EXIF_IFD, GPS_IFD = 34665, 34853
-KEPT = frozenset({269, 270, 271, 272, 285, 305, 306, 315, 316, 33432})
-"""DocumentName, ImageDescription, Make, Model, PageName, Software, DateTime, Artist, HostComputer, Copyright."""
+KEPT = frozenset({269, 270, 271, 272, 285, 286, 287, 297, 305, 306, 315, 316, 33432})
+"""DocumentName, ImageDescription, Make, Model, PageName, XPosition, YPosition, PageNumber, Software, DateTime, Artist,
+HostComputer, Copyright."""
 
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_UNITS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-_LONG, _LONG8 = 4, 16
 _INTEROPERABILITY, _MAKER_NOTE = 40965, 37500
-_LARGEST = 1 << 20
-_MOST_TAGS = 512
-
-
-class Value(NamedTuple):
-    """A tag's value: the number of its type, the number of values, and their bytes in little-endian order."""
-
-    kind: int
-    number: int
-    data: bytes
 
 
 @dataclass(frozen=True)
 class Tags:
-    """The tags of a file: of the image directory, of the EXIF block, and of the GPS block."""
+    """The tags of a page or of an EXIF block: of the image directory, of the EXIF block, and of the GPS block."""
 
     image: dict[int, Value] = field(default_factory=dict)
     exif: dict[int, Value] = field(default_factory=dict)
@@ -46,174 +33,119 @@ class Tags:
         return bool(self.image or self.exif or self.gps)
 
 
-class _Reader:
-    """Reads tag directories; invalid entries are skipped."""
+def read_tags(file: IO[bytes], place: int | None = None) -> Tags:
+    """Return the tags of a TIFF file's page or of an EXIF block without its mark; empty for other content.
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        head = file.read(16)
-        self.order = {b"II": "<", b"MM": ">"}.get(head[:2], "")
-        self.ok = bool(self.order) and len(head) >= 8
-        if not self.ok:
-            return
-        version = self.number("H", head[2:4])
-        self.big = version == 43
-        self.word = "Q" if self.big else "I"
-        self.ok = version in (42, 43) and (not self.big or len(head) == 16)
-        if self.ok:
-            self.first = self.number(self.word, head[8:16] if self.big else head[4:8])
-
-    def number(self, kind: str, data: bytes) -> int:
-        value: int = struct.unpack(self.order + kind, data)[0]
-        return value
-
-    def entries(self, place: int) -> list[bytes]:
-        """Return the raw entries of the directory at `place`; none if it is cut off or has too many."""
-        self._file.seek(place)
-        count_kind, count_size, entry_size = ("Q", 8, 20) if self.big else ("H", 2, 12)
-        head = self._file.read(count_size)
-        if len(head) < count_size or (count := self.number(count_kind, head)) > _MOST_TAGS:
-            return []
-        block = self._file.read(count * entry_size)
-        return [block[start : start + entry_size] for start in range(0, len(block) - entry_size + 1, entry_size)]
-
-    def directory(self, place: int) -> dict[int, Value]:
-        found = ((self.number("H", entry[:2]), self._value(entry)) for entry in self.entries(place))
-        return {tag: value for tag, value in found if value is not None}
-
-    def _value(self, entry: bytes) -> Value | None:
-        kind = self.number("H", entry[2:4])
-        count = self.number(self.word, entry[4 : 12 if self.big else 8])
-        inline = entry[12:] if self.big else entry[8:]
-        size = _SIZES.get(kind, 0) * count
-        if not 0 < size <= _LARGEST:
-            return None
-        data = inline[:size]
-        if size > len(inline):
-            self._file.seek(self.number(self.word, inline))
-            data = self._file.read(size)
-        return Value(kind, count, self._little(kind, data)) if len(data) == size else None
-
-    def _little(self, kind: int, data: bytes) -> bytes:
-        unit = _UNITS.get(kind, 1)
-        return data if self.order == "<" or unit == 1 else swapped(data, unit)
-
-    def pointed(self, tags: Mapping[int, Value], tag: int) -> dict[int, Value]:
-        value = tags.get(tag)
-        if value is None or value.number != 1 or len(value.data) not in (4, 8):
-            return {}
-        return self.directory(int.from_bytes(value.data, "little"))
-
-
-def swapped(data: bytes, unit: int) -> bytes:
-    """Return bytes with every group of `unit` reversed."""
-    return b"".join(data[start : start + unit][::-1] for start in range(0, len(data), unit))
-
-
-def read_tags(file: IO[bytes]) -> Tags:
-    """Return the tags of a TIFF file's first page or of an EXIF block without its mark; empty for other content."""
-    file.seek(0)
-    reader = _Reader(file)
-    if not reader.ok:
+    Args:
+        file: the file.
+        place: position of the page's directory; None selects the first one.
+    """
+    reader = Reader(file)
+    if reader.first is None:
         return Tags()
-    image = reader.directory(reader.first)
-    exif = reader.pointed(image, EXIF_IFD)
+    page = reader.directory(reader.first if place is None else place)
+    image = page.tags if page is not None else {}
+    exif = _pointed(reader, image, EXIF_IFD)
     # Maker notes have addresses into their own file, which would be wrong in any other file.
     exif = {tag: value for tag, value in exif.items() if tag not in {_INTEROPERABILITY, _MAKER_NOTE}}
     kept = {tag: value for tag, value in image.items() if tag in KEPT}
-    return Tags(kept, exif, reader.pointed(image, GPS_IFD))
+    return Tags(kept, exif, _pointed(reader, image, GPS_IFD))
+
+
+def _pointed(reader: Reader, tags: Mapping[int, Value], tag: int) -> dict[int, Value]:
+    value = tags.get(tag)
+    if value is None or value.number != 1 or len(value.data) not in (4, 8):
+        return {}
+    directory = reader.directory(int.from_bytes(value.data, "little"))
+    return directory.tags if directory is not None else {}
 
 
 def exif_block(tags: Tags) -> bytes:
     """Return the tags as an EXIF block with the `Exif` mark, as stored in JPEG, PNG and WebP files."""
-    head = struct.pack("<2sHI", b"II", 42, 8)
-    body, _ = _directories(tags, {}, 8, big=False)
-    return b"Exif\0\0" + head + body
+    pointers = {tag: 0 for tag, block in ((EXIF_IFD, tags.exif), (GPS_IFD, tags.gps)) if block}
+    # The length does not depend on the pointers: a first directory without them finds where the others will be.
+    start = 8 + len(pack(tags.image | _pointers(pointers, big=False), 8)[0])
+    behind, pointers = _pointed_blocks(tags, start, big=False)
+    first, _ = pack(tags.image | _pointers(pointers, big=False), 8)
+    return b"Exif\0\0" + struct.pack("<2sHI", b"II", 42, 8) + first + behind
 
 
-def add_tags(file: IO[bytes], tags: Tags) -> None:
-    """Add tags to the first page of a newly written little-endian TIFF file; tags that it already has stay.
+def add_tags(file: IO[bytes], tags: Tags) -> int:
+    """Add tags to the only page of a newly written little-endian TIFF file; tags that it already has stay.
 
     The page gets a new directory at the end of the file, which replaces the old one.
 
     Args:
         file: the TIFF file, open for reading and writing.
         tags: the tags to add.
+
+    Returns:
+        The position of the bytes that will hold the position of the next page.
     """
-    file.seek(0)
-    reader = _Reader(file)
-    if not tags or not reader.ok or reader.order != "<":
-        return
-    own, following = _raw_directory(file, reader)
-    end = file.seek(0, 2)
-    if end % 2:
-        end += file.write(b"\0")
-    body, start = _directories(tags, own, end, big=reader.big, following=following)
+    reader, page = _written_page(file)
+    return _add_directory(file, 8 if reader.big else 4, page.tags, tags, big=reader.big)
+
+
+def append_page(file: IO[bytes], link: int, part: IO[bytes], tags: Tags) -> int:
+    """Append the page of a newly written TIFF file to another one, with further tags.
+
+    Args:
+        file: the TIFF file that gets the page, open for reading and writing.
+        link: position of the bytes that hold the position of the next page.
+        part: a little-endian TIFF file of one page; its pixels are copied, its directory is written anew.
+        tags: the tags to add; tags that the page already has stay.
+
+    Returns:
+        The position of the bytes that will hold the position of the page after this one.
+    """
+    big = Reader(file).big
+    _, page = _written_page(part)
+    places, sizes = (next(page.tags[tag].numbers for tag in names if tag in page.tags) for names in (PLACES, SIZES))
+    start, end = int(places.min()), int((places + sizes).max())
+    shift = _even_end(file) - start
+    part.seek(start)
+    shutil.copyfileobj(part, file, 1 << 20)
+    file.truncate(end + shift)
+    own = dict(page.tags)
+    for tag in {*PLACES, *SIZES} & set(own):
+        own[tag] = integers(own[tag].numbers + (shift if tag in PLACES else 0), big=big)
+    return _add_directory(file, link, own, tags, big=big)
+
+
+def _written_page(file: IO[bytes]) -> tuple[Reader, Directory]:
+    reader = Reader(file)
+    page = reader.directory(reader.first or 0)
+    if page is None or reader.order != "<":
+        raise ValueError("expected a little-endian TIFF file that has just been written")
+    return reader, page
+
+
+def _add_directory(file: IO[bytes], link: int, own: Mapping[int, Value], tags: Tags, *, big: bool) -> int:
+    """Write the directory of a page behind the end of the file, and its position into the bytes at `link`."""
+    behind, pointers = _pointed_blocks(tags, _even_end(file), big=big)
+    file.write(behind)
+    place = _even_end(file)
+    body, following = pack({**tags.image, **_pointers(pointers, big=big), **own}, place, big=big)
     file.write(body)
-    file.seek(8 if reader.big else 4)
-    file.write(struct.pack("<Q" if reader.big else "<I", start))
+    file.seek(link)
+    file.write(struct.pack("<Q" if big else "<I", place))
+    return following
 
 
-def _raw_directory(file: IO[bytes], reader: _Reader) -> tuple[dict[int, bytes], int]:
-    """Return the raw entries of the first page by tag, and the position of the next page."""
-    entries = {reader.number("H", entry[:2]): entry for entry in reader.entries(reader.first)}
-    following = file.read(8 if reader.big else 4)
-    return entries, int.from_bytes(following, "little")
+def _pointed_blocks(tags: Tags, start: int, *, big: bool) -> tuple[bytes, dict[int, int]]:
+    """Return the directories of the EXIF and GPS blocks, to be written at `start`, and the position of each."""
+    body, places = b"", {}
+    for tag, block in ((EXIF_IFD, tags.exif), (GPS_IFD, tags.gps)):
+        if block:
+            places[tag] = start + len(body)
+            body += pack(block, places[tag], big=big)[0]
+    return body, places
 
 
-def _directories(
-    tags: Tags, own: Mapping[int, bytes], start: int, *, big: bool, following: int = 0
-) -> tuple[bytes, int]:
-    """Return the EXIF, GPS and page directories, to be written at `start`, and the position of the page's.
-
-    Without entries of its `own`, as in an EXIF block, the page's directory comes first.
-    """
-    if not own:
-        # Lengths do not depend on positions: a first pass with positions of 0 finds where the others will be.
-        length = len(_directory(tags.image, {}, dict.fromkeys(_pointers(tags), 0), start, big=big))
-        exif = _directory(tags.exif, {}, {}, start + length, big=big) if tags.exif else b""
-        gps = _directory(tags.gps, {}, {}, start + length + len(exif), big=big) if tags.gps else b""
-        places = _placed(tags, start + length, start + length + len(exif))
-        return _directory(tags.image, {}, places, start, big=big) + exif + gps, start
-    exif = _directory(tags.exif, {}, {}, start, big=big) if tags.exif else b""
-    gps = _directory(tags.gps, {}, {}, start + len(exif), big=big) if tags.gps else b""
-    places = _placed(tags, start, start + len(exif))
-    first = start + len(exif) + len(gps)
-    return exif + gps + _directory(tags.image, own, places, first, big=big, following=following), first
+def _pointers(places: Mapping[int, int], *, big: bool) -> dict[int, Value]:
+    return {tag: integers([place], big=big) for tag, place in places.items()}
 
 
-def _pointers(tags: Tags) -> list[int]:
-    return [tag for tag, block in ((EXIF_IFD, tags.exif), (GPS_IFD, tags.gps)) if block]
-
-
-def _placed(tags: Tags, exif: int, gps: int) -> dict[int, int]:
-    return {tag: place for tag, place in ((EXIF_IFD, exif), (GPS_IFD, gps)) if tag in _pointers(tags)}
-
-
-def _directory(
-    values: Mapping[int, Value],
-    own: Mapping[int, bytes],
-    pointers: Mapping[int, int],
-    start: int,
-    *,
-    big: bool,
-    following: int = 0,
-) -> bytes:
-    """Return a directory followed by its values, of even length."""
-    room, word = (8, "Q") if big else (4, "I")
-    added = {tag: value for tag, value in values.items() if tag not in own}
-    added |= {
-        tag: Value(_LONG8 if big else _LONG, 1, struct.pack("<" + word, place)) for tag, place in pointers.items()
-    }
-    entries = dict(own)
-    count = len(set(own) | set(added))
-    behind = start + (8 if big else 2) + count * (20 if big else 12) + room
-    data = b""
-    for tag, value in sorted(added.items()):
-        inline = value.data.ljust(room, b"\0")
-        if len(value.data) > room:
-            inline = struct.pack("<" + word, behind + len(data))
-            data += value.data + b"\0" * (len(value.data) % 2)
-        entries[tag] = struct.pack("<HH" + word, tag, value.kind, value.number) + inline
-    head = struct.pack("<Q" if big else "<H", count)
-    return head + b"".join(entry for _, entry in sorted(entries.items())) + struct.pack("<" + word, following) + data
+def _even_end(file: IO[bytes]) -> int:
+    end = file.seek(0, 2)
+    return end + file.write(b"\0") if end % 2 else end

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import struct
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.core.files import explain_write_errors, make_folder, write_bytes
 from chromalab.photo._vips import VipsError, vips
-from chromalab.photo.tiff_tags import add_tags, exif_block
+from chromalab.photo.tiff_tags import add_tags, append_page, exif_block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,7 +45,9 @@ TEMPORARY = ".chromalab-"
 
 _FORMATS = {1: "uchar", 2: "ushort"}
 _16_BIT_KINDS = frozenset({"png", "tiff"})
-_BIG_TIFF_BYTES = 2_000_000_000
+BIG_TIFF_BYTES = 2_000_000_000
+"""TIFF files with more bytes of pixels are written as BigTIFF."""
+
 _STRIP_ROWS = 16
 _SPOOL_HEADER_BYTES = 16
 _LABEL_SHARE = 0.028
@@ -123,6 +126,11 @@ def keeps_16_bits(path: Path) -> bool:
 def holds_alpha(path: Path) -> bool:
     """Return whether the file type of this name can have transparency."""
     return file_kind(path) != "jpeg"
+
+
+def holds_pages(path: Path) -> bool:
+    """Return whether the file type of this name can have several pages."""
+    return file_kind(path) == "tiff"
 
 
 def _writes_heic() -> bool:
@@ -232,6 +240,22 @@ class Spool:
         self._file.seek(0)
 
 
+class Page(NamedTuple):
+    """A page to be written, with metadata of its own.
+
+    Attributes:
+        image: libvips image in sRGB, with or without alpha.
+        metadata: metadata of the source's page.
+        orientation: EXIF orientation of the pixels.
+        xmp: packet that replaces the source's; None keeps that.
+    """
+
+    image: Any
+    metadata: Metadata
+    orientation: int = 1
+    xmp: bytes | None = None
+
+
 def save(
     pages: Sequence[Any],
     path: Path,
@@ -239,17 +263,22 @@ def save(
     *,
     orientation: int = 1,
     xmp: bytes | None = None,
+    further: Iterable[Page] = (),
+    big: bool = False,
     saving: Saving | None = None,
     ready: Callable[[tuple[str, ...]], None] | None = None,
 ) -> None:
     """Write sRGB images as one file, atomically, with an sRGB profile and the metadata of the source.
 
     Args:
-        pages: libvips images of one size, with or without alpha; several only for TIFF.
+        pages: libvips images with the same metadata, with or without alpha; several only for TIFF.
         path: the file; its suffix selects the file type.
         metadata: metadata of the source.
         orientation: EXIF orientation of the pixels.
         xmp: packet that replaces the source's; None keeps that.
+        further: pages behind `pages`, each with its own size, kind and metadata; only for TIFF. They are written one
+            by one, so only one of them has to be in memory.
+        big: write a BigTIFF, which can be larger than 4 GB; it is used anyway if the first page alone needs it.
         saving: quality and compression.
         ready: called when the file is complete, just before it is renamed to `path`, with what of the source this
             file does not hold, a sentence each.
@@ -260,17 +289,18 @@ def save(
         VipsError: the source, which is decoded during the writing, is damaged.
     """
     kind = file_kind(path)
-    image = pages[0] if len(pages) == 1 else _joined(pages)
-    described = _described(image, metadata, orientation, xmp)
+    chosen = saving or Saving()
     make_folder(path.parent)
     with explain_write_errors(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=".part")
     temporary = Path(name)
     try:
         with explain_write_errors(path), os.fdopen(descriptor, "w+b") as file:
-            _write(described, kind, file.fileno(), saving or Saving(), path)
+            first = Page(pages[0], metadata, orientation, xmp)
+            same = (Page(image, metadata, orientation, xmp) for image in pages[1:])
+            _write(_described(*first), kind, file.fileno(), chosen, path, big=big)
             if kind == "tiff":
-                add_tags(file, metadata.tags)
+                _finish_tiff(file, first, itertools.chain(same, further), chosen, path)
             file.flush()
             os.fsync(file.fileno())
         if ready is not None:
@@ -282,11 +312,17 @@ def save(
         temporary.unlink(missing_ok=True)
 
 
-def _joined(pages: Sequence[Any]) -> Any:
-    """Stack pages of one size into an image that libvips writes as several pages."""
-    joined = vips().Image.arrayjoin(list(pages), across=1).copy()
-    joined.set_type(vips().GValue.gint_type, "page-height", pages[0].height)
-    return joined
+def _finish_tiff(file: IO[bytes], first: Page, further: Iterable[Page], saving: Saving, path: Path) -> None:
+    """Add the tags of the first page, which is written already, and append the further pages.
+
+    libvips writes only pages of one size and kind into a file. Every further page is therefore written as a file of its
+    own, and its pixels are copied from there.
+    """
+    link = add_tags(file, first.metadata.tags)
+    for page in further:
+        with tempfile.TemporaryFile(dir=path.parent) as part:
+            _write(_described(*page), "tiff", part.fileno(), saving, path)
+            link = append_page(file, link, part, page.metadata.tags)
 
 
 def _described(image: Any, metadata: Metadata, orientation: int, xmp: bytes | None) -> Any:
@@ -301,10 +337,13 @@ def _described(image: Any, metadata: Metadata, orientation: int, xmp: bytes | No
     return image
 
 
-def _write(image: Any, kind: str, descriptor: int, saving: Saving, path: Path) -> None:
+def _write(image: Any, kind: str, descriptor: int, saving: Saving, path: Path, *, big: bool = False) -> None:
     target = vips().Target.new_to_descriptor(descriptor)
     try:
-        _SAVERS[kind](image, target, saving)
+        if big and kind == "tiff":
+            _tiff(image, target, saving, big=True)
+        else:
+            _SAVERS[kind](image, target, saving)
     except VipsError as error:
         if "write" in str(error.detail).lower() and "space" in str(error.detail).lower():
             raise OutputError(
@@ -323,14 +362,14 @@ def _png(image: Any, target: Any, saving: Saving) -> None:  # noqa: ARG001 - all
     image.pngsave_target(target, profile="srgb", compression=6)
 
 
-def _tiff(image: Any, target: Any, saving: Saving) -> None:
+def _tiff(image: Any, target: Any, saving: Saving, *, big: bool = False) -> None:
     size = image.height * image.width * image.bands * (2 if image.format == "ushort" else 1)
     image.tiffsave_target(
         target,
         compression=saving.compression,
         predictor="none" if saving.compression == "none" else "horizontal",
         profile="srgb",
-        bigtiff=size > _BIG_TIFF_BYTES,
+        bigtiff=big or size > BIG_TIFF_BYTES,
         resunit="inch",
     )
 

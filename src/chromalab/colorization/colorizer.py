@@ -56,6 +56,7 @@ class Colorized(Record):
         gamut_share: share of pixels whose chroma was reduced to stay in the gamut, 0 to 1.
         mean_chroma: mean chroma of the small copy, in CIELAB units.
         warnings: what of the photo is damaged or left out, a sentence each, without the path.
+        kept_aside: metadata that cannot be read and written again, in Base64, by its name, such as `xmp`.
     """
 
     source: str
@@ -69,6 +70,7 @@ class Colorized(Record):
     gamut_share: float
     mean_chroma: float
     warnings: list[str] = []
+    kept_aside: dict[str, str] = {}
 
 
 @overload
@@ -267,7 +269,8 @@ def colorize_file(
         def finish(losses: tuple[str, ...]) -> None:
             seconds = time.monotonic() - started
             result = _result(source, output, seconds, scan, stats, first, count, deep=deep)
-            results.append(result.model_copy(update={"warnings": [*scan.warnings, *losses]}))
+            told = {"warnings": [*scan.warnings, *losses], "kept_aside": scan.metadata.kept_aside}
+            results.append(result.model_copy(update=told))
             if ready is not None:
                 ready(results[0], disclosure)
 

@@ -149,14 +149,14 @@ def open_photo(path: Path) -> Iterator[IO[bytes]]:
         raise UnreadablePhotoError(path, vips_reason(error)) from error
 
 
-def open_image(file: IO[bytes], **options: object) -> Any:
+def open_image(file: IO[bytes], *, fail_on: str = "error", **options: object) -> Any:
     """Return a lazily decoded libvips image of an open file.
 
     The file is passed by its descriptor, because libvips rejects names that are not UTF-8 and parses options in names.
     """
     file.seek(0)
     source = vips().Source.new_from_descriptor(file.fileno())
-    return vips().Image.new_from_source(source, "", access="sequential", fail_on="error", **options)
+    return vips().Image.new_from_source(source, "", access="sequential", fail_on=fail_on, **options)
 
 
 def check_pixels(path: Path, image: Any, max_pixels: int) -> None:

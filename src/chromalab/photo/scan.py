@@ -6,14 +6,16 @@ neutral color with the same CIE luminance. For a gray photo without a profile th
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from chromalab.photo._vips import vips
-from chromalab.photo.luminance import level_image
+from chromalab.photo._vips import VipsError, vips
+from chromalab.photo.containers import read_png
+from chromalab.photo.jpeg import StrictJpeg, read_jpeg
+from chromalab.photo.luminance import level_image, with_gamma
+from chromalab.photo.metadata import Metadata, read_metadata
 from chromalab.photo.reading import (
     BITS,
     MAX_PIXELS,
@@ -24,7 +26,6 @@ from chromalab.photo.reading import (
     to_srgb,
 )
 from chromalab.photo.resizing import resize_planes, target_size
-from chromalab.photo.tiff_tags import Tags, read_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,31 +39,6 @@ WHOLE_PIXELS = 50_000_000
 STRIP_PIXELS = 4_000_000
 
 _KINDS = ("jpeg", "png", "tiff", "webp", "heif")
-_KEPT_PREFIXES = ("exif-", "png-comment-")
-_KEPT_FIELDS = frozenset(
-    {"exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "resolution-unit"}
-)
-_EXIF_MARK = b"Exif\0\0"
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """The content of a photo file beside its pixels.
-
-    Attributes:
-        fields: libvips' fields by name, each with its type.
-        resolution: pixels per millimeter, horizontally and vertically.
-        tags: tags of the TIFF directories or of the EXIF block.
-    """
-
-    fields: dict[str, tuple[int, Any]]
-    resolution: tuple[float, float]
-    tags: Tags = field(default_factory=Tags)
-
-    @property
-    def xmp(self) -> bytes:
-        """The XMP packet; empty if there is none."""
-        return bytes(self.fields["xmp-data"][1]) if "xmp-data" in self.fields else b""
 
 
 @dataclass(frozen=True)
@@ -184,34 +160,73 @@ def open_scan(path: Path, page: int = 0, *, max_pixels: int = MAX_PIXELS) -> Sca
         check_pixels(path, image, max_pixels)
         pages = _count_pages(file, image)
         kind = _kind(image)
+        file_kind = _file_kind(image)
+        metadata = read_metadata(file, file_kind, image)
         whole = image.height * image.width <= WHOLE_PIXELS
         orientation = orientation_of(image)
-        level = None
-        held = whole and (orientation != 1 or bool(image.hasalpha()))
-        if held:  # these pixels are read more than once, or not from top to bottom
-            image = image.copy_memory().autorot()
-        if whole:
-            level = level_image(_without_alpha(image), exact=BITS[image.format] == 16).copy_memory()
+        size, bits, has_alpha = (image.height, image.width), BITS[image.format], bool(image.hasalpha())
+        held, level, warnings = None, None, [*metadata.warnings]
+        if file_kind == "jpeg":
+            held, level, damage = _decoded_jpeg(file, whole=whole)
+            warnings += damage
+        elif whole:
+            held, level = _decoded(image, image.height)
+        height, width = size if level is None else (level.height, level.width)
         return Scan(
             path=path,
             page=page,
             pages=pages,
-            height=image.height,
-            width=image.width,
-            bits=BITS[image.format],
-            has_alpha=bool(image.hasalpha()),
+            height=height,
+            width=width,
+            bits=bits,
+            has_alpha=has_alpha,
             kind=kind,
             orientation=1 if whole else orientation,
-            file_kind=_file_kind(image),
-            metadata=_metadata(image, file),
-            _image=image if held else None,
+            file_kind=file_kind,
+            metadata=metadata,
+            warnings=tuple(warnings),
+            _image=held,
             _level=level,
         )
 
 
+def _decoded(image: Any, height: int) -> tuple[Any, Any]:
+    """Return a decoded image of `height` rows, upright, if its pixels are needed again, and its gray levels."""
+    held = orientation_of(image) != 1 or bool(image.hasalpha())
+    if held:  # these pixels are read more than once, or not from top to bottom
+        image = image.copy_memory().crop(0, 0, image.width, height).autorot()
+    level = level_image(_without_alpha(image), exact=BITS[image.format] == 16).copy_memory()
+    return (image, level) if held else (None, level.crop(0, 0, level.width, height))
+
+
+def _decoded_jpeg(file: IO[bytes], *, whole: bool) -> tuple[Any, Any, list[str]]:
+    """Return what `_decoded` returns, if the photo is decoded whole, and what is damaged, a sentence each.
+
+    Raises:
+        VipsError: the file is cut off.
+    """
+    if not whole:
+        try:
+            open_image(file, fail_on="warning", shrink=8).copy_memory()
+        except VipsError:
+            return None, None, ["the file is damaged: parts of the image may be missing, shifted or changed"]
+        return None, None, []
+    strict = StrictJpeg(file, read_jpeg(file))
+    try:
+        held, level = _decoded(strict.image, strict.height)
+        strict.finish()
+    except VipsError:
+        if not strict.complete:
+            raise
+        return *_decoded(strict.lenient(), strict.height), [strict.damage()]
+    return held, level, [] if strict.complete else ["the mark of the file's end is missing, but every pixel is there"]
+
+
 def _page(file: IO[bytes], page: int) -> Any:
     """Return one page as a lazily decoded image; unlabeled one-channel pixels are read as gray."""
-    image = open_image(file, **({"page": page} if page else {}))
+    image = open_image(file, page=page) if page else open_image(file)
+    if str(image.get("vips-loader")).startswith("png") and (gamma := read_png(file).gamma):
+        image = with_gamma(image, gamma)
     if image.interpretation == "multiband" and image.bands in (1, 2) and image.format == "uchar":
         return image.copy(interpretation="b-w")
     return image
@@ -255,12 +270,3 @@ def _reduced(level: Any, height: int, width: int) -> NDArray[np.float32]:
         level = level.shrink(shrink, shrink)
     small: NDArray[np.float32] = resize_planes(level.cast("float"), height, width).numpy()
     return np.clip(small.reshape(height, width), 0, 255)
-
-
-def _metadata(image: Any, file: IO[bytes]) -> Metadata:
-    kept = [name for name in image.get_fields() if name in _KEPT_FIELDS or name.startswith(_KEPT_PREFIXES)]
-    fields = {name: (image.get_typeof(name), image.get(name)) for name in kept}
-    if _file_kind(image) == "tiff":
-        return Metadata(fields, (image.xres, image.yres), read_tags(file))
-    block = bytes(fields["exif-data"][1]).removeprefix(_EXIF_MARK) if "exif-data" in fields else b""
-    return Metadata(fields, (image.xres, image.yres), read_tags(io.BytesIO(block)))

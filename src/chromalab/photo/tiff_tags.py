@@ -6,6 +6,7 @@ converted to the little-endian order of the output.
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -14,14 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EXIF_IFD, GPS_IFD = 34665, 34853
-KEPT = frozenset({269, 270, 271, 272, 285, 305, 306, 315, 316, 33432})
-"""DocumentName, ImageDescription, Make, Model, PageName, Software, DateTime, Artist, HostComputer, Copyright."""
+PACKETS = frozenset({700, 33723, 34377})
+"""XMP, IPTC records, Photoshop resources."""
+
+RESOLUTION = frozenset({282, 283, 296})
+"""XResolution, YResolution, ResolutionUnit."""
+
+KEPT = frozenset({269, 270, 271, 272, 285, 305, 306, 315, 316, 33432}) | PACKETS | RESOLUTION
+"""DocumentName, ImageDescription, Make, Model, PageName, Software, DateTime, Artist, HostComputer, Copyright, and the
+resolution and packets."""
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _UNITS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _LONG, _LONG8 = 4, 16
 _INTEROPERABILITY, _MAKER_NOTE = 40965, 37500
 _LARGEST = 1 << 20
+_LARGEST_PACKET = 1 << 28
+_OF_PIXELS = frozenset({*range(254, 260), 262, 273, 277, 278, 279, 284, 513, 514, 529, 530, 531, 532, 34675})
 _MOST_TAGS = 512
 
 
@@ -86,7 +96,7 @@ class _Reader:
         count = self.number(self.word, entry[4 : 12 if self.big else 8])
         inline = entry[12:] if self.big else entry[8:]
         size = _SIZES.get(kind, 0) * count
-        if not 0 < size <= _LARGEST:
+        if not 0 < size <= (_LARGEST_PACKET if self.number("H", entry[:2]) in PACKETS else _LARGEST):
             return None
         data = inline[:size]
         if size > len(inline):
@@ -124,6 +134,21 @@ def read_tags(file: IO[bytes]) -> Tags:
     return Tags(kept, exif, reader.pointed(image, GPS_IFD))
 
 
+def read_exif(block: bytes) -> Tags:
+    """Return the tags of an EXIF block without its mark, except those of its thumbnail, pixels and pointers."""
+    reader = _Reader(io.BytesIO(block))
+    if not reader.ok:
+        return Tags()
+    image = reader.directory(reader.first)
+    exif = reader.pointed(image, EXIF_IFD)
+    unwanted = {EXIF_IFD, GPS_IFD, _INTEROPERABILITY, _MAKER_NOTE, *_OF_PIXELS}
+    return Tags(
+        {tag: value for tag, value in image.items() if tag not in unwanted},
+        {tag: value for tag, value in exif.items() if tag not in unwanted},
+        reader.pointed(image, GPS_IFD),
+    )
+
+
 def exif_block(tags: Tags) -> bytes:
     """Return the tags as an EXIF block with the `Exif` mark, as stored in JPEG, PNG and WebP files."""
     head = struct.pack("<2sHI", b"II", 42, 8)
@@ -134,6 +159,8 @@ def exif_block(tags: Tags) -> bytes:
 def add_tags(file: IO[bytes], tags: Tags) -> None:
     """Add tags to the first page of a newly written little-endian TIFF file; tags that it already has stay.
 
+    Its resolution is removed, because libvips writes one for images without a resolution, too.
+
     The page gets a new directory at the end of the file, which replaces the old one.
 
     Args:
@@ -142,9 +169,10 @@ def add_tags(file: IO[bytes], tags: Tags) -> None:
     """
     file.seek(0)
     reader = _Reader(file)
-    if not tags or not reader.ok or reader.order != "<":
+    if not reader.ok or reader.order != "<":
         return
     own, following = _raw_directory(file, reader)
+    own = {tag: entry for tag, entry in own.items() if tag not in RESOLUTION}
     end = file.seek(0, 2)
     if end % 2:
         end += file.write(b"\0")

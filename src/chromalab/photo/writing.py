@@ -15,14 +15,15 @@ import numpy as np
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.core.files import explain_write_errors, make_folder, write_bytes
 from chromalab.photo._vips import VipsError, vips
-from chromalab.photo.tiff_tags import add_tags, exif_block
+from chromalab.photo.metadata import exif_of, page_tags, prepare, write_metadata
+from chromalab.photo.tiff_tags import add_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from chromalab.photo.scan import Metadata
+    from chromalab.photo.metadata import Metadata, Written
 
 SUFFIXES = {
     ".jpg": "jpeg",
@@ -261,20 +262,23 @@ def save(
     """
     kind = file_kind(path)
     image = pages[0] if len(pages) == 1 else _joined(pages)
-    described = _described(image, metadata, orientation, xmp)
+    written = prepare(kind, metadata, orientation, xmp, (pages[0].width, pages[0].height))
+    losses = written.losses
     make_folder(path.parent)
     with explain_write_errors(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=".part")
     temporary = Path(name)
     try:
         with explain_write_errors(path), os.fdopen(descriptor, "w+b") as file:
-            _write(described, kind, file.fileno(), saving or Saving(), path)
+            _write(_described(image, written), kind, file.fileno(), saving or Saving(), path)
             if kind == "tiff":
-                add_tags(file, metadata.tags)
+                add_tags(file, page_tags(written))
+            else:
+                losses = write_metadata(file, written)
             file.flush()
             os.fsync(file.fileno())
         if ready is not None:
-            ready(())
+            ready(losses)
         with explain_write_errors(path):
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
@@ -289,15 +293,15 @@ def _joined(pages: Sequence[Any]) -> Any:
     return joined
 
 
-def _described(image: Any, metadata: Metadata, orientation: int, xmp: bytes | None) -> Any:
-    image = image.copy(xres=metadata.resolution[0], yres=metadata.resolution[1])
-    for name, (kind, value) in metadata.fields.items():
-        image.set_type(kind, name, value)
-    image.set_type(vips().GValue.gint_type, "orientation", orientation)
-    if metadata.tags and "exif-data" not in metadata.fields:
-        image.set_type(vips().GValue.blob_type, "exif-data", exif_block(metadata.tags))
-    if xmp is not None:
-        image.set_type(vips().GValue.blob_type, "xmp-data", xmp)
+def _described(image: Any, written: Written) -> Any:
+    """Return the image with the metadata that libvips must write: all others are put into the finished file."""
+    image = image.copy()
+    image.set_type(vips().GValue.gint_type, "orientation", written.orientation)
+    if written.kind in {"avif", "heic"}:
+        exif = exif_of(written)[0]
+        for name, blob in (("exif-data", b"Exif\0\0" + exif if exif else b""), ("xmp-data", written.xmp)):
+            if blob:
+                image.set_type(vips().GValue.blob_type, name, blob)
     return image
 
 
@@ -316,11 +320,11 @@ def _write(image: Any, kind: str, descriptor: int, saving: Saving, path: Path) -
 def _jpeg(image: Any, target: Any, saving: Saving) -> None:
     if image.hasalpha():
         image = image.flatten(background=255)
-    image.jpegsave_target(target, Q=saving.quality, profile="srgb", optimize_coding=False)
+    image.jpegsave_target(target, Q=saving.quality, profile="srgb", optimize_coding=False, keep="icc")
 
 
 def _png(image: Any, target: Any, saving: Saving) -> None:  # noqa: ARG001 - all savers have one signature
-    image.pngsave_target(target, profile="srgb", compression=6)
+    image.pngsave_target(target, profile="srgb", compression=6, keep="icc")
 
 
 def _tiff(image: Any, target: Any, saving: Saving) -> None:
@@ -330,21 +334,25 @@ def _tiff(image: Any, target: Any, saving: Saving) -> None:
         compression=saving.compression,
         predictor="none" if saving.compression == "none" else "horizontal",
         profile="srgb",
+        keep="icc",
+        page_height=image.get_page_height(),
         bigtiff=size > _BIG_TIFF_BYTES,
         resunit="inch",
     )
 
 
 def _webp(image: Any, target: Any, saving: Saving) -> None:
-    image.webpsave_target(target, Q=saving.quality, profile="srgb")
+    image.webpsave_target(target, Q=saving.quality, profile="srgb", keep="icc")
 
 
 def _avif(image: Any, target: Any, saving: Saving) -> None:
-    image.heifsave_target(target, Q=saving.quality, compression="av1", profile="srgb", effort=3)
+    kept = "icc|exif|xmp" if image.get_typeof("exif-data") else "icc|xmp"
+    image.heifsave_target(target, Q=saving.quality, compression="av1", profile="srgb", effort=3, keep=kept)
 
 
 def _heic(image: Any, target: Any, saving: Saving) -> None:
-    image.heifsave_target(target, Q=saving.quality, compression="hevc", profile="srgb")
+    kept = "icc|exif|xmp" if image.get_typeof("exif-data") else "icc|xmp"
+    image.heifsave_target(target, Q=saving.quality, compression="hevc", profile="srgb", keep=kept)
 
 
 _SAVERS = {"jpeg": _jpeg, "png": _png, "tiff": _tiff, "webp": _webp, "avif": _avif, "heic": _heic}

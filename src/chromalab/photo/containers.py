@@ -156,8 +156,8 @@ def _add_text(found: Chunks, text: Text) -> None:
 
 def _raw_profile(text: str) -> bytes:
     """Return the content of ImageMagick's texts: a name, a length, and hexadecimal digits."""
-    parts = text.split(maxsplit=2)
-    digits = re.sub(r"\s", "", parts[2]) if len(parts) == 3 else ""
+    lines = text.strip().split("\n", 2)
+    digits = re.sub(r"\s", "", lines[2]) if len(lines) == 3 else ""
     try:
         return bytes.fromhex(digits)
     except ValueError:

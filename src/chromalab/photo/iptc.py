@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from chromalab.photo.text import decode_text
-from chromalab.photo.xmp import Listed, Packet, Property, tag
+from chromalab.photo.xmp import Listed, Packet, Property
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,25 +114,38 @@ def add_iptc(packet: Packet, iptc: bytes) -> list[int]:
     """Add IPTC records to an XMP packet, for files that have no place for IPTC; properties that it has already stay.
 
     Returns:
-        The numbers of the datasets for which XMP has no property.
+        The numbers of the datasets for which XMP has no property, or another text.
     """
     texts: dict[int, list[str]] = {}
     for record, number, data in _records(iptc):
         if record == 2:
             texts.setdefault(number, []).append(decode_text(data))
+    lost = set(texts) - set(_PLAIN) - set(_LISTED) - set(_DATES) - _TECHNICAL
     found: dict[Property, str | Listed] = {}
     for number, values in texts.items():
-        if number in _PLAIN:
-            found[_PLAIN[number]] = "; ".join(values)
-        elif number in _LISTED:
-            key, kind = _LISTED[number]
-            found[key] = Listed(kind, tuple(values) if kind != "Alt" else ("\n".join(values),))
-        elif number in _DATES:
-            time, key = _DATES[number]
-            found[key] = _date(values[0], texts.get(time, [""])[0])
-    known = set(packet.names())
-    packet.add({key: value for key, value in found.items() if tag(*key) not in known})
-    return sorted(set(texts) - set(_PLAIN) - set(_LISTED) - set(_DATES) - _TECHNICAL)
+        if (place := _property(number, values, texts)) is None:
+            continue
+        key, value = place
+        held = packet.holds(key, tuple(values))
+        if held is None:
+            found[key] = value
+        elif not held and number not in _DATES:
+            lost.add(number)
+    packet.add(found)
+    return sorted(lost)
+
+
+def _property(number: int, values: list[str], texts: dict[int, list[str]]) -> tuple[Property, str | Listed] | None:
+    """Return the property of XMP for a dataset, with its value."""
+    if number in _PLAIN:
+        return _PLAIN[number], "; ".join(values)
+    if number in _LISTED:
+        key, kind = _LISTED[number]
+        return key, Listed(kind, tuple(values) if kind != "Alt" else ("\n".join(values),))
+    if number in _DATES:
+        time, key = _DATES[number]
+        return key, _date(values[0], texts.get(time, [""])[0])
+    return None
 
 
 def _date(day: str, time: str) -> str:

@@ -16,7 +16,7 @@ from chromalab.photo import containers, iptc, jpeg
 from chromalab.photo.containers import Chunks, Text
 from chromalab.photo.text import decode_text
 from chromalab.photo.tiff_tags import Tags, Value, exif_block, read_exif, read_tags
-from chromalab.photo.xmp import Listed, Packet, Property, XmpError, match_pixels, tag, without_lost_images
+from chromalab.photo.xmp import Listed, Packet, Property, XmpError, match_pixels, without_lost_images
 
 _XMP, _IPTC, _PHOTOSHOP = 700, 33723, 34377
 _ORIENTATION, _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 274, 282, 283, 296
@@ -280,18 +280,18 @@ def _add_texts(packet: Packet, metadata: Metadata, kind: str) -> list[str]:
     texts = [] if kind == "png" else [(text.keyword, text.text) for text in metadata.texts]
     if kind not in {"jpeg", "png"} and metadata.comments:
         texts.append(("Comment", "\n".join(metadata.comments)))
-    known, found, left = set(packet.names()), {}, []
+    found, left = {}, []
     for keyword, text in texts:
         if keyword == "Comment" and kind == "jpeg":
             continue
-        if keyword not in _TEXT_PROPERTIES:
-            left.append(keyword)
-            continue
-        key, listed = _TEXT_PROPERTIES[keyword]
-        if tag(*key) not in known:
+        key, listed = _TEXT_PROPERTIES.get(keyword, (None, ""))
+        held = packet.holds(key, (text,)) if key is not None else False
+        if key is not None and held is None and key not in found:
             found[key] = Listed(listed, (text,)) if listed else text
+        elif not held:
+            left.append(keyword)
     packet.add(found)
-    return [f"texts of the PNG file have no place in this file type: {', '.join(left)}"] if left else []
+    return [f"texts that have no place in this file type: {', '.join(left)}"] if left else []
 
 
 def _matching(tags: Tags, size: tuple[int, int]) -> Tags:

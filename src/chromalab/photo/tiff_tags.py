@@ -21,9 +21,12 @@ PACKETS = frozenset({700, 33723, 34377})
 RESOLUTION = frozenset({282, 283, 296})
 """XResolution, YResolution, ResolutionUnit."""
 
-KEPT = frozenset({269, 270, 271, 272, 285, 305, 306, 315, 316, 33432}) | PACKETS | RESOLUTION
+WINDOWS = frozenset({18246, 18249, *range(40091, 40096)})
+"""Rating, RatingPercent, XPTitle, XPComment, XPAuthor, XPKeywords, XPSubject."""
+
+KEPT = frozenset({269, 270, 271, 272, 285, 305, 306, 315, 316, 33432}) | PACKETS | RESOLUTION | WINDOWS
 """DocumentName, ImageDescription, Make, Model, PageName, Software, DateTime, Artist, HostComputer, Copyright, and the
-resolution and packets."""
+above."""
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _UNITS = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}

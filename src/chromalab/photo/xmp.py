@@ -135,6 +135,13 @@ class Packet:
                 return found
         return None
 
+    def holds(self, key: Property, texts: tuple[str, ...]) -> bool | None:
+        """Return whether a property contains all of these texts; None if there is no such property."""
+        name = tag(*key)
+        found = [description.attrib[name] for description in self.descriptions() if name in description.attrib]
+        found += ["".join(child.itertext()) for part in self.descriptions() for child in part.findall(name)]
+        return all(any(text.strip() in value for value in found) for text in texts) if found else None
+
     def remove(self, unwanted: Callable[[str], bool]) -> bool:
         """Remove every property whose name is unwanted, and return whether there was one."""
         removed = False

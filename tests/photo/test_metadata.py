@@ -204,7 +204,7 @@ def test_other_units(tmp_path: Path, exiftool: Exiftool, kind: str, unit: str) -
         assert tags["IFD0:ResolutionUnit"] == ("None" if unit == "none" else unit)
     back = open_scan(path).metadata.resolution
     assert back is not None
-    assert (back.x / back.y, back.unit) == (2, unit)
+    assert (back.x / back.y, back.unit) == (Fraction(2), unit)
 
 
 def test_exif_that_is_too_long_for_jpeg_loses_its_longest_tag(tmp_path: Path) -> None:

@@ -79,9 +79,7 @@ def read_png(file: IO[bytes]) -> Chunks:
     for kind, data, whole in _png_chunks(file):
         kinds.add(kind)
         if not whole and kind != b"IDAT":
-            found.problems.append(
-                f"the checksum of its {kind.decode('latin-1')} chunk is wrong, so that may be damaged"
-            )
+            found.problems.append(f"its chunk {kind.decode('latin-1')} has a wrong checksum and may be damaged")
         if kind == b"eXIf":
             found.exif = data.removeprefix(b"Exif\0\0")
         elif kind in {b"tEXt", b"zTXt", b"iTXt"} and (text := _png_text(kind, data)):

@@ -84,7 +84,7 @@ class Jpeg:
         if len(data) < 7:
             return None
         unit, across, down = struct.unpack(">BHH", data[2:7])
-        return (across, down, unit) if across and down and (unit or across != down) else None
+        return (across, down, unit) if across and down and (across, down, unit) != (1, 1, 0) else None
 
     def xmp_packets(self) -> tuple[bytes, dict[str, bytes]]:
         """Return the main packet, and the extended ones by the hash that refers to them; incomplete ones are empty."""

@@ -111,8 +111,8 @@ def _blob(image: Any, name: str) -> bytes:
 
 def _of_jpeg(found: jpeg.Jpeg) -> Metadata:
     records, resources = iptc.split_resources(found.photoshop)
-    tags = _readable(read_exif(found.exif))
-    resolution = _resolution_of(tags)
+    read = read_exif(found.exif)
+    tags, resolution = _readable(read), _resolution_of(read)
     if resolution is None and found.density:
         across, down, unit = found.density
         resolution = Resolution(Fraction(across), Fraction(down), {1: "inch", 2: "cm"}.get(unit, "none"))
@@ -137,14 +137,13 @@ def _of_jpeg(found: jpeg.Jpeg) -> Metadata:
 
 def _of_chunks(found: Chunks, frame: str = "frames") -> Metadata:
     records, resources = iptc.split_resources(found.photoshop)
-    tags = _readable(read_exif(found.exif))
-    resolution = _resolution_of(tags)
-    if found.density:
+    read = read_exif(found.exif)
+    tags, resolution = _readable(read), _resolution_of(read)
+    if found.density and (resolution is None or not _agree(resolution, found.density)):
         across, down, meters = found.density
         scale = Fraction(1, 100 if meters else 1)
-        resolution = Resolution(across * scale, down * scale, "cm" if meters else "none")
-        if not meters and across == down:
-            resolution = None
+        if meters or (across, down) != (1, 1):
+            resolution = Resolution(across * scale, down * scale, "cm" if meters else "none")
     warnings = [*found.problems]
     if found.frames > 1:
         warnings.append(f"1 of {found.frames} {frame} of the file is colorized, and the others are left out")
@@ -159,15 +158,24 @@ def _of_chunks(found: Chunks, frame: str = "frames") -> Metadata:
     return _with_xmp(metadata, found.xmp)
 
 
+def _agree(resolution: Resolution, density: tuple[int, int, bool]) -> bool:
+    """Return whether PNG's density is the same resolution, rounded to pixels per meter."""
+    rounded = _png_density(resolution)
+    return (
+        rounded is not None
+        and rounded[2] == density[2]
+        and abs(rounded[0] - density[0]) + abs(rounded[1] - density[1]) <= 2
+    )
+
+
 def _of_tiff(file: IO[bytes]) -> Metadata:
     return metadata_of_tags(read_tags(file))
 
 
 def metadata_of_tags(tags: Tags) -> Metadata:
     """Return the metadata of a TIFF page from its tags."""
-    tags = _readable(tags)
+    tags, resolution = _readable(tags), _resolution_of(tags)
     image = dict(tags.image)
-    resolution = _resolution_of(tags)
     packet, records, block = (image.pop(tag, Value(_BYTE, 0, b"")).data for tag in (_XMP, _IPTC, _PHOTOSHOP))
     in_resources, resources = iptc.split_resources(block)
     return _with_xmp(
@@ -217,7 +225,7 @@ def _resolution_of(tags: Tags) -> Resolution | None:
     name = _UNITS.get(int.from_bytes(unit.data[:2], "little"), "none") if unit else "inch"
     numbers = [_rational(tags.image.get(number)) for number in (_X_RESOLUTION, _Y_RESOLUTION)]
     x, y = numbers
-    if x is None or y is None or (name == "none" and x == y):
+    if x is None or y is None or (name == "none" and x == y == 1):
         return None
     return Resolution(x, y, name)
 
@@ -399,17 +407,24 @@ def _jpeg_density(resolution: Resolution | None) -> tuple[int, int, int]:
         return 1, 1, 0
     x, y = resolution.x, resolution.y
     if resolution.unit == "none":
-        ratio = (x / y).limit_denominator(65_535)
-        return min(ratio.numerator, 65_535), ratio.denominator, 0
+        return *_shape(resolution), 0
     rounded = [max(1, min(65_535, round(value))) for value in (x, y)]
     return rounded[0], rounded[1], {"inch": 1, "cm": 2}[resolution.unit]
+
+
+def _shape(resolution: Resolution) -> tuple[int, int]:
+    """Return a resolution without a unit as two integers of 16 bits."""
+    x, y = resolution.x, resolution.y
+    if x.denominator == y.denominator == 1 and max(x, y) < 2**16:
+        return int(x), int(y)
+    ratio = (x / y).limit_denominator(2**16 - 1)
+    return min(ratio.numerator, 2**16 - 1), ratio.denominator
 
 
 def _png_density(resolution: Resolution | None) -> tuple[int, int, bool] | None:
     if resolution is None:
         return None
     if resolution.unit == "none":
-        ratio = (resolution.x / resolution.y).limit_denominator(65_535)
-        return ratio.numerator, ratio.denominator, False
+        return *_shape(resolution), False
     scale = 100 if resolution.unit == "cm" else Fraction(10_000, 254)
     return round(resolution.x * scale), round(resolution.y * scale), True

@@ -266,11 +266,9 @@ def write_heif_exif(file: IO[bytes], exif: bytes) -> None:
 def _exif_location(head: bytes) -> int | None:
     """Return where the location of the EXIF block is stored: its place, the number of parts, and the first part."""
     start, stop = _box(head, b"meta", 0, len(head))
-    inside, locations = _box(head, b"iinf", start + 4, stop), _box(head, b"iloc", start + 4, stop)[0]
-    kinds = {
-        head[begin + 4 : begin + 6]: head[begin + 8 : begin + 12]
-        for _, begin, _ in _boxes(head, inside[0] + 6, inside[1])
-    }
+    (first, last), (locations, _) = (_box(head, kind, start + 4, stop) for kind in (b"iinf", b"iloc"))
+    items = [begin for _, begin, _ in _boxes(head, first + 6, last)]
+    kinds = {head[begin + 4 : begin + 6]: head[begin + 8 : begin + 12] for begin in items}
     if head[locations] != 0 or head[locations + 4 : locations + 6] != b"\x44\x40":
         return None
     place = locations + 8

@@ -15,7 +15,7 @@ from typing import IO, Any
 from chromalab.photo import containers, iptc, jpeg
 from chromalab.photo.containers import Chunks, Text
 from chromalab.photo.text import decode_text
-from chromalab.photo.tiff_tags import Tags, Value, exif_block, read_exif, read_tags
+from chromalab.photo.tiff_tags import RESOLUTION, Tags, Value, exif_block, read_exif, read_tags
 from chromalab.photo.xmp import Listed, Packet, Property, XmpError, match_pixels, without_lost_images
 
 _XMP, _IPTC, _PHOTOSHOP = 700, 33723, 34377
@@ -161,11 +161,7 @@ def _of_chunks(found: Chunks, frame: str = "frames") -> Metadata:
 def _agree(resolution: Resolution, density: tuple[int, int, bool]) -> bool:
     """Return whether PNG's density is the same resolution, rounded to pixels per meter."""
     rounded = _png_density(resolution)
-    return (
-        rounded is not None
-        and rounded[2] == density[2]
-        and abs(rounded[0] - density[0]) + abs(rounded[1] - density[1]) <= 2
-    )
+    return rounded is not None and all(abs(mine - other) <= 1 for mine, other in zip(rounded, density, strict=True))
 
 
 def _of_tiff(file: IO[bytes]) -> Metadata:
@@ -207,10 +203,10 @@ def _with_xmp(metadata: Metadata, data: bytes) -> Metadata:
 
 
 def _readable(tags: Tags) -> Tags:
-    """Return tags whose texts are UTF-8."""
-    return Tags(
-        *({number: _in_utf_8(value) for number, value in block.items()} for block in (tags.image, tags.exif, tags.gps))
-    )
+    """Return tags whose texts are UTF-8, without the resolution."""
+    image = {number: value for number, value in tags.image.items() if number not in RESOLUTION}
+    blocks = (image, tags.exif, tags.gps)
+    return Tags(*({number: _in_utf_8(value) for number, value in block.items()} for block in blocks))
 
 
 def _in_utf_8(value: Value) -> Value:

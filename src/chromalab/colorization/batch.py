@@ -303,4 +303,4 @@ def settings_sha256(engine: Engine, batch: Batch) -> str:
 
 
 def _result(result: Colorized, status: Literal["done", "resumed"]) -> PhotoResult:
-    return PhotoResult.model_validate(result.model_dump() | {"status": status})
+    return PhotoResult.model_validate(result.model_dump(exclude={"kept_aside"}) | {"status": status})

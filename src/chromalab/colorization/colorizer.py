@@ -65,6 +65,7 @@ class Colorized(Record):
         gamut_share: share of pixels whose chroma was reduced to stay in the gamut, 0 to 1.
         mean_chroma: mean chroma of the small copy, in CIELAB units.
         warnings: what of the photo is damaged or left out, a sentence each, without the path.
+        kept_aside: metadata that cannot be read and written again, in Base64, by its name, such as `xmp`.
     """
 
     source: str
@@ -78,6 +79,7 @@ class Colorized(Record):
     gamut_share: float
     mean_chroma: float
     warnings: list[str] = []
+    kept_aside: dict[str, str] = {}
 
 
 @overload
@@ -269,7 +271,9 @@ def colorize_file(
     def finish(losses: tuple[str, ...]) -> None:
         seconds = time.monotonic() - started
         result = _result(source, output, seconds, scan, pages)
-        results.append(result.model_copy(update={"warnings": [*pages.warnings, *losses]}))
+        results.append(
+            result.model_copy(update={"warnings": [*pages.warnings, *losses], "kept_aside": pages.kept_aside})
+        )
         if ready is not None:
             ready(results[0], disclosure)
 
@@ -302,6 +306,7 @@ class _Pages:
         colors: the small copy of the first page.
         stats: statistics of the rendering of all pages.
         warnings: what of the pages is damaged or left out, a sentence each.
+        kept_aside: what of their metadata cannot be read and written again, in Base64, by its name.
         deep: the first page gets 16 bits per value.
     """
 
@@ -318,6 +323,7 @@ class _Pages:
         self._overlay, self._disclosure = overlay, disclosure
         self.count = scan.pages if holds_pages(output) else 1
         self.current, self.stats, self.warnings = scan, RenderStats(), list(scan.warnings)
+        self.kept_aside = dict(scan.metadata.kept_aside)
         self.deep = self._deep(scan)
         if self.count < scan.pages:
             self.warnings.append(f"{_numbered(scan.pages)} left out: only TIFF holds several pages")
@@ -334,6 +340,8 @@ class _Pages:
         for number in range(1, self.count):
             self.current = scan = self._scan.other_page(number, max_pixels=self._job.max_pixels)
             self.warnings += [f"page {number + 1}: {warning}" for warning in scan.warnings]
+            aside = scan.metadata.kept_aside
+            self.kept_aside |= {f"{name} of page {number + 1}": data for name, data in aside.items()}
             colors = _small(self._engine, scan, self._job.options, self._overlay)
             with ExitStack() as stack:
                 yield self._made(scan, colors, stack)

@@ -8,6 +8,7 @@ additive, such as those of printers, are applied to every pixel by the color eng
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,12 @@ _TOLERANCE = 0.1
 """Largest difference in L* between the sum of the ramps and the color engine for a profile to count as additive."""
 
 _PROBES = 250
+_SRGB_GAMMA = 1 / 2.2
+_GAMMA_TOLERANCE = 0.05
+_GAMMA_FIELD = "chromalab-gamma"
+_D50 = (0.9642, 1, 0.8249)
+_PRIMARIES = {b"r": (0.43607, 0.22249, 0.01392), b"g": (0.38515, 0.71687, 0.09708), b"b": (0.14307, 0.06061, 0.7141)}
+"""XYZ of sRGB's primaries, adapted to D50."""
 
 
 class Ramps(NamedTuple):
@@ -44,10 +51,50 @@ def level_image(image: Any, *, exact: bool) -> Any:
         return _plain_gray(image, exact=exact)
     if image.interpretation == "cmyk":
         return _through_engine(image, exact=exact)
-    ramps = _profile_ramps(image) if profiled else _srgb_ramps(_MAX_VALUE[image.format] + 1)
+    values = _MAX_VALUE[image.format] + 1
+    if image.get_typeof(_GAMMA_FIELD):  # exact, where the color engine would use a table that is too coarse for shadows
+        linear = np.linspace(0, 1, values) ** (1 / image.get(_GAMMA_FIELD))
+        weights = LUMINANCE / LUMINANCE.sum() if image.bands == 3 else np.ones(1)
+        return _summed(image, Ramps(weights[:, None] * linear), exact=exact)
+    ramps = _profile_ramps(image) if profiled else _srgb_ramps(values)
     if ramps is None:
         return _through_engine(image, exact=exact)
     return _summed(image, ramps, exact=exact)
+
+
+def with_gamma(image: Any, gamma: float) -> Any:
+    """Return an image whose values are encoded with a power, as PNG's gAMA chunk declares it, with a profile of it.
+
+    A power near 1/2.2 stands for sRGB, as in other readers.
+    """
+    if image.get_typeof("icc-profile-data") or abs(gamma / _SRGB_GAMMA - 1) <= _GAMMA_TOLERANCE or gamma <= 0:
+        return image
+    image = image.copy()
+    gray = image.bands - bool(image.hasalpha()) == 1
+    image.set_type(vips().GValue.blob_type, "icc-profile-data", _gamma_profile(1 / gamma, gray=gray))
+    image.set_type(vips().GValue.gdouble_type, _GAMMA_FIELD, gamma)
+    return image
+
+
+def _gamma_profile(exponent: float, *, gray: bool) -> bytes:
+    """Return an ICC profile with sRGB's primaries, or of gray, whose luminance is a power of the values."""
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, min(65535, round(exponent * 256))) + b"\0\0"
+    tags = {b"wtpt": _xyz(_D50), b"kTRC": curve} if gray else {b"wtpt": _xyz(_D50)}
+    if not gray:
+        tags |= {name + b"XYZ": _xyz(color) for name, color in _PRIMARIES.items()}
+        tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, data in tags.items():
+        table += struct.pack(">4sII", name, 132 + 12 * len(tags) + len(body), len(data))
+        body += data
+    size = 128 + len(table) + len(body)
+    head = struct.pack(">I4xI4s4s4s", size, 0x02400000, b"mntr", b"GRAY" if gray else b"RGB ", b"XYZ ")
+    head += struct.pack(">6H4s28x", 2000, 1, 1, 0, 0, 0, b"acsp") + _xyz(_D50)[8:]
+    return head.ljust(128, b"\0") + table + body
+
+
+def _xyz(values: tuple[float, float, float]) -> bytes:
+    return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(value * 65536) for value in values))
 
 
 def _plain_gray(image: Any, *, exact: bool) -> Any:

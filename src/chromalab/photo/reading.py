@@ -152,7 +152,7 @@ def open_photo(path: Path) -> Iterator[IO[bytes]]:
         raise UnreadablePhotoError(path, vips_reason(error)) from error
 
 
-def open_image(file: IO[bytes], **options: object) -> Any:
+def open_image(file: IO[bytes], *, fail_on: str = "error", **options: object) -> Any:
     """Return a lazily decoded libvips image of an open file; of a TIFF, its first page.
 
     The file is passed by its descriptor, because libvips rejects names that are not UTF-8 and parses options in names.
@@ -166,13 +166,13 @@ def open_image(file: IO[bytes], **options: object) -> Any:
         return open_page(file, layout, 0).image()
     if is_heic(file):
         return open_heic(file, lambda: _load_any(file))
-    return _load_any(file, **options)
+    return _load_any(file, fail_on=fail_on, **options)
 
 
-def _load_any(file: IO[bytes], **options: object) -> Any:
+def _load_any(file: IO[bytes], *, fail_on: str = "error", **options: object) -> Any:
     file.seek(0)
     source = vips().Source.new_from_descriptor(file.fileno())
-    return vips().Image.new_from_source(source, "", access="sequential", fail_on="error", **options)
+    return vips().Image.new_from_source(source, "", access="sequential", fail_on=fail_on, **options)
 
 
 def check_pixels(path: Path, image: Any, max_pixels: int) -> None:

@@ -7,14 +7,16 @@ neutral color with the same CIE luminance. For a gray photo without a profile th
 from __future__ import annotations
 
 import contextlib
-import io
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from chromalab.photo._vips import VipsError, vips
-from chromalab.photo.luminance import level_image
+from chromalab.photo.containers import read_png
+from chromalab.photo.jpeg import StrictJpeg, read_jpeg
+from chromalab.photo.luminance import level_image, with_gamma
+from chromalab.photo.metadata import Metadata, read_metadata
 from chromalab.photo.reading import (
     BITS,
     MAX_PIXELS,
@@ -29,7 +31,6 @@ from chromalab.photo.reading import (
 from chromalab.photo.resizing import resize_planes, target_size
 from chromalab.photo.tiff_layout import TiffLayout, read_layout
 from chromalab.photo.tiff_pixels import TiffImage, check_page, open_page
-from chromalab.photo.tiff_tags import Tags, read_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,31 +44,6 @@ WHOLE_PIXELS = 50_000_000
 STRIP_PIXELS = 4_000_000
 
 _KINDS = ("jpeg", "png", "tiff", "webp", "heif")
-_KEPT_PREFIXES = ("exif-", "png-comment-")
-_KEPT_FIELDS = frozenset(
-    {"exif-data", "xmp-data", "iptc-data", "photoshop-data", "image-description", "resolution-unit"}
-)
-_EXIF_MARK = b"Exif\0\0"
-
-
-@dataclass(frozen=True)
-class Metadata:
-    """The content of a photo file beside its pixels.
-
-    Attributes:
-        fields: libvips' fields by name, each with its type.
-        resolution: pixels per millimeter, horizontally and vertically.
-        tags: tags of the TIFF directories or of the EXIF block.
-    """
-
-    fields: dict[str, tuple[int, Any]]
-    resolution: tuple[float, float]
-    tags: Tags = field(default_factory=Tags)
-
-    @property
-    def xmp(self) -> bytes:
-        """The XMP packet; empty if there is none."""
-        return bytes(self.fields["xmp-data"][1]) if "xmp-data" in self.fields else b""
 
 
 @dataclass(frozen=True)
@@ -234,6 +210,9 @@ def _scan(path: Path, layout: TiffLayout | None, page: int, max_pixels: int) -> 
         opened = open_page(file, layout, page, max_pixels) if layout is not None else TiffImage(lambda: _reopened(path))
         image = _labeled(opened.image())
         check_pixels(path, image, max_pixels)
+        file_kind = _file_kind(image)
+        metadata = read_metadata(file, file_kind, image, layout.pages[page].place if layout is not None else None)
+        of_file = layout.warnings if layout is not None and page == 0 else ()
         scan = Scan(
             path=path,
             page=page,
@@ -244,21 +223,59 @@ def _scan(path: Path, layout: TiffLayout | None, page: int, max_pixels: int) -> 
             has_alpha=bool(image.hasalpha()),
             kind=_kind(image),
             orientation=orientation_of(image),
-            file_kind=_file_kind(image),
-            metadata=_metadata(image, file, layout.pages[page].place if layout is not None else None),
-            warnings=(*(layout.warnings if layout is not None and page == 0 else ()), *opened.warnings),
+            file_kind=file_kind,
+            metadata=metadata,
+            warnings=(*of_file, *opened.warnings, *metadata.warnings),
             _fresh=opened.image,
             _layout=layout,
         )
-        return _decoded(scan, image) if image.height * image.width <= WHOLE_PIXELS else scan
+        whole = image.height * image.width <= WHOLE_PIXELS
+        if file_kind == "jpeg":
+            return _decoded_jpeg(scan, file) if whole else _checked_jpeg(scan, file)
+        return _decoded(scan, image, image.height) if whole else scan
 
 
-def _decoded(scan: Scan, image: Any) -> Scan:
-    """Return a scan whose photo is in memory, upright."""
+def _decoded_jpeg(scan: Scan, file: IO[bytes]) -> Scan:
+    """Return a scan of a JPEG whose pixels are in memory, with a warning if they are damaged.
+
+    Raises:
+        VipsError: the file is cut off.
+    """
+    strict = StrictJpeg(file, read_jpeg(file))
+    try:
+        decoded = _decoded(scan, strict.image, strict.height)
+        strict.finish()
+    except VipsError:
+        if not strict.complete:
+            raise
+        return _warned(_decoded(scan, strict.lenient(), strict.height), strict.damage())
+    return (
+        decoded
+        if strict.complete
+        else _warned(decoded, "the mark of the file's end is missing, but every pixel is there")
+    )
+
+
+def _checked_jpeg(scan: Scan, file: IO[bytes]) -> Scan:
+    """Return a scan of a large JPEG with a warning if its pixels, which are read later in strips, are damaged."""
+    try:
+        open_image(file, fail_on="warning", shrink=8).copy_memory()
+    except VipsError:
+        return _warned(scan, "the file is damaged: parts of the image may be missing, shifted or changed")
+    return scan
+
+
+def _warned(scan: Scan, warning: str) -> Scan:
+    return replace(scan, warnings=(*scan.warnings, warning))
+
+
+def _decoded(scan: Scan, image: Any, height: int) -> Scan:
+    """Return a scan whose photo, the first `height` rows of an image, is in memory, upright."""
     held = scan.orientation != 1 or scan.has_alpha
     if held:  # these pixels are read more than once, or not from top to bottom
-        image = image.copy_memory().autorot()
+        image = image.copy_memory().crop(0, 0, image.width, height).autorot()
     level = level_image(_without_alpha(image), exact=scan.bits == 16).copy_memory()
+    level = level if held else level.crop(0, 0, level.width, height)
     return replace(
         scan, height=level.height, width=level.width, orientation=1, _image=image if held else None, _level=level
     )
@@ -281,7 +298,9 @@ def _of_page(reason: str, layout: TiffLayout | None, page: int) -> str:
 
 def _reopened(path: Path) -> Any:
     with path.open("rb", buffering=0) as file:  # libvips duplicates the descriptor
-        return open_image(file)
+        image = open_image(file)
+        gamma = read_png(file).gamma if _file_kind(image) == "png" else None
+        return with_gamma(image, gamma) if gamma else image
 
 
 def _labeled(image: Any) -> Any:
@@ -312,12 +331,3 @@ def _reduced(level: Any, height: int, width: int) -> NDArray[np.float32]:
         level = level.shrink(shrink, shrink)
     small: NDArray[np.float32] = resize_planes(level.cast("float"), height, width).numpy()
     return np.clip(small.reshape(height, width), 0, 255)
-
-
-def _metadata(image: Any, file: IO[bytes], place: int | None) -> Metadata:
-    kept = [name for name in image.get_fields() if name in _KEPT_FIELDS or name.startswith(_KEPT_PREFIXES)]
-    fields = {name: (image.get_typeof(name), image.get(name)) for name in kept}
-    if _file_kind(image) == "tiff":
-        return Metadata(fields, (image.xres, image.yres), read_tags(file, place))
-    block = bytes(fields["exif-data"][1]).removeprefix(_EXIF_MARK) if "exif-data" in fields else b""
-    return Metadata(fields, (image.xres, image.yres), read_tags(io.BytesIO(block)))

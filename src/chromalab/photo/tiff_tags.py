@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import struct
 from dataclasses import dataclass, field
@@ -13,11 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EXIF_IFD, GPS_IFD = 34665, 34853
-KEPT = frozenset({269, 270, 271, 272, 285, 286, 287, 297, 305, 306, 315, 316, 33432})
+PACKETS = frozenset({700, 33723, 34377})
+"""XMP, IPTC records, Photoshop resources."""
+
+RESOLUTION = frozenset({282, 283, 296})
+"""XResolution, YResolution, ResolutionUnit."""
+
+WINDOWS = frozenset({18246, 18249, *range(40091, 40096)})
+"""Rating, RatingPercent, XPTitle, XPComment, XPAuthor, XPKeywords, XPSubject."""
+
+_TEXTS = frozenset({269, 270, 271, 272, 285, 286, 287, 297, 305, 306, 315, 316, 33432})
+KEPT = _TEXTS | PACKETS | RESOLUTION | WINDOWS
 """DocumentName, ImageDescription, Make, Model, PageName, XPosition, YPosition, PageNumber, Software, DateTime, Artist,
-HostComputer, Copyright."""
+HostComputer, Copyright, and the above."""
 
 _INTEROPERABILITY, _MAKER_NOTE = 40965, 37500
+_OF_PIXELS = frozenset({*range(254, 260), 262, 273, 277, 278, 279, 284, 513, 514, 529, 530, 531, 532, 34675})
 
 
 @dataclass(frozen=True)
@@ -58,6 +70,20 @@ def _pointed(reader: Reader, tags: Mapping[int, Value], tag: int) -> dict[int, V
         return {}
     directory = reader.directory(int.from_bytes(value.data, "little"))
     return directory.tags if directory is not None else {}
+
+
+def read_exif(block: bytes) -> Tags:
+    """Return the tags of an EXIF block without its mark, except those of its thumbnail, pixels and pointers."""
+    reader = Reader(io.BytesIO(block))
+    first = reader.directory(reader.first) if reader.first is not None else None
+    if first is None:
+        return Tags()
+    unwanted = {EXIF_IFD, GPS_IFD, _INTEROPERABILITY, _MAKER_NOTE, *_OF_PIXELS}
+    return Tags(
+        {tag: value for tag, value in first.tags.items() if tag not in unwanted},
+        {tag: value for tag, value in _pointed(reader, first.tags, EXIF_IFD).items() if tag not in unwanted},
+        _pointed(reader, first.tags, GPS_IFD),
+    )
 
 
 def exif_block(tags: Tags) -> bytes:
@@ -113,11 +139,12 @@ def append_page(file: IO[bytes], link: int, part: IO[bytes], tags: Tags) -> int:
 
 
 def _written_page(file: IO[bytes]) -> tuple[Reader, Directory]:
+    """Return the page of a new file without its resolution: libvips writes one for images that have none, too."""
     reader = Reader(file)
     page = reader.directory(reader.first or 0)
     if page is None or reader.order != "<":
         raise ValueError("expected a little-endian TIFF file that has just been written")
-    return reader, page
+    return reader, page._replace(tags={tag: value for tag, value in page.tags.items() if tag not in RESOLUTION})
 
 
 def _add_directory(file: IO[bytes], link: int, own: Mapping[int, Value], tags: Tags, *, big: bool) -> int:

@@ -16,14 +16,15 @@ import numpy as np
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.core.files import explain_write_errors, make_folder, write_bytes
 from chromalab.photo._vips import VipsError, vips
-from chromalab.photo.tiff_tags import add_tags, append_page, exif_block
+from chromalab.photo.metadata import exif_of, page_tags, prepare, write_metadata
+from chromalab.photo.tiff_tags import add_tags, append_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from chromalab.photo.scan import Metadata
+    from chromalab.photo.metadata import Metadata, Written
 
 SUFFIXES = {
     ".jpg": "jpeg",
@@ -290,21 +291,24 @@ def save(
     """
     kind = file_kind(path)
     chosen = saving or Saving()
+    first = Page(pages[0], metadata, orientation, xmp)
+    written = _prepared(kind, first)
     make_folder(path.parent)
     with explain_write_errors(path):
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=".part")
     temporary = Path(name)
     try:
         with explain_write_errors(path), os.fdopen(descriptor, "w+b") as file:
-            first = Page(pages[0], metadata, orientation, xmp)
-            same = (Page(image, metadata, orientation, xmp) for image in pages[1:])
-            _write(_described(*first), kind, file.fileno(), chosen, path, big=big)
+            _write(_described(first.image, written), kind, file.fileno(), chosen, path, big=big)
             if kind == "tiff":
-                _finish_tiff(file, first, itertools.chain(same, further), chosen, path)
+                same = (Page(image, metadata, orientation, xmp) for image in pages[1:])
+                losses = _finish_tiff(file, written, itertools.chain(same, further), chosen, path)
+            else:
+                losses = write_metadata(file, written)
             file.flush()
             os.fsync(file.fileno())
         if ready is not None:
-            ready(())
+            ready(losses)
         with explain_write_errors(path):
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
@@ -312,28 +316,37 @@ def save(
         temporary.unlink(missing_ok=True)
 
 
-def _finish_tiff(file: IO[bytes], first: Page, further: Iterable[Page], saving: Saving, path: Path) -> None:
-    """Add the tags of the first page, which is written already, and append the further pages.
+def _prepared(kind: str, page: Page) -> Written:
+    return prepare(kind, page.metadata, page.orientation, page.xmp, (page.image.width, page.image.height))
+
+
+def _finish_tiff(
+    file: IO[bytes], first: Written, further: Iterable[Page], saving: Saving, path: Path
+) -> tuple[str, ...]:
+    """Add the tags of the first page, which is written already, append the further pages, and return what is lost.
 
     libvips writes only pages of one size and kind into a file. Every further page is therefore written as a file of its
     own, and its pixels are copied from there.
     """
-    link = add_tags(file, first.metadata.tags)
-    for page in further:
+    link, losses = add_tags(file, page_tags(first)), list(first.losses)
+    for number, page in enumerate(further, start=2):
+        written = _prepared("tiff", page)
+        losses += [f"page {number}: {loss}" for loss in written.losses]
         with tempfile.TemporaryFile(dir=path.parent) as part:
-            _write(_described(*page), "tiff", part.fileno(), saving, path)
-            link = append_page(file, link, part, page.metadata.tags)
+            _write(_described(page.image, written), "tiff", part.fileno(), saving, path)
+            link = append_page(file, link, part, page_tags(written))
+    return tuple(losses)
 
 
-def _described(image: Any, metadata: Metadata, orientation: int, xmp: bytes | None) -> Any:
-    image = image.copy(xres=metadata.resolution[0], yres=metadata.resolution[1])
-    for name, (kind, value) in metadata.fields.items():
-        image.set_type(kind, name, value)
-    image.set_type(vips().GValue.gint_type, "orientation", orientation)
-    if metadata.tags and "exif-data" not in metadata.fields:
-        image.set_type(vips().GValue.blob_type, "exif-data", exif_block(metadata.tags))
-    if xmp is not None:
-        image.set_type(vips().GValue.blob_type, "xmp-data", xmp)
+def _described(image: Any, written: Written) -> Any:
+    """Return the image with the metadata that libvips must write: all others are put into the finished file."""
+    image = image.copy()
+    image.set_type(vips().GValue.gint_type, "orientation", written.orientation)
+    if written.kind in {"avif", "heic"}:
+        exif = exif_of(written)[0]
+        for name, blob in (("exif-data", b"Exif\0\0" + exif if exif else b""), ("xmp-data", written.xmp)):
+            if blob:
+                image.set_type(vips().GValue.blob_type, name, blob)
     return image
 
 
@@ -355,11 +368,11 @@ def _write(image: Any, kind: str, descriptor: int, saving: Saving, path: Path, *
 def _jpeg(image: Any, target: Any, saving: Saving) -> None:
     if image.hasalpha():
         image = image.flatten(background=255)
-    image.jpegsave_target(target, Q=saving.quality, profile="srgb", optimize_coding=False)
+    image.jpegsave_target(target, Q=saving.quality, profile="srgb", optimize_coding=False, keep="icc")
 
 
 def _png(image: Any, target: Any, saving: Saving) -> None:  # noqa: ARG001 - all savers have one signature
-    image.pngsave_target(target, profile="srgb", compression=6)
+    image.pngsave_target(target, profile="srgb", compression=6, keep="icc")
 
 
 def _tiff(image: Any, target: Any, saving: Saving, *, big: bool = False) -> None:
@@ -369,21 +382,24 @@ def _tiff(image: Any, target: Any, saving: Saving, *, big: bool = False) -> None
         compression=saving.compression,
         predictor="none" if saving.compression == "none" else "horizontal",
         profile="srgb",
+        keep="icc",
         bigtiff=big or size > BIG_TIFF_BYTES,
         resunit="inch",
     )
 
 
 def _webp(image: Any, target: Any, saving: Saving) -> None:
-    image.webpsave_target(target, Q=saving.quality, profile="srgb")
+    image.webpsave_target(target, Q=saving.quality, profile="srgb", keep="icc")
 
 
 def _avif(image: Any, target: Any, saving: Saving) -> None:
-    image.heifsave_target(target, Q=saving.quality, compression="av1", profile="srgb", effort=3)
+    kept = "icc|exif|xmp" if image.get_typeof("exif-data") else "icc|xmp"
+    image.heifsave_target(target, Q=saving.quality, compression="av1", profile="srgb", effort=3, keep=kept)
 
 
 def _heic(image: Any, target: Any, saving: Saving) -> None:
-    image.heifsave_target(target, Q=saving.quality, compression="hevc", profile="srgb")
+    kept = "icc|exif|xmp" if image.get_typeof("exif-data") else "icc|xmp"
+    image.heifsave_target(target, Q=saving.quality, compression="hevc", profile="srgb", keep=kept)
 
 
 _SAVERS = {"jpeg": _jpeg, "png": _png, "tiff": _tiff, "webp": _webp, "avif": _avif, "heic": _heic}

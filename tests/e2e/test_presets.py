@@ -25,7 +25,13 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_every_preset_runs_with_smoke(chromalab: Chromalab, tmp_path: Path) -> None:
-    study = {"name": "all", "title": "All presets", "objectives": {name: name for name in PRESETS}, "seeds": [0]}
+    study = {
+        "name": "all",
+        "title": "All presets",
+        "objectives": {name: name for name in PRESETS},
+        "seeds": [0],
+        "metrics": ["psnr", "delta_e_2000", "ssim", "colorfulness"],
+    }
     path, out = tmp_path / "all.yaml", tmp_path / "out"
     path.write_text(yaml.safe_dump(study, sort_keys=False))
     done = chromalab("compare", "run", path, "--out", out, "--smoke")

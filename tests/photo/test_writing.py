@@ -15,13 +15,17 @@ from chromalab.core.errors import OutputError, UsageError
 from chromalab.photo.metadata import Metadata
 from chromalab.photo.reading import read_photo
 from chromalab.photo.scan import open_scan
+from chromalab.photo.tiff_directory import Value
+from chromalab.photo.tiff_tags import Tags
 from chromalab.photo.writing import (
     SUFFIXES,
+    Page,
     Saving,
     encode_png,
     file_kind,
     from_pixels,
     holds_alpha,
+    holds_pages,
     keeps_16_bits,
     labeled,
     save,
@@ -32,6 +36,7 @@ from tests.photo.odd_files import picture, pillow_rgb
 from tests.photo.odd_files import save as save_source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -81,6 +86,53 @@ def test_pages(tmp_path: Path) -> None:
     assert np.array_equal(pages[1], RGB[::-1])
 
 
+@pytest.mark.parametrize("compression", ["deflate", "lzw", "none"])
+@pytest.mark.parametrize("big", [False, True])
+def test_pages_of_different_kinds(tmp_path: Path, big: bool, compression: str) -> None:
+    """Further pages are made one by one, in order, each with its own size, depth, alpha, resolution and texts."""
+    clear = np.dstack([RGB, np.full(RGB.shape[:2], 99, np.uint8)])
+    pixels: list[NDArray[Any]] = [RGB, DEEP[:50, :41], clear[:7], RGB[:1, :1]]
+    texts = [f"page {number}{'x' * number}" for number in range(4)]
+    begun: list[int] = []
+
+    def metadata(number: int) -> Metadata:
+        value = Value(2, len(texts[number]) + 1, texts[number].encode() + b"\0")
+        return Metadata({}, ((number + 1) * 100 / 25.4,) * 2, Tags({285: value}, exif={33434: Value(5, 1, bytes(8))}))
+
+    def further() -> Iterator[Page]:
+        for number in (1, 2, 3):
+            begun.append(number)
+            image = from_pixels(pixels[number][..., :3].copy())
+            alpha = pixels[number].shape[2] == 4
+            yield Page(image.bandjoin(99) if alpha else image, metadata(number), xmp=XMP + b" " * number)
+
+    path = tmp_path / "out.tif"
+    saving = Saving(compression=compression)
+    save([from_pixels(RGB)], path, metadata(0), xmp=XMP, further=further(), big=big, saving=saving)
+    assert begun == [1, 2, 3]
+    with tifffile.TiffFile(path) as file:
+        assert file.is_bigtiff is big
+        for number, page in enumerate(file.pages):
+            assert isinstance(page, tifffile.TiffPage)
+            assert np.array_equal(page.asarray(), pixels[number])
+            assert page.tags["PageName"].value == texts[number]
+            assert page.tags["ExifTag"].value
+            assert page.tags["XMP"].value == XMP + b" " * number
+            assert page.tags["XResolution"].value[0] / page.tags["XResolution"].value[1] == pytest.approx(
+                100 * (number + 1), rel=1e-3
+            )
+
+
+def test_nothing_is_left_of_pages_that_fail(tmp_path: Path) -> None:
+    def further() -> Iterator[Page]:
+        yield Page(from_pixels(RGB), NOTHING)
+        raise RuntimeError("stopped")
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        save([from_pixels(RGB)], tmp_path / "out.tif", NOTHING, further=further())
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_spooled_pixels(tmp_path: Path, dtype: type[np.uint8 | np.uint16]) -> None:
     pixels = RGB if dtype is np.uint8 else DEEP
@@ -128,6 +180,8 @@ def test_file_types() -> None:
     }  # fmt: skip
     assert keeps_16_bits(Path("a.TIFF"))
     assert not keeps_16_bits(Path("a.jpg"))
+    assert holds_pages(Path("a.TIFF"))
+    assert not holds_pages(Path("a.png"))
     with pytest.raises(UsageError, match="must end in"):
         file_kind(Path("a.bmp"))
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 TONE_PX = 256
+_LARGEST_PIXEL_BYTES = 8
 _MAX_VALUE = {"uint8": 255, "uint16": 65535}
 
 
@@ -59,7 +60,7 @@ class Colorized(Record):
         seconds: time for reading, colorizing and writing.
         height: rows of the output.
         width: columns of the output.
-        bits: bits per value of the output.
+        bits: bits per value of the output; of its deepest page.
         pages: pages of the output.
         lightness_error: largest absolute difference in L* between photo and output, before any lossy compression.
         gamut_share: share of pixels whose chroma was reduced to stay in the gamut, 0 to 1.
@@ -280,7 +281,7 @@ def colorize_file(
     with ExitStack() as stack:
         try:  # libvips decodes parts of the photo only during the writing
             first = pages.first(stack)
-            big = scan.pixels_of_all_pages * (6 if pages.deep else 4) > BIG_TIFF_BYTES
+            big = scan.pixels_of_all_pages * _LARGEST_PIXEL_BYTES > BIG_TIFF_BYTES
             save(
                 [first.image],
                 output,
@@ -307,7 +308,7 @@ class _Pages:
         stats: statistics of the rendering of all pages.
         warnings: what of the pages is damaged or left out, a sentence each.
         kept_aside: what of their metadata cannot be read and written again, in Base64, by its name.
-        deep: the first page gets 16 bits per value.
+        bits: bits per value of the deepest page so far.
     """
 
     def __init__(
@@ -323,8 +324,7 @@ class _Pages:
         self._overlay, self._disclosure = overlay, disclosure
         self.count = scan.pages if holds_pages(output) else 1
         self.current, self.stats, self.warnings = scan, RenderStats(), list(scan.warnings)
-        self.kept_aside = dict(scan.metadata.kept_aside)
-        self.deep = self._deep(scan)
+        self.kept_aside, self.bits = dict(scan.metadata.kept_aside), 8
         if self.count < scan.pages:
             self.warnings.append(f"{_numbered(scan.pages)} left out: only TIFF holds several pages")
         if self.count > 1:
@@ -347,12 +347,11 @@ class _Pages:
                 yield self._made(scan, colors, stack)
 
     def _made(self, scan: Scan, colors: SmallColors, stack: ExitStack) -> Page:
-        image = _page(scan, colors, self._job, self.stats, self._output, stack, deep=self._deep(scan))
+        deep = scan.bits == 16 and keeps_16_bits(self._output)
+        self.bits = max(self.bits, 16 if deep else 8)
+        image = _page(scan, colors, self._job, self.stats, self._output, stack, deep=deep)
         xmp = with_disclosure(scan.metadata.xmp, self._disclosure)
         return Page(image, scan.metadata, scan.orientation, xmp)
-
-    def _deep(self, scan: Scan) -> bool:
-        return scan.bits == 16 and keeps_16_bits(self._output)
 
 
 def _numbered(pages: int) -> str:
@@ -366,7 +365,7 @@ def _result(source: Path, output: Path, seconds: float, scan: Scan, pages: _Page
         seconds=round(seconds, 4),
         height=scan.height,
         width=scan.width,
-        bits=16 if pages.deep else 8,
+        bits=pages.bits,
         pages=pages.count,
         lightness_error=round(pages.stats.lightness_error, 4),
         gamut_share=round(pages.stats.gamut_share, 6),

@@ -164,7 +164,7 @@ def decode(file: PageFile) -> PageFile:
         written = TiffPage(page.place, {**page.tags, 262: shorts(RGB)})
     try:
         with tifffile.TiffFile(io.BufferedReader(view(file))) as tiff:
-            return _rewritten(file.layout, written, _segments(tiff.pages[0], page))
+            return _rewritten(file.layout, written, _segments(file, tiff.pages[0]))
     except NotImplementedError as error:
         raise ContentError(unsupported) from error
     except OSError:
@@ -177,11 +177,26 @@ Decoded = tuple[int, int, int, "NDArray[Any]"]
 """First row, first column, first channel, and the pixels (rows, columns, channels)."""
 
 
-def _segments(tiff_page: Any, page: TiffPage) -> Iterator[Decoded]:
+def _segments(file: PageFile, tiff_page: Any) -> Iterator[Decoded]:
     """Decode the parts of a page one by one."""
-    for data, (plane, _, row, column, _), _ in tiff_page.segments():
-        if data is not None:
-            yield row, column, plane, _full_range(data[0], page)
+    page, parts = file.page, file.parts
+    tables = {"jpegtables": page.tags[347].data} if 347 in page.tags else {}
+    for index in np.setdiff1d(np.arange(page.count), parts.unwritten):
+        data = file.handle.read(int(parts.places[index]), int(parts.sizes[index]))
+        decoded, (plane, _, row, column, _), _ = tiff_page.decode(
+            _without_padding(data, page, int(index)), int(index), **tables
+        )
+        yield row, column, plane, _full_range(decoded[0], page)
+
+
+def _without_padding(data: bytes, page: TiffPage, index: int) -> bytes:
+    """Return uncompressed rows of 12 bits without padding to whole pairs of values, which some programs write."""
+    values = page.part_size[1] * (1 if page.planar else page.samples)
+    needed, pairs = -(-values * page.bits // 8), -(-values // 2) * 2 * page.bits // 8
+    rows = page.decoded_sizes[index] // needed
+    if page.bits != 12 or page.compression != NONE or needed == pairs or len(data) != rows * pairs:
+        return data
+    return np.frombuffer(data, np.uint8).reshape(-1, pairs)[:, :needed].tobytes()
 
 
 def _full_range(pixels: NDArray[Any], page: TiffPage) -> NDArray[Any]:

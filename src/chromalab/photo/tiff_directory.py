@@ -128,12 +128,9 @@ class Reader:
             place: its position in the file.
             largest: tags with more bytes are left out, as invalid ones are.
         """
-        count_kind, count_size, entry_size, word_size = ("Q", 8, 20, 8) if self.big else ("H", 2, 12, 4)
-        if not 0 < place <= self.size - count_size:
-            return None
-        self._file.seek(place)
-        count = self.number(count_kind, self._file.read(count_size))
-        if count > _MOST_TAGS:
+        count_size, entry_size, word_size = self._sizes
+        count = self._count(place)
+        if count is None:
             return None
         block = self._file.read(count * entry_size + word_size)
         entries = block[: count * entry_size]
@@ -144,6 +141,24 @@ class Reader:
         found = [self._entry(entries[at : at + entry_size], largest) for at in range(0, len(entries), entry_size)]
         tags = {tag: value for tag, value in found if value is not None}
         return Directory(place, tags, following, place + count_size + len(entries))
+
+    def reaches_beyond_end(self, place: int) -> bool:
+        """Return whether the directory at `place` may be valid, and the file ends before it does."""
+        count = self._count(place)
+        return count is not None and place + self._sizes[0] + count * self._sizes[1] > self.size
+
+    @property
+    def _sizes(self) -> tuple[int, int, int]:
+        """Bytes of the number of entries, of an entry, and of a position."""
+        return (8, 20, 8) if self.big else (2, 12, 4)
+
+    def _count(self, place: int) -> int | None:
+        """Return the number of entries at `place`, and stop behind it; None if it makes no sense."""
+        if not 0 < place <= self.size - self._sizes[0]:
+            return None
+        self._file.seek(place)
+        count = self.number("Q" if self.big else "H", self._file.read(self._sizes[0]))
+        return count if count <= _MOST_TAGS else None
 
     def _entry(self, entry: bytes, largest: int) -> tuple[int, Value | None]:
         tag, kind = self.number("H", entry[:2]), self.number("H", entry[2:4])

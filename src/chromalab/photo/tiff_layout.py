@@ -249,7 +249,9 @@ class TiffLayout:
             behind = np.sort(np.append(places, self.size))
             following = behind[np.searchsorted(behind, places, side="right").clip(max=len(behind) - 1)]
             stated = np.where(places > 0, np.maximum(following - places, 0), 0)
-        return np.where(stated > 0, np.minimum(stated, expected), 0) if expected is not None else stated
+        if expected is not None:  # more than is needed may be stated beyond the end of the file
+            stated = np.where(places + stated > self.size, np.minimum(stated, expected), stated)
+        return stated
 
     def _check(
         self, page: TiffPage, places: NDArray[np.int64], sizes: NDArray[np.int64], written: NDArray[np.bool_]
@@ -276,7 +278,7 @@ def read_layout(file: IO[bytes]) -> TiffLayout | None:
     reader = Reader(file)
     if not reader.tiff:
         return None
-    if reader.first is None or not 0 < reader.first < reader.size:
+    if reader.first is None or not 0 < reader.first < reader.size or reader.reaches_beyond_end(reader.first):
         raise ContentError("it is a TIFF that is cut off: the file ends before the description of its first page")
     directories, warnings = _directories(reader)
     found = [TiffPage(directory.place, directory.tags) for directory in directories]
@@ -328,7 +330,7 @@ def _chain(reader: Reader) -> Iterator[Directory | None]:
     """
     place, seen = reader.first or 0, set[int]()
     while place and place not in seen:
-        if place >= reader.size:
+        if place >= reader.size or reader.reaches_beyond_end(place):
             raise ContentError(f"it is cut off: the file ends before the description of page {len(seen) + 1}")
         if len(seen) == _MOST_PAGES:
             raise ContentError(f"it has over {_MOST_PAGES} pages: split it first")

@@ -83,17 +83,18 @@ class Metadata:
 # ---- reading
 
 
-def read_metadata(file: IO[bytes], kind: str, image: Any) -> Metadata:
+def read_metadata(file: IO[bytes], kind: str, image: Any, structure: jpeg.Jpeg | None = None) -> Metadata:
     """Return the metadata of a photo file, without reading its pixels.
 
     Args:
         file: the file.
         kind: `jpeg`, `png`, `tiff`, `webp` or `heif`.
         image: the file as a libvips image, of which only HEIF files need the fields.
+        structure: structure of a JPEG file, if it has been read already.
     """
     match kind:
         case "jpeg":
-            return _of_jpeg(jpeg.read_jpeg(file))
+            return _of_jpeg(structure or jpeg.read_jpeg(file))
         case "png":
             return _of_chunks(containers.read_png(file))
         case "webp":

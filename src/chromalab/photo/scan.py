@@ -13,7 +13,7 @@ import numpy as np
 
 from chromalab.photo._vips import VipsError, vips
 from chromalab.photo.containers import read_png
-from chromalab.photo.jpeg import StrictJpeg, read_jpeg
+from chromalab.photo.jpeg import Jpeg, StrictJpeg, read_jpeg
 from chromalab.photo.luminance import level_image, with_gamma
 from chromalab.photo.metadata import Metadata, read_metadata
 from chromalab.photo.reading import (
@@ -161,13 +161,14 @@ def open_scan(path: Path, page: int = 0, *, max_pixels: int = MAX_PIXELS) -> Sca
         pages = _count_pages(file, image)
         kind = _kind(image)
         file_kind = _file_kind(image)
-        metadata = read_metadata(file, file_kind, image)
+        structure = read_jpeg(file) if file_kind == "jpeg" else None
+        metadata = read_metadata(file, file_kind, image, structure)
         whole = image.height * image.width <= WHOLE_PIXELS
         orientation = orientation_of(image)
         size, bits, has_alpha = (image.height, image.width), BITS[image.format], bool(image.hasalpha())
         held, level, warnings = None, None, [*metadata.warnings]
-        if file_kind == "jpeg":
-            held, level, damage = _decoded_jpeg(file, whole=whole)
+        if structure is not None:
+            held, level, damage = _decoded_jpeg(file, structure, whole=whole)
             warnings += damage
         elif whole:
             held, level = _decoded(image, image.height)
@@ -199,7 +200,7 @@ def _decoded(image: Any, height: int) -> tuple[Any, Any]:
     return (image, level) if held else (None, level.crop(0, 0, level.width, height))
 
 
-def _decoded_jpeg(file: IO[bytes], *, whole: bool) -> tuple[Any, Any, list[str]]:
+def _decoded_jpeg(file: IO[bytes], structure: Jpeg, *, whole: bool) -> tuple[Any, Any, list[str]]:
     """Return what `_decoded` returns, if the photo is decoded whole, and what is damaged, a sentence each.
 
     Raises:
@@ -211,7 +212,10 @@ def _decoded_jpeg(file: IO[bytes], *, whole: bool) -> tuple[Any, Any, list[str]]
         except VipsError:
             return None, None, ["the file is damaged: parts of the image may be missing, shifted or changed"]
         return None, None, []
-    strict = StrictJpeg(file, read_jpeg(file))
+    if structure.frame is None:
+        image = open_image(file, fail_on="warning")
+        return *_decoded(image, image.height), []
+    strict = StrictJpeg(file, structure, structure.frame)
     try:
         held, level = _decoded(strict.image, strict.height)
         strict.finish()

@@ -27,7 +27,7 @@ _PHOTOSHOP_MARK = b"Photoshop 3.0\0"
 _LARGEST_SEGMENT = 65_533
 _XMP_BYTES = _LARGEST_SEGMENT - len(_XMP_MARK)
 _EXTENDED_BYTES = 65_400
-_BLOCK = 2**20
+_BLOCK, _TRAILER = 2**16, 2**20
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _PREVIEWS = frozenset({0x010001, 0x010002})
@@ -61,6 +61,14 @@ class Jpeg:
     def contents(self, marker: int, mark: bytes) -> list[bytes]:
         """Return the contents of segments with a marker, without the mark that they must begin with."""
         return [data[len(mark) :] for kind, data in self.segments if kind == marker and data.startswith(mark)]
+
+    @property
+    def frame(self) -> tuple[int, bytes] | None:
+        """Kind and content of the segment that describes the image; None if it, or all image data, is missing."""
+        found = next((segment for segment in self.segments if segment[0] in _FRAMES), (0, b""))
+        content = found[1]
+        described = len(content) >= 9 and len(content) == 6 + 3 * content[5]
+        return found if described and self.scans and all(value & 15 and value >> 4 for value in content[7::3]) else None
 
     @property
     def exif(self) -> bytes:
@@ -118,27 +126,22 @@ def read_jpeg(file: IO[bytes]) -> Jpeg:
 
 def _image(file: IO[bytes], start: int) -> Jpeg:
     """Return the structure of the image that begins at a place of the file."""
-    found, place = Jpeg(), start + 2
-    while (marker := _next_marker(file, place)) is not None:
+    found = Jpeg()
+    marker = _next_marker(file, start + 2)
+    while marker is not None and marker[0] != _EOI:
         kind, place = marker
-        if kind == _EOI:
-            found.end = place
-            break
-        if kind in _ALONE:
-            continue
-        file.seek(place)
-        size = int.from_bytes(file.read(2), "big")
-        if not found.scans and kind != _SOS:
-            found.segments.append((kind, file.read(max(0, size - 2))))
-        place += max(2, size)
+        if kind not in _ALONE:
+            file.seek(place)
+            size = int.from_bytes(file.read(2), "big")
+            if not found.scans:
+                found.segments.append((kind, file.read(max(0, size - 2))))
+            place += max(2, size)
+        marker = _next_marker(file, place)
         if kind == _SOS:
             if not found.scans:
-                file.seek(place - size)
-                found.segments.append((kind, file.read(size)[2:]))
-                found.body = place
-                following = _next_marker(file, place)
-                found.body_end = file.seek(0, 2) if following is None else following[1] - 2
+                found.body, found.body_end = place, file.seek(0, 2) if marker is None else marker[1] - 2
             found.scans += 1
+    found.end = None if marker is None else marker[1]
     return found
 
 
@@ -168,7 +171,7 @@ def _further_images(file: IO[bytes], first: Jpeg) -> int:
     count, place = 0, first.end
     while place is not None:
         file.seek(place)
-        block = file.read(_BLOCK)
+        block = file.read(_TRAILER)
         start = block.find(b"\xff\xd8\xff")
         if start < 0:
             break
@@ -231,41 +234,38 @@ class StrictJpeg:
         complete: the file has the mark of its end.
     """
 
-    def __init__(self, file: IO[bytes], found: Jpeg) -> None:
-        kind, frame = next(segment for segment in found.segments if segment[0] in _FRAMES)
-        self.height, width = struct.unpack(">HH", frame[1:5])
-        self._last_row, self._found, self.complete = self.height - 1, found, found.end is not None
+    def __init__(self, file: IO[bytes], found: Jpeg, frame: tuple[int, bytes]) -> None:
+        kind, content = frame
+        self.height, width = struct.unpack(">HH", content[1:5])
+        self._last_row, self._found, self.complete = 0, found, found.end is not None
         self._gradual = kind not in _SEQUENTIAL or found.scans > 1
-        self._body = _body(file, found)
-        if self._gradual:  # libjpeg reads all scans before the first row, up to the end
-            self._data = _head(found) + self._body
-        else:
-            self._data = self._extended(width)
-        self._whole = vips().Image.new_from_buffer(self._data, "", access="sequential", fail_on="warning")
+        file.seek(found.body)
+        self._body = file.read((found.end or 0) - found.body) if self.complete else file.read() + b"\xff\xd9"
+        # libjpeg reads several scans up to the end before the first row, so then no more rows are needed.
+        self._parts = [_head(found), self._body] if self._gradual else self._extended(_blocks(found, content))
+        self._data = b"".join(self._parts)
+        self._whole = _from_memory(self._data, "warning")
         # The rows are decoded in strips, so the image can only be cropped exactly when it is in memory.
-        self.image = self._whole.crop(
-            0, 0, width, min(self._whole.height, -(-self.height // _STRIP_ROWS) * _STRIP_ROWS)
-        )
+        rows = min(self._whole.height, -(-self.height // _STRIP_ROWS) * _STRIP_ROWS)
+        self.image = self._whole.crop(0, 0, width, rows)
 
-    def _extended(self, width: int) -> bytes:
-        """Return the file with more rows, and set the last row that must be decoded."""
-        found, body = self._found, self._body
-        blocks, restart = _blocks(found, self.height, width)
-        rows = -(-self.height // blocks.rows) * blocks.rows
+    def _extended(self, blocks: _Blocks) -> list[bytes]:
+        """Return the parts of the file with more rows, and set the last row that must be decoded."""
+        found, rows = self._found, -(-self.height // blocks.rows) * blocks.rows
         if rows + 3 * blocks.rows > _MOST_ROWS:
-            return _head(found) + body
-        if blocks.number > _MOST_RESTARTS or (restart and blocks.number % restart):
+            return [_head(found), self._body]
+        if blocks.number > _MOST_RESTARTS or (blocks.restart and blocks.number % blocks.restart):
             more = _STRIP_ROWS if blocks.rows == _STRIP_ROWS else 0
             self._last_row = rows + more - 1
-            return _head(found, rows + more) + body
+            return [_head(found, rows + more), self._body]
         self._last_row = rows + 2 * _STRIP_ROWS - 1
-        pixels = body[: found.body_end - found.body]
-        intervals = blocks.number // restart if restart else 1
-        parts = [_head(found, rows + 3 * blocks.rows, 0 if restart else blocks.number), pixels]
-        for number in range(1, -(-3 * blocks.rows // rows) + 1):
-            first = number * intervals
-            parts += [bytes([0xFF, 0xD0 + (first - 1) % 8]), _renumbered(pixels, first) if restart else pixels]
-        return b"".join([*parts, b"\xff\xd9"])
+        pixels = self._body[: found.body_end - found.body]
+        intervals = blocks.number // blocks.restart if blocks.restart else 1
+        parts = [_head(found, rows + 3 * blocks.rows, 0 if blocks.restart else blocks.number), pixels]
+        for first in range(intervals, intervals * (-(-3 * blocks.rows // rows) + 1), intervals):
+            again = _renumbered(pixels, first) if blocks.restart else pixels
+            parts += [bytes([0xFF, 0xD0 + (first - 1) % 8]), again]
+        return [*parts, b"\xff\xd9"]
 
     def finish(self) -> None:
         """Decode what follows the image's last row.
@@ -278,13 +278,15 @@ class StrictJpeg:
 
     def lenient(self) -> Any:
         """Return the pixels, decoded lazily as far as they can be: what is damaged becomes gray or shifted."""
-        return vips().Image.new_from_buffer(_head(self._found) + self._body, "", access="sequential", fail_on="error")
+        self._data = _head(self._found) + self._body
+        return _from_memory(self._data, "error")
 
     def damage(self) -> str:
         """Return what is damaged, for an image that cannot be decoded strictly."""
         if self._gradual:
             return "the file is damaged: parts of the image may be missing or changed"
-        region = vips().Region.new(vips().Image.new_from_buffer(self._data, "", access="sequential", fail_on="warning"))
+        data = b"".join(self._parts)
+        region = vips().Region.new(_from_memory(data, "warning"))
         for row in range(0, self.height, _STRIP_ROWS):
             try:
                 region.fetch(0, row, 1, 1)
@@ -294,28 +296,27 @@ class StrictJpeg:
         return "the file is damaged: its data does not end with the last row, so parts may be missing or shifted"
 
 
+def _from_memory(data: bytes, fail_on: str) -> Any:
+    """Return an image of bytes, which the caller must keep: unlike `new_from_buffer` this does not copy them."""
+    return vips().Image.new_from_source(vips().Source.new_from_memory(data), "", access="sequential", fail_on=fail_on)
+
+
 @dataclass(frozen=True)
 class _Blocks:
-    """The number of units in which the image is coded, and the rows of pixels of each."""
+    """The units in which an image with one scan is coded: their number, their rows of pixels, the restart interval."""
 
     number: int
     rows: int
+    restart: int
 
 
-def _body(file: IO[bytes], found: Jpeg) -> bytes:
-    """Return the image data of all scans, with the mark of the end, which is added where it is missing."""
-    file.seek(found.body)
-    return file.read() + b"\xff\xd9" if found.end is None else file.read(found.end - found.body)
-
-
-def _blocks(found: Jpeg, height: int, width: int) -> tuple[_Blocks, int]:
-    """Return the coded units of an image with one scan, and the restart interval, 0 for none."""
-    frame = next(content for kind, content in found.segments if kind in _FRAMES)
+def _blocks(found: Jpeg, frame: bytes) -> _Blocks:
+    height, width = struct.unpack(">HH", frame[1:5])
     factors = [(value >> 4, value & 15) for value in frame[7::3]]
     across, down = (1, 1) if len(factors) == 1 else (max(h for h, _ in factors), max(v for _, v in factors))
     number = -(-width // (8 * across)) * -(-height // (8 * down))
     restart = next((int.from_bytes(data[:2], "big") for kind, data in reversed(found.segments) if kind == _DRI), 0)
-    return _Blocks(number, 8 * down), restart if restart < number else 0
+    return _Blocks(number, 8 * down, restart if restart < number else 0)
 
 
 def _head(found: Jpeg, rows: int = 0, restart: int = 0) -> bytes:

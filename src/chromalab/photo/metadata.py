@@ -84,7 +84,9 @@ class Metadata:
 # ---- reading
 
 
-def read_metadata(file: IO[bytes], kind: str, image: Any, place: int | None = None) -> Metadata:
+def read_metadata(
+    file: IO[bytes], kind: str, image: Any, *, place: int | None = None, structure: jpeg.Jpeg | None = None
+) -> Metadata:
     """Return the metadata of a photo file, without reading its pixels.
 
     Args:
@@ -92,10 +94,11 @@ def read_metadata(file: IO[bytes], kind: str, image: Any, place: int | None = No
         kind: `jpeg`, `png`, `tiff`, `webp` or `heif`.
         image: the file as a libvips image, of which only HEIF files need the fields.
         place: position of the directory of a TIFF page; None selects the first one.
+        structure: structure of a JPEG file, if it has been read already.
     """
     match kind:
         case "jpeg":
-            return _of_jpeg(jpeg.read_jpeg(file))
+            return _of_jpeg(structure or jpeg.read_jpeg(file))
         case "png":
             return _of_chunks(containers.read_png(file))
         case "webp":

@@ -14,7 +14,7 @@ import numpy as np
 
 from chromalab.photo._vips import VipsError, vips
 from chromalab.photo.containers import read_png
-from chromalab.photo.jpeg import StrictJpeg, read_jpeg
+from chromalab.photo.jpeg import Jpeg, StrictJpeg, read_jpeg
 from chromalab.photo.luminance import level_image, with_gamma
 from chromalab.photo.metadata import Metadata, read_metadata
 from chromalab.photo.reading import (
@@ -211,7 +211,9 @@ def _scan(path: Path, layout: TiffLayout | None, page: int, max_pixels: int) -> 
         image = _labeled(opened.image())
         check_pixels(path, image, max_pixels)
         file_kind = _file_kind(image)
-        metadata = read_metadata(file, file_kind, image, layout.pages[page].place if layout is not None else None)
+        structure = read_jpeg(file) if file_kind == "jpeg" else None
+        place = layout.pages[page].place if layout is not None else None
+        metadata = read_metadata(file, file_kind, image, place=place, structure=structure)
         of_file = layout.warnings if layout is not None and page == 0 else ()
         scan = Scan(
             path=path,
@@ -230,18 +232,21 @@ def _scan(path: Path, layout: TiffLayout | None, page: int, max_pixels: int) -> 
             _layout=layout,
         )
         whole = image.height * image.width <= WHOLE_PIXELS
-        if file_kind == "jpeg":
-            return _decoded_jpeg(scan, file) if whole else _checked_jpeg(scan, file)
+        if structure is not None:
+            return _decoded_jpeg(scan, file, structure) if whole else _checked_jpeg(scan, file)
         return _decoded(scan, image, image.height) if whole else scan
 
 
-def _decoded_jpeg(scan: Scan, file: IO[bytes]) -> Scan:
+def _decoded_jpeg(scan: Scan, file: IO[bytes], structure: Jpeg) -> Scan:
     """Return a scan of a JPEG whose pixels are in memory, with a warning if they are damaged.
 
     Raises:
         VipsError: the file is cut off.
     """
-    strict = StrictJpeg(file, read_jpeg(file))
+    if structure.frame is None:
+        image = open_image(file, fail_on="warning")
+        return _decoded(scan, image, image.height)
+    strict = StrictJpeg(file, structure, structure.frame)
     try:
         decoded = _decoded(scan, strict.image, strict.height)
         strict.finish()

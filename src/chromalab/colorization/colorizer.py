@@ -21,13 +21,14 @@ from chromalab.colorization.plan import make_plan
 from chromalab.colorization.render import Renderer, RenderStats
 from chromalab.colorization.small import SmallColors, guide_px, rotate_back, rotate_upright, small_colors, tone_of
 from chromalab.core.errors import UsageError
+from chromalab.core.files import printable
 from chromalab.core.parallel import cpu_count
 from chromalab.core.records import Record
 from chromalab.photo._vips import VipsError
 from chromalab.photo.reading import UnreadablePhotoError, vips_reason
 from chromalab.photo.resizing import resize_plane, target_size
 from chromalab.photo.scan import Scan, open_scan
-from chromalab.photo.writing import from_pixels, holds_alpha, keeps_16_bits, labeled, save, spooled
+from chromalab.photo.writing import check_size, from_pixels, holds_alpha, keeps_16_bits, labeled, save, spooled
 from chromalab.weights.colorizers import default_model, find_colorizer
 
 if TYPE_CHECKING:
@@ -248,12 +249,15 @@ def colorize_file(
 
     Raises:
         UnreadablePhotoError: the photo cannot be read.
-        UsageError: the file type cannot be written, or the options do not fit the model or the photo.
+        UsageError: the file type cannot be written or has no room for the photo, or the options do not fit the model
+            or the photo.
         OutputError: the output cannot be written.
     """
     started = time.monotonic()
     disclosure = disclose(engine, job.options, job.source_type)
     scan = open_scan(source, max_pixels=job.max_pixels)
+    check_size(output, scan.height, scan.width)
+    mtime_ns = source.stat().st_mtime_ns if job.keep_times else None
     count = scan.pages if output.suffix.lower() in {".tif", ".tiff"} else 1
     deep = scan.bits == 16 and keeps_16_bits(output)
     stats, results, images = RenderStats(), [], []
@@ -273,7 +277,16 @@ def colorize_file(
 
         xmp = with_disclosure(scan.metadata.xmp, disclosure)
         try:  # libvips decodes parts of the photo only now
-            save(images, output, scan.metadata, orientation=scan.orientation, xmp=xmp, saving=job.saving, ready=finish)
+            save(
+                images,
+                output,
+                scan.metadata,
+                orientation=scan.orientation,
+                xmp=xmp,
+                saving=job.saving,
+                mtime_ns=mtime_ns,
+                ready=finish,
+            )
         except VipsError as error:
             raise UnreadablePhotoError(source, vips_reason(error)) from error
     return results[0], first
@@ -291,8 +304,8 @@ def _result(
     deep: bool,
 ) -> Colorized:
     return Colorized(
-        source=str(source),
-        output=str(output),
+        source=printable(source),
+        output=printable(output),
         seconds=round(seconds, 4),
         height=scan.height,
         width=scan.width,

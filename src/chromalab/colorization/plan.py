@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
 from chromalab.core.files import printable, with_ending
-from chromalab.photo.listing import PHOTO_SUFFIXES, list_contents
+from chromalab.photo.listing import PHOTO_SUFFIXES, closed_reason, list_contents
 from chromalab.photo.writing import SUFFIXES, file_kind
 
 if TYPE_CHECKING:
@@ -176,8 +176,8 @@ class _Search:
         is_output = self._output_test(_fixed_part(Path(text)))
         for path in map(Path, matches):
             if path.is_dir():
-                if "**" in text and not os.access(path, os.R_OK | os.X_OK):
-                    self.closed.append((path, "permission denied"))
+                if "**" in text:
+                    self.closed += closed_reason(path)
             elif is_output(path):
                 self._outputs += 1
             elif path.suffix.lower() in READABLE:

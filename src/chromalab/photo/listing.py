@@ -119,7 +119,7 @@ def _walk(folder: Path, suffixes: Collection[str], facts: array[int] | None) -> 
             seen.add((identity.st_dev, identity.st_ino))
             _scan(place, prefix, endings, found, folders, facts)
         except OSError as error:
-            found.closed.append((place, os.strerror(error.errno).lower() if error.errno else str(error)))
+            found.closed.append((place, _reason(error)))
         waiting += [(place / name, f"{prefix}{name}/") for name in sorted(folders, reverse=True)]
     return found
 
@@ -140,6 +140,19 @@ def _scan(
                     facts.extend(_size_and_time(entry))
             elif facts is None:
                 found.others.append(prefix + entry.name)
+
+
+def closed_reason(folder: Path) -> list[tuple[Path, str]]:
+    """Return a folder with the reason why it cannot be listed; an empty list if it can."""
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        return [(folder, _reason(error))]
+    return []
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

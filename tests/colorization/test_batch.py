@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chromalab.colorization import batch as batches
-from chromalab.colorization.batch import Batch, Summary, look_ahead, run_batch
+from chromalab.colorization.batch import Batch, look_ahead, run_batch
 from chromalab.colorization.colorizer import colorize_file
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.hints import Hint
 from chromalab.colorization.journal import JOURNAL, open_journal
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import KEPT, Plan, make_plan
+from chromalab.colorization.summary import Summary
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.weights.colorizers import find_colorizer
 from tests.colorization.models import constant_ab

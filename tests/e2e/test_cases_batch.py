@@ -41,7 +41,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def lightness(path: Path) -> np.ndarray:
     with Image.open(path) as image:
-        return rgb2lab(np.asarray(image.convert("RGB")))[..., 0]
+        return np.asarray(rgb2lab(np.asarray(image.convert("RGB")))[..., 0])
 
 
 def opened(path: Path) -> tuple[str | None, tuple[int, int]]:

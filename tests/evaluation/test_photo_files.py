@@ -20,6 +20,7 @@ from chromalab.evaluation.photo_files import (
     batches_of_one_size,
     match_folders,
     read_files,
+    read_labels,
 )
 from chromalab.evaluation.protocols import PROTOCOLS, Protocol
 from chromalab.evaluation.records import SkippedPair
@@ -49,6 +50,17 @@ def test_suffixes_do_not_matter_and_subfolders_do(tmp_path: Path) -> None:
         ("x.y", "x.y.png", "x.y.jpg"),
     ]
     assert (matching.left_out, matching.unmatched["m"], matching.unmatched_targets) == ((), (), ())
+
+
+def test_composed_and_decomposed_letters_match(tmp_path: Path) -> None:
+    preds = touch(tmp_path / "preds", "caf\u00e9/\u00fc.png", "twice-\u00e9.png", "twice-e\u0301.png")
+    targets = touch(tmp_path / "targets", "cafe\u0301/u\u0308.jpg", "twice-\u00e9.jpg")
+    matching = pair(preds, targets)
+    assert [photo.name for photo in matching.photos] == ["caf\u00e9/\u00fc"]
+    assert [left.name for left in matching.left_out] == ["twice-\u00e9"]
+    assert "are both predictions" in matching.left_out[0].reason
+    (tmp_path / "labels.csv").write_text("photo,label\ncafe\u0301/u\u0308.jpg,7\n", encoding="utf-8")
+    assert read_labels(tmp_path / "labels.csv", ["caf\u00e9/\u00fc"])["caf\u00e9/\u00fc"] == 7
 
 
 def test_unmatched_files_are_listed(tmp_path: Path) -> None:

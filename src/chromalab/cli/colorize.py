@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -131,7 +132,7 @@ def colorize(
     model = model or default_model(versions=samples > 0)
     workers = min(workers or cpu_count(), len(plan.items)) or 1
     engine = Engine(find_colorizer(model), threads=max(1, cpu_count() // workers), device=device)
-    job = _job(options, quality, source_type, label, max_megapixels, keep_times=keep_times)
+    job = replace(_job(options, quality, source_type, label, max_megapixels), keep_times=keep_times)
     batch = _batch(job, workers, plan, hints, overwrite=overwrite, sidecar=sidecar)
     if dry_run:
         _print_plan(look_ahead(engine, plan, batch), plan)
@@ -227,9 +228,7 @@ def _numbers(scales: str | None) -> list[float]:
     return numbers
 
 
-def _job(
-    options: Options, quality: int, source_type: str, label: str, max_megapixels: float, *, keep_times: bool
-) -> Job:
+def _job(options: Options, quality: int, source_type: str, label: str, max_megapixels: float) -> Job:
     from chromalab.colorization.options import Job, SourceType
     from chromalab.photo.writing import Saving
 
@@ -240,7 +239,6 @@ def _job(
         source_type=composite if source_type == "composite" else enhanced,
         label=label,
         max_pixels=int(max_megapixels * 1e6),
-        keep_times=keep_times,
     )
 
 

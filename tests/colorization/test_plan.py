@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -133,9 +134,9 @@ def test_longer_suffix_fits(photos: Path) -> None:
     assert name.endswith(".webp")
 
 
-@pytest.mark.parametrize("other", ["cafe\u0301.jpg", "CAFÉ.jpg", "CAFE\u0301.jpg"])
+@pytest.mark.parametrize("other", [unicodedata.normalize("NFD", "café"), "CAFÉ", unicodedata.normalize("NFD", "CAFÉ")])
 def test_names_that_some_disks_take_for_the_same(photos: Path, other: str) -> None:
-    for name in ("x/caf\u00e9.jpg", f"y/{other}"):
+    for name in ("x/café.jpg", f"y/{other}.jpg"):
         (photos / name).parent.mkdir(exist_ok=True)
         (photos / name).write_bytes(b"x")
     with pytest.raises(UsageError, match="would both become"):

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from chromalab.colorization.plan import make_plan
+from chromalab.core.files import printable
+from tools.benchmarks.outputs import UNREAD, faults_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,6 +35,10 @@ def test_case(line: dict[str, Any], case: Callable[[str], Case], request: pytest
     behaviors = {name: _behavior(result) for name, result in results.items()}
     for file in made.summary()["left_out"]:
         behaviors[file["source"].removeprefix("in/")] = f"left out: {file['reason']}"
+    for item in make_plan(["in"], line.get("out", "out/"), suffix=_suffix(line)).items:
+        result = results[printable(item.source).removeprefix("in/")]
+        if result["status"] != "failed" and not result["warnings"]:
+            assert not [fault for fault in faults_of(item.source, item.output) if not fault.startswith(UNREAD)]
     unused = set(line["files"])
     for name, behavior in behaviors.items():
         pattern = next(pattern for pattern in line["files"] if fnmatchcase(name, pattern))
@@ -39,6 +47,11 @@ def test_case(line: dict[str, Any], case: Callable[[str], Case], request: pytest
         assert words in behavior, f"{name}: {behavior}"
         unused.discard(pattern)
     assert not unused, "no file of the case matches these patterns"
+
+
+def _suffix(line: dict[str, Any]) -> str | None:
+    options = line.get("options", [])
+    return "." + options[options.index("--format") + 1] if "--format" in options else None
 
 
 def _behavior(result: dict[str, Any]) -> str:

@@ -7,7 +7,8 @@ the files of the cases are added as they are. Pillow, tifffile and imagecodecs t
 decoded to the end, it has the pages and the size of its photo, its XMP has the disclosure, and its lightness is that
 of the photo: in lossless files within 0.5 of L* at every pixel (1 for color photos, whose gray level is rounded
 first), in lossy ones within 2 on average. Photos whose colors only a color engine can interpret (profiles, CMYK, Lab)
-are checked for everything but the lightness. Needs the extras `lab` and `scans`.
+are checked for everything but the lightness. Photos that are done without a warning although the second decoder cannot
+read them are listed, to be looked at. Needs the extras `lab` and `scans`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ import tifffile
 from PIL import Image, ImageOps
 from skimage.color import rgb2lab
 
+from chromalab.colorization.plan import make_plan
+from chromalab.core.files import printable
 from chromalab.core.parallel import cpu_count, map_in_order
 from chromalab.photo.listing import list_photos
 from tools import parser_of, write_record
@@ -43,7 +46,8 @@ EXACT, ROUNDED, LOSSY = 0.5, 1.0, 2.0
 _ORIENTATION = 0x0112
 _TIFFS = (".tif", ".tiff")
 _LOSSLESS = (".png", *_TIFFS)
-_PLAIN = {"MINISBLACK", "MINISWHITE", "RGB"}
+_WHITE_IS_0 = tifffile.PHOTOMETRIC.MINISWHITE
+_PLAIN = {tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.RGB, _WHITE_IS_0}
 
 
 def _deep(image: Image.Image) -> Image.Image:
@@ -120,7 +124,9 @@ def read_pages(path: Path, *, is_output: bool) -> list[Pixels]:
 def _tiff_page(page: tifffile.TiffPage, *, is_output: bool) -> Pixels:
     values = np.asarray(page.asarray())
     orientation = page.tags.valueof(274, 1)
-    if page.photometric.name not in _PLAIN or values.dtype.kind not in "ub" or (not is_output and 34675 in page.tags):
+    if values.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+        values = np.moveaxis(values, 0, -1)
+    if page.photometric not in _PLAIN or values.dtype.kind not in "ub" or (not is_output and 34675 in page.tags):
         size = values.shape[:2] if orientation < 5 else values.shape[1::-1]
         return Pixels(None, (size[0], size[1]))
     if orientation >= 5:
@@ -129,7 +135,7 @@ def _tiff_page(page: tifffile.TiffPage, *, is_output: bool) -> Pixels:
         values = values[:, ::-1]
     if orientation in {3, 4, 7, 8}:
         values = values[::-1]
-    return _scaled(~values if page.photometric.name == "MINISWHITE" else values)
+    return _scaled(~values if page.photometric == _WHITE_IS_0 else values)
 
 
 def _scaled(values: NDArray[Any]) -> Pixels:
@@ -140,8 +146,11 @@ def _scaled(values: NDArray[Any]) -> Pixels:
     return Pixels(rgb, (rgb.shape[0], rgb.shape[1]))
 
 
+UNREAD = "the second decoder cannot read the photo"
+
+
 def faults_of(source: Path, output: Path) -> list[str]:
-    """Return what a second decoder finds wrong with an output."""
+    """Return what a second decoder finds wrong with an output; `UNREAD` with its error if it cannot read the photo."""
     try:
         after = read_pages(output, is_output=True)
     except Exception as error:
@@ -149,8 +158,8 @@ def faults_of(source: Path, output: Path) -> list[str]:
     faults = [] if has_disclosure(output) else ["the output has no disclosure"]
     try:
         before = read_pages(source, is_output=False)
-    except Exception:  # a kind that only chromalab's readers decode
-        return faults
+    except Exception as error:
+        return [*faults, f"{UNREAD}: {type(error).__name__}: {error}"]
     if output.suffix.lower() not in _TIFFS:
         before = before[:1]
     if [page.size for page in before] != [page.size for page in after]:
@@ -204,22 +213,26 @@ def measure(photos: Path, cases: Path | None, count: int, seed: int, folder: Pat
     command += ["-o", f"{folder}/out/", "--json", f"{folder}/out.json"]
     done = subprocess.run(command, check=False)
     summary = json.loads((folder / "out.json").read_text(encoding="utf-8"))
-    finished = [photo for photo in summary["photos"] if photo["status"] != "failed"]
-    pairs = [(Path(photo["source"]), Path(photo["output"])) for photo in finished]
+    results = zip(make_plan([str(source)], f"{folder}/out/").items, summary["photos"], strict=False)
+    finished = [(item, photo) for item, photo in results if photo["status"] != "failed"]
+    pairs = [(item.source, item.output) for item, _ in finished]
     checked = map_in_order(lambda pair: faults_of(*pair), pairs, workers=cpu_count())
-    faults = {
-        pair[0].relative_to(source).as_posix(): found for pair, found in zip(pairs, checked, strict=True) if found
-    }
+    faults, unread = {}, {}
+    for (item, photo), found in zip(finished, checked, strict=True):
+        name = printable(item.source.relative_to(source))
+        faults[name] = [fault for fault in found if not fault.startswith(UNREAD)]
+        unread[name] = [fault for fault in found if fault.startswith(UNREAD) and not photo["warnings"]]
     reasons = Counter(photo["reason"] for photo in summary["photos"] if photo["status"] == "failed")
     return {
         "exit_code": done.returncode,
         "photos": count,
         "files": len(summary["photos"]),
         "verified": len(pairs),
-        "with_warnings": sum(bool(photo["warnings"]) for photo in finished),
+        "with_warnings": sum(bool(photo["warnings"]) for _, photo in finished),
         "failed": dict(reasons.most_common()),
         "left_out": len(summary["left_out"]),
-        "faults": faults,
+        "done_without_warning_though_unread": {name: found[0] for name, found in unread.items() if found},
+        "faults": {name: found for name, found in faults.items() if found},
     }
 
 

@@ -125,9 +125,9 @@ def _summary(engine: Engine, plan: Plan, photos: list[PhotoResult]) -> Summary:
 def _delete_partial_files(plan: Plan) -> None:
     """Delete partial files of a killed process; the journal's lock ensures that no other process is writing them."""
     for folder in {item.output.parent for item in plan.items}:
-        for path in folder.glob(".*"):
-            if path.name.startswith(TEMPORARY) or (path.name.endswith(".part") and ".json." in path.name):
-                with contextlib.suppress(OSError):  # a folder of that name is not one of these files
+        with contextlib.suppress(OSError):  # a closed folder; the photos that belong there will fail
+            for path in folder.glob(".*"):
+                if path.name.startswith(TEMPORARY) or (path.name.endswith(".part") and ".json." in path.name):
                     path.unlink()
 
 

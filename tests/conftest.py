@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,3 +33,25 @@ def shared() -> Path:
             pytest.fail(message + ", and CI must have them")
         pytest.skip(message)
     return SHARED
+
+
+_CAPABILITIES_V3 = 0x20080522
+_READS_AND_WRITES_EVERYTHING = 1 << 1 | 1 << 2  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
+
+
+@pytest.fixture
+def permissions() -> Iterator[None]:
+    """Make permissions of files apply to this thread and those it starts, also if the superuser runs the tests."""
+    if os.geteuid() != 0:
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITIES_V3, 0)
+    held = (ctypes.c_uint32 * 6)()  # effective, permitted and inheritable, twice
+    if libc.capget(header, held) != 0:
+        pytest.skip("this system has no capabilities, and the superuser may read everything")
+    fewer = (ctypes.c_uint32 * 6)(*held)
+    fewer[0] &= ~_READS_AND_WRITES_EVERYTHING
+    assert libc.capset(header, fewer) == 0
+    yield
+    assert libc.capset(header, held) == 0

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chromalab.colorization import batch as batches
-from chromalab.colorization.batch import Batch, Summary, look_ahead, run_batch
+from chromalab.colorization.batch import Batch, look_ahead, run_batch
 from chromalab.colorization.colorizer import colorize_file
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.hints import Hint
 from chromalab.colorization.journal import JOURNAL, open_journal
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import KEPT, Plan, make_plan
+from chromalab.colorization.summary import Summary
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.weights.colorizers import find_colorizer
 from tests.colorization.models import constant_ab
 from tests.photo.odd_files import picture, png_that_declares, save
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SETTINGS = Batch(Job(Options()))
 
@@ -209,3 +209,57 @@ def test_single_output_file(engine: Engine, photos: Path) -> None:
     with pytest.raises(UsageError, match="--overwrite"):
         run_batch(engine, plan, SETTINGS)
     assert statuses(run_batch(engine, plan, Batch(Job(Options()), overwrite=True)))["done"] == 1
+
+
+def test_paths_that_cannot_be_written_or_read_fail_alone(engine: Engine, tmp_path: Path, permissions: None) -> None:
+    for name in ("a.jpg", "closed/sub/b.jpg", "file/c.jpg", "readonly/d.jpg", "e.jpg"):
+        save(tmp_path / "in" / name, picture())
+    out = tmp_path / "out"
+    (out / "readonly").mkdir(parents=True)
+    (out / "closed").mkdir()
+    (out / "file").write_bytes(b"in the way")
+    (out / "readonly").chmod(0o555)
+    (out / "closed").chmod(0)
+    (tmp_path / "in" / "e.jpg").chmod(0)
+    summary = run_batch(engine, make_plan([str(tmp_path / "in")], f"{out}/"), SETTINGS)
+    reasons = {photo.source.rpartition("/")[2]: photo.reason for photo in summary.photos}
+    assert reasons.pop("a.jpg") is None
+    assert reasons.pop("e.jpg") == "permission denied"
+    assert "a file of that name is in the way" in (reasons.pop("c.jpg") or "")
+    assert all("no permission" in (reason or "") for reason in reasons.values()), reasons
+    (out / "closed").chmod(0o755)
+    (out / "readonly").chmod(0o755)
+
+
+def test_output_with_too_long_a_path_fails_alone(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(Path("in") / "a.jpg", picture())
+    monkeypatch.chdir("in")
+    for _ in range(16):
+        Path("d" * 250).mkdir()
+        monkeypatch.chdir("d" * 250)
+    save(Path("b.jpg"), picture())
+    monkeypatch.chdir(tmp_path)
+    summary = run_batch(engine, make_plan(["in"], "o" * 200 + "/"), SETTINGS)
+    assert statuses(summary) == {"done": 1, "resumed": 0, "failed": 1}
+    assert "the name or the path is too long" in summary.reasons()[0][0]
+
+
+def test_bug_of_the_report_becomes_a_warning(engine: Engine, photos: Path) -> None:
+    def trip(*arguments: Any) -> None:
+        raise ZeroDivisionError("by nobody")
+
+    summary = run_batch(engine, plan_of(photos), replace(SETTINGS, on_done=trip))
+    assert summary.count("done") == 4
+    assert all("the report has no entry of it" in photo.warnings[0] for photo in summary.warned)
+    assert len(summary.warned) == 4
+
+
+def test_full_disk_while_the_report_is_written_ends_the_batch(engine: Engine, photos: Path) -> None:
+    def full(*arguments: Any) -> None:
+        raise OutputError("the disk is full")
+
+    with pytest.raises(OutputError, match="full"):
+        run_batch(engine, plan_of(photos), replace(SETTINGS, on_done=full))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,44 @@ def test_circular_links(photos: Path) -> None:
     (photos / "in/sub/up").symlink_to(photos / "in")
     (photos / "in/loop.jpg").symlink_to(photos / "in/loop.jpg")
     assert names("in") == ["a.jpg", "c.avif", "loop.jpg", "sub/b.TIF", "sub/it's é [1].png"]
+
+
+def test_other_files_are_counted(photos: Path) -> None:
+    assert make_plan(["in", "in/no*"], "out/").left_out == [Path("in/notes.txt"), Path("in/notes.txt")]
+    (photos / "in/out").mkdir()
+    (photos / "in/out/a.jpg.json").write_bytes(b"{}")
+    assert make_plan(["in"], "in/out").left_out == [Path("in/notes.txt")]
+
+
+def test_an_empty_folder_among_others(photos: Path) -> None:
+    (photos / "empty").mkdir()
+    (photos / "empty/x.CR2").write_bytes(b"x")
+    assert names("empty", "d.jpg") == ["d.jpg"]
+    with pytest.raises(UsageError, match=r"empty holds no photos: .*1 files left out: 1 \.cr2"):
+        names("empty")
+
+
+def test_photos_that_cannot_keep_their_file_type(photos: Path) -> None:
+    for name in ("x/a.gif", "x/a.png", "x/b.gif", "x/" + "c" * 251 + ".gif", "x/" + "c" * 251 + ".png"):
+        (photos / name).parent.mkdir(exist_ok=True)
+        (photos / name).write_bytes(b"x")
+    found = names("x")
+    assert found[:3] == ["a.gif.png", "a.png", "b.png"]
+    assert all(len(name) <= 255 for name in found)
+    assert len(set(found)) == 5
+
+
+def test_longer_suffix_fits(photos: Path) -> None:
+    (photos / ("n" * 251 + ".jpg")).write_bytes(b"x")
+    (name,) = names("n" * 251 + ".jpg", suffix=".webp")
+    assert len(name) == 255
+    assert name.endswith(".webp")
+
+
+@pytest.mark.parametrize("other", [unicodedata.normalize("NFD", "café"), "CAFÉ", unicodedata.normalize("NFD", "CAFÉ")])
+def test_names_that_some_disks_take_for_the_same(photos: Path, other: str) -> None:
+    for name in ("x/café.jpg", f"y/{other}.jpg"):
+        (photos / name).parent.mkdir(exist_ok=True)
+        (photos / name).write_bytes(b"x")
+    with pytest.raises(UsageError, match="would both become"):
+        names("x", "y")

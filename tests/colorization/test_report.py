@@ -40,7 +40,9 @@ def test_report_of_a_resumed_batch(engine: Engine, photos: Path) -> None:
     suspicion = [photo["suspicion"] for photo in data["photos"]]
     assert suspicion == sorted(suspicion, reverse=True)
     with (out / "report" / "audit.csv").open() as file:
-        assert [row["photo"] for row in csv.DictReader(file)] == [photo["name"] for photo in data["photos"]]
+        rows = list(csv.DictReader(file))
+    assert [row["photo"] for row in rows if row["status"] == "done"] == [photo["name"] for photo in data["photos"]]
+    assert [(row["photo"], row["suspicion"]) for row in rows if row["status"] == "failed"] == [("bad.jpg", "")]
     for which in ("before", "after"):
         with Image.open(out / "report" / "thumbs" / f"sub 0/a'b <i>.png.{which}.jpg") as thumb:
             assert thumb.size == (150, 100)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chromalab.core.errors import OutputError
-from chromalab.core.files import atomic_writer, make_folder, write_bytes, write_text
+from chromalab.core.files import atomic_writer, make_folder, printable, with_ending, write_bytes, write_text
 
 
 def test_missing_folders_are_created(tmp_path: Path) -> None:
@@ -52,3 +52,33 @@ def test_files_have_the_permissions_of_the_umask(tmp_path: Path) -> None:
     finally:
         os.umask(old)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+def test_errors_of_one_path_are_told_from_those_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "folder", tmp_path / ("x" * 256), tmp_path / "folder" / ("x" * 300) / "y"):
+        with pytest.raises(OutputError) as caught:
+            write_bytes(path, b"")
+        assert caught.value.one_path, path
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError) as caught:
+        write_bytes(tmp_path / "a", b"")
+    assert not caught.value.one_path
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "x" * 255, "é" * 127, "é" * 100 + "x" * 55, os.fsdecode(b"\xfc" * 255)])
+def test_names_with_an_ending_fit_and_stay_apart(tmp_path: Path, name: str) -> None:
+    path = with_ending(tmp_path / name, ".json")
+    write_text(path, "{}")
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert path.name.endswith(".json")
+    other = name[:-1] + "y"
+    assert with_ending(tmp_path / other, ".json") != path
+
+
+def test_every_name_is_valid_text() -> None:
+    assert printable(Path("a") / os.fsdecode(b"M\xfcnchen\xc3\xbc.jpg")) == "a/M\\xfcnchenü.jpg"

@@ -62,8 +62,13 @@ class Case(NamedTuple):
         """Colorize inside the folder; return the results of `--json` by the name of the photo below `in`."""
         done = self.chromalab("colorize", source, "-o", out, "--json", "out.json", *options)
         assert done.code in (0, 1), done.err
-        photos = json.loads((self.folder / "out.json").read_text(encoding="utf-8"))["photos"]
+        photos = self.summary()["photos"]
         return {photo["source"].removeprefix("in/"): photo for photo in photos}
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `colorize` wrote to the file of `--json`."""
+        summary: dict[str, Any] = json.loads((self.folder / "out.json").read_text(encoding="utf-8"))
+        return summary
 
 
 @pytest.fixture

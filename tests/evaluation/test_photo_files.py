@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from chromalab.evaluation.photo_files import (
     batches_of_one_size,
     match_folders,
     read_files,
+    read_labels,
 )
 from chromalab.evaluation.protocols import PROTOCOLS, Protocol
 from chromalab.evaluation.records import SkippedPair
@@ -49,6 +51,21 @@ def test_suffixes_do_not_matter_and_subfolders_do(tmp_path: Path) -> None:
         ("x.y", "x.y.png", "x.y.jpg"),
     ]
     assert (matching.left_out, matching.unmatched["m"], matching.unmatched_targets) == ((), (), ())
+
+
+def decomposed(name: str) -> str:
+    return unicodedata.normalize("NFD", name)
+
+
+def test_composed_and_decomposed_letters_match(tmp_path: Path) -> None:
+    preds = touch(tmp_path / "preds", "café/ü.png", "é.png", decomposed("é.png"))
+    targets = touch(tmp_path / "targets", decomposed("café/ü.jpg"), "é.jpg")
+    matching = pair(preds, targets)
+    assert [photo.name for photo in matching.photos] == ["café/ü"]
+    assert [left.name for left in matching.left_out] == ["é"]
+    assert "are both predictions" in matching.left_out[0].reason
+    (tmp_path / "labels.csv").write_text(decomposed("photo,label\ncafé/ü.jpg,7\n"), encoding="utf-8")
+    assert read_labels(tmp_path / "labels.csv", ["café/ü"])["café/ü"] == 7
 
 
 def test_unmatched_files_are_listed(tmp_path: Path) -> None:

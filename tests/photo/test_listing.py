@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
 from chromalab.core.errors import UsageError
-from chromalab.photo.listing import scan_photos
+from chromalab.photo.listing import list_contents, scan_photos
 from chromalab.photo.reading import list_photos
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -74,3 +73,33 @@ def test_missing_folder_file_and_empty_folder(tmp_path: Path) -> None:
         list_photos(tmp_path / "notes.txt")
     with pytest.raises(UsageError, match=r"holds no photos: expected files ending in \.jpeg"):
         list_photos(tmp_path)
+
+
+def test_other_files_and_closed_folders(tmp_path: Path, permissions: None) -> None:
+    touch(tmp_path, "a.jpg", "notes.txt", "b/c.BMP", "b/.hidden", "closed/d.jpg", "listed/e.jpg")
+    (tmp_path / "closed").chmod(0)
+    (tmp_path / "listed").chmod(0o444)
+    found = list_contents(tmp_path, {".jpg"})
+    assert (found.names, found.others) == (["a.jpg", "listed/e.jpg"], ["b/c.BMP", "notes.txt"])
+    assert found.closed == [(tmp_path / "closed", "permission denied")]
+    with pytest.raises(UsageError, match=r"cannot list the folder .*closed: permission denied"):
+        list_photos(tmp_path)
+    (tmp_path / "closed").chmod(0o755)
+    (tmp_path / "listed").chmod(0o755)
+
+
+def test_folders_deeper_than_the_stack_of_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    levels = sys.getrecursionlimit() + 100
+    for _ in range(levels):
+        Path("d").mkdir()
+        os.chdir("d")
+    Path("deep.jpg").touch()
+    os.chdir(tmp_path)
+    (photo,) = list_photos(Path("d"))
+    assert len(photo.parts) == levels + 1
+    os.chdir(photo.parent)
+    Path("deep.jpg").unlink()
+    for _ in range(levels):  # shutil.rmtree, with which pytest tidies up, would exceed the stack
+        os.chdir("..")
+        Path("d").rmdir()

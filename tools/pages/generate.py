@@ -27,6 +27,7 @@ from tools.pages.benchmarks import (
     survey_speed_page,
     training_speed_page,
 )
+from tools.pages.files import files_page
 from tools.pages.index import index_page
 from tools.pages.markdown import page, prose, table
 from tools.pages.metric_faults import faults_page
@@ -224,6 +225,7 @@ def _option(parameter: Any) -> tuple[str, str, str]:
 
 PAGES = {
     "models.md": models_page,
+    "files.md": files_page,
     "colorize_speed.md": colorize_speed_page,
     "losses.md": losses_page,
     "coverage.md": coverage_page,

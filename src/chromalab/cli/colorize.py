@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
@@ -34,19 +35,23 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from chromalab.colorization.batch import Batch, Summary
+    from chromalab.colorization.batch import Batch, Obstacle
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.options import Job, Options
     from chromalab.colorization.plan import Plan
+    from chromalab.colorization.summary import Summary
 
 _SOME_FAILED = 1
 _SourceWord = Literal["composite", "enhanced"]
-_STATES = {
+_STATES: dict[Obstacle, str] = {
     "new": "to colorize",
     "done": "finished already",
     "foreign": "blocked: an output of that name exists and is not from this batch",
     "other settings": "blocked: the output exists and was made with other settings",
     "source changed": "blocked: the output exists, and its photo has changed since",
+    "folder": "blocked: a folder has the name of the output",
+    "record folder": "blocked: a folder has the name of the record",
+    "foreign record": "blocked: a record of that name exists and is not from chromalab",
 }
 _OPTIONS, _JOB = "chromalab.colorization.options:Options", "chromalab.colorization.options:Job"
 
@@ -67,6 +72,8 @@ def colorize(
     overwrite: Annotated[bool, switch(OUTPUT, "Replace existing outputs.", "--overwrite",
         default=Default("chromalab.colorization.batch:Batch.overwrite"))],
     dry_run: Annotated[bool, switch(OUTPUT, "Count what would be done without doing it.", "--dry-run")] = False,
+    keep_times: Annotated[bool, switch(OUTPUT, "Give every output the modification time of its photo.", "--keep-times",
+        default=Default(f"{_JOB}.keep_times"))],
     max_megapixels: Annotated[float, option(OUTPUT, "MP", "Largest photo to accept, in megapixels.", min=0.001,
         default=Default(f"{_JOB}.max_pixels", convert=millions))],
     model: Annotated[str | None, option(MODEL, "NAME|FILE", "Name of a model (see `chromalab list models`), "
@@ -111,7 +118,8 @@ def colorize(
 ) -> None:  # fmt: skip
     """Colorize photos at full size and keep their lightness, bit depth and metadata.
 
-    Rerun the same command to resume. The exit code is 1 if some photos could not be colorized.
+    Rerun the same command to resume. The exit code is 1 if some photos could not be colorized. In a folder,
+    DIR/.chromalab/messages.csv lists every failure, every warning and every file left out.
     """
     from chromalab.colorization.batch import look_ahead
     from chromalab.colorization.engine import Engine
@@ -124,7 +132,7 @@ def colorize(
     model = model or default_model(versions=samples > 0)
     workers = min(workers or cpu_count(), len(plan.items)) or 1
     engine = Engine(find_colorizer(model), threads=max(1, cpu_count() // workers), device=device)
-    job = _job(options, quality, source_type, label, max_megapixels)
+    job = replace(_job(options, quality, source_type, label, max_megapixels), keep_times=keep_times)
     batch = _batch(job, workers, plan, hints, overwrite=overwrite, sidecar=sidecar)
     if dry_run:
         _print_plan(look_ahead(engine, plan, batch), plan)
@@ -250,22 +258,34 @@ def _overlay(hints: Path | None) -> NDArray[np.uint8] | None:
     return read_rgba(hints)
 
 
-def _print_plan(states: Counter[str], plan: Plan) -> None:
-    where = plan.folder if plan.folder is not None else plan.items[0].output
-    typer.echo(f"{len(plan.items)} photos into {where}; dry run, nothing was written")
+def _print_plan(states: Counter[Obstacle], plan: Plan) -> None:
+    from chromalab.colorization.plan import count_endings
+    from chromalab.core.files import printable
+
+    typer.echo(f"{len(plan.items)} photos into {_where(plan)}; dry run, nothing was written")
     for state, words in _STATES.items():
         if states[state]:
             typer.echo(f"  {states[state]} {words}")
+    if plan.left_out:
+        typer.echo(f"  {len(plan.left_out)} files left out: {count_endings(plan.left_out)}")
+    for folder, reason in plan.closed:
+        typer.echo(f"  the folder {printable(folder)} cannot be listed: {reason}")
+
+
+def _where(plan: Plan) -> str:
+    from chromalab.core.files import printable
+
+    return printable(plan.folder if plan.folder is not None else plan.items[0].output)
 
 
 def _print_summary(summary: Summary, plan: Plan) -> None:
     """Print the result; exit with 1 if photos failed."""
+    from chromalab.colorization.summary import message_lines
+
     done, resumed, failed = (summary.count(status) for status in ("done", "resumed", "failed"))
-    where = plan.folder if plan.folder is not None else plan.items[0].output
     before = f", {resumed} finished before" if resumed else ""
-    typer.echo(f"{done} colorized{before}, {failed} failed; model {summary.model}; {where}")
-    for reason, count, first in summary.reasons():
-        more = f" (and {count - 1} more)" if count > 1 else ""
-        typer.echo(f"failed: {first}{more}: {reason}", err=True)
+    typer.echo(f"{done} colorized{before}, {failed} failed; model {summary.model}; {_where(plan)}")
+    for line in message_lines(summary, plan.folder):
+        typer.echo(line, err=True)
     if failed:
         raise typer.Exit(_SOME_FAILED)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 AUDIT_PX = 96
 """Shorter side of the copy on which faults are measured."""
 
+LONGEST_PX = 4096
+"""Longest side of that copy, which matters for strips with an aspect ratio above 40."""
+
 BLOTCH_CHROMA, BLOTCH_LEVEL = 15.0, 8.0
 """A blotch differs by more than the first from the median chroma around it, and by at most the second from the median
 gray level."""
@@ -74,7 +77,7 @@ class Ranked(Record):
 
 def audit(small: SmallColors, instability: float) -> Audit:
     """Measure the faults of a small copy."""
-    scale = AUDIT_PX / min(small.levels.shape)
+    scale = min(AUDIT_PX / min(small.levels.shape), LONGEST_PX / max(small.levels.shape))
     size = (max(16, round(small.levels.shape[0] * scale)), max(16, round(small.levels.shape[1] * scale)))
     planes = enlarge(_smoothed(np.concatenate([small.chroma, small.levels[None]]), scale), *size)
     ab, level = planes[:2], planes[2]

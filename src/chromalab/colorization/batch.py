@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -11,13 +13,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from chromalab.colorization.colorizer import Colorized, colorize_file
-from chromalab.colorization.journal import Journal, Line, identity, open_journal, read_journal
-from chromalab.core.errors import ConfigError, OutputError, UsageError
-from chromalab.core.files import sha256_file, write_text
+from chromalab.colorization.journal import Identity, Journal, Line, State, identity, open_journal, read_journal
+from chromalab.colorization.summary import PhotoResult, Summary, closed_folders, left_out_files, write_messages
+from chromalab.core.errors import ChromalabError, ConfigError, OutputError, UsageError
+from chromalab.core.files import printable, sha256_file, write_text
 from chromalab.core.progress import progress
-from chromalab.core.records import Record
 from chromalab.photo.reading import UnreadablePhotoError
-from chromalab.photo.writing import TEMPORARY
+from chromalab.photo.writing import TEMPORARY, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,72 +29,23 @@ if TYPE_CHECKING:
 
     from chromalab.colorization.disclosure import Disclosure
     from chromalab.colorization.engine import Engine
-    from chromalab.colorization.journal import State
     from chromalab.colorization.options import Job
     from chromalab.colorization.plan import Item, Plan
     from chromalab.colorization.small import SmallColors
 
 _REMEDY = "pass --overwrite or choose another folder"
-_REASONS = {
+_FOLDER = "rename it, or choose another output folder"
+Obstacle = Literal[State, "folder", "foreign record", "record folder"]
+"""The state of an output and its record; all but `new` and `done` keep the photo from being colorized."""
+
+_REASONS: dict[Obstacle, str] = {
+    "folder": f"a folder has the name of the output: {_FOLDER}",
+    "record folder": f"a folder has the name of the record beside the output: {_FOLDER}",
+    "foreign record": f"the record beside the output already exists and is not from chromalab: {_REMEDY}",
     "foreign": f"the output already exists and is not from this batch: {_REMEDY}",
     "other settings": f"the output already exists, made with other settings: {_REMEDY}",
     "source changed": f"the output already exists, and its photo has changed since: {_REMEDY}",
 }
-
-
-class PhotoResult(Record):
-    """The result of one photo of a batch; see `Colorized` for the fields without a description.
-
-    Attributes:
-        source: path of the photo, as given.
-        output: path of the output.
-        status: `done` (by this call), `resumed` (done by an earlier call) or `failed`.
-        reason: why the photo failed; None if it did not.
-        seconds: time for reading, colorizing and writing.
-        warnings: what of the photo is damaged or left out, a sentence each.
-    """
-
-    source: str
-    output: str
-    status: Literal["done", "resumed", "failed"]
-    reason: str | None = None
-    seconds: float | None = None
-    lightness_error: float | None = None
-    gamut_share: float | None = None
-    mean_chroma: float | None = None
-    height: int | None = None
-    width: int | None = None
-    bits: int | None = None
-    pages: int | None = None
-    warnings: list[str] = []
-
-
-class Summary(Record):
-    """The results of a batch.
-
-    Attributes:
-        model: name of the model.
-        model_sha256: hash of the model file.
-        photos: the results of all photos, in the order of the plan.
-    """
-
-    schema_version: int = 1
-    model: str
-    model_sha256: str
-    photos: list[PhotoResult]
-
-    def count(self, status: str) -> int:
-        """Return how many photos have this status."""
-        return sum(photo.status == status for photo in self.photos)
-
-    def reasons(self) -> list[tuple[str, int, str]]:
-        """Return the reasons of failures, each with its number of photos and the first photo; frequent ones first."""
-        failed = [photo for photo in self.photos if photo.status == "failed"]
-        counts = Counter(photo.reason or "" for photo in failed)
-        return [
-            (reason, count, next(photo.source for photo in failed if (photo.reason or "") == reason))
-            for reason, count in counts.most_common()
-        ]
 
 
 @dataclass(frozen=True)
@@ -137,11 +90,13 @@ def run_batch(engine: Engine, plan: Plan, batch: Batch, *, each: Each | None = N
         OutputError: an output cannot be written.
     """
     if plan.folder is None:
-        return _run_one(engine, plan.items[0], batch)
+        return _run_one(engine, plan, batch)
     settings = settings_sha256(engine, batch)
     with open_journal(plan.folder) as journal:
         _delete_partial_files(plan)
-        results = {item.name: _known(journal, item, journal.state(item, settings), batch) for item in plan.items}
+        results = {
+            item.name: _known(journal, item, _state(journal, item, settings, batch), batch) for item in plan.items
+        }
         waiting = [item for item in plan.items if results[item.name] is None]
 
         def work(item: Item) -> PhotoResult:
@@ -153,48 +108,85 @@ def run_batch(engine: Engine, plan: Plan, batch: Batch, *, each: Each | None = N
                 results[item.name] = result
                 advance()
         journal.take_parts()
-    return _summary(engine, [result for result in results.values() if result is not None])
+        summary = _summary(engine, plan, [result for result in results.values() if result is not None])
+        write_messages(plan.folder, summary)
+    return summary
 
 
-def _summary(engine: Engine, photos: list[PhotoResult]) -> Summary:
-    return Summary(model=engine.spec.name, model_sha256=engine.file.sha256, photos=photos)
+def _summary(engine: Engine, plan: Plan, photos: list[PhotoResult]) -> Summary:
+    return Summary(
+        model=engine.spec.name,
+        model_sha256=engine.file.sha256,
+        photos=[*photos, *closed_folders(plan)],
+        left_out=left_out_files(plan),
+    )
 
 
 def _delete_partial_files(plan: Plan) -> None:
     """Delete partial files of a killed process; the journal's lock ensures that no other process is writing them."""
     for folder in {item.output.parent for item in plan.items}:
-        for path in folder.glob(".*"):
-            if path.name.startswith(TEMPORARY) or (path.name.endswith(".part") and ".json." in path.name):
-                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a closed folder; the photos that belong there will fail
+            for path in folder.glob(".*"):
+                if path.name.startswith(TEMPORARY) or (path.name.endswith(".part") and ".json." in path.name):
+                    path.unlink()
 
 
-def look_ahead(engine: Engine, plan: Plan, batch: Batch) -> Counter[str]:
+def look_ahead(engine: Engine, plan: Plan, batch: Batch) -> Counter[Obstacle]:
     """Count the photos by the state of their outputs, without colorizing any."""
     if plan.folder is None:
-        return Counter({"foreign" if plan.items[0].output.exists() else "new": 1})
+        state: Obstacle = "foreign" if os.path.lexists(plan.items[0].output) else "new"
+        return Counter({state: 1})
     settings, journal = settings_sha256(engine, batch), read_journal(plan.folder)
-    return Counter(journal.state(item, settings) for item in plan.items)
+    return Counter(_state(journal, item, settings, batch) for item in plan.items)
 
 
-def _run_one(engine: Engine, item: Item, batch: Batch) -> Summary:
-    if item.output.exists() and not batch.overwrite:
+def _run_one(engine: Engine, plan: Plan, batch: Batch) -> Summary:
+    (item,) = plan.items
+    if os.path.lexists(item.output) and not batch.overwrite:
         raise UsageError(f"{item.output} already exists: pass --overwrite or choose another name")
-    return _summary(engine, [_attempt(engine, item, batch, None, "")])
+    obstacle = _obstacle(item, batch)
+    if obstacle is not None and (obstacle != "foreign record" or not batch.overwrite):
+        raise UsageError(f"{item.sidecar} is in the way: {_REASONS[obstacle]}")
+    return _summary(engine, plan, [_attempt(engine, item, batch, None, "")])
 
 
-def _known(journal: Journal, item: Item, state: State, batch: Batch) -> PhotoResult | None:
+def _state(journal: Journal, item: Item, settings: str, batch: Batch) -> Obstacle:
+    """Return the state of an output and of the record beside it."""
+    if os.path.isdir(item.output):  # noqa: PTH112 - Path.is_dir raises an error in a closed folder
+        return "folder"
+    state = journal.state(item, settings)
+    return state if state != "new" else _obstacle(item, batch) or state
+
+
+def _obstacle(item: Item, batch: Batch) -> Obstacle | None:
+    """Return what has the name of the record that is to be written, unless it is an earlier record."""
+    if not batch.sidecar or not os.path.lexists(item.sidecar):
+        return None
+    if os.path.isdir(item.sidecar):  # noqa: PTH112
+        return "record folder"
+    try:
+        record = json.loads(item.sidecar.read_bytes())
+    except (OSError, ValueError):
+        return "foreign record"
+    own = isinstance(record, dict) and "model_sha256" in record and record.get("output") == printable(item.output.name)
+    return None if own else "foreign record"
+
+
+def _known(journal: Journal, item: Item, state: Obstacle, batch: Batch) -> PhotoResult | None:
     """Return the result of a photo that is not to be colorized, or None."""
     if state == "done":  # the journal may hold another node's paths
-        paths = {"source": str(item.source), "output": str(item.output)}
+        paths = {"source": printable(item.source), "output": printable(item.output)}
         return _result(journal.result(item), "resumed").model_copy(update=paths)
-    if state == "new" or batch.overwrite:
+    if state == "new" or (batch.overwrite and state not in {"folder", "record folder"}):
         return None
     return failed(item, _REASONS[state])
 
 
 def failed(item: Item, reason: str) -> PhotoResult:
     """Return the result of a photo that could not be colorized."""
-    return PhotoResult(source=str(item.source), output=str(item.output), status="failed", reason=reason)
+    return PhotoResult(
+        source=printable(item.source), output=printable(item.output), status="failed", reason=printable(reason)
+    )
 
 
 def _in_threads(
@@ -230,32 +222,41 @@ def colorize_item(engine: Engine, item: Item, batch: Batch, journal: Journal, se
 
 def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, settings: str) -> PhotoResult:
     """Colorize one photo, and catch errors that concern only this photo."""
-    before, source = identity(item.output), identity(item.source)
+    source = identity(item.source)
 
     def ready(result: Colorized, disclosure: Disclosure) -> None:
         if batch.sidecar:
             write_sidecar(item, result, disclosure)
         if journal is not None:
-            journal.write(
-                Line(name=item.name, settings=settings, source=source or (0, 0), before=before, result=result)
-            )
+            before = _replaced(item, batch)
+            line = Line(name=item.key, settings=settings, source=source or (0, 0), before=before, result=result)
+            journal.write(line)
 
     try:
         result, small = colorize_file(engine, item.source, item.output, batch.job, overlay=batch.overlay, ready=ready)
     except Exception as error:
-        reason = _reason(error)
-        if reason is None and journal is None:
+        if journal is None and not _is_expected(error):
             raise
-        if reason is None:  # a bug that shows up with one photo must not end the whole batch
-            reason = f"chromalab has a bug, please report it: {type(error).__name__}: {error}"
-        return failed(item, reason)
+        return failed(item, reason_of(error))
     if batch.on_done is not None:
-        batch.on_done(item, result, small)
+        try:
+            batch.on_done(item, result, small)
+        except Exception as error:
+            missing = f"the report has no entry of it: {printable(reason_of(error))}"
+            result = result.model_copy(update={"warnings": [*result.warnings, missing]})
     return _result(result, "done")
 
 
-def _reason(error: Exception) -> str | None:
-    """Return the reason for the failure of one photo, or None for an unexpected error.
+def _replaced(item: Item, batch: Batch) -> Identity | None:
+    """Return the identity of the file that an output is about to replace, which must differ from that of the output."""
+    if batch.job.keep_times:  # an output of the same size would get the same time, and so the same identity
+        with contextlib.suppress(OSError):
+            os.utime(item.output)
+    return identity(item.output)
+
+
+def reason_of(error: Exception) -> str:
+    """Return the reason for the failure of one photo.
 
     Raises:
         UsageError: the model or the options fail for every photo.
@@ -264,13 +265,20 @@ def _reason(error: Exception) -> str | None:
     match error:
         case UnreadablePhotoError():
             return error.reason
-        case ConfigError():  # a hint is outside this photo
+        case ConfigError() | TooLargeError():  # a hint is outside this photo, or the file type has no room for it
+            return str(error)
+        case OutputError(one_path=True):
             return str(error)
         case OutputError() | UsageError():
             raise error
         case MemoryError():
             return "the memory is too small for it: reduce --workers"
-    return None
+    # A bug that shows up with one photo must not end the whole batch.
+    return f"chromalab has a bug, please report it: {type(error).__name__}: {error}"
+
+
+def _is_expected(error: Exception) -> bool:
+    return isinstance(error, ChromalabError | MemoryError)
 
 
 def write_sidecar(item: Item, result: Colorized, disclosure: Disclosure) -> None:
@@ -278,13 +286,12 @@ def write_sidecar(item: Item, result: Colorized, disclosure: Disclosure) -> None
     record = {
         "schema_version": 1,
         **disclosure.model_dump(mode="json"),
-        "source": item.source.name,
+        "source": printable(item.source.name),
         "source_sha256": sha256_file(item.source),
-        "output": item.output.name,
+        "output": printable(item.output.name),
         **result.model_dump(mode="json", exclude={"source", "output"}),
     }
-    path = item.output.with_name(item.output.name + ".json")
-    write_text(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    write_text(item.sidecar, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
 def settings_sha256(engine: Engine, batch: Batch) -> str:

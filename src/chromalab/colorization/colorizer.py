@@ -21,6 +21,7 @@ from chromalab.colorization.plan import make_plan
 from chromalab.colorization.render import Renderer, RenderStats
 from chromalab.colorization.small import SmallColors, guide_px, rotate_back, rotate_upright, small_colors, tone_of
 from chromalab.core.errors import UsageError
+from chromalab.core.files import printable
 from chromalab.core.parallel import cpu_count
 from chromalab.core.records import Record
 from chromalab.photo._vips import VipsError
@@ -29,6 +30,7 @@ from chromalab.photo.scan import Scan, open_scan
 from chromalab.photo.writing import (
     BIG_TIFF_BYTES,
     Page,
+    check_size,
     from_pixels,
     holds_alpha,
     holds_pages,
@@ -260,12 +262,15 @@ def colorize_file(
 
     Raises:
         UnreadablePhotoError: the photo cannot be read.
-        UsageError: the file type cannot be written, or the options do not fit the model or the photo.
+        UsageError: the file type cannot be written or has no room for the photo, or the options do not fit the model
+            or the photo.
         OutputError: the output cannot be written.
     """
     started = time.monotonic()
     disclosure = disclose(engine, job.options, job.source_type)
     scan = open_scan(source, max_pixels=job.max_pixels)
+    check_size(output, scan.height, scan.width)
+    mtime_ns = source.stat().st_mtime_ns if job.keep_times else None
     pages = _Pages(engine, scan, output, job, overlay, disclosure)
     results = []
 
@@ -291,6 +296,7 @@ def colorize_file(
                 further=pages.further(),
                 big=big and pages.count > 1,
                 saving=job.saving,
+                mtime_ns=mtime_ns,
                 ready=finish,
             )
         except VipsError as error:
@@ -360,8 +366,8 @@ def _numbered(pages: int) -> str:
 
 def _result(source: Path, output: Path, seconds: float, scan: Scan, pages: _Pages) -> Colorized:
     return Colorized(
-        source=str(source),
-        output=str(output),
+        source=printable(source),
+        output=printable(output),
         seconds=round(seconds, 4),
         height=scan.height,
         width=scan.width,

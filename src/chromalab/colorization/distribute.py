@@ -13,21 +13,23 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chromalab.colorization.batch import PhotoResult, colorize_item, failed, run_batch
+from chromalab.colorization.batch import colorize_item, failed, run_batch
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.journal import open_part
 from chromalab.colorization.plan import Item
 from chromalab.colorization.report import run_with_report, save_entries
 from chromalab.core.errors import UsageError
 from chromalab.core.executors import check_version, task_threads
+from chromalab.core.files import printable
 from chromalab.version import __version__
 from chromalab.weights.colorizers import find_colorizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from chromalab.colorization.batch import Batch, Summary
+    from chromalab.colorization.batch import Batch
     from chromalab.colorization.plan import Plan
+    from chromalab.colorization.summary import PhotoResult, Summary
     from chromalab.core.executors import Executor
 
 PART = 8
@@ -116,7 +118,8 @@ def _on_nodes(
         else:
             results = outcome.result
         for item, result in zip(part, results, strict=True):
-            yield item, result.model_copy(update={"source": str(item.source), "output": str(item.output)})
+            paths = {"source": printable(item.source), "output": printable(item.output)}
+            yield item, result.model_copy(update=paths)
 
 
 def colorize_part(task: PartTask) -> list[PhotoResult]:
@@ -136,7 +139,7 @@ def colorize_part(task: PartTask) -> list[PhotoResult]:
     if engine.file.sha256 != task.model_sha256:
         raise UsageError(f"the node {node} has another file at {task.model}: copy the same model to all nodes")
     batch = replace(task.batch, on_done=save_entries(engine, task.folder, task.batch)) if task.report else task.batch
-    with open_part(task.folder, task.items[0].name) as journal:
+    with open_part(task.folder, task.items[0].key) as journal:
         return [colorize_item(engine, item, batch, journal, task.settings) for item in task.items]
 
 

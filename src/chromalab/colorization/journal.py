@@ -36,10 +36,10 @@ Identity = tuple[int, int]
 
 
 class Line(Record):
-    """A line of the journal: a photo that is done if its output exists.
+    r"""A line of the journal: a photo that is done if its output exists.
 
     Attributes:
-        name: path of the output relative to the output folder.
+        name: path of the output relative to the output folder; bytes that are not UTF-8 are written as `\xNN`.
         settings: hash of all settings that determine the output.
         source: identity of the photo when it was read.
         before: identity of the file that the output replaced, or None.
@@ -69,7 +69,7 @@ class Journal:
         now = identity(item.output)
         if now is None:
             return "new"
-        line = self.lines.get(item.name)
+        line = self.lines.get(item.key)
         if line is None or now == line.before:
             return "foreign"
         if line.settings != settings:
@@ -78,7 +78,7 @@ class Journal:
 
     def result(self, item: Item) -> Colorized:
         """Return the result of an item that is done."""
-        return self.lines[item.name].result
+        return self.lines[item.key].result
 
     def write(self, line: Line) -> None:
         """Append a line and force it to disk."""
@@ -118,7 +118,7 @@ def open_part(folder: Path, name: str) -> Iterator[Journal]:
 
     Args:
         folder: the output folder.
-        name: unique name of the part.
+        name: unique name of the part, as valid text.
 
     Raises:
         OutputError: the folder cannot be written.

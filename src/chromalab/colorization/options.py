@@ -51,6 +51,7 @@ class Job:
         source_type: IPTC DigitalSourceType of the files.
         label: visible line of text at the lower edge; empty for none.
         max_pixels: photos with larger declared sizes are refused.
+        keep_times: give each file the time of the last change of its photo.
     """
 
     options: Options
@@ -58,3 +59,4 @@ class Job:
     source_type: SourceType = "compositeWithTrainedAlgorithmicMedia"
     label: str = ""
     max_pixels: int = 500_000_000
+    keep_times: bool = False

@@ -5,16 +5,19 @@ from __future__ import annotations
 import glob
 import os
 import re
-from dataclasses import dataclass
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
-from chromalab.photo.listing import PHOTO_SUFFIXES, list_photos
+from chromalab.core.files import printable, with_ending
+from chromalab.photo.listing import PHOTO_SUFFIXES, closed_reason, list_contents
 from chromalab.photo.writing import SUFFIXES, file_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 KEPT = ".chromalab"
 """Name of the folder inside the output folder with the state of the batch."""
@@ -22,11 +25,15 @@ KEPT = ".chromalab"
 REPORT = "report"
 """Name of the folder inside the output folder with the contact sheet and its thumbnails."""
 
-READABLE = PHOTO_SUFFIXES | {".avif", ".heic", ".heif"}
+READABLE = PHOTO_SUFFIXES | {".avif", ".gif", ".heic", ".heif", ".jfif", ".jpe"}
 """Suffixes of the files in a folder that are read as photographs."""
 
 _FALLBACK = ".png"
+_THUMBS = f"{REPORT}/thumbs/"
+_REPORT_SUFFIXES = frozenset({".csv", ".html", ".json"})
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
+_BESIDE = re.compile(r"(.+)\.(v\d+|uncertainty)\.[^.]+")
+"""Names of the versions and maps that `write_versions` puts beside an output."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,16 @@ class Item:
     output: Path
     name: str
 
+    @property
+    def key(self) -> str:
+        """The name as the journal and the report hold it: as valid text."""
+        return printable(self.name)
+
+    @property
+    def sidecar(self) -> Path:
+        """The record beside the output."""
+        return with_ending(self.output, ".json")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -51,10 +68,14 @@ class Plan:
     Attributes:
         items: photos and outputs, in order.
         folder: the output folder, or None if one photo becomes exactly one named file.
+        left_out: files of the inputs whose suffix is not that of a photo.
+        closed: folders of the inputs that cannot be listed, each with the reason.
     """
 
     items: list[Item]
     folder: Path | None
+    left_out: list[Path] = field(default_factory=list)
+    closed: list[tuple[Path, str]] = field(default_factory=list)
 
 
 def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> Plan:
@@ -72,63 +93,143 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
         UsageError: an input is a URL or missing, there are no photos, or two photos would become one file.
     """
     folder = Path(out)
-    named = not out.endswith(("/", os.sep)) and folder.suffix.lower() in SUFFIXES and not folder.is_dir()
+    named = not out.endswith(("/", os.sep)) and folder.suffix.lower() in SUFFIXES and not os.path.isdir(out)  # noqa: PTH112
     if suffix is not None:
         file_kind(Path("x" + suffix))
-    pairs = list(_found(inputs, folder))
+    found = _Search(folder)
+    for text in inputs:
+        found.take(text)
+    if not found.photos:
+        raise UsageError(found.explain_nothing(inputs))
     if named:
-        if len(pairs) != 1:
+        if len(found.photos) != 1:
             raise UsageError(
-                f"{out} is one file, but there are {len(pairs)} photos: give a folder such as {folder.with_suffix('')}/"
+                f"{out} is one file, but there are {len(found.photos)} photos: give a folder such as "
+                f"{folder.with_suffix('')}/"
             )
         file_kind(folder)
-        _refuse_itself(pairs[0][0], folder)
-        return Plan([Item(pairs[0][0], folder, folder.name)], None)
-    if folder.exists() and not folder.is_dir():
+        ((source, _),) = found.photos.values()
+        _refuse_itself(source, folder)
+        return Plan([Item(source, folder, folder.name)], None, found.left_out, found.closed)
+    if os.path.lexists(out) and not os.path.isdir(out):  # noqa: PTH112 - Path.is_dir raises an error in a closed folder
         raise UsageError(f"{out} is a file, not a folder: choose another output folder")
-    items = [_item(source, name, folder, suffix) for source, name in pairs]
+    items = _told_apart([_item(source, name, folder, suffix) for source, name in found.photos.values()])
     _refuse_collisions(items)
-    return Plan(items, folder)
+    return Plan(items, folder, found.left_out, found.closed)
 
 
-def _found(inputs: Sequence[str], out: Path) -> Iterator[tuple[Path, str]]:
-    """Yield every photo once, with the name of its output relative to the output folder."""
-    seen: set[Path] = set()
-    for text in inputs:
-        for source, name in _of_input(text, out):
-            key = source.absolute()
-            if key not in seen:
-                seen.add(key)
-                yield source, name
+def count_endings(files: Iterable[Path]) -> str:
+    """Return how many files have which ending, the most frequent first.
+
+    >>> count_endings([Path("b.gif"), Path("a.GIF"), Path("c.bmp"), Path("notes")])
+    '2 .gif, 1 .bmp, 1 without ending'
+    """
+    counts = Counter(printable(file.suffix.lower()) or "without ending" for file in files)
+    return ", ".join(f"{count} {ending}" for ending, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair)))
 
 
-def _of_input(text: str, out: Path) -> Iterator[tuple[Path, str]]:
-    if _URL.match(text):
-        raise UsageError(f"{text} is a URL, and photos are never fetched: download it and give the file")
-    path = Path(text)
-    if path.is_dir():
-        inside = _real(out)
-        for source in list_photos(path, READABLE):
-            if inside not in _real(source).parents or inside == _real(path):
-                yield source, source.relative_to(path).as_posix()
-    elif os.path.lexists(path):
-        yield path, path.name
-    else:
-        yield from _matching(text, out)
+class _Search:
+    """The photos, other files and closed folders of all inputs.
+
+    Args:
+        out: the output folder or file.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.photos: dict[Path, tuple[Path, str]] = {}  # by absolute path: the photo, and the name of its output
+        self.left_out: list[Path] = []
+        self.closed: list[tuple[Path, str]] = []
+        self._out, self._inside, self._outputs = out, _real(out), 0
+
+    def take(self, text: str) -> None:
+        """Add the photos of an input: a file, a folder or a pattern."""
+        if _URL.match(text):
+            raise UsageError(f"{text} is a URL, and photos are never fetched: download it and give the file")
+        path = Path(text)
+        if os.path.isdir(text):  # noqa: PTH112 - Path.is_dir raises an error inside a closed folder
+            self._take_folder(path)
+        elif os.path.lexists(text):
+            self._add(path, path.name)
+        else:
+            self._take_matches(text)
+
+    def _add(self, source: Path, name: str) -> None:
+        self.photos.setdefault(source.absolute(), (source, name))
+
+    def _take_folder(self, folder: Path) -> None:
+        is_output = self._output_test(folder)
+        contents = list_contents(folder, READABLE)
+        self.closed += contents.closed
+        for name in contents.names:
+            if is_output(folder / name):
+                self._outputs += 1
+            else:
+                self._add(folder / name, name)
+        self.left_out += [folder / name for name in contents.others if not is_output(folder / name)]
+
+    def _take_matches(self, text: str) -> None:
+        if not glob.has_magic(text):
+            raise UsageError(f"there is no file or folder {text}")
+        matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob accepts no absolute pattern
+        if not matches:
+            raise UsageError(f"no file matches {text}")
+        is_output = self._output_test(_fixed_part(Path(text)))
+        for path in map(Path, matches):
+            if path.is_dir():
+                if "**" in text:
+                    self.closed += closed_reason(path)
+            elif is_output(path):
+                self._outputs += 1
+            elif path.suffix.lower() in READABLE:
+                self._add(path, path.name)
+            else:
+                self.left_out.append(path)
+
+    def _output_test(self, folder: Path) -> Callable[[Path], bool]:
+        """Return a function that recognizes files of the output folder among those of an input folder.
+
+        An output folder inside the input holds outputs only. In one that is the input itself or lies above it, only
+        the files that the journal knows are outputs.
+        """
+        real, inside = _real(folder), self._inside
+        if inside != real and inside not in real.parents:
+            return lambda path: inside in _real(path).parents
+        from chromalab.colorization.journal import read_journal  # noqa: PLC0415 - that module imports this one
+
+        outputs = set(read_journal(self._out).lines)
+        records = {printable(with_ending(inside / name, ".json")) for name in outputs}
+        stems = {os.path.splitext(name)[0] for name in outputs}  # noqa: PTH122 - for strings, and many of them
+
+        def is_output(path: Path) -> bool:
+            place = _real(path)
+            if not outputs or inside not in place.parents:
+                return False
+            name = printable(place.relative_to(inside).as_posix())
+            beside = _BESIDE.fullmatch(name)
+            return (
+                name in outputs
+                or printable(place) in records
+                or (beside is not None and beside[1] in stems)
+                or (name.startswith(f"{REPORT}/") and (name.startswith(_THUMBS) or place.suffix in _REPORT_SUFFIXES))
+            )
+
+        return is_output
+
+    def explain_nothing(self, inputs: Sequence[str]) -> str:
+        """Return why there is nothing to colorize."""
+        for folder, reason in self.closed:
+            return f"there is nothing to colorize: cannot list the folder {folder}: {reason}"
+        where = ", ".join(inputs)
+        if self._outputs:
+            return f"every photo of {where} is an output in {self._out}: choose another output folder"
+        left_out = f"; {len(self.left_out)} files left out: {count_endings(self.left_out)}" if self.left_out else ""
+        return f"{where} holds no photos: expected files ending in {', '.join(sorted(READABLE))}{left_out}"
 
 
-def _matching(text: str, out: Path) -> Iterator[tuple[Path, str]]:
-    if not glob.has_magic(text):
-        raise UsageError(f"there is no file or folder {text}")
-    matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob accepts no absolute pattern
-    if not matches:
-        raise UsageError(f"no file matches {text}")
-    for match in matches:
-        path = Path(match)
-        if path.is_dir():
-            continue
-        if path.suffix.lower() in READABLE and _real(out) not in _real(path).parents:
-            yield path, path.name
+def _fixed_part(pattern: Path) -> Path:
+    """Return the folder in which all matches of a pattern lie."""
+    parents = [parent for parent in pattern.parents if not glob.has_magic(str(parent))]
+    return parents[0] if parents else Path()
 
 
 def _real(path: Path) -> Path:
@@ -139,10 +240,31 @@ def _real(path: Path) -> Path:
 def _item(source: Path, name: str, folder: Path, suffix: str | None) -> Item:
     place = Path(name)
     wanted = suffix or (place.suffix if _writable(place) else _FALLBACK)
-    name = place.with_suffix(wanted).as_posix() if wanted != place.suffix else name
+    name = with_ending(place.with_name(place.stem), wanted).as_posix() if wanted != place.suffix else name
     output = folder / name
     _refuse_itself(source, output)
     return Item(source, output, name)
+
+
+def _told_apart(items: list[Item]) -> list[Item]:
+    """Keep the suffix of photos that cannot keep their file type where two outputs would have one name.
+
+    `a.gif` and `a.png` become `a.gif.png` and `a.png`.
+    """
+    counts = Counter(_spelled_alike(item.name) for item in items)
+
+    def apart(item: Item) -> Item:
+        if counts[_spelled_alike(item.name)] == 1 or _writable(item.source):
+            return item
+        output = with_ending(item.output.with_name(item.source.name), item.output.suffix)
+        return replace(item, output=output, name=Path(item.name).with_name(output.name).as_posix())
+
+    return [apart(item) for item in items]
+
+
+def _spelled_alike(name: str) -> str:
+    """Return one text for all names that some disk takes for the same: upper or lower case, composed or decomposed."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", printable(name)).casefold())
 
 
 def _writable(path: Path) -> bool:
@@ -154,14 +276,24 @@ def _writable(path: Path) -> bool:
 
 
 def _refuse_itself(source: Path, output: Path) -> None:
-    if output.exists() and source.exists() and output.samefile(source):
+    try:
+        same = output.samefile(source)
+    except OSError:  # one of them does not exist
+        return
+    if same:
         raise UsageError(f"{output} is the photo itself, which is never overwritten: choose another output")
 
 
 def _refuse_collisions(items: list[Item]) -> None:
     seen: dict[str, Item] = {}
+    photos = {item.source.absolute() for item in items}
     for item in items:
-        other = seen.setdefault(item.name.casefold(), item)
+        if item.output.absolute() in photos:
+            raise UsageError(
+                f"{item.source} would become {item.output}, which is another of the photos and is never overwritten: "
+                "choose another output folder"
+            )
+        other = seen.setdefault(_spelled_alike(item.name), item)
         if other is not item:
             raise UsageError(
                 f"{other.source} and {item.source} would both become {item.output}: colorize them into two folders"

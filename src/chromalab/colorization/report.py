@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -13,20 +15,19 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from chromalab.colorization.audit import FAULTS, Audit, Ranked, audit, rank
-from chromalab.colorization.batch import Summary, run_batch
+from chromalab.colorization.batch import run_batch
 from chromalab.colorization.guided import enlarge
-from chromalab.colorization.plan import KEPT, REPORT
+from chromalab.colorization.plan import KEPT, REPORT, count_endings
 from chromalab.colorization.render import exact_colors
 from chromalab.colorization.small import GUIDE_PX, SmallColors, small_colors
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.core.files import write_bytes, write_text
+from chromalab.core.files import with_ending, write_bytes, write_text
 from chromalab.core.records import Record
-from chromalab.photo.resizing import resize_plane, target_size
+from chromalab.photo.resizing import resize_plane, target_size, within
 from chromalab.photo.writing import encode_jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.options import Options
     from chromalab.colorization.plan import Item, Plan
+    from chromalab.colorization.summary import PhotoResult, Summary
 
 FAULT_WORDS = {
     "blotches": "blotches",
@@ -52,6 +54,7 @@ SHOWN = 1000
 """Largest number of photos on the contact sheet; of more, it shows the most suspicious."""
 
 _THUMB_PX = 512
+_LONGEST_THUMB_PX = 4096
 
 
 class Stability(Record):
@@ -80,7 +83,7 @@ def run_with_report(engine: Engine, plan: Plan, batch: Batch, *, each: Each | No
         raise UsageError("--report needs an output folder: give DIR/ as the output")
     folder = plan.folder
     summary = run_batch(engine, plan, replace(batch, on_done=save_entries(engine, folder, batch)), each=each)
-    write_report(folder, summary, [entry for item in plan.items if (entry := _load_entry(folder, item)) is not None])
+    write_report(plan, folder, summary)
     return summary
 
 
@@ -90,27 +93,20 @@ def save_entries(engine: Engine, folder: Path, batch: Batch) -> Callable[[Item, 
     def on_done(item: Item, result: Colorized, small: SmallColors) -> None:  # noqa: ARG001 - signature of on_done
         stability = measure_stability(engine, small, batch.job.options)
         before, after = thumbnails(small)
-        write_bytes(_thumb(folder, item.name, "before"), encode_jpeg(before))
-        write_bytes(_thumb(folder, item.name, "after"), encode_jpeg(after))
+        write_bytes(_thumb(folder, item.key, "before"), encode_jpeg(before))
+        write_bytes(_thumb(folder, item.key, "after"), encode_jpeg(after))
         faults = audit(small, (stability.half + stability.double) / 2)
-        Entry(name=item.name, stability=stability, audit=faults).save(_entry_path(folder, item.name))
+        Entry(name=item.key, stability=stability, audit=faults).save(_entry_path(folder, item.key))
 
     return on_done
 
 
-def _load_entry(folder: Path, item: Item) -> Entry | None:
-    try:
-        return Entry.load(_entry_path(folder, item.name))
-    except ConfigError:  # the photo failed, or was done without a report
-        return None
-
-
 def _entry_path(folder: Path, name: str) -> Path:
-    return folder / KEPT / "looks" / f"{name}.json"
+    return with_ending(folder / KEPT / "looks" / name, ".json")
 
 
 def _thumb(folder: Path, name: str, which: str) -> Path:
-    return folder / REPORT / "thumbs" / f"{name}.{which}.jpg"
+    return with_ending(folder / REPORT / "thumbs" / name, f".{which}.jpg")
 
 
 def measure_stability(engine: Engine, small: SmallColors, options: Options) -> Stability:
@@ -137,7 +133,7 @@ def measure_stability(engine: Engine, small: SmallColors, options: Options) -> S
 def thumbnails(small: SmallColors) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return the small copy in gray and in color as 8-bit sRGB, (h, w, 3) each."""
     height, width = small.levels.shape
-    size = target_size(height, width, min(height, width, _THUMB_PX))
+    size = within(*target_size(height, width, min(height, width, _THUMB_PX)), _LONGEST_THUMB_PX)
     levels = np.clip(resize_plane(small.levels, *size), 0, 255)
     slope, offset = enlarge(small.coefficients.slope, *size), enlarge(small.coefficients.offset, *size)
     a, b = slope * levels + offset
@@ -146,61 +142,109 @@ def thumbnails(small: SmallColors) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
     return gray, np.rint(rgb * 255).astype(np.uint8)
 
 
-def write_report(folder: Path, summary: Summary, entries: list[Entry]) -> None:
-    """Write the contact sheet, the audit as CSV, and both as JSON."""
-    stability = {entry.name: entry.stability for entry in entries}
-    ranked = rank([(entry.name, entry.audit) for entry in entries])
-    photos = [SheetPhoto(photo, stability[photo.name].half, stability[photo.name].double) for photo in ranked]
-    mean = _mean_stability(entries)
-    _write_csv(folder / REPORT / "audit.csv", photos)
+def write_report(plan: Plan, folder: Path, summary: Summary) -> None:
+    """Write the contact sheet, the audit as CSV, and both as JSON; all of them also list the failures.
+
+    Args:
+        plan: photos and outputs.
+        folder: the output folder.
+        summary: results of the batch.
+    """
+    photos, others = _measured(plan, folder, summary)
+    mean = _mean_stability(photos)
+    _write_csv(folder / REPORT / "audit.csv", photos, others, summary)
     data = {
         "schema_version": 1,
         "model": summary.model,
         "model_sha256": summary.model_sha256,
         "stability": mean,
-        "photos": [photo.model_dump() | {"stability": stability[photo.name].model_dump()} for photo in ranked],
+        "photos": [
+            photo.ranked.model_dump() | {"stability": photo.stability.model_dump(), "warnings": photo.result.warnings}
+            for photo in photos
+        ],
+        "failed": [photo.model_dump(include={"source", "output", "reason"}) for photo in summary.failed],
+        "left_out": [file.model_dump() for file in summary.left_out],
     }
     write_text(folder / REPORT / "report.json", json.dumps(data, indent=2, ensure_ascii=False) + "\n")
     write_text(folder / REPORT / "index.html", contact_sheet(summary, photos[:SHOWN], len(photos), mean))
 
 
-def _mean_stability(entries: list[Entry]) -> dict[str, float]:
-    if not entries:
+def _measured(plan: Plan, folder: Path, summary: Summary) -> tuple[list[SheetPhoto], list[tuple[str, PhotoResult]]]:
+    """Return the photos that have an entry, ranked, and the results of the others with their names."""
+    entries, results, others = {}, {}, []
+    for item, result in zip(plan.items, summary.photos, strict=False):  # closed folders come after the photos
+        try:
+            if result.status != "failed":
+                entries[item.key], results[item.key] = Entry.load(_entry_path(folder, item.key)), (item, result)
+                continue
+        except ConfigError:  # the photo was done without a report
+            pass
+        others.append((item.key, result))
+    others += [(result.source, result) for result in summary.photos[len(plan.items) :]]
+    photos = [
+        SheetPhoto(ranked, entries[ranked.name].stability, results[ranked.name][1], results[ranked.name][0].name)
+        for ranked in rank([(name, entry.audit) for name, entry in entries.items()])
+    ]
+    return photos, others
+
+
+def _mean_stability(photos: list[SheetPhoto]) -> dict[str, float]:
+    if not photos:
         return {}
     return {
-        "half": round(float(np.mean([entry.stability.half for entry in entries])), 4),
-        "double": round(float(np.mean([entry.stability.double for entry in entries])), 4),
+        "half": round(float(np.mean([photo.stability.half for photo in photos])), 4),
+        "double": round(float(np.mean([photo.stability.double for photo in photos])), 4),
     }
 
 
-def _write_csv(path: Path, photos: list[SheetPhoto]) -> None:
+def _write_csv(path: Path, photos: list[SheetPhoto], others: list[tuple[str, PhotoResult]], summary: Summary) -> None:
+    """Write a row for every photo, ranked; then those without an entry, such as failures, and the files left out."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["photo", "suspicion", "worst", *FAULTS, "change_at_half", "change_at_double"])
+    measured = ["suspicion", "worst", *FAULTS, "change_at_half", "change_at_double"]
+    writer.writerow(["photo", *measured, "status", "source", "message"])
     for photo in photos:
-        ranked = photo.ranked
+        ranked, stability = photo.ranked, photo.stability
         values = [getattr(ranked.audit, fault) for fault in FAULTS]
-        writer.writerow([ranked.name, ranked.suspicion, ranked.worst, *values, photo.half, photo.double])
+        row = [ranked.name, ranked.suspicion, ranked.worst, *values, stability.half, stability.double]
+        writer.writerow([*row, "done", photo.result.source, "; ".join(photo.result.warnings)])
+    empty = [""] * len(measured)
+    for name, result in others:
+        status = "failed" if result.status == "failed" else "done"
+        writer.writerow([name, *empty, status, result.source, result.reason or "; ".join(result.warnings)])
+    writer.writerows(["", *empty, "left out", file.source, file.reason] for file in summary.left_out)
     write_text(path, text.getvalue())
 
 
 @dataclass(frozen=True)
 class SheetPhoto:
-    """A photo on the contact sheet; `half` and `double` are its change of chroma at half and at twice its size."""
+    """A photo on the contact sheet.
+
+    Attributes:
+        ranked: its measured faults and its rank.
+        stability: its change of chroma at half and at twice its size.
+        result: the result of colorizing it.
+        output: path of the output relative to the output folder.
+    """
 
     ranked: Ranked
-    half: float
-    double: float
+    stability: Stability
+    result: PhotoResult
+    output: str
 
     @property
     def name(self) -> str:
-        """Path of the output relative to the output folder."""
+        """Path of the output relative to the output folder, as valid text."""
         return self.ranked.name
 
     @property
     def address(self) -> str:
-        """The name as part of a URL."""
-        return quote(self.ranked.name)
+        """URL of the output, from the page."""
+        return "../" + quote(os.fsencode(self.output))
+
+    def thumb(self, which: str) -> str:
+        """URL of the small copy `before` or `after`, from the page."""
+        return quote(_thumb(Path(), self.name, which).relative_to(REPORT).as_posix())
 
     @property
     def suspicious(self) -> bool:
@@ -245,5 +289,9 @@ def contact_sheet(summary: Summary, photos: list[SheetPhoto], total: int, stabil
         lstrip_blocks=True,
     )
     return environment.get_template("sheet.html").render(
-        summary=summary, photos=photos, total=total, stability=stability, failures=summary.reasons()
+        summary=summary,
+        photos=photos,
+        total=total,
+        stability=stability,
+        kinds=count_endings(Path(file.source) for file in summary.left_out),
     )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chromalab.colorization.batch import reason_of
 from chromalab.colorization.colorizer import colorize_file
 from chromalab.colorization.guided import enlarge
 from chromalab.colorization.sampling import uncertainty
 from chromalab.colorization.small import guide_px, no_distribution
+from chromalab.core.files import printable, with_ending
 from chromalab.core.progress import progress
-from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.scan import open_scan
 from chromalab.photo.writing import write_png
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from chromalab.colorization.batch import Batch
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.plan import Item, Plan
+
+_log = logging.getLogger(__name__)
 
 CERTAIN, UNCERTAIN = 8.0, 45.0
 """Standard deviations, in CIELAB units, of the darkest and the brightest color of an uncertainty map."""
@@ -37,7 +41,7 @@ _MAP = np.array(
 def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: int) -> int:
     """Write versions and an uncertainty map beside every output: NAME.v1.EXT ... and NAME.uncertainty.png.
 
-    Unreadable photos and existing files are skipped.
+    Photos without an output and existing files are skipped.
 
     Args:
         engine: a network with a distribution over colors.
@@ -58,8 +62,9 @@ def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: i
     written = 0
     with progress("versions", len(plan.items) * (count + 1), unit="images") as advance:
         for item in plan.items:
+            colorized = item.output.is_file()  # otherwise the batch has reported why it failed
             for target, number in _targets(item, count, seed):
-                if not target.exists() or batch.overwrite:
+                if colorized and (batch.overwrite or not target.exists()):
                     written += _write(engine, item, target, number, batch)
                 advance()
     return written
@@ -67,11 +72,11 @@ def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: i
 
 def _targets(item: Item, count: int, seed: int) -> list[tuple[Path, int | None]]:
     """Return the files of a photo's versions with their indices, and the file of its map with None."""
-    stem, suffix = item.output.stem, item.output.suffix
+    stem, suffix = item.output.with_name(item.output.stem), item.output.suffix
     versions: list[tuple[Path, int | None]] = [
-        (item.output.with_name(f"{stem}.v{number + 1}{suffix}"), seed + number) for number in range(count)
+        (with_ending(stem, f".v{number + 1}{suffix}"), seed + number) for number in range(count)
     ]
-    return [*versions, (item.output.with_name(f"{stem}.uncertainty.png"), None)]
+    return [*versions, (with_ending(stem, ".uncertainty.png"), None)]
 
 
 def _write(engine: Engine, item: Item, target: Path, number: int | None, batch: Batch) -> bool:
@@ -81,7 +86,8 @@ def _write(engine: Engine, item: Item, target: Path, number: int | None, batch: 
         else:
             options = batch.job.options.model_copy(update={"sample": number})
             colorize_file(engine, item.source, target, replace(batch.job, options=options), overlay=batch.overlay)
-    except UnreadablePhotoError:  # the batch has reported it
+    except Exception as error:
+        _log.warning("%s was not written: %s", printable(target), printable(reason_of(error)))
         return False
     return True
 

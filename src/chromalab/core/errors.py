@@ -54,7 +54,15 @@ class DownloadError(UsageError):
 
 
 class OutputError(ChromalabError):
-    """Output that could not be written, because the disk is full or the folder is read-only."""
+    """Output that could not be written, because the disk is full or the folder is read-only.
+
+    Attributes:
+        one_path: only this path cannot be written, for example because its name is too long; others may be.
+    """
+
+    def __init__(self, message: str, *, one_path: bool = False) -> None:
+        self.one_path = one_path
+        super().__init__(message)
 
 
 class NonFiniteError(ChromalabError):

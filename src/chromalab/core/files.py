@@ -1,4 +1,4 @@
-"""Atomic writing of files, and SHA-256 hashes of their content."""
+"""Atomic writing of files, names that every disk takes, and SHA-256 hashes of content."""
 
 from __future__ import annotations
 
@@ -23,7 +23,18 @@ _REASONS = {
     errno.EPERM: "no permission: choose another output folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder: choose another output folder",
     errno.EEXIST: "a file of that name is in the way: choose another output folder",
+    errno.EISDIR: "a folder of that name is in the way: rename it, or choose another output folder",
+    errno.ENAMETOOLONG: "the name or the path is too long: shorten it",
+    errno.EINVAL: "this disk does not take the name: rename it",
+    errno.EILSEQ: "this disk does not take the name: rename it",
 }
+_ONE_PATH = frozenset(_REASONS) - {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+LONGEST_NAME = 255
+"""Bytes in the longest name of a file, on nearly all file systems."""
+
+_HASH_DIGITS = 8
+_LONGEST_PREFIX = 200
 
 
 @contextlib.contextmanager
@@ -33,7 +44,32 @@ def explain_write_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, os.strerror(error.errno) if error.errno else str(error))
-        raise OutputError(f"cannot write {path}: {reason}") from error
+        raise OutputError(f"cannot write {path}: {reason}", one_path=error.errno in _ONE_PATH) from error
+
+
+def printable(path: str | Path) -> str:
+    r"""Return a path or a message with paths as valid text: bytes of names that are not UTF-8 are written as `\xNN`.
+
+    >>> printable("M\udcfcnchen.jpg")
+    'M\\xfcnchen.jpg'
+    """
+    return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def with_ending(path: Path, ending: str) -> Path:
+    """Return a path with an ending appended to its name, which is shortened if it would become too long.
+
+    A shortened name has a hash of the whole name in place of what is missing, so different names stay different.
+
+    >>> with_ending(Path("in/a.jpg"), ".json").as_posix()
+    'in/a.jpg.json'
+    """
+    name, room = os.fsencode(path.name), LONGEST_NAME - len(os.fsencode(ending))
+    if len(name) <= room:
+        return path.with_name(path.name + ending)
+    tail = f"~{hashlib.sha256(name).hexdigest()[:_HASH_DIGITS]}"
+    start = name[: room - len(tail)].decode(errors="ignore")  # a letter is never cut in two
+    return path.with_name(start + tail + ending)
 
 
 def make_folder(path: Path) -> Path:
@@ -62,7 +98,7 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
     try:
         with explain_write_errors(path):
             with tempfile.NamedTemporaryFile(
-                dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
+                dir=path.parent, prefix=f".{_end_of(path.name)}.", suffix=".part", delete=False
             ) as file:
                 temporary = Path(file.name)
                 yield file.file
@@ -74,6 +110,11 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _end_of(name: str) -> str:
+    """Return a name, or the end of one that is too long for a prefix and a suffix beside it."""
+    return name if len(os.fsencode(name)) <= _LONGEST_PREFIX else name[-_LONGEST_PREFIX // 4 :]
 
 
 def write_bytes(path: Path, data: bytes) -> None:

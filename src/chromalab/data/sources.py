@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from chromalab.core.errors import UsageError
-from chromalab.core.files import sha256_file
+from chromalab.core.files import printable, sha256_file
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.core.registry import Registry
@@ -154,7 +154,7 @@ def folder_sources(folder: Path, exclude: Sequence[str] = ()) -> list[PhotoSourc
 
 def display_name(path: Path, folder: Path) -> str:
     r"""Return a file's path relative to a folder, with bytes that are not valid UTF-8 written as `\xNN`."""
-    return os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", errors="backslashreplace")
+    return printable(path.relative_to(folder).as_posix())
 
 
 def excluded_names(names: list[str], exclude: Iterable[str]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -33,7 +34,7 @@ class PhotoFiles:
     """The files of one photo.
 
     Attributes:
-        name: relative path without suffix, with forward slashes.
+        name: relative path without suffix, with forward slashes and composed letters.
         preds: file of the prediction of every method.
         target: file of the true photo, if any.
         grey: file of the gray photo that was colorized, if any.
@@ -66,8 +67,13 @@ class Matching:
     unmatched_targets: tuple[str, ...]
 
 
+def composed(name: str) -> str:
+    """Return a name with composed letters, as Linux and Windows write them; old macOS disks decompose them."""
+    return unicodedata.normalize("NFC", name)
+
+
 class _Folder:
-    """A folder's photos by name."""
+    """A folder's photos by name, with composed letters."""
 
     def __init__(self, path: Path, files_are: str) -> None:
         self.path, self.files_are = path, files_are
@@ -76,7 +82,7 @@ class _Folder:
         for file in list_photos(path):
             if colorized and file.relative_to(path).parts[0] == REPORT:
                 continue
-            self.files[file.relative_to(path).with_suffix("").as_posix()].append(file)
+            self.files[composed(file.relative_to(path).with_suffix("").as_posix())].append(file)
 
     def crowd(self, name: str) -> str:
         """Return a message on files that share a name, or an empty string."""
@@ -97,6 +103,8 @@ class _Folder:
 
 def match_folders(methods: Mapping[str, Path], *, target: Path | None = None, grey: Path | None = None) -> Matching:
     """Match the photos of folders and their subfolders by relative path without suffix.
+
+    Names match whether their letters are composed or decomposed (NFC or NFD of Unicode).
 
     Args:
         methods: the folder of every method.
@@ -191,7 +199,8 @@ def read_labels(path: Path, photos: Iterable[str]) -> dict[str, int]:
             label = int(row["label"])
         except (TypeError, ValueError):
             raise ConfigError(f"{path}, line {line}: a label must be a whole number, not '{row['label']}'") from None
-        labels[row["photo"]] = labels[PurePosixPath(row["photo"]).with_suffix("").as_posix()] = label
+        photo = composed(row["photo"])
+        labels[photo] = labels[PurePosixPath(photo).with_suffix("").as_posix()] = label
     missing = [name for name in photos if name not in labels]
     if missing:
         raise ConfigError(f"{path}: {len(missing)} photos have no label; the first is '{missing[0]}'")

@@ -32,7 +32,8 @@ def list_photos(folder: Path, suffixes: Collection[str] = PHOTO_SUFFIXES) -> lis
         suffixes: lower-case suffixes of the files that are read as photographs.
 
     Raises:
-        UsageError: the folder is missing, is not a folder, cannot be listed, or has no photo files.
+        UsageError: the folder is missing, is not a folder, or has no photo files; or it or a subfolder cannot be
+            listed, because a study must not miss photos unnoticed.
     """
     return [folder / name for name in scan_photos(folder, suffixes).names]
 
@@ -58,44 +59,100 @@ def scan_photos(folder: Path, suffixes: Collection[str] = PHOTO_SUFFIXES) -> Lis
     Raises:
         UsageError: in the same cases as `list_photos`.
     """
-    if not folder.exists():
+    facts = array("q")
+    found = _walk(folder, suffixes, facts)
+    for path, reason in found.closed:
+        raise UsageError(f"cannot list the folder {path}: {reason}")
+    if not found.names:
+        raise UsageError(f"{folder} holds no photos: expected files ending in {', '.join(sorted(suffixes))}")
+    order = sorted(range(len(found.names)), key=found.names.__getitem__)
+    numbers = np.frombuffer(facts, np.int64).reshape(-1, 2)[order]
+    return Listing([found.names[index] for index in order], numbers[:, 0].copy(), numbers[:, 1].copy())
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The content of a folder and its subfolders, apart from hidden files.
+
+    Attributes:
+        names: photo files, as relative POSIX paths, sorted.
+        others: files with other suffixes, as relative POSIX paths, sorted.
+        closed: folders that cannot be listed, each with the reason.
+    """
+
+    names: list[str]
+    others: list[str]
+    closed: list[tuple[Path, str]]
+
+
+def list_contents(folder: Path, suffixes: Collection[str]) -> Contents:
+    """List a folder as `list_photos` does, with the other files and the folders that cannot be listed.
+
+    Raises:
+        UsageError: the folder is missing or is not a folder.
+    """
+    found = _walk(folder, suffixes, None)
+    return Contents(sorted(found.names), sorted(found.others), found.closed)
+
+
+def _walk(folder: Path, suffixes: Collection[str], facts: array[int] | None) -> Contents:
+    """Find the files of a folder, unsorted.
+
+    Args:
+        folder: the folder to search.
+        suffixes: lower-case suffixes of the photo files.
+        facts: gets the size and the time of every photo file; None lists the other files in their place.
+    """
+    if not os.path.exists(folder):  # noqa: PTH110 - Path.exists raises an error inside a closed folder
         raise UsageError(f"there is no folder {folder}")
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder: give the folder that holds the photos")
-    names: list[str] = []
-    facts = array("q")
-    _scan(folder, "", tuple(suffixes), names, facts, set())
-    if not names:
-        raise UsageError(f"{folder} holds no photos: expected files ending in {', '.join(sorted(suffixes))}")
-    order = sorted(range(len(names)), key=names.__getitem__)
-    numbers = np.frombuffer(facts, np.int64).reshape(-1, 2)[order]
-    return Listing([names[index] for index in order], numbers[:, 0].copy(), numbers[:, 1].copy())
+    found, endings = Contents([], [], []), tuple(suffixes)
+    waiting, seen = [(folder, "")], set[tuple[int, int]]()
+    while waiting:
+        place, prefix = waiting.pop()
+        folders: list[str] = []
+        try:
+            identity = place.stat()
+            if (identity.st_dev, identity.st_ino) in seen:
+                continue
+            seen.add((identity.st_dev, identity.st_ino))
+            _scan(place, prefix, endings, found, folders, facts)
+        except OSError as error:
+            found.closed.append((place, _reason(error)))
+        waiting += [(place / name, f"{prefix}{name}/") for name in sorted(folders, reverse=True)]
+    return found
 
 
 def _scan(
-    place: Path, prefix: str, suffixes: tuple[str, ...], names: list[str], facts: array[int], seen: set[tuple[int, int]]
+    place: Path, prefix: str, endings: tuple[str, ...], found: Contents, folders: list[str], facts: array[int] | None
 ) -> None:
-    """Append the photos of one folder and its subfolders; no folder is entered twice."""
-    identity = place.stat()
-    if (identity.st_dev, identity.st_ino) in seen:
-        return
-    seen.add((identity.st_dev, identity.st_ino))
-    folders = []
-    try:
-        with os.scandir(place) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if _is_folder(entry):
-                    folders.append(entry.name)
-                elif entry.name.lower().endswith(suffixes):
-                    names.append(prefix + entry.name)
+    """Append the files and the subfolders of one folder."""
+    with os.scandir(place) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                folders.append(entry.name)
+            elif entry.name.lower().endswith(endings):
+                found.names.append(prefix + entry.name)
+                if facts is not None:
                     facts.extend(_size_and_time(entry))
+            elif facts is None:
+                found.others.append(prefix + entry.name)
+
+
+def closed_reason(folder: Path) -> list[tuple[Path, str]]:
+    """Return a folder with the reason why it cannot be listed; an empty list if it can."""
+    try:
+        os.scandir(folder).close()
     except OSError as error:
-        reason = os.strerror(error.errno).lower() if error.errno else str(error)
-        raise UsageError(f"cannot list the folder {error.filename}: {reason}") from error
-    for name in sorted(folders):
-        _scan(place / name, f"{prefix}{name}/", suffixes, names, facts, seen)
+        return [(folder, _reason(error))]
+    return []
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -34,6 +34,16 @@ def target_size(height_px: int, width_px: int, shortest_side_px: int) -> tuple[i
     return height, width
 
 
+def within(height_px: int, width_px: int, longest_side_px: int) -> tuple[int, int]:
+    """Return (height, width) after scaling the longer side down to at most `longest_side_px`, each at least 1.
+
+    >>> within(300, 451, 96), within(2, 65600, 1200), within(3, 5, 96)
+    ((64, 96), (1, 1200), (3, 5))
+    """
+    scale = min(1.0, longest_side_px / max(height_px, width_px))
+    return max(1, round(height_px * scale)), max(1, round(width_px * scale))
+
+
 def resize_shortest_side(rgb: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
     """Scale an image to a shorter side of `size_px`: Lanczos (a = 3) down, Catmull-Rom up.
 

@@ -92,7 +92,7 @@ class Scan:
         if self._level is None:
             raise ValueError(f"{self.path} is read in strips: use strips() in place of levels()")
         levels: NDArray[np.uint8] | NDArray[np.float32] = self._level.numpy()
-        return levels.reshape(self.height, self.width)  # libvips returns a number for a single pixel
+        return levels.reshape(self.height, self.width)  # pyvips returns the value of a single pixel as a scalar
 
     def strips(self) -> Iterator[tuple[int, NDArray[Any]]]:
         """Read the photo from top to bottom, yielding the first row and the gray levels (n, W) of each strip.

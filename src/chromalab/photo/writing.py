@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SUFFIXES = {
     ".jpg": "jpeg",
     ".jpeg": "jpeg",
+    ".jfif": "jpeg",
+    ".jpe": "jpeg",
     ".png": "png",
     ".tif": "tiff",
     ".tiff": "tiff",
@@ -39,11 +41,15 @@ SUFFIXES = {
 }
 """File name suffixes that can be written, with the file type of each."""
 
+LONGEST_SIDES = {"jpeg": 65_500, "webp": 16_383, "avif": 16_384, "heic": 16_384}
+"""Pixels in the longest side that libvips writes, by file type; PNG and TIFF files have no such limit."""
+
 QUALITY = 92
 
 TEMPORARY = ".chromalab-"
 """Name prefix of files that are being written; after a crash they can be deleted."""
 
+_NAMES = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF", "heic": "HEIC"}
 _FORMATS = {1: "uchar", 2: "ushort"}
 _16_BIT_KINDS = frozenset({"png", "tiff"})
 BIG_TIFF_BYTES = 2_000_000_000
@@ -117,6 +123,26 @@ def file_kind(path: Path) -> str:
     if kind == "heic" and not _writes_heic():
         raise UsageError(f"{path.name}: this libvips writes AVIF but not HEIC (a patented codec): choose .avif")
     return kind
+
+
+class TooLargeError(UsageError):
+    """A photo is longer than the file type of its output allows."""
+
+
+def check_size(path: Path, height: int, width: int) -> None:
+    """Refuse a size that the file type of this name cannot have.
+
+    Raises:
+        TooLargeError: a side is too long; the message names the file types that have room for it.
+    """
+    side, limit = max(height, width), LONGEST_SIDES.get(file_kind(path))
+    if limit is None or side <= limit:
+        return
+    others = [kind for kind, longest in LONGEST_SIDES.items() if longest >= side and kind != "heic"]
+    raise TooLargeError(
+        f"it has {width}x{height} px, and the sides of {_NAMES[file_kind(path)]} files end at {limit:,} px: choose "
+        f"{', '.join(['png', *others])} or tif as the file type"
+    )
 
 
 def keeps_16_bits(path: Path) -> bool:
@@ -267,6 +293,7 @@ def save(
     further: Iterable[Page] = (),
     big: bool = False,
     saving: Saving | None = None,
+    mtime_ns: int | None = None,
     ready: Callable[[tuple[str, ...]], None] | None = None,
 ) -> None:
     """Write sRGB images as one file, atomically, with an sRGB profile and the metadata of the source.
@@ -281,6 +308,7 @@ def save(
             by one, so only one of them has to be in memory.
         big: write a BigTIFF, which can be larger than 4 GB; it is used anyway if the first page alone needs it.
         saving: quality and compression.
+        mtime_ns: time of the last change that the file gets, in nanoseconds; None keeps that of the writing.
         ready: called when the file is complete, just before it is renamed to `path`, with what of the source this
             file does not hold, a sentence each.
 
@@ -311,6 +339,8 @@ def save(
             ready(losses)
         with explain_write_errors(path):
             temporary.chmod(0o666 & ~_umask())
+            if mtime_ns is not None:
+                os.utime(temporary, ns=(mtime_ns, mtime_ns))
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

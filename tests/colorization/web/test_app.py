@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -16,11 +17,14 @@ import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from chromalab.colorization import colorizer
 from chromalab.colorization.web import app as apps
+from chromalab.colorization.web import uploads
 from chromalab.colorization.web.app import create_app
 from chromalab.colorization.web.settings import ServerSettings
 from chromalab.colorization.web.uploads import Result
 from chromalab.core.errors import UsageError
+from chromalab.photo.scan import open_scan
 from tests.colorization.models import constant_ab
 from tests.photo.odd_files import picture, png_that_declares
 
@@ -95,6 +99,40 @@ def test_previews_and_gray_copies(client: TestClient) -> None:
         answer = post(client, large, path=path, **form)
         assert answer.status_code == 200, answer.text
         assert Image.open(io.BytesIO(answer.content)).size == (1200, 450)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 64), (64, 1), (2, 2), (2, 70_000)])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_smallest_and_longest_photos(client: TestClient, kind: str, size: tuple[int, int]) -> None:
+    data = photo(kind, pixels=np.full(size, 90, np.uint8))
+    for path, form in (("/v1/colorize", {}), ("/v1/colorize", {"preview": "true"}), ("/v1/grey", {})):
+        answer = post(client, data, path=path, **form)
+        assert answer.status_code == 200, answer.text
+        width, height = Image.open(io.BytesIO(answer.content)).size
+        reduced = form or path == "/v1/grey"
+        assert (height, width) == (size if not reduced else (size[0] if size[1] < 1200 else 1, min(size[1], 1200)))
+
+
+def test_too_long_for_the_file_type(client: TestClient) -> None:
+    long = photo("PNG", pixels=np.full((2, 16_385), 90, np.uint8))
+    for kind in ("webp", "avif"):
+        answer = post(client, long, format=kind)
+        assert (answer.status_code, "choose png, jpeg or tif" in answer.text) == (422, True)
+
+
+def test_warnings_are_among_the_facts(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [f"page {number} is damaged" for number in range(1, 31)]
+
+    def damaged(path: Any, *arguments: Any, **options: Any) -> Any:
+        return replace(open_scan(path, *arguments, **options), warnings=tuple(found))
+
+    monkeypatch.setattr(colorizer, "open_scan", damaged)
+    monkeypatch.setattr(uploads, "open_scan", damaged)
+    for form in ({}, {"preview": "true"}):
+        facts = json.loads(post(client, photo(), **form).headers["x-chromalab"])
+        assert facts["warnings"] == [*found[:9], "21 more warnings"]
+    found = found[:1]
+    assert json.loads(post(client, photo()).headers["x-chromalab"])["warnings"] == found
 
 
 def test_information_and_page(client: TestClient) -> None:

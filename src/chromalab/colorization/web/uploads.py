@@ -10,10 +10,13 @@ import numpy as np
 
 from chromalab.colorization.colorizer import colorize_file, colorize_levels
 from chromalab.colorization.options import Job
+from chromalab.photo.resizing import resize_plane, within
 from chromalab.photo.scan import open_scan
 from chromalab.photo.writing import SUFFIXES, Saving, encode_jpeg
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from chromalab.colorization.engine import Engine
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from chromalab.photo.scan import Scan
 
 _SUFFIXES = {"jpeg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp", "avif": ".avif"}
+_MOST_WARNINGS = 10
 _KINDS_OF_UPLOADS = {"jpeg": "jpeg", "png": "png", "tiff": "tiff", "webp": "webp", "heif": "avif"}
 
 
@@ -31,7 +35,7 @@ class Result(NamedTuple):
     data: bytes
     media_type: str
     suffix: str
-    facts: dict[str, str | int | float]
+    facts: dict[str, object]
 
 
 def colorize_upload(
@@ -59,8 +63,9 @@ def colorize_upload(
     with tempfile.TemporaryDirectory(dir=upload.parent) as folder:
         output = Path(folder) / f"output{_SUFFIXES[kind]}"
         result, _ = colorize_file(engine, upload, output, job, ready=lambda result, disclosure: ticket.check())  # noqa: ARG005
-        facts = result.model_dump(exclude={"source", "output"})
-        facts = {"model": engine.spec.name, "model_sha256": engine.file.sha256, **facts}
+        measured = {name: value for name, value in result.model_dump().items() if isinstance(value, int | float)}
+        facts: dict[str, object] = {"model": engine.spec.name, "model_sha256": engine.file.sha256, **measured}
+        facts["warnings"] = shown_warnings(result.warnings)
         return Result(output.read_bytes(), f"image/{kind}", _SUFFIXES[kind], facts)
 
 
@@ -84,11 +89,12 @@ def preview_upload(
     scan = open_scan(upload, max_pixels=max_pixels)
     ticket.check()
     pixels, stats = colorize_levels(engine, _small_gray(scan, side_px), options)
-    facts: dict[str, str | int | float] = {
+    facts: dict[str, object] = {
         "model": engine.spec.name,
         "height": scan.height,
         "width": scan.width,
         "gamut_share": round(stats.gamut_share, 6),
+        "warnings": shown_warnings(scan.warnings),
     }
     return Result(encode_jpeg(pixels, 90), "image/jpeg", ".jpg", facts)
 
@@ -102,9 +108,16 @@ def gray_upload(upload: Path, ticket: Ticket, *, side_px: int, max_pixels: int) 
 
 def _small_gray(scan: Scan, side_px: int) -> NDArray[np.uint8]:
     """Return the gray levels of a copy with a longer side of at most `side_px`."""
-    shortest, longest = sorted((scan.height, scan.width))
-    levels = scan.small_levels(max(1, round(side_px * shortest / longest)))
+    height, width = within(scan.height, scan.width, side_px)
+    levels = resize_plane(scan.small_levels(min(height, width)), height, width)
     return np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
+
+
+def shown_warnings(warnings: Sequence[str]) -> list[str]:
+    """Return warnings for a header: at most ten, the last of which counts the others."""
+    if len(warnings) <= _MOST_WARNINGS:
+        return list(warnings)
+    return [*warnings[: _MOST_WARNINGS - 1], f"{len(warnings) - _MOST_WARNINGS + 1} more warnings"]
 
 
 def known_suffix(name: str) -> str:

@@ -74,6 +74,14 @@ class Card {
     this.node.classList.toggle("failed", Boolean(failed));
   }
 
+  warn(warnings) {
+    this.find(".warnings").replaceChildren(...warnings.map(text => {
+      const line = document.createElement("li");
+      line.textContent = text;
+      return line;
+    }));
+  }
+
   stop() {
     if (this.controller) this.controller.abort();
   }
@@ -96,6 +104,7 @@ class Card {
 
   async update() {
     this.show("colorizing …");
+    this.warn([]);
     try {
       const { blob, facts } = await this.request(true);
       const after = this.find(".after");
@@ -105,6 +114,7 @@ class Card {
       for (const selector of [".after", ".bar", "input[type=range]"]) this.find(selector).hidden = false;
       this.find(".download").disabled = false;
       this.show(facts.width + " × " + facts.height);
+      this.warn(facts.warnings);
     } catch (error) {
       if (error.name === "AbortError") this.show("canceled");
       else this.show(error.message, true);
@@ -147,6 +157,7 @@ class Card {
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 60000);
       this.show(facts.width + " × " + facts.height + ", " + facts.bits + " bits, " + facts.seconds.toFixed(1) + " s");
+      this.warn(facts.warnings);
     } catch (error) {
       if (error.name === "AbortError") this.show("canceled");
       else this.show(error.message, true);

@@ -16,6 +16,8 @@ from tests.report.synthetic_study import SyntheticStudy, make_analysis, write_st
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from playwright.sync_api import Browser
+
 pytestmark = pytest.mark.slow
 
 PRESS_KEYS = """<script>
@@ -44,7 +46,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = SyntheticStudy(seeds=(0, 1), n_pictured=2)
     study = write_study(folder, made)
     analysis = make_analysis(folder, study)
-    return write_report(folder, analysis.model_copy(update={"metrics": analysis.metrics[:2]}), study).html
+    return write_report(folder, analysis.model_copy(update={"metrics": analysis.metrics[:6]}), study).html
 
 
 def browse(chromium: str, page: Path, profile: Path, *options: str) -> str:
@@ -78,6 +80,15 @@ def test_a_reader_browses_the_images(chromium: str, page: Path, tmp_path: Path, 
     ]
     assert (data["open"], data["closed"]) == ("true", "true")
     assert int(data["overflow"]) <= 0, "the page is wider than the screen"
+
+
+def test_wide_tables_scroll_by_themselves_on_a_phone(browser: Browser, page: Path) -> None:
+    shown = browser.new_page(viewport={"width": 360, "height": 740})
+    shown.goto(page.as_uri())
+    shown.evaluate("document.querySelector('.results th:last-child').innerHTML += '<sup>a</sup>'")  # a note
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 360
+    assert shown.evaluate("[...document.querySelectorAll('.scroll')].some(e => e.scrollWidth > e.clientWidth)")
+    shown.close()
 
 
 def test_the_page_is_rendered(chromium: str, page: Path, tmp_path: Path) -> None:

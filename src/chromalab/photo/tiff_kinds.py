@@ -29,6 +29,7 @@ _CODECS = {
     34934: "JPEG XR", 50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL", 52546: "JPEG XL",
 }  # fmt: skip
 _MOST_TILE_BYTES = 1 << 30
+_MOST_CHANNELS = 64
 _FORMATS = {2: "signed integers", 3: "floating-point numbers", 5: "complex integers", 6: "complex numbers"}
 
 
@@ -54,6 +55,8 @@ def refuse(page: TiffPage, max_pixels: int) -> None:
     if page.width <= 0 or page.height <= 0:
         raise ContentError(f"it is damaged: it declares {page.width}x{page.height} px")
     check_size(page.height, page.width, max_pixels)
+    if page.samples > _MOST_CHANNELS:
+        raise ContentError(f"it has {page.samples} channels: save it as gray or RGB")
     numbers = _FORMATS.get(page.number(339, 1))
     if numbers:
         raise ContentError(f"its pixels are {page.bits}-bit {numbers}: save it with 8 or 16 bits per channel")

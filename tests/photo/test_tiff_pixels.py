@@ -31,6 +31,7 @@ from tests.photo.tiff_files import (
     parts_of,
     saved,
     scene,
+    shorten_part,
 )
 
 LOSSLESS = ["none", "lzw", "packbits", "deflate", "adobe_deflate", "zstd", "lzma", "jpeg2000", "png", "jpegxl"]
@@ -376,6 +377,20 @@ def test_codecs_without_a_decoder_are_named(tmp_path: Path) -> None:
     whole = page(scene())
     unknown = cases().Page(whole.tags | {259: (SHORT, 34661)}, whole.blocks)
     assert "compressed with JBIG" in reason_of(made(tmp_path / "a.tif", unknown))
+    lenient = cases().Page(whole.tags | {259: (SHORT, 34934)}, whole.blocks)
+    assert "compressed with JPEG XR" in reason_of(made(tmp_path / "b.tif", lenient))
+
+
+@pytest.mark.parametrize(
+    "compression", ["lzw", "packbits", "deflate", "zstd", "lerc", "webp", "jpeg", "jpeg2000", "png"]
+)
+@pytest.mark.parametrize("tile", [None, (64, 64)], ids=["strips", "tiles"])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_compressed_parts_that_are_too_short(tmp_path: Path, share: float, tile: Any, compression: str) -> None:
+    rows = None if tile else 50
+    path = saved(tmp_path / "a.tif", scene(150, 256, channels=3), compression=compression, tile=tile, rowsperstrip=rows)
+    shorten_part(path, 1, share)
+    assert "damaged" in reason_of(path)
 
 
 def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -453,7 +468,7 @@ STRUCTURE = [
 NUMBERS = st.one_of(st.sampled_from([0, 1, 2, 3, 7, 16, 65535, 34712, 34925, 50000]), st.integers(0, 2**32 - 1))
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(
     changes=st.dictionaries(st.sampled_from(STRUCTURE), st.lists(NUMBERS, max_size=4), min_size=1, max_size=3),
     bits=st.sampled_from([8, 12, 16]),

@@ -68,6 +68,8 @@ def refuse(page: TiffPage, max_pixels: int) -> None:
         raise ContentError(f"it is damaged: it has {page.samples} channels for {_KINDS[page.photometric]}")
     if COLORS[page.photometric] == 1 and page.extra.count(0) > 1:  # which of them is the photo?
         raise ContentError(f"it has {page.samples} channels: save it as gray or RGB")
+    if page.planar and page.compression != JPEG and page.subsampling != (1, 1):
+        raise ContentError("its pixels are YCbCr with subsampled colors, stored by channel: save it as gray or RGB")
     if page.photometric == CMYK and page.number(332, 1) != 1:
         raise ContentError("its inks are not CMYK: save it as gray or RGB")
     if page.tiled and page.part_bytes > _MOST_TILE_BYTES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from tests.photo.tiff_files import (
     parts_of,
     saved,
     scene,
+    shorten_part,
 )
 
 LOSSLESS = ["none", "lzw", "packbits", "deflate", "adobe_deflate", "zstd", "lzma", "jpeg2000", "png", "jpegxl"]
@@ -375,6 +377,20 @@ def test_codecs_without_a_decoder_are_named(tmp_path: Path) -> None:
     whole = page(scene())
     unknown = cases().Page(whole.tags | {259: (SHORT, 34661)}, whole.blocks)
     assert "compressed with JBIG" in reason_of(made(tmp_path / "a.tif", unknown))
+    lenient = cases().Page(whole.tags | {259: (SHORT, 34934)}, whole.blocks)
+    assert "compressed with JPEG XR" in reason_of(made(tmp_path / "b.tif", lenient))
+
+
+@pytest.mark.parametrize(
+    "compression", ["lzw", "packbits", "deflate", "zstd", "lerc", "webp", "jpeg", "jpeg2000", "png"]
+)
+@pytest.mark.parametrize("tile", [None, (64, 64)], ids=["strips", "tiles"])
+@pytest.mark.parametrize("share", [0.5, 0.9])
+def test_compressed_parts_that_are_too_short(tmp_path: Path, share: float, tile: Any, compression: str) -> None:
+    rows = None if tile else 50
+    path = saved(tmp_path / "a.tif", scene(150, 256, channels=3), compression=compression, tile=tile, rowsperstrip=rows)
+    shorten_part(path, 1, share)
+    assert "damaged" in reason_of(path)
 
 
 def test_missing_packages_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -424,3 +440,62 @@ def test_sizes_of_all_kinds(tmp_path: Path, size: tuple[int, int], color: bool, 
     )
     expected = levels_of_rgb(pixels) if color else pixels / (1 if bits == 8 else 257)
     assert np.abs(levels(open_scan(path)) - expected).max() < 0.6
+
+
+STRUCTURE = [
+    254,
+    256,
+    257,
+    258,
+    259,
+    262,
+    266,
+    273,
+    277,
+    278,
+    279,
+    284,
+    317,
+    322,
+    323,
+    324,
+    325,
+    330,
+    338,
+    339,
+    347,
+    530,
+]
+NUMBERS = st.one_of(st.sampled_from([0, 1, 2, 3, 7, 16, 65535, 34712, 34925, 50000]), st.integers(0, 2**32 - 1))
+
+
+@settings(max_examples=120)
+@given(
+    changes=st.dictionaries(st.sampled_from(STRUCTURE), st.lists(NUMBERS, max_size=4), min_size=1, max_size=3),
+    bits=st.sampled_from([8, 12, 16]),
+    channels=st.sampled_from([1, 3, 4]),
+    compression=st.sampled_from([1, 8]),
+    tile=st.sampled_from([None, 16]),
+    planar=st.booleans(),
+    order=st.sampled_from(ORDERS),
+    big=st.booleans(),
+)
+def test_changed_tags_give_a_photo_or_a_reason(
+    tmp_path_factory: pytest.TempPathFactory,
+    changes: dict[int, list[int]],
+    bits: int,
+    channels: int,
+    order: str,
+    big: bool,
+    **kind: Any,
+) -> None:
+    whole = page(scene(21, 35, bits=bits, channels=channels), bits=bits, order=order, **kind)
+    for tag, numbers in changes.items():
+        whole.tags[tag] = (4, numbers)
+        if not numbers:  # the tag is missing, and the writer must not fill it in
+            del whole.tags[tag]
+    path = made(tmp_path_factory.getbasetemp() / "changed.tif", whole, order=order, big=big)
+    with contextlib.suppress(UnreadablePhotoError):
+        scan = open_scan(path, max_pixels=1_000_000)
+        assert levels(scan).shape == (scan.height, scan.width)
+        assert scan.small_rgb(8).shape[2] == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -73,15 +74,25 @@ def parts_of(data: bytes) -> list[tuple[int, int]]:
 
 def empty_part(path: Path, index: int) -> None:
     """Change a file as if a tile or strip of it had never been written: it has no place and no bytes."""
+    _overwrite(path, "Offsets", index, lambda place: 0)
+    _overwrite(path, "ByteCounts", index, lambda size: 0)
+
+
+def shorten_part(path: Path, index: int, share: float) -> None:
+    """Change a file so that a tile or strip of it has fewer bytes."""
+    _overwrite(path, "ByteCounts", index, lambda size: int(size * share))
+
+
+def _overwrite(path: Path, name: str, index: int, change: Callable[[int], int]) -> None:
+    """Change the number of a tile or strip in one of the two tags that every file has for them."""
     data = bytearray(path.read_bytes())
     with tifffile.TiffFile(path) as file:
         first = file.pages[0]
         assert isinstance(first, tifffile.TiffPage)
-        kind = "Tile" if first.is_tiled else "Strip"
-        for name in ("Offsets", "ByteCounts"):
-            tag = first.tags[kind + name]
-            size = tag.valuebytecount // tag.count
-            data[tag.valueoffset + index * size : tag.valueoffset + (index + 1) * size] = bytes(size)
+        tag = first.tags[("Tile" if first.is_tiled else "Strip") + name]
+        size, little = tag.valuebytecount // tag.count, file.byteorder == "<"
+    place = tag.valueoffset + index * size
+    data[place : place + size] = change(tag.value[index]).to_bytes(size, "little" if little else "big")
     path.write_bytes(data)
 
 

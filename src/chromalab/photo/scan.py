@@ -30,7 +30,7 @@ from chromalab.photo.reading import (
 )
 from chromalab.photo.resizing import resize_planes, target_size
 from chromalab.photo.tiff_layout import TiffLayout, read_layout
-from chromalab.photo.tiff_pixels import TiffImage, check_page, open_page
+from chromalab.photo.tiff_pixels import OpenedPage, check_page, open_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -207,7 +207,9 @@ def open_scan(path: Path, page: int = 0, *, max_pixels: int = MAX_PIXELS) -> Sca
 
 def _scan(path: Path, layout: TiffLayout | None, page: int, max_pixels: int) -> Scan:
     with _errors_of(path, layout, page) as file:
-        opened = open_page(file, layout, page, max_pixels) if layout is not None else TiffImage(lambda: _reopened(path))
+        opened = (
+            open_page(file, layout, page, max_pixels) if layout is not None else OpenedPage(lambda: _reopened(path))
+        )
         image = _labeled(opened.image())
         check_pixels(path, image, max_pixels)
         file_kind = _file_kind(image)

@@ -43,6 +43,9 @@ _OF_CODEC = frozenset({266, 292, 293, 317, 322, 323, 339, 347, 531})
 """The tags that have no meaning for uncompressed strips of unsigned integers."""
 
 _JPEGS = frozenset({JPEG, 33007, 34892})
+_LENIENT = frozenset({22610, 34934})
+"""JPEG XR, whose decoder returns an image for streams that are cut off."""
+
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _DAMAGED = "it is cut off or damaged: its pixels can't be read to the end"
 _HINT = "save it with 8 or 16 bits and with LZW, Deflate or no compression"
@@ -157,7 +160,8 @@ def decode(file: PageFile) -> PageFile:
         needed = f"its pixels are {describe(page)}, which libvips does not read here"
         raise ContentError(f"{needed}: install chromalab[scans], or {_HINT}") from error
     unsupported = f"its pixels are {describe(page)}, which is not supported: {_HINT}"
-    if (page.bits > 8 and page.photometric == PALETTE) or page.compression not in tifffile.TIFF.DECOMPRESSORS:
+    known = page.compression in tifffile.TIFF.DECOMPRESSORS and page.compression not in _LENIENT
+    if not known or (page.bits > 8 and page.photometric == PALETTE):
         raise ContentError(unsupported)
     written = page
     if page.photometric == YCBCR and page.compression in _JPEGS:  # their decoder returns RGB

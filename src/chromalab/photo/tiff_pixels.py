@@ -54,8 +54,8 @@ _ICC_WHITE = 0xFF00
 
 
 @dataclass(frozen=True)
-class TiffImage:
-    """A page of a TIFF file, ready to be decoded.
+class OpenedPage:
+    """A page of a file, ready to be decoded.
 
     Attributes:
         image: returns a lazily decoded libvips image of the page; each can be read once, from top to bottom.
@@ -66,7 +66,7 @@ class TiffImage:
     warnings: tuple[str, ...] = ()
 
 
-def open_page(file: IO[bytes], layout: TiffLayout, number: int, max_pixels: int = MAX_PIXELS) -> TiffImage:
+def open_page(file: IO[bytes], layout: TiffLayout, number: int, max_pixels: int = MAX_PIXELS) -> OpenedPage:
     """Open a page of a TIFF file; the result keeps the file open for itself.
 
     Args:
@@ -128,7 +128,7 @@ def _alpha(page: TiffPage) -> int | None:
     return next((index for index, meaning in enumerate(page.extra) if meaning in _TRANSPARENCY), None)
 
 
-def _decoded(file: PageFile) -> TiffImage:
+def _decoded(file: PageFile) -> OpenedPage:
     """Return a page as libvips reads it, or else as tifffile does."""
     check_parts(file)
     page, written = file.page, not file.parts.unwritten.size
@@ -142,21 +142,21 @@ def _decoded(file: PageFile) -> TiffImage:
     return _viewed(decode(file))
 
 
-def _viewed(file: PageFile) -> TiffImage:
+def _viewed(file: PageFile) -> OpenedPage:
     """Return a page that libvips reads through views of the file."""
     page = file.page
     # libtiff's warnings about strips are mostly harmless, and its errors about tiles reach libvips as warnings.
     level = "warning" if page.tiled or page.compression == PACKBITS else "error"
     changes = _MEANINGLESS if _converted_here(page) else {}
     if page.planar and page.tiled:
-        return TiffImage(lambda: _converted(_joined_planes(file), page))
+        return OpenedPage(lambda: _converted(_joined_planes(file), page))
 
     def image(level: str = level) -> Any:
         return _converted(view(file, changes).load(level), page)
 
     if page.compression in FAX and not page.tiled and _fails(image("warning")):
-        return TiffImage(image, ("it is damaged: the fax decoder reports wrong rows",))
-    return TiffImage(image)
+        return OpenedPage(image, ("it is damaged: the fax decoder reports wrong rows",))
+    return OpenedPage(image)
 
 
 def _fails(image: Any) -> bool:

@@ -94,7 +94,7 @@ def test_xmp_with_small_mistakes(case: Make) -> None:
 def test_xmp_beyond_repair_is_kept_in_the_record(case: Make) -> None:
     found = case("xmp-that-xml-readers-refuse")
     broken = found.photo("as-it-should-be.jpg")
-    broken.write_bytes(broken.read_bytes().replace(b"</dc:title>", b"</dc:titel>"))
+    broken.write_bytes(broken.read_bytes().replace(b"</dc:title>", b"</dc:other>"))
     results = found.colorize()
     assert "its XMP cannot be read" in results[broken.name]["warnings"][0]
     record = json.loads((found.folder / "out" / f"{broken.name}.json").read_text(encoding="utf-8"))

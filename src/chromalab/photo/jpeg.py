@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from chromalab.photo._vips import VipsError, vips
 from chromalab.photo.containers import splice
-from chromalab.photo.xmp import Packet, XmpError, split_packet, tag
+from chromalab.photo.xmp import Packet, split_packet, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -390,8 +390,6 @@ def _xmp_segments(xmp: bytes) -> list[bytes]:
     if not xmp:
         return []
     main, extended, guid = split_packet(xmp, _XMP_BYTES)
-    if len(main) > _XMP_BYTES:
-        raise XmpError(f"its smallest form has {len(main)} bytes")
     head = _EXTENDED_MARK + guid.encode() + struct.pack(">I", len(extended))
     places = range(0, len(extended), _EXTENDED_BYTES)
     parts = [head + struct.pack(">I", place) + extended[place : place + _EXTENDED_BYTES] for place in places]

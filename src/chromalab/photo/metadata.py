@@ -424,4 +424,5 @@ def _png_density(resolution: Resolution | None) -> tuple[int, int, bool] | None:
     if resolution.unit == "none":
         return *_shape(resolution), False
     scale = 100 if resolution.unit == "cm" else Fraction(10_000, 254)
-    return round(resolution.x * scale), round(resolution.y * scale), True
+    across, down = (max(1, min(2**31 - 1, round(value * scale))) for value in (resolution.x, resolution.y))
+    return across, down, True

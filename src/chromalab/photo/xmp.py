@@ -33,9 +33,13 @@ NAMESPACES = {
     "exif": "http://ns.adobe.com/exif/1.0/",
     "Iptc4xmpCore": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
 }
+Property = tuple[str, str]
+"""Prefix of `NAMESPACES` and local name."""
+
 LARGEST = 16 * 2**20
 """Longer packets are not parsed: as a tree they would fill the memory."""
 
+_DISCLOSURE: tuple[Property, ...] = (("Iptc4xmpExt", "DigitalSourceType"), ("chromalab", "Statement"))
 _HEAD = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
 _TAIL = b'\n<?xpacket end="w"?>'
 _DEEPEST = 100
@@ -63,10 +67,6 @@ class Listed(NamedTuple):
 
     kind: str
     items: tuple[str, ...]
-
-
-Property = tuple[str, str]
-"""Prefix of `NAMESPACES` and local name."""
 
 
 def tag(prefix: str, name: str) -> str:
@@ -300,15 +300,24 @@ def split_packet(data: bytes, limit: int) -> tuple[bytes, bytes, str]:
             description.remove(key)
             moved.append(key)
         excess -= size
+    if len(packet.to_bytes()) > limit - 100:  # what is left is no property that could be moved
+        packet = _disclosed(packet)
     extended = rest.to_bytes(wrapped=False)
     guid = hashlib.md5(extended, usedforsecurity=False).hexdigest().upper()
     packet.add({("xmpNote", "HasExtendedXMP"): guid})
     return packet.to_bytes(), extended, guid
 
 
+def _disclosed(packet: Packet) -> Packet:
+    """Return a packet of nothing but the disclosure."""
+    result = Packet.empty()
+    result.add({key: text for key in _DISCLOSURE if (text := packet.text(*key)) is not None})
+    return result
+
+
 def _sizes(packet: Packet) -> Iterator[tuple[int, ET.Element, ET.Element | str]]:
     """Yield the movable properties with a lower bound of their bytes in the packet."""
-    stays = {tag("Iptc4xmpExt", "DigitalSourceType"), tag("chromalab", "Statement")}
+    stays = {tag(*key) for key in _DISCLOSURE}
     for description in packet.descriptions():
         for child in description:
             if child.tag not in stays:

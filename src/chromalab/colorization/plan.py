@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import re
@@ -279,8 +280,14 @@ def _spelled_alike(name: str) -> str:
 
 
 def _writable(path: Path) -> bool:
+    return _is_written(path.suffix.lower())
+
+
+@functools.cache
+def _is_written(suffix: str) -> bool:
+    """Return whether chromalab writes a file type; for HEIC this takes a trial."""
     try:
-        file_kind(path)
+        file_kind(Path("x" + suffix))
     except UsageError:
         return False
     return True

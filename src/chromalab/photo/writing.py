@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import struct
 import tempfile
@@ -152,7 +151,6 @@ def holds_alpha(path: Path) -> bool:
     return file_kind(path) != "jpeg"
 
 
-@functools.cache
 def _writes_heic() -> bool:
     try:
         vips().Image.black(16, 16, bands=3).copy(interpretation="srgb").heifsave_buffer(compression="hevc")

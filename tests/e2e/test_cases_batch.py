@@ -194,7 +194,7 @@ def test_files_left_out_are_counted_by_ending(case: Make, chromalab: Chromalab) 
     nothing = chromalab("colorize", "in/left-out.[bj]*[pe]", "-o", "none/")
     assert nothing.code == 0
     only = chromalab("colorize", "in/*.tga", "-o", "none/")
-    assert (only.code, "1 files left out: 1 .tga" in only.err) == (2, True)
+    assert (only.code, "1 file left out: 1 .tga" in only.err) == (2, True)
 
 
 def test_raw_files_in_a_folder_are_left_out(case: Make) -> None:

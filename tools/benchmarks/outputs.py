@@ -135,12 +135,13 @@ def _tiff_page(page: tifffile.TiffPage, *, is_output: bool) -> Pixels:
         values = values[:, ::-1]
     if orientation in {3, 4, 7, 8}:
         values = values[::-1]
-    return _scaled(~values if page.photometric == _WHITE_IS_0 else values)
+    largest = 2**page.bitspersample - 1
+    return _scaled(largest - values if page.photometric == _WHITE_IS_0 else values, largest)
 
 
-def _scaled(values: NDArray[Any]) -> Pixels:
-    largest = 1 if values.dtype == np.bool_ else np.iinfo(values.dtype).max
-    planes = values.astype(np.float64) / (65535 if values.dtype.itemsize > 2 else largest)
+def _scaled(values: NDArray[Any], largest: int | None = None) -> Pixels:
+    """Divide values by their largest: that of 8 or 16 bits, unless it is given."""
+    planes = values.astype(np.float64) / (largest or (255 if values.dtype == np.uint8 else 65535))
     planes = planes[..., None] if planes.ndim == 2 else planes
     rgb = planes[..., :3] if planes.shape[2] >= 3 else planes[..., :1].repeat(3, axis=2)
     return Pixels(rgb, (rgb.shape[0], rgb.shape[1]))

@@ -267,7 +267,7 @@ def _print_plan(states: Counter[Obstacle], plan: Plan) -> None:
         if states[state]:
             typer.echo(f"  {states[state]} {words}")
     if plan.left_out:
-        typer.echo(f"  {len(plan.left_out)} files left out: {count_endings(plan.left_out)}")
+        typer.echo(f"  {count_endings(plan.left_out)}")
     for folder, reason in plan.closed:
         typer.echo(f"  the folder {printable(folder)} cannot be listed: {reason}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import re
@@ -115,17 +116,18 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
         raise UsageError(f"{out} is a file, not a folder: choose another output folder")
     items = _told_apart([_item(source, name, folder, suffix) for source, name in found.photos.values()])
     _refuse_collisions(items)
-    return Plan(items, folder, found.left_out, found.closed)
+    return Plan(items, folder, list(dict.fromkeys(found.left_out)), list(dict.fromkeys(found.closed)))
 
 
 def count_endings(files: Iterable[Path]) -> str:
-    """Return how many files have which ending, the most frequent first.
+    """Return how many files were left out, and how many of them have which ending, the most frequent first.
 
     >>> count_endings([Path("b.gif"), Path("a.GIF"), Path("c.bmp"), Path("notes")])
-    '2 .gif, 1 .bmp, 1 without ending'
+    '4 files left out: 2 .gif, 1 .bmp, 1 without ending'
     """
     counts = Counter(printable(file.suffix.lower()) or "without ending" for file in files)
-    return ", ".join(f"{count} {ending}" for ending, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair)))
+    kinds = [f"{count} {ending}" for ending, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair))]
+    return f"{counts.total()} {'file' if counts.total() == 1 else 'files'} left out: {', '.join(kinds)}"
 
 
 class _Search:
@@ -169,7 +171,7 @@ class _Search:
 
     def _take_matches(self, text: str) -> None:
         if not glob.has_magic(text):
-            raise UsageError(f"there is no file or folder {text}")
+            raise UsageError(_why_missing(text))
         matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob accepts no absolute pattern
         if not matches:
             raise UsageError(f"no file matches {text}")
@@ -222,8 +224,18 @@ class _Search:
         where = ", ".join(inputs)
         if self._outputs:
             return f"every photo of {where} is an output in {self._out}: choose another output folder"
-        left_out = f"; {len(self.left_out)} files left out: {count_endings(self.left_out)}" if self.left_out else ""
+        left_out = f"; {count_endings(self.left_out)}" if self.left_out else ""
         return f"{where} holds no photos: expected files ending in {', '.join(sorted(READABLE))}{left_out}"
+
+
+def _why_missing(text: str) -> str:
+    try:
+        os.lstat(text)
+    except PermissionError:
+        return f"{text} is in a folder without permission: change its permissions first"
+    except OSError:
+        pass
+    return f"there is no file or folder {text}"
 
 
 def _fixed_part(pattern: Path) -> Path:
@@ -268,8 +280,14 @@ def _spelled_alike(name: str) -> str:
 
 
 def _writable(path: Path) -> bool:
+    return _is_written(path.suffix.lower())
+
+
+@functools.cache
+def _is_written(suffix: str) -> bool:
+    """Return whether chromalab writes a file type; for HEIC this takes a trial."""
     try:
-        file_kind(path)
+        file_kind(Path("x" + suffix))
     except UsageError:
         return False
     return True

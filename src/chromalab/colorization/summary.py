@@ -164,6 +164,4 @@ def message_lines(summary: Summary, folder: Path | None) -> Iterator[str]:
     if more := summary.warned[SHOWN:]:
         yield f"warning: {len(more)} more photos with warnings{listed}"
     if summary.left_out:
-        count = len(summary.left_out)
-        kinds = count_endings(Path(file.source) for file in summary.left_out)
-        yield f"{count} {'file' if count == 1 else 'files'} left out: {kinds}{listed}"
+        yield f"{count_endings(Path(file.source) for file in summary.left_out)}{listed}"

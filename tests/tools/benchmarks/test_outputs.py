@@ -10,7 +10,7 @@ from PIL import Image
 
 from chromalab.colorization.colorizer import colorize
 from tests.photo.odd_files import picture, save
-from tools.benchmarks.outputs import UNREAD, faults_of, measure
+from tools.benchmarks.outputs import UNREAD, faults_of, measure, read_pages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +48,16 @@ def test_pages_are_compared(tmp_path: Path) -> None:
     assert faults_of(tmp_path / "two.tif", output) == []
     first.save(tmp_path / "one.tif")
     assert "in place of" in faults_of(tmp_path / "two.tif", tmp_path / "one.tif")[1]
+
+
+@pytest.mark.parametrize(("mode", "white"), [("1", True), ("L", 255), ("I;16", 65535)])
+def test_depths_are_scaled(tmp_path: Path, mode: str, white: int) -> None:
+    for suffix in (".tif", ".png"):
+        image = Image.new(mode, (4, 3), white)
+        image.save(tmp_path / f"a{suffix}")
+        (page,) = read_pages(tmp_path / f"a{suffix}", is_output=False)
+        assert page.rgb is not None
+        assert (page.rgb.min(), page.rgb.shape, page.is_gray) == (1, (3, 4, 3), True)
 
 
 @pytest.mark.slow

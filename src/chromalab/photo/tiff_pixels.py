@@ -107,7 +107,10 @@ def _unwritten(page: TiffPage, parts: Parts) -> list[str]:
         return []
     noun = "tiles" if page.tiled else "strips"
     first = page.part_name(int(parts.unwritten[0]))
-    return [f"{count} of {len(parts.places)} {noun} were never written and are blank, the first one is {first}"]
+    total = len(parts.places)
+    if count == 1:
+        return [f"1 of {total} {noun} was never written and is blank: {first}"]
+    return [f"{count} of {total} {noun} were never written and are blank, the first one is {first}"]
 
 
 def _losses(page: TiffPage) -> list[str]:

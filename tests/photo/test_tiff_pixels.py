@@ -239,6 +239,39 @@ def test_transparency_among_extra_channels(tmp_path: Path, channels: int, codec:
     assert [warning.split(" is")[0] for warning in scan.warnings] == [f"channel {channels + 1}"]
 
 
+@pytest.mark.parametrize("kind", [0, 1, 3])
+@pytest.mark.parametrize("tile", [None, 32], ids=["strips", "tiles"])
+@pytest.mark.parametrize("planar", [False, True])
+def test_transparent_grays_and_palettes(tmp_path: Path, planar: bool, tile: int | None, kind: int) -> None:
+    gray, alpha = scene(), 255 - scene(number=1)
+    tags = {338: (SHORT, 2)} | ({320: (SHORT, [257 * level for level in range(256)] * 3)} if kind == 3 else {})
+    made_page = page(np.dstack([gray, alpha]), photometric=kind, planar=planar, tile=tile, tags=tags)
+    scan = open_scan(made(tmp_path / "a.tif", made_page))
+    assert np.array_equal(levels(scan), 255 - gray if kind == 0 else gray)
+    assert np.array_equal(scan.alpha().numpy().reshape(alpha.shape), alpha)
+
+
+@pytest.mark.parametrize("tile", [None, 32], ids=["strips", "tiles"])
+def test_inks_stored_one_by_one(tmp_path: Path, tile: int | None) -> None:
+    inks = 255 - scene(channels=4)
+    together = open_scan(made(tmp_path / "a.tif", page(inks, photometric=5)))
+    apart = open_scan(made(tmp_path / "b.tif", page(inks, photometric=5, planar=True, tile=tile)))
+    assert (together.kind, apart.kind) == ("cmyk", "cmyk")
+    assert np.array_equal(levels(apart), levels(together))
+    with Image.open(tmp_path / "a.tif") as image:
+        assert np.corrcoef(levels(apart).ravel(), np.asarray(image.convert("L")).ravel())[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("planar", [False, True])
+def test_premultiplied_colors_are_divided_by_their_transparency(tmp_path: Path, planar: bool, bits: int) -> None:
+    rgb, half = scene(bits=bits, channels=3), np.full((61, 83), 2 ** (bits - 1), np.uint16)
+    shown = np.rint(rgb * (half[..., None] / (2**bits - 1))).astype(rgb.dtype)
+    made_page = page(np.dstack([shown, half.astype(rgb.dtype)]), photometric=2, planar=planar, tags={338: (SHORT, 1)})
+    scan = open_scan(made(tmp_path / "a.tif", made_page))
+    assert np.abs(levels(scan) - levels_of_rgb(rgb)).max() < 2.5  # of the 8 bits, only 7 are left
+
+
 @pytest.mark.parametrize("stated", [{338: (SHORT, 0)}, {}])
 def test_fourth_channel_without_a_meaning(tmp_path: Path, stated: dict[int, Any]) -> None:
     pixels = np.dstack([scene(channels=3), scene(number=3)])

@@ -3,7 +3,8 @@
 libvips reads most kinds, through views of the file. Some of them need help:
 
 - CIELab and plain YCbCr are read as three channels without a meaning and converted here.
-- Channels that are stored one by one, in tiles, are read one by one.
+- Channels that are stored one by one are read one by one: libvips refuses them in tiles, and mixes up gray and
+  transparency in strips.
 - Parts that were never written are replaced by blank ones.
 
 Kinds that libvips does not read, such as 12 bits and rarer codecs, are decoded by tifffile and imagecodecs (the extra
@@ -148,18 +149,24 @@ def _decoded(file: PageFile) -> OpenedPage:
 def _viewed(file: PageFile) -> OpenedPage:
     """Return a page that libvips reads through views of the file."""
     page = file.page
-    # libtiff's warnings about strips are mostly harmless, and its errors about tiles reach libvips as warnings.
-    level = "warning" if page.tiled or page.compression == PACKBITS else "error"
     changes = _MEANINGLESS if _converted_here(page) else {}
-    if page.planar and page.tiled:
+    if page.planar:
         return OpenedPage(lambda: _converted(_joined_planes(file), page))
 
-    def image(level: str = level) -> Any:
+    def image(level: str = _level(page)) -> Any:
         return _converted(view(file, changes).load(level), page)
 
     if page.compression in FAX and not page.tiled and _fails(image("warning")):
         return OpenedPage(image, ("it is damaged: the fax decoder reports wrong rows",))
     return OpenedPage(image)
+
+
+def _level(page: TiffPage) -> str:
+    """Return the level of damage at which libvips stops.
+
+    libtiff's warnings about strips are mostly harmless, and its errors about tiles reach libvips as warnings.
+    """
+    return "warning" if page.tiled or page.compression == PACKBITS else "error"
 
 
 def _fails(image: Any) -> bool:
@@ -173,16 +180,21 @@ def _fails(image: Any) -> bool:
 def _joined_planes(file: PageFile) -> Any:
     """Return channels that are stored one by one as one image."""
     page, parts = file.page, file.parts
-    changes = {258: shorts(page.bits), 262: shorts(GRAY), 277: shorts(1), 284: shorts(1), 338: None, 339: None}
-    count = page.grid[0] * page.grid[1]
+    changes = {258: shorts(page.bits), 277: shorts(1), 284: shorts(1), 338: None, 339: None}
+    count, single = page.grid[0] * page.grid[1], COLORS[page.photometric] == 1
     images = []
     for start in range(0, page.samples * count, count):
         own = slice(start, start + count)
         unwritten = parts.unwritten[(parts.unwritten >= start) & (parts.unwritten < start + count)] - start
         plane = replace(file, parts=Parts(parts.places[own], parts.sizes[own], unwritten))
-        images.append(view(plane, changes).load("warning"))
+        kind = page.photometric if single and start == 0 else GRAY  # grays may be inverted, palettes have colors
+        images.append(view(plane, {**changes, 262: shorts(kind)}).load(_level(page)))
     joined = images[0].bandjoin(images[1:])
-    return joined.copy(interpretation=_interpretation(page.samples - len(page.extra), joined.format))
+    if 1 in page.extra:  # the colors are multiplied by this transparency
+        alpha = joined.bands - len(page.extra) + page.extra.index(1)
+        top = 255 if joined.format == "uchar" else 65535
+        joined = joined.unpremultiply(alpha_band=alpha, max_alpha=top).rint().cast(joined.format)
+    return joined.copy(interpretation=_interpretation(joined.bands - len(page.extra), joined.format))
 
 
 def _interpretation(bands: int, form: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SOI, _EOI, _SOS, _DRI, _COM = 0xD8, 0xD9, 0xDA, 0xDD, 0xFE
-_APP0, _APP1, _APP2, _APP13, _APP14 = 0xE0, 0xE1, 0xE2, 0xED, 0xEE
+_APP0, _APP1, _APP2, _APP11, _APP13, _APP14 = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SEQUENTIAL = frozenset({0xC0, 0xC1})
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8), _SOI})
@@ -80,6 +80,11 @@ class Jpeg:
     def photoshop(self) -> bytes:
         """The Photoshop resources of all segments."""
         return b"".join(self.contents(_APP13, _PHOTOSHOP_MARK))
+
+    @property
+    def credentials(self) -> bool:
+        """Whether the file has content credentials (C2PA)."""
+        return bool(self.contents(_APP11, b"JP"))
 
     @property
     def comments(self) -> list[bytes]:

@@ -141,7 +141,7 @@ def open_photo(path: Path) -> Iterator[IO[bytes]]:
             raise UnreadablePhotoError(path, "it is not a file")
         if facts.st_size == 0:
             raise UnreadablePhotoError(path, "it is empty (0 bytes)")
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:  # libvips moves its position, which a buffer would not notice
             yield file
     except OSError as error:
         raise UnreadablePhotoError(path, os.strerror(error.errno).lower() if error.errno else str(error)) from error
@@ -155,7 +155,11 @@ def open_image(file: IO[bytes], *, fail_on: str = "error", **options: object) ->
     The file is passed by its descriptor, because libvips rejects names that are not UTF-8 and parses options in names.
     """
     file.seek(0)
+    animation = file.read(12)[4:] == b"ftypavis"
+    file.seek(0)
     source = vips().Source.new_from_descriptor(file.fileno())
+    if animation:  # libvips reads the first image of such AVIF files, but does not recognize them
+        return vips().Image.heifload_source(source, access="sequential", fail_on=fail_on, **options)
     return vips().Image.new_from_source(source, "", access="sequential", fail_on=fail_on, **options)
 
 

@@ -238,7 +238,7 @@ def _page(file: IO[bytes], page: int) -> Any:
 
 def _page_with_file(path: Path, page: int) -> Any:
     """Return one page whose file stays open as long as the image exists."""
-    file = path.open("rb")
+    file = path.open("rb", buffering=0)
     image = _page(file, page)
     image._chromalab_file = file  # noqa: SLF001 - without this reference the file would be closed before it is read
     return image

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import shutil
+import struct
+import zlib
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -229,3 +231,32 @@ def test_xmp_matches_the_pixels() -> None:
     for kept in (b"Orientation>1<", b"ColorSpace>1<", b"ICCProfile>sRGB<", b"Rome"):
         assert kept in xmp
     assert b"PixelXDimension" not in xmp
+
+
+def test_frames_of_avif_are_counted(tmp_path: Path) -> None:
+    """libvips does not recognize AVIF animations, and reads them all the same."""
+    frames = [Image.fromarray(RGB), Image.fromarray(255 - RGB), Image.fromarray(RGB)]
+    path = tmp_path / "a.avif"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=100)
+    scan = open_scan(path)
+    assert scan.warnings == ("1 of 3 frames of the file is colorized, and the others are left out",)
+    assert np.abs(scan.levels().astype(int) - RGB[..., 0]).mean() < 3
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
+def test_content_credentials_are_reported(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"c.{kind}"
+    Image.fromarray(RGB).save(path)
+    data = path.read_bytes()
+    body = b"JP\0\1" + bytes(20)
+    if kind == "jpg":
+        data = data[:2] + struct.pack(">BBH", 0xFF, 0xEB, len(body) + 2) + body + data[2:]
+    elif kind == "png":
+        chunk = b"caBX" + body
+        data = data[:33] + struct.pack(">I", len(body)) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
+    else:
+        data += struct.pack("<4sI", b"C2PA", len(body)) + body
+        data = data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
+    path.write_bytes(data)
+    (warning,) = open_scan(path).warnings
+    assert "C2PA" in warning

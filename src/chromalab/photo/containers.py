@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 XMP_KEYWORD = "XML:com.adobe.xmp"
+NO_CREDENTIALS = "its content credentials (C2PA) are left out, because they hold only for the unchanged file"
 _RAW_PROFILE = "Raw profile type "
 _PNG_HEAD_BYTES = 33
 _LARGEST_CHUNK = 64 * 2**20
@@ -91,6 +92,8 @@ def read_png(file: IO[bytes]) -> Chunks:
             gamma = int.from_bytes(data, "big") / 100_000
         elif kind == b"acTL" and len(data) == 8:
             found.frames = max(1, int.from_bytes(data[:4], "big"))
+        elif kind == b"caBX":
+            found.problems.append(NO_CREDENTIALS)
     found.gamma = gamma if not kinds & {b"iCCP", b"sRGB", b"cICP"} else None
     if b"IEND" not in kinds:
         found.problems.append("its end is missing, but every pixel is there")
@@ -211,6 +214,8 @@ def read_webp(file: IO[bytes]) -> Chunks:
                 found.exif = data.removeprefix(b"Exif\0\0")
             else:
                 found.xmp = data
+        if kind == b"C2PA":
+            found.problems.append(NO_CREDENTIALS)
         frames += kind == b"ANMF"
     found.frames = max(1, frames)
     return found
@@ -243,6 +248,14 @@ def write_webp(file: IO[bytes], content: Chunks) -> None:
 
 
 # ---- HEIF
+
+
+def heif_frames(file: IO[bytes]) -> int:
+    """Return the number of frames of an AVIF animation; 1 for other files."""
+    file.seek(0)
+    head = file.read(_BLOCK)
+    sizes = head.find(b"stsz") if head[8:12] == b"avis" else -1
+    return max(1, int.from_bytes(head[sizes + 12 : sizes + 16], "big")) if sizes > 0 else 1
 
 
 def write_heif_exif(file: IO[bytes], exif: bytes) -> None:

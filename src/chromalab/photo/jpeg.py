@@ -8,6 +8,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
+from chromalab.photo import huffman
 from chromalab.photo._vips import VipsError, vips
 from chromalab.photo.containers import splice
 from chromalab.photo.xmp import Packet, split_packet, tag
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SOI, _EOI, _SOS, _DRI, _COM = 0xD8, 0xD9, 0xDA, 0xDD, 0xFE
-_APP0, _APP1, _APP2, _APP13, _APP14 = 0xE0, 0xE1, 0xE2, 0xED, 0xEE
+_APP0, _APP1, _APP2, _APP11, _APP13, _APP14 = 0xE0, 0xE1, 0xE2, 0xEB, 0xED, 0xEE
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SEQUENTIAL = frozenset({0xC0, 0xC1})
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8), _SOI})
@@ -79,6 +80,11 @@ class Jpeg:
     def photoshop(self) -> bytes:
         """The Photoshop resources of all segments."""
         return b"".join(self.contents(_APP13, _PHOTOSHOP_MARK))
+
+    @property
+    def credentials(self) -> bool:
+        """Whether the file has content credentials (C2PA)."""
+        return bool(self.contents(_APP11, b"JP"))
 
     @property
     def comments(self) -> list[bytes]:
@@ -235,14 +241,14 @@ class StrictJpeg:
     """
 
     def __init__(self, file: IO[bytes], found: Jpeg, frame: tuple[int, bytes]) -> None:
-        kind, content = frame
-        self.height, width = struct.unpack(">HH", content[1:5])
+        kind, self._frame = frame
+        self.height, width = struct.unpack(">HH", self._frame[1:5])
         self._last_row, self._found, self.complete = 0, found, found.end is not None
         self._gradual = kind not in _SEQUENTIAL or found.scans > 1
         file.seek(found.body)
         self._body = file.read((found.end or 0) - found.body) if self.complete else file.read() + b"\xff\xd9"
         # libjpeg reads several scans up to the end before the first row, so then no more rows are needed.
-        self._parts = [_head(found), self._body] if self._gradual else self._extended(_blocks(found, content))
+        self._parts = [_head(found), self._body] if self._gradual else self._extended(_blocks(found, self._frame))
         self._data = b"".join(self._parts)
         self._whole = _from_memory(self._data, "warning")
         # The rows are decoded in strips, so the image can only be cropped exactly when it is in memory.
@@ -275,6 +281,11 @@ class StrictJpeg:
         """
         if self.image.height <= self._last_row < self._whole.height:
             vips().Region.new(self._whole).fetch(0, self._last_row, 1, 1)
+        pixels = self._body[: self._found.body_end - self._found.body]
+        if self._gradual or len(pixels) > huffman.LARGEST_BYTES:
+            return
+        if not huffman.plausible(self._found.segments, self._frame, pixels):
+            raise VipsError("the coefficients are damaged")
 
     def lenient(self) -> Any:
         """Return the pixels, decoded lazily as far as they can be: what is damaged becomes gray or shifted."""
@@ -293,7 +304,7 @@ class StrictJpeg:
             except VipsError:
                 first = max(0, row - 2 * _STRIP_ROWS)
                 return f"the file is damaged: from row {first} of {self.height} on, parts may be missing or shifted"
-        return "the file is damaged: its data does not end with the last row, so parts may be missing or shifted"
+        return "the file is damaged: its data does not fit the image, so parts may be missing or shifted"
 
 
 def _from_memory(data: bytes, fail_on: str) -> Any:

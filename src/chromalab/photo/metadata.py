@@ -106,6 +106,9 @@ def read_metadata(
         case "tiff":
             return metadata_of_tags(read_tags(file, place))
     found = Chunks(exif=_blob(image, "exif-data").removeprefix(_EXIF_MARK), xmp=_blob(image, "xmp-data"))
+    found.frames = containers.heif_frames(file)
+    if found.frames > 1:
+        return _of_chunks(found)
     found.frames = int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
     return _of_chunks(found, frame="images")
 
@@ -124,6 +127,8 @@ def _of_jpeg(found: jpeg.Jpeg) -> Metadata:
     warnings: list[str] = []
     if found.images > 1:
         warnings.append(f"1 of {found.images} images of the file is colorized, and the others are left out")
+    if found.credentials:
+        warnings.append(containers.NO_CREDENTIALS)
     raw = found.xmp_packets()[0]
     try:
         xmp, lost = jpeg.merged_xmp(found)

@@ -171,7 +171,11 @@ def open_image(file: IO[bytes], *, fail_on: str = "error", **options: object) ->
 
 def _load_any(file: IO[bytes], *, fail_on: str = "error", **options: object) -> Any:
     file.seek(0)
+    animation = file.read(12)[4:] == b"ftypavis"
+    file.seek(0)
     source = vips().Source.new_from_descriptor(file.fileno())
+    if animation:  # libvips reads the first image of such AVIF files, but does not recognize them
+        return vips().Image.heifload_source(source, access="sequential", fail_on=fail_on, **options)
     return vips().Image.new_from_source(source, "", access="sequential", fail_on=fail_on, **options)
 
 

@@ -12,6 +12,7 @@ import secrets
 import sys
 import time
 from pathlib import Path
+from typing import Self
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -37,7 +38,8 @@ def main() -> int:
     arguments = parser.parse_args()
     with Search(arguments.out) as search:
         if arguments.files:
-            return int(any([search.examine(path) for path in arguments.files]))
+            found = [search.examine(path) for path in arguments.files]
+            return int(any(found))
         return search.run(arguments.family or families(), arguments.minutes, arguments.seed)
 
 
@@ -54,7 +56,7 @@ class Search:
         self._seen: set[str] = set()
         self._count = 0
 
-    def __enter__(self) -> Search:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,7 @@
 """Mutations of photo files that respect their structure: segments, chunks, boxes, and directories of tags.
 
 A file is split into parts. A mutation deletes, repeats, moves, renames or damages a part, or damages bytes anywhere.
-Lengths and checksums are then either corrected, so that the fault reaches the decoder behind them, or left as they were.
+Lengths and checksums are then either corrected, so that the fault reaches the decoder behind them, or left alone.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.fuzz.files import files
 
 ODD_NUMBERS = (0, 1, 2, 3, 4, 7, 8, 15, 16, 127, 128, 255, 256, 16383, 32767, 65500, 65535, 2**24, 2**31 - 1, 2**32 - 1)
+_WAYS = ("damage", "damage", "damage", "number", "number", "number", "delete", "repeat", "move", "rename", "length")
 _CONTAINERS = frozenset({b"meta", b"iprp", b"ipco", b"iinf", b"iref", b"dinf", b"grpl"})
 _FULL = {b"meta": 4, b"iinf": 6, b"iref": 4}
 """Bytes before the first box inside those containers that have a version, and for `iinf` a count."""

@@ -26,6 +26,11 @@ _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """First column, first row, column step and row step of the passes of an interlaced PNG file."""
 
+_JPEG_METADATA = frozenset({b"\xff\xfe", *(bytes((0xFF, code)) for code in range(0xE0, 0xF0) if code != 0xEE)})
+"""Comments and application segments, without Adobe's, which states the color transform."""
+
+_RESTARTS = [bytes((0xFF, code)) for code in range(0xD0, 0xD8)]
+
 Size = tuple[int, int]
 
 
@@ -64,16 +69,15 @@ def page_count(data: bytes) -> int:
 def discloses(data: bytes) -> bool:
     """Return whether a file has the disclosure, also where it is compressed, as in PNG."""
     parts = split_png(data) if data.startswith(b"\x89PNG") else []
-    texts = [part.body for part in parts if part.name == b"iTXt"]
+    texts = [part for part in parts if part.name in {b"iTXt", b"zTXt"}]
     return _DISCLOSURE in data or any(_DISCLOSURE in _unpacked(text) for text in texts)
 
 
-def _unpacked(text: bytes) -> bytes:
-    """Return the text of an iTXt chunk, behind its keyword, two flags, language and translated keyword."""
-    _, _, rest = text.partition(b"\0")
-    packed = rest[2:].split(b"\0", 2)[-1]
+def _unpacked(chunk: Part) -> bytes:
+    """Return the compressed text of a chunk, which stands behind keyword and method, in iTXt also behind languages."""
+    _, _, text = chunk.body.partition(b"\0")
     try:
-        return zlib.decompress(packed) if rest[:1] == b"\1" else packed
+        return zlib.decompress(text[1:] if chunk.name == b"zTXt" else text[2:].split(b"\0", 2)[-1])
     except zlib.error:
         return b""
 
@@ -147,15 +151,9 @@ def _png_rows(header: Part) -> list[int]:
 
 def _refused_jpeg(data: bytes) -> str | None:
     """Decode with Pillow, and a second time without metadata, and check the order of restart intervals."""
-    kept = [part for part in split_jpeg(data) if not _is_jpeg_metadata(part)]
+    kept = [part for part in split_jpeg(data) if part.name not in _JPEG_METADATA]
     reason = _refused_by_pillow(data) and _refused_by_pillow(join_jpeg(kept))
     return reason or _lost_intervals(kept)
-
-
-def _is_jpeg_metadata(part: Part) -> bool:
-    return part.name == b"\xff\xfe" or (
-        part.name[:1] == b"\xff" and 0xE0 <= part.name[1] <= 0xEF and part.name[1] != 0xEE
-    )
 
 
 def _lost_intervals(parts: list[Part]) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import multiprocessing
 import os
 import resource
@@ -15,7 +14,6 @@ from typing import Any, Self
 
 from fastapi.testclient import TestClient
 from onnx import TensorProto, helper
-from PIL import Image
 
 from chromalab.colorization.colorizer import Colorized, colorize_file
 from chromalab.colorization.engine import Engine
@@ -61,7 +59,8 @@ class Worker:
         if self._process is None or self._count >= _FILES_PER_PROCESS:
             self._stop()
             self._start()
-        assert self._connection is not None and self._process is not None
+        assert self._connection is not None
+        assert self._process is not None
         self._count += 1
         self._connection.send((data, suffix))
         try:
@@ -162,25 +161,33 @@ def violated(engine: Engine, data: bytes, suffix: str) -> str | None:
         return _wrongly_done(result, data, item.output.read_bytes())
 
 
+def _place(error: Exception) -> str:
+    """Return an error and the innermost lines of chromalab that it came from."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "chromalab" in frame.filename]
+    lines = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames[:-5:-1]]
+    return f"{type(error).__name__}: {error} at {', called at '.join(lines)}"
+
+
 def _wrongly_done(result: Colorized, data: bytes, output: bytes) -> str | None:
-    unclear = [found for found in map(_unclear, result.warnings) if found]
-    if unclear:
-        return unclear[0]
+    """Return which property the output of a photo that is done violates, or None."""
+    unclear = next(filter(None, map(_unclear, result.warnings)), None)
+    if unclear is not None:
+        return unclear
     if not reference.discloses(output):
         return "disclosure: missing in the output"
-    try:
-        with Image.open(io.BytesIO(output)) as image:
-            image.load()
-    except Exception as error:
-        return f"output: {error}"
     size, expected = reference.upright_size(output), reference.upright_size(data)
-    if expected is not None and size != expected:
+    if size is None:
+        return "output: no other decoder opens it"
+    if expected not in {None, size}:
         return f"size: {size} in place of {expected}"
-    if result.warnings:
-        return None
+    return None if result.warnings else _lost(result, data)
+
+
+def _lost(result: Colorized, data: bytes) -> str | None:
+    """Return what is lost of a photo that is done without a warning, or None."""
     refusal = reference.refusal(data)
     if refusal is not None:
-        return f"loss: done without a warning, but {refusal}"
+        return f"loss: done without a warning, but another decoder refuses it: {refusal}"
     pages = reference.page_count(data)
     return None if result.pages == pages else f"pages: {result.pages} in place of {pages}"
 

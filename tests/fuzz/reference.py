@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+import imagecodecs
 import pillow_heif
 import tifffile
 from PIL import Image, ImageOps, TiffImagePlugin
@@ -181,8 +182,13 @@ def _refused_webp(data: bytes) -> str | None:
 
 
 def _refused_heif(data: bytes) -> str | None:
-    """Decode with libavif, and where that refuses because it is strict with boxes, with libheif; HEIC with libheif."""
-    return _error(_libheif, data) and _refused_by_pillow(data)
+    """Decode AVIF with libavif and HEIC with libheif; libavif also refuses boxes that are odd but harmless."""
+    try:
+        image = Image.open(io.BytesIO(data))
+    except Exception:
+        return _error(_libheif, data) if b"hvc1" in data else None
+    with image:
+        return _error(lambda _: image.load(), data)
 
 
 def _libheif(data: bytes) -> None:
@@ -201,16 +207,31 @@ def _tifffile(data: bytes) -> None:
 
 
 def _refused_tiff(data: bytes) -> str | None:
-    """Check that all parts lie inside the file, then decode with tifffile and imagecodecs, and with Pillow."""
+    """Decode with tifffile, and if it refuses, with two other readers; check that uncompressed pixels are complete."""
     refused = _error(_tifffile, data)
     if refused is not None:
-        return _refused_by_pillow(data) and refused
+        return _refused_by_pillow(data) and _error(imagecodecs.tiff_decode, data) and refused
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        for number, page in enumerate(_photos(file), start=1):
-            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
-                if count == 0 or offset == 0 or offset + count > len(data):
-                    return f"a part of page {number} at {offset} ({count} bytes) is not in the file"
+        found = (_missing_part(page, len(data)) for page in _photos(file))
+        return next(filter(None, found), None)
+
+
+def _missing_part(page: Any, size: int) -> str | None:
+    """Return which strip or tile of a page does not lie inside a file of `size` bytes, or None."""
+    for index, offset in enumerate(page.dataoffsets):
+        needed = _bytes_of_part(page, index) if page.compression == 1 else 1
+        if offset == 0 or offset + needed > size:
+            return f"part {index} at {offset} needs {needed} bytes, but the file ends at {size}"
     return None
+
+
+def _bytes_of_part(page: Any, index: int) -> int:
+    """Return how many bytes an uncompressed strip or tile has."""
+    rows, columns, samples = page.chunks[-3:] if page.chunks[-1] == page.samplesperpixel else (*page.chunks[-2:], 1)
+    if not page.is_tiled:
+        down = -(-page.imagelength // rows)
+        rows = min(rows, page.imagelength - index % down * rows)
+    return int(rows * -(-columns * samples * page.bitspersample // 8))
 
 
 _CHECKS: dict[bytes, Callable[[bytes], str | None]] = {

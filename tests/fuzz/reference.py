@@ -227,10 +227,11 @@ def _missing_part(page: Any, size: int) -> str | None:
 
 def _bytes_of_part(page: Any, index: int) -> int:
     """Return how many bytes an uncompressed strip or tile has."""
-    rows, columns, samples = page.chunks[-3:] if page.chunks[-1] == page.samplesperpixel else (*page.chunks[-2:], 1)
+    samples = page.samplesperpixel if page.planarconfig == 1 else 1
+    rows, columns = page.tilelength, page.tilewidth
     if not page.is_tiled:
-        down = -(-page.imagelength // rows)
-        rows = min(rows, page.imagelength - index % down * rows)
+        strip, columns = min(page.rowsperstrip, page.imagelength), page.imagewidth
+        rows = min(strip, page.imagelength - index % -(-page.imagelength // strip) * strip)
     return int(rows * -(-columns * samples * page.bitspersample // 8))
 
 

@@ -107,7 +107,7 @@ class Search:
 
     def _keep(self, mutant: Mutant, seed: int, mode: str, violation: str) -> None:
         """Save the first file of a kind of violation, and print it."""
-        kind = f"{mutant.suffix} {re.sub(r'[0-9]+', '0', violation)}"
+        kind = f"{mutant.suffix} {re.sub(r'0x[0-9a-f]+|[0-9]+', '0', violation)}"
         if kind in self._seen:
             return
         self._seen.add(kind)

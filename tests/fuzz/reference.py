@@ -153,6 +153,8 @@ def _png_rows(header: Part) -> list[int]:
 def _refused_jpeg(data: bytes) -> str | None:
     """Decode with Pillow, and a second time without metadata, and check the order of restart intervals."""
     kept = [part for part in split_jpeg(data) if part.name not in _JPEG_METADATA]
+    scan = next((index for index, part in enumerate(kept) if part.name == b"\xff\xda"), 0)
+    kept = [part for part in kept[:scan] if part.name] + kept[scan:]  # bytes between segments do no harm
     reason = _refused_by_pillow(data) and _refused_by_pillow(join_jpeg(kept))
     return reason or _lost_intervals(kept)
 

@@ -99,7 +99,7 @@ class Search:
             if time.monotonic() > end:
                 return
             self._count += 1
-            violation = self._workers[mode].violation(mutant.data, mutant.suffix)
+            violation = self._workers[mode].violation(mutant.data, mutant.suffix, mutant.valid)
             if violation is not None:
                 self._keep(mutant, seed, mode, violation)
 

@@ -30,11 +30,13 @@ class Mutant:
         source: name of the valid file.
         steps: the mutations, in words.
         data: the bytes.
+        valid: the bytes of the valid file.
     """
 
     source: str
     steps: tuple[str, ...]
     data: bytes
+    valid: bytes
 
     @property
     def suffix(self) -> str:
@@ -73,7 +75,7 @@ def mutants(draw: st.DrawFn, family: str) -> Mutant:
         structured = _STRUCTURES[family] if draw(st.integers(0, 3)) else _damaged
         data, step = structured(draw, data)
         steps.append(step)
-    return Mutant(name, tuple(steps), data)
+    return Mutant(name, tuple(steps), data, known[name])
 
 
 def _damaged(draw: st.DrawFn, data: bytes) -> tuple[bytes, str]:

@@ -6,6 +6,7 @@ do not support its kind, are no evidence of damage, so a second decoder or a cop
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import struct
@@ -15,8 +16,10 @@ from collections.abc import Callable
 from typing import Any
 
 import imagecodecs
+import numpy as np
 import pillow_heif
 import tifffile
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, TiffImagePlugin
 
 from tests.fuzz.mutations import Part, join_jpeg, join_riff, split_jpeg, split_png, split_riff
@@ -49,14 +52,35 @@ def refusal(data: bytes) -> str | None:
     return check(data)
 
 
-def upright_size(data: bytes) -> Size | None:
-    """Return the width and height of a photo, upright, or None if no decoder can tell."""
+def upright_sizes(data: bytes) -> set[Size]:
+    """Return the width and height of a photo, upright, as other decoders read it; they may differ, or all refuse."""
+    found: set[Size] = set()
     for measure in (_pillow_size, _tiff_size):
-        try:
-            return measure(data)
-        except Exception:  # noqa: S112 - decoders of damaged files raise errors of all kinds
-            continue
-    return None
+        with contextlib.suppress(Exception):  # decoders of damaged files raise errors of all kinds
+            found.add(measure(data))
+    return found
+
+
+def same_pixels(one: bytes, other: bytes) -> bool:
+    """Return whether two outputs have pages of the same sizes whose values differ by less than 1% in the mean."""
+    pages, others = _pixels(one), _pixels(other)
+    return len(pages) == len(others) and all(
+        page.shape == other_page.shape and np.abs(page - other_page).mean() < 0.01
+        for page, other_page in zip(pages, others, strict=True)
+    )
+
+
+def _pixels(data: bytes) -> list[NDArray[np.float64]]:
+    """Return the pixels of every page, 0 to 1."""
+    if _is_tiff(data):
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            pages = [page.asarray() for page in file.pages]
+    elif data.startswith(b"\x89PNG"):
+        pages = [imagecodecs.png_decode(data)]
+    else:
+        with Image.open(io.BytesIO(data)) as image:
+            pages = [np.asarray(image)]
+    return [page / np.float64(np.iinfo(page.dtype).max) for page in pages]
 
 
 def page_count(data: bytes) -> int:

@@ -49,7 +49,7 @@ def test_mutated_files_violate_no_property(family: str, colorizer: Worker) -> No
     @settings(bounded, max_examples=_COUNTS[family])
     @given(mutants(family))
     def examine(mutant: Mutant) -> None:
-        assert colorizer.violation(mutant.data, mutant.suffix) is None
+        assert colorizer.violation(mutant.data, mutant.suffix, mutant.valid) is None
 
     examine()
 
@@ -59,6 +59,6 @@ def test_uploads_of_mutated_files_never_end_in_an_error_of_the_server(server: Wo
     @settings(bounded, max_examples=_SERVED)
     @given(st.sampled_from(families()).flatmap(mutants))
     def examine(mutant: Mutant) -> None:
-        assert server.violation(mutant.data, mutant.suffix) is None
+        assert server.violation(mutant.data, mutant.suffix, mutant.valid) is None
 
     examine()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 import resource
@@ -54,15 +55,21 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self._stop()
 
-    def violation(self, data: bytes, suffix: str) -> str | None:
-        """Return which property a file violates, in words, or None."""
+    def violation(self, data: bytes, suffix: str, valid: bytes | None = None) -> str | None:
+        """Return which property a file violates, in words, or None.
+
+        Args:
+            data: the file.
+            suffix: suffix of its name.
+            valid: the file before its mutation: as long as the output has its pixels, nothing is lost.
+        """
         if self._process is None or self._count >= _FILES_PER_PROCESS:
             self._stop()
             self._start()
         assert self._connection is not None
         assert self._process is not None
         self._count += 1
-        self._connection.send((data, suffix))
+        self._connection.send((data, suffix, valid))
         try:
             if not self._connection.poll(SECONDS):
                 self._stop()
@@ -98,22 +105,21 @@ def _work(connection: Connection, mode: str) -> None:
         if mode == "serve":
             settings = ServerSettings(models=[str(model)], workers=1, max_bytes=1_000_000, max_pixels=MAX_PIXELS)
             with TestClient(create_app(settings)) as client:
-                _answer(connection, lambda data, suffix: refused_by_server(client, data, suffix))
+                _answer(connection, lambda data, suffix, _: refused_by_server(client, data, suffix))
         else:
-            engine = Engine(find_colorizer(str(model)))
-            _answer(connection, lambda data, suffix: violated(engine, data, suffix))
+            _answer(connection, Colorizer(Engine(find_colorizer(str(model)))).violation)
 
 
-def _answer(connection: Connection, examine: Callable[[bytes, str], str | None]) -> None:
+def _answer(connection: Connection, examine: Callable[[bytes, str, bytes | None], str | None]) -> None:
     _limit_address_space()
     before = 0
     while True:
         try:
-            data, suffix = connection.recv()
+            request = connection.recv()
         except EOFError:
             return
         before = before or _peak_bytes()
-        found = examine(data, suffix)
+        found = examine(*request)
         grown, before = _peak_bytes() - before, _peak_bytes()
         if found is None and grown > MEMORY_BYTES:
             found = f"memory: {grown / 2**20:.0f} MiB"
@@ -145,20 +151,44 @@ def write_model(path: Path) -> Path:
     return path
 
 
-def violated(engine: Engine, data: bytes, suffix: str) -> str | None:
-    """Colorize a file and return which property is violated, or None."""
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        source, out = Path(folder) / (STEM + suffix), Path(folder) / "out"
-        source.write_bytes(data)
-        (item,) = make_plan([str(source)], f"{out}/").items
+class Colorizer:
+    """Colorizes files and examines the outputs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def violation(self, data: bytes, suffix: str, valid: bytes | None) -> str | None:
+        """Return which property a file violates, or None; see `Worker.violation`."""
         try:
-            result, _ = colorize_file(engine, source, item.output, Job(Options(), max_pixels=MAX_PIXELS))
+            result, output = self._colorized(data, suffix)
         except UnreadablePhotoError as error:
-            left = [path.name for path in out.glob("*")] if out.exists() else []
-            return _unclear(error.reason) or (f"rest: a failed photo leaves {left}" if left else None)
+            return _unclear(error.reason)
         except Exception as error:  # any other error is what the fuzzer looks for
             return f"error: {_place(error)}"
-        return _wrongly_done(result, data, item.output.read_bytes())
+        found = _wrongly_done(result, data, output)
+        if found is not None or result.warnings:
+            return found
+        lost = _lost(result, data)
+        if lost is None or (valid is not None and reference.same_pixels(self._output(valid, suffix), output)):
+            return None
+        return lost
+
+    @functools.cache  # noqa: B019 - one object exists in the process
+    def _output(self, valid: bytes, suffix: str) -> bytes:
+        return self._colorized(valid, suffix)[1]
+
+    def _colorized(self, data: bytes, suffix: str) -> tuple[Colorized, bytes]:
+        with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+            source, out = Path(folder) / (STEM + suffix), Path(folder) / "out"
+            source.write_bytes(data)
+            (item,) = make_plan([str(source)], f"{out}/").items
+            try:
+                result, _ = colorize_file(self._engine, source, item.output, Job(Options(), max_pixels=MAX_PIXELS))
+            except UnreadablePhotoError:
+                left = [path.name for path in out.glob("*")] if out.exists() else []
+                assert left == [], "a failed photo leaves files"
+                raise
+            return result, item.output.read_bytes()
 
 
 def _place(error: Exception) -> str:
@@ -175,16 +205,16 @@ def _wrongly_done(result: Colorized, data: bytes, output: bytes) -> str | None:
         return unclear
     if not reference.discloses(output):
         return "disclosure: missing in the output"
-    size, expected = reference.upright_size(output), reference.upright_size(data)
-    if size is None:
+    sizes, expected = reference.upright_sizes(output), reference.upright_sizes(data)
+    if not sizes:
         return "output: no other decoder opens it"
-    if expected not in {None, size}:
-        return f"size: {size} in place of {expected}"
-    return None if result.warnings else _lost(result, data)
+    if expected and not sizes & expected:
+        return f"size: {sizes} in place of {expected}"
+    return None
 
 
 def _lost(result: Colorized, data: bytes) -> str | None:
-    """Return what is lost of a photo that is done without a warning, or None."""
+    """Return what another decoder says is lost of a photo that is done without a warning, or None."""
     refusal = reference.refusal(data)
     if refusal is not None:
         return f"loss: done without a warning, but another decoder refuses it: {refusal}"

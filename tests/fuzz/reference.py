@@ -222,8 +222,14 @@ def _libheif(data: bytes) -> None:
 
 
 def _photos(file: tifffile.TiffFile) -> list[Any]:
-    pages = [page for page in file.pages if not page.subfiletype & (REDUCED | MASK)]
-    return pages or [file.pages[0]]
+    """Return the pages that are neither reduced copies nor masks; directories may point to earlier ones."""
+    pages: dict[int, Any] = {}
+    for page in file.pages:
+        if page.offset in pages:
+            break
+        pages[page.offset] = page
+    photos = [page for page in pages.values() if not page.subfiletype & (REDUCED | MASK)]
+    return photos or [file.pages[0]]
 
 
 def _tifffile(data: bytes) -> None:

@@ -121,7 +121,7 @@ def _changed(draw: st.DrawFn, parts: list[Part]) -> tuple[list[Part], str]:
     index = draw(st.integers(0, len(parts) - 1))
     part = parts[index]
     before, after = parts[:index], parts[index + 1 :]
-    if part.parts and draw(st.integers(0, 5)):
+    if bool(part.parts) and draw(st.integers(0, 5)):
         inner, step = _changed(draw, list(part.parts))
         return [*before, replace(part, parts=tuple(inner)), *after], f"{_text(part)} > {step}"
     way = draw(

@@ -15,10 +15,10 @@ from tests.fuzz.files import families, files
 from tests.fuzz.mutations import Mutant, mutants
 from tests.fuzz.worker import Worker
 
-_COUNTS = {"jpeg": 100, "png": 100, "tiff": 150, "webp": 60, "heif": 60}
+_COUNTS = {"jpeg": 200, "png": 200, "tiff": 400, "webp": 120, "heif": 120}
 """Numbers of files, chosen so that all tests of this file take about 45 seconds of one core."""
 
-_SERVED = 60
+_SERVED = 120
 
 bounded = settings(
     derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -10,6 +10,7 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,7 +48,9 @@ class Worker:
     """
 
     def __init__(self, mode: str) -> None:
-        self._mode, self._process, self._connection, self._count = mode, None, None, 0
+        self._mode, self._count = mode, 0
+        self._process: SpawnProcess | None = None
+        self._connection: Connection[Any, Any] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +99,7 @@ class Worker:
             self._process = None
 
 
-def _work(connection: Connection, mode: str) -> None:
+def _work(connection: Connection[Any, Any], mode: str) -> None:
     """Examine files until the other end closes."""
     os.environ["OMP_NUM_THREADS"] = "1"
     reference.configure()
@@ -110,7 +113,7 @@ def _work(connection: Connection, mode: str) -> None:
             _answer(connection, Colorizer(Engine(find_colorizer(str(model)))).violation)
 
 
-def _answer(connection: Connection, examine: Callable[[bytes, str, bytes | None], str | None]) -> None:
+def _answer(connection: Connection[Any, Any], examine: Callable[[bytes, str, bytes | None], str | None]) -> None:
     _limit_address_space()
     before = 0
     while True:

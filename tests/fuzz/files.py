@@ -92,7 +92,7 @@ def _png() -> dict[str, bytes]:
     rgb, grey = _rgb(), _grey()
     texts = PngImagePlugin.PngInfo()
     texts.add_text("Author", "Ada", zip=True)
-    texts.add_itxt("Title", "Straße", "de", "Titel")
+    texts.add_itxt("Title", "Straße", "de", "Name")
     palette = rgb.quantize(16)
     interlaced = pyvips.Image.new_from_array(pixels()).copy(interpretation="srgb")
     return {

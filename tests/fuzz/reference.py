@@ -18,6 +18,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pillow_heif
+import pyvips
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, TiffImagePlugin
@@ -175,12 +176,17 @@ def _png_rows(header: Part) -> list[int]:
 
 
 def _refused_jpeg(data: bytes) -> str | None:
-    """Decode with Pillow, and a second time without metadata, and check the order of restart intervals."""
+    """Decode with Pillow, and a second time without metadata, check restart intervals, and heed libjpeg's warnings."""
     kept = [part for part in split_jpeg(data) if part.name not in _JPEG_METADATA]
     scan = next((index for index, part in enumerate(kept) if part.name == b"\xff\xda"), 0)
     kept = [part for part in kept[:scan] if part.name] + kept[scan:]  # bytes between segments do no harm
     reason = _refused_by_pillow(data) and _refused_by_pillow(join_jpeg(kept))
-    return reason or _lost_intervals(kept)
+    return reason or _lost_intervals(kept) or _error(_without_warnings, join_jpeg(kept))
+
+
+def _without_warnings(data: bytes) -> None:
+    """Decode with libjpeg, which only warns of damaged entropy-coded data."""
+    pyvips.Image.jpegload_buffer(data, fail_on="warning").copy_memory()
 
 
 def _lost_intervals(parts: list[Part]) -> str | None:

@@ -130,8 +130,11 @@ def _answer(connection: Connection[Any, Any], examine: Callable[[bytes, str, byt
 
 
 def _limit_address_space() -> None:
-    """Let large allocations fail, as they do on a machine with little memory."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    """Let large allocations fail, as they do on a machine with little memory; on Linux only."""
+    facts = Path("/proc/self/statm")
+    if not facts.exists():
+        return
+    pages = int(facts.read_text(encoding="ascii").split()[0])
     limit = pages * resource.getpagesize() + _ADDRESS_SPACE_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 

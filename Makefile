@@ -12,7 +12,7 @@ DEVICE ?= cpu
 CORE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install study test check format docs results bench flagship study-large clean
+.PHONY: help install study test check fuzz format docs results bench flagship study-large clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ check: $(INSTALLED)  ## run the quick checks: style, types, layers, quick tests 
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell src tests tools docs *.md
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
+
+fuzz: $(INSTALLED)  ## mutate photo files at random for MINUTES=10 and save those that chromalab treats wrongly in runs/fuzz
+	$(BIN)/python -m tests.fuzz.main $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FUZZ),--out $(FUZZ))
 
 format: $(INSTALLED)  ## format the code
 	$(BIN)/ruff check --fix

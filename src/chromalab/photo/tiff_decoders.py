@@ -1,7 +1,7 @@
 """Decoders for what libvips does not read in TIFF files, and checks of what it reads too leniently.
 
-Decoded pixels are written part by part into an uncompressed temporary file, which libvips reads like any other TIFF. So
-memory stays flat, and palettes, inverted grays and transparency are treated in one place.
+Decoded pixels are written part by part into an uncompressed file in the system's temporary folder, which libvips reads
+like any other TIFF. So memory stays flat, and palettes, inverted grays and transparency are treated in one place.
 """
 
 from __future__ import annotations

@@ -44,6 +44,12 @@ def test_parts_of_files_are_replaced(tmp_path: Path, size: int) -> None:
     assert path.read_bytes() == old[:40] + new + old[60:]
 
 
+@pytest.mark.parametrize(("kind", "name"), [(b"abCd", "abCd"), (b"\0IEN", "00 49 45 4e")])
+def test_wrong_checksums_are_reported_in_printable_words(kind: bytes, name: str) -> None:
+    damaged = chunk(kind, b"data")[:-1] + b"?"
+    assert read_png(png(damaged)).problems == [f"its chunk {name} has a wrong checksum and may be damaged"]
+
+
 def test_texts_of_all_chunks() -> None:
     texts = [
         chunk(b"tEXt", b"Title\0caf\xe9"),

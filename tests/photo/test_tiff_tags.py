@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -87,6 +88,12 @@ def test_existing_tags_stay(tmp_path: Path) -> None:
     with path.open("rb") as source, other.open("r+b") as target:
         add_tags(target, read_tags(source))
     assert tags_of(other)["Artist"] == "Walker Evans"
+
+
+def test_of_equal_tags_the_first_one_counts() -> None:
+    entries = [struct.pack("<HHI4s", 271, 2, 4, name) for name in (b"One\0", b"Two\0")]
+    block = b"II*\0\x08\0\0\0" + struct.pack("<H", 2) + b"".join(entries) + bytes(4)
+    assert read_tags(io.BytesIO(block)).image[271].data == b"One\0"
 
 
 @given(st.binary(max_size=300))

@@ -80,7 +80,8 @@ def read_png(file: IO[bytes]) -> Chunks:
     for kind, data, whole in _png_chunks(file):
         kinds.add(kind)
         if not whole and kind != b"IDAT":
-            found.problems.append(f"its chunk {kind.decode('latin-1')} has a wrong checksum and may be damaged")
+            name = kind.decode() if kind.isalpha() else kind.hex(" ")
+            found.problems.append(f"its chunk {name} has a wrong checksum and may be damaged")
         if kind == b"eXIf":
             found.exif = data.removeprefix(b"Exif\0\0")
         elif kind in {b"tEXt", b"zTXt", b"iTXt"} and (text := _png_text(kind, data)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
 
     from .conftest import Case
 
-LINES = [
+ALL_LINES = [
     line
     for path in sorted((Path(__file__).parent / "cases").glob("*.yaml"))
     for line in yaml.safe_load(path.read_text(encoding="utf-8"))["cases"]
 ]
+LINES = [line for line in ALL_LINES if "evaluate" not in line]
 CLOSED = "folder-that-may-not-be-read"
 
 
@@ -47,6 +49,14 @@ def test_case(line: dict[str, Any], case: Callable[[str], Case], request: pytest
         assert words in behavior, f"{name}: {behavior}"
         unused.discard(pattern)
     assert not unused, "no file of the case matches these patterns"
+
+
+@pytest.mark.parametrize("line", [line for line in ALL_LINES if "evaluate" in line], ids=lambda line: line["case"])
+def test_evaluated_case(line: dict[str, Any], case: Callable[[str], Case]) -> None:
+    done = case(line["case"]).chromalab("evaluate", *line["evaluate"], "--metrics", "mae", "--json", "out.json")
+    assert done.code == 0, done.err
+    scores = json.loads(Path("out.json").read_text(encoding="utf-8"))["metrics"]["mae"]
+    assert (scores["n"], set(line["files"].values())) == (len(line["files"]), {"done"})
 
 
 def _suffix(line: dict[str, Any]) -> str | None:

@@ -15,8 +15,8 @@ from PIL import Image
 
 from chromalab.photo.metadata import Metadata, Resolution, prepare
 from chromalab.photo.scan import open_scan
-from chromalab.photo.tiff_directory import Value
-from chromalab.photo.tiff_tags import Tags
+from chromalab.photo.tiff.directory import Value
+from chromalab.photo.tiff.tags import Tags
 from chromalab.photo.writing import from_pixels, save
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from chromalab.core.errors import OutputError, UsageError
 from chromalab.photo.metadata import Metadata, Resolution
 from chromalab.photo.reading import read_photo
 from chromalab.photo.scan import open_scan
-from chromalab.photo.tiff_directory import Value
-from chromalab.photo.tiff_tags import Tags
+from chromalab.photo.tiff.directory import Value
+from chromalab.photo.tiff.tags import Tags
 from chromalab.photo.writing import (
     SUFFIXES,
     Page,

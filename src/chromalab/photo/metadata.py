@@ -15,8 +15,8 @@ from typing import IO, Any
 from chromalab.photo import containers, iptc, jpeg
 from chromalab.photo.containers import Chunks, Text
 from chromalab.photo.text import decode_text
-from chromalab.photo.tiff_directory import Value
-from chromalab.photo.tiff_tags import RESOLUTION, Tags, exif_block, read_exif, read_tags
+from chromalab.photo.tiff.directory import Value
+from chromalab.photo.tiff.tags import RESOLUTION, Tags, exif_block, read_exif, read_tags
 from chromalab.photo.xmp import Listed, Packet, Property, XmpError, match_pixels, without_lost_images
 
 _XMP, _IPTC, _PHOTOSHOP = 700, 33723, 34377

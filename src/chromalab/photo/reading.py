@@ -24,8 +24,8 @@ from chromalab.photo.resizing import (
     target_size,
     to_numpy,
 )
-from chromalab.photo.tiff_layout import read_layout
-from chromalab.photo.tiff_pixels import open_page
+from chromalab.photo.tiff.layout import read_layout
+from chromalab.photo.tiff.pixels import open_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,8 +29,8 @@ from chromalab.photo.reading import (
     vips_reason,
 )
 from chromalab.photo.resizing import resize_planes, target_size
-from chromalab.photo.tiff_layout import TiffLayout, read_layout
-from chromalab.photo.tiff_pixels import OpenedPage, check_page, open_page
+from chromalab.photo.tiff.layout import TiffLayout, read_layout
+from chromalab.photo.tiff.pixels import OpenedPage, check_page, open_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ from chromalab.core.errors import OutputError, UsageError
 from chromalab.core.files import explain_write_errors, make_folder, write_bytes
 from chromalab.photo._vips import VipsError, vips
 from chromalab.photo.metadata import exif_of, page_tags, prepare, write_metadata
-from chromalab.photo.tiff_tags import add_tags, append_page
+from chromalab.photo.tiff.tags import add_tags, append_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -139,9 +139,8 @@ class Reader:
         end = block[len(entries) :]
         following = self.number(self.word, end) if len(end) == word_size else 0
         found = [self._entry(entries[at : at + entry_size], largest) for at in range(0, len(entries), entry_size)]
-        tags = {
-            tag: value for tag, value in reversed(found) if value is not None
-        }  # of equal tags, the first one counts
+        # Of equal tags the first one counts.
+        tags = {tag: value for tag, value in reversed(found) if value is not None}
         return Directory(place, tags, following, place + count_size + len(entries))
 
     def reaches_beyond_end(self, place: int) -> bool:

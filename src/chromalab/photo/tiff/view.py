@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
 from chromalab.photo._vips import vips
-from chromalab.photo.tiff_directory import ASCII, UNDEFINED, Value, integers, ordered, pack, shorts
-from chromalab.photo.tiff_kinds import DEFLATE, NONE, OLD_DEFLATE
+from chromalab.photo.tiff.directory import ASCII, UNDEFINED, Value, integers, ordered, pack, shorts
+from chromalab.photo.tiff.kinds import DEFLATE, NONE, OLD_DEFLATE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from chromalab.photo.tiff_layout import Parts, TiffLayout, TiffPage
+    from chromalab.photo.tiff.layout import Parts, TiffLayout, TiffPage
 
 HEAD_BYTES = 16
 BLANKABLE = frozenset({NONE, DEFLATE, OLD_DEFLATE})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from chromalab.photo.content import ContentError, check_size
 
 if TYPE_CHECKING:
-    from chromalab.photo.tiff_layout import TiffPage
+    from chromalab.photo.tiff.layout import TiffPage
 
 GRAY_0_WHITE, GRAY, RGB, PALETTE, MASK, CMYK, YCBCR, CIELAB, ICCLAB = 0, 1, 2, 3, 4, 5, 6, 8, 9
 NONE, OLD_JPEG, JPEG, DEFLATE, PACKBITS, OLD_DEFLATE = 1, 6, 7, 8, 32773, 32946

@@ -21,9 +21,9 @@ import numpy as np
 from chromalab.color.lab import level_of
 from chromalab.photo._vips import VipsError, vips
 from chromalab.photo.content import MAX_PIXELS
-from chromalab.photo.tiff_decoders import check_parts, decode, decode_old_jpeg
-from chromalab.photo.tiff_directory import Value, shorts
-from chromalab.photo.tiff_kinds import (
+from chromalab.photo.tiff.decoders import check_parts, decode, decode_old_jpeg
+from chromalab.photo.tiff.directory import Value, shorts
+from chromalab.photo.tiff.kinds import (
     CIELAB,
     COLORS,
     DEFLATE,
@@ -39,8 +39,8 @@ from chromalab.photo.tiff_kinds import (
     YCBCR,
     refuse,
 )
-from chromalab.photo.tiff_layout import Parts, TiffLayout, TiffPage
-from chromalab.photo.tiff_view import BLANKABLE, Handle, PageFile, view
+from chromalab.photo.tiff.layout import Parts, TiffLayout, TiffPage
+from chromalab.photo.tiff.view import BLANKABLE, Handle, PageFile, view
 
 if TYPE_CHECKING:
     from collections.abc import Callable

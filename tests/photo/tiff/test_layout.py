@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chromalab.photo.content import ContentError
 from chromalab.photo.reading import UnreadablePhotoError, read_photo
 from chromalab.photo.scan import open_scan
-from chromalab.photo.tiff_layout import TiffLayout, read_layout
+from chromalab.photo.tiff.layout import TiffLayout, read_layout
 from tests.photo.tiff_files import LONG, SHORT, cases, made, page, scene
 
 REDUCED, MASK = {254: (LONG, 1)}, {254: (LONG, 4)}

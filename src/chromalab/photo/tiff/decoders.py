@@ -17,8 +17,8 @@ import numpy as np
 
 from chromalab.photo._vips import VipsError, vips
 from chromalab.photo.content import ContentError
-from chromalab.photo.tiff_directory import Value, integers, pack, shorts
-from chromalab.photo.tiff_kinds import (
+from chromalab.photo.tiff.directory import Value, integers, pack, shorts
+from chromalab.photo.tiff.kinds import (
     CMYK,
     DEFLATE,
     GRAY,
@@ -31,8 +31,8 @@ from chromalab.photo.tiff_kinds import (
     YCBCR,
     describe,
 )
-from chromalab.photo.tiff_layout import TiffLayout, TiffPage
-from chromalab.photo.tiff_view import HEAD_BYTES, Handle, PageFile, head, page_tags, view
+from chromalab.photo.tiff.layout import TiffLayout, TiffPage
+from chromalab.photo.tiff.view import HEAD_BYTES, Handle, PageFile, head, page_tags, view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
-from chromalab.photo.tiff_directory import PLACES, SIZES, Directory, Reader, Value, integers, pack
+from chromalab.photo.tiff.directory import PLACES, SIZES, Directory, Reader, Value, integers, pack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from chromalab.photo.scan import open_scan
-from chromalab.photo.tiff_tags import Tags, add_tags, exif_block, read_tags
+from chromalab.photo.tiff.tags import Tags, add_tags, exif_block, read_tags
 from chromalab.photo.writing import from_pixels, save
 from tests.photo.odd_files import picture
 

@@ -14,15 +14,15 @@ import numpy as np
 
 from chromalab.photo.content import ContentError
 from chromalab.photo.raw import DNG_VERSION, RAW_FILE, RAW_KINDS, has_raw_mark
-from chromalab.photo.tiff_directory import PLACES, SIZES, Directory, Reader
-from chromalab.photo.tiff_kinds import COLORS, GRAY, MASK, NONE, RGB, YCBCR
+from chromalab.photo.tiff.directory import PLACES, SIZES, Directory, Reader
+from chromalab.photo.tiff.kinds import COLORS, GRAY, MASK, NONE, RGB, YCBCR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from chromalab.photo.tiff_directory import Value
+    from chromalab.photo.tiff.directory import Value
 
 _MOST_PAGES = 100_000
 _MOST_SUBDIRECTORIES = 64

@@ -255,7 +255,7 @@ class StrictJpeg:
         rows = min(self._whole.height, -(-self.height // _STRIP_ROWS) * _STRIP_ROWS)
         self.image = self._whole.crop(0, 0, width, rows)
 
-    def _extended(self, blocks: _Blocks) -> list[bytes]:
+    def _extended(self, blocks: _Blocks) -> list[bytes | memoryview]:
         """Return the parts of the file with more rows, and set the last row that must be decoded."""
         found, rows = self._found, -(-self.height // blocks.rows) * blocks.rows
         if rows + 3 * blocks.rows > _MOST_ROWS:
@@ -265,9 +265,12 @@ class StrictJpeg:
             self._last_row = rows + more - 1
             return [_head(found, rows + more), self._body]
         self._last_row = rows + 2 * _STRIP_ROWS - 1
-        pixels = self._body[: found.body_end - found.body]
+        pixels = memoryview(self._body)[: found.body_end - found.body]
         intervals = blocks.number // blocks.restart if blocks.restart else 1
-        parts = [_head(found, rows + 3 * blocks.rows, 0 if blocks.restart else blocks.number), pixels]
+        parts: list[bytes | memoryview] = [
+            _head(found, rows + 3 * blocks.rows, 0 if blocks.restart else blocks.number),
+            pixels,
+        ]
         for first in range(intervals, intervals * (-(-3 * blocks.rows // rows) + 1), intervals):
             again = _renumbered(pixels, first) if blocks.restart else pixels
             parts += [bytes([0xFF, 0xD0 + (first - 1) % 8]), again]
@@ -281,10 +284,10 @@ class StrictJpeg:
         """
         if self.image.height <= self._last_row < self._whole.height:
             vips().Region.new(self._whole).fetch(0, self._last_row, 1, 1)
-        pixels = self._body[: self._found.body_end - self._found.body]
-        if self._gradual or len(pixels) > huffman.LARGEST_BYTES:
+        size = self._found.body_end - self._found.body
+        if self._gradual or size > huffman.LARGEST_BYTES:
             return
-        if not huffman.plausible(self._found.segments, self._frame, pixels):
+        if not huffman.plausible(self._found.segments, self._frame, self._body[:size]):
             raise VipsError("the coefficients are damaged")
 
     def lenient(self) -> Any:
@@ -351,7 +354,7 @@ def _segment(kind: int, data: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, kind, len(data) + 2) + data
 
 
-def _renumbered(pixels: bytes, shift: int) -> bytes:
+def _renumbered(pixels: memoryview, shift: int) -> bytes | memoryview:
     """Return image data whose restart markers count on from a number."""
     if shift % 8 == 0:
         return pixels

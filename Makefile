@@ -12,7 +12,7 @@ DEVICE ?= cpu
 CORE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install study test check fuzz format docs results bench flagship study-large clean
+.PHONY: help install study test check fuzz format docs results bench verify flagship study-large clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -66,6 +66,10 @@ bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leav
 	$(BIN)/python -m tools.benchmarks.losses
 	$(BIN)/python -m tools.benchmarks.survey
 	$(BIN)/python -m tools.benchmarks.colorize $(if $(PHOTOS),--photos $(PHOTOS))
+
+verify: $(INSTALLED)  ## colorize 2,000 mixed photographs of PHOTOS=FOLDER, and verify every output with a second decoder
+	$(BIN)/python -m tools.benchmarks.outputs --photos $(or $(PHOTOS),$(COLLECTED)) \
+		--cases $(dir $(SHARED))cases/make_cases.py --json results/benchmarks/outputs.json
 
 flagship: $(INSTALLED)  ## start or resume the long training of the default model (DEVICE=cuda MINUTES=10: on a GPU)
 	$(BIN)/python -m tools.release.flagship --shared $(SHARED) --collected $(COLLECTED) --device $(DEVICE) --core $(CORE) \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -68,3 +69,8 @@ def _behavior(result: dict[str, Any]) -> str:
     if result["status"] == "failed":
         return f"refused: {result['reason']}"
     return f"warning: {'; '.join(result['warnings'])}" if result["warnings"] else "done"
+
+
+def test_every_case_has_a_line(shared: Path) -> None:
+    with (shared / "cases" / "expected.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["case"] for row in csv.DictReader(file)} == {line["case"] for line in ALL_LINES}

@@ -227,6 +227,7 @@ def measure(photos: Path, cases: Path | None, count: int, seed: int, folder: Pat
     return {
         "exit_code": done.returncode,
         "photos": count,
+        "kinds": len(KINDS),
         "files": len(summary["photos"]),
         "verified": len(pairs),
         "with_warnings": sum(bool(photo["warnings"]) for _, photo in finished),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,13 @@ import yaml
 
 from chromalab.colorization.plan import READABLE
 from chromalab.photo.writing import LONGEST_SIDES, SUFFIXES, holds_alpha, keeps_16_bits
-from tools import ROOT
+from tools import RESULTS, ROOT
 from tools.pages.markdown import page, prose, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+RECORD = RESULTS / "benchmarks" / "outputs.json"
 CASES = ROOT / "tests" / "e2e" / "cases"
 
 
@@ -44,6 +46,22 @@ def _parts() -> Iterator[str]:
         group = yaml.safe_load(path.read_text(encoding="utf-8"))
         yield f"## {group['title']}"
         yield table(("case", "file", "behavior"), [row for case in group["cases"] for row in _rows(case)])
+
+    if RECORD.exists():
+        yield "## Check with a second decoder"
+        yield _checked(json.loads(RECORD.read_text(encoding="utf-8")))
+
+
+def _checked(record: dict[str, Any]) -> str:
+    """Return what `make verify` found, in a paragraph."""
+    failed, faults = sum(record["failed"].values()), len(record["faults"])
+    return (
+        f"`make verify` colorized {record['files']:,} files: {record['photos']:,} collected photographs, written anew "
+        f"as {record['kinds']} kinds of files, and the cases above. Pillow, tifffile and imagecodecs then decoded "
+        f"{record['verified']:,} outputs, and compared pages, size, lightness and disclosure with what the photo asks "
+        f"for: {faults} had a fault. {record['with_warnings']} outputs had a warning, and {failed} files failed with a "
+        "reason."
+    )
 
 
 def _kind(kind: str) -> tuple[str, str, str, str, str]:

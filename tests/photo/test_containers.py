@@ -12,7 +12,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chromalab.photo.containers import Chunks, Text, read_png, read_webp, splice, write_png, write_webp
+from chromalab.photo.containers import (
+    Chunks,
+    Text,
+    pixels_match_checksum,
+    read_png,
+    read_webp,
+    splice,
+    write_png,
+    write_webp,
+)
+from chromalab.photo.scan import open_scan
 from tests.photo.odd_files import picture
 
 if TYPE_CHECKING:
@@ -48,6 +58,29 @@ def test_parts_of_files_are_replaced(tmp_path: Path, size: int) -> None:
 def test_wrong_checksums_are_reported_in_printable_words(kind: bytes, name: str) -> None:
     damaged = chunk(kind, b"data")[:-1] + b"?"
     assert read_png(png(damaged)).problems == [f"its chunk {name} has a wrong checksum and may be damaged"]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (60, 90), (3000, 700)])
+def test_pixels_are_compared_with_their_checksum(tmp_path: Path, size: tuple[int, int]) -> None:
+    """A row stands twice in a stream, which has the checksum of the sound one, in chunks with checksums of their own."""
+    out = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, size, np.uint8)).save(out, "PNG")
+    sound = out.getvalue()
+    head, pixels, end = sound[:33], b"", sound[-12:]
+    place = 33
+    while sound[place + 4 : place + 8] == b"IDAT":
+        length = int.from_bytes(sound[place : place + 4], "big")
+        pixels += sound[place + 8 : place + 8 + length]
+        place += 12 + length
+    rows = zlib.decompress(pixels)
+    wrong = zlib.compress(rows[: size[1] + 1] + rows)[:-4] + pixels[-4:]
+    for data, right in ((pixels, True), (wrong, False)):
+        path = tmp_path / f"{right}.png"
+        path.write_bytes(head + chunk(b"IDAT", data[:40]) + chunk(b"IDAT", data[40:]) + end)
+        with path.open("rb") as file:
+            assert pixels_match_checksum(file) is right
+        warned = any("checksum" in warning for warning in open_scan(path).warnings)
+        assert warned is not right
 
 
 def test_texts_of_all_chunks() -> None:

@@ -118,6 +118,33 @@ def _png_chunks(file: IO[bytes]) -> Iterator[tuple[bytes, bytes, bool]]:
             return
 
 
+def pixels_match_checksum(file: IO[bytes]) -> bool:
+    """Return whether the pixels of a PNG file have the checksum that their stream ends with.
+
+    libvips checks each chunk by itself, so it misses a pixel stream that was put together wrongly.
+    """
+    stream = zlib.decompressobj()
+    file.seek(8)
+    while len(head := file.read(8)) == 8:
+        size, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if kind == b"IDAT":
+            try:
+                _run_through(stream, file.read(size))
+            except zlib.error:
+                return False
+            size = 0
+        file.seek(size + 4, 1)
+    stream.flush()
+    return stream.eof
+
+
+def _run_through(stream: zlib._Decompress, data: bytes) -> None:
+    """Inflate data in blocks, so that memory stays bounded."""
+    while data:
+        stream.decompress(data, _BLOCK)
+        data = stream.unconsumed_tail
+
+
 def _png_text(kind: bytes, data: bytes) -> Text | None:
     """Return the text of a chunk. Latin-1 and UTF-8 are prescribed, but programs do not always heed this."""
     keyword, _, rest = data.partition(b"\0")

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from chromalab.photo._vips import VipsError, vips
-from chromalab.photo.containers import read_png
+from chromalab.photo.containers import pixels_match_checksum, read_png
 from chromalab.photo.jpeg import Jpeg, StrictJpeg, read_jpeg
 from chromalab.photo.luminance import level_image, with_gamma
 from chromalab.photo.metadata import Metadata, read_metadata
@@ -234,6 +234,8 @@ def _scan(path: Path, layout: TiffLayout | None, page: int, max_pixels: int) -> 
             _layout=layout,
         )
         whole = image.height * image.width <= WHOLE_PIXELS
+        if file_kind == "png" and not pixels_match_checksum(file):
+            scan = _warned(scan, "its pixels do not match their checksum, so parts may be changed or shifted")
         if structure is not None:
             return _decoded_jpeg(scan, file, structure) if whole else _checked_jpeg(scan, file)
         return _decoded(scan, image, image.height) if whole else scan
@@ -256,11 +258,9 @@ def _decoded_jpeg(scan: Scan, file: IO[bytes], structure: Jpeg) -> Scan:
         if not strict.complete:
             raise
         return _warned(_decoded(scan, strict.lenient(), strict.height), strict.damage())
-    return (
-        decoded
-        if strict.complete
-        else _warned(decoded, "the mark of the file's end is missing, but every pixel is there")
-    )
+    if strict.complete:
+        return decoded
+    return _warned(decoded, "the mark of the file's end is missing, but every pixel is there")
 
 
 def _checked_jpeg(scan: Scan, file: IO[bytes]) -> Scan:

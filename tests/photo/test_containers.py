@@ -62,7 +62,7 @@ def test_wrong_checksums_are_reported_in_printable_words(kind: bytes, name: str)
 
 @pytest.mark.parametrize("size", [(1, 1), (60, 90), (3000, 700)])
 def test_pixels_are_compared_with_their_checksum(tmp_path: Path, size: tuple[int, int]) -> None:
-    """A row stands twice in a stream, which has the checksum of the sound one, in chunks with checksums of their own."""
+    """A row stands twice in a stream that has the checksum of the sound one; the chunks have right checksums."""
     out = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, size, np.uint8)).save(out, "PNG")
     sound = out.getvalue()

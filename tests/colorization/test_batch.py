@@ -17,7 +17,8 @@ from chromalab.colorization.engine import Engine
 from chromalab.colorization.hints import Hint
 from chromalab.colorization.journal import JOURNAL, open_journal
 from chromalab.colorization.options import Job, Options
-from chromalab.colorization.plan import KEPT, Plan, make_plan
+from chromalab.colorization.plan import Plan, make_plan
+from chromalab.colorization.records import KEPT
 from chromalab.colorization.summary import Summary
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.weights.colorizers import find_colorizer

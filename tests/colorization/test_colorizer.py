@@ -14,11 +14,12 @@ from skimage.color import rgb2lab
 
 import chromalab
 from chromalab.colorization.batch import Batch, run_batch
-from chromalab.colorization.colorizer import Colorized, colorize_file
+from chromalab.colorization.colorizer import colorize_file
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.hints import Hint
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
+from chromalab.colorization.records import Colorized
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.parallel import cpu_count
 from chromalab.photo.reading import UnreadablePhotoError

@@ -11,7 +11,8 @@ from chromalab.colorization.batch import Batch, look_ahead, run_batch, settings_
 from chromalab.colorization.distribute import PartTask, colorize_part, run_batch_with
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.options import Job, Options
-from chromalab.colorization.plan import KEPT, Plan, make_plan
+from chromalab.colorization.plan import Plan, make_plan
+from chromalab.colorization.records import KEPT
 from chromalab.core.errors import UsageError
 from chromalab.weights.colorizers import find_colorizer
 from tests.colorization.models import constant_ab

@@ -17,10 +17,11 @@ from typing import Any, Self
 from fastapi.testclient import TestClient
 from onnx import TensorProto, helper
 
-from chromalab.colorization.colorizer import Colorized, colorize_file
+from chromalab.colorization.colorizer import colorize_file
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
+from chromalab.colorization.records import Colorized
 from chromalab.colorization.web.app import create_app
 from chromalab.colorization.web.settings import ServerSettings
 from chromalab.core.files import sha256_file

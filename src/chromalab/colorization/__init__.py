@@ -16,17 +16,18 @@ from chromalab.core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from chromalab.colorization.batch import Batch, run_batch
-    from chromalab.colorization.colorizer import Colorized, colorize
+    from chromalab.colorization.colorizer import colorize
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.hints import Hint
     from chromalab.colorization.options import Job, Options
     from chromalab.colorization.plan import make_plan
+    from chromalab.colorization.records import Colorized
 
 __all__ = ["Batch", "Colorized", "Engine", "Hint", "Job", "Options", "colorize", "make_plan", "run_batch"]
 
 _MODULES = {
     "Batch": "batch",
-    "Colorized": "colorizer",
+    "Colorized": "records",
     "Engine": "engine",
     "Hint": "hints",
     "Job": "options",

@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from chromalab.colorization.colorizer import Colorized, colorize_file
+from chromalab.colorization.colorizer import colorize_file
 from chromalab.colorization.journal import Identity, Journal, Line, State, identity, open_journal, read_journal
 from chromalab.colorization.summary import PhotoResult, Summary, closed_folders, left_out_files, write_messages
 from chromalab.core.errors import ChromalabError, ConfigError, OutputError, UsageError
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from chromalab.colorization.disclosure import Disclosure
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.options import Job
-    from chromalab.colorization.plan import Item, Plan
+    from chromalab.colorization.plan import Plan
+    from chromalab.colorization.records import Colorized, Item
     from chromalab.colorization.small import SmallColors
 
 _REMEDY = "pass --overwrite or choose another folder"

@@ -18,12 +18,12 @@ from chromalab.colorization.guided import Coefficients, Enlarged
 from chromalab.colorization.hints import parse_hint
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
+from chromalab.colorization.records import Colorized
 from chromalab.colorization.render import Renderer, RenderStats
 from chromalab.colorization.small import SmallColors, guide_px, rotate_back, rotate_upright, small_colors, tone_of
 from chromalab.core.errors import UsageError
 from chromalab.core.files import printable
 from chromalab.core.parallel import cpu_count
-from chromalab.core.records import Record
 from chromalab.photo._vips import VipsError
 from chromalab.photo.resizing import resize_plane, target_size
 from chromalab.photo.scan import Scan, open_scan
@@ -51,38 +51,6 @@ if TYPE_CHECKING:
 TONE_PX = 256
 _LARGEST_PIXEL_BYTES = 8
 _MAX_VALUE = {"uint8": 255, "uint16": 65535}
-
-
-class Colorized(Record):
-    """The result of colorizing a photo file.
-
-    Attributes:
-        source: path of the photo, as given.
-        output: path of the written file.
-        seconds: time for reading, colorizing and writing.
-        height: rows of the output.
-        width: columns of the output.
-        bits: bits per value of the output; of its deepest page.
-        pages: pages of the output.
-        lightness_error: largest absolute difference in L* between photo and output, before any lossy compression.
-        gamut_share: share of pixels whose chroma was reduced to stay in the gamut, 0 to 1.
-        mean_chroma: mean chroma of the small copy, in CIELAB units.
-        warnings: what of the photo is damaged or left out, a sentence each, without the path.
-        kept_aside: metadata that cannot be read and written again, in Base64, by its name, such as `xmp`.
-    """
-
-    source: str
-    output: str
-    seconds: float
-    height: int
-    width: int
-    bits: int
-    pages: int
-    lightness_error: float
-    gamut_share: float
-    mean_chroma: float
-    warnings: list[str] = []
-    kept_aside: dict[str, str] = {}
 
 
 @overload

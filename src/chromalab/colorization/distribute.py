@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from chromalab.colorization.batch import colorize_item, failed, run_batch
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.journal import open_part
-from chromalab.colorization.plan import Item
+from chromalab.colorization.records import Item
 from chromalab.colorization.report import run_with_report, save_entries
 from chromalab.core.errors import UsageError
 from chromalab.core.executors import check_version, task_threads

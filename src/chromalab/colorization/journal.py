@@ -15,8 +15,7 @@ from typing import IO, TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
-from chromalab.colorization.colorizer import Colorized
-from chromalab.colorization.plan import KEPT
+from chromalab.colorization.records import KEPT, Colorized
 from chromalab.core.errors import UsageError
 from chromalab.core.files import explain_write_errors, make_folder
 from chromalab.core.records import Record
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from chromalab.colorization.plan import Item
+    from chromalab.colorization.records import Item
 
 JOURNAL = "journal.jsonl"
 PARTS = "parts"

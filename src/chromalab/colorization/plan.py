@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chromalab.colorization.journal import read_journal
+from chromalab.colorization.records import REPORT, Item
 from chromalab.core.errors import UsageError
 from chromalab.core.files import printable, with_ending
 from chromalab.photo.listing import PHOTO_SUFFIXES, closed_reason, list_contents
@@ -19,12 +21,6 @@ from chromalab.photo.writing import SUFFIXES, file_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
-KEPT = ".chromalab"
-"""Name of the folder inside the output folder with the state of the batch."""
-
-REPORT = "report"
-"""Name of the folder inside the output folder with the contact sheet and its thumbnails."""
 
 READABLE = PHOTO_SUFFIXES | {".avif", ".gif", ".heic", ".heif", ".jfif", ".jpe"}
 """Suffixes of the files in a folder that are read as photographs."""
@@ -35,31 +31,6 @@ _REPORT_SUFFIXES = frozenset({".csv", ".html", ".json"})
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 _BESIDE = re.compile(r"(.+)\.(v\d+|uncertainty)\.[^.]+")
 """Names of the versions and maps that `write_versions` puts beside an output."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """A photo and its output.
-
-    Attributes:
-        source: the photo.
-        output: the file to write.
-        name: path of the output relative to the output folder, with forward slashes.
-    """
-
-    source: Path
-    output: Path
-    name: str
-
-    @property
-    def key(self) -> str:
-        """The name as the journal and the report hold it: as valid text."""
-        return printable(self.name)
-
-    @property
-    def sidecar(self) -> Path:
-        """The record beside the output."""
-        return with_ending(self.output, ".json")
 
 
 @dataclass(frozen=True)
@@ -196,8 +167,6 @@ class _Search:
         real, inside = _real(folder), self._inside
         if inside != real and inside not in real.parents:
             return lambda path: inside in _real(path).parents
-        from chromalab.colorization.journal import read_journal  # noqa: PLC0415 - that module imports this one
-
         outputs = set(read_journal(self._out).lines)
         records = {printable(with_ending(inside / name, ".json")) for name in outputs}
         stems = {os.path.splitext(name)[0] for name in outputs}  # noqa: PTH122 - for strings, and many of them

@@ -17,7 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from chromalab.colorization.audit import FAULTS, Audit, Ranked, audit, rank
 from chromalab.colorization.batch import run_batch
 from chromalab.colorization.guided import enlarge
-from chromalab.colorization.plan import KEPT, REPORT, count_endings
+from chromalab.colorization.plan import count_endings
+from chromalab.colorization.records import KEPT, REPORT
 from chromalab.colorization.render import exact_colors
 from chromalab.colorization.small import GUIDE_PX, SmallColors, small_colors
 from chromalab.core.errors import ConfigError, UsageError
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chromalab.colorization.batch import Batch, Each
-    from chromalab.colorization.colorizer import Colorized
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.options import Options
-    from chromalab.colorization.plan import Item, Plan
+    from chromalab.colorization.plan import Plan
+    from chromalab.colorization.records import Colorized, Item
     from chromalab.colorization.summary import PhotoResult, Summary
 
 FAULT_WORDS = {

@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from chromalab.colorization.plan import KEPT, count_endings
+from chromalab.colorization.plan import count_endings
+from chromalab.colorization.records import KEPT
 from chromalab.core.files import printable, write_text
 from chromalab.core.records import Record
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from chromalab.colorization.batch import Batch
     from chromalab.colorization.engine import Engine
-    from chromalab.colorization.plan import Item, Plan
+    from chromalab.colorization.plan import Plan
+    from chromalab.colorization.records import Item
 
 _log = logging.getLogger(__name__)
 

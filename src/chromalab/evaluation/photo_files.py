@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from chromalab.colorization.plan import KEPT, REPORT
+from chromalab.colorization.records import KEPT, REPORT
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.evaluation.protocols import fit
 from chromalab.evaluation.records import GREY, TARGET, SkippedPair

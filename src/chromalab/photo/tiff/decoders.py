@@ -29,9 +29,9 @@ from chromalab.photo.tiff.kinds import (
     PALETTE,
     RGB,
     YCBCR,
-    describe,
 )
 from chromalab.photo.tiff.layout import TiffLayout, TiffPage
+from chromalab.photo.tiff.refusals import describe
 from chromalab.photo.tiff.view import HEAD_BYTES, Handle, PageFile, head, page_tags, view
 
 if TYPE_CHECKING:

@@ -37,9 +37,9 @@ from chromalab.photo.tiff.kinds import (
     PACKBITS,
     RGB,
     YCBCR,
-    refuse,
 )
 from chromalab.photo.tiff.layout import Parts, TiffLayout, TiffPage
+from chromalab.photo.tiff.refusals import refuse
 from chromalab.photo.tiff.view import BLANKABLE, Handle, PageFile, view
 
 if TYPE_CHECKING:

@@ -1,0 +1,75 @@
+"""What a batch deals with: a photo with its output, the result of colorizing it, and the folders beside the outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from chromalab.core.files import printable, with_ending
+from chromalab.core.records import Record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEPT = ".chromalab"
+"""Name of the folder inside the output folder with the state of the batch."""
+
+REPORT = "report"
+"""Name of the folder inside the output folder with the contact sheet and its thumbnails."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A photo and its output.
+
+    Attributes:
+        source: the photo.
+        output: the file to write.
+        name: path of the output relative to the output folder, with forward slashes.
+    """
+
+    source: Path
+    output: Path
+    name: str
+
+    @property
+    def key(self) -> str:
+        """The name as the journal and the report hold it: as valid text."""
+        return printable(self.name)
+
+    @property
+    def sidecar(self) -> Path:
+        """The record beside the output."""
+        return with_ending(self.output, ".json")
+
+
+class Colorized(Record):
+    """The result of colorizing a photo file.
+
+    Attributes:
+        source: path of the photo, as given.
+        output: path of the written file.
+        seconds: time for reading, colorizing and writing.
+        height: rows of the output.
+        width: columns of the output.
+        bits: bits per value of the output; of its deepest page.
+        pages: pages of the output.
+        lightness_error: largest absolute difference in L* between photo and output, before any lossy compression.
+        gamut_share: share of pixels whose chroma was reduced to stay in the gamut, 0 to 1.
+        mean_chroma: mean chroma of the small copy, in CIELAB units.
+        warnings: what of the photo is damaged or left out, a sentence each, without the path.
+        kept_aside: metadata that cannot be read and written again, in Base64, by its name, such as `xmp`.
+    """
+
+    source: str
+    output: str
+    seconds: float
+    height: int
+    width: int
+    bits: int
+    pages: int
+    lightness_error: float
+    gamut_share: float
+    mean_chroma: float
+    warnings: list[str] = []
+    kept_aside: dict[str, str] = {}

@@ -16,13 +16,14 @@ from chromalab.colorization.journal import read_journal
 from chromalab.colorization.records import REPORT, Item
 from chromalab.core.errors import UsageError
 from chromalab.core.files import printable, with_ending
+from chromalab.photo.further import SUFFIXES as FURTHER
 from chromalab.photo.listing import PHOTO_SUFFIXES, closed_reason, list_contents
 from chromalab.photo.writing import SUFFIXES, file_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-READABLE = PHOTO_SUFFIXES | {".avif", ".gif", ".heic", ".heif", ".jfif", ".jpe"}
+READABLE = PHOTO_SUFFIXES | FURTHER | {".avif", ".gif", ".heic", ".heif", ".jfif", ".jpe"}
 """Suffixes of the files in a folder that are read as photographs."""
 
 _FALLBACK = ".png"

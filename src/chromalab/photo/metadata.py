@@ -91,8 +91,8 @@ def read_metadata(
 
     Args:
         file: the file.
-        kind: `jpeg`, `png`, `tiff`, `webp` or `heif`.
-        image: the file as a libvips image, of which only HEIF files need the fields.
+        kind: `jpeg`, `png`, `tiff`, `webp`, `heif`, or the name of another reader.
+        image: the file as a libvips image, of which only files of the last two kinds need the fields.
         place: position of the directory of a TIFF page; None selects the first one.
         structure: structure of a JPEG file, if it has been read already.
     """
@@ -110,6 +110,8 @@ def read_metadata(
     if found.frames > 1:
         return _of_chunks(found)
     found.frames = int(image.get("n-pages")) if image.get_typeof("n-pages") else 1
+    if kind.startswith("pillow-") and image.get_typeof("resolution-unit"):
+        found.density = (round(1000 * image.xres), round(1000 * image.yres), True)
     return _of_chunks(found, frame="images")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from chromalab.core.errors import ChromalabError
 from chromalab.photo._vips import VipsError, vips, vips_version
 from chromalab.photo.content import MAX_PIXELS, ContentError, check_size
+from chromalab.photo.further import further_kind, open_further
 from chromalab.photo.heic import is_heic, open_heic
 from chromalab.photo.listing import PHOTO_SUFFIXES, list_photos
 from chromalab.photo.resizing import (
@@ -158,7 +159,7 @@ def open_image(file: IO[bytes], *, fail_on: str = "error", **options: object) ->
     The file is passed by its descriptor, because libvips rejects names that are not UTF-8 and parses options in names.
 
     Raises:
-        ContentError: the file is a TIFF or HEIC that can't be read, or a camera's raw file.
+        ContentError: the file is a camera's raw file, or a TIFF, HEIC or file for Pillow that can't be read.
         VipsError: another file can't be read.
     """
     layout = read_layout(file)
@@ -166,6 +167,9 @@ def open_image(file: IO[bytes], *, fail_on: str = "error", **options: object) ->
         return open_page(file, layout, 0).image()
     if is_heic(file):
         return open_heic(file, lambda: _load_any(file))
+    kind = further_kind(file)
+    if kind is not None:
+        return open_further(file, kind)
     return _load_any(file, fail_on=fail_on, **options)
 
 

@@ -60,7 +60,7 @@ class Scan:
         has_alpha: the photo has transparency, which the output keeps.
         kind: color channels of the file: `grey`, `rgb` or `cmyk`.
         orientation: EXIF orientation of the gray levels; 1 if the photo is decoded whole.
-        file_kind: `jpeg`, `png`, `tiff`, `webp` or `heif`.
+        file_kind: `jpeg`, `png`, `tiff`, `webp`, `heif`, or `pillow-` with the type of a file that Pillow reads.
         metadata: the content of the file beside its pixels.
         warnings: what of the file is damaged or left out, a sentence each, without the path.
     """

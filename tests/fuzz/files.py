@@ -197,10 +197,25 @@ def _heic(image: Image.Image, **options: Any) -> bytes:
     return file.getvalue()
 
 
+def _further() -> dict[str, bytes]:
+    return {
+        "grey.bmp": _pillow(_grey(), "BMP"),
+        "rgb.bmp": _pillow(_rgb(), "BMP"),
+        "palette.bmp": _pillow(_rgb().quantize(8), "BMP"),
+        "grey.jp2": _pillow(_grey(), "JPEG2000"),
+        "rgb.jp2": _pillow(_rgb(), "JPEG2000"),
+        "grey.ppm": _pillow(_grey(), "PPM"),
+        "rgb.ppm": _pillow(_rgb(), "PPM"),
+        "rgb.tga": _pillow(_rgb(), "TGA"),
+        "packed.tga": _pillow(_rgb(), "TGA", compression="tga_rle"),
+    }
+
+
 _FAMILIES: dict[str, Callable[[], dict[str, bytes]]] = {
     "jpeg": _jpeg,
     "png": _png,
     "tiff": _tiff,
     "webp": _webp,
     "heif": _heif,
+    "further": _further,
 }

@@ -366,4 +366,5 @@ _STRUCTURES = {
     "tiff": _tiff,
     "webp": _of_parts(split_riff, join_riff),
     "heif": _of_parts(split_boxes, join_boxes),
+    "further": _damaged,
 }

@@ -15,7 +15,7 @@ from tests.fuzz.files import families, files
 from tests.fuzz.mutations import Mutant, mutants
 from tests.fuzz.worker import Worker
 
-_COUNTS = {"jpeg": 200, "png": 200, "tiff": 400, "webp": 120, "heif": 120}
+_COUNTS = {"jpeg": 200, "png": 200, "tiff": 400, "webp": 120, "heif": 120, "further": 100}
 """Numbers of files, chosen so that all tests of this file take about 45 seconds of one core."""
 
 _SERVED = 120

@@ -89,8 +89,8 @@ def test_an_unconfirmed_interval_beyond_the_margin_is_explained_beside_the_oppos
     detail = answer(analysis(row("differs"), opposite, row("open")), STUDY, []).detail
     assert detail == (
         "The difference on PSNR is 1.00 dB (95% interval [0.80, 1.20]). Up to 0.30 dB would not matter. The interval "
-        "alone lies above the margin, but the test with Holm's correction for 3 comparisons does not confirm it. In the "
-        "other direction, l2 scores better than l1 on LPIPS-Alex (0.030 [0.005, 0.055], margin 0.010)."
+        "alone lies above the margin, but the test with Holm's correction for 3 comparisons does not confirm it. In "
+        "the other direction, l2 scores better than l1 on LPIPS-Alex (0.030 [0.005, 0.055], margin 0.010)."
     )
     other_pair = opposite.model_copy(update={"second": "lpips"})
     assert "other direction" not in answer(analysis(row("differs"), other_pair), STUDY, []).detail
@@ -122,7 +122,9 @@ def test_the_status_tells_planned_from_exploratory_and_counts_seeds() -> None:
     partial = answer(analysis(row(n_seeds=3), row(n_seeds=2)), STUDY, []).status
     assert "2 to 3 of 8 planned seeds finished." in partial
     unplanned = answer(analysis(row(), plan=PlanStatus(seeds=8)), STUDY, [])
-    assert unplanned.status.startswith("No plan was frozen before the runs, so these comparisons are not confirmatory. ")
+    assert unplanned.status.startswith(
+        "No plan was frozen before the runs, so these comparisons are not confirmatory. "
+    )
     assert unplanned.warning is None
 
 
@@ -164,7 +166,16 @@ def test_the_figure_has_a_line_for_each_comparison_and_its_words() -> None:
     ]
     drawing = draw_primary(rows, FACTS, "lab")
     assert drawing is not None
-    for text in ("PSNR", "LPIPS-Alex", "Mean chroma", "+1.00 dB", "practically equal", "undecided", "within the margin", "right = more, not better"):
+    for text in (
+        "PSNR",
+        "LPIPS-Alex",
+        "Mean chroma",
+        "+1.00 dB",
+        "practically equal",
+        "undecided",
+        "within the margin",
+        "right = more, not better",
+    ):
         assert text in drawing.svg
     assert drawing.alt == (
         "3 primary comparisons, training space Lab: 1 differs by more than matters, 1 practically equal, 1 undecided."

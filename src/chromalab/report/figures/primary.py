@@ -141,7 +141,8 @@ def _legend(figure: Figure) -> None:
         return Line2D([], [], color=color, marker=MARKERS[finding], markerfacecolor=face, linewidth=1.4, label=label)
 
     zone = Patch(facecolor=ZONE, edgecolor=RULE, label="within the margin")
-    figure.legend(handles=[*map(marker, COLORS), zone], loc="outside lower left", ncols=2)  # narrow: phones show the left part first
+    # Phones show only the left part of a figure, so the key is narrow and starts at the left.
+    figure.legend(handles=[*map(marker, COLORS), zone], loc="outside lower left", ncols=2)
 
 
 def alt_text(rows: Sequence[PrimaryRow], color_space: str) -> str:

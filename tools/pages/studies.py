@@ -54,7 +54,7 @@ class Results:
         record, data = self.study.record, self.study.record.data
         return (
             f"{record.note} {data.n_train:,} photographs to train on, {data.n_test} to test on, seeds "
-            f"{', '.join(map(str, record.seeds))}; {record.encoder}, {record.parameters:,} weights. Records: "
+            f"{', '.join(map(str, record.seeds))}; {record.encoder}, {record.parameters:,} parameters. Records: "
             f"`results/{self.name}`."
         )
 

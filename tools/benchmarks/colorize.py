@@ -159,7 +159,8 @@ def measure(source: Path | None, *, quick: bool) -> dict[str, Any]:
     results: dict[str, Any] = {"machine": platform.processor() or platform.machine(), "processors": workers}
     results["reference"] = reference_speeds()
     height, width = file.spec.size.size(*LARGE)
-    results["network"] = {"height": height, "width": width, "gflop": round(gflop(file.path, height, width), 2)}
+    cost = round(gflop(file.path, height, width), 2)
+    results["network"] = {"model": file.spec.name, "height": height, "width": width, "gflop": cost}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         colorize_all(engine, make_photos(folder / "warm", source, SMALL, 2, bands=3)[0].parent, folder / "warm-out", 1)

@@ -104,7 +104,7 @@ def loss_speed(found: list[dict[str, Any]]) -> str:
     """Return how many losses are at least as fast as the fastest other library that has them."""
     rows = [row for row in _rows(found) if row[-1] != "–"]
     count = quantity(sum(float(row[-1]) <= 1 for row in rows), len(rows), "losses")
-    return f"{count} that other libraries have take no longer than the fastest of these"
+    return f"{count} that other libraries also implement are at least as fast here as in the fastest of them"
 
 
 def _rows(found: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
@@ -150,16 +150,18 @@ def colorize_speed_page() -> str:
         "photos and encoding the same results, with the same library and workers."
     )
     others = (
-        f"{small['photos']} photos of 1 megapixel: {small['photos_a_second']} a second. The network's convolutions "
-        f"take {network['gflop']} GFLOP for a photo of 3:4 ({network['width']}x{network['height']} px). A TIFF of 200 "
-        f"megapixels at 16 bits: {huge['seconds']:.0f} s, with at most {huge['peak_rss_mb']:.0f} MB of resident memory "
+        f"{small['photos']} photos of 1 megapixel: {small['photos_a_second']} a second. The convolutions of "
+        f"`{network['model']}` take {network['gflop']} GFLOP for a photo of 3:4 ({network['width']}x"
+        f"{network['height']} px). A TIFF of 200 megapixels at 16 bits: {huge['seconds']:.0f} s, "
+        f"with at most {huge['peak_rss_mb']:.0f} MB of resident memory "
         f"({huge['peak_anonymous_mb']:.0f} MB of it anonymous)."
     )
     rows = [tuple(map(str, row)) for row in large]
     return page(
         "Speed and memory of colorizing",
-        f"Measured by `python -m tools.benchmarks.colorize` on one machine with {record['processors']} processors, "
-        f"on which {record['reference']}. Seconds hold for that machine; ratios should carry over to others.",
+        f"Measured by `python -m tools.benchmarks.colorize` with the model `{record['network']['model']}` on one "
+        f"machine with {record['processors']} processors, on which {record['reference']}. "
+        "Seconds hold for that machine; ratios should carry over to others.",
         "\n\n".join([twelve, table(("photos", "count", "seconds each", "decode and encode", "ratio"), rows), others]),
     )
 

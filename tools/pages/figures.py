@@ -48,7 +48,7 @@ def drawings() -> dict[str, str]:
 
 
 def primary_figure(results: Results) -> str:
-    """Draw the comparisons that decide the question."""
+    """Draw the primary comparisons."""
     drawing = draw_primary(results.analysis.primary, results.analysis.metrics, "lab")
     return "" if drawing is None else drawing.svg
 

@@ -216,7 +216,9 @@ def _walk(command: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 def _option(parameter: Any) -> tuple[str, str, str]:
     is_argument = parameter.param_type_name == "argument"
-    names = [parameter.metavar or parameter.name.upper()] if is_argument else parameter.opts
+    names = (
+        [parameter.metavar or parameter.name.upper()] if is_argument else [*parameter.opts, *parameter.secondary_opts]
+    )
     shown = ", ".join(f"`{name}`" for name in names)
     hidden = parameter.required or parameter.default is None or parameter.default is False
     default = "" if hidden else str(parameter.default)

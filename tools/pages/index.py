@@ -16,7 +16,7 @@ from tools.pages.exploration import MAIN
 from tools.pages.markdown import render, table
 from tools.pages.metric_faults import TRUTH
 from tools.pages.models import GOAL, quality, verdict
-from tools.pages.people import FITTED, RECORD, UNSEEN, UnseenScenes, unseen_summary
+from tools.pages.people import FITTED, RECORD, UNSEEN, UnseenScenes, trial_record, unseen_summary
 from tools.pages.pilots import milestone_rows, pilot_difference, read_pilots
 from tools.pages.studies import Results
 from tools.pages.verdicts import by_verdict, correlation_verdict, counted, interval_verdict
@@ -116,7 +116,7 @@ def claims_of(study: str) -> str:
 
 def people_findings() -> list[Finding]:
     """Return how metrics correlate with human ratings, the scenes that no metric was fitted to first."""
-    record, unseen = PeopleRecord.load(RECORD), unseen_summary(UnseenScenes.load(UNSEEN))
+    record, unseen = PeopleRecord.load(RECORD), unseen_summary(UnseenScenes.load(UNSEEN), trial_record())
     text = (
         f"SRCC {unseen['fitted']} ({unseen['strength']}), {unseen['comparison']}; outputs of colorizers: at most "
         f"{unseen['colorizers']} under any metric ({unseen['colorizers_strength']})"
@@ -151,7 +151,12 @@ def model_findings() -> list[Finding]:
     pilots = counted(interval_verdict(low, high, "lower") for low, high in intervals)
     page, milestone_file = "pilots.md", "flagship/milestone.json"
     return [
-        Finding("Does the default beat no color and one color?", default, f"models/{DEFAULT_MODEL}.json", "models.md"),
+        Finding(
+            "Is the default better than gray and than a constant tint?",
+            default,
+            f"models/{DEFAULT_MODEL}.json",
+            "models.md",
+        ),
         Finding("Is the flagship so far better than the default?", flagship, milestone_file, page),
         Finding("Which pilots change CIEDE2000?", pilots, "flagship/pilots.csv", page),
     ]

@@ -107,7 +107,7 @@ def pair_row(analysis: Analysis, one: str, other: str) -> tuple[str, ...]:
         row = difference(analysis, metric, one, other)
         if row is not None and (verdict := pair_verdict(row, one)) in groups:
             groups[verdict].append(f"{METRICS[metric].label} {interval(row, one)}")
-    return (f"`{one}` beside `{other}`", *(", ".join(found) or "–" for found in groups.values()))
+    return (f"`{one}` compared with `{other}`", *(", ".join(found) or "–" for found in groups.values()))
 
 
 def interval(row: DifferenceRow, one: str) -> str:
@@ -123,8 +123,8 @@ def vividness(analysis: Analysis, one: str, other: str) -> str:
     """Return the verdict on the colorfulness of one objective beside another."""
     row = difference(analysis, "colorfulness", one, other)
     if row is None:
-        return f"`{one}` beside `{other}` not measured"
-    return f"`{one}` beside `{other}` **{level_verdict(row, one)}** ({interval(row, one)})"
+        return f"`{one}` compared with `{other}` not measured"
+    return f"`{one}` compared with `{other}` **{level_verdict(row, one)}** ({interval(row, one)})"
 
 
 def _lead(results: Results, metric: str, first: str, second: str) -> str:

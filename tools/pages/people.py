@@ -73,13 +73,13 @@ class UnseenScenes(Record):
 
 def people_page() -> str:
     """Return the page: scenes that no metric was fitted to first, then the scenes of the committed record."""
-    record, unseen = PeopleRecord.load(RECORD), UnseenScenes.load(UNSEEN)
+    record, unseen, trial = PeopleRecord.load(RECORD), UnseenScenes.load(UNSEEN), trial_record()
     head = ("metric", "SRCC, pooled", "SRCC within scenes", "KRCC", "PLCC", "pairs", "colorizers: SRCC")
     return render(
         "people.md",
         record=record,
         unseen=unseen,
-        **unseen_summary(unseen),
+        **unseen_summary(unseen, trial),
         margin=SAME_CORRELATION,
         unseen_table=table(("metric", "SRCC"), [(label_of(name), f"{srcc:.3f}") for name, srcc in unseen.srcc.items()]),
         open=quantity(sum(not _found(row) for row in record.real.values()), len(record.real), "metrics"),
@@ -87,20 +87,27 @@ def people_page() -> str:
         vivid={name: correlation_strength(record.all[name].srcc or 0.0) for name in ("colorfulness", "chroma")},
         metrics=table(head, _rows(record)),
         agreement=_agreement(record),
-        **(trial_section(ColorMetricRecord.load(TRIAL)) if TRIAL.is_file() else {"trial": None}),
+        **(trial_section(trial) if trial else {"trial": None}),
     )
 
 
-def unseen_summary(unseen: UnseenScenes) -> dict[str, str]:
-    """Return the numbers and verdicts of the page's first sentences."""
+def trial_record() -> ColorMetricRecord | None:
+    """Return the record of the metric with two weights, if there is one."""
+    return ColorMetricRecord.load(TRIAL) if TRIAL.is_file() else None
+
+
+def unseen_summary(unseen: UnseenScenes, trial: ColorMetricRecord | None) -> dict[str, str]:
+    """Return the numbers and verdicts of the page's first sentences; both records count for outputs of colorizers."""
+    measured = [row.mean["colorizers"] for row in trial.metrics.values()] if trial else []
+    highest = max([unseen.colorizers_highest, *measured])
     fitted = unseen.srcc[FITTED]
     others = {label_of(name): srcc for name, srcc in unseen.srcc.items() if name != FITTED}
     return {
         "fitted": f"{fitted:.3f}",
         "strength": correlation_strength(fitted),
         "comparison": compare_correlations(fitted, others),
-        "colorizers": f"{unseen.colorizers_highest:.2f}",
-        "colorizers_strength": correlation_strength(unseen.colorizers_highest),
+        "colorizers": f"{highest:.2f}",
+        "colorizers_strength": correlation_strength(highest),
     }
 
 

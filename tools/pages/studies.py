@@ -54,7 +54,7 @@ class Results:
         record, data = self.study.record, self.study.record.data
         return (
             f"{record.note} {data.n_train:,} photographs to train on, {data.n_test} to test on, seeds "
-            f"{', '.join(map(str, record.seeds))}; {record.encoder}, {record.parameters:,} weights. Records: "
+            f"{', '.join(map(str, record.seeds))}; {record.encoder}, {record.parameters:,} parameters. Records: "
             f"`results/{self.name}`."
         )
 
@@ -200,6 +200,7 @@ def _results(analysis: Analysis, record: StudyRecord) -> Iterator[tuple[str, ...
 def _result(cell: SummaryRow | None, *, dagger: bool) -> str:
     if cell is None or cell.mean is None:
         return "–"
-    mean = f"**{cell.mean:.4g}**" if cell.best else f"{cell.mean:.4g}"
+    value = round(cell.mean, 9)  # a Fréchet distance of a set to itself is 0 only up to rounding
+    mean = f"**{value:.4g}**" if cell.best else f"{value:.4g}"
     interval = "" if cell.ci_low is None or cell.n_seeds == 0 else f" [{cell.ci_low:.4g}, {cell.ci_high:.4g}]"
     return mean + ("†" if dagger else "") + interval

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 BETTER = "better"
 WORSE = "worse"
-EQUAL = "no practical difference"
+EQUAL = "practically equal"
 UNDECIDED = "undecided"
 NO_DIFFERENCE = "no difference found"
 NOT_MEASURED = "not measured"

@@ -101,8 +101,8 @@ def colorize(
         "--report")] = False,
     sidecar: Annotated[bool | None, switch(RECORDS, "Write a JSON record beside every output (default: in "
         "folders only).", "--sidecar/--no-sidecar")] = None,
-    source_type: Annotated[_SourceWord, option(RECORDS, "TERM", "IPTC DigitalSourceType: composite with trained "
-        "algorithmic media, or algorithmically enhanced.",
+    source_type: Annotated[_SourceWord, option(RECORDS, "TERM", "IPTC DigitalSourceType: `composite` (with "
+        "trained algorithmic media) or `enhanced` (algorithmically).",
         default=Default(f"{_JOB}.source_type", convert=_source_word))],
     label: Annotated[str, option(RECORDS, "TEXT", "Visible line of text at the lower edge.",
         default=Default(f"{_JOB}.label"))],

@@ -14,13 +14,13 @@ from chromalab.cli.options import (
     Address,
     AsJson,
     Balance,
-    CpusPerTask,
+    CpusPerRun,
     Data,
     Default,
     Device,
     Devices,
     ExecutorName,
-    GpusPerTask,
+    GpusPerRun,
     OptionsFile,
     Plugin,
     Precision,
@@ -61,7 +61,7 @@ _TUNING = "chromalab.studies.config:TuningSettings"
 
 Folder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
 Config = Annotated[Path, typer.Argument(metavar="CONFIG",
-    help="YAML file of a study, or the name of a preset such as quick.")]  # fmt: skip
+    help="YAML file of a study, or the name of a built-in one such as quick.")]  # fmt: skip
 TestFolders = Annotated[list[str] | None, option(INPUT, "DIR", "Folder of test photos, or `samples` for the built-in "
     "ones; repeatable.", "--test")]  # fmt: skip
 
@@ -82,8 +82,8 @@ def run(
     precision: Precision,
     executor: ExecutorName = "local",
     address: Address = None,
-    cpus_per_run: CpusPerTask = None,
-    gpus_per_run: GpusPerTask = None,
+    cpus_per_run: CpusPerRun = None,
+    gpus_per_run: GpusPerRun = None,
     retries: Retries = None,
     smoke: Smoke = False,
     _options_file: OptionsFile = None,
@@ -116,7 +116,7 @@ def run(
 
 @app.command()
 def plan(
-    config: Config,
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of a study with the key `plan`.")],
     *,
     out: Annotated[Path, option(OUTPUT, "DIR", "Folder of the study, which gets plan.yaml.", "--out")],
     data: Data = None,
@@ -169,8 +169,8 @@ def tune(
     precision: Precision,
     executor: ExecutorName = "local",
     address: Address = None,
-    cpus_per_run: CpusPerTask = None,
-    gpus_per_run: GpusPerTask = None,
+    cpus_per_run: CpusPerRun = None,
+    gpus_per_run: GpusPerRun = None,
     retries: Retries = None,
     smoke: Smoke = False,
     _options_file: OptionsFile = None,

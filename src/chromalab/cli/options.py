@@ -161,6 +161,8 @@ CpusPerTask = Annotated[float | None, option(CLUSTER, "N", "CPU cores, and threa
     min=0.1)]  # fmt: skip
 GpusPerTask = Annotated[float | None, option(CLUSTER, "N", "GPUs of each task (0.5 = two tasks share one).",
     min=0)]  # fmt: skip
+CpusPerRun = Annotated[float | None, option(CLUSTER, "N", "CPU cores, and threads, of each run.", min=0.1)]
+GpusPerRun = Annotated[float | None, option(CLUSTER, "N", "GPUs of each run (0.5 = two runs share one).", min=0)]
 Retries = Annotated[int | None, option(CLUSTER, "N", "Number of retries of a task whose node failed.",
     min=0)]  # fmt: skip
 

@@ -36,7 +36,7 @@ PARTICIPANTS, STUDY, STORAGE = "Simulated participants", "Images of a study", "S
 _SERVER = "chromalab.survey.server.state:ServerSettings"
 _POPULATION = "chromalab.survey.simulate:Population"
 
-Folder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the survey.")]
+Folder = Annotated[Path, typer.Argument(metavar="SURVEY", help="Folder of the survey.")]
 DatabaseUrl = Annotated[str | None, option(STORAGE, "URL",
     "PostgreSQL database (postgresql://user:password@host/name); omit to use a SQLite file in the folder.",
     "--database", envvar="CHROMALAB_SURVEY_DATABASE")]  # fmt: skip
@@ -57,9 +57,9 @@ def survey() -> None:
 @app.command()
 def create(
     design: Annotated[Path, typer.Argument(metavar="DESIGN",
-        help="YAML file of a design, or the name of a preset such as preference.")],
+        help="YAML file of a design, or the name of a built-in one such as preference.")],
     *,
-    out: Annotated[Path, option(OUTPUT, "STUDY", "Folder of the survey.", "--out", "-o")],
+    out: Annotated[Path, option(OUTPUT, "SURVEY", "Folder of the survey.", "--out", "-o")],
     power: Annotated[bool, switch(OUTPUT, "Simulate how many participants the survey needs.",
         "--power/--no-power")] = True,
     as_json: AsJson = False,
@@ -194,9 +194,9 @@ def serve(
 
 @app.command()
 def analyze(
-    source: Annotated[Path, typer.Argument(metavar="STUDY|VOTES.csv",
+    source: Annotated[Path, typer.Argument(metavar="SURVEY|VOTES.csv",
         help="Folder of a survey, or CSV file of votes in the export format.")],
-    out: Annotated[Path | None, option(None, "DIR", "Folder for the report; omit for STUDY/analysis.", "--out",
+    out: Annotated[Path | None, option(None, "DIR", "Folder for the report; omit for SURVEY/analysis.", "--out",
         "-o")] = None,
     json_file: Annotated[Path | None, option(None, "FILE", "JSON file for scores, order effect and ties.",
         "--json")] = None,

@@ -36,7 +36,7 @@ _RUNTIME = "chromalab.training.settings:RuntimeSettings"
 
 def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE",
-        help="YAML file of a recipe, or the name of a preset: baseline or flagship.")] = "baseline",
+        help="YAML file of a recipe, or the name of a built-in one: baseline or flagship.")] = "baseline",
     *,
     out: Annotated[Path, option(RECORDS, "DIR", "Folder for weights, logs, sample images and metrics.", "--out")],
     sample_every: SampleEvery,

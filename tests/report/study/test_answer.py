@@ -54,7 +54,7 @@ def analysis(*rows: PrimaryRow, **changes: Any) -> Analysis:
         (
             [row("differs"), row("practically equal")],
             "open",
-            "There is a difference, but it may be too small to matter",
+            "There is a difference, but this study cannot yet show that it is large enough to matter",
         ),
     ],
 )
@@ -79,8 +79,23 @@ def test_the_clearest_comparison_is_named_with_its_size_and_margin() -> None:
     wide = row(large, mean=3.0, ci_low=0.4, ci_high=5.6, first="wgan_l2")
     found = answer(analysis(wide, row(large)), STUDY, [])
     assert "l1 scores better" in found.answer
-    detail = found.detail.replace("\N{NO-BREAK SPACE}", " ")
-    assert detail == ("The difference on PSNR is 1.00 dB (95 % interval [0.80, 1.20]). Up to 0.30 dB would not matter.")
+    assert found.detail == (
+        "The difference on PSNR is 1.00 dB (95% interval [0.80, 1.20]). Up to 0.30 dB would not matter."
+    )
+
+
+def test_an_unconfirmed_interval_beyond_the_margin_is_explained_beside_the_opposite_difference() -> None:
+    opposite = row("differs", metric="lpips_alex", mean=0.03, ci_low=0.005, ci_high=0.055, margin=0.01)
+    detail = answer(analysis(row("differs"), opposite, row("open")), STUDY, []).detail
+    assert detail == (
+        "The difference on PSNR is 1.00 dB (95% interval [0.80, 1.20]). Up to 0.30 dB would not matter. The interval "
+        "alone lies above the margin, but the test with Holm's correction for 3 comparisons does not confirm it. In "
+        "the other direction, l2 scores better than l1 on LPIPS-Alex (0.030 [0.005, 0.055], margin 0.010)."
+    )
+    other_pair = opposite.model_copy(update={"second": "lpips"})
+    assert "other direction" not in answer(analysis(row("differs"), other_pair), STUDY, []).detail
+    within = row("differs", ci_low=0.1)
+    assert "does not confirm" not in answer(analysis(within), STUDY, []).detail
 
 
 def test_the_counts_add_up() -> None:
@@ -92,8 +107,8 @@ def test_the_counts_add_up() -> None:
         row(p_holm=None),
     ]
     assert answer(analysis(*rows), STUDY, []).reason == (
-        "Of 5 comparisons, 1 show a difference that matters, 1 show a difference whose size is open, 1 show that the "
-        "objectives are practically equal and 2 are open."
+        "Of 5 comparisons, 1 show a difference that matters, 1 show a difference of undecided size, 1 show that the "
+        "objectives are practically equal and 2 are undecided."
     )
 
 
@@ -107,7 +122,9 @@ def test_the_status_tells_planned_from_exploratory_and_counts_seeds() -> None:
     partial = answer(analysis(row(n_seeds=3), row(n_seeds=2)), STUDY, []).status
     assert "2 to 3 of 8 planned seeds finished." in partial
     unplanned = answer(analysis(row(), plan=PlanStatus(seeds=8)), STUDY, [])
-    assert unplanned.status.startswith("Exploratory: ")
+    assert unplanned.status.startswith(
+        "No plan was frozen before the runs, so these comparisons are not confirmatory. "
+    )
     assert unplanned.warning is None
 
 
@@ -131,6 +148,15 @@ def test_limits_name_what_is_missing_and_what_was_added() -> None:
     assert answer(failed, STUDY, []).limits[-1] == "1 training diverged and gave no result, for example l1-lab-s7."
 
 
+def test_the_limits_explain_why_large_differences_of_unstable_runs_are_undecided() -> None:
+    wide = row(n_seeds=3, mean=5.0, ci_low=-3.0, ci_high=13.0, pooled=["l2", "lpips"])
+    unstable = "The runs of l1 differ so much between seeds that even its large differences stay undecided"
+    assert any(limit.startswith(unstable) for limit in answer(analysis(wide), STUDY, []).limits)
+    for changes in ({"n_seeds": 8}, {"pooled": ["l1", "l2"]}, {"mean": 0.2}, {"finding": "differs"}):
+        limits = answer(analysis(wide.model_copy(update=changes)), STUDY, []).limits
+        assert not any(limit.startswith("The runs of") for limit in limits)
+
+
 def test_the_figure_has_a_line_for_each_comparison_and_its_words() -> None:
     rows = [
         row("differs by more than matters"),
@@ -140,10 +166,19 @@ def test_the_figure_has_a_line_for_each_comparison_and_its_words() -> None:
     ]
     drawing = draw_primary(rows, FACTS, "lab")
     assert drawing is not None
-    for text in ("PSNR", "LPIPS-Alex", "Mean chroma", "+1.00 dB", "practically equal", "too small to matter"):
+    for text in (
+        "PSNR",
+        "LPIPS-Alex",
+        "Mean chroma",
+        "+1.00 dB",
+        "practically equal",
+        "undecided",
+        "within the margin",
+        "right = more, not better",
+    ):
         assert text in drawing.svg
     assert drawing.alt == (
-        "3 primary comparisons, training space Lab: 1 differs by more than matters, 1 practically equal, 1 open."
+        "3 primary comparisons, training space Lab: 1 differs by more than matters, 1 practically equal, 1 undecided."
     )
     assert draw_primary([row(mean=None)], FACTS, "lab") is None
     assert "0 primary" in alt_text([], "lab")

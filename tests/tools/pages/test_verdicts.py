@@ -73,7 +73,7 @@ def test_the_verdict_follows_the_interval(low: float, high: float, direction: Di
     assert excludes_zero(low, high) == (verdict != "no difference found")
 
 
-@pytest.mark.parametrize(("shift", "verdict"), [(5.0, "worse"), (-5.0, "better"), (0.0, "no practical difference")])
+@pytest.mark.parametrize(("shift", "verdict"), [(5.0, "worse"), (-5.0, "better"), (0.0, "practically equal")])
 def test_a_pair_verdict_follows_the_planted_effect(shift: float, verdict: str) -> None:
     comparison = row(analysis(mae=shift), "mae")
     opposite = {"worse": "better", "better": "worse"}.get(verdict, verdict)
@@ -95,7 +95,7 @@ def test_the_sentence_on_vividness_flips_with_the_record(shift: float, word: str
 
 def test_a_metric_is_in_the_column_of_its_verdict() -> None:
     better, worse = (pair_row(analysis(psnr=shift), "l2", "l1") for shift in (5.0, -5.0))
-    assert better[0] == worse[0] == "`l2` beside `l1`"
+    assert better[0] == worse[0] == "`l2` compared with `l1`"
     assert "PSNR +4.9" in better[1]
     assert "PSNR" not in better[2]
     assert "PSNR -" in worse[2]
@@ -152,10 +152,10 @@ def test_the_page_on_people_begins_with_the_unseen_scenes() -> None:
     page = people_page()
     assert page.index("0.573") < page.index("0.490") < page.index("| Perceptual color ‡ | 0.65 ")
     unseen = UnseenScenes.load(UNSEEN)
-    assert unseen_summary(unseen)["comparison"].startswith("better than MS-SSIM (0.538) and LPIPS-Alex (0.490)")
+    assert unseen_summary(unseen, None)["comparison"].startswith("better than MS-SSIM (0.538) and LPIPS-Alex (0.490)")
     flipped = unseen.model_copy(update={"srcc": unseen.srcc | {"lpips_alex": 0.7}, "colorizers_highest": 0.1})
-    assert unseen_summary(flipped)["comparison"].endswith("and worse than LPIPS-Alex (0.700)")
-    assert unseen_summary(flipped)["colorizers_strength"] == "very weak"
+    assert unseen_summary(flipped, None)["comparison"].endswith("and worse than LPIPS-Alex (0.700)")
+    assert unseen_summary(flipped, None)["colorizers_strength"] == "very weak"
 
 
 @pytest.mark.parametrize("path", ["docs/people.md", "docs/metrics.md", "CHANGELOG.md"])

@@ -125,7 +125,7 @@ def _legend(figure: Figure) -> None:
     zone = Patch(facecolor=ZONE, edgecolor=RULE, label=f"within ±{EQUIVALENCE_PERCENT:.0f} % of the span")
     handles = [
         marker("o", MUTED, "better after Holm's correction (in its color)"),
-        marker("s", MUTED, "no practical difference"),
+        marker("s", MUTED, "practically equal"),
         marker("o", "white", "no verdict"),
         zone,
     ]
@@ -203,7 +203,7 @@ def alt_text(plot: Forest, color_space: str) -> str:
     same = sum(line.equivalent for line in plot.lines)
     return (
         f"Forest plot of {plot.metric.label}, training space {space_label(color_space)}: {len(plot.lines)} pairs, "
-        f"{decided} differ after correction, {same} show no practical difference."
+        f"{decided} differ after correction, {same} are practically equal."
     )
 
 

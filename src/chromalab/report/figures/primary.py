@@ -36,6 +36,8 @@ MARKERS: dict[Finding, str] = {
     "practically equal": "s",
     "open": "o",
 }
+WORDS: dict[Finding, str] = {"differs": "differs, size undecided", "open": "undecided"}
+"""Words of the figure for findings whose name in records says less."""
 FILLED: frozenset[Finding] = frozenset({"differs by more than matters", "practically equal"})
 
 
@@ -59,7 +61,7 @@ def draw_primary(
         return None
     contrasts = list(dict.fromkeys((row.first, row.second) for row in known))
     lines = len(known) + 1.3 * len(contrasts)
-    with canvas(8.4, 0.75 + 0.185 * lines) as figure:
+    with canvas(8.4, 0.93 + 0.185 * lines) as figure:
         axes = figure.add_subplot()
         edge = _edge(known)
         axes.axvspan(-1, 1, color=ZONE, linewidth=0, zorder=0)
@@ -80,7 +82,7 @@ def draw_primary(
 
 
 def _label(metric: MetricFacts) -> str:
-    return metric.label if metric.direction != "closer" else f"{metric.label} (more \N{RIGHTWARDS ARROW})"
+    return metric.label if metric.direction != "closer" else f"{metric.label} (right = more, not better)"
 
 
 def _edge(rows: Sequence[PrimaryRow]) -> float:
@@ -135,15 +137,16 @@ def _legend(figure: Figure) -> None:
     def marker(finding: Finding) -> Line2D:
         color = COLORS[finding]
         face = color if finding in FILLED else "white"
-        label = "differs, by how much is open" if finding == "differs" else finding
+        label = WORDS.get(finding, finding)
         return Line2D([], [], color=color, marker=MARKERS[finding], markerfacecolor=face, linewidth=1.4, label=label)
 
-    zone = Patch(facecolor=ZONE, edgecolor=RULE, label="too small to matter")
-    figure.legend(handles=[*map(marker, COLORS), zone], loc="outside lower center", ncols=3)
+    zone = Patch(facecolor=ZONE, edgecolor=RULE, label="within the margin")
+    # Phones show only the left part of a figure, so the key is narrow and starts at the left.
+    figure.legend(handles=[*map(marker, COLORS), zone], loc="outside lower left", ncols=2)
 
 
 def alt_text(rows: Sequence[PrimaryRow], color_space: str) -> str:
     """Return the text alternative of the figure."""
     counts = {finding: sum(row.finding == finding for row in rows) for finding in COLORS}
-    parts = ", ".join(f"{count} {finding}" for finding, count in counts.items() if count)
+    parts = ", ".join(f"{count} {WORDS.get(finding, finding)}" for finding, count in counts.items() if count)
     return f"{len(rows)} primary comparisons, training space {space_label(color_space)}: {parts}."

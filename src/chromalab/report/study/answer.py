@@ -6,6 +6,7 @@ margin below which a difference does not matter, and a frozen plan states them b
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +22,7 @@ Tone = Literal["yes", "no", "open"]
 
 MATTERS: Finding = "differs by more than matters"
 SMALL: tuple[Finding, ...] = ("differs by less than matters", "practically equal")
+UNPROVEN = "this study cannot yet show that it is large enough to matter"
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def _verdict(analysis: Analysis) -> tuple[str, Tone, PrimaryRow | None]:
     if found:
         named = _clearest(found)
         text = _described(named, analysis)
-        return f"There is a difference, but it may be too small to matter: {text}.", "open", named
+        return f"There is a difference, but {UNPROVEN}: {text}.", "open", named
     return "Undecided: no difference that matters was found, and none is ruled out.", "open", None
 
 
@@ -97,20 +99,20 @@ def _reason(analysis: Analysis) -> str:
     usable = _usable(analysis)
     if usable:
         return _counts(rows, usable)
-    need = f"An answer needs at least {MIN_SEEDS} seeds and {MIN_PHOTOS} test photos of two objectives."
+    need = f"An answer needs at least {MIN_SEEDS} seeds and {MIN_PHOTOS} test photos."
     seeds = max((row.n_seeds for row in rows), default=0)
     if not seeds:
         return f"No two objectives have finished on the same seed. {need}"
-    return f"It compares {plural(seeds, 'seed')} on {plural(analysis.n_photos, 'test photo')}. {need}"
+    return f"It has {plural(seeds, 'seed')} and {plural(analysis.n_photos, 'test photo')}. {need}"
 
 
 def _counts(rows: Sequence[PrimaryRow], usable: Sequence[PrimaryRow]) -> str:
     counts = {
         "show a difference that matters": sum(row.finding == MATTERS for row in usable),
-        "show a difference whose size is open": sum(row.finding == "differs" for row in usable),
+        "show a difference of undecided size": sum(row.finding == "differs" for row in usable),
         "show a difference too small to matter": sum(row.finding == SMALL[0] for row in usable),
         "show that the objectives are practically equal": sum(row.finding == SMALL[1] for row in usable),
-        "are open": len(rows) - len(usable) + sum(row.finding == "open" for row in usable),
+        "are undecided": len(rows) - len(usable) + sum(row.finding == "open" for row in usable),
     }
     return f"Of {plural(len(rows), 'comparison')}, {listing(f'{n} {text}' for text, n in counts.items() if n)}."
 
@@ -142,14 +144,41 @@ def _metric(row: PrimaryRow, analysis: Analysis) -> MetricFacts:
 def _sized(row: PrimaryRow, analysis: Analysis) -> str:
     """Return the size of a difference beside its margin."""
     metric = _metric(row, analysis)
+    size, interval, margin = _numbers(row, metric)
+    sentences = [
+        f"The difference on {metric.label} is {size} (95% interval {interval}).",
+        f"Up to {margin} would not matter.",
+    ]
+    if row.finding == "differs" and min(abs(row.ci_low or 0.0), abs(row.ci_high or 0.0)) > (row.margin or math.inf):
+        count = sum(other.color_space == row.color_space for other in analysis.primary)
+        sentences.append(
+            "The interval alone lies above the margin, but the test with Holm's correction for "
+            f"{plural(count, 'comparison')} does not confirm it."
+        )
+    opposite = _opposite(row, analysis)
+    if opposite is not None:
+        size, interval, margin = _numbers(opposite, _metric(opposite, analysis))
+        described = _described(opposite, analysis)
+        sentences.append(f"In the other direction, {described} ({size} {interval}, margin {margin}).")
+    return " ".join(sentences)
+
+
+def _numbers(row: PrimaryRow, metric: MetricFacts) -> tuple[str, str, str]:
+    """Return the size of a difference, its interval and its margin as text."""
     low, high = sorted(abs(end) for end in (row.ci_low or 0.0, row.ci_high or 0.0))
     decimals = decimals_for([abs(high - low) / 2], [row.mean or 0.0])
     unit = f" {metric.unit}" if metric.unit else ""
-    size = format_number(abs(row.mean or 0.0), decimals)
-    margin = format_number(row.margin, decimals)
-    interval = format_interval(low, high, decimals)
-    found = f"The difference on {metric.label} is {size}{unit} (95\N{NO-BREAK SPACE}% interval {interval})."
-    return f"{found} Up to {margin}{unit} would not matter."
+    size, margin = (f"{format_number(value, decimals)}{unit}" for value in (abs(row.mean or 0.0), row.margin))
+    return size, format_interval(low, high, decimals), margin
+
+
+def _opposite(named: PrimaryRow, analysis: Analysis) -> PrimaryRow | None:
+    """Return the clearest comparison of the same pair and finding on which the other objective scores better."""
+    rows = [row for row in _usable(analysis) if _metric(row, analysis).direction != "closer"]
+    alike = [row for row in rows if (row.finding, row.color_space) == (named.finding, named.color_space)]
+    ahead = _order(named, _metric(named, analysis))
+    reversed_rows = [row for row in alike if _order(row, _metric(row, analysis)) == ahead[::-1]]
+    return _clearest(reversed_rows) if reversed_rows and named in rows else None
 
 
 def _noun(metric: MetricFacts) -> str:
@@ -169,7 +198,8 @@ def _status(analysis: Analysis) -> str:
     seeds = f"{least} to {done}" if least != done else f"{done}"
     progress = f"{seeds} of {plural(plan.seeds, 'planned seed')} finished." if plan.seeds else ""
     if plan.frozen is None:
-        return f"Exploratory: this study has no plan that was frozen before its runs. {progress}".strip()
+        unplanned = "No plan was frozen before the runs, so these comparisons are not confirmatory."
+        return f"{unplanned} {progress}".strip()
     when = plan.frozen.partition("T")[0]
     return f"The comparisons and margins were frozen on {when}, before the first test score. {progress}".strip()
 
@@ -184,16 +214,32 @@ def _warning(analysis: Analysis) -> str | None:
     return None
 
 
+def _unstable(analysis: Analysis) -> list[str]:
+    """Return the objectives whose runs vary too much for the pooled variance, where few seeds leave their size open."""
+    undecided = [
+        row
+        for row in _usable(analysis)
+        if row.finding == "open" and row.n_seeds <= MIN_SEEDS and abs(row.mean or 0.0) > (row.margin or math.inf)
+    ]
+    apart = [name for row in undecided for name in (row.first, row.second) if row.pooled and name not in row.pooled]
+    return list(dict.fromkeys(apart))
+
+
 def _limits(analysis: Analysis, study: StudyRecord, runs: Sequence[RunRecord]) -> list[str]:
     steps = sorted({run.steps for run in runs})
-    trained = f", trained for {listing(f'{count:,}' for count in steps)} steps" if steps else ""
+    trained = f" for {listing(f'{count:,}' for count in steps)} steps" if steps else ""
     setting = (
-        "It does not show what other networks, data or training lengths do: one network was trained (a U-Net on "
+        "It does not show what other networks, data or training lengths do. All runs used one network (a U-Net on "
         f"{study.encoder}, {study.parameters / 1e6:.1f} M parameters){trained} on "
         f"{plural(study.data.n_train, 'photo')} of {study.data.size_px} px."
     )
     people = "It does not show what people see or prefer: metrics are not a substitute for human judgment."
     limits = [setting, people]
+    limits += [
+        f"The runs of {name} differ so much between seeds that even its large differences stay undecided, and with "
+        f"{MIN_SEEDS} seeds its intervals are too narrow."
+        for name in _unstable(analysis)
+    ]
     if analysis.plan.added:
         limits.append("Every comparison beyond those in this figure is exploratory.")
     waiting = len(analysis.missing_runs) - len(analysis.failed_runs)

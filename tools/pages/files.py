@@ -37,7 +37,8 @@ def _parts() -> Iterator[str]:
     yield "## File types"
     yield (
         "In a folder, files with these endings are taken for photos; their content decides how they are read: "
-        f"{', '.join(f'`{suffix}`' for suffix in sorted(READABLE))}. BMP, JPEG 2000, PPM, TGA, HEIC and TIFF of 9 to 15 bits need `pip install "
+        f"{', '.join(f'`{suffix}`' for suffix in sorted(READABLE))}. BMP, JPEG 2000, PPM, TGA, HEIC "
+        "and TIFF of 9 to 15 bits need `pip install "
         "'.[scans]'` (HEIC only where libvips lacks its decoder). The output keeps the ending where chromalab "
         "writes that type, and is a PNG otherwise."
     )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from .conftest import Case
 
+pytestmark = pytest.mark.slow
+
 ALL_LINES = [
     line
     for path in sorted((Path(__file__).parent / "cases").glob("*.yaml"))

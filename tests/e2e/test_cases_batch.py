@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     Make = Callable[[str], Case]
 
+pytestmark = pytest.mark.slow
+
 MESSAGES = "out/.chromalab/messages.csv"
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Make = Callable[[str], Case]
 
+pytestmark = pytest.mark.slow
+
 TERM = b"compositeWithTrainedAlgorithmicMedia"
 IPTC_IN_XMP = {"XMP-dc:Description": "Harbour at dawn", "XMP-photoshop:City": "Townsville"}
 

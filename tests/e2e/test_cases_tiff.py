@@ -18,6 +18,8 @@ from skimage.color import rgb2lab
 from tests.e2e.conftest import Case
 from tests.photo.tiff_files import RATIONAL, SHORT, cases, fax, made, page, saved, scene
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[[str], Case]
 
 

@@ -47,6 +47,11 @@ def explain_write_errors(path: Path) -> Iterator[None]:
         raise OutputError(f"cannot write {path}: {reason}", one_path=error.errno in _ONE_PATH) from error
 
 
+def read_fault(error: OSError) -> str:
+    """Return the reason of a read error in lower case, for records."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
 def printable(path: str | Path) -> str:
     r"""Return a path or a message with paths as valid text: bytes of names that are not UTF-8 are written as `\xNN`.
 

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from chromalab.core.errors import OutputError
-from chromalab.core.files import atomic_writer, sha256_bytes, sha256_file
+from chromalab.core.files import atomic_writer, read_fault, sha256_bytes, sha256_file
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.data.cache import ASPECT_LIMIT, default_cache_dir
 from chromalab.data.duplicates import signature_of
 from chromalab.data.photoset import NameTable
-from chromalab.data.sources import check_regular, read_fault
+from chromalab.data.sources import check_regular
 from chromalab.data.usable import (
     COLOR_FIGURE_PX,
     MIN_SIDE_PX,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from chromalab.core.errors import UsageError
-from chromalab.core.files import printable, sha256_file
+from chromalab.core.files import printable, read_fault, sha256_file
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.core.registry import Registry
@@ -233,11 +232,6 @@ def check_regular(path: Path) -> None:
     """Raise an OSError if `path` exists but is not a regular file: opening a pipe would block forever."""
     if path.exists() and not path.is_file():
         raise OSError("it is not a file")
-
-
-def read_fault(error: OSError) -> str:
-    """Return the reason of a read error in lower case, for records."""
-    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 def _with_progress(items: Iterator[HashedSource], total: int) -> Iterator[HashedSource]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chromalab.core.errors import UsageError
+from chromalab.core.files import read_fault
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -119,7 +120,7 @@ def _walk(folder: Path, suffixes: Collection[str], facts: array[int] | None) -> 
             seen.add((identity.st_dev, identity.st_ino))
             _scan(place, prefix, endings, found, folders, facts)
         except OSError as error:
-            found.closed.append((place, _reason(error)))
+            found.closed.append((place, read_fault(error)))
         waiting += [(place / name, f"{prefix}{name}/") for name in sorted(folders, reverse=True)]
     return found
 
@@ -147,12 +148,8 @@ def closed_reason(folder: Path) -> list[tuple[Path, str]]:
     try:
         os.scandir(folder).close()
     except OSError as error:
-        return [(folder, _reason(error))]
+        return [(folder, read_fault(error))]
     return []
-
-
-def _reason(error: OSError) -> str:
-    return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

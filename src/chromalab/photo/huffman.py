@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LARGEST_BYTES = 12_288
 """Image data of more bytes is not checked, because that would take over 60 ms."""
 
-_TABLES, _QUANTIZATION, _SCAN, _RESTART_INTERVAL = 0xC4, 0xDB, 0xDA, 0xDD
+_TABLES, _QUANTIZATION, _SCAN = 0xC4, 0xDB, 0xDA
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 _LARGEST_DC = 1024 * 1.3
 """Coefficients of 8-bit pixels stay below 1024; some encoders overshoot by a quarter to avoid ringing."""
@@ -41,19 +41,18 @@ class _Component(NamedTuple):
     quantization: Sequence[int]
 
 
-def plausible(segments: Sequence[tuple[int, bytes]], frame: bytes, body: bytes) -> bool:
+def plausible(segments: Sequence[tuple[int, bytes]], frame: bytes, body: bytes, *, units: int, restart: int) -> bool:
     """Return whether the image data of a baseline JPEG holds as many valid blocks as the image needs, and no more.
 
     Args:
         segments: marker and content of every segment before the image data.
         frame: content of the segment that describes the image.
         body: image data of the only scan.
+        units: number of coded units of the image.
+        restart: number of units between two restart markers; 0 for none.
     """
     try:
-        blocks, units = _layout(segments, frame)
-        restart = next(
-            (int.from_bytes(data[:2], "big") for kind, data in reversed(segments) if kind == _RESTART_INTERVAL), 0
-        )
+        blocks = _layout(segments, frame)
         for number, interval in enumerate(_RESTART.split(body)):
             count = min(restart or units, units - number * restart)
             if count <= 0:
@@ -64,10 +63,9 @@ def plausible(segments: Sequence[tuple[int, bytes]], frame: bytes, body: bytes) 
     return (number + 1) * restart >= units if restart else number == 0
 
 
-def _layout(segments: Sequence[tuple[int, bytes]], frame: bytes) -> tuple[list[_Component], int]:
-    """Return the blocks of a coded unit in their order, and the number of units."""
+def _layout(segments: Sequence[tuple[int, bytes]], frame: bytes) -> list[_Component]:
+    """Return the blocks of a coded unit in their order."""
     codes, quantization = _codes(segments), _quantization(segments)
-    height, width = struct.unpack(">HH", frame[1:5])
     factors = {frame[at]: (frame[at + 1] >> 4, frame[at + 1] & 15, frame[at + 2]) for at in range(6, len(frame), 3)}
     scan = next(data for kind, data in segments if kind == _SCAN)
     blocks = []
@@ -76,8 +74,7 @@ def _layout(segments: Sequence[tuple[int, bytes]], frame: bytes) -> tuple[list[_
         across, down, table = factors[name]
         component = _Component(channel, codes[tables >> 4], codes[16 + (tables & 15)], quantization[table])
         blocks += [component] * (across * down if len(factors) > 1 else 1)
-    across, down = (max(sizes) if len(factors) > 1 else 1 for sizes in tuple(zip(*factors.values(), strict=True))[:2])
-    return blocks, -(-width // (8 * across)) * -(-height // (8 * down))
+    return blocks
 
 
 def _codes(segments: Sequence[tuple[int, bytes]]) -> dict[int, Codes]:

@@ -287,7 +287,10 @@ class StrictJpeg:
         size = self._found.body_end - self._found.body
         if self._gradual or size > huffman.LARGEST_BYTES:
             return
-        if not huffman.plausible(self._found.segments, self._frame, self._body[:size]):
+        blocks = _blocks(self._found, self._frame)
+        if not huffman.plausible(
+            self._found.segments, self._frame, self._body[:size], units=blocks.number, restart=blocks.restart
+        ):
             raise VipsError("the coefficients are damaged")
 
     def lenient(self) -> Any:

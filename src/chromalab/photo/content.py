@@ -5,6 +5,9 @@ from __future__ import annotations
 MAX_PIXELS = 500_000_000
 """Larger declared sizes are refused before decoding, so a broken header cannot fill the memory."""
 
+CUT_OFF = "it is cut off or damaged: its pixels can't be read to the end"
+"""The reason for a file whose pixels a decoder refuses without saying more."""
+
 
 class ContentError(Exception):
     """The content of a file can't be read; the text is the reason, without the path."""

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from chromalab.photo._vips import vips
-from chromalab.photo.content import ContentError, check_size
+from chromalab.photo.content import CUT_OFF, ContentError, check_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +22,7 @@ _MARKS = {
     "PPM": tuple(b"P%d%c" % (number, space) for number in range(1, 7) for space in b" \t\r\n"),
 }
 _TGA_FOOTER = b"TRUEVISION-XFILE.\0"
+_TGA_IMAGES = tuple(bytes([kind]) for kind in (1, 2, 3, 9, 10, 11))
 _NAMES = {"JPEG2000": "JPEG 2000"}
 _AS = {"1": "L", "P": "RGBA", "PA": "RGBA"}
 _8_BITS = {"L": "b-w", "LA": "b-w", "RGB": "srgb", "RGBA": "srgb"}
@@ -36,6 +37,8 @@ def further_kind(file: IO[bytes]) -> str | None:
     for kind, marks in _MARKS.items():
         if head.startswith(marks):
             return kind
+    if head[2:3] not in _TGA_IMAGES:
+        return None
     file.seek(max(0, file.seek(0, 2) - len(_TGA_FOOTER)))
     return "TGA" if file.read() == _TGA_FOOTER else None
 
@@ -65,7 +68,7 @@ def open_further(file: IO[bytes], kind: str) -> Any:
     except Image.DecompressionBombError as error:
         raise ContentError(f"it is {name} and declares too many pixels: save it as TIFF") from error
     except Exception as error:  # Pillow's readers raise errors of many types
-        raise ContentError("it is cut off or damaged: its pixels can't be read to the end") from error
+        raise ContentError(CUT_OFF) from error
 
 
 def _deep_color(file: IO[bytes], kind: str) -> bool:

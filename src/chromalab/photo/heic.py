@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from chromalab.photo._vips import VipsError, vips
-from chromalab.photo.content import ContentError, check_size
+from chromalab.photo.content import CUT_OFF, ContentError, check_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def open_heic(file: IO[bytes], load: Callable[[], Any]) -> Any:
     try:
         pixels = np.asarray(pillow_heif.open_heif(file, convert_hdr_to_8bit=False))
     except Exception as error:  # pillow-heif raises types of its own
-        raise ContentError("it is cut off or damaged: its pixels can't be read to the end") from error
+        raise ContentError(CUT_OFF) from error
     return _like(header, pixels)
 
 

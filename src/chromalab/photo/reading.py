@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import stat
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
@@ -11,8 +10,9 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from chromalab.core.errors import ChromalabError
+from chromalab.core.files import read_fault
 from chromalab.photo._vips import VipsError, vips, vips_version
-from chromalab.photo.content import MAX_PIXELS, ContentError, check_size
+from chromalab.photo.content import CUT_OFF, MAX_PIXELS, ContentError, check_size
 from chromalab.photo.further import further_kind, open_further
 from chromalab.photo.heic import is_heic, open_heic
 from chromalab.photo.listing import PHOTO_SUFFIXES, list_photos
@@ -146,7 +146,7 @@ def open_photo(path: Path) -> Iterator[IO[bytes]]:
         with path.open("rb", buffering=0) as file:  # libvips moves its position, which a buffer would not notice
             yield file
     except OSError as error:
-        raise UnreadablePhotoError(path, os.strerror(error.errno).lower() if error.errno else str(error)) from error
+        raise UnreadablePhotoError(path, read_fault(error)) from error
     except ContentError as error:
         raise UnreadablePhotoError(path, str(error)) from error
     except VipsError as error:
@@ -326,4 +326,4 @@ def vips_reason(error: VipsError) -> str:
         return "its content is not a JPEG, PNG, TIFF, WebP or HEIF photo"
     if error.message.startswith("unable to call"):
         return "it is cut off or damaged: its header can't be read"
-    return "it is cut off or damaged: its pixels can't be read to the end"
+    return CUT_OFF

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chromalab.photo._vips import VipsError, vips
-from chromalab.photo.content import ContentError
+from chromalab.photo.content import CUT_OFF, ContentError
 from chromalab.photo.tiff.directory import Value, integers, pack, shorts
 from chromalab.photo.tiff.kinds import (
     CMYK,
@@ -47,7 +47,6 @@ _LENIENT = frozenset({22610, 34934})
 """JPEG XR, whose decoder returns an image for streams that are cut off."""
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
-_DAMAGED = "it is cut off or damaged: its pixels can't be read to the end"
 _HINT = "save it with 8 or 16 bits and with LZW, Deflate or no compression"
 _ROWS = 16
 _PIECE = 1 << 16
@@ -128,7 +127,7 @@ def decode_old_jpeg(handle: Handle, layout: TiffLayout, page: TiffPage) -> PageF
             raise ContentError(unsupported)
         pixels = image.crop(0, 0, page.width, page.height).numpy()
     except VipsError as error:
-        raise ContentError(_DAMAGED) from error
+        raise ContentError(CUT_OFF) from error
     kinds = {1: GRAY, 3: RGB, 4: CMYK}
     tags = {**page.tags, 262: shorts(kinds[image.bands]), 277: shorts(image.bands), 258: shorts(8)}
     tags.pop(338, None)
@@ -174,7 +173,7 @@ def decode(file: PageFile) -> PageFile:
     except OSError:
         raise
     except Exception as error:  # every codec has errors of its own
-        raise ContentError(_DAMAGED) from error
+        raise ContentError(CUT_OFF) from error
 
 
 Decoded = tuple[int, int, int, "NDArray[Any]"]

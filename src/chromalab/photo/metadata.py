@@ -361,7 +361,7 @@ def exif_of(written: Written) -> tuple[bytes, list[str]]:
     tags = replace(metadata.tags, image=image)
     if not tags:
         return b"", []
-    block = exif_block(tags).removeprefix(_EXIF_MARK)
+    block = exif_block(tags)
     left = []
     while written.kind == "jpeg" and len(block) > _LARGEST_EXIF:
         part, number = max(
@@ -370,7 +370,7 @@ def exif_of(written: Written) -> tuple[bytes, list[str]]:
         )
         shorter = {key: value for key, value in getattr(tags, part).items() if key != number}
         tags = replace(tags, **{part: shorter})
-        block = exif_block(tags).removeprefix(_EXIF_MARK)
+        block = exif_block(tags)
         left.append(f"the tag {number} is too long for a JPEG file and left out")
     return block, left
 

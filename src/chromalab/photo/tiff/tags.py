@@ -87,13 +87,13 @@ def read_exif(block: bytes) -> Tags:
 
 
 def exif_block(tags: Tags) -> bytes:
-    """Return the tags as an EXIF block with the `Exif` mark, as stored in JPEG, PNG and WebP files."""
+    """Return the tags as an EXIF block, without the mark that precedes it in JPEG files."""
     pointers = {tag: 0 for tag, block in ((EXIF_IFD, tags.exif), (GPS_IFD, tags.gps)) if block}
     # The length does not depend on the pointers: a first directory without them finds where the others will be.
     start = 8 + len(pack(tags.image | _pointers(pointers, big=False), 8)[0])
     behind, pointers = _pointed_blocks(tags, start, big=False)
     first, _ = pack(tags.image | _pointers(pointers, big=False), 8)
-    return b"Exif\0\0" + struct.pack("<2sHI", b"II", 42, 8) + first + behind
+    return struct.pack("<2sHI", b"II", 42, 8) + first + behind
 
 
 def add_tags(file: IO[bytes], tags: Tags) -> int:

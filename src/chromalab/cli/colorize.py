@@ -10,6 +10,7 @@ import typer
 
 from chromalab.cli.options import (
     COLOR,
+    FILM,
     MODEL,
     OUTPUT,
     PERFORMANCE,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from chromalab.colorization.options import Job, Options
     from chromalab.colorization.plan import Plan
     from chromalab.colorization.summary import Summary
+    from chromalab.colorization.video.codecs import Encoding
 
 _SOME_FAILED = 1
 _SourceWord = Literal["composite", "enhanced"]
@@ -61,12 +63,13 @@ def _source_word(term: str) -> str:
 
 
 def colorize(
-    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Photos, folders or glob patterns.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT", help="Photos, films, folders or glob patterns; "
+        "frame_%05d.png for an image sequence.")],
     *,
-    out: Annotated[str, option(OUTPUT, "OUT", "Output file for one photo, otherwise output folder (DIR/).", "--out",
-        "-o")],
-    format_: Annotated[str | None, option(OUTPUT, "TYPE", "File type: jpg, png, tif, webp or avif; omit to keep that "
-        "of each photo.", "--format")] = None,
+    out: Annotated[str, option(OUTPUT, "OUT", "Output file for one photo or film, otherwise output folder (DIR/).",
+        "--out", "-o")],
+    format_: Annotated[str | None, option(OUTPUT, "TYPE", "File type: jpg, png, tif, webp or avif for photos, mp4, "
+        "mov, mkv or webm for films; omit to keep that of each file.", "--format")] = None,
     quality: Annotated[int, option(OUTPUT, "N", "Quality of JPEG, WebP and AVIF files.", min=1, max=100,
         default=Default("chromalab.photo.writing:Saving.quality"))],
     overwrite: Annotated[bool, switch(OUTPUT, "Replace existing outputs.", "--overwrite",
@@ -87,7 +90,8 @@ def colorize(
     keep_tone: Annotated[bool, switch(COLOR, "Keep the print's own tone, such as sepia, beneath the colors.",
         "--keep-tone", default=Default(f"{_OPTIONS}.keep_tone"))],
     hint: Annotated[list[str] | None, option(COLOR, "HINT", "Color at a point (X,Y=#RRGGBB) or in a "
-        "rectangle (X,Y,WIDTH,HEIGHT=#RRGGBB); repeatable.")] = None,
+        "rectangle (X,Y,WIDTH,HEIGHT=#RRGGBB); for a film with the time of the frame, 12.5s:X,Y=#RRGGBB; "
+        "repeatable.")] = None,
     hints: Annotated[Path | None, option(COLOR, "FILE",
         "JSON file of hints, or transparent PNG with painted hints.")] = None,
     samples: Annotated[int, option(VERSIONS, "N", "Number of plausible versions to write besides the best guess, "
@@ -95,6 +99,12 @@ def colorize(
     seed: Annotated[int, option(VERSIONS, "N", "Random seed of the versions.", min=0)] = 0,
     temperature: Annotated[float, option(VERSIONS, "X", "Variety of the versions (1 = as the model predicts).",
         min=0.01, max=5, default=Default(f"{_OPTIONS}.temperature"))],
+    codec: Annotated[str | None, option(FILM, "NAME", "Codec of films: h264, hevc, av1, ffv1 (lossless, in .mkv) or "
+        "prores (in .mov); default h264, in .webm av1.")] = None,
+    crf: Annotated[int | None, option(FILM, "N", "Constant rate factor of the codec: smaller is better and larger "
+        "(default: 18 for h264, 20 for hevc, 28 for av1).", min=0, max=63)] = None,
+    preset: Annotated[str | None, option(FILM, "NAME", "Speed preset of the codec, such as fast (default: medium; 8 "
+        "for av1).")] = None,
     json_file: Annotated[Path | None, option(RECORDS, "FILE", "JSON file with seconds, lightness error and gamut "
         "share of every photo.", "--json")] = None,
     report: Annotated[bool, switch(RECORDS, "Write a contact sheet with sliders and an audit to OUT/report.",
@@ -116,7 +126,7 @@ def colorize(
     retries: Retries = None,
     _options_file: OptionsFile = None,
 ) -> None:  # fmt: skip
-    """Colorize photos at full size and keep their lightness, bit depth and metadata.
+    """Colorize photos and films at full size and keep their lightness, bit depth and metadata.
 
     Rerun the same command to resume. The exit code is 1 if some photos could not be colorized. In a folder,
     DIR/.chromalab/messages.csv lists every failure, every warning and every file left out.
@@ -132,7 +142,11 @@ def colorize(
     model = model or default_model(versions=samples > 0)
     workers = min(workers or cpu_count(), len(plan.items)) or 1
     engine = Engine(find_colorizer(model), threads=max(1, cpu_count() // workers), device=device)
-    job = replace(_job(options, quality, source_type, label, max_megapixels), keep_times=keep_times)
+    job = replace(
+        _job(options, quality, source_type, label, max_megapixels),
+        keep_times=keep_times,
+        encoding=_encoding(codec, crf, preset),
+    )
     batch = _batch(job, workers, plan, hints, overwrite=overwrite, sidecar=sidecar)
     if dry_run:
         _print_plan(look_ahead(engine, plan, batch), plan)
@@ -182,6 +196,12 @@ def _versions(engine: Engine, plan: Plan, batch: Batch, samples: int, seed: int)
 
     written = write_versions(engine, plan, batch, samples, seed)
     typer.echo(f"{written} versions and uncertainty maps written beside the outputs")
+
+
+def _encoding(codec: str | None, crf: int | None, preset: str | None) -> Encoding:
+    from chromalab.colorization.video.codecs import Encoding, codec_name
+
+    return Encoding(None if codec is None else codec_name(codec), crf, preset)
 
 
 def _suffix(format_: str | None) -> str | None:
@@ -287,5 +307,5 @@ def _print_summary(summary: Summary, plan: Plan) -> None:
     typer.echo(f"{done} colorized{before}, {failed} failed; model {summary.model}; {_where(plan)}")
     for line in message_lines(summary, plan.folder):
         typer.echo(line, err=True)
-    if failed:
+    if failed or any(photo.is_incomplete for photo in summary.photos):
         raise typer.Exit(_SOME_FAILED)

@@ -27,7 +27,7 @@ PIPE_WIDTH = 120
 """Columns of tables that go to a file or a pipe."""
 
 INPUT, OUTPUT, RECORDS = "Input", "Output", "Records"
-COLOR, MODEL, VERSIONS = "Color", "Model", "Plausible versions"
+COLOR, MODEL, VERSIONS, FILM = "Color", "Model", "Plausible versions", "Film"
 OBJECTIVE, PERFORMANCE, CLUSTER = "Objective", "Performance", "Ray cluster"
 SERVER, LIMITS = "Server", "Limits"
 """Panels of `--help` that several commands have."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from chromalab.colorization.colorizer import colorize_file
 from chromalab.colorization.journal import Identity, Journal, Line, State, identity, open_journal, read_journal
 from chromalab.colorization.summary import PhotoResult, Summary, closed_folders, left_out_files, write_messages
+from chromalab.colorization.video.codecs import Encoding, is_film, is_sequence
 from chromalab.core.errors import ChromalabError, ConfigError, OutputError, UsageError
 from chromalab.core.files import printable, sha256_file, write_text
 from chromalab.core.progress import progress
@@ -103,11 +104,16 @@ def run_batch(engine: Engine, plan: Plan, batch: Batch, *, each: Each | None = N
         def work(item: Item) -> PhotoResult:
             return _attempt(engine, item, batch, journal, settings)
 
-        found = _in_threads(work, waiting, batch.workers) if each is None else each(waiting, settings)
-        with progress("colorizing", len(plan.items), done=len(plan.items) - len(waiting)) as advance:
-            for item, result in found:
-                results[item.name] = result
-                advance()
+        photos = [item for item in waiting if each is not None or not is_film(item.output)]
+        found = _in_threads(work, photos, batch.workers) if each is None else each(photos, settings)
+        total = sum(1 for item in plan.items if each is not None or not is_film(item.output))
+        if total:
+            with progress("colorizing", total, done=total - len(photos)) as advance:
+                for item, result in found:
+                    results[item.name] = result
+                    advance()
+        if each is None:  # a film keeps all processors busy by itself, and shows its own progress
+            results |= {item.name: work(item) for item in waiting if is_film(item.output)}
         journal.take_parts()
         summary = _summary(engine, plan, [result for result in results.values() if result is not None])
         write_messages(plan.folder, summary)
@@ -239,7 +245,7 @@ def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, 
         if journal is None and not _is_expected(error):
             raise
         return failed(item, reason_of(error))
-    if batch.on_done is not None:
+    if batch.on_done is not None and small is not None:
         try:
             batch.on_done(item, result, small)
         except Exception as error:
@@ -288,7 +294,7 @@ def write_sidecar(item: Item, result: Colorized, disclosure: Disclosure) -> None
         "schema_version": 1,
         **disclosure.model_dump(mode="json"),
         "source": printable(item.source.name),
-        "source_sha256": sha256_file(item.source),
+        "source_sha256": None if is_sequence(item.source.name) else sha256_file(item.source),
         "output": printable(item.output.name),
         **result.model_dump(mode="json", exclude={"source", "output"}),
     }
@@ -303,6 +309,7 @@ def settings_sha256(engine: Engine, batch: Batch) -> str:
         engine.spec.model_dump_json(),
         job.options.model_dump_json(),
         repr(job.saving),
+        *([repr(job.encoding)] if job.encoding != Encoding() else []),
         job.source_type,
         job.label,
         "" if batch.overlay is None else hashlib.sha256(batch.overlay.tobytes()).hexdigest(),

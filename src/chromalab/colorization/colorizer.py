@@ -21,10 +21,12 @@ from chromalab.colorization.plan import make_plan
 from chromalab.colorization.records import Colorized
 from chromalab.colorization.render import Renderer, RenderStats
 from chromalab.colorization.small import SmallColors, guide_px, rotate_back, rotate_upright, small_colors, tone_of
-from chromalab.core.errors import UsageError
+from chromalab.colorization.video.codecs import is_film
+from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import printable
 from chromalab.core.parallel import cpu_count
 from chromalab.photo._vips import VipsError
+from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.resizing import resize_plane, target_size
 from chromalab.photo.scan import Scan, open_scan
 from chromalab.photo.writing import (
@@ -210,8 +212,8 @@ def colorize_file(
     *,
     overlay: NDArray[np.uint8] | None = None,
     ready: Callable[[Colorized, Disclosure], None] | None = None,
-) -> tuple[Colorized, SmallColors]:
-    """Colorize a photo file, with all its pages if the output is a TIFF.
+) -> tuple[Colorized, SmallColors | None]:
+    """Colorize a photo file, with all its pages if the output is a TIFF; or a film.
 
     The output has the photo's size, an sRGB profile, the source's metadata, and the disclosure in its XMP. It has 16
     bits per value if the source has them and the file type allows it. The file is written atomically and replaces an
@@ -219,14 +221,14 @@ def colorize_file(
 
     Args:
         engine: the network.
-        source: the photo.
-        output: the file to write; its suffix selects the file type.
+        source: the photo or film.
+        output: the file to write; its suffix selects the file type, and whether it is a film.
         job: settings of colors and files.
         overlay: painted hints, RGBA, in the proportions of the photo, (H, W, 4).
         ready: called with the result and the disclosure when the file is complete, just before it gets its name.
 
     Returns:
-        The result, and the small copy of the first page.
+        The result, and the small copy of the first page; None for a film.
 
     Raises:
         UnreadablePhotoError: the photo cannot be read.
@@ -234,6 +236,12 @@ def colorize_file(
             or the photo.
         OutputError: the output cannot be written.
     """
+    if is_film(output):
+        if overlay is not None:
+            raise ConfigError("painted hints are for photos: for films, give --hint with the time of a frame")
+        return _film_colorizer(source)(engine, source, output, job, ready=ready), None
+    if job.options.times:
+        raise ConfigError(f"the hint at {job.options.times[0]:g} s is for a film: omit the time for photos")
     started = time.monotonic()
     disclosure = disclose(engine, job.options, job.source_type)
     scan = open_scan(source, max_pixels=job.max_pixels)
@@ -270,6 +278,21 @@ def colorize_file(
         except VipsError as error:
             raise pages.current.unreadable(error) from error
     return results[0], pages.colors
+
+
+def _film_colorizer(source: Path) -> Callable[..., Colorized]:
+    """Return `colorize_film`.
+
+    Raises:
+        UnreadablePhotoError: the packages that read films are not installed.
+    """
+    try:
+        from chromalab.colorization.video.film import colorize_film  # noqa: PLC0415 - they come with the extra [video]
+    except ImportError as error:
+        raise UnreadablePhotoError(
+            source, f"films need the package {error.name}: run pip install 'chromalab[video]'"
+        ) from error
+    return colorize_film
 
 
 class _Pages:

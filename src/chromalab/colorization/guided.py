@@ -28,7 +28,18 @@ class Coefficients(NamedTuple):
     offset: NDArray[np.float32]
 
 
-def fit(guide: NDArray[np.float32], chroma: NDArray[np.float32], radius: int, epsilon: float = EPSILON) -> Coefficients:
+def _uniform(plane: NDArray[np.floating], side: int) -> NDArray[np.float32]:
+    return np.asarray(uniform_filter(plane, side, mode="nearest"), dtype=np.float32)
+
+
+def fit(
+    guide: NDArray[np.float32],
+    chroma: NDArray[np.float32],
+    radius: int,
+    epsilon: float = EPSILON,
+    *,
+    box: Callable[[NDArray[np.floating], int], NDArray[np.float32]] = _uniform,
+) -> Coefficients:
     """Return the guided filter's coefficients.
 
     Args:
@@ -36,11 +47,11 @@ def fit(guide: NDArray[np.float32], chroma: NDArray[np.float32], radius: int, ep
         chroma: a* and b* at the same size, (2, h, w).
         radius: half the side of the windows, in pixels.
         epsilon: regularization of He et al., for a guide in [0, 1].
+        box: function that returns the mean of a plane over windows of the given side.
     """
-    side = 2 * radius + 1
 
     def mean(plane: NDArray[np.floating]) -> NDArray[np.float32]:
-        return np.asarray(uniform_filter(plane, side, mode="nearest"), dtype=np.float32)
+        return box(plane, 2 * radius + 1)
 
     level = guide / np.float32(255)
     mean_level = mean(level)

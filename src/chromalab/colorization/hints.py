@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from scipy.ndimage import gaussian_filter
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
@@ -21,6 +21,8 @@ from chromalab.core.errors import ConfigError
 from chromalab.core.records import Record
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
@@ -42,7 +44,7 @@ _ROUNDING = 1e-6
 
 MOST_HINTS = 500
 _POINT = re.compile(
-    r"^\s*([\d.]+)(%?)\s*,\s*([\d.]+)(%?)\s*(?:,\s*([\d.]+)(%?)\s*,\s*([\d.]+)(%?)\s*)?=\s*(#[0-9a-fA-F]{6})\s*$"
+    r"^\s*(?:(\d+(?:\.\d*)?)s\s*:\s*)?([\d.]+)(%?)\s*,\s*([\d.]+)(%?)\s*(?:,\s*([\d.]+)(%?)\s*,\s*([\d.]+)(%?)\s*)?=\s*(#[0-9a-fA-F]{6})\s*$"
 )
 
 
@@ -56,6 +58,7 @@ class Hint(Record):
         height: height of the rectangle below y; 0 for a point.
         color: sRGB as `#rrggbb`; its hue and chroma are used, and the photo's lightness stays.
         unit: unit of the four numbers, `px` or `percent`.
+        time_s: time of the frame of a film, in seconds from its first frame; None for a photo.
     """
 
     x: Place
@@ -64,6 +67,14 @@ class Hint(Record):
     height: Place = 0.0
     color: Color
     unit: Literal["px", "percent"] = "px"
+    time_s: Place | None = None
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_time(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        values: dict[str, object] = serialize(self)
+        if self.time_s is None:  # the hashes of settings without films stay as they are
+            values.pop("time_s", None)
+        return values
 
     def box(self, height: int, width: int) -> tuple[float, float, float, float]:
         """Return the left, top, right and bottom edges as shares of a photo of this size.
@@ -93,8 +104,12 @@ class Hints(Record):
 def parse_hint(text: str) -> Hint:
     """Return the hint of `x,y=#rrggbb` or `x,y,width,height=#rrggbb`, with numbers in pixels or, with %, in percent.
 
+    For a frame of a film, the time precedes: `12.5s:x,y=#rrggbb`.
+
     >>> parse_hint("120,80=#8a2b2b").x
     120.0
+    >>> parse_hint("12.5s:120,80=#8a2b2b").time_s
+    12.5
 
     Raises:
         ConfigError: the text is not a hint.
@@ -105,7 +120,7 @@ def parse_hint(text: str) -> Hint:
             f"'{text}' is not a hint: write x,y=#rrggbb or x,y,width,height=#rrggbb in pixels or %, such as "
             "120,80=#8a2b2b"
         )
-    x, x_unit, y, y_unit, width, width_unit, height, height_unit, color = found.groups()
+    time_s, x, x_unit, y, y_unit, width, width_unit, height, height_unit, color = found.groups()
     units = {unit for unit in (x_unit, y_unit, width_unit, height_unit) if unit is not None}
     if len(units) > 1:
         raise ConfigError(f"'{text}': give all numbers in pixels, or all in percent")
@@ -114,7 +129,8 @@ def parse_hint(text: str) -> Hint:
     except ValueError as error:
         raise ConfigError(f"'{text}' is not a hint: {error}") from error
     return Hint.parse(
-        numbers | {"color": color, "unit": "percent" if units == {"%"} else "px"}, origin=f"the hint '{text}'"
+        numbers | {"color": color, "unit": "percent" if units == {"%"} else "px", "time_s": time_s},
+        origin=f"the hint '{text}'",
     )
 
 
@@ -131,19 +147,30 @@ def apply_hints(
     """
     if not (seeds >= 0).any():
         return chroma
+    known, strength = spread_hints(levels, seeds, colors)
+    return np.asarray(chroma * (1 - strength) + known * strength, dtype=np.float32)
+
+
+def spread_hints(
+    levels: NDArray[np.float32], seeds: NDArray[np.intp], colors: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the known colors at every pixel, (2, h, w), and how far they replace the network's, 0 to 1, (h, w).
+
+    Takes the arguments of `apply_hints`; at least one pixel must have a hint.
+    """
     distinct, group = np.unique(colors, axis=0, return_inverse=True)
     member = np.where(seeds >= 0, group.reshape(-1)[seeds], -1)
     graph = _graph(levels)
     reach = REACH * min(levels.shape)
     strongest = np.zeros(levels.shape)
-    shares, pull = np.full(levels.shape, 1e-12), np.zeros(chroma.shape)
+    shares, pull = np.full(levels.shape, 1e-12), np.zeros((2, *levels.shape))
     for index, color in enumerate(distinct):
         extent = np.exp(-((_distances(graph, member == index, 3 * reach) / reach) ** 2))
         strongest = np.maximum(strongest, extent)
         share = extent**_PARTITION  # between two hints the nearer one dominates, with a soft border
         shares += share
         pull += share * color[:, None, None]
-    return np.asarray(chroma * (1 - strongest) + pull / shares * strongest, dtype=np.float32)
+    return pull / shares, strongest
 
 
 def _distances(graph: csr_matrix, start: NDArray[np.bool_], limit: float) -> NDArray[np.float64]:
@@ -170,7 +197,7 @@ def _graph(levels: NDArray[np.float32]) -> csr_matrix:
 
 
 def seeds_of(
-    hints: list[Hint], photo: tuple[int, int], small: tuple[int, int]
+    hints: Sequence[Hint], photo: tuple[int, int], small: tuple[int, int]
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Return the seeds and colors of hints on a small copy, as `apply_hints` takes them.
 

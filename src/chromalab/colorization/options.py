@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from chromalab.colorization.hints import Hint
+from chromalab.colorization.video.codecs import Encoding
 from chromalab.core.records import Record
 from chromalab.photo.writing import Saving
 
@@ -36,6 +37,11 @@ class Options(Record):
     sample: int | None = Field(default=None, ge=0)
     temperature: float = Field(default=1.0, gt=0, le=5)
 
+    @property
+    def times(self) -> list[float]:
+        """Times of the hints that are for frames of a film, in seconds."""
+        return [hint.time_s for hint in self.hints if hint.time_s is not None]
+
     def described(self) -> dict[str, object]:
         """Return the settings that differ from the defaults, for records."""
         return self.model_dump(mode="json", exclude_defaults=True)
@@ -52,6 +58,7 @@ class Job:
         label: visible line of text at the lower edge; empty for none.
         max_pixels: photos with larger declared sizes are refused.
         keep_times: give each file the time of the last change of its photo.
+        encoding: codec and quality of films.
     """
 
     options: Options
@@ -60,3 +67,4 @@ class Job:
     label: str = ""
     max_pixels: int = 500_000_000
     keep_times: bool = False
+    encoding: Encoding = field(default_factory=Encoding)

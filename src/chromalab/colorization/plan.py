@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING
 
 from chromalab.colorization.journal import read_journal
 from chromalab.colorization.records import REPORT, Item
+from chromalab.colorization.video.codecs import FALLBACK as FILM_FALLBACK
+from chromalab.colorization.video.codecs import READABLE as FILMS
+from chromalab.colorization.video.codecs import SUFFIXES as FILM_SUFFIXES
+from chromalab.colorization.video.codecs import is_film, is_sequence
 from chromalab.core.errors import UsageError
 from chromalab.core.files import printable, with_ending
 from chromalab.photo.further import SUFFIXES as FURTHER
@@ -23,10 +27,16 @@ from chromalab.photo.writing import SUFFIXES, file_kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-READABLE = PHOTO_SUFFIXES | FURTHER | {".avif", ".gif", ".heic", ".heif", ".jfif", ".jpe"}
+PHOTOS = PHOTO_SUFFIXES | FURTHER | {".avif", ".gif", ".heic", ".heif", ".jfif", ".jpe"}
 """Suffixes of the files in a folder that are read as photographs."""
 
+READABLE = PHOTOS | FILMS
+"""Suffixes of the files in a folder that are colorized."""
+
 _FALLBACK = ".png"
+_ANIMATED = frozenset({".gif", ".webp", ".png", ".avif"})
+"""Suffixes of photos that may hold an animation."""
+
 _THUMBS = f"{REPORT}/thumbs/"
 _REPORT_SUFFIXES = frozenset({".csv", ".html", ".json"})
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
@@ -66,8 +76,9 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
         UsageError: an input is a URL or missing, there are no photos, or two photos would become one file.
     """
     folder = Path(out)
-    named = not out.endswith(("/", os.sep)) and folder.suffix.lower() in SUFFIXES and not os.path.isdir(out)  # noqa: PTH112
-    if suffix is not None:
+    written = folder.suffix.lower() in {*SUFFIXES, *FILM_SUFFIXES}
+    named = not out.endswith(("/", os.sep)) and written and not os.path.isdir(out)  # noqa: PTH112
+    if suffix is not None and suffix.lower() not in FILM_SUFFIXES:
         file_kind(Path("x" + suffix))
     found = _Search(folder)
     for text in inputs:
@@ -80,8 +91,8 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
                 f"{out} is one file, but there are {len(found.photos)} photos: give a folder such as "
                 f"{folder.with_suffix('')}/"
             )
-        file_kind(folder)
         ((source, _),) = found.photos.values()
+        _check_kind(source, folder)
         _refuse_itself(source, folder)
         return Plan([Item(source, folder, folder.name)], None, found.left_out, found.closed)
     if os.path.lexists(out) and not os.path.isdir(out):  # noqa: PTH112 - Path.is_dir raises an error in a closed folder
@@ -100,6 +111,21 @@ def count_endings(files: Iterable[Path]) -> str:
     counts = Counter(printable(file.suffix.lower()) or "without ending" for file in files)
     kinds = [f"{count} {ending}" for ending, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair))]
     return f"{counts.total()} {'file' if counts.total() == 1 else 'files'} left out: {', '.join(kinds)}"
+
+
+def _check_kind(source: Path, output: Path) -> None:
+    """Refuse a photo that would become a film, or a film that would become a photo."""
+    if not is_film(output):
+        file_kind(output)
+        if source.suffix.lower() in FILMS or is_sequence(source.name):
+            raise UsageError(
+                f"{source} is a film, and {output.name} is no file type of films: choose "
+                f"{', '.join(sorted(FILM_SUFFIXES))}"
+            )
+    elif source.suffix.lower() in PHOTOS - _ANIMATED and not is_sequence(source.name):
+        raise UsageError(
+            f"{source} is a photo, and {output.name} is a film: choose a file type of photos, such as .png"
+        )
 
 
 class _Search:
@@ -142,6 +168,9 @@ class _Search:
         self.left_out += [folder / name for name in contents.others if not is_output(folder / name)]
 
     def _take_matches(self, text: str) -> None:
+        if is_sequence(Path(text).name):
+            self._add(Path(text), Path(text).name)
+            return
         if not glob.has_magic(text):
             raise UsageError(_why_missing(text))
         matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob accepts no absolute pattern
@@ -221,11 +250,23 @@ def _real(path: Path) -> Path:
 
 def _item(source: Path, name: str, folder: Path, suffix: str | None) -> Item:
     place = Path(name)
-    wanted = suffix or (place.suffix if _writable(place) else _FALLBACK)
+    wanted = _suffix_of(place, suffix)
     name = with_ending(place.with_name(place.stem), wanted).as_posix() if wanted != place.suffix else name
     output = folder / name
     _refuse_itself(source, output)
     return Item(source, output, name)
+
+
+def _suffix_of(place: Path, suffix: str | None) -> str:
+    """Return the suffix of an output; a requested one applies to photos or to films, whichever it is for."""
+    own = place.suffix.lower()
+    if own in FILMS or is_sequence(place.name) or (suffix in FILM_SUFFIXES and own in _ANIMATED - {".png", ".avif"}):
+        if suffix in FILM_SUFFIXES:
+            return suffix
+        return place.suffix if own in FILM_SUFFIXES else FILM_FALLBACK
+    if suffix is not None and suffix not in FILM_SUFFIXES:
+        return suffix
+    return place.suffix if _writable(place) else _FALLBACK
 
 
 def _told_apart(items: list[Item]) -> list[Item]:

@@ -54,10 +54,13 @@ class Colorized(Record):
         width: columns of the output.
         bits: bits per value of the output; of its deepest page.
         pages: pages of the output.
-        lightness_error: largest absolute difference in L* between photo and output, before any lossy compression.
-        gamut_share: share of pixels whose chroma was reduced to stay in the gamut, 0 to 1.
+        frames: frames of a film; None for a photo.
+        lightness_error: largest absolute difference in L* between photo and output, before any lossy compression; None
+            for a film, whose luma is passed on as it is.
+        gamut_share: share of pixels whose chroma was reduced to stay in the gamut, 0 to 1; None for a film.
         mean_chroma: mean chroma of the small copy, in CIELAB units.
         warnings: what of the photo is damaged or left out, a sentence each, without the path.
+        is_incomplete: a part of the film could not be decoded and is missing.
         kept_aside: metadata that cannot be read and written again, in Base64, by its name, such as `xmp`.
     """
 
@@ -68,8 +71,10 @@ class Colorized(Record):
     width: int
     bits: int
     pages: int
-    lightness_error: float
-    gamut_share: float
+    frames: int | None = None
+    lightness_error: float | None = None
+    gamut_share: float | None = None
     mean_chroma: float
     warnings: list[str] = []
+    is_incomplete: bool = False
     kept_aside: dict[str, str] = {}

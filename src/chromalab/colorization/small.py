@@ -71,19 +71,35 @@ def small_colors(
         UsageError: a plausible version is requested from a network without a distribution.
         ConfigError: a hint is outside the photo.
     """
-    chroma, logits, cell = _predicted(engine, levels, options)
-    chroma = adjusted(chroma, levels, options)
+    predicted = predict_chroma(engine, levels, options)
+    chroma = adjusted(predicted.chroma, levels, options)
     if options.hints:
         chroma = apply_hints(levels, chroma, *seeds_of(options.hints, photo, levels.shape))
     if overlay is not None:
         chroma = apply_hints(levels, chroma, *overlay_seeds(overlay, levels.shape))
-    return SmallColors(levels, chroma, logits, fit(levels, chroma, max(2, round(cell))))
+    return SmallColors(levels, chroma, predicted.logits, fit(levels, chroma, max(2, round(predicted.cell_px))))
 
 
-def _predicted(
-    engine: Engine, levels: NDArray[np.float32], options: Options
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None, float]:
-    """Return the chroma at the small copy's size, the logits of the first scale, and a cell's side on the copy."""
+class PredictedChroma(NamedTuple):
+    """The prediction for a small copy, averaged over the scales.
+
+    Attributes:
+        chroma: a* and b* in CIELAB units, at the small copy's size, (2, h, w).
+        logits: the logits of the first scale, at the network's size; None if it predicts no distribution.
+        cell_px: side of a cell of the network, in pixels of the small copy.
+    """
+
+    chroma: NDArray[np.float32]
+    logits: NDArray[np.float32] | None
+    cell_px: float
+
+
+def predict_chroma(engine: Engine, levels: NDArray[np.float32], options: Options) -> PredictedChroma:
+    """Return the network's prediction for a small copy, (h, w), before any adjustment.
+
+    Raises:
+        UsageError: a plausible version is requested from a network without a distribution.
+    """
     height, width = levels.shape
     chroma, logits, cell = np.zeros((2, height, width), dtype=np.float32), None, 0.0
     for number, scale in enumerate(options.scales):
@@ -94,7 +110,7 @@ def _predicted(
         if number == 0:
             logits, cell = predicted.logits, CELL_PX * height / predicted.ab.shape[1]
         chroma += enlarge(ab, height, width) / len(options.scales)
-    return chroma, logits, cell
+    return PredictedChroma(chroma, logits, cell)
 
 
 def _version(engine: Engine, logits: NDArray[np.float32] | None, options: Options) -> NDArray[np.float32]:

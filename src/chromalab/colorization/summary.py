@@ -57,6 +57,8 @@ class PhotoResult(Record):
     width: int | None = None
     bits: int | None = None
     pages: int | None = None
+    frames: int | None = None
+    is_incomplete: bool = False
     warnings: list[str] = []
 
 

@@ -1,0 +1,89 @@
+"""Motion between neighboring frames: dense optical flow, and how far each pixel's correspondence can be trusted.
+
+The flow is OpenCV's DIS (Kroeger et al., *Fast Optical Flow using Dense Inverse Search*, 2016, arXiv:1603.03590). A
+correspondence is trusted where following the flow there and back returns to the start (Sundaram, Brox, Keutzer: *Dense
+Point Trajectories by GPU-Accelerated Large Displacement Optical Flow*, 2010, Eq. 5), and where both pixels have the
+same gray level.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RESIDUAL = 10.0
+"""Difference in gray level (of 255) between corresponding pixels at which the trust has fallen to 1 / e."""
+
+_ROUND_TRIP_SHARE = 0.01
+_ROUND_TRIP_PX2 = 0.5
+
+
+class Motion(NamedTuple):
+    """Correspondence of every pixel of a frame with a pixel of a neighboring frame.
+
+    Attributes:
+        flow: displacement of the corresponding pixel, across and down, in pixels, (h, w, 2).
+        trust: trust in the correspondence, 0 (occluded or changed) to 255, (h, w).
+    """
+
+    flow: NDArray[np.float16]
+    trust: NDArray[np.uint8]
+
+
+class FlowEstimator:
+    """Computes optical flow; its state is reused from call to call, so each thread needs its own."""
+
+    def __init__(self) -> None:
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+
+    def between(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> tuple[Motion, Motion]:
+        """Return the motion of `after` relative to `before`, and of `before` relative to `after`.
+
+        The first lets a plane of `before` be warped to `after`, and the second the reverse.
+
+        Args:
+            before: gray levels of a frame, (h, w).
+            after: gray levels of the next frame, of the same size.
+        """
+        start = np.zeros((*before.shape, 2), dtype=np.float32)
+        back = np.asarray(self._dis.calc(after, before, start.copy()), dtype=np.float32)
+        forth = np.asarray(self._dis.calc(before, after, start), dtype=np.float32)
+        smooth_before, smooth_after = (cv2.blur(frame, (3, 3)).astype(np.float32) for frame in (before, after))
+        return (
+            Motion(back.astype(np.float16), _trust(back, forth, smooth_after, smooth_before)),
+            Motion(forth.astype(np.float16), _trust(forth, back, smooth_before, smooth_after)),
+        )
+
+
+def _trust(
+    flow: NDArray[np.float32], reverse: NDArray[np.float32], here: NDArray[np.float32], there: NDArray[np.float32]
+) -> NDArray[np.uint8]:
+    returned = warp(reverse, flow)
+    gap = np.square(flow + returned).sum(axis=-1)
+    length = np.square(flow).sum(axis=-1) + np.square(returned).sum(axis=-1)
+    residual = here - warp(there, flow)
+    residual -= np.median(residual)  # the exposure of old film varies from frame to frame
+    similar = 255 * np.exp(-np.square(residual / RESIDUAL))
+    return np.where(gap < _ROUND_TRIP_SHARE * length + _ROUND_TRIP_PX2, similar, 0).astype(np.uint8)
+
+
+def warp(plane: NDArray[np.float32], flow: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the values of a plane (h, w) or (h, w, C) at the places to which the flow (h, w, 2) points."""
+    across, down = _grid(*flow.shape[:2])
+    return np.asarray(
+        cv2.remap(plane, across + flow[..., 0], down + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )
+
+
+@cache
+def _grid(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return (
+        np.arange(width, dtype=np.float32)[None].repeat(height, axis=0),
+        np.arange(height, dtype=np.float32)[:, None].repeat(width, axis=1),
+    )

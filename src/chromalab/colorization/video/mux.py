@@ -1,0 +1,218 @@
+"""Writing the file of a colorized film: its new frames, and all other streams, chapters and metadata of the source."""
+
+from __future__ import annotations
+
+import heapq
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import av
+import av.error
+
+from chromalab.colorization.disclosure import with_disclosure
+from chromalab.colorization.video.boxes import append_xmp, read_xmp
+from chromalab.colorization.video.source import opened
+from chromalab.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from chromalab.colorization.disclosure import Disclosure
+    from chromalab.colorization.video.encode import Encoder
+    from chromalab.colorization.video.source import Film
+
+_FORMATS = {".mkv": "matroska", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "webm"}
+_MP4_KINDS = frozenset({".mp4", ".m4v", ".mov"})
+_NOTICE_KEYS = ("comment", "description", "synopsis")
+_OWN_KEYS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
+"""Tags that describe the source's file, not the film; the writer makes its own."""
+
+_ITUNES_KEYS = frozenset(
+    {"title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping"}
+    | {"lyrics", "description", "synopsis", "show", "episode_id", "network", "keywords", "creation_time", "track"}
+)
+"""Tags that an MP4 file has without further ado; all others need QuickTime's table of keys."""
+
+
+def misfits(film: Film, output: Path) -> list[str]:
+    """Return the streams of a film that the output's file type cannot hold."""
+    with opened(film.path) as source, av.open("/dev/null", "w", format=_FORMATS[output.suffix.lower()]) as target:
+        return [
+            f"{stream.type} stream {stream.index} ({_codec_name(stream)})"
+            for stream in _others(source, film)
+            if stream.type in {"audio", "subtitle"} and not _can_hold(target, stream)
+        ]
+
+
+def check_streams(film: Film, output: Path) -> None:
+    """Refuse an output whose file type cannot hold all streams of a film.
+
+    Raises:
+        UsageError: with the streams and the remedy.
+    """
+    found = misfits(film, output)
+    if found:
+        raise UsageError(
+            f"{output.name} cannot hold the {', '.join(found)} of {film.path.name}: write a file ending in .mkv, which "
+            "holds nearly all codecs"
+        )
+
+
+def _others(source: av.container.InputContainer, film: Film) -> list[Any]:
+    return [stream for stream in source.streams if stream.index != film.stream]
+
+
+def _codec_name(stream: Any) -> str:
+    context = getattr(stream, "codec_context", None)
+    return context.name if context is not None else "unknown codec"
+
+
+def _can_hold(target: av.container.OutputContainer, stream: Any) -> bool:
+    context = getattr(stream, "codec_context", None)
+    if context is None:
+        return False
+    try:
+        with av.open("/dev/null", "w", format=target.format.name) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except (av.error.FFmpegError, ValueError, TypeError):
+        return False
+    return True
+
+
+def write_film(
+    path: Path, film: Film, encoder: Encoder, packets: Iterable[av.Packet[Any]], disclosure: Disclosure
+) -> list[str]:
+    """Write the file of a colorized film.
+
+    Args:
+        path: the file to write; its suffix decides the file type.
+        film: the source.
+        encoder: the encoder of the frames.
+        packets: the encoded frames, in the order of decoding.
+        disclosure: the disclosure that the colors are inferred.
+
+    Returns:
+        What of the source could not be kept, a sentence each.
+    """
+    lost: list[str] = []
+    with opened(film.path) as source:
+        metadata = _with_notice(dict(source.metadata), disclosure)
+        options = _options(path, metadata)
+        with av.open(str(path), "w", format=_FORMATS[path.suffix.lower()], container_options=options) as target:
+            target.metadata.update(metadata)
+            streams = _streams(source, target, film, encoder, lost)
+            target.set_chapters(source.chapters())
+            target.start_encoding()
+            _interleave(source, target, film, streams, packets, lost)
+    if path.suffix.lower() in _MP4_KINDS:
+        append_xmp(path, with_disclosure(read_xmp(film.path), disclosure))
+    return lost
+
+
+def _with_notice(metadata: dict[str, str], disclosure: Disclosure) -> dict[str, str]:
+    """Return the container's tags with the disclosure in the first free one of a few that players show."""
+    notice = (
+        f"{disclosure.statement} chromalab {disclosure.chromalab_version}, model {disclosure.model}, "
+        f"{disclosure.digital_source_type}"
+    )
+    kept = {key: value for key, value in metadata.items() if key.lower() not in _OWN_KEYS}
+    taken = {key.lower(): key for key in kept}
+    for key in _NOTICE_KEYS:
+        if key not in taken or kept[taken[key]].startswith(disclosure.statement):
+            return kept | {taken.get(key, key): notice}
+    key = taken[_NOTICE_KEYS[0]]
+    return kept | {key: f"{kept[key]}\n{notice}"}
+
+
+def _options(path: Path, metadata: dict[str, str]) -> dict[str, str]:
+    if path.suffix.lower() not in _MP4_KINDS:
+        return {}
+    unusual = any(key.lower().split("-")[0] not in _ITUNES_KEYS for key in metadata)
+    return {"movflags": "+faststart+use_metadata_tags" if unusual else "+faststart"}
+
+
+def _streams(
+    source: av.container.InputContainer,
+    target: av.container.OutputContainer,
+    film: Film,
+    encoder: Encoder,
+    lost: list[str],
+) -> dict[int, Any]:
+    """Add a stream to the target for every stream of the source; return them by the source's index."""
+    streams: dict[int, Any] = {}
+    for stream in source.streams:
+        if stream.index == film.stream:
+            added: Any = encoder.stream_of(target)
+            if film.rotation:
+                added.set_display_rotation(film.rotation)
+        elif stream.type == "attachment":
+            _attach(stream, target, lost)
+            continue
+        else:
+            try:
+                added = target.add_stream_from_template(stream)
+            except (av.error.FFmpegError, ValueError, TypeError, AttributeError):
+                lost.append(f"the {stream.type} stream {stream.index} ({_codec_name(stream)}) is left out")
+                continue
+        added.metadata.update({key: text for key, text in stream.metadata.items() if key.lower() not in _OWN_KEYS})
+        added.disposition = stream.disposition
+        streams[stream.index] = added
+    return streams
+
+
+def _attach(stream: Any, target: av.container.OutputContainer, lost: list[str]) -> None:
+    name = stream.metadata.get("filename", f"attachment{stream.index}")
+    if target.format.name != "matroska":
+        lost.append(f"the attachment {name} is left out: only Matroska files hold attachments")
+        return
+    target.add_attachment(name, stream.metadata.get("mimetype", "application/octet-stream"), stream.data)
+
+
+def _interleave(
+    source: av.container.InputContainer,
+    target: av.container.OutputContainer,
+    film: Film,
+    streams: dict[int, Any],
+    packets: Iterable[av.Packet[Any]],
+    lost: list[str],
+) -> None:
+    """Write all packets in the order of their times."""
+    own = streams[film.stream]
+    merged = heapq.merge(
+        _at(((packet, own, film.time_base) for packet in packets), 0),
+        _at(_copied(source, film, streams, lost), 1),
+        key=lambda item: item[:3],
+    )
+    for _, _, _, packet, stream in merged:
+        packet.stream = stream
+        target.mux(packet)
+
+
+def _at(
+    items: Iterable[tuple[av.Packet[Any], Any, Fraction]], origin: int
+) -> Iterator[tuple[Fraction, int, int, av.Packet[Any], Any]]:
+    """Yield packets with the time by which they are sorted, never before the packet before."""
+    latest = Fraction(-(10**9))
+    for number, (packet, stream, base) in enumerate(items):
+        packet.time_base = base
+        if packet.dts is not None:
+            latest = max(latest, packet.dts * base)
+        yield latest, origin, number, packet, stream
+
+
+def _copied(
+    source: av.container.InputContainer, film: Film, streams: dict[int, Any], lost: list[str]
+) -> Iterator[tuple[av.Packet[Any], Any, Fraction]]:
+    """Yield the packets of all other streams."""
+    others = [stream for stream in _others(source, film) if stream.index in streams]
+    if not others:
+        return
+    try:
+        for packet in source.demux(*others):
+            if packet.dts is None and packet.pts is None:
+                continue  # the mark of the end
+            yield packet, streams[packet.stream_index], Fraction(packet.time_base)
+    except av.error.FFmpegError as error:
+        lost.append(f"the sound and the subtitles end early: {(error.strerror or str(error)).lower()}")

@@ -1,0 +1,128 @@
+"""The shots of a film: frames as a network sees them, the motion between them, and the cuts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import cv2
+import numpy as np
+
+from chromalab.colorization.guided import enlarge
+from chromalab.colorization.hints import seeds_of, spread_hints
+from chromalab.colorization.small import adjusted, predict_chroma, rotate_upright
+from chromalab.colorization.video.flow import FlowEstimator, warp
+from chromalab.colorization.video.stabilize import Known, Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from chromalab.colorization.engine import Engine
+    from chromalab.colorization.hints import Hint
+    from chromalab.colorization.options import Options
+    from chromalab.colorization.video.flow import Motion
+    from chromalab.colorization.video.source import Film, Frame
+
+SMALL_PX = 128
+"""Shorter side of the copies on which motion is estimated and chroma is averaged."""
+
+CUT_CORRELATION = 0.5
+"""Correlation of a frame with the frame before, moved along the flow, below which the frame begins a shot.
+
+At the cuts of real films it is at most .35, and between fast-moving frames of one shot at least .72.
+"""
+
+_FLAT = 3.0
+_FLAT_CHANGE = 10.0
+
+
+class Seen(NamedTuple):
+    """A frame at reduced size.
+
+    Attributes:
+        moment: its predicted chroma and its motion.
+        levels: its gray levels, upright, (h, w).
+    """
+
+    moment: Moment
+    levels: NDArray[np.uint8]
+
+    @property
+    def begins_shot(self) -> bool:
+        """Whether there is a cut before the frame."""
+        return self.moment.back is None
+
+
+class Viewer:
+    """Predicts the chroma of one frame after the other and compares each with the frame before.
+
+    Args:
+        engine: the network.
+        film: the film.
+        options: settings of the colors.
+    """
+
+    def __init__(self, engine: Engine, film: Film, options: Options) -> None:
+        self._engine, self._film, self._options = engine, film, options
+        self._flow = FlowEstimator()
+        self._before: NDArray[np.uint8] | None = None
+        self._size = small_size(film, SMALL_PX)
+        needed = int(np.ceil(engine.spec.size.px * max(options.scales)))
+        self._network_size = small_size(film, max(SMALL_PX, needed))
+
+    def skip(self, frame: Frame) -> None:
+        """Take a frame as the one before the next."""
+        self._before = np.rint(self._levels(frame, self._size)).astype(np.uint8)
+
+    def see(self, frame: Frame, hints: Sequence[Hint] = ()) -> Seen:
+        """Return a frame's predicted chroma, its motion, and the known colors that its hints give."""
+        levels = self._levels(frame, self._network_size)
+        chroma = adjusted(predict_chroma(self._engine, levels, self._options).chroma, levels, self._options)
+        if levels.shape != self._size:
+            chroma, levels = enlarge(chroma, *self._size), self._levels(frame, self._size)
+        gray = np.rint(levels).astype(np.uint8)
+        motions = self._motions(gray)
+        self._before = gray
+        known = self._known(levels, hints) if hints else None
+        back, forth = motions if motions is not None else (None, None)
+        return Seen(Moment(chroma.transpose(1, 2, 0).astype(np.float16), back, forth, known), gray)
+
+    def _levels(self, frame: Frame, size: tuple[int, int]) -> NDArray[np.float32]:
+        """Return the gray levels of an upright copy."""
+        height, width = size[::-1] if self._film.rotation in {90, 270} else size
+        small = cv2.resize(frame.luma, (width, height), interpolation=cv2.INTER_AREA)
+        return rotate_upright(self._film.signal.levels(small), self._film.orientation)
+
+    def _motions(self, gray: NDArray[np.uint8]) -> tuple[Motion, Motion] | None:
+        if self._before is None:
+            return None
+        if _are_flat(self._before, gray):
+            change = abs(float(gray.mean()) - float(self._before.mean()))
+            return None if change > _FLAT_CHANGE else self._flow.between(self._before, gray)
+        back, forth = self._flow.between(self._before, gray)
+        alike = max(_correlation(gray, self._before, back), _correlation(self._before, gray, forth))
+        return None if alike < CUT_CORRELATION else (back, forth)
+
+    def _known(self, levels: NDArray[np.float32], hints: Sequence[Hint]) -> Known:
+        chroma, strength = spread_hints(levels, *seeds_of(hints, self._film.shown_size, levels.shape))
+        return Known(chroma.transpose(1, 2, 0).astype(np.float32), strength.astype(np.float32))
+
+
+def small_size(film: Film, shorter_px: int) -> tuple[int, int]:
+    """Return the height and width of an upright copy in square pixels, at most as large as a frame."""
+    height, width = film.shown_size
+    scale = min(1.0, shorter_px / min(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _are_flat(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    return min(float(one.std()), float(other.std())) < _FLAT
+
+
+def _correlation(here: NDArray[np.uint8], there: NDArray[np.uint8], motion: Motion) -> float:
+    """Return the correlation of a frame with its neighbor after motion compensation."""
+    moved = warp(there.astype(np.float32), motion.flow.astype(np.float32))
+    one, other = here - here.mean(dtype=np.float32), moved - moved.mean()
+    norm = float(np.sqrt(np.square(one).mean() * np.square(other).mean()))
+    return float((one * other).mean()) / norm if norm > 0 else 0.0

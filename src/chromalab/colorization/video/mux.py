@@ -127,10 +127,11 @@ def _with_notice(metadata: dict[str, str], disclosure: Disclosure) -> dict[str, 
 
 
 def _options(path: Path, metadata: dict[str, str]) -> dict[str, str]:
-    if path.suffix.lower() not in _MP4_KINDS:
-        return {}
-    unusual = any(key.lower().split("-")[0] not in _ITUNES_KEYS for key in metadata)
-    return {"movflags": "+faststart+use_metadata_tags" if unusual else "+faststart"}
+    options = {"fflags": "+bitexact"}  # no random numbers in Matroska files, so a resumed film is the same file
+    if path.suffix.lower() in _MP4_KINDS:
+        unusual = any(key.lower().split("-")[0] not in _ITUNES_KEYS for key in metadata)
+        options["movflags"] = "+faststart+use_metadata_tags" if unusual else "+faststart"
+    return options
 
 
 def _streams(

@@ -1,8 +1,9 @@
-"""Fixtures that every test may use, and the rule that CI skips nothing it could run."""
+"""Fixtures that every test may use, the cases that `make check` runs, and the rule that CI skips nothing."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +17,35 @@ from hypothesis import settings
 os.environ["OMP_NUM_THREADS"] = "1"
 torch.set_num_threads(1)
 
+# Collection imports large libraries and discards little: the garbage collector would take a third of its time.
+gc.disable()
+
 # A busy machine is no fault of the code: nothing here is a timed test.
 settings.register_profile("chromalab", deadline=None)
 settings.load_profile("chromalab")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m "not slow"` is applied
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all but the first, middle and last case of each test as slow, unless it is marked `every_case`."""
+    tests: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if not (item.get_closest_marker("slow") or item.get_closest_marker("every_case")):
+            tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for cases in tests.values():
+        quick = {0, len(cases) // 2, len(cases) - 1}
+        for number, case in enumerate(cases):
+            if number not in quick:
+                case.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Exclude from garbage collection what exists now, because it stays until the end."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -77,6 +77,7 @@ def test_default_exists_and_fits_its_option(name: str, option: Any) -> None:
     assert option.process_value(context, value) == value
 
 
+@pytest.mark.slow
 def test_defaults_in_help_need_only_the_base_installation() -> None:
     """Importing the class of a default must not need the packages of an extra, unless its whole command does."""
     references = sorted(

@@ -53,6 +53,7 @@ def test_the_bins_cannot_be_changed() -> None:
         BIN_CENTERS[0] = 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reach", [60, 115, 500])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_nearest_bin_equals_that_of_a_search_tree(reach: float, dtype: type[np.floating]) -> None:

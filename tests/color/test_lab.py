@@ -47,6 +47,7 @@ def test_curves_accept_negative_light() -> None:
     assert float(lab.decode_srgb(np.array(-1.292))) == pytest.approx(-0.1)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.floats(0, 255), st.floats(-np.pi, np.pi), st.floats(0, 300))
 def test_shrunk_colors_are_inside_the_gamut(level: float, hue: float, chroma: float) -> None:

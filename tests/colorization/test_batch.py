@@ -142,6 +142,7 @@ def test_interruption_before_the_output_gets_its_name(
     assert statuses(run_batch(engine, plan, SETTINGS)) == {"done": 4, "resumed": 0, "failed": 5}
 
 
+@pytest.mark.slow
 def test_truncated_line_of_the_journal(engine: Engine, photos: Path) -> None:
     run_batch(engine, plan_of(photos), SETTINGS)
     path = photos.parent / "out" / KEPT / JOURNAL
@@ -152,6 +153,7 @@ def test_truncated_line_of_the_journal(engine: Engine, photos: Path) -> None:
     assert statuses(run_batch(engine, plan_of(photos), SETTINGS))["resumed"] == 4
 
 
+@pytest.mark.slow
 def test_partial_files_of_a_killed_process_are_deleted(engine: Engine, photos: Path) -> None:
     out = photos.parent / "out"
     out.mkdir()

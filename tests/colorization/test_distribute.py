@@ -43,6 +43,7 @@ def plan_of(photos: Path, name: str) -> Plan:
     return make_plan([str(photos)], f"{photos.parent}/{name}/")
 
 
+@pytest.mark.slow
 def test_parts_give_the_same_outputs_as_one_process(engine: Engine, photos: Path) -> None:
     here, there = plan_of(photos, "here"), plan_of(photos, "there")
     one = run_batch(engine, here, SETTINGS)
@@ -61,6 +62,7 @@ def test_parts_give_the_same_outputs_as_one_process(engine: Engine, photos: Path
     assert (again.count("resumed"), again.count("failed")) == (18, 1)
 
 
+@pytest.mark.slow
 def test_part_of_a_dead_node_fails_until_the_next_run(engine: Engine, photos: Path) -> None:
     plan = plan_of(photos, "out")
     summary = run_batch_with(Backwards(dying=[2]), engine, plan, SETTINGS)
@@ -70,6 +72,7 @@ def test_part_of_a_dead_node_fails_until_the_next_run(engine: Engine, photos: Pa
     assert (summary.count("resumed"), summary.count("done"), summary.count("failed")) == (15, 3, 1)
 
 
+@pytest.mark.slow
 def test_unreported_work_of_a_node_counts(engine: Engine, photos: Path) -> None:
     plan = plan_of(photos, "out")
     assert plan.folder is not None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BATCH = Batch(Job(Options()))
 
 
+@pytest.mark.slow
 def test_report_of_a_resumed_batch(engine: Engine, photos: Path) -> None:
     out = photos.parent / "out"
     plan = make_plan([str(photos)], f"{out}/")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 BATCH = Batch(Job(Options()))
 
 
+@pytest.mark.slow
 def test_versions_differ_and_are_not_repeated(engine: Engine, photos: Path) -> None:
     out = photos.parent / "out"
     plan = make_plan([str(photos)], f"{out}/")

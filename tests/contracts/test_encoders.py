@@ -37,6 +37,7 @@ def test_feature_maps_have_the_stated_channels_and_strides(name: str) -> None:
         assert features.isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(ENCODERS))
 def test_a_colorizer_over_the_encoder_has_finite_gradients(name: str) -> None:
     colorizer, start = build_colorizer(settings_for(name), "lab", 0)

@@ -53,9 +53,10 @@ def failures(
     return {check.name: check.detail for check in checks if not check.passed}
 
 
-HEAVY = {"lpips_vgg", "style", "perceptual_lite0", "contextual"}
+HEAVY = {"lpips_vgg", "lpips_alex", "vgg_feature", "style", "perceptual_lite0", "contextual", "ms_ssim", "class_kl"}
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize(
     "entry", [pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name for name in LOSSES], indirect=True
 )

@@ -111,6 +111,7 @@ def test_labels_are_unique() -> None:
     assert len({metric.label for _, metric in METRICS.items()}) == len(METRICS)
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("name", PER_PHOTO)
 def test_one_float_for_each_photo(name: str, scorer: PhotoScorer) -> None:
     values = scorer.score(with_chroma_noise(photos(name), 20), photos(name))[name]
@@ -119,6 +120,7 @@ def test_one_float_for_each_photo(name: str, scorer: PhotoScorer) -> None:
     assert values.isfinite().all()
 
 
+@pytest.mark.every_case
 @pytest.mark.parametrize("name", PER_PHOTO)
 def test_identical_images_are_the_optimum(name: str, scorer: PhotoScorer) -> None:
     metric, values = METRICS[name], scorer.score(photos(name), photos(name))[name]

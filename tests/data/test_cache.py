@@ -98,6 +98,7 @@ def test_touched_file_uses_the_same_cache(folder: Path, caches: Path, builds: li
     assert len(builds) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["pixels", "added", "removed", "renamed", "size", "threshold"])
 def test_any_change_builds_another_cache(folder: Path, caches: Path, builds: list[int], change: str) -> None:
     before = open_folder(folder, caches)
@@ -178,6 +179,7 @@ def killed_on_the_way(folder: Path, caches: Path) -> None:
     process.wait()
 
 
+@pytest.mark.slow
 def test_partial_files_of_killed_builds_are_removed(folder: Path, caches: Path) -> None:
     caches.mkdir()
     killed_on_the_way(folder, caches)
@@ -191,6 +193,7 @@ def test_partial_files_of_killed_builds_are_removed(folder: Path, caches: Path) 
     assert not part.exists()
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(tmp_path: Path, caches: Path) -> None:
     folder = make_photos(tmp_path / "many", 40)
     command = [sys.executable, "-c", OPEN, str(folder), str(caches)]
@@ -264,6 +267,7 @@ def test_subset_and_pickled_copy(folder: Path, caches: Path) -> None:
     assert np.array_equal(copy.photo(3), photos.photo(3))
 
 
+@pytest.mark.slow
 def test_changes_of_the_code_build_another_cache(
     folder: Path, caches: Path, builds: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,7 @@ def test_folder_given_twice_missing_or_empty(two: tuple[Path, Path], tmp_path: P
         check_folders([tmp_path / "empty"])
 
 
+@pytest.mark.slow
 def test_a_second_check_reads_only_changed_files(two: tuple[Path, Path]) -> None:
     before = check_folders(two)
     assert check_folders(two) == before

@@ -45,6 +45,7 @@ def test_the_hash_equals_its_definition() -> None:
     assert difference_hash(grid) == int(bits, 2)
 
 
+@pytest.mark.slow
 @given(rows=st.integers(1, 12), columns=st.integers(1, 12), tall=st.integers(12, 40), wide=st.integers(12, 40))
 def test_area_means_equal_those_of_a_fine_grid(rows: int, columns: int, tall: int, wide: int) -> None:
     values = np.random.default_rng(1).normal(size=(tall, wide))
@@ -87,6 +88,7 @@ def test_near_copies_meet_both_conditions() -> None:
     assert near_pairs([]) == []
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 2**64 - 1), min_size=2, max_size=12), st.integers(0, 63))
 def test_pairs_equal_those_of_a_double_loop(hashes: list[int], bit: int) -> None:
     same = np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)

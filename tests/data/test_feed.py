@@ -169,6 +169,7 @@ class TestSources:
                 expected = count * part.weight * len(part.photos) / 160.02
                 assert abs(drawn[part.name] - expected) < (130 if count % 4096 and count < 4096 else 40)
 
+    @pytest.mark.slow
     def test_what_is_drawn_is_what_is_counted(self, three: list[WeightedPhotos]) -> None:
         crops = feed_of(three).crops(0, 9000, 4)
         values = crops[:, 0, 0, 0].astype(int)
@@ -184,6 +185,7 @@ class TestSources:
             assert all(sorted(epoch) == list(range(low, high)) for epoch in epochs[:-1])
             assert len({tuple(epoch) for epoch in epochs[:-1]}) == len(epochs) - 1
 
+    @pytest.mark.slow
     def test_sources_alternate_within_a_block(self, three: list[WeightedPhotos]) -> None:
         """The draws are shuffled: 128 contain about 80 of the first source, with a standard deviation below 5.5."""
         values = feed_of(three).crops(0, 4096, 4)[:, 0, 0, 0]
@@ -288,6 +290,7 @@ class TestUnreadable:
         ]
         assert np.array_equal(feed_of(sources, seed=4).crops(60, 30, 8), crops[60:90])
 
+    @pytest.mark.slow
     def test_a_folder_that_is_gone_ends_the_run(self) -> None:
         many = ListedPhotos([None] * 1500)
         with pytest.raises(ChromalabError, match=r"1000 photos of far in a row can't be read.*it is cut off"):
@@ -296,6 +299,7 @@ class TestUnreadable:
         with pytest.raises(ChromalabError, match="3 photos of few in a row"):
             feed_of([WeightedPhotos("few", ListedPhotos([None] * 3))]).crops(0, 1, 8)
 
+    @pytest.mark.slow
     def test_files_that_vanish_from_a_library(self, tmp_path: Path) -> None:
         folder = make_photos(tmp_path / "photos", 6)
         library = open_library([FolderShare(folder)], size_px=64, cache_dir=tmp_path / "caches")

@@ -154,6 +154,7 @@ def test_a_damaged_index_is_rebuilt(folder: Path, caches: Path, reads: list[str]
     assert np.array_equal(again.facts, first.facts)
 
 
+@pytest.mark.slow
 def test_facts_read_before_an_interruption_are_kept(
     tmp_path: Path, caches: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

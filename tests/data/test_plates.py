@@ -49,6 +49,7 @@ def test_the_gray_image_is_luma_and_the_truth_is_the_stack(folder: Path, tmp_pat
         assert all(np.array_equal(grey[..., band], expected) for band in range(3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "band"), [("red", 0), ("green", 1), ("blue", 2)])
 def test_an_exposure_can_be_the_gray_image(folder: Path, tmp_path: Path, source: GreySource, band: int) -> None:
     make_plate_set(folder, tmp_path / "set", grey=source)
@@ -70,6 +71,7 @@ def test_missing_exposures_are_reported(folder: Path, tmp_path: Path) -> None:
         make_plate_set(folder, tmp_path / "luma")
 
 
+@pytest.mark.slow
 def test_other_folders_and_sizes_are_rejected(folder: Path, tmp_path: Path) -> None:
     write_png(tmp_path / "photos" / "a.png", color())
     with pytest.raises(UsageError, match="contains no plates"):

@@ -117,6 +117,7 @@ def test_split_is_fixed_by_name(tmp_path: Path) -> None:
     assert all(sample.credit for _, sample in SAMPLES.items())
 
 
+@pytest.mark.slow
 def test_finding_a_sample_imports_no_heavy_package() -> None:
     code = (
         "import sys; from chromalab.data.sources import SAMPLES, sample_path; [sample_path(n) for n in SAMPLES]; "

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 @given(red=st.integers(0, 255), green=st.integers(0, 255), blue=st.integers(0, 255))
 def test_color_figure_of_one_color(red: int, green: int, blue: int) -> None:
     flat = np.full((70, 90, 3), (red, green, blue), np.uint8)

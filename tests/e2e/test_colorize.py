@@ -61,6 +61,7 @@ def test_a_folder_with_a_report(chromalab: Chromalab, photo: Path, tmp_path: Pat
     assert "1 to colorize" in counted.out
 
 
+@pytest.mark.slow
 def test_options(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
     hints = tmp_path / "hints.json"
     hints.write_text('{"hints": [{"x": 90, "y": 60, "color": "#0000ff"}]}')
@@ -217,6 +218,7 @@ def test_a_run_of_a_study_is_exported(chromalab: Chromalab, photo: Path, tmp_pat
     assert chromalab("colorize", photo, "-o", tmp_path / "o.png", "--model", tmp_path / "mine.onnx").code == 0
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_not_a_run_cannot_be_exported(chromalab: Chromalab, tmp_path: Path) -> None:
     assert "no finished run" in chromalab("export", tmp_path, "-o", tmp_path / "m.onnx").err
     assert "must end in .onnx" in chromalab("export", tmp_path, "-o", tmp_path / "m.pt").err

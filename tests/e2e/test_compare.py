@@ -287,6 +287,7 @@ def test_invalid_studies_are_refused_in_one_line(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_wrong_folders_and_devices_are_refused_in_one_line(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
     run = ("compare", "run", tiny, "--out", tmp_path / "out")
     refused(chromalab, *run, "--data", tmp_path / "none", saying="none")
@@ -303,6 +304,7 @@ def test_wrong_folders_and_devices_are_refused_in_one_line(chromalab: Chromalab,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_an_existing_output_folder_is_refused(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     done = chromalab("compare", "run", tiny, "--out", tmp_path / "file" / "out")

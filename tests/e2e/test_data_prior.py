@@ -48,6 +48,7 @@ def test_the_built_in_samples(chromalab: Chromalab, tmp_path: Path) -> None:
     assert summary["top"][0]["share"] == pytest.approx(record.raw_probabilities.max())
 
 
+@pytest.mark.slow
 def test_the_summary_in_a_file(chromalab: Chromalab, tmp_path: Path) -> None:
     facts = tmp_path / "facts.json"
     done = chromalab("data", "prior", "--out", tmp_path / "prior.json", "--size", "16", "--json", facts)
@@ -56,6 +57,7 @@ def test_the_summary_in_a_file(chromalab: Chromalab, tmp_path: Path) -> None:
     assert "entropy" in done.out
 
 
+@pytest.mark.slow
 def test_the_same_photos_give_the_same_file(chromalab: Chromalab, tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "photos", 3)
     for name in ("first.json", "second.json"):
@@ -63,6 +65,7 @@ def test_the_same_photos_give_the_same_file(chromalab: Chromalab, tmp_path: Path
     assert (tmp_path / "first.json").read_bytes() == (tmp_path / "second.json").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -88,6 +91,7 @@ def test_wrong_use_prints_one_line(
     assert not (tmp_path / "prior.json").exists()
 
 
+@pytest.mark.slow
 def test_grey_photos_are_left_out(chromalab: Chromalab, tmp_path: Path) -> None:
     folder = make_photos(tmp_path / "photos", 2)
     save(folder / "grey.png", np.repeat(picture()[..., :1], 3, axis=2))

@@ -130,6 +130,7 @@ def test_variants_of_real_photographs_rank_as_expected(shared: Path, tmp_path: P
         assert (means[method]["lightness_error"].mean or 0) < 0.5  # all of them kept it, but for rounding and clipping
 
 
+@pytest.mark.slow
 def test_contradictory_options_are_refused(chromalab: Chromalab, folders: tuple[Path, Path]) -> None:
     preds, targets = folders
     for arguments, message in (
@@ -163,6 +164,7 @@ def test_a_set_of_plates_provides_gray_photos_and_caveats(chromalab: Chromalab, 
     assert "prokudin-gorskii, gray from luma" in done.out
 
 
+@pytest.mark.slow
 def test_results_are_combined_in_a_table(chromalab: Chromalab, folders: tuple[Path, Path], tmp_path: Path) -> None:
     for name, protocol in (("a", "chromalab-v1"), ("b", "chromalab-v1"), ("c", "cic")):
         arguments = ("--metrics", "mae", "--protocol", protocol, "--json", tmp_path / f"{name}.json")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tests.e2e.conftest import Chromalab
 
 
+@pytest.mark.slow
 def test_metrics_are_correlated_with_ratings(chromalab: Chromalab, tmp_path: Path) -> None:
     hecd, out = write_hecd(tmp_path / "set"), tmp_path / "out"
     done = chromalab(
@@ -56,6 +57,7 @@ def test_a_calibration_to_own_ratings(chromalab: Chromalab, tmp_path: Path) -> N
     assert "‡ out of fold" in done.out
 
 
+@pytest.mark.slow
 def test_ratings_must_be_given_exactly_once(chromalab: Chromalab, tmp_path: Path) -> None:
     for arguments, message in (
         ((), "give either --hecd DIR or --ratings FILE"),

@@ -29,6 +29,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_example_satisfies_the_contract(chromalab: Chromalab, plugin: Path, tmp_path: Path) -> None:
     picture = tmp_path / "field.png"
     done = chromalab("loss", "check", "bright_l1", "--plugin", plugin, "--picture", picture)

@@ -85,6 +85,7 @@ def test_presets_are_listed(chromalab: Chromalab) -> None:
     assert [row["name"] for row in rows] == list(PRESETS)
 
 
+@pytest.mark.slow
 def test_mistakes_print_one_line(chromalab: Chromalab, tmp_path: Path) -> None:
     for loss, message in (
         ("pix2pick", "did you mean 'pix2pix'"),

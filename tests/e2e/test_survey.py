@@ -29,6 +29,7 @@ def create(chromalab: Chromalab, tmp_path: Path, design: Path, *more: str) -> tu
     return chromalab("survey", "create", design, *images, "-o", tmp_path / "study", *more)
 
 
+@pytest.mark.slow
 def test_from_a_design_to_a_report_and_back(chromalab: Chromalab, tmp_path: Path, design: Path) -> None:
     code, out, _ = create(chromalab, tmp_path, design, "--json")
     assert code == 0

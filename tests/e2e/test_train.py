@@ -152,6 +152,7 @@ def test_options_override_the_recipe(ask: Any, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_budgets_and_crops_replace_each_other(ask: Any) -> None:
     assert ask("flagship").recipe.training.stages
     by_images = ask("flagship", "--images", "500", "--crop", "48").recipe.training
@@ -161,6 +162,7 @@ def test_budgets_and_crops_replace_each_other(ask: Any) -> None:
     assert not ask("flagship", "--no-old-photos").recipe.training.degradations.active
 
 
+@pytest.mark.slow
 def test_a_budget_of_images_replaces_one_of_minutes(ask: Any, tmp_path: Path) -> None:
     written = tmp_path / "timed.yaml"
     written.write_text("training: {minutes: 60, images: 1000}\n")
@@ -232,6 +234,7 @@ def test_mistakes_print_one_line_and_write_nothing(
     assert not (tmp_path / "out" / "training.json").exists()
 
 
+@pytest.mark.slow
 def test_a_schedule_for_an_unknown_term_is_refused_before_photos_are_read(chromalab: Chromalab, tmp_path: Path) -> None:
     recipe = tmp_path / "late.yaml"
     recipe.write_text("loss: l2 + l1\ntraining: {terms: {l11: {start: 0.5}}}\n")
@@ -240,6 +243,7 @@ def test_a_schedule_for_an_unknown_term_is_refused_before_photos_are_read(chroma
     assert done.err == "error: terms: the objective 'l2 + l1' has no term l11; did you mean 'l1'?\n"
 
 
+@pytest.mark.slow
 def test_a_folder_with_too_few_photos_is_refused(chromalab: Chromalab, tmp_path: Path) -> None:
     few = make_photos(tmp_path / "few", 3)
     done = chromalab("train", *TINY, "--data", few, "--out", tmp_path / "out")
@@ -301,6 +305,7 @@ def test_every_shipped_recipe_runs_with_smoke_settings(
     assert (tmp_path / "out" / "model.onnx").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "pair"),
     [

@@ -41,6 +41,7 @@ def assert_refused(done: Done, folder: Path, *, saying: str) -> None:
     assert not folder.exists() or not any(folder.iterdir())
 
 
+@pytest.mark.slow
 def test_add_then_list(chromalab: Chromalab, folder: Path, tmp_path: Path) -> None:
     save_file(trunk_state("squeezenet1_1"), tmp_path / "mine.safetensors")
     added = chromalab("weights", "add", tmp_path / "mine.safetensors")
@@ -82,6 +83,7 @@ def test_bad_input_is_one_line_and_exit_code_2(chromalab: Chromalab, folder: Pat
     assert_refused(mirror, folder, saying="only http and https URLs")
 
 
+@pytest.mark.slow
 def test_fetching_twice_skips_present_files(chromalab: Chromalab, site: Site, folder: Path) -> None:
     fetched = chromalab("weights", "fetch", "tiny")
     assert fetched.code == 0, fetched.err
@@ -95,6 +97,7 @@ def test_fetching_twice_skips_present_files(chromalab: Chromalab, site: Site, fo
     assert ", with classifier" in chromalab("weights", "list").out
 
 
+@pytest.mark.slow
 def test_an_interrupted_fetch_explains_how_to_resume_and_resumes(chromalab: Chromalab, site: Site) -> None:
     site.answers.extend([cut(1_200_000)] * 5)
     done = chromalab("weights", "fetch", "tiny")
@@ -106,6 +109,7 @@ def test_an_interrupted_fetch_explains_how_to_resume_and_resumes(chromalab: Chro
     assert site.ranges[-1] == "bytes=1200000-"
 
 
+@pytest.mark.slow
 def test_exit_codes_if_some_or_all_fetches_fail(chromalab: Chromalab, site: Site) -> None:
     """The mirror has `tiny` alone: what it serves as VGG16 is not VGG16."""
     partly = chromalab("weights", "fetch", "vgg16", "tiny", "--mirror", site.url)
@@ -131,6 +135,7 @@ def test_all_missing_files_are_fetched(chromalab: Chromalab, site: Site, monkeyp
     assert [asked.path for asked in site.asked] == [f"/{name}.pth" for name in names]
 
 
+@pytest.mark.slow
 def test_verify_exits_with_1_for_damaged_files(chromalab: Chromalab, site: Site, folder: Path, tmp_path: Path) -> None:
     chromalab("weights", "fetch", "tiny")
     good = chromalab("weights", "verify")

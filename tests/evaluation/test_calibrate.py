@@ -52,6 +52,7 @@ def test_calibration_learns_the_ratings(ratings: Ratings, tmp_path: Path) -> Non
     assert float(measured) == pytest.approx(values[image.image], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_too_few_ratings_are_refused(ratings: Ratings) -> None:
     few = Ratings("few", ratings.images[:20], "")
     with pytest.raises(UsageError, match=r"at least 30 images of 3 scenes .*, but few has 20 of 3"):

@@ -45,6 +45,7 @@ def compare(folder: Path, executor: Executor | None = None, state: Path | None =
     )
 
 
+@pytest.mark.slow
 def test_parts_are_the_whole_bit_for_bit(folder: Path) -> None:
     here, there = compare(folder), compare(folder, Backwards())
     assert here.record == there.record
@@ -54,6 +55,7 @@ def test_parts_are_the_whole_bit_for_bit(folder: Path) -> None:
             assert np.array_equal(column, there.scores[method].columns[name], equal_nan=True), (method, name)
 
 
+@pytest.mark.slow
 def test_a_part_that_fails_stops_no_other_and_is_done_next_time(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

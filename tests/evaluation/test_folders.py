@@ -132,6 +132,7 @@ def test_photos_that_cannot_be_scored_are_listed_and_the_rest_is_scored(folders:
     assert not record.is_complete
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [2, 5])
 def test_the_number_of_threads_changes_nothing(folders: tuple[Path, Path], threads: int) -> None:
     metrics, before = [*CHEAP, "perceptual_lite0"], torch.get_num_threads()
@@ -142,6 +143,7 @@ def test_the_number_of_threads_changes_nothing(folders: tuple[Path, Path], threa
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.slow
 def test_a_target_without_a_prediction_does_not_make_the_rest_incomplete(folders: tuple[Path, Path]) -> None:
     preds, _ = folders
     (preds / "0.png").unlink()
@@ -156,6 +158,7 @@ def test_no_photo_that_can_be_scored_is_an_error(folders: tuple[Path, Path]) -> 
         scored(folders)
 
 
+@pytest.mark.slow
 def test_a_one_band_prediction_is_a_grey_image(folders: tuple[Path, Path]) -> None:
     preds, targets = folders
     for index in range(6):
@@ -166,6 +169,7 @@ def test_a_one_band_prediction_is_a_grey_image(folders: tuple[Path, Path]) -> No
     assert record.n_photos == 6
 
 
+@pytest.mark.slow
 def test_small_images_have_all_metrics_that_are_defined(tmp_path: Path) -> None:
     for index in range(3):
         write_png(tmp_path / "targets" / f"{index}.png", photo(index, 8, 9))
@@ -189,6 +193,7 @@ def test_the_table_has_the_registrys_order_and_empty_cells(tmp_path: Path) -> No
     assert float(large[5]) == evaluation.scores.columns["ssim"][1]
 
 
+@pytest.mark.slow
 def test_one_photo_has_means_without_intervals(folders: tuple[Path, Path]) -> None:
     preds, _ = folders
     for index in range(1, 6):

@@ -58,6 +58,7 @@ def test_the_number_of_threads_changes_nothing(ratings: Ratings) -> None:
     assert all(np.array_equal(column, two.columns[name]) for name, column in one.columns.items())
 
 
+@pytest.mark.slow
 def test_values_out_of_fold_take_the_place_of_measured_ones(ratings: Ratings, tmp_path: Path) -> None:
     perfect = {image.image: -image.score for image in ratings.images}
     scores = validate_metrics(
@@ -70,6 +71,7 @@ def test_values_out_of_fold_take_the_place_of_measured_ones(ratings: Ratings, tm
     assert PeopleRecord.load(tmp_path / "people.json") == scores.record
 
 
+@pytest.mark.slow
 def test_taps_are_added_if_all_metrics_are_computed(
     ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

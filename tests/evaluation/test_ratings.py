@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_references_are_no_rated_images(tmp_path: Path) -> None:
     ratings = load_hecd(write_hecd(tmp_path / "set"))
     assert len(ratings.images) == 28
@@ -57,6 +58,7 @@ def test_ratings_from_a_csv_file(tmp_path: Path) -> None:
         load_ratings_csv(tmp_path / "none.csv")
 
 
+@pytest.mark.slow
 def test_a_scene_without_a_reference_is_refused(tmp_path: Path) -> None:
     folder = write_hecd(tmp_path)
     text = (folder / "ratings.csv").read_text(encoding="utf-8").replace("cup,cup.png,1", "cup,cup.png,0")

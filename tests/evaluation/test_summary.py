@@ -94,6 +94,7 @@ def test_methods_of_several_files_are_joined(results: dict[str, Path]) -> None:
     assert record.differences == []
 
 
+@pytest.mark.slow
 def test_a_comparison_keeps_its_tests_alone_and_loses_them_in_company(results: dict[str, Path], tmp_path: Path) -> None:
     settings = EvaluationSettings(metrics=["mae", "chroma"], device="cpu", threads=1)
     folders = {name: tmp_path / name for name in ("sepia", "uncolored")}
@@ -105,6 +106,7 @@ def test_a_comparison_keeps_its_tests_alone_and_loses_them_in_company(results: d
     assert [method.name for method in joined.methods] == ["both: sepia", "both: uncolored", "blurred"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

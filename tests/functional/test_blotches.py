@@ -49,6 +49,7 @@ def test_blotches_of_photos_equal_those_by_plain_medians(top: int, left: int) ->
     assert blotches(lightness, chroma) == literal(lightness, chroma)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 1000), height=st.integers(1, 40), width=st.integers(1, 40), smooth=st.sampled_from([0.0, 3.0])

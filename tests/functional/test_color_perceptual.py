@@ -65,6 +65,7 @@ def test_parts_follow_their_definitions(trunk: EfficientNetLite) -> None:
     )
 
 
+@pytest.mark.slow
 def test_large_images_are_reduced_first(trunk: EfficientNetLite) -> None:
     large = [tensor(image) for image in (changed(PHOTO, 0.3, 5.0), PHOTO)]
     small = [F.interpolate(image, size=(100, 125), mode="bilinear", antialias=True) for image in large]

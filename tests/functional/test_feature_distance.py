@@ -68,6 +68,7 @@ def test_value_and_gradient_equal_the_plain_formula() -> None:
         torch.testing.assert_close(a.grad, b.grad)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_gradient_equals_finite_differences(layout: torch.memory_format) -> None:
     weights = channel_weights()
@@ -75,6 +76,7 @@ def test_gradient_equals_finite_differences(layout: torch.memory_format) -> None
     assert torch.autograd.gradcheck(lambda *taps: feature_distance(taps[:3], taps[3:], weights), inputs)
 
 
+@pytest.mark.slow
 def test_gradient_of_one_side_alone() -> None:
     preds, target = random_taps(4), [tap.requires_grad_() for tap in random_taps(5)]
     assert torch.autograd.gradcheck(lambda *taps: feature_distance(preds, taps), target)
@@ -162,6 +164,7 @@ def test_where_things_are_does_not_matter() -> None:
     torch.testing.assert_close(gram_distance(f, moved), torch.zeros(2, dtype=torch.float64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 def test_gram_gradient_equals_finite_differences(layout: torch.memory_format) -> None:
     first, second = (features(seed).contiguous(memory_format=layout).requires_grad_() for seed in (4, 5))

@@ -129,6 +129,7 @@ def per_tap_distances(lpips: LPIPS, first: Tensor, second: Tensor) -> list[float
     return shares
 
 
+@pytest.mark.slow
 def test_vgg_equals_a_reference_written_from_the_paper() -> None:
     network = random_trunk("vgg")
     first, second = images(2, 35, seed=3, dtype=torch.float64), images(2, 35, seed=4, dtype=torch.float64)
@@ -156,6 +157,7 @@ def torchmetrics_file(trunk: str) -> Path:
     return Path(str(found.locate()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trunk", TRUNKS)
 def test_gradient_equals_finite_differences(trunk: Literal["vgg", "alex", "squeeze"]) -> None:
     """Along a random direction of both images in float64, with a step so small that it meets no ReLU's kink."""
@@ -189,6 +191,7 @@ def test_equal_images_have_distance_zero_and_a_finite_gradient(
     assert bool(preds.grad.isfinite().all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("trunk", "smallest"), [("vgg", 16), ("alex", 31), ("squeeze", 17)])
 def test_images_below_the_smallest_size_are_refused(trunk: Literal["vgg", "alex", "squeeze"], smallest: int) -> None:
     lpips = LPIPS(trunk, random_trunk(trunk))
@@ -276,6 +279,7 @@ def test_equal_images_have_distance_and_gradient_zero(distance: Lite0Distance, g
     assert torch.equal(preds.grad, torch.zeros_like(preds))
 
 
+@pytest.mark.slow
 def test_lite0_distance_gradient_equals_finite_differences() -> None:
     """Along a random direction in float64, with a step so small that it meets no kink of ReLU6."""
     distance = Lite0Distance().double()
@@ -289,6 +293,7 @@ def test_lite0_distance_gradient_equals_finite_differences() -> None:
     assert (gradient * direction).sum().item() == pytest.approx(slope.item(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_lite0_distance_a_batch_is_its_singles(distance: Lite0Distance) -> None:
     first, second = lite0_distance_images(3, 40, 56, seed=9), lite0_distance_images(3, 40, 56, seed=10)
     singles = [distance(a[None], b[None]) for a, b in zip(first, second, strict=True)]
@@ -344,6 +349,7 @@ def test_equal_to_numpy(name: str, weights: dict[str, float], comparison: str) -
     torch.testing.assert_close(distance, torch.as_tensor(expected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("comparison", ["l1", "l2", "gram"])
 @pytest.mark.parametrize("name", ["vgg16", "vgg16_bn"])
 def test_vgg_distance_gradient_equals_finite_differences(name: str, comparison: str) -> None:
@@ -409,6 +415,7 @@ DISTANCES: dict[str, tuple[Callable[[], VGGDistance | LPIPS | Lite0Distance], st
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DISTANCES)
 def test_the_target_has_no_graph_and_weights_are_frozen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     build, method = DISTANCES[name]

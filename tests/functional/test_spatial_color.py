@@ -92,6 +92,7 @@ def test_flip_of_flat_colors_is_the_pixelwise_formula() -> None:
     np.testing.assert_allclose(found.numpy(), expected, rtol=2e-4)
 
 
+@pytest.mark.slow
 def test_flip_is_symmetric_and_1_is_the_largest_error() -> None:
     for preds, target in pairs().values():
         first, second = flip_image(tensor(preds)), flip_image(tensor(target))

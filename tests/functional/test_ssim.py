@@ -192,6 +192,7 @@ def test_the_published_weights() -> None:
         scale_weights(6)
 
 
+@pytest.mark.slow
 @given(first=st.floats(0, 1), second=st.floats(0, 1))
 def test_flat_images_differ_in_luminance_at_the_coarsest_scale_alone(first: float, second: float) -> None:
     preds, target = (torch.full((1, 3, 41, 42), value, dtype=torch.float64) for value in (first, second))

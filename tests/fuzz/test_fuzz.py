@@ -37,6 +37,7 @@ def server() -> Iterator[Worker]:
         yield worker
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", families())
 def test_valid_files_violate_no_property(family: str, colorizer: Worker) -> None:
     found = {name: colorizer.violation(data, "." + name.split(".")[1]) for name, data in files(family).items()}

@@ -69,6 +69,7 @@ def test_the_canonical_form_reads_back_as_itself(terms: list[tuple[float, str]])
     assert " + ".join(map(str, parse_formula(canonical))) == canonical
 
 
+@pytest.mark.slow
 @given(st.text(max_size=30))
 def test_any_text_is_read_or_refused_with_a_reason(text: str) -> None:
     with contextlib.suppress(ConfigError):

@@ -52,6 +52,7 @@ def test_a_correct_loss_passes_and_its_numbers_are_reported() -> None:
     assert "critic's loss" not in checks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
@@ -124,6 +125,7 @@ def test_a_loss_that_cannot_be_built_is_reported(build: type[LossTerm], message:
     assert message in built.detail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("needs", [("bins", "prior"), ("classes",)])
 def test_losses_over_logits_are_differentiated_by_them(needs: tuple[str, ...]) -> None:
     entry = replace(ENTRY, build=Scaled, needs=needs)
@@ -164,6 +166,7 @@ class Endless(Idle):
         return CriticLoss(critic(batch.lightness, batch.preds).mean() / 0, self.reported)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "message"),
     [

@@ -295,6 +295,7 @@ def test_the_gradient_of_the_class_kl() -> None:
     assert gradcheck(value, (draw(2, 1000).requires_grad_(),), fast_mode=True)
 
 
+@pytest.mark.slow
 def test_lite0_recognizes_a_grey_photo_better_than_chance(monkeypatch: pytest.MonkeyPatch) -> None:
     lite0 = ("efficientnet_lite0", load_efficientnet_lite0(classifier=True))
     monkeypatch.setattr(distribution, "load_teacher", lambda name: lite0)

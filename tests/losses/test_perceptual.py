@@ -153,6 +153,7 @@ def test_bigcolors_perceptual_loss(networks: dict[str, dict[str, Tensor]]) -> No
     torch.testing.assert_close(evaluate(BIGCOLOR), 0.2 * torch.as_tensor(expected) / 4)
 
 
+@pytest.mark.slow
 def test_squares_at_every_layer_and_output(networks: dict[str, dict[str, Tensor]]) -> None:
     for network, at in (("vgg16", "conv"), ("vgg16", "relu"), ("vgg16_bn", "bn")):
         preds, target = layers(networks[network])
@@ -180,6 +181,7 @@ def test_stated_defaults_are_those_that_are_built(loss: str, networks: dict[str,
     torch.testing.assert_close(default, written)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("formula", ["vgg_feature", "style", DDCOLOR, DEOLDIFY, BIGCOLOR, "style(network=vgg16_bn)"])
 def test_the_contract_holds_with_other_parameters(formula: str, networks: dict[str, dict[str, Tensor]]) -> None:
     (spec,) = build(formula).specs
@@ -198,6 +200,7 @@ def test_the_network_is_named_and_kept_in_evaluation_mode(networks: dict[str, di
     assert not any(parameter.requires_grad for parameter in term.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "smallest_px"), [("lpips_vgg", 16), ("lpips_alex", 31), ("lpips_squeeze", 17)])
 def test_lpips_refuses_images_below_its_smallest_size(loss: str, smallest_px: int, weights: Path) -> None:
     objective = build(loss)
@@ -226,6 +229,7 @@ def test_weights_that_are_not_there_are_asked_for_by_name(tmp_path: Path, monkey
         build(DDCOLOR)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "tap", "load"),
     [
@@ -248,6 +252,7 @@ def test_contextual_compares_the_features_of_one_tap(
     assert objective.networks == [network]
 
 
+@pytest.mark.slow
 def test_contextual_costs_a_perfect_prediction_little_and_gray_much() -> None:
     term = build("contextual(positions=10)").double().term("contextual")
     target = batch(side=64).target_rgb
@@ -283,6 +288,7 @@ def test_ssim_is_twice_kornias_loss_inside() -> None:
     torch.testing.assert_close(SSIM()(structure_batch(preds, target)), 2 * theirs)
 
 
+@pytest.mark.slow
 def test_ms_ssim_is_torchmetrics_but_for_its_border() -> None:
     """Of gray images, for it averages over channels first; its coarsest scale also sees a mirrored border."""
     grey = images(2, 192).mean(dim=1, keepdim=True).expand(-1, 3, -1, -1)

@@ -166,6 +166,7 @@ def test_gradients_are_those_of_finite_differences(term: LossTerm) -> None:
     assert torch.autograd.gradcheck(lambda x: term(batch(x, target)), preds.requires_grad_(), atol=1e-4)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10**6), size=st.floats(0, 2))
 def test_properties(seed: int, size: float) -> None:
     preds, target = (size * (2 * noise(seed + i, 2, 2, 3, 4) - 1) for i in range(2))
@@ -213,6 +214,7 @@ def test_laplacian_pyramid_is_lap1_over_the_size_of_the_image() -> None:
     np.testing.assert_allclose(LaplacianPyramid(4)(batch(preds, target)).numpy(), lap1 / (2 * 16 * 32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("term", [GradientL1(), LaplacianPyramid(3)], ids=["gradient_l1", "laplacian_pyramid"])
 def test_gradients_of_differences_are_those_of_finite_differences(term: LossTerm) -> None:
     preds, target = pair()

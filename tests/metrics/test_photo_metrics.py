@@ -30,7 +30,7 @@ def score(preds: np.ndarray, target: np.ndarray, names: list[str] = NAMES) -> di
     return {name: value.item() for name, value in PhotoScorer(names).score(first, second).items()}
 
 
-@pytest.mark.parametrize("levels", [255, 65535])
+@pytest.mark.parametrize("levels", [255, pytest.param(65535, marks=pytest.mark.slow)])
 def test_values_are_those_of_other_libraries(levels: int) -> None:
     preds, target = images(levels)
     found = score(preds, target)

@@ -95,6 +95,7 @@ def test_colorfulness_of_a_third_of_the_color_is_a_third() -> None:
     assert values["colorfulness_difference"].item() == pytest.approx(truth["colorfulness"].item() * 2 / 3, rel=0.01)
 
 
+@pytest.mark.slow
 def test_the_perceptual_metric_is_the_distance_that_losses_use() -> None:
     preds, target = photo_and_desaturated()
     scorer = PhotoScorer(["perceptual_lite0", "frechet_lite0"])
@@ -116,6 +117,7 @@ def test_lpips_is_the_distance_that_losses_use(shared: Path, no_trunks: None) ->
     assert scorer.weights()["squeezenet1_1"] == stored.sha256
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_trunks")
 def test_each_side_passes_a_network_once_and_the_truth_once_for_all_predictions() -> None:
     preds, target = photo_and_desaturated()
@@ -150,6 +152,7 @@ def test_pairs_of_two_sizes_are_refused() -> None:
         PhotoScorer(["mae"]).score(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5))
 
 
+@pytest.mark.slow
 def test_a_single_pixel_has_all_metrics_that_are_defined() -> None:
     scorer = PhotoScorer([*PIXEL_METRICS, "perceptual_lite0"])
     values = scorer.score(torch.zeros(1, 3, 1, 1), torch.ones(1, 3, 1, 1))
@@ -159,6 +162,7 @@ def test_a_single_pixel_has_all_metrics_that_are_defined() -> None:
     assert all(value.isfinite().all() for value in values.values())
 
 
+@pytest.mark.slow
 def test_gradients_reach_the_prediction_outside_the_scorer() -> None:
     preds, target = photo_and_desaturated()
     for name in ("ssim", "delta_e_2000", "perceptual_lite0"):
@@ -171,6 +175,7 @@ def test_gradients_reach_the_prediction_outside_the_scorer() -> None:
         assert leaf.grad.abs().sum() > 0
 
 
+@pytest.mark.slow
 def test_less_color_ranks_worse_on_photos(shared: Path) -> None:
     """Photographs with 85%, 50% and none of their chroma, in this order under every metric."""
     names = ["mae", "mse", "psnr", "ssim", "delta_e_2000", "colorfulness_difference", "perceptual_lite0"]

@@ -87,6 +87,7 @@ def test_stored_weights_are_loaded_in_evaluation_mode(stored: VGG16Classifier) -
     assert torch.equal(network(rgb), network(rgb))
 
 
+@pytest.mark.slow
 def test_vgg16_is_the_teacher_if_it_was_added(stored: VGG16Classifier) -> None:
     name, network = load_teacher()
     assert name == "vgg16"

@@ -100,6 +100,7 @@ def test_a_patch_is_70_pixels_wide(name: str) -> None:
         assert int(touched.max() - touched.min()) + 1 == 70
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [16, 64, 100, 256])
 def test_the_image_critic_depends_on_every_pixel(size: int) -> None:
     seen = torch.rand(1, 1, size, size, requires_grad=True)
@@ -170,6 +171,7 @@ def test_initial_weights_of_patchgan70_are_the_published_ones() -> None:
         assert norm.running_mean is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(CRITICS))
 def test_a_critic_has_a_gradient_at_any_width(name: str) -> None:
     for width in (1 / 8, 1.0):

@@ -107,6 +107,7 @@ def pad_same(x: Tensor, kernel: int, stride: int) -> Tensor:
     return functional.pad(x, before_after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (75, 50), (33, 1)])
 def test_folded_network_equals_the_unfolded_one(
     name: LiteName, network: EfficientNetLite, height: int, width: int
@@ -169,6 +170,7 @@ def test_classifier_has_the_published_parameters_without_batch_norms(
     assert millions[0] < count / 1e6 < millions[1]
 
 
+@pytest.mark.slow
 def test_loading_uses_no_random_numbers_and_keeps_parameters_trainable(name: LiteName) -> None:
     before = torch.get_rng_state()
     trunk = load_efficientnet_lite(name)
@@ -177,6 +179,7 @@ def test_loading_uses_no_random_numbers_and_keeps_parameters_trainable(name: Lit
     assert trunk.classifier is None
 
 
+@pytest.mark.slow
 def test_gradient_reaches_every_parameter_and_the_image(name: LiteName) -> None:
     trunk = load_efficientnet_lite(name)
     rgb = torch.rand(1, 3, 40, 40, requires_grad=True)
@@ -235,6 +238,7 @@ def test_accuracy_on_imagenet_photos_is_as_published(name: LiteName, network: Ef
     assert found == pytest.approx((known.color, known.color_top5, known.gray), abs=1)
 
 
+@pytest.mark.slow
 def test_scales_are_the_root_mean_squares_of_the_taps(name: LiteName, network: EfficientNetLite, shared: Path) -> None:
     """Lite1's scales were measured on this sample, and Lite0's on another one, hence the tolerance of 4%."""
     rgb = torch.stack([central_crop(path, 96) for path in photos_outside_the_accuracy_test(shared / "data", count=64)])
@@ -282,6 +286,7 @@ def hits(logits: Tensor, labels: Tensor, *, top: int) -> int:
     return int((logits.topk(top).indices == labels[:, None]).any(dim=1).sum())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(64, 96), (75, 50), (17, 40), (32, 32), (1, 1)])
 def test_the_fused_rectifier_equals_the_plain_one(size: tuple[int, int]) -> None:
     # Not at widths of one or two pixels, where PyTorch 2.13's bfloat16 convolutions are not deterministic.

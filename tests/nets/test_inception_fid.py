@@ -54,6 +54,7 @@ def test_means_exclude_the_padding_and_the_last_block_uses_a_maximum(network: In
         torch.testing.assert_close(block(x)[:, -channels:], last_branch_by_hand(block, x, mean=mean))
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_sizes_of_feature_maps_are_those_of_the_paper(network: InceptionFID) -> None:
     sizes: dict[str, tuple[int, ...]] = {}

@@ -47,6 +47,7 @@ def test_the_input_lightness_is_kept_inside_the_gamut(space: str) -> None:
     torch.testing.assert_close(after[inside], before[inside], atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_the_baseline_network_meets_its_specification() -> None:
     network, start = build_colorizer(LITE0, "lab", 0)
     assert sum(parameter.numel() for parameter in network.parameters()) <= 6_000_000
@@ -78,6 +79,7 @@ def heads(*needs: str, color_from: Literal["auto", "head", "bins"] = "auto") -> 
     return build_colorizer(NetworkSettings(color_from=color_from), "lab", 0, needs)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (1, 1), (5, 8)])
 def test_the_bins_head_gives_logits_at_a_quarter_and_colors_at_full_size(size: tuple[int, int]) -> None:
     with torch.inference_mode():
@@ -99,6 +101,7 @@ def test_the_color_is_the_annealed_mean_of_the_bins() -> None:
     torch.testing.assert_close(prediction.color.double(), expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_an_additional_head_does_not_change_other_weights() -> None:
     plain, auxiliary, bins = heads(), heads("bins", "classes", color_from="head"), heads("bins", "prior")
     first, second, third = (network.state_dict() for network in (plain, auxiliary, bins))
@@ -113,6 +116,7 @@ def test_an_additional_head_does_not_change_other_weights() -> None:
     assert torch.equal(second["unet.bins_head.weight"], third["unet.bins_head.weight"])
 
 
+@pytest.mark.slow
 def test_every_weight_of_a_bins_network_has_a_gradient() -> None:
     network = heads("bins", "classes")
     prediction = network(torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)))
@@ -146,6 +150,7 @@ def gray_image(height: int, width: int, seed: int = 0) -> torch.Tensor:
     return torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", [LITE0, NARROW_VGG], ids=["lite0", "vgg16"])
 @pytest.mark.parametrize(("color_from", "context"), [("head", False), ("bins", True), ("mean", False), ("mean", True)])
 def test_the_stride_4_network_accepts_any_size(
@@ -197,6 +202,7 @@ def changed_pixels(network: Colorizer) -> torch.Tensor:
         return (network.color(before) != network.color(after)).any(dim=1)[0]
 
 
+@pytest.mark.slow
 def test_only_the_context_transmits_a_change_to_all_pixels() -> None:
     without, with_context = (changed_pixels(stride_4(context=context)) for context in (False, True))
     assert without[-16:, -16:].float().mean() > 0.9
@@ -204,6 +210,7 @@ def test_only_the_context_transmits_a_change_to_all_pixels() -> None:
     assert with_context[:64, :64].float().mean() > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "expected"), [(1, [320, 192, 128]), (0.5, [160, 96, 64]), (0.01, [8, 8, 8])])
 def test_the_levels_have_the_requested_widths(width: float, expected: list[int]) -> None:
     network = stride_4(width=width, encoder=LITE0)

@@ -98,6 +98,7 @@ def test_width_rounds_channels_to_at_least_one(width: float) -> None:
     assert VGG16(width=width, generator=generator()).tap_channels == expected
 
 
+@pytest.mark.slow
 def test_stored_weights_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path / "weights"))
     with pytest.raises(MissingWeightsError, match="vgg16"):
@@ -247,6 +248,7 @@ def test_batch_norm_is_frozen_in_every_mode() -> None:
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
 
+@pytest.mark.slow
 def test_stored_weights_with_batch_norm_are_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path / "weights"))
     with pytest.raises(MissingWeightsError, match="vgg16_bn"):

@@ -118,6 +118,7 @@ def test_gamma_counts_only_alone(declared: bytes) -> None:
     assert found.gamma == (None if declared else 1.0)
 
 
+@pytest.mark.slow
 def test_texts_that_inflate_to_gigabytes() -> None:
     bomb = zlib.compressobj(9)
     packed = b"".join(bomb.compress(bytes(2**20)) for _ in range(200)) + bomb.flush()

@@ -101,6 +101,7 @@ def test_damage_is_reported(tmp_path: Path, size: tuple[int, int], options: dict
         assert scan.levels().shape == size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"subsampling": 0}, {"optimize": True}, {"restart_marker_rows": 1}])
 def test_changed_bytes_that_stay_readable(tmp_path: Path, options: dict[str, Any]) -> None:
     """libjpeg alone misses up to half of these damages, which make other valid codes of the bytes."""

@@ -88,6 +88,7 @@ def test_other_files_and_closed_folders(tmp_path: Path, permissions: None) -> No
     (tmp_path / "listed").chmod(0o755)
 
 
+@pytest.mark.slow
 def test_folders_deeper_than_the_stack_of_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     levels = sys.getrecursionlimit() + 100

@@ -178,6 +178,7 @@ def test_resolution_and_profile(matrix: Matrix, source: str, output: str) -> Non
     assert after["ExifIFD:ColorSpace"] == "sRGB" or source == "tif"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_invented(tmp_path: Path, exiftool: Exiftool, kind: str) -> None:
     """A photo without metadata gives an output without metadata."""
@@ -188,6 +189,7 @@ def test_nothing_is_invented(tmp_path: Path, exiftool: Exiftool, kind: str) -> N
     assert "IFD0:XResolution" not in tags
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["cm", "none"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_units(tmp_path: Path, exiftool: Exiftool, kind: str, unit: str) -> None:

@@ -315,6 +315,7 @@ def test_jpeg_decoded_small_is_close_to_full_decoding(tmp_path: Path, size: int)
     assert abs((small - full).mean()) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "shrink"), [(20, 8), (40, 4), (80, 2)])
 def test_jpeg_decoded_small_drops_the_incomplete_block(tmp_path: Path, size: int, shrink: int) -> None:
     path = save(tmp_path / "photo.jpg", picture(1007, 1407), quality=92)

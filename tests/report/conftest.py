@@ -17,20 +17,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class WrittenStudy:
-    """A study folder with its report, and the records that the report was made from."""
+class AnalyzedStudy:
+    """A study folder without a report, and its records."""
 
     folder: Path
     study: StudyRecord
     analysis: Analysis
+
+
+@dataclass(frozen=True)
+class WrittenStudy(AnalyzedStudy):
+    """A study folder with its report, and the records that the report was made from."""
+
     paths: ReportPaths
 
 
 @pytest.fixture(scope="session")
-def written(tmp_path_factory: pytest.TempPathFactory) -> WrittenStudy:
-    """Return a finished study with its report; tests only read it."""
+def analyzed(tmp_path_factory: pytest.TempPathFactory) -> AnalyzedStudy:
+    """Return a finished study; tests only read it."""
     folder = tmp_path_factory.mktemp("study")
-    made = SyntheticStudy()
-    study = write_study(folder, made)
-    analysis = make_analysis(folder, study)
-    return WrittenStudy(folder, study, analysis, write_report(folder, analysis, study))
+    study = write_study(folder, SyntheticStudy())
+    return AnalyzedStudy(folder, study, make_analysis(folder, study))
+
+
+@pytest.fixture(scope="session")
+def written(analyzed: AnalyzedStudy) -> WrittenStudy:
+    """Return the finished study with its report, which takes many seconds; tests only read it."""
+    paths = write_report(analyzed.folder, analyzed.analysis, analyzed.study)
+    return WrittenStudy(analyzed.folder, analyzed.study, analyzed.analysis, paths)

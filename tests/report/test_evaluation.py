@@ -55,6 +55,7 @@ def test_the_headline_counts_significant_leads(comparison: Comparison) -> None:
     assert "sepia is" not in told
 
 
+@pytest.mark.slow
 def test_csv_files_contain_every_number(comparison: Comparison, tmp_path: Path) -> None:
     write_evaluation_report(comparison, tmp_path)
     rows = list(csv.DictReader((tmp_path / "summary.csv").read_text(encoding="utf-8").splitlines()))
@@ -89,6 +90,7 @@ def test_extremes_are_the_best_and_the_worst(comparison: Comparison) -> None:
     assert chosen[0] == found["mae", "uncolored"].worst[0][0]
 
 
+@pytest.mark.slow
 def test_one_method_without_ground_truth_gets_a_page(folders: dict[str, Path], tmp_path: Path) -> None:
     settings = replace(SETTINGS, metrics=None, bounds=False)
     alone = compare_folders({"m": folders["sepia"]}, grey=folders["uncolored"], settings=settings)

@@ -29,6 +29,7 @@ def test_importing_the_packages_imports_no_heavy_library() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_opening_a_survey_server_imports_no_torch() -> None:
     code = "import sys, chromalab.survey.server.app; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

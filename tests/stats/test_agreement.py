@@ -82,6 +82,7 @@ def test_the_mean_over_scenes_is_fishers() -> None:
     assert (found.value, found.low, found.high) == pytest.approx((np.tanh(z.mean()), np.tanh(low), np.tanh(high)))
 
 
+@pytest.mark.slow
 def test_the_pooled_interval_surrounds_the_value_and_is_the_same_each_time() -> None:
     metric, people, scenes = data(4)
     found = pooled_srcc(metric, people, scenes)
@@ -93,6 +94,7 @@ def test_the_pooled_interval_surrounds_the_value_and_is_the_same_each_time() -> 
     assert pooled_srcc(metric, people, ["one"] * 60).low is None
 
 
+@pytest.mark.slow
 def test_raters_who_agree_and_raters_who_do_not() -> None:
     generator = np.random.default_rng(0)
     raters = [f"r{rater}" for rater in range(20) for _ in range(30)]
@@ -109,6 +111,7 @@ def test_raters_who_agree_and_raters_who_do_not() -> None:
     assert rater_ceiling(raters[:90], images[:90], truth[:90]) is None  # three raters
 
 
+@pytest.mark.slow
 def test_halves_follow_spearman_and_brown() -> None:
     """With 2k raters of known noise, halves correlate as k raters' means do, and the corrected value as 2k raters'."""
     generator = np.random.default_rng(1)

@@ -20,6 +20,7 @@ def test_a_mean_of_independent_values_has_its_textbook_variance() -> None:
     assert found[0, 0] == pytest.approx(values.var() / 400, rel=0.08)
 
 
+@pytest.mark.slow
 def test_the_crossed_model_gives_back_its_variance() -> None:
     """x_pn = a_p + b_n + e: Var(mean) = var_a / P + var_b / N + var_e / (P N)."""
     generator = np.random.default_rng(1)

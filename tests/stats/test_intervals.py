@@ -183,6 +183,7 @@ def test_too_few_or_infinite_values_are_refused() -> None:
         jackknife_estimate([1.0, math.nan], None, n_photos=30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed_sd", [0.0, 0.1, 0.5])
 def test_the_difference_of_two_frechet_distances_is_covered(seed_sd: float) -> None:
     """Two objectives, 3 seeds, 60 photographs: the 95% interval covers the true difference at least .93 of the time."""
@@ -217,6 +218,7 @@ def test_an_interval_respects_the_least_possible_mean() -> None:
     assert (wide.interval(low=0.0).low, wide.interval(low=0.0).high) == (0.0, wide.interval().high)
 
 
+@pytest.mark.slow
 def test_bounded_intervals_of_skewed_errors_cover_as_well_as_symmetric_ones() -> None:
     rng = np.random.default_rng(0)
     samples = rng.exponential(size=(4000, 4))

@@ -44,6 +44,7 @@ def test_it_is_the_closed_test_of_bonferroni(p: list[float]) -> None:
         assert corrected == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @given(P_VALUES, st.randoms())
 def test_it_does_not_hang_on_the_order(p: list[float], random: random_module.Random) -> None:
     before = dict(zip(p, holm(p), strict=True))

@@ -93,6 +93,7 @@ def test_a_stopped_study_has_compared_everything_at_some_seeds() -> None:
     assert len(runs) == 8
 
 
+@pytest.mark.slow
 def test_smoke_keeps_the_objectives_and_shrinks_the_rest() -> None:
     config = load_config(CONFIGS / "chapter.yaml")
     small = smoke(config)

@@ -54,6 +54,7 @@ def test_factors_give_all_networks_the_same_mean_chroma(photos: PhotoSet) -> Non
         assert reached == pytest.approx(found.target, rel=0.003)
 
 
+@pytest.mark.slow
 def test_a_network_that_is_nearly_gray_gets_a_bounded_factor(photos: PhotoSet) -> None:
     found = fit_factors({"true": as_is, "gray": saturated(as_is, 0.0)}, photos)
     assert found.before["gray"] < 0.05

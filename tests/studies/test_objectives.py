@@ -79,6 +79,7 @@ def test_every_preset_can_be_trained_without_added_weights(name: str) -> None:
         assert "perceptual_lite0" in trained
 
 
+@pytest.mark.slow
 def test_a_stand_in_keeps_the_published_weight(shared: Path) -> None:
     assert resolved("chapter_wgan_lpips").stand_ins == {"lpips_vgg": "0.1*perceptual_lite0"}
     add_weights(shared / "data" / "weights" / "squeezenet1_1_features.safetensors")
@@ -88,6 +89,7 @@ def test_a_stand_in_keeps_the_published_weight(shared: Path) -> None:
     assert record.trunks == ["squeezenet1_1"]
 
 
+@pytest.mark.slow
 def test_rates_are_the_studys_unless_the_published_ones_are_asked_for() -> None:
     training = {"optimizer": {"learning_rate": 1e-3}, "critic": {"width": 0.25, "learning_rate": 3e-4}}
     theirs = resolved({"preset": "pix2pix", "optimizer": "published"}, training=training)
@@ -101,6 +103,7 @@ def test_rates_are_the_studys_unless_the_published_ones_are_asked_for() -> None:
     assert ours.training.critic.width == theirs.training.critic.width == 0.25
 
 
+@pytest.mark.slow
 def test_a_preset_brings_its_target_chroma_unless_the_study_sets_one() -> None:
     enhanced, own, plain = (
         resolved("ddcolor").training,
@@ -145,6 +148,7 @@ def test_an_objective_over_bins_is_trained_in_lab() -> None:
         plan_runs(config, resolve_objectives(config))
 
 
+@pytest.mark.slow
 def test_a_smoke_test_is_as_small_as_its_objectives_allow() -> None:
     assert smoke(study({"mine": "l2"})).training.crop_px == 32
     small = smoke(study({"mine": "ms_ssim", "other": {"loss": "wgan_gp", "critic": {"network": "image"}}}))

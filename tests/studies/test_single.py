@@ -209,6 +209,7 @@ def test_a_finished_training_is_not_repeated(recipe: Recipe, tmp_path: Path, mon
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+@pytest.mark.slow
 def test_an_unfinished_training_of_other_settings_is_refused(recipe: Recipe, tmp_path: Path) -> None:
     run_until(recipe, tmp_path / "out", 3)
     with pytest.raises(UsageError, match="holds a training with other settings"):
@@ -258,6 +259,7 @@ def test_a_folder_that_cannot_be_locked_is_an_error(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_several_devices_are_validated_at_the_end_only(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -311,6 +313,7 @@ def test_a_budget_of_minutes(recipe: Recipe, tmp_path: Path, capsys: pytest.Capt
     assert lines[-1].startswith(f"validation at {record.images} crops, 0 minutes: psnr")
 
 
+@pytest.mark.slow
 def test_a_training_without_validation(recipe: Recipe, tmp_path: Path) -> None:
     record = run_training(with_settings(recipe, {"validation": 0}, origin="test"), tmp_path / "out", RUNTIME)
     assert record.finished
@@ -338,6 +341,7 @@ def test_an_unfinished_training_exports_its_best_validation(recipe: Recipe, tmp_
         export_run(out, tmp_path / "early.pt")
 
 
+@pytest.mark.slow
 def test_a_training_without_weights_is_not_exported(recipe: Recipe, tmp_path: Path) -> None:
     rare = with_settings(recipe, {"validate_every_min": 30}, origin="test")
     run_until(rare, tmp_path / "out", 2)
@@ -440,6 +444,7 @@ def test_a_record_has_no_paths() -> None:
     assert (bare.prior, bare.training.network.start) == ("prior.json", "model.onnx")
 
 
+@pytest.mark.slow
 def test_photos_are_taken_from_all_over_a_set(recipe: Recipe) -> None:
     photos = open_photographs(recipe, 32).train[0].photos
     assert spread(photos, 3).names == [photos.names[index] for index in (0, 6, 12)]

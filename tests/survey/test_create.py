@@ -110,6 +110,7 @@ def test_published_values_of_real_or_fake() -> None:
     assert (plan.trials, plan.practice, plan.n_vigilance, plan.display_ms, plan.size_px) == (40, 10, 4, 1000, 256)
 
 
+@pytest.mark.slow
 def test_power_grows_with_people_and_false_alarms_stay_low() -> None:
     plan = parse_design(
         {"protocol": "pairwise", "trials": 30, "power": {"difference": 0.8, "simulations": 100}}, origin=""
@@ -122,6 +123,7 @@ def test_power_grows_with_people_and_false_alarms_stay_low() -> None:
     assert table.needed is not None
 
 
+@pytest.mark.slow
 def test_a_study_gives_test_photos_and_archive_photos(tmp_path: Path) -> None:
     made = SyntheticStudy(seeds=(3, 4), absent=())
     write_study(tmp_path / "compare", made)

@@ -78,6 +78,7 @@ def test_a_database_of_a_newer_version(tmp_path: Path) -> None:
     database.close()
 
 
+@pytest.mark.slow
 def test_invalid_addresses_and_read_only_disks(tmp_path: Path) -> None:
     for url in ("nonsense", "mysql://x/y", "oracle+nothing://x"):
         with pytest.raises(UsageError, match="cannot parse"):

@@ -127,6 +127,7 @@ def test_postgresql_with_two_workers(tmp_path: Path) -> None:
         assert sorted(stored(folder, url)) == sorted(outcome.acknowledged)
 
 
+@pytest.mark.slow
 def test_several_workers_need_postgresql(tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path)
     run = subprocess.run(

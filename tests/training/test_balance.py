@@ -85,6 +85,7 @@ def test_a_balanced_training_logs_its_weights_and_resumes_exactly(photos: PhotoS
     assert "cosine.l2.perceptual_lite0" in rows[0]
 
 
+@pytest.mark.slow
 def test_a_late_term_is_balanced_from_its_first_step(photos: PhotoSet, make_job: MakeJob) -> None:
     job = balanced(make_job("l2 + l1 + 0.5*huber"))
     terms = {"l2": TermSchedule(start=0.15), "huber": TermSchedule(start=0.5)}

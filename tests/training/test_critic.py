@@ -76,6 +76,7 @@ def test_any_loss_trains_any_critic_and_attaches_it_to_the_batch(fabric: Fabric,
         assert not any(weight.requires_grad for weight in trainer.critic.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", list(CRITICS))
 def test_penalties_and_diagnostics_work_in_mixed_precision(network: str) -> None:
     formula = "gan(penalty=1, r1=1)"
@@ -96,6 +97,7 @@ def test_penalties_and_diagnostics_work_in_mixed_precision(network: str) -> None
         assert results[1][-1] == pytest.approx(results[0][-1], rel=0.05)
 
 
+@pytest.mark.slow
 def test_the_critic_learns_to_distinguish_true_from_generated(fabric: Fabric) -> None:
     for formula in ("gan", "lsgan", "hinge", "wgan_gp(penalty=0.1)"):
         trainer = make_trainer(fabric, formula, network="chromagan", width=0.125)
@@ -115,6 +117,7 @@ def test_the_critics_own_rate_and_optimizer_are_used(fabric: Fabric) -> None:
     assert make_trainer(fabric, "gan").optimizer.param_groups[0]["lr"] == 3e-3  # the colorizer's
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_restored_critic_continues_exactly(fabric: Fabric, optimizer: str) -> None:
     def play(trainer: CriticTrainer, steps: range) -> CriticTrainer:

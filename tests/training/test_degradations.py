@@ -152,6 +152,7 @@ def test_an_image_does_not_depend_on_the_content_of_others() -> None:
     assert torch.equal(degrade(rgb, LAB, EVERYTHING, generator())[0], degrade(other, LAB, EVERYTHING, generator())[0])
 
 
+@pytest.mark.slow
 def test_batches_and_single_images_are_degraded_alike() -> None:
     rgb = noise_images(1, 8, 8)
     batch = degrade(rgb.expand(400, -1, -1, -1), LAB, OLD_PHOTOGRAPHS, generator()).mean(dim=(1, 2, 3))

@@ -84,6 +84,7 @@ def test_onnx_runtime_equals_pytorch(
     assert size == (1, 1) or np.abs(expected).max() * scale > 5
 
 
+@pytest.mark.slow
 def test_logits_are_exported(tmp_path: Path) -> None:
     network = colorizer(NetworkSettings(), "lab", {"bins"})
     spec = export_colorizer(network, tmp_path / "m.onnx", name="m", half=False)
@@ -95,6 +96,7 @@ def test_logits_are_exported(tmp_path: Path) -> None:
     assert np.abs(logits - expected.numpy()).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_half_precision_halves_the_file(tmp_path: Path) -> None:
     network = colorizer(NetworkSettings(), "lab", set())
     whole, half = (len(colorizer_graph(network, half=half).SerializeToString()) for half in (False, True))
@@ -109,6 +111,7 @@ def test_unknown_encoders_are_rejected() -> None:
     assert SPACES["lab"].name == "lab"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["safetensors", "onnx"])
 def test_a_training_can_start_from_an_exported_model(tmp_path: Path, kind: str) -> None:
     trained = colorizer(NetworkSettings(), "lab", {"bins"})
@@ -134,6 +137,7 @@ def test_starting_from_the_shipped_model() -> None:
     assert f"{count} of {count} tensors" in start
 
 
+@pytest.mark.slow
 def test_unsuitable_initial_weights_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't be read"):
         build_colorizer(NetworkSettings(start=str(tmp_path / "none.safetensors")), "lab", 0)
@@ -147,6 +151,7 @@ def test_unsuitable_initial_weights_are_rejected(tmp_path: Path) -> None:
         build_colorizer(NetworkSettings(start=str(tmp_path / MODEL)), "lab", 0)
 
 
+@pytest.mark.slow
 def test_the_hash_does_not_depend_on_the_path_of_the_start(tmp_path: Path) -> None:
     trained = colorizer(NetworkSettings(), "lab", {"bins"})
     hashes = set()

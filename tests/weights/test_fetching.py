@@ -187,6 +187,7 @@ def test_two_at_once_fetch_it_once(site: Site, tiny: TrunkWeights, folder: Path)
     assert len(names(folder)) == 2
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_what_the_next_one_goes_on_with(site: Site, folder: Path) -> None:
     """The process dies in the middle of a download, with no chance to tidy up."""
     sha256 = hashlib.sha256(site.content).hexdigest()

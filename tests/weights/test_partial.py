@@ -66,6 +66,7 @@ def test_one_at_a_time(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "another process is downloading this file" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_two_processes_fetch_it_once(site: Site, folder: Path) -> None:
     """The answer is held back until the other process has asked for it, or has had the time to."""
     sha256 = hashlib.sha256(site.content).hexdigest()
@@ -92,6 +93,7 @@ def test_other_files_are_not_waited_for(folder: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_killed_process_is_free(folder: Path) -> None:
     code = (
         "import os\n"

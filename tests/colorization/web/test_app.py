@@ -66,6 +66,7 @@ def test_colorized_photo_has_facts_and_disclosure(client: TestClient) -> None:
     assert not list(client.app.state.folder.iterdir())  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "media"), [("png", "image/png"), ("tiff", "image/tiff"), ("webp", "image/webp")])
 def test_file_types(client: TestClient, kind: str, media: str) -> None:
     answer = post(client, photo(), format=kind)
@@ -101,6 +102,7 @@ def test_previews_and_gray_copies(client: TestClient) -> None:
         assert Image.open(io.BytesIO(answer.content)).size == (1200, 450)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 1), (1, 64), (64, 1), (2, 2), (2, 70_000)])
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_smallest_and_longest_photos(client: TestClient, kind: str, size: tuple[int, int]) -> None:
@@ -113,6 +115,7 @@ def test_smallest_and_longest_photos(client: TestClient, kind: str, size: tuple[
         assert (height, width) == (size if not reduced else (size[0] if size[1] < 1200 else 1, min(size[1], 1200)))
 
 
+@pytest.mark.slow
 def test_too_long_for_the_file_type(client: TestClient) -> None:
     long = photo("PNG", pixels=np.full((2, 16_385), 90, np.uint8))
     for kind in ("webp", "avif"):
@@ -120,6 +123,7 @@ def test_too_long_for_the_file_type(client: TestClient) -> None:
         assert (answer.status_code, "choose png, jpeg or tif" in answer.text) == (422, True)
 
 
+@pytest.mark.slow
 def test_warnings_are_among_the_facts(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [f"page {number} is damaged" for number in range(1, 31)]
 
@@ -219,6 +223,7 @@ class Slow:
         return Result(b"x", "image/jpeg", ".jpg", {})
 
 
+@pytest.mark.slow
 def test_full_queue_refuses_requests(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow()
     monkeypatch.setattr(apps, "colorize_upload", slow)
@@ -257,6 +262,7 @@ def test_unknown_and_duplicate_models_are_refused(brown: str) -> None:
         create_app(ServerSettings(models=[brown, brown]))
 
 
+@pytest.mark.slow
 def test_many_clients_at_once(client: TestClient) -> None:
     """Each of many concurrent clients gets its own photo or status 503, and no file is left."""
     results: list[tuple[int, int]] = []
@@ -279,6 +285,7 @@ def test_many_clients_at_once(client: TestClient) -> None:
     assert not list(client.app.state.folder.iterdir())  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_disconnected_clients_leave_the_queue(brown: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real connection is closed while its photo is processed."""
     slow = Slow()

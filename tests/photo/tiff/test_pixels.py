@@ -449,6 +449,7 @@ def test_metadata_of_decoded_pages_is_kept(tmp_path: Path) -> None:
     assert decoded.tags.image[270].data == b"A barn\0"
 
 
+@pytest.mark.slow
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
@@ -502,6 +503,7 @@ STRUCTURE = [
 NUMBERS = st.one_of(st.sampled_from([0, 1, 2, 3, 7, 16, 65535, 34712, 34925, 50000]), st.integers(0, 2**32 - 1))
 
 
+@pytest.mark.slow
 @settings(max_examples=120)
 @given(
     changes=st.dictionaries(st.sampled_from(STRUCTURE), st.lists(NUMBERS, max_size=4), min_size=1, max_size=3),

@@ -17,7 +17,7 @@ from chromalab.report.figures.style import MARKERS, PALETTE, objective_styles
 from chromalab.report.page import inline_svg
 from chromalab.report.study.report import write_report
 from chromalab.studies.records import DifferenceRow, MetricFacts, SummaryRow
-from tests.report.conftest import WrittenStudy
+from tests.report.conftest import AnalyzedStudy, WrittenStudy
 from tests.report.synthetic_study import TEN, SyntheticStudy, make_analysis, write_study
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def test_gain_over_gray(value: float, grey: float, truth: float | None, directio
     assert gain(value, grey, truth, direction) == expected  # type: ignore[arg-type]
 
 
-def test_the_best_objective_is_at_100_percent(written: WrittenStudy) -> None:
-    found = relative_scores(written.analysis, "lab")
-    for metric in written.analysis.metrics:
+def test_the_best_objective_is_at_100_percent(analyzed: AnalyzedStudy) -> None:
+    found = relative_scores(analyzed.analysis, "lab")
+    for metric in analyzed.analysis.metrics:
         assert max(s.percent for s in found if s.metric.name == metric.name) == pytest.approx(100)
 
 
@@ -91,6 +91,7 @@ def test_objective_styles_are_stable_and_distinct() -> None:
     assert len(MARKERS) == len(PALETTE)
 
 
+@pytest.mark.slow
 def test_inlined_figures_do_not_share_identifiers(written: WrittenStudy) -> None:
     svg = next(path for path in written.paths.figures if path.name == "forest_lab_mae.svg").read_text(encoding="utf-8")
     inlined = inline_svg(svg, prefix="one", alt='a "quoted" <alt>')
@@ -103,6 +104,7 @@ def test_inlined_figures_do_not_share_identifiers(written: WrittenStudy) -> None
     assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', inlined)) <= ids
 
 
+@pytest.mark.slow
 def test_every_figure_is_written_as_svg_and_png(written: WrittenStudy) -> None:
     stems = {path.stem for path in written.paths.figures}
     assert {"overview_lab", "forest_lab", "forest_lab_mae", "loss_lab_l1", "term_lab_wgan_l2_wgan_gp",
@@ -128,9 +130,10 @@ def with_summary(analysis: Analysis, means: dict[str, float]) -> Analysis:
     )
 
 
-def test_marks_far_worse_than_gray_do_not_overlap(written: WrittenStudy) -> None:
+@pytest.mark.slow
+def test_marks_far_worse_than_gray_do_not_overlap(analyzed: AnalyzedStudy) -> None:
     means = {"grey": 20.0, NAMES[0]: 21.0} | {name: 18.9 - 3 * index for index, name in enumerate(NAMES[1:])}
-    drawing = draw_overview(with_summary(written.analysis, means), "lab", objective_styles(NAMES))
+    drawing = draw_overview(with_summary(analyzed.analysis, means), "lab", objective_styles(NAMES))
     assert drawing is not None
     found = re.findall(r'font-size: 6.5px[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>−\d+ %<', drawing.svg)
     labels = [(float(x), float(y)) for x, y in found]
@@ -139,8 +142,9 @@ def test_marks_far_worse_than_gray_do_not_overlap(written: WrittenStudy) -> None
         assert abs(x - other_x) > 35 or abs(y - other_y) > 6.5
 
 
-def test_without_marks_far_worse_than_gray_there_is_no_lane(written: WrittenStudy) -> None:
-    drawing = draw_overview(with_summary(written.analysis, {"grey": 20.0, "l1": 21.0, "l2": 19.5}), "lab",
+@pytest.mark.slow
+def test_without_marks_far_worse_than_gray_there_is_no_lane(analyzed: AnalyzedStudy) -> None:
+    drawing = draw_overview(with_summary(analyzed.analysis, {"grey": 20.0, "l1": 21.0, "l2": 19.5}), "lab",
                              objective_styles(["l1", "l2"]))  # fmt: skip
     assert drawing is not None
     assert "below −100 %" not in drawing.svg
@@ -168,9 +172,9 @@ def win_analysis(analysis: Analysis, n_objectives: int, winners: dict[tuple[int,
 
 
 @pytest.mark.parametrize(("winner", "left"), [(0, False), (6, True)])
-def test_the_win_matrix_fills_the_winners_row(written: WrittenStudy, winner: int, left: bool) -> None:
+def test_the_win_matrix_fills_the_winners_row(analyzed: AnalyzedStudy, winner: int, left: bool) -> None:
     styles = objective_styles(NAMES)
-    drawing = draw_win_matrix(win_analysis(written.analysis, 7, {(0, 6): winner}), "lab", styles)
+    drawing = draw_win_matrix(win_analysis(analyzed.analysis, 7, {(0, 6): winner}), "lab", styles)
     assert drawing is not None
     color = styles[NAMES[winner]].color.lower()
     cells = re.findall(rf'<path d="M ([\d.]+) ([\d.]+)[^"]*"[^>]*style="fill: {color}"/>', drawing.svg)
@@ -181,9 +185,9 @@ def test_the_win_matrix_fills_the_winners_row(written: WrittenStudy, winner: int
     assert "of 21 paired comparisons 1 have" in drawing.alt
 
 
-def test_few_objectives_get_no_win_matrix(written: WrittenStudy) -> None:
-    assert draw_win_matrix(win_analysis(written.analysis, 6, {}), "lab", objective_styles(NAMES)) is None
-    assert draw_win_matrix(win_analysis(written.analysis, 1, {}), "lab", objective_styles(NAMES)) is None
+def test_few_objectives_get_no_win_matrix(analyzed: AnalyzedStudy) -> None:
+    assert draw_win_matrix(win_analysis(analyzed.analysis, 6, {}), "lab", objective_styles(NAMES)) is None
+    assert draw_win_matrix(win_analysis(analyzed.analysis, 1, {}), "lab", objective_styles(NAMES)) is None
 
 
 @pytest.mark.slow

@@ -157,6 +157,7 @@ def test_the_limits_explain_why_large_differences_of_unstable_runs_are_undecided
         assert not any(limit.startswith("The runs of") for limit in limits)
 
 
+@pytest.mark.slow
 def test_the_figure_has_a_line_for_each_comparison_and_its_words() -> None:
     rows = [
         row("differs by more than matters"),

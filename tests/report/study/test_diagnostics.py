@@ -112,6 +112,7 @@ def test_newer_logs_have_all_quantities(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_diagnoses_are_in_the_page_and_in_the_csv_file(written: WrittenStudy) -> None:
     with written.paths.diagnostics.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -11,13 +11,11 @@ import pytest
 from chromalab.report.study.method import disagreements
 from chromalab.report.study.report import write_colorized_page, write_report
 from chromalab.studies.records import Analysis, RunRecord
-from tests.report.conftest import WrittenStudy
+from tests.report.conftest import AnalyzedStudy, WrittenStudy
 from tests.report.synthetic_study import SyntheticStudy, make_analysis, study_record, write_colorized, write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-pytestmark = pytest.mark.slow
 
 VOID = {"meta", "img", "br", "hr", "input", "link", "wbr"}
 
@@ -57,6 +55,7 @@ def outline(path: Path) -> Outline:
     return Outline(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_the_page_is_complete_and_loads_nothing(written: WrittenStudy) -> None:
     page = outline(written.paths.html)
     assert page.faults == []
@@ -66,6 +65,7 @@ def test_the_page_is_complete_and_loads_nothing(written: WrittenStudy) -> None:
     assert {value[1:] for value in page.resources if value.startswith("#")} <= set(page.ids)
 
 
+@pytest.mark.slow
 def test_every_image_has_alt_text_and_the_page_is_small(written: WrittenStudy) -> None:
     images = outline(written.paths.html).images
     assert len(images) == 4 * (2 + 5 * 3)
@@ -73,6 +73,7 @@ def test_every_image_has_alt_text_and_the_page_is_small(written: WrittenStudy) -
     assert written.paths.html.stat().st_size < 15e6
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_records(written: WrittenStudy) -> None:
     text = re.sub(r"<svg.*?</svg>|<script.*?</script>|<style.*?</style>", "", written.paths.html.read_text("utf-8"),
                   flags=re.DOTALL)  # fmt: skip
@@ -87,25 +88,28 @@ def test_the_page_shows_the_records(written: WrittenStudy) -> None:
     assert written.study.config_sha256[:12] in words
 
 
+@pytest.mark.slow
 def test_analysis_json_can_be_read_back(written: WrittenStudy) -> None:
     assert Analysis.load(written.paths.analysis) == written.analysis
 
 
-def test_a_report_is_reproducible(tmp_path: Path, written: WrittenStudy) -> None:
-    slim = written.analysis.model_copy(update={"metrics": written.analysis.metrics[:1]})
-    pages = [write_report(tmp_path / name, slim, written.study).html.read_bytes() for name in ("one", "two")]
+@pytest.mark.slow
+def test_a_report_is_reproducible(tmp_path: Path, analyzed: AnalyzedStudy) -> None:
+    slim = analyzed.analysis.model_copy(update={"metrics": analyzed.analysis.metrics[:1]})
+    pages = [write_report(tmp_path / name, slim, analyzed.study).html.read_bytes() for name in ("one", "two")]
     assert pages[0] == pages[1]
 
 
-def test_text_from_records_is_escaped(tmp_path: Path, written: WrittenStudy) -> None:
-    study = written.study.model_copy(update={"title": "<script>alert(1)</script>", "note": "a & b"})
-    slim = written.analysis.model_copy(update={"metrics": []})
+def test_text_from_records_is_escaped(tmp_path: Path, analyzed: AnalyzedStudy) -> None:
+    study = analyzed.study.model_copy(update={"title": "<script>alert(1)</script>", "note": "a & b"})
+    slim = analyzed.analysis.model_copy(update={"metrics": []})
     text = write_report(tmp_path, slim, study).html.read_text(encoding="utf-8")
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)" in text
     assert "a &amp; b" in text
 
 
+@pytest.mark.slow
 def test_a_study_without_finished_runs(tmp_path: Path) -> None:
     made = SyntheticStudy(seeds=(0,), n_pictured=0)
     study = write_study(tmp_path, SyntheticStudy(seeds=(0,), n_pictured=0, absent=tuple(made.run_ids())))
@@ -152,6 +156,7 @@ def test_unequal_initial_weights_are_reported() -> None:
     assert disagreements(study, runs[:1]) == []
 
 
+@pytest.mark.slow
 def test_photos_without_ground_truth_get_a_page(tmp_path: Path) -> None:
     made = SyntheticStudy(seeds=(0, 1))
     write_colorized(tmp_path, made)

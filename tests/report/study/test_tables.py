@@ -21,11 +21,11 @@ from chromalab.report.study.tables import (
     summary_latex,
 )
 from chromalab.studies.records import ClaimRow, SummaryRow
-from tests.report.conftest import WrittenStudy
+from tests.report.conftest import AnalyzedStudy, WrittenStudy
 
 
-def cells(written: WrittenStudy, metric: str) -> dict[str, Cell]:
-    table = main_table(written.analysis, written.study, "lab")
+def cells(analyzed: AnalyzedStudy, metric: str) -> dict[str, Cell]:
+    table = main_table(analyzed.analysis, analyzed.study, "lab")
     for panel in table.panels:
         names = [facts.name for facts in panel.metrics]
         if metric in names:
@@ -33,39 +33,39 @@ def cells(written: WrittenStudy, metric: str) -> dict[str, Cell]:
     raise KeyError(metric)
 
 
-def test_tables_have_bounds_at_the_ends_and_a_column_for_every_metric(written: WrittenStudy) -> None:
-    table = main_table(written.analysis, written.study, "lab")
+def test_tables_have_bounds_at_the_ends_and_a_column_for_every_metric(analyzed: AnalyzedStudy) -> None:
+    table = main_table(analyzed.analysis, analyzed.study, "lab")
     for panel in table.panels:
         assert [row.objective for row in panel.rows] == [
             "grey", "l1", "l2", "perceptual", "wgan_l2", "wgan_perceptual", "truth",
         ]  # fmt: skip
     shown = [metric.name for panel in table.panels for metric in panel.metrics]
-    assert sorted(shown) == sorted(metric.name for metric in written.analysis.metrics)
+    assert sorted(shown) == sorted(metric.name for metric in analyzed.analysis.metrics)
 
 
-def test_a_metric_that_shares_the_network_is_marked(written: WrittenStudy) -> None:
-    marked = {name for name, cell in cells(written, "lpips_squeeze").items() if cell.confounded}
+def test_a_metric_that_shares_the_network_is_marked(analyzed: AnalyzedStudy) -> None:
+    marked = {name for name, cell in cells(analyzed, "lpips_squeeze").items() if cell.confounded}
     assert marked == {"perceptual", "wgan_perceptual"}
-    assert not any(cell.confounded for cell in cells(written, "lpips_alex").values())
+    assert not any(cell.confounded for cell in cells(analyzed, "lpips_alex").values())
 
 
-def test_bold_follows_the_analysis_and_one_mean_is_underlined(written: WrittenStudy) -> None:
-    for metric in written.analysis.metrics:
-        column = cells(written, metric.name)
-        bold = {row.objective for row in written.analysis.summary if row.metric == metric.name and row.best}
+def test_bold_follows_the_analysis_and_one_mean_is_underlined(analyzed: AnalyzedStudy) -> None:
+    for metric in analyzed.analysis.metrics:
+        column = cells(analyzed, metric.name)
+        bold = {row.objective for row in analyzed.analysis.summary if row.metric == metric.name and row.best}
         assert {name for name, cell in column.items() if cell.best} == bold
         assert sum(cell.leader for cell in column.values()) == 1
 
 
-def test_an_infinite_truth_has_a_note(written: WrittenStudy) -> None:
-    truth = cells(written, "psnr")["truth"]
+def test_an_infinite_truth_has_a_note(analyzed: AnalyzedStudy) -> None:
+    truth = cells(analyzed, "psnr")["truth"]
     assert (truth.value, truth.interval) == ("∞", "")
-    notes = dict(main_table(written.analysis, written.study, "lab").notes)
+    notes = dict(main_table(analyzed.analysis, analyzed.study, "lab").notes)
     assert "perfect copy" in notes[truth.note]
 
 
-def test_a_shared_note_moves_to_the_column_heading(written: WrittenStudy) -> None:
-    table = main_table(written.analysis, written.study, "lab")
+def test_a_shared_note_moves_to_the_column_heading(analyzed: AnalyzedStudy) -> None:
+    table = main_table(analyzed.analysis, analyzed.study, "lab")
     (panel,) = [panel for panel in table.panels if "frechet_lite0" in {metric.name for metric in panel.metrics}]
     index = [metric.name for metric in panel.metrics].index("frechet_lite0")
     assert dict(table.notes)[panel.notes[index]] == "compare only at equal n"
@@ -104,8 +104,8 @@ def balanced(text: str) -> bool:
     return depth == 0
 
 
-def test_a_table_is_well_formed(written: WrittenStudy) -> None:
-    table = main_table(written.analysis, written.study, "lab")
+def test_a_table_is_well_formed(analyzed: AnalyzedStudy) -> None:
+    table = main_table(analyzed.analysis, analyzed.study, "lab")
     text = summary_latex(table, n_photos=12, seeds=3, data="my_photos, 50%")
     assert balanced(text)
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == len(table.panels)
@@ -117,10 +117,10 @@ def test_a_table_is_well_formed(written: WrittenStudy) -> None:
     assert not re.search(r"(?<!\\)_", text)
 
 
-def test_a_cell_has_mean_half_width_and_bold_for_the_best(written: WrittenStudy) -> None:
-    text = summary_latex(main_table(written.analysis, written.study, "lab"), n_photos=12, seeds=3, data="x")
+def test_a_cell_has_mean_half_width_and_bold_for_the_best(analyzed: AnalyzedStudy) -> None:
+    text = summary_latex(main_table(analyzed.analysis, analyzed.study, "lab"), n_photos=12, seeds=3, data="x")
     (best,) = [line for line in text.splitlines() if line.startswith(r"\texttt{l2}") and r"\underline" in line]
-    mae = next(row for row in written.analysis.summary if (row.objective, row.metric) == ("l2", "mae"))
+    mae = next(row for row in analyzed.analysis.summary if (row.objective, row.metric) == ("l2", "mae"))
     assert mae.mean is not None
     assert mae.ci_low is not None
     assert mae.ci_high is not None
@@ -169,6 +169,7 @@ def test_numbers_are_read_back_exactly(value: float) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_a_study_has_a_row_for_every_objective_bound_and_metric(written: WrittenStudy) -> None:
     with written.paths.summary.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -182,7 +183,7 @@ def test_a_study_has_a_row_for_every_objective_bound_and_metric(written: Written
 
 
 @pytest.mark.slow
-def test_differences_of_a_study_name_each_pair_once_per_metric(written: WrittenStudy) -> None:
-    rows = list(csv.DictReader(io.StringIO(differences_csv(written.analysis.differences))))
+def test_differences_of_a_study_name_each_pair_once_per_metric(analyzed: AnalyzedStudy) -> None:
+    rows = list(csv.DictReader(io.StringIO(differences_csv(analyzed.analysis.differences))))
     assert len(rows) == 12 * 10
     assert len({(row["metric"], row["first"], row["second"]) for row in rows}) == len(rows)

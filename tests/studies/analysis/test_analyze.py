@@ -330,6 +330,7 @@ def test_an_analysis_survives_its_file_and_a_study_its_folder(tmp_path: Path) ->
     assert analyze(load_study(write_study(study, tmp_path / "study")), FACTS) == analysis
 
 
+@pytest.mark.slow
 def test_nothing_is_found_where_nothing_is_planted() -> None:
     """Family-wise errors: in 5% of (metric, study) at most any winner, with 3 standard errors to spare.
 

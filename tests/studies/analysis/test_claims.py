@@ -88,6 +88,7 @@ def test_most_metrics_uses_the_rivals_that_are_there() -> None:
 VIVID = {"colorfulness": 3.0, "chroma": 2.0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("effects", "verdict"),
     [
@@ -172,6 +173,7 @@ def test_favor_is_reported_as_share_of_the_span_and_in_wins() -> None:
     assert row.evidence[1].startswith("lpips_alex (independent)")
 
 
+@pytest.mark.slow
 def test_favor_needs_metrics_over_both_kinds_of_networks() -> None:
     plan = Plan(facts=tuple(facts for facts in FACTS if facts.name != "lpips_alex"))
     row = claims(plan)["C6", "lab"]
@@ -235,6 +237,7 @@ def test_every_claim_has_one_verdict_per_color_space() -> None:
     assert len(keys) == len(set(keys))
 
 
+@pytest.mark.slow
 def test_verdicts_of_color_spaces_are_independent() -> None:
     effects = {f"perceptual/{'lab'}": BETTER, "perceptual/rgb": WORSE}
     found = claims(Plan(effects=effects, color_spaces=("lab", "rgb")))
@@ -248,6 +251,7 @@ def test_claims_that_need_people_are_not_tested() -> None:
         assert "needs people" in found[claim, "-"].summary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_seeds", "n_photos"), [(2, 40), (1, 40), (5, 9), (1, 1)])
 def test_too_few_seeds_or_photos_leave_everything_undecided(n_seeds: int, n_photos: int) -> None:
     plan = Plan(

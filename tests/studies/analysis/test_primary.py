@@ -102,6 +102,7 @@ def test_objectives_outside_the_chapter_are_compared_with_l2_or_with_the_first()
     assert default_plan(["l1", "l2"], ["mae"]) is None
 
 
+@pytest.mark.slow
 def test_the_status_of_a_plan_names_what_was_added_and_what_went_wrong() -> None:
     study, plan = planned(make_study(Plan()))
     status = analyze(study, FACTS).plan
@@ -141,6 +142,7 @@ def test_findings_follow_from_the_corrected_p_values(
     assert finding_of(row) == finding
 
 
+@pytest.mark.slow
 def test_findings_of_equal_objectives_are_rarely_wrong() -> None:
     facts = [each for each in FACTS if each.name in CONTRASTS.margins]
     wrong = 0

@@ -62,6 +62,7 @@ def test_three_items_from_a_file(tmp_path: Path) -> None:
     assert data["tie"] is data["order_effect"] is None
 
 
+@pytest.mark.slow
 def test_baseball_from_a_file(tmp_path: Path) -> None:
     """The home team stands first, so the order effect is the home advantage: .302."""
     rows: list[dict[str, object]] = []
@@ -209,6 +210,7 @@ def test_random_clickers_are_excluded_and_named() -> None:
     assert found.n_participants == 20 - len(out)
 
 
+@pytest.mark.slow
 def test_fooling_rates() -> None:
     """465 of 1,440 trials fooled: Wilson [.2993, .3475], Clopper-Pearson [.2988, .3478]."""
     votes = []
@@ -232,6 +234,7 @@ def test_fooling_rates() -> None:
     assert facts.d_prime.value == pytest.approx(0.65, abs=0.02)
 
 
+@pytest.mark.slow
 def test_single_images_called_real_or_fake() -> None:
     generator = np.random.default_rng(0)
     votes = [
@@ -269,6 +272,7 @@ def test_votes_that_do_not_connect_all_methods(tmp_path: Path) -> None:
     assert any("groups" in note for note in found.notes)
 
 
+@pytest.mark.slow
 def test_metrics_against_people(tmp_path: Path) -> None:
     votes = simulated(20, 60, 10, [1.5, 0.0, -1.5], rater_sd=0.2)
     rows: list[dict[str, object]] = [
@@ -288,6 +292,7 @@ def test_metrics_against_people(tmp_path: Path) -> None:
         read_metric_values(tmp_path / "m.csv", ["x"])
 
 
+@pytest.mark.slow
 def test_an_imported_export_gives_the_same_analysis(tmp_path: Path) -> None:
     folder, record = make_survey(tmp_path, repeats=0.2, vigilance=0.2, analysis={"draws": 100})
     with client_of(folder) as client:

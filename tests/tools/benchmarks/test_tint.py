@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 from skimage.data import astronaut
@@ -21,6 +22,7 @@ def test_a_tint_keeps_the_lightness() -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_tint_of_a_tinted_photo_is_found() -> None:
     (a, b), error = fit_delta_e(tinted(PHOTO, (4.0, -7.0)))
     assert abs(a - 4) < 0.2
@@ -28,6 +30,7 @@ def test_the_tint_of_a_tinted_photo_is_found() -> None:
     assert error < 0.2
 
 
+@pytest.mark.slow
 def test_no_tint_of_a_grid_is_better() -> None:
     tint, error = fit_delta_e(PHOTO)
     lab = rgb2lab(PHOTO[0].permute(1, 2, 0).numpy())

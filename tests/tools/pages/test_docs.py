@@ -18,10 +18,15 @@ from tools.pages.generate import FOLDER, PAGES
 
 ROOT = Path(__file__).resolve().parents[3]
 PROSE = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if path.name != "LICENSE")
+HEAVY = {"objective.md", "objectives96.md", "results.md"}
+"""Pages that analyze large studies."""
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-@pytest.mark.parametrize("name", list(PAGES))
+@pytest.mark.every_case
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in HEAVY else name for name in PAGES]
+)
 def test_reference_pages_are_current(name: str) -> None:
     assert (FOLDER / name).read_text(encoding="utf-8") == PAGES[name](), "run `make docs`"
 

@@ -28,6 +28,7 @@ def with_candidates(trial: ColorMetricRecord, found: Difference) -> ColorMetricR
     return trial.model_copy(update={"candidates": candidates})
 
 
+@pytest.mark.slow
 def test_the_decision_on_a_new_metric_follows_the_intervals(trial: ColorMetricRecord) -> None:
     labels = [TRIAL_LABELS[name] for name in trial.candidates]
     won = with_candidates(trial, Difference(mean=0.1, low=0.05, high=0.15))

@@ -13,6 +13,7 @@ from tests.tools.release.made_up_distances import PARTS, RATIO, made_up, record_
 from tools.release.color_metric import TODAY, difference, fitted_weights, without_shift
 
 
+@pytest.mark.slow
 def test_planted_weights_are_recovered_and_win() -> None:
     record = record_of(made_up("planted"))
     candidate = record.candidates["lite0_two_weights"]
@@ -22,6 +23,7 @@ def test_planted_weights_are_recovered_and_win() -> None:
     assert set(record.metrics["lite0_two_weights"].scenes["not_designed_on"]) == {"scene2", "scene3", "scene4"}
 
 
+@pytest.mark.slow
 def test_todays_metric_stays_if_people_follow_it() -> None:
     record = record_of(made_up(TODAY))
     assert not any(candidate.replaces for candidate in record.candidates.values())
@@ -29,6 +31,7 @@ def test_todays_metric_stays_if_people_follow_it() -> None:
     assert record.metrics[TODAY].against["all"]["lpips_alex"].low > 0
 
 
+@pytest.mark.slow
 def test_no_weight_is_fitted_to_the_scene_that_it_scores() -> None:
     data = made_up("planted")
     differences = data.differences.copy()
@@ -39,6 +42,7 @@ def test_no_weight_is_fitted_to_the_scene_that_it_scores() -> None:
     assert fitted_weights(changed, PARTS, without="scene1") != fitted_weights(data, PARTS, without="scene1")
 
 
+@pytest.mark.slow
 def test_an_effect_of_the_scene_does_not_enter_the_weights() -> None:
     """A scene that people dislike and that has large distances says nothing about images of one scene."""
     data = made_up("shift")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.options import Job
     from chromalab.colorization.plan import Plan
-    from chromalab.colorization.records import Colorized, Item
+    from chromalab.colorization.records import Colorized, FilmRecord, Item
     from chromalab.colorization.small import SmallColors
 
 _REMEDY = "pass --overwrite or choose another folder"
@@ -60,7 +60,8 @@ class Batch:
         overwrite: replace existing outputs that are not from this batch.
         sidecar: write a JSON record beside every output.
         overlay: painted hints for all photos, RGBA, (H, W, 4).
-        on_done: called with every photo that this call colorized, its result and its small copy.
+        on_done: called with every photo that this call colorized, its result and its small copy; for a film with its
+            record.
     """
 
     job: Job
@@ -68,7 +69,7 @@ class Batch:
     overwrite: bool = False
     sidecar: bool = True
     overlay: NDArray[np.uint8] | None = None
-    on_done: Callable[[Item, Colorized, SmallColors], None] | None = field(default=None, compare=False)
+    on_done: Callable[[Item, Colorized, SmallColors | FilmRecord], None] | None = field(default=None, compare=False)
 
 
 Each = Callable[[Sequence["Item"], str], Iterator[tuple["Item", PhotoResult]]]
@@ -245,7 +246,7 @@ def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, 
         if journal is None and not _is_expected(error):
             raise
         return failed(item, reason_of(error))
-    if batch.on_done is not None and small is not None:
+    if batch.on_done is not None:
         try:
             batch.on_done(item, result, small)
         except Exception as error:

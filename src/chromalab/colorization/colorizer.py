@@ -18,7 +18,7 @@ from chromalab.colorization.guided import Coefficients, Enlarged
 from chromalab.colorization.hints import parse_hint
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
-from chromalab.colorization.records import Colorized
+from chromalab.colorization.records import Colorized, FilmRecord
 from chromalab.colorization.render import Renderer, RenderStats
 from chromalab.colorization.small import SmallColors, guide_px, rotate_back, rotate_upright, small_colors, tone_of
 from chromalab.colorization.video.codecs import is_film
@@ -212,7 +212,7 @@ def colorize_file(
     *,
     overlay: NDArray[np.uint8] | None = None,
     ready: Callable[[Colorized, Disclosure], None] | None = None,
-) -> tuple[Colorized, SmallColors | None]:
+) -> tuple[Colorized, SmallColors | FilmRecord]:
     """Colorize a photo file, with all its pages if the output is a TIFF; or a film.
 
     The output has the photo's size, an sRGB profile, the source's metadata, and the disclosure in its XMP. It has 16
@@ -228,7 +228,7 @@ def colorize_file(
         ready: called with the result and the disclosure when the file is complete, just before it gets its name.
 
     Returns:
-        The result, and the small copy of the first page; None for a film.
+        The result, and what a report needs: the small copy of the first page, or the record of a film.
 
     Raises:
         UnreadablePhotoError: the photo cannot be read.
@@ -239,7 +239,7 @@ def colorize_file(
     if is_film(output):
         if overlay is not None:
             raise ConfigError("painted hints are for photos: for films, give --hint with the time of a frame")
-        return _film_colorizer(source)(engine, source, output, job, ready=ready), None
+        return _film_colorizer(source)(engine, source, output, job, ready=ready)
     if job.options.times:
         raise ConfigError(f"the hint at {job.options.times[0]:g} s is for a film: omit the time for photos")
     started = time.monotonic()
@@ -280,7 +280,7 @@ def colorize_file(
     return results[0], pages.colors
 
 
-def _film_colorizer(source: Path) -> Callable[..., Colorized]:
+def _film_colorizer(source: Path) -> Callable[..., tuple[Colorized, FilmRecord]]:
     """Return `colorize_film`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a batch deals with: a photo with its output, the result of colorizing it, and the folders beside the outputs."""
+"""What a batch deals with: a photo or film with its output, the result of colorizing it, and the folders beside."""
 
 from __future__ import annotations
 
@@ -78,3 +78,41 @@ class Colorized(Record):
     warnings: list[str] = []
     is_incomplete: bool = False
     kept_aside: dict[str, str] = {}
+
+
+class ShotRecord(Record):
+    """A shot, or a part of one that began in an earlier segment.
+
+    Attributes:
+        first: index of its first frame.
+        frames: number of frames.
+        begins: whether it begins here.
+    """
+
+    first: int
+    frames: int
+    begins: bool
+
+
+class FilmRecord(Record):
+    """What a report needs of a film.
+
+    Attributes:
+        result: the result of colorizing it.
+        times_s: time of each frame from the first, in seconds.
+        shots: its shots, each once.
+        measures: of each frame the mean chroma, and the change of chroma along the motion `before` and `after` the
+            averaging, in CIELAB units; the changes are missing at cuts.
+        rotation: counterclockwise rotation, in degrees, with which the frames are shown.
+    """
+
+    result: Colorized
+    times_s: list[float]
+    shots: list[ShotRecord]
+    measures: list[dict[str, float]]
+    rotation: int = 0
+
+    def flicker(self, which: str) -> float | None:
+        """Return the mean change of chroma `before` or `after` the averaging; None for a film without motion."""
+        values = [measure[which] for measure in self.measures if which in measure]
+        return sum(values) / len(values) if values else None

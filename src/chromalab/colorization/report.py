@@ -18,9 +18,10 @@ from chromalab.colorization.audit import FAULTS, Audit, Ranked, audit, rank
 from chromalab.colorization.batch import run_batch
 from chromalab.colorization.guided import enlarge
 from chromalab.colorization.plan import count_endings
-from chromalab.colorization.records import KEPT, REPORT
+from chromalab.colorization.records import KEPT, REPORT, FilmRecord
 from chromalab.colorization.render import exact_colors
 from chromalab.colorization.small import GUIDE_PX, SmallColors, small_colors
+from chromalab.colorization.video.codecs import is_film
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import with_ending, write_bytes, write_text
 from chromalab.core.records import Record
@@ -28,7 +29,7 @@ from chromalab.photo.resizing import resize_plane, target_size, within
 from chromalab.photo.writing import encode_jpeg
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -76,22 +77,41 @@ class Entry(Record):
 def run_with_report(engine: Engine, plan: Plan, batch: Batch, *, each: Each | None = None) -> Summary:
     """Colorize as `run_batch` does, and write OUT/report: index.html, report.json, audit.csv and thumbnails.
 
+    Every film has a report of its own, in OUT/report/films; that of a film which is written to one file NAME.mp4 is in
+    NAME.report.
+
     Raises:
-        UsageError: the output is one file, or in the same cases as `run_batch`.
+        UsageError: the output is one photo, or in the same cases as `run_batch`.
         OutputError: a file cannot be written.
     """
     if plan.folder is None:
-        raise UsageError("--report needs an output folder: give DIR/ as the output")
+        if not is_film(plan.items[0].output):
+            raise UsageError("--report needs an output folder: give DIR/ as the output")
+        return run_batch(engine, plan, replace(batch, on_done=save_entries(engine, None, batch)), each=each)
     folder = plan.folder
     summary = run_batch(engine, plan, replace(batch, on_done=save_entries(engine, folder, batch)), each=each)
     write_report(plan, folder, summary)
     return summary
 
 
-def save_entries(engine: Engine, folder: Path, batch: Batch) -> Callable[[Item, Colorized, SmallColors], None]:
-    """Return the `on_done` of a batch that saves thumbnails and report entry of every photo."""
+def save_entries(
+    engine: Engine, folder: Path | None, batch: Batch
+) -> Callable[[Item, Colorized, SmallColors | FilmRecord], None]:
+    """Return the `on_done` of a batch that saves thumbnails and report entry of every photo, and every film's report.
 
-    def on_done(item: Item, result: Colorized, small: SmallColors) -> None:  # noqa: ARG001 - signature of on_done
+    Args:
+        engine: the network.
+        folder: the output folder; None for one film that becomes one named file.
+        batch: settings of the batch.
+    """
+
+    def on_done(item: Item, result: Colorized, small: SmallColors | FilmRecord) -> None:  # noqa: ARG001 - signature
+        if isinstance(small, FilmRecord):
+            from chromalab.colorization.video.report import write_film_report  # noqa: PLC0415 - needs [video]
+
+            write_film_report(small, item.source, item.output, film_report(item, folder))
+            return
+        assert folder is not None  # noqa: S101 - only a film is reported without a folder
         stability = measure_stability(engine, small, batch.job.options)
         before, after = thumbnails(small)
         write_bytes(_thumb(folder, item.key, "before"), encode_jpeg(before))
@@ -100,6 +120,13 @@ def save_entries(engine: Engine, folder: Path, batch: Batch) -> Callable[[Item, 
         Entry(name=item.key, stability=stability, audit=faults).save(_entry_path(folder, item.key))
 
     return on_done
+
+
+def film_report(item: Item, folder: Path | None) -> Path:
+    """Return the folder of a film's report."""
+    if folder is None:
+        return item.output.with_suffix(".report")
+    return with_ending(folder / REPORT / "films" / item.key, "")
 
 
 def _entry_path(folder: Path, name: str) -> Path:
@@ -167,7 +194,10 @@ def write_report(plan: Plan, folder: Path, summary: Summary) -> None:
         "left_out": [file.model_dump() for file in summary.left_out],
     }
     write_text(folder / REPORT / "report.json", json.dumps(data, indent=2, ensure_ascii=False) + "\n")
-    write_text(folder / REPORT / "index.html", contact_sheet(summary, photos[:SHOWN], len(photos), mean))
+    write_text(
+        folder / REPORT / "index.html",
+        contact_sheet(summary, photos[:SHOWN], len(photos), mean, _film_links(plan, folder)),
+    )
 
 
 def _measured(plan: Plan, folder: Path, summary: Summary) -> tuple[list[SheetPhoto], list[tuple[str, PhotoResult]]]:
@@ -273,7 +303,19 @@ def shown(fault: str, value: float) -> str:
     return f"{value:.1%}".replace(".0%", "%") if fault in _PERCENT else f"{value:.1f} units"
 
 
-def contact_sheet(summary: Summary, photos: list[SheetPhoto], total: int, stability: dict[str, float]) -> str:
+def _film_links(plan: Plan, folder: Path) -> list[tuple[str, str]]:
+    """Return the names of the films that have a report, each with the address of its page."""
+    pages = [(item.key, film_report(item, folder) / "index.html") for item in plan.items if is_film(item.output)]
+    return [(name, quote(page.relative_to(folder / REPORT).as_posix())) for name, page in pages if page.is_file()]
+
+
+def contact_sheet(
+    summary: Summary,
+    photos: list[SheetPhoto],
+    total: int,
+    stability: dict[str, float],
+    films: Sequence[tuple[str, str]] = (),
+) -> str:
     """Return the HTML page of the contact sheet.
 
     Args:
@@ -281,6 +323,7 @@ def contact_sheet(summary: Summary, photos: list[SheetPhoto], total: int, stabil
         photos: the photos to show, in order.
         total: number of colorized photos.
         stability: mean changes of chroma at half and at twice the size.
+        films: names of films, each with the address of its report.
     """
     environment = Environment(
         loader=PackageLoader("chromalab.colorization"),
@@ -292,6 +335,7 @@ def contact_sheet(summary: Summary, photos: list[SheetPhoto], total: int, stabil
     return environment.get_template("sheet.html").render(
         summary=summary,
         photos=photos,
+        films=films,
         total=total,
         stability=stability,
         kinds=count_endings(Path(file.source) for file in summary.left_out),

@@ -16,5 +16,7 @@ if TYPE_CHECKING:
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """Return a network whose chroma follows the gray level, so that flicker of the gray level shows in the chroma."""
     folder: Path = tmp_path_factory.mktemp("model")
-    path = write_model(folder / "by_level.onnx", [[40.0], [-60.0]], [-10.0, 30.0], {"input": {"scale": [0.01]}, "size": {"px": 64}})
+    path = write_model(
+        folder / "by_level.onnx", [[40.0], [-60.0]], [-10.0, 30.0], {"input": {"scale": [0.01]}, "size": {"px": 64}}
+    )
     return Engine(find_colorizer(str(path)))

@@ -35,7 +35,9 @@ def test_a_hard_cut_begins_a_shot(engine: Engine, tmp_path: Path) -> None:
 
 def test_motion_fades_and_changes_of_exposure_are_no_cuts(engine: Engine, tmp_path: Path) -> None:
     pan = panning(4, 6, step=6)
-    fade = [(16 + (pan[-1].astype(float) - 16) * share).astype(np.uint8) for share in (0.8, 0.6, 0.4, 0.2, 0.1, 0.05, 0)]
+    fade = [
+        (16 + (pan[-1].astype(float) - 16) * share).astype(np.uint8) for share in (0.8, 0.6, 0.4, 0.2, 0.1, 0.05, 0)
+    ]
     flash = [np.clip(pan[0].astype(int) + 60, 0, 255).astype(np.uint8)]
     assert cuts(engine, write_clip(tmp_path / "a.mkv", pan + fade)) == [0]
     assert cuts(engine, write_clip(tmp_path / "b.mkv", [pan[0], *flash, pan[0], pan[1]])) == [0]

@@ -22,7 +22,7 @@ import numpy as np
 from chromalab.colorization.disclosure import disclose
 from chromalab.colorization.guided import Coefficients, enlarge, fit
 from chromalab.colorization.journal import identity
-from chromalab.colorization.records import Colorized
+from chromalab.colorization.records import Colorized, FilmRecord, ShotRecord
 from chromalab.colorization.small import rotate_back
 from chromalab.colorization.video.encode import Encoder
 from chromalab.colorization.video.flow import warp
@@ -30,7 +30,6 @@ from chromalab.colorization.video.mux import check_streams, write_film
 from chromalab.colorization.video.segments import (
     EncodedPacket,
     SegmentRecord,
-    ShotRecord,
     WorkFolder,
     timed,
 )
@@ -107,7 +106,7 @@ def colorize_film(
     job: Job,
     *,
     ready: Callable[[Colorized, Disclosure], None] | None = None,
-) -> Colorized:
+) -> tuple[Colorized, FilmRecord]:
     """Colorize a film: its luma stays, and its colors are inferred and steady.
 
     The output has the film's size, times, sound, subtitles, chapters and metadata, and the disclosure. A call that was
@@ -120,6 +119,9 @@ def colorize_film(
         output: the file to write; its suffix selects the file type.
         job: settings of colors and files.
         ready: called with the result and the disclosure when the file is complete, just before it gets its name.
+
+    Returns:
+        The result, and what a report needs of the film.
 
     Raises:
         UnreadablePhotoError: the file is not a film, or no frame can be decoded.
@@ -148,8 +150,9 @@ def colorize_film(
     if job.keep_times:
         facts = source.stat()
         os.utime(output, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
+    record = _film_record(film, result, work)
     work.delete()
-    return result
+    return result, record
 
 
 def _check(film: Film, job: Job, output: Path) -> None:
@@ -430,6 +433,24 @@ def coefficients_of(frame: Frame, film: Film, chroma: NDArray[np.float16]) -> Co
 def _box(plane: NDArray[np.floating], side: int) -> NDArray[np.float32]:
     mean = cv2.blur(plane.astype(np.float32, copy=False), (side, side), borderType=cv2.BORDER_REPLICATE)
     return np.asarray(mean, dtype=np.float32)
+
+
+def _film_record(film: Film, result: Colorized, work: WorkFolder) -> FilmRecord:
+    times = [pts for record in work.records for pts, _ in record.frames]
+    shots: list[ShotRecord] = []
+    for shot in (shot for record in work.records for shot in record.shots):
+        if shot.begins or not shots:
+            shots.append(shot)
+        else:
+            last = shots.pop()
+            shots.append(last.model_copy(update={"frames": last.frames + shot.frames}))
+    return FilmRecord(
+        result=result,
+        times_s=[round(float((pts - times[0]) * film.time_base), 6) for pts in times],
+        shots=shots,
+        measures=[measure for record in work.records for measure in record.measures],
+        rotation=film.rotation,
+    )
 
 
 def _result(film: Film, output: Path, seconds: float, encoder: Encoder, work: WorkFolder) -> Colorized:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import av
 import numpy as np
 
+from chromalab.colorization.records import ShotRecord
 from chromalab.colorization.video.stabilize import Average, Known
 from chromalab.core.files import LONGEST_NAME, atomic_writer, explain_write_errors, make_folder
 from chromalab.core.records import Record
@@ -42,20 +43,6 @@ class EncodedPacket(NamedTuple):
     pts: int
     is_key: bool
     data: bytes
-
-
-class ShotRecord(Record):
-    """A shot, or a part of one that began in an earlier segment.
-
-    Attributes:
-        first: index of its first frame.
-        frames: number of frames.
-        begins: whether it begins here.
-    """
-
-    first: int
-    frames: int
-    begins: bool
 
 
 class SegmentRecord(Record):

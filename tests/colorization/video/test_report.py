@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+pytest.importorskip("av", reason="films need the extra [video]")
+
+import av
+
+from chromalab.colorization.batch import Batch
+from chromalab.colorization.options import Job, Options
+from chromalab.colorization.plan import make_plan
+from chromalab.colorization.report import run_with_report
+from tests.colorization.video.clips import panning, write_clip
+from tests.photo.odd_files import picture, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from chromalab.colorization.engine import Engine
+
+
+def test_the_report_of_one_film_lies_beside_it(engine: Engine, tmp_path: Path) -> None:
+    write_clip(tmp_path / "a.mkv", panning(1, 6) + panning(2, 4))
+    plan = make_plan([str(tmp_path / "a.mkv")], str(tmp_path / "b.mp4"))
+    run_with_report(engine, plan, Batch(Job(Options()), sidecar=False))
+    folder = tmp_path / "b.report"
+    page = (folder / "index.html").read_text()
+    assert "10 frames of 160x96 px in 2 shots" in page
+    assert "Shot 2, from 0:00.2, 4 frames" in page
+    with (folder / "frames.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["shot"] for row in rows] == ["1"] * 6 + ["2"] * 4
+    assert [bool(row["flicker_before"]) for row in rows] == [index not in {0, 6} for index in range(10)]
+    assert len(list((folder / "shots").iterdir())) == 4
+    with av.open(str(folder / "side_by_side.mp4")) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == 10
+    left, right = np.split(frames[3].astype(int), 2, axis=1)
+    assert np.ptp(left, axis=2).mean() < 3 < np.ptp(right, axis=2).mean()
+
+
+def test_films_of_a_folder_are_linked_from_its_contact_sheet(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write_clip(tmp_path / "in" / "a.mkv", panning(1, 3))
+    save(tmp_path / "in" / "b.png", picture(60, 80, seed=1))
+    summary = run_with_report(engine, make_plan([str(tmp_path / "in")], f"{tmp_path / 'out'}/"), Batch(Job(Options())))
+    assert [(photo.status, photo.frames) for photo in summary.photos] == [("done", 3), ("done", None)]
+    page = (tmp_path / "out" / "report" / "index.html").read_text()
+    assert '<a href="films/a.mkv/index.html">a.mkv</a>' in page
+    assert (tmp_path / "out" / "report" / "films" / "a.mkv" / "index.html").is_file()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from chromalab.colorization.hints import Hint
 from chromalab.core.records import Record
 from chromalab.photo.writing import Saving
+
+if TYPE_CHECKING:
+    from chromalab.colorization.reference import Reference
 
 SourceType = Literal["compositeWithTrainedAlgorithmicMedia", "algorithmicallyEnhanced"]
 """Terms of the IPTC's DigitalSourceType."""
@@ -52,6 +55,7 @@ class Job:
         label: visible line of text at the lower edge; empty for none.
         max_pixels: photos with larger declared sizes are refused.
         keep_times: give each file the time of the last change of its photo.
+        references: images whose colors the photos take where both are alike.
     """
 
     options: Options
@@ -60,3 +64,4 @@ class Job:
     label: str = ""
     max_pixels: int = 500_000_000
     keep_times: bool = False
+    references: tuple[Reference, ...] = ()

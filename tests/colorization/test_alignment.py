@@ -55,7 +55,7 @@ def test_places_are_exact_to_a_pixel() -> None:
     height, width = CHELSEA.shape
     found = align(CHELSEA, np.ascontiguousarray(CHELSEA[24:, 36:]))
     assert found is not None
-    places = np.stack(np.mgrid[:height, :width]).astype(np.float32)
+    places = np.indices((height, width)).astype(np.float32)
     short = min(height - 24, width - 36)
     (rows, columns), inside = warp(places[:, 24:, 36:], found.matrix, (height, width))
     assert short == height - 24

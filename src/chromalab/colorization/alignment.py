@@ -102,7 +102,8 @@ def _places(shape: tuple[int, int]) -> NDArray[np.float64]:
 
 
 def _reduced(levels: NDArray[np.float32], px: int) -> NDArray[np.float32]:
-    return resize_plane(levels, *target_size(*levels.shape, px))
+    height, width = levels.shape
+    return resize_plane(levels, *target_size(height, width, px))
 
 
 def _coarse(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64] | None:
@@ -156,17 +157,17 @@ class _Matches(NamedTuple):
 
 
 def _matches(small: NDArray[np.float32], second: NDArray[np.float32]) -> _Matches:
-    every = _patches(small, 5)
-    own = _Patches(*(part[np.argsort(-every.norms, kind="stable")[:_KEYPOINTS]] for part in every))
-    count = len(own.values)
-    best = _Matches(own.places, np.zeros((count, 2)), np.ones((count, 2)), np.zeros(count))
+    patches = _patches(small, 5)
+    textured = np.argsort(-patches.norms, kind="stable")[:_KEYPOINTS]
+    own, places, count = patches.values[textured], patches.places[textured], len(textured)
+    best = _Matches(places, np.zeros((count, 2)), np.ones((count, 2)), np.zeros(count))
     for scale in SCALES:
         other = _reduced(second, round(COARSE_PX * scale))
         for direction in (1, -1):
             patches = _patches(other[:, ::direction], 2)
             if direction < 0:
                 patches.places[:, 1] = other.shape[1] / min(other.shape) - patches.places[:, 1]
-            scores = own.values @ patches.values.T
+            scores = own @ patches.values.T
             index = scores.argmax(axis=1)
             score = scores[np.arange(count), index]
             better = score > best.scores
@@ -197,7 +198,7 @@ def _normalized(levels: NDArray[np.float32]) -> NDArray[np.float32]:
     sigma = min(levels.shape) / 16
     mean = gaussian_filter(levels, sigma)
     spread = np.sqrt(np.maximum(gaussian_filter(levels * levels, sigma) - mean * mean, 0))
-    return gaussian_filter((levels - mean) / (spread + np.float32(_NOISE)), 1.0)
+    return np.asarray(gaussian_filter((levels - mean) / (spread + np.float32(_NOISE)), 1.0), dtype=np.float32)
 
 
 def _refined(

@@ -32,7 +32,7 @@ SAME_SCENE = 0.6
 """Least correlation of two aligned photos of one scene; that of other photos stays under 0.3."""
 
 _CERTAIN = 0.9
-_KEYPOINTS = 160
+_KEYPOINTS = 120
 _LEAST_MATCHES = 8
 _LEAST_CORRELATION = 0.75
 _TOLERANCE = 0.06
@@ -164,7 +164,7 @@ def _matches(small: NDArray[np.float32], second: NDArray[np.float32]) -> _Matche
     for scale in SCALES:
         other = _reduced(second, round(COARSE_PX * scale))
         for direction in (1, -1):
-            patches = _patches(other[:, ::direction], 2)
+            patches = _patches(other[:, ::direction], 2 if scale <= 1 else 3)
             if direction < 0:
                 patches.places[:, 1] = other.shape[1] / min(other.shape) - patches.places[:, 1]
             scores = own @ patches.values.T

@@ -17,6 +17,7 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 from chromalab.colorization.journal import read_journal
+from chromalab.core.files import sha256_file
 from tests.colorization.models import constant_ab
 from tests.photo.odd_files import picture, save
 
@@ -82,6 +83,30 @@ def test_options(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
     assert np.array_equal(results[2], results[3])
     chromalab(*plain, "--source-type", "enhanced")
     assert b"algorithmicallyEnhanced" in pyvips.Image.new_from_file(str(tmp_path / "o.png")).get("xmp-data")
+
+
+def test_references(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
+    """The photo in color as its own reference gives its colors, and its name and hash are in the record."""
+    plain, colored = tmp_path / "plain.png", tmp_path / "colored.png"
+    assert chromalab("colorize", photo, "-o", plain).code == 0
+    done = chromalab("colorize", photo, "-o", colored, "--reference", photo, "--sidecar")
+    assert done.code == 0, done.err
+    truth, without, with_reference = (rgb2lab(np.asarray(Image.open(path))) for path in (photo, plain, colored))
+    assert np.abs(with_reference - truth).mean() < np.abs(without - truth).mean() / 2
+    record = json.loads((tmp_path / "colored.png.json").read_text())
+    assert record["parameters"] == {"references": [{"file": photo.name, "sha256": sha256_file(photo)}]}
+
+
+def test_wrong_references_stop_the_command_before_any_photo(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
+    gray = save(tmp_path / "gray.png", np.tile(np.arange(100, dtype=np.uint8), (50, 1)))
+    for reference, words in ((tmp_path / "none.jpg", "no such file"), (gray, "gray.png has no colors to take")):
+        done = chromalab("colorize", photo.parent, "-o", f"{tmp_path}/out/", "--reference", reference)
+        assert done.code == 2
+        assert words in done.err
+    many = chromalab("colorize", photo.parent, "-o", f"{tmp_path}/out/", *["--reference", photo] * 9)
+    assert many.code == 2
+    assert "limit of 8" in many.err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,8 @@ def colorize(
         "repeatable.")] = None,
     hints: Annotated[Path | None, option(COLOR, "FILE",
         "JSON file of hints, or transparent PNG with painted hints.")] = None,
+    reference: Annotated[list[Path] | None, option(COLOR, "FILE", "Color photo whose colors the result takes where "
+        "both are alike; repeatable.")] = None,
     samples: Annotated[int, option(VERSIONS, "N", "Number of plausible versions to write besides the best guess, "
         "with an uncertainty map.", min=0, max=50)] = 0,
     seed: Annotated[int, option(VERSIONS, "N", "Random seed of the versions.", min=0)] = 0,
@@ -134,6 +136,7 @@ def colorize(
     from chromalab.colorization.batch import look_ahead
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.plan import make_plan
+    from chromalab.colorization.reference import load_references
     from chromalab.core.parallel import cpu_count
     from chromalab.weights.colorizers import default_model, find_colorizer
 
@@ -146,6 +149,7 @@ def colorize(
         _job(options, quality, source_type, label, max_megapixels),
         keep_times=keep_times,
         encoding=_encoding(codec, crf, preset),
+        references=load_references(engine, reference or []),
     )
     batch = _batch(job, workers, plan, hints, overwrite=overwrite, sidecar=sidecar)
     if dry_run:

@@ -314,6 +314,7 @@ def settings_sha256(engine: Engine, batch: Batch) -> str:
         job.source_type,
         job.label,
         "" if batch.overlay is None else hashlib.sha256(batch.overlay.tobytes()).hexdigest(),
+        *(json.dumps(reference.described()) for reference in job.references),
     ]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

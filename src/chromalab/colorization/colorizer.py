@@ -19,6 +19,7 @@ from chromalab.colorization.hints import parse_hint
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.colorization.records import Colorized, FilmRecord
+from chromalab.colorization.reference import Reference, load_references
 from chromalab.colorization.render import Renderer, RenderStats
 from chromalab.colorization.small import SmallColors, guide_px, rotate_back, rotate_upright, small_colors, tone_of
 from chromalab.colorization.video.codecs import is_film
@@ -44,7 +45,7 @@ from chromalab.photo.writing import (
 from chromalab.weights.colorizers import default_model, find_colorizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -57,10 +58,22 @@ _MAX_VALUE = {"uint8": 255, "uint16": 65535}
 
 @overload
 def colorize(
-    source: NDArray[Any] | str | PathLike[str], *, model: str | None = ..., out: None = ..., **options: Any
+    source: NDArray[Any] | str | PathLike[str],
+    *,
+    model: str | None = ...,
+    out: None = ...,
+    references: Sequence[str | PathLike[str]] = ...,
+    **options: Any,
 ) -> NDArray[Any]: ...
 @overload
-def colorize(source: Image, *, model: str | None = ..., out: None = ..., **options: Any) -> Image: ...
+def colorize(
+    source: Image,
+    *,
+    model: str | None = ...,
+    out: None = ...,
+    references: Sequence[str | PathLike[str]] = ...,
+    **options: Any,
+) -> Image: ...
 @overload
 def colorize(
     source: str | PathLike[str],
@@ -68,6 +81,7 @@ def colorize(
     model: str | None = ...,
     out: str | PathLike[str],
     overwrite: bool = ...,
+    references: Sequence[str | PathLike[str]] = ...,
     **options: Any,
 ) -> Colorized: ...
 
@@ -78,6 +92,7 @@ def colorize(
     model: str | None = None,
     out: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    references: Sequence[str | PathLike[str]] = (),
     **options: Any,
 ) -> Any:
     """Colorize a photo: its lightness stays, its colors are inferred.
@@ -104,6 +119,8 @@ def colorize(
         out: file to write, or folder in which the output gets the photo's name; `source` must then be a path. A path
             without the suffix of an image is a folder. None returns the pixels and writes nothing.
         overwrite: replace an existing output.
+        references: paths of color photos, at most eight, whose colors the photo takes where both are alike. Hints
+            still apply.
         **options: fields of `Options`: saturation, warmth, keep_tone, scales, sample and temperature; also `hints`, a
             list of `Hint`s or of texts such as "120,80=#8a2b2b". `keep_tone` has an effect only with `out`.
 
@@ -114,33 +131,35 @@ def colorize(
 
     Raises:
         UnreadablePhotoError: the file cannot be read.
-        UsageError: the shape, type or model is wrong, or the output exists already.
+        UsageError: the shape, type, model or a reference is wrong, or the output exists already.
         ConfigError: an option is unknown or out of range.
         OutputError: the output cannot be written.
     """
     parsed = _options(options)
     engine = _engine(model or default_model(versions=parsed.sample is not None))
+    found = load_references(engine, [Path(path) for path in references])
     is_path = hasattr(source, "__fspath__") or isinstance(source, str)
     if overwrite and out is None:
         raise UsageError("overwrite=True has no effect without out=: give the output file or folder")
     if out is not None:
         if not is_path:
             raise UsageError(f"out= needs the path of a photo, got {type(source).__name__}: save it to a file first")
-        return _write(engine, Path(source), str(out), Job(parsed), overwrite=overwrite)
+        return _write(engine, Path(source), str(out), Job(parsed, references=found), overwrite=overwrite)
     if isinstance(source, np.ndarray):
-        return _colorize_array(engine, source, parsed)
+        return _colorize_array(engine, source, parsed, found)
     if is_path:
         scan = open_scan(Path(source))
         if not scan.whole:
             raise UsageError(
                 f"{source} has {scan.height * scan.width / 1e6:.0f} megapixels: write the result to a file with out="
             )
-        return colorize_levels(engine, scan.levels(), parsed, deep=scan.bits == 16)[0]
+        return colorize_levels(engine, scan.levels(), parsed, deep=scan.bits == 16, references=found)[0]
     if hasattr(source, "convert") and hasattr(source, "getbands"):
         from PIL import Image  # noqa: PLC0415 - Pillow is an optional dependency
 
         gray_only = source.mode in {"1", "L", "LA"}
-        return Image.fromarray(_colorize_array(engine, np.asarray(source.convert("L" if gray_only else "RGB")), parsed))
+        pixels = np.asarray(source.convert("L" if gray_only else "RGB"))
+        return Image.fromarray(_colorize_array(engine, pixels, parsed, found))
     raise UsageError(f"expected a path, a Pillow image or a NumPy array, got {type(source).__name__}")
 
 
@@ -163,7 +182,9 @@ def _write(engine: Engine, source: Path, out: str, job: Job, *, overwrite: bool)
     return colorize_file(engine, item.source, item.output, job)[0]
 
 
-def _colorize_array(engine: Engine, image: NDArray[Any], options: Options) -> NDArray[Any]:
+def _colorize_array(
+    engine: Engine, image: NDArray[Any], options: Options, references: Sequence[Reference]
+) -> NDArray[Any]:
     if image.ndim == 2:
         image = image[..., None]
     if image.ndim != 3 or image.shape[2] not in (1, 3) or image.size == 0:
@@ -177,13 +198,18 @@ def _colorize_array(engine: Engine, image: NDArray[Any], options: Options) -> ND
     gray = values[..., 0] if image.shape[2] == 1 else encode_srgb(decode_srgb(values) @ (LUMINANCE / LUMINANCE.sum()))
     levels = np.clip(gray * 255, 0, 255).astype(np.float32)
     if largest == 255:
-        return colorize_levels(engine, np.rint(levels).astype(np.uint8), options)[0]
-    rgb = colorize_levels(engine, levels, options, deep=True)[0]
+        return colorize_levels(engine, np.rint(levels).astype(np.uint8), options, references=references)[0]
+    rgb = colorize_levels(engine, levels, options, deep=True, references=references)[0]
     return rgb if largest else (rgb / np.float64(65535)).astype(image.dtype)
 
 
 def colorize_levels(
-    engine: Engine, levels: NDArray[np.uint8] | NDArray[np.float32], options: Options, *, deep: bool = False
+    engine: Engine,
+    levels: NDArray[np.uint8] | NDArray[np.float32],
+    options: Options,
+    *,
+    deep: bool = False,
+    references: Sequence[Reference] = (),
 ) -> tuple[NDArray[Any], RenderStats]:
     """Colorize gray levels in memory.
 
@@ -192,6 +218,7 @@ def colorize_levels(
         levels: gray levels, 0 to 255, (H, W), as integers or floating point.
         options: settings of the colors.
         deep: return 16 bits per value in place of 8.
+        references: images whose colors the photo takes where both are alike.
 
     Returns:
         The sRGB pixels (H, W, 3), and statistics of the rendering.
@@ -199,7 +226,7 @@ def colorize_levels(
     height, width = levels.shape
     size = target_size(height, width, min(guide_px(engine, options), height, width))
     small = np.clip(resize_plane(levels.astype(np.float32), *size), 0, 255)
-    colors = small_colors(engine, small, options, (height, width))
+    colors = small_colors(engine, small, options, (height, width), references=references)
     renderer = Renderer(Enlarged(colors.coefficients, height, width), deep=deep)
     return renderer.render(0, levels), renderer.stats
 
@@ -243,7 +270,7 @@ def colorize_file(
     if job.options.times:
         raise ConfigError(f"the hint at {job.options.times[0]:g} s is for a film: omit the time for photos")
     started = time.monotonic()
-    disclosure = disclose(engine, job.options, job.source_type)
+    disclosure = disclose(engine, job.options, job.source_type, job.references)
     scan = open_scan(source, max_pixels=job.max_pixels)
     check_size(output, scan.height, scan.width)
     mtime_ns = source.stat().st_mtime_ns if job.keep_times else None
@@ -326,7 +353,7 @@ class _Pages:
             self.warnings.append(f"{_numbered(scan.pages)} left out: only TIFF holds several pages")
         if self.count > 1:
             scan.check_other_pages(max_pixels=job.max_pixels)
-        self.colors = _small(engine, scan, job.options, overlay)
+        self.colors = _small(engine, scan, job, overlay)
 
     def first(self, stack: ExitStack) -> Page:
         """Return the first page; its temporary file is deleted with `stack`."""
@@ -339,7 +366,7 @@ class _Pages:
             self.warnings += [f"page {number + 1}: {warning}" for warning in scan.warnings]
             aside = scan.metadata.kept_aside
             self.kept_aside |= {f"{name} of page {number + 1}": data for name, data in aside.items()}
-            colors = _small(self._engine, scan, self._job.options, self._overlay)
+            colors = _small(self._engine, scan, self._job, self._overlay)
             with ExitStack() as stack:
                 yield self._made(scan, colors, stack)
 
@@ -370,10 +397,10 @@ def _result(source: Path, output: Path, seconds: float, scan: Scan, pages: _Page
     )
 
 
-def _small(engine: Engine, scan: Scan, options: Options, overlay: NDArray[np.uint8] | None) -> SmallColors:
-    levels = rotate_upright(scan.small_levels(guide_px(engine, options)), scan.orientation)
+def _small(engine: Engine, scan: Scan, job: Job, overlay: NDArray[np.uint8] | None) -> SmallColors:
+    levels = rotate_upright(scan.small_levels(guide_px(engine, job.options)), scan.orientation)
     size = (scan.width, scan.height) if scan.orientation >= 5 else (scan.height, scan.width)
-    return small_colors(engine, levels, options, size, overlay)
+    return small_colors(engine, levels, job.options, size, overlay, job.references)
 
 
 def _page(

@@ -15,8 +15,11 @@ from chromalab.photo.xmp import NAMESPACES, Packet, Property, XmpError, tag
 from chromalab.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.options import Options
+    from chromalab.colorization.reference import Reference
 
 STATEMENT = "The colors of this picture are inferred by a neural network; the original photograph has none."
 
@@ -32,7 +35,7 @@ class Disclosure(Record):
         model: name of the model.
         model_sha256: hash of the model file.
         chromalab_version: version of this package.
-        parameters: options that differ from the defaults.
+        parameters: options that differ from the defaults, and the names and hashes of references.
     """
 
     statement: str = STATEMENT
@@ -43,13 +46,16 @@ class Disclosure(Record):
     parameters: dict[str, object] = {}
 
 
-def disclose(engine: Engine, options: Options, source_type: SourceType) -> Disclosure:
-    """Return the disclosure of images that `engine` colorizes with `options`."""
+def disclose(
+    engine: Engine, options: Options, source_type: SourceType, references: Sequence[Reference] = ()
+) -> Disclosure:
+    """Return the disclosure of images that `engine` colorizes with `options` and references."""
+    named = {"references": [reference.described() for reference in references]} if references else {}
     return Disclosure(
         digital_source_type=source_type,
         model=engine.spec.name,
         model_sha256=engine.file.sha256,
-        parameters=options.described(),
+        parameters=options.described() | named,
     )
 
 

@@ -65,6 +65,11 @@ def fit(
     return Coefficients(np.stack(slopes), np.stack(offsets))
 
 
+def mixed(one: Coefficients, other: Coefficients, share: NDArray[np.float32]) -> Coefficients:
+    """Return the coefficients whose chroma is a mix of two, with the given share of the other at each pixel, (h, w)."""
+    return Coefficients(*(mine + share * (theirs - mine) for mine, theirs in zip(one, other, strict=True)))
+
+
 class Enlarged:
     """Chroma at full size, computed in strips from the coefficients of a small copy.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,9 @@ from chromalab.colorization.hints import Hint
 from chromalab.colorization.video.codecs import Encoding
 from chromalab.core.records import Record
 from chromalab.photo.writing import Saving
+
+if TYPE_CHECKING:
+    from chromalab.colorization.reference import Reference
 
 SourceType = Literal["compositeWithTrainedAlgorithmicMedia", "algorithmicallyEnhanced"]
 """Terms of the IPTC's DigitalSourceType."""
@@ -59,6 +62,7 @@ class Job:
         max_pixels: photos with larger declared sizes are refused.
         keep_times: give each file the time of the last change of its photo.
         encoding: codec and quality of films.
+        references: images whose colors the photos take where both are alike.
     """
 
     options: Options
@@ -68,3 +72,4 @@ class Job:
     max_pixels: int = 500_000_000
     keep_times: bool = False
     encoding: Encoding = field(default_factory=Encoding)
+    references: tuple[Reference, ...] = ()

@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from chromalab.color.lab import rgb_to_lab
-from chromalab.colorization.guided import Coefficients, enlarge, fit
+from chromalab.colorization.guided import Coefficients, enlarge, fit, mixed
 from chromalab.colorization.hints import apply_hints, overlay_seeds, seeds_of
+from chromalab.colorization.reference import transfer
 from chromalab.colorization.render import Tone
 from chromalab.colorization.sampling import sample_chroma
 from chromalab.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.options import Options
+    from chromalab.colorization.reference import Reference
 
 GUIDE_PX = 384
 """Shorter side of the small copy on which the guided filter works; the network's input is smaller still."""
@@ -57,6 +61,7 @@ def small_colors(
     options: Options,
     photo: tuple[int, int],
     overlay: NDArray[np.uint8] | None = None,
+    references: Sequence[Reference] = (),
 ) -> SmallColors:
     """Colorize a small copy.
 
@@ -66,18 +71,25 @@ def small_colors(
         options: settings of the colors.
         photo: height and width of the upright photo, to which the hints refer.
         overlay: painted hints, RGBA, in the proportions of the photo, (H, W, 4).
+        references: images whose colors the photo takes where both are alike; hints still apply.
 
     Raises:
         UsageError: a plausible version is requested from a network without a distribution.
         ConfigError: a hint is outside the photo.
     """
     predicted = predict_chroma(engine, levels, options)
-    chroma = adjusted(predicted.chroma, levels, options)
+    chroma = predicted.chroma
+    if references:
+        chroma, confidence = transfer(references, levels, chroma)
+    chroma = adjusted(chroma, levels, options)
     if options.hints:
         chroma = apply_hints(levels, chroma, *seeds_of(options.hints, photo, levels.shape))
     if overlay is not None:
         chroma = apply_hints(levels, chroma, *overlay_seeds(overlay, levels.shape))
-    return SmallColors(levels, chroma, predicted.logits, fit(levels, chroma, max(2, round(predicted.cell_px))))
+    coefficients = fit(levels, chroma, max(2, round(predicted.cell_px)))
+    if references:  # their colors have finer detail than the network's
+        coefficients = mixed(coefficients, fit(levels, chroma, 2), confidence)
+    return SmallColors(levels, chroma, predicted.logits, coefficients)
 
 
 class PredictedChroma(NamedTuple):

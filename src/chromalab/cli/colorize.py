@@ -95,7 +95,7 @@ def colorize(
     hints: Annotated[Path | None, option(COLOR, "FILE",
         "JSON file of hints, or transparent PNG with painted hints.")] = None,
     reference: Annotated[list[Path] | None, option(COLOR, "FILE", "Color photo whose colors the result takes where "
-        "both are alike; repeatable.")] = None,
+        "both are alike; for a frame of a film with its time, still.png@12.5s; repeatable.")] = None,
     samples: Annotated[int, option(VERSIONS, "N", "Number of plausible versions to write besides the best guess, "
         "with an uncertainty map.", min=0, max=50)] = 0,
     seed: Annotated[int, option(VERSIONS, "N", "Random seed of the versions.", min=0)] = 0,

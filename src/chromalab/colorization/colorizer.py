@@ -267,8 +267,9 @@ def colorize_file(
         if overlay is not None:
             raise ConfigError("painted hints are for photos: for films, give --hint with the time of a frame")
         return _film_colorizer(source)(engine, source, output, job, ready=ready)
-    if job.options.times:
-        raise ConfigError(f"the hint at {job.options.times[0]:g} s is for a film: omit the time for photos")
+    times = [*job.options.times, *(item.time_s for item in job.references if item.time_s is not None)]
+    if times:
+        raise ConfigError(f"the hint or reference at {times[0]:g} s is for a film: omit the time for photos")
     started = time.monotonic()
     disclosure = disclose(engine, job.options, job.source_type, job.references)
     scan = open_scan(source, max_pixels=job.max_pixels)

@@ -9,7 +9,8 @@ alike, the network's colors stay.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,6 +62,7 @@ _STRANGE = 3.5
 _DOUBTFUL, _AGREEING = 0.5, 0.8
 """Local correlations of aligned photos between which the confidence in the same place rises from 0 to 1."""
 
+_TIME = re.compile(r"(.+)@(\d+(?:\.\d*)?)s")
 _PARTITION = 4
 _LAYOUT_PX = 8
 _LEAST_CHROMA = 2.0
@@ -77,6 +79,7 @@ class Reference:
         colors: a* and b* of the cells, (n, 2).
         file: name of the file, without its folder; empty for pixels in memory.
         sha256: hash of the file.
+        time_s: time of the frame of a film that it shows, in seconds from the first frame; None for none.
     """
 
     levels: NDArray[np.float32]
@@ -85,10 +88,12 @@ class Reference:
     colors: NDArray[np.float32]
     file: str = ""
     sha256: str = ""
+    time_s: float | None = None
 
-    def described(self) -> dict[str, str]:
-        """Return the name and the hash of the file, for records."""
-        return {"file": self.file, "sha256": self.sha256}
+    def described(self) -> dict[str, object]:
+        """Return the name and the hash of the file, and the time, for records."""
+        facts: dict[str, object] = {"file": self.file, "sha256": self.sha256}
+        return facts if self.time_s is None else facts | {"time_s": self.time_s}
 
 
 def load_references(engine: Engine, paths: Sequence[Path]) -> tuple[Reference, ...]:
@@ -103,11 +108,14 @@ def load_references(engine: Engine, paths: Sequence[Path]) -> tuple[Reference, .
 
 
 def load_reference(engine: Engine, path: Path) -> Reference:
-    """Read a reference from a photo file.
+    """Read a reference from a photo file; the time of a frame of a film may follow the name, as in `still.png@12.5s`.
 
     Raises:
         UsageError: the file can't be read or has no colors.
     """
+    time = None if path.exists() else _TIME.fullmatch(path.name)
+    if time is not None:
+        return replace(load_reference(engine, path.with_name(time[1])), time_s=float(time[2]))
     try:
         photo = read_photo(path, shortest_side_px=SIDE_PX)
         sha256 = sha256_file(path)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def texture(seed: int, height: int = 96, width: int = 160, smooth: float = 3.0) -> NDArray[np.uint8]:
     """Return a smooth random texture with levels from about 30 to 220, (height, width)."""
     noise = gaussian_filter(np.random.default_rng(seed).normal(size=(height, width)), smooth, mode="wrap")
-    return np.clip(125 + 45 * noise / noise.std(), 30, 220).astype(np.uint8)
+    return np.asarray(np.clip(125 + 45 * noise / noise.std(), 30, 220), dtype=np.uint8)
 
 
 def panning(seed: int, count: int, step: int = 2) -> list[NDArray[np.uint8]]:

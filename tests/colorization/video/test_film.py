@@ -10,10 +10,10 @@ pytest.importorskip("av", reason="films need the extra [video]")
 
 from chromalab.colorization.hints import parse_hint
 from chromalab.colorization.options import Job, Options
-from chromalab.colorization.video import film as module
+from chromalab.colorization.video import analysis
 from chromalab.colorization.video.codecs import Encoding
 from chromalab.colorization.video.film import colorize_film
-from chromalab.colorization.video.segments import work_folder
+from chromalab.colorization.video.segments import WorkFolder, work_folder
 from chromalab.core.errors import ConfigError
 from tests.colorization.video.clips import panning, read_planes, texture, write_clip
 
@@ -81,7 +81,9 @@ def test_a_hint_colors_its_whole_shot_and_no_other(engine: Engine, tmp_path: Pat
 
 def test_a_hint_behind_the_end_or_without_time_is_refused(engine: Engine, tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mkv", panning(1, 3))
-    with pytest.raises(ConfigError, match=r"the hint at 9 s lies behind the last frame of a.mkv, which is at 0.08 s"):
+    with pytest.raises(
+        ConfigError, match=r"the hint or reference at 9 s lies behind the last frame of a.mkv, which is at 0.08 s"
+    ):
         colored(engine, path, tmp_path / "b.mkv", "9s:5,5=#ff0000")
     with pytest.raises(ConfigError, match=r"has no time.*write 12.5s:5,5=#ff0000"):
         colored(engine, path, tmp_path / "b.mkv", "5,5=#ff0000")
@@ -94,16 +96,16 @@ def test_a_hint_behind_the_end_or_without_time_is_refused(engine: Engine, tmp_pa
 def test_a_stopped_film_is_resumed_to_the_same_file(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ) -> None:
-    monkeypatch.setattr(module, "SHORTEST", 4)
-    monkeypatch.setattr(module, "LONGEST", 6)
-    monkeypatch.setattr(module, "AHEAD", 2)
+    monkeypatch.setattr(analysis, "SHORTEST", 4)
+    monkeypatch.setattr(analysis, "LONGEST", 6)
+    monkeypatch.setattr(analysis, "AHEAD", 2)
     path = write_clip(tmp_path / "a.mkv", panning(1, 15) + panning(2, 5))
     whole, resumed = tmp_path / "whole.mkv", tmp_path / "resumed.mkv"
     hint = Options(hints=[parse_hint("0.04s:40,40=#20a020")])
     colorize_film(engine, path, whole, Job(hint, encoding=Encoding("h264")))
 
-    written = []
-    add = module.WorkFolder.add
+    written: list[int] = []
+    add = WorkFolder.add
 
     def stop(self: Any, *arguments: Any) -> None:
         if len(written) == stop_after:
@@ -111,12 +113,12 @@ def test_a_stopped_film_is_resumed_to_the_same_file(
         written.append(1)
         add(self, *arguments)
 
-    monkeypatch.setattr(module.WorkFolder, "add", stop)
+    monkeypatch.setattr(WorkFolder, "add", stop)
     with pytest.raises(KeyboardInterrupt):
         colorize_film(engine, path, resumed, Job(hint, encoding=Encoding("h264")))
     assert work_folder(resumed).is_dir()
     assert not resumed.exists()
-    monkeypatch.setattr(module.WorkFolder, "add", add)
+    monkeypatch.setattr(WorkFolder, "add", add)
     colorize_film(engine, path, resumed, Job(hint, encoding=Encoding("h264")))
     assert resumed.read_bytes() == whole.read_bytes()
     assert not work_folder(resumed).exists()

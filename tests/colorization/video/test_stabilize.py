@@ -59,9 +59,9 @@ def test_a_moving_object_keeps_its_color() -> None:
         moments.append(Moment((chroma + noise).astype(np.float16), back, forth))
     steady, _ = average(moments, len(moments))
     inside = (slice(8, -8), slice(30, -30))
-    for frame, chroma in zip(frames, steady, strict=True):
+    for frame, found in zip(frames, steady, strict=True):
         truth = (frame.astype(np.float32) - 125) / 3
-        assert np.abs(chroma[..., 0].astype(float) - truth)[inside].mean() < 4
+        assert np.abs(found[..., 0].astype(float) - truth)[inside].mean() < 4
 
 
 def test_known_colors_reach_earlier_and_later_frames_of_a_shot() -> None:

@@ -7,13 +7,14 @@ it with the luma of the frames and encodes them. The first pass works ahead in a
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import queue
 import threading
 import time
 import uuid
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -24,8 +25,8 @@ from chromalab.colorization.guided import Coefficients, enlarge, fit
 from chromalab.colorization.journal import identity
 from chromalab.colorization.records import Colorized, FilmRecord, ShotRecord
 from chromalab.colorization.small import rotate_back
+from chromalab.colorization.video.analysis import Part, own_color_warnings, parts
 from chromalab.colorization.video.encode import Encoder
-from chromalab.colorization.video.flow import warp
 from chromalab.colorization.video.mux import check_streams, write_film
 from chromalab.colorization.video.segments import (
     EncodedPacket,
@@ -33,10 +34,9 @@ from chromalab.colorization.video.segments import (
     WorkFolder,
     timed,
 )
-from chromalab.colorization.video.shots import Seen, Viewer, small_size
+from chromalab.colorization.video.shots import small_size
 from chromalab.colorization.video.signal import ChromaWriter
 from chromalab.colorization.video.source import Damage, Film, Frame, frames, probe
-from chromalab.colorization.video.stabilize import Average, average
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import explain_write_errors, printable
 from chromalab.core.parallel import cpu_count, map_in_order
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
     from chromalab.colorization.disclosure import Disclosure
     from chromalab.colorization.engine import Engine
-    from chromalab.colorization.hints import Hint
     from chromalab.colorization.options import Job
 
 GUIDE_PX = 256
@@ -60,43 +59,8 @@ GUIDE_PX = 256
 _CELL_SHARE = 1 / 24
 """Radius of the guided filter as a share of the copy's shorter side, as for photos."""
 
-SHORTEST, LONGEST = 120, 360
-"""Frames after which a segment ends with its shot, and after which it ends within a shot."""
-
-AHEAD = 40
-"""Later frames that contribute to the colors at a segment's end within a shot."""
-
-LONGEST_WITH_HINTS = 1500
-"""Frames of a segment that waits for a hint in a later frame of its shot."""
-
-_HINT_WAIT_S = 60.0
 _VERSION = 1
 """Version of the algorithm; a work folder of another version is not resumed."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A segment after the first pass.
-
-    Attributes:
-        first: index of its first frame.
-        times: time and duration of each frame.
-        chroma: steady chroma of each frame, upright, (h, w, 2).
-        shots: its shots.
-        measures: mean chroma, and flicker before and after averaging, of each frame.
-        carry: the average with which the next segment continues the shot.
-        is_last: the film ends with it.
-        damage: what was damaged up to its end.
-    """
-
-    first: int
-    times: list[tuple[int, int]]
-    chroma: list[NDArray[np.float16]]
-    shots: list[ShotRecord]
-    measures: list[dict[str, float]]
-    carry: Average | None
-    is_last: bool
-    damage: dict[str, Any]
 
 
 def colorize_film(
@@ -133,7 +97,7 @@ def colorize_film(
     film = probe(source, job.max_pixels)
     _check(film, job, output)
     encoder = Encoder(film, job.encoding, output, threads=cpu_count())
-    disclosure = disclose(engine, job.options, job.source_type)
+    disclosure = disclose(engine, job.options, job.source_type, job.references)
     work = WorkFolder(output, _facts(engine, film, job, encoder))
     with progress(f"colorizing {source.name}", film.frames, unit="frames", done=work.done_frames) as advance:
         if not work.is_complete:
@@ -142,7 +106,9 @@ def colorize_film(
     with _temporary(output) as path:
         lost = write_film(path, film, encoder, timed(work.records, work.packets()), disclosure)
         result = _result(film, output, time.monotonic() - started, encoder, work)
-        result.warnings.extend([*encoder.warnings, *damage.warnings(film), *lost])
+        measures = [measure for record in work.records for measure in record.measures]
+        own = [] if job.options.keep_tone else own_color_warnings(measures)
+        result.warnings.extend([*own, *encoder.warnings, *damage.warnings(film), *lost])
         if ready is not None:
             ready(result, disclosure)
         with explain_write_errors(output):
@@ -172,12 +138,13 @@ def _check(film: Film, job: Job, output: Path) -> None:
 
 def _facts(engine: Engine, film: Film, job: Job, encoder: Encoder) -> dict[str, Any]:
     """Return all that determines the segments of a film."""
-    options = hashlib.sha256((engine.spec.model_dump_json() + job.options.model_dump_json()).encode()).hexdigest()
+    references = json.dumps([reference.described() for reference in job.references])
+    options = engine.spec.model_dump_json() + job.options.model_dump_json() + references
     return {
         "version": _VERSION,
         "source": list(identity(film.path) or ()),
         "model": engine.file.sha256,
-        "options": options,
+        "options": hashlib.sha256(options.encode()).hexdigest(),
         "encoding": asdict(job.encoding) | {"layout": encoder.layout.name, "threads": cpu_count()},
         "label": job.label,
     }
@@ -202,155 +169,21 @@ def _make_segments(
     for _ in range(work.done_frames):
         next(pictures)
     writer = ChromaWriter(encoder.signal, *encoder.layout.steps)
-    with closing(_ahead(_parts(engine, film, job, work.done_frames, work.carry()))) as parts:
-        for part in parts:
+    with closing(_ahead(parts(engine, film, job, work.state()))) as found:
+        for part in found:
             record = SegmentRecord(
                 first=part.first,
                 frames=part.times,
                 shots=part.shots,
                 measures=part.measures,
+                active=list(part.state.active),
                 is_last=part.is_last,
                 damage=part.damage,
             )
-            work.add(record, _encoded(part, pictures, film, encoder, writer, advance), part.carry)
+            work.add(record, _encoded(part, pictures, film, encoder, writer, advance), part.state.carry)
 
 
-def _parts(engine: Engine, film: Film, job: Job, start: int, carry: Average | None) -> Iterator[Part]:
-    """Yield the segments after the first pass.
-
-    Args:
-        engine: the network.
-        film: the film.
-        job: settings of the colors.
-        start: index of the first frame.
-        carry: the average of the frame before it.
-    """
-    damage, viewer = Damage(), Viewer(engine, film, job.options)
-    hints = _Moments(job.options.hints, film)
-    seen: list[Seen] = []
-    times: list[tuple[int, int]] = []
-    first = start
-    for index, frame in enumerate(frames(film, damage)):
-        known = hints.of(frame)
-        if index < start:
-            if index == start - 1:
-                viewer.skip(frame)
-            continue
-        seen.append(viewer.see(frame, known))
-        times.append((frame.pts, frame.duration))
-        count = _finished(seen, waits=hints.wait())
-        if count:
-            part = _part(first, seen, times, count, carry, damage, is_last=False)
-            yield part
-            carry = part.carry
-            first += count
-            del seen[:count], times[:count]
-    hints.check_end()
-    if seen:
-        yield _part(first, seen, times, len(seen), carry, damage, is_last=True)
-
-
-class _Moments:
-    """The hints of a film by their times.
-
-    Args:
-        hints: hints with times.
-        film: the film.
-    """
-
-    def __init__(self, hints: Sequence[Hint], film: Film) -> None:
-        self._hints = sorted(hints, key=lambda hint: hint.time_s or 0.0)
-        self._film, self._start = film, 0
-        self._is_begun = False
-        self._now = 0.0
-
-    def of(self, frame: Frame) -> list[Hint]:
-        """Return the hints of the next frame."""
-        if not self._is_begun:
-            self._is_begun, self._start = True, frame.pts
-        self._now = float((frame.pts - self._start) * self._film.time_base)
-        half = float(1 / self._film.rate) / 2
-        due = [hint for hint in self._hints if (hint.time_s or 0.0) < self._now + half]
-        self._hints = self._hints[len(due) :]
-        return due
-
-    def wait(self) -> bool:
-        """Return whether a hint follows that may belong to the shot of the last frame."""
-        return bool(self._hints) and (self._hints[0].time_s or 0.0) < self._now + _HINT_WAIT_S
-
-    def check_end(self) -> None:
-        """Refuse hints behind the last frame."""
-        if self._hints:
-            raise ConfigError(
-                f"the hint at {self._hints[0].time_s:g} s lies behind the last frame of {self._film.path.name}, "
-                f"which is at {self._now:.2f} s"
-            )
-
-
-def _finished(seen: Sequence[Seen], *, waits: bool) -> int:
-    """Return the number of frames that form a finished segment; 0 if there is none yet."""
-    if seen[-1].begins_shot and len(seen) > SHORTEST:
-        return len(seen) - 1
-    if len(seen) < (LONGEST_WITH_HINTS if waits else LONGEST) + AHEAD:
-        return 0
-    return len(seen) - AHEAD
-
-
-def _part(
-    first: int,
-    seen: Sequence[Seen],
-    times: Sequence[tuple[int, int]],
-    count: int,
-    carry: Average | None,
-    damage: Damage,
-    *,
-    is_last: bool,
-) -> Part:
-    """Average the chroma of the first `count` frames, shot by shot."""
-    starts = [index for index, item in enumerate(seen) if index == 0 or item.begins_shot]
-    chroma: list[NDArray[np.float16]] = []
-    shots = []
-    for begin, end in zip(starts, [*starts[1:], len(seen)], strict=True):
-        if begin >= count:
-            break
-        begins = seen[begin].begins_shot
-        wanted = min(end, count) - begin
-        moments = [item.moment for item in seen[begin:end]]
-        steady, carry = average(moments, wanted, None if begins else carry)
-        chroma += steady
-        shots.append(ShotRecord(first=first + begin, frames=wanted, begins=begins))
-    continues = len(seen) > count and not seen[count].begins_shot
-    return Part(
-        first=first,
-        times=list(times[:count]),
-        chroma=chroma,
-        shots=shots,
-        measures=_measures(seen, chroma),
-        carry=carry if continues else None,
-        is_last=is_last,
-        damage=asdict(damage),
-    )
-
-
-def _measures(seen: Sequence[Seen], steady: Sequence[NDArray[np.float16]]) -> list[dict[str, float]]:
-    """Return the mean chroma of every frame, and the change of chroma along the motion before and after averaging."""
-    found = []
-    for index, chroma in enumerate(steady):
-        measure = {"chroma": round(float(np.hypot(*chroma.astype(np.float32).transpose(2, 0, 1)).mean()), 3)}
-        motion = seen[index].moment.back
-        if index and motion is not None:
-            trust = motion.trust >= 128
-            flow = motion.flow.astype(np.float32)
-            for name, planes in (("before", [item.moment.chroma for item in seen]), ("after", steady)):
-                earlier, now = planes[index - 1], planes[index]
-                change = now.astype(np.float32) - warp(earlier.astype(np.float32), flow)
-                if trust.any():
-                    measure[name] = round(float(np.hypot(change[..., 0], change[..., 1])[trust].mean()), 4)
-        found.append(measure)
-    return found
-
-
-def _ahead(parts: Iterator[Part]) -> Generator[Part]:
+def _ahead(found: Iterator[Part]) -> Generator[Part]:
     """Yield what an iterator yields, computed one item ahead in a thread."""
     room: queue.Queue[Part | BaseException | None] = queue.Queue(maxsize=1)
     ended = threading.Event()
@@ -365,7 +198,7 @@ def _ahead(parts: Iterator[Part]) -> Generator[Part]:
 
     def work() -> None:
         try:
-            for part in parts:
+            for part in found:
                 put(part)
                 if ended.is_set():
                     return

@@ -17,6 +17,7 @@ import av
 import numpy as np
 
 from chromalab.colorization.records import ShotRecord
+from chromalab.colorization.video.analysis import State
 from chromalab.colorization.video.stabilize import Average, Known
 from chromalab.core.files import LONGEST_NAME, atomic_writer, explain_write_errors, make_folder
 from chromalab.core.records import Record
@@ -53,7 +54,8 @@ class SegmentRecord(Record):
         frames: time and duration of every frame, in units of the film's time base.
         packets: time, key flag and size in bytes of every packet, in the order of decoding.
         shots: its shots.
-        measures: mean chroma and flicker of every frame, for the report.
+        measures: mean chroma and flicker of every frame, and own colors of some.
+        active: indices of the references that decide the colors of the shot that continues.
         is_last: the film ends with it.
         damage: what was damaged up to its end.
     """
@@ -63,6 +65,7 @@ class SegmentRecord(Record):
     packets: list[tuple[int, bool, int]] = []
     shots: list[ShotRecord]
     measures: list[dict[str, float]] = []
+    active: list[int] = []
     is_last: bool
     damage: dict[str, Any] = {}
 
@@ -141,10 +144,13 @@ class WorkFolder:
             file.write(record.model_dump_json().encode())
         self.records.append(record)
 
-    def carry(self) -> Average | None:
-        """Return the average with which the next segment continues the shot; None if a shot begins or may begin."""
+    def state(self) -> State:
+        """Return what the next segment needs to continue the shot."""
         if not self.records:
-            return None
+            return State()
+        return State(self.done_frames, self._carry(), tuple(self.records[-1].active))
+
+    def _carry(self) -> Average | None:
         with np.load(self.path / f"{len(self.records) - 1:05}.npz") as arrays:
             if "chroma" not in arrays:
                 return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from chromalab.colorization.guided import enlarge
 from chromalab.colorization.hints import seeds_of, spread_hints
-from chromalab.colorization.small import adjusted, predict_chroma, rotate_upright
+from chromalab.colorization.small import predict_chroma, rotate_upright
 from chromalab.colorization.video.flow import FlowEstimator, warp
 from chromalab.colorization.video.stabilize import Known, Moment
 
@@ -33,6 +33,10 @@ CUT_CORRELATION = 0.55
 At the cuts of two real films it was at most .39, and between fast-moving frames of one shot at least .75.
 """
 
+OWN_STEP = 12
+"""Frames between those whose own colors are looked at."""
+
+_OWN_PX = 32, 24
 _FLAT = 3.0
 _FLAT_CHANGE = 10.0
 
@@ -41,17 +45,27 @@ class Seen(NamedTuple):
     """A frame at reduced size.
 
     Attributes:
-        moment: its predicted chroma and its motion.
+        moment: its predicted chroma, before the settings of the colors are applied, and its motion.
         levels: its gray levels, upright, (h, w).
+        references: indices of the references that are for this frame.
+        own: the film's own colors in a few places, sRGB in [0, 1], (n, 3); None for most frames.
     """
 
     moment: Moment
     levels: NDArray[np.uint8]
+    references: tuple[int, ...] = ()
+    own: NDArray[np.float32] | None = None
 
     @property
     def begins_shot(self) -> bool:
         """Whether there is a cut before the frame."""
         return self.moment.back is None
+
+
+def own_colors(frame: Frame) -> NDArray[np.float32]:
+    """Return a frame's own colors in a few places, sRGB in [0, 1], (n, 3)."""
+    small = frame.picture.reformat(*_OWN_PX, format="rgb24", interpolation="AREA")
+    return np.asarray(small.to_ndarray(), dtype=np.float32).reshape(-1, 3) / np.float32(255)
 
 
 class Viewer:
@@ -78,7 +92,7 @@ class Viewer:
     def see(self, frame: Frame, hints: Sequence[Hint] = ()) -> Seen:
         """Return a frame's predicted chroma, its motion, and the known colors that its hints give."""
         levels = self._levels(frame, self._network_size)
-        chroma = adjusted(predict_chroma(self._engine, levels, self._options).chroma, levels, self._options)
+        chroma = predict_chroma(self._engine, levels, self._options).chroma
         if levels.shape != self._size:
             chroma, levels = enlarge(chroma, *self._size), self._levels(frame, self._size)
         gray = np.rint(levels).astype(np.uint8)

@@ -1,0 +1,342 @@
+"""The first pass over a film: predicted chroma, cuts, known colors, and the steady chroma of one segment after another.
+
+Known colors come from hints, which belong to one frame, and from references. A reference with a time decides the colors
+of the shot at that time and of the shots that show the same scene; one without a time is compared with every shot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chromalab.color.lab import rgb_to_lab
+from chromalab.colorization.alignment import align
+from chromalab.colorization.records import ShotRecord
+from chromalab.colorization.reference import transfer
+from chromalab.colorization.small import adjusted, tone_of
+from chromalab.colorization.video.flow import warp
+from chromalab.colorization.video.shots import OWN_STEP, Seen, Viewer, own_colors
+from chromalab.colorization.video.source import Damage, Film, Frame, frames
+from chromalab.colorization.video.stabilize import Average, Known, Moment, average
+from chromalab.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from chromalab.colorization.engine import Engine
+    from chromalab.colorization.hints import Hint
+    from chromalab.colorization.options import Job
+    from chromalab.colorization.reference import Reference
+
+SHORTEST, LONGEST = 120, 360
+"""Frames after which a segment ends with its shot, and after which it ends within a shot."""
+
+AHEAD = 40
+"""Later frames that contribute to the colors at a segment's end within a shot."""
+
+LONGEST_WAIT = 1500
+"""Frames of a segment that waits for a known color in a later frame of its shot."""
+
+REFERENCE_STEP = 24
+"""Frames between those that take the colors of a reference; the frames between them get the colors by motion."""
+
+SUGGESTED = 0.9
+"""Strength of the colors that references suggest for other frames than their own, whose colors travel by motion."""
+
+_WAIT_S = 60.0
+_COLORED = 3.0
+"""Mean distance of own colors from one tone, in CIELAB units, above which a film is in color."""
+
+_TONED = 3.0
+"""Mean chroma, in CIELAB units, above which a film of one tone is toned or tinted."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A segment after the first pass.
+
+    Attributes:
+        first: index of its first frame.
+        times: time and duration of each frame, in units of the film's time base.
+        chroma: steady chroma of each frame, upright, (h, w, 2).
+        shots: its shots.
+        measures: of each frame what `_measures` returns.
+        state: what the next segment needs to continue the shot.
+        is_last: the film ends with it.
+        damage: what was damaged up to its end.
+    """
+
+    first: int
+    times: list[tuple[int, int]]
+    chroma: list[NDArray[np.float16]]
+    shots: list[ShotRecord]
+    measures: list[dict[str, float]]
+    state: State
+    is_last: bool
+    damage: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class State:
+    """What a segment needs of the one before.
+
+    Attributes:
+        first: index of its first frame.
+        carry: the average of the frame before, if the shot has begun earlier.
+        active: indices of the references that decide the colors of this shot.
+    """
+
+    first: int = 0
+    carry: Average | None = None
+    active: tuple[int, ...] = ()
+
+
+def parts(engine: Engine, film: Film, job: Job, state: State) -> Iterator[Part]:
+    """Yield the segments of a film after the first pass.
+
+    Args:
+        engine: the network.
+        film: the film.
+        job: settings of the colors.
+        state: where to begin.
+
+    Raises:
+        ConfigError: a hint or a reference has a time behind the last frame.
+    """
+    damage, viewer, known = Damage(), Viewer(engine, film, job.options), _KnownColors(film, job)
+    seen: list[Seen] = []
+    times: list[tuple[int, int]] = []
+    for index, frame in enumerate(frames(film, damage)):
+        hints, references = known.of(frame)
+        if index < state.first:
+            if index == state.first - 1:
+                viewer.skip(frame)
+            continue
+        own = own_colors(frame) if index % OWN_STEP == 0 else None
+        seen.append(viewer.see(frame, hints)._replace(references=references, own=own))
+        times.append((frame.pts, frame.duration))
+        count = _finished(seen, waits=known.follow_soon())
+        if count:
+            part = _part(job, seen, times, count, state, damage, is_last=False)
+            yield part
+            state = part.state
+            del seen[:count], times[:count]
+    known.check_end()
+    if seen:
+        yield _part(job, seen, times, len(seen), state, damage, is_last=True)
+
+
+class _KnownColors:
+    """The hints and references of a film by their times.
+
+    Args:
+        film: the film.
+        job: the hints and references.
+    """
+
+    def __init__(self, film: Film, job: Job) -> None:
+        self._film = film
+        self._hints = sorted(job.options.hints, key=lambda hint: hint.time_s or 0.0)
+        timed = [(item.time_s, number) for number, item in enumerate(job.references) if item.time_s is not None]
+        self._references = sorted(timed)
+        self._start: int | None = None
+        self._now = 0.0
+
+    def of(self, frame: Frame) -> tuple[list[Hint], tuple[int, ...]]:
+        """Return the hints of the next frame, and the indices of its references."""
+        if self._start is None:
+            self._start = frame.pts
+        self._now = float((frame.pts - self._start) * self._film.time_base)
+        end = self._now + float(1 / self._film.rate) / 2
+        hints = [hint for hint in self._hints if (hint.time_s or 0.0) < end]
+        references = [item for item in self._references if item[0] < end]
+        del self._hints[: len(hints)], self._references[: len(references)]
+        return hints, tuple(number for _, number in references)
+
+    def _next_s(self) -> float | None:
+        times = [hint.time_s or 0.0 for hint in self._hints[:1]] + [time for time, _ in self._references[:1]]
+        return min(times, default=None)
+
+    def follow_soon(self) -> bool:
+        """Return whether known colors follow that may belong to the shot of the last frame."""
+        following = self._next_s()
+        return following is not None and following < self._now + _WAIT_S
+
+    def check_end(self) -> None:
+        """Refuse times behind the last frame."""
+        following = self._next_s()
+        if following is not None:
+            raise ConfigError(
+                f"the hint or reference at {following:g} s lies behind the last frame of {self._film.path.name}, which "
+                f"is at {self._now:.2f} s"
+            )
+
+
+def _finished(seen: Sequence[Seen], *, waits: bool) -> int:
+    """Return the number of frames that form a finished segment; 0 if there is none yet."""
+    if seen[-1].begins_shot and len(seen) > SHORTEST:
+        return len(seen) - 1
+    if len(seen) < (LONGEST_WAIT if waits else LONGEST) + AHEAD:
+        return 0
+    return len(seen) - AHEAD
+
+
+def _part(
+    job: Job,
+    seen: Sequence[Seen],
+    times: Sequence[tuple[int, int]],
+    count: int,
+    state: State,
+    damage: Damage,
+    *,
+    is_last: bool,
+) -> Part:
+    """Average the chroma of the first `count` frames, shot by shot."""
+    starts = [index for index, item in enumerate(seen) if index == 0 or item.begins_shot]
+    raw: list[Moment] = []
+    chroma: list[NDArray[np.float16]] = []
+    shots = []
+    carry, active = state.carry, state.active
+    for begin, end in zip(starts, [*starts[1:], len(seen)], strict=True):
+        if begin >= count:
+            break
+        shot, wanted = seen[begin:end], min(end, count) - begin
+        if shot[0].begins_shot:
+            carry, active = None, ()
+        active = _active(job, shot, active)
+        moments = _moments(job, shot, active)
+        steady, carry = average(moments, wanted, carry)
+        raw += moments
+        chroma += _toned(shot, steady) if job.options.keep_tone else steady
+        shots.append(ShotRecord(first=state.first + begin, frames=wanted, begins=shot[0].begins_shot))
+    continues = len(seen) > count and not seen[count].begins_shot
+    return Part(
+        first=state.first,
+        times=list(times[:count]),
+        chroma=chroma,
+        shots=shots,
+        measures=_measures(raw, chroma, [item.own for item in seen]),
+        state=State(state.first + count, carry if continues else None, active if continues else ()),
+        is_last=is_last,
+        damage=asdict(damage),
+    )
+
+
+def _active(job: Job, shot: Sequence[Seen], earlier: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the indices of the references for a shot.
+
+    Args:
+        job: the references.
+        shot: the frames of the shot or of a part of it.
+        earlier: the references of its earlier part.
+    """
+    own = {number for item in shot for number in item.references} | set(earlier)
+    if own:  # a reference for this very shot is better than others of its scene
+        return tuple(sorted(own))
+    views = [shot[index].levels.astype(np.float32) for index in sorted({0, len(shot) // 2, len(shot) - 1})]
+    return tuple(
+        number
+        for number, reference in enumerate(job.references)
+        if reference.time_s is None or any(align(view, reference.levels) is not None for view in views)
+    )
+
+
+def _moments(job: Job, shot: Sequence[Seen], active: tuple[int, ...]) -> list[Moment]:
+    """Return the frames of a shot with the settings of the colors applied, and with the colors of references."""
+    references = [job.references[number] for number in active]
+    moments = []
+    for index, item in enumerate(shot):
+        levels = item.levels.astype(np.float32)
+        plain = item.moment.chroma.astype(np.float32).transpose(2, 0, 1)
+        known = item.moment.known
+        if references and (index % REFERENCE_STEP == 0 or item.references):
+            strength = 1.0 if item.references else SUGGESTED
+            known = _over(known, _suggested(job, references, levels, plain, strength))
+        chroma = adjusted(plain, levels, job.options).transpose(1, 2, 0).astype(np.float16)
+        moments.append(replace(item.moment, chroma=chroma, known=known))
+    return moments
+
+
+def _suggested(
+    job: Job, references: Sequence[Reference], levels: NDArray[np.float32], chroma: NDArray[np.float32], strength: float
+) -> Known:
+    """Return the colors that references suggest for a frame."""
+    colors, _ = transfer(references, levels, chroma)
+    known = adjusted(colors, levels, job.options).transpose(1, 2, 0)
+    return Known(known, np.full(levels.shape, strength, dtype=np.float32))
+
+
+def _over(hints: Known | None, references: Known) -> Known:
+    """Return the known colors of a frame's references, and over them those of its hints."""
+    if hints is None:
+        return references
+    share = hints.strength[..., None]
+    return Known(
+        references.chroma + share * (hints.chroma - references.chroma),
+        np.maximum(references.strength, hints.strength),
+    )
+
+
+def _toned(shot: Sequence[Seen], steady: Sequence[NDArray[np.float16]]) -> list[NDArray[np.float16]]:
+    """Return steady chroma with the shot's own tone beneath it."""
+    own = [item.own for item in shot if item.own is not None]
+    if not own:
+        return list(steady)
+    tone, toned = tone_of(np.concatenate(own)), []
+    for item, chroma in zip(shot, steady, strict=False):
+        planes = chroma.astype(np.float32)
+        tone.add(item.levels.astype(np.float32), planes[..., 0], planes[..., 1])
+        toned.append(planes.astype(np.float16))
+    return toned
+
+
+def _own_measures(own: NDArray[np.float32]) -> dict[str, float]:
+    """Return the mean a* and b* of a frame's own colors, and how far they are from those of a print of one tone."""
+    lab, tone = rgb_to_lab(own), tone_of(own)
+    a, b = lab[:, 1].astype(np.float32), lab[:, 2].astype(np.float32)
+    spread_a, spread_b = np.zeros_like(a), np.zeros_like(b)
+    tone.add(own.mean(axis=1) * np.float32(255), spread_a, spread_b)
+    spread = float(np.hypot(a - spread_a, b - spread_b).mean())
+    return {"own_a": round(float(a.mean()), 2), "own_b": round(float(b.mean()), 2), "own_spread": round(spread, 2)}
+
+
+def own_color_warnings(measures: Sequence[dict[str, float]]) -> list[str]:
+    """Return what a film's own colors are, if it has any, in a sentence for the user."""
+    own = [item for item in measures if "own_a" in item]
+    if not own:
+        return []
+    a, b, spread = (float(np.mean([item[name] for item in own])) for name in ("own_a", "own_b", "own_spread"))
+    if spread > _COLORED:
+        return ["the film has colors of its own, which are replaced"]
+    if np.hypot(a, b) > _TONED:
+        tone = f"mean a* {a:.0f}, b* {b:.0f}"
+        return [f"the film is toned or tinted ({tone}): its tone is replaced; --keep-tone keeps it beneath the colors"]
+    return []
+
+
+def _measures(
+    moments: Sequence[Moment], steady: Sequence[NDArray[np.float16]], own: Sequence[NDArray[np.float32] | None]
+) -> list[dict[str, float]]:
+    """Return measures of every frame.
+
+    They are the mean chroma, the change of chroma along the motion before and after averaging, and of some frames
+    their own colors.
+    """
+    plain = [moment.chroma for moment in moments]
+    found = []
+    for index, chroma in enumerate(steady):
+        measure = {"chroma": round(float(np.hypot(*chroma.astype(np.float32).transpose(2, 0, 1)).mean()), 3)}
+        motion = moments[index].back
+        trust = motion.trust >= 128 if motion is not None else np.zeros(())
+        if index and motion is not None and trust.any():
+            flow = motion.flow.astype(np.float32)
+            for name, planes in (("before", plain), ("after", steady)):
+                change = planes[index].astype(np.float32) - warp(planes[index - 1].astype(np.float32), flow)
+                measure[name] = round(float(np.hypot(change[..., 0], change[..., 1])[trust].mean()), 4)
+        colors = own[index]
+        found.append(measure if colors is None else measure | _own_measures(colors))
+    return found

@@ -1,4 +1,4 @@
-"""Colorization: infer chroma on a small copy of a photo, enlarge it, and merge it with the photo's own lightness.
+"""Colorization: infer chroma on a small copy of a photo or frame, enlarge it, and merge it with the own lightness.
 
 >>> from chromalab import colorization
 >>> from chromalab.data import sample_path
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from chromalab.colorization.options import Job, Options
     from chromalab.colorization.plan import make_plan
     from chromalab.colorization.records import Colorized
+    from chromalab.colorization.video.codecs import Encoding
 
-__all__ = ["Batch", "Colorized", "Engine", "Hint", "Job", "Options", "colorize", "make_plan", "run_batch"]
+__all__ = ["Batch", "Colorized", "Encoding", "Engine", "Hint", "Job", "Options", "colorize", "make_plan", "run_batch"]
 
 _MODULES = {
     "Batch": "batch",
     "Colorized": "records",
+    "Encoding": "video.codecs",
     "Engine": "engine",
     "Hint": "hints",
     "Job": "options",

@@ -22,7 +22,7 @@ from chromalab.colorization.records import Colorized, FilmRecord
 from chromalab.colorization.reference import Reference, load_references
 from chromalab.colorization.render import Renderer, RenderStats
 from chromalab.colorization.small import SmallColors, guide_px, rotate_back, rotate_upright, small_colors, tone_of
-from chromalab.colorization.video.codecs import is_film
+from chromalab.colorization.video.codecs import READABLE, Encoding, is_film
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import printable
 from chromalab.core.parallel import cpu_count
@@ -82,6 +82,7 @@ def colorize(
     out: str | PathLike[str],
     overwrite: bool = ...,
     references: Sequence[str | PathLike[str]] = ...,
+    encoding: Encoding | None = ...,
     **options: Any,
 ) -> Colorized: ...
 
@@ -93,13 +94,15 @@ def colorize(
     out: str | PathLike[str] | None = None,
     overwrite: bool = False,
     references: Sequence[str | PathLike[str]] = (),
+    encoding: Encoding | None = None,
     **options: Any,
 ) -> Any:
-    """Colorize a photo: its lightness stays, its colors are inferred.
+    """Colorize a photo or film: its lightness stays, its colors are inferred.
 
     With `out` the result is written as `chromalab colorize` writes it: at full size, with 16 bits where the photo and
     the file type have them, and with the photo's metadata, its pages and the disclosure. Photos above 50 megapixels
-    are possible only with `out`.
+    and films are possible only with `out`. A film takes several processor cores and minutes; a call that was stopped is
+    resumed by the same call.
 
     >>> from tempfile import TemporaryDirectory
     >>> import chromalab
@@ -110,17 +113,19 @@ def colorize(
     ...     written = chromalab.colorize(sample_path("chelsea"), out=f"{folder}/chelsea.tif")
     >>> written.bits, written.pages, written.lightness_error < 0.5
     (8, 1, True)
+    >>> chromalab.colorize("film.mp4", out="film-color.mp4", hints=["12.5s:120,80=#8a2b2b"])  # doctest: +SKIP
 
     Args:
-        source: path of a photo; a Pillow image; or an array (H, W), (H, W, 1) or (H, W, 3) of sRGB values, as uint8,
-            uint16, or floating point in [0, 1]. Its own colors are ignored.
+        source: path of a photo or film; a Pillow image; or an array (H, W), (H, W, 1) or (H, W, 3) of sRGB values, as
+            uint8, uint16, or floating point in [0, 1]. Its own colors are ignored.
         model: name of a shipped model, or path of an ONNX file with its record beside it. None selects the default
             model, or with `sample` the shipped model that has versions.
         out: file to write, or folder in which the output gets the photo's name; `source` must then be a path. A path
             without the suffix of an image is a folder. None returns the pixels and writes nothing.
         overwrite: replace an existing output.
         references: paths of color photos, at most eight, whose colors the photo takes where both are alike. Hints
-            still apply.
+            still apply. For a frame of a film the time may follow, as in `still.png@12.5s`.
+        encoding: codec and quality of a film; None selects H.264, and AV1 in WebM files.
         **options: fields of `Options`: saturation, warmth, keep_tone, scales, sample and temperature; also `hints`, a
             list of `Hint`s or of texts such as "120,80=#8a2b2b". `keep_tone` has an effect only with `out`.
 
@@ -144,10 +149,13 @@ def colorize(
     if out is not None:
         if not is_path:
             raise UsageError(f"out= needs the path of a photo, got {type(source).__name__}: save it to a file first")
-        return _write(engine, Path(source), str(out), Job(parsed, references=found), overwrite=overwrite)
+        job = Job(parsed, references=found, encoding=encoding or Encoding())
+        return _write(engine, Path(source), str(out), job, overwrite=overwrite)
     if isinstance(source, np.ndarray):
         return _colorize_array(engine, source, parsed, found)
     if is_path:
+        if Path(source).suffix.lower() in READABLE:
+            raise UsageError(f"{source} is a film: write the result to a file with out=")
         scan = open_scan(Path(source))
         if not scan.whole:
             raise UsageError(

@@ -8,13 +8,14 @@ import pytest
 
 pytest.importorskip("av", reason="films need the extra [video]")
 
+import chromalab
 from chromalab.colorization.hints import parse_hint
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.video import analysis
 from chromalab.colorization.video.codecs import Encoding
 from chromalab.colorization.video.film import colorize_film
 from chromalab.colorization.video.segments import WorkFolder, work_folder
-from chromalab.core.errors import ConfigError
+from chromalab.core.errors import ConfigError, UsageError
 from tests.colorization.video.clips import panning, read_planes, texture, write_clip
 
 if TYPE_CHECKING:
@@ -122,3 +123,11 @@ def test_a_stopped_film_is_resumed_to_the_same_file(
     colorize_film(engine, path, resumed, Job(hint, encoding=Encoding("h264")))
     assert resumed.read_bytes() == whole.read_bytes()
     assert not work_folder(resumed).exists()
+
+
+def test_a_film_is_colorized_by_the_public_call(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mkv", panning(1, 3))
+    with pytest.raises(UsageError, match="is a film: write the result to a file with out="):
+        chromalab.colorize(source)
+    result = chromalab.colorize(source, out=tmp_path / "b.mkv", encoding=Encoding("ffv1"))
+    assert (result.frames, result.height, result.width, result.warnings) == (3, 96, 160, [])

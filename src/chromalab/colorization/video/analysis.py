@@ -48,10 +48,10 @@ SUGGESTED = 0.9
 """Strength of the colors that references suggest for other frames than their own, whose colors travel by motion."""
 
 _WAIT_S = 60.0
-_COLORED = 3.0
+_COLORED = 2.0
 """Mean distance of own colors from one tone, in CIELAB units, above which a film is in color."""
 
-_TONED = 3.0
+_TONED = 4.0
 """Mean chroma, in CIELAB units, above which a film of one tone is toned or tinted."""
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from chromalab.colorization.options import Job
     from chromalab.colorization.reference import Reference
 
-SHORTEST, LONGEST = 120, 360
+SHORTEST, LONGEST = 96, 240
 """Frames after which a segment ends with its shot, and after which it ends within a shot."""
 
 AHEAD = 40

@@ -73,7 +73,7 @@ def _trust(
     return np.where(gap < _ROUND_TRIP_SHARE * length + _ROUND_TRIP_PX2, similar, 0).astype(np.uint8)
 
 
-def warp(plane: NDArray[np.float32], flow: NDArray[np.float32]) -> NDArray[np.float32]:
+def warp(plane: NDArray[np.floating], flow: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the values of a plane (h, w) or (h, w, C) at the places to which the flow (h, w, 2) points."""
     across, down = _grid(*flow.shape[:2])
     return np.asarray(

@@ -15,7 +15,7 @@ import numpy as np
 from chromalab.colorization.video.flow import Motion, warp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -38,8 +38,8 @@ class Known(NamedTuple):
         strength: how far they replace the prediction, 0 to 1, (h, w).
     """
 
-    chroma: NDArray[np.float32]
-    strength: NDArray[np.float32]
+    chroma: NDArray[np.floating]
+    strength: NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Average(NamedTuple):
         known: the known colors that reach the frame, or None.
     """
 
-    chroma: NDArray[np.float32]
-    weight: NDArray[np.float32]
+    chroma: NDArray[np.floating]
+    weight: NDArray[np.floating]
     known: Known | None
 
 
@@ -86,7 +86,11 @@ def average(
     Returns:
         The chroma of each of the first `count` frames, (h, w, 2); and the average of the last of them, to continue.
     """
-    forward = [*_forward(moments, before)]
+    forward: list[Average] = []
+    state = before
+    for moment in moments[:count]:
+        state = _step(moment, moment.back, state)
+        forward.append(_compact(state))
     result: list[NDArray[np.float16]] = []
     later: Average | None = None
     for index in range(len(moments) - 1, -1, -1):
@@ -94,13 +98,16 @@ def average(
         later = _step(moment, motion, later)
         if index < count:
             result.append(_both(forward[index], later, moment))
-    return result[::-1], forward[count - 1]
+    assert state is not None  # noqa: S101 - there is at least one frame
+    return result[::-1], state
 
 
-def _forward(moments: Iterable[Moment], before: Average | None) -> Iterable[Average]:
-    for moment in moments:
-        before = _step(moment, moment.back, before)
-        yield before
+def _compact(state: Average) -> Average:
+    """Return an average with half the memory; its rounding is far below a code of 8 bits."""
+    known = state.known
+    if known is not None:
+        known = Known(known.chroma.astype(np.float16), known.strength.astype(np.float16))
+    return Average(state.chroma.astype(np.float16), state.weight.astype(np.float16), known)
 
 
 def _step(moment: Moment, motion: Motion | None, before: Average | None) -> Average:
@@ -133,8 +140,17 @@ def _together(one: Known | None, other: Known | None) -> Known | None:
     return Known(share * one.chroma + (1 - share) * other.chroma, np.maximum(one.strength, other.strength))
 
 
+def _full(state: Average) -> Average:
+    """Return an average in single precision."""
+    known = state.known
+    if known is not None:
+        known = Known(known.chroma.astype(np.float32), known.strength.astype(np.float32))
+    return Average(state.chroma.astype(np.float32), state.weight.astype(np.float32), known)
+
+
 def _both(earlier: Average, later: Average, moment: Moment) -> NDArray[np.float16]:
     """Return the average over both directions, in which the frame itself counts once."""
+    earlier = _full(earlier)
     total = earlier.weight + later.weight - 1
     mixed = earlier.weight[..., None] * earlier.chroma + later.weight[..., None] * later.chroma
     chroma: NDArray[np.float32] = (mixed - moment.chroma.astype(np.float32)) / total[..., None]

@@ -142,6 +142,7 @@ _NEEDS = {
     "lightness": "the gray photo",
     "labels": "the photo's class",
     "frames": "frames of a video",
+    "film": "films",
     "none": "nothing",
 }
 

@@ -37,10 +37,14 @@ class Motion(NamedTuple):
 
 
 class FlowEstimator:
-    """Computes optical flow; its state is reused from call to call, so each thread needs its own."""
+    """Computes optical flow; its state is reused from call to call, so each thread needs its own.
 
-    def __init__(self) -> None:
-        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    Args:
+        preset: balance of speed and accuracy, one of OpenCV's `DISOPTICAL_FLOW_PRESET_*`.
+    """
+
+    def __init__(self, preset: int = cv2.DISOPTICAL_FLOW_PRESET_FAST) -> None:
+        self._dis = cv2.DISOpticalFlow.create(preset)
 
     def between(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> tuple[Motion, Motion]:
         """Return the motion of `after` relative to `before`, and of `before` relative to `after`.

@@ -1,0 +1,2 @@
+def measure_speed(x):
+    return {}

@@ -65,7 +65,7 @@ CLIPS = {
 
 MODELS = ("perceptual", "bins_lite0", "l1", "l2", "wgan_l2", "wgan_perceptual")
 FRAMEWISE, STEADY, TRUTH = "framewise", "steady", "truth"
-FRAMES = 120
+FRAMES = 60
 EVERY = 5
 """Of the frames on which CIEDE2000 is measured."""
 

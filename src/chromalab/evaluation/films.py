@@ -162,7 +162,7 @@ def _extract(films: ComparedFilms, folder: Path, every: int) -> _Frames:
 def _caveat(every: int) -> list[str]:
     if every == 1:
         return []
-    return [f"metrics of frames and CDC use every {every}th frame (--every), and the warp error uses all"]
+    return [f"metrics of frames and CDC use one frame in {every} (--every {every}), and the warp error uses all"]
 
 
 def _record(

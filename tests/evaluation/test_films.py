@@ -67,11 +67,10 @@ def test_flicker_stands_beside_the_metrics_of_frames(films: dict[str, Path], tmp
         str(path) for path in methods.values()
     ]
     assert not comparison.files["steady"]["000000"].exists()
-    rows = list(csv.DictReader((tmp_path / "frames.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "frames.csv").read_text().splitlines()))
     flickering = [row for row in rows if row["method"] == "flickering"]
-    assert [float(row["time_s"]) for row in flickering] == pytest.approx(
-        [index / 10 for index in range(COUNT)], abs=1e-3
-    )
+    times = [index / 10 for index in range(COUNT)]
+    assert [float(row["time_s"]) for row in flickering] == pytest.approx(times, abs=1e-3)
     assert flickering[0]["warp_error"] == ""
     assert float(flickering[1]["warp_error"]) == pytest.approx(6, abs=0.4)
 

@@ -1,11 +1,12 @@
 """Flicker, fidelity, speed and memory of colorizing films.
 
-    python -m tools.benchmarks.video --clips FOLDER [--only quality|speed] --json results/benchmarks/video.json
+    python -m tools.benchmarks.video --clips FOLDER [--only quality|speed] [--json FILE]
 
-Quality: the first frames of clips with true colors, reduced to 256 rows, lose their chroma and are colorized by every
-shipped model, once frame by frame (the same network and merge, with the averaging along the motion switched off) and
-once steadied, as `chromalab colorize` does. Color flicker (warp error) and CDC are measured on consecutive frames
-before they are coded, CIEDE2000 against the true colors on every fifth. Speed: see `tools.benchmarks.video_speed`.
+Quality: consecutive frames from the middle of clips with true colors, and from a fade at the beginning of one, are
+reduced to 256 rows, lose their chroma and are colorized by every shipped model: once frame by frame (the same network
+and merge, with the averaging along the motion switched off) and once steadied, as `chromalab colorize` does. Color
+flicker (warp error) and CDC are measured on all of these frames before they are coded, CIEDE2000 against the true
+colors on every fifth. Speed: see `tools.benchmarks.video_speed`.
 
 With --only, the other part of an existing record is kept.
 """
@@ -63,6 +64,11 @@ CLIPS = {
 }
 """Clips with true colors, and the packages or repositories they come from."""
 
+FADE = "big_buck_bunny_0_30.webm"
+"""A clip that begins with a fade from black, which is measured, too."""
+
+MIDDLE, BEGINNING = "middle", "fade"
+
 MODELS = ("perceptual", "bins_lite0", "l1", "l2", "wgan_l2", "wgan_perceptual")
 FRAMEWISE, STEADY, TRUTH = "framewise", "steady", "truth"
 FRAMES = 60
@@ -75,16 +81,17 @@ LEAST_REDUCTION, LARGEST_LOSS = 0.5, 0.2
 DRAWS = 10_000
 
 
-def reduced(source: Path, target: Path, count: int) -> Film:
-    """Write the first frames of a film at 256 rows, without loss and with full chroma, and return its facts."""
+def reduced(source: Path, target: Path, count: int, part: str) -> Film:
+    """Write consecutive frames of a film at 256 rows, without loss and with full chroma, and return the new film."""
     film = probe(source)
+    start = max(0, film.frames - count) // 2 if part == MIDDLE else 0
     height, width = small_size(film, FLICKER_PX)
     with av.open(str(target), "w") as out:
         stream = out.add_stream("ffv1", rate=film.rate)
         assert isinstance(stream, av.video.stream.VideoStream)  # noqa: S101 - the encoder is one of films
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv444p"
         stream.codec_context.colorspace, stream.codec_context.color_range = matrix_tag(film), 1
-        for index, frame in enumerate(islice(frames(film, Damage()), count)):
+        for index, frame in enumerate(islice(frames(film, Damage()), start, start + count)):
             small = frame.picture.reformat(
                 width, height, "yuv444p", interpolation=Interpolation.AREA, dst_color_range=ColorRange.MPEG
             )
@@ -137,9 +144,9 @@ def _tensor(rgb: NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(rgb).permute(2, 0, 1)[None].float() / 255
 
 
-def measure_clip(path: Path, folder: Path, models: Sequence[str], count: int) -> dict[str, Any]:
+def measure_clip(path: Path, part: str, folder: Path, models: Sequence[str], count: int) -> dict[str, Any]:
     """Return the measures of one clip: of the true colors, and of every model in both ways."""
-    film = reduced(path, folder / "small.mkv", count)
+    film = reduced(path, folder / "small.mkv", count, part)
     chroma = {f"{model} {kind}": planes for model in models for kind, planes in predicted(film, model).items()}
     scorer, meter = PhotoScorer(["delta_e_2000"]), FlickerMeter()
     found = {name: Measured(scorer) for name in (TRUTH, *chroma)}
@@ -183,25 +190,25 @@ def verdict(clip: dict[str, Any], model: str) -> dict[str, Any]:
 
 def measure_quality(folder: Path, models: Sequence[str], count: int) -> Iterator[dict[str, Any]]:
     """Yield the measures of every clip that the folder holds."""
-    for name, source in CLIPS.items():
+    parts = [*((name, MIDDLE) for name in CLIPS), (FADE, BEGINNING)]
+    for name, part in parts:
         path = folder / name
         if not path.is_file():
             print(f"{path} is missing and is left out")
             continue
         film = probe(path)
         with tempfile.TemporaryDirectory() as temporary:
-            measures = measure_clip(path, Path(temporary), models, count)
-        facts = {"clip": name, "source": source, "sha256": sha256_file(path), "size": [film.width, film.height]}
+            measures = measure_clip(path, part, Path(temporary), models, count)
+        size = [film.width, film.height]
+        facts = {"clip": name, "part": part, "source": CLIPS[name], "sha256": sha256_file(path), "size": size}
         clip = facts | measures | {"verdict": verdict(measures, DEFAULT_MODEL)}
         print(name, json.dumps(clip["verdict"]), json.dumps(clip["models"][DEFAULT_MODEL]), flush=True)
         yield clip
 
 
 def by_objective(clips: Sequence[dict[str, Any]]) -> dict[str, dict[str, list[float]]]:
-    """Return the mean of every measure over clips by model, with a 95% bootstrap interval over clips.
-
-    The same draws of clips serve every model, so differences between models could be compared draw by draw.
-    """
+    """Return the mean of every measure over the middles of clips by model, with a 95% bootstrap interval over clips."""
+    clips = [clip for clip in clips if clip["part"] == MIDDLE]
     draws = np.random.default_rng(0).integers(0, len(clips), (DRAWS, len(clips)))
     found: dict[str, dict[str, list[float]]] = defaultdict(dict)
     for model in clips[0]["models"]:

@@ -87,7 +87,7 @@ def test_the_names_and_their_order_are_permanent() -> None:
         *("hyab", "s_cielab", "auc", "auc_rebalanced", "hue_distance", "colorfulness", "colorfulness_difference"),
         *("delta_colorfulness", "chroma"),
         *("gamut_share", "blotches", "flip", "perceptual_lite0", "lpips_alex", "lpips_squeeze", "lpips_vgg"),
-        *("color_perceptual", "frechet_lite0", "kid_lite0", "fid", "kid", "semantic_top1", "cdc"),
+        *("color_perceptual", "frechet_lite0", "kid_lite0", "fid", "kid", "semantic_top1", "cdc", "warp_error"),
     ]
     assert [name for name in METRICS if name in permanent] == permanent
 

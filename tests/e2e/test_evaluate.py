@@ -20,6 +20,7 @@ from chromalab.evaluation.records import ComparisonRecord
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.reading import list_photos, read_photo
 from chromalab.photo.writing import write_png
+from tests.colorization.video.rgb_films import write_rgb_film
 from tests.evaluation.variants import write_variants
 
 if TYPE_CHECKING:
@@ -176,3 +177,48 @@ def test_results_are_combined_in_a_table(chromalab: Chromalab, folders: tuple[Pa
     mixed = chromalab("metrics", "table", tmp_path / "a.json", tmp_path / "c.json")
     assert mixed.code == 2
     assert "the protocols are chromalab-v1 and cic" in mixed.err
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """Return a film of six frames, astronaut.mkv."""
+    photo = np.ascontiguousarray(astronaut()[:60, 100:180])
+    return write_rgb_film(tmp_path / "astronaut.mkv", [photo] * 6)
+
+
+def test_films_are_evaluated_frame_by_frame(chromalab: Chromalab, film: Path, tmp_path: Path) -> None:
+    rows, result = tmp_path / "frames.csv", tmp_path / "result.json"
+    options = ("--metrics", "mae,cdc,warp_error", "--device", "cpu", "--threads", "1", "--every", "2")
+    done = chromalab("evaluate", film, film, *options, "--csv", rows, "--json", result)
+    assert done.code == 0, done.err
+    assert "warp error" in done.out
+    lines = rows.read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "photo,time_s,width_px,height_px,mae,warp_error"
+    assert [line.split(",")[0] for line in lines[1:]] == ["000000", "000002", "000004"]
+    metrics = json.loads(result.read_text(encoding="utf-8"))["metrics"]
+    assert metrics["mae"]["mean"] == 0
+    assert metrics["warp_error"]["mean"] == metrics["warp_error"]["truth"]
+
+
+def test_films_that_cannot_be_compared_are_usage_errors(chromalab: Chromalab, film: Path, tmp_path: Path) -> None:
+    long = write_rgb_film(tmp_path / "long.mkv", [np.zeros((60, 80, 3), dtype=np.uint8)] * 8)
+    narrow = write_rgb_film(tmp_path / "narrow.mkv", [np.zeros((60, 64, 3), dtype=np.uint8)] * 6)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.mp4").write_text("no film", encoding="utf-8")
+    cases = {
+        long: "number of frames",
+        narrow: "64x60",
+        tmp_path / "folder": "is a film and",
+        tmp_path / "text.mp4": "not a film",
+        tmp_path / "missing.mp4": "missing.mp4",
+    }
+    for preds, message in cases.items():
+        done = chromalab("evaluate", preds, film, "--metrics", "mae")
+        assert done.code == 2, (preds, done.err)
+        assert message in " ".join(done.err.split())
+    alone = chromalab("evaluate", film)
+    assert alone.code == 2
+    assert "PREDS needs TARGETS" in " ".join(alone.err.split())
+    folder = chromalab("evaluate", tmp_path / "folder", tmp_path / "folder", "--every", "2")
+    assert folder.code == 2
+    assert "--every" in folder.err

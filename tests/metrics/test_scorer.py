@@ -48,7 +48,7 @@ def no_trunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_trunks_lpips_is_unavailable_with_the_way_to_get_it() -> None:
     scorer = PhotoScorer()
     assert list(scorer.unavailable) == [
-        *("lpips_alex", "lpips_squeeze", "lpips_vgg", "fid", "kid", "semantic_top1", "cdc"),
+        *("lpips_alex", "lpips_squeeze", "lpips_vgg", "fid", "kid", "semantic_top1", "cdc", "warp_error"),
     ]
     for name in ("lpips_alex", "lpips_squeeze", "lpips_vgg", "fid", "kid"):
         assert "chromalab weights add" in scorer.unavailable[name]

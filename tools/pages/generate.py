@@ -36,6 +36,7 @@ from tools.pages.objective import objective_page
 from tools.pages.people import people_page
 from tools.pages.pilots import pilots_page
 from tools.pages.studies import objectives96_page, photos96_page
+from tools.pages.video import video_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,6 +143,7 @@ _NEEDS = {
     "lightness": "the gray photo",
     "labels": "the photo's class",
     "frames": "frames of a video",
+    "film": "films",
     "none": "nothing",
 }
 
@@ -229,6 +231,7 @@ PAGES = {
     "models.md": models_page,
     "files.md": files_page,
     "colorize_speed.md": colorize_speed_page,
+    "video_speed.md": video_page,
     "losses.md": losses_page,
     "coverage.md": coverage_page,
     "loss_speed.md": loss_speed_page,

@@ -290,6 +290,7 @@ def _left_out(metrics: Iterable[Metric]) -> str:
         reason = {
             "set": "compare sets of photographs",
             "frames": "needs the frames of a video",
+            "film": "needs films",
             "labels": "needs the class of each photo",
         }.get(metric.reference, "needs a network that was missing on the machine of this record")
         reasons.setdefault(reason, []).append(f"`{metric.name}`")

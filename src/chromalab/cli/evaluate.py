@@ -1,7 +1,8 @@
-"""`chromalab evaluate`: scores of colorized photos."""
+"""`chromalab evaluate`: scores of colorized photos and films."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +31,8 @@ from chromalab.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from rich.console import Console
     from rich.table import Table
 
@@ -44,14 +47,16 @@ _PARTLY_FAILED = 1
 
 
 def evaluate(
-    preds: Annotated[Path | None, typer.Argument(metavar="PREDS", help="Folder of predictions.")] = None,
+    preds: Annotated[Path | None, typer.Argument(metavar="PREDS", help="Folder of predictions, or a film.")] = None,
     targets: Annotated[Path | None, typer.Argument(metavar="TARGETS",
-        help="Folder of ground-truth photos, or a set made by `chromalab data plates`.")] = None,
+        help="Folder of ground-truth photos, a set made by `chromalab data plates`, or a film.")] = None,
     *,
-    method: Annotated[list[str] | None, option(INPUT, "NAME=DIR", "Name and folder of predictions to "
-        "compare, instead of PREDS; repeatable.")] = None,
-    target: Annotated[Path | None, option(INPUT, "DIR", "Folder of ground-truth photos, with --method.")] = None,
-    grey: Annotated[Path | None, option(INPUT, "DIR", "Folder of the gray photos that were colorized.")] = None,
+    method: Annotated[list[str] | None, option(INPUT, "NAME=DIR", "Name and folder of predictions (or "
+        "film) to compare, instead of PREDS; repeatable.")] = None,
+    target: Annotated[Path | None, option(INPUT, "DIR", "Folder of ground-truth photos, or film, "
+        "with --method.")] = None,
+    grey: Annotated[Path | None, option(INPUT, "DIR", "Folder of the gray photos, or film, that "
+        "was colorized.")] = None,
     real: Annotated[Path | None, option(INPUT, "DIR", "Folder of real photos for set metrics, where there "
         "is no ground truth.")] = None,
     labels: Annotated[Path | None, option(INPUT, "FILE", "CSV file with columns photo,label: the class of "
@@ -60,6 +65,8 @@ def evaluate(
         "with --labels.")] = None,
     video: Annotated[bool | None, switch(INPUT, "Treat images as video frames in the order of their names.",
         "--video")] = None,
+    every: Annotated[int | None, option(INPUT, "N", "Of films, measure every Nth frame (default: every frame); the "
+        "warp error always uses all frames.", min=1)] = None,
     protocol: Annotated[str, option(MEASUREMENT, "NAME", "Evaluation protocol (see `chromalab list protocols`).",
         default=Default("chromalab.evaluation.records:PROTOCOL"))],
     metrics: Annotated[str | None, option(MEASUREMENT, "NAME,...", "Comma-separated metrics (see `chromalab "
@@ -86,11 +93,14 @@ def evaluate(
     `evaluate PREDS --grey DIR`. Files belong together if their relative paths are equal except for the suffix. Photos
     that cannot be read or differ in size are left out and listed. The exit code is 1 if photos were left out, and 2 if
     nothing could be measured.
+
+    Films take the place of folders: `evaluate PRED.mp4 TARGET.mp4`. They are compared frame by frame and must have the
+    same size and number of frames. Their frames are stored in a temporary folder while they are measured.
     """
     from rich.console import Console
 
     from chromalab.core.files import make_folder
-    from chromalab.evaluation.folders import EvaluationSettings
+    from chromalab.evaluation.folders import EvaluationSettings, single_record
 
     folders = _folders(preds, targets, method, target, grey)
     for path in (json_file, csv_file, latex_file):
@@ -108,12 +118,13 @@ def evaluate(
         state=out / "state" if out is not None else None,
         **given(video=video),
     )
-    if executor == "local":
-        comparison, record = _measure(folders, settings)
-    else:
-        with ray_executor(task_resources(cpus_per_task, gpus_per_task, retries), address) as cluster:
-            comparison, record = _measure(folders, settings, cluster)
-    _write(comparison, record, json_file, csv_file, latex_file, out)
+    with ExitStack() as stack:
+        cluster = None
+        if executor != "local":
+            cluster = stack.enter_context(ray_executor(task_resources(cpus_per_task, gpus_per_task, retries), address))
+        comparison = stack.enter_context(_compared(folders, settings, every, cluster))
+        record = comparison.record if folders.several else single_record(comparison)
+        _write(comparison, record, json_file, csv_file, latex_file, out)
     console = Console(soft_wrap=True, highlight=False)
     for caveat in folders.caveats:
         console.print(caveat, markup=False)
@@ -178,15 +189,28 @@ def _folders(
     return _Folders({PREDICTIONS: preds}, truth, grey, several=False)
 
 
-def _measure(
-    folders: _Folders, settings: EvaluationSettings, executor: Executor | None = None
-) -> tuple[Comparison, EvaluationRecord | ComparisonRecord]:
-    from chromalab.evaluation.folders import compare_folders, single_record
+def _compared(
+    folders: _Folders, settings: EvaluationSettings, every: int | None, executor: Executor | None
+) -> AbstractContextManager[Comparison]:
+    """Return the comparison of folders or films, in a context in which its files can be read."""
+    from chromalab.core.errors import UsageError
+    from chromalab.evaluation.films import are_films, compared_films
+    from chromalab.evaluation.folders import compare_folders
 
-    comparison = compare_folders(
-        folders.methods, target=folders.target, grey=folders.grey, settings=settings, executor=executor
+    others = [path for path in (folders.target, folders.grey) if path is not None]
+    if not are_films([*folders.methods.values(), *others]):
+        if every is not None:
+            raise UsageError("--every selects frames of films: omit it for folders")
+        return nullcontext(
+            compare_folders(
+                folders.methods, target=folders.target, grey=folders.grey, settings=settings, executor=executor
+            )
+        )
+    if executor is not None:
+        raise UsageError("films are measured on this machine: omit --executor")
+    return compared_films(
+        folders.methods, target=folders.target, grey=folders.grey, settings=settings, every=every or 1
     )
-    return comparison, comparison.record if folders.several else single_record(comparison)
 
 
 def _write(

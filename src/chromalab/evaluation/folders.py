@@ -34,6 +34,7 @@ from chromalab.functional.tensors import one_torch_thread
 from chromalab.metrics.features import compare_sets
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.registry import METRICS
+from chromalab.metrics.video import WARP_ERROR
 from chromalab.photo.reading import decoder_version
 from chromalab.training.hardware import physical_cores
 from chromalab.training.settings import RuntimeSettings
@@ -70,6 +71,7 @@ class EvaluationSettings:
         device: `cpu`, `cuda` or `auto`.
         threads: CPU threads, which do not change the result; 0 takes one per physical core.
         state: folder from which an interrupted evaluation resumes.
+        flicker: color flicker by method and bound, measured on the films that the frames come from.
     """
 
     protocol: str = PROTOCOL
@@ -82,6 +84,7 @@ class EvaluationSettings:
     device: str = RUNTIME.device
     threads: int = RUNTIME.threads
     state: Path | None = None
+    flicker: Mapping[str, SetValue] | None = None
 
 
 @dataclass(frozen=True)
@@ -206,6 +209,8 @@ def _references(target: Path | None, grey: Path | None, settings: EvaluationSett
         found.add("labels")
     if settings.video:
         found.add("frames")
+    if settings.flicker is not None:
+        found.add("film")
     return found
 
 
@@ -257,7 +262,12 @@ def _compare_sets(plan: _Plan, store: ScoreStore) -> dict[str, dict[str, SetValu
     target = store.target_features
     if target is None:
         target = (plan.real or RealSet(None)).features(plan.evaluator)
-    return {name: compare_sets(plan.scorer.set_metrics, features, target) for name, features in store.features.items()}
+    flicker = plan.settings.flicker if WARP_ERROR.name in plan.scorer.metrics else None
+    return {
+        name: compare_sets(plan.scorer.set_metrics, features, target)
+        | ({WARP_ERROR.name: flicker[name]} if flicker is not None else {})
+        for name, features in store.features.items()
+    }
 
 
 def _record(

@@ -41,6 +41,7 @@ class ScoreTable:
         height_px: heights of the photos as scored, (N,).
         columns: metric -> (N,), NaN for photos that are too small; PSNR may be infinite.
         truth: the same for the ground truth itself, for metrics that are better if closer to it.
+        time_s: times of the photos in seconds, (N,), if they are frames of a film.
     """
 
     photos: tuple[str, ...]
@@ -48,6 +49,7 @@ class ScoreTable:
     height_px: NDArray[np.int64]
     columns: Mapping[str, NDArray[np.float64]]
     truth: Mapping[str, NDArray[np.float64]]
+    time_s: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -219,9 +221,10 @@ def _columns(rows: Rows | None, names: Sequence[str], order: Sequence[int]) -> d
 
 
 def write_photo_scores(path: Path, scores: Mapping[str, ScoreTable], *, name_methods: bool) -> None:
-    """Write one row per photo: its name, its size, and one column per metric.
+    """Write one row per photo: its name, its time if it is a frame of a film, its size, and one column per metric.
 
-    A cell is empty if a photo is too small for a metric, and `inf` for the PSNR of identical images.
+    A cell is empty if a photo is too small for a metric or a frame follows a cut, and `inf` for the PSNR of identical
+    images.
 
     Args:
         path: the CSV file.
@@ -235,11 +238,13 @@ def write_photo_scores(path: Path, scores: Mapping[str, ScoreTable], *, name_met
     with atomic_writer(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         rows = csv.writer(text, lineterminator="\n")
-        rows.writerow([*(["method"] if name_methods else []), "photo", "width_px", "height_px", *names])
+        timed = ["time_s"] if any(table.time_s is not None for table in scores.values()) else []
+        rows.writerow([*(["method"] if name_methods else []), "photo", *timed, "width_px", "height_px", *names])
         for method, table in scores.items():
             for index, photo in enumerate(table.photos):
                 values = (float(table.columns[name][index]) for name in names)
                 cells = ("" if math.isnan(value) else repr(value) for value in values)
                 size = table.width_px[index], table.height_px[index]
-                rows.writerow([*([method] if name_methods else []), photo, *size, *cells])
+                time = [] if table.time_s is None else [f"{table.time_s[index]:.6g}"]
+                rows.writerow([*([method] if name_methods else []), photo, *time, *size, *cells])
         text.detach()

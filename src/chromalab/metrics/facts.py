@@ -11,10 +11,10 @@ Direction = Literal["lower", "higher", "closer"]
 
 Role = Literal["fidelity", "perceptual", "color", "distribution", "semantic"]
 
-Reference = Literal["target", "set", "lightness", "labels", "frames", "none"]
+Reference = Literal["target", "set", "lightness", "labels", "frames", "film", "none"]
 """What a metric needs besides the prediction: the true photo, a set of true photos (not necessarily of the same
 scenes), the lightness of the gray input, the class of the depicted object, the frames of a video in order,
-or nothing."""
+a film whose luma shows the motion, or nothing."""
 
 
 class MetricFacts(Record):

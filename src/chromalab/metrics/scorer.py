@@ -29,6 +29,7 @@ _HOW_TO_GET: dict[Reference, str] = {
     "lightness": "it needs the gray photos that were colorized (`evaluate --grey`)",
     "labels": "it needs the class of every photo (`evaluate --labels`)",
     "frames": "it needs the frames of a video (`evaluate --video`)",
+    "film": "it needs films (`evaluate PRED.mp4 TARGET.mp4`)",
 }
 
 

@@ -40,4 +40,18 @@ CDC = SetMetric(
     is_paired=True,
 )
 
-ENTRIES: tuple[Metric, ...] = (CDC,)
+WARP_ERROR = Metric(
+    name="warp_error",
+    label="warp error",
+    unit="CIELAB units",
+    direction="lower",
+    role="color",
+    formula="mean distance of (a*, b*) from the frame before, moved along the flow, over trusted pixels, then frames",
+    source="After Lai et al. 2018 (Learning Blind Video Temporal Consistency), with the distance of chroma in place of "
+    "the squared distance of RGB, DIS flow of the ground truth's luma at 256 rows, and without the frames after cuts",
+    reference="film",
+    note="the color flicker of a film: a gray film has 0, and the true colors have more than 0",
+)
+"""Computed by `chromalab.colorization.video.flicker`, because the motion between frames is not a feature of a photo."""
+
+ENTRIES: tuple[Metric, ...] = (CDC, WARP_ERROR)

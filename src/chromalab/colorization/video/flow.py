@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RESIDUAL = 10.0
 """Difference in gray level (of 255) between corresponding pixels at which the trust has fallen to 1 / e."""
 
+_LARGEST_GAIN = 2.0
 _ROUND_TRIP_SHARE = 0.01
 _ROUND_TRIP_PX2 = 0.5
 
@@ -37,10 +38,14 @@ class Motion(NamedTuple):
 
 
 class FlowEstimator:
-    """Computes optical flow; its state is reused from call to call, so each thread needs its own."""
+    """Computes optical flow; its state is reused from call to call, so each thread needs its own.
 
-    def __init__(self) -> None:
-        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    Args:
+        preset: balance of speed and accuracy, one of OpenCV's `DISOPTICAL_FLOW_PRESET_*`.
+    """
+
+    def __init__(self, preset: int = cv2.DISOPTICAL_FLOW_PRESET_FAST) -> None:
+        self._dis = cv2.DISOpticalFlow.create(preset)
 
     def between(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> tuple[Motion, Motion]:
         """Return the motion of `after` relative to `before`, and of `before` relative to `after`.
@@ -67,10 +72,18 @@ def _trust(
     returned = warp(reverse, flow)
     gap = np.square(flow + returned).sum(axis=-1)
     length = np.square(flow).sum(axis=-1) + np.square(returned).sum(axis=-1)
-    residual = here - warp(there, flow)
-    residual -= np.median(residual)  # the exposure of old film varies from frame to frame
+    residual = _without_exposure(here, warp(there, flow))
     similar = 255 * np.exp(-np.square(residual / RESIDUAL))
     return np.where(gap < _ROUND_TRIP_SHARE * length + _ROUND_TRIP_PX2, similar, 0).astype(np.uint8)
+
+
+def _without_exposure(here: NDArray[np.float32], there: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the difference of two frames beyond a common gain and offset, by which old film flickers and fades."""
+    ours, theirs = here - here.mean(), there - there.mean()
+    gain = float((ours * theirs).sum()) / max(float(np.square(theirs).sum()), 1.0)
+    residual: NDArray[np.float32] = ours - np.float32(np.clip(gain, 1 / _LARGEST_GAIN, _LARGEST_GAIN)) * theirs
+    residual -= np.median(residual)
+    return residual
 
 
 def warp(plane: NDArray[np.floating], flow: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -96,7 +96,7 @@ class Viewer:
         if levels.shape != self._size:
             chroma, levels = enlarge(chroma, *self._size), self._levels(frame, self._size)
         gray = np.rint(levels).astype(np.uint8)
-        motions = self._motions(gray)
+        motions = None if self._before is None else motions_within_shot(self._flow, self._before, gray)
         self._before = gray
         known = self._known(levels, hints) if hints else None
         back, forth = motions if motions is not None else (None, None)
@@ -108,16 +108,6 @@ class Viewer:
         small = cv2.resize(frame.luma, (width, height), interpolation=cv2.INTER_AREA)
         return rotate_upright(self._film.signal.levels(small), self._film.orientation)
 
-    def _motions(self, gray: NDArray[np.uint8]) -> tuple[Motion, Motion] | None:
-        if self._before is None:
-            return None
-        if _are_flat(self._before, gray):
-            change = abs(float(gray.mean()) - float(self._before.mean()))
-            return None if change > _FLAT_CHANGE else self._flow.between(self._before, gray)
-        back, forth = self._flow.between(self._before, gray)
-        alike = _correlation(gray, self._before, back) + _correlation(self._before, gray, forth)
-        return None if alike / 2 < CUT_CORRELATION else (back, forth)
-
     def _known(self, levels: NDArray[np.float32], hints: Sequence[Hint]) -> Known:
         chroma, strength = spread_hints(levels, *seeds_of(hints, self._film.shown_size, levels.shape))
         return Known(chroma.transpose(1, 2, 0).astype(np.float32), strength.astype(np.float32))
@@ -128,6 +118,24 @@ def small_size(film: Film, shorter_px: int) -> tuple[int, int]:
     height, width = film.shown_size
     scale = min(1.0, shorter_px / min(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def motions_within_shot(
+    estimator: FlowEstimator, before: NDArray[np.uint8], gray: NDArray[np.uint8]
+) -> tuple[Motion, Motion] | None:
+    """Return the motion of a frame relative to the frame before, and the reverse; None if there is a cut between them.
+
+    Args:
+        estimator: computes the optical flow.
+        before: gray levels of the frame before, (h, w).
+        gray: gray levels of the frame, of the same size.
+    """
+    if _are_flat(before, gray):
+        change = abs(float(gray.mean()) - float(before.mean()))
+        return None if change > _FLAT_CHANGE else estimator.between(before, gray)
+    back, forth = estimator.between(before, gray)
+    alike = _correlation(gray, before, back) + _correlation(before, gray, forth)
+    return None if alike / 2 < CUT_CORRELATION else (back, forth)
 
 
 def _are_flat(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:

@@ -26,6 +26,7 @@ from chromalab.colorization.records import Colorized
 from chromalab.colorization.small import rotate_back
 from chromalab.colorization.video.encode import Encoder
 from chromalab.colorization.video.flow import warp
+from chromalab.colorization.video.label import Label
 from chromalab.colorization.video.mux import check_streams, write_film
 from chromalab.colorization.video.segments import (
     EncodedPacket,
@@ -108,7 +109,7 @@ def colorize_film(
     *,
     ready: Callable[[Colorized, Disclosure], None] | None = None,
 ) -> Colorized:
-    """Colorize a film: its luma stays, and its colors are inferred and steady.
+    """Colorize a film: its luma stays, except beneath a label, and its colors are inferred and steady.
 
     The output has the film's size, times, sound, subtitles, chapters and metadata, and the disclosure. A call that was
     stopped is resumed by the same call, from a work folder beside the output, which is deleted at the end. The file is
@@ -128,7 +129,7 @@ def colorize_film(
         OutputError: the output cannot be written.
     """
     started = time.monotonic()
-    film = probe(source, job.max_pixels)
+    film = probe(source, job.max_pixels, job.encoding.fps)
     _check(film, job, output)
     encoder = Encoder(film, job.encoding, output, threads=cpu_count())
     disclosure = disclose(engine, job.options, job.source_type)
@@ -146,8 +147,8 @@ def colorize_film(
         with explain_write_errors(output):
             path.replace(output)
     if job.keep_times:
-        facts = source.stat()
-        os.utime(output, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
+        _, changed_ns = identity(source) or (0, time.time_ns())
+        os.utime(output, ns=(changed_ns, changed_ns))
     work.delete()
     return result
 
@@ -209,7 +210,7 @@ def _make_segments(
                 is_last=part.is_last,
                 damage=part.damage,
             )
-            work.add(record, _encoded(part, pictures, film, encoder, writer, advance), part.carry)
+            work.add(record, _encoded(part, pictures, film, job, encoder, writer, advance), part.carry)
 
 
 def _parts(engine: Engine, film: Film, job: Job, start: int, carry: Average | None) -> Iterator[Part]:
@@ -386,18 +387,20 @@ def _encoded(
     part: Part,
     pictures: Iterator[Frame],
     film: Film,
+    job: Job,
     encoder: Encoder,
     writer: ChromaWriter,
     advance: Callable[[int], None],
 ) -> Iterator[EncodedPacket]:
     """Merge chroma with the frames of a segment, and yield its packets."""
     context = encoder.context()
+    label = Label(job.label, film, encoder)
 
     def merge(item: tuple[Frame, NDArray[np.float16]]) -> tuple[Frame, NDArray[Any], NDArray[Any], NDArray[Any]]:
         frame, chroma = item
         luma = encoder.luma(frame.luma)
         planes = writer.planes(luma, coefficients_of(frame, film, chroma), interlaced=frame.picture.interlaced_frame)
-        return frame, luma, *planes
+        return frame, *label.burned(luma, *planes)
 
     pairs = ((next(pictures), chroma) for chroma in part.chroma)
     for frame, luma, cb, cr in map_in_order(merge, pairs, workers=1):

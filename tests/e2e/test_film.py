@@ -137,7 +137,8 @@ def test_a_killed_command_resumes(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "a.mkv", clip)
 
     def command(name: str) -> list[str]:
-        return [sys.executable, "-m", "chromalab.cli.main", "colorize", str(source), "-o", str(tmp_path / name)]
+        start = "from chromalab.cli.main import run; run()"
+        return [sys.executable, "-c", start, "colorize", str(source), "-o", str(tmp_path / name)]
 
     subprocess.run(command("whole.mkv"), check=True, capture_output=True)
     work = tmp_path / ".b.mkv.chromalab-film"

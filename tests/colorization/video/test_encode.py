@@ -90,7 +90,7 @@ def test_colorimetry_is_kept(
     tmp_path: Path, colorize: Colorize, primaries: int, transfer: int, matrix: int, range_: int
 ) -> None:
     tags = {"color_primaries": primaries, "color_trc": transfer, "colorspace": matrix, "color_range": range_}
-    source = gray_clip(tmp_path / "a.mkv", 1, **tags)
+    source = gray_clip(tmp_path / "a.mkv", 1, "ffv1", **tags)
     for name, codec in (("b.mkv", "ffv1"), ("b.mp4", "h264"), ("b.mov", "prores")):
         colorize(source, tmp_path / name, codec=codec)
         frame: Any = decoded(tmp_path / name)[0]
@@ -149,6 +149,11 @@ def test_times_and_durations_of_variable_frame_rate_are_kept(tmp_path: Path, col
         packets = sorted((item.pts, item.duration) for item in file.demux(video=0) if item.size)
         found = [float(duration * file.streams.video[0].time_base) for _, duration in packets]
     assert found[:-1] == pytest.approx(list(np.diff(times) / 600), abs=2e-3)
+
+
+def test_an_aspect_ratio_that_the_file_cannot_name_is_reported(tmp_path: Path, colorize: Colorize) -> None:
+    source = gray_clip(tmp_path / "a.mp4", 1, "libx264", sample_aspect_ratio=Fraction(16, 15))
+    assert "16:15" in colorize(source, tmp_path / "b.mkv", codec="ffv1").warnings[0]
 
 
 def test_films_of_one_frame_are_films(tmp_path: Path, colorize: Colorize) -> None:

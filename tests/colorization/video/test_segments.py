@@ -63,8 +63,10 @@ def test_frames_are_decoded_before_they_are_shown() -> None:
     record = record.model_copy(update={"packets": [(p.pts, p.is_key, 1) for p in packets]})
     found = list(timed([record], packets))
     assert [packet.pts for packet in found] == [0, 30, 10, 20]
-    assert all(packet.dts <= packet.pts for packet in found)
-    assert [packet.dts for packet in found] == sorted({packet.dts for packet in found})
+    times = [(packet.dts or 0, packet.pts or 0) for packet in found]
+    assert all(decoding <= shown for decoding, shown in times)
+    assert [decoding for decoding, _ in times] == sorted({decoding for decoding, _ in times})
+    assert [packet.duration for packet in found] == [10, 1, 10, 10]
 
 
 class _StopError(Exception):

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 otherwise writes its settings to standard error
 
 _WITH_FIELDS = frozenset({"h264", "prores", "ffv1"})
+_SQUARE_TYPES = frozenset({".mkv", ".webm"})
+"""File types in which PyAV cannot name the pixel aspect ratio; H.264 and HEVC have it in the stream."""
+
 _BOTTOM_FIRST = frozenset({3, 4})
 """Orders of fields, as FFmpeg counts them, in which the bottom field is shown first."""
 
@@ -59,6 +62,17 @@ class Encoder:
         self._codec = av.Codec(self._facts.encoder, "w")
         self.layout = _best_layout(film, [item.name for item in self._codec.video_formats or ()], self._name)
         self.warnings = _losses(film, self.layout, self._name)
+        if (
+            film.aspect is not None
+            and film.aspect != 1
+            and output.suffix.lower() in _SQUARE_TYPES
+            and self._name not in _WHOLE_BLOCKS
+        ):
+            self.warnings.append(
+                f"the shape of its pixels, {film.aspect.numerator}:{film.aspect.denominator}, is not named in "
+                f"{output.suffix} files with {self._name}, and players show square pixels: set it there, or choose "
+                "--codec h264 or hevc"
+            )
         self._options = dict(self._facts.options)
         crf = encoding.crf if encoding.crf is not None else self._facts.crf
         preset = encoding.preset or self._facts.preset

@@ -89,7 +89,7 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
     if named:
         if len(found.photos) != 1:
             raise UsageError(
-                f"{out} is one file, but there are {len(found.photos)} photos: give a folder such as "
+                f"{out} is one file, but there are {len(found.photos)} photos and films: give a folder such as "
                 f"{folder.with_suffix('')}/"
             )
         ((source, _),) = found.photos.values()

@@ -149,3 +149,59 @@ def test_files_in_a_closed_folder(photos: Path, permissions: None) -> None:
         names("in/sub/b.TIF")
     assert make_plan(["in", "in/**/*"], "out/").closed == [(Path("in/sub"), "permission denied")]
     (photos / "in/sub").chmod(0o755)
+
+
+@pytest.fixture
+def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a working directory with films and photos."""
+    for name in (
+        "in/a.MP4",
+        "in/b.avi",
+        "in/c.webm",
+        "in/d.png",
+        "in/e.gif",
+        "in/f.txt",
+        "s/f_00007.tif",
+        "s/f_00008.tif",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_films_keep_a_file_type_that_is_written(films: Path) -> None:
+    assert names("in") == ["a.MP4", "b.mkv", "c.webm", "d.png", "e.png"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "expected"),
+    [(".mp4", ["a.mp4", "b.mp4", "c.mp4", "d.png", "e.mp4"]), (".png", ["a.MP4", "b.mkv", "c.webm", "d.png", "e.png"])],
+)
+def test_a_file_type_applies_to_films_or_to_photos(films: Path, suffix: str, expected: list[str]) -> None:
+    assert names("in", suffix=suffix) == expected
+
+
+def test_an_image_sequence_is_one_film(films: Path) -> None:
+    assert names("s/f_%05d.tif") == ["f_%05d.mkv"]
+    assert make_plan(["s/f_%05d.tif"], "x.mp4").items[0].output == Path("x.mp4")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "out", "words"),
+    [
+        (["in/b.avi"], "x.png", "is a film, and x.png is no file type of films"),
+        (["in/d.png"], "x/y.mp4", None),
+        (["s/f_00007.tif"], "x.mp4", "is a photo, and x.mp4 is a film"),
+        (["s/g_%05d.tif"], "x.mp4", "no file matches the pattern s/g_%05d.tif"),
+        (["s/f_%05d.tif"], "x/f_%05d.png", "is no file type of films"),
+        (["in/c.webm"], "in/c.webm", "which is never overwritten"),
+        (["in/b.avi", "in/c.webm"], "x.mp4", "is one file, but there are 2"),
+    ],
+)
+def test_films_and_photos_do_not_mix(films: Path, inputs: list[str], out: str, words: str | None) -> None:
+    if words is None:
+        make_plan(inputs, out)
+        return
+    with pytest.raises(UsageError, match=words):
+        make_plan(inputs, out)

@@ -103,7 +103,8 @@ def test_wrong_references_stop_the_command_before_any_photo(chromalab: Chromalab
         done = chromalab("colorize", photo.parent, "-o", f"{tmp_path}/out/", "--reference", reference)
         assert done.code == 2
         assert words in done.err
-    many = chromalab("colorize", photo.parent, "-o", f"{tmp_path}/out/", *["--reference", photo] * 9)
+    references: list[str | Path] = ["--reference", photo] * 9
+    many = chromalab("colorize", photo.parent, "-o", f"{tmp_path}/out/", *references)
     assert many.code == 2
     assert "limit of 8" in many.err
     assert not (tmp_path / "out").exists()

@@ -107,6 +107,8 @@ def colorize(
         "(default: 18 for h264, 20 for hevc, 28 for av1).", min=0, max=63)] = None,
     preset: Annotated[str | None, option(FILM, "NAME", "Speed preset of the codec, such as fast (default: medium; 8 "
         "for av1).")] = None,
+    fps: Annotated[float, option(FILM, "N", "Frames per second of a film that is made of an image sequence.",
+        min=0.01, max=1000, default=Default("chromalab.colorization.video.codecs:Encoding.fps"))],
     json_file: Annotated[Path | None, option(RECORDS, "FILE", "JSON file with seconds, lightness error and gamut "
         "share of every photo.", "--json")] = None,
     report: Annotated[bool, switch(RECORDS, "Write a contact sheet with sliders and an audit to OUT/report.",
@@ -141,6 +143,8 @@ def colorize(
     from chromalab.weights.colorizers import default_model, find_colorizer
 
     plan = make_plan(inputs, out, suffix=_suffix(format_))
+    if samples:
+        _check_versions(plan)
     options = _options(saturation, warmth, scales, hint, hints, temperature, keep_tone=keep_tone)
     model = model or default_model(versions=samples > 0)
     workers = min(workers or cpu_count(), len(plan.items)) or 1
@@ -148,7 +152,7 @@ def colorize(
     job = replace(
         _job(options, quality, source_type, label, max_megapixels),
         keep_times=keep_times,
-        encoding=_encoding(codec, crf, preset),
+        encoding=_encoding(codec, crf, preset, fps),
         references=load_references(engine, reference or []),
     )
     batch = _batch(job, workers, plan, hints, overwrite=overwrite, sidecar=sidecar)
@@ -195,6 +199,15 @@ def _check_spread(plan: Plan, samples: int) -> None:
         )
 
 
+def _check_versions(plan: Plan) -> None:
+    """Refuse versions where there are only films."""
+    from chromalab.colorization.video.codecs import is_film
+    from chromalab.core.errors import UsageError
+
+    if all(is_film(item.output) for item in plan.items):
+        raise UsageError("--samples makes versions of photos only: omit it for films")
+
+
 def _versions(engine: Engine, plan: Plan, batch: Batch, samples: int, seed: int) -> None:
     from chromalab.colorization.versions import write_versions
 
@@ -202,10 +215,10 @@ def _versions(engine: Engine, plan: Plan, batch: Batch, samples: int, seed: int)
     typer.echo(f"{written} versions and uncertainty maps written beside the outputs")
 
 
-def _encoding(codec: str | None, crf: int | None, preset: str | None) -> Encoding:
+def _encoding(codec: str | None, crf: int | None, preset: str | None, fps: float) -> Encoding:
     from chromalab.colorization.video.codecs import Encoding, codec_name
 
-    return Encoding(None if codec is None else codec_name(codec), crf, preset)
+    return Encoding(None if codec is None else codec_name(codec), crf, preset, fps)
 
 
 def _suffix(format_: str | None) -> str | None:
@@ -286,7 +299,7 @@ def _print_plan(states: Counter[Obstacle], plan: Plan) -> None:
     from chromalab.colorization.plan import count_endings
     from chromalab.core.files import printable
 
-    typer.echo(f"{len(plan.items)} photos into {_where(plan)}; dry run, nothing was written")
+    typer.echo(f"{_counted(plan)} into {_where(plan)}; dry run, nothing was written")
     for state, words in _STATES.items():
         if states[state]:
             typer.echo(f"  {states[state]} {words}")
@@ -294,6 +307,16 @@ def _print_plan(states: Counter[Obstacle], plan: Plan) -> None:
         typer.echo(f"  {count_endings(plan.left_out)}")
     for folder, reason in plan.closed:
         typer.echo(f"  the folder {printable(folder)} cannot be listed: {reason}")
+
+
+def _counted(plan: Plan) -> str:
+    from chromalab.colorization.video.codecs import is_film
+
+    films = sum(is_film(item.output) for item in plan.items)
+    photos = len(plan.items) - films
+    kinds = [(photos, "photo" if photos == 1 else "photos")] if photos or not films else []
+    kinds += [(films, "film" if films == 1 else "films")] if films else []
+    return " and ".join(f"{count} {noun}" for count, noun in kinds)
 
 
 def _where(plan: Plan) -> str:

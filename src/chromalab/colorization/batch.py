@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Literal
 from chromalab.colorization.colorizer import colorize_file
 from chromalab.colorization.journal import Identity, Journal, Line, State, identity, open_journal, read_journal
 from chromalab.colorization.summary import PhotoResult, Summary, closed_folders, left_out_files, write_messages
-from chromalab.colorization.video.codecs import Encoding, is_film, is_sequence
+from chromalab.colorization.video.codecs import Encoding, is_film
+from chromalab.colorization.video.sequence import is_sequence
 from chromalab.core.errors import ChromalabError, ConfigError, OutputError, UsageError
 from chromalab.core.files import printable, sha256_file, write_text
 from chromalab.core.progress import progress

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Literal
 from pydantic import ValidationError
 
 from chromalab.colorization.records import KEPT, Colorized
+from chromalab.colorization.video.sequence import is_sequence, sequence_identity
 from chromalab.core.errors import UsageError
 from chromalab.core.files import explain_write_errors, make_folder
 from chromalab.core.records import Record
@@ -188,7 +189,9 @@ def _lock(file: IO[bytes], folder: Path) -> None:
 
 
 def identity(path: Path) -> Identity | None:
-    """Return the identity of a file, or None if it does not exist."""
+    """Return the identity of a file or of the images of a sequence, or None if it does not exist."""
+    if is_sequence(path.name) and not path.exists():
+        return sequence_identity(path)
     try:
         facts = path.stat()
     except OSError:

@@ -17,7 +17,8 @@ from chromalab.colorization.records import REPORT, Item
 from chromalab.colorization.video.codecs import FALLBACK as FILM_FALLBACK
 from chromalab.colorization.video.codecs import READABLE as FILMS
 from chromalab.colorization.video.codecs import SUFFIXES as FILM_SUFFIXES
-from chromalab.colorization.video.codecs import is_film, is_sequence
+from chromalab.colorization.video.codecs import is_film
+from chromalab.colorization.video.sequence import is_sequence, sequence_files
 from chromalab.core.errors import UsageError
 from chromalab.core.files import printable, with_ending
 from chromalab.photo.further import SUFFIXES as FURTHER
@@ -88,7 +89,7 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
     if named:
         if len(found.photos) != 1:
             raise UsageError(
-                f"{out} is one file, but there are {len(found.photos)} photos: give a folder such as "
+                f"{out} is one file, but there are {len(found.photos)} photos and films: give a folder such as "
                 f"{folder.with_suffix('')}/"
             )
         ((source, _),) = found.photos.values()
@@ -169,6 +170,7 @@ class _Search:
 
     def _take_matches(self, text: str) -> None:
         if is_sequence(Path(text).name):
+            sequence_files(Path(text))
             self._add(Path(text), Path(text).name)
             return
         if not glob.has_magic(text):

@@ -13,6 +13,7 @@ from chromalab.colorization.colorizer import colorize_file
 from chromalab.colorization.guided import enlarge
 from chromalab.colorization.sampling import uncertainty
 from chromalab.colorization.small import guide_px, no_distribution
+from chromalab.colorization.video.codecs import is_film
 from chromalab.core.files import printable, with_ending
 from chromalab.core.progress import progress
 from chromalab.photo.scan import open_scan
@@ -42,7 +43,7 @@ _MAP = np.array(
 def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: int) -> int:
     """Write versions and an uncertainty map beside every output: NAME.v1.EXT ... and NAME.uncertainty.png.
 
-    Photos without an output and existing files are skipped.
+    Films, photos without an output and existing files are skipped.
 
     Args:
         engine: a network with a distribution over colors.
@@ -61,8 +62,9 @@ def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: i
     if not engine.gives_bins:
         raise no_distribution(engine)
     written = 0
-    with progress("versions", len(plan.items) * (count + 1), unit="images") as advance:
-        for item in plan.items:
+    photos = [item for item in plan.items if not is_film(item.output)]
+    with progress("versions", len(photos) * (count + 1), unit="images") as advance:
+        for item in photos:
             colorized = item.output.is_file()  # otherwise the batch has reported why it failed
             for target, number in _targets(item, count, seed):
                 if colorized and (batch.overwrite or not target.exists()):

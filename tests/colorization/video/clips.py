@@ -1,70 +1,100 @@
-"""Small films made for the tests: moving textures of known motion, hard cuts, and files of any codec."""
+"""Small films for tests, written with PyAV, and what a film holds."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import av
 import numpy as np
-from scipy.ndimage import gaussian_filter
+import pytest
+
+av = pytest.importorskip("av", reason="films need the extra [video]")
+pytest.importorskip("cv2", reason="films need the extra [video]")
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-
-def texture(seed: int, height: int = 96, width: int = 160, smooth: float = 3.0) -> NDArray[np.uint8]:
-    """Return a smooth random texture with levels from about 30 to 220, (height, width)."""
-    noise = gaussian_filter(np.random.default_rng(seed).normal(size=(height, width)), smooth, mode="wrap")
-    return np.asarray(np.clip(125 + 45 * noise / noise.std(), 30, 220), dtype=np.uint8)
+BITS = {"yuv420p10le": 10, "yuv422p10le": 10, "yuv444p10le": 10, "gray10le": 10, "yuv420p12le": 12, "gray16le": 16}
+"""Bits of the planar formats with more than 8."""
 
 
-def panning(seed: int, count: int, step: int = 2) -> list[NDArray[np.uint8]]:
-    """Return frames in which a texture moves to the left by `step` pixels a frame."""
-    wide = texture(seed)
-    return [np.roll(wide, -step * index, axis=1) for index in range(count)]
+def lumas(count: int, width: int = 64, height: int = 48, bits: int = 8) -> list[NDArray[Any]]:
+    """Return luma planes of a smooth pattern that moves by a pixel per frame, with all codes of the limited range."""
+    rows, columns = np.mgrid[:height, : width + count]
+    wave = 0.5 + 0.25 * np.sin(columns / 5) + 0.25 * np.cos(rows / 4)
+    low, high = 16 * 2 ** (bits - 8), 235 * 2 ** (bits - 8)
+    codes = np.rint(low + wave * (high - low)).astype(np.uint8 if bits == 8 else np.uint16)
+    return [np.ascontiguousarray(codes[:, number : number + width]) for number in range(count)]
+
+
+def frame_of(luma: NDArray[Any], planar: str = "yuv420p", layout: str | None = None) -> Any:
+    """Return a gray frame with a luma plane, in a planar format or repacked into another one."""
+    frame = av.VideoFrame(luma.shape[1], luma.shape[0], planar)
+    for index, plane in enumerate(frame.planes):
+        values = np.frombuffer(memoryview(plane), luma.dtype).reshape(plane.height, -1)
+        values[...] = 1 << (BITS.get(planar, 8) - 1)
+        if index == 0:
+            values[:, : plane.width] = luma
+    return frame if layout in (None, planar) else frame.reformat(format=layout)
 
 
 def write_clip(
-    path: Path, lumas: Iterable[NDArray[Any]], *, codec: str = "ffv1", pts: Sequence[int] | None = None
+    path: Path,
+    frames: list[Any],
+    codec: str = "ffv1",
+    *,
+    times: list[int] | None = None,
+    time_base: Fraction = Fraction(1, 25),
+    options: dict[str, str] | None = None,
+    container: dict[str, str] | None = None,
+    **settings: Any,
 ) -> Path:
-    """Write frames as a film of neutral gray, 25 frames per second unless `pts` gives their times in 1/1000 s."""
-    with av.open(str(path), "w") as container:
-        stream: Any = None
-        for index, luma in enumerate(lumas):
-            if stream is None:
-                stream = container.add_stream(codec, rate=25)
-                stream.height, stream.width = luma.shape
-                stream.pix_fmt = "yuv420p"
-                stream.codec_context.time_base = Fraction(1, 1000)
-                stream.time_base = Fraction(1, 1000)
-            frame = av.VideoFrame(luma.shape[1], luma.shape[0], "yuv420p")
-            fill(frame, 0, luma)
-            for plane in (1, 2):
-                fill(frame, plane, np.full((-(-luma.shape[0] // 2), -(-luma.shape[1] // 2)), 128, np.uint8))
-            frame.pts, frame.time_base = (40 * index if pts is None else pts[index]), Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    """Write a film of frames.
+
+    Args:
+        path: the file, whose suffix selects the file type.
+        frames: the frames.
+        codec: FFmpeg's name of the encoder.
+        times: time of each frame in units of the time base; None for one unit each.
+        time_base: unit of the times.
+        options: options of the encoder.
+        container: options of the file type.
+        **settings: attributes of the encoder, such as `color_range`, or of the stream, with the prefix `stream_`.
+    """
+    with av.open(str(path), "w", container_options=container or {}) as file:
+        stream = file.add_stream(codec, rate=25, options=options or {})
+        context = stream.codec_context
+        context.width, context.height = frames[0].width, frames[0].height
+        context.pix_fmt, context.time_base = frames[0].format.name, time_base
+        stream.time_base = time_base
+        for name, value in settings.items():
+            setattr(stream if name.startswith("stream_") else context, name.removeprefix("stream_"), value)
+        for frame, time in zip(frames, times or range(len(frames)), strict=True):
+            frame.pts, frame.time_base = time, time_base
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
     return path
 
 
-def fill(frame: av.VideoFrame, index: int, values: NDArray[Any]) -> None:
-    """Fill in a plane of a frame."""
-    plane = frame.planes[index]
-    rows: NDArray[Any] = np.frombuffer(memoryview(plane), values.dtype).reshape(plane.height, -1)
-    rows[:, : plane.width] = values
+def gray_clip(path: Path, count: int = 6, codec: str = "ffv1", **settings: Any) -> Path:
+    """Write a gray film of 64x48 px with 25 frames per second."""
+    return write_clip(path, [frame_of(luma) for luma in lumas(count)], codec, **settings)
 
 
-def read_planes(path: Path) -> list[list[NDArray[np.uint8]]]:
-    """Return the three planes of every frame of an 8-bit film."""
-    with av.open(str(path)) as container:
-        return [
-            [
-                np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, -1)[:, : plane.width].copy()
-                for plane in frame.planes
-            ]
-            for frame in container.decode(video=0)
-        ]
+def decoded(path: Path) -> list[Any]:
+    """Return the frames of a film."""
+    with av.open(str(path)) as file:
+        return list(file.decode(file.streams.video[0]))
+
+
+def plane(frame: Any, index: int = 0) -> NDArray[Any]:
+    """Return the values of a plane of a frame."""
+    values = np.frombuffer(memoryview(frame.planes[index]), np.uint8 if frame.format.components[0].bits == 8 else "<u2")
+    return values.reshape(frame.planes[index].height, -1)[:, : frame.planes[index].width]
+
+
+def seconds(path: Path) -> list[float]:
+    """Return the times of a film's frames in seconds."""
+    return [float(frame.pts * frame.time_base) for frame in decoded(path)]

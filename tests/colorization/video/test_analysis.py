@@ -14,7 +14,7 @@ from chromalab.colorization.reference import Reference, reference_of
 from chromalab.colorization.video.analysis import Part, State, own_color_warnings, parts
 from chromalab.colorization.video.source import probe
 from chromalab.core.errors import ConfigError
-from tests.colorization.video.clips import fill, panning, texture, write_clip
+from tests.colorization.video.moving import fill, panning, texture, write_clip
 
 if TYPE_CHECKING:
     from pathlib import Path

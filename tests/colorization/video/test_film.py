@@ -11,12 +11,10 @@ pytest.importorskip("av", reason="films need the extra [video]")
 import chromalab
 from chromalab.colorization.hints import parse_hint
 from chromalab.colorization.options import Job, Options
-from chromalab.colorization.video import analysis
 from chromalab.colorization.video.codecs import Encoding
 from chromalab.colorization.video.film import colorize_film
-from chromalab.colorization.video.segments import WorkFolder, work_folder
 from chromalab.core.errors import ConfigError, UsageError
-from tests.colorization.video.clips import panning, read_planes, texture, write_clip
+from tests.colorization.video.moving import panning, read_planes, texture, write_clip
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,38 +89,6 @@ def test_a_hint_behind_the_end_or_without_time_is_refused(engine: Engine, tmp_pa
     with pytest.raises(ConfigError, match="outside the photo of 160x96 px"):
         colored(engine, path, tmp_path / "b.mkv", "0s:200,5=#ff0000")
     assert not (tmp_path / "b.mkv").exists()
-
-
-@pytest.mark.parametrize("stop_after", [1, 2])
-def test_a_stopped_film_is_resumed_to_the_same_file(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_after: int
-) -> None:
-    monkeypatch.setattr(analysis, "SHORTEST", 4)
-    monkeypatch.setattr(analysis, "LONGEST", 6)
-    monkeypatch.setattr(analysis, "AHEAD", 2)
-    path = write_clip(tmp_path / "a.mkv", panning(1, 15) + panning(2, 5))
-    whole, resumed = tmp_path / "whole.mkv", tmp_path / "resumed.mkv"
-    hint = Options(hints=[parse_hint("0.04s:40,40=#20a020")])
-    colorize_film(engine, path, whole, Job(hint, encoding=Encoding("h264")))
-
-    written: list[int] = []
-    add = WorkFolder.add
-
-    def stop(self: Any, *arguments: Any) -> None:
-        if len(written) == stop_after:
-            raise KeyboardInterrupt
-        written.append(1)
-        add(self, *arguments)
-
-    monkeypatch.setattr(WorkFolder, "add", stop)
-    with pytest.raises(KeyboardInterrupt):
-        colorize_film(engine, path, resumed, Job(hint, encoding=Encoding("h264")))
-    assert work_folder(resumed).is_dir()
-    assert not resumed.exists()
-    monkeypatch.setattr(WorkFolder, "add", add)
-    colorize_film(engine, path, resumed, Job(hint, encoding=Encoding("h264")))
-    assert resumed.read_bytes() == whole.read_bytes()
-    assert not work_folder(resumed).exists()
 
 
 def test_a_film_is_colorized_by_the_public_call(tmp_path: Path) -> None:

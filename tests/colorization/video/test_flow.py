@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("cv2", reason="films need the extra [video]")
 
 from chromalab.colorization.video.flow import FlowEstimator, warp
-from tests.colorization.video.clips import panning, texture
+from tests.colorization.video.moving import panning, texture
 
 
 def test_flow_of_a_panning_texture_is_its_motion() -> None:

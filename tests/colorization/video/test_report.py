@@ -14,7 +14,7 @@ from chromalab.colorization.batch import Batch
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.colorization.report import run_with_report
-from tests.colorization.video.clips import panning, write_clip
+from tests.colorization.video.moving import panning, write_clip
 from tests.photo.odd_files import picture, save
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from chromalab.colorization.hints import parse_hint
 from chromalab.colorization.options import Options
 from chromalab.colorization.video.shots import SMALL_PX, Viewer, small_size
 from chromalab.colorization.video.source import Damage, frames, probe
-from tests.colorization.video.clips import panning, texture, write_clip
+from tests.colorization.video.moving import panning, texture, write_clip
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ pytest.importorskip("cv2", reason="films need the extra [video]")
 
 from chromalab.colorization.video.flow import FlowEstimator, Motion
 from chromalab.colorization.video.stabilize import MEMORY, Known, Moment, average
-from tests.colorization.video.clips import panning
+from tests.colorization.video.moving import panning
 
 SHAPE = (24, 40)
 

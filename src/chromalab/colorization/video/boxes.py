@@ -42,6 +42,8 @@ def _boxes(file: IO[bytes]) -> Iterator[_Box]:
 
 def read_xmp(path: Path) -> bytes:
     """Return the XMP packet of an MP4 or QuickTime file; empty if it has none or is of another type."""
+    if not path.is_file():  # an image sequence
+        return b""
     with path.open("rb") as file:
         for box in _boxes(file):
             if box.kind == b"uuid" and box.size <= _LARGEST_PACKET:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -11,10 +10,14 @@ from chromalab.core.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_SEQUENCE = re.compile(r"%0?\d*d")
-
 CodecName = Literal["h264", "hevc", "av1", "ffv1", "prores"]
 CODECS: tuple[CodecName, ...] = get_args(CodecName)
+
+
+_X26X_PRESETS = (
+    *("ultrafast", "superfast", "veryfast", "faster", "fast"),
+    *("medium", "slow", "slower", "veryslow", "placebo"),
+)
 
 
 @dataclass(frozen=True)
@@ -23,11 +26,12 @@ class Codec:
 
     Attributes:
         encoder: FFmpeg's name of the encoder.
-        crf: constant rate factor, without a choice of the user; None if the codec has none.
-        preset: balance of speed and size, without a choice of the user; None if the codec has none.
+        crf: default constant rate factor; None if the codec has none.
+        preset: default balance of speed and size; None if the codec has none.
         options: further options of the encoder.
         suffixes: file types that hold it.
-        lossless: the luma comes back bit for bit.
+        largest_crf: largest constant rate factor.
+        presets: the presets, from the fastest to the slowest or the reverse.
     """
 
     encoder: str
@@ -35,20 +39,27 @@ class Codec:
     preset: str | None
     options: dict[str, str] = field(default_factory=dict)
     suffixes: frozenset[str] = frozenset({".mkv", ".mp4", ".m4v", ".mov"})
-    lossless: bool = False
+    largest_crf: int = 51
+    presets: tuple[str, ...] = _X26X_PRESETS
 
 
 CODEC_FACTS: dict[CodecName, Codec] = {
     "h264": Codec("libx264", 18, "medium"),
     "hevc": Codec("libx265", 20, "medium", {"x265-params": "log-level=none"}),
-    "av1": Codec("libsvtav1", 28, "8", suffixes=frozenset({".mkv", ".mp4", ".m4v", ".webm"})),
+    "av1": Codec(
+        "libsvtav1",
+        28,
+        "8",
+        suffixes=frozenset({".mkv", ".mp4", ".m4v", ".webm"}),
+        largest_crf=63,
+        presets=tuple(str(number) for number in range(14)),
+    ),
     "ffv1": Codec(
         "ffv1",
         None,
         None,
         {"level": "3", "slicecrc": "1", "slices": "4", "g": "1"},
         suffixes=frozenset({".mkv"}),
-        lossless=True,
     ),
     "prores": Codec("prores_ks", None, None, {"vendor": "apl0"}, suffixes=frozenset({".mov", ".mkv"})),
 }
@@ -70,11 +81,6 @@ def is_film(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def is_sequence(text: str) -> bool:
-    """Return whether a text is the pattern of an image sequence, such as `frame_%05d.tif`."""
-    return _SEQUENCE.search(text) is not None
-
-
 @dataclass(frozen=True)
 class Encoding:
     """How colorized films are encoded.
@@ -83,17 +89,19 @@ class Encoding:
         codec: codec of the film; None selects H.264, and AV1 in WebM files.
         crf: constant rate factor: the smaller, the better and the larger; None selects the codec's default.
         preset: balance of speed and size, in the codec's terms, such as `fast`; None selects the codec's default.
+        fps: frames per second of films that are image sequences.
     """
 
     codec: CodecName | None = None
     crf: int | None = None
     preset: str | None = None
+    fps: float = 24.0
 
     def chosen(self, output: Path) -> CodecName:
         """Return the codec for a file.
 
         Raises:
-            UsageError: the file type does not hold the codec, or the codec has no such setting.
+            UsageError: the file type does not hold the codec, or the codec has no such setting or value.
         """
         suffix = output.suffix.lower()
         name = self.codec or ("av1" if suffix == ".webm" else "h264")
@@ -106,6 +114,10 @@ class Encoding:
         for word, value, default in (("--crf", self.crf, facts.crf), ("--preset", self.preset, facts.preset)):
             if value is not None and default is None:
                 raise UsageError(f"the codec {name} has no {word}: leave it out")
+        if self.crf is not None and not 0 <= self.crf <= facts.largest_crf:
+            raise UsageError(f"--crf {self.crf}: expected 0 to {facts.largest_crf} for the codec {name}")
+        if self.preset is not None and self.preset not in facts.presets:
+            raise UsageError(f"--preset {self.preset}: the presets of the codec {name} are {', '.join(facts.presets)}")
         return name
 
 

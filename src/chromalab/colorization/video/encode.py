@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 otherwise writes its settings to standard error
 
+_WITH_FIELDS = frozenset({"h264", "prores", "ffv1"})
+_SQUARE_TYPES = frozenset({".mkv", ".webm"})
+"""File types in which PyAV cannot name the pixel aspect ratio; H.264 and HEVC have it in the stream."""
+
+_BOTTOM_FIRST = frozenset({3, 4})
+"""Orders of fields, as FFmpeg counts them, in which the bottom field is shown first."""
+
+_WHOLE_BLOCKS = frozenset({"h264", "hevc"})
+"""Codecs whose frames consist of whole values of chroma."""
+
 _HIGH_QUALITY, _FOUR_FOUR_FOUR = "3", "4"
 
 
@@ -42,7 +52,7 @@ class Encoder:
         warnings: what the codec cannot keep, a sentence each.
 
     Raises:
-        UsageError: the codec does not fit the file type, or does not take the settings.
+        UsageError: the codec does not fit the file type, or does not take the settings or the film.
     """
 
     def __init__(self, film: Film, encoding: Encoding, output: Path, threads: int) -> None:
@@ -50,8 +60,19 @@ class Encoder:
         self._name = encoding.chosen(output)
         self._facts = CODEC_FACTS[self._name]
         self._codec = av.Codec(self._facts.encoder, "w")
-        self.layout = _best_layout(film.layout, [item.name for item in self._codec.video_formats or ()])
+        self.layout = _best_layout(film, [item.name for item in self._codec.video_formats or ()], self._name)
         self.warnings = _losses(film, self.layout, self._name)
+        if (
+            film.aspect is not None
+            and film.aspect != 1
+            and output.suffix.lower() in _SQUARE_TYPES
+            and self._name not in _WHOLE_BLOCKS
+        ):
+            self.warnings.append(
+                f"the shape of its pixels, {film.aspect.numerator}:{film.aspect.denominator}, is not named in "
+                f"{output.suffix} files with {self._name}, and players show square pixels: set it there, or choose "
+                "--codec h264 or hevc"
+            )
         self._options = dict(self._facts.options)
         crf = encoding.crf if encoding.crf is not None else self._facts.crf
         preset = encoding.preset or self._facts.preset
@@ -61,16 +82,18 @@ class Encoder:
             self._options["preset"] = preset
         if self._name == "prores":
             self._options["profile"] = _FOUR_FOUR_FOUR if self.layout.sampling == "444" else _HIGH_QUALITY
-        self._try(encoding)
+        if film.interlaced and self._name == "h264":
+            self._options["x264-params"] = "bff=1" if film.field_order in _BOTTOM_FIRST else "tff=1"
+        self._try()
 
-    def _try(self, encoding: Encoding) -> None:
-        """Open an encoder once, to report settings that it does not take before the work begins."""
+    def _try(self) -> None:
+        """Open an encoder once, to report a film that it does not take before the work begins."""
         try:
             self.context().open()
         except (av.error.FFmpegError, ValueError) as error:
             raise UsageError(
-                f"the codec {self._name} does not take this film or these settings (--crf {encoding.crf}, --preset "
-                f"{encoding.preset}): {str(error).lower()}"
+                f"the encoder of {self._name} does not take {self._film.path.name} with {self._film.width}x"
+                f"{self._film.height} px: choose another --codec, such as ffv1 in a file ending in .mkv"
             ) from error
 
     @property
@@ -106,7 +129,8 @@ class Encoder:
         context.color_primaries, context.color_trc = film.primaries_tag, film.transfer_tag
         context.thread_count = self._threads
         context.options = self._options
-        if film.interlaced and self._name in {"h264", "prores"}:
+        context.field_order = film.field_order
+        if film.interlaced and self._name in _WITH_FIELDS:
             context.flags |= Flags.interlaced_dct | Flags.interlaced_me
 
     def picture(self, frame: Frame, luma: NDArray[Any], cb: NDArray[Any], cr: NDArray[Any]) -> av.VideoFrame:
@@ -118,16 +142,19 @@ class Encoder:
             cb: codes of Cb.
             cr: codes of Cr.
         """
-        picture = frame.picture
+        picture, film = frame.picture, self._film
         if picture.format.name != self.layout.name:
-            picture = av.VideoFrame(self._film.width, self._film.height, self.layout.name)
+            picture = picture.reformat(format=self.layout.name)  # in place of a new frame, to keep the order of fields
             _fill(picture, 0, luma)
         else:
             picture.make_writable()
+            if luma is not frame.luma:  # it carries a label
+                _fill(picture, 0, luma)
         _fill(picture, 1, cb)
         _fill(picture, 2, cr)
-        picture.pts, picture.time_base, picture.duration = frame.pts, self._film.time_base, frame.duration
-        picture.colorspace, picture.color_range = matrix_tag(self._film), 2 if self._film.signal.full_range else 1
+        picture.pts, picture.time_base, picture.duration = frame.pts, film.time_base, frame.duration
+        picture.colorspace, picture.color_range = matrix_tag(film), 2 if film.signal.full_range else 1
+        picture.color_primaries, picture.color_trc = film.primaries_tag, film.transfer_tag
         picture.pict_type = av.video.frame.PictureType.NONE
         return picture
 
@@ -145,9 +172,12 @@ def _fill(picture: av.VideoFrame, index: int, values: NDArray[Any]) -> None:
     plane_values(picture, index, np.uint8 if values.dtype == np.uint8 else np.uint16)[...] = values
 
 
-def _best_layout(source: Layout, formats: list[str]) -> Layout:
+def _best_layout(film: Film, formats: list[str], codec: CodecName) -> Layout:
     """Return the layout among an encoder's pixel formats that loses least of a film's."""
+    source = film.layout
     planar = [Layout.of(name) for name in formats if name.startswith("yuv") and not name.startswith(("yuva", "yuvj"))]
+    if codec in _WHOLE_BLOCKS:
+        planar = [item for item in planar if film.width % item.steps[0] == film.height % item.steps[1] == 0]
     wanted = "420" if source.is_gray else source.sampling
     if not source.in_place and planar and not any(layout.bits == 16 for layout in planar):
         wanted = "420"  # films from animations and image sequences are for players, which rarely show 4:4:4
@@ -170,6 +200,13 @@ def _losses(film: Film, layout: Layout, codec: CodecName) -> list[str]:
             f"{codec} has {layout.bits} bits here, and the film has {film.signal.bits}: its luma is rounded; --codec "
             "ffv1 keeps it"
         )
-    if film.layout.has_alpha:
+    if codec in _WHOLE_BLOCKS and layout.sampling == "444" and film.layout.sampling != "444" and film.layout.in_place:
+        found.append(
+            f"{codec} holds {film.width}x{film.height} px only in 4:4:4, which browsers and some players do not show; "
+            "--codec ffv1 or av1 keeps the film's own"
+        )
+    if film.interlaced and codec not in _WITH_FIELDS:
+        found.append(f"{codec} does not mark the fields of interlaced frames; --codec h264, prores or ffv1 does")
+    if film.transparent:
         found.append("the film's transparency is left out")
     return found

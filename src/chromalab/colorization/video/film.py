@@ -27,6 +27,7 @@ from chromalab.colorization.records import Colorized, FilmRecord, ShotRecord
 from chromalab.colorization.small import rotate_back
 from chromalab.colorization.video.analysis import Part, own_color_warnings, parts
 from chromalab.colorization.video.encode import Encoder
+from chromalab.colorization.video.label import Label
 from chromalab.colorization.video.mux import check_streams, write_film
 from chromalab.colorization.video.segments import (
     EncodedPacket,
@@ -71,7 +72,7 @@ def colorize_film(
     *,
     ready: Callable[[Colorized, Disclosure], None] | None = None,
 ) -> tuple[Colorized, FilmRecord]:
-    """Colorize a film: its luma stays, and its colors are inferred and steady.
+    """Colorize a film: its luma stays, except beneath a label, and its colors are inferred and steady.
 
     The output has the film's size, times, sound, subtitles, chapters and metadata, and the disclosure. A call that was
     stopped is resumed by the same call, from a work folder beside the output, which is deleted at the end. The file is
@@ -94,7 +95,7 @@ def colorize_film(
         OutputError: the output cannot be written.
     """
     started = time.monotonic()
-    film = probe(source, job.max_pixels)
+    film = probe(source, job.max_pixels, job.encoding.fps)
     _check(film, job, output)
     encoder = Encoder(film, job.encoding, output, threads=cpu_count())
     disclosure = disclose(engine, job.options, job.source_type, job.references)
@@ -114,8 +115,8 @@ def colorize_film(
         with explain_write_errors(output):
             path.replace(output)
     if job.keep_times:
-        facts = source.stat()
-        os.utime(output, ns=(facts.st_mtime_ns, facts.st_mtime_ns))
+        _, changed_ns = identity(source) or (0, time.time_ns())
+        os.utime(output, ns=(changed_ns, changed_ns))
     record = _film_record(film, result, work)
     work.delete()
     return result, record
@@ -180,7 +181,7 @@ def _make_segments(
                 is_last=part.is_last,
                 damage=part.damage,
             )
-            work.add(record, _encoded(part, pictures, film, encoder, writer, advance), part.state.carry)
+            work.add(record, _encoded(part, pictures, film, job, encoder, writer, advance), part.state.carry)
 
 
 def _ahead(found: Iterator[Part]) -> Generator[Part]:
@@ -222,18 +223,20 @@ def _encoded(
     part: Part,
     pictures: Iterator[Frame],
     film: Film,
+    job: Job,
     encoder: Encoder,
     writer: ChromaWriter,
     advance: Callable[[int], None],
 ) -> Iterator[EncodedPacket]:
     """Merge chroma with the frames of a segment, and yield its packets."""
     context = encoder.context()
+    label = Label(job.label, film, encoder)
 
     def merge(item: tuple[Frame, NDArray[np.float16]]) -> tuple[Frame, NDArray[Any], NDArray[Any], NDArray[Any]]:
         frame, chroma = item
         luma = encoder.luma(frame.luma)
         planes = writer.planes(luma, coefficients_of(frame, film, chroma), interlaced=frame.picture.interlaced_frame)
-        return frame, luma, *planes
+        return frame, *label.burned(luma, *planes)
 
     pairs = ((next(pictures), chroma) for chroma in part.chroma)
     for frame, luma, cb, cr in map_in_order(merge, pairs, workers=1):

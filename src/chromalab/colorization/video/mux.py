@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
     from chromalab.colorization.video.source import Film
 
 _FORMATS = {".mkv": "matroska", ".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".webm": "webm"}
+_COVERS = {"mjpeg": (".jpg", "image/jpeg"), "png": (".png", "image/png"), "bmp": (".bmp", "image/bmp")}
+_REMEDIES = (".mkv", ".mp4", ".mov")
 _MP4_KINDS = frozenset({".mp4", ".m4v", ".mov"})
+_WITHOUT_CHANCE = {"fflags": "+bitexact"}
+"""Options with which equal films become equal files: Matroska files otherwise get random identifiers."""
+
 _NOTICE_KEYS = ("comment", "description", "synopsis")
 _OWN_KEYS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
 """Tags that describe the source's file, not the film; the writer makes its own."""
@@ -35,28 +41,27 @@ _ITUNES_KEYS = frozenset(
 """Tags that an MP4 file has without further ado; all others need QuickTime's table of keys."""
 
 
-def misfits(film: Film, output: Path) -> list[str]:
-    """Return the streams of a film that the output's file type cannot hold."""
-    with opened(film.path) as source, av.open("/dev/null", "w", format=_FORMATS[output.suffix.lower()]) as target:
-        return [
-            f"{stream.type} stream {stream.index} ({_codec_name(stream)})"
-            for stream in _others(source, film)
-            if stream.type in {"audio", "subtitle"} and not _can_hold(target, stream)
-        ]
-
-
 def check_streams(film: Film, output: Path) -> None:
-    """Refuse an output whose file type cannot hold all streams of a film.
+    """Refuse an output whose file type cannot hold the sound and subtitles of a film.
 
     Raises:
         UsageError: with the streams and the remedy.
     """
-    found = misfits(film, output)
+    found = _misfits(film, output.suffix.lower())
     if found:
-        raise UsageError(
-            f"{output.name} cannot hold the {', '.join(found)} of {film.path.name}: write a file ending in .mkv, which "
-            "holds nearly all codecs"
-        )
+        fitting = [suffix for suffix in _REMEDIES if not _misfits(film, suffix)]
+        remedy = f"write a file ending in {' or '.join(fitting)}" if fitting else "convert or remove them first"
+        raise UsageError(f"{output.name} cannot hold the {', '.join(found)} of {film.path.name}: {remedy}")
+
+
+def _misfits(film: Film, suffix: str) -> list[str]:
+    """Return the streams of sound and subtitles that a file type cannot hold."""
+    with opened(film.path, film.rate) as source:
+        return [
+            f"{stream.type} stream {stream.index} ({_codec_name(stream)})"
+            for stream in source.streams
+            if stream.type in {"audio", "subtitle"} and not _can_hold(_FORMATS[suffix], stream)
+        ]
 
 
 def _others(source: av.container.InputContainer, film: Film) -> list[Any]:
@@ -68,12 +73,12 @@ def _codec_name(stream: Any) -> str:
     return context.name if context is not None else "unknown codec"
 
 
-def _can_hold(target: av.container.OutputContainer, stream: Any) -> bool:
-    context = getattr(stream, "codec_context", None)
-    if context is None:
+def _can_hold(file_type: str, stream: Any) -> bool:
+    """Return whether a file type holds a stream, by writing the header of a file with it."""
+    if getattr(stream, "codec_context", None) is None:
         return False
     try:
-        with av.open("/dev/null", "w", format=target.format.name) as trial:
+        with av.open(os.devnull, "w", format=file_type) as trial:
             trial.add_stream_from_template(stream)
             trial.start_encoding()
     except (av.error.FFmpegError, ValueError, TypeError):
@@ -97,7 +102,7 @@ def write_film(
         What of the source could not be kept, a sentence each.
     """
     lost: list[str] = []
-    with opened(film.path) as source:
+    with opened(film.path, film.rate) as source:
         metadata = _with_notice(dict(source.metadata), disclosure)
         options = _options(path, metadata)
         with av.open(str(path), "w", format=_FORMATS[path.suffix.lower()], container_options=options) as target:
@@ -127,11 +132,10 @@ def _with_notice(metadata: dict[str, str], disclosure: Disclosure) -> dict[str, 
 
 
 def _options(path: Path, metadata: dict[str, str]) -> dict[str, str]:
-    options = {"fflags": "+bitexact"}  # no random numbers in Matroska files, so a resumed film is the same file
-    if path.suffix.lower() in _MP4_KINDS:
-        unusual = any(key.lower().split("-")[0] not in _ITUNES_KEYS for key in metadata)
-        options["movflags"] = "+faststart+use_metadata_tags" if unusual else "+faststart"
-    return options
+    if path.suffix.lower() not in _MP4_KINDS:
+        return _WITHOUT_CHANCE
+    unusual = any(key.lower().split("-")[0] not in _ITUNES_KEYS for key in metadata)
+    return _WITHOUT_CHANCE | {"movflags": "+faststart+use_metadata_tags" if unusual else "+faststart"}
 
 
 def _streams(
@@ -148,27 +152,50 @@ def _streams(
             added: Any = encoder.stream_of(target)
             if film.rotation:
                 added.set_display_rotation(film.rotation)
-        elif stream.type == "attachment":
-            _attach(stream, target, lost)
+        elif stream.type == "attachment" or _is_cover_for_attaching(stream, target):
+            _attach(stream, target, film, lost)
             continue
+        elif _can_hold(target.format.name, stream):
+            added = target.add_stream_from_template(stream)
         else:
-            try:
-                added = target.add_stream_from_template(stream)
-            except (av.error.FFmpegError, ValueError, TypeError, AttributeError):
+            if not _is_written_anew(stream, source):
                 lost.append(f"the {stream.type} stream {stream.index} ({_codec_name(stream)}) is left out")
-                continue
+            continue
         added.metadata.update({key: text for key, text in stream.metadata.items() if key.lower() not in _OWN_KEYS})
         added.disposition = stream.disposition
         streams[stream.index] = added
     return streams
 
 
-def _attach(stream: Any, target: av.container.OutputContainer, lost: list[str]) -> None:
-    name = stream.metadata.get("filename", f"attachment{stream.index}")
-    if target.format.name != "matroska":
+def _is_written_anew(stream: Any, source: av.container.InputContainer) -> bool:
+    """Return whether a stream of data only repeats a timecode or chapters, which are kept by other means."""
+    if stream.type != "data":
+        return False
+    return "timecode" in stream.metadata or (stream.name == "bin_data" and bool(source.chapters()))
+
+
+def _is_cover_for_attaching(stream: Any, target: av.container.OutputContainer) -> bool:
+    """Return whether a stream is cover art, which Matroska has as an attachment and MP4 as a stream."""
+    return bool(stream.disposition & av.stream.Disposition.attached_pic) and target.format.name == "matroska"
+
+
+def _attach(stream: Any, target: av.container.OutputContainer, film: Film, lost: list[str]) -> None:
+    if stream.type == "attachment":
+        name, kind, data = stream.metadata.get("filename"), stream.metadata.get("mimetype"), stream.data
+        name, kind = name or f"attachment{stream.index}", kind or "application/octet-stream"
+    else:
+        ending, kind = _COVERS.get(_codec_name(stream), (".bin", "application/octet-stream"))
+        name, kind = stream.metadata.get("filename", f"cover{ending}"), stream.metadata.get("mimetype", kind)
+        data = _cover(film, stream.index)
+    if target.format.name == "matroska":
+        target.add_attachment(name, kind, data)
+    else:
         lost.append(f"the attachment {name} is left out: only Matroska files hold attachments")
-        return
-    target.add_attachment(name, stream.metadata.get("mimetype", "application/octet-stream"), stream.data)
+
+
+def _cover(film: Film, index: int) -> bytes:
+    with opened(film.path, film.rate) as source:
+        return next((bytes(packet) for packet in source.demux(source.streams[index]) if packet.size), b"")
 
 
 def _interleave(
@@ -182,8 +209,8 @@ def _interleave(
     """Write all packets in the order of their times."""
     own = streams[film.stream]
     merged = heapq.merge(
-        _at(((packet, own, film.time_base) for packet in packets), 0),
-        _at(_copied(source, film, streams, lost), 1),
+        _at(((packet, own, film.time_base) for packet in packets), 0, film.origin_s),
+        _at(_copied(source, film, streams, lost), 1, film.origin_s),
         key=lambda item: item[:3],
     )
     for _, _, _, packet, stream in merged:
@@ -192,15 +219,18 @@ def _interleave(
 
 
 def _at(
-    items: Iterable[tuple[av.Packet[Any], Any, Fraction]], origin: int
+    items: Iterable[tuple[av.Packet[Any], Any, Fraction]], rank: int, origin_s: Fraction
 ) -> Iterator[tuple[Fraction, int, int, av.Packet[Any], Any]]:
-    """Yield packets with the time by which they are sorted, never before the packet before."""
+    """Yield packets with times from the origin on, and with the time by which they are sorted, which never falls."""
     latest = Fraction(-(10**9))
     for number, (packet, stream, base) in enumerate(items):
         packet.time_base = base
+        earlier = round(origin_s / base)
+        packet.pts = None if packet.pts is None else packet.pts - earlier
+        packet.dts = None if packet.dts is None else packet.dts - earlier
         if packet.dts is not None:
             latest = max(latest, packet.dts * base)
-        yield latest, origin, number, packet, stream
+        yield latest, rank, number, packet, stream
 
 
 def _copied(
@@ -212,6 +242,8 @@ def _copied(
         return
     try:
         for packet in source.demux(*others):
+            if packet.stream.disposition & av.stream.Disposition.attached_pic and packet.pts is None:
+                packet.pts = packet.dts = 0
             if packet.dts is None and packet.pts is None:
                 continue  # the mark of the end
             yield packet, streams[packet.stream_index], Fraction(packet.time_base)

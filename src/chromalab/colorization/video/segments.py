@@ -11,6 +11,7 @@ import io
 import json
 import os
 import shutil
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
@@ -189,13 +190,14 @@ def _packed(carry: Average | None) -> bytes:
 
 
 def timed(records: list[SegmentRecord], packets: Iterable[EncodedPacket]) -> Iterator[av.Packet[Any]]:
-    """Yield packets with decoding times, in the order of decoding.
+    """Yield packets with decoding times and durations, in the order of decoding.
 
-    The decoding times are the sorted frame times, moved back far enough that no frame is decoded after it is shown.
+    The decoding times are the sorted frame times, moved back far enough that no frame is decoded after it is shown. A
+    frame lasts until the next one, because the durations that decoders give are those of frames in decoding order.
     """
-    times = [time for record in records for time in record.frames]
-    order = sorted(pts for pts, _ in times)
-    durations = dict(times)
+    times = sorted(time for record in records for time in record.frames)
+    order = [pts for pts, _ in times]
+    durations = {pts: later - pts for pts, later in pairwise(order)} | dict(times[-1:])
     delay = _reordering(records)
     step = max(1, order[1] - order[0]) if len(order) > 1 else 1
     for number, packet in enumerate(packets):

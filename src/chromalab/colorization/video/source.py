@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
 import av.error
+import cv2
 import numpy as np
-from av.video.reformatter import Colorspace
 
-from chromalab.colorization.video.signal import MatrixName, Signal
+from chromalab.colorization.video.sequence import first_number, is_sequence
+from chromalab.colorization.video.signal import MATRICES, MatrixName, Signal
 from chromalab.photo.reading import UnreadablePhotoError
 
 if TYPE_CHECKING:
@@ -25,16 +26,29 @@ if TYPE_CHECKING:
 _PLANAR = re.compile(r"yuva?j?(4\d\d)p(\d*)(le|be)?")
 _GRAY = re.compile(r"gray(\d*)(le|be)?")
 _SAMPLING = {"444": (1, 1), "440": (1, 2), "422": (2, 1), "420": (2, 2), "411": (4, 1), "410": (4, 4)}
-_SEMI_PLANAR = {"nv12": "yuv420p", "nv21": "yuv420p", "nv16": "yuv422p", "p010le": "yuv420p10le"}
+_REPACKED = re.compile(
+    r"(?P<s420>nv12|nv21|p0(10|12|16)(le|be))|(?P<s422>nv16|nv20(le|be)|yuyv422|uyvy422|yvyu422|p2(10|12|16)(le|be)"
+    r"|y2(10|12|16)(le|be))|(?P<s411>uyyvyy411)|(?P<s444>nv24|nv42|p4(10|12|16)(le|be))"
+)
+"""Pixel formats with the values of a planar format in another order."""
+
 _FULL_RANGE = 2
 _MATRIX_OF: dict[int, MatrixName] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}
 _TAG_OF: dict[MatrixName, int] = {"bt601": 6, "bt709": 1, "bt2020": 9}
-_UNSPECIFIED = 2
+_PROGRESSIVE, _TOP_FIRST = 1, 2
 _HD_ROWS = 720
 _ORIENTATIONS = {0: 1, 90: 8, 180: 3, 270: 6}
 """EXIF orientation by the counterclockwise rotation, in degrees, with which a player shows the frames."""
 
-_STILL_FORMATS = frozenset({"image2", "png_pipe", "jpeg_pipe", "tiff_pipe", "bmp_pipe", "webp_pipe"})
+_TOLERATED_SHARE = 0.02
+"""Share of the duration that may be missing at the end, because headers round and count what is never shown."""
+
+_NO_ORIGIN = frozenset({"mpegts", "mpeg"})
+"""Formats of broadcasts, whose times start anywhere."""
+
+_MAX_RGB = {"uint8": 255, "uint16": 65535}
+_ALPHA_8, _ALPHA_16 = "rgba", "rgba64le"
+_MAX_ALPHA = {_ALPHA_8: 255, _ALPHA_16: 65535}
 
 
 @dataclass(frozen=True)
@@ -45,8 +59,8 @@ class Layout:
         sampling: J:a:b notation of the chroma sampling, such as `420`.
         bits: bits per value.
         is_gray: there is only the luma plane.
-        has_alpha: there is a plane of transparency.
-        in_place: the luma is a plane of its own, so it can be passed on bit for bit.
+        has_alpha: the format has transparency.
+        in_place: the luma is among the values, so it can be passed on bit for bit.
     """
 
     sampling: str
@@ -63,11 +77,13 @@ class Layout:
             return cls(planar[1], int(planar[2] or 8), has_alpha=name.startswith("yuva"))
         if gray is not None:
             return cls("420", int(gray[1] or 8), is_gray=True)
-        if name in _SEMI_PLANAR:
-            return cls.of(_SEMI_PLANAR[name])
-        depth = max((component.bits for component in av.VideoFormat(name, 16, 16).components), default=8)
-        deep = re.search(r"(16|14|12|10)(le|be)$", name)
-        return cls("444", int(deep[1]) if deep else min(depth, 16), has_alpha="a" in name, in_place=False)
+        facts = av.VideoFormat(name, 16, 16)
+        bits = max(8, min(16, max((component.bits for component in facts.components), default=8)))
+        repacked = _REPACKED.fullmatch(name)
+        if repacked is not None and repacked.lastgroup is not None:
+            return cls(repacked.lastgroup[1:], bits)
+        has_alpha = facts.has_palette or any(component.is_alpha for component in facts.components)
+        return cls("444", bits, has_alpha=has_alpha, in_place=False)
 
     @property
     def steps(self) -> tuple[int, int]:
@@ -95,13 +111,16 @@ class Film:
         time_base: unit of the frames' times, in seconds.
         rate: mean frame rate, in frames per second.
         frames: number of frames, as the header has it or as it follows from the duration.
-        knows_frames: the number is that of this stream, so that missing frames show.
+        end_s: time at which the film ends by its header, in seconds; None if the header does not tell.
         aspect: width of a pixel divided by its height; None if the file does not tell, which stands for 1.
         rotation: counterclockwise rotation, in degrees, with which a player shows the frames: 0, 90, 180 or 270.
-        interlaced: each frame consists of two fields.
+        field_order: order of the fields as FFmpeg counts it: 1 for progressive frames, 2 for the top field first, 3 for
+            the bottom field first, and 4 and 5 for fields that are coded in another order than shown.
+        transparent: a part of the first frame is transparent.
         stream: index of the film's stream in the file.
         primaries_tag: number of the color primaries in the file, by ISO/IEC 23091-2.
         transfer_tag: number of the transfer characteristics in the file, by ISO/IEC 23091-2.
+        origin_s: time in the file that is the beginning, in seconds; not 0 only in recordings of broadcasts.
     """
 
     path: Path
@@ -114,13 +133,20 @@ class Film:
     time_base: Fraction
     rate: Fraction
     frames: int
-    knows_frames: bool
+    end_s: float | None
     aspect: Fraction | None
     rotation: int
-    interlaced: bool
+    field_order: int
+    transparent: bool
     stream: int
     primaries_tag: int = 2
     transfer_tag: int = 2
+    origin_s: Fraction = Fraction(0)
+
+    @property
+    def interlaced(self) -> bool:
+        """Whether each frame consists of two fields."""
+        return self.field_order > _PROGRESSIVE
 
     @property
     def orientation(self) -> int:
@@ -159,6 +185,7 @@ class Damage:
         resized: number of frames that had another size and were scaled to that of the first.
         retimed: number of frames that were not later than the frame before and were moved.
         frames: number of frames decoded.
+        end_s: end of the last of them, in seconds.
         reason: the last error of the decoder.
     """
 
@@ -166,6 +193,7 @@ class Damage:
     resized: int = 0
     retimed: int = 0
     frames: int = 0
+    end_s: float = 0.0
     reason: str = ""
 
     def warnings(self, film: Film) -> list[str]:
@@ -176,8 +204,8 @@ class Damage:
                 f"decoded ({self.reason}), and {self.frames} frames could")  # fmt: skip
         elif self.is_incomplete(film):
             found.append(
-                f"the film ends early: {self.frames} of about {film.frames} frames are there, and the file may be "
-                "truncated"
+                f"the film ends early, at {self.end_s:.2f} s of {film.end_s:.2f} s, after {self.frames} frames: the "
+                "file may be truncated"
             )
         if self.resized:
             found.append(f"{self.resized} frames have another size and are scaled to {film.width}x{film.height}")
@@ -187,19 +215,28 @@ class Damage:
 
     def is_incomplete(self, film: Film) -> bool:
         """Return whether frames are missing."""
-        early = film.knows_frames and self.frames < film.frames - max(2, film.frames // 50)
-        return self.errors > 0 or early
+        if self.errors or film.end_s is None or self.frames >= film.frames:
+            return self.errors > 0
+        return film.end_s - self.end_s > max(float(2 / film.rate), _TOLERATED_SHARE * film.end_s)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[av.container.InputContainer]:
+def opened(path: Path, rate: Fraction) -> Iterator[av.container.InputContainer]:
     """Open the container of a film.
+
+    Args:
+        path: the file, or the pattern of an image sequence.
+        rate: frames per second of an image sequence.
 
     Raises:
         UnreadablePhotoError: the file is missing or is not a film.
     """
+    name, format_, options = str(path), None, {}
+    if is_sequence(path.name) and not path.exists():
+        name = str(path.parent).replace("%", "%%") + f"/{path.name}"
+        format_, options = "image2", {"framerate": str(rate), "start_number": str(first_number(path))}
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        container = av.open(name, format=format_, options=options, metadata_errors="replace")
     except (OSError, ValueError) as error:  # the errors of FFmpeg are among them
         raise UnreadablePhotoError(path, _why_closed(path, error)) from error
     with container:
@@ -220,17 +257,18 @@ def _why_closed(path: Path, error: Exception) -> str:
     return f"FFmpeg cannot open it: {getattr(error, 'strerror', None) or error}"
 
 
-def probe(path: Path, max_pixels: int = 500_000_000) -> Film:
+def probe(path: Path, max_pixels: int = 500_000_000, fps: float = 24.0) -> Film:
     """Return the facts of a film.
 
     Args:
         path: the file.
         max_pixels: films with larger frames are refused.
+        fps: frames per second of an image sequence.
 
     Raises:
         UnreadablePhotoError: the file is no film, holds no frame, or its frames are too large.
     """
-    with opened(path) as container:
+    with opened(path, Fraction(fps).limit_denominator(1001)) as container:
         stream = _film_stream(container, path)
         context = stream.codec_context
         if context.width * context.height > max_pixels:
@@ -239,9 +277,13 @@ def probe(path: Path, max_pixels: int = 500_000_000) -> Film:
             )
         index = stream.index
         base, rate = Fraction(stream.time_base or Fraction(1, 1000)), _rate(stream)
-        count, is_own = _count(container, stream, rate)
+        origin = _origin(container)
+        end = _end_s(stream)
+        count = stream.frames or _about(container, end, rate)
         aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio or None
         first = _first_frame(container, stream, path)
+        order = _field_order(context, first)
+        transparent = stream.metadata.get("alpha_mode") == "1" or _is_transparent(first)
     layout = Layout.of(first.format.name)
     matrix_tag, range_tag = int(first.colorspace), int(first.color_range)
     return Film(
@@ -255,13 +297,15 @@ def probe(path: Path, max_pixels: int = 500_000_000) -> Film:
         time_base=base,
         rate=rate,
         frames=count,
-        knows_frames=is_own,
+        end_s=end,
         aspect=aspect,
         rotation=round(first.rotation / 90) * 90 % 360,
-        interlaced=first.interlaced_frame,
+        field_order=order,
+        transparent=transparent,
         stream=index,
         primaries_tag=int(first.color_primaries),
         transfer_tag=int(first.color_trc),
+        origin_s=origin,
     )
 
 
@@ -279,18 +323,36 @@ def _rate(stream: av.video.stream.VideoStream) -> Fraction:
     return Fraction(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)
 
 
-def _count(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream, rate: Fraction
-) -> tuple[int, bool]:
-    """Return the number of frames, and whether the header of this stream has it."""
-    if stream.frames:
-        return stream.frames, True
+def _origin(container: av.container.InputContainer) -> Fraction:
+    if container.format.name not in _NO_ORIGIN or container.start_time is None:
+        return Fraction(0)
+    return Fraction(container.start_time, av.time_base)
+
+
+def _end_s(stream: av.video.stream.VideoStream) -> float | None:
+    """Return the time at which a film ends by the header of its stream, in seconds."""
     if stream.duration is not None and stream.time_base is not None:
-        return round(stream.duration * stream.time_base * rate), True
-    tag = _seconds(stream.metadata.get("DURATION", ""))  # Matroska's
-    if tag is not None:
-        return round(tag * rate), True
-    return round(container.duration / av.time_base * rate) if container.duration else 0, False
+        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    return _seconds(stream.metadata.get("DURATION", ""))  # Matroska's
+
+
+def _about(container: av.container.InputContainer, end_s: float | None, rate: Fraction) -> int:
+    """Return the number of frames as it follows from the duration; 0 if that is unknown."""
+    seconds = end_s if end_s is not None else (container.duration or 0) / av.time_base
+    return round(seconds * rate)
+
+
+def _field_order(context: av.VideoCodecContext, first: av.VideoFrame) -> int:
+    if not first.interlaced_frame:
+        return _PROGRESSIVE
+    return max(_TOP_FIRST, int(context.field_order))
+
+
+def _is_transparent(picture: av.VideoFrame) -> bool:
+    if not Layout.of(picture.format.name).has_alpha:
+        return False
+    name = _ALPHA_8 if Layout.of(picture.format.name).bits == 8 else _ALPHA_16
+    return bool((picture.to_ndarray(format=name)[..., 3] < _MAX_ALPHA[name]).any())
 
 
 def _seconds(clock: str) -> float | None:
@@ -305,13 +367,15 @@ def _first_frame(
     damage = Damage()
     for picture in _pictures(container, stream, damage):
         return picture
+    if container.format.name.startswith("webp"):
+        raise UnreadablePhotoError(path, "it is a WebP file, which is read only as a photo: convert it to GIF or MP4")
     reason = f": {damage.reason}" if damage.reason else ""
     raise UnreadablePhotoError(path, f"no frame of it can be decoded{reason}")
 
 
 def _signal(picture: av.VideoFrame, layout: Layout) -> Signal:
     if not layout.in_place:
-        return Signal("bt709", full_range=False, bits=min(layout.bits, 10))
+        return Signal("bt709", full_range=False, bits=layout.bits)
     matrix = _MATRIX_OF.get(int(picture.colorspace), "bt709" if picture.height >= _HD_ROWS else "bt601")
     return Signal(matrix, _is_full(picture, layout), layout.bits)
 
@@ -336,7 +400,7 @@ def frames(film: Film, damage: Damage) -> Iterator[Frame]:
         film: the film.
         damage: gets what could not be decoded.
     """
-    with opened(film.path) as container:
+    with opened(film.path, film.rate) as container:
         stream = container.streams[film.stream]
         assert isinstance(stream, av.video.stream.VideoStream)  # noqa: S101 - `probe` chose it
         last: int | None = None
@@ -350,6 +414,7 @@ def frames(film: Film, damage: Damage) -> Iterator[Frame]:
                 pts = last + 1
             last = pts
             damage.frames += 1
+            damage.end_s = max(damage.end_s, float((pts + (picture.duration or step)) * film.time_base))
             if (picture.width, picture.height) != (film.width, film.height):
                 damage.resized += 1
                 picture = _scaled(decoded, film)
@@ -392,17 +457,22 @@ def _scaled(picture: av.VideoFrame, film: Film) -> av.VideoFrame:
 
 def luma_of(picture: av.VideoFrame, film: Film) -> NDArray[Any]:
     """Return the codes of a frame's luma, (H, W)."""
-    name = picture.format.name
-    if Layout.of(name) != film.layout:  # the stream changes its pixel format
-        picture = picture.reformat(format=film.layout.name)
-    elif name.endswith("be") and film.layout.in_place:
-        picture = picture.reformat(format=name.removesuffix("be") + "le")
+    layout = Layout.of(picture.format.name)
     if not film.layout.in_place:
-        deep = film.signal.bits > 8
-        picture = picture.reformat(
-            format="yuv444p10le" if deep else "yuv444p", dst_colorspace=Colorspace.ITU709, dst_color_range="MPEG"
-        )
+        return _luma_of_rgb(picture, film.signal)
+    planar = f"gray{'' if layout.bits == 8 else f'{layout.bits}le'}" if layout.is_gray else layout.name
+    if layout != film.layout:  # the stream changes its pixel format
+        picture = picture.reformat(format=film.layout.name)
+    elif picture.format.name.endswith("be") or _REPACKED.fullmatch(picture.format.name):
+        picture = picture.reformat(format=planar)
     return plane_values(picture, 0, film.signal.dtype)
+
+
+def _luma_of_rgb(picture: av.VideoFrame, signal: Signal) -> NDArray[Any]:
+    rgb = picture.to_ndarray(format="rgb24" if signal.bits == 8 else "rgb48le")
+    red, blue = MATRICES[signal.matrix]
+    weights = np.array([red, 1 - red - blue, blue]) * (signal.luma_span / _MAX_RGB[rgb.dtype.name])
+    return np.asarray(cv2.transform(rgb, np.array([[*weights, signal.black]])))
 
 
 def plane_values(picture: av.VideoFrame, index: int, dtype: type[np.uint8 | np.uint16]) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from chromalab.colorization.plan import READABLE
+from chromalab.colorization.plan import PHOTOS
 from chromalab.photo.writing import LONGEST_SIDES, SUFFIXES, holds_alpha, keeps_16_bits
 from tools import RESULTS, ROOT
 from tools.pages.markdown import page, prose, table
@@ -37,7 +37,7 @@ def _parts() -> Iterator[str]:
     yield "## File types"
     yield (
         "In a folder, files with these endings are taken for photos; their content decides how they are read: "
-        f"{', '.join(f'`{suffix}`' for suffix in sorted(READABLE))}. BMP, JPEG 2000, PPM, TGA, HEIC "
+        f"{', '.join(f'`{suffix}`' for suffix in sorted(PHOTOS))}. BMP, JPEG 2000, PPM, TGA, HEIC "
         "and TIFF of 9 to 15 bits need `pip install "
         "'.[scans]'` (HEIC only where libvips lacks its decoder). The output keeps the ending where chromalab "
         "writes that type, and is a PNG otherwise."

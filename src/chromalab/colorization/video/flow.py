@@ -2,7 +2,7 @@
 
 The flow is OpenCV's DIS (Kroeger et al., *Fast Optical Flow using Dense Inverse Search*, 2016, arXiv:1603.03590). A
 correspondence is trusted where following the flow there and back returns to the start (Sundaram, Brox, Keutzer: *Dense
-Point Trajectories by GPU-Accelerated Large Displacement Optical Flow*, 2010, Eq. 5), and where both pixels have the
+Point Trajectories by GPU-Accelerated Large Displacement Optical Flow*, 2010, Eq. 5, with wider bounds), and where both pixels have the
 same gray level.
 """
 
@@ -21,8 +21,8 @@ RESIDUAL = 10.0
 """Difference in gray level (of 255) between corresponding pixels at which the trust has fallen to 1 / e."""
 
 _LARGEST_GAIN = 2.0
-_ROUND_TRIP_SHARE = 0.01
-_ROUND_TRIP_PX2 = 0.5
+_ROUND_TRIP_SHARE = 0.02
+_ROUND_TRIP_PX2 = 2.0
 
 
 class Motion(NamedTuple):

@@ -2,8 +2,8 @@
 
 The flow is OpenCV's DIS (Kroeger et al., *Fast Optical Flow using Dense Inverse Search*, 2016, arXiv:1603.03590). A
 correspondence is trusted where following the flow there and back returns to the start (Sundaram, Brox, Keutzer: *Dense
-Point Trajectories by GPU-Accelerated Large Displacement Optical Flow*, 2010, Eq. 5, with wider bounds), and where both pixels have the
-same gray level.
+Point Trajectories by GPU-Accelerated Large Displacement Optical Flow*, 2010, Eq. 5, with wider bounds), and where both
+pixels have the same gray level apart from a change of exposure.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def colorize(
     temperature: Annotated[float, option(VERSIONS, "X", "Variety of the versions (1 = as the model predicts).",
         min=0.01, max=5, default=Default(f"{_OPTIONS}.temperature"))],
     codec: Annotated[str | None, option(FILM, "NAME", "Codec of films: h264, hevc, av1, ffv1 (lossless, in .mkv) or "
-        "prores (in .mov); default h264, in .webm av1.")] = None,
+        "prores (in .mov and .mkv); default h264, in .webm av1.")] = None,
     crf: Annotated[int | None, option(FILM, "N", "Constant rate factor of the codec: smaller is better and larger "
         "(default: 18 for h264, 20 for hevc, 28 for av1).", min=0, max=63)] = None,
     preset: Annotated[str | None, option(FILM, "NAME", "Speed preset of the codec, such as fast (default: medium; 8 "
@@ -111,8 +111,8 @@ def colorize(
         min=0.01, max=1000, default=Default("chromalab.colorization.video.codecs:Encoding.fps"))],
     json_file: Annotated[Path | None, option(RECORDS, "FILE", "JSON file with seconds, lightness error and gamut "
         "share of every photo.", "--json")] = None,
-    report: Annotated[bool, switch(RECORDS, "Write a contact sheet with sliders and an audit to OUT/report.",
-        "--report")] = False,
+    report: Annotated[bool, switch(RECORDS, "Write a contact sheet with sliders and an audit to OUT/report, for one "
+        "film a page to NAME.report.", "--report")] = False,
     sidecar: Annotated[bool | None, switch(RECORDS, "Write a JSON record beside every output (default: in "
         "folders only).", "--sidecar/--no-sidecar")] = None,
     source_type: Annotated[_SourceWord, option(RECORDS, "TERM", "IPTC DigitalSourceType: `composite` (with "

@@ -244,7 +244,7 @@ def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, 
     try:
         result, small = colorize_file(engine, item.source, item.output, batch.job, overlay=batch.overlay, ready=ready)
     except Exception as error:
-        if journal is None and not _is_expected(error):
+        if journal is None and (isinstance(error, ConfigError) or not _is_expected(error)):
             raise
         return failed(item, reason_of(error))
     if batch.on_done is not None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 STATEMENT = "The colors of this picture are inferred by a neural network; the original photograph has none."
 
+FILM_STATEMENT = "The colors of this film are inferred by a neural network; the original has none."
+
 _VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 
 

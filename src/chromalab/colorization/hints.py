@@ -118,7 +118,7 @@ def parse_hint(text: str) -> Hint:
     if found is None:
         raise ConfigError(
             f"'{text}' is not a hint: write x,y=#rrggbb or x,y,width,height=#rrggbb in pixels or %, such as "
-            "120,80=#8a2b2b"
+            "120,80=#8a2b2b; for a film with the time in seconds before it, such as 12.5s:120,80=#8a2b2b"
         )
     time_s, x, x_unit, y, y_unit, width, width_unit, height, height_unit, color = found.groups()
     units = {unit for unit in (x_unit, y_unit, width_unit, height_unit) if unit is not None}

@@ -81,6 +81,8 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
     named = not out.endswith(("/", os.sep)) and written and not os.path.isdir(out)  # noqa: PTH112
     if suffix is not None and suffix.lower() not in FILM_SUFFIXES:
         file_kind(Path("x" + suffix))
+    if folder.suffix.lower() in FILMS - FILM_SUFFIXES and not out.endswith(("/", os.sep)) and not folder.exists():
+        raise UsageError(f"{out} is no file type of colorized films: choose {', '.join(sorted(FILM_SUFFIXES))}")
     found = _Search(folder)
     for text in inputs:
         found.take(text)

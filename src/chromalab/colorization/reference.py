@@ -120,7 +120,8 @@ def load_reference(engine: Engine, path: Path) -> Reference:
         photo = read_photo(path, shortest_side_px=SIDE_PX)
         sha256 = sha256_file(path)
     except UnreadablePhotoError as error:
-        raise UsageError(f"cannot read the reference {path}: {error.reason}") from error
+        remedy = "; for a frame of a film, give its time as in still.png@12.5s" if "@" in path.name else ""
+        raise UsageError(f"cannot read the reference {path}: {error.reason}{remedy}") from error
     rgb = photo.rgb.astype(np.float32) / np.float32(255)
     try:
         return reference_of(engine, rgb, file=printable(path.name), sha256=sha256)
@@ -151,7 +152,11 @@ def reference_of(engine: Engine, rgb: NDArray[np.float32], *, file: str = "", sh
 
 
 def transfer(
-    references: Sequence[Reference], levels: NDArray[np.float32], chroma: NDArray[np.float32]
+    references: Sequence[Reference],
+    levels: NDArray[np.float32],
+    chroma: NDArray[np.float32],
+    *,
+    aligns: bool = True,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the chroma that references suggest for a photo, blended with the network's.
 
@@ -159,6 +164,7 @@ def transfer(
         references: at least one reference, made with the network that predicted `chroma`.
         levels: gray levels of the photo's small copy, 0 to 255, (h, w).
         chroma: the network's a* and b* for it, (2, h, w).
+        aligns: look for references of the same scene, which takes most of the time.
 
     Returns:
         The chroma, (2, h, w), and the share of it that comes from the references, in [0, 1], (h, w).
@@ -166,7 +172,7 @@ def transfer(
     features = _features(levels, chroma)
     colors, weights, most = np.zeros_like(chroma), np.full(levels.shape, 1e-9, dtype=np.float32), np.zeros_like(levels)
     for reference in references:
-        suggested, confidence = _suggested(reference, levels, features)
+        suggested, confidence = _suggested(reference, levels, features, aligns=aligns)
         share = confidence**_PARTITION  # the best reference dominates, because a mean of two colors is dull
         colors += share * suggested
         weights += share
@@ -175,10 +181,10 @@ def transfer(
 
 
 def _suggested(
-    reference: Reference, levels: NDArray[np.float32], features: NDArray[np.float32]
+    reference: Reference, levels: NDArray[np.float32], features: NDArray[np.float32], *, aligns: bool
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the chroma that one reference suggests, (2, h, w), and the confidence in it, (h, w)."""
-    alignment = align(levels, reference.levels)
+    alignment = align(levels, reference.levels) if aligns else None
     layout = _layout_difference(levels, reference.levels) if alignment is None else 0.0
     colors, confidence = _from_similar_places(reference, levels, features, layout)
     if alignment is None:

@@ -75,7 +75,7 @@ def test_the_colors_of_a_reference_are_carried_into_the_next_segment(
 def test_a_reference_behind_the_end_is_refused(engine: Engine, tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mkv", panning(1, 3))
     reference = replace(reference_of(engine, tinted(texture(1))), time_s=3.0)
-    with pytest.raises(ConfigError, match=r"at 3 s lies behind the last frame of a.mkv, which is at 0.08 s"):
+    with pytest.raises(ConfigError, match=r"at 3 s comes after the last frame of a.mkv, which is at 0.08 s"):
         analyzed(engine, path, reference)
 
 
@@ -128,7 +128,7 @@ def write_tinted(path: Path, cb: int, cr: int, colored: bool) -> Path:
 
 @pytest.mark.parametrize(
     ("cb", "cr", "colored", "words"),
-    [(128, 128, False, None), (112, 140, False, "is toned or tinted"), (100, 150, True, "has colors of its own")],
+    [(128, 128, False, None), (112, 140, False, "seems toned or tinted"), (100, 150, True, "has colors of its own")],
 )
 def test_the_films_own_colors_are_recognized(
     engine: Engine, tmp_path: Path, cb: int, cr: int, colored: bool, words: str | None

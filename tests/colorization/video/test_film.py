@@ -81,7 +81,7 @@ def test_a_hint_colors_its_whole_shot_and_no_other(engine: Engine, tmp_path: Pat
 def test_a_hint_behind_the_end_or_without_time_is_refused(engine: Engine, tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mkv", panning(1, 3))
     with pytest.raises(
-        ConfigError, match=r"the hint or reference at 9 s lies behind the last frame of a.mkv, which is at 0.08 s"
+        ConfigError, match=r"the hint or reference at 9 s comes after the last frame of a.mkv, which is at 0.08 s"
     ):
         colored(engine, path, tmp_path / "b.mkv", "9s:5,5=#ff0000")
     with pytest.raises(ConfigError, match=r"has no time.*write 12.5s:5,5=#ff0000"):

@@ -42,11 +42,12 @@ LONGEST_WAIT = 1500
 """Frames of a segment that waits for a known color in a later frame of its shot."""
 
 REFERENCE_STEP = 24
-"""Frames between those that take the colors of a reference; the frames between them get the colors by motion."""
+"""Frames between those that are compared with a reference place by place."""
 
-SUGGESTED = 0.9
-"""Strength of the colors that references suggest for other frames than their own, whose colors travel by motion."""
+ALIGNED, SUGGESTED = 0.9, 0.75
+"""Strength of the colors of references for frames that are compared place by place, and for all other frames."""
 
+_LEAST_SHARE = np.float32(1e-3)
 _WAIT_S = 60.0
 _COLORED = 2.0
 """Mean distance of own colors from one tone, in CIELAB units, above which a film is in color."""
@@ -171,7 +172,7 @@ class _KnownColors:
         following = self._next_s()
         if following is not None:
             raise ConfigError(
-                f"the hint or reference at {following:g} s lies behind the last frame of {self._film.path.name}, which "
+                f"the hint or reference at {following:g} s comes after the last frame of {self._film.path.name}, which "
                 f"is at {self._now:.2f} s"
             )
 
@@ -253,21 +254,28 @@ def _moments(job: Job, shot: Sequence[Seen], active: tuple[int, ...]) -> list[Mo
         levels = item.levels.astype(np.float32)
         plain = item.moment.chroma.astype(np.float32).transpose(2, 0, 1)
         known = item.moment.known
-        if references and (index % REFERENCE_STEP == 0 or item.references):
-            strength = 1.0 if item.references else SUGGESTED
-            known = _over(known, _suggested(job, references, levels, plain, strength))
+        if references:
+            known = _over(known, _suggested(job, references, item, plain, aligns=index % REFERENCE_STEP == 0))
         chroma = adjusted(plain, levels, job.options).transpose(1, 2, 0).astype(np.float16)
         moments.append(replace(item.moment, chroma=chroma, known=known))
     return moments
 
 
 def _suggested(
-    job: Job, references: Sequence[Reference], levels: NDArray[np.float32], chroma: NDArray[np.float32], strength: float
+    job: Job, references: Sequence[Reference], item: Seen, chroma: NDArray[np.float32], *, aligns: bool
 ) -> Known:
-    """Return the colors that references suggest for a frame."""
-    colors, _ = transfer(references, levels, chroma)
+    """Return the colors that references suggest for a frame.
+
+    Those of a reference's own frame, and of frames that are aligned with it, are strong where the motion can be
+    trusted, so that they travel. Elsewhere all frames are equally strong, because a stronger one would flash.
+    """
+    levels = item.levels.astype(np.float32)
+    mixed, share = transfer(references, levels, chroma, aligns=aligns or bool(item.references))
+    colors = chroma + (mixed - chroma) / np.maximum(share, _LEAST_SHARE)
     known = adjusted(colors, levels, job.options).transpose(1, 2, 0)
-    return Known(known, np.full(levels.shape, strength, dtype=np.float32))
+    most = 1.0 if item.references else ALIGNED if aligns else SUGGESTED
+    trust = np.ones(levels.shape) if item.moment.back is None else item.moment.back.trust / 255
+    return Known(known, (share * (SUGGESTED + (most - SUGGESTED) * trust)).astype(np.float32))
 
 
 def _over(hints: Known | None, references: Known) -> Known:
@@ -314,7 +322,9 @@ def own_color_warnings(measures: Sequence[dict[str, float]]) -> list[str]:
         return ["the film has colors of its own, which are replaced"]
     if np.hypot(a, b) > _TONED:
         tone = f"mean a* {a:.0f}, b* {b:.0f}"
-        return [f"the film is toned or tinted ({tone}): its tone is replaced; --keep-tone keeps it beneath the colors"]
+        return [
+            f"the film seems toned or tinted ({tone}): its tone is replaced; --keep-tone keeps it beneath the colors"
+        ]
     return []
 
 

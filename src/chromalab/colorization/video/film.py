@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import queue
+import sys
 import threading
 import time
 import uuid
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from chromalab.colorization.disclosure import disclose
+from chromalab.colorization.disclosure import FILM_STATEMENT, disclose
 from chromalab.colorization.guided import Coefficients, enlarge, fit
 from chromalab.colorization.journal import identity
 from chromalab.colorization.records import Colorized, FilmRecord, ShotRecord
@@ -99,10 +100,12 @@ def colorize_film(
     _check(film, job, output)
     encoder = Encoder(film, job.encoding, output, threads=cpu_count())
     disclosure = disclose(engine, job.options, job.source_type, job.references)
+    disclosure = disclosure.model_copy(update={"statement": FILM_STATEMENT})
     work = WorkFolder(output, _facts(engine, film, job, encoder))
     with progress(f"colorizing {source.name}", film.frames, unit="frames", done=work.done_frames) as advance:
         if not work.is_complete:
-            _make_segments(engine, film, job, encoder, work, advance)
+            with _explained_stop(film, work):
+                _make_segments(engine, film, job, encoder, work, advance)
     damage = Damage(**work.records[-1].damage)
     with _temporary(output) as path:
         lost = write_film(path, film, encoder, timed(work.records, work.packets()), disclosure)
@@ -120,6 +123,18 @@ def colorize_film(
     record = _film_record(film, result, work)
     work.delete()
     return result, record
+
+
+@contextmanager
+def _explained_stop(film: Film, work: WorkFolder) -> Iterator[None]:
+    """Tell how to resume after a stop from the keyboard."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            f"stopped; {work.done_frames} frames of {film.path.name} are kept: run the same command again to resume\n"
+        )
+        raise
 
 
 def _check(film: Film, job: Job, output: Path) -> None:

@@ -134,8 +134,8 @@ def _together(one: Known | None, other: Known | None) -> Known | None:
     """Return the known colors of two origins; where both are strong, the stronger dominates."""
     if one is None or other is None:
         return one or other
-    first: NDArray[np.float32] = np.square(np.square(one.strength)) + np.float32(1e-12)
-    second: NDArray[np.float32] = np.square(np.square(other.strength)) + np.float32(1e-12)
+    first: NDArray[np.float32] = one.strength**8 + np.float32(1e-12)
+    second: NDArray[np.float32] = other.strength**8 + np.float32(1e-12)
     share: NDArray[np.float32] = (first / (first + second))[..., None]
     return Known(share * one.chroma + (1 - share) * other.chroma, np.maximum(one.strength, other.strength))
 

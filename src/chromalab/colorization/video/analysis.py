@@ -272,7 +272,7 @@ def _suggested(
     levels = item.levels.astype(np.float32)
     mixed, share = transfer(references, levels, chroma, aligns=aligns or bool(item.references))
     colors = chroma + (mixed - chroma) / np.maximum(share, _LEAST_SHARE)
-    known = adjusted(colors, levels, job.options).transpose(1, 2, 0)
+    known = adjusted(np.asarray(colors, dtype=np.float32), levels, job.options).transpose(1, 2, 0)
     most = 1.0 if item.references else ALIGNED if aligns else SUGGESTED
     trust = np.ones(levels.shape) if item.moment.back is None else item.moment.back.trust / 255
     return Known(known, (share * (SUGGESTED + (most - SUGGESTED) * trust)).astype(np.float32))

@@ -69,6 +69,7 @@ def test_colored_version_of_the_photo_gives_its_colors(engine: Engine, name: str
     assert difference(engine, name, reference_of(engine, rgb_of(name))) < 2.5 < difference(engine, name) / 2
 
 
+@pytest.mark.slow
 def test_colors_that_no_network_would_predict_are_taken(engine: Engine) -> None:
     lab = rgb2lab(rgb_of("chelsea"))
     lab[..., 1:] = -lab[..., 1:]  # a blue cat
@@ -92,6 +93,7 @@ def test_colors_keep_their_edges(brown: Engine) -> None:
     assert b[:, 206:].max() < -25
 
 
+@pytest.mark.slow
 def test_crops_and_mirrored_versions_give_their_colors(engine: Engine) -> None:
     rgb = rgb_of("chelsea")
     plain = difference(engine, "chelsea")
@@ -100,6 +102,7 @@ def test_crops_and_mirrored_versions_give_their_colors(engine: Engine) -> None:
     assert difference(engine, "chelsea", reference_of(engine, np.clip(rgb**0.7, 0, 1))) < plain / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["astronaut", "coffee", "rocket", "flower"])
 def test_unrelated_references_do_little_harm(engine: Engine, other: str) -> None:
     reference = reference_of(engine, rgb_of(other))
@@ -142,6 +145,7 @@ def test_places_without_a_counterpart_keep_the_colors_of_the_network(brown: Engi
     assert confidence[:40].min() > 0.3
 
 
+@pytest.mark.slow
 def test_the_more_similar_of_two_references_dominates(engine: Engine) -> None:
     same, other = (reference_of(engine, rgb_of(name)) for name in ("chelsea", "coffee"))
     alone = difference(engine, "chelsea", same)
@@ -169,6 +173,7 @@ def test_hints_apply_over_references(engine: Engine) -> None:
     assert np.abs(small.chroma - plain.chroma)[:, :5, :5].max() < 1
 
 
+@pytest.mark.slow
 def test_python_call_takes_paths(tmp_path: Path) -> None:
     photo = sample_path("chelsea")
     plain, with_reference = (chromalab.colorize(photo, references=given) for given in ([], [str(photo)]))

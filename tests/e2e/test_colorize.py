@@ -85,6 +85,7 @@ def test_options(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
     assert b"algorithmicallyEnhanced" in pyvips.Image.new_from_file(str(tmp_path / "o.png")).get("xmp-data")
 
 
+@pytest.mark.slow
 def test_references(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
     """The photo in color as its own reference gives its colors, and its name and hash are in the record."""
     plain, colored = tmp_path / "plain.png", tmp_path / "colored.png"

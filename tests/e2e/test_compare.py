@@ -71,6 +71,7 @@ def test_a_study_from_photos_to_report(chromalab: Chromalab, tmp_path: Path) -> 
     assert [row["state"] for row in status] == ["finished"] * 10
 
 
+@pytest.mark.slow
 def test_a_plan_is_frozen_once(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     plan = "plan: {questions: ['Does the critic matter?'], contrasts: [[wgan_l2, l2]], margins: {ssim: 0.01}}\n"

@@ -200,6 +200,7 @@ def test_films_are_evaluated_frame_by_frame(chromalab: Chromalab, film: Path, tm
     assert metrics["warp_error"]["mean"] == metrics["warp_error"]["truth"]
 
 
+@pytest.mark.slow
 def test_films_that_cannot_be_compared_are_usage_errors(chromalab: Chromalab, film: Path, tmp_path: Path) -> None:
     long = write_rgb_film(tmp_path / "long.mkv", [np.zeros((60, 80, 3), dtype=np.uint8)] * 8)
     narrow = write_rgb_film(tmp_path / "narrow.mkv", [np.zeros((60, 64, 3), dtype=np.uint8)] * 6)

@@ -43,6 +43,7 @@ def test_one_film_becomes_one_file_with_a_record(chromalab: Chromalab, tmp_path:
     assert chromalab("colorize", source, "-o", target, "--overwrite").code == 0
 
 
+@pytest.mark.slow
 def test_a_folder_of_photos_films_and_texts(chromalab: Chromalab, tmp_path: Path) -> None:
     save(tmp_path / "in" / "p.png", picture(60, 80))
     (tmp_path / "in" / "sub").mkdir()
@@ -84,6 +85,7 @@ def test_impossible_requests_end_with_2_and_a_reason(
     assert not (tmp_path / "b.mp4").exists()
 
 
+@pytest.mark.slow
 def test_a_truncated_film_is_colorized_as_far_as_it_goes(chromalab: Chromalab, tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(20, 230, (30, 48, 64)).astype(np.uint8)
     clip = [frame_of(luma) for luma in noise]

@@ -43,6 +43,7 @@ def test_rows_are_the_correlations_with_ratings(ratings: Ratings) -> None:
     assert set(scores.record.ceiling) == {"all", "real"}
 
 
+@pytest.mark.slow
 def test_closer_to_the_truths_own_value_is_better(ratings: Ratings) -> None:
     scores = validate_metrics(ratings, metrics=["chroma"], device="cpu", threads=1)
     at = {image.image: place for place, image in enumerate(ratings.images)}

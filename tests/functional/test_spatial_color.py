@@ -130,6 +130,7 @@ def scipy_seen_lab(image: Image, pixels_per_degree: float) -> NDArray[np.floatin
     return lab
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pixels_per_degree", [PIXELS_PER_DEGREE, 23.0])
 @pytest.mark.parametrize("name", ["paler", "noisy", "fine checks"])
 def test_s_cielab_equals_a_second_implementation(name: str, pixels_per_degree: float) -> None:

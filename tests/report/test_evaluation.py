@@ -36,6 +36,7 @@ def comparison(folders: dict[str, Path]) -> Comparison:
     return compare_folders(folders, target=folders["sepia"].parent / "target", settings=SETTINGS)
 
 
+@pytest.mark.slow
 def test_the_page_is_self_contained_and_shows_the_record(comparison: Comparison, tmp_path: Path) -> None:
     page = write_evaluation_report(comparison, tmp_path).read_text(encoding="utf-8")
     assert not re.search(r'(src|href)="(?!data:|#)', page)

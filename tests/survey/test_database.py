@@ -29,6 +29,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         found.close()
 
 
+@pytest.mark.slow
 def test_migration_of_an_empty_and_of_an_older_database(database: Database) -> None:
     migrate(database, to="0001")
     with database.write() as connection:

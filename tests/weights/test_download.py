@@ -88,6 +88,7 @@ def test_a_failed_download_leaves_what_was_there(server: Site, folder: Path) -> 
     assert stored_weights("squeezenet1_1") == before
 
 
+@pytest.mark.slow
 def test_a_server_that_falls_silent_is_given_up(server: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download_module, "TIMEOUT_S", 0.1)
     server.answers.extend([silent(0)] * TRIES)

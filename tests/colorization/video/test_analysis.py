@@ -56,6 +56,7 @@ def test_a_reference_decides_its_shot_and_shots_of_the_same_scene(engine: Engine
     assert min(gap[6:11]) > 25
 
 
+@pytest.mark.slow
 def test_the_colors_of_a_reference_are_carried_into_the_next_segment(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

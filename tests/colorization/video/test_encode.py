@@ -85,6 +85,7 @@ def test_fewer_bits_are_reported(tmp_path: Path, colorize: Colorize) -> None:
     assert "its luma is rounded" in colorize(source, tmp_path / "b.mp4").warnings[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("primaries", "transfer", "matrix", "range_"), [(9, 16, 9, 1), (1, 1, 1, 2), (6, 6, 5, 1)])
 def test_colorimetry_is_kept(
     tmp_path: Path, colorize: Colorize, primaries: int, transfer: int, matrix: int, range_: int

@@ -95,6 +95,7 @@ def contents(path: Path) -> dict[str, Any]:
         }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "audio", "subtitles"),
     [(".mkv", "aac", _SUBRIP), (".mkv", "flac", None), (".mp4", "aac", "mov_text"), (".mov", "aac", None)],

@@ -43,6 +43,7 @@ def test_the_report_of_one_film_lies_beside_it(engine: Engine, tmp_path: Path) -
     assert np.ptp(left, axis=2).mean() < 3 < np.ptp(right, axis=2).mean()
 
 
+@pytest.mark.slow
 def test_films_of_a_folder_are_linked_from_its_contact_sheet(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     write_clip(tmp_path / "in" / "a.mkv", panning(1, 3))

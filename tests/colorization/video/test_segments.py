@@ -74,6 +74,7 @@ class _StopError(Exception):
     """A stop in the middle."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_after", [1, 2])
 @pytest.mark.parametrize("codec", ["h264", "ffv1"])
 def test_a_stopped_film_ends_up_the_same(

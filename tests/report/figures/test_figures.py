@@ -51,6 +51,7 @@ def test_gain_over_gray(value: float, grey: float, truth: float | None, directio
     assert gain(value, grey, truth, direction) == expected  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_best_objective_is_at_100_percent(analyzed: AnalyzedStudy) -> None:
     found = relative_scores(analyzed.analysis, "lab")
     for metric in analyzed.analysis.metrics:

@@ -42,6 +42,7 @@ def test_the_decision_on_a_new_metric_follows_the_intervals(trial: ColorMetricRe
     assert all("worse than `color_perceptual`" in line for line in candidate_lines(lost))
 
 
+@pytest.mark.slow
 def test_the_page_shows_every_number_of_the_trial(
     trial: ColorMetricRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from chromalab.core.errors import UsageError
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a working directory with photos."""
-    for name in (
+    names = (
         "in/a.jpg",
         "in/sub/b.TIF",
         "in/sub/it's é [1].png",
@@ -22,11 +22,16 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "in/notes.txt",
         "in/.hidden.jpg",
         "d.jpg",
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
+    )
+    write_files(tmp_path, *names)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def write_files(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
 
 
 def names(*inputs: str, out: str = "out/", suffix: str | None = None) -> list[str]:
@@ -154,18 +159,8 @@ def test_files_in_a_closed_folder(photos: Path, permissions: None) -> None:
 @pytest.fixture
 def films(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a working directory with films and photos."""
-    for name in (
-        "in/a.MP4",
-        "in/b.avi",
-        "in/c.webm",
-        "in/d.png",
-        "in/e.gif",
-        "in/f.txt",
-        "s/f_00007.tif",
-        "s/f_00008.tif",
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
+    write_files(tmp_path, "in/a.MP4", "in/b.avi", "in/c.webm", "in/d.png", "in/e.gif", "in/f.txt")
+    write_files(tmp_path, "s/f_00007.tif", "s/f_00008.tif")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -205,3 +200,9 @@ def test_films_and_photos_do_not_mix(films: Path, inputs: list[str], out: str, w
         return
     with pytest.raises(UsageError, match=words):
         make_plan(inputs, out)
+
+
+def test_a_photo_whose_name_looks_like_a_pattern_stays_a_photo(films: Path) -> None:
+    write_files(films, "in/100%05d.png")
+    assert "100%05d.png" in names("in")
+    assert names("in/100%05d.png") == ["100%05d.png"]

@@ -106,16 +106,16 @@ def run_batch(engine: Engine, plan: Plan, batch: Batch, *, each: Each | None = N
         def work(item: Item) -> PhotoResult:
             return _attempt(engine, item, batch, journal, settings)
 
-        photos = [item for item in waiting if each is not None or not is_film(item.output)]
-        found = _in_threads(work, photos, batch.workers) if each is None else each(photos, settings)
-        total = sum(1 for item in plan.items if each is not None or not is_film(item.output))
-        if total:
-            with progress("colorizing", total, done=total - len(photos)) as advance:
+        # Here a film keeps all processors busy by itself, and shows its own progress.
+        alone = {item.name for item in plan.items if each is None and is_film(item.output)}
+        others = [item for item in waiting if item.name not in alone]
+        found = _in_threads(work, others, batch.workers) if each is None else each(others, settings)
+        if total := len(plan.items) - len(alone):
+            with progress("colorizing", total, done=total - len(others)) as advance:
                 for item, result in found:
                     results[item.name] = result
                     advance()
-        if each is None:  # a film keeps all processors busy by itself, and shows its own progress
-            results |= {item.name: work(item) for item in waiting if is_film(item.output)}
+        results |= {item.name: work(item) for item in waiting if item.name in alone}
         journal.take_parts()
         summary = _summary(engine, plan, [result for result in results.values() if result is not None])
         write_messages(plan.folder, summary)
@@ -296,7 +296,7 @@ def write_sidecar(item: Item, result: Colorized, disclosure: Disclosure) -> None
         "schema_version": 1,
         **disclosure.model_dump(mode="json"),
         "source": printable(item.source.name),
-        "source_sha256": None if is_sequence(item.source.name) else sha256_file(item.source),
+        "source_sha256": None if is_sequence(item.source) else sha256_file(item.source),
         "output": printable(item.output.name),
         **result.model_dump(mode="json", exclude={"source", "output"}),
     }

@@ -190,7 +190,7 @@ def _lock(file: IO[bytes], folder: Path) -> None:
 
 def identity(path: Path) -> Identity | None:
     """Return the identity of a file or of the images of a sequence, or None if it does not exist."""
-    if is_sequence(path.name) and not path.exists():
+    if is_sequence(path):
         return sequence_identity(path)
     try:
         facts = path.stat()

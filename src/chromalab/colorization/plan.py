@@ -120,12 +120,12 @@ def _check_kind(source: Path, output: Path) -> None:
     """Refuse a photo that would become a film, or a film that would become a photo."""
     if not is_film(output):
         file_kind(output)
-        if source.suffix.lower() in FILMS or is_sequence(source.name):
+        if source.suffix.lower() in FILMS or is_sequence(source):
             raise UsageError(
                 f"{source} is a film, and {output.name} is no file type of films: choose "
                 f"{', '.join(sorted(FILM_SUFFIXES))}"
             )
-    elif source.suffix.lower() in PHOTOS - _ANIMATED and not is_sequence(source.name):
+    elif source.suffix.lower() in PHOTOS - _ANIMATED and not is_sequence(source):
         raise UsageError(
             f"{source} is a photo, and {output.name} is a film: choose a file type of photos, such as .png"
         )
@@ -171,7 +171,7 @@ class _Search:
         self.left_out += [folder / name for name in contents.others if not is_output(folder / name)]
 
     def _take_matches(self, text: str) -> None:
-        if is_sequence(Path(text).name):
+        if is_sequence(Path(text)):
             sequence_files(Path(text))
             self._add(Path(text), Path(text).name)
             return
@@ -254,23 +254,23 @@ def _real(path: Path) -> Path:
 
 def _item(source: Path, name: str, folder: Path, suffix: str | None) -> Item:
     place = Path(name)
-    wanted = _suffix_of(place, suffix)
+    wanted = _suffix_of(source, suffix)
     name = with_ending(place.with_name(place.stem), wanted).as_posix() if wanted != place.suffix else name
     output = folder / name
     _refuse_itself(source, output)
     return Item(source, output, name)
 
 
-def _suffix_of(place: Path, suffix: str | None) -> str:
+def _suffix_of(source: Path, suffix: str | None) -> str:
     """Return the suffix of an output; a requested one applies to photos or to films, whichever it is for."""
-    own = place.suffix.lower()
-    if own in FILMS or is_sequence(place.name) or (suffix in FILM_SUFFIXES and own in _ANIMATED - {".png", ".avif"}):
+    own = source.suffix.lower()
+    if own in FILMS or is_sequence(source) or (suffix in FILM_SUFFIXES and own in _ANIMATED - {".png", ".avif"}):
         if suffix in FILM_SUFFIXES:
             return suffix
-        return place.suffix if own in FILM_SUFFIXES else FILM_FALLBACK
+        return source.suffix if own in FILM_SUFFIXES else FILM_FALLBACK
     if suffix is not None and suffix not in FILM_SUFFIXES:
         return suffix
-    return place.suffix if _writable(place) else _FALLBACK
+    return source.suffix if _writable(source) else _FALLBACK
 
 
 def _told_apart(items: list[Item]) -> list[Item]:

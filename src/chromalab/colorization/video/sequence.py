@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"%0?(\d*)d")
 
 
-def is_sequence(text: str) -> bool:
-    """Return whether a text is the pattern of an image sequence.
+def is_sequence(path: Path) -> bool:
+    """Return whether a path is the pattern of an image sequence, and not a file whose name looks like one.
 
-    >>> is_sequence("frame_%05d.tif"), is_sequence("100%.tif")
+    >>> from pathlib import Path
+    >>> is_sequence(Path("frame_%05d.tif")), is_sequence(Path("100%.tif"))
     (True, False)
     """
-    return _NUMBER.search(text) is not None
+    return _NUMBER.search(path.name) is not None and not path.exists()
 
 
 def sequence_files(pattern: Path) -> list[Path]:

@@ -107,7 +107,6 @@ class Film:
         layout: layout of the planes.
         signal: code of the planes.
         matrix_tag: number of the matrix in the file, by ISO/IEC 23091-2; 2 if the file does not tell.
-        range_tag: 1 for limited range, 2 for full range, 0 if the file does not tell.
         time_base: unit of the frames' times, in seconds.
         rate: mean frame rate, in frames per second.
         frames: number of frames, as the header has it or as it follows from the duration.
@@ -129,7 +128,6 @@ class Film:
     layout: Layout
     signal: Signal
     matrix_tag: int
-    range_tag: int
     time_base: Fraction
     rate: Fraction
     frames: int
@@ -232,7 +230,7 @@ def opened(path: Path, rate: Fraction) -> Iterator[av.container.InputContainer]:
         UnreadablePhotoError: the file is missing or is not a film.
     """
     name, format_, options = str(path), None, {}
-    if is_sequence(path.name) and not path.exists():
+    if is_sequence(path):
         name = str(path.parent).replace("%", "%%") + f"/{path.name}"
         format_, options = "image2", {"framerate": str(rate), "start_number": str(first_number(path))}
     try:
@@ -285,15 +283,13 @@ def probe(path: Path, max_pixels: int = 500_000_000, fps: float = 24.0) -> Film:
         order = _field_order(context, first)
         transparent = stream.metadata.get("alpha_mode") == "1" or _is_transparent(first)
     layout = Layout.of(first.format.name)
-    matrix_tag, range_tag = int(first.colorspace), int(first.color_range)
     return Film(
         path=path,
         width=first.width,
         height=first.height,
         layout=layout,
         signal=_signal(first, layout),
-        matrix_tag=matrix_tag,
-        range_tag=range_tag,
+        matrix_tag=int(first.colorspace),
         time_base=base,
         rate=rate,
         frames=count,

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, median_filter
-from scipy.spatial import cKDTree
 
 from chromalab.color.lab import LUMINANCE, decode_srgb, encode_srgb, rgb_to_lab
 from chromalab.colorization.alignment import Alignment, align, warp
@@ -205,6 +204,8 @@ def _from_same_places(
 def _from_similar_places(
     reference: Reference, levels: NDArray[np.float32], features: NDArray[np.float32], layout: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    from scipy.spatial import cKDTree  # noqa: PLC0415 - slow to import, and most photos have no reference
+
     count = min(NEIGHBORS, len(reference.features))
     distance, index = cKDTree(reference.features).query(features, k=range(1, count + 1))
     shares = np.exp((distance[:, :1] ** 2 - distance**2) / (2 * KERNEL**2))

@@ -29,8 +29,8 @@ from av.video.reformatter import ColorRange, Interpolation
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.options import Options
 from chromalab.colorization.video.film import coefficients_of
-from chromalab.colorization.video.flicker import FLICKER_PX, FlickerMeter, chroma_copy, gray_copy, rgb_of
-from chromalab.colorization.video.shots import Viewer, small_size
+from chromalab.colorization.video.flicker import FLICKER_PX, FlickerMeter, chroma_copy, rgb_of
+from chromalab.colorization.video.shots import Viewer, gray_copy, small_size, spans_of_shots
 from chromalab.colorization.video.signal import ChromaWriter
 from chromalab.colorization.video.source import Damage, Frame, frames, matrix_tag, plane_values, probe
 from chromalab.colorization.video.stabilize import average
@@ -105,9 +105,8 @@ def predicted(film: Film, model: str) -> dict[str, list[NDArray[np.float16]]]:
     """Return the chroma of every frame as the network predicts it, and averaged within each shot."""
     viewer = Viewer(Engine(find_colorizer(model), threads=cpu_count()), film, Options())
     seen = [viewer.see(frame) for frame in frames(film, Damage())]
-    starts = [index for index, item in enumerate(seen) if index == 0 or item.begins_shot]
     steady: list[NDArray[np.float16]] = []
-    for begin, end in zip(starts, [*starts[1:], len(seen)], strict=True):
+    for begin, end in spans_of_shots(seen):
         steady += average([item.moment for item in seen[begin:end]], end - begin)[0]
     return {FRAMEWISE: [item.moment.chroma for item in seen], STEADY: steady}
 
@@ -152,12 +151,12 @@ def measure_clip(path: Path, part: str, folder: Path, models: Sequence[str], cou
     found = {name: Measured(scorer) for name in (TRUTH, *chroma)}
     for index, frame in enumerate(frames(film, Damage())):
         versions = {TRUTH: rgb_of(frame, film)}
-        versions |= {name: _colorized(frame, film, planes[index]) for name, planes in chroma.items()}
+        versions |= {name: colorized(frame, film, planes[index]) for name, planes in chroma.items()}
         small = {name: chroma_copy(rgb, small_size(film, FLICKER_PX)) for name, rgb in versions.items()}
         for name, rgb in versions.items():
             compared = index % EVERY == 0 and name != TRUTH
             found[name].add(rgb, small[name], versions[TRUTH] if compared else None)
-        for name, value in meter.update(gray_copy(frame, film), small).items():
+        for name, value in meter.update(gray_copy(frame, film, FLICKER_PX), small).items():
             found[name].flicker.append(value)
     summaries = {name: measured.summary() for name, measured in found.items()}
     return {
@@ -167,7 +166,7 @@ def measure_clip(path: Path, part: str, folder: Path, models: Sequence[str], cou
     }
 
 
-def _colorized(frame: Frame, film: Film, chroma: NDArray[np.float16]) -> NDArray[np.uint8]:
+def colorized(frame: Frame, film: Film, chroma: NDArray[np.float16]) -> NDArray[np.uint8]:
     """Return a frame in 8-bit sRGB with its own luma and with predicted chroma."""
     picture = av.VideoFrame(film.width, film.height, "yuv444p")
     planes = ChromaWriter(film.signal, 1, 1).planes(frame.luma, coefficients_of(frame, film, chroma))

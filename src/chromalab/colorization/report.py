@@ -325,14 +325,8 @@ def contact_sheet(
         stability: mean changes of chroma at half and at twice the size.
         films: names of films, each with the address of its report.
     """
-    environment = Environment(
-        loader=PackageLoader("chromalab.colorization"),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("sheet.html").render(
+    return rendered(
+        "sheet.html",
         summary=summary,
         photos=photos,
         films=films,
@@ -340,3 +334,15 @@ def contact_sheet(
         stability=stability,
         kinds=count_endings(Path(file.source) for file in summary.left_out),
     )
+
+
+def rendered(template: str, **values: object) -> str:
+    """Return the HTML page of a template of this package, filled in with values."""
+    environment = Environment(
+        loader=PackageLoader("chromalab.colorization"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(**values)

@@ -6,8 +6,8 @@ of the shot at that time and of the shots that show the same scene; one without 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from chromalab.colorization.alignment import align
 from chromalab.colorization.records import ShotRecord
 from chromalab.colorization.reference import transfer
 from chromalab.colorization.small import adjusted, tone_of
-from chromalab.colorization.video.flow import warp
-from chromalab.colorization.video.shots import OWN_STEP, Seen, Viewer, own_colors
+from chromalab.colorization.video.flow import TRUSTED, mean_change
+from chromalab.colorization.video.shots import OWN_STEP, Seen, Viewer, own_colors, spans_of_shots
 from chromalab.colorization.video.source import Damage, Film, Frame, frames
 from chromalab.colorization.video.stabilize import Average, Known, Moment, average
 from chromalab.core.errors import ConfigError
@@ -78,7 +78,7 @@ class Part:
     measures: list[dict[str, float]]
     state: State
     is_last: bool
-    damage: dict[str, Any]
+    damage: Damage
 
 
 @dataclass(frozen=True)
@@ -197,12 +197,11 @@ def _part(
     is_last: bool,
 ) -> Part:
     """Average the chroma of the first `count` frames, shot by shot."""
-    starts = [index for index, item in enumerate(seen) if index == 0 or item.begins_shot]
     raw: list[Moment] = []
     chroma: list[NDArray[np.float16]] = []
     shots = []
     carry, active = state.carry, state.active
-    for begin, end in zip(starts, [*starts[1:], len(seen)], strict=True):
+    for begin, end in spans_of_shots(seen):
         if begin >= count:
             break
         shot, wanted = seen[begin:end], min(end, count) - begin
@@ -223,7 +222,7 @@ def _part(
         measures=_measures(raw, chroma, [item.own for item in seen]),
         state=State(state.first + count, carry if continues else None, active if continues else ()),
         is_last=is_last,
-        damage=asdict(damage),
+        damage=replace(damage),  # it grows with the frames of the next segments
     )
 
 
@@ -306,9 +305,9 @@ def _own_measures(own: NDArray[np.float32]) -> dict[str, float]:
     """Return the mean a* and b* of a frame's own colors, and how far they are from those of a print of one tone."""
     lab, tone = rgb_to_lab(own), tone_of(own)
     a, b = lab[:, 1].astype(np.float32), lab[:, 2].astype(np.float32)
-    spread_a, spread_b = np.zeros_like(a), np.zeros_like(b)
-    tone.add(own.mean(axis=1) * np.float32(255), spread_a, spread_b)
-    spread = float(np.hypot(a - spread_a, b - spread_b).mean())
+    tone_a, tone_b = np.zeros_like(a), np.zeros_like(b)
+    tone.add(own.mean(axis=1) * np.float32(255), tone_a, tone_b)
+    spread = float(np.hypot(a - tone_a, b - tone_b).mean())
     return {"own_a": round(float(a.mean()), 2), "own_b": round(float(b.mean()), 2), "own_spread": round(spread, 2)}
 
 
@@ -341,12 +340,10 @@ def _measures(
     for index, chroma in enumerate(steady):
         measure = {"chroma": round(float(np.hypot(*chroma.astype(np.float32).transpose(2, 0, 1)).mean()), 3)}
         motion = moments[index].back
-        trust = motion.trust >= 128 if motion is not None else np.zeros(())
-        if index and motion is not None and trust.any():
-            flow = motion.flow.astype(np.float32)
+        trusted = motion.trust >= TRUSTED if motion is not None else np.zeros((), dtype=np.bool_)
+        if index and motion is not None and trusted.any():
             for name, planes in (("before", plain), ("after", steady)):
-                change = planes[index].astype(np.float32) - warp(planes[index - 1].astype(np.float32), flow)
-                measure[name] = round(float(np.hypot(change[..., 0], change[..., 1])[trust].mean()), 4)
+                measure[name] = round(mean_change(planes[index - 1], planes[index], motion, trusted), 4)
         colors = own[index]
         found.append(measure if colors is None else measure | _own_measures(colors))
     return found

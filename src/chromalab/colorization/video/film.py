@@ -36,7 +36,7 @@ from chromalab.colorization.video.segments import (
     WorkFolder,
     timed,
 )
-from chromalab.colorization.video.shots import small_size
+from chromalab.colorization.video.shots import coded_levels
 from chromalab.colorization.video.signal import ChromaWriter
 from chromalab.colorization.video.source import Damage, Film, Frame, frames, probe
 from chromalab.core.errors import ConfigError, UsageError
@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from chromalab.colorization.disclosure import Disclosure
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.options import Job
+
+    _Chroma = tuple[Frame, NDArray[np.float16]]
+    _Merged = tuple[Frame, NDArray[Any], NDArray[Any], NDArray[Any]]
 
 GUIDE_PX = 256
 """Shorter side of the copies on which the guided filter works."""
@@ -97,8 +100,8 @@ def colorize_film(
     """
     started = time.monotonic()
     film = probe(source, job.max_pixels, job.encoding.fps)
-    _check(film, job, output)
     encoder = Encoder(film, job.encoding, output, threads=cpu_count())
+    _check(film, job, output)
     disclosure = disclose(engine, job.options, job.source_type, job.references)
     disclosure = disclosure.model_copy(update={"statement": FILM_STATEMENT})
     work = WorkFolder(output, _facts(engine, film, job, encoder))
@@ -106,13 +109,11 @@ def colorize_film(
         if not work.is_complete:
             with _explained_stop(film, work):
                 _make_segments(engine, film, job, encoder, work, advance)
-    damage = Damage(**work.records[-1].damage)
     with _temporary(output) as path:
         lost = write_film(path, film, encoder, timed(work.records, work.packets()), disclosure)
         result = _result(film, output, time.monotonic() - started, encoder, work)
-        measures = [measure for record in work.records for measure in record.measures]
-        own = [] if job.options.keep_tone else own_color_warnings(measures)
-        result.warnings.extend([*own, *encoder.warnings, *damage.warnings(film), *lost])
+        own = [] if job.options.keep_tone else own_color_warnings(work.measures)
+        result.warnings.extend([*own, *encoder.warnings, *work.damage.warnings(film), *lost])
         if ready is not None:
             ready(result, disclosure)
         with explain_write_errors(output):
@@ -139,7 +140,6 @@ def _explained_stop(film: Film, work: WorkFolder) -> Iterator[None]:
 
 def _check(film: Film, job: Job, output: Path) -> None:
     """Refuse what cannot be done before the work begins."""
-    job.encoding.chosen(output)
     check_streams(film, output)
     if job.options.sample is not None:
         raise UsageError("plausible versions are made of photos only: omit --samples for films")
@@ -184,7 +184,7 @@ def _make_segments(
     pictures = frames(film, Damage())
     for _ in range(work.done_frames):
         next(pictures)
-    writer = ChromaWriter(encoder.signal, *encoder.layout.steps)
+    merge = _merging(film, job, encoder)
     with closing(_ahead(parts(engine, film, job, work.state()))) as found:
         for part in found:
             record = SegmentRecord(
@@ -196,7 +196,7 @@ def _make_segments(
                 is_last=part.is_last,
                 damage=part.damage,
             )
-            work.add(record, _encoded(part, pictures, film, job, encoder, writer, advance), part.state.carry)
+            work.add(record, _encoded(part, pictures, encoder, merge, advance), part.state.carry)
 
 
 def _ahead(found: Iterator[Part]) -> Generator[Part]:
@@ -234,25 +234,28 @@ def _ahead(found: Iterator[Part]) -> Generator[Part]:
         thread.join()
 
 
-def _encoded(
-    part: Part,
-    pictures: Iterator[Frame],
-    film: Film,
-    job: Job,
-    encoder: Encoder,
-    writer: ChromaWriter,
-    advance: Callable[[int], None],
-) -> Iterator[EncodedPacket]:
-    """Merge chroma with the frames of a segment, and yield its packets."""
-    context = encoder.context()
-    label = Label(job.label, film, encoder)
+def _merging(film: Film, job: Job, encoder: Encoder) -> Callable[[_Chroma], _Merged]:
+    """Return a function that merges a frame with its chroma, and returns it with its luma, Cb and Cr."""
+    writer, label = ChromaWriter(encoder.signal, *encoder.layout.steps), Label(job.label, film, encoder)
 
-    def merge(item: tuple[Frame, NDArray[np.float16]]) -> tuple[Frame, NDArray[Any], NDArray[Any], NDArray[Any]]:
+    def merge(item: _Chroma) -> _Merged:
         frame, chroma = item
         luma = encoder.luma(frame.luma)
         planes = writer.planes(luma, coefficients_of(frame, film, chroma), interlaced=frame.picture.interlaced_frame)
         return frame, *label.burned(luma, *planes)
 
+    return merge
+
+
+def _encoded(
+    part: Part,
+    pictures: Iterator[Frame],
+    encoder: Encoder,
+    merge: Callable[[_Chroma], _Merged],
+    advance: Callable[[int], None],
+) -> Iterator[EncodedPacket]:
+    """Merge chroma with the frames of a segment, and yield its packets."""
+    context = encoder.context()
     pairs = ((next(pictures), chroma) for chroma in part.chroma)
     for frame, luma, cb, cr in map_in_order(merge, pairs, workers=1):
         yield from _packets(context.encode(encoder.picture(frame, luma, cb, cr)))
@@ -273,12 +276,10 @@ def coefficients_of(frame: Frame, film: Film, chroma: NDArray[np.float16]) -> Co
         film: its film.
         chroma: its steady chroma, upright, (h, w, 2).
     """
-    size = small_size(film, GUIDE_PX)
-    height, width = size[::-1] if film.rotation in {90, 270} else size
-    guide = film.signal.levels(cv2.resize(frame.luma, (width, height), interpolation=cv2.INTER_AREA))
+    guide = coded_levels(frame, film, GUIDE_PX)
     coded = rotate_back(chroma.transpose(2, 0, 1).astype(np.float32), film.orientation)
-    radius = max(2, round(min(height, width) * _CELL_SHARE))
-    return fit(guide, enlarge(coded, height, width), radius, box=_box)
+    radius = max(2, round(min(guide.shape) * _CELL_SHARE))
+    return fit(guide, enlarge(coded, *guide.shape), radius, box=_box)
 
 
 def _box(plane: NDArray[np.floating], side: int) -> NDArray[np.float32]:
@@ -299,23 +300,21 @@ def _film_record(film: Film, result: Colorized, work: WorkFolder) -> FilmRecord:
         result=result,
         times_s=[round(float((pts - times[0]) * film.time_base), 6) for pts in times],
         shots=shots,
-        measures=[measure for record in work.records for measure in record.measures],
+        measures=work.measures,
         rotation=film.rotation,
     )
 
 
 def _result(film: Film, output: Path, seconds: float, encoder: Encoder, work: WorkFolder) -> Colorized:
-    height, width = film.height, film.width
-    measures = [measure for record in work.records for measure in record.measures]
     return Colorized(
         source=printable(film.path),
         output=printable(output),
         seconds=round(seconds, 4),
-        height=height,
-        width=width,
+        height=film.height,
+        width=film.width,
         bits=encoder.layout.bits,
         pages=1,
         frames=work.done_frames,
-        is_incomplete=Damage(**work.records[-1].damage).is_incomplete(film),
-        mean_chroma=round(float(np.mean([measure["chroma"] for measure in measures])), 3),
+        is_incomplete=work.damage.is_incomplete(film),
+        mean_chroma=round(float(np.mean([measure["chroma"] for measure in work.measures])), 3),
     )

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
-from chromalab.colorization.video.flow import FlowEstimator, warp
-from chromalab.colorization.video.shots import motions_within_shot, small_size
+from chromalab.colorization.video.flow import TRUSTED, FlowEstimator, mean_change
+from chromalab.colorization.video.shots import gray_copy, motions_within_shot, small_size
 from chromalab.colorization.video.source import Damage, frames, probe
 from chromalab.core.errors import UsageError
 
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 FLICKER_PX = 256
 """Shorter side of the copies on which flicker is measured."""
-
-TRUSTED = 128
-"""Trust, of 255, from which a pixel counts."""
 
 SMALLEST_SHARE = 0.1
 """Share of trusted pixels below which a frame has no value."""
@@ -68,10 +65,8 @@ class FlickerMeter:
         if motions is not None:
             trusted = motions[0].trust >= TRUSTED
             if trusted.mean() >= SMALLEST_SHARE:
-                flow = motions[0].flow.astype(np.float32)
                 for name, now in chroma.items():
-                    change = (now - warp(self._chroma[name], flow))[trusted]
-                    found[name] = float(np.hypot(change[:, 0], change[:, 1]).mean())
+                    found[name] = mean_change(self._chroma[name], now, motions[0], trusted)
         self._gray, self._chroma = gray, dict(chroma)
         return found
 
@@ -148,7 +143,7 @@ class ComparedFilms:
             start = frame.pts if start is None else start
             images = {name: rgb_of(each, self.films[name]) for name, each in together.items()}
             small = {name: chroma_copy(rgb, small_size(film, FLICKER_PX)) for name, rgb in images.items()}
-            flicker = meter.update(gray_copy(frame, film), small)
+            flicker = meter.update(gray_copy(frame, film, FLICKER_PX), small)
             yield ComparedFrame(float((frame.pts - start) * film.time_base), images, flicker)
 
     def _together(self) -> Iterator[dict[str, Frame]]:
@@ -171,14 +166,6 @@ class ComparedFilms:
             f"the films differ in their number of frames ({counts}), but frame is compared with frame: cut them to the "
             "same frames first"
         )
-
-
-def gray_copy(frame: Frame, film: Film) -> NDArray[np.uint8]:
-    """Return the gray levels of an upright frame at the size at which flicker is measured."""
-    height, width = small_size(film, FLICKER_PX)
-    size = (height, width) if film.rotation in {90, 270} else (width, height)
-    small = cv2.resize(frame.luma, size, interpolation=cv2.INTER_AREA)
-    return _upright(np.rint(film.signal.levels(small)).astype(np.uint8), film)
 
 
 def chroma_copy(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:

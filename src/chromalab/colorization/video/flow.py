@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 RESIDUAL = 10.0
 """Difference in gray level (of 255) between corresponding pixels at which the trust has fallen to 1 / e."""
 
+TRUSTED = 128
+"""Trust, of 255, from which a pixel counts when flicker is measured."""
+
 _LARGEST_GAIN = 2.0
 _ROUND_TRIP_SHARE = 0.02
 _ROUND_TRIP_PX2 = 2.0
@@ -92,6 +95,21 @@ def warp(plane: NDArray[np.floating], flow: NDArray[np.float32]) -> NDArray[np.f
     return np.asarray(
         cv2.remap(plane, across + flow[..., 0], down + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     )
+
+
+def mean_change(
+    before: NDArray[np.floating], now: NDArray[np.floating], motion: Motion, trusted: NDArray[np.bool_]
+) -> float:
+    """Return the mean distance of chroma from that of the frame before, moved along the motion.
+
+    Args:
+        before: a* and b* of the frame before, (h, w, 2).
+        now: a* and b* of the frame.
+        motion: motion of the frame relative to the frame before.
+        trusted: the pixels that count, at least one, (h, w).
+    """
+    change = now.astype(np.float32) - warp(before.astype(np.float32), motion.flow.astype(np.float32))
+    return float(np.hypot(change[..., 0], change[..., 1])[trusted].mean())
 
 
 @cache

@@ -64,10 +64,6 @@ def _misfits(film: Film, suffix: str) -> list[str]:
         ]
 
 
-def _others(source: av.container.InputContainer, film: Film) -> list[Any]:
-    return [stream for stream in source.streams if stream.index != film.stream]
-
-
 def _codec_name(stream: Any) -> str:
     context = getattr(stream, "codec_context", None)
     return context.name if context is not None else "unknown codec"
@@ -237,7 +233,7 @@ def _copied(
     source: av.container.InputContainer, film: Film, streams: dict[int, Any], lost: list[str]
 ) -> Iterator[tuple[av.Packet[Any], Any, Fraction]]:
     """Yield the packets of all other streams."""
-    others = [stream for stream in _others(source, film) if stream.index in streams]
+    others = [stream for stream in source.streams if stream.index != film.stream and stream.index in streams]
     if not others:
         return
     try:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import av
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from chromalab.colorization.report import rendered
 from chromalab.core.files import make_folder, write_bytes, write_text
 from chromalab.photo.writing import encode_jpeg
 
@@ -139,13 +139,6 @@ def _write_frames(path: Path, record: FilmRecord) -> None:
 
 
 def _page(record: FilmRecord, shown: Sequence[ShotRecord]) -> str:
-    environment = Environment(
-        loader=PackageLoader("chromalab.colorization"),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     shots = [
         {
             "number": record.shots.index(shot) + 1,
@@ -155,7 +148,8 @@ def _page(record: FilmRecord, shown: Sequence[ShotRecord]) -> str:
         }
         for number, shot in enumerate(shown)
     ]
-    return environment.get_template("film.html").render(
+    return rendered(
+        "film.html",
         result=record.result,
         shots=shots,
         total=len(record.shots),

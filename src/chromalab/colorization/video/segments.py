@@ -19,6 +19,7 @@ import numpy as np
 
 from chromalab.colorization.records import ShotRecord
 from chromalab.colorization.video.analysis import State
+from chromalab.colorization.video.source import Damage
 from chromalab.colorization.video.stabilize import Average, Known
 from chromalab.core.files import LONGEST_NAME, atomic_writer, explain_write_errors, make_folder
 from chromalab.core.records import Record
@@ -68,7 +69,7 @@ class SegmentRecord(Record):
     measures: list[dict[str, float]] = []
     active: list[int] = []
     is_last: bool
-    damage: dict[str, Any] = {}
+    damage: Damage = Damage()
 
 
 class WorkFolder:
@@ -115,6 +116,16 @@ class WorkFolder:
     def done_frames(self) -> int:
         """Number of frames in the finished segments."""
         return sum(len(record.frames) for record in self.records)
+
+    @property
+    def measures(self) -> list[dict[str, float]]:
+        """The measures of all frames in the finished segments."""
+        return [measure for record in self.records for measure in record.measures]
+
+    @property
+    def damage(self) -> Damage:
+        """What was damaged up to the end of the last finished segment."""
+        return self.records[-1].damage
 
     @property
     def is_complete(self) -> bool:

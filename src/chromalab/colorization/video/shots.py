@@ -14,7 +14,7 @@ from chromalab.colorization.video.flow import FlowEstimator, warp
 from chromalab.colorization.video.stabilize import Known, Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -81,32 +81,25 @@ class Viewer:
         self._engine, self._film, self._options = engine, film, options
         self._flow = FlowEstimator()
         self._before: NDArray[np.uint8] | None = None
-        self._size = small_size(film, SMALL_PX)
-        needed = int(np.ceil(engine.spec.size.px * max(options.scales)))
-        self._network_size = small_size(film, max(SMALL_PX, needed))
+        self._network_px = max(SMALL_PX, int(np.ceil(engine.spec.size.px * max(options.scales))))
 
     def skip(self, frame: Frame) -> None:
         """Take a frame as the one before the next."""
-        self._before = np.rint(self._levels(frame, self._size)).astype(np.uint8)
+        self._before = gray_copy(frame, self._film, SMALL_PX)
 
     def see(self, frame: Frame, hints: Sequence[Hint] = ()) -> Seen:
         """Return a frame's predicted chroma, its motion, and the known colors that its hints give."""
-        levels = self._levels(frame, self._network_size)
+        levels = upright_levels(frame, self._film, self._network_px)
         chroma = predict_chroma(self._engine, levels, self._options).chroma
-        if levels.shape != self._size:
-            chroma, levels = enlarge(chroma, *self._size), self._levels(frame, self._size)
+        size = small_size(self._film, SMALL_PX)
+        if levels.shape != size:
+            chroma, levels = enlarge(chroma, *size), upright_levels(frame, self._film, SMALL_PX)
         gray = np.rint(levels).astype(np.uint8)
         motions = None if self._before is None else motions_within_shot(self._flow, self._before, gray)
         self._before = gray
         known = self._known(levels, hints) if hints else None
         back, forth = motions if motions is not None else (None, None)
         return Seen(Moment(chroma.transpose(1, 2, 0).astype(np.float16), back, forth, known), gray)
-
-    def _levels(self, frame: Frame, size: tuple[int, int]) -> NDArray[np.float32]:
-        """Return the gray levels of an upright copy."""
-        height, width = size[::-1] if self._film.rotation in {90, 270} else size
-        small = cv2.resize(frame.luma, (width, height), interpolation=cv2.INTER_AREA)
-        return rotate_upright(self._film.signal.levels(small), self._film.orientation)
 
     def _known(self, levels: NDArray[np.float32], hints: Sequence[Hint]) -> Known:
         chroma, strength = spread_hints(levels, *seeds_of(hints, self._film.shown_size, levels.shape))
@@ -118,6 +111,29 @@ def small_size(film: Film, shorter_px: int) -> tuple[int, int]:
     height, width = film.shown_size
     scale = min(1.0, shorter_px / min(height, width))
     return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def coded_levels(frame: Frame, film: Film, shorter_px: int) -> NDArray[np.float32]:
+    """Return the gray levels of a copy of the size of `small_size`, in the orientation in which the frame is coded."""
+    height, width = small_size(film, shorter_px)
+    size = (height, width) if film.rotation in {90, 270} else (width, height)
+    return film.signal.levels(cv2.resize(frame.luma, size, interpolation=cv2.INTER_AREA))
+
+
+def upright_levels(frame: Frame, film: Film, shorter_px: int) -> NDArray[np.float32]:
+    """Return the gray levels of an upright copy of the size of `small_size`, 0 to 255."""
+    return rotate_upright(coded_levels(frame, film, shorter_px), film.orientation)
+
+
+def gray_copy(frame: Frame, film: Film, shorter_px: int) -> NDArray[np.uint8]:
+    """Return the gray levels of an upright copy as integers."""
+    return np.rint(upright_levels(frame, film, shorter_px)).astype(np.uint8)
+
+
+def spans_of_shots(seen: Sequence[Seen]) -> Iterator[tuple[int, int]]:
+    """Yield the first index of every shot, and the index after its last; the first shot may have begun earlier."""
+    starts = [index for index, item in enumerate(seen) if index == 0 or item.begins_shot]
+    yield from zip(starts, [*starts[1:], len(seen)], strict=True)
 
 
 def motions_within_shot(

@@ -90,7 +90,7 @@ def average(
     state = before
     for moment in moments[:count]:
         state = _step(moment, moment.back, state)
-        forward.append(_compact(state))
+        forward.append(_in_precision(state, np.float16))  # half the memory; far finer than a code of 8 bits
     result: list[NDArray[np.float16]] = []
     later: Average | None = None
     for index in range(len(moments) - 1, -1, -1):
@@ -102,12 +102,12 @@ def average(
     return result[::-1], state
 
 
-def _compact(state: Average) -> Average:
-    """Return an average with half the memory; its rounding is far below a code of 8 bits."""
+def _in_precision(state: Average, dtype: type[np.float16 | np.float32]) -> Average:
+    """Return an average in half or single precision."""
     known = state.known
     if known is not None:
-        known = Known(known.chroma.astype(np.float16), known.strength.astype(np.float16))
-    return Average(state.chroma.astype(np.float16), state.weight.astype(np.float16), known)
+        known = Known(known.chroma.astype(dtype), known.strength.astype(dtype))
+    return Average(state.chroma.astype(dtype), state.weight.astype(dtype), known)
 
 
 def _step(moment: Moment, motion: Motion | None, before: Average | None) -> Average:
@@ -140,17 +140,9 @@ def _together(one: Known | None, other: Known | None) -> Known | None:
     return Known(share * one.chroma + (1 - share) * other.chroma, np.maximum(one.strength, other.strength))
 
 
-def _full(state: Average) -> Average:
-    """Return an average in single precision."""
-    known = state.known
-    if known is not None:
-        known = Known(known.chroma.astype(np.float32), known.strength.astype(np.float32))
-    return Average(state.chroma.astype(np.float32), state.weight.astype(np.float32), known)
-
-
 def _both(earlier: Average, later: Average, moment: Moment) -> NDArray[np.float16]:
     """Return the average over both directions, in which the frame itself counts once."""
-    earlier = _full(earlier)
+    earlier = _in_precision(earlier, np.float32)
     total = earlier.weight + later.weight - 1
     mixed = earlier.weight[..., None] * earlier.chroma + later.weight[..., None] * later.chroma
     chroma: NDArray[np.float32] = (mixed - moment.chroma.astype(np.float32)) / total[..., None]

@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.colorization.engine import Engine
-from chromalab.colorization.guided import enlarge
-from chromalab.colorization.options import Job, Options
-from chromalab.colorization.render import exact_colors
-from chromalab.colorization.video import stabilize
-from chromalab.colorization.video.analysis import State, parts
-from chromalab.colorization.video.film import coefficients_of
-from chromalab.colorization.video.source import Damage, Film, Frame, frames, probe
+from chromalab.colorization.video.source import Damage, frames, probe
 from chromalab.photo.resizing import resize_plane
 from chromalab.photo.writing import encode_jpeg
-from chromalab.weights.colorizers import default_model, find_colorizer
+from chromalab.weights.colorizers import default_model
+from tools.benchmarks.video import FRAMEWISE, STEADY, colorized, predicted
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 OUT = Path(__file__).parents[2] / "docs" / "images" / "film_strip.jpg"
 ROWS_PX = 150
@@ -40,42 +37,25 @@ def main() -> None:
     parser.add_argument("--crop", default="0,0,1,1", help="left, top, right and bottom as shares")
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
-    wanted = [given.first + given.step * number for number in range(given.count)]
+    wanted = range(given.first, given.first + given.step * given.count, given.step)
     crop = [float(share) for share in given.crop.split(",")]
     film = probe(given.clip)
-    steady = chroma_of(film, stabilize.MEMORY)
-    alone = chroma_of(film, 0.0)
+    chroma = predicted(film, default_model())
     columns = []
     for index, frame in enumerate(frames(film, Damage())):
         if index in wanted:
-            none = np.zeros_like(steady[index])
-            columns.append(np.concatenate([cell(frame, film, c, crop) for c in (none, alone[index], steady[index])]))
-        if index >= wanted[-1]:
-            break
+            versions = (np.zeros_like(chroma[STEADY][index]), chroma[FRAMEWISE][index], chroma[STEADY][index])
+            columns.append(np.concatenate([cell(colorized(frame, film, each), crop) for each in versions]))
     given.out.write_bytes(encode_jpeg(np.concatenate(columns, axis=1)))
 
 
-def chroma_of(film: Film, memory: float) -> list[Any]:
-    """Return the chroma of every frame, averaged with the given memory; 0 colorizes frame by frame."""
-    before, stabilize.MEMORY = stabilize.MEMORY, memory
-    try:
-        engine = Engine(find_colorizer(default_model()))
-        return [chroma for part in parts(engine, film, Job(Options()), State()) for chroma in part.chroma]
-    finally:
-        stabilize.MEMORY = before
-
-
-def cell(frame: Frame, film: Film, chroma: Any, crop: list[float]) -> Any:
-    """Return a frame in color, cropped and reduced, with a white border on the right and below."""
-    levels = film.signal.levels(frame.luma)
-    coefficients = coefficients_of(frame, film, chroma)
-    slope, offset = (enlarge(planes, *levels.shape) for planes in coefficients)
-    rgb, _, _ = exact_colors(levels, *(slope * levels + offset))
-    height, width = levels.shape
+def cell(rgb: NDArray[np.uint8], crop: list[float]) -> NDArray[np.uint8]:
+    """Return a frame cropped and reduced, with a white border on the right and below."""
+    height, width = rgb.shape[:2]
     rgb = rgb[round(crop[1] * height) : round(crop[3] * height), round(crop[0] * width) : round(crop[2] * width)]
     columns = round(rgb.shape[1] * ROWS_PX / rgb.shape[0])
     small = np.stack([resize_plane(rgb[..., c].astype(np.float32), ROWS_PX, columns) for c in range(3)], axis=-1)
-    pixels = np.rint(np.clip(small, 0, 1) * 255).astype(np.uint8)
+    pixels = np.rint(np.clip(small, 0, 255)).astype(np.uint8)
     return np.pad(pixels, ((0, GAP_PX), (0, GAP_PX), (0, 0)), constant_values=255)
 
 

@@ -14,7 +14,8 @@ from chromalab.colorization.reference import Reference, reference_of
 from chromalab.colorization.video.analysis import Part, State, own_color_warnings, parts
 from chromalab.colorization.video.source import probe
 from chromalab.core.errors import ConfigError
-from tests.colorization.video.moving import fill, panning, texture, write_clip
+from tests.colorization.video.clips import frame_of, plane, write_clip
+from tests.colorization.video.moving import panning, texture, write_pan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +49,7 @@ def greenness(found: list[Part]) -> list[float]:
 
 def test_a_reference_decides_its_shot_and_shots_of_the_same_scene(engine: Engine, tmp_path: Path) -> None:
     scene, other = panning(1, 9, step=1), panning(2, 5, step=1)
-    path = write_clip(tmp_path / "a.mkv", scene[:6] + other + scene[6:])
+    path = write_pan(tmp_path / "a.mkv", scene[:6] + other + scene[6:])
     reference = replace(reference_of(engine, tinted(scene[3])), time_s=0.12)
     gap = greenness(analyzed(engine, path, reference))
     assert max(gap[:6]) < 8
@@ -63,7 +64,7 @@ def test_the_colors_of_a_reference_are_carried_into_the_next_segment(
     for name, value in (("SHORTEST", 3), ("LONGEST", 5), ("AHEAD", 2)):
         monkeypatch.setattr(f"chromalab.colorization.video.analysis.{name}", value)
     scene = panning(1, 14, step=1)
-    path = write_clip(tmp_path / "a.mkv", scene)
+    path = write_pan(tmp_path / "a.mkv", scene)
     reference = replace(reference_of(engine, tinted(scene[1])), time_s=0.04)
     found = analyzed(engine, path, reference)
     assert [len(part.times) for part in found] == [5, 5, 4]
@@ -74,7 +75,7 @@ def test_the_colors_of_a_reference_are_carried_into_the_next_segment(
 
 
 def test_a_reference_behind_the_end_is_refused(engine: Engine, tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "a.mkv", panning(1, 3))
+    path = write_pan(tmp_path / "a.mkv", panning(1, 3))
     reference = replace(reference_of(engine, tinted(texture(1))), time_s=3.0)
     with pytest.raises(ConfigError, match=r"at 3 s comes after the last frame of a.mkv, which is at 0.08 s"):
         analyzed(engine, path, reference)
@@ -85,7 +86,7 @@ def test_segments_end_with_shots_and_cover_the_film(
 ) -> None:
     for name, value in (("SHORTEST", 4), ("LONGEST", 8), ("AHEAD", 3)):
         monkeypatch.setattr(f"chromalab.colorization.video.analysis.{name}", value)
-    path = write_clip(tmp_path / "a.mkv", panning(1, 3) + panning(2, 3) + panning(3, 20))
+    path = write_pan(tmp_path / "a.mkv", panning(1, 3) + panning(2, 3) + panning(3, 20))
     found = analyzed(engine, path)
     assert [(part.first, len(part.times), part.is_last) for part in found] == [
         (0, 6, False),
@@ -101,7 +102,7 @@ def test_measures_tell_flicker_before_and_after(engine: Engine, tmp_path: Path) 
     exposure: Any = np.random.default_rng(0)
     still = texture(3)
     lumas = [np.clip(still * exposure.normal(1, 0.05), 16, 235).astype(np.uint8) for _ in range(8)]
-    (part,) = analyzed(engine, write_clip(tmp_path / "a.mkv", lumas))
+    (part,) = analyzed(engine, write_pan(tmp_path / "a.mkv", lumas))
     assert "before" not in part.measures[0]
     before, after = (np.mean([item[which] for item in part.measures[1:]]) for which in ("before", "after"))
     assert after < 0.5 * before
@@ -109,22 +110,13 @@ def test_measures_tell_flicker_before_and_after(engine: Engine, tmp_path: Path) 
 
 def write_tinted(path: Path, cb: int, cr: int, colored: bool) -> Path:
     """Write five frames with the given chroma, which differs between the halves of a frame if it is colored."""
-    import av  # noqa: PLC0415
-
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=25)
-        stream.height, stream.width, stream.pix_fmt = 96, 160, "yuv420p"
-        for luma in panning(7, 5):
-            frame = av.VideoFrame(160, 96, "yuv420p")
-            fill(frame, 0, luma)
-            for index, value in ((1, cb), (2, cr)):
-                plane = np.full((48, 80), value, np.uint8)
-                if colored:
-                    plane[:, 40:] = 256 - value
-                fill(frame, index, plane)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
+    frames = [frame_of(luma) for luma in panning(7, 5)]
+    for frame in frames:
+        for index, value in ((1, cb), (2, cr)):
+            plane(frame, index)[...] = value
+            if colored:
+                plane(frame, index)[:, 40:] = 256 - value
+    return write_clip(path, frames)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from chromalab.colorization.options import Job, Options
 from chromalab.colorization.video.codecs import Encoding
 from chromalab.colorization.video.film import colorize_film
 from chromalab.core.errors import ConfigError, UsageError
-from tests.colorization.video.moving import panning, read_planes, texture, write_clip
+from tests.colorization.video.moving import panning, read_planes, texture, write_pan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,16 +33,16 @@ def colored(engine: Engine, source: Path, output: Path, *hints: str) -> list[lis
 
 def test_the_luma_is_the_sources_and_the_chroma_is_new(engine: Engine, tmp_path: Path) -> None:
     lumas = panning(1, 5)
-    planes = colored(engine, write_clip(tmp_path / "a.mkv", lumas), tmp_path / "b.mkv")
+    planes = colored(engine, write_pan(tmp_path / "a.mkv", lumas), tmp_path / "b.mkv")
     assert [np.array_equal(y, luma) for (y, _, _), luma in zip(planes, lumas, strict=True)] == [True] * 5
     assert all(np.abs(cb.astype(int) - 128).mean() + np.abs(cr.astype(int) - 128).mean() > 2 for _, cb, cr in planes)
 
 
 def test_shots_do_not_mix_at_a_hard_cut(engine: Engine, tmp_path: Path) -> None:
     first, second = panning(1, 6), panning(2, 6)
-    together = colored(engine, write_clip(tmp_path / "a.mkv", first + second), tmp_path / "b.mkv")
-    alone = colored(engine, write_clip(tmp_path / "c.mkv", second), tmp_path / "d.mkv")
-    before = colored(engine, write_clip(tmp_path / "e.mkv", first), tmp_path / "f.mkv")
+    together = colored(engine, write_pan(tmp_path / "a.mkv", first + second), tmp_path / "b.mkv")
+    alone = colored(engine, write_pan(tmp_path / "c.mkv", second), tmp_path / "d.mkv")
+    before = colored(engine, write_pan(tmp_path / "e.mkv", first), tmp_path / "f.mkv")
     for one, other in zip(together, before + alone, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
@@ -53,7 +53,7 @@ def test_colors_are_steadier_than_frame_by_frame(
     exposure = np.random.default_rng(0)
     still = texture(3)
     lumas = [np.clip(still * exposure.normal(1, 0.05), 16, 235).astype(np.uint8) for _ in range(8)]
-    path = write_clip(tmp_path / "a.mkv", lumas)
+    path = write_pan(tmp_path / "a.mkv", lumas)
 
     def change(planes: list[list[Any]]) -> float:
         blocks = [cb.reshape(6, 8, 10, 8).mean(axis=(1, 3)) for _, cb, _ in planes]
@@ -66,7 +66,7 @@ def test_colors_are_steadier_than_frame_by_frame(
 
 def test_a_hint_colors_its_whole_shot_and_no_other(engine: Engine, tmp_path: Path) -> None:
     still, other = [texture(4, smooth=12)] * 7, [texture(5, smooth=12)] * 4
-    path = write_clip(tmp_path / "a.mkv", still + other)
+    path = write_pan(tmp_path / "a.mkv", still + other)
     plain = colored(engine, path, tmp_path / "b.mkv")
     hinted = colored(engine, path, tmp_path / "c.mkv", "0.12s:60,30,30,30=#d01010")
     gains = [
@@ -79,7 +79,7 @@ def test_a_hint_colors_its_whole_shot_and_no_other(engine: Engine, tmp_path: Pat
 
 
 def test_a_hint_behind_the_end_or_without_time_is_refused(engine: Engine, tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "a.mkv", panning(1, 3))
+    path = write_pan(tmp_path / "a.mkv", panning(1, 3))
     with pytest.raises(
         ConfigError, match=r"the hint or reference at 9 s comes after the last frame of a.mkv, which is at 0.08 s"
     ):
@@ -92,7 +92,7 @@ def test_a_hint_behind_the_end_or_without_time_is_refused(engine: Engine, tmp_pa
 
 
 def test_a_film_is_colorized_by_the_public_call(tmp_path: Path) -> None:
-    source = write_clip(tmp_path / "a.mkv", panning(1, 3))
+    source = write_pan(tmp_path / "a.mkv", panning(1, 3))
     with pytest.raises(UsageError, match="is a film: write the result to a file with out="):
         chromalab.colorize(source)
     result = chromalab.colorize(source, out=tmp_path / "b.mkv", encoding=Encoding("ffv1"))

@@ -14,7 +14,7 @@ from chromalab.colorization.batch import Batch
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.colorization.report import run_with_report
-from tests.colorization.video.moving import panning, write_clip
+from tests.colorization.video.moving import panning, write_pan
 from tests.photo.odd_files import picture, save
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def test_the_report_of_one_film_lies_beside_it(engine: Engine, tmp_path: Path) -> None:
-    write_clip(tmp_path / "a.mkv", panning(1, 6) + panning(2, 4))
+    write_pan(tmp_path / "a.mkv", panning(1, 6) + panning(2, 4))
     plan = make_plan([str(tmp_path / "a.mkv")], str(tmp_path / "b.mp4"))
     run_with_report(engine, plan, Batch(Job(Options()), sidecar=False))
     folder = tmp_path / "b.report"
@@ -46,7 +46,7 @@ def test_the_report_of_one_film_lies_beside_it(engine: Engine, tmp_path: Path) -
 @pytest.mark.slow
 def test_films_of_a_folder_are_linked_from_its_contact_sheet(engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    write_clip(tmp_path / "in" / "a.mkv", panning(1, 3))
+    write_pan(tmp_path / "in" / "a.mkv", panning(1, 3))
     save(tmp_path / "in" / "b.png", picture(60, 80, seed=1))
     summary = run_with_report(engine, make_plan([str(tmp_path / "in")], f"{tmp_path / 'out'}/"), Batch(Job(Options())))
     assert [(photo.status, photo.frames) for photo in summary.photos] == [("done", 3), ("done", None)]

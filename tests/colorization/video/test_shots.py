@@ -11,7 +11,7 @@ from chromalab.colorization.hints import parse_hint
 from chromalab.colorization.options import Options
 from chromalab.colorization.video.shots import SMALL_PX, Viewer, small_size
 from chromalab.colorization.video.source import Damage, frames, probe
-from tests.colorization.video.moving import panning, texture, write_clip
+from tests.colorization.video.moving import panning, texture, write_pan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def cuts(engine: Engine, path: Path) -> list[int]:
 
 
 def test_a_hard_cut_begins_a_shot(engine: Engine, tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "a.mkv", panning(1, 5) + panning(2, 5) + panning(3, 4))
+    path = write_pan(tmp_path / "a.mkv", panning(1, 5) + panning(2, 5) + panning(3, 4))
     assert cuts(engine, path) == [0, 5, 10]
 
 
@@ -39,17 +39,17 @@ def test_motion_fades_and_changes_of_exposure_are_no_cuts(engine: Engine, tmp_pa
         (16 + (pan[-1].astype(float) - 16) * share).astype(np.uint8) for share in (0.8, 0.6, 0.4, 0.2, 0.1, 0.05, 0)
     ]
     flash = [np.clip(pan[0].astype(int) + 60, 0, 255).astype(np.uint8)]
-    assert cuts(engine, write_clip(tmp_path / "a.mkv", pan + fade)) == [0]
-    assert cuts(engine, write_clip(tmp_path / "b.mkv", [pan[0], *flash, pan[0], pan[1]])) == [0]
+    assert cuts(engine, write_pan(tmp_path / "a.mkv", pan + fade)) == [0]
+    assert cuts(engine, write_pan(tmp_path / "b.mkv", [pan[0], *flash, pan[0], pan[1]])) == [0]
 
 
 def test_a_cut_from_black_begins_a_shot(engine: Engine, tmp_path: Path) -> None:
     black = [np.full((96, 160), 16, np.uint8)] * 3
-    assert cuts(engine, write_clip(tmp_path / "a.mkv", black + panning(5, 3))) == [0, 3]
+    assert cuts(engine, write_pan(tmp_path / "a.mkv", black + panning(5, 3))) == [0, 3]
 
 
 def test_hints_give_known_colors_near_their_place(engine: Engine, tmp_path: Path) -> None:
-    film = probe(write_clip(tmp_path / "a.mkv", [texture(6, smooth=12)]))
+    film = probe(write_pan(tmp_path / "a.mkv", [texture(6, smooth=12)]))
     (frame,) = frames(film, Damage())
     seen = Viewer(engine, film, Options()).see(frame, [parse_hint("0s:20,20,10,10=#c02020")])
     known = seen.moment.known
@@ -62,7 +62,7 @@ def test_hints_give_known_colors_near_their_place(engine: Engine, tmp_path: Path
 @pytest.mark.parametrize("size", [(96, 160), (1080, 1920), (60, 20)])
 def test_copies_have_the_shown_proportions(tmp_path: Path, size: tuple[int, int]) -> None:
     picture: NDArray[np.uint8] = np.full(size, 100, np.uint8)
-    film = probe(write_clip(tmp_path / "a.mkv", [picture]))
+    film = probe(write_pan(tmp_path / "a.mkv", [picture]))
     height, width = small_size(film, SMALL_PX)
     assert min(height, width) == min(SMALL_PX, *size)
     assert width / height == pytest.approx(size[1] / size[0], rel=0.02)

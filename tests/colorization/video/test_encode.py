@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from chromalab.colorization.video.codecs import Encoding
+from chromalab.colorization.video.encode import Encoder
+from chromalab.colorization.video.source import Damage, frames, probe
 from chromalab.core.errors import UsageError
 from tests.colorization.video.clips import BITS, av, decoded, frame_of, gray_clip, lumas, plane, seconds, write_clip
 
@@ -183,3 +186,18 @@ def test_films_that_the_encoder_refuses_are_refused_before_the_work(tmp_path: Pa
     with pytest.raises(UsageError, match="--crf 60"):
         colorize(source, tmp_path / "b.mp4", crf=60)
     assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_packets_of_the_same_frames_are_the_same(tmp_path: Path, threads: int) -> None:
+    film = probe(write_clip(tmp_path / "a.mkv", [frame_of(luma) for luma in lumas(70, 300, 200)]))
+    encoder = Encoder(film, Encoding("h264"), tmp_path / "b.mkv", threads)
+
+    def packets() -> list[bytes]:
+        context = encoder.context()
+        pictures = (encoder.picture(item, item.luma, *gray) for item in frames(film, Damage()))
+        return [bytes(packet) for picture in [*pictures, None] for packet in context.encode(picture)]
+
+    gray = [np.full((100, 150), 128, np.uint8)] * 2
+    first = packets()
+    assert all(packets() == first for _ in range(5))

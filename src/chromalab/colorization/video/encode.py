@@ -83,7 +83,7 @@ class Encoder:
         if self._name == "prores":
             self._options["profile"] = _FOUR_FOUR_FOUR if self.layout.sampling == "444" else _HIGH_QUALITY
         if film.interlaced and self._name == "h264":
-            self._options["x264-params"] = "bff=1" if film.field_order in _BOTTOM_FIRST else "tff=1"
+            self._options["x264-params"] += ":bff=1" if film.field_order in _BOTTOM_FIRST else ":tff=1"
         self._try()
 
     def _try(self) -> None:

@@ -26,6 +26,9 @@ OUTSIDE = ("CHANGELOG.md", "CONTRIBUTING.md")
 API = "reference/api.md"
 """The page that lists the public names of every package."""
 
+_CODE_OF_TABLE = re.compile(r"(?<=[| ])`[^`\n]*\\\|[^`\n]*`")
+"""Code with an escaped pipe: code hosts drop the backslash of such a pipe, Python-Markdown keeps it."""
+
 _SECTION = re.compile(r"^## `([\w.]+)`\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 _NAME = re.compile(r"^\| (`(\w+)[^`]*`)", re.MULTILINE)
 
@@ -53,9 +56,10 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> None:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Adapt links to the pages from outside docs/, and link the names of the API page to their descriptions."""
+    """Adapt links to the pages from outside docs/, pipes in tables, and the names of the API page."""
     for name in OUTSIDE:
         markdown = markdown.replace(f"](../{name}", f"]({name}")
+    markdown = _CODE_OF_TABLE.sub(lambda code: code[0].replace("\\|", "|"), markdown)
     return _SECTION.sub(_link_names, markdown) if page.file.src_uri == API else markdown
 
 

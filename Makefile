@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 # With -c, pip installs exactly the versions that the tests ran with.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 INSTALLED := $(VENV)/.installed
+INSTALLED_DOCS := $(VENV)/.installed-docs
 # For `make flagship` and `make study-large`: the development data, the folder of collected photographs, and the device to train on.
 SHARED ?= $(firstword $(wildcard ../shared/data shared/data) ../shared/data)
 COLLECTED ?= ../photos/more
@@ -12,7 +13,7 @@ DEVICE ?= cpu
 CORE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install study test check fuzz format docs results bench verify flagship study-large clean
+.PHONY: help install study test check fuzz format docs results site site-check bench verify flagship study-large clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -54,6 +55,17 @@ format: $(INSTALLED)  ## format the code
 docs: $(INSTALLED)  ## regenerate the pages of docs/reference
 	$(BIN)/python -m tools.pages.generate
 
+site: $(INSTALLED_DOCS)  ## build the documentation in site/, for any static web server
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+site-check: $(INSTALLED) $(INSTALLED_DOCS)  ## build the documentation elsewhere and check it (under a minute)
+	$(BIN)/python -m pytest -q tests/site
+
+$(INSTALLED_DOCS): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(INSTALL) --editable '.[docs]'
+	@touch $@
+
 results: $(INSTALLED)  ## regenerate all pages and figures from their records (PHOTOS=FOLDER: also a grid of your photos)
 	$(BIN)/python -m tools.pages.generate
 	$(BIN)/python -m tools.pages.figures
@@ -79,5 +91,5 @@ study-large: $(INSTALLED)  ## start or resume the confirming study of results/ob
 	$(BIN)/python -m tools.release.large --shared $(SHARED) --collected $(COLLECTED) --core $(CORE) \
 		$(if $(LARGE),--out $(LARGE))
 
-clean:  ## remove the environment and caches, keep runs
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+clean:  ## remove the environment, caches and site/, keep runs
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage site

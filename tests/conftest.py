@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+from playwright.sync_api import Browser, sync_playwright
 
 # Tests run side by side, a process on each core, and start processes of their own: threads of PyTorch would only get
 # into each other's way.
@@ -57,6 +59,26 @@ def shared() -> Path:
             pytest.fail(message + ", and CI must have them")
         pytest.skip(message)
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of a browser, or skip the test without one."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("chromium is missing; CI must install it")
+        pytest.skip("install chromium")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """Yield a running browser for one file, because its event loop would interfere with those of other tests."""
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield found
+        found.close()
 
 
 _CAPABILITIES_V3 = 0x20080522

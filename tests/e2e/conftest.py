@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from chromalab.cli.main import run
 
@@ -82,23 +79,3 @@ def case(shared: Path, tmp_path: Path, chromalab: Chromalab, monkeypatch: pytest
         return Case(tmp_path / name, chromalab)
 
     return make
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Return the path of a browser, or skip the test without one."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("chromium is missing; CI must install it")
-        pytest.skip("install chromium")
-    return path
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    """Yield a running browser for one file, because its event loop would interfere with those of other tests."""
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield found
-        found.close()

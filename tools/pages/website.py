@@ -101,7 +101,8 @@ def _public_names(config: MkDocsConfig) -> dict[str, list[str]]:
 
 
 def _package_page(config: MkDocsConfig, package: str, names: list[str]) -> str:
-    head = f"# `{package}` {{#{package}}}\n\n::: {package}\n    options: {{members: false, show_root_heading: false}}\n"
+    hidden = "{members: false, show_root_heading: false, show_root_toc_entry: false}"
+    head = f"# `{package}` {{#{package}}}\n\n::: {package}\n    options: {hidden}\n"
     return "\n".join([head, *(f"::: {_path(config, package, name)}\n" for name in sorted(names))])
 
 

@@ -121,7 +121,7 @@ def test_a_reader_searches_in_the_dark(browser: Browser, address: str) -> None:
     assert [url for url in requested if not url.startswith((address, "data:", "blob:"))] == []
 
 
-@pytest.mark.parametrize("name", ["index", "reference/losses", "reference/objective", "reference/chromalab.training"])
+@pytest.mark.parametrize("name", ["reference/losses", "reference/objective", "reference/chromalab.training"])
 def test_a_page_is_no_wider_than_a_phone(browser: Browser, address: str, name: str) -> None:
     page = browser.new_page(viewport={"width": 360, "height": 740})
     page.goto(f"{address}/{name}.html")

@@ -11,9 +11,10 @@ SHARED ?= $(firstword $(wildcard ../shared/data shared/data) ../shared/data)
 COLLECTED ?= ../photos/more
 DEVICE ?= cpu
 CORE ?= 1
+APP := web/app
 
 .DEFAULT_GOAL := help
-.PHONY: help install study test check fuzz format docs results site site-check bench verify flagship study-large clean
+.PHONY: help install study test check fuzz format docs results site site-check app app-check bench verify flagship study-large clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -90,6 +91,17 @@ flagship: $(INSTALLED)  ## start or resume the long training of the default mode
 study-large: $(INSTALLED)  ## start or resume the confirming study of results/objective/large (hours)
 	$(BIN)/python -m tools.release.large --shared $(SHARED) --collected $(COLLECTED) --core $(CORE) \
 		$(if $(LARGE),--out $(LARGE))
+
+app: $(APP)/node_modules  ## build the app that colorizes in the browser, in web/app/dist (needs Node 20 or newer)
+	cd $(APP) && npm run build
+
+app-check: $(INSTALLED) $(APP)/node_modules  ## run the app's tests, which compare it with the Python code
+	$(BIN)/python $(APP)/tests/make_expected.py --samples $(APP)/build/samples
+	cd $(APP) && npm run check && npm test
+
+$(APP)/node_modules: $(APP)/package-lock.json
+	cd $(APP) && npm ci --ignore-scripts
+	@touch $@
 
 clean:  ## remove the environment, caches and site/, keep runs
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage site

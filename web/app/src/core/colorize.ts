@@ -1,0 +1,102 @@
+/** From pixels to colorized pixels: the small copy, its colors, and their enlargement to full size. */
+
+import { type Coefficients, enlarge, fit } from "./guided";
+import { applyHints, type Hint } from "./hints";
+import { levelsOf } from "./levels";
+import { type Chroma, inputPx, type ModelRecord, type Network, predict } from "./network";
+import { type Plane, roundHalfEven } from "./plane";
+import { Renderer, type RenderStats } from "./render";
+import { reducedLevels } from "./resize";
+
+/** Settings of the colors. */
+export interface Options {
+  /** Factor of the chroma; 0 gives gray. */
+  readonly saturation: number;
+  /** Added warmth, in CIELAB units of b* at middle gray; negative values are cooler. */
+  readonly warmth: number;
+  readonly hints: readonly Hint[];
+}
+
+export const DEFAULTS: Options = { saturation: 1, warmth: 0, hints: [] };
+
+/** Shorter side of the small copy on which the guided filter works; the network's input is smaller still. */
+const GUIDE_PX = 384;
+/** Side of the cells of the network's input that get one color: the stride of the network's output. */
+const CELL_PX = 4;
+const WARM_A = 0.2;
+/** Rows are rendered in strips of about this many pixels, so that progress can be reported. */
+const STRIP_PIXELS = 1 << 20;
+
+/** A photo's gray levels and the network's prediction, from which any settings give colors without the network. */
+export interface Prediction {
+  readonly levels: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+  readonly small: Plane;
+  readonly chroma: Chroma;
+  readonly radius: number;
+}
+
+/**
+ * Predicts the colors of a photo.
+ *
+ * @param rgba upright pixels in sRGB, four bytes per pixel.
+ */
+export async function predictPhoto(
+  network: Network,
+  record: ModelRecord,
+  rgba: Uint8ClampedArray | Uint8Array,
+  height: number,
+  width: number,
+): Promise<Prediction> {
+  const levels = new Uint8Array(height * width);
+  levelsOf(rgba, levels);
+  const small = reducedLevels(levels, height, width, Math.max(GUIDE_PX, inputPx(record)));
+  const { a, b } = await predict(network, record, small);
+  const cell = (CELL_PX * small.height) / a.height;
+  const chroma = { a: enlarge(a, small.height, small.width), b: enlarge(b, small.height, small.width) };
+  return { levels, height, width, small, chroma, radius: Math.max(2, roundHalfEven(cell)) };
+}
+
+/** Returns the coefficients that compute a photo's chroma from its gray levels, with the user's settings. */
+export function coefficientsOf(prediction: Prediction, options: Options): Coefficients {
+  const { small, chroma, radius } = prediction;
+  const { a, b } = applyHints(small, adjusted(chroma, small, options), options.hints);
+  return fit(small, a, b, radius);
+}
+
+/** Applies saturation and warmth; warmth leaves black and white unchanged. */
+export function adjusted({ a, b }: Chroma, levels: Plane, { saturation, warmth }: Options): Chroma {
+  const changed = (plane: Plane, share: number): Plane => ({
+    ...plane,
+    data: plane.data.map((value, index) => {
+      const light = levels.data[index]! / 255;
+      return value * saturation + share * warmth * 4 * light * (1 - light);
+    }),
+  });
+  return { a: changed(a, WARM_A), b: changed(b, 1) };
+}
+
+/**
+ * Writes a photo's colors over its pixels and keeps their alpha.
+ *
+ * @param rgba upright pixels, four bytes per pixel; the array must begin at a multiple of four bytes.
+ * @param progress called after every strip with the share that is done.
+ */
+export function renderPhoto(
+  prediction: Prediction,
+  options: Options,
+  rgba: Uint8ClampedArray | Uint8Array,
+  progress: (share: number) => void = () => undefined,
+): RenderStats {
+  const { levels, height, width } = prediction;
+  const pixels = new Uint32Array(rgba.buffer, rgba.byteOffset, height * width);
+  const renderer = new Renderer(coefficientsOf(prediction, options), height, width);
+  const rows = Math.max(1, Math.floor(STRIP_PIXELS / width));
+  for (let first = 0; first < height; first += rows) {
+    const last = Math.min(height, first + rows);
+    renderer.render(first, levels.subarray(first * width, last * width), pixels.subarray(first * width, last * width));
+    progress(last / height);
+  }
+  return renderer.stats;
+}

@@ -1,0 +1,32 @@
+/** A network in ONNX Runtime Web. */
+
+import * as ort from "onnxruntime-web/wasm";
+import type { Network } from "./core/network";
+
+/**
+ * Loads an ONNX model.
+ *
+ * @param model the bytes of the ONNX file.
+ * @param folder address of the folder with the WASM files of ONNX Runtime; undefined where it finds them itself.
+ */
+export async function openNetwork(model: Uint8Array, folder?: string): Promise<Network> {
+  if (folder !== undefined) ort.env.wasm.wasmPaths = folder;
+  ort.env.wasm.numThreads = threads();
+  ort.env.logLevel = "error";
+  const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
+  return {
+    inputNames: session.inputNames,
+    outputNames: session.outputNames,
+    async run(feeds, output) {
+      const tensors = Object.entries(feeds).map(([name, { data, dims }]) => [name, new ort.Tensor("float32", data, dims)]);
+      const result = (await session.run(Object.fromEntries(tensors) as Record<string, ort.Tensor>, [output]))[output];
+      if (result === undefined) throw new Error(`the model has no output named ${output}`);
+      return { data: Float32Array.from(result.data as Float32Array), dims: result.dims };
+    },
+  };
+}
+
+/** Returns the number of threads: several only where the page is isolated, which shared memory requires. */
+function threads(): number {
+  return globalThis.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
+}

@@ -3,14 +3,20 @@
 import * as ort from "onnxruntime-web/wasm";
 import type { Network } from "./core/network";
 
+/** Addresses of the files of ONNX Runtime. */
+export interface RuntimeFiles {
+  readonly mjs: string;
+  readonly wasm: string;
+}
+
 /**
  * Loads an ONNX model.
  *
  * @param model the bytes of the ONNX file.
- * @param folder address of the folder with the WASM files of ONNX Runtime; undefined where it finds them itself.
+ * @param files addresses of the runtime's files; undefined where it finds them itself.
  */
-export async function openNetwork(model: Uint8Array, folder?: string): Promise<Network> {
-  if (folder !== undefined) ort.env.wasm.wasmPaths = folder;
+export async function openNetwork(model: Uint8Array, files?: RuntimeFiles): Promise<Network> {
+  if (files !== undefined) ort.env.wasm.wasmPaths = { mjs: files.mjs, wasm: files.wasm };
   ort.env.wasm.numThreads = threads();
   ort.env.logLevel = "error";
   const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
@@ -18,8 +24,8 @@ export async function openNetwork(model: Uint8Array, folder?: string): Promise<N
     inputNames: session.inputNames,
     outputNames: session.outputNames,
     async run(feeds, output) {
-      const tensors = Object.entries(feeds).map(([name, { data, dims }]) => [name, new ort.Tensor("float32", data, dims)]);
-      const result = (await session.run(Object.fromEntries(tensors) as Record<string, ort.Tensor>, [output]))[output];
+      const tensors = Object.entries(feeds).map(([name, { data, dims }]) => [name, new ort.Tensor("float32", data, dims)] as const);
+      const result = (await session.run(Object.fromEntries(tensors), [output]))[output];
       if (result === undefined) throw new Error(`the model has no output named ${output}`);
       return { data: Float32Array.from(result.data as Float32Array), dims: result.dims };
     },

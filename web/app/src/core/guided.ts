@@ -27,58 +27,68 @@ export interface Coefficients {
  * @param radius half the side of the windows, in pixels.
  */
 export function fit(guide: Plane, a: Plane, b: Plane, radius: number): Coefficients {
-  const level = mapped(guide, (value) => value / 255);
+  const { height, width } = guide;
+  const level = zeros(height, width);
+  const square = zeros(height, width);
+  for (let i = 0; i < level.data.length; i++) {
+    level.data[i] = guide.data[i]! / 255;
+    square.data[i] = level.data[i]! * level.data[i]!;
+  }
   const meanLevel = boxMean(level, radius);
-  const meanSquare = boxMean(product(level, level), radius);
-  const variance = combined(meanSquare, meanLevel, (square, mean) => square - Math.fround(mean * mean));
+  const variance = boxMean(square, radius);
+  for (let i = 0; i < level.data.length; i++) variance.data[i]! -= Math.fround(meanLevel.data[i]! * meanLevel.data[i]!);
   const [slopeA, offsetA] = fitOne(level, meanLevel, variance, a, radius);
   const [slopeB, offsetB] = fitOne(level, meanLevel, variance, b, radius);
   return { slopeA, slopeB, offsetA, offsetB };
 }
 
 function fitOne(level: Plane, meanLevel: Plane, variance: Plane, chroma: Plane, radius: number): [Plane, Plane] {
+  const product = zeros(level.height, level.width);
+  for (let i = 0; i < product.data.length; i++) product.data[i] = level.data[i]! * chroma.data[i]!;
   const mean = boxMean(chroma, radius);
-  const covariance = combined(boxMean(product(level, chroma), radius), product(meanLevel, mean), (both, apart) => both - apart);
-  const slope = combined(covariance, variance, (share, spread) => share / Math.fround(spread + EPSILON));
-  const offset = combined(mean, product(slope, meanLevel), (value, part) => value - part);
-  return [mapped(boxMean(slope, radius), (value) => value / 255), boxMean(offset, radius)];
-}
-
-function mapped(plane: Plane, change: (value: number) => number): Plane {
-  return { ...plane, data: plane.data.map(change) };
-}
-
-function combined(one: Plane, other: Plane, join: (one: number, other: number) => number): Plane {
-  const out = zeros(one.height, one.width);
-  for (let index = 0; index < out.data.length; index++) out.data[index] = join(one.data[index]!, other.data[index]!);
-  return out;
-}
-
-function product(one: Plane, other: Plane): Plane {
-  return combined(one, other, (left, right) => left * right);
+  const slope = boxMean(product, radius);
+  const offset = product; // its values are no longer needed
+  for (let i = 0; i < slope.data.length; i++) {
+    const covariance = slope.data[i]! - Math.fround(meanLevel.data[i]! * mean.data[i]!);
+    slope.data[i] = covariance / (variance.data[i]! + EPSILON);
+    offset.data[i] = mean.data[i]! - slope.data[i]! * meanLevel.data[i]!;
+  }
+  const smooth = boxMean(slope, radius);
+  for (let i = 0; i < smooth.data.length; i++) smooth.data[i]! /= 255;
+  return [smooth, boxMean(offset, radius)];
 }
 
 /** Returns the mean of a plane over square windows of side 2 * radius + 1; edge values continue outside. */
-export function boxMean(plane: Plane, radius: number): Plane {
-  const { height, width } = plane;
-  const down = zeros(height, width);
-  const across = zeros(height, width);
-  for (let x = 0; x < width; x++) boxLine(plane.data, down.data, x, width, height, radius);
-  for (let y = 0; y < height; y++) boxLine(down.data, across.data, y * width, 1, width, radius);
-  return across;
+export function boxMean({ data, height, width }: Plane, radius: number): Plane {
+  const out = zeros(height, width);
+  const sums = new Float64Array(width);
+  const row = new Float32Array(width);
+  for (let y = -radius; y <= radius; y++) addRow(sums, data, clamp(y, 0, height - 1) * width, 1);
+  for (let y = 0; y < height; y++) {
+    if (y > 0) {
+      addRow(sums, data, Math.min(y + radius, height - 1) * width, 1);
+      addRow(sums, data, Math.max(y - radius - 1, 0) * width, -1);
+    }
+    for (let x = 0; x < width; x++) row[x] = sums[x]! / (2 * radius + 1);
+    averageLine(row, out.data, y * width, radius);
+  }
+  return out;
 }
 
-/** Averages one line of `count` values, `step` apart, with a running sum. */
-function boxLine(from: Float32Array, to: Float32Array, start: number, step: number, count: number, radius: number): void {
+function addRow(sums: Float64Array, data: Float32Array, start: number, sign: number): void {
+  for (let x = 0; x < sums.length; x++) sums[x]! += sign * data[start + x]!;
+}
+
+/** Averages a line with a running sum. */
+function averageLine(line: Float32Array, out: Float32Array, start: number, radius: number): void {
   const side = 2 * radius + 1;
-  const last = count - 1;
+  const last = line.length - 1;
   let sum = 0;
-  for (let offset = -radius; offset <= radius; offset++) sum += from[start + clamp(offset, 0, last) * step]!;
-  to[start] = sum / side;
-  for (let index = 1; index < count; index++) {
-    sum += from[start + Math.min(index + radius, last) * step]!;
-    sum -= from[start + Math.max(index - radius - 1, 0) * step]!;
-    to[start + index * step] = sum / side;
+  for (let offset = -radius; offset <= radius; offset++) sum += line[clamp(offset, 0, last)]!;
+  out[start] = sum / side;
+  for (let x = 1; x <= last; x++) {
+    sum += line[Math.min(x + radius, last)]! - line[Math.max(x - radius - 1, 0)]!;
+    out[start + x] = sum / side;
   }
 }
 

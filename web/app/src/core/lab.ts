@@ -112,18 +112,18 @@ export function chromaLimit(): Float32Array {
 function foundLimits(): Float32Array {
   const table = new Float32Array(LEVELS * HUES);
   const lightness = grayLightness();
-  const linear = new Float32Array(3);
   for (let hue = 0; hue < HUES; hue++) {
     const angle = (hue * 2 * Math.PI) / HUES;
-    const across = Math.cos(angle);
-    const up = Math.sin(angle);
+    const perX = Math.cos(angle) / 500;
+    const perZ = -Math.sin(angle) / 200;
     for (let level = 0; level < LEVELS; level++) {
+      const f = (lightness[level]! + 16) / 116;
+      const y = fromF(f);
       let low = 0;
       let high = LARGEST_CHROMA;
       for (let step = 0; step < BISECTIONS; step++) {
         const middle = (low + high) / 2;
-        labToLinear(lightness[level]!, middle * across, middle * up, linear);
-        if (isInside(linear)) low = middle;
+        if (isInside(fromF(f + middle * perX), y, fromF(f + middle * perZ))) low = middle;
         else high = middle;
       }
       table[level * HUES + hue] = Math.max(low - MARGIN, 0);
@@ -132,12 +132,16 @@ function foundLimits(): Float32Array {
   return table;
 }
 
-function isInside(linear: Float32Array): boolean {
-  for (let channel = 0; channel < 3; channel++) {
-    const value = linear[channel]!;
-    if (value < -GAMUT_TOLERANCE || value > 1 + GAMUT_TOLERANCE) return false;
-  }
-  return true;
+const [RED_X, RED_Y, RED_Z, GREEN_X, GREEN_Y, GREEN_Z, BLUE_X, BLUE_Y, BLUE_Z] = XYZ_TO_RGB.map((value, place) => value * WHITE[place % 3]!) as [
+  number, number, number, number, number, number, number, number, number,
+];
+
+/** Whether a color, given as ratios to the white point, lies in the gamut. */
+function isInside(x: number, y: number, z: number): boolean {
+  const red = RED_X * x + RED_Y * y + RED_Z * z;
+  const green = GREEN_X * x + GREEN_Y * y + GREEN_Z * z;
+  const blue = BLUE_X * x + BLUE_Y * y + BLUE_Z * z;
+  return Math.min(red, green, blue) >= -GAMUT_TOLERANCE && Math.max(red, green, blue) <= 1 + GAMUT_TOLERANCE;
 }
 
 /**

@@ -95,9 +95,10 @@ study-large: $(INSTALLED)  ## start or resume the confirming study of results/ob
 app: $(APP)/node_modules  ## build the app that colorizes in the browser, in web/app/dist (needs Node 20 or newer)
 	cd $(APP) && npm run build
 
-app-check: $(INSTALLED) $(APP)/node_modules  ## run the app's tests, which compare it with the Python code
+app-check: $(INSTALLED) app  ## test the app: against the Python code, and in Chromium
 	$(BIN)/python $(APP)/tests/make_expected.py --samples $(APP)/build/samples
-	cd $(APP) && npm run check && npm test
+	cd $(APP) && npm test
+	$(BIN)/python -m pytest -q -n 0 -p no:cacheprovider $(APP)/tests/test_page.py
 
 $(APP)/node_modules: $(APP)/package-lock.json
 	cd $(APP) && npm ci --ignore-scripts

@@ -40,7 +40,7 @@ export default defineConfig({
   plugins: [defaultModel()],
   resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser", "development|production"] },
   worker: { format: "es" },
-  build: { target: "es2022", assetsInlineLimit: 0, modulePreload: false },
+  build: { target: "es2022", assetsInlineLimit: 0, modulePreload: false, license: { fileName: "licenses.md" } },
   server: { headers, fs: { allow: ["../.."] } },
   preview: { headers },
 });

@@ -42,6 +42,7 @@ let stale = false;
 translate(document);
 cut.setAttribute("aria-label", messages.comparison);
 element("license").textContent = filled(messages.license, { name: record.name, license: record.license ?? "" });
+element("model").textContent = [record.title, record.notice, record.failures].filter(Boolean).join(" ");
 report(messages.loading);
 const colorizer = new Colorizer(onReply);
 showValues();
@@ -153,6 +154,7 @@ function show(photo: Photo): void {
 /** Renders the open photo with the present settings, or later if the worker is busy. */
 function adjust(): void {
   stale = running !== undefined;
+  saving.disabled = true;
   if (!stale) running = colorizer.send({ type: "adjust", options: options() });
 }
 

@@ -19,7 +19,8 @@ export async function openNetwork(model: Uint8Array, files?: RuntimeFiles): Prom
   if (files !== undefined) ort.env.wasm.wasmPaths = { mjs: files.mjs, wasm: files.wasm };
   ort.env.wasm.numThreads = threads();
   ort.env.logLevel = "error";
-  const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
+  // Further optimizations take longer than they save on the few photos of a visit.
+  const session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"], graphOptimizationLevel: "basic" });
   return {
     inputNames: session.inputNames,
     outputNames: session.outputNames,

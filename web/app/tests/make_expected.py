@@ -108,7 +108,7 @@ def texture(height: int, width: int, seed: int = 1) -> NDArray[np.float32]:
     wave = 90 + 60 * np.sin(x / width * 7) * np.cos(y / height * 5)
     disk = np.hypot(x - width * 0.6, y - height * 0.4) < min(height, width) * 0.25
     grain = rng.normal(0, 4, (height, width))
-    return np.clip(wave + 70 * disk + grain, 0, 255).astype(np.float32)
+    return np.asarray(np.clip(wave + 70 * disk + grain, 0, 255), dtype=np.float32)
 
 
 def resizing() -> dict[str, object]:
@@ -135,7 +135,7 @@ def pattern(height: int, width: int) -> NDArray[np.uint8]:
 def small() -> dict[str, object]:
     """Return the guided filter, enlargement, settings and hints on a small copy."""
     levels = texture(36, 44)
-    chroma = np.stack([resize_plane(texture(6, 8, seed), 36, 44) / 4 - 30 for seed in (2, 3)])
+    chroma = np.stack([resize_plane(texture(6, 8, seed), 36, 44) / np.float32(4) - np.float32(30) for seed in (2, 3)])
     coefficients = fit(levels, chroma, 4)
     seeds, colors = seeds_of(HINTS, (1000, 1000), levels.shape)
     return {

@@ -13,6 +13,8 @@ export interface ModelRecord {
   readonly title?: string;
   readonly sha256: string;
   readonly license?: string;
+  readonly notice?: string;
+  readonly failures?: string;
   readonly input?: {
     readonly name?: string;
     readonly content?: "lightness" | "grey" | "luma";

@@ -92,6 +92,7 @@ function finish(reply: Exclude<Reply, { type: "loaded" | "progress" }>): void {
 function onImage({ bitmap, seconds }: Extract<Reply, { type: "image" }>): void {
   const { width, height } = bitmap;
   after.getContext("bitmaprenderer")?.transferFromImageBitmap(bitmap);
+  current?.button.classList.remove("failed");
   slider.hidden = false;
   colors.disabled = saving.disabled = false;
   report(filled(messages.done, { name: name(), width, height, seconds: seconds.toLocaleString(language, { maximumFractionDigits: 1 }) }));
@@ -126,6 +127,7 @@ function listed(file: File): Photo {
   const image = document.createElement("img");
   image.src = URL.createObjectURL(file);
   image.alt = "";
+  image.addEventListener("error", () => image.classList.add("missing"));
   const label = document.createElement("span");
   label.textContent = file.name;
   button.append(image, label);

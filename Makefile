@@ -56,7 +56,7 @@ format: $(INSTALLED)  ## format the code
 docs: $(INSTALLED)  ## regenerate the pages of docs/reference
 	$(BIN)/python -m tools.pages.generate
 
-site: $(INSTALLED_DOCS)  ## build the documentation in site/, for any static web server
+site: $(INSTALLED_DOCS) app  ## build the documentation and the app in site/, for any static web server (needs Node)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 site-check: $(INSTALLED) $(INSTALLED_DOCS)  ## build the documentation elsewhere and check it (under a minute)
@@ -101,6 +101,7 @@ app-check: $(INSTALLED) app  ## test the app: against the Python code, and in Ch
 	$(BIN)/python -m pytest -q -n 0 -p no:cacheprovider $(APP)/tests/test_page.py
 
 $(APP)/node_modules: $(APP)/package-lock.json
+	@command -v npm >/dev/null || { echo "install Node 20 or newer, with npm" >&2; exit 2; }
 	cd $(APP) && npm ci --ignore-scripts
 	@touch $@
 

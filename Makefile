@@ -14,7 +14,8 @@ CORE ?= 1
 APP := web/app
 
 .DEFAULT_GOAL := help
-.PHONY: help install study test check fuzz format docs results site site-check app app-check bench verify flagship study-large clean
+.PHONY: help install study test check fuzz format docs results site site-check app app-check bench verify flagship \
+	study-large release clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -104,6 +105,10 @@ $(APP)/node_modules: $(APP)/package-lock.json
 	@command -v npm >/dev/null || { echo "install Node 20 or newer, with npm" >&2; exit 2; }
 	cd $(APP) && npm ci --ignore-scripts
 	@touch $@
+
+release: $(INSTALLED) app  ## build the wheel in dist/, check it, and use it in a clean environment (needs Node; minutes)
+	$(INSTALL) --editable '.[release]'
+	$(BIN)/python -m tools.release.rehearse
 
 clean:  ## remove the environment, caches and site/, keep runs
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage site

@@ -25,11 +25,13 @@ from chromalab.colorization.web.settings import ServerSettings
 from chromalab.colorization.web.uploads import Result
 from chromalab.core.errors import UsageError
 from chromalab.photo.scan import open_scan
+from chromalab.weights.colorizers import find_colorizer
 from tests.colorization.models import constant_ab
 from tests.photo.odd_files import picture, png_that_declares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from chromalab.colorization.web.queue import Ticket
 
@@ -326,3 +328,17 @@ def until(condition: Callable[[], bool]) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_the_app_gets_the_models_of_the_package(brown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "index.html").write_text("the app")
+    monkeypatch.setattr(apps, "BROWSER_APP", tmp_path / "app")
+    with TestClient(create_app(ServerSettings(models=[brown]))) as client:
+        page, model = client.get("/app/"), client.get("/app/assets/perceptual-Ab_-12.onnx")
+        assert page.text == "the app"
+        assert "'wasm-unsafe-eval'" in page.headers["Content-Security-Policy"]
+        assert page.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+        assert model.content == find_colorizer("perceptual").path.read_bytes()
+        assert client.get("/app/assets/other-Ab_-12.onnx").status_code == 404
+        assert client.get("/app/../app.py").status_code == 404

@@ -12,23 +12,26 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import uvicorn
 from fastapi import FastAPI, File, Form, HTTPException, Request, UploadFile
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.staticfiles import StaticFiles
 
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.hints import MOST_HINTS, Hint
 from chromalab.colorization.options import Options
-from chromalab.colorization.web.http import BodyLimit, SameOrigin, SecureHeaders, listening
+from chromalab.colorization.web.http import CONTENT_POLICY, BodyLimit, SameOrigin, SecureHeaders, listening
 from chromalab.colorization.web.queue import CancelledError, OutOfTimeError, QueueFullError, WorkQueue
 from chromalab.colorization.web.uploads import Result, colorize_upload, gray_upload, known_suffix, preview_upload
 from chromalab.core.errors import ChromalabError, UsageError
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.version import __version__
-from chromalab.weights.colorizers import find_colorizer
+from chromalab.weights.colorizers import find_colorizer, shipped_models
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from starlette.types import Scope
 
     from chromalab.colorization.web.queue import Ticket
     from chromalab.colorization.web.settings import ServerSettings
@@ -37,6 +40,16 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]", "testserver")
 PREVIEW_PX = 1200
 _CLIENT_CLOSED_REQUEST = 499
 _CHUNK_BYTES = 1 << 20
+
+BROWSER_APP = Path(__file__).parent / "app"
+"""The app that colorizes in the visitor's browser; wheels contain it."""
+
+_APP_HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
+    + "; worker-src 'self'; manifest-src 'self'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}
 
 Kind = Literal["jpeg", "png", "tiff", "webp", "avif"]
 
@@ -128,8 +141,21 @@ def _add_errors(app: FastAPI) -> None:
         app.add_exception_handler(kind, responder(status, headers))
 
 
+class BrowserApp(StaticFiles):
+    """The files of the app, and the package's models in place of copies of them."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return a file with the headers that let the app use several threads."""
+        model = next((name for name in shipped_models() if Path(path).match(f"{name}-*.onnx")), None)
+        found = await super().get_response(path, scope) if model is None else FileResponse(find_colorizer(model).path)
+        found.headers.update(_APP_HEADERS)
+        return found
+
+
 def _add_pages(app: FastAPI) -> None:
     static = resources.files("chromalab.colorization.web") / "static"
+    if BROWSER_APP.is_dir():
+        app.mount("/app", BrowserApp(directory=BROWSER_APP, html=True))
 
     @app.get("/", include_in_schema=False)
     def page() -> HTMLResponse:

@@ -41,7 +41,6 @@ def test_many_options_are_grouped(name: str) -> None:
 @pytest.mark.parametrize("width", [80, 120])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_not_truncated(chromalab: Chromalab, monkeypatch: pytest.MonkeyPatch, name: str, width: int) -> None:
-    monkeypatch.setenv("TERMINAL_WIDTH", str(width))
     monkeypatch.setenv("COLUMNS", str(width))
     done = chromalab(*name.split(), "--help")
     assert done.code == 0, done.err

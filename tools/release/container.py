@@ -21,6 +21,7 @@ from tools import ROOT
 
 _OVERLAY = """
 set -eu
+umask 022
 mount -t tmpfs tmpfs {base}
 mkdir {base}/changes {base}/work {base}/root
 mount -t overlay overlay -o lowerdir=/,upperdir={base}/changes,workdir={base}/work {base}/root
@@ -86,8 +87,10 @@ def container_of(dockerfile: Path) -> Container:
 def script_of(container: Container) -> str:
     """Return a shell script that builds the container, runs it as its user and waits until it is healthy."""
     run = f"cd {container.folder} && exec {shlex.join(container.command)}"
+    above_python = " ".join(map(str, Path(sys.base_prefix).parents))
     return "\n".join(
         [
+            f"chmod a+x {above_python}",  # Python may be in the home of root
             f"{sys.executable} -m venv /venv",
             *container.steps,
             f"setpriv --reuid {container.user} --clear-groups sh -c {shlex.quote(run)} &",

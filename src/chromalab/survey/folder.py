@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
 from chromalab.core.records import Record
-from chromalab.survey.design import Design, canonical_hash
+from chromalab.survey.design import Design, survey_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ class SurveyRecord(Record):
     @property
     def sha256(self) -> str:
         """Hash of the registered design, analysis plan and stimuli."""
-        return canonical_hash(self)
+        return survey_hash(self.model_dump(mode="json"))
 
 
 class SurveyFolder:

@@ -53,8 +53,12 @@ class TwoWay:
         return combined
 
     def variance(self, contrast: Array) -> float:
-        """Return the variance of c'x over people and photos, at least that over either alone."""
-        parts = (self.combined, *(part for part in (self.participants, self.photos) if part is not None))
+        """Return the variance of c'x over people and photos, at least that over either alone and over votes.
+
+        Votes that are spread more evenly than chance spreads them would otherwise give an interval of no width.
+        """
+        one_way = (part for part in (self.participants, self.photos, self.votes) if part is not None)
+        parts = (self.combined, *one_way)
         return max(float(contrast @ part @ contrast) for part in parts)
 
     @property
@@ -77,8 +81,8 @@ def quantile(df: float, level: float) -> float:
 ASSUMED_CORRELATION = 0.1
 """Correlation of two votes of one participant, or on one photo, that is assumed where votes are too alike to show it.
 
-At a rate p, normal effects with standard deviation s in logits correlate votes by about s^2 p (1 - p): .1 holds for s = 1
-at rates beyond .89 or below .11."""
+At a rate p, normal effects with standard deviation s in logits correlate votes by about s^2 p (1 - p). With s = 1 this
+is at most .1 at rates above .89 or below .11."""
 
 
 def assumed_design_effect(*groupings: Sequence[int]) -> float:

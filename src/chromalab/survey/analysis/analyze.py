@@ -10,16 +10,18 @@ import numpy as np
 from sqlalchemy import func, select
 
 from chromalab.core.errors import ConfigError, UsageError
+from chromalab.report.formatting import plural
 from chromalab.stats.preference import NoEstimateError
 from chromalab.stats.significance import holm
-from chromalab.report.formatting import plural
 from chromalab.survey.analysis.preferences import score_preferences
 from chromalab.survey.analysis.raters import label_exclusions, participant_agreement, report_raters
 from chromalab.survey.analysis.records import Difference, Score, SurveyAnalysis
 from chromalab.survey.analysis.scores import estimate_of, groups_by_photo, score_fooling, score_ratings
-from chromalab.survey.database import Registration, Withdrawal, open_database
+from chromalab.survey.analysis.verdicts import listed
+from chromalab.survey.database import Registration, Withdrawal, interim_looks, open_database
 from chromalab.survey.design import RANDOM, TRUTH, AnalysisPlan, Design, Exclusions
 from chromalab.survey.folder import SurveyFolder
+from chromalab.survey.registration import Frozen, frozen_design
 from chromalab.survey.votes import VoteRow, protocol_of, read_votes, votes_of_database
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from chromalab.stats.pivots import Pivot
     from chromalab.survey.analysis.scores import FoolingScores, RatingScores
     from chromalab.survey.database import Database
-    from chromalab.survey.folder import SurveyRecord
 
 
 def design_of_votes(votes: Sequence[VoteRow], plan: AnalysisPlan) -> tuple[Design, list[str]]:
@@ -152,11 +153,9 @@ def _preferences(design: Design, methods: Sequence[str], rows: Sequence[VoteRow]
 def _group_notes(groups: Sequence[Sequence[str]], link: str) -> list[str]:
     if len(groups) == 1:
         return []
-    listed = "; ".join(" and ".join([", ".join(group[:-1]), group[-1]] if group[1:] else group) for group in groups)
-    return [
-        f"no vote {link} the methods of different groups, directly or through others ({listed}), so every score, rank "
-        "and claim holds only inside its group"
-    ]
+    names = "; ".join(listed(group) for group in groups)
+    note = f"no vote {link} methods of different groups ({names}), directly or through others"
+    return [f"{note}. Every score, rank and claim holds only inside its group"]
 
 
 def _in_group(labels: Sequence[str], rows: Sequence[VoteRow], groups: Sequence[Sequence[str]]) -> dict[str, int]:
@@ -284,8 +283,8 @@ def _difference(
     )  # fmt: skip
 
 
-def open_survey(root: Path, url: str | None) -> tuple[SurveyRecord, Database]:
-    """Return a survey and its database.
+def open_survey(root: Path, url: str | None) -> tuple[Frozen, Database]:
+    """Return the design that holds for a survey, and its database.
 
     Raises:
         UsageError: the folder holds no survey, or the survey has not been served yet.
@@ -294,11 +293,34 @@ def open_survey(root: Path, url: str | None) -> tuple[SurveyRecord, Database]:
     record = folder.load()
     if url is None and not folder.database.exists():
         raise UsageError(f"{root} has no votes yet; collect them with 'chromalab survey serve {root}'")
-    return record, open_database(folder, url)
+    database = open_database(folder, url)
+    return frozen_design(record, database), database
+
+
+class Options(NamedTuple):
+    """Options of an analysis that replace settings of the registered plan; None keeps them.
+
+    Attributes:
+        prior: standard deviation of the prior on log-abilities as text, or `none`.
+        order_effect: whether to estimate the advantage of the left side.
+        draws: draws of each bootstrap.
+        margin: equivalence margin.
+    """
+
+    prior: str | None = None
+    order_effect: bool | None = None
+    draws: int | None = None
+    margin: float | None = None
 
 
 def analyze_source(
-    source: Path, *, database: str | None, prior: str | None, order_effect: bool | None, draws: int | None
+    source: Path,
+    *,
+    database: str | None = None,
+    prior: str | None = None,
+    order_effect: bool | None = None,
+    draws: int | None = None,
+    margin: float | None = None,
 ) -> tuple[SurveyAnalysis, list[VoteRow]]:
     """Return the analysis of a survey's folder or a CSV file, and the votes behind its scores.
 
@@ -306,32 +328,28 @@ def analyze_source(
         UsageError: there are no votes.
         ConfigError: the file or an option is invalid.
     """
+    options = Options(prior, order_effect, draws, margin)
     if source.is_dir():
-        record, opened = open_survey(source, database)
-        design, methods, votes = record.design, record.methods, votes_of_database(opened)
-        plan = _changed_plan(design.analysis, prior, order_effect, draws)
-        planned = design.analysis
-        design = design.model_copy(update={"analysis": plan})
-        analysis = _registered(analyze(design, methods, votes), opened, planned, plan)
+        frozen, opened = open_survey(source, database)
+        methods, votes = frozen.record.methods, votes_of_database(opened)
+        planned = frozen.record.design.analysis
+        plan = _changed_plan(planned, options)
+        design = frozen.record.design.model_copy(update={"analysis": plan})
+        analysis = _registered(analyze(design, methods, votes), opened, frozen, plan)
     else:
         votes = read_votes(source)
-        plan = _changed_plan(AnalysisPlan(), prior, order_effect, draws)
-        design, methods = design_of_votes(votes, plan)
+        design, methods = design_of_votes(votes, _changed_plan(AnalysisPlan(), options))
         design = design.model_copy(update={"title": source.name})
         analysis = analyze(design, methods, votes)
     kept = [row for row in labeled_votes(design, methods, votes) if row.scored]
     return analysis, kept or [row for row in votes if row.kind == "test"]
 
 
-def _changed_plan(plan: AnalysisPlan, prior: str | None, order_effect: bool | None, draws: int | None) -> AnalysisPlan:  # noqa: FBT001
-    update: dict[str, object] = {}
-    if prior is not None:
-        update["prior_sd"] = None if prior == "none" else _positive(prior)
-    if order_effect is not None:
-        update["order_effect"] = order_effect
-    if draws is not None:
-        update["draws"] = draws
-    return plan.model_copy(update=update)
+def _changed_plan(plan: AnalysisPlan, options: Options) -> AnalysisPlan:
+    given = {name: value for name, value in options._asdict().items() if value is not None and name != "prior"}
+    if options.prior is not None:
+        given["prior_sd"] = None if options.prior == "none" else _positive(options.prior)
+    return plan.model_copy(update=given)
 
 
 def _positive(text: str) -> float:
@@ -344,18 +362,14 @@ def _positive(text: str) -> float:
     return value
 
 
-def _registered(
-    analysis: SurveyAnalysis, database: Database, planned: AnalysisPlan, used: AnalysisPlan
-) -> SurveyAnalysis:
+def _registered(analysis: SurveyAnalysis, database: Database, frozen: Frozen, used: AnalysisPlan) -> SurveyAnalysis:
     with database.read() as connection:
-        entries = list(
-            connection.execute(
-                select(Registration.sha256, Registration.changes, Registration.votes_before).order_by(Registration.id)
-            )
-        )
+        query = select(Registration.changes, Registration.votes_before).order_by(Registration.id)
+        later = list(connection.execute(query))[1:]
         withdrawn = connection.scalar(select(func.count()).select_from(Withdrawal)) or 0
-    changes = [f"after {entry.votes_before} votes, {change}" for entry in entries[1:] for change in entry.changes]
-    before, after = planned.model_dump(), used.model_dump()
+        looks = interim_looks(connection)
+    changes = [f"after {entry.votes_before} votes, {change}" for entry in later for change in entry.changes]
+    before, after = frozen.record.design.analysis.model_dump(), used.model_dump()
     changes += [
         f"for this analysis, {name}: {before[name]} became {after[name]}"
         for name in before
@@ -363,9 +377,11 @@ def _registered(
     ]
     return analysis.model_copy(
         update={
+            "faults": frozen.faults,
             "changes": changes,
-            "design_sha256": entries[0].sha256 if entries else None,
+            "design_sha256": frozen.sha256,
             "withdrawn": withdrawn,
+            "interim": looks,
         }
     )
 
@@ -389,6 +405,8 @@ def scores_json(analysis: SurveyAnalysis) -> str:
                 "tie": analysis.tie,
                 "differences": [row.model_dump() for row in analysis.differences],
                 "components": analysis.components,
+                "faults": analysis.faults,
+                "changes": analysis.changes,
                 "excluded": {rater.observer: rater.excluded for rater in analysis.raters if rater.excluded},
                 "notes": analysis.notes,
             },

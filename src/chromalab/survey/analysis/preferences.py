@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from chromalab.stats.clusters import (
@@ -36,6 +35,8 @@ from chromalab.survey.analysis.scores import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from chromalab.survey.design import AnalysisPlan
     from chromalab.survey.votes import VoteRow
@@ -162,10 +163,7 @@ class PreferenceScores:
         """Return the design effect that the votes show, at least 1 and at least the assumed one."""
         influence, leverage = self._influence(contrast)
         m = self.votes.n_methods
-        if contrast[m]:
-            assumed = assumed_design_effect(self.observers, self.scenes)
-        else:
-            assumed = self._assumed(leverage)
+        assumed = assumed_design_effect(self.observers, self.scenes) if contrast[m] else self._assumed(leverage)
         return max(1.0, assumed, observed_design_effect(influence, self.observers, self.scenes))
 
     @cached_property

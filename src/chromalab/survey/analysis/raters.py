@@ -17,8 +17,8 @@ from chromalab.photo.listing import PHOTO_SUFFIXES
 from chromalab.stats.agreement import krcc, plcc, rater_ceiling, scene_srcc, srcc
 from chromalab.stats.opinion import bt500_rejected, rater_model
 from chromalab.stats.preference import Votes, fit_preferences
-from chromalab.survey.analysis.records import MetricAgreement, ParticipantAgreement, Rater
 from chromalab.survey.analysis.preferences import count_votes
+from chromalab.survey.analysis.records import MetricAgreement, ParticipantAgreement, Rater
 from chromalab.survey.analysis.scores import ratings_table
 from chromalab.survey.design import RANDOM, TRUTH
 from chromalab.survey.votes import VoteRow, by_observer

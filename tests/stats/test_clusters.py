@@ -80,7 +80,7 @@ def test_the_observed_design_effect() -> None:
 
 
 def test_a_method_that_some_draws_lack() -> None:
-    """Ten participants see one method each: hardly a draw has all methods, but each variance is that of its own votes."""
+    """Ten participants see one method each, so hardly a draw has all methods. Variances are those of the own votes."""
     generator = np.random.default_rng(0)
     values = generator.random((10, 30))
     rows = [[value if k == j else 0.0 for j in range(10)] + [float(k == j) for j in range(10)]

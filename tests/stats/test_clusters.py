@@ -87,7 +87,8 @@ def test_a_method_that_some_draws_lack() -> None:
             for k in range(10) for value in values[k]]  # fmt: skip
 
     def means(sums: np.ndarray) -> np.ndarray:
-        return np.divide(sums[:, :10], sums[:, 10:], out=np.full((len(sums), 10), np.nan), where=sums[:, 10:] > 0)
+        n = sums[:, 10:]
+        return np.asarray(np.divide(sums[:, :10], n, out=np.full((len(sums), 10), np.nan), where=n > 0))
 
     table, people = sparse.csr_matrix(np.array(rows)), np.repeat(np.arange(10), 30).tolist()
     found = two_way(table, people, list(range(30)) * 10, means, draws=300)

@@ -48,8 +48,8 @@ def test_differences_of_rates_are_newcombes(
     first: tuple[int, int], second: tuple[int, int], low: float, high: float
 ) -> None:
     """Newcombe (1998), "Interval estimation for the difference between independent proportions", table II, no. 10."""
-    means = [BoundedMean(hits / n, n, math.inf) for hits, n in (first, second)]
-    assert MeanDifference(*means).bounds(0.95) == pytest.approx((low, high), abs=5e-5)
+    mean, other = (BoundedMean(hits / n, n, math.inf) for hits, n in (first, second))
+    assert MeanDifference(mean, other).bounds(0.95) == pytest.approx((low, high), abs=5e-5)
 
 
 def test_students_t_is_scipys() -> None:

@@ -38,7 +38,7 @@ def scalar_bounds(wins: int, losses: int, prior_sd: float | None, limit: float) 
     best = optimize.minimize_scalar(lambda d: -log_posterior(d), bounds=(-20, 20), options={"xatol": 1e-10})
 
     def lacking(d: float) -> float:
-        return 2 * (-best.fun - log_posterior(d)) - limit
+        return float(2 * (-best.fun - log_posterior(d)) - limit)
 
     return (
         float(optimize.brentq(lacking, best.x - 25, best.x)),

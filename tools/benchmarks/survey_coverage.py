@@ -120,7 +120,7 @@ def bootstrap_covers(value: float, errors: TwoWay, kind: str, truth: float) -> b
         contrast[1] = -1.0
     parts = [part for part in (errors.combined, errors.participants, errors.photos) if part is not None]
     variance = max(float(contrast @ part @ contrast) for part in parts)
-    return abs(value - truth) <= quantile(errors.df, LEVEL) * variance**0.5
+    return bool(abs(value - truth) <= quantile(errors.df, LEVEL) * variance**0.5)
 
 
 def simulate(corner: Corner, repetitions: int, seed: int) -> dict[str, Any]:

@@ -53,12 +53,8 @@ class TwoWay:
         return combined
 
     def variance(self, contrast: Array) -> float:
-        """Return the variance of c'x over people and photos, at least that over either alone and over votes.
-
-        Votes that are spread more evenly than chance spreads them would otherwise give an interval of no width.
-        """
-        one_way = (part for part in (self.participants, self.photos, self.votes) if part is not None)
-        parts = (self.combined, *one_way)
+        """Return the variance of c'x over people and photos, at least that over either alone."""
+        parts = (self.combined, *(part for part in (self.participants, self.photos) if part is not None))
         return max(float(contrast @ part @ contrast) for part in parts)
 
     @property

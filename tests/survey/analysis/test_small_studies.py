@@ -192,6 +192,7 @@ def test_a_method_that_always_stands_first_is_not_separated_from_its_side() -> N
     share = np.mean([row.is_a_selected for row in votes])
     assert found.order_effect is None
     assert any("cannot be separated from preference" in note for note in found.notes)
+    assert "this may be an advantage of the left side" in sentence(found)
     row = found.differences[0]
     assert row.value == pytest.approx(special.logit(share), abs=0.1)
     assert row.high - row.low > 1

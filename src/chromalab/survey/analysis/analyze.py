@@ -12,8 +12,9 @@ from sqlalchemy import func, select
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.report.formatting import plural
 from chromalab.stats.preference import NoEstimateError
+from chromalab.stats.profile import Profile
 from chromalab.stats.significance import holm
-from chromalab.survey.analysis.preferences import score_preferences
+from chromalab.survey.analysis.preferences import INSEPARABLE, score_preferences
 from chromalab.survey.analysis.raters import label_exclusions, participant_agreement, report_raters
 from chromalab.survey.analysis.records import Difference, Score, SurveyAnalysis
 from chromalab.survey.analysis.scores import estimate_of, groups_by_photo, score_fooling, score_ratings
@@ -143,6 +144,7 @@ def _preferences(design: Design, methods: Sequence[str], rows: Sequence[VoteRow]
             "jod": {name: estimate_of(found.jods(k), level) for k, name in enumerate(methods)},
             "differences": _differences(plan, methods, found.groups, found.difference, support, found.wins),
             "order_effect": estimate_of(found.order_effect(), level) if found.order else None,
+            "order_inseparable": INSEPARABLE in found.notes,
             "tie": float(found.fit.nu) if float(found.fit.nu) > 0 else None,
             "components": groups,
             "notes": notes,
@@ -207,16 +209,20 @@ def _scores(
 ) -> dict[str, Score]:
     found = {}
     for k, name in enumerate(methods):
-        estimate = estimate_of(score(k), level)
+        pivot = score(k)
+        estimate = estimate_of(pivot, level)
+        parts = (None,) * 3 if isinstance(pivot, Profile) else (errors.participants, errors.photos, errors.votes)
         found[name] = Score(
             value=estimate.value, se=estimate.se, low=estimate.low, high=estimate.high, n=round(counts[k]),
-            participants_se=_se(errors.participants, k), photos_se=_se(errors.photos, k), naive_se=_se(errors.votes, k),
+            participants_se=_se(parts[0], k), photos_se=_se(parts[1], k), naive_se=_se(parts[2], k),
         )  # fmt: skip
     return found
 
 
 def _se(covariance: Array | None, place: int) -> float | None:
-    return None if covariance is None else float(np.sqrt(max(covariance[place, place], 0.0)))
+    """Return a standard error, or None if the votes are too alike to show it."""
+    variance = 0.0 if covariance is None else float(covariance[place, place])
+    return float(np.sqrt(variance)) if variance > 0 else None
 
 
 class Support(NamedTuple):

@@ -139,7 +139,12 @@ class PreferenceScores:
         return np.asarray(np.eye(2 * self.votes.n_methods + 2)[place])
 
     def _student(self, value: float, contrast: Array) -> StudentT:
-        return StudentT(value, float(np.sqrt(self.errors.variance(contrast))), self.errors.df)
+        """Return an estimate whose variance is at least that of independent votes.
+
+        Votes that are spread more evenly than by chance would otherwise give an interval of no width.
+        """
+        variance = max(self.errors.variance(contrast), float(contrast @ self.errors.votes @ contrast))
+        return StudentT(value, float(np.sqrt(variance)), self.errors.df)
 
     def _centered(self, k: int) -> Array:
         contrast = np.zeros(self.votes.n_methods + 2)

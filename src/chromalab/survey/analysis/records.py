@@ -18,8 +18,8 @@ class Score(Record):
         low: lower end of the interval.
         high: upper end of the interval.
         n: number of votes.
-        participants_se: standard error over participants for these photos.
-        photos_se: standard error over photos for these participants.
+        participants_se: standard error over participants for these photos; None if the votes are too alike to show it.
+        photos_se: standard error over photos for these participants, likewise.
         naive_se: standard error if votes were independent, for comparison only.
     """
 
@@ -192,6 +192,7 @@ class SurveyAnalysis(Record):
         mos: quality by method in the rater model of ITU-T P.910 (rating).
         differences: differences of all pairs of methods that votes connect.
         order_effect: advantage of the left side in logits (pairwise), or None if it cannot be estimated.
+        order_inseparable: whether the same methods always stood on the left, so that preference includes the side.
         tie: Davidson's nu, or None without ties.
         components: groups of methods that votes connect; methods of different groups cannot be compared, and scores are
             relative to their group.
@@ -222,6 +223,7 @@ class SurveyAnalysis(Record):
     mos: dict[str, FiniteFloat] = {}
     differences: list[Difference] = []
     order_effect: Estimate | None = None
+    order_inseparable: bool = False
     tie: FiniteFloat | None = None
     components: list[list[str]] = []
     fooling: dict[str, Fooling] = {}

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 NAMES = {"pairwise": "log-ability", "real_or_fake": "fooling rate", "rating": "mean opinion score"}
 
 
+SIDES = (
+    " But the same methods always stand on the left, so this may be an advantage of the left side, unless sides were "
+    "randomized and not recorded."
+)
+
+
 class Verdict(NamedTuple):
     """The finding about a group of methods that votes connect.
 
@@ -59,6 +65,10 @@ def _text(analysis: SurveyAnalysis, group: Sequence[str]) -> str:
     if all(row.lacking for row in own):
         return f"{score}, but no winner is named, because the data are too few: {own[0].lacking}."
     won = [row for row in own if row.winner == best]
+    return _compared(score, best, own, won) + (SIDES if won and analysis.order_inseparable else "")
+
+
+def _compared(score: str, best: str, own: Sequence[Difference], won: Sequence[Difference]) -> str:
     if len(won) == len(own):
         others = "every other method" if len(own) > 1 else _other(own[0], best)
         return f"{score} and is significantly better than {others} after Holm's correction."

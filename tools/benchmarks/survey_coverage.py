@@ -67,7 +67,7 @@ class Corner:
         nodes, weights = np.polynomial.hermite_e.hermegauss(61)
         sd = self.spread * float(np.hypot(self.rater_sd, self.photo_sd))
         rate = float(weights @ special.expit(self.logit + sd * nodes) / weights.sum())
-        return float(special.logit(rate)) if self.kind == "pairwise" else rate
+        return round(float(special.logit(rate)) if self.kind == "pairwise" else rate, 12)
 
     def votes(self, rng: np.random.Generator) -> list[VoteRow]:
         """Draw the votes of one study, with balanced sides and photos."""
@@ -100,6 +100,9 @@ CORNERS = (
     Corner("rate", 30, 20, 20, -4.5),
     Corner("rate", 30, 40, 40, -2.0, 1.0, 0.5),
     Corner("rate", 30, 40, 40, -0.8),
+    Corner("pairwise", 5, 10, 10, 0.0, rater_sd=3.0),
+    Corner("pairwise", 10, 10, 5, 0.0, photo_sd=3.0),
+    Corner("rate", 10, 10, 10, 0.0, rater_sd=3.0),
 )
 
 

@@ -51,7 +51,7 @@ def test_four_unanimous_votes_name_no_winner() -> None:
     assert row.p > 0.1
     assert row.low < 0 < row.high
     assert row.winner is None
-    assert row.lacking == "2 participants of at least 5, 4 votes of at least 10"
+    assert row.lacking == "2 participants of at least 5, 2 photos of at least 5, 4 votes of at least 10"
     assert found.scores["a"].high - found.scores["a"].low > 5
     assert found.jod["a"].high - found.jod["a"].low > 5
     assert found.order_effect is not None

@@ -47,8 +47,11 @@ def design_of_votes(votes: Sequence[VoteRow], plan: AnalysisPlan) -> tuple[Desig
     return Design.model_validate(data), sorted(names)
 
 
-MIN_PEOPLE, MIN_PHOTOS, MIN_VOTES = 5, 2, 10
-"""A winner is named only from this many participants, photos, and votes that connect the two methods."""
+MIN_PEOPLE, MIN_PHOTOS, MIN_VOTES = 5, 5, 10
+"""A winner is named only from this many participants, photos, and votes that connect the two methods.
+
+Even if each of five participants, or photos, had a preference of its own that never varies, all five would agree by
+chance in only 2 of 32 studies."""
 
 
 def analyze(design: Design, methods: Sequence[str], votes: Sequence[VoteRow], *, seed: int = 0) -> SurveyAnalysis:

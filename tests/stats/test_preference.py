@@ -175,7 +175,7 @@ def test_groups_are_fitted_alone_without_a_prior() -> None:
 def test_the_weakest_chain_is_the_smallest_cut(seed: int, m: int) -> None:
     generator = np.random.default_rng(seed)
     wins = generator.integers(0, 5, size=(m, m)) / 2 * (1 - np.eye(m))
-    found = weakest_chains(wins)
+    found, capped = weakest_chains(wins, np.inf), weakest_chains(wins, 2.0)
     for i, j in itertools.permutations(range(m), 2):
         others = [k for k in range(m) if k not in {i, j}]
         cuts = []
@@ -185,6 +185,7 @@ def test_the_weakest_chain_is_the_smallest_cut(seed: int, m: int) -> None:
                 outside = [k for k in range(m) if k not in inside]
                 cuts.append(wins[np.ix_(inside, outside)].sum())
         assert found[i, j] == min(cuts)
+        assert capped[i, j] == min(2.0, *cuts)
 
 
 def test_the_order_effect_is_separable_only_if_sides_change() -> None:

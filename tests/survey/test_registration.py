@@ -125,7 +125,7 @@ def test_surveys_from_before_margins_keep_their_hash(tmp_path: Path) -> None:
 
 def test_the_preregistration_states_the_plan(tmp_path: Path) -> None:
     folder, record = voted(
-        tmp_path, analysis={"draws": 100, "primary": [["alpha", "gamma"]], "margin": 0.3},
+        tmp_path, vigilance=0.2, analysis={"draws": 100, "primary": [["alpha", "gamma"]], "margin": 0.3},
         stop={"rule": "precision", "participants": 40, "half_width": 0.2, "looks": [20, 30]},
     )  # fmt: skip
     frozen, database = open_survey(folder, None)

@@ -109,7 +109,7 @@ def components(votes: Votes) -> list[list[int]]:
     return _groups(total + total.T > 0, "weak")
 
 
-def weakest_chains(counts: Array) -> Array:
+def weakest_chains(counts: Array, enough: float) -> Array:
     """Return the votes that lead from each method to each other one, directly or through others, shape (M, M).
 
     Entry (i, j) is the largest flow from i to j through a network whose capacities are the counts, or equally the
@@ -118,15 +118,19 @@ def weakest_chains(counts: Array) -> Array:
 
     Args:
         counts: nonnegative counts in steps of one half, shape (M, M).
+        enough: larger flows are returned as this number, which saves time.
     """
-    capacity = np.rint(2 * counts).astype(np.int32)
-    network = csr_matrix(capacity)
+    network = csr_matrix(np.rint(2 * counts).astype(np.int32))
+
+    def flow(i: int, j: int) -> float:
+        return enough if i == j else min(enough, float(maximum_flow(network, i, j).flow_value) / 2)
+
     m = len(counts)
-    found = np.full((m, m), np.inf)
-    for i in range(m):
-        for j in range(m):
-            if i != j:
-                found[i, j] = maximum_flow(network, i, j).flow_value / 2
+    center = int(np.argmax((counts + counts.T).sum(axis=1)))
+    to, back = ([flow(k, center) for k in range(m)], [flow(center, k) for k in range(m)])
+    found = np.minimum.outer(to, back)  # a flow is never smaller than its way through the center
+    for i, j in np.argwhere(found < enough).tolist():
+        found[i, j] = flow(i, j)
     return found
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from chromalab.survey.database import Database
-    from chromalab.survey.design import AnalysisPlan, Design, Exclusions, Stop
+    from chromalab.survey.design import AnalysisPlan, Design, Stop
 
 
 class Frozen(NamedTuple):
@@ -145,7 +145,7 @@ def preregistration_text(record: SurveyRecord, data: dict[str, object]) -> str:
         "Sampling plan and stopping rule": stop_text(design.stop),
         "Hypotheses: primary contrasts": f"{contrasts}. Two-sided tests at {100 * (1 - design.analysis.level):g}% with "
         "Holm's correction." + _margin_text(design.analysis.margin),
-        "Data exclusion": exclusions_text(design.exclusions),
+        "Data exclusion": exclusions_text(design),
         "Analysis plan": _analysis_text(design),
     }
     return "\n\n".join(f"{heading}\n{text}" for heading, text in sections.items()) + "\n"
@@ -173,19 +173,20 @@ def stop_text(stop: Stop) -> str:
     )
 
 
-def exclusions_text(rules: Exclusions) -> str:
-    """Return the exclusion rules in words."""
-    found = [
-        f"less than {rules.vigilance_share:.0%} of the attention checks are correct",
-        f"more than {rules.fast_share:.0%} of the answers take less than {rules.fast_ms} ms",
-        f"a binomial test of left against right has p < {rules.side_p:g}",
-    ]
-    if rules.repeat_share > 0:
+def exclusions_text(design: Design) -> str:
+    """Return the exclusion rules that can apply to a design in words."""
+    rules = design.exclusions
+    found = [f"more than {rules.fast_share:.0%} of the answers take less than {rules.fast_ms} ms"]
+    if design.n_vigilance:
+        found.insert(0, f"less than {rules.vigilance_share:.0%} of the attention checks are correct")
+    if design.two_stimuli:
+        found.append(f"a binomial test of left against right has p < {rules.side_p:g}")
+    if design.n_repeats and rules.repeat_share > 0:
         found.append(f"less than {rules.repeat_share:.0%} of at least four flipped repeats are consistent")
     if rules.outlier_distance is not None:
         found.append(f"the outlier distance exceeds {rules.outlier_distance:g}")
-    if rules.bt500:
-        found.append("ITU-R BT.500 rejects the rater (ratings only)")
+    if design.protocol == "rating" and rules.bt500:
+        found.append("ITU-R BT.500 rejects the rater")
     trials = " Single trials shown over 15% too long are excluded." if rules.overruns else ""
     return (
         f"A participant is excluded if {', or '.join(found)}.{trials} Unfinished sessions count. Results are reported "

@@ -112,7 +112,7 @@ def test_rates_near_0_and_1_stay_inside_with_a_width(fooled: int, trials: int) -
 
 def test_two_rates_of_0_and_1_are_told_apart_only_with_enough_people() -> None:
     def row(people: int) -> tuple[str | None, float]:
-        votes = fooling_votes(people, 10, 30, 0, "bad") + fooling_votes(people, 10, 30, 30, "good")
+        votes = fooling_votes(people, 10, 100, 0, "bad") + fooling_votes(people, 10, 100, 100, "good")
         found = analyzed(votes).differences[0]
         assert -1 <= found.low < found.high <= 1
         return found.winner, found.p

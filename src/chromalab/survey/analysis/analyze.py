@@ -135,9 +135,10 @@ def _preferences(design: Design, methods: Sequence[str], rows: Sequence[VoteRow]
     notes = [*found.notes, *_group_notes(groups, "compares")]
     people = _in_group([row.observer for row in rows], rows, groups)
     photos = _in_group([row.scene for row in rows], rows, groups)
+    connecting = found.connecting(MIN_VOTES)
 
     def support(i: int, j: int) -> Support:
-        return Support(people[methods[i]], photos[methods[i]], round(float(found.connecting[i, j])))
+        return Support(people[methods[i]], photos[methods[i]], round(float(connecting[i, j])))
 
     counts = (found.wins.sum(axis=0) + found.wins.sum(axis=1)).tolist()
     return SurveyAnalysis.model_validate(

@@ -89,13 +89,12 @@ class PreferenceScores:
     @cached_property
     def few(self) -> NDArray[np.bool_]:
         """Whether fewer than `FEW` votes keep the difference of two methods finite in one direction, shape (M, M)."""
-        chains = weakest_chains(self.wins)
+        chains = weakest_chains(self.wins, FEW)
         return np.minimum(chains, chains.T) < FEW
 
-    @cached_property
-    def connecting(self) -> Array:
-        """Number of votes that connect two methods, directly or through others, shape (M, M)."""
-        return weakest_chains(self.wins + self.wins.T)
+    def connecting(self, enough: int) -> Array:
+        """Return the number of votes, up to `enough`, that connect two methods, directly or through others."""
+        return weakest_chains(self.wins + self.wins.T, enough)
 
     def score(self, k: int) -> Pivot:
         """Return the log-ability of method k relative to the mean of its group."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -24,7 +25,7 @@ Array = NDArray[np.float64]
 FARTHEST = 30.0
 """Distance from the estimate, in logits, at which the search for a bound ends: the votes set none."""
 _STEPS = 100
-_TOLERANCE = 1e-9
+_TOLERANCE = 1e-6
 
 
 class LogPosterior(Protocol):
@@ -82,7 +83,7 @@ class Profile(Pivot):
             if far >= FARTHEST:
                 return self.value + sign * FARTHEST
             far = min(2 * far, FARTHEST)
-        return self.value + sign * float(optimize.brentq(lacking, 0.0, far, xtol=1e-5))
+        return self.value + sign * float(optimize.brentq(lacking, 0.0, far, xtol=1e-4))
 
     def exceeds_p(self, x: float) -> float:
         """Return the p-value of the signed root of the likelihood ratio."""
@@ -92,12 +93,23 @@ class Profile(Pivot):
         """Return the signed root of the likelihood ratio of the true value `x`, divided by the design effect."""
         if x == self.value:
             return 0.0
-        lost = self.posterior.value(self.mode) - self.posterior.value(self._constrained(x))
+        lost = self._highest - self.posterior.value(self._constrained(x))
         return math.copysign(math.sqrt(max(2 * lost, 0.0) / self.design_effect), self.value - x)
+
+    @cached_property
+    def _highest(self) -> float:
+        return self.posterior.value(self.mode)
+
+    @cached_property
+    def _path(self) -> Array:
+        """The direction in which the constrained maximum leaves the mode, per unit of the contrast."""
+        _, information = self.posterior.derivatives(self.mode)
+        pull = np.linalg.pinv(information, hermitian=True) @ self.contrast
+        return np.asarray(pull / (self.contrast @ pull))
 
     def _constrained(self, x: float) -> Array:
         """Return the maximum among the states at which the contrast is `x`, by Newton's method."""
-        state = self.mode + self.contrast * (x - self.value) / float(self.contrast @ self.contrast)
+        state = self.mode + self._path * (x - self.value)
         size = len(state)
         system = np.zeros((size + 1, size + 1))
         system[:size, size] = system[size, :size] = self.contrast

@@ -76,6 +76,17 @@ def test_an_altered_registration_is_named(tmp_path: Path) -> None:
     assert analyze_source(folder)[0].faults == faults
 
 
+def test_votes_without_a_registration_are_named(tmp_path: Path) -> None:
+    folder, record = voted(tmp_path)
+    database = open_database(SurveyFolder(folder), None)
+    with database.write() as connection:
+        connection.execute(text("DELETE FROM registration"))
+    assert frozen_design(record, database).faults == [
+        "the database has votes but no registered design, so nothing was frozen"
+    ]
+    database.close()
+
+
 def test_serving_registers_an_edit_and_every_later_report_names_it(tmp_path: Path) -> None:
     folder, record = voted(tmp_path)
     edit(folder, {"draws": 300}, "analysis")

@@ -257,7 +257,8 @@ def _print_analysis(analysis: SurveyAnalysis) -> None:
 
     console = wide_console()
     for fault in analysis.faults:
-        console.print(f"warning: {fault}; these scores follow the registered design", markup=False, soft_wrap=True)
+        held = "; these scores follow the registered design" if analysis.design_sha256 else ""
+        console.print(f"warning: {fault}{held}", markup=False, soft_wrap=True)
     rows = Table(
         title=f"{analysis.n_votes} votes by {analysis.n_participants} participants on {analysis.n_photos} photos"
     )

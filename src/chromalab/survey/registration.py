@@ -57,8 +57,10 @@ def frozen_design(record: SurveyRecord, database: Database) -> Frozen:
 
 def _frozen(record: SurveyRecord, connection: Connection) -> Frozen:
     entries = list(connection.execute(select(Registration.__table__).order_by(Registration.id)))
-    if not entries or not connection.scalar(select(func.count()).select_from(Vote)):
+    if not connection.scalar(select(func.count()).select_from(Vote)):
         return Frozen(record, [], None, None)
+    if not entries:
+        return Frozen(record, ["the database has votes but no registered design, so nothing was frozen"], None, None)
     faults = [
         f"registration {number} in the database was altered: its content has the SHA-256 {found}, not {entry.sha256}"
         for number, entry in enumerate(entries, start=1)

@@ -14,6 +14,7 @@ from scipy import optimize, special
 from chromalab.core.errors import ConfigError
 from chromalab.survey.analysis.analyze import analyze, analyze_source, design_of_votes, labeled_votes
 from chromalab.survey.analysis.page import write_survey_report
+from chromalab.survey.analysis.raters import repeat_agreements
 from chromalab.survey.analysis.records import SurveyAnalysis
 from chromalab.survey.analysis.verdicts import verdicts
 from chromalab.survey.design import AnalysisPlan, Exclusions
@@ -88,6 +89,15 @@ def test_votes_more_even_than_chance_have_an_interval() -> None:
     assert row.p > 0.5
     assert row.high - row.low > 0.5
     assert row.winner is None
+
+
+def test_ties_alone_show_neither_a_winner_nor_equivalence() -> None:
+    votes = [replace(row, is_tie=True) for row in pair_votes(8, 6, [("a", "b")])]
+    row = analyzed(votes, margin=0.5).differences[0]
+    assert row.value == pytest.approx(0, abs=1e-6)
+    assert row.high - row.low > 1
+    assert row.winner is None
+    assert row.equivalent is False
 
 
 def fooling_votes(people: int, scenes: int, trials: int, fooled: int, name: str = "net") -> list[VoteRow]:
@@ -237,6 +247,18 @@ def test_excluded_and_unfinished_sessions_count_alike_in_report_file_and_scripts
     assert ours == pytest.approx(fit.x[:2].tolist(), abs=1e-4)
     assert found.order_effect is not None
     assert found.order_effect.value == pytest.approx(fit.x[2], abs=1e-4)
+
+
+def test_repeats_are_compared_within_their_session() -> None:
+    def vote(session: str, position: int, kind: str, left: str, right: str, *, first: bool) -> VoteRow:
+        return VoteRow("p", session, "s", left, right, first, kind=kind, position=position,
+                       repeat_of=0 if kind == "repeat" else None)  # fmt: skip
+
+    rows = [
+        vote("1", 0, "test", "a", "b", first=True), vote("1", 1, "repeat", "b", "a", first=False),
+        vote("2", 0, "test", "a", "b", first=False), vote("2", 1, "repeat", "b", "a", first=True),
+    ]  # fmt: skip
+    assert repeat_agreements(rows) == [True, True]
 
 
 def test_no_winner_if_the_rules_exclude_everyone() -> None:

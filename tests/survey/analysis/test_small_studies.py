@@ -52,7 +52,10 @@ def test_four_unanimous_votes_name_no_winner() -> None:
     assert row.p > 0.1
     assert row.low < 0 < row.high
     assert row.winner is None
-    assert row.lacking == "2 participants of at least 5, 2 photos of at least 5, 4 votes of at least 10"
+    assert (
+        row.lacking
+        == "the data are too few: 2 participants of at least 5, 2 photos of at least 5, 4 votes of at least 10"
+    )
     assert found.scores["a"].high - found.scores["a"].low > 5
     assert found.jod["a"].high - found.jod["a"].low > 5
     assert found.order_effect is not None
@@ -178,7 +181,7 @@ def test_one_vote_between_two_groups_decides_nothing() -> None:
     assert len(found.components) == 1
     row = next(row for row in found.differences if (row.first, row.second) == ("a", "c"))
     assert row.winner is None
-    assert row.lacking == "1 vote of at least 10"
+    assert row.lacking == "the data are too few: 1 vote of at least 10"
     assert row.low < 0 < row.high
 
 

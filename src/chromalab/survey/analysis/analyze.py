@@ -238,13 +238,13 @@ class Support(NamedTuple):
 
     @property
     def lacking(self) -> str | None:
-        """Return what is missing for naming a winner, or None."""
+        """Return why no winner can be named, or None."""
         limits = {"participant": MIN_PEOPLE, "photo": MIN_PHOTOS, "vote": MIN_VOTES}
         short = [
             f"{plural(n, name)} of at least {least}" for n, (name, least) in zip(self, limits.items(), strict=True)
             if n < least
         ]  # fmt: skip
-        return ", ".join(short) or None
+        return f"the data are too few: {', '.join(short)}" if short else None
 
 
 def _differences(

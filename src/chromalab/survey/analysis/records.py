@@ -50,7 +50,7 @@ class Difference(Record):
         p_holm: p-value after Holm's correction over all pairs.
         winner: the better method after correction, or None.
         preferred: share of votes on this pair that chose the first method, with ties halved; None without such votes.
-        lacking: why the data are too few to name a winner, or None if they suffice.
+        lacking: why no winner can be named, such as too few participants, or None.
         primary: whether the plan names this comparison as primary. Holm's correction covers the primary comparisons
             alone, and for all others all comparisons.
         within: smallest margin within which the methods are equivalent at the level of the intervals.

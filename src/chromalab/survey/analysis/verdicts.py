@@ -63,7 +63,7 @@ def _text(analysis: SurveyAnalysis, group: Sequence[str]) -> str:
     if not own:
         return f"was compared with no other method; its {NAMES[analysis.protocol]} is {_score(analysis, best)}."
     if all(row.lacking for row in own):
-        return f"{score}, but no winner is named, because the data are too few: {own[0].lacking}."
+        return f"{score}, but no winner is named, because {own[0].lacking}."
     won = [row for row in own if row.winner == best]
     return _compared(score, best, own, won) + (SIDES if won and analysis.order_inseparable else "")
 

@@ -53,10 +53,37 @@ def test_from_a_design_to_a_report_and_back(chromalab: Chromalab, tmp_path: Path
     again = chromalab("survey", "analyze", tmp_path / "again", "--json", tmp_path / "again.json")
     assert again.code == 0
     assert (tmp_path / "again.json").read_text() == (tmp_path / "scores.json").read_text()
+    assert chromalab("survey", "preregister", tmp_path / "study", "-o", tmp_path / "plan").code == 0
+    assert said["sha256"] in (tmp_path / "plan" / "preregistration.txt").read_text()
+    place = tmp_path / "study" / "survey.json"
+    place.write_text(place.read_text().replace('"fast_ms": 250', '"fast_ms": 251'))
+    edited = chromalab("survey", "analyze", tmp_path / "study", "--json", tmp_path / "edited.json")
+    assert edited.out.startswith("warning: survey.json was edited after the first vote")
+    scores = [json.loads((tmp_path / name).read_text())["scores"] for name in ("edited.json", "scores.json")]
+    assert scores[0] == scores[1]
+    assert "warning: survey.json" in chromalab("survey", "export", tmp_path / "study", "--csv", files[0]).err
     from_file = chromalab("survey", "analyze", files[0], "--json", tmp_path / "file.json", "--draws", "100")
     assert from_file.code == 0
     scores = [json.loads((tmp_path / name).read_text())["scores"] for name in ("file.json", "scores.json")]
     assert scores[0]["alpha"]["theta"] == pytest.approx(scores[1]["alpha"]["theta"])
+
+
+def test_a_faulty_row_is_an_error_with_its_line(chromalab: Chromalab, tmp_path: Path) -> None:
+    path = tmp_path / "votes.csv"
+    path.write_text("observer,session,scene,condition_A,condition_B,is_A_selected\np,1,s,a,b,1\np,1,s,b,b,1\n")
+    done = chromalab("survey", "analyze", path)
+    assert done.code == 2
+    assert "votes.csv, line 3: condition_A and condition_B are both 'b'" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_four_unanimous_votes_name_no_winner(chromalab: Chromalab, tmp_path: Path) -> None:
+    path = tmp_path / "votes.csv"
+    rows = "".join(f"p{k % 2},1,s{k // 2},a,b,1\n" for k in range(4))
+    path.write_text("observer,session,scene,condition_A,condition_B,is_A_selected\n" + rows)
+    done = chromalab("survey", "analyze", path, "-o", tmp_path / "report")
+    assert done.code == 0
+    assert "no winner is named, because the data are too few: 2 participants of at least 5" in done.out
 
 
 def test_create_prints_a_summary(chromalab: Chromalab, tmp_path: Path, design: Path) -> None:
@@ -77,6 +104,8 @@ def test_create_prints_a_summary(chromalab: Chromalab, tmp_path: Path, design: P
         (["create", "DESIGN", "-o", "OUT", "--from-compare", "nowhere"], "holds no study"),
         (["create", "missing.yaml", "-o", "OUT", "--from-compare", "x"], "no such file"),
         (["analyze", "nowhere.csv"], "cannot read the votes"),
+        (["analyze", "nowhere.csv", "--margin", "-1"], "--margin must be a number above 0"),
+        (["preregister", "nowhere"], "holds no survey"),
         (["serve", "nowhere"], "holds no survey"),
         (["simulate", "nowhere"], "holds no survey"),
         (["export", "nowhere"], "--csv FILE"),

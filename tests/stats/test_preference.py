@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -10,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special
 
-from chromalab.stats.preference import JOD_SCALE, NoEstimateError, Votes, components, fit_preferences, fit_thurstone
+from chromalab.stats.preference import (
+    JOD_SCALE,
+    NoEstimateError,
+    Votes,
+    components,
+    fit_preferences,
+    fit_thurstone,
+    order_is_separable,
+    weakest_chains,
+)
 from tests.stats.known_votes import BASEBALL, BASEBALL_TEAMS, PUDDINGS, baseball_votes, pudding_votes
 
 WINS = [[0, 3, 2, 7], [1, 0, 6, 3], [4, 3, 0, 0], [1, 2, 5, 0]]
@@ -146,3 +156,47 @@ def test_groups_that_no_vote_connects() -> None:
     wins = np.zeros((4, 4))
     wins[0, 1] = wins[1, 0] = wins[2, 3] = wins[3, 2] = 1
     assert components(Votes.from_wins(wins)) == [[0, 1], [2, 3]]
+
+
+def test_groups_are_fitted_alone_without_a_prior() -> None:
+    first, second = np.array([[0.0, 5], [3, 0]]), np.array([[0.0, 2], [6, 0]])
+    wins = np.zeros((4, 4))
+    wins[:2, :2], wins[2:, 2:] = first, second
+    fit = fit_preferences(Votes.from_wins(wins), order=False)
+    expected = [fit_preferences(Votes.from_wins(own), order=False).theta for own in (first, second)]
+    assert np.allclose(fit.theta, np.concatenate(expected), atol=1e-9)
+    assert fit.theta[0] - fit.theta[1] == pytest.approx(math.log(5 / 3))
+    q = fit_thurstone(Votes.from_wins(wins))
+    assert q[0] + q[1] == pytest.approx(0, abs=1e-9)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 5))
+def test_the_weakest_chain_is_the_smallest_cut(seed: int, m: int) -> None:
+    generator = np.random.default_rng(seed)
+    wins = generator.integers(0, 5, size=(m, m)) / 2 * (1 - np.eye(m))
+    found, capped = weakest_chains(wins, np.inf), weakest_chains(wins, 2.0)
+    for i, j in itertools.permutations(range(m), 2):
+        others = [k for k in range(m) if k not in {i, j}]
+        cuts = []
+        for size in range(len(others) + 1):
+            for chosen in itertools.combinations(others, size):
+                inside = [i, *chosen]
+                outside = [k for k in range(m) if k not in inside]
+                cuts.append(wins[np.ix_(inside, outside)].sum())
+        assert found[i, j] == min(cuts)
+        assert capped[i, j] == min(2.0, *cuts)
+
+
+def test_the_order_effect_is_separable_only_if_sides_change() -> None:
+    def votes(*pairs: tuple[int, int]) -> Votes:
+        left = np.zeros((3, 3))
+        for pair in pairs:
+            left[pair] += 1
+        return Votes(left, left, np.zeros((3, 3)))
+
+    assert order_is_separable(baseball_votes())
+    assert not order_is_separable(votes((0, 1)))
+    assert not order_is_separable(votes((0, 1), (0, 2)))
+    assert order_is_separable(votes((0, 1), (1, 0)))
+    assert order_is_separable(votes((0, 1), (1, 2), (0, 2)))  # t0 - t1 = t1 - t2 = t0 - t2 has no solution but 0

@@ -16,6 +16,7 @@ from chromalab.stats.intervals import Estimate, StandardError, t_estimate
 from chromalab.stats.significance import (
     detectable_difference,
     equivalence_p,
+    equivalence_power,
     holm,
     is_equivalent,
     minimal_effect_p,
@@ -147,3 +148,18 @@ def test_a_minimal_effect_test_has_its_size_at_the_margin() -> None:
     assert minimal_effect_p(t_estimate([-1.0, 0.0, 1.0]), 1.0) > 0.2
     with pytest.raises(ValueError, match="margin must be a positive number, not 0"):
         minimal_effect_p(large, 0)
+
+
+def test_the_power_of_equivalence_under_a_known_variance() -> None:
+    """With many degrees of freedom it is 2 Phi(margin - z) - 1 (Chow, Shao and Wang 2008, section 3.2.3)."""
+    expected = 2 * stats.norm.cdf(3.0 - stats.norm.ppf(0.95)) - 1
+    assert equivalence_power(3.0, 1e6) == pytest.approx(expected, abs=1e-4)
+    assert equivalence_power(1.0, 1e6) == 0
+
+
+def test_the_power_of_equivalence_equals_the_share_of_simulated_tests() -> None:
+    generator = np.random.default_rng(0)
+    means = generator.normal(size=200_000)
+    errors = np.sqrt(generator.chisquare(4, size=200_000) / 4)
+    shown = np.abs(means) + stats.t.ppf(0.95, 4) * errors < 4.0
+    assert equivalence_power(4.0, 4) == pytest.approx(shown.mean(), abs=5e-3)

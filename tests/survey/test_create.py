@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import special, stats
 from skimage.color import rgb2lab
 
 from chromalab.core.errors import ConfigError, UsageError
@@ -14,7 +15,7 @@ from chromalab.photo.writing import write_png
 from chromalab.survey.create import create_survey, sources_of_comparison, sources_of_folders
 from chromalab.survey.design import load_design, parse_design
 from chromalab.survey.folder import SurveyFolder
-from chromalab.survey.power import simulate_power
+from chromalab.survey.power import power_words, simulate_power
 from chromalab.survey.stimuli import pad_alike, png_chunks, random_colors, stimulus_png
 from tests.report.synthetic_study import SyntheticStudy, write_colorized, write_study
 from tests.survey.surveys import make_survey, write_pictures
@@ -121,6 +122,38 @@ def test_power_grows_with_people_and_false_alarms_stay_low() -> None:
     assert powers[0] < powers[-1]
     assert np.mean([row.false_alarms for row in table.rows]) < 0.1
     assert table.needed is not None
+
+
+def test_power_says_in_words_what_few_photos_limit() -> None:
+    """With 3 photos, photos alone leave a t test on 2 degrees of freedom, however many participants take part."""
+    plan = parse_design({"protocol": "pairwise", "trials": 30, "power": {"simulations": 20}}, origin="")
+    table = simulate_power(plan, ["a", "b", "c"], ["x", "y", "z"])
+    assert table.limit is not None
+    assert table.limit_equivalence is not None
+    words = power_words(table)
+    assert words[0].startswith("with 3 photos no number of participants suffices to find a difference of 0.4: power")
+    assert words[0].endswith(f"at least {table.limit.photos_needed} photos are needed")
+    assert words[1].startswith("with 3 photos no number of participants suffices to show that a difference is within")
+
+    generator = np.random.default_rng(0)
+    effects = 0.4 + 0.4 * 2**0.5 * generator.normal(size=(20_000, 3, 1))
+    votes = special.expit(effects + 0.5 * 2**0.5 * generator.normal(size=(20_000, 3, 400))).mean(axis=2) - 0.5
+    assert table.limit.power == pytest.approx((stats.ttest_1samp(votes, 0, axis=1).pvalue < 0.05).mean(), abs=0.02)
+    enough = simulate_power(plan, ["a", "b", "c"], [f"s{k}" for k in range(table.limit.photos_needed or 0)])
+    assert enough.limit is not None
+    assert enough.limit.power >= 0.8
+
+
+def test_power_without_differences_between_photos_has_no_limit() -> None:
+    plan = parse_design(
+        {"protocol": "rating", "trials": 30, "power": {"photo_sd": 0, "simulations": 20}, "analysis": {"margin": 2}},
+        origin="",
+    )
+    table = simulate_power(plan, ["a", "b"], ["x", "y", "z"])
+    assert table.limit is not None
+    assert table.limit.power == 1
+    assert table.margin == 2
+    assert "no number" not in " ".join(power_words(table))
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ import numpy as np
 from chromalab.photo.writing import write_png
 from chromalab.stats.active_sampling import expected_information_gain, laplace_posterior, pair_probabilities
 from chromalab.survey.analysis.analyze import analyze, design_of_votes
-from chromalab.survey.analysis.scores import score_preferences
+from chromalab.survey.analysis.preferences import score_preferences
 from chromalab.survey.create import create_survey, sources_of_folders
 from chromalab.survey.database import Vote, open_database
 from chromalab.survey.design import AnalysisPlan, parse_design

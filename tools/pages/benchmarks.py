@@ -39,7 +39,7 @@ def metric_cost(name: str, costs: MetricCosts) -> str:
 
 
 def coverage_page() -> str:
-    """Return the page of the coverage of intervals of primary comparisons."""
+    """Return the page of the coverage of intervals of primary comparisons and of small surveys."""
     record = read_record("benchmarks/contrast_coverage.json")
     cases = {
         "equal": "two objectives, all vary alike",
@@ -59,16 +59,76 @@ def coverage_page() -> str:
         for row in record["rows"]
     ]
     columns = ("seeds", "photos", "comparison", "runs / photos", "coverage", "width / ideal", "set apart")
-    return page(
-        "Coverage of the intervals of primary comparisons",
+    primary = (
         f"Each row simulates {record['repetitions']:,} studies of {record['objectives']} objectives whose true "
         "difference is 0. *Coverage* is the share of 95% intervals that contain it. *Runs / photos* is the part of the "
         "variance that seeds cause over the part that photos cause. One objective may diverge: its runs then vary "
         f"{record['divergence']:g} times as much. *Width / ideal* compares with intervals under known variances. *Set "
         "apart* is the share of studies in which Bartlett's test keeps an objective out of the pooled variance. "
-        "Measured by `python -m tools.benchmarks.contrast_coverage`.",
-        "\n\n".join([table(columns, rows), _coverage_words(record["rows"])]),
+        "Measured by `python -m tools.benchmarks.contrast_coverage`."
     )
+    parts = [
+        *("## Primary comparisons", primary, table(columns, rows), _coverage_words(record["rows"])),
+        *_survey_coverage(read_record("benchmarks/survey_coverage.json")),
+    ]
+    return page(
+        "Coverage of intervals",
+        "How often nominal 95% intervals contain the true value in simulated studies.",
+        "\n\n".join(parts),
+    )
+
+
+def _survey_coverage(record: dict[str, Any]) -> tuple[str, ...]:
+    """Return the section of surveys with few participants, near-unanimous votes and rates near 0."""
+    least = record["minimum"]
+    text = (
+        f"Each row simulates {record['repetitions']:,} surveys. *Coverage* is that of the report's interval. "
+        "*Bootstrap* is that of a bootstrap over participants and photos with Student's t alone. *Alike* is the share "
+        "of surveys in which all votes agree, so that the bootstrap's interval has no width. Abilities differ between "
+        "participants and photos by normal effects in logits with these standard deviations (SD). Measured by "
+        "`python -m tools.benchmarks.survey_coverage`."
+    )
+    pairs = [row for row in record["rows"] if row["kind"] == "pairwise"]
+    rates = [row for row in record["rows"] if row["kind"] == "rate"]
+    claims = (
+        f"A winner is named from {least['people']} participants, {least['photos']} photos and {least['votes']} votes. "
+        "*Named* is the share of surveys that name one, *wrong* the share that name a method which is not better."
+    )
+    shown = ("participants", "trials", "photos", "SD of participants", "SD of photos")
+    numbers = ("coverage", "bootstrap", "median width", "alike")
+    return (
+        "## Surveys with few or unanimous votes",
+        text,
+        f"The difference of two methods in logits. {claims}",
+        table((*shown, "difference", *numbers, "named", "wrong"), [_survey_row(row) for row in pairs]),
+        "The fooling rate of one method.",
+        table((*shown, "rate", *numbers), [_survey_row(row) for row in rates]),
+        _survey_words(pairs, rates),
+    )
+
+
+def _survey_row(row: dict[str, Any]) -> tuple[str, ...]:
+    settings = (
+        str(row["people"]),
+        str(row["trials"]),
+        str(row["photos"]),
+        f"{row['rater_sd']:g}",
+        f"{row['photo_sd']:g}",
+    )
+    found = (f"{row['coverage']:.3f}", f"{row['bootstrap']:.3f}", f"{row['width']:.2f}", f"{row['unanimous']:.0%}")
+    claims = () if row["claimed"] is None else (f"{row['claimed']:.1%}", f"{row['wrong']:.1%}")
+    return (*settings, f"{row['truth']:.3f}", *found, *claims)
+
+
+def _survey_words(*tables: list[dict[str, Any]]) -> str:
+    sentences = []
+    for name, rows in zip(("differences", "fooling rates"), tables, strict=True):
+        ours, simple = ([row[kind] for row in rows] for kind in ("coverage", "bootstrap"))
+        sentences.append(
+            f"- Intervals of {name} cover {min(ours):.3f} to {max(ours):.3f}; those of the bootstrap alone "
+            f"{min(simple):.3f} to {max(simple):.3f}."
+        )
+    return "\n".join(sentences)
 
 
 def _coverage_words(rows: list[dict[str, Any]]) -> str:

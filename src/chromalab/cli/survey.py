@@ -120,7 +120,7 @@ def _created_json(record: SurveyRecord, table: PowerTable | None) -> str:
 def _print_created(record: SurveyRecord, table: PowerTable | None, out: Path) -> None:
     from rich.table import Table
 
-    from chromalab.survey.power import expected_usage, trials_per_group
+    from chromalab.survey.power import expected_usage, power_words, trials_per_group
 
     design, console = record.design, wide_console()
     sizes = sorted({(scene.width_px, scene.height_px) for scene in record.scenes})
@@ -146,16 +146,15 @@ def _print_created(record: SurveyRecord, table: PowerTable | None, out: Path) ->
         console.print(f"note: {note}")
     if table is not None:
         rows = Table(title=f"power for a difference of {table.difference:g} ({table.test})", title_justify="left")
-        for heading in ("participants", "power", "false alarms"):
+        for heading in ("participants", "power", "false alarms", f"within {table.margin:g}"):
             rows.add_column(heading, justify="right")
         for row in table.rows:
-            rows.add_row(str(row.participants), f"{row.power:.0%}", f"{row.false_alarms:.0%}")
+            rows.add_row(
+                str(row.participants), f"{row.power:.0%}", f"{row.false_alarms:.0%}", f"{row.equivalence or 0:.0%}"
+            )
         console.print(rows)
-        console.print(
-            f"80% power needs about {table.needed} participants"
-            if table.needed
-            else "none of these numbers of participants reaches 80% power; plan more trials or photos"
-        )
+        for sentence in power_words(table):
+            console.print(sentence, soft_wrap=True)
     console.print(f"next: chromalab survey serve {out}")
 
 
@@ -205,6 +204,8 @@ def analyze(
     order_effect: Annotated[bool | None, switch(None, "Estimate the advantage of the left side.",
         "--order-effect/--no-order-effect")] = None,
     draws: Annotated[int | None, option(None, "N", "Number of draws of each bootstrap.", min=100)] = None,
+    margin: Annotated[float | None, option(None, "X", "Equivalence margin: the largest difference without practical "
+        "meaning, in the unit of the scores.")] = None,
     metrics: Annotated[Path | None, option(None, "FILE|DIR", "Metric values: CSV file of `evaluate --csv`, "
         "or folder of a study.")] = None,
     database: DatabaseUrl = None,
@@ -213,9 +214,14 @@ def analyze(
 
     The report lists every option that changes the registered plan.
     """
+    from chromalab.core.errors import UsageError
     from chromalab.survey.analysis.analyze import analyze_source
 
-    analysis, kept = analyze_source(source, database=database, prior=prior, order_effect=order_effect, draws=draws)
+    if margin is not None and not 0 < margin < float("inf"):
+        raise UsageError(f"--margin must be a number above 0, not {margin:g}")
+    analysis, kept = analyze_source(
+        source, database=database, prior=prior, order_effect=order_effect, draws=draws, margin=margin
+    )
     if metrics is not None:
         analysis = _with_metrics(analysis, kept, metrics)
     target = out or (source / "analysis" if source.is_dir() else None)
@@ -247,17 +253,25 @@ def _with_metrics(analysis: SurveyAnalysis, kept: Sequence[VoteRow], path: Path)
 def _print_analysis(analysis: SurveyAnalysis) -> None:
     from rich.table import Table
 
+    from chromalab.survey.analysis.verdicts import NAMES, ranked_groups, verdicts
+
     console = wide_console()
-    names = {"pairwise": "log-ability", "real_or_fake": "fooling rate", "rating": "mean opinion"}
+    for fault in analysis.faults:
+        held = "; these scores follow the registered design" if analysis.design_sha256 else ""
+        console.print(f"warning: {fault}{held}", markup=False, soft_wrap=True)
     rows = Table(
         title=f"{analysis.n_votes} votes by {analysis.n_participants} participants on {analysis.n_photos} photos"
     )
-    for heading in ("method", names[analysis.protocol], "interval", "SE", "votes"):
+    for heading in ("method", NAMES[analysis.protocol], "interval", "SE", "votes"):
         rows.add_column(heading, justify="left" if heading == "method" else "right")
-    for name in sorted(analysis.scores, key=lambda name: -analysis.scores[name].value):
-        row = analysis.scores[name]
-        rows.add_row(name, f"{row.value:.3f}", f"[{row.low:.3f}, {row.high:.3f}]", f"{row.se:.3f}", str(row.n))
+    for group in ranked_groups(analysis):
+        for name in group:
+            row = analysis.scores[name]
+            rows.add_row(name, f"{row.value:.3f}", f"[{row.low:.3f}, {row.high:.3f}]", f"{row.se:.3f}", str(row.n))
+        rows.add_section()
     console.print(rows)
+    for verdict in verdicts(analysis):
+        console.print(verdict.sentence, markup=False, soft_wrap=True)
     if analysis.order_effect is not None:
         effect = analysis.order_effect
         console.print(f"order effect {effect.value:.3f} [{effect.low:.3f}, {effect.high:.3f}]")
@@ -267,7 +281,7 @@ def _print_analysis(analysis: SurveyAnalysis) -> None:
     if out:
         console.print(f"excluded by the rules: {len(out)} of {len(analysis.raters)} participants")
     for note in (*analysis.notes, *(f"changed since the first vote: {change}" for change in analysis.changes)):
-        console.print(f"note: {note}", markup=False)
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -347,18 +361,49 @@ def export(
     """Export the votes as a long CSV file, or the whole survey as JSON with a checksum."""
     from chromalab.core.errors import UsageError
     from chromalab.core.files import write_text
-    from chromalab.survey.analysis.analyze import open_survey
+    from chromalab.survey.analysis.analyze import labeled_votes, open_survey
     from chromalab.survey.votes import export_json, votes_of_database, votes_text
 
     if csv_file is None and json_file is None:
         raise UsageError("nothing to export; give --csv FILE, --json FILE or both")
-    record, found = open_survey(folder, database)
-    votes = votes_of_database(found)
+    frozen, found = open_survey(folder, database)
+    _print_faults(frozen.faults)
+    record = frozen.record
+    votes = labeled_votes(record.design, record.methods, votes_of_database(found))
     if csv_file is not None:
         write_text(csv_file, votes_text(votes))
     if json_file is not None:
         write_text(json_file, export_json(record, found))
     typer.echo(f"{len(votes)} answers written", err=True)
+
+
+def _print_faults(faults: Sequence[str]) -> None:
+    for fault in faults:
+        typer.echo(f"warning: {fault}", err=True)
+
+
+@app.command()
+def preregister(
+    folder: Folder,
+    out: Annotated[Path | None, option(None, "DIR", "Folder for both files; omit for SURVEY.", "--out", "-o")] = None,
+    database: DatabaseUrl = None,
+) -> None:  # fmt: skip
+    """Write the preregistration as YAML, and as text for the form of the Open Science Framework (OSF).
+
+    Both state the hash, the exclusion rules, the primary contrasts, the stopping rule and the analysis plan.
+    """
+    from chromalab.survey.analysis.analyze import open_survey
+    from chromalab.survey.folder import SurveyFolder
+    from chromalab.survey.registration import Frozen, write_preregistration
+
+    place = SurveyFolder(folder)
+    if database is None and not place.database.exists():
+        frozen = Frozen(place.load(), [], None, None)
+    else:
+        frozen, _ = open_survey(folder, database)
+    _print_faults(frozen.faults)
+    for path in write_preregistration(frozen, out or folder):
+        typer.echo(str(path))
 
 
 @app.command("import")
@@ -371,9 +416,11 @@ def import_(
     from chromalab.core.files import make_folder
     from chromalab.survey.database import open_database
     from chromalab.survey.folder import SurveyFolder
+    from chromalab.survey.registration import frozen_design
     from chromalab.survey.votes import import_json
 
     make_folder(folder)
     place = SurveyFolder(folder)
     record = import_json(file, place, lambda: open_database(place, database))
+    _print_faults(frozen_design(record, open_database(place, database)).faults)
     typer.echo(f"{folder}: {record.design.title}, {len(record.methods)} methods, {len(record.scenes)} photos", err=True)

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components, maximum_flow
 
 Array = NDArray[np.float64]
 
@@ -83,7 +84,7 @@ class PreferenceFit:
     """Estimates of the preference model.
 
     Attributes:
-        theta: log-abilities with mean 0, shape (..., M).
+        theta: log-abilities, shape (..., M); their mean is 0 in each group of methods that votes connect.
         order: b, the advantage of the left side in logits, shape (...); 0 if it was not estimated.
         nu: Davidson's tie parameter, shape (...); 0 if ties were not modeled.
         covariance: covariance of theta by Fisher's information, as if votes were independent, shape (..., M, M).
@@ -100,9 +101,51 @@ class PreferenceFit:
 
 
 def components(votes: Votes) -> list[list[int]]:
-    """Return the groups of methods that votes connect; abilities of different groups cannot be compared."""
-    joined = votes.total + np.swapaxes(votes.total, -1, -2)
-    return _groups(joined > 0, "weak")
+    """Return the groups of methods that votes connect; abilities of different groups cannot be compared.
+
+    Leading axes are summed.
+    """
+    total = votes.total.reshape(-1, votes.n_methods, votes.n_methods).sum(axis=0)
+    return _groups(total + total.T > 0, "weak")
+
+
+def weakest_chains(counts: Array, enough: float) -> Array:
+    """Return the votes that lead from each method to each other one, directly or through others, shape (M, M).
+
+    Entry (i, j) is the largest flow from i to j through a network whose capacities are the counts, or equally the
+    smallest number of votes without which no chain leads from i to j (Ford and Fulkerson 1956). With counts of wins, a
+    small entry means that few votes keep the estimate of t_j - t_i finite.
+
+    Args:
+        counts: nonnegative counts in steps of one half, shape (M, M).
+        enough: larger flows are returned as this number, which saves time.
+    """
+    network = csr_matrix(np.rint(2 * counts).astype(np.int32))
+
+    def flow(i: int, j: int) -> float:
+        return enough if i == j else min(enough, float(maximum_flow(network, i, j).flow_value) / 2)
+
+    m = len(counts)
+    center = int(np.argmax((counts + counts.T).sum(axis=1)))
+    to, back = ([flow(k, center) for k in range(m)], [flow(center, k) for k in range(m)])
+    found = np.minimum.outer(to, back)  # a flow is never smaller than its way through the center
+    for i, j in np.argwhere(found < enough).tolist():
+        found[i, j] = flow(i, j)
+    return found
+
+
+def order_is_separable(votes: Votes) -> bool:
+    """Return whether the order effect can be told from preference.
+
+    It cannot if abilities exist that differ by the same amount between left and right in every compared pair, for
+    example because one of two methods always stood on the left.
+    """
+    left, right = np.nonzero(votes.total)
+    pairs = np.zeros((len(left), votes.n_methods))
+    pairs[np.arange(len(left)), left] += 1
+    pairs[np.arange(len(left)), right] -= 1
+    with_order = np.column_stack([pairs, np.ones(len(left))])
+    return int(np.linalg.matrix_rank(with_order)) > int(np.linalg.matrix_rank(pairs))
 
 
 def fit_preferences(
@@ -144,6 +187,72 @@ def preference_parameters(
     return state
 
 
+@dataclass(frozen=True)
+class PreferencePosterior:
+    """The log-posterior of (theta, order, log nu) for one set of votes.
+
+    Attributes:
+        votes: the counts.
+        prior_sd: standard deviation of the normal prior on theta, or None.
+        order: whether the order effect is free; otherwise it is 0.
+        ties: whether ties are modeled; otherwise they count half for each side.
+    """
+
+    votes: Votes
+    prior_sd: float | None
+    order: bool
+    ties: bool
+
+    @property
+    def counts(self) -> Votes:
+        """The votes as modeled."""
+        return self.votes if self.ties else self.votes.halved_ties()
+
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        """Which parameters are free, shape (M + 2,)."""
+        return np.array([True] * self.votes.n_methods + [self.order, self.ties])
+
+    def value(self, state: Array) -> float:
+        """Return the log-posterior, up to a constant."""
+        found = float(_log_likelihood(self.counts, state, with_ties=self.ties))
+        if self.prior_sd is not None:
+            m = self.votes.n_methods
+            found -= float((state[:m] ** 2).sum()) / (2 * self.prior_sd**2)
+            found -= float((state[m:] ** 2).sum()) / (2 * NUISANCE_SD**2)
+        return found
+
+    def derivatives(self, state: Array) -> tuple[Array, Array]:
+        """Return the gradient and the negative Hessian, with 0 for fixed parameters."""
+        gradient, information = _derivatives(self.counts, state, self.prior_sd, with_ties=self.ties)
+        return gradient * self.free, information * np.outer(self.free, self.free)
+
+
+@dataclass(frozen=True)
+class ThurstonePosterior:
+    """The log-posterior of Thurstone's qualities for one set of votes.
+
+    Attributes:
+        votes: the counts.
+        prior_sd: standard deviation of the normal prior on the qualities, or None.
+        scale: s.
+    """
+
+    votes: Votes
+    prior_sd: float | None
+    scale: float = JOD_SCALE
+
+    def value(self, state: Array) -> float:
+        """Return the log-posterior, up to a constant."""
+        d = (state[:, None] - state[None, :]) / self.scale
+        found = float((self.votes.wins() * special.log_ndtr(d)).sum())
+        return found if self.prior_sd is None else found - float((state**2).sum()) / (2 * self.prior_sd**2)
+
+    def derivatives(self, state: Array) -> tuple[Array, Array]:
+        """Return the gradient and the negative Hessian."""
+        return _thurstone_derivatives(self.votes.wins(), state, self.scale, self.prior_sd)
+
+
 def _maximum(
     votes: Votes, prior_sd: float | None, *, order: bool, ties: bool, start: Array | None
 ) -> tuple[Votes, Array, NDArray[np.bool_]]:
@@ -157,9 +266,10 @@ def _maximum(
     if start is not None:
         state[..., :m] = start
     free = np.array([True] * m + [order, ties])
+    shifts = _group_means(counts)
     for _ in range(MAX_STEPS):
         gradient, information = _derivatives(counts, state, prior_sd, with_ties=ties)
-        step = _solve(information, gradient, free)
+        step = _solve(information, gradient, free, shifts)
         size = np.abs(step).max(axis=-1, keepdims=True)
         state += step * np.minimum(1.0, 2.0 / np.maximum(size, 1e-300))
         np.clip(state[..., m:], -RUNAWAY, RUNAWAY, out=state[..., m:])
@@ -177,8 +287,8 @@ def _finished(counts: Votes, state: Array, prior_sd: float | None, free: NDArray
     kept = np.flatnonzero(free)
     inverse = np.linalg.pinv(information[..., kept[:, None], kept[None, :]], hermitian=True)
     covariance = inverse[..., :m, :m]
-    centering = np.eye(m) - 1.0 / m
-    theta = state[..., :m] - state[..., :m].mean(axis=-1, keepdims=True)
+    centering = np.eye(m) - _group_means(counts)
+    theta = state[..., :m] @ centering
     return PreferenceFit(
         theta=theta,
         order=state[..., m],
@@ -231,11 +341,22 @@ def _derivatives(counts: Votes, state: Array, prior_sd: float | None, *, with_ti
     return gradient, information
 
 
-def _solve(information: Array, gradient: Array, free: NDArray[np.bool_]) -> Array:
-    """Return Newton's step without a common shift of all theta, which votes do not determine."""
+def _group_means(votes: Votes) -> Array:
+    """Return the matrix that replaces each method by the mean of the methods that votes connect with it, shape (M, M).
+
+    Votes do not determine a common shift of a group.
+    """
+    found = np.zeros((votes.n_methods, votes.n_methods))
+    for group in components(votes):
+        found[np.ix_(group, group)] = 1.0 / len(group)
+    return found
+
+
+def _solve(information: Array, gradient: Array, free: NDArray[np.bool_], shifts: Array) -> Array:
+    """Return Newton's step without the shifts of theta that votes do not determine."""
     m = len(free) - 2
     held = information.copy()
-    held[..., :m, :m] += 1.0 / m
+    held[..., :m, :m] += shifts
     for place in (m, m + 1):
         if free[place]:
             held[..., place, place] += 1e-12
@@ -254,10 +375,10 @@ def _log_likelihood(counts: Votes, state: Array, *, with_ties: bool) -> Array:
 
 
 def _require_estimate(counts: Votes) -> None:
-    """Raise an error unless a chain of wins leads from each method to every other one (Ford 1957)."""
+    """Raise an error unless a chain of wins leads from each method to every other one of its group (Ford 1957)."""
     wins = counts.wins()
     for matrix in wins.reshape(-1, *wins.shape[-2:]):
-        if len(_groups(matrix > 0, "strong")) > 1:
+        if len(_groups(matrix > 0, "strong")) > len(_groups(matrix > 0, "weak")):
             raise NoEstimateError(
                 "the votes have no finite maximum likelihood estimate: some methods won, or lost, every comparison "
                 "with the rest; use a prior"
@@ -286,25 +407,31 @@ def fit_thurstone(votes: Votes, *, scale: float = JOD_SCALE, prior_sd: float | N
     if prior_sd is None:
         _require_estimate(votes)
     wins = votes.wins()
-    m = wins.shape[-1]
-    n = wins + np.swapaxes(wins, -1, -2)
-    q: Array = np.zeros((*wins.shape[:-2], m))
-    diagonal = np.arange(m)
+    q: Array = np.zeros(wins.shape[:-1])
+    shifts = _group_means(votes)
     for _ in range(MAX_STEPS):
-        d: Array = (q[..., :, None] - q[..., None, :]) / scale
-        p = np.clip(special.ndtr(d), 1e-12, 1 - 1e-12)
-        slope: Array = np.exp(-(d**2) / 2) / math.sqrt(2 * math.pi) / scale
-        pull = (wins - n * p) * slope / (p * (1 - p))
-        weight = n * slope**2 / (p * (1 - p))
-        gradient: Array = pull.sum(-1)
-        information = -weight + 1.0 / m
-        information[..., diagonal, diagonal] += weight.sum(-1) + 1e-12
-        if prior_sd is not None:
-            information[..., diagonal, diagonal] += prior_sd**-2
-            gradient -= q / prior_sd**2
-        step = np.linalg.solve(information, gradient[..., None])[..., 0]
+        gradient, information = _thurstone_derivatives(wins, q, scale, prior_sd)
+        step = np.linalg.solve(information + shifts, gradient[..., None])[..., 0]
         size = np.abs(step).max(axis=-1, keepdims=True)
         q += step * np.minimum(1.0, 2.0 / np.maximum(size, 1e-300))
         if float(size.max(initial=0.0)) < TOLERANCE:
             break
-    return np.asarray(q - q.mean(axis=-1, keepdims=True))
+    return np.asarray(q @ (np.eye(len(shifts)) - shifts))
+
+
+def _thurstone_derivatives(wins: Array, q: Array, scale: float, prior_sd: float | None) -> tuple[Array, Array]:
+    """Return the gradient and the expected negative Hessian of Thurstone's model with respect to q."""
+    n = wins + np.swapaxes(wins, -1, -2)
+    diagonal = np.arange(wins.shape[-1])
+    d: Array = (q[..., :, None] - q[..., None, :]) / scale
+    p = np.clip(special.ndtr(d), 1e-12, 1 - 1e-12)
+    slope: Array = np.exp(-(d**2) / 2) / math.sqrt(2 * math.pi) / scale
+    pull = (wins - n * p) * slope / (p * (1 - p))
+    weight = n * slope**2 / (p * (1 - p))
+    gradient: Array = pull.sum(-1)
+    information = -weight
+    information[..., diagonal, diagonal] += weight.sum(-1) + 1e-12
+    if prior_sd is not None:
+        information[..., diagonal, diagonal] += prior_sd**-2
+        gradient -= q / prior_sd**2
+    return gradient, information

@@ -113,6 +113,20 @@ def t_test_power(shift: float, df: float, alpha: float = 0.05) -> float:
     return _power(shift, _thresholds(df, alpha))
 
 
+def equivalence_power(margin: float, df: float, alpha: float = 0.05) -> float:
+    """Return the power of two one-sided t tests (TOST) if the true difference is 0.
+
+    The power is P(|Z| + t* sqrt(X / df) < margin), with Z standard normal and X chi-squared on `df` degrees of freedom.
+
+    Args:
+        margin: the equivalence margin in standard errors, > 0.
+        df: degrees of freedom, > 0.
+        alpha: size of each test.
+    """
+    room = margin - _thresholds(df, 2 * alpha)
+    return float(_SHARES @ np.maximum(2 * special.ndtr(room) - 1, 0.0))
+
+
 def detectable_difference(difference: Estimate, *, alpha: float = 0.05, power: float = 0.8) -> float:
     """Return the smallest true difference that the test would have found with the given power.
 

@@ -159,7 +159,7 @@ def check_design(design: Design, sources: Sources) -> tuple[Design, Sources]:
     """Return the design and the photos that it can use.
 
     Raises:
-        ConfigError: the design asks for more trials than the images allow.
+        ConfigError: the design asks for more trials than the images allow, or plans a comparison of unknown methods.
         UsageError: there are too few methods, or no photo has a ground truth.
     """
     n = len(sources.methods)
@@ -167,6 +167,8 @@ def check_design(design: Design, sources: Sources) -> tuple[Design, Sources]:
         raise UsageError(f"protocol pairwise needs at least two methods, but got {n}; give --images NAME=DIR for each")
     if n < 1:
         raise UsageError("no methods given; give --images NAME=DIR for each")
+    for name in {name for pair in design.analysis.primary or () for name in pair} - set(sources.methods):
+        raise ConfigError(f"analysis.primary names '{name}', but the survey compares {', '.join(sources.methods)}")
     if design.protocol == "real_or_fake":
         kept = {name: files for name, files in sources.files.items() if TRUTH in files}
         if not kept:

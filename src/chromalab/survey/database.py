@@ -331,6 +331,23 @@ def put_setting(connection: Connection, name: str, value: str) -> None:
     connection.execute(insert(Setting).values(name=name, value=value))
 
 
+_LOOK = "look_"
+
+
+def put_look(connection: Connection, finished: int, half_width: float) -> None:
+    """Record the widest half width at a declared interim look."""
+    put_setting(connection, f"{_LOOK}{finished}", f"{half_width:.4f}")
+
+
+def interim_looks(connection: Connection) -> dict[str, float]:
+    """Return the widest half width at each interim look so far, by number of finished participants."""
+    rows = connection.execute(
+        select(Setting.name, Setting.value).where(Setting.name.startswith(_LOOK, autoescape=True))
+    )
+    found = {int(str(name).removeprefix(_LOOK)): float(value) for name, value in rows}
+    return {str(finished): found[finished] for finished in sorted(found)}
+
+
 def open_database(folder: SurveyFolder, url: str | None) -> Database:
     """Open the database of a survey and migrate it to this version.
 

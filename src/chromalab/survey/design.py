@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -145,12 +145,17 @@ class AnalysisPlan(Record):
         draws: draws of each bootstrap.
         prior_sd: standard deviation of the normal prior on log-abilities; None means maximum likelihood.
         order_effect: whether to estimate the advantage of the left side.
+        primary: pairs of methods whose comparison decides the study; None treats all pairs alike.
+        margin: largest difference without practical meaning, in the unit of the scores (log-odds, rate or rating
+            points), for equivalence tests.
     """
 
     level: float = Field(default=0.95, gt=0.5, lt=1)
     draws: int = Field(default=1000, ge=100)
     prior_sd: float | None = Field(default=3.0, gt=0)
     order_effect: bool = True
+    primary: list[tuple[str, str]] | None = Field(default=None, min_length=1)
+    margin: float | None = Field(default=None, gt=0)
 
 
 class Design(Record):
@@ -271,7 +276,18 @@ def load_design(path: Path) -> Design:
     return parse_design(data, origin=str(found))
 
 
-def canonical_hash(record: Record) -> str:
-    """Return the SHA-256 of a record as JSON with sorted keys: which identifies its content."""
-    text = json.dumps(record.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_ADDED = ("primary", "margin")
+"""Settings of the analysis plan that are newer than the first surveys. Unset, they do not enter the hash."""
+
+
+def survey_hash(survey: dict[str, Any]) -> str:
+    """Return the SHA-256 that identifies a survey's design, analysis plan and stimuli.
+
+    Args:
+        survey: a `SurveyRecord` as JSON data, of this or an older version.
+    """
+    design = survey["design"]
+    plan = {name: value for name, value in design["analysis"].items() if name not in _ADDED or value is not None}
+    content = {**survey, "design": {**design, "analysis": plan}}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

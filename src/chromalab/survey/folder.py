@@ -12,9 +12,10 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from chromalab.core.errors import UsageError
+from chromalab.core.errors import ConfigError, UsageError
+from chromalab.core.files import sha256_bytes
 from chromalab.core.records import Record
-from chromalab.survey.design import Design, canonical_hash
+from chromalab.survey.design import Design, survey_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +62,7 @@ class SurveyRecord(Record):
     @property
     def sha256(self) -> str:
         """Hash of the registered design, analysis plan and stimuli."""
-        return canonical_hash(self)
+        return survey_hash(self.model_dump(mode="json"))
 
 
 class SurveyFolder:
@@ -96,6 +97,18 @@ class SurveyFolder:
             return bytes.fromhex(self.secret_file.read_text(encoding="ascii"))
         except (OSError, ValueError):
             raise UsageError(f"{self.secret_file} is missing or damaged; restore it from a backup") from None
+
+    def check_stimuli(self, record: SurveyRecord) -> None:
+        """Compare the stimuli with the hashes in their names, which the registration covers.
+
+        Raises:
+            ConfigError: a file was replaced.
+        """
+        for scene in record.scenes:
+            for name in scene.stimuli.values():
+                path = self.stimuli / name
+                if path.is_file() and not name.startswith(sha256_bytes(path.read_bytes())[:32]):
+                    raise ConfigError(f"{path} was replaced after the survey was created; restore the original file")
 
     def make_secret(self) -> None:
         """Write a new secret that only its owner can read."""

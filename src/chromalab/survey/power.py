@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import special
 
 from chromalab.core.records import Record
 from chromalab.core.seeds import derive_seed
-from chromalab.stats.clusters import two_sided_p
+from chromalab.report.formatting import plural
+from chromalab.stats.clusters import quantile, two_sided_p
+from chromalab.stats.significance import equivalence_power, t_test_power
 from chromalab.survey.schedule import make_schedule, seeded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,14 +24,28 @@ if TYPE_CHECKING:
 PEOPLE = (10, 20, 30, 50, 80, 120)
 WANTED = 0.8
 ALPHA = 0.05
+MOST_PHOTOS = 2**17
 
 
 class PowerRow(Record):
-    """Power and false-alarm rate for one number of participants."""
+    """Power and false-alarm rate for one number of participants, and the power to show equivalence."""
 
     participants: int
     power: float
     false_alarms: float
+    equivalence: float | None = None
+
+
+class PhotoLimit(Record):
+    """Power with countless participants, which the number of photos limits.
+
+    Attributes:
+        power: power that no number of participants exceeds with these photos.
+        photos_needed: smallest number of photos with which countless participants reach 80%; None beyond 131,072.
+    """
+
+    power: float
+    photos_needed: int | None
 
 
 class PowerTable(Record):
@@ -41,6 +57,11 @@ class PowerTable(Record):
         needed: smallest listed number of participants with 80% power, or None.
         trials_per_pair: votes per pair of methods (or per method) from the planned number of participants.
         test: the simulated test.
+        margin: equivalence margin of the plan, or else the assumed difference.
+        needed_equivalence: smallest listed number of participants with 80% power to show equivalence, or None.
+        photos: number of photos.
+        limit: power to find the difference that the photos allow.
+        limit_equivalence: power to show equivalence that the photos allow.
     """
 
     difference: float
@@ -48,6 +69,11 @@ class PowerTable(Record):
     needed: int | None
     trials_per_pair: float
     test: str
+    margin: float | None = None
+    needed_equivalence: int | None = None
+    photos: int | None = None
+    limit: PhotoLimit | None = None
+    limit_equivalence: PhotoLimit | None = None
 
 
 def simulate_power(design: Design, methods: Sequence[str], scenes: Sequence[str], *, seed: int = 0) -> PowerTable:
@@ -55,27 +81,104 @@ def simulate_power(design: Design, methods: Sequence[str], scenes: Sequence[str]
 
     The simulation draws votes on the pair with random effects of participants and photos, on balanced schedules. The
     test follows the analysis: the variance over participants plus that over photos minus that over votes, computed from
-    sums instead of bootstraps.
+    sums instead of bootstraps. Equivalence is simulated with methods that do not differ.
     """
     assumed = design.power
+    room = _margin(design)
     rows = []
     for participants in sorted({*PEOPLE, min(design.stop.participants, 300)}):
-        shares = [
-            np.mean(
-                [
-                    _found(design, methods, scenes, participants, real, derive_seed(seed, participants, str(real), k))
-                    for k in range(assumed.simulations)
-                ]
-            )
+        found = {
+            real: [
+                _study(design, methods, scenes, participants, real, derive_seed(seed, participants, str(real), k))
+                for k in range(assumed.simulations)
+            ]
             for real in (assumed.difference, 0.0)
-        ]
-        rows.append(PowerRow(participants=participants, power=float(shares[0]), false_alarms=float(shares[1])))
-    needed = next((row.participants for row in rows if row.power >= WANTED), None)
+        }
+        power, false_alarms = (float(np.mean([study.differs for study in studies])) for studies in found.values())
+        alike = float(np.mean([study.is_within(room) for study in found[0.0]]))
+        rows.append(PowerRow(participants=participants, power=power, false_alarms=false_alarms, equivalence=alike))
     return PowerTable(
-        difference=assumed.difference, rows=rows, needed=needed,
+        difference=assumed.difference, rows=rows,
+        needed=next((row.participants for row in rows if row.power >= WANTED), None),
         trials_per_pair=trials_per_group(design, methods) * design.stop.participants,
         test="two neighboring methods, two-sided, 5%, before Holm's correction",
+        margin=design.analysis.margin or assumed.difference,
+        needed_equivalence=next((row.participants for row in rows if (row.equivalence or 0) >= WANTED), None),
+        photos=len(scenes),
+        limit=_limit(lambda n: _most_power(design, n), len(scenes)),
+        limit_equivalence=_limit(lambda n: _most_equivalence(design, n, room), len(scenes)),
     )  # fmt: skip
+
+
+def power_words(table: PowerTable) -> list[str]:
+    """Return what the table means for the number of participants and photos, in one sentence each."""
+    aims = (
+        (f"find a difference of {table.difference:g}", table.needed, table.limit),
+        (f"show that a difference is within {table.margin:g}", table.needed_equivalence, table.limit_equivalence),
+    )
+    return [_words(aim, needed, limit, table.photos or 0) for aim, needed, limit in aims if limit is not None]
+
+
+def _words(aim: str, needed: int | None, limit: PhotoLimit, photos: int) -> str:
+    if needed is not None:
+        return f"to {aim} with 80% power takes about {needed} participants"
+    if limit.power >= WANTED:
+        return f"none of these numbers of participants suffices to {aim} with 80% power; plan more trials or photos"
+    more = f"; at least {limit.photos_needed:,} photos are needed" if limit.photos_needed else ""
+    return (
+        f"with {plural(photos, 'photo')} no number of participants suffices to {aim}: power never exceeds "
+        f"{limit.power:.0%}{more}"
+    )
+
+
+def _limit(power: Callable[[int], float], photos: int) -> PhotoLimit:
+    enough = 2
+    while power(enough) < WANTED and enough < MOST_PHOTOS:
+        enough *= 2
+    if power(enough) < WANTED:
+        return PhotoLimit(power=power(photos), photos_needed=None)
+    few = enough // 2
+    while enough - few > 1:
+        middle = (few + enough) // 2
+        few, enough = (few, middle) if power(middle) >= WANTED else (middle, enough)
+    return PhotoLimit(power=power(photos), photos_needed=enough)
+
+
+def _most_power(design: Design, photos: int) -> float:
+    mean, spread = _photo_means(design, design.power.difference)
+    if photos < 2:
+        return 0.0
+    return 1.0 if spread == 0 else t_test_power(mean / spread * photos**0.5, photos - 1, ALPHA)
+
+
+def _most_equivalence(design: Design, photos: int, room: float) -> float:
+    _, spread = _photo_means(design, 0.0)
+    if photos < 2:
+        return 0.0
+    return 1.0 if spread == 0 else equivalence_power(room / spread * photos**0.5, photos - 1, ALPHA)
+
+
+def _photo_means(design: Design, difference: float) -> tuple[float, float]:
+    """Return the mean over photos and the spread between photos of what countless participants vote.
+
+    The unit is that of `_study`: rating points, or the share of votes above one half.
+    """
+    photo_sd, rater_sd = design.power.photo_sd * np.sqrt(2), design.power.rater_sd * np.sqrt(2)
+    if design.protocol == "rating":
+        return difference, float(photo_sd)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(41)
+    weights = weights / weights.sum()
+    votes = special.expit(difference + photo_sd * nodes[:, None] + rater_sd * nodes) @ weights - 0.5
+    mean = float(weights @ votes)
+    return mean, float(np.sqrt(max(float(weights @ (votes - mean) ** 2), 0.0)))
+
+
+def _margin(design: Design) -> float:
+    """Return the equivalence margin in the unit of `_study`."""
+    margin = design.analysis.margin
+    if margin is not None and design.protocol == "real_or_fake":
+        return margin
+    return _photo_means(design, margin or design.power.difference)[0]
 
 
 def trials_per_group(design: Design, methods: Sequence[str]) -> float:
@@ -85,10 +188,27 @@ def trials_per_group(design: Design, methods: Sequence[str]) -> float:
     return design.trials / groups
 
 
-def _found(
+class _Study(NamedTuple):
+    """The estimate of a simulated survey, with an infinite standard error if there is no test."""
+
+    mean: float
+    se: float
+    df: int
+
+    @property
+    def differs(self) -> bool:
+        """Whether the test finds a difference."""
+        return self.se < np.inf and two_sided_p(self.mean / self.se, self.df) < ALPHA
+
+    def is_within(self, margin: float) -> bool:
+        """Whether two one-sided tests put the difference within the margin."""
+        return self.se < np.inf and abs(self.mean) + quantile(self.df, 1 - 2 * ALPHA) * self.se < margin
+
+
+def _study(
     design: Design, methods: Sequence[str], scenes: Sequence[str], participants: int, difference: float, seed: int
-) -> bool:
-    """Simulate one survey and return whether its test finds a difference."""
+) -> _Study:
+    """Simulate one survey."""
     generator = np.random.default_rng(seed)
     who, where = _trials(design, methods, scenes, participants, generator)
     rater = generator.normal(0, design.power.rater_sd * np.sqrt(2), participants)
@@ -103,7 +223,7 @@ def _found(
     parts = [_clustered(left, groups) for groups in (who, where)]
     variance = max(parts[0] + parts[1] - float((left**2).sum()), *parts) / len(values) ** 2
     df = min(len(set(who.tolist())), len(set(where.tolist()))) - 1
-    return df > 0 and variance > 0 and two_sided_p(mean / np.sqrt(variance), df) < ALPHA
+    return _Study(mean, float(np.sqrt(variance)) if df > 0 and variance > 0 else np.inf, df)
 
 
 def _clustered(left: NDArray[np.float64], groups: NDArray[np.intp]) -> float:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from chromalab.survey.database import (
     put_setting,
     setting,
 )
+from chromalab.survey.design import RANDOM, TRUTH
 from chromalab.survey.folder import SurveyFolder, SurveyRecord
 from chromalab.survey.security import new_token
 
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
 REQUIRED = ("observer", "session", "scene", "condition_A", "condition_B", "is_A_selected")
 COLUMNS = (
     *REQUIRED, "is_tie", "side", "rating", "kind", "position", "repeat_of", "response_ms", "requested_ms", "shown_ms",
-    "blurs", "flags", "screening_passed", "received_at", "probability",
+    "blurs", "flags", "screening_passed", "received_at", "probability", "finished", "exclusion", "scored",
 )  # fmt: skip
+KINDS = ("practice", "test", "repeat", "vigilance")
 RATINGS = frozenset("12345")
 
 
@@ -66,6 +69,8 @@ class VoteRow:
         received_at: time of the answer in seconds since 1970.
         probability: probability with which an adaptive schedule chose this pair.
         a_is_left: whether A was on the left or first.
+        finished: whether the participant answered all trials; None if the file does not say.
+        exclusion: rules that exclude the participant or this answer, separated by spaces; '' if none does.
     """
 
     observer: str
@@ -88,6 +93,13 @@ class VoteRow:
     received_at: float | None = None
     probability: float | None = None
     a_is_left: bool = True
+    finished: bool | None = None
+    exclusion: str = ""
+
+    @property
+    def scored(self) -> bool:
+        """Whether the answer counts: it belongs to a scored trial, and no rule excludes it."""
+        return self.kind == "test" and not self.exclusion
 
     @property
     def left(self) -> str:
@@ -116,21 +128,25 @@ class VoteRow:
             "flags": " ".join(self.flags),
             "screening_passed": None if self.screening_passed is None else int(self.screening_passed),
             "received_at": self.received_at, "probability": self.probability,
+            "finished": None if self.finished is None else int(self.finished), "exclusion": self.exclusion,
+            "scored": int(self.scored),
         }  # fmt: skip
 
 
-def votes_of_database(database: Database) -> list[VoteRow]:
-    """Return all answers of a survey in the order of their commits."""
+def votes_of_database(database: Database, *, up_to: int | None = None) -> list[VoteRow]:
+    """Return all answers of a survey in the order of their commits, or only those up to vote `up_to`."""
     query = (
         select(
             Vote.participant_id, TrialRow.scene, TrialRow.left, TrialRow.right, Vote.choice, TrialRow.kind,
             TrialRow.position, TrialRow.repeat_of, Vote.response_ms, Vote.requested_ms, Vote.shown_ms, Vote.blurs,
-            Vote.flags, Participant.screening, Vote.received_at, TrialRow.probability,
+            Vote.flags, Participant.screening, Vote.received_at, TrialRow.probability, Participant.stage,
         )
         .join(TrialRow, TrialRow.id == Vote.trial_id)
         .join(Participant, Participant.id == Vote.participant_id)
         .order_by(Vote.id)
     )  # fmt: skip
+    if up_to is not None:
+        query = query.where(Vote.id <= up_to)
     with database.read() as connection:
         return [_row(*tuple(each)) for each in connection.execute(query)]
 
@@ -138,12 +154,12 @@ def votes_of_database(database: Database) -> list[VoteRow]:
 def _row(
     observer: str, scene: str, left: str, right: str, choice: str, kind: str, position: int, repeat_of: int | None,
     response_ms: float, requested_ms: float | None, shown_ms: float | None, blurs: int, flags: list[str],
-    screening: dict[str, Any], received_at: float, probability: float | None,
+    screening: dict[str, Any], received_at: float, probability: float | None, stage: str,
 ) -> VoteRow:  # fmt: skip
     return VoteRow(
         observer, "1", scene, left, right, choice in {"left", "real"}, choice == "tie",
         int(choice) if choice in RATINGS else None, kind, position, repeat_of, response_ms, requested_ms, shown_ms,
-        blurs, tuple(flags), screening.get("passed"), received_at, probability,
+        blurs, tuple(flags), screening.get("passed"), received_at, probability, finished=stage == "finished",
     )  # fmt: skip
 
 
@@ -161,64 +177,140 @@ def read_votes(path: Path) -> list[VoteRow]:
 
     The columns observer, session, scene, condition_A, condition_B and is_A_selected (1 or 0, empty for a tie or a
     rating) are required. All other columns of the export are optional. A is the left or first condition unless the
-    column `side` contains "right".
+    column `side` contains "right". Rows with 0 in `scored` or with a rule in `exclusion` are read as excluded.
 
     Raises:
-        ConfigError: the file is missing, a column is missing, or a row is invalid.
+        ConfigError: the file is missing, its columns are wrong, or a row is invalid.
         UsageError: the file has no votes.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
-            if missing:
-                raise ConfigError(
-                    f"{path}: the column {missing[0]} is missing; add the columns {', '.join(REQUIRED)}, as "
-                    "'chromalab survey export' writes them"
-                )
-            rows = [_parse(row, path, line) for line, row in enumerate(reader, start=2)]
+            _check_columns(reader.fieldnames or (), path)
+            lines = [
+                (reader.line_num, _Line(row, path, reader.line_num).vote(place)) for place, row in enumerate(reader)
+            ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path}: cannot read the votes: {error}") from None
-    if not rows:
+    if not lines:
         raise UsageError(f"{path} contains no votes; give a file with at least one row")
-    return rows
+    _check_together(lines, path)
+    return [vote for _, vote in lines]
 
 
-def _parse(row: dict[str, str], path: Path, line: int) -> VoteRow:
-    def number(name: str) -> float | None:
-        text = (row.get(name) or "").strip()
+def _check_columns(found: Sequence[str], path: Path) -> None:
+    missing = [name for name in REQUIRED if name not in found]
+    if missing:
+        raise ConfigError(
+            f"{path}: the column {missing[0]} is missing among {', '.join(found) or 'no columns'}; add the columns "
+            f"{', '.join(REQUIRED)}, separated by commas, as 'chromalab survey export' writes them"
+        )
+    twice = [name for name in COLUMNS if list(found).count(name) > 1]
+    if twice:
+        raise ConfigError(f"{path}: the column {twice[0]} occurs more than once; keep one")
+
+
+class _Line:
+    """A row of a CSV file, whose faults name the line."""
+
+    def __init__(self, row: dict[str | None, Any], path: Path, line: int) -> None:
+        self._row = row
+        self._place = f"{path}, line {line}"
+        if None in row:
+            raise ConfigError(f"{self._place}: the row has more cells than the header; quote cells that contain commas")
+
+    def fault(self, text: str) -> ConfigError:
+        return ConfigError(f"{self._place}: {text}")
+
+    def text(self, name: str) -> str:
+        return (self._row.get(name) or "").strip()
+
+    def number(self, name: str) -> float | None:
+        text = self.text(name)
         try:
-            return float(text) if text else None
+            value = float(text) if text else None
         except ValueError:
-            raise ConfigError(f"{path}, line {line}: {name} must be a number, not '{text}'") from None
+            value = math.nan
+        if value is not None and not math.isfinite(value):
+            raise self.fault(f"{name} must be a number, not '{text}'")
+        return value
 
-    def flag(name: str) -> bool | None:
-        text = (row.get(name) or "").strip().lower()
+    def whole(self, name: str) -> int | None:
+        value = self.number(name)
+        if value is not None and value != int(value):
+            raise self.fault(f"{name} must be a whole number, not {value:g}")
+        return None if value is None else int(value)
+
+    def flag(self, name: str) -> bool | None:
+        text = self.text(name).lower()
         if text not in {"", "0", "1", "0.0", "1.0", "true", "false"}:
-            raise ConfigError(f"{path}, line {line}: {name} must be 1 or 0, not '{text}'")
+            raise self.fault(f"{name} must be 1 or 0, not '{text}'")
         return None if not text else text in {"1", "1.0", "true"}
 
-    rating = number("rating")
-    if rating is not None and rating not in {1, 2, 3, 4, 5}:
-        raise ConfigError(f"{path}, line {line}: rating must be 1 to 5, not {rating:g}")
-    selected, tie = flag("is_A_selected"), bool(flag("is_tie"))
-    if selected is None and not tie and rating is None:
-        raise ConfigError(f"{path}, line {line}: is_A_selected is empty in a row that is neither a tie nor a rating")
-    if not row["condition_A"] or not row["observer"]:
-        raise ConfigError(f"{path}, line {line}: observer and condition_A must not be empty")
-    side = (row.get("side") or "left").strip().lower()
-    if side not in {"left", "right"}:
-        raise ConfigError(f"{path}, line {line}: side must be left or right, the position of A, not '{side}'")
-    repeat_of, position = number("repeat_of"), number("position")
-    return VoteRow(
-        row["observer"], row["session"], row["scene"], row["condition_A"], row["condition_B"] or "", bool(selected),
-        tie,
-        None if rating is None else int(rating), row.get("kind") or "test",
-        line - 2 if position is None else int(position), None if repeat_of is None else int(repeat_of),
-        number("response_ms"), number("requested_ms"), number("shown_ms"), int(number("blurs") or 0),
-        tuple((row.get("flags") or "").split()), flag("screening_passed"), number("received_at"),
-        number("probability"), side == "left",
-    )  # fmt: skip
+    def one_of(self, name: str, known: Sequence[str], default: str) -> str:
+        text = self.text(name).lower() or default
+        if text not in known:
+            raise self.fault(f"{name} must be {', '.join(known[:-1])} or {known[-1]}, not '{text}'")
+        return text
+
+    def vote(self, place: int) -> VoteRow:
+        for name in ("observer", "scene", "condition_A"):
+            if not self.text(name):
+                raise self.fault(f"{name} must not be empty")
+        first, second = self.text("condition_A"), self.text("condition_B")
+        if first == second:
+            raise self.fault(
+                f"condition_A and condition_B are both '{first}', but a method is never compared with itself"
+            )
+        rating, kind = self.whole("rating"), self.one_of("kind", KINDS, "test")
+        if rating not in {None, 1, 2, 3, 4, 5}:
+            raise self.fault(f"rating must be 1 to 5, not {rating}")
+        selected, tie = self.flag("is_A_selected"), bool(self.flag("is_tie"))
+        if selected is None and not tie and rating is None:
+            raise self.fault("is_A_selected is empty in a row that is neither a tie nor a rating")
+        if kind == "test" and RANDOM in {first, second}:
+            raise self.fault(
+                f"'{RANDOM}' is reserved for attention checks; write vigilance as kind, or rename the method"
+            )
+        position = self.whole("position")
+        left = self.one_of("side", ("left", "right"), "left") == "left"
+        exclusion = self.text("exclusion")
+        if kind == "test" and self.flag("scored") is False and not exclusion:
+            exclusion = "unscored"
+        return VoteRow(
+            self.text("observer"), self.text("session"), self.text("scene"), first, second, bool(selected), tie, rating,
+            kind, place if position is None else position, self.whole("repeat_of"), self.number("response_ms"),
+            self.number("requested_ms"), self.number("shown_ms"), self.whole("blurs") or 0,
+            tuple(self.text("flags").split()), self.flag("screening_passed"), self.number("received_at"),
+            self.number("probability"), left, self.flag("finished"), exclusion,
+        )  # fmt: skip
+
+
+def _check_together(lines: Sequence[tuple[int, VoteRow]], path: Path) -> None:
+    """Raise an error at the first row that does not fit the others."""
+    protocol = protocol_of([vote for _, vote in lines])
+    pairs = any(vote.condition_b for _, vote in lines)
+    seen: dict[VoteRow, int] = {}
+    for line, vote in lines:
+        fault = _fault(vote, protocol, pairs=pairs)
+        if vote in seen:
+            fault = f"the answer repeats line {seen[vote]}; remove one of them"
+        if fault:
+            raise ConfigError(f"{path}, line {line}: {fault}")
+        seen[vote] = line
+
+
+def _fault(vote: VoteRow, protocol: str, *, pairs: bool) -> str | None:
+    names = {vote.condition_a, vote.condition_b}
+    if protocol == "rating":
+        if vote.rating is None:
+            return "the rating is empty, but other rows have ratings; keep one protocol per file"
+        return "a rating is about one image; leave condition_B empty" if vote.condition_b else None
+    if pairs and not vote.condition_b:
+        return "condition_B is empty, but other rows compare two images; name the second method"
+    if protocol == "real_or_fake" and pairs and vote.kind == "test" and TRUTH not in names:
+        return f"neither condition is '{TRUTH}', but other rows compare with it; keep one protocol per file"
+    return None
 
 
 def protocol_of(votes: Iterable[VoteRow]) -> str:
@@ -226,7 +318,7 @@ def protocol_of(votes: Iterable[VoteRow]) -> str:
     rows = list(votes)
     if any(row.rating is not None for row in rows):
         return "rating"
-    return "real_or_fake" if any("truth" in (row.condition_a, row.condition_b) for row in rows) else "pairwise"
+    return "real_or_fake" if any(TRUTH in (row.condition_a, row.condition_b) for row in rows) else "pairwise"
 
 
 def by_observer(votes: Sequence[VoteRow]) -> dict[str, list[VoteRow]]:

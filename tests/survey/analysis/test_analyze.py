@@ -114,7 +114,7 @@ def test_sides_and_ties_from_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_invalid_rows_are_refused(tmp_path: Path, change: dict[str, str], fault: str) -> None:
-    row = dict.fromkeys(COLUMNS, "") | dict.fromkeys(REQUIRED, "1")
+    row = dict.fromkeys(COLUMNS, "") | dict.fromkeys(REQUIRED, "1") | {"condition_B": "2"}
     with pytest.raises(ConfigError, match=fault):
         read_votes(write_csv(tmp_path / "v.csv", [row | change]))
 

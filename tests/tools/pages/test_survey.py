@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from chromalab.survey.analysis.analyze import MIN_PEOPLE, MIN_PHOTOS, MIN_VOTES
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -25,3 +27,18 @@ def test_the_guide_quotes_the_record() -> None:
         f"is {' to '.join(covered['people and photos'])}, and {' to '.join(covered['votes'])} with a bootstrap over"
         in guide
     )
+
+
+def test_the_guide_and_the_simulation_state_the_same_minimum() -> None:
+    record = json.loads((ROOT / "results" / "benchmarks" / "survey_coverage.json").read_text(encoding="utf-8"))
+    assert record["minimum"] == {"people": MIN_PEOPLE, "photos": MIN_PHOTOS, "votes": MIN_VOTES}
+    guide = " ".join((ROOT / "docs" / "survey.md").read_text(encoding="utf-8").split())
+    assert f"only from {MIN_PEOPLE} participants, {MIN_PHOTOS} photos and {MIN_VOTES} votes" in guide
+
+
+def test_simulated_intervals_of_small_surveys_cover_the_truth() -> None:
+    """Nominal 95%, with room for the error of 400 simulations; winners of equal methods are named in at most 5%."""
+    record = json.loads((ROOT / "results" / "benchmarks" / "survey_coverage.json").read_text(encoding="utf-8"))
+    assert min(row["coverage"] for row in record["rows"]) > 0.93
+    assert min(row["bootstrap"] for row in record["rows"]) < 0.75
+    assert max(row["wrong"] or 0 for row in record["rows"]) <= 0.05

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import json
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sqlalchemy import func, select
 
 from chromalab.core.errors import ConfigError, UsageError
+from chromalab.report.formatting import plural
 from chromalab.stats.preference import NoEstimateError
+from chromalab.stats.profile import Profile
 from chromalab.stats.significance import holm
-from chromalab.survey.analysis.raters import participant_agreement, report_raters
-from chromalab.survey.analysis.records import Difference, Estimate, Score, SurveyAnalysis
-from chromalab.survey.analysis.scores import (
-    PreferenceScores,
-    estimate_of,
-    score_fooling,
-    score_preferences,
-    score_ratings,
-)
-from chromalab.survey.database import Registration, Withdrawal, open_database
+from chromalab.survey.analysis.preferences import INSEPARABLE, score_preferences
+from chromalab.survey.analysis.raters import label_exclusions, participant_agreement, report_raters
+from chromalab.survey.analysis.records import Difference, Score, SurveyAnalysis
+from chromalab.survey.analysis.scores import estimate_of, groups_by_photo, score_fooling, score_ratings
+from chromalab.survey.analysis.verdicts import listed
+from chromalab.survey.database import Registration, Withdrawal, interim_looks, open_database
 from chromalab.survey.design import RANDOM, TRUTH, AnalysisPlan, Design, Exclusions
 from chromalab.survey.folder import SurveyFolder
+from chromalab.survey.registration import Frozen, frozen_design
 from chromalab.survey.votes import VoteRow, protocol_of, read_votes, votes_of_database
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from chromalab.stats.clusters import Array, TwoWay
+    from chromalab.stats.pivots import Pivot
+    from chromalab.survey.analysis.scores import FoolingScores, RatingScores
     from chromalab.survey.database import Database
-    from chromalab.survey.folder import SurveyRecord
 
 
 def design_of_votes(votes: Sequence[VoteRow], plan: AnalysisPlan) -> tuple[Design, list[str]]:
@@ -47,39 +47,65 @@ def design_of_votes(votes: Sequence[VoteRow], plan: AnalysisPlan) -> tuple[Desig
     return Design.model_validate(data), sorted(names)
 
 
+MIN_PEOPLE, MIN_PHOTOS, MIN_VOTES = 5, 5, 10
+"""A winner is named only from this many participants, photos, and votes that connect the two methods.
+
+Even if each of five participants, or photos, had a preference of its own that never varies, all five would agree by
+chance in only 2 of 32 studies."""
+
+
 def analyze(design: Design, methods: Sequence[str], votes: Sequence[VoteRow], *, seed: int = 0) -> SurveyAnalysis:
     """Return the scores of methods, with and without the participants that the rules exclude.
 
     Raises:
+        ConfigError: a vote names a method that the survey does not have, or a primary comparison does.
         UsageError: there is no scored vote, or without a prior there is no finite estimate.
     """
     if not any(row.kind == "test" for row in votes):
         raise UsageError("there are no scored votes yet; analyze the survey once participants have voted")
+    _check_names(design, methods, votes)
     raters = report_raters(votes, methods, design.exclusions, design.protocol)
-    out = {rater.observer for rater in raters if rater.excluded}
-    scored = [row for row in votes if row.kind == "test"]
-    kept = [row for row in scored if row.observer not in out]
-    if design.exclusions.overruns:
-        kept = [row for row in kept if "overrun" not in row.flags]
-    notes = []
-    if not kept:
-        kept = scored
-        notes.append("the rules would exclude all participants, so the scores include everyone")
+    labeled = label_exclusions(votes, raters, design.exclusions)
+    scored = [row for row in labeled if row.kind == "test"]
+    kept = [row for row in scored if not row.exclusion]
+    nobody, kept = not kept, kept or scored
     try:
         found = _scored(design, methods, kept, seed)
         everybody = _scored(design, methods, scored, seed).scores if len(kept) != len(scored) else found.scores
     except NoEstimateError as error:
         raise UsageError(f"{error} (--prior 3)") from error
-    plan = design.analysis
+    if nobody:
+        found = _undecided(found, "the rules exclude all participants")
+    plan, inside = design.analysis, {row.observer for row in kept}
     return found.model_copy(
         update={
             "scores_all": everybody,
             "raters": raters,
-            "people": participant_agreement(kept, [row for row in votes if row.observer not in out]),
-            "notes": [*found.notes, *notes],
-            "settings": {"level": plan.level, "draws": float(plan.draws), "prior_sd": plan.prior_sd},
+            "people": participant_agreement(kept, [row for row in labeled if row.observer in inside]),
+            "n_unfinished": len({row.observer for row in kept if row.finished is False}),
+            "settings": {
+                "level": plan.level,
+                "draws": float(plan.draws),
+                "prior_sd": plan.prior_sd,
+                **({} if plan.margin is None else {"margin": plan.margin}),
+            },
         }
     )
+
+
+def _check_names(design: Design, methods: Sequence[str], votes: Sequence[VoteRow]) -> None:
+    known = {*methods, "", TRUTH, RANDOM}
+    unknown = sorted({name for row in votes for name in (row.condition_a, row.condition_b)} - known)
+    if unknown:
+        raise ConfigError(f"votes name the method '{unknown[0]}', but the survey compares {', '.join(methods)}")
+    for name in {name for pair in design.analysis.primary or () for name in pair} - set(methods):
+        raise ConfigError(f"analysis.primary names '{name}', but the survey compares {', '.join(methods)}")
+
+
+def _undecided(analysis: SurveyAnalysis, reason: str) -> SurveyAnalysis:
+    rows = [row.model_copy(update={"winner": None, "lacking": reason}) for row in analysis.differences]
+    note = f"{reason}, so the scores include everyone and no winner is named"
+    return analysis.model_copy(update={"differences": rows, "notes": [note, *analysis.notes]})
 
 
 def _scored(design: Design, methods: Sequence[str], rows: Sequence[VoteRow], seed: int) -> SurveyAnalysis:
@@ -103,115 +129,172 @@ def _base(design: Design, methods: Sequence[str], rows: Sequence[VoteRow]) -> di
 
 
 def _preferences(design: Design, methods: Sequence[str], rows: Sequence[VoteRow], seed: int) -> SurveyAnalysis:
-    plan = design.analysis
+    plan, level = design.analysis, design.analysis.level
     found = score_preferences(rows, methods, plan, seed=seed)
-    m, size = len(methods), 2 * len(methods) + 2
-    theta = found.fit.theta
-    counts = found.wins.sum(axis=0) + found.wins.sum(axis=1)
-    connected = len(found.groups) == 1
-    notes = list(found.notes)
-    if not connected:
-        notes.append("no vote connects some groups of methods, so scores of different groups cannot be compared")
+    groups = [[methods[k] for k in group] for group in found.groups]
+    notes = [*found.notes, *_group_notes(groups, "compares")]
+    people = _in_group([row.observer for row in rows], rows, groups)
+    photos = _in_group([row.scene for row in rows], rows, groups)
+    connecting = found.connecting(MIN_VOTES)
+
+    def support(i: int, j: int) -> Support:
+        return Support(people[methods[i]], photos[methods[i]], round(float(connecting[i, j])))
+
+    counts = (found.wins.sum(axis=0) + found.wins.sum(axis=1)).tolist()
     return SurveyAnalysis.model_validate(
         {
             **_base(design, methods, rows),
-            "scores": _scores(methods, theta, found.errors, size, counts, plan.level),
-            "jod": {
-                name: estimate_of(float(found.jod[k]), found.errors, np.eye(size)[m + 2 + k], plan.level)
-                for k, name in enumerate(methods)
-            },
-            "differences": _differences(methods, theta, found.errors, size, plan.level, found.wins),
-            "order_effect": _order(found, m, size, plan.level),
+            "scores": _scores(methods, found.score, found.errors, counts, level),
+            "jod": {name: estimate_of(found.jods(k), level) for k, name in enumerate(methods)},
+            "differences": _differences(plan, methods, found.groups, found.difference, support, found.wins),
+            "order_effect": estimate_of(found.order_effect(), level) if found.order else None,
+            "order_inseparable": INSEPARABLE in found.notes,
             "tie": float(found.fit.nu) if float(found.fit.nu) > 0 else None,
-            "components": [[methods[k] for k in group] for group in found.groups],
+            "components": groups,
             "notes": notes,
         }
     )
 
 
-def _order(found: PreferenceScores, m: int, size: int, level: float) -> Estimate | None:
-    return estimate_of(float(found.fit.order), found.errors, np.eye(size)[m], level) if found.order else None
+def _group_notes(groups: Sequence[Sequence[str]], link: str) -> list[str]:
+    if len(groups) == 1:
+        return []
+    names = "; ".join(listed(group) for group in groups)
+    note = f"no vote {link} methods of different groups ({names}), directly or through others"
+    return [f"{note}. Every score, rank and claim holds only inside its group"]
+
+
+def _in_group(labels: Sequence[str], rows: Sequence[VoteRow], groups: Sequence[Sequence[str]]) -> dict[str, int]:
+    """Return by method how many different labels the votes of its group have."""
+    group_of = {name: k for k, group in enumerate(groups) for name in group}
+    found: dict[int, set[str]] = {}
+    for label, row in zip(labels, rows, strict=True):
+        found.setdefault(group_of[row.condition_a], set()).add(label)
+    return {name: len(found[k]) for name, k in group_of.items()}
 
 
 def _fooling(design: Design, methods: Sequence[str], rows: Sequence[VoteRow], seed: int) -> SurveyAnalysis:
     plan = design.analysis
     fakes = [name for name in methods if name != TRUTH]
     found = score_fooling(rows, fakes, draws=plan.draws, level=plan.level, seed=seed)
-    size = 3 * len(fakes)
-    counts = np.array([found.facts[name].n for name in fakes], dtype=np.float64)
     return SurveyAnalysis.model_validate(
-        {
-            **_base(design, fakes, rows),
-            "scores": _scores(fakes, found.rates, found.errors, size, counts, plan.level),
-            "differences": _differences(fakes, found.rates, found.errors, size, plan.level, None),
-            "fooling": found.facts,
-        }
+        {**_base(design, fakes, rows), **_mean_scores(plan, fakes, rows, found), "fooling": found.facts}
     )
 
 
 def _ratings(design: Design, methods: Sequence[str], rows: Sequence[VoteRow], seed: int) -> SurveyAnalysis:
     plan = design.analysis
     found = score_ratings(rows, methods, draws=plan.draws, seed=seed)
-    counts = np.array([sum(row.condition_a == name for row in rows) for name in methods], dtype=np.float64)
     return SurveyAnalysis.model_validate(
-        {
-            **_base(design, methods, rows),
-            "scores": _scores(methods, found.mos, found.errors, len(methods), counts, plan.level),
-            "differences": _differences(methods, found.mos, found.errors, len(methods), plan.level, None),
-            "mos": found.quality,
-        }
+        {**_base(design, methods, rows), **_mean_scores(plan, methods, rows, found), "mos": found.quality}
     )
 
 
+def _mean_scores(
+    plan: AnalysisPlan, methods: Sequence[str], rows: Sequence[VoteRow], found: FoolingScores | RatingScores
+) -> dict[str, object]:
+    groups = groups_by_photo(rows, methods)
+    names = [[methods[k] for k in group] for group in groups]
+
+    def support(i: int, j: int) -> Support:
+        photos = min(found.photos[i], found.photos[j])
+        return Support(min(found.people[i], found.people[j]), photos, min(found.counts[i], found.counts[j]))
+
+    return {
+        "scores": _scores(methods, found.score, found.errors, found.counts, plan.level),
+        "differences": _differences(plan, methods, groups, found.difference, support, None),
+        "components": names,
+        "notes": _group_notes(names, "shares a photo between"),
+    }
+
+
 def _scores(
-    methods: Sequence[str], values: Array, errors: TwoWay, size: int, counts: Array, level: float
+    methods: Sequence[str], score: Callable[[int], Pivot], errors: TwoWay, counts: Sequence[float], level: float
 ) -> dict[str, Score]:
     found = {}
     for k, name in enumerate(methods):
-        contrast = np.eye(size)[k]
-        estimate = estimate_of(float(values[k]), errors, contrast, level)
+        pivot = score(k)
+        estimate = estimate_of(pivot, level)
+        parts = (None,) * 3 if isinstance(pivot, Profile) else (errors.participants, errors.photos, errors.votes)
         found[name] = Score(
-            value=estimate.value, se=estimate.se, low=estimate.low, high=estimate.high, n=round(float(counts[k])),
-            participants_se=_se(errors.participants, k), photos_se=_se(errors.photos, k), naive_se=_se(errors.votes, k),
+            value=estimate.value, se=estimate.se, low=estimate.low, high=estimate.high, n=round(counts[k]),
+            participants_se=_se(parts[0], k), photos_se=_se(parts[1], k), naive_se=_se(parts[2], k),
         )  # fmt: skip
     return found
 
 
 def _se(covariance: Array | None, place: int) -> float | None:
-    return None if covariance is None else float(np.sqrt(max(covariance[place, place], 0.0)))
+    """Return a standard error, or None if the votes are too alike to show it."""
+    variance = 0.0 if covariance is None else float(covariance[place, place])
+    return float(np.sqrt(variance)) if variance > 0 else None
+
+
+class Support(NamedTuple):
+    """The data behind a comparison."""
+
+    people: int
+    photos: int
+    votes: int
+
+    @property
+    def lacking(self) -> str | None:
+        """Return why no winner can be named, or None."""
+        limits = {"participant": MIN_PEOPLE, "photo": MIN_PHOTOS, "vote": MIN_VOTES}
+        short = [
+            f"{plural(n, name)} of at least {least}" for n, (name, least) in zip(self, limits.items(), strict=True)
+            if n < least
+        ]  # fmt: skip
+        return f"the data are too few: {', '.join(short)}" if short else None
 
 
 def _differences(
-    methods: Sequence[str], values: Array, errors: TwoWay, size: int, level: float, wins: Array | None
+    plan: AnalysisPlan,
+    methods: Sequence[str],
+    groups: Sequence[Sequence[int]],
+    difference: Callable[[int, int], Pivot],
+    support: Callable[[int, int], Support],
+    wins: Array | None,
 ) -> list[Difference]:
-    pairs = list(combinations(range(len(methods)), 2))
-    raw = []
-    for i, j in pairs:
-        contrast = np.eye(size)[i] - np.eye(size)[j]
-        value = float(values[i] - values[j])
-        raw.append((value, errors.half_width(contrast, level), errors.p_value(contrast, value)))
-    corrected = holm([p for _, _, p in raw]) if raw else np.empty(0)
-    found = []
-    for (i, j), (value, half, p), p_holm in zip(pairs, raw, corrected, strict=True):
-        met = 0.0 if wins is None else float(wins[i, j] + wins[j, i])
-        found.append(
-            Difference(
-                first=methods[i], second=methods[j], value=value, low=value - half, high=value + half, p=p,
-                p_holm=float(p_holm), winner=_winner(methods[i], methods[j], value, float(p_holm), 1 - level),
-                preferred=float(wins[i, j]) / met if wins is not None and met else None,
-            )
-        )  # fmt: skip
-    return found
+    """Return the differences inside each group, with Holm's correction over the primary ones, and over all."""
+    pairs = sorted(pair for group in groups for pair in combinations(sorted(group), 2))
+    pivots = [difference(i, j) for i, j in pairs]
+    p = [pivot.p_value() for pivot in pivots]
+    named = {frozenset(pair) for pair in plan.primary or ()}
+    primary = [frozenset((methods[i], methods[j])) in named for i, j in pairs]
+    corrected = np.asarray(holm(p))
+    corrected[np.flatnonzero(primary)] = holm([value for value, own in zip(p, primary, strict=True) if own])
+    return [
+        _difference(plan, (methods[i], methods[j]), pivot, float(p_holm), support(i, j).lacking, preferred).model_copy(
+            update={"primary": own}
+        )
+        for (i, j), pivot, p_holm, own, preferred in zip(
+            pairs, pivots, corrected, primary, [_preferred(wins, i, j) for i, j in pairs], strict=True
+        )
+    ]
 
 
-def _winner(first: str, second: str, value: float, p_holm: float, alpha: float) -> str | None:
-    if p_holm > alpha:
-        return None
-    return first if value > 0 else second
+def _preferred(wins: Array | None, i: int, j: int) -> float | None:
+    met = 0.0 if wins is None else float(wins[i, j] + wins[j, i])
+    return float(wins[i, j]) / met if wins is not None and met else None
 
 
-def open_survey(root: Path, url: str | None) -> tuple[SurveyRecord, Database]:
-    """Return a survey and its database.
+def _difference(
+    plan: AnalysisPlan, pair: tuple[str, str], pivot: Pivot, p_holm: float, lacking: str | None, preferred: float | None
+) -> Difference:
+    low, high = pivot.bounds(plan.level)
+    alpha = 1 - plan.level
+    equivalence = None if plan.margin is None else pivot.equivalence_p(plan.margin)
+    better = pair[0] if pivot.value > 0 else pair[1]
+    return Difference(
+        first=pair[0], second=pair[1], value=pivot.value, low=low, high=high, p=pivot.p_value(), p_holm=p_holm,
+        winner=better if p_holm <= alpha and lacking is None else None, preferred=preferred, lacking=lacking,
+        within=max(abs(bound) for bound in pivot.bounds(1 - 2 * alpha)), p_equivalence=equivalence,
+        equivalent=None if equivalence is None else equivalence < alpha and lacking is None,
+    )  # fmt: skip
+
+
+def open_survey(root: Path, url: str | None) -> tuple[Frozen, Database]:
+    """Return the design that holds for a survey, and its database.
 
     Raises:
         UsageError: the folder holds no survey, or the survey has not been served yet.
@@ -220,11 +303,34 @@ def open_survey(root: Path, url: str | None) -> tuple[SurveyRecord, Database]:
     record = folder.load()
     if url is None and not folder.database.exists():
         raise UsageError(f"{root} has no votes yet; collect them with 'chromalab survey serve {root}'")
-    return record, open_database(folder, url)
+    database = open_database(folder, url)
+    return frozen_design(record, database), database
+
+
+class Options(NamedTuple):
+    """Options of an analysis that replace settings of the registered plan; None keeps them.
+
+    Attributes:
+        prior: standard deviation of the prior on log-abilities as text, or `none`.
+        order_effect: whether to estimate the advantage of the left side.
+        draws: draws of each bootstrap.
+        margin: equivalence margin.
+    """
+
+    prior: str | None = None
+    order_effect: bool | None = None
+    draws: int | None = None
+    margin: float | None = None
 
 
 def analyze_source(
-    source: Path, *, database: str | None, prior: str | None, order_effect: bool | None, draws: int | None
+    source: Path,
+    *,
+    database: str | None = None,
+    prior: str | None = None,
+    order_effect: bool | None = None,
+    draws: int | None = None,
+    margin: float | None = None,
 ) -> tuple[SurveyAnalysis, list[VoteRow]]:
     """Return the analysis of a survey's folder or a CSV file, and the votes behind its scores.
 
@@ -232,31 +338,28 @@ def analyze_source(
         UsageError: there are no votes.
         ConfigError: the file or an option is invalid.
     """
+    options = Options(prior, order_effect, draws, margin)
     if source.is_dir():
-        record, opened = open_survey(source, database)
-        design, methods, votes = record.design, record.methods, votes_of_database(opened)
-        plan = _changed_plan(design.analysis, prior, order_effect, draws)
-        planned = design.analysis
-        design = design.model_copy(update={"analysis": plan})
-        analysis = _registered(analyze(design, methods, votes), opened, planned, plan)
+        frozen, opened = open_survey(source, database)
+        methods, votes = frozen.record.methods, votes_of_database(opened)
+        planned = frozen.record.design.analysis
+        plan = _changed_plan(planned, options)
+        design = frozen.record.design.model_copy(update={"analysis": plan})
+        analysis = _registered(analyze(design, methods, votes), opened, frozen, plan)
     else:
         votes = read_votes(source)
-        plan = _changed_plan(AnalysisPlan(), prior, order_effect, draws)
-        design, methods = design_of_votes(votes, plan)
+        design, methods = design_of_votes(votes, _changed_plan(AnalysisPlan(), options))
         design = design.model_copy(update={"title": source.name})
         analysis = analyze(design, methods, votes)
-    return analysis, kept_votes(votes, analysis)
+    kept = [row for row in labeled_votes(design, methods, votes) if row.scored]
+    return analysis, kept or [row for row in votes if row.kind == "test"]
 
 
-def _changed_plan(plan: AnalysisPlan, prior: str | None, order_effect: bool | None, draws: int | None) -> AnalysisPlan:  # noqa: FBT001
-    update: dict[str, object] = {}
-    if prior is not None:
-        update["prior_sd"] = None if prior == "none" else _positive(prior)
-    if order_effect is not None:
-        update["order_effect"] = order_effect
-    if draws is not None:
-        update["draws"] = draws
-    return plan.model_copy(update=update)
+def _changed_plan(plan: AnalysisPlan, options: Options) -> AnalysisPlan:
+    given = {name: value for name, value in options._asdict().items() if value is not None and name != "prior"}
+    if options.prior is not None:
+        given["prior_sd"] = None if options.prior == "none" else _positive(options.prior)
+    return plan.model_copy(update=given)
 
 
 def _positive(text: str) -> float:
@@ -269,18 +372,14 @@ def _positive(text: str) -> float:
     return value
 
 
-def _registered(
-    analysis: SurveyAnalysis, database: Database, planned: AnalysisPlan, used: AnalysisPlan
-) -> SurveyAnalysis:
+def _registered(analysis: SurveyAnalysis, database: Database, frozen: Frozen, used: AnalysisPlan) -> SurveyAnalysis:
     with database.read() as connection:
-        entries = list(
-            connection.execute(
-                select(Registration.sha256, Registration.changes, Registration.votes_before).order_by(Registration.id)
-            )
-        )
+        query = select(Registration.changes, Registration.votes_before).order_by(Registration.id)
+        later = list(connection.execute(query))[1:]
         withdrawn = connection.scalar(select(func.count()).select_from(Withdrawal)) or 0
-    changes = [f"after {entry.votes_before} votes, {change}" for entry in entries[1:] for change in entry.changes]
-    before, after = planned.model_dump(), used.model_dump()
+        looks = interim_looks(connection)
+    changes = [f"after {entry.votes_before} votes, {change}" for entry in later for change in entry.changes]
+    before, after = frozen.record.design.analysis.model_dump(), used.model_dump()
     changes += [
         f"for this analysis, {name}: {before[name]} became {after[name]}"
         for name in before
@@ -288,9 +387,11 @@ def _registered(
     ]
     return analysis.model_copy(
         update={
+            "faults": frozen.faults,
             "changes": changes,
-            "design_sha256": entries[0].sha256 if entries else None,
+            "design_sha256": frozen.sha256,
             "withdrawn": withdrawn,
+            "interim": looks,
         }
     )
 
@@ -314,6 +415,8 @@ def scores_json(analysis: SurveyAnalysis) -> str:
                 "tie": analysis.tie,
                 "differences": [row.model_dump() for row in analysis.differences],
                 "components": analysis.components,
+                "faults": analysis.faults,
+                "changes": analysis.changes,
                 "excluded": {rater.observer: rater.excluded for rater in analysis.raters if rater.excluded},
                 "notes": analysis.notes,
             },
@@ -324,7 +427,6 @@ def scores_json(analysis: SurveyAnalysis) -> str:
     )  # fmt: skip
 
 
-def kept_votes(votes: Sequence[VoteRow], analysis: SurveyAnalysis) -> list[VoteRow]:
-    """Return the scored votes of the participants who are not excluded."""
-    out = {rater.observer for rater in analysis.raters if rater.excluded}
-    return [row for row in votes if row.kind == "test" and row.observer not in out]
+def labeled_votes(design: Design, methods: Sequence[str], votes: Sequence[VoteRow]) -> list[VoteRow]:
+    """Return the votes with the rules that exclude them, as exports write them."""
+    return label_exclusions(votes, report_raters(votes, methods, design.exclusions, design.protocol), design.exclusions)

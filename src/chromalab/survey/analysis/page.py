@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from chromalab.core.files import write_text
 from chromalab.report.figures.style import INK, MUTED, RULE, canvas, finish
-from chromalab.report.formatting import csv_text, format_number
+from chromalab.report.formatting import csv_text
 from chromalab.report.page import environment
+from chromalab.survey.analysis.analyze import MIN_PEOPLE, MIN_PHOTOS, MIN_VOTES
+from chromalab.survey.analysis.verdicts import ranked_groups, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +28,8 @@ AXES = {
     "real_or_fake": "fooling rate: share of trials in which generated colors were taken for real",
     "rating": "mean opinion score, 1 to 5",
 }
-NAMES = {"pairwise": "log-ability", "real_or_fake": "fooling rate", "rating": "mean opinion score"}
+REACH = {"pairwise": 6.0, "real_or_fake": None, "rating": None}
+"""How far the axis extends beyond the scores at most. Arrows mark intervals that go on."""
 REFERENCES = {"pairwise": 0.0, "real_or_fake": 0.5, "rating": None}
 
 
@@ -47,42 +53,32 @@ def write_survey_report(analysis: SurveyAnalysis, out: Path) -> Path:
         .get_template("survey.html")
         .render(
             analysis=analysis,
-            ranked=ranked(analysis),
+            groups=ranked_groups(analysis),
+            verdicts=verdicts(analysis),
             scores=draw_scores(analysis),
             metrics=draw_metrics(analysis),
             out=[rater for rater in analysis.raters if rater.excluded],
             axis=AXES[analysis.protocol],
-            headline_score=_headline_score(analysis),
+            minimum={"people": MIN_PEOPLE, "photos": MIN_PHOTOS, "votes": MIN_VOTES},
         )
     )
     write_text(out / "report.html", page)
     return out / "report.html"
 
 
-def _headline_score(analysis: SurveyAnalysis) -> str:
-    """Return the best score with its interval as the predicate of a sentence."""
-    row = analysis.scores[ranked(analysis)[0]]
-    level = round(100 * float(analysis.settings.get("level") or 0.95))
-    value, interval = format_number(row.value, 2), f"{format_number(row.low, 2)} to {format_number(row.high, 2)}"
-    return f"has the highest {NAMES[analysis.protocol]}, {value} ({level}% interval {interval})"
-
-
-def ranked(analysis: SurveyAnalysis) -> list[str]:
-    """Return the methods, best first."""
-    return sorted(analysis.scores, key=lambda name: -analysis.scores[name].value)
-
-
 def draw_scores(analysis: SurveyAnalysis) -> Drawing:
     """Draw the score of every method with its interval, and fainter the score without exclusions if it differs."""
     lines = []
-    for name in ranked(analysis):
+    for name in (name for group in ranked_groups(analysis) for name in group):
         row, every = analysis.scores[name], analysis.scores_all.get(name)
         other = (every.value, every.low, every.high) if every is not None and every != row else None
         lines.append(IntervalLine(name, row.value, row.low, row.high, other))
-    alt = f"Scores of {len(lines)} methods with intervals. The best is {lines[0].label}."
+    best = f" The best is {lines[0].label}." if len(analysis.components) <= 1 else ""
     return draw_intervals(
-        lines, name="scores", alt=alt, axis=AXES[analysis.protocol], reference=REFERENCES[analysis.protocol]
-    )
+        lines, name="scores", alt=f"Scores of {len(lines)} methods with intervals.{best}", axis=AXES[analysis.protocol],
+        reference=REFERENCES[analysis.protocol], reach=REACH[analysis.protocol],
+        breaks=[len(group) for group in ranked_groups(analysis)],
+    )  # fmt: skip
 
 
 def draw_metrics(analysis: SurveyAnalysis) -> Drawing | None:
@@ -114,7 +110,14 @@ class IntervalLine:
 
 
 def draw_intervals(
-    lines: Sequence[IntervalLine], *, name: str, alt: str, axis: str, reference: float | None = None
+    lines: Sequence[IntervalLine],
+    *,
+    name: str,
+    alt: str,
+    axis: str,
+    reference: float | None = None,
+    reach: float | None = None,
+    breaks: Sequence[int] = (),
 ) -> Drawing:
     """Draw values with intervals, one below the other.
 
@@ -124,7 +127,11 @@ def draw_intervals(
         alt: text alternative.
         axis: label of the axis.
         reference: value of a vertical rule.
+        reach: how far the axis extends beyond the values at most; intervals that go on end in an arrow.
+        breaks: sizes of groups of lines between which a rule is drawn.
     """
+    values = [line.value for line in lines]
+    ends = (-math.inf, math.inf) if reach is None else (min(values) - reach, max(values) + reach)
     with canvas(6.4, 0.55 + 0.32 * len(lines)) as figure:
         axes = figure.subplots()
         if reference is not None:
@@ -132,10 +139,15 @@ def draw_intervals(
         for place, line in enumerate(lines):
             if line.other is not None:
                 value, low, high = line.other
-                axes.plot([low, high], [place + 0.22] * 2, color=RULE, linewidth=1.4)
+                axes.plot(np.clip([low, high], *ends), [place + 0.22] * 2, color=RULE, linewidth=1.4)
                 axes.plot([value], [place + 0.22], "o", color="white", markeredgecolor=MUTED, markersize=3.5)
-            axes.plot([line.low, line.high], [place, place], color=INK, linewidth=1.6)
+            axes.plot(np.clip([line.low, line.high], *ends), [place, place], color=INK, linewidth=1.6)
+            for end, open_end, arrow in ((ends[0], line.low < ends[0], "<"), (ends[1], line.high > ends[1], ">")):
+                if open_end:
+                    axes.plot([end], [place], arrow, color=INK, markersize=5)
             axes.plot([line.value], [place], "o", color=INK, markersize=4.5)
+        for size in np.cumsum(breaks[:-1]):
+            axes.axhline(size - 0.5, color=MUTED, linewidth=0.7)
         axes.set_yticks(range(len(lines)), [line.label for line in lines])
         axes.set_ylim(len(lines) - 0.5, -0.5)
         axes.set_xlabel(axis)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,9 @@ from chromalab.photo.listing import PHOTO_SUFFIXES
 from chromalab.stats.agreement import krcc, plcc, rater_ceiling, scene_srcc, srcc
 from chromalab.stats.opinion import bt500_rejected, rater_model
 from chromalab.stats.preference import Votes, fit_preferences
+from chromalab.survey.analysis.preferences import count_votes
 from chromalab.survey.analysis.records import MetricAgreement, ParticipantAgreement, Rater
-from chromalab.survey.analysis.scores import count_votes, ratings_table
+from chromalab.survey.analysis.scores import ratings_table
 from chromalab.survey.design import RANDOM, TRUTH
 from chromalab.survey.votes import VoteRow, by_observer
 
@@ -40,6 +42,27 @@ def report_raters(votes: Sequence[VoteRow], methods: Sequence[str], rules: Exclu
     distances = _distances(likelihoods)
     found = [_rater(observer, rows, rules, likelihoods, distances) for observer, rows in people.items()]
     return _with_opinions(found, votes, rules) if protocol == "rating" else found
+
+
+OVERRUN = "overrun"
+
+
+def label_exclusions(votes: Sequence[VoteRow], raters: Sequence[Rater], rules: Exclusions) -> list[VoteRow]:
+    """Return the votes with the rules that exclude them, which decide for reports, exports and scripts alike.
+
+    The rules exclude whole participants, and with `overruns` single trials that were shown for too long. Unfinished
+    sessions count: their answers were given under the same conditions.
+    """
+    out = {rater.observer: " ".join(rater.excluded) for rater in raters if rater.excluded}
+
+    def label(row: VoteRow) -> VoteRow:
+        reasons = [row.exclusion or out.get(row.observer, "")]
+        if rules.overruns and row.kind == "test" and OVERRUN in row.flags:
+            reasons.append(OVERRUN)
+        text = " ".join(reason for reason in reasons if reason)
+        return row if text == row.exclusion else replace(row, exclusion=text)
+
+    return [label(row) for row in votes]
 
 
 def _rater(
@@ -69,7 +92,14 @@ def _rater(
         screening_passed=rows[0].screening_passed,
         blurs=sum(row.blurs > 0 for row in rows),
     )
-    return rater.model_copy(update={"excluded": _reasons(rater, len(sided), rules)})
+    return rater.model_copy(update={"excluded": _reasons(rater, len(sided), rules) or _stated(scored)})
+
+
+def _stated(scored: Sequence[VoteRow]) -> list[str]:
+    """Return the reasons for which a file excludes all scored votes of a participant."""
+    if not scored or not all(row.exclusion for row in scored):
+        return []
+    return [reason for reason in scored[0].exclusion.split() if reason != OVERRUN]
 
 
 def _reasons(rater: Rater, n_sided: int, rules: Exclusions) -> list[str]:
@@ -101,11 +131,11 @@ def check_passed(row: VoteRow) -> bool:
 
 def repeat_agreements(rows: Sequence[VoteRow]) -> list[bool]:
     """Return for every repeat whether the same image was preferred as at its first presentation."""
-    first = {row.position: row for row in rows if row.kind == "test"}
+    first = {(row.session, row.position): row for row in rows if row.kind == "test"}
     return [
-        _preferred(row) == _preferred(first[row.repeat_of])
+        _preferred(row) == _preferred(first[row.session, row.repeat_of])
         for row in rows
-        if row.kind == "repeat" and row.repeat_of is not None and row.repeat_of in first
+        if row.kind == "repeat" and row.repeat_of is not None and (row.session, row.repeat_of) in first
     ]
 
 
@@ -284,11 +314,18 @@ def _read(path: Path, found: Values, method: str | None) -> None:
         raise ConfigError(
             f"{path}: expected the columns method, photo and one per metric, as `evaluate --csv` writes them"
         )
-    for row in rows:
-        key = (scene_key(row["photo"]), method or row["method"])
+    for line, row in enumerate(rows, start=2):
+        key = (scene_key(row["photo"] or ""), method or row["method"])
         for name, text in row.items():
             if name not in _NO_METRIC and text:
-                found.setdefault(name, {})[key] = float(text)
+                found.setdefault(name, {})[key] = _metric_value(text, f"{path}, line {line}: {name}")
+
+
+def _metric_value(text: object, place: str) -> float:
+    try:
+        return float(str(text))
+    except ValueError:
+        raise ConfigError(f"{place} must be a number, not '{text}'") from None
 
 
 def metric_agreements(

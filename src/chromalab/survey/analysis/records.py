@@ -18,8 +18,8 @@ class Score(Record):
         low: lower end of the interval.
         high: upper end of the interval.
         n: number of votes.
-        participants_se: standard error over participants for these photos.
-        photos_se: standard error over photos for these participants.
+        participants_se: standard error over participants for these photos; None if the votes are too alike to show it.
+        photos_se: standard error over photos for these participants, likewise.
         naive_se: standard error if votes were independent, for comparison only.
     """
 
@@ -50,6 +50,12 @@ class Difference(Record):
         p_holm: p-value after Holm's correction over all pairs.
         winner: the better method after correction, or None.
         preferred: share of votes on this pair that chose the first method, with ties halved; None without such votes.
+        lacking: why no winner can be named, such as too few participants, or None.
+        primary: whether the plan names this comparison as primary. Holm's correction covers the primary comparisons
+            alone, and for all others all comparisons.
+        within: smallest margin within which the methods are equivalent at the level of the intervals.
+        p_equivalence: p-value of two one-sided tests that the difference is smaller than the margin of the plan.
+        equivalent: whether these tests show it, or None without a margin.
     """
 
     first: str
@@ -61,6 +67,11 @@ class Difference(Record):
     p_holm: FiniteFloat
     winner: str | None
     preferred: FiniteFloat | None = None
+    lacking: str | None = None
+    primary: bool = False
+    within: FiniteFloat | None = None
+    p_equivalence: FiniteFloat | None = None
+    equivalent: bool | None = None
 
 
 class Fooling(Record):
@@ -174,19 +185,24 @@ class SurveyAnalysis(Record):
         n_participants: number of participants who are not excluded.
         n_photos: number of photos that they saw.
         n_votes: number of their scored votes.
+        n_unfinished: number of these participants who did not answer all trials; their votes count.
         scores: scores by method, without excluded participants.
         scores_all: scores by method, with all participants.
         jod: Thurstone scores in just-objectionable differences, with intervals (pairwise).
         mos: quality by method in the rater model of ITU-T P.910 (rating).
-        differences: differences of all pairs of methods.
+        differences: differences of all pairs of methods that votes connect.
         order_effect: advantage of the left side in logits (pairwise), or None if it cannot be estimated.
+        order_inseparable: whether the same methods always stood on the left, so that preference includes the side.
         tie: Davidson's nu, or None without ties.
-        components: groups of methods that votes connect; methods of different groups cannot be compared.
+        components: groups of methods that votes connect; methods of different groups cannot be compared, and scores are
+            relative to their group.
         fooling: results by method (real_or_fake).
         raters: all participants.
         people: agreement among participants.
         metrics: agreement of each metric with the participants.
+        faults: differences between the survey's files and the design that was frozen at the first vote.
         changes: changes of the design after the first vote.
+        interim: widest half width at each declared interim look, by number of finished participants.
         design_sha256: hash of the design as registered before the first vote.
         withdrawn: number of participants who withdrew.
         notes: remarks for the reader.
@@ -200,19 +216,23 @@ class SurveyAnalysis(Record):
     n_participants: int
     n_photos: int
     n_votes: int
+    n_unfinished: int = 0
     scores: dict[str, Score]
     scores_all: dict[str, Score] = {}
     jod: dict[str, Estimate] = {}
     mos: dict[str, FiniteFloat] = {}
     differences: list[Difference] = []
     order_effect: Estimate | None = None
+    order_inseparable: bool = False
     tie: FiniteFloat | None = None
     components: list[list[str]] = []
     fooling: dict[str, Fooling] = {}
     raters: list[Rater] = []
     people: ParticipantAgreement = ParticipantAgreement()
     metrics: dict[str, MetricAgreement] = {}
+    faults: list[str] = []
     changes: list[str] = []
+    interim: dict[str, FiniteFloat] = {}
     design_sha256: str | None = None
     withdrawn: int = 0
     notes: list[str] = []

@@ -1,4 +1,4 @@
-"""Scores by protocol: pairwise preference, real-or-fake fooling rates, and mean opinion scores."""
+"""Scores of single images: real-or-fake fooling rates and mean opinion scores."""
 
 from __future__ import annotations
 
@@ -7,19 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
-from chromalab.stats.clusters import Array, TwoWay, two_way
+from chromalab.stats.clusters import Array, TwoWay, assumed_design_effect, two_way
 from chromalab.stats.detection import clopper_pearson, two_alternatives, wilson, yes_no
 from chromalab.stats.opinion import rater_model
-from chromalab.stats.preference import (
-    NoEstimateError,
-    PreferenceFit,
-    Votes,
-    components,
-    fit_preferences,
-    fit_thurstone,
-    preference_parameters,
-)
+from chromalab.stats.pivots import FEW, BoundedMean, MeanDifference, Pivot, StudentT
 from chromalab.survey.analysis.records import Estimate, Fooling
 from chromalab.survey.design import RANDOM, TRUTH
 from chromalab.survey.votes import VoteRow, by_observer
@@ -27,109 +20,8 @@ from chromalab.survey.votes import VoteRow, by_observer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from chromalab.survey.design import AnalysisPlan
-
-WIDEST_PRIOR = 10.0
-"""Widest prior for resampled data, in some of which a method wins every comparison."""
-
-
-@dataclass(frozen=True)
-class PreferenceScores:
-    """Preference scores of methods.
-
-    Attributes:
-        fit: log-abilities, order effect and tie parameter.
-        jod: Thurstone scores in just-objectionable differences.
-        errors: covariances of (theta, order, log nu, jod).
-        wins: `wins[i, j]` counts how often i was preferred to j; a tie counts half for both.
-        groups: groups of methods that votes connect.
-        order: whether the order effect was estimated.
-        notes: remarks for the reader.
-    """
-
-    fit: PreferenceFit
-    jod: Array
-    errors: TwoWay
-    wins: Array
-    groups: list[list[int]]
-    order: bool
-    notes: list[str]
-
-
-def score_preferences(
-    rows: Sequence[VoteRow], methods: Sequence[str], plan: AnalysisPlan, *, seed: int = 0
-) -> PreferenceScores:
-    """Return the scores of methods from scored votes.
-
-    Raises:
-        NoEstimateError: there is no prior and no finite estimate.
-    """
-    m = len(methods)
-    cells = _cells(rows, methods)
-    votes = votes_of_sums(np.asarray(cells.sum(axis=0)).ravel(), m)
-    notes: list[str] = []
-    order = plan.order_effect and _order_is_known(votes)
-    if plan.order_effect and not order:
-        notes.append("the order effect cannot be estimated from these votes and was left out")
-    fit = fit_preferences(votes, prior_sd=plan.prior_sd, order=order)
-    ties = bool(votes.ties.sum() > 0)
-    narrow = min(plan.prior_sd or WIDEST_PRIOR, WIDEST_PRIOR)
-
-    def statistic(sums: Array) -> Array:
-        resampled = votes_of_sums(sums, m)
-        state = preference_parameters(resampled, prior_sd=narrow, order=order, ties=ties, start=fit.theta)
-        return np.concatenate([state, fit_thurstone(resampled, prior_sd=narrow)], axis=-1)
-
-    observers, scenes = numbered(row.observer for row in rows), numbered(row.scene for row in rows)
-    errors = two_way(cells, observers, scenes, statistic, draws=plan.draws, seed=seed)
-    if errors.participants is None and errors.photos is None:
-        errors = _fisher(fit, m)
-        notes.append("there is only one participant and one photo, so intervals treat votes as independent")
-    return PreferenceScores(
-        fit, _thurstone(votes, plan.prior_sd), errors, votes.wins(), components(votes), order, notes
-    )
-
-
-def _thurstone(votes: Votes, prior_sd: float | None) -> Array:
-    try:
-        return fit_thurstone(votes, prior_sd=prior_sd)
-    except NoEstimateError:
-        return fit_thurstone(votes, prior_sd=WIDEST_PRIOR)
-
-
-def _fisher(fit: PreferenceFit, m: int) -> TwoWay:
-    covariance = np.zeros((2 * m + 2, 2 * m + 2))
-    covariance[:m, :m] = fit.covariance
-    covariance[m, m] = float(fit.order_se) ** 2
-    covariance[m + 2 :, m + 2 :] = fit.covariance / np.log(3) ** 2
-    return TwoWay(participants=None, photos=None, votes=covariance, n_participants=1, n_photos=1)
-
-
-def _order_is_known(votes: Votes) -> bool:
-    """Return whether both sides were chosen. If not, columns may just list winner and loser."""
-    return bool(votes.left.sum() > 0 and votes.right.sum() > 0)
-
-
-def _cells(rows: Sequence[VoteRow], methods: Sequence[str]) -> sparse.csr_matrix:
-    """Return the contribution of each vote to the counts of (left, right, tie) by (left method, right method)."""
-    m = len(methods)
-    place = {name: k for k, name in enumerate(methods)}
-    columns = [
-        (2 if row.is_tie else 0 if row.left_selected else 1) * m * m + place[row.left] * m + place[row.right]
-        for row in rows
-    ]
-    return sparse.csr_matrix((np.ones(len(rows)), (np.arange(len(rows)), columns)), shape=(len(rows), 3 * m * m))
-
-
-def votes_of_sums(sums: Array, m: int) -> Votes:
-    """Return vote counts from sums of `_cells`, shape (..., 3 M M)."""
-    tables = sums.reshape(*sums.shape[:-1], 3, m, m)
-    return Votes(tables[..., 0, :, :], tables[..., 1, :, :], tables[..., 2, :, :])
-
-
-def count_votes(rows: Sequence[VoteRow], methods: Sequence[str]) -> Votes:
-    """Return the counts of votes by pair of methods."""
-    return votes_of_sums(np.asarray(_cells(rows, methods).sum(axis=0)).ravel(), len(methods))
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
 
 def numbered(names: Iterable[str]) -> list[int]:
@@ -139,18 +31,49 @@ def numbered(names: Iterable[str]) -> list[int]:
 
 
 @dataclass(frozen=True)
-class FoolingScores:
-    """Rates, sensitivities and criteria by method.
+class MeanScores:
+    """Scores that are means of votes on single methods: fooling rates or mean opinions.
 
     Attributes:
-        rates: share of trials in which generated colors were taken for true ones, shape (M,).
-        errors: covariances of (rates, d', criteria).
-        facts: results by method.
+        means: the mean of each method with its interval.
+        few: whether nearly all votes on a method are alike, so that the bootstrap's variance is not trusted.
+        errors: covariances of the means, then of other statistics.
+        people: number of participants with votes on each method.
+        photos: number of photos with votes on each method.
+        counts: number of votes on each method.
     """
 
-    rates: Array
+    means: list[BoundedMean]
+    few: list[bool]
     errors: TwoWay
+    people: list[int]
+    photos: list[int]
+    counts: list[int]
+
+    def correlation(self, i: int, j: int) -> float:
+        """Return the correlation of two means, which share participants or photos."""
+        combined = self.errors.combined
+        spread = float(np.sqrt(combined[i, i] * combined[j, j]))
+        return 0.0 if spread == 0 else float(np.clip(combined[i, j] / spread, -1.0, 1.0))
+
+
+@dataclass(frozen=True)
+class FoolingScores(MeanScores):
+    """Fooling rates: shares of trials in which generated colors were taken for true ones.
+
+    Attributes:
+        facts: other results by method.
+    """
+
     facts: dict[str, Fooling]
+
+    def score(self, k: int) -> Pivot:
+        """Return the fooling rate of method k."""
+        return self.means[k]
+
+    def difference(self, i: int, j: int) -> Pivot:
+        """Return the difference of the fooling rates of two methods."""
+        return MeanDifference(self.means[i], self.means[j], self.correlation(i, j))
 
 
 def score_fooling(
@@ -164,18 +87,92 @@ def score_fooling(
     def statistic(totals: Array) -> Array:
         return _statistic(totals.reshape(len(totals), m, 4), single=single)
 
-    errors = two_way(
-        sums, numbered(row.observer for row in rows), numbered(row.scene for row in rows), statistic,
-        draws=draws, seed=seed,
-    )  # fmt: skip
+    observers, scenes = numbered(row.observer for row in rows), numbered(row.scene for row in rows)
+    errors = two_way(sums, observers, scenes, statistic, draws=draws, seed=seed)
     totals = np.asarray(sums.sum(axis=0)).ravel()
     values = statistic(totals[None])[0]
-    counts = totals.reshape(m, 4)
+    clusters = [Clusters.of(_rows_of(sums, 4 * k, 4), observers, scenes) for k in range(m)]
+    few, means = [], []
+    for k, counts in enumerate(totals.reshape(m, 4)):
+        fooled, n = _fooled(counts, single=single)
+        few.append(min(fooled, n - fooled) < FEW)
+        means.append(_rate(float(values[k]), n, _variance(errors, k), clusters[k], few=few[k]))
     facts = {
-        name: _facts(counts[k], values[[m + k, 2 * m + k]], errors, (m + k, 2 * m + k), level, single=single)
+        name: _facts(totals.reshape(m, 4)[k], values[[m + k, 2 * m + k]], errors, (m + k, 2 * m + k), clusters[k],
+                     level, single=single)
         for k, name in enumerate(methods)
-    }
-    return FoolingScores(values[:m], errors, facts)
+    }  # fmt: skip
+    return FoolingScores(
+        means, few, errors, [each.n_participants for each in clusters], [each.n_photos for each in clusters],
+        [facts[name].n for name in methods], facts,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """The participants and photos behind the votes on one method.
+
+    Attributes:
+        n_participants: number of participants.
+        n_photos: number of photos.
+        design_effect: the assumed inflation of the variance by clustering.
+    """
+
+    n_participants: int
+    n_photos: int
+    design_effect: float
+
+    @classmethod
+    def of(cls, rows: NDArray[np.intp], observers: Sequence[int], scenes: Sequence[int]) -> Clusters:
+        """Return the clusters of some rows."""
+        own = [np.asarray(groups)[rows] for groups in (observers, scenes)]
+        people, photos = (len(np.unique(groups)) for groups in own)
+        return cls(people, photos, assumed_design_effect(*(groups.tolist() for groups in own)))
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of Student's t."""
+        known = [n for n in (self.n_participants, self.n_photos) if n > 1]
+        return min(known) - 1 if known else np.inf
+
+
+def _rows_of(sums: csr_matrix, first: int, width: int) -> NDArray[np.intp]:
+    """Return the rows with an entry in some columns."""
+    return np.unique(sums[:, first : first + width].tocoo().row).astype(np.intp)
+
+
+def groups_by_photo(rows: Sequence[VoteRow], methods: Sequence[str]) -> list[list[int]]:
+    """Return the groups of methods that share photos, directly or through others.
+
+    Scores of different groups differ for their photos as much as for their colors.
+    """
+    place = {name: k for k, name in enumerate(methods)}
+    scenes = numbered(row.scene for row in rows)
+    shown = np.zeros((len(methods), max(scenes) + 1), dtype=np.intp)
+    for scene, row in zip(scenes, rows, strict=True):
+        for name in {row.condition_a, row.condition_b} & place.keys():
+            shown[place[name], scene] = 1
+    count, labels = connected_components(shown @ shown.T, directed=False)
+    return [np.flatnonzero(labels == group).tolist() for group in range(count)]
+
+
+def _variance(errors: TwoWay, k: int) -> float:
+    return errors.variance(np.eye(len(errors.votes))[k])
+
+
+def _rate(value: float, n: int, variance: float, clusters: Clusters, *, few: bool) -> BoundedMean:
+    """Return a rate with its effective number of trials, which never exceeds the number of trials."""
+    naive = value * (1 - value) / n
+    effect = 1.0 if naive == 0 else max(1.0, variance / naive)
+    if few:
+        effect = max(effect, clusters.design_effect)
+    return BoundedMean(value, n / effect, clusters.df)
+
+
+def _fooled(counts: Array, *, single: bool) -> tuple[int, int]:
+    """Return the trials in which generated colors were taken for true ones, and their total number."""
+    hits, signals, alarms, noises = (round(float(count)) for count in counts)
+    return (alarms, noises) if single else (signals - hits + alarms, signals + noises)
 
 
 def _statistic(counts: Array, *, single: bool) -> Array:
@@ -188,26 +185,30 @@ def _statistic(counts: Array, *, single: bool) -> Array:
 
 
 def _facts(
-    counts: Array, values: Array, errors: TwoWay, places: tuple[int, int], level: float, *, single: bool
-) -> Fooling:
-    hits, signals, alarms, noises = (round(float(count)) for count in counts)
-    fooled, n = (alarms, noises) if single else (signals - hits + alarms, signals + noises)
-    estimates = [
-        estimate_of(float(value), errors, np.eye(len(errors.votes))[place], level)
-        for value, place in zip(values, places, strict=True)
-    ]
-    naive = wilson(fooled, n, level), clopper_pearson(fooled, n, level)
+    counts: Array, values: Array, errors: TwoWay, places: tuple[int, int], clusters: Clusters, level: float, *,
+    single: bool,
+) -> Fooling:  # fmt: skip
+    hits, signals, alarms, noises = (float(count) for count in counts)
+    found = (yes_no if single else two_alternatives)(hits, signals, alarms, noises)
+    few = min(hits, signals - hits, alarms, noises - alarms) < FEW
+    estimates = []
+    for value, place, naive in zip(values, places, (found.d_prime_se, found.criterion_se), strict=True):
+        se = float(np.sqrt(_variance(errors, place)))
+        if few:  # the corrected rates have a standard error even if all answers are alike
+            se = max(se, float(naive) * clusters.design_effect**0.5)
+        estimates.append(estimate_of(StudentT(float(value), se, clusters.df), level))
+    fooled, n = _fooled(counts, single=single)
+    intervals = wilson(fooled, n, level), clopper_pearson(fooled, n, level)
     return Fooling(
-        fooled=fooled, n=n, wilson=(naive[0].low, naive[0].high), clopper_pearson=(naive[1].low, naive[1].high),
-        d_prime=estimates[0], criterion=estimates[1],
+        fooled=fooled, n=n, wilson=(intervals[0].low, intervals[0].high),
+        clopper_pearson=(intervals[1].low, intervals[1].high), d_prime=estimates[0], criterion=estimates[1],
     )  # fmt: skip
 
 
-def estimate_of(value: float, errors: TwoWay, contrast: Array, level: float) -> Estimate:
-    """Return a value with its interval over participants and photos."""
-    half = errors.half_width(contrast, level)
-    se = float(np.sqrt(errors.variance(contrast)))
-    return Estimate(value=value, se=se, low=value - half, high=value + half)
+def estimate_of(pivot: StudentT | Pivot, level: float) -> Estimate:
+    """Return an estimate with its interval."""
+    low, high = pivot.bounds(level)
+    return Estimate(value=pivot.value, se=pivot.se, low=low, high=high)
 
 
 def _pair_sums(rows: Sequence[VoteRow], methods: Sequence[str]) -> sparse.csr_matrix:
@@ -244,19 +245,33 @@ def _matrix(entries: Sequence[tuple[int, int, float]], rows: int, columns: int) 
     return sparse.csr_matrix((values, (places[:, 0], places[:, 1])), shape=(rows, columns))
 
 
+LOWEST, HIGHEST = 1.0, 5.0
+
+
 @dataclass(frozen=True)
-class RatingScores:
-    """Rating scores of methods.
+class RatingScores(MeanScores):
+    """Mean opinion scores.
 
     Attributes:
-        mos: mean opinion scores, shape (M,).
-        errors: covariances of the mean opinion scores.
         quality: mean quality of each method's images by the rater model of ITU-T P.910.
     """
 
-    mos: Array
-    errors: TwoWay
     quality: dict[str, float]
+
+    def score(self, k: int) -> Pivot:
+        """Return the mean opinion score of method k."""
+        mean = self.means[k]
+        student = StudentT(mean.value, float(np.sqrt(_variance(self.errors, k))), mean.df)
+        low, high = student.bounds(0.99)
+        return mean if self.few[k] or low < LOWEST or high > HIGHEST else student
+
+    def difference(self, i: int, j: int) -> Pivot:
+        """Return the difference of the mean opinion scores of two methods."""
+        if self.few[i] or self.few[j]:
+            return MeanDifference(self.means[i], self.means[j], self.correlation(i, j))
+        size = np.eye(len(self.means))
+        se = float(np.sqrt(self.errors.variance(size[i] - size[j])))
+        return StudentT(self.means[i].value - self.means[j].value, se, min(self.means[i].df, self.means[j].df))
 
 
 def score_ratings(rows: Sequence[VoteRow], methods: Sequence[str], *, draws: int, seed: int = 0) -> RatingScores:
@@ -275,17 +290,41 @@ def score_ratings(rows: Sequence[VoteRow], methods: Sequence[str], *, draws: int
         n = totals[:, m:]
         return np.divide(totals[:, :m], n, out=np.full_like(n, np.nan), where=n > 0)
 
-    errors = two_way(
-        sums, numbered(row.observer for row in rows), numbered(row.scene for row in rows), statistic,
-        draws=draws, seed=seed,
-    )  # fmt: skip
+    observers, scenes = numbered(row.observer for row in rows), numbered(row.scene for row in rows)
+    errors = two_way(sums, observers, scenes, statistic, draws=draws, seed=seed)
+    few, means, counts = [], [], []
+    clustered = [Clusters.of(np.flatnonzero(method == k), observers, scenes) for k in range(m)]
+    for k, clusters in enumerate(clustered):
+        own = np.flatnonzero(method == k)
+        unlike = len(own) - int(np.unique(values[own], return_counts=True)[1].max())
+        few.append(unlike < FEW or _variance(errors, k) == 0)
+        means.append(_mean_opinion(values[own], _variance(errors, k), clusters, few=few[k]))
+        counts.append(len(own))
     table, _, images = ratings_table(rows)
     model = rater_model(table)
     quality = {
         name: float(np.nanmean([q for q, (_, own) in zip(model.quality, images, strict=True) if own == name]))
         for name in methods
     }
-    return RatingScores(statistic(np.asarray(sums.sum(axis=0)))[0], errors, quality)
+    people, photos = [each.n_participants for each in clustered], [each.n_photos for each in clustered]
+    return RatingScores(means, few, errors, people, photos, counts, quality)
+
+
+def _mean_opinion(ratings: Array, variance: float, clusters: Clusters, *, few: bool) -> BoundedMean:
+    """Return a mean opinion with its effective number of ratings.
+
+    Nearly equal ratings do not show their variance. It is then at least that of the ratings with one more rating spread
+    evenly over the scale.
+    """
+    mean, n = float(ratings.mean()), len(ratings)
+    if few:
+        shares = (np.array([(ratings == score).sum() for score in range(1, 6)]) + 0.2) / (n + 1)
+        scale = np.arange(1.0, 6.0)
+        smoothed = float(shares @ scale**2 - (shares @ scale) ** 2)
+        variance = max(variance, smoothed * clusters.design_effect / n)
+    product = (mean - LOWEST) * (HIGHEST - mean)
+    effective = n / clusters.design_effect if product == 0 else product / variance
+    return BoundedMean(mean, effective, clusters.df, LOWEST, HIGHEST)
 
 
 def ratings_table(rows: Sequence[VoteRow]) -> tuple[Array, list[str], list[tuple[str, str]]]:

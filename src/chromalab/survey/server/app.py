@@ -216,11 +216,15 @@ def run_server(settings: ServerSettings, host: str, port: int, *, workers: int, 
 
     Raises:
         UsageError: the folder holds no survey, the address is in use, or several workers share SQLite.
+        ConfigError: a stimulus was replaced.
         StorageError: the database cannot be reached.
     """
     if workers > 1 and settings.database is None:
         raise UsageError(f"{workers} workers need PostgreSQL; give --database postgresql://...")
     survey = Survey(settings)
+    survey.folder.check_stimuli(survey.record)
+    for fault in survey.faults:
+        sys.stderr.write(f"warning: {fault}\n")
     with survey.database.write() as connection:
         token = make_setup_token(connection)
     survey.close()

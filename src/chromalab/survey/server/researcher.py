@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy import delete, func, insert, select, update
 
 from chromalab.core.errors import ChromalabError
-from chromalab.survey.analysis.analyze import analyze
+from chromalab.survey.analysis.analyze import analyze, labeled_votes
 from chromalab.survey.database import (
     PASSWORD,
     SETUP,
@@ -285,7 +285,8 @@ def _add_downloads(app: FastAPI, pages: Pages) -> None:
     @app.get("/researcher/votes.csv")
     def csv_file(session: Session = None) -> Response:
         pages.opened(session)
-        return _download(votes_text(votes_of_database(survey.database)), "text/csv; charset=utf-8", "votes.csv")
+        votes = labeled_votes(survey.record.design, survey.record.methods, votes_of_database(survey.database))
+        return _download(votes_text(votes), "text/csv; charset=utf-8", "votes.csv")
 
     @app.get("/researcher/survey.json")
     def json_file(session: Session = None) -> Response:

@@ -17,12 +17,15 @@ from chromalab.survey.database import (
     TrialRow,
     Vote,
     Withdrawal,
+    interim_looks,
     open_database,
+    put_look,
     put_setting,
     register,
     setting,
 )
 from chromalab.survey.folder import SurveyFolder, SurveyRecord
+from chromalab.survey.registration import frozen_design
 from chromalab.survey.schedule import Trial
 
 if TYPE_CHECKING:
@@ -59,6 +62,7 @@ class Survey:
         database: the open database.
         secret: secret that seeds schedules and hashes platform IDs.
         settings: settings of the server.
+        faults: differences from the registered design at the start, which are registered as changes.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -73,6 +77,7 @@ class Survey:
         self._tally = Tally(self.record.methods)
         self._withdrawals = 0
         self._tally_lock = threading.Lock()
+        self.faults = frozen_design(self.record, self.database).faults
         with self.database.write() as connection:
             register(connection, self.record)
 
@@ -120,28 +125,45 @@ def renew_lease(connection: Connection, participant_id: str, until: float) -> No
 
 
 def check_stopping_rule(survey: Survey) -> None:
-    """Stop the survey if the number of finished participants is a declared look and all intervals are narrow enough."""
+    """Run the declared interim looks that are due, and stop the survey at the first whose intervals are narrow enough.
+
+    Several participants may finish between two checks. Every look therefore takes the votes up to the last one of the
+    participant whose end made it due.
+    """
     stop = survey.record.design.stop
     if stop.rule != "precision" or stop.half_width is None:
         return
     with survey.database.read() as connection:
-        finished = connection.scalar(
-            select(func.count()).select_from(Participant).where(Participant.stage == "finished")
-        )
-        looked = setting(connection, f"look_{finished}")
-    if finished not in stop.looks or looked is not None:
-        return
-    widest = widest_half_width(survey)
-    with survey.database.write() as connection:
-        put_setting(connection, f"look_{finished}", f"{widest:.4f}")
-        if widest <= stop.half_width:
-            put_setting(connection, STOPPED, f"precision at {finished} participants: half-width {widest:.4f}")
+        ends = list(connection.scalars(_ENDS))
+        done = interim_looks(connection)
+        stopped = setting(connection, STOPPED)
+    for look in sorted(set(stop.looks)):
+        if stopped is not None or look > len(ends):
+            return
+        if str(look) in done:
+            continue
+        widest = widest_half_width(survey, up_to=ends[look - 1])
+        with survey.database.write() as connection:
+            put_look(connection, look, widest)
+            if widest <= stop.half_width:
+                stopped = f"precision at {look} participants: half-width {widest:.4f}"
+                put_setting(connection, STOPPED, stopped)
 
 
-def widest_half_width(survey: Survey) -> float:
-    """Return the half width of the widest interval over all methods."""
+_ENDS = (
+    select(func.max(Vote.id))
+    .join(Participant, Participant.id == Vote.participant_id)
+    .where(Participant.stage == "finished")
+    .group_by(Participant.id)
+    .order_by(func.max(Vote.id))
+)
+
+
+def widest_half_width(survey: Survey, *, up_to: int) -> float:
+    """Return the half width of the widest interval over all methods, from the votes up to vote `up_to`."""
     from chromalab.survey.analysis.analyze import analyze  # noqa: PLC0415 - serving does not need SciPy's statistics
     from chromalab.survey.votes import votes_of_database  # noqa: PLC0415
 
-    result = analyze(survey.record.design, survey.record.methods, votes_of_database(survey.database))
+    votes = votes_of_database(survey.database, up_to=up_to)
+    result = analyze(survey.record.design, survey.record.methods, votes)
     return max((row.high - row.low) / 2 for row in result.scores.values())

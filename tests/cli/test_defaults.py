@@ -42,6 +42,7 @@ OWN = {
     "compare colorize": {"size": 512},
     "survey create": {"power": True},
     "survey serve": {"host": "127.0.0.1", "port": 8010, "proxies": "127.0.0.1", "workers": 1},
+    "survey links": {"count": 1, "public_url": "http://127.0.0.1:8010"},
     "survey simulate": {"people": 20},
     "data prior": {"size": 176},
     "data plates": {"grey": "luma"},
@@ -49,7 +50,18 @@ OWN = {
 }
 """Defaults of options that fill no field of a settings class."""
 
-SWITCHES = {"all_", "as_json", "balance", "common", "dry_run", "equal_chroma", "full", "report", "smoke"}
+SWITCHES = {
+    "all_",
+    "as_json",
+    "balance",
+    "common",
+    "dry_run",
+    "equal_chroma",
+    "full",
+    "new_password",
+    "report",
+    "smoke",
+}
 """Options that ask for something more; none of them fills a field when it is not given."""
 
 REFERENCES = [

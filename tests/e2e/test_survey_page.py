@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
@@ -15,6 +17,8 @@ from chromalab.survey.database import Participant, Vote, open_database
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.simulate import serving
 from tests.survey.surveys import make_survey
+
+from .conftest import Chromalab
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}}
 PHONE: dict[str, Any] = {
@@ -50,6 +54,13 @@ def watched(browser: Browser, **context: Any) -> tuple[Page, list[str]]:
     return page, faults
 
 
+def assert_accessible(page: Page) -> None:
+    """Check a page by the rules of WCAG 2.2 AA that axe-core can check."""
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+    found = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}})
+    assert found.violations_count == 0, found.generate_report()
+
+
 def to_first_trial(page: Page, address: str) -> None:
     page.goto(address)
     page.locator(".panel .buttons button").first.click()
@@ -75,7 +86,11 @@ def test_on_a_desktop_by_keyboard_with_reloads(browser: Browser, served: tuple[P
         assert size is not None
         assert (size["width"], size["height"]) == (40, 32)  # one device pixel for each pixel
         page.keyboard.press("ArrowRight" if number % 2 else "ArrowLeft")
-    expect(page.locator(".code")).to_have_text(re.compile("[A-Z2-9]{8}"))
+    expect(page.locator("h1")).to_have_text("Thank you!")
+    expect(page.locator(".code")).to_have_count(0)  # anyone can join this survey
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download my data").click()
+    assert len(json.loads(waiting.value.path().read_text())["answers"]) == 5
     page.go_back()
     assert faults == []
     votes = rows(folder, Vote)
@@ -110,6 +125,117 @@ def test_on_a_phone_by_touch_in_french_then_withdraw(browser: Browser, served: t
     expect(page.locator("h1")).to_have_text("Tout a été effacé")
     assert len(rows(folder, Participant)) == before
     assert faults == []
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """Serve a survey with images of 480x384 px."""
+    folder, _ = make_survey(tmp_path_factory.mktemp("large"), enlarged=12, trials=4, practice=0)
+    with serving(folder) as address:
+        yield folder, address
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("window", "scale", "stacked"),
+    [((1366, 768), 1, False), ((700, 500), 1 / 2, False), ((390, 844), 3 / 4, True), ((360, 640), 1 / 3, False)],
+)
+def test_images_are_whole_in_every_window(
+    browser: Browser, large: tuple[Path, str], window: tuple[int, int], scale: float, stacked: bool
+) -> None:
+    folder, address = large
+    page, faults = watched(browser, viewport={"width": window[0], "height": window[1]})
+    page.goto(address)
+    page.locator(".panel .buttons button").first.click()
+    page.locator(".panel > button").click()
+    if scale < 1:
+        page.get_by_role("button", name="Continue with smaller images").click()
+    expect(page.locator(READY).first).to_be_visible()
+    boxes = [image.bounding_box() for image in page.locator(".pictures img").all()]
+    assert len(boxes) == 2
+    for box in boxes:
+        assert box is not None
+        assert (box["width"], box["height"]) == pytest.approx((480 * scale, 384 * scale))
+        assert min(box["x"], box["y"]) >= 0
+        assert box["x"] + box["width"] <= window[0]
+    assert (boxes[0]["x"] == boxes[1]["x"]) == stacked  # type: ignore[index]
+    page.locator(READY).first.click()
+    expect(page.locator(".meta")).to_contain_text("2 of 4")  # the smaller images are accepted once
+    vote = rows(folder, Vote)[-1]
+    assert ("reduced" in vote.flags) == (scale < 1)
+    assert (vote.view["width"], vote.view["window_width"]) == pytest.approx((480 * scale, window[0]))
+    assert vote.view["visible"] != ("hidden" in vote.flags)
+    assert faults == []
+
+
+@pytest.mark.slow
+def test_a_window_below_the_smallest_scale_gets_no_images(browser: Browser, tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, enlarged=12, trials=2, practice=0, viewing={"min_scale": 1})
+    with serving(folder) as address:
+        page, _ = watched(browser, viewport={"width": 700, "height": 500})
+        page.goto(address)
+        page.locator(".panel .buttons button").first.click()
+        page.locator(".panel > button").click()
+        expect(page.locator(".panel")).to_contain_text("too small for the images")
+        expect(page.locator(".panel button")).to_have_count(0)
+        page.set_viewport_size({"width": 1280, "height": 900})
+        expect(page.locator(READY).first).to_be_visible()
+
+
+@pytest.mark.slow
+def test_a_whole_study_on_a_platform(browser: Browser, chromalab: Chromalab, tmp_path: Path) -> None:
+    """Join by link, consent, training, 40 trials with breaks, questions, code, list of approvals, analysis."""
+    folder, _ = make_survey(
+        tmp_path, trials=40, practice=2, scenes=20, access="platform", before=["age", "gender"],
+        after=["expertise", "comment"], break_every=20, analysis={"draws": 100}, languages=["en"],
+        wording={"en": {"question": "Which is the better one?", "instructions": "Look at **both**.\n\nThen choose.",
+        "thanks": "Come again."}}, recruitment={"code": "C0DE42"}, exclusions={"fast_share": 1},
+    )  # fmt: skip
+    identity = "5f0a1b2c3d4e5f6a7b8c9d0e"
+    with serving(folder) as address:
+        page, faults = watched(browser, **DESKTOP)
+        page.goto(f"{address}/?PROLIFIC_PID={identity}&STUDY_ID=s&SESSION_ID=t")
+        expect(page.get_by_role("button", name="agree").first).to_be_visible()
+        assert_accessible(page)
+        page.get_by_role("button", name="agree").first.click()
+        page.get_by_label("How old are you").fill("42")
+        assert_accessible(page)
+        page.get_by_role("button", name="Continue").click()  # the gender is optional
+        expect(page.locator("strong")).to_have_text("both")
+        assert_accessible(page)
+        page.get_by_role("button", name="Begin").click()
+        for number in range(1, 43):
+            if number in (21, 41):
+                expect(page.locator("h1")).to_have_text("Time for a break")
+                page.get_by_role("button", name="Continue").click()
+            expect(page.locator(".meta")).to_contain_text(f"{number} of 42")
+            expect(page.locator("h1")).to_have_text("Which is the better one?")
+            expect(page.locator(READY).first).to_be_visible()
+            if number == 3:
+                assert_accessible(page)
+            page.keyboard.press("ArrowRight" if number % 3 else "ArrowLeft")
+        page.get_by_role("button", name="Continue").click()
+        expect(page.locator("h1")).to_have_text("A few last questions")  # one of them needs an answer
+        page.get_by_label("some, as a hobby").check()
+        page.get_by_label("anything that you would like").fill("=SUM(A1)")
+        page.get_by_role("button", name="Continue").click()
+        expect(page.locator(".code")).to_have_text("C0DE42")
+        assert_accessible(page)
+        expect(page.locator(".panel")).to_contain_text("Come again.")
+        assert faults == []
+        other, _ = watched(browser, **DESKTOP)
+        other.goto(f"{address}/?PROLIFIC_PID={identity}")
+        expect(other.locator(".panel")).to_contain_text("already started")
+        other.goto(f"{address}/?PROLIFIC_PID={{{{%PROLIFIC_PID%}}}}")
+        expect(other.locator(".panel")).to_contain_text("For the researcher")
+    (person,) = rows(folder, Participant)
+    assert person.answers == {"age": 42, "gender": None, "expertise": "some, as a hobby", "comment": "=SUM(A1)"}
+    (tmp_path / "ids.txt").write_text(identity)
+    done = chromalab("survey", "approve", folder, "--ids", tmp_path / "ids.txt", "--out", tmp_path / "list.csv")
+    assert done.out == "1 approve\n"
+    assert chromalab("survey", "export", folder, "--participants", tmp_path / "people.csv").code == 0
+    assert "'=SUM(A1)" in (tmp_path / "people.csv").read_text()
+    assert chromalab("survey", "analyze", folder).code == 0
 
 
 @pytest.mark.slow

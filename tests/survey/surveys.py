@@ -20,11 +20,13 @@ METHODS = ("alpha", "beta", "gamma")
 SCREEN = {"width": 1200, "height": 800, "ratio": 1.0, "zoom": 1.0, "gamut": "srgb", "touch": False}
 
 
-def write_pictures(root: Path, *, scenes: int = 6, methods: tuple[str, ...] = METHODS) -> dict[str, Path]:
-    """Write noise images with a tint for each method, for the ground truth and in gray."""
+def write_pictures(
+    root: Path, *, scenes: int = 6, methods: tuple[str, ...] = METHODS, enlarged: int = 1
+) -> dict[str, Path]:
+    """Write noise images of 40x32 px, or a multiple, with a tint for each method, for the ground truth and in gray."""
     generator = np.random.default_rng(0)
     for scene in range(scenes):
-        base = generator.integers(40, 200, size=(32, 40, 3))
+        base = generator.integers(40, 200, size=(32, 40, 3)).repeat(enlarged, axis=0).repeat(enlarged, axis=1)
         for k, name in enumerate((*methods, "truth", "grey")):
             tint = np.array([20 * k, -10 * k, 15]) if name != "grey" else 0
             rgb = np.clip(base + tint, 0, 255) if name != "grey" else np.repeat(base[..., :1], 3, axis=2)
@@ -33,7 +35,7 @@ def write_pictures(root: Path, *, scenes: int = 6, methods: tuple[str, ...] = ME
 
 
 def make_survey(
-    tmp_path: Path, *, scenes: int = 6, methods: tuple[str, ...] = METHODS, **design: Any
+    tmp_path: Path, *, scenes: int = 6, methods: tuple[str, ...] = METHODS, enlarged: int = 1, **design: Any
 ) -> tuple[Path, SurveyRecord]:
     """Create a survey, and return its folder and its record."""
     plan = {
@@ -45,7 +47,7 @@ def make_survey(
         "screening": False,
         **design,
     }
-    folders = write_pictures(tmp_path / "pictures", scenes=scenes, methods=methods)
+    folders = write_pictures(tmp_path / "pictures", scenes=scenes, methods=methods, enlarged=enlarged)
     pictures = tmp_path / "pictures"
     truth = pictures / "truth" if plan["protocol"] == "real_or_fake" else None
     sources = sources_of_folders(folders, reference=pictures / "grey", truth=truth, common=False)

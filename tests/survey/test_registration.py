@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from sqlalchemy import text
 
 from chromalab.core.errors import ConfigError, UsageError
@@ -16,7 +15,7 @@ from chromalab.survey.analysis.analyze import analyze_source, open_survey
 from chromalab.survey.analysis.page import write_survey_report
 from chromalab.survey.database import open_database
 from chromalab.survey.folder import SurveyFolder, SurveyRecord
-from chromalab.survey.registration import Frozen, frozen_design, write_preregistration
+from chromalab.survey.registration import frozen_design
 from tests.survey.surveys import Visitor, client_of, make_survey
 
 
@@ -122,37 +121,31 @@ def test_a_replaced_stimulus_is_refused(tmp_path: Path) -> None:
         place.check_stimuli(record)
 
 
-def test_surveys_from_before_margins_keep_their_hash(tmp_path: Path) -> None:
+NEWER = {
+    "design": ("access", "viewing", "wording", "before", "after", "break_every"),
+    "analysis": ("primary", "margin"),
+    "recruitment": ("id_pattern", "signed", "stopped_url"),
+    "exclusions": ("hidden",),
+}
+"""Settings that the first version did not know, by their part of the design."""
+
+
+@pytest.mark.parametrize("recruitment", [{}, {"code": "C0DE"}])
+def test_surveys_of_the_first_version_keep_their_hash(tmp_path: Path, recruitment: dict[str, str]) -> None:
     """The hash of the first version: SHA-256 of all settings it knew as JSON with sorted keys."""
-    _, record = make_survey(tmp_path)
+    _, record = make_survey(tmp_path, recruitment=recruitment)
     data = record.model_dump(mode="json")
-    del data["design"]["analysis"]["primary"]
-    del data["design"]["analysis"]["margin"]
+    for part, names in NEWER.items():
+        for name in names:
+            del (data["design"] if part == "design" else data["design"][part])[name]
     old = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert record.sha256 == hashlib.sha256(old.encode()).hexdigest()
-    planned = SurveyRecord.model_validate(data | {"design": data["design"] | {"analysis": {"margin": 0.3}}})
-    assert planned.sha256 != record.sha256
-
-
-def test_the_preregistration_states_the_plan(tmp_path: Path) -> None:
-    folder, record = voted(
-        tmp_path, vigilance=0.2, analysis={"draws": 100, "primary": [["alpha", "gamma"]], "margin": 0.3},
-        stop={"rule": "precision", "participants": 40, "half_width": 0.2, "looks": [20, 30]},
-    )  # fmt: skip
-    frozen, database = open_survey(folder, None)
-    database.close()
-    yaml_file, text_file = write_preregistration(frozen, tmp_path / "out")
-    data = yaml.safe_load(yaml_file.read_text())
-    assert data["sha256"] == record.sha256
-    assert data["registered_at"].endswith("Z")
-    assert data["primary_contrasts"] == ["alpha - gamma"]
-    assert data["equivalence_margin"] == 0.3
-    assert data["exclusions"] == record.design.exclusions.model_dump(mode="json")
-    assert data["stopping_rule"]["looks"] == [20, 30]
-    words = text_file.read_text()
-    assert record.sha256 in words
-    assert "Interim looks at 20, 30 finished participants" in words
-    assert "alpha - gamma. Two-sided tests at 5%" in words
-    assert "less than 70% of the attention checks are correct" in words
-    unfrozen = Frozen(record, [], None, None)
-    assert "No vote has been given yet" in write_preregistration(unfrozen, tmp_path / "out")[1].read_text()
+    assert SurveyRecord.parse(data, origin="test").sha256 == record.sha256
+    for change in (
+        {"analysis": {"margin": 0.3}},
+        {"access": "lab"},
+        {"viewing": {"min_scale": 1}},
+        {"before": ["age"]},
+    ):
+        changed = SurveyRecord.model_validate(data | {"design": data["design"] | change})
+        assert changed.sha256 != record.sha256

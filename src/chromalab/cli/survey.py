@@ -173,6 +173,8 @@ def serve(
         min=1, default=Default(f"{_SERVER}.joins_per_minute"))],
     workers: Annotated[int, option(PERFORMANCE, "N", "Number of server processes; more than one needs PostgreSQL.",
         min=1, max=64)] = 1,
+    new_password: Annotated[bool, switch(SERVER, "Delete the dashboard's password, and print a link for setting a new "
+        "one.", "--new-password")] = False,
     database: DatabaseUrl = None,
     _options_file: OptionsFile = None,
 ) -> None:  # fmt: skip
@@ -188,7 +190,7 @@ def serve(
         folder=str(folder), database=database, public_url=public_url.rstrip("/") if public_url else None,
         joins_per_minute=joins_per_minute, hosts=allow_host or [],
     )  # fmt: skip
-    run_server(settings, host, port, workers=workers, proxies=proxies)
+    run_server(settings, host, port, workers=workers, proxies=proxies, new_password=new_password)
 
 
 @app.command()
@@ -354,24 +356,31 @@ def _abilities(texts: Sequence[str]) -> dict[str, float]:
 def export(
     folder: Folder,
     csv_file: Annotated[Path | None, option(None, "FILE", "CSV file with one row per vote.", "--csv")] = None,
+    participants: Annotated[Path | None, option(None, "FILE", "CSV file with one row per participant and the "
+        "answers to questions.")] = None,
     json_file: Annotated[Path | None, option(None, "FILE", "JSON file with the whole survey, without secrets.",
         "--json")] = None,
     database: DatabaseUrl = None,
 ) -> None:  # fmt: skip
-    """Export the votes as a long CSV file, or the whole survey as JSON with a checksum."""
+    """Export the votes and the participants as CSV files, or the whole survey as JSON with a checksum."""
     from chromalab.core.errors import UsageError
     from chromalab.core.files import write_text
     from chromalab.survey.analysis.analyze import labeled_votes, open_survey
+    from chromalab.survey.analysis.raters import excluded_by_rules
+    from chromalab.survey.participants import participants_text
     from chromalab.survey.votes import export_json, votes_of_database, votes_text
 
-    if csv_file is None and json_file is None:
-        raise UsageError("nothing to export; give --csv FILE, --json FILE or both")
+    if csv_file is None and participants is None and json_file is None:
+        raise UsageError("nothing to export; give --csv FILE, --participants FILE or --json FILE")
     frozen, found = open_survey(folder, database)
     _print_faults(frozen.faults)
     record = frozen.record
     votes = labeled_votes(record.design, record.methods, votes_of_database(found))
     if csv_file is not None:
         write_text(csv_file, votes_text(votes))
+    if participants is not None:
+        excluded = excluded_by_rules(record.design, record.methods, votes)
+        write_text(participants, participants_text(found, record.design, excluded))
     if json_file is not None:
         write_text(json_file, export_json(record, found))
     typer.echo(f"{len(votes)} answers written", err=True)
@@ -380,6 +389,62 @@ def export(
 def _print_faults(faults: Sequence[str]) -> None:
     for fault in faults:
         typer.echo(f"warning: {fault}", err=True)
+
+
+@app.command()
+def approve(
+    folder: Folder,
+    out: Annotated[Path, option(None, "FILE", "CSV file with the columns id, code, status, reason and minutes.",
+        "--out", "-o")],
+    *,
+    ids: Annotated[Path | None, option(None, "FILE", "Text file with a platform ID on each line; omit for a row for "
+        "every participant, without the platform's IDs.")] = None,
+    database: DatabaseUrl = None,
+) -> None:  # fmt: skip
+    """List whom to approve on a recruitment platform, whom the rules exclude, and who did not finish.
+
+    Nothing is sent to a platform, and the rules of the design decide; look at every rejection before you act on it.
+    """
+    from collections import Counter
+
+    from chromalab.core.files import write_text
+    from chromalab.survey.analysis.analyze import open_survey
+    from chromalab.survey.analysis.raters import excluded_by_rules
+    from chromalab.survey.folder import SurveyFolder
+    from chromalab.survey.links import read_ids
+    from chromalab.survey.participants import approvals, approvals_text
+    from chromalab.survey.votes import votes_of_database
+
+    frozen, opened = open_survey(folder, database)
+    _print_faults(frozen.faults)
+    record = frozen.record
+    excluded = excluded_by_rules(record.design, record.methods, votes_of_database(opened))
+    rows = approvals(opened, SurveyFolder(folder).secret(), excluded, None if ids is None else read_ids(ids))
+    write_text(out, approvals_text(rows))
+    counts = Counter(row.status for row in rows)
+    typer.echo(", ".join(f"{count} {status}" for status, count in counts.items()) or "nobody has consented yet")
+
+
+@app.command()
+def links(
+    folder: Folder,
+    *,
+    public_url: Annotated[str, option(None, "URL", "Public address of the server.")] = "http://127.0.0.1:8010",
+    count: Annotated[int, option(None, "N", "Number of personal links to create, for a survey with access: invited.",
+        min=1, max=10_000)] = 1,
+    ids: Annotated[Path | None, option(None, "FILE", "Text file with a platform ID on each line, for a survey with "
+        "signed links.")] = None,
+    database: DatabaseUrl = None,
+) -> None:  # fmt: skip
+    """Print the links that admit participants, one on each line.
+
+    A survey with access: invited gets new personal links. With signed links, every ID gets its own. All other surveys
+    have one link for everyone.
+    """
+    from chromalab.survey.links import participant_links
+
+    for link in participant_links(folder, public_url.rstrip("/"), count=count, ids=ids, database=database):
+        typer.echo(link)
 
 
 @app.command()

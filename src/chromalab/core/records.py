@@ -69,7 +69,7 @@ def read_preset(kind: str, path: Path) -> tuple[object, Path]:
     """Read a YAML file, or a shipped preset by its name: `quick` is `presets/studies/quick.yaml`.
 
     Args:
-        kind: folder of the presets: `studies`, `training` or `surveys`.
+        kind: folder of the presets: `studies`, `training`, `surveys` or `questions`.
         path: a file, or the bare name of a preset. A file of that name takes precedence.
 
     Returns:

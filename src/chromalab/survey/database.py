@@ -40,6 +40,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chromalab.core.errors import ChromalabError, UsageError
+from chromalab.survey.security import new_token, sha256_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,6 +114,7 @@ class Participant(Base):
     code: Mapped[str] = mapped_column(String(16))
     screen: Mapped[dict[str, Any]] = mapped_column(JSON)
     screening: Mapped[dict[str, Any]] = mapped_column(JSON)
+    answers: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
 
 class TrialRow(Base):
@@ -132,6 +134,7 @@ class TrialRow(Base):
     last_vote: Mapped[int | None] = mapped_column(Integer)
     tally_sha256: Mapped[str | None] = mapped_column(String(64))
     answered: Mapped[int] = mapped_column(Integer)
+    sent_at: Mapped[float | None] = mapped_column(Float)
     __table_args__ = (UniqueConstraint("participant_id", "position"),)
 
 
@@ -157,9 +160,11 @@ class Vote(Base):
     choice: Mapped[str] = mapped_column(String(10))
     received_at: Mapped[float] = mapped_column(Float)
     response_ms: Mapped[float] = mapped_column(Float)
+    elapsed_ms: Mapped[float | None] = mapped_column(Float)
     requested_ms: Mapped[float | None] = mapped_column(Float)
     shown_ms: Mapped[float | None] = mapped_column(Float)
     blurs: Mapped[int] = mapped_column(Integer)
+    view: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     flags: Mapped[list[str]] = mapped_column(JSON)
     __table_args__ = (
         UniqueConstraint("participant_id", "trial_id"),
@@ -240,6 +245,15 @@ class Database:
         with _explained(), self.engine.connect().execution_options(chromalab_reads=True) as connection:
             yield connection
             connection.rollback()
+
+    def erase_deleted(self) -> None:
+        """Remove deleted rows from the files, too: SQLite overwrites them, and here its write-ahead log is emptied.
+
+        PostgreSQL keeps deleted rows until it vacuums the table, which it does by itself after some time.
+        """
+        if self.is_sqlite:
+            with _explained(), self.engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Close all connections."""
@@ -329,6 +343,14 @@ def put_setting(connection: Connection, name: str, value: str) -> None:
     """Store a setting, replacing its previous value."""
     connection.execute(delete(Setting).where(Setting.name == name))
     connection.execute(insert(Setting).values(name=name, value=value))
+
+
+def add_invitations(connection: Connection, count: int, label: str = "") -> list[str]:
+    """Create invitations, and return their tokens, which are stored only as hashes."""
+    tokens, now = [new_token() for _ in range(count)], time.time()
+    rows = [{"token_sha256": sha256_text(token), "label": label, "created_at": now} for token in tokens]
+    connection.execute(insert(Invitation), rows)
+    return tokens
 
 
 _LOOK = "look_"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
 from chromalab.core.records import Record, read_preset
+from chromalab.survey.questions import Question
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 Protocol = Literal["real_or_fake", "pairwise", "rating"]
 Form = Literal["side_by_side", "sequential", "yes_no"]
+Access = Literal["open", "invited", "platform", "lab"]
 
 TRUTH, GREY, RANDOM = "truth", "grey", "random"
 """Reserved names: the ground-truth photo, the gray photo, and random colors for attention checks."""
@@ -53,6 +56,7 @@ class Exclusions(Record):
             the first quartile, in interquartile ranges. None reports the distance without excluding anyone.
         bt500: exclude raters that ITU-R BT.500 rejects (ratings only).
         overruns: exclude trials whose stimulus was shown over 15% longer than the design's duration.
+        hidden: exclude trials whose images were not wholly inside the window.
     """
 
     vigilance_share: float = Field(default=0.7, ge=0, le=1)
@@ -63,6 +67,38 @@ class Exclusions(Record):
     outlier_distance: float | None = Field(default=None, gt=0)
     bt500: bool = True
     overruns: bool = False
+    hidden: bool = False
+
+
+class Wording(Record):
+    """Own words of a study in one language. Empty lines separate paragraphs, and `**` encloses bold words.
+
+    Attributes:
+        question: the question of every trial; '' for the protocol's own.
+        instructions: the instructions; '' for the protocol's own.
+        thanks: a text on the last page.
+    """
+
+    question: str = ""
+    instructions: str = ""
+    thanks: str = ""
+
+
+class Viewing(Record):
+    """Conditions of viewing.
+
+    Images are never cropped: if a window is too small for one screen pixel per image pixel, all images of a trial
+    shrink together, to 3/4, 2/3, 1/2, 1/3 and so on.
+
+    Attributes:
+        min_scale: fewest screen pixels per image pixel; people whose window stays smaller cannot take part.
+        devices: `desktop` refuses phones and tablets.
+        fullscreen: whether trials ask for the full screen; those without it are flagged.
+    """
+
+    min_scale: float = Field(default=0.25, gt=0, le=1)
+    devices: Literal["any", "desktop"] = "any"
+    fullscreen: bool = False
 
 
 class Stop(Record):
@@ -102,7 +138,11 @@ class Recruitment(Record):
         completion_url: redirect after the last trial; None shows only the completion code.
         screen_out_url: redirect for participants who do not consent.
         full_url: redirect for participants who arrive after the survey has ended.
+        stopped_url: redirect for participants whom the end of the survey interrupts, such as a link to a payment.
         code: completion code for all participants; None generates one for each.
+        id_pattern: regular expression that participant IDs must match as a whole; None takes the form of Prolific's or
+            Mechanical Turk's IDs for their parameters, and otherwise letters, digits and `_.@-`.
+        signed: whether links need the parameter `signature`, which only `chromalab survey links` can compute.
     """
 
     participant_param: str = "PROLIFIC_PID"
@@ -111,11 +151,22 @@ class Recruitment(Record):
     completion_url: str | None = None
     screen_out_url: str | None = None
     full_url: str | None = None
+    stopped_url: str | None = None
     code: str | None = None
+    id_pattern: str | None = None
+    signed: bool = False
+
+    @model_validator(mode="after")
+    def _is_a_pattern(self) -> Self:
+        try:
+            re.compile(self.id_pattern or "")
+        except re.error as error:
+            raise ValueError(f"id_pattern: '{self.id_pattern}' is not a regular expression: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _web_addresses(self) -> Self:
-        for url in (self.completion_url, self.screen_out_url, self.full_url):
+        for url in (self.completion_url, self.screen_out_url, self.full_url, self.stopped_url):
             if url is not None and not url.startswith(("https://", "http://")):
                 raise ValueError(f"'{url}' is not a web address; start the redirect with https://")
         return self
@@ -176,15 +227,23 @@ class Design(Record):
         display_ms: display duration of stimuli in milliseconds; None shows them until the answer.
         size_px: longest side of stimuli in pixels; larger images are reduced.
         square: whether to crop images to their central square first, as Zhang et al. (2016) do.
+        viewing: conditions of viewing.
         screening: whether to screen color vision first.
+        access: who may take part: anyone with the link (`open`), people with a personal link (`invited`), people whom a
+            recruitment platform sends (`platform`), or the computers of a lab with its link (`lab`). Completion codes
+            are not given to `open`. If omitted, `platform` for a design with a completion code or URL, else `open`.
         languages: languages offered to participants; the first is the default.
         consent: the consent form.
+        wording: own words by language, in place of the built-in ones.
+        before: questions before the trials; `age`, `gender`, `expertise` and `comment` are ready-made.
+        after: questions after the trials.
+        break_every: number of trials after which a break is offered; None offers none.
         exclusions: the exclusion rules.
         stop: the stopping rule.
         recruitment: links to a recruitment platform.
         power: assumptions of the power simulation.
         analysis: the analysis plan.
-        lease_minutes: minutes without activity after which a participant's open trials count as abandoned.
+        lease_minutes: minutes without activity after which a participant's place and open trials become free.
     """
 
     title: str = "Which colors do you prefer?"
@@ -201,20 +260,52 @@ class Design(Record):
     display_ms: int | None = Field(default=None, ge=50, le=60_000)
     size_px: int = Field(default=512, ge=32, le=MAX_SIDE_PX)
     square: bool = False
+    viewing: Viewing = Viewing()
     screening: bool = True
+    access: Access = "open"
     languages: list[str] = Field(default=list(LANGUAGES), min_length=1)
     consent: Consent = Consent()
+    wording: dict[str, Wording] = {}
+    before: list[Question] = []
+    after: list[Question] = []
+    break_every: int | None = Field(default=None, ge=5)
     exclusions: Exclusions = Exclusions()
     stop: Stop = Stop()
     recruitment: Recruitment = Recruitment()
     power: Power = Power()
     analysis: AnalysisPlan = AnalysisPlan()
-    lease_minutes: float = Field(default=60, gt=0)
+    lease_minutes: float = Field(default=15, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _access_by_recruitment(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "access" in data:
+            return data
+        recruitment = data.get("recruitment") or {}
+        return {
+            **data,
+            "access": _usual_access(recruitment if isinstance(recruitment, dict) else recruitment.model_dump()),
+        }
+
+    @model_validator(mode="after")
+    def _codes_need_controlled_access(self) -> Self:
+        for name in ("code", "completion_url"):
+            if self.access == "open" and getattr(self.recruitment, name):
+                raise ValueError(
+                    f"recruitment.{name}: anyone could get it with access: open; set access to platform, invited or "
+                    f"lab, or remove recruitment.{name}"
+                )
+        if self.recruitment.signed and self.access != "platform":
+            raise ValueError(f"recruitment.signed applies only to access: platform, not {self.access}; remove it")
+        return self
 
     @model_validator(mode="after")
     def _fits_its_protocol(self) -> Self:
         if self.protocol != "real_or_fake" and self.form != "side_by_side":
             raise ValueError(f"form: {self.form} applies only to protocol real_or_fake; remove it")
+        names = [question.name for question in (*self.before, *self.after)]
+        if len(names) != len(set(names)):
+            raise ValueError("before and after: two questions have the same name; rename one")
         if self.protocol != "pairwise":
             for name in ("reference", "tie"):
                 if getattr(self, name):
@@ -276,8 +367,17 @@ def load_design(path: Path) -> Design:
     return parse_design(data, origin=str(found))
 
 
-_ADDED = ("primary", "margin")
-"""Settings of the analysis plan that are newer than the first surveys. Unset, they do not enter the hash."""
+def _usual_access(recruitment: dict[str, Any]) -> Access:
+    """Return the access mode of a design that does not name one."""
+    return "platform" if recruitment.get("completion_url") or recruitment.get("code") else "open"
+
+
+_ADDED = {
+    "analysis": ("primary", "margin"),
+    "recruitment": ("id_pattern", "signed", "stopped_url"),
+    "exclusions": ("hidden",),
+}
+"""Settings that are newer than the first surveys. Unset, they do not enter the hash, nor does the usual access mode."""
 
 
 def survey_hash(survey: dict[str, Any]) -> str:
@@ -286,8 +386,16 @@ def survey_hash(survey: dict[str, Any]) -> str:
     Args:
         survey: a `SurveyRecord` as JSON data, of this or an older version.
     """
-    design = survey["design"]
-    plan = {name: value for name, value in design["analysis"].items() if name not in _ADDED or value is not None}
-    content = {**survey, "design": {**design, "analysis": plan}}
+    design = dict(survey["design"])
+    for part, added in _ADDED.items():
+        design[part] = {name: value for name, value in design[part].items() if name not in added or value}
+    if design.get("access") == _usual_access(design["recruitment"]):
+        del design["access"]
+    if design.get("viewing") == Viewing().model_dump(mode="json"):
+        del design["viewing"]
+    for name in ("wording", "before", "after", "break_every"):
+        if not design.get(name):
+            design.pop(name, None)
+    content = {**survey, "design": design}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

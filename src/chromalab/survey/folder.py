@@ -9,8 +9,11 @@ analysis/       the output of `survey analyze`
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import TYPE_CHECKING
+
+from pydantic import model_validator
 
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import sha256_bytes
@@ -19,8 +22,10 @@ from chromalab.survey.design import Design, survey_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Self
 
 SCHEMA_VERSION = 1
+_STIMULUS = re.compile(r"[0-9A-Za-z][\w-]*\.png", re.ASCII)
 
 
 class Scene(Record):
@@ -37,6 +42,16 @@ class Scene(Record):
     width_px: int
     height_px: int
     stimuli: dict[str, str]
+
+    @model_validator(mode="after")
+    def _files_are_in_the_folder(self) -> Self:
+        for file in self.stimuli.values():
+            if not _STIMULUS.fullmatch(file):
+                raise ValueError(
+                    f"scene {self.name}: '{file}' is not the name of a stimulus; the survey was changed after its "
+                    "creation: restore survey.json"
+                )
+        return self
 
 
 class SurveyRecord(Record):

@@ -190,6 +190,8 @@ def exclusions_text(design: Design) -> str:
     if design.protocol == "rating" and rules.bt500:
         found.append("ITU-R BT.500 rejects the rater")
     trials = " Single trials shown over 15% too long are excluded." if rules.overruns else ""
+    if rules.hidden:
+        trials += " Single trials whose images were not wholly inside the window are excluded."
     return (
         f"A participant is excluded if {', or '.join(found)}.{trials} Unfinished sessions count. Results are reported "
         "with and without exclusions."

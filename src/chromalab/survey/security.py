@@ -24,6 +24,26 @@ def sha256_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def platform_hash(secret: bytes, identity: str, salt: str) -> str:
+    """Return the hash under which a platform's ID is stored.
+
+    Args:
+        secret: the survey's secret.
+        identity: the ID.
+        salt: the participant's salt as hexadecimal digits; once it is deleted, nobody can recognize the ID.
+    """
+    return hashlib.sha256(secret + bytes.fromhex(salt) + identity.encode()).hexdigest()
+
+
+def is_storable(data: object) -> bool:
+    """Return whether no text within JSON data has NUL characters or lone surrogates."""
+    if isinstance(data, str):
+        return "\0" not in data and not any("\ud800" <= character <= "\udfff" for character in data)
+    if isinstance(data, dict):
+        return all(is_storable(part) for pair in data.items() for part in pair)
+    return all(map(is_storable, data)) if isinstance(data, (list, tuple)) else True
+
+
 def hash_password(password: str) -> str:
     """Return a salted scrypt hash of a password."""
     salt = secrets.token_bytes(16)

@@ -17,6 +17,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 import numpy as np
@@ -28,9 +29,11 @@ from chromalab.core.records import Record
 from chromalab.core.seeds import derive_seed
 from chromalab.survey.design import GREY, RANDOM, TRUTH
 from chromalab.survey.folder import SurveyFolder
+from chromalab.survey.links import links_of_simulated_people
+from chromalab.survey.server.state import TRUSTS_TIMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from chromalab.survey.folder import SurveyRecord
@@ -163,7 +166,13 @@ class Person:
 
 
 async def simulate(
-    record: SurveyRecord, url: str, people: Population, count: int, *, at_a_time: int = AT_A_TIME
+    record: SurveyRecord,
+    url: str,
+    people: Population,
+    count: int,
+    *,
+    links: Sequence[str] = (),
+    at_a_time: int = AT_A_TIME,
 ) -> Outcome:
     """Send simulated participants through a server.
 
@@ -172,6 +181,7 @@ async def simulate(
         url: address of its server.
         people: properties of the participants.
         count: number of participants.
+        links: the link of each participant, unless the survey is open to everyone.
         at_a_time: largest number of simultaneous participants.
     """
     outcome, index = Outcome(), StimulusIndex(record)
@@ -184,7 +194,8 @@ async def simulate(
             async def one(number: int) -> None:
                 async with room:
                     try:
-                        await _take_part(client, Person(people, record, number), people, index, outcome)
+                        link = links[number] if links else ""
+                        await _take_part(client, Person(people, record, number), people, index, outcome, link)
                     except (httpx2.HTTPError, ChromalabError, KeyError) as error:
                         outcome.failed.append(f"{type(error).__name__}: {error}")
                 advance()
@@ -195,22 +206,42 @@ async def simulate(
 
 
 async def _take_part(
-    client: httpx2.AsyncClient, person: Person, people: Population, index: StimulusIndex, outcome: Outcome
+    client: httpx2.AsyncClient, person: Person, people: Population, index: StimulusIndex, outcome: Outcome, link: str
 ) -> None:
-    joined = await _post(client, "/api/join", {"language": "en", "screen": _SCREEN}, {})
+    params = dict(parse_qsl(urlsplit(link).query))
+    invitation = params.pop("invitation", None)
+    body = {"language": "en", "screen": _SCREEN, "params": params, "invitation": invitation}
+    joined = await _post(client, "/api/join", body, {})
     if joined["session"] is None:
         outcome.turned_away += 1
         return
     headers = {"X-Session": joined["session"]}
     state = _read(await _send(client, "GET", "/api/state", headers), "/api/state")
     state = await _post(client, "/api/consent", {"agreed": True, "sha256": state["sha256"]}, headers)
+    if state["stage"] == "full":
+        outcome.turned_away += 1
+        return
     if state["stage"] == "screening":
         state = await _post(client, "/api/screening", {"answers": ["" for _ in state["images"]]}, headers)
+    if state["stage"] == "before":
+        state = await _post(client, "/api/answers", _answers_to(state["questions"]), headers)
     state = await _post(client, "/api/begin", _SCREEN, headers)
     while state["stage"] == "trials":
         state = await _answer(client, person, people, index, outcome, state, headers)
+    if state["stage"] == "after":
+        state = await _post(client, "/api/answers", _answers_to(state["questions"]), headers)
     outcome.finished += state["stage"] == "finished"
     outcome.turned_away += state["stage"] == "stopped"
+
+
+def _answers_to(questions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return an answer to every question that needs one."""
+    answers = {
+        each["name"]: {"text": "-", "choice": 0, "likert": 3, "number": each["low"] or each["high"] or 0}[each["kind"]]
+        for each in questions
+        if each["required"]
+    }
+    return {"answers": answers}
 
 
 async def _answer(
@@ -295,8 +326,9 @@ def run_simulation(
     unknown = [name for name in people.abilities if name not in {*record.methods, "truth"}]
     if unknown:
         raise UsageError(f"{root} has no method {unknown[0]}; choose from {', '.join(record.methods)}")
+    links = links_of_simulated_people(root, count, database=database)
     with contextlib.nullcontext(url) if url else serving(root, database=database) as address:
-        return asyncio.run(simulate(record, str(address), people, count, at_a_time=at_a_time))
+        return asyncio.run(simulate(record, str(address), people, count, links=links, at_a_time=at_a_time))
 
 
 @contextlib.contextmanager
@@ -311,7 +343,7 @@ def serving(root: Path, *, database: str | None = None, workers: int = 1, port: 
         "--workers", str(workers), "--joins-per-minute", _NO_LIMIT,
         *(["--database", database] if database else []),
     ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", TRUSTS_TIMES: "1"}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)  # noqa: S603 - our own command
     try:
         yield _address(process)

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,12 @@ if TYPE_CHECKING:
     from chromalab.survey.database import Database
 
 REQUIRED = ("observer", "session", "scene", "condition_A", "condition_B", "is_A_selected")
+_VIEW_KEYS = ("width", "height", "ratio", "window_width", "window_height", "visible")
+VIEW = ("shown_width", "shown_height", "pixel_ratio", "window_width", "window_height", "fully_visible")
 COLUMNS = (
     *REQUIRED, "is_tie", "side", "rating", "kind", "position", "repeat_of", "response_ms", "requested_ms", "shown_ms",
-    "blurs", "flags", "screening_passed", "received_at", "probability", "finished", "exclusion", "scored",
+    "blurs", "flags", "screening_passed", "received_at", "probability", "finished", "exclusion", "scored", "elapsed_ms",
+    *VIEW,
 )  # fmt: skip
 KINDS = ("practice", "test", "repeat", "vigilance")
 RATINGS = frozenset("12345")
@@ -71,6 +75,9 @@ class VoteRow:
         a_is_left: whether A was on the left or first.
         finished: whether the participant answered all trials; None if the file does not say.
         exclusion: rules that exclude the participant or this answer, separated by spaces; '' if none does.
+        elapsed_ms: time from sending the trial to the arrival of its answer, by the server's clock.
+        view: width and height of the images in CSS pixels, screen pixels per CSS pixel, width and height of the window,
+            and 1 if all images were wholly inside it, else 0; None if unknown.
     """
 
     observer: str
@@ -95,6 +102,13 @@ class VoteRow:
     a_is_left: bool = True
     finished: bool | None = None
     exclusion: str = ""
+    elapsed_ms: float | None = None
+    view: tuple[float, ...] | None = None
+
+    @property
+    def fastest_ms(self) -> float | None:
+        """The response time, or the time that the server measured if that is shorter."""
+        return min((ms for ms in (self.response_ms, self.elapsed_ms) if ms is not None), default=None)
 
     @property
     def scored(self) -> bool:
@@ -129,7 +143,8 @@ class VoteRow:
             "screening_passed": None if self.screening_passed is None else int(self.screening_passed),
             "received_at": self.received_at, "probability": self.probability,
             "finished": None if self.finished is None else int(self.finished), "exclusion": self.exclusion,
-            "scored": int(self.scored),
+            "scored": int(self.scored), "elapsed_ms": self.elapsed_ms,
+            **dict(zip(VIEW, self.view or (), strict=False)),
         }  # fmt: skip
 
 
@@ -140,6 +155,7 @@ def votes_of_database(database: Database, *, up_to: int | None = None) -> list[V
             Vote.participant_id, TrialRow.scene, TrialRow.left, TrialRow.right, Vote.choice, TrialRow.kind,
             TrialRow.position, TrialRow.repeat_of, Vote.response_ms, Vote.requested_ms, Vote.shown_ms, Vote.blurs,
             Vote.flags, Participant.screening, Vote.received_at, TrialRow.probability, Participant.stage,
+            Vote.elapsed_ms, Vote.view,
         )
         .join(TrialRow, TrialRow.id == Vote.trial_id)
         .join(Participant, Participant.id == Vote.participant_id)
@@ -154,22 +170,36 @@ def votes_of_database(database: Database, *, up_to: int | None = None) -> list[V
 def _row(
     observer: str, scene: str, left: str, right: str, choice: str, kind: str, position: int, repeat_of: int | None,
     response_ms: float, requested_ms: float | None, shown_ms: float | None, blurs: int, flags: list[str],
-    screening: dict[str, Any], received_at: float, probability: float | None, stage: str,
+    screening: dict[str, Any], received_at: float, probability: float | None, stage: str, elapsed_ms: float | None,
+    view: dict[str, Any] | None,
 ) -> VoteRow:  # fmt: skip
     return VoteRow(
         observer, "1", scene, left, right, choice in {"left", "real"}, choice == "tie",
         int(choice) if choice in RATINGS else None, kind, position, repeat_of, response_ms, requested_ms, shown_ms,
         blurs, tuple(flags), screening.get("passed"), received_at, probability, finished=stage == "finished",
+        elapsed_ms=elapsed_ms, view=None if view is None else tuple(float(view[key]) for key in _VIEW_KEYS),
     )  # fmt: skip
 
 
 def votes_text(votes: Iterable[VoteRow]) -> str:
-    """Return votes as the text of a CSV file, with the columns that `survey analyze` reads."""
+    """Return votes as the text of a CSV file, with the columns that `survey analyze` reads.
+
+    Spreadsheets would compute texts that begin with =, +, - or @: they get an apostrophe, which `read_votes` removes.
+    """
     text = io.StringIO()
     rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     rows.writeheader()
-    rows.writerows(vote.cells() for vote in votes)
+    rows.writerows({name: inert(cell) for name, cell in vote.cells().items()} for vote in votes)
     return text.getvalue()
+
+
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""Beginnings of texts that spreadsheets compute, also after apostrophes, so that the way back is exact."""
+
+
+def inert(cell: Any) -> Any:
+    """Return the content of a CSV cell, with an apostrophe before what a spreadsheet would compute."""
+    return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 
 def read_votes(path: Path) -> list[VoteRow]:
@@ -223,7 +253,8 @@ class _Line:
         return ConfigError(f"{self._place}: {text}")
 
     def text(self, name: str) -> str:
-        return (self._row.get(name) or "").strip()
+        text: str = (self._row.get(name) or "").strip()
+        return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
     def number(self, name: str) -> float | None:
         text = self.text(name)
@@ -252,6 +283,10 @@ class _Line:
         if text not in known:
             raise self.fault(f"{name} must be {', '.join(known[:-1])} or {known[-1]}, not '{text}'")
         return text
+
+    def view(self) -> tuple[float, ...] | None:
+        found = [self.number(name) for name in VIEW]
+        return None if None in found else tuple(value for value in found if value is not None)
 
     def vote(self, place: int) -> VoteRow:
         for name in ("observer", "scene", "condition_A"):
@@ -282,7 +317,8 @@ class _Line:
             kind, place if position is None else position, self.whole("repeat_of"), self.number("response_ms"),
             self.number("requested_ms"), self.number("shown_ms"), self.whole("blurs") or 0,
             tuple(self.text("flags").split()), self.flag("screening_passed"), self.number("received_at"),
-            self.number("probability"), left, self.flag("finished"), exclusion,
+            self.number("probability"), left, self.flag("finished"), exclusion, self.number("elapsed_ms"),
+            self.view(),
         )  # fmt: skip
 
 

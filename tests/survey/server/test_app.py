@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
+import threading
 import time
 import uuid
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, update
 
+from chromalab.colorization.web import http
+from chromalab.core.errors import ConfigError
 from chromalab.survey.adaptive import Tally, choose_pair
 from chromalab.survey.analysis.analyze import analyze, analyze_source
+from chromalab.survey.analysis.raters import label_exclusions, report_raters
 from chromalab.survey.database import Image, Participant, Registration, TrialRow, Vote, Withdrawal, interim_looks
+from chromalab.survey.design import parse_design
 from chromalab.survey.folder import SurveyFolder
+from chromalab.survey.links import participant_links
 from chromalab.survey.schedule import seeded
 from chromalab.survey.server.answers import Answer, answer
-from chromalab.survey.server.researcher import make_setup_token
+from chromalab.survey.server.app import create_app
+from chromalab.survey.server.researcher import make_setup_token, reset_password
 from chromalab.survey.server.state import ServerSettings, Survey, check_stopping_rule, count_votes
 from chromalab.survey.server.trials import trial_of
-from chromalab.survey.votes import votes_of_database
+from chromalab.survey.votes import by_observer, votes_of_database
 from tests.survey.surveys import METHODS, SCREEN, Visitor, client_of, make_survey
 
 pytestmark = pytest.mark.slow
+PROLIFIC_ID = "5f0a1b2c3d4e5f6a7b8c9d0e"
+
+
+def join(client: TestClient, **body: Any) -> Any:
+    return client.post("/api/join", json={"language": "en", "screen": SCREEN, **body})
 
 
 def rows(folder: Path, table: Any) -> list[Any]:
@@ -54,7 +70,7 @@ def test_a_whole_participation(tmp_path: Path) -> None:
             seen += 1
         assert seen == 1 + 6 + 1 + 1
         assert person.state["stage"] == "finished"
-        assert re.fullmatch(r"[A-Z2-9]{8}", person.state["code"])
+        assert person.state["code"] is None  # anyone can join an open survey
     assert len(rows(folder, Vote)) == seen
     (participant,) = rows(folder, Participant)
     assert participant.screening["errors"] == 4
@@ -90,12 +106,12 @@ def test_forged_swapped_and_early_tokens_are_refused(tmp_path: Path) -> None:
         assert one.post("/api/vote", one.body() | {"trial": "A" * 22}).status_code == 403
         assert client.get("/i/" + "A" * 22).status_code == 404
         assert client.get("/api/state", headers={"X-Session": "forged"}).status_code == 401
-        assert client.get("/api/state").status_code == 422
+        assert client.get("/api/state").status_code == 400
         later = [row for row in rows(folder, TrialRow) if row.participant_id != ""][3]
         owner = one if any(row.token == later.token for row in rows(folder, TrialRow)[:7]) else two
         assert owner.post("/api/vote", owner.body() | {"trial": later.token}).status_code == 409
         assert one.post("/api/vote", one.body("tie")).status_code == 422
-        assert one.post("/api/vote", one.body() | {"method": "alpha"}).status_code == 422
+        assert one.post("/api/vote", one.body() | {"method": "alpha"}).status_code == 400
         assert one.post("/api/begin", SCREEN).status_code == 409
     assert rows(folder, Vote) == []
 
@@ -171,17 +187,19 @@ def test_methods_are_balanced_over_participants(tmp_path: Path) -> None:
 def test_withdrawal_deletes_all_data(tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path)
     with client_of(folder) as client:
-        gone, stays = Visitor(client, params={"PROLIFIC_PID": "person of a platform"}).begin(), Visitor(client).begin()
+        gone, stays = Visitor(client, params={"PROLIFIC_PID": PROLIFIC_ID}).begin(), Visitor(client).begin()
+        secret = gone.state["trial"]
         gone.vote(), stays.vote()
         picture = gone.state["images"]["left"]
         assert gone.post("/api/withdraw", {}).status_code == 200
         assert client.get("/api/state", headers=gone.headers).status_code == 401
         assert client.get(picture).status_code == 404
+        raw = b"".join(path.read_bytes() for path in folder.glob("votes.sqlite*"))
+        assert secret.encode() not in raw  # while the server runs, in the write-ahead log neither
+        assert PROLIFIC_ID.encode() not in raw
     assert len(rows(folder, Participant)) == len(rows(folder, Vote)) == len(rows(folder, Withdrawal)) == 1
     assert {row.participant_id for row in rows(folder, TrialRow)} == {rows(folder, Participant)[0].id}
     assert len(rows(folder, Image)) == 14
-    raw = b"".join(path.read_bytes() for path in folder.glob("votes.sqlite*"))
-    assert b"person of a platform" not in raw
 
 
 def test_declining_consent_stores_nothing(tmp_path: Path) -> None:
@@ -201,18 +219,215 @@ def test_recruitment_platforms(tmp_path: Path) -> None:
         },
     )  # fmt: skip
     with client_of(folder) as client:
-        person = Visitor(client, params={"PROLIFIC_PID": "p1", "STUDY_ID": "s", "SESSION_ID": "t"}).begin()
-        late = client.post(
-            "/api/join", json={"language": "en", "screen": SCREEN, "params": {"PROLIFIC_PID": "p2"}}
-        ).json()
+        params = {"PROLIFIC_PID": PROLIFIC_ID, "STUDY_ID": "s", "SESSION_ID": "t"}
+        person = Visitor(client, params=params).begin()
+        late = join(client, params={"PROLIFIC_PID": "0" * 24}).json()
         assert late == {"session": None, "state": {"stage": "full", "redirect": "https://example.org/full"}}
         person.vote()
-        again = Visitor(client, params={"PROLIFIC_PID": "p1"})  # another browser: goes on where it was
-        assert again.state["number"] == 2
+        again = Visitor(client, params=params, session=person.key)  # the link of the platform once more
+        assert (again.key, again.state["number"]) == (person.key, 2)
         again.finish()
         assert again.state["redirect"] == "https://example.org/done"
         assert again.state["code"] == "C0DE"
-    assert "p1" not in json.dumps([str(row) for row in rows(folder, Participant)])
+    assert PROLIFIC_ID not in json.dumps([str(row) for row in rows(folder, Participant)])
+
+
+def test_an_id_without_the_session_takes_nothing_over(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, access="platform")
+    params = {"PROLIFIC_PID": PROLIFIC_ID}
+    with client_of(folder) as client:
+        victim = Visitor(client, params=params).begin()
+        victim.vote()
+        for session in (None, "", Visitor(client, params={"PROLIFIC_PID": "0" * 24}).key):
+            refused = join(client, params=params, session=session)
+            assert refused.status_code == 403
+            assert "already started" in refused.json()["detail"]
+        victim.finish()
+    assert len({row.participant_id for row in rows(folder, Vote)}) == 1
+
+
+def test_an_id_before_consent_blocks_nobody(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, access="platform")
+    with client_of(folder) as client:
+        join(client, params={"PROLIFIC_PID": PROLIFIC_ID})
+        Visitor(client, params={"PROLIFIC_PID": PROLIFIC_ID}).begin().vote()
+    assert len(rows(folder, Participant)) == 1
+
+
+@pytest.mark.parametrize(
+    ("param", "value", "saying"),
+    [
+        ("PROLIFIC_PID", "{{%PROLIFIC_PID%}}", "pass the ID as the URL parameter PROLIFIC_PID"),
+        ("workerId", "${e://Field/workerId}", "did not replace ${e://Field/workerId}"),
+        ("PROLIFIC_PID", "p1", "not a participant ID of Prolific"),
+        ("workerId", "b0", "not a participant ID of Amazon Mechanical Turk"),
+        ("PROLIFIC_PID", None, "by its link on the recruitment platform"),
+        ("PROLIFIC_PID", "p\0", "malformed"),
+    ],
+)
+def test_ids_that_no_platform_gives_are_refused(tmp_path: Path, param: str, value: str | None, saying: str) -> None:
+    folder, _ = make_survey(tmp_path, access="platform", recruitment={"participant_param": param})
+    with client_of(folder) as client:
+        refused = join(client, params={} if value is None else {param: value})
+        assert refused.status_code == (403 if value is None else 400)
+        assert saying in refused.json()["detail"]
+    assert rows(folder, Participant) == []
+
+
+def test_signed_links_continue_on_another_device(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, access="platform", recruitment={"signed": True})
+    (tmp_path / "ids.txt").write_text(f"{PROLIFIC_ID}\n{'1' * 24}\n")
+    first, second = participant_links(folder, "http://x", ids=tmp_path / "ids.txt")
+    params, other = (dict(parse_qsl(urlsplit(link).query)) for link in (first, second))
+    with client_of(folder) as client:
+        person = Visitor(client, params=params).begin()
+        person.vote()
+        assert Visitor(client, params=params).state["number"] == 2
+        assert join(client, params={"PROLIFIC_PID": PROLIFIC_ID}).status_code == 403
+        assert join(client, params={**params, "signature": other["signature"]}).status_code == 403
+
+
+@pytest.mark.parametrize("access", ["invited", "lab"])
+def test_only_those_with_a_link_take_part(tmp_path: Path, access: str) -> None:
+    folder, _ = make_survey(tmp_path, access=access)
+    with client_of(folder) as client:
+        for params, invitation in (({}, None), ({"lab": "x"}, "x")):
+            assert join(client, params=params, invitation=invitation).status_code == 403
+        (link,) = participant_links(folder, "http://x")
+        query = dict(parse_qsl(urlsplit(link).query))
+        person = Visitor(client, params=query, invitation=query.pop("invitation", None)).begin().finish()
+        assert re.fullmatch(r"[A-Z2-9]{8}", person.state["code"])
+    assert len(rows(folder, Participant)) == 1
+
+
+def test_codes_need_controlled_access() -> None:
+    for recruitment in ({"code": "C0DE"}, {"completion_url": "https://example.org"}):
+        plan = {"protocol": "pairwise", "recruitment": recruitment}
+        assert parse_design(plan, origin="test").access == "platform"
+        with pytest.raises(ConfigError, match="set access to platform"):
+            parse_design({**plan, "access": "open"}, origin="test")
+
+
+def test_only_consent_takes_a_place(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, stop={"participants": 2})
+    with client_of(folder) as client:
+        idle = [Visitor(client) for _ in range(6)]
+        Visitor(client).begin()
+        Visitor(client).begin()
+        late = idle[0].post("/api/consent", {"agreed": True, "sha256": idle[0].state["sha256"]}).json()
+        assert late["stage"] == "full"
+        assert join(client).json()["state"]["stage"] == "full"
+    assert {row.stage for row in rows(folder, Participant)} == {"consent", "trials"}
+
+
+def test_visitors_without_consent_are_forgotten(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, lease_minutes=0.0001)
+    with client_of(folder) as client:
+        for _ in range(3):
+            Visitor(client)
+            time.sleep(0.05)
+    assert len(rows(folder, Participant)) == 1
+    assert rows(folder, Withdrawal) == []
+
+
+def test_answers_faster_than_their_times_are_flagged(tmp_path: Path) -> None:
+    folder, record = make_survey(tmp_path, trials=16, practice=0, scenes=8)
+    with client_of(folder) as client:
+        Visitor(client).begin().finish()  # says 900 ms for each, and answers at once
+        slow = Visitor(client).begin()
+        database = client.app.state.survey.database  # type: ignore[attr-defined]
+        while slow.state["stage"] == "trials":
+            with database.write() as connection:
+                connection.execute(update(TrialRow).values(sent_at=time.time() - 60))
+            slow.vote()
+        votes = votes_of_database(database)
+    hasty, patient = list(by_observer(votes).values())
+    assert all(set(vote.flags) == {"fast"} for vote in hasty)
+    assert not any(vote.flags for vote in patient)
+    raters = {rater.observer: rater for rater in report_raters(votes, METHODS, record.design.exclusions, "pairwise")}
+    assert raters[hasty[0].observer].fast_share == 1
+    assert raters[patient[0].observer].fast_share == 0
+
+
+def test_response_times_longer_than_possible_are_flagged(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path)
+    with client_of(folder) as client:
+        Visitor(client).begin().vote(response_ms=5000.0)
+    (vote,) = rows(folder, Vote)
+    assert "clock" in vote.flags
+    assert vote.elapsed_ms < 5000
+
+
+def test_viewing_is_stored_and_can_exclude(tmp_path: Path) -> None:
+    folder, record = make_survey(tmp_path, exclusions={"hidden": True, "fast_share": 1, "side_p": 0})
+    view = {"width": 40.0, "height": 32.0, "ratio": 2.0, "window_width": 800, "window_height": 600}
+    with client_of(folder) as client:
+        person = Visitor(client).begin()
+        while person.state["stage"] == "trials":
+            person.vote(view={**view, "visible": person.state["number"] != 3})
+        votes = votes_of_database(client.app.state.survey.database)  # type: ignore[attr-defined]
+    assert votes[0].view == (40.0, 32.0, 2.0, 800.0, 600.0, 1.0)
+    rules = record.design.exclusions
+    labeled = label_exclusions(votes, report_raters(votes, METHODS, rules, "pairwise"), rules)
+    assert [vote.exclusion for vote in labeled] == ["", "", "hidden", "", "", "", ""]
+
+
+def test_phones_are_refused_by_designs_for_desktops(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, viewing={"devices": "desktop"})
+    with client_of(folder) as client:
+        person = Visitor(client)
+        assert person.post("/api/consent", {"agreed": True, "sha256": person.state["sha256"]}).status_code == 200
+        assert person.post("/api/begin", {**SCREEN, "touch": True}).status_code == 403
+        assert person.post("/api/begin", SCREEN).status_code == 200
+
+
+def test_people_get_their_own_data(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path)
+    with client_of(folder) as client:
+        person = Visitor(client).begin()
+        person.vote("right")
+        found = client.get("/api/data", headers=person.headers)
+        assert "attachment" in found.headers["content-disposition"]
+        assert [answer["choice"] for answer in found.json()["answers"]] == ["right"]
+        assert found.json()["participant"]["screen"] == SCREEN
+        assert not any(name in found.text for name in (*METHODS, "scene", person.key))
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800", "a\0b"])
+def test_texts_that_no_database_stores_are_malformed(tmp_path: Path, text: str) -> None:
+    folder, _ = make_survey(tmp_path)
+    escaped = "".join(f"%{byte:02x}" for byte in text.encode(errors="surrogatepass"))
+    with client_of(folder) as client:
+        person = Visitor(client).begin()
+        body = json.dumps(person.body() | {"trial": text})
+        headers = {**person.headers, "Content-Type": "application/json"}
+        assert client.post("/api/vote", content=body, headers=headers).status_code == 400
+        body = json.dumps({"language": "en", "screen": SCREEN, "params": {text: text}, "invitation": text})
+        assert client.post("/api/join", content=body, headers=headers).status_code == 400
+        for path in ("/i/", "/s/", "/api/texts/", "/researcher/setup?token="):
+            assert client.get(path + escaped).status_code == 400
+
+
+def test_half_open_connections_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "REQUEST_S", 0.3)
+    folder, _ = make_survey(tmp_path)
+    app = create_app(ServerSettings(folder=str(folder)))
+    with http.listening("127.0.0.1", 0) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", http=http.TimedProtocol))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            for part in (b"", b"GET / HT", b"POST /api/join HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"):
+                with socket.create_connection(listener.getsockname(), timeout=20) as connection:
+                    connection.sendall(part)
+                    with contextlib.suppress(ConnectionResetError):
+                        assert connection.recv(10) == b""
+            with socket.create_connection(listener.getsockname(), timeout=20) as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert connection.recv(15) == b"HTTP/1.1 200 OK"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 def test_abandoned_places_become_free(tmp_path: Path) -> None:
@@ -415,7 +630,8 @@ def test_the_dashboard(tmp_path: Path) -> None:
         tokens = re.findall(r"invitation=([\w-]+)", links)
         assert len(tokens) == 2
         assert Visitor(client, invitation=tokens[0]).key
-        used = client.post("/api/join", json={"language": "en", "screen": SCREEN, "invitation": tokens[0]})
+        Visitor(client, invitation=tokens[0]).begin()  # nobody had consented with it
+        used = join(client, invitation=tokens[0])
         assert used.status_code == 403
         assert client.post("/researcher/stop", data={"csrf": "forged"}).status_code == 403
         assert (
@@ -427,11 +643,30 @@ def test_the_dashboard(tmp_path: Path) -> None:
         assert "Stopped" not in client.post("/researcher/resume", data={"csrf": csrf}).text
         assert client.get("/researcher/votes.csv").text.count("\n") == 1 + 3 * 7
         assert client.get("/researcher/survey.json").json()["schema_version"] == 1
+        gone = rows(folder, Participant)[0].id
+        assert gone in client.get("/researcher").text
+        page = client.post("/researcher/delete", data={"csrf": csrf, "participant": gone}).text
+        assert gone not in page
+        assert gone not in {row.participant_id for row in rows(folder, Vote)}
+        assert client.post("/researcher/delete", data={"csrf": "forged", "participant": gone}).status_code == 403
+        assert client.post("/researcher/invitations", data={"csrf": csrf, "count": 1, "label": "\0"}).status_code == 400
         client.post("/researcher/forget", data={"csrf": csrf})
         cookie = next(iter(client.cookies.jar))
         assert cookie.has_nonstandard_attr("HttpOnly")
         client.post("/researcher/logout", data={"csrf": csrf})
         assert client.get("/researcher").url.path == "/researcher/login"
+
+
+def test_a_forgotten_password_is_replaced(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path)
+    with client_of(folder, logins_per_minute=100) as client:
+        researcher(client, folder)
+        assert client.get("/researcher").url.path == "/researcher"
+        with client.app.state.survey.database.write() as connection:  # type: ignore[attr-defined]
+            reset_password(connection)
+        assert client.get("/researcher").url.path == "/researcher/login"
+        assert client.post("/researcher/login", data={"password": "a long password"}).status_code == 403
+        researcher(client, folder)
 
 
 def test_headers(tmp_path: Path) -> None:

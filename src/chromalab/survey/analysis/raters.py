@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from chromalab.survey.design import Exclusions
+    from chromalab.survey.design import Design, Exclusions
 
 MIN_SIDES, MIN_REPEATS = 10, 4
 OUTLIER_PRIOR = 3.0
@@ -44,21 +44,28 @@ def report_raters(votes: Sequence[VoteRow], methods: Sequence[str], rules: Exclu
     return _with_opinions(found, votes, rules) if protocol == "rating" else found
 
 
-OVERRUN = "overrun"
+def excluded_by_rules(design: Design, methods: Sequence[str], votes: Sequence[VoteRow]) -> dict[str, tuple[str, ...]]:
+    """Return the rules that exclude each participant who gave votes."""
+    raters = report_raters(votes, methods, design.exclusions, design.protocol)
+    return {rater.observer: tuple(rater.excluded) for rater in raters}
+
+
+OVERRUN, HIDDEN = "overrun", "hidden"
 
 
 def label_exclusions(votes: Sequence[VoteRow], raters: Sequence[Rater], rules: Exclusions) -> list[VoteRow]:
     """Return the votes with the rules that exclude them, which decide for reports, exports and scripts alike.
 
-    The rules exclude whole participants, and with `overruns` single trials that were shown for too long. Unfinished
-    sessions count: their answers were given under the same conditions.
+    The rules exclude whole participants, and with `overruns` and `hidden` single trials that were shown badly.
+    Unfinished sessions count: their answers were given under the same conditions.
     """
     out = {rater.observer: " ".join(rater.excluded) for rater in raters if rater.excluded}
 
     def label(row: VoteRow) -> VoteRow:
         reasons = [row.exclusion or out.get(row.observer, "")]
-        if rules.overruns and row.kind == "test" and OVERRUN in row.flags:
-            reasons.append(OVERRUN)
+        for rule, flag in ((rules.overruns, OVERRUN), (rules.hidden, HIDDEN)):
+            if rule and row.kind == "test" and flag in row.flags:
+                reasons.append(flag)
         text = " ".join(reason for reason in reasons if reason)
         return row if text == row.exclusion else replace(row, exclusion=text)
 
@@ -75,7 +82,7 @@ def _rater(
     scored = [row for row in rows if row.kind == "test"]
     checks = [check_passed(row) for row in rows if row.kind == "vigilance"]
     repeats = repeat_agreements(rows)
-    timed = [row.response_ms for row in scored if row.response_ms is not None]
+    timed = [row.fastest_ms for row in scored if row.fastest_ms is not None]
     sided = [row for row in scored if row.condition_b and not row.is_tie]
     lefts = sum(row.left_selected for row in sided)
     rater = Rater(

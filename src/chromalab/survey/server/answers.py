@@ -12,18 +12,24 @@ from sqlalchemy.exc import IntegrityError
 
 from chromalab.survey.database import STOPPED, Image, Participant, TrialRow, Vote, setting
 from chromalab.survey.security import sha256_text
-from chromalab.survey.server.sessions import PROGRESS, Body, RefusedError, find_person, session_state
+from chromalab.survey.server.admission import RefusedError
+from chromalab.survey.server.sessions import PROGRESS, Body, find_person, session_state
+from chromalab.survey.server.state import next_step
 from chromalab.survey.server.trials import choices, is_right, trial_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
 
+    from chromalab.survey.design import Design
     from chromalab.survey.server.state import Survey
 
 OVERRUN = 1.15
 """A stimulus shown longer than this multiple of the design's duration is flagged."""
 
-_CLIENT_FLAGS = frozenset({"window", "zoom", "decode", "restored"})
+CLOCK_TOLERANCE_MS = 1000.0
+"""A response time that exceeds the time since the server sent the trial by more than this is flagged."""
+
+_CLIENT_FLAGS = frozenset({"reduced", "window", "zoom", "fullscreen", "decode", "restored"})
 
 # The statements of the hot path are built once, so that SQLAlchemy only fills in values.
 _TRIAL = select(TrialRow.__table__).where(TrialRow.token == bindparam("token"))
@@ -43,6 +49,17 @@ _STIMULUS = (
 )
 
 
+class View(Body):
+    """How images were shown: their size and the window's in CSS pixels, and screen pixels per CSS pixel."""
+
+    width: float = Field(ge=0, le=100_000)
+    height: float = Field(ge=0, le=100_000)
+    ratio: float = Field(ge=0, le=100)
+    window_width: int = Field(ge=0, le=100_000)
+    window_height: int = Field(ge=0, le=100_000)
+    visible: bool
+
+
 class Answer(Body):
     """An answer from the browser, which resends it until it is acknowledged."""
 
@@ -52,6 +69,7 @@ class Answer(Body):
     response_ms: float = Field(ge=0, le=86_400_000)
     shown_ms: float | None = Field(default=None, ge=0, le=86_400_000)
     blurs: int = Field(default=0, ge=0, le=100_000)
+    view: View | None = None
     flags: list[str] = Field(default=[], max_length=8)
 
 
@@ -104,29 +122,35 @@ def _store(
     total, answered, due = connection.execute(PROGRESS, {"person": person.id}).one()
     if person.stage != "trials" or trial.position != due:
         raise RefusedError(409, "this trial is not due; please reload the page")
+    elapsed_ms = None if survey.settings.trusts_times or trial.sent_at is None else 1000 * (now - trial.sent_at)
     connection.execute(
         insert(Vote).values(
             participant_id=person.id, trial_id=trial.id, uuid=body.uuid, body_sha256=digest, choice=body.choice,
-            received_at=now, response_ms=body.response_ms, requested_ms=design.display_ms, shown_ms=body.shown_ms,
-            blurs=body.blurs, flags=_flags(design.display_ms, design.exclusions.fast_ms, body),
+            received_at=now, response_ms=body.response_ms, elapsed_ms=elapsed_ms, requested_ms=design.display_ms,
+            shown_ms=body.shown_ms, blurs=body.blurs, view=body.view and body.view.model_dump(),
+            flags=_flags(design, body, elapsed_ms),
         )
     )  # fmt: skip
     connection.execute(_ANSWERED, {"which": trial.id})
-    ended = answered + 1 == total
+    stage = next_step(design, "trials") if answered + 1 == total else "trials"
     values = {
         "person": person.id, "lease": now + design.lease_minutes * 60,
-        "new_stage": "finished" if ended else "trials", "finished": now if ended else None,
+        "new_stage": stage, "finished": now if stage == "finished" else None,
     }  # fmt: skip
     connection.execute(_MOVED, values)
     return {"choice": body.choice, "again": False}
 
 
-def _flags(display_ms: int | None, fast_ms: int, body: Answer) -> list[str]:
+def _flags(design: Design, body: Answer, elapsed_ms: float | None) -> list[str]:
     found = [flag for flag in body.flags if flag in _CLIENT_FLAGS]
-    if display_ms is not None and body.shown_ms is not None and body.shown_ms > OVERRUN * display_ms:
+    if design.display_ms is not None and body.shown_ms is not None and body.shown_ms > OVERRUN * design.display_ms:
         found.append("overrun")
-    if body.response_ms < fast_ms:
+    if min(body.response_ms, elapsed_ms or body.response_ms) < design.exclusions.fast_ms:
         found.append("fast")
+    if elapsed_ms is not None and body.response_ms > elapsed_ms + CLOCK_TOLERANCE_MS:
+        found.append("clock")
+    if body.view is not None and not body.view.visible:
+        found.append("hidden")
     if body.blurs:
         found.append("blur")
     return found

@@ -8,30 +8,37 @@ from contextlib import asynccontextmanager
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote_to_bytes
 
 import uvicorn
 from fastapi import BackgroundTasks, FastAPI, Header, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response
-from pydantic import BaseModel, Field
+from pydantic import Field, FiniteFloat
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from chromalab.colorization.web.http import BodyLimit, SameOrigin, SecureHeaders, listening
+from chromalab.colorization.web.http import BodyLimit, SameOrigin, SecureHeaders, TimedProtocol, listening
 from chromalab.core.errors import UsageError
 from chromalab.survey.database import StorageError
-from chromalab.survey.security import RateLimit
+from chromalab.survey.security import RateLimit, is_storable
 from chromalab.survey.server import answers, color_vision, researcher, sessions
+from chromalab.survey.server.admission import LAB_PARAM, SIGNATURE_PARAM, RefusedError
 from chromalab.survey.server.answers import Answer  # noqa: TC001 - FastAPI reads it at run time
-from chromalab.survey.server.researcher import make_setup_token
-from chromalab.survey.server.sessions import Join, RefusedError, Screen, known_languages, texts
-from chromalab.survey.server.state import ServerSettings, Survey, check_stopping_rule
+from chromalab.survey.server.researcher import make_setup_token, reset_password
+from chromalab.survey.server.sessions import Body, Join, Screen, known_languages, texts
+from chromalab.survey.server.state import TRUSTS_TIMES, ServerSettings, Survey, check_stopping_rule
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]", "testserver")
 ENVIRONMENT = "CHROMALAB_SURVEY_SERVER"
 MAX_BODY_BYTES = 20_000
+MAX_CONNECTIONS = 2_000
+"""Simultaneous connections of a process; further requests get status 503."""
+
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
@@ -42,16 +49,20 @@ NO_STORE = {"Cache-Control": "no-store"}
 Key = Annotated[str, Header(alias="X-Session", max_length=64)]
 
 
-class _Consent(BaseModel):
+class _Consent(Body):
     agreed: bool
     sha256: str = Field(default="", max_length=64)
 
 
-class _Language(BaseModel):
+class _Answers(Body):
+    answers: dict[Annotated[str, Field(max_length=40)], str | FiniteFloat | None] = Field(max_length=100)
+
+
+class _Language(Body):
     language: str = Field(max_length=10)
 
 
-class _Screening(BaseModel):
+class _Screening(Body):
     answers: list[Annotated[str, Field(max_length=10)]] = Field(max_length=20)
 
 
@@ -79,8 +90,10 @@ def create_app(settings: ServerSettings) -> FastAPI:
     app = FastAPI(title="survey", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.survey = survey
     app.state.joins = RateLimit(settings.joins_per_minute)
+    app.state.consents = RateLimit(settings.joins_per_minute)
     app.state.logins = RateLimit(settings.logins_per_minute)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(StorableAddress)
     app.add_middleware(SecureHeaders, content_policy=CONTENT_POLICY)
     app.add_middleware(SameOrigin)
     if settings.hosts:
@@ -88,9 +101,30 @@ def create_app(settings: ServerSettings) -> FastAPI:
     _add_errors(app)
     _add_pages(app, survey)
     _add_steps(app, survey)
+    _add_questions(app, survey)
     _add_trials(app, survey)
     researcher.add_routes(app, survey)
     return app
+
+
+class StorableAddress:
+    """Refuses addresses with NUL characters or text that is not UTF-8, which no database stores."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or respond with 400."""
+        if scope["type"] == "http":
+            address = unquote_to_bytes(scope.get("raw_path", b"") + b"?" + scope.get("query_string", b""))
+            try:
+                fits = is_storable(address.decode())
+            except UnicodeDecodeError:
+                fits = False
+            if not fits:
+                await JSONResponse({"detail": "the request is malformed"}, 400, NO_STORE)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -106,7 +140,7 @@ def _add_errors(app: FastAPI) -> None:
         )
 
     def malformed(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
-        return JSONResponse({"detail": "the request is malformed"}, 422, NO_STORE)
+        return JSONResponse({"detail": "the request is malformed"}, 400, NO_STORE)
 
     app.add_exception_handler(RefusedError, refused)
     app.add_exception_handler(StorageError, unavailable)
@@ -141,7 +175,14 @@ def _add_pages(app: FastAPI, survey: Survey) -> None:
         return {
             "title": design.title,
             "languages": {code: texts(code)["language_name"] for code in design.languages},
-            "params": [recruited.participant_param, recruited.study_param, recruited.session_param],
+            "params": [
+                recruited.participant_param,
+                recruited.study_param,
+                recruited.session_param,
+                SIGNATURE_PARAM,
+                LAB_PARAM,
+            ],
+            "access": design.access,
         }
 
     @app.get("/api/texts/{language}")
@@ -176,10 +217,26 @@ def _add_steps(app: FastAPI, survey: Survey) -> None:
     def language(body: _Language, key: Key) -> JSONResponse:
         return JSONResponse(sessions.set_language(survey, key, body.language), headers=NO_STORE)
 
+    @app.get("/api/data")
+    def data(key: Key) -> JSONResponse:
+        headers = {**NO_STORE, "Content-Disposition": 'attachment; filename="my-data.json"'}
+        return JSONResponse(sessions.own_data(survey, key), headers=headers)
+
     @app.post("/api/consent")
-    def consent(body: _Consent, key: Key) -> JSONResponse:
+    def consent(body: _Consent, key: Key, request: Request) -> JSONResponse:
+        if not app.state.consents.allows(request.client.host if request.client else ""):
+            raise RefusedError(429, "too many participants joined from your address; please try again in a minute")
         found = sessions.consent(survey, key, agreed=body.agreed, sha256=body.sha256)
         return JSONResponse(found, headers=NO_STORE)
+
+
+def _add_questions(app: FastAPI, survey: Survey) -> None:
+    @app.post("/api/answers")
+    def questions(body: _Answers, key: Key, later: BackgroundTasks) -> JSONResponse:
+        found = sessions.answer_questions(survey, key, body.answers)
+        if found["stage"] == "finished":
+            later.add_task(check_stopping_rule, survey)
+        return JSONResponse(found, headers=NO_STORE, background=later)
 
     @app.post("/api/screening")
     def screening(body: _Screening, key: Key) -> JSONResponse:
@@ -204,7 +261,9 @@ def _add_trials(app: FastAPI, survey: Survey) -> None:
         return JSONResponse({"stage": "withdrawn"}, headers=NO_STORE)
 
 
-def run_server(settings: ServerSettings, host: str, port: int, *, workers: int, proxies: str) -> None:
+def run_server(
+    settings: ServerSettings, host: str, port: int, *, workers: int, proxies: str, new_password: bool = False
+) -> None:
     """Serve a survey until interrupted.
 
     Args:
@@ -213,6 +272,7 @@ def run_server(settings: ServerSettings, host: str, port: int, *, workers: int, 
         port: port to listen on; 0 takes any free port.
         workers: number of processes; more than one needs PostgreSQL.
         proxies: addresses of proxies whose X-Forwarded headers are trusted.
+        new_password: whether to delete the researcher's password, so that a new one can be set.
 
     Raises:
         UsageError: the folder holds no survey, the address is in use, or several workers share SQLite.
@@ -221,11 +281,14 @@ def run_server(settings: ServerSettings, host: str, port: int, *, workers: int, 
     """
     if workers > 1 and settings.database is None:
         raise UsageError(f"{workers} workers need PostgreSQL; give --database postgresql://...")
+    settings = settings.model_copy(update={"trusts_times": os.environ.get(TRUSTS_TIMES) == "1"})
     survey = Survey(settings)
     survey.folder.check_stimuli(survey.record)
     for fault in survey.faults:
         sys.stderr.write(f"warning: {fault}\n")
     with survey.database.write() as connection:
+        if new_password:
+            reset_password(connection)
         token = make_setup_token(connection)
     survey.close()
     with listening(host, port) as listener:
@@ -242,6 +305,7 @@ def run_server(settings: ServerSettings, host: str, port: int, *, workers: int, 
             "chromalab.survey.server.app:from_environment" if workers > 1 else create_app(settings),
             factory=workers > 1, workers=workers, access_log=False, log_level="warning", server_header=False,
             date_header=False, proxy_headers=True, forwarded_allow_ips=proxies, timeout_graceful_shutdown=5,
+            http=TimedProtocol, limit_concurrency=MAX_CONNECTIONS,
         )  # fmt: skip
         if workers > 1:
             from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - one process has no supervisor

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import jinja2
 from fastapi import Cookie, FastAPI, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import AfterValidator
 from sqlalchemy import delete, func, insert, select, update
 
 from chromalab.core.errors import ChromalabError
@@ -27,11 +28,13 @@ from chromalab.survey.database import (
     Setting,
     Vote,
     Withdrawal,
+    add_invitations,
     put_setting,
     setting,
 )
-from chromalab.survey.security import hash_password, new_token, password_fits, sha256_text
-from chromalab.survey.server.sessions import RefusedError
+from chromalab.survey.security import hash_password, is_storable, new_token, password_fits, sha256_text
+from chromalab.survey.server.admission import RefusedError, participant_link
+from chromalab.survey.server.sessions import delete_person
 from chromalab.survey.votes import export_json, votes_of_database, votes_text
 
 if TYPE_CHECKING:
@@ -61,19 +64,22 @@ class Opened:
 
 
 class LiveScores:
-    """Current scores, recomputed at most every 20 s with fewer bootstrap draws than the analysis."""
+    """Current scores, recomputed at most every 20 s, or after a withdrawal, with fewer bootstrap draws."""
 
     def __init__(self, survey: Survey) -> None:
         self._survey = survey
         self._lock = threading.Lock()
         self._made = -LIVE_SECONDS
-        self._votes = -1
+        self._votes = self._withdrawals = -1
         self._found: SurveyAnalysis | None = None
 
     def get(self) -> SurveyAnalysis | None:
         """Return the scores, or None without scored votes."""
         with self._lock:
-            if time.monotonic() - self._made >= LIVE_SECONDS:
+            with self._survey.database.read() as connection:
+                withdrawals = connection.scalar(select(func.count()).select_from(Withdrawal)) or 0
+            if withdrawals != self._withdrawals or time.monotonic() - self._made >= LIVE_SECONDS:
+                self._withdrawals = withdrawals
                 votes = votes_of_database(self._survey.database)
                 if len(votes) != self._votes:
                     self._found = self._score(votes)
@@ -97,6 +103,12 @@ def make_setup_token(connection: Connection) -> str | None:
     token = new_token()
     put_setting(connection, SETUP, sha256_text(token))
     return token
+
+
+def reset_password(connection: Connection) -> None:
+    """Delete the password and end all of the researcher's sessions, so that a new password can be set once."""
+    connection.execute(delete(Setting).where(Setting.name == PASSWORD))
+    connection.execute(delete(Login))
 
 
 class Pages:
@@ -226,7 +238,8 @@ def _add_dashboard(app: FastAPI, pages: Pages) -> None:
             return RedirectResponse("/researcher/login", 303)
         base = pages.base(request)
         return pages.page(
-            "dashboard.html", csrf=found.csrf, base=base, design=survey.record.design, record=survey.record,
+            "dashboard.html", csrf=found.csrf, link=participant_link(survey.record.design, survey.secret, base),
+            design=survey.record.design, record=survey.record, people=_people(survey),
             scores=pages.live.get(), **_progress(survey),
         )  # fmt: skip
 
@@ -235,23 +248,36 @@ def _add_dashboard(app: FastAPI, pages: Pages) -> None:
         request: Request,
         csrf: Csrf,
         count: Annotated[int, Form(ge=1, le=MAX_INVITATIONS)],
-        label: Annotated[str, Form(max_length=200)] = "",
+        label: Annotated[str, Form(max_length=200), AfterValidator(_storable)] = "",
         session: Session = None,
     ) -> HTMLResponse:
         pages.changing(session, csrf)
         base = pages.base(request)
-        tokens = [new_token() for _ in range(count)]
         with survey.database.write() as connection:
-            now = time.time()
-            connection.execute(
-                insert(Invitation),
-                [{"token_sha256": sha256_text(token), "label": label, "created_at": now} for token in tokens],
-            )
+            tokens = add_invitations(connection, count, label)
         return pages.page("invitations.html", links=[f"{base}/?invitation={token}" for token in tokens], label=label)
+
+
+def _storable(text: str) -> str:
+    if not is_storable(text):
+        raise ValueError("the text has characters that cannot be stored")
+    return text
 
 
 def _add_changes(app: FastAPI, pages: Pages) -> None:
     survey = pages.survey
+
+    @app.post("/researcher/delete")
+    def delete_one(
+        csrf: Csrf, participant: Annotated[str, Form(pattern="^[0-9a-f]{16}$")], session: Session = None
+    ) -> Response:
+        pages.changing(session, csrf)
+        with survey.database.write() as connection:
+            person = connection.execute(select(Participant.__table__).where(Participant.id == participant)).first()
+            if person is not None:
+                delete_person(connection, person)
+        survey.database.erase_deleted()
+        return RedirectResponse("/researcher#participants", 303)
 
     @app.post("/researcher/stop")
     def stop(csrf: Csrf, session: Session = None) -> Response:
@@ -320,12 +346,16 @@ def _progress(survey: Survey) -> dict[str, Any]:
     with survey.database.read() as connection:
         stages = {
             str(stage): int(count)
-            for stage, count in connection.execute(select(Participant.stage, func.count()).group_by(Participant.stage))
+            for stage, count in connection.execute(
+                select(Participant.stage, func.count())
+                .where(Participant.stage != "consent")
+                .group_by(Participant.stage)
+            )
         }
         active = connection.scalar(
             select(func.count())
             .select_from(Participant)
-            .where(Participant.stage != "finished", Participant.lease_until > now)
+            .where(Participant.stage.not_in(["consent", "finished"]), Participant.lease_until > now)
         )
         return {
             "stages": stages,
@@ -344,6 +374,22 @@ def _progress(survey: Survey) -> dict[str, Any]:
                 .order_by(Registration.id)
             )),
         }  # fmt: skip
+
+
+def _people(survey: Survey) -> list[Any]:
+    """Return the participants who consented, the latest first, with their numbers of answers."""
+    votes = select(Vote.participant_id, func.count().label("n")).group_by(Vote.participant_id).subquery()
+    query = (
+        select(
+            Participant.id, Participant.stage, Participant.consent_at, Participant.finished_at,
+            func.coalesce(votes.c.n, 0).label("votes"),
+        )
+        .outerjoin(votes, votes.c.participant_id == Participant.id)
+        .where(Participant.stage != "consent")
+        .order_by(Participant.consent_at.desc())
+    )  # fmt: skip
+    with survey.database.read() as connection:
+        return list(connection.execute(query))
 
 
 def _when(seconds: float | None) -> str:

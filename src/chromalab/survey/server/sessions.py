@@ -7,17 +7,26 @@ import secrets
 import time
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import bindparam, case, delete, func, insert, select, update
 
-from chromalab.core.errors import ChromalabError, ConfigError
+from chromalab.core.errors import ConfigError
 from chromalab.survey.database import STOPPED, Image, Invitation, Participant, TrialRow, Vote, Withdrawal, setting
-from chromalab.survey.security import new_token, sha256_text
+from chromalab.survey.design import Wording
+from chromalab.survey.questions import stored_answers
+from chromalab.survey.security import is_storable, new_token, platform_hash, sha256_text
 from chromalab.survey.server import color_vision
-from chromalab.survey.server.state import places_taken, renew_lease
+from chromalab.survey.server.admission import (
+    RefusedError,
+    check_access,
+    is_signed,
+    participant_link,
+    platform_id,
+)
+from chromalab.survey.server.state import next_step, places_taken, renew_lease
 from chromalab.survey.server.trials import (
     fill_due,
     form_of,
@@ -28,9 +37,10 @@ from chromalab.survey.server.trials import (
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
     from chromalab.survey.design import Design
+    from chromalab.survey.questions import Question
     from chromalab.survey.server.state import Survey
 
 SCREENING_SETS = 4
@@ -39,23 +49,23 @@ _CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 # These statements run for every vote and are built once, so that SQLAlchemy only fills in values.
 _PERSON = select(Participant.__table__).where(Participant.key_sha256 == bindparam("key"))
+_SENT = update(TrialRow).where(TrialRow.id == bindparam("which")).values(sent_at=bindparam("now"))
 PROGRESS = select(
     func.count(), func.sum(TrialRow.answered), func.min(case((TrialRow.answered == 0, TrialRow.position)))
 ).where(TrialRow.participant_id == bindparam("person"))
 
 
-class RefusedError(ChromalabError):
-    """A refused request, with its HTTP status and reason."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        self.status = status
-        super().__init__(reason)
-
-
 class Body(BaseModel):
-    """A request body without unknown fields."""
+    """A request body without unknown fields, NUL characters and lone surrogates, which no database stores."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_stored(cls, data: Any) -> Any:
+        if not is_storable(data):
+            raise ValueError("the text has characters that cannot be stored")
+        return data
 
 
 class Screen(Body):
@@ -70,65 +80,118 @@ class Screen(Body):
 
 
 class Join(Body):
-    """A request to join, with the URL parameters of the link."""
+    """A request to join, with the URL parameters of the link, and the session that the browser remembers."""
 
     language: str = Field(max_length=10)
-    params: dict[str, str] = Field(default={}, max_length=20)
+    params: dict[str, Annotated[str, Field(max_length=200)]] = Field(default={}, max_length=20)
     invitation: str | None = Field(default=None, max_length=64)
+    session: str | None = Field(default=None, max_length=64)
     screen: Screen
 
 
 def join(survey: Survey, body: Join) -> dict[str, Any]:
-    """Admit a participant, resume a returning one, or report that the survey is full.
+    """Admit a participant to the consent form, resume a returning one, or report that the survey is full.
+
+    A place is taken only by consent. Someone with the ID or the invitation of another participant, but without the
+    session of that participant's browser, is refused.
 
     Raises:
-        RefusedError: the invitation is unknown or already used.
+        RefusedError: the design's access mode does not admit this link, or someone else has used it.
     """
-    design, key, now = survey.record.design, new_token(), time.time()
-    language = body.language if body.language in design.languages else design.languages[0]
-    recruited = design.recruitment
-    platform = body.params.get(recruited.participant_param)
+    design, now = survey.record.design, time.time()
+    check_access(design, survey.secret, body.params, body.invitation)
+    platform = platform_id(design, body.params)
     with survey.database.write() as connection:
-        known = _known(survey, connection, platform) if platform else None
-        if known is not None:
-            connection.execute(update(Participant).where(Participant.id == known).values(key_sha256=sha256_text(key)))
-            renew_lease(connection, known, now + design.lease_minutes * 60)
-            return {"session": key}
-        stage = "consent"
-        if setting(connection, STOPPED) or places_taken(connection, now) >= design.stop.participants:
-            return _turned_away(recruited.full_url)
-        identity = secrets.token_hex(8)
-        salt = secrets.token_hex(16) if platform else None
-        connection.execute(
-            insert(Participant).values(
-                id=identity, key_sha256=sha256_text(key), stage=stage, language=language, method="", joined_at=now,
-                lease_until=now + design.lease_minutes * 60, screen=body.screen.model_dump(), screening={},
-                platform_sha256=_platform_hash(survey, platform, salt) if platform and salt else None,
-                platform_salt=salt,
-                platform_study=_hashed(body.params.get(recruited.study_param)),
-                platform_session=_hashed(body.params.get(recruited.session_param)),
-                code=recruited.code[:16] if recruited.code else _new_code(),
+        _delete_visitors(connection, (Participant.lease_until < now))
+        owner = _owner(survey, connection, platform, body.invitation)
+        if owner is not None and owner.stage != "consent":
+            return {"session": _continued(survey, connection, owner, body, now)}
+        if owner is not None:
+            _delete_visitors(connection, Participant.id == owner.id)
+        if _is_full(survey, connection, now):
+            return {"session": None, "state": _full(design)}
+        return {"session": _new_person(survey, connection, body, platform, now)}
+
+
+def _delete_visitors(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Delete people who have not consented, of whom nothing is known but the link they opened."""
+    for person in connection.execute(select(Participant.__table__).where(which, Participant.stage == "consent")):
+        _delete_rows(connection, person.id)
+
+
+def _owner(survey: Survey, connection: Connection, platform: str | None, invitation: str | None) -> Row[Any] | None:
+    """Return the participant who joined with this platform ID or this invitation, or None.
+
+    Raises:
+        RefusedError: there is no such invitation.
+    """
+    identity = _known(survey, connection, platform) if platform else None
+    if identity is None and invitation is not None:
+        found = connection.execute(
+            select(Invitation.participant_id).where(Invitation.token_sha256 == sha256_text(invitation))
+        ).first()
+        if found is None:
+            raise RefusedError(403, "This invitation is unknown. Please ask the researcher for a new one.")
+        identity = found.participant_id
+    if identity is None:
+        return None
+    return connection.execute(select(Participant.__table__).where(Participant.id == identity)).first()
+
+
+def _continued(survey: Survey, connection: Connection, owner: Row[Any], body: Join, now: float) -> str:
+    """Return the session of a participant who returns with it, or a new one for a signed link."""
+    design = survey.record.design
+    key = body.session
+    if key is None or sha256_text(key) != owner.key_sha256:
+        if not (design.recruitment.signed and is_signed(design, survey.secret, body.params)):
+            raise RefusedError(
+                403,
+                "Someone has already started with this link. If it was you, please continue in the same browser, or "
+                "with the link of the page that you saw there.",
             )
-        )  # fmt: skip
-        if body.invitation is not None:
-            _use_invitation(connection, body.invitation, identity)
-    return {"session": key}
+        key = new_token()
+        values = {"key_sha256": sha256_text(key)}
+        connection.execute(update(Participant).where(Participant.id == owner.id).values(**values))
+    renew_lease(connection, owner.id, now + design.lease_minutes * 60)
+    return key
+
+
+def _is_full(survey: Survey, connection: Connection, now: float) -> bool:
+    return bool(setting(connection, STOPPED)) or places_taken(connection, now) >= survey.record.design.stop.participants
+
+
+def _full(design: Design) -> dict[str, Any]:
+    return {"stage": "full", "redirect": design.recruitment.full_url}
+
+
+def _new_person(survey: Survey, connection: Connection, body: Join, platform: str | None, now: float) -> str:
+    design, key = survey.record.design, new_token()
+    recruited, identity = design.recruitment, secrets.token_hex(8)
+    salt = secrets.token_hex(16) if platform else None
+    connection.execute(
+        insert(Participant).values(
+            id=identity, key_sha256=sha256_text(key), stage="consent", method="", joined_at=now,
+            language=body.language if body.language in design.languages else design.languages[0],
+            lease_until=now + design.lease_minutes * 60, screen=body.screen.model_dump(), screening={},
+            platform_sha256=platform_hash(survey.secret, platform, salt) if platform and salt else None,
+            platform_salt=salt,
+            platform_study=_hashed(body.params.get(recruited.study_param)),
+            platform_session=_hashed(body.params.get(recruited.session_param)),
+            code=recruited.code[:16] if recruited.code else _new_code(),
+        )
+    )  # fmt: skip
+    if body.invitation is not None:
+        token = Invitation.token_sha256 == sha256_text(body.invitation)
+        connection.execute(update(Invitation).where(token).values(participant_id=identity))
+    return key
 
 
 def _new_code() -> str:
     return "".join(secrets.choice(_CODE_LETTERS) for _ in range(8))
 
 
-def _turned_away(url: str | None) -> dict[str, Any]:
-    return {"session": None, "state": {"stage": "full", "redirect": url}}
-
-
 def _hashed(value: str | None) -> str | None:
     return sha256_text(value) if value else None
-
-
-def _platform_hash(survey: Survey, platform: str, salt: str) -> str:
-    return hashlib.sha256(survey.secret + bytes.fromhex(salt) + platform.encode()).hexdigest()
 
 
 def _known(survey: Survey, connection: Connection, platform: str) -> str | None:
@@ -139,15 +202,9 @@ def _known(survey: Survey, connection: Connection, platform: str) -> str | None:
         )
     )
     for identity, digest, salt in rows:
-        if _platform_hash(survey, platform, str(salt)) == digest:
+        if platform_hash(survey.secret, platform, str(salt)) == digest:
             return str(identity)
     return None
-
-
-def _use_invitation(connection: Connection, token: str, identity: str) -> None:
-    unused = (Invitation.token_sha256 == sha256_text(token)) & Invitation.participant_id.is_(None)
-    if connection.execute(update(Invitation).where(unused).values(participant_id=identity)).rowcount != 1:
-        raise RefusedError(403, "this invitation is unknown or has already been used; ask the researcher for a new one")
 
 
 def find_person(connection: Connection, key: str) -> Row[Any]:
@@ -173,18 +230,34 @@ def session_state(survey: Survey, connection: Connection, person: Row[Any]) -> d
     design = survey.record.design
     base = {"stage": person.stage, "language": person.language, "title": design.title}
     if person.stage in {"finished", "screened_out"}:
-        return base | _ending(design, person)
-    if setting(connection, STOPPED):
-        return base | {"stage": "stopped", "redirect": design.recruitment.full_url}
+        return base | _ending(survey, person)
+    if setting(connection, STOPPED) and person.stage != "after":
+        interrupted = person.stage != "consent" and design.recruitment.stopped_url
+        return base | {"stage": "stopped", "redirect": interrupted or design.recruitment.full_url}
     if person.stage == "trials":
         return base | _trial_state(survey, connection, person)
     return base | _before_trials(design, person)
 
 
-def _ending(design: Design, person: Row[Any]) -> dict[str, Any]:
+def _ending(survey: Survey, person: Row[Any]) -> dict[str, Any]:
+    design = survey.record.design
     if person.stage == "screened_out":
         return {"redirect": design.recruitment.screen_out_url}
-    return {"redirect": design.recruitment.completion_url, "code": person.code}
+    return {
+        "redirect": design.recruitment.completion_url,
+        "code": None if design.access == "open" else person.code,
+        "thanks": _wording(design, person.language).thanks,
+        "next": participant_link(design, survey.secret, "") if design.access == "lab" else None,
+    }
+
+
+def _wording(design: Design, language: str) -> Wording:
+    return design.wording.get(language, Wording())
+
+
+def questions_at(design: Design, stage: str) -> list[Question]:
+    """Return the questions of the page before or after the trials."""
+    return design.before if stage == "before" else design.after
 
 
 def _before_trials(design: Design, person: Row[Any]) -> dict[str, Any]:
@@ -199,18 +272,25 @@ def _before_trials(design: Design, person: Row[Any]) -> dict[str, Any]:
         return {
             "images": [f"/screening/{_screening_set(person)}/{place}.png" for place in range(len(color_vision.KINDS))]
         }
+    if person.stage in {"before", "after"}:
+        return {"questions": [item.for_browser(person.language) for item in questions_at(design, person.stage)]}
     return {
         "protocol": design.protocol, "form": form_of(design), "trials": design.trials, "practice": design.practice,
         "minutes": design.minutes, "tie": design.tie, "reference": design.reference, "display_ms": design.display_ms,
+        "devices": design.viewing.devices, "fullscreen": design.viewing.fullscreen,
+        "instructions": _wording(design, person.language).instructions,
     }  # fmt: skip
 
 
 def _trial_state(survey: Survey, connection: Connection, person: Row[Any]) -> dict[str, Any]:
     total, _, _ = connection.execute(PROGRESS, {"person": person.id}).one()
     due = fill_due(survey, connection, person, open_trials(connection, person.id))
+    if due[0].sent_at is None:
+        connection.execute(_SENT, {"which": due[0].id, "now": time.time()})
     return trial_for_browser(survey, connection, due, total) | {
         "protocol": survey.record.design.protocol,
         "reference": survey.record.design.reference,
+        "question": _wording(survey.record.design, person.language).question,
     }
 
 
@@ -219,7 +299,7 @@ def _screening_set(person: Row[Any]) -> int:
 
 
 def consent(survey: Survey, key: str, *, agreed: bool, sha256: str) -> dict[str, Any]:
-    """Record the consent of a participant to the form shown, or delete them if they decline.
+    """Record the consent of a participant to the form shown, which takes a place, or delete them if they decline.
 
     Raises:
         RefusedError: the form has changed since it was loaded, or the participant is past this step.
@@ -231,14 +311,18 @@ def consent(survey: Survey, key: str, *, agreed: bool, sha256: str) -> dict[str,
             return _let_go(survey, connection, person)
         if sha256 != consent_sha256(design, person.language):
             raise RefusedError(409, "the consent form has changed; please reload the page and read it")
+        if _is_full(survey, connection, now):
+            _delete_rows(connection, person.id)
+            return {"language": person.language, **_full(design)}
         method = ""
         if design.protocol == "real_or_fake":
             seen = people_by_method(connection, now)
             method = min(survey.record.methods, key=lambda name: (seen.get(name, 0), _chance(survey, person.id, name)))
         connection.execute(
             update(Participant).where(Participant.id == person.id).values(
-                stage="screening" if design.screening else "instructions", method=method, consent_at=now,
-                consent_version=design.consent.version, consent_sha256=sha256,
+                stage=next_step(design, "consent"), method=method, consent_at=now,
+                lease_until=now + design.lease_minutes * 60, consent_version=design.consent.version,
+                consent_sha256=sha256,
             )
         )  # fmt: skip
         return session_state(survey, connection, find_person(connection, key))
@@ -286,8 +370,35 @@ def screening(survey: Survey, key: str, answers: list[str]) -> dict[str, Any]:
         person = _at_stage(connection, key, "screening")
         found = color_vision.grade(color_vision.screening_digits(_screening_set(person)), answers)
         connection.execute(
-            update(Participant).where(Participant.id == person.id).values(screening=found, stage="instructions")
+            update(Participant)
+            .where(Participant.id == person.id)
+            .values(screening=found, stage=next_step(survey.record.design, "screening"))
         )
+        return session_state(survey, connection, find_person(connection, key))
+
+
+def answer_questions(survey: Survey, key: str, answers: dict[str, Any]) -> dict[str, Any]:
+    """Record the answers to the questions before or after the trials.
+
+    Raises:
+        RefusedError: an answer is missing or does not fit, or the participant is at another step.
+    """
+    design, now = survey.record.design, time.time()
+    with survey.database.write() as connection:
+        person = find_person(connection, key)
+        if person.stage not in {"before", "after"}:
+            raise RefusedError(409, "this step is already complete; please reload the page")
+        try:
+            found = stored_answers(questions_at(design, person.stage), answers)
+        except ValueError as error:
+            raise RefusedError(422, str(error)) from None
+        stage = next_step(design, person.stage)
+        connection.execute(
+            update(Participant).where(Participant.id == person.id).values(
+                answers={**(person.answers or {}), **found}, stage=stage,
+                lease_until=now + design.lease_minutes * 60, finished_at=now if stage == "finished" else None,
+            )
+        )  # fmt: skip
         return session_state(survey, connection, find_person(connection, key))
 
 
@@ -295,8 +406,10 @@ def begin(survey: Survey, key: str, screen: Screen) -> dict[str, Any]:
     """Create the participant's schedule and return the first trial.
 
     Raises:
-        RefusedError: the participant is not at the instructions.
+        RefusedError: the participant is not at the instructions, or the design refuses phones and tablets.
     """
+    if survey.record.design.viewing.devices == "desktop" and screen.touch:
+        raise RefusedError(403, "This study needs a computer with a mouse or a touchpad.")
     now = time.time()
     with survey.database.write() as connection:
         person = _at_stage(connection, key, "instructions")
@@ -317,17 +430,48 @@ def withdraw(survey: Survey, key: str) -> None:
     """
     with survey.database.write() as connection:
         delete_person(connection, find_person(connection, key))
+    survey.database.erase_deleted()
 
 
 def delete_person(connection: Connection, person: Row[Any]) -> None:
-    """Delete all data of a participant within the given transaction."""
-    trials = select(TrialRow.id).where(TrialRow.participant_id == person.id)
-    connection.execute(delete(Vote).where(Vote.participant_id == person.id))
-    connection.execute(delete(Image).where(Image.trial_id.in_(trials)))
-    connection.execute(delete(TrialRow).where(TrialRow.participant_id == person.id))
-    connection.execute(update(Invitation).where(Invitation.participant_id == person.id).values(participant_id=None))
-    connection.execute(delete(Participant).where(Participant.id == person.id))
+    """Delete all data of a participant within the given transaction, and record that someone withdrew."""
+    _delete_rows(connection, person.id)
     connection.execute(insert(Withdrawal).values(at=time.time(), stage=person.stage))
+
+
+def _delete_rows(connection: Connection, identity: str) -> None:
+    trials = select(TrialRow.id).where(TrialRow.participant_id == identity)
+    connection.execute(delete(Vote).where(Vote.participant_id == identity))
+    connection.execute(delete(Image).where(Image.trial_id.in_(trials)))
+    connection.execute(delete(TrialRow).where(TrialRow.participant_id == identity))
+    connection.execute(update(Invitation).where(Invitation.participant_id == identity).values(participant_id=None))
+    connection.execute(delete(Participant).where(Participant.id == identity))
+
+
+def own_data(survey: Survey, key: str) -> dict[str, Any]:
+    """Return what is stored about a participant, without what would reveal the methods.
+
+    Raises:
+        RefusedError: there is no such participant.
+    """
+    query = (
+        select(
+            TrialRow.position, Vote.choice, Vote.received_at, Vote.response_ms, Vote.elapsed_ms, Vote.shown_ms,
+            Vote.blurs, Vote.flags,
+        )
+        .join(TrialRow, TrialRow.id == Vote.trial_id)
+        .where(Vote.participant_id == bindparam("person"))
+        .order_by(Vote.id)
+    )  # fmt: skip
+    with survey.database.read() as connection:
+        person = find_person(connection, key)
+        kept = ("id", "stage", "language", "joined_at", "finished_at", "consent_version", "consent_at", "screen")
+        return {
+            "study": survey.record.design.title,
+            "participant": {name: getattr(person, name) for name in (*kept, "screening", "answers")},
+            "platform_id": "stored as a salted hash" if person.platform_salt else None,
+            "answers": [dict(row._mapping) for row in connection.execute(query, {"person": person.id})],  # noqa: SLF001 - SQLAlchemy's documented name
+        }
 
 
 FALLBACK = "en"

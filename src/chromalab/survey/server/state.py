@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, update
 
+from chromalab.core.errors import UsageError
 from chromalab.core.records import Record
 from chromalab.survey.adaptive import Tally
 from chromalab.survey.database import (
@@ -31,7 +32,26 @@ from chromalab.survey.schedule import Trial
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from chromalab.survey.design import Design
     from chromalab.survey.folder import Scene
+
+
+TRUSTS_TIMES = "CHROMALAB_SURVEY_TRUSTS_TIMES"
+"""Environment variable of servers for simulated participants, who answer at once but report the times of people."""
+
+
+STEPS = ("consent", "screening", "before", "instructions", "trials", "after", "finished")
+"""Steps of a participant, in order; a design has some of them."""
+
+
+def next_step(design: Design, step: str) -> str:
+    """Return the step that follows another one in a design."""
+    left_out = {
+        name
+        for name, present in (("screening", design.screening), ("before", design.before), ("after", design.after))
+        if not present
+    }
+    return next(name for name in STEPS[STEPS.index(step) + 1 :] if name not in left_out)
 
 
 class ServerSettings(Record):
@@ -41,9 +61,11 @@ class ServerSettings(Record):
         folder: folder of the survey.
         database: PostgreSQL URL; None uses the SQLite file in the folder.
         public_url: public address for links; None uses the address of each request.
-        joins_per_minute: participants who may join per minute from one address.
+        joins_per_minute: participants who may join, and who may consent, per minute from one address.
         logins_per_minute: password attempts per minute from one address.
         hosts: host names to answer to; empty allows any.
+        trusts_times: whether to take the response times of browsers as they are; for simulated participants, who answer
+            at once.
     """
 
     folder: str
@@ -52,6 +74,7 @@ class ServerSettings(Record):
     joins_per_minute: int = 30
     logins_per_minute: int = 10
     hosts: list[str] = []
+    trusts_times: bool = False
 
 
 class Survey:
@@ -82,7 +105,10 @@ class Survey:
             register(connection, self.record)
 
     def _read_stimulus(self, file: str) -> bytes:
-        return (self.folder.stimuli / file).read_bytes()
+        path = self.folder.stimuli / file
+        if path.resolve().parent != self.folder.stimuli.resolve():
+            raise UsageError(f"{path} is a link to a file outside the survey; restore the folder stimuli")
+        return path.read_bytes()
 
     def tally(self, connection: Connection) -> Tally:
         """Return the tally of all committed votes on scored pairs; call it within a write transaction."""
@@ -113,8 +139,8 @@ def count_votes(connection: Connection, tally: Tally, *, up_to: int | None = Non
 
 
 def places_taken(connection: Connection, now: float) -> int:
-    """Return the number of finished and active participants."""
-    active = Participant.stage.not_in(["finished", "screened_out", "full"]) & (Participant.lease_until > now)
+    """Return the number of participants who have finished, or have consented and are active."""
+    active = Participant.stage.in_(STEPS[1:-1]) & (Participant.lease_until > now)
     query = select(func.count()).select_from(Participant).where((Participant.stage == "finished") | active)
     return connection.scalar(query) or 0
 

@@ -155,6 +155,9 @@ def trial_for_browser(survey: Survey, connection: Connection, due: list[Row[Any]
         "display_ms": design.display_ms,
         "choices": choices(design),
         "form": form_of(design),
+        "pause": bool(design.break_every and row.position and row.position % design.break_every == 0),
+        "min_scale": design.viewing.min_scale,
+        "fullscreen": design.viewing.fullscreen,
         "preload": [url for each in due[1:] for url in images.get(each.id, {}).values()],
     }
 

@@ -97,7 +97,7 @@ async function start() {
   const path = location.pathname.match(/^\/s\/([\w-]+)$/);
   if (path) key = path[1];
   else if (stored && stored.platform === platform && !query.get("invitation")) key = stored.key;
-  else await join(info, query, platform);
+  else await join(info, query, stored);
   if (key === null) return;
   localStorage.setItem(KEY, JSON.stringify({ key, platform }));
   history.replaceState(null, "", `/s/${key}`);
@@ -105,12 +105,13 @@ async function start() {
   await reload(info);
 }
 
-async function join(info, query, platform) {
+async function join(info, query, stored) {
   const wanted = navigator.languages.map((name) => name.slice(0, 2));
   const language = wanted.find((name) => name in info.languages) || Object.keys(info.languages)[0];
   await setLanguage(language);
   const params = Object.fromEntries(info.params.filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
-  const found = await call("/api/join", { language, params, invitation: query.get("invitation"), screen: screenFacts() });
+  const session = stored ? stored.key : null;
+  const found = await call("/api/join", { language, params, invitation: query.get("invitation"), session, screen: screenFacts() });
   key = found.session;
   if (key === null) ended(found.state);
 }
@@ -131,9 +132,9 @@ async function reload() {
 
 async function render(state) {
   if (!Object.keys(words).length || document.documentElement.lang !== state.language) await setLanguage(state.language || "en");
-  footer.hidden = !["trials", "instructions", "screening"].includes(state.stage);
+  footer.hidden = !["trials", "instructions", "screening", "before", "after"].includes(state.stage);
   document.getElementById("pause").hidden = state.stage !== "trials";
-  const pages = { consent, screening, instructions, trials, finished };
+  const pages = { consent, screening, before: questions, instructions, trials, after: questions, finished };
   await (pages[state.stage] || ended)(state);
 }
 
@@ -152,7 +153,7 @@ async function consent(state) {
   panel(state.title,
     ...(Object.keys(languages).length > 1 ? [make("div", { className: "languages" }, make("label", { htmlFor: "language", textContent: words.language }), choice)] : []),
     make("h2", { textContent: words.consent_title }),
-    ...state.text.trim().split(/\n\s*\n/).map(paragraph),
+    ...written(state.text),
     make("div", { className: "buttons" }, button(words.agree, () => guarded(() => decide(true))), button(words.decline, () => guarded(() => decide(false)), { className: "plain" })));
 }
 
@@ -165,16 +166,63 @@ async function screening(state) {
     button(words.next, () => guarded(async () => render(await call("/api/screening", { answers: fields.map((each) => each.field.value) })))));
 }
 
+// Paragraphs between empty lines, with bold words between pairs of asterisks.
+const written = (text) => text.trim().split(/\n\s*\n/).map((part) => make("p", {},
+  ...part.split("**").map((words, place) => place % 2 ? make("strong", { textContent: words }) : words)));
+
+async function questions(state) {
+  const fields = state.questions.map(questionField);
+  const form = make("form", { className: "questions", noValidate: false }, ...fields.map((each) => each.box), make("button", { textContent: words.next }));
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    const answers = Object.fromEntries(fields.map(({ name, value }) => [name, value()]));
+    guarded(async () => render(await call("/api/answers", { answers })));
+  };
+  panel(state.stage === "before" ? words.before_title : words.after_title, form);
+}
+
+function questionField(each) {
+  const id = `question-${each.name}`;
+  const name = each.required ? each.text : `${each.text} (${words.optional})`;
+  if (["choice", "likert"].includes(each.kind)) return radioField(each, name);
+  const field = each.kind === "text"
+    ? make("textarea", { id, rows: 4, maxLength: 2000, required: each.required })
+    : make("input", { id, type: "number", step: "any", min: each.low ?? "", max: each.high ?? "", required: each.required });
+  return {
+    name: each.name, box: make("div", {}, make("label", { htmlFor: id, textContent: name }), field),
+    value: () => field.value === "" ? null : each.kind === "text" ? field.value : Number(field.value),
+  };
+}
+
+function radioField(each, name) {
+  const likert = each.kind === "likert";
+  const steps = likert ? [1, 2, 3, 4, 5] : each.options.map((_, place) => place);
+  const text = (step) => !likert ? each.options[step] : step === 1 ? `1 · ${each.options[0]}` : step === 5 ? `5 · ${each.options[1]}` : String(step);
+  const buttons = steps.map((step) => make("input", { type: "radio", name: each.name, value: step, required: each.required }));
+  return {
+    name: each.name,
+    box: make("fieldset", {}, make("legend", { textContent: name }), ...steps.map((step, place) => make("label", { className: "option" }, buttons[place], text(step)))),
+    value: () => { const chosen = buttons.find((button) => button.checked); return chosen ? Number(chosen.value) : null; },
+  };
+}
+
+const keysOf = ({ form, tie }) => form === "single" ? words.instructions_keys_single : tie ? words.instructions_keys_tie : words.instructions_keys_pair;
+
 async function instructions(state) {
+  const touch = matchMedia("(pointer: coarse)");
+  if (state.devices === "desktop" && touch.matches) return panel(words.desktop_title, paragraph(words.desktop_text));
   const kind = state.protocol === "pairwise" ? "pairwise" : state.protocol === "rating" ? "rating" : state.form === "single" ? "fake_single" : "fake_pair";
   const lines = [words[`instructions_${kind}`]];
   if (state.reference) lines.push(words.instructions_reference);
   if (state.tie) lines.push(words.instructions_tie);
   if (state.display_ms) lines.push(words.instructions_time);
   if (state.practice) lines.push(words.instructions_practice);
-  lines.push(state.form === "single" ? words.instructions_keys_single : words.instructions_keys_pair, words.instructions_screen);
-  panel(words.instructions_title, ...lines.map(paragraph),
-    button(words.begin, () => guarded(async () => render(await call("/api/begin", screenFacts())))));
+  lines.push(keysOf(state), words.instructions_screen);
+  panel(words.instructions_title, ...(state.instructions ? written(state.instructions) : lines.map(paragraph)),
+    button(words.begin, () => guarded(async () => {
+      if (state.fullscreen) await enterFullscreen();
+      await render(await call("/api/begin", screenFacts()));
+    })));
 }
 
 // ---- a trial
@@ -199,13 +247,14 @@ async function fetchImage(url) {
   }
 }
 
-// The largest whole number of device pixels per stimulus pixel that fits, or 0 if not even one fits.
+// Device pixels per stimulus pixel: the largest whole number that fits, or 3/4, 2/3, 1/2, 1/3 and so on. Nothing is ever cropped.
 function scaleFor(state, count, stacked) {
   const ratio = devicePixelRatio || 1;
   const across = stacked ? 1 : count, down = stacked ? count : 1;
   const room = { width: (innerWidth - 16 - 16 * (across - 1)) * ratio, height: Math.max(innerHeight - 260, innerHeight * 0.45) * ratio };
-  const fits = Math.floor(Math.min(room.width / (across * state.width), room.height / (down * state.height)));
-  return Math.min(fits, Math.max(1, Math.round(ratio)));
+  const fits = Math.min(room.width / (across * state.width), room.height / (down * state.height));
+  if (fits >= 1) return Math.min(Math.floor(fits), Math.max(1, Math.round(ratio)));
+  return [3 / 4, 2 / 3].find((scale) => scale <= fits) || 1 / Math.ceil(1 / fits);
 }
 
 function layoutFor(state, count) {
@@ -214,8 +263,16 @@ function layoutFor(state, count) {
   return above > beside ? { stacked: true, scale: above } : { stacked: false, scale: beside };
 }
 
+let rested = 0;
+
+function takeBreak(state) {
+  rested = state.number;
+  return new Promise((resolve) => panel(words.break_title, paragraph(fill(words.break_text, state)), button(words.resume, resolve)));
+}
+
 async function trials(state) {
   say("");
+  if (state.pause && rested !== state.number) await takeBreak(state);
   const images = {};
   show(make("div", { className: "trial" }, paragraph(words.loading)));
   const asked = Object.entries(state.images);
@@ -223,28 +280,52 @@ async function trials(state) {
   preloaded = new Map([...preloaded].filter(([url]) => state.preload.includes(url)));
   state.preload.forEach(load);
   const shown = state.form === "sequential" ? 1 : Object.keys(images).length;
-  let layout = layoutFor(state, shown);
   const flags = [];
-  if (layout.scale < 1) {
-    await enlargeWindow(() => layoutFor(state, shown).scale >= 1);
-    layout = layoutFor(state, shown);
-    if (layout.scale < 1) flags.push("window");
-  }
+  if (state.fullscreen && !document.fullscreenElement) await askForFullscreen();
+  if (state.fullscreen && !document.fullscreenElement) flags.push("fullscreen");
+  if (layoutFor(state, shown).scale < 1) await enlargeWindow(() => layoutFor(state, shown).scale, state.min_scale);
+  const layout = layoutFor(state, shown);
+  if (layout.scale < 1) flags.push("reduced");
   if (Math.abs(zoom() - 1) > 0.15 && !matchMedia("(pointer: coarse)").matches) flags.push("zoom");
   await present(state, images, layout, flags);
 }
 
-function enlargeWindow(fits) {
+let acceptsReduced = false;
+
+// Wait for a larger window. Going on with reduced images is offered once, and never below the design's smallest scale.
+function enlargeWindow(scale, least) {
   return new Promise((resolve) => {
     const done = () => { removeEventListener("resize", check); resolve(); };
-    const check = () => { if (fits()) done(); };
+    const accept = () => { acceptsReduced = true; check(); };
+    const ask = () => panel(words.window_title, paragraph(scale() < least ? words.window_needed : words.window_text),
+      ...(scale() < least ? [] : [button(words.window_anyway, accept, { className: "plain" })]));
+    const check = () => { if (scale() >= 1 || (acceptsReduced && scale() >= least)) done(); else ask(); };
     addEventListener("resize", check);
-    panel(words.window_title, paragraph(words.window_text), button(words.window_anyway, done, { className: "plain" }));
+    check();
   });
 }
 
+function askForFullscreen() {
+  return new Promise((resolve) => panel(words.fullscreen_title, paragraph(words.fullscreen_text),
+    button(words.next, async () => { await enterFullscreen(); resolve(); })));
+}
+
+// Some phones have no full screen: their trials are flagged.
+const enterFullscreen = () => document.documentElement.requestFullscreen?.().catch(() => {});
+
+// How the images are shown, as stored with each vote.
+function viewOf(figures) {
+  const images = Object.entries(figures).filter(([role, figure]) => role !== "reference" && figure.isConnected)
+    .map(([, figure]) => figure.querySelector("img").getBoundingClientRect());
+  const inside = (box) => box.left >= 0 && box.top >= 0 && box.right <= innerWidth + 0.5 && box.bottom <= innerHeight + 0.5;
+  return {
+    width: images[0].width, height: images[0].height, ratio: devicePixelRatio,
+    window_width: innerWidth, window_height: innerHeight, visible: images.every(inside),
+  };
+}
+
 function sized(image, state, layout) {
-  const scale = Math.max(1, layout.scale), ratio = devicePixelRatio || 1;
+  const { scale } = layout, ratio = devicePixelRatio || 1;
   image.style.width = `${(state.width * scale) / ratio}px`;
   image.style.height = `${(state.height * scale) / ratio}px`;
   image.classList.toggle("enlarged", scale > 1);
@@ -273,7 +354,8 @@ async function present(state, images, layout, flags) {
   bar.style.width = `${(100 * (state.number - 1)) / state.total}%`;
   const meta = make("p", { className: "meta" }, ...(state.practice ? [make("span", { className: "tag", textContent: words.practice })] : []), fill(words.progress, state));
   show(make("div", { className: "trial" }, make("div", { className: "bar", role: "progressbar", ariaValueNow: state.number - 1, ariaValueMin: 0, ariaValueMax: state.total, ariaLabel: fill(words.progress, state) }, bar), meta,
-    make("h1", { textContent: question(state) }), pictures, feedback, buttons));
+    make("h1", { textContent: question(state) }), pictures, feedback, buttons,
+    make("p", { className: "keys", textContent: keysOf({ form: state.form, tie: state.choices.includes("tie") }) })));
   trial = { state, flags, blurs: 0, began: null, shown: null, buttons, feedback, figures };
   const mine = trial;
   if (state.form === "sequential") await oneAfterTheOther(state, pictures, figures, mine);
@@ -317,10 +399,12 @@ async function oneAfterTheOther(state, pictures, figures, mine) {
 function open(mine, began) {
   if (trial !== mine) return;
   mine.began = began;
+  mine.view = viewOf(mine.figures);
   mine.buttons.querySelectorAll("button").forEach((each) => { each.disabled = false; });
 }
 
 function question(state) {
+  if (state.question) return state.question;
   if (state.protocol === "pairwise") return words.question_pairwise;
   if (state.protocol === "rating") return words.question_rating;
   return state.form === "single" ? words.question_fake_single : words.question_fake_pair;
@@ -340,7 +424,7 @@ async function answer(choice) {
   const body = {
     trial: mine.state.trial, uuid: crypto.randomUUID ? crypto.randomUUID() : randomNumber(), choice,
     response_ms: now - mine.began, shown_ms: mine.state.display_ms === null ? null : (mine.shown === null ? now - mine.began : mine.shown),
-    blurs: mine.blurs, flags: mine.flags,
+    blurs: mine.blurs, view: mine.view, flags: mine.flags,
   };
   localStorage.setItem(PENDING, JSON.stringify({ key, body }));
   const result = await sendPending();
@@ -388,6 +472,13 @@ function pause() {
   panel(words.paused_title, paragraph(words.paused_text), make("p", { className: "link", textContent: location.href }), button(words.resume, () => guarded(reload)));
 }
 
+async function downloadOwnData() {
+  const file = new Blob([JSON.stringify(await call("/api/data"), null, 1)], { type: "application/json" });
+  const link = make("a", { href: URL.createObjectURL(file), download: "my-data.json" });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 function askToWithdraw() {
   document.getElementById("dialog-title").textContent = words.withdraw_title;
   document.getElementById("dialog-text").textContent = words.withdraw_text;
@@ -408,9 +499,11 @@ function askToWithdraw() {
 }
 
 async function finished(state) {
-  panel(words.done_title, paragraph(words.done_text), paragraph(words.done_code), make("p", { className: "code", textContent: state.code }),
+  panel(words.done_title, paragraph(words.done_text), ...written(state.thanks || "").filter((part) => part.textContent),
+    ...(state.code ? [paragraph(words.done_code), make("p", { className: "code", textContent: state.code })] : []),
     ...(state.redirect ? [make("p", {}, make("a", { className: "button", href: state.redirect, textContent: words.done_link }))] : []),
-    make("p", {}, button(words.done_withdraw, askToWithdraw, { className: "plain" })));
+    ...(state.next ? [button(words.next_person, () => { forget(); location.assign(state.next); })] : []),
+    make("p", { className: "buttons" }, button(words.own_data, () => guarded(downloadOwnData), { className: "plain" }), button(words.done_withdraw, askToWithdraw, { className: "plain" })));
   if (state.redirect) { await wait(3000); if (!dialog.open) location.assign(state.redirect); }
 }
 
@@ -427,7 +520,7 @@ async function guarded(action) {
   } catch (error) {
     if (error.status === 409) return reload();
     const texts = { error_title: "Something went wrong", error_text: "Please reload this page. No answer is lost.", ...words };
-    panel(texts.error_title, paragraph(error.status === 429 || error.status === 403 ? error.message : texts.error_text), button("↻", () => location.reload()));
+    panel(texts.error_title, paragraph([400, 403, 429].includes(error.status) ? error.message : texts.error_text), button("↻", () => location.reload()));
   }
 }
 

@@ -1,0 +1,130 @@
+"""Tables of participants: their answers to questions, and whom to approve on a recruitment platform."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import func, select
+
+from chromalab.survey.database import Participant, Vote
+from chromalab.survey.security import platform_hash
+from chromalab.survey.votes import inert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Row
+
+    from chromalab.survey.database import Database
+    from chromalab.survey.design import Design
+
+APPROVE, REJECT, UNFINISHED, ABSENT = "approve", "reject", "unfinished", "absent"
+COLUMNS = ("id", "code", "status", "reason", "minutes")
+
+
+class Approval(NamedTuple):
+    """A row of the list.
+
+    Attributes:
+        id: the platform's ID of the participant, or the survey's own where no ID is known.
+        code: the completion code; '' for those who have not got it.
+        status: `approve`, `reject` (the rules exclude the participant), `unfinished`, or `absent` (nobody consented
+            with this ID, or their data were deleted).
+        reason: the rules that exclude the participant, or the step that was reached.
+        minutes: minutes from consent to the end, or to the last vote.
+    """
+
+    id: str
+    code: str
+    status: str
+    reason: str
+    minutes: float | None
+
+
+def approvals(
+    database: Database, secret: bytes, excluded: Mapping[str, Sequence[str]], ids: Iterable[str] | None = None
+) -> list[Approval]:
+    """Return the list of approvals.
+
+    The database holds the platform's IDs only as salted hashes, so it cannot name them, but finds those that are given.
+
+    Args:
+        database: the survey's database.
+        secret: the survey's secret.
+        excluded: the rules that exclude a participant, by participant.
+        ids: the platform's IDs, of which each gets a row; None gives a row to every participant.
+    """
+    people = _people(database)
+    if ids is None:
+        return [_approval(person.id, person, excluded.get(person.id, ())) for person in people]
+    found = []
+    for identity in ids:
+        person = next((each for each in people if _is(identity, each, secret)), None)
+        found.append(
+            Approval(identity, "", ABSENT, "", None)
+            if person is None
+            else _approval(identity, person, excluded.get(person.id, ()))
+        )
+    return found
+
+
+def _people(database: Database) -> list[Row[Any]]:
+    """Return the participants who consented, the first first, with the time of their last vote."""
+    last = select(func.max(Vote.received_at)).where(Vote.participant_id == Participant.id).scalar_subquery()
+    query = select(Participant.__table__, last.label("last_vote")).where(Participant.stage != "consent")
+    with database.read() as connection:
+        return list(connection.execute(query.order_by(Participant.consent_at)))
+
+
+def _is(identity: str, person: Any, secret: bytes) -> bool:
+    salt = person.platform_salt
+    return salt is not None and platform_hash(secret, identity, salt) == person.platform_sha256
+
+
+def _approval(identity: str, person: Any, rules: Sequence[str]) -> Approval:
+    minutes = _minutes(person)
+    if person.stage != "finished":
+        return Approval(identity, "", UNFINISHED, str(person.stage), minutes)
+    return Approval(identity, person.code, REJECT if rules else APPROVE, " ".join(rules), minutes)
+
+
+def _minutes(person: Any) -> float | None:
+    end = person.finished_at or person.last_vote
+    return None if end is None else round((end - person.consent_at) / 60, 1)
+
+
+def approvals_text(rows: Iterable[Approval]) -> str:
+    """Return the list as the text of a CSV file."""
+    return _csv(COLUMNS, rows)
+
+
+def participants_text(database: Database, design: Design, excluded: Mapping[str, Sequence[str]]) -> str:
+    """Return the participants as the text of a CSV file: step, minutes, screen, screening, exclusion and answers.
+
+    Args:
+        database: the survey's database.
+        design: its design, whose questions give a column each.
+        excluded: the rules that exclude a participant, by participant.
+    """
+    questions = [question.name for question in (*design.before, *design.after)]
+    screen = ("width", "height", "ratio", "zoom", "gamut", "touch")
+    columns = ("observer", "step", "language", "minutes", *screen, "screening_passed", "exclusion", *questions)
+    rows = [
+        (
+            person.id, person.stage, person.language, _minutes(person), *(person.screen.get(name) for name in screen),
+            person.screening.get("passed"), " ".join(excluded.get(person.id, ())),
+            *((person.answers or {}).get(name) for name in questions),
+        )
+        for person in _people(database)
+    ]  # fmt: skip
+    return _csv(columns, rows)
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([inert(cell) for cell in row] for row in rows)
+    return text.getvalue()

@@ -252,7 +252,7 @@ class Design(Record):
     trials: int = Field(default=40, ge=1, le=2000)
     practice: int = Field(default=2, ge=0, le=100)
     repeats: float = Field(default=0.05, ge=0, le=0.5)
-    vigilance: float = Field(default=0.05, ge=0, le=0.5)
+    vigilance: float = Field(default=0.075, ge=0, le=0.5)
     reference: bool = False
     tie: bool = False
     pairs: Literal["uniform", "adaptive"] = "uniform"

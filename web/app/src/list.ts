@@ -25,7 +25,7 @@ export class PhotoList {
     for (const [photo, row] of this.rows) if (!this.photos.has(photo)) this.drop(photo, row);
     for (const photo of this.photos.items) this.rowOf(photo).update(photo === this.photos.current);
     const { items } = this.photos;
-    setText(element("counts"), filled(messages.counts, { done: this.photos.count("done"), total: items.length }));
+    setText(element("counts"), filled(messages.counts, { done: this.photos.colorized, total: items.length }));
     element("list").hidden = items.length === 0;
   }
 

@@ -56,8 +56,13 @@ export class Photos {
     return this.items.find(({ state }) => state.name === "waiting");
   }
 
-  count(name: State["name"]): number {
-    return this.items.filter(({ state }) => state.name === name).length;
+  /** Number of photos with colors, also while these are computed again. */
+  get colorized(): number {
+    return this.items.filter(({ thumbnail, state }) => thumbnail !== undefined && state.name !== "failed").length;
+  }
+
+  get failed(): number {
+    return this.items.filter(({ state }) => state.name === "failed").length;
   }
 
   /** Gives all photos the saturation and warmth of one; the others are colorized again. */

@@ -37,7 +37,7 @@ export class Previews {
   }
 
   private report(): void {
-    const counts = { done: this.photos.count("done"), failed: this.photos.count("failed") };
+    const counts = { done: this.photos.colorized, failed: this.photos.failed };
     this.status.say(() => filled(counts.failed > 0 ? messages.someFailed : messages.allDone, counts), counts.failed > 0);
   }
 }

@@ -49,7 +49,7 @@ export class Saving {
     const { current, items } = this.photos;
     const { collection } = this;
     const busy = collection !== undefined || this.single !== undefined;
-    element<HTMLFieldSetElement>("saving").disabled = busy || items.length === this.photos.count("failed");
+    element<HTMLFieldSetElement>("saving").disabled = busy || items.length === this.photos.failed;
     element<HTMLButtonElement>("download").disabled = current === undefined || current.thumbnail === undefined;
     element("download-all").hidden = items.length < 2;
     element("archive").hidden = collection === undefined;

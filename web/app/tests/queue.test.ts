@@ -55,9 +55,9 @@ test("the queue goes on behind failed photos", () => {
   const [first, second] = photos.add(files(2));
   first!.state = { name: "failed", failure: "unreadable", detail: "" };
   expect(photos.waiting()).toBe(second);
-  second!.state = { name: "done" };
+  Object.assign(second!, { state: { name: "done" }, thumbnail: new Blob() });
   expect(photos.waiting()).toBeUndefined();
-  expect([photos.count("done"), photos.count("failed")]).toEqual([1, 1]);
+  expect([photos.colorized, photos.failed]).toEqual([1, 1]);
 });
 
 test("settings for all photos keep each photo's hints, and changed photos are colorized again", () => {

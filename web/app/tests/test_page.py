@@ -456,8 +456,9 @@ def replace(path: Path, old: str, new: str) -> None:
 
 def test_the_page_can_be_installed() -> None:
     manifest = json.loads((DIST / "manifest.webmanifest").read_text(encoding="utf-8"))
-    sizes = {icon["src"]: Image.open(DIST / icon["src"]).size for icon in manifest["icons"]}
-    assert [f"{width}x{height}" for width, height in sizes.values()] == [icon["sizes"] for icon in manifest["icons"]]
+    for icon in manifest["icons"]:
+        with Image.open(DIST / icon["src"]) as image:
+            assert f"{image.width}x{image.height}" == icon["sizes"]
     assert {icon.get("purpose") for icon in manifest["icons"]} == {None, "maskable"}
 
 

@@ -12,6 +12,7 @@ import type { Viewer } from "./viewer";
 
 /** A setting has come to rest when it did not change for this time. */
 const REST_MS = 250;
+const GRAY: Options = { saturation: 0, warmth: 0, hints: [] };
 
 export class Editor {
   /** The photo whose original the viewer shows. */
@@ -59,9 +60,10 @@ export class Editor {
   /** Returns the next rendering of the current photo, if it needs one. */
   job(): Job | undefined {
     const photo = this.photos.current;
+    if (photo === undefined || photo.state.name === "failed") return undefined;
     const size = this.neededSize();
-    if (photo === undefined || photo.state.name === "failed" || size === undefined) return undefined;
-    return () => this.render(photo, size);
+    if (size !== undefined) return () => this.render(photo, size);
+    return this.shown !== undefined && this.viewer.needsOriginal() ? (): Promise<void> => this.showOriginal(photo) : undefined;
   }
 
   /** Tells assistive technology whether the viewer waits for a result. */
@@ -104,6 +106,18 @@ export class Editor {
     const { seconds } = this;
     const { width, height } = result;
     this.status.say(() => filled(messages.done, { name, width, height, seconds: Math.round(10 * seconds) / 10 }));
+  }
+
+  /** Shows the photo without colors, where the browser cannot show its file beside the result. */
+  private async showOriginal(photo: Photo): Promise<void> {
+    const { file, number } = photo;
+    try {
+      const result = await this.colorizer.run<"render">({ type: "render", size: "screen", photo: number, file, options: GRAY });
+      if (photo === this.opened) this.viewer.showOriginal(result.tiles[0]!);
+    } catch (error) {
+      this.fail(photo, error);
+    }
+    this.refresh();
   }
 
   private fail(photo: Photo, error: unknown): void {

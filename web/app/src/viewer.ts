@@ -27,12 +27,19 @@ export class Viewer {
   private photo: Size = { width: 1, height: 1 };
   private view: View = { scale: 1, x: 0, y: 0 };
   private cutPercent = 50;
+  /** Whether the browser cannot show the photo's file itself. */
+  private unshown = false;
+  private wasFit = true;
   /** Pixels of the shown result per pixel of the photo, for the whole photo; its details may come on top. */
   private resolution = 0;
 
   constructor() {
     this.before.addEventListener("load", () => {
       if (this.resolution === 0) this.begin({ width: this.before.naturalWidth, height: this.before.naturalHeight });
+    });
+    this.before.addEventListener("error", () => {
+      this.unshown = this.before.hasAttribute("src");
+      this.onMove();
     });
     new ResizeObserver(() => this.refit()).observe(this.frame);
     handleGestures(this.frame, {
@@ -57,6 +64,8 @@ export class Viewer {
     if (this.before.src !== "") URL.revokeObjectURL(this.before.src);
     this.before.removeAttribute("src");
     this.after.replaceChildren();
+    this.stage.querySelector(":scope > canvas")?.remove();
+    this.unshown = false;
     this.resolution = 0;
     this.frame.classList.add("pending");
     this.cutPercent = 50;
@@ -70,6 +79,17 @@ export class Viewer {
     this.after.ariaLabel = label;
     this.frame.classList.remove("pending");
     this.place();
+  }
+
+  /** Shows the original in place of a file that the browser cannot show. */
+  showOriginal(tile: Tile): void {
+    this.before.after(canvasOf(tile));
+    this.unshown = false;
+  }
+
+  /** Returns whether the browser cannot show the photo's file, and nothing is shown in its place. */
+  needsOriginal(): boolean {
+    return this.unshown;
   }
 
   /** Returns whether the screen has more pixels than the shown result. */
@@ -115,8 +135,6 @@ export class Viewer {
   private fits(): boolean {
     return this.view.scale <= 1.001 * fitScale(this.photo, this.frameSize());
   }
-
-  private wasFit = true;
 
   private refit(): void {
     this.view = this.wasFit ? fitted(this.photo, this.frameSize()) : moved(this.view, 0, 0, this.photo, this.frameSize());

@@ -351,6 +351,14 @@ def test_the_viewer_zooms_and_pans(desktop: Page, tmp_path: Path) -> None:
     assert scale(desktop) == pytest.approx(1.5 * fit, abs=1)
 
 
+def test_a_file_that_only_the_worker_can_read_is_shown_in_gray(page: Page, tmp_path: Path) -> None:
+    choose(page, small_photo(tmp_path / "a.png"))
+    page.dispatch_event("#before", "error")
+    expect(page.locator("#stage > canvas")).to_have_count(1)
+    page.click("#clear")
+    expect(page.locator("#stage > canvas")).to_have_count(0)
+
+
 def test_keys_move_the_line_between_original_and_result(page: Page, tmp_path: Path) -> None:
     choose(page, small_photo(tmp_path / "a.png"))
     line = page.locator("#cut")

@@ -58,6 +58,11 @@ export class Colorizer {
     return result as Promise<Results[Type]>;
   }
 
+  /** Gives the memory of the open photo back. */
+  close(): void {
+    this.post({ type: "close" });
+  }
+
   private answer(reply: Exclude<Reply, { type: "loaded" }>): void {
     const pending = this.pending.get(reply.id ?? 0);
     if (pending === undefined) return;

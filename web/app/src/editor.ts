@@ -34,12 +34,22 @@ export class Editor {
   open(): void {
     const photo = this.photos.current;
     if (photo === this.opened) return;
+    this.leave();
     this.opened = photo;
     this.shown = undefined;
     this.seconds = 0;
-    if (photo === undefined) this.viewer.close();
-    else this.viewer.open(photo.file);
+    if (photo !== undefined) this.viewer.open(photo.file);
+    else {
+      this.viewer.close();
+      this.colorizer.close();
+    }
     this.refresh();
+  }
+
+  /** Leaves the thumbnail to the queue, if it does not show the last change yet. */
+  private leave(): void {
+    const changed = this.shown === undefined || this.shown === "small";
+    if (this.opened?.state.name === "done" && changed) this.opened.state = { name: "waiting" };
   }
 
   /** Gives the current photo other settings. */

@@ -11,7 +11,7 @@ export interface GestureHandler {
 }
 
 /** A pointer that moves less than this taps. */
-const TAP_PX = 5;
+export const TAP_PX = 5;
 /** Change of the zoom's logarithm per pixel of the wheel; trackpads report pinches as wheels with the control key. */
 const WHEEL = 0.0015;
 const TRACKPAD = 0.01;

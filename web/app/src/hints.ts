@@ -3,6 +3,7 @@
 import type { Hint } from "./core/hints";
 import { create, element, setText } from "./dom";
 import type { Editor } from "./editor";
+import { TAP_PX } from "./gestures";
 import { filled, type Messages, messages } from "./messages";
 import type { Photos } from "./photos";
 import type { Status } from "./status";
@@ -127,15 +128,17 @@ export class HintEditor {
 
   /** Lets a marker be dragged, moved by keys, deleted, and tapped to change its color. */
   private bindMarker({ marker, color }: Row, index: number): void {
+    let start: Point = { x: 0, y: 0 };
     let moved = false;
     marker.addEventListener("pointerdown", (event) => {
       event.stopPropagation();
       marker.setPointerCapture(event.pointerId);
+      start = event;
       moved = false;
     });
     marker.addEventListener("pointermove", (event) => {
-      if (!marker.hasPointerCapture(event.pointerId) || (event.movementX === 0 && event.movementY === 0)) return;
-      moved = true;
+      moved ||= Math.hypot(event.x - start.x, event.y - start.y) >= TAP_PX;
+      if (!moved || !marker.hasPointerCapture(event.pointerId)) return;
       this.change(index, this.viewer.shareAt({ x: event.clientX, y: event.clientY }));
     });
     marker.addEventListener("click", () => {

@@ -40,7 +40,11 @@ export interface Load {
   readonly files: RuntimeFiles;
 }
 
-export type Request = Load | (Work & { readonly id: number });
+export type Request =
+  | Load
+  | (Work & { readonly id: number })
+  /** Give the memory of the open photo back. */
+  | { readonly type: "close" };
 
 /** A part of a photo; position and size are in pixels of the photo, and the bitmap may have fewer. */
 export interface Tile {

@@ -76,15 +76,16 @@ export class Saving {
     const format = this.format.value as Format;
     const names = new Set<string>();
     this.collection = { format, remaining, names, total: remaining.length, failed: [], saved: 0, archive: new Archive(), part: 1 };
-    this.refresh();
+    this.update();
     element("cancel").focus();
+    this.refresh();
   }
 
   private cancel(): void {
     this.collection = undefined;
     this.status.say(() => messages.canceled);
+    this.restoreFocus("download-all");
     this.refresh();
-    element("download-all").focus();
   }
 
   private async write(photo: Photo): Promise<void> {
@@ -100,7 +101,14 @@ export class Saving {
       this.status.say(() => filled(messages.failures[error.failure], values), true);
     }
     this.single = undefined;
+    this.restoreFocus("download");
     this.refresh();
+  }
+
+  /** Gives the focus back to a button, if it was lost because the button was disabled meanwhile. */
+  private restoreFocus(id: string): void {
+    this.update();
+    if ([document.body, element("cancel")].includes(document.activeElement as HTMLElement)) element(id).focus();
   }
 
   /** Adds the next photo to the ZIP file, or ends it. */
@@ -139,6 +147,7 @@ export class Saving {
     const bad = collection.failed.length > 0;
     this.status.say(() => filled(bad ? messages.savedPart : messages.savedAll, values), bad);
     this.collection = undefined;
+    this.restoreFocus("download-all");
   }
 
   private async encoded(photo: Photo, format: Format): Promise<Blob> {

@@ -212,6 +212,7 @@ export class Viewer {
       event.stopPropagation();
       this.cut.setPointerCapture(event.pointerId);
     });
+    this.cut.addEventListener("dblclick", (event) => event.stopPropagation());
     this.cut.addEventListener("pointermove", (event) => {
       if (this.cut.hasPointerCapture(event.pointerId)) this.moveCutTo(event.clientX - this.frame.getBoundingClientRect().left);
     });

@@ -26,7 +26,7 @@ interface Photo {
   rendered: string | undefined;
 }
 
-type Of<Type extends Work["type"]> = Extract<Request, { type: Type }>;
+type Of<Type extends Request["type"]> = Extract<Request, { type: Type }>;
 
 /** Larger photos do not stay open while another one needs memory. */
 const LARGE_PIXELS = 30_000_000;
@@ -48,7 +48,8 @@ async function answer(request: Request): Promise<void> {
   if (request.type === "load") await load(request);
   else if (request.type === "preview") await preview(request);
   else if (request.type === "render") await render(request);
-  else await write(request);
+  else if (request.type === "encode") await write(request);
+  else open = undefined;
 }
 
 async function load({ modelUrl, files, ...rest }: Load): Promise<void> {
@@ -197,7 +198,7 @@ function finish<Type extends Work["type"]>(id: number, result: Results[Type], tr
 }
 
 function fail(request: Request, error: unknown): void {
-  const id = request.type === "load" ? undefined : request.id;
+  const id = "id" in request ? request.id : undefined;
   send({ type: "failed", id, failure: failureOf(request, error), detail: String(error) });
 }
 

@@ -137,15 +137,22 @@ def photo(tmp_path: Path) -> Path:
     exif = Image.Exif()
     exif[ORIENTATION], exif[DESCRIPTION] = 6, "A cup"
     path = tmp_path / "cup.jpg"
-    Image.open(sample_path("coffee")).convert("L").save(path, exif=exif, quality=95)
+    gray_sample("coffee").save(path, exif=exif, quality=95)
     return path
 
 
 def small_photo(path: Path, name: str = "astronaut") -> Path:
     """Write a small gray photo."""
     path.parent.mkdir(exist_ok=True)
-    Image.open(sample_path(name)).convert("L").resize((160, 120)).save(path)
+    gray_sample(name).resize((160, 120)).save(path)
     return path
+
+
+def gray_sample(name: str) -> Image.Image:
+    """Return a sample in gray, without its profile, which is one of colors."""
+    gray = Image.open(sample_path(name)).convert("L")
+    gray.info.clear()
+    return gray
 
 
 def broken_photo(path: Path) -> Path:
@@ -300,8 +307,11 @@ def test_all_photos_are_saved_in_a_zip_file_under_different_names(page: Page, tm
 
 def test_a_zip_file_can_be_canceled(page: Page, tmp_path: Path) -> None:
     choose(page, *[small_photo(tmp_path / f"{number}.png") for number in range(6)])
-    page.click("#download-all")
-    page.click("#cancel")
+    page.focus("#download-all")
+    page.keyboard.press("Enter")
+    expect(page.locator("#cancel")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#download-all")).to_be_focused()
     expect(page.locator("#status")).to_have_text("The ZIP file was canceled.")
     expect(page.locator("#archive")).to_be_hidden()
     download(page, "image/jpeg", tmp_path)
@@ -321,7 +331,7 @@ def scale(page: Page) -> int:
 
 def test_the_viewer_zooms_and_pans(desktop: Page, tmp_path: Path) -> None:
     path = tmp_path / "large.png"
-    Image.open(sample_path("coffee")).convert("L").resize((3600, 2400)).save(path)
+    gray_sample("coffee").resize((3600, 2400)).save(path)
     choose(desktop, path)
     fit = scale(desktop)
     assert fit < 40
@@ -399,6 +409,22 @@ def test_known_colors_equal_those_of_the_python_tool(desktop: Page, photo: Path,
     assert hint["x"] > 55  # the photo is narrower than its frame
     assert hint["y"] == pytest.approx(40, abs=1)
     assert_same_colors(path, chromalab.colorize(photo, hints=[Hint(**hint)]))
+
+
+def test_a_known_color_can_be_dragged(desktop: Page, tmp_path: Path) -> None:
+    choose(desktop, small_photo(tmp_path / "a.png"))
+    desktop.get_by_label("Grass").click()
+    frame = box(desktop.locator("#viewer"))
+    x, y = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
+    desktop.mouse.click(x, y)
+    marker = desktop.locator(".marker")
+    expect(marker).to_have_attribute("aria-label", re.compile("50 % from the left, 50 % from the top"))
+    desktop.mouse.move(x, y)
+    desktop.mouse.down()
+    desktop.mouse.move(x, y - frame["height"] / 4, steps=4)
+    desktop.mouse.up()
+    expect(marker).to_have_attribute("aria-label", re.compile("50 % from the left, 2[3-7] % from the top"))
+    wait(desktop)
 
 
 def test_known_colors_can_be_placed_moved_and_removed_by_keys(page: Page, tmp_path: Path) -> None:

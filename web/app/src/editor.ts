@@ -99,7 +99,7 @@ export class Editor {
       });
       photo.state = { name: "done" };
       if (photo === this.opened) this.display(photo, size, result, options === photo.options);
-      if (size === "screen") photo.thumbnail = result.thumbnail;
+      if (size === "screen" && result.thumbnail !== undefined) photo.thumbnail = result.thumbnail;
     } catch (error) {
       this.fail(photo, error);
     }

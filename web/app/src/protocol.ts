@@ -62,7 +62,7 @@ export interface Results {
     readonly width: number;
     readonly height: number;
     readonly tiles: readonly Tile[];
-    readonly thumbnail: Blob;
+    readonly thumbnail: Blob | undefined;
     readonly seconds: number;
   };
   readonly encode: { readonly file: Blob };

@@ -73,20 +73,22 @@ async function render(request: Of<"render">): Promise<void> {
     open = await read(request);
   }
   const { width, height } = open.pixels;
-  const small = await renderedSmall(open.prediction, request.options);
-  const picture = await thumbnail(small);
-  let tiles: readonly Tile[] = [{ x: 0, y: 0, width, height, bitmap: small }];
-  if (request.size !== "small") {
-    small.close();
-    renderFull(open, request);
-    tiles = request.size === "full" ? await tilesOf(open.pixels) : [await screenTile(open.pixels)];
-  }
+  const tiles = await rendered(open, request);
+  // All pixels follow a rendering that gave the thumbnail.
+  const picture = request.size === "full" ? undefined : await thumbnail(tiles[0]!.bitmap);
   const seconds = (performance.now() - started) / 1000;
   finish<"render">(
     request.id,
     { width, height, tiles, thumbnail: picture, seconds },
     tiles.map(({ bitmap }) => bitmap),
   );
+}
+
+async function rendered(photo: Photo, request: Of<"render">): Promise<readonly Tile[]> {
+  const { width, height } = photo.pixels;
+  if (request.size === "small") return [{ x: 0, y: 0, width, height, bitmap: await renderedSmall(photo.prediction, request.options) }];
+  renderFull(photo, request);
+  return request.size === "full" ? tilesOf(photo.pixels) : [await screenTile(photo.pixels)];
 }
 
 async function write(request: Of<"encode">): Promise<void> {

@@ -7,13 +7,19 @@ export type JobSource = () => Job | undefined;
 
 export class Scheduler {
   private busy = false;
+  private running = Promise.resolve();
 
   /** @param sources where jobs come from; after every job the first source that has one is asked again. */
   constructor(private readonly sources: readonly JobSource[]) {}
 
   /** Starts to work if there is a job; called whenever a source may have got one. */
   wake(): void {
-    if (!this.busy) void this.work();
+    if (!this.busy) this.running = this.work();
+  }
+
+  /** Is fulfilled when no job runs or waits. */
+  idle(): Promise<void> {
+    return this.running;
   }
 
   private async work(): Promise<void> {

@@ -123,4 +123,6 @@ showLanguage();
 receivePhotos(add);
 element("previous").addEventListener("click", () => step(-1));
 element("next").addEventListener("click", () => step(1));
-void reportLoading().then(storePage); // the network comes first
+void reportLoading()
+  .then(() => scheduler.idle()) // a photo that was chosen at once comes first
+  .then(storePage);

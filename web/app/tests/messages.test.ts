@@ -37,7 +37,7 @@ test("the sources use every sentence", () => {
   const folder = new URL("../src/", import.meta.url);
   const sources = readdirSync(folder).filter((name) => name.endsWith(".ts"));
   const text = [...sources, "../index.html"].map((name) => readFileSync(new URL(name, folder), "utf8")).join("\n");
-  const dynamic = ["decoding", "predicting", "rendering", "encoding"]; // the stages of the protocol
+  const stages = ["decoding", "predicting", "rendering", "encoding"]; // the list looks them up by the protocol's names
   const unused = Object.keys(english).filter((name) => !new RegExp(`messages\\.${name}\\b|="${name}"`).test(text));
-  expect(unused).toEqual(dynamic.filter((name) => unused.includes(name)));
+  expect(unused.filter((name) => !stages.includes(name))).toEqual([]);
 });

@@ -21,7 +21,7 @@ test("jobs run one after the other, and those of the first source come first", a
   const scheduler = new Scheduler([source(urgent), source(plain)]);
   scheduler.wake();
   scheduler.wake(); // starts no second job beside the first
-  await new Promise((resolve) => setTimeout(resolve));
+  await scheduler.idle();
   expect(order).toEqual(["a begins", "a ends", "urgent", "b begins", "b ends", "c begins", "c ends"]);
 });
 
@@ -29,11 +29,12 @@ test("the scheduler works again after it has run out of jobs", async () => {
   let done = 0;
   const jobs: Job[] = [async () => void done++];
   const scheduler = new Scheduler([source(jobs)]);
+  await scheduler.idle();
   scheduler.wake();
-  await new Promise((resolve) => setTimeout(resolve));
+  await scheduler.idle();
   jobs.push(async () => void done++);
   scheduler.wake();
-  await new Promise((resolve) => setTimeout(resolve));
+  await scheduler.idle();
   expect(done).toBe(2);
 });
 

@@ -381,8 +381,10 @@ def test_keys_move_the_line_between_original_and_result(page: Page, tmp_path: Pa
     expect(line).to_have_attribute("aria-valuenow", "0")
 
 
-def test_two_fingers_zoom(browser: Browser, address: str, tmp_path: Path) -> None:
+def test_touch_screens_offer_the_camera_and_two_fingers_zoom(browser: Browser, address: str, tmp_path: Path) -> None:
     with opened(browser, address, has_touch=True) as page:
+        expect(page.locator(".camera")).to_be_visible()
+        expect(page.locator("#camera")).to_have_attribute("capture", "environment")
         choose(page, small_photo(tmp_path / "a.png"))
         before = scale(page)
         frame = box(page.locator("#viewer"))

@@ -81,7 +81,9 @@ export class HintEditor {
     this.placing = placing;
     this.addButton.ariaPressed = String(placing);
     element("viewer").classList.toggle("placing", placing);
-    if (placing) this.status.say(() => messages.hintPlacing);
+    if (!placing) return;
+    element("viewer").scrollIntoView({ block: "nearest" });
+    this.status.say(() => messages.hintPlacing);
   }
 
   private addInMiddle(): void {

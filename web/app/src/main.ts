@@ -89,13 +89,14 @@ function finish(reply: Exclude<Reply, { type: "loaded" | "progress" }>): void {
   if (stale && current !== undefined) adjust();
 }
 
-function onImage({ bitmap, seconds }: Extract<Reply, { type: "image" }>): void {
+function onImage({ bitmap, notes, seconds }: Extract<Reply, { type: "image" }>): void {
   const { width, height } = bitmap;
   after.getContext("bitmaprenderer")?.transferFromImageBitmap(bitmap);
   current?.button.classList.remove("failed");
   slider.hidden = false;
   colors.disabled = saving.disabled = false;
-  report(filled(messages.done, { name: name(), width, height, seconds: seconds.toLocaleString(language, { maximumFractionDigits: 1 }) }));
+  const done = filled(messages.done, { name: name(), width, height, seconds: seconds.toLocaleString(language, { maximumFractionDigits: 1 }) });
+  report([done, ...notes.map((note) => messages.notes[note])].join(" "));
 }
 
 function onFailure(failure: Failure, detail: string): void {

@@ -5,10 +5,13 @@ import type { ModelRecord } from "./core/network";
 import type { RenderStats } from "./core/render";
 import type { RuntimeFiles } from "./session";
 
-export type Format = "image/jpeg" | "image/png";
+export type Format = "image/jpeg" | "image/png" | "image/webp";
 
 /** What a request can fail with; `messages/*.json` has a sentence for each. */
 export type Failure = "model" | "unreadable" | "tooLarge" | "memory" | "encoding" | "unexpected";
+
+/** What a result does not have of the photo; `messages/*.json` has a sentence for each. */
+export type Note = "approximate" | "sixteenBits" | "firstPage";
 
 export type Stage = "loading" | "decoding" | "predicting" | "rendering";
 
@@ -25,6 +28,6 @@ export type Request =
 export type Reply =
   | { readonly type: "loaded"; readonly threads: boolean }
   | { readonly type: "progress"; readonly id: number; readonly stage: Stage; readonly share: number }
-  | { readonly type: "image"; readonly id: number; readonly bitmap: ImageBitmap; readonly stats: RenderStats; readonly seconds: number }
+  | { readonly type: "image"; readonly id: number; readonly bitmap: ImageBitmap; readonly stats: RenderStats; readonly notes: readonly Note[]; readonly seconds: number }
   | { readonly type: "file"; readonly id: number; readonly file: Blob }
   | { readonly type: "failed"; readonly id: number | undefined; readonly failure: Failure; readonly detail: string };

@@ -55,7 +55,7 @@ async function colorize({ id, file, options }: Of<"colorize">): Promise<void> {
   const metadata = readMetadata(new Uint8Array(await file.arrayBuffer()));
   const pixels = await decode(file);
   report(id, "predicting", 0);
-  const prediction = await predictPhoto(network, record, pixels.rgba, pixels.height, pixels.width);
+  const prediction = await predictPhoto(network, record, pixels.levels, pixels.height, pixels.width);
   photo = { pixels, prediction, metadata, options };
   await render(id, started);
 }
@@ -67,10 +67,10 @@ async function adjust({ id, options }: Of<"adjust">): Promise<void> {
 
 async function render(id: number, started: number): Promise<void> {
   const { pixels, prediction, options } = opened();
-  const { rgba, height, width } = pixels;
+  const { rgba, height, width, notes } = pixels;
   const stats = renderPhoto(prediction, options, rgba, (share) => report(id, "rendering", share));
   const bitmap = await createImageBitmap(new ImageData(rgba, width, height));
-  send({ type: "image", id, bitmap, stats, seconds: (performance.now() - started) / 1000 }, [bitmap]);
+  send({ type: "image", id, bitmap, stats, notes, seconds: (performance.now() - started) / 1000 }, [bitmap]);
 }
 
 async function save({ id, format, statement }: Of<"encode">): Promise<void> {

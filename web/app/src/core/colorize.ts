@@ -2,7 +2,6 @@
 
 import { type Coefficients, enlarge, fit } from "./guided";
 import { applyHints, type Hint } from "./hints";
-import { levelsOf } from "./levels";
 import { type Chroma, inputPx, type ModelRecord, type Network, predict } from "./network";
 import { type Plane, roundHalfEven } from "./plane";
 import { Renderer, type RenderStats } from "./render";
@@ -40,17 +39,15 @@ export interface Prediction {
 /**
  * Predicts the colors of a photo.
  *
- * @param rgba upright pixels in sRGB, four bytes per pixel.
+ * @param levels upright gray levels.
  */
 export async function predictPhoto(
   network: Network,
   record: ModelRecord,
-  rgba: Uint8ClampedArray | Uint8Array,
+  levels: Uint8Array,
   height: number,
   width: number,
 ): Promise<Prediction> {
-  const levels = new Uint8Array(height * width);
-  levelsOf(rgba, levels);
   const small = reducedLevels(levels, height, width, Math.max(GUIDE_PX, inputPx(record)));
   const { a, b } = await predict(network, record, small);
   const cell = (CELL_PX * small.height) / a.height;

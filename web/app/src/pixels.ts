@@ -30,6 +30,8 @@ const MAX_PIXELS = 160_000_000;
 const MAX_CANVAS_PX = 16_384;
 /** Longest sides of files, as in the Python code. */
 const LONGEST_SIDES: Readonly<Partial<Record<Format, number>>> = { "image/jpeg": 65_500, "image/webp": 16_383 };
+/** Larger photos are read in tiles, to save the memory of a canvas of their size. */
+const WHOLE_PIXELS = 50_000_000;
 const TILE_PX = 2048;
 
 /** Decodes a photo; its EXIF orientation is applied, and its colors become gray levels of sRGB. */
@@ -55,8 +57,7 @@ async function inBrowser(file: Blob, notes: readonly Note[]): Promise<Pixels> {
   try {
     const { height, width } = bitmap;
     if (height * width > MAX_PIXELS) throw new PhotoError("tooLarge", `${width} x ${height} pixels`);
-    const rgba = allocated(4 * height * width);
-    copyTiles(bitmap, rgba);
+    const rgba = pixelsOf(bitmap);
     const levels = new Uint8Array(height * width);
     levelsOf(rgba, levels);
     return { height, width, levels, rgba, transparent: hasAlpha(rgba), notes };
@@ -66,7 +67,8 @@ async function inBrowser(file: Blob, notes: readonly Note[]): Promise<Pixels> {
 }
 
 function hasAlpha(rgba: Uint8ClampedArray<ArrayBuffer>): boolean {
-  return new Uint32Array(rgba.buffer).some((pixel) => pixel < 0xff000000);
+  for (let place = 3; place < rgba.length; place += 4) if (rgba[place] !== 255) return true;
+  return false;
 }
 
 async function opened(file: Blob): Promise<ImageBitmap> {
@@ -85,9 +87,18 @@ function allocated(bytes: number): Uint8ClampedArray<ArrayBuffer> {
   }
 }
 
-/** Copies the pixels tile by tile, because a canvas cannot have every size. */
-function copyTiles(bitmap: ImageBitmap, rgba: Uint8ClampedArray): void {
+function pixelsOf(bitmap: ImageBitmap): Uint8ClampedArray<ArrayBuffer> {
   const { height, width } = bitmap;
+  if (height * width > WHOLE_PIXELS || Math.max(height, width) > MAX_CANVAS_PX) return copiedTiles(bitmap);
+  const context = contextOf(new OffscreenCanvas(width, height));
+  context.drawImage(bitmap, 0, 0);
+  return context.getImageData(0, 0, width, height).data;
+}
+
+/** Copies the pixels tile by tile, because a canvas cannot have every size. */
+function copiedTiles(bitmap: ImageBitmap): Uint8ClampedArray<ArrayBuffer> {
+  const { height, width } = bitmap;
+  const rgba = allocated(4 * height * width);
   const canvas = new OffscreenCanvas(Math.min(TILE_PX, width), Math.min(TILE_PX, height));
   const context = contextOf(canvas);
   for (let top = 0; top < height; top += TILE_PX) {
@@ -102,6 +113,7 @@ function copyTiles(bitmap: ImageBitmap, rgba: Uint8ClampedArray): void {
       }
     }
   }
+  return rgba;
 }
 
 /** Encodes colored pixels as a file without metadata; only JPEG shows transparent pixels on white. */
@@ -110,12 +122,10 @@ export async function encode(pixels: Pixels, format: Format): Promise<Blob> {
   const side = Math.max(height, width);
   if (side > (LONGEST_SIDES[format] ?? Infinity)) throw new PhotoError("encoding", `${width} x ${height} pixels`);
   try {
-    if (format === "image/png" && (transparent || side > MAX_CANVAS_PX)) {
-      return new Blob([await encodePng(rgba, height, width, transparent ? 4 : 3)], { type: format });
-    }
+    if (format === "image/png") return new Blob([await encodePng(rgba, height, width, transparent ? 4 : 3)], { type: format });
     const flat = transparent && format === "image/jpeg" ? onWhite(rgba) : rgba;
     const erased = transparent && format === "image/webp";
-    if (format !== "image/png" && isAvailable() && (erased || side > MAX_CANVAS_PX)) {
+    if (isAvailable() && (erased || side > MAX_CANVAS_PX)) {
       return new Blob([await save(flat, height, width, erased ? 4 : 3, format, QUALITY)], { type: format });
     }
     return await encodeCanvas(flat, height, width, format);

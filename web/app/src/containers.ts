@@ -14,6 +14,7 @@ export const JPEG_PROFILE = "ICC_PROFILE\0";
 
 const WEBP_PROFILE_FLAG = 0x20;
 const WEBP_ALPHA_FLAG = 0x10;
+const WEBP_EXIF_FLAG = 0x08;
 const SRGB_GAMMA = 1 / 2.2;
 /** A power this near to that of sRGB stands for sRGB, as in the Python code. */
 const GAMMA_TOLERANCE = 0.05;
@@ -64,7 +65,7 @@ export function* webpChunks(file: Uint8Array): Generator<Part> {
  * Returns whether a browser's decoder changes the pixels of a file, or might do so.
  *
  * Browsers reduce 16 bits to 8, erase the colors of transparent pixels, convert inks without a profile of them, limit
- * colors to the gamut of sRGB, and show the part of a cut-off file that they can read.
+ * colors to the gamut of sRGB, ignore the orientation of WebP files, and show the readable part of a cut-off file.
  */
 export function changesInBrowser(file: Uint8Array): boolean {
   const kind = kindOf(file);
@@ -122,7 +123,7 @@ export function pngGamma(file: Uint8Array): number | undefined {
 
 function webpChanges(file: Uint8Array): boolean {
   for (const { name, body } of webpChunks(file)) {
-    if (name === "VP8X" && (body[0]! & (WEBP_PROFILE_FLAG | WEBP_ALPHA_FLAG)) !== 0) return true;
+    if (name === "VP8X" && (body[0]! & (WEBP_PROFILE_FLAG | WEBP_ALPHA_FLAG | WEBP_EXIF_FLAG)) !== 0) return true;
     if (name === "VP8L" && (body[4]! & 0x10) !== 0) return true; // the mark of alpha behind two sizes of 14 bits
   }
   return false;

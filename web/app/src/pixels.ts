@@ -15,6 +15,8 @@ export interface Pixels {
   readonly width: number;
   /** One byte per pixel. */
   readonly levels: Uint8Array;
+  /** The same levels before they were rounded, of a file with 16 bits per value. */
+  readonly exact?: Float32Array | undefined;
   /** Four bytes per pixel: the alpha of the photo, and space for the result's colors. */
   readonly rgba: Uint8ClampedArray<ArrayBuffer>;
   readonly transparent: boolean;
@@ -42,13 +44,13 @@ export async function decode(file: Blob): Promise<Pixels> {
   return inBrowser(file, ["approximate"]);
 }
 
-function withSpace({ height, width, levels, alpha, bits, pages }: Scan): Pixels {
+function withSpace({ height, width, levels, exact, alpha, pages }: Scan): Pixels {
   const rgba = allocated(4 * height * width);
   for (let pixel = 0; pixel < levels.length; pixel++) rgba[4 * pixel + 3] = alpha === undefined ? 255 : alpha[pixel]!;
   const notes: Note[] = [];
-  if (bits === 16) notes.push("sixteenBits");
+  if (exact !== undefined) notes.push("sixteenBits");
   if (pages > 1) notes.push("firstPage");
-  return { height, width, levels, rgba, transparent: alpha !== undefined, notes };
+  return { height, width, levels, exact, rgba, transparent: alpha !== undefined, notes };
 }
 
 /** Decodes a photo with the browser's decoder, which converts its colors to 8-bit sRGB. */

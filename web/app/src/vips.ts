@@ -19,10 +19,10 @@ export interface Scan {
   readonly height: number;
   readonly width: number;
   readonly levels: Uint8Array;
+  /** The same levels before they were rounded, of a file with 16 bits per value. */
+  readonly exact: Float32Array | undefined;
   /** Undefined if the photo has no transparency. */
   readonly alpha: Uint8Array | undefined;
-  /** Bits per value in the file. */
-  readonly bits: 8 | 16;
   /** Number of pages or frames of the file, of which this is the first. */
   readonly pages: number;
 }
@@ -117,9 +117,11 @@ class Reader {
     if (image.interpretation === "multiband" && image.bands <= 2) image = this.hold(image.copy({ interpretation: "b-w" }));
     const opaque = transparent ? this.hold(image.extractBand(0, { n: image.bands - 1 })) : image;
     const gamma = kindOf(file) === "png" ? pngGamma(file) : undefined;
-    const levels = this.pixelsOf(this.levels(opaque, gamma));
+    const level = this.levels(opaque, gamma);
+    const exact = format === "ushort" ? floats(level) : undefined;
+    const levels = exact === undefined ? this.pixelsOf(level) : Uint8Array.from(exact, roundHalfEven);
     const alpha = transparent ? this.pixelsOf(this.alpha(image)) : undefined;
-    return { height: image.height, width: image.width, levels, alpha, bits: format === "uchar" ? 8 : 16, pages };
+    return { height: image.height, width: image.width, levels, exact, alpha, pages };
   }
 
   private hold(image: Image): Image {
@@ -134,14 +136,10 @@ class Reader {
   private alpha(image: Image): Image {
     const band = this.hold(image.extractBand(image.bands - 1));
     if (band.format === "uchar") return band;
-    return this.rounded(this.hold(band.linear(1 / 257, 0)));
+    return this.hold(this.hold(this.hold(band.linear(1 / 257, 0)).rint()).cast("uchar"));
   }
 
-  private rounded(image: Image): Image {
-    return this.hold(this.hold(image.rint()).cast("uchar"));
-  }
-
-  /** Returns the gray levels of an image without alpha, in 8 bits. */
+  /** Returns the gray levels of an image without alpha: rounded for 8 bits, in floating point for 16 bits. */
   private levels(image: Image, gamma: number | undefined): Image {
     const profiled = image.getTypeof("icc-profile-data") !== 0;
     const values = image.format === "uchar" ? 256 : 65536;
@@ -154,7 +152,7 @@ class Reader {
   }
 
   private plainGray(image: Image): Image {
-    return image.format === "uchar" ? image : this.rounded(this.hold(image.linear(255 / 65535, 0)));
+    return image.format === "uchar" ? image : this.hold(image.linear(255 / 65535, 0));
   }
 
   /**
@@ -202,26 +200,42 @@ class Reader {
     }
   }
 
-  /** Looks up every channel and adds the luminances; as in Python, the sum is a mean that libvips rounds to integers. */
+  /** Looks up every channel and adds the luminances. */
   private summed(image: Image, ramps: readonly Float64Array[]): Image {
+    const bands = ramps.length;
     const values = ramps[0]!.length;
-    if (ramps.length === 1) return this.mapped(image, Uint8Array.from(ramps[0]!, levelOf), 1);
+    if (bands === 1) return this.mapped(image, levelTable(image, values, (value) => ramps[0]![value]!), 1);
+    if (image.format === "ushort") return this.exactSum(image, ramps);
+    // As in Python, the sum is a mean that libvips rounds to integers.
     const largest = ramps.reduce((most, ramp) => ramp.reduce((one, other) => Math.max(one, other), most), 0);
-    const fine = new Uint16Array(values * ramps.length);
-    ramps.forEach((ramp, band) => {
-      for (let value = 0; value < values; value++) fine[value * ramps.length + band] = roundHalfEven(clamp(ramp[value]! / largest, 0, 1) * FINE);
-    });
-    const mean = this.hold(this.mapped(image, fine, ramps.length).bandmean());
-    return this.mapped(mean, Uint8Array.from({ length: FINE + 1 }, (_, value) => levelOf((value / FINE) * ramps.length * largest)), 1);
+    const fine = Uint16Array.from({ length: values * bands }, (_, place) =>
+      roundHalfEven(clamp(ramps[place % bands]![Math.floor(place / bands)]! / largest, 0, 1) * FINE),
+    );
+    const mean = this.hold(this.mapped(image, fine, bands).bandmean());
+    return this.mapped(mean, levelTable(image, FINE + 1, (value) => (value / FINE) * bands * largest), 1);
   }
 
-  private mapped(image: Image, table: Uint8Array | Uint16Array, bands: number): Image {
+  /** Returns gray levels of 16-bit colors in floating point: `encodeSrgb` in operations of libvips. */
+  private exactSum(image: Image, ramps: readonly Float64Array[]): Image {
+    const table = Float32Array.from({ length: ramps[0]!.length * 3 }, (_, place) => ramps[place % 3]![Math.floor(place / 3)]!);
+    const light = this.mapped(image, table, 3);
+    const [red, green, blue] = [0, 1, 2].map((band) => this.hold(light.extractBand(band))) as [Image, Image, Image];
+    const sum = this.hold(this.hold(red.add(green)).add(blue));
+    const above = this.hold(this.hold(sum.less(0)).ifthenelse(0, sum));
+    const inside = this.hold(this.hold(above.more(1)).ifthenelse(1, above));
+    const curved = this.hold(this.hold(inside.pow(1 / 2.4)).linear(1.055 * 255, -0.055 * 255));
+    const level = this.hold(this.hold(inside.lessEq(0.0031308)).ifthenelse(this.hold(inside.linear(12.92 * 255, 0)), curved));
+    return this.hold(level.cast("float"));
+  }
+
+  private mapped(image: Image, table: Uint8Array | Uint16Array | Float32Array, bands: number): Image {
     return this.hold(image.maplut(this.fromMemory(table, table.length / bands, 1, bands)));
   }
 
-  private fromMemory(values: Uint8Array | Uint16Array, width: number, height: number, bands: number): Image {
-    const { uchar, ushort } = this.vips.BandFormat;
-    return this.hold(this.vips.Image.newFromMemory(values, width, height, bands, values instanceof Uint8Array ? uchar : ushort));
+  private fromMemory(values: Uint8Array | Uint16Array | Float32Array, width: number, height: number, bands: number): Image {
+    const { uchar, ushort, float } = this.vips.BandFormat;
+    const format = values instanceof Uint8Array ? uchar : values instanceof Uint16Array ? ushort : float;
+    return this.hold(this.vips.Image.newFromMemory(values, width, height, bands, format));
   }
 
   /** Computes L* with the color engine; CMYK without a profile uses libvips' built-in ink profile. */
@@ -236,7 +250,7 @@ class Reader {
     }
     const scaled = this.hold(this.hold(lab.extractBand(0)).linear(FINE / 100, 0));
     const index = this.hold(this.hold(scaled.rint()).cast("ushort"));
-    return this.mapped(index, Uint8Array.from({ length: FINE + 1 }, (_, value) => levelOf(luminanceOf((value / FINE) * 100))), 1);
+    return this.mapped(index, levelTable(image, FINE + 1, (value) => luminanceOf((value / FINE) * 100)), 1);
   }
 }
 
@@ -248,8 +262,10 @@ function powerRamps(bands: number, values: number, gamma: number | undefined): F
   return weights.map((weight) => Float64Array.from({ length: values }, (_, value) => weight * linear(value / (values - 1))));
 }
 
-function levelOf(luminance: number): number {
-  return roundHalfEven(encodeSrgb(clamp(luminance, 0, 1)) * 255);
+/** Returns the gray level of each of `count` luminances: rounded for images of 8 bits. */
+function levelTable(image: Image, count: number, luminance: (value: number) => number): Uint8Array | Float32Array {
+  const exact = Float32Array.from({ length: count }, (_, value) => encodeSrgb(clamp(luminance(value), 0, 1)) * 255);
+  return image.format === "ushort" ? exact : Uint8Array.from(exact, roundHalfEven);
 }
 
 function floats(image: Image): Float32Array {

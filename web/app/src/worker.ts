@@ -65,7 +65,7 @@ async function colorize({ id, file, options }: Of<"colorize">): Promise<void> {
   const pixels = await decode(file);
   report(id, "predicting", 0);
   const { network, record } = await loaded();
-  const prediction = await predictPhoto(network, record, pixels.levels, pixels.height, pixels.width);
+  const prediction = await predictPhoto(network, record, pixels);
   photo = { pixels, prediction, metadata, options };
   await render(id, started);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { encodePng } from "../src/png";
 import { loadLibrary, save, scan } from "../src/vips";
+import { largestDifference } from "./expected";
 
 const MAX_PIXELS = 1e6;
 const [HEIGHT, WIDTH] = [7, 5];
@@ -24,15 +25,19 @@ describe("PNG files", () => {
 
   it("give their alpha, and gray levels of hidden colors", async () => {
     const gray = rgba.map((_, place) => (place % 4 === 3 ? rgba[place]! : (place >> 2) * 7));
-    const { levels, alpha, bits } = await scan(await encodePng(gray, HEIGHT, WIDTH, 4), MAX_PIXELS);
+    const { levels, alpha, exact } = await scan(await encodePng(gray, HEIGHT, WIDTH, 4), MAX_PIXELS);
     expect(Array.from(levels)).toEqual(Array.from({ length: HEIGHT * WIDTH }, (_, pixel) => pixel * 7));
     expect(Array.from(alpha!)).toEqual(Array.from(rgba).filter((_, place) => place % 4 === 3));
-    expect(bits).toBe(8);
+    expect(exact).toBeUndefined();
   });
 
-  it("of 16 bits give rounded levels", async () => {
-    const file = image(Uint16Array.of(0, 128, 129, 30000, 65535), 1, "grey16").pngsaveBuffer();
-    expect(await scan(file, MAX_PIXELS)).toMatchObject({ levels: Uint8Array.of(0, 0, 1, 117, 255), alpha: undefined, bits: 16 });
+  it.each([1, 3] as const)("of 16 bits and %i channels give levels with fractions", async (bands) => {
+    const values = [0, 128, 129, 30000, 65535];
+    const file = image(Uint16Array.from(values.flatMap((value) => new Array<number>(bands).fill(value))), bands, bands === 1 ? "grey16" : "rgb16").pngsaveBuffer();
+    const { levels, exact, alpha } = await scan(file, MAX_PIXELS);
+    expect([...levels]).toEqual([0, 0, 1, 117, 255]);
+    expect(largestDifference(exact!, values.map((value) => value / 257))).toBeLessThan(1e-3);
+    expect(alpha).toBeUndefined();
   });
 
   it("that are cut off or too large are refused", async () => {

@@ -36,19 +36,18 @@ export interface Prediction {
   readonly radius: number;
 }
 
-/**
- * Predicts the colors of a photo.
- *
- * @param levels upright gray levels.
- */
-export async function predictPhoto(
-  network: Network,
-  record: ModelRecord,
-  levels: Uint8Array,
-  height: number,
-  width: number,
-): Promise<Prediction> {
-  const small = reducedLevels(levels, height, width, Math.max(GUIDE_PX, inputPx(record)));
+/** Upright gray levels of a photo. */
+export interface Levels {
+  readonly height: number;
+  readonly width: number;
+  readonly levels: Uint8Array;
+  /** The same levels before they were rounded, where the file has them. */
+  readonly exact?: Float32Array | undefined;
+}
+
+/** Predicts the colors of a photo. */
+export async function predictPhoto(network: Network, record: ModelRecord, { levels, exact, height, width }: Levels): Promise<Prediction> {
+  const small = reducedLevels(exact ?? levels, height, width, Math.max(GUIDE_PX, inputPx(record)));
   const { a, b } = await predict(network, record, small);
   const cell = (CELL_PX * small.height) / a.height;
   const chroma = { a: enlarge(a, small.height, small.width), b: enlarge(b, small.height, small.width) };

@@ -21,8 +21,8 @@ export function targetSize(height: number, width: number, shortest: number): [nu
   return [height, width].map((full) => Math.max(1, Math.floor((full * shortest) / side + 0.5))) as [number, number];
 }
 
-/** Returns the reduced copy of 8-bit gray levels that the colors are computed on, 0 to 255. */
-export function reducedLevels(levels: Uint8Array, height: number, width: number, shortest: number): Plane {
+/** Returns the reduced copy of gray levels that the colors are computed on, 0 to 255. */
+export function reducedLevels(levels: Uint8Array | Float32Array, height: number, width: number, shortest: number): Plane {
   const [rows, columns] = targetSize(height, width, Math.min(shortest, height, width));
   const shrink = Math.max(1, Math.min(Math.floor(height / (2 * rows)), Math.floor(width / (2 * columns))));
   const blocks = shrunk(levels, height, width, shrink);
@@ -30,25 +30,27 @@ export function reducedLevels(levels: Uint8Array, height: number, width: number,
   return { ...small, data: small.data.map((value) => clamp(value, 0, 255)) };
 }
 
-/** Averages square blocks, rounding to integers down the columns and then along the rows. */
-function shrunk(levels: Uint8Array, height: number, width: number, side: number): Plane {
+/** Averages square blocks; means of integers are rounded to integers down the columns and then along the rows. */
+function shrunk(levels: Uint8Array | Float32Array, height: number, width: number, side: number): Plane {
   if (side === 1) return { data: Float32Array.from(levels), height, width };
   const rows = Math.max(1, Math.floor(height / side + 0.5));
   const columns = Math.max(1, Math.floor(width / side + 0.5));
   const out = zeros(rows, columns);
-  const half = side >> 1;
-  const sums = new Uint32Array(width);
+  const whole = levels instanceof Uint8Array;
+  const half = whole ? side >> 1 : 0;
+  const mean = whole ? (sum: number): number => Math.floor(sum / side) : (sum: number): number => sum / side;
+  const sums = whole ? new Uint32Array(width) : new Float64Array(width);
   for (let row = 0; row < rows; row++) {
     sums.fill(half);
     for (let part = 0; part < side; part++) {
       const start = Math.min(row * side + part, height - 1) * width;
       for (let x = 0; x < width; x++) sums[x]! += levels[start + x]!;
     }
-    for (let x = 0; x < width; x++) sums[x] = Math.floor(sums[x]! / side);
+    for (let x = 0; x < width; x++) sums[x] = mean(sums[x]!);
     for (let column = 0; column < columns; column++) {
       let sum = half;
       for (let part = 0; part < side; part++) sum += sums[Math.min(column * side + part, width - 1)]!;
-      out.data[row * columns + column] = Math.floor(sum / side);
+      out.data[row * columns + column] = mean(sum);
     }
   }
   return out;

@@ -75,7 +75,7 @@ function hasAlpha(rgba: Uint8ClampedArray<ArrayBuffer>): boolean {
 
 async function opened(file: Blob): Promise<ImageBitmap> {
   try {
-    return await createImageBitmap(file, { imageOrientation: "from-image", premultiplyAlpha: "none" });
+    return await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch (error) {
     throw new PhotoError("unreadable", String(error));
   }

@@ -117,7 +117,9 @@ def matrix_profile(primaries: tuple[tuple[float, ...], ...], gamma: float, *, mo
     for tag, data in tags.items():
         table += struct.pack(">4sII", tag, 132 + 12 * len(tags) + len(body), len(data))
         body += data
-    head = struct.pack(">I4xI4s4s4s", 128 + len(table) + len(body), 0x02400000, b"mntr", b"GRAY" if mono else b"RGB ", b"XYZ ")
+    head = struct.pack(
+        ">I4xI4s4s4s", 128 + len(table) + len(body), 0x02400000, b"mntr", b"GRAY" if mono else b"RGB ", b"XYZ "
+    )
     head += struct.pack(">6H4s28x", 2000, 1, 1, 0, 0, 0, b"acsp") + xyz((0.9642, 1, 0.8249))[8:]
     return head.ljust(128, b"\0") + table + body
 

@@ -33,27 +33,32 @@ export function reducedLevels(levels: Uint8Array | Float32Array, height: number,
 /** Averages square blocks; means of integers are rounded to integers down the columns and then along the rows. */
 function shrunk(levels: Uint8Array | Float32Array, height: number, width: number, side: number): Plane {
   if (side === 1) return { data: Float32Array.from(levels), height, width };
-  const rows = Math.max(1, Math.floor(height / side + 0.5));
-  const columns = Math.max(1, Math.floor(width / side + 0.5));
-  const out = zeros(rows, columns);
-  const whole = levels instanceof Uint8Array;
-  const half = whole ? side >> 1 : 0;
-  const mean = whole ? (sum: number): number => Math.floor(sum / side) : (sum: number): number => sum / side;
-  const sums = whole ? new Uint32Array(width) : new Float64Array(width);
-  for (let row = 0; row < rows; row++) {
+  const out = zeros(Math.max(1, Math.floor(height / side + 0.5)), Math.max(1, Math.floor(width / side + 0.5)));
+  const half = levels instanceof Uint8Array ? side >> 1 : 0;
+  const sums = new Float64Array(width);
+  for (let row = 0; row < out.height; row++) {
     sums.fill(half);
     for (let part = 0; part < side; part++) {
-      const start = Math.min(row * side + part, height - 1) * width;
-      for (let x = 0; x < width; x++) sums[x]! += levels[start + x]!;
+      addLine(sums, levels.subarray(Math.min(row * side + part, height - 1) * width));
     }
-    for (let x = 0; x < width; x++) sums[x] = mean(sums[x]!);
-    for (let column = 0; column < columns; column++) {
-      let sum = half;
-      for (let part = 0; part < side; part++) sum += sums[Math.min(column * side + part, width - 1)]!;
-      out.data[row * columns + column] = mean(sum);
-    }
+    averageBlocks(sums, side, half, levels instanceof Uint8Array, out.data.subarray(row * out.width, (row + 1) * out.width));
   }
   return out;
+}
+
+function addLine(sums: Float64Array, line: Uint8Array | Float32Array): void {
+  for (let x = 0; x < sums.length; x++) sums[x]! += line[x]!;
+}
+
+function averageBlocks(sums: Float64Array, side: number, half: number, whole: boolean, out: Float32Array): void {
+  for (let column = 0; column < out.length; column++) {
+    let sum = half;
+    for (let part = 0; part < side; part++) {
+      const mean = sums[Math.min(column * side + part, sums.length - 1)]! / side;
+      sum += whole ? Math.floor(mean) : mean;
+    }
+    out[column] = whole ? Math.floor(sum / side) : sum / side;
+  }
 }
 
 /** Scales a plane to another size; values may overshoot a little. The same plane is returned if it has this size. */

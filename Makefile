@@ -98,7 +98,7 @@ app: $(APP)/node_modules  ## build the app that colorizes in the browser, in web
 app-check: $(INSTALLED) app  ## test the app: against the Python code, and in Chromium
 	$(BIN)/python $(APP)/tests/make_expected.py --samples $(APP)/build/samples
 	cd $(APP) && npm test
-	$(BIN)/python -m pytest -q -n 0 -p no:cacheprovider $(APP)/tests/test_page.py
+	$(BIN)/python -m pytest -q -n 0 -p no:cacheprovider $(APP)/tests
 
 $(APP)/node_modules: $(APP)/package-lock.json
 	@command -v npm >/dev/null || { echo "install Node 20 or newer, with npm" >&2; exit 2; }

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
 import { parse } from "yaml";
+import { withoutEval } from "./without_eval";
 
 const PACKAGE = fileURLToPath(new URL("../../src/chromalab/", import.meta.url));
 
@@ -39,7 +40,7 @@ export default defineConfig({
   base: "./",
   plugins: [defaultModel()],
   resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser", "development|production"] },
-  worker: { format: "es" },
+  worker: { format: "es", plugins: () => [withoutEval()] },
   build: { target: "es2022", assetsInlineLimit: 0, modulePreload: false, license: { fileName: "licenses.md" } },
   server: { headers, fs: { allow: ["../.."] } },
   preview: { headers },

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import struct
 import threading
 from http.server import ThreadingHTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,7 @@ from web.app.tests.test_page import DIST, TIMEOUT_MS, Handler, Isolated, browser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
     from playwright.sync_api import Browser, Page
@@ -47,10 +48,24 @@ LARGEST_MEAN, LARGEST_P99 = 0.3, 1.0
 DESCRIPTION, ORIENTATION = 0x010E, 0x0112
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    b'<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:source="album"/></rdf:RDF></x:xmpmeta>'
+    b'<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:source="album"/>'
+    b"</rdf:RDF></x:xmpmeta>"
 )
 ADOBE_RGB = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
 """XYZ of the primaries, adapted to D50."""
+
+
+POLICY = re.search(r'http-equiv="Content-Security-Policy"\s+content="([^"]+)"', (DIST / "index.html").read_text())
+
+
+class Strict(Isolated):
+    """Sends the page's policy with every file, so that it holds in the workers, too."""
+
+    def end_headers(self) -> None:
+        """Add the header."""
+        assert POLICY is not None
+        self.send_header("Content-Security-Policy", POLICY[1])
+        super().end_headers()
 
 
 @contextlib.contextmanager
@@ -71,7 +86,7 @@ def opened(browser: Browser, handler: type[Handler]) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
     """Yield the app, in which all photos are opened one after the other."""
-    with opened(browser, Isolated) as page:
+    with opened(browser, Strict) as page:
         yield page
 
 

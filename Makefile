@@ -72,13 +72,14 @@ results: $(INSTALLED)  ## regenerate all pages and figures from their records (P
 	$(BIN)/python -m tools.pages.figures
 	$(BIN)/python -m tools.pages.grids $(if $(PHOTOS),--photos $(PHOTOS) --out runs/model_grid.jpg)
 
-bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leave the machine idle)
+bench: $(INSTALLED) app  ## measure speed and memory of PHOTOS=FOLDER (minutes; leave the machine idle)
 	$(BIN)/python -m tools.benchmarks.training
 	$(BIN)/python -m tools.benchmarks.memory $(PHOTOS)
 	$(BIN)/python -m tools.benchmarks.coverage
 	$(BIN)/python -m tools.benchmarks.losses
 	$(BIN)/python -m tools.benchmarks.survey
 	$(BIN)/python -m tools.benchmarks.colorize $(if $(PHOTOS),--photos $(PHOTOS))
+	$(BIN)/python -m tools.benchmarks.app
 
 verify: $(INSTALLED)  ## colorize 2,000 mixed photographs of PHOTOS=FOLDER, and verify every output with a second decoder
 	$(BIN)/python -m tools.benchmarks.outputs --photos $(or $(PHOTOS),$(COLLECTED)) \

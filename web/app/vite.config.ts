@@ -33,12 +33,24 @@ function constant(file: string, name: string): string {
   return value;
 }
 
+/** Adds the licenses of the libraries in wasm-vips, which Vite does not find. */
+function vipsLicenses(): Plugin {
+  return {
+    name: "chromalab-vips-licenses",
+    apply: "build",
+    generateBundle() {
+      const source = readFileSync(new URL("node_modules/wasm-vips/THIRD-PARTY-NOTICES.md", import.meta.url), "utf8");
+      this.emitFile({ type: "asset", fileName: "licenses-vips.md", source });
+    },
+  };
+}
+
 // The page is isolated, so that the network may use several threads.
 const headers = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
 export default defineConfig({
   base: "./",
-  plugins: [defaultModel()],
+  plugins: [defaultModel(), vipsLicenses()],
   resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser", "development|production"] },
   worker: { format: "es", plugins: () => [withoutEval()] },
   build: { target: "es2022", assetsInlineLimit: 0, modulePreload: false, license: { fileName: "licenses.md" } },

@@ -1,6 +1,7 @@
 /** Metadata of image files: EXIF and XMP are read from the photo and written into the encoded result. */
 
 import { bytes, joined, JPEG_PROFILE, jpegSegments, kindOf, type Part, PNG_START, pngChunk, pngChunks, startsWith, viewOf, webpChunks } from "./containers";
+import { heifItems, isHeif } from "./heif";
 
 /** The metadata that the result carries over. */
 export interface Metadata {
@@ -38,7 +39,7 @@ const RELATIVE_INTENT = 1;
 const ORIENTATION = 0x0112;
 const SHORT = 3;
 
-/** Returns the metadata of a JPEG, PNG or WebP file; other files and damaged parts give none. */
+/** Returns the metadata of a JPEG, PNG, WebP, HEIC or AVIF file; other files and damaged parts give none. */
 export function readMetadata(file: Uint8Array): Metadata {
   const kind = kindOf(file);
   const found: { exif?: Uint8Array<ArrayBuffer>; xmp?: string } = {};
@@ -57,6 +58,14 @@ export function readMetadata(file: Uint8Array): Metadata {
       const start = startsWith(body, JPEG_EXIF) ? JPEG_EXIF.length : 0; // some programs write the mark of JPEG files
       if (name === "EXIF") found.exif ??= body.slice(start);
       if (name === "XMP ") found.xmp ??= utf8(body);
+    }
+  } else if (isHeif(file)) {
+    for (const item of heifItems(file, "Exif")) {
+      if (item.length > 8) found.exif ??= item.slice(4 + viewOf(item).getUint32(0)); // the number tells where the block begins
+    }
+    for (const item of heifItems(file, "mime")) {
+      const text = utf8(item);
+      if (text.includes("<x:xmpmeta")) found.xmp ??= text;
     }
   }
   return found;

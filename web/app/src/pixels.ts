@@ -1,6 +1,6 @@
 /** Image files to upright gray levels, and colored pixels to files, in a worker. */
 
-import { changesInBrowser } from "./containers";
+import { changesInBrowser, type Kind, kindOf } from "./containers";
 import { levelsOf } from "./core/levels";
 import { PhotoError } from "./failures";
 import { encodePng } from "./png";
@@ -40,16 +40,17 @@ const TILE_PX = 2048;
 export async function decode(file: Blob): Promise<Pixels> {
   const content = new Uint8Array(await file.arrayBuffer());
   if (!changesInBrowser(content)) return inBrowser(file, []);
-  if (isAvailable()) return withSpace(await scan(content, MAX_PIXELS));
+  if (isAvailable()) return withSpace(await scan(content, MAX_PIXELS), kindOf(content));
   return inBrowser(file, ["approximate"]);
 }
 
-function withSpace({ height, width, levels, exact, alpha, pages }: Scan): Pixels {
+function withSpace({ height, width, levels, exact, alpha, pages }: Scan, kind: Kind): Pixels {
   const rgba = allocated(4 * height * width);
   for (let pixel = 0; pixel < levels.length; pixel++) rgba[4 * pixel + 3] = alpha === undefined ? 255 : alpha[pixel]!;
   const notes: Note[] = [];
   if (exact !== undefined) notes.push("sixteenBits");
   if (pages > 1) notes.push("firstPage");
+  if (kind === "tiff") notes.push("noMetadata");
   return { height, width, levels, exact, rgba, transparent: alpha !== undefined, notes };
 }
 

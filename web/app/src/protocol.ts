@@ -11,7 +11,7 @@ export type Format = "image/jpeg" | "image/png" | "image/webp";
 export type Failure = "model" | "unreadable" | "tooLarge" | "memory" | "encoding" | "unexpected";
 
 /** What a result does not have of the photo; `messages/*.json` has a sentence for each. */
-export type Note = "approximate" | "sixteenBits" | "firstPage";
+export type Note = "approximate" | "sixteenBits" | "firstPage" | "noMetadata";
 
 export type Stage = "loading" | "decoding" | "predicting" | "rendering";
 

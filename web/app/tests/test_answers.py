@@ -194,14 +194,20 @@ def vips_file(path: Path, pixels: NDArray[Any], **options: Any) -> Path:
     return path
 
 
+def turned(orientation: int) -> Callable[[Path], Path]:
+    return lambda path: save(path, rgb(), exif=exif(orientation), quality=95)
+
+
+def text(path: Path) -> Path:
+    path.write_bytes(b"\xff\xd8 no photo")
+    return path
+
+
 PHOTOS: dict[str, Callable[[Path], Path]] = {
     "gray.jpg": lambda path: save(path, gray(), quality=92),
     "color.jpg": lambda path: save(path, rgb(), quality=92),
     "progressive.jpg": lambda path: save(path, rgb("astronaut"), quality=80, progressive=True),
-    **{
-        f"orientation{number}.jpg": lambda path, number=number: save(path, rgb(), exif=exif(number), quality=95)
-        for number in range(1, 9)
-    },
+    **{f"orientation{number}.jpg": turned(number) for number in range(1, 9)},
     "rotated-alpha.png": lambda path: save(path, with_alpha(rgb()), exif=exif(6)),
     "alpha.png": lambda path: save(path, with_alpha(rgb())),
     "gray-alpha.png": lambda path: save(path, with_alpha(gray()[..., None])),
@@ -277,7 +283,7 @@ def test_pixels_equal_those_of_the_python_tool(page: Page, tmp_path: Path, name:
 
 
 @pytest.mark.parametrize("file_type", ["image/jpeg", "image/png"])
-@pytest.mark.parametrize("name", ["tagged.jpg", "tagged.png", "tagged.webp"])
+@pytest.mark.parametrize("name", ["tagged.jpg", "tagged.png", "tagged.webp", "tagged.avif"])
 def test_metadata_equal_those_of_the_python_tool(page: Page, tmp_path: Path, name: str, file_type: str) -> None:
     photo = save(tmp_path / name, rgb(), exif=exif(8))
     add_xmp(photo)
@@ -291,11 +297,11 @@ def test_metadata_equal_those_of_the_python_tool(page: Page, tmp_path: Path, nam
     assert mine.metadata.tags.image[DESCRIPTION] == other.metadata.tags.image[DESCRIPTION]
     for path in (ours, theirs):
         with Image.open(path) as image:
-            assert image.getexif()[ORIENTATION] == 1
+            assert image.getexif().get(ORIENTATION, 1) == 1
             assert "srgb" in image.info or b"sRGB" in image.info["icc_profile"].replace(b"\0", b"")
-    for text in (b"album", b"compositeWithTrainedAlgorithmicMedia", b"ModelSHA256"):
-        assert text in mine.metadata.xmp
-        assert text in other.metadata.xmp
+    for part in (b"album", b"compositeWithTrainedAlgorithmicMedia", b"ModelSHA256"):
+        assert part in mine.metadata.xmp
+        assert part in other.metadata.xmp
 
 
 def add_xmp(path: Path) -> None:
@@ -313,6 +319,14 @@ def add_xmp(path: Path) -> None:
         image.save(path, **options)
 
 
+def test_100_megapixels_are_colorized(page: Page, tmp_path: Path) -> None:
+    photo = tmp_path / "large.jpg"
+    vips_image(rgb(), "srgb").replicate(34, 50).crop(0, 0, 10_000, 10_000).jpegsave(str(photo))
+    choose(page, photo)
+    ours = pyvips.Image.new_from_file(str(download(page, "image/jpeg", tmp_path)))
+    assert (ours.height, ours.width) == (10_000, 10_000)
+
+
 def test_transparent_pixels_are_white_in_jpeg_files(page: Page, tmp_path: Path) -> None:
     photo = PHOTOS["alpha.png"](tmp_path / "alpha.png")
     choose(page, photo)
@@ -328,7 +342,12 @@ def test_long_photos_are_written_as_jpeg(page: Page, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("color16.png", "16 bits per channel"), ("pages.tif", "several pages"), ("frames.gif", "several pages")],
+    [
+        ("color16.png", "16 bits per channel"),
+        ("scan.tif", "not carried over"),
+        ("pages.tif", "several pages"),
+        ("frames.gif", "several pages"),
+    ],
 )
 def test_the_page_says_what_the_result_does_not_have(page: Page, tmp_path: Path, name: str, sentence: str) -> None:
     photo = tmp_path / name
@@ -356,7 +375,7 @@ BROKEN: dict[str, Callable[[Path], Path]] = {
     "cut.png": lambda path: cut(save(path, rgb()), 0.5),
     "cut.webp": lambda path: cut(PHOTOS["photo.webp"](path), 0.5),
     "cut.tif": lambda path: cut(PHOTOS["scan.tif"](path), 0.5),
-    "text.jpg": lambda path: path.write_bytes(b"\xff\xd8 no photo") and path,
+    "text.jpg": text,
 }
 
 

@@ -14,11 +14,11 @@ interface Rendered {
 
 export class Rendering {
   private readonly helper = new Worker(new URL("./rows-worker.ts", import.meta.url), { type: "module" });
-  /** Fulfilled when the helper has built the table of colors. */
-  private readonly table: Promise<void>;
+  /** Fulfilled when the helper has built the table of colors, which both workers use. */
+  readonly ready: Promise<void>;
 
   constructor() {
-    this.table = this.reply<Uint32Array>().then(shareTable);
+    this.ready = this.reply<Uint32Array>().then(shareTable);
   }
 
   /**
@@ -31,7 +31,7 @@ export class Rendering {
     const { levels, height, width } = prediction;
     const pixels = new Uint32Array(rgba.buffer, rgba.byteOffset, height * width);
     const coefficients = coefficientsOf(prediction, options);
-    await this.table;
+    await this.ready;
     const own = levels.length < SHARED_PIXELS ? height : height >> 1;
     const rows = (first: number, last: number): Rows => ({ coefficients, height, width, first, levels: levels.subarray(first * width, last * width) });
     const others = own < height ? this.send({ ...rows(own, height), levels: levels.slice(own * width) }) : undefined;

@@ -43,7 +43,8 @@ export function isAvailable(): boolean {
 /** Loads libvips; it needs no request later on. */
 export function loadLibrary(): Promise<Library> {
   library ??= import("wasm-vips").then(async ({ default: start }) => {
-    const vips = await start({ dynamicLibraries: [] });
+    // Its warnings about damaged files would appear as errors of the page; those that matter are thrown.
+    const vips = await start({ dynamicLibraries: [], printErr: () => undefined });
     vips.Cache.max(0); // a photo is decoded once
     return vips;
   });

@@ -73,13 +73,14 @@ results: $(INSTALLED)  ## regenerate all pages and figures from their records (P
 	$(BIN)/python -m tools.pages.figures
 	$(BIN)/python -m tools.pages.grids $(if $(PHOTOS),--photos $(PHOTOS) --out runs/model_grid.jpg)
 
-bench: $(INSTALLED)  ## measure speed and memory of PHOTOS=FOLDER (minutes; leave the machine idle)
+bench: $(INSTALLED) app  ## measure speed and memory of PHOTOS=FOLDER (minutes; leave the machine idle)
 	$(BIN)/python -m tools.benchmarks.training
 	$(BIN)/python -m tools.benchmarks.memory $(PHOTOS)
 	$(BIN)/python -m tools.benchmarks.coverage
 	$(BIN)/python -m tools.benchmarks.losses
 	$(BIN)/python -m tools.benchmarks.survey
 	$(BIN)/python -m tools.benchmarks.colorize $(if $(PHOTOS),--photos $(PHOTOS))
+	$(BIN)/python -m tools.benchmarks.app
 
 verify: $(INSTALLED)  ## colorize 2,000 mixed photographs of PHOTOS=FOLDER, and verify every output with a second decoder
 	$(BIN)/python -m tools.benchmarks.outputs --photos $(or $(PHOTOS),$(COLLECTED)) \
@@ -99,7 +100,7 @@ app: $(APP)/node_modules  ## build the app that colorizes in the browser, in web
 app-check: $(INSTALLED) app  ## test the app: against the Python code, and in Chromium
 	$(BIN)/python $(APP)/tests/make_expected.py --samples $(APP)/build/samples
 	cd $(APP) && npm test
-	$(BIN)/python -m pytest -q -n 0 -p no:cacheprovider $(APP)/tests/test_page.py
+	$(BIN)/python -m pytest -q -n 0 -p no:cacheprovider $(APP)/tests
 
 $(APP)/node_modules: $(APP)/package-lock.json
 	@command -v npm >/dev/null || { echo "install Node 20 or newer, with npm" >&2; exit 2; }

@@ -216,13 +216,29 @@ def colorize_speed_page() -> str:
         f"with at most {huge['peak_rss_mb']:.0f} MB of resident memory "
         f"({huge['peak_anonymous_mb']:.0f} MB of it anonymous)."
     )
+    columns = ("photos", "count", "seconds each", "decode and encode", "ratio")
     rows = [tuple(map(str, row)) for row in large]
     return page(
         "Speed and memory of colorizing",
         f"Measured by `python -m tools.benchmarks.colorize` with the model `{record['network']['model']}` on one "
         f"machine with {record['processors']} processors, on which {record['reference']}. "
         "Seconds hold for that machine; ratios should carry over to others.",
-        "\n\n".join([twelve, table(("photos", "count", "seconds each", "decode and encode", "ratio"), rows), others]),
+        "\n\n".join([twelve, table(columns, rows), others, _app_speed()]),
+    )
+
+
+def _app_speed() -> str:
+    """Return the section of the app in the browser."""
+    record = read_record("benchmarks/app.json")
+    medians, browser = record["medians"], record["chromium"].partition(".")[0]
+    return (
+        "## The app in the browser\n\n"
+        "One photo of 12 megapixels, JPEG to JPEG, with a loaded model, in turns with the Python tool: "
+        f"{medians['app_s']:.2f} s in Chromium {browser} and {medians['python_s']:.2f} s in Python, a ratio of "
+        f"{record['ratio']}. From opening the page with an empty cache to the first result: "
+        f"{medians['cold_s']:.2f} s. Medians of {len(record['app_s'])} rounds, measured by "
+        f"`python -m tools.benchmarks.app` on a machine with {record['processors']} processors, on which "
+        f"{record['reference']}."
     )
 
 

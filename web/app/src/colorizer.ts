@@ -1,31 +1,83 @@
-/** The page's side of the worker: requests with numbers, and their replies. */
+/** The page's side of the worker: work with numbers, and its results as promises. */
 
 import mjs from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
 import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
-import { modelUrl, record, version } from "virtual:model";
-import type { Options } from "./core/colorize";
-import type { Format, Reply, Request } from "./protocol";
+import { modelUrl, record, statement, version } from "virtual:model";
+import type { Failure, Reply, Request, Results, Stage, Work } from "./protocol";
 
-/** A request without its number. */
-type Job = { type: "colorize"; file: Blob; options: Options } | { type: "adjust"; options: Options } | { type: "encode"; format: Format; statement: string };
+/** Work that failed, with the kind of failure for which the page has a sentence. */
+export class WorkError extends Error {
+  constructor(
+    readonly failure: Failure,
+    readonly detail: string,
+  ) {
+    super(`${failure}: ${detail}`);
+  }
+}
+
+export type Progress = (stage: Stage, share: number) => void;
+
+interface Pending {
+  readonly resolve: (result: Results[Work["type"]]) => void;
+  readonly reject: (error: WorkError) => void;
+  readonly progress: Progress;
+}
 
 export class Colorizer {
+  /** Whether the network can use several threads. */
+  readonly loaded: Promise<boolean>;
   private readonly worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  private readonly pending = new Map<number, Pending>();
   private last = 0;
 
-  /** Starts the worker, which calls `reply` with every message. */
-  constructor(reply: (reply: Reply) => void) {
-    this.worker.onmessage = ({ data }: MessageEvent<Reply>): void => reply(data);
-    this.worker.onerror = ({ message }): void => reply({ type: "failed", id: undefined, failure: "model", detail: message });
+  constructor() {
+    this.loaded = new Promise((resolve, reject) => {
+      this.worker.onerror = ({ message }): void => {
+        reject(new WorkError("model", message));
+        this.failAll(message);
+      };
+      this.worker.onmessage = ({ data }: MessageEvent<Reply>): void => {
+        if (data.type === "loaded") resolve(data.threads);
+        else if (data.type === "failed" && data.id === undefined) reject(new WorkError(data.failure, data.detail));
+        else this.answer(data);
+      };
+    });
     const files = { mjs: absolute(mjs), wasm: absolute(wasm) };
-    this.post({ type: "load", modelUrl: absolute(modelUrl), record, version, files });
+    this.post({ type: "load", modelUrl: absolute(modelUrl), record, version, statement, files });
   }
 
-  /** Sends a job to the worker and returns its number, which all its replies have. */
-  send(job: Job): number {
+  /**
+   * Does work in the worker, after all work that it was given before.
+   *
+   * @throws WorkError if the work fails.
+   */
+  run<Type extends Work["type"]>(work: Extract<Work, { type: Type }>, progress: Progress = () => undefined): Promise<Results[Type]> {
     const id = ++this.last;
-    this.post({ ...job, id });
-    return id;
+    const result = new Promise<Results[Work["type"]]>((resolve, reject) => this.pending.set(id, { resolve, reject, progress }));
+    this.post({ ...(work as Work), id });
+    return result as Promise<Results[Type]>;
+  }
+
+  /** Gives the memory of the open photo back. */
+  close(): void {
+    this.post({ type: "close" });
+  }
+
+  private answer(reply: Exclude<Reply, { type: "loaded" }>): void {
+    const pending = this.pending.get(reply.id ?? 0);
+    if (pending === undefined) return;
+    if (reply.type === "progress") {
+      pending.progress(reply.stage, reply.share);
+      return;
+    }
+    this.pending.delete(reply.id ?? 0);
+    if (reply.type === "done") pending.resolve(reply.result);
+    else pending.reject(new WorkError(reply.failure, reply.detail));
+  }
+
+  private failAll(detail: string): void {
+    for (const { reject } of this.pending.values()) reject(new WorkError("unexpected", detail));
+    this.pending.clear();
   }
 
   private post(request: Request): void {

@@ -1,214 +1,128 @@
-/** The page: chosen photos, the comparison, the settings and the download. */
+/** The page: creates its parts and keeps them in step. */
 
 import { record } from "virtual:model";
-import { Colorizer } from "./colorizer";
-import type { Options } from "./core/colorize";
-import { filled, language, messages, translate } from "./messages";
-import type { Failure, Format, Reply } from "./protocol";
+import { Colorizer, WorkError } from "./colorizer";
+import { create, element, setText } from "./dom";
+import { Editor } from "./editor";
+import { HintEditor } from "./hints";
+import { storePage } from "./install";
+import { receivePhotos } from "./intake";
+import { Scheduler } from "./jobs";
+import { PhotoList } from "./list";
+import { chooseLanguage, filled, language, LANGUAGES, messages, translate } from "./messages";
+import { type Photo, Photos } from "./photos";
+import { Previews } from "./previews";
+import { Saving } from "./saving";
+import { Settings } from "./settings";
+import { Status } from "./status";
+import { Viewer } from "./viewer";
 
-interface Photo {
-  readonly file: File;
-  readonly url: string;
-  readonly button: HTMLButtonElement;
-  saturation: string;
-  warmth: string;
+const photos = new Photos();
+const status = new Status();
+const colorizer = new Colorizer();
+const viewer = new Viewer();
+const editor = new Editor(photos, colorizer, viewer, status, refresh);
+const previews = new Previews(photos, colorizer, status, refresh);
+const saving = new Saving(photos, colorizer, status, refresh);
+const settings = new Settings(photos, editor, refresh);
+const hints = new HintEditor(photos, editor, viewer, status);
+const list = new PhotoList(photos, { open, remove, clear });
+const scheduler = new Scheduler([() => editor.job(), () => saving.job(), () => previews.job()]);
+let scheduled = false;
+
+viewer.onMove = (): void => {
+  hints.moveMarkers();
+  editor.update();
+  scheduler.wake(); // a larger scale may need more pixels
+};
+
+/** Brings the page in step with the photos, once for all changes of a turn, and goes on with the work. */
+function refresh(): void {
+  if (scheduled) return;
+  scheduled = true;
+  queueMicrotask(() => {
+    scheduled = false;
+    update();
+    scheduler.wake();
+  });
 }
 
-function element<Type extends HTMLElement>(id: string): Type {
-  return document.getElementById(id) as Type;
+function update(): void {
+  const { current, items } = photos;
+  document.body.classList.toggle("empty", items.length === 0);
+  for (const part of [list, settings, hints, saving, editor, status]) part.update();
+  element<HTMLButtonElement>("previous").disabled = photos.neighbor(-1) === undefined;
+  element<HTMLButtonElement>("next").disabled = photos.neighbor(1) === undefined;
+  element("previous").hidden = element("next").hidden = items.length < 2;
+  setText(element("problem"), current === undefined ? "" : problemOf(current));
 }
 
-const controls = element<HTMLFormElement>("controls");
-const files = element<HTMLInputElement>("files");
-const colors = element<HTMLFieldSetElement>("colors");
-const saving = element<HTMLFieldSetElement>("saving");
-const saturation = element<HTMLInputElement>("saturation");
-const warmth = element<HTMLInputElement>("warmth");
-const format = element<HTMLSelectElement>("format");
-const status = element("status");
-const slider = element("slider");
-const before = element<HTMLImageElement>("before");
-const after = element<HTMLCanvasElement>("after");
-const cut = element<HTMLInputElement>("cut");
-const list = element("photos");
-
-const photos: Photo[] = [];
-let current: Photo | undefined;
-/** The number of the newest job, until its reply has come. */
-let running: number | undefined;
-/** Whether the settings have changed since the newest job began. */
-let stale = false;
-
-translate(document);
-cut.setAttribute("aria-label", messages.comparison);
-element("license").textContent = filled(messages.license, { name: record.name, license: record.license ?? "" });
-element("model").textContent = [record.title, record.notice, record.failures].filter(Boolean).join(" ");
-report(messages.loading);
-const colorizer = new Colorizer(onReply);
-showValues();
-
-function report(sentence: string, bad = false): void {
-  status.textContent = sentence;
-  status.classList.toggle("bad", bad);
+function problemOf({ state, file }: Photo): string {
+  return state.name === "failed" ? filled(messages.failures[state.failure], { name: file.name, detail: state.detail }) : "";
 }
 
-function name(): string {
-  return current?.file.name ?? "";
+function add(files: readonly File[]): void {
+  const [first] = photos.add(files);
+  if (first !== undefined) open(first);
 }
 
-function options(): Options {
-  return { saturation: Number(saturation.value), warmth: Number(warmth.value), hints: [] };
+function open(photo: Photo): void {
+  photos.current = photo;
+  editor.open();
+  refresh();
 }
 
-function onReply(reply: Reply): void {
-  if (reply.type === "loaded") {
-    if (current === undefined) report(reply.threads ? messages.ready : messages.readyOneThread);
-    return;
-  }
-  if (reply.type === "failed" && reply.id === undefined) {
-    report(filled(messages.failures.model, {}), true);
-    return;
-  }
-  if (reply.id !== running) {
-    if (reply.type === "image") reply.bitmap.close();
-    return; // another photo was chosen meanwhile
-  }
-  if (reply.type === "progress") onProgress(reply);
-  else finish(reply);
+function remove(photo: Photo): void {
+  photos.remove(photo);
+  editor.open();
+  refresh();
 }
 
-function onProgress({ stage, share }: Extract<Reply, { type: "progress" }>): void {
-  report(filled(messages[stage], { name: name(), percent: Math.round(100 * share) }));
+function clear(): void {
+  photos.clear();
+  editor.open();
+  refresh();
+  element("files").focus();
 }
 
-function finish(reply: Exclude<Reply, { type: "loaded" | "progress" }>): void {
-  running = undefined;
-  if (reply.type === "failed") onFailure(reply.failure, reply.detail);
-  else if (reply.type === "image") onImage(reply);
-  else onFile(reply.file);
-  if (stale && current !== undefined) adjust();
+function showLanguage(): void {
+  translate(document);
+  setText(element("license"), filled(messages.license, { name: record.name, license: record.license ?? "" }));
+  setText(element("model"), [record.title, record.notice, record.failures].filter(Boolean).join(" "));
+  refresh();
 }
 
-function onImage({ bitmap, seconds }: Extract<Reply, { type: "image" }>): void {
-  const { width, height } = bitmap;
-  after.getContext("bitmaprenderer")?.transferFromImageBitmap(bitmap);
-  current?.button.classList.remove("failed");
-  slider.hidden = false;
-  colors.disabled = saving.disabled = false;
-  report(filled(messages.done, { name: name(), width, height, seconds: seconds.toLocaleString(language, { maximumFractionDigits: 1 }) }));
+function offerLanguages(): void {
+  const select = element<HTMLSelectElement>("language");
+  for (const [tag, [name]] of Object.entries(LANGUAGES)) select.append(create("option", { value: tag, textContent: name, lang: tag }));
+  select.value = language;
+  select.addEventListener("change", () => {
+    chooseLanguage(select.value);
+    showLanguage();
+  });
 }
 
-function onFailure(failure: Failure, detail: string): void {
-  report(filled(messages.failures[failure], { name: name(), detail }), true);
-  current?.button.classList.add("failed");
-  saving.disabled = slider.hidden;
+function step(by: number): void {
+  const photo = photos.neighbor(by);
+  if (photo !== undefined) open(photo);
 }
 
-function onFile(file: Blob): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(file);
-  link.download = `${name().replace(/\.[^.]*$/, "")}.${messages.suffix}.${file.type === "image/png" ? "png" : "jpg"}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  saving.disabled = false;
-  report(filled(messages.saved, { name: link.download }));
-}
-
-function add(chosen: Iterable<File>): void {
-  const first = photos.length;
-  for (const file of chosen) photos.push(listed(file));
-  const photo = photos[first];
-  if (photo !== undefined) show(photo);
-}
-
-function listed(file: File): Photo {
-  const button = document.createElement("button");
-  button.type = "button";
-  const image = document.createElement("img");
-  image.src = URL.createObjectURL(file);
-  image.alt = "";
-  image.addEventListener("error", () => image.classList.add("missing"));
-  const label = document.createElement("span");
-  label.textContent = file.name;
-  button.append(image, label);
-  const item = document.createElement("li");
-  item.append(button);
-  list.append(item);
-  const photo: Photo = { file, url: image.src, button, saturation: "1", warmth: "0" };
-  button.addEventListener("click", () => show(photo));
-  return photo;
-}
-
-/** Opens a photo in the worker and shows it. */
-function show(photo: Photo): void {
-  current = photo;
-  for (const { button } of photos) button.setAttribute("aria-current", String(button === photo.button));
-  colors.disabled = saving.disabled = true;
-  slider.hidden = true;
-  before.src = photo.url;
-  saturation.value = photo.saturation;
-  warmth.value = photo.warmth;
-  showValues();
-  stale = false;
-  running = colorizer.send({ type: "colorize", file: photo.file, options: options() });
-}
-
-/** Renders the open photo with the present settings, or later if the worker is busy. */
-function adjust(): void {
-  stale = running !== undefined;
-  saving.disabled = true;
-  if (!stale) running = colorizer.send({ type: "adjust", options: options() });
-}
-
-function changed(): void {
-  if (current === undefined) return;
-  current.saturation = saturation.value;
-  current.warmth = warmth.value;
-  showValues();
-  adjust();
-}
-
-function showValues(): void {
-  for (const output of controls.querySelectorAll("output")) {
-    output.value = Number(element<HTMLInputElement>(output.htmlFor.value).value).toLocaleString(language);
+async function reportLoading(): Promise<void> {
+  status.say(() => messages.loading);
+  try {
+    const threads = await colorizer.loaded;
+    if (photos.current === undefined) status.say(() => (threads ? messages.ready : messages.readyOneThread));
+  } catch (error) {
+    if (!(error instanceof WorkError)) throw error;
+    status.say(() => messages.failures.model, true);
   }
 }
 
-function download(): void {
-  if (running !== undefined) return;
-  saving.disabled = true;
-  report(messages.encoding);
-  running = colorizer.send({ type: "encode", format: format.value as Format, statement: messages.statement });
-}
-
-function imagesOf(transfer: DataTransfer | null): File[] {
-  return Array.from(transfer?.files ?? []);
-}
-
-controls.addEventListener("submit", (event) => event.preventDefault());
-files.addEventListener("change", () => {
-  add(files.files ?? []);
-  files.value = ""; // the same file can be chosen again
-});
-document.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  document.body.classList.add("over");
-});
-document.addEventListener("dragleave", (event) => {
-  if (event.relatedTarget === null) document.body.classList.remove("over");
-});
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  document.body.classList.remove("over");
-  add(imagesOf(event.dataTransfer));
-});
-document.addEventListener("paste", (event) => add(imagesOf(event.clipboardData)));
-cut.addEventListener("input", () => slider.style.setProperty("--cut", `${cut.value}%`));
-saturation.addEventListener("input", changed);
-warmth.addEventListener("input", changed);
-element("reset").addEventListener("click", () => {
-  saturation.value = "1";
-  warmth.value = "0";
-  changed();
-});
-element("download").addEventListener("click", download);
+offerLanguages();
+showLanguage();
+receivePhotos(add);
+element("previous").addEventListener("click", () => step(-1));
+element("next").addEventListener("click", () => step(1));
+void reportLoading()
+  .then(() => scheduler.idle()) // a photo that was chosen at once comes first
+  .then(storePage);

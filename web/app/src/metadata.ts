@@ -1,5 +1,8 @@
 /** Metadata of image files: EXIF and XMP are read from the photo and written into the encoded result. */
 
+import { bytes, joined, JPEG_PROFILE, jpegSegments, kindOf, type Part, PNG_START, pngChunk, pngChunks, startsWith, viewOf, webpChunks } from "./containers";
+import { heifItems, isHeif } from "./heif";
+
 /** The metadata that the result carries over. */
 export interface Metadata {
   /** The EXIF block, which begins with the byte order of a TIFF file. */
@@ -19,67 +22,63 @@ export interface Disclosure {
 const JPEG_EXIF = "Exif\0\0";
 const JPEG_XMP = "http://ns.adobe.com/xap/1.0/\0";
 const PNG_XMP = "XML:com.adobe.xmp\0\0\0\0\0";
-const PNG_START = "\x89PNG\r\n\x1a\n";
 const SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia";
 const IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/";
 const CHROMALAB = "https://chromalab.org/ns/1.0/";
 /** Largest content of a JPEG segment. */
 const SEGMENT_BYTES = 65_533;
+/** The profile of sRGB that the Python tool writes (from saucecontrol's Compact ICC Profiles, CC0), in Base64. */
+const SRGB_PROFILE =
+  "AAAB4GxjbXMEIAAAbW50clJHQiBYWVogB+IAAwAUAAkADgAdYWNzcE1TRlQAAAAAc2F3c2N0cmwAAAAAAAAAAAAAAAAAAPbWAAEAAAAA0y1oYW" +
+  "5keem/Vlo+AbaDI4VVRvdPqgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAKZGVzYwAAAPwAAAAkY3BydAAAASAAAAAid3RwdAAAAUQA" +
+  "AAAUY2hhZAAAAVgAAAAsclhZWgAAAYQAAAAUZ1hZWgAAAZgAAAAUYlhZWgAAAawAAAAUclRSQwAAAcAAAAAgZ1RSQwAAAcAAAAAgYlRSQwAAAc" +
+  "AAAAAgbWx1YwAAAAAAAAABAAAADGVuVVMAAAAIAAAAHABzAFIARwBCbWx1YwAAAAAAAAABAAAADGVuVVMAAAAGAAAAHABDAEMAMAAAWFlaIAAA" +
+  "AAAAAPbWAAEAAAAA0y1zZjMyAAAAAAABDD8AAAXd///zJgAAB5AAAP2S///7of///aIAAAPcAADAcVhZWiAAAAAAAABvoAAAOPIAAAOPWFlaIA" +
+  "AAAAAAAGKWAAC3iQAAGNpYWVogAAAAAAAAJKAAAA+FAAC2xHBhcmEAAAAAAAMAAAACZmkAAPKnAAANWQAAE9AAAApb";
+const RELATIVE_INTENT = 1;
 const ORIENTATION = 0x0112;
 const SHORT = 3;
 
-/** Returns the metadata of a JPEG, PNG or WebP file; other files and damaged parts give none. */
+/** Returns the metadata of a JPEG, PNG, WebP, HEIC or AVIF file; other files and damaged parts give none. */
 export function readMetadata(file: Uint8Array): Metadata {
-  if (file[0] === 0xff && file[1] === 0xd8) return fromJpeg(file);
-  if (startsWith(file, PNG_START)) return fromPng(file);
-  if (startsWith(file, "RIFF") && startsWith(file.subarray(8), "WEBP")) return fromWebp(file);
-  return {};
+  const kind = kindOf(file);
+  const found: { exif?: Uint8Array<ArrayBuffer>; xmp?: string } = {};
+  if (kind === "jpeg") {
+    for (const { name, body } of jpegSegments(file)) {
+      if (name === "e1" && startsWith(body, JPEG_EXIF)) found.exif ??= body.slice(JPEG_EXIF.length);
+      if (name === "e1" && startsWith(body, JPEG_XMP)) found.xmp ??= utf8(body.subarray(JPEG_XMP.length));
+    }
+  } else if (kind === "png") {
+    for (const { name, body } of pngChunks(file)) {
+      if (name === "eXIf") found.exif ??= body.slice();
+      if (name === "iTXt" && startsWith(body, PNG_XMP)) found.xmp ??= utf8(body.subarray(PNG_XMP.length));
+    }
+  } else if (kind === "webp") {
+    for (const { name, body } of webpChunks(file)) {
+      const start = startsWith(body, JPEG_EXIF) ? JPEG_EXIF.length : 0; // some programs write the mark of JPEG files
+      if (name === "EXIF") found.exif ??= body.slice(start);
+      if (name === "XMP ") found.xmp ??= utf8(body);
+    }
+  } else if (isHeif(file)) {
+    for (const item of heifItems(file, "Exif")) {
+      if (item.length > 8) found.exif ??= item.slice(4 + viewOf(item).getUint32(0)); // the number tells where the block begins
+    }
+    for (const item of heifItems(file, "mime")) {
+      const text = utf8(item);
+      if (text.includes("<x:xmpmeta")) found.xmp ??= text;
+    }
+  }
+  return found;
 }
 
-/** Returns an encoded JPEG or PNG file with metadata; parts that are too long for a JPEG segment are left out. */
+/**
+ * Returns an encoded JPEG, PNG or WebP file with metadata and a profile of sRGB.
+ *
+ * Parts that are too long for a JPEG segment are left out.
+ */
 export function withMetadata(file: Uint8Array, metadata: Metadata): Uint8Array<ArrayBuffer> {
-  return startsWith(file, PNG_START) ? intoPng(file, metadata) : intoJpeg(file, metadata);
-}
-
-function fromJpeg(file: Uint8Array): Metadata {
-  const found: { exif?: Uint8Array<ArrayBuffer>; xmp?: string } = {};
-  for (let place = 2; place + 4 <= file.length && file[place] === 0xff; ) {
-    const marker = file[place + 1]!;
-    if (marker === 0xda) break; // the pixels begin
-    const length = (file[place + 2]! << 8) | file[place + 3]!;
-    const body = file.subarray(place + 4, place + 2 + length);
-    if (marker === 0xe1 && startsWith(body, JPEG_EXIF)) found.exif ??= body.slice(JPEG_EXIF.length);
-    if (marker === 0xe1 && startsWith(body, JPEG_XMP)) found.xmp ??= utf8(body.subarray(JPEG_XMP.length));
-    place += 2 + length;
-  }
-  return found;
-}
-
-function fromPng(file: Uint8Array): Metadata {
-  const found: { exif?: Uint8Array<ArrayBuffer>; xmp?: string } = {};
-  const view = viewOf(file);
-  for (let place = PNG_START.length; place + 12 <= file.length; ) {
-    const length = view.getUint32(place);
-    const body = file.subarray(place + 8, place + 8 + length);
-    if (startsWith(file.subarray(place + 4), "eXIf")) found.exif ??= body.slice();
-    if (startsWith(file.subarray(place + 4), "iTXt") && startsWith(body, PNG_XMP)) found.xmp ??= utf8(body.subarray(PNG_XMP.length));
-    place += 12 + length;
-  }
-  return found;
-}
-
-function fromWebp(file: Uint8Array): Metadata {
-  const found: { exif?: Uint8Array<ArrayBuffer>; xmp?: string } = {};
-  const view = viewOf(file);
-  for (let place = 12; place + 8 <= file.length; ) {
-    const length = view.getUint32(place + 4, true);
-    const body = file.subarray(place + 8, place + 8 + length);
-    const start = startsWith(body, JPEG_EXIF) ? JPEG_EXIF.length : 0; // some programs write the mark of JPEG files
-    if (startsWith(file.subarray(place), "EXIF")) found.exif ??= body.slice(start);
-    if (startsWith(file.subarray(place), "XMP ")) found.xmp ??= utf8(body);
-    place += 8 + length + (length % 2);
-  }
-  return found;
+  const kind = kindOf(file);
+  return kind === "png" ? intoPng(file, metadata) : kind === "webp" ? intoWebp(file, metadata) : intoJpeg(file, metadata);
 }
 
 /**
@@ -165,65 +164,69 @@ function escaped(text: string): string {
 }
 
 function intoJpeg(file: Uint8Array, { exif, xmp }: Metadata): Uint8Array<ArrayBuffer> {
-  const parts: Uint8Array[] = [];
-  if (exif !== undefined) parts.push(joined(bytes(JPEG_EXIF), exif));
-  if (xmp !== undefined) parts.push(joined(bytes(JPEG_XMP), new TextEncoder().encode(xmp)));
+  const parts: [number, Uint8Array][] = [];
+  if (exif !== undefined) parts.push([0xe1, joined(bytes(JPEG_EXIF), exif)]);
+  if (xmp !== undefined) parts.push([0xe1, joined(bytes(JPEG_XMP), new TextEncoder().encode(xmp))]);
+  const profiled = [...jpegSegments(file)].some(({ name, body }) => name === "e2" && startsWith(body, JPEG_PROFILE));
+  if (!profiled) parts.push([0xe2, joined(bytes(`${JPEG_PROFILE}\x01\x01`), srgbProfile())]);
   const segments = parts
-    .filter((part) => part.length <= SEGMENT_BYTES)
-    .map((part) => joined(Uint8Array.of(0xff, 0xe1, (part.length + 2) >> 8, (part.length + 2) & 255), part));
+    .filter(([, part]) => part.length <= SEGMENT_BYTES)
+    .map(([marker, part]) => joined(Uint8Array.of(0xff, marker, (part.length + 2) >> 8, (part.length + 2) & 255), part));
   // Metadata follow the JFIF segment, which must be the first.
   const start = file[3] === 0xe0 ? 4 + ((file[4]! << 8) | file[5]!) : 2;
   return joined(file.subarray(0, start), ...segments, file.subarray(start));
 }
 
+/** Adds chunks behind the first one; `sRGB` stands for the profile. */
 function intoPng(file: Uint8Array, { exif, xmp }: Metadata): Uint8Array<ArrayBuffer> {
+  const names = [...pngChunks(file)].map(({ name }) => name);
   const chunks: Uint8Array[] = [];
-  if (exif !== undefined) chunks.push(chunk("eXIf", exif));
-  if (xmp !== undefined) chunks.push(chunk("iTXt", joined(bytes(PNG_XMP), new TextEncoder().encode(xmp))));
+  if (!names.includes("sRGB") && !names.includes("iCCP")) chunks.push(pngChunk("sRGB", Uint8Array.of(RELATIVE_INTENT)));
+  if (exif !== undefined) chunks.push(pngChunk("eXIf", exif));
+  if (xmp !== undefined) chunks.push(pngChunk("iTXt", joined(bytes(PNG_XMP), new TextEncoder().encode(xmp))));
   const start = PNG_START.length + 25; // IHDR is the first chunk and has 13 bytes
   return joined(file.subarray(0, start), ...chunks, file.subarray(start));
 }
 
-function chunk(name: string, body: Uint8Array): Uint8Array {
-  const whole = joined(new Uint8Array(4), bytes(name), body, new Uint8Array(4));
-  const view = viewOf(whole);
-  view.setUint32(0, body.length);
-  view.setUint32(whole.length - 4, crc32(whole.subarray(4, -4)));
-  return whole;
-}
-
-/** Returns the checksum of PNG chunks. */
-export function crc32(data: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const value of data) {
-    crc ^= value;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+/** Puts the chunks of a WebP file into their order, behind the one that announces them. */
+function intoWebp(file: Uint8Array, { exif, xmp }: Metadata): Uint8Array<ArrayBuffer> {
+  const pixels = [...webpChunks(file)].filter(({ name }) => ["ALPH", "VP8 ", "VP8L"].includes(name));
+  const transparent = pixels.some(({ name, body }) => name === "ALPH" || (name === "VP8L" && (body[4]! & 0x10) !== 0));
+  const { width, height } = webpSize(pixels[pixels.length - 1]!);
+  const head = new Uint8Array(10);
+  head[0] = 0x20 | (transparent ? 0x10 : 0) | (exif === undefined ? 0 : 8) | (xmp === undefined ? 0 : 4);
+  for (let byte = 0; byte < 3; byte++) {
+    head[4 + byte] = (width - 1) >> (8 * byte);
+    head[7 + byte] = (height - 1) >> (8 * byte);
   }
-  return (crc ^ 0xffffffff) >>> 0;
+  const chunks = [webpChunk("VP8X", head), webpChunk("ICCP", srgbProfile()), ...pixels.map(({ name, body }) => webpChunk(name, body))];
+  if (exif !== undefined) chunks.push(webpChunk("EXIF", exif));
+  if (xmp !== undefined) chunks.push(webpChunk("XMP ", new TextEncoder().encode(xmp)));
+  const content = joined(bytes("WEBP"), ...chunks);
+  return joined(bytes("RIFF"), littleEndian(content.length), content);
 }
 
-function joined(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let place = 0;
-  for (const part of parts) {
-    whole.set(part, place);
-    place += part.length;
-  }
-  return whole;
+function webpSize({ name, body }: Part): { width: number; height: number } {
+  const view = viewOf(body);
+  if (name === "VP8 ") return { width: view.getUint16(6, true) & 0x3fff, height: view.getUint16(8, true) & 0x3fff };
+  const sizes = view.getUint32(1, true);
+  return { width: (sizes & 0x3fff) + 1, height: ((sizes >>> 14) & 0x3fff) + 1 };
 }
 
-function bytes(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+function webpChunk(name: string, body: Uint8Array): Uint8Array {
+  return joined(bytes(name), littleEndian(body.length), body, new Uint8Array(body.length % 2));
+}
+
+function littleEndian(value: number): Uint8Array {
+  const four = new Uint8Array(4);
+  viewOf(four).setUint32(0, value, true);
+  return four;
+}
+
+function srgbProfile(): Uint8Array {
+  return bytes(atob(SRGB_PROFILE));
 }
 
 function utf8(data: Uint8Array): string {
   return new TextDecoder().decode(data);
-}
-
-function viewOf(data: Uint8Array): DataView {
-  return new DataView(data.buffer, data.byteOffset, data.byteLength);
-}
-
-function startsWith(data: Uint8Array, text: string): boolean {
-  return [...text].every((character, place) => data[place] === character.charCodeAt(0));
 }

@@ -1,48 +1,82 @@
-/** Image files to upright sRGB pixels, and back, in a worker. */
+/** Image files to upright gray levels, and colored pixels to files, in a worker. */
 
-import type { Format } from "./protocol";
+import { changesInBrowser, type Kind, kindOf } from "./containers";
+import { levelsOf } from "./core/levels";
+import { PhotoError } from "./failures";
+import { encodePng } from "./png";
+import type { Format, Note } from "./protocol";
+import { isAvailable, save, type Scan, scan } from "./vips";
 
-/** An error whose kind has a sentence in the page's language. */
-export class PhotoError extends Error {
-  constructor(
-    readonly failure: "unreadable" | "tooLarge" | "memory" | "encoding",
-    message: string,
-  ) {
-    super(message);
-  }
-}
+export { PhotoError } from "./failures";
 
+/** A decoded photo. */
 export interface Pixels {
-  readonly rgba: Uint8ClampedArray<ArrayBuffer>;
   readonly height: number;
   readonly width: number;
+  /** One byte per pixel. */
+  readonly levels: Uint8Array;
+  /** The same levels before they were rounded, of a file with 16 bits per value. */
+  readonly exact?: Float32Array | undefined;
+  /** Four bytes per pixel: the alpha of the photo, and space for the result's colors. */
+  readonly rgba: Uint8ClampedArray<ArrayBuffer>;
+  readonly transparent: boolean;
+  /** What the result does not have of the photo. */
+  readonly notes: readonly Note[];
 }
 
-/** Quality of JPEG files, as in the Python code. */
-const JPEG_QUALITY = 0.92;
+/** Quality of JPEG and WebP files, as in the Python code. */
+const QUALITY = 92;
 /** Larger photos are refused: their pixels, levels and encoded copy would need several gigabytes. */
 const MAX_PIXELS = 160_000_000;
 /** Longest side of a canvas in current browsers. */
 const MAX_CANVAS_PX = 16_384;
+/** Longest sides of files, as in the Python code. */
+const LONGEST_SIDES: Readonly<Partial<Record<Format, number>>> = { "image/jpeg": 65_500, "image/webp": 16_383 };
+/** Larger photos are read in tiles, to save the memory of a canvas of their size. */
+const WHOLE_PIXELS = 50_000_000;
 const TILE_PX = 2048;
 
-/** Decodes a photo; the browser applies its EXIF orientation and converts its colors to sRGB. */
+/** Decodes a photo; its EXIF orientation is applied, and its colors become gray levels of sRGB. */
 export async function decode(file: Blob): Promise<Pixels> {
+  const content = new Uint8Array(await file.arrayBuffer());
+  if (!changesInBrowser(content)) return inBrowser(file, []);
+  if (isAvailable()) return withSpace(await scan(content, MAX_PIXELS), kindOf(content));
+  return inBrowser(file, ["approximate"]);
+}
+
+function withSpace({ height, width, levels, exact, alpha, pages }: Scan, kind: Kind): Pixels {
+  const rgba = allocated(4 * height * width);
+  for (let pixel = 0; pixel < levels.length; pixel++) rgba[4 * pixel + 3] = alpha === undefined ? 255 : alpha[pixel]!;
+  const notes: Note[] = [];
+  if (exact !== undefined) notes.push("sixteenBits");
+  if (pages > 1) notes.push("firstPage");
+  if (kind === "tiff") notes.push("noMetadata");
+  return { height, width, levels, exact, rgba, transparent: alpha !== undefined, notes };
+}
+
+/** Decodes a photo with the browser's decoder, which converts its colors to 8-bit sRGB. */
+async function inBrowser(file: Blob, notes: readonly Note[]): Promise<Pixels> {
   const bitmap = await opened(file);
   try {
     const { height, width } = bitmap;
     if (height * width > MAX_PIXELS) throw new PhotoError("tooLarge", `${width} x ${height} pixels`);
-    const rgba = allocated(4 * height * width);
-    copyTiles(bitmap, rgba);
-    return { rgba, height, width };
+    const rgba = pixelsOf(bitmap);
+    const levels = new Uint8Array(height * width);
+    levelsOf(rgba, levels);
+    return { height, width, levels, rgba, transparent: hasAlpha(rgba), notes };
   } finally {
     bitmap.close();
   }
 }
 
+function hasAlpha(rgba: Uint8ClampedArray<ArrayBuffer>): boolean {
+  for (let place = 3; place < rgba.length; place += 4) if (rgba[place] !== 255) return true;
+  return false;
+}
+
 async function opened(file: Blob): Promise<ImageBitmap> {
   try {
-    return await createImageBitmap(file, { imageOrientation: "from-image", premultiplyAlpha: "none" });
+    return await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch (error) {
     throw new PhotoError("unreadable", String(error));
   }
@@ -56,9 +90,18 @@ function allocated(bytes: number): Uint8ClampedArray<ArrayBuffer> {
   }
 }
 
-/** Copies the pixels tile by tile, because a canvas cannot have every size. */
-function copyTiles(bitmap: ImageBitmap, rgba: Uint8ClampedArray): void {
+function pixelsOf(bitmap: ImageBitmap): Uint8ClampedArray<ArrayBuffer> {
   const { height, width } = bitmap;
+  if (height * width > WHOLE_PIXELS || Math.max(height, width) > MAX_CANVAS_PX) return copiedTiles(bitmap);
+  const context = contextOf(new OffscreenCanvas(width, height));
+  context.drawImage(bitmap, 0, 0);
+  return context.getImageData(0, 0, width, height).data;
+}
+
+/** Copies the pixels tile by tile, because a canvas cannot have every size. */
+function copiedTiles(bitmap: ImageBitmap): Uint8ClampedArray<ArrayBuffer> {
+  const { height, width } = bitmap;
+  const rgba = allocated(4 * height * width);
   const canvas = new OffscreenCanvas(Math.min(TILE_PX, width), Math.min(TILE_PX, height));
   const context = contextOf(canvas);
   for (let top = 0; top < height; top += TILE_PX) {
@@ -73,20 +116,45 @@ function copyTiles(bitmap: ImageBitmap, rgba: Uint8ClampedArray): void {
       }
     }
   }
+  return rgba;
 }
 
-/** Encodes pixels as a file without metadata. */
-export async function encode({ rgba, height, width }: Pixels, format: Format): Promise<Blob> {
-  if (Math.max(height, width) > MAX_CANVAS_PX) throw new PhotoError("encoding", `${width} x ${height} pixels`);
+/** Encodes colored pixels as a file without metadata; only JPEG shows transparent pixels on white. */
+export async function encode(pixels: Pixels, format: Format): Promise<Blob> {
+  const { rgba, height, width, transparent } = pixels;
+  const side = Math.max(height, width);
+  if (side > (LONGEST_SIDES[format] ?? Infinity)) throw new PhotoError("encoding", `${width} x ${height} pixels`);
   try {
-    const canvas = new OffscreenCanvas(width, height);
-    contextOf(canvas).putImageData(new ImageData(rgba, width, height), 0, 0);
-    const file = await canvas.convertToBlob({ type: format, quality: JPEG_QUALITY });
-    if (file.type !== format) throw new Error(`the browser wrote ${file.type}`);
-    return file;
+    if (format === "image/png") return new Blob([await encodePng(rgba, height, width, transparent ? 4 : 3)], { type: format });
+    const flat = transparent && format === "image/jpeg" ? onWhite(rgba) : rgba;
+    const erased = transparent && format === "image/webp";
+    if (isAvailable() && (erased || side > MAX_CANVAS_PX)) {
+      return new Blob([await save(flat, height, width, erased ? 4 : 3, format, QUALITY)], { type: format });
+    }
+    return await encodeCanvas(flat, height, width, format);
   } catch (error) {
     throw new PhotoError("encoding", String(error));
   }
+}
+
+async function encodeCanvas(rgba: Uint8ClampedArray<ArrayBuffer>, height: number, width: number, format: Format): Promise<Blob> {
+  const canvas = new OffscreenCanvas(width, height);
+  contextOf(canvas).putImageData(new ImageData(rgba, width, height), 0, 0);
+  const file = await canvas.convertToBlob({ type: format, quality: QUALITY / 100 });
+  if (file.type !== format) throw new Error(`the browser wrote ${file.type}`);
+  return file;
+}
+
+/** Returns pixels shown on white, rounded down as libvips does. */
+export function onWhite(rgba: Uint8ClampedArray): Uint8ClampedArray<ArrayBuffer> {
+  const flat = new Uint8ClampedArray(rgba);
+  for (let place = 0; place < flat.length; place += 4) {
+    const alpha = flat[place + 3]!;
+    if (alpha === 255) continue;
+    for (let channel = place; channel < place + 3; channel++) flat[channel] = Math.floor((flat[channel]! * alpha + 255 * (255 - alpha)) / 255);
+    flat[place + 3] = 255;
+  }
+  return flat;
 }
 
 function contextOf(canvas: OffscreenCanvas): OffscreenCanvasRenderingContext2D {

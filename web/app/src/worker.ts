@@ -1,30 +1,46 @@
 /** The worker: loads the network, and colorizes and encodes photos one after the other, so that the page never freezes. */
 
 import { type Options, type Prediction, predictPhoto, renderPhoto } from "./core/colorize";
+import type { Hint } from "./core/hints";
 import type { ModelRecord, Network } from "./core/network";
-import { colorTable } from "./core/table";
 import { type Metadata, readMetadata, uprightExif, withDisclosure, withMetadata } from "./metadata";
 import { decode, encode, PhotoError, type Pixels } from "./pixels";
-import type { Failure, Reply, Request, Stage } from "./protocol";
+import type { Failure, Format, Load, Reply, Request, Results, Source, Stage, Tile, Work } from "./protocol";
+import { Rendering } from "./rendering";
 import { openNetwork } from "./session";
+
+class ModelError extends Error {}
 
 interface Model {
   readonly network: Network;
   readonly record: ModelRecord;
   readonly version: string;
+  readonly statement: string;
 }
 
-interface OpenPhoto {
+interface Photo {
+  readonly number: number;
   readonly pixels: Pixels;
   readonly prediction: Prediction;
   readonly metadata: Metadata;
-  options: Options;
+  /** The settings that `pixels` show, as JSON; undefined before the first rendering. */
+  rendered: string | undefined;
 }
 
 type Of<Type extends Request["type"]> = Extract<Request, { type: Type }>;
 
-let model: Model | undefined;
-let photo: OpenPhoto | undefined;
+/** Larger photos do not stay open while another one needs memory. */
+const LARGE_PIXELS = 30_000_000;
+/** Longest side of the result that the page shows until the reader zooms in. */
+const SCREEN_PX = 2560;
+/** Side of the bitmaps that the page shows; every browser can show canvases of this size. */
+const TILE_PX = 2048;
+const THUMBNAIL_PX = 224;
+
+const rendering = new Rendering();
+/** Rejected if the network cannot be loaded. */
+let model: Promise<Model> | undefined;
+let open: Photo | undefined;
 let queue: Promise<void> = Promise.resolve();
 
 self.onmessage = ({ data }: MessageEvent<Request>): void => {
@@ -32,52 +48,132 @@ self.onmessage = ({ data }: MessageEvent<Request>): void => {
 };
 
 async function answer(request: Request): Promise<void> {
-  if (request.type === "load") await load(request);
-  else if (request.type === "colorize") await colorize(request);
-  else if (request.type === "adjust") await adjust(request);
-  else await save(request);
+  if (request.type === "load") load(request);
+  else if (request.type === "preview") await preview(request);
+  else if (request.type === "render") await render(request);
+  else if (request.type === "encode") await write(request);
+  else open = undefined;
 }
 
-async function load({ modelUrl, record, version, files }: Of<"load">): Promise<void> {
+/** Begins to load the network, while the worker decodes the first photo. */
+function load(request: Load): void {
+  model = openModel(request);
+  model.then(
+    () => send({ type: "loaded", threads: globalThis.crossOriginIsolated }),
+    (error: unknown) => fail(request, error),
+  );
+}
+
+async function openModel({ modelUrl, files, ...rest }: Load): Promise<Model> {
   const response = await fetch(modelUrl);
   if (!response.ok) throw new Error(`${modelUrl}: HTTP status ${response.status}`);
-  const network = await openNetwork(new Uint8Array(await response.arrayBuffer()), files);
-  model = { network, record, version };
-  send({ type: "loaded", threads: globalThis.crossOriginIsolated });
-  colorTable(); // built while the user chooses a photo
+  return { network: await openNetwork(new Uint8Array(await response.arrayBuffer()), files), ...rest };
 }
 
-async function colorize({ id, file, options }: Of<"colorize">): Promise<void> {
-  const { network, record } = loaded();
+async function preview(request: Of<"preview">): Promise<void> {
+  const photo = await apart(request);
+  finish<"preview">(request.id, { thumbnail: await thumbnail(await renderedSmall(photo.prediction, request.options)) });
+}
+
+async function render(request: Of<"render">): Promise<void> {
   const started = performance.now();
-  photo = undefined; // its memory is free before the next photo needs some
+  if (open?.number !== request.photo) {
+    open = undefined; // its memory is free before the next photo needs some
+    open = await read(request);
+  }
+  const { width, height, notes } = open.pixels;
+  const tiles = await rendered(open, request);
+  // All pixels follow a rendering that gave the thumbnail.
+  const picture = request.size === "full" ? undefined : await thumbnail(tiles[0]!.bitmap);
+  const seconds = (performance.now() - started) / 1000;
+  finish<"render">(
+    request.id,
+    { width, height, tiles, notes, thumbnail: picture, seconds },
+    tiles.map(({ bitmap }) => bitmap),
+  );
+}
+
+async function rendered(photo: Photo, request: Of<"render">): Promise<readonly Tile[]> {
+  const { width, height } = photo.pixels;
+  if (request.size === "small") return [{ x: 0, y: 0, width, height, bitmap: await renderedSmall(photo.prediction, request.options) }];
+  await renderFull(photo, request);
+  return request.size === "full" ? tilesOf(photo.pixels) : [await screenTile(photo.pixels)];
+}
+
+async function write(request: Of<"encode">): Promise<void> {
+  const photo = await apart(request);
+  await renderFull(photo, request);
+  report(request.id, "encoding", 0);
+  finish<"encode">(request.id, { file: await fileOf(photo, request.options, request.format) });
+}
+
+/** Reads a photo without keeping it, or returns the open one. */
+async function apart(request: Source & { readonly id: number }): Promise<Photo> {
+  if (open?.number === request.photo) return open;
+  if (open !== undefined && open.prediction.levels.length > LARGE_PIXELS) open = undefined;
+  return read(request);
+}
+
+async function read({ id, photo, file }: Source & { readonly id: number }): Promise<Photo> {
   report(id, "decoding", 0);
   const metadata = readMetadata(new Uint8Array(await file.arrayBuffer()));
   const pixels = await decode(file);
   report(id, "predicting", 0);
-  const prediction = await predictPhoto(network, record, pixels.rgba, pixels.height, pixels.width);
-  photo = { pixels, prediction, metadata, options };
-  await render(id, started);
+  const { network, record } = await loaded();
+  await rendering.ready;
+  const prediction = await predictPhoto(network, record, pixels);
+  return { number: photo, pixels, prediction, metadata, rendered: undefined };
 }
 
-async function adjust({ id, options }: Of<"adjust">): Promise<void> {
-  opened().options = options;
-  await render(id, performance.now());
+async function renderFull(photo: Photo, { id, options }: { readonly id: number; readonly options: Options }): Promise<void> {
+  const settings = JSON.stringify(options);
+  if (photo.rendered === settings) return;
+  photo.rendered = undefined;
+  await rendering.render(photo.prediction, options, photo.pixels.rgba, (share) => report(id, "rendering", share));
+  photo.rendered = settings;
 }
 
-async function render(id: number, started: number): Promise<void> {
-  const { pixels, prediction, options } = opened();
-  const { rgba, height, width } = pixels;
-  const stats = renderPhoto(prediction, options, rgba, (share) => report(id, "rendering", share));
-  const bitmap = await createImageBitmap(new ImageData(rgba, width, height));
-  send({ type: "image", id, bitmap, stats, seconds: (performance.now() - started) / 1000 }, [bitmap]);
+/** Renders the small copy, on which the guided filter works. */
+function renderedSmall(prediction: Prediction, options: Options): Promise<ImageBitmap> {
+  const { width, height, data } = prediction.small;
+  const levels = new Uint8Array(Uint8ClampedArray.from(data).buffer);
+  const rgba = new Uint8ClampedArray(4 * width * height).fill(255);
+  renderPhoto({ ...prediction, levels, height, width }, options, rgba);
+  return createImageBitmap(new ImageData(rgba, width, height));
 }
 
-async function save({ id, format, statement }: Of<"encode">): Promise<void> {
-  const { pixels, metadata, options } = opened();
+/** Returns the whole photo in one bitmap, reduced to a size that screens need. */
+async function screenTile({ rgba, width, height }: Pixels): Promise<Tile> {
+  const scale = Math.min(1, SCREEN_PX / Math.max(width, height));
+  const [resizeWidth, resizeHeight] = [Math.max(1, Math.round(scale * width)), Math.max(1, Math.round(scale * height))];
+  const image = new ImageData(rgba, width, height);
+  const bitmap = await createImageBitmap(image, scale < 1 ? { resizeWidth, resizeHeight, resizeQuality: "high" } : {});
+  return { x: 0, y: 0, width, height, bitmap };
+}
+
+async function tilesOf({ rgba, width, height }: Pixels): Promise<Tile[]> {
+  const image = new ImageData(rgba, width, height);
+  const tiles: Tile[] = [];
+  for (let y = 0; y < height; y += TILE_PX) {
+    for (let x = 0; x < width; x += TILE_PX) {
+      const [columns, rows] = [Math.min(TILE_PX, width - x), Math.min(TILE_PX, height - y)];
+      tiles.push({ x, y, width: columns, height: rows, bitmap: await createImageBitmap(image, x, y, columns, rows) });
+    }
+  }
+  return tiles;
+}
+
+function thumbnail(small: ImageBitmap): Promise<Blob> {
+  const scale = Math.min(1, THUMBNAIL_PX / Math.max(small.width, small.height));
+  const canvas = new OffscreenCanvas(Math.max(1, Math.round(scale * small.width)), Math.max(1, Math.round(scale * small.height)));
+  canvas.getContext("2d")?.drawImage(small, 0, 0, canvas.width, canvas.height);
+  return canvas.convertToBlob({ type: "image/jpeg", quality: 0.8 });
+}
+
+async function fileOf({ pixels, metadata }: Photo, options: Options, format: Format): Promise<Blob> {
   const plain = new Uint8Array(await (await encode(pixels, format)).arrayBuffer());
-  const written = withMetadata(plain, { ...carriedOver(metadata), xmp: notice(metadata.xmp, options, statement) });
-  send({ type: "file", id, file: new Blob([written], { type: format }) });
+  const written = withMetadata(plain, { ...carriedOver(metadata), xmp: await notice(metadata.xmp, options) });
+  return new Blob([written], { type: format });
 }
 
 function carriedOver({ exif }: Metadata): Metadata {
@@ -85,38 +181,47 @@ function carriedOver({ exif }: Metadata): Metadata {
   return upright === undefined ? {} : { exif: upright };
 }
 
-function notice(xmp: string | undefined, { saturation, warmth, hints }: Options, statement: string): string {
-  const { record, version } = loaded();
+async function notice(xmp: string | undefined, { saturation, warmth, hints }: Options): Promise<string> {
+  const { record, version, statement } = await loaded();
   const parameters = {
     ...(saturation !== 1 && { saturation }),
     ...(warmth !== 0 && { warmth }),
-    ...(hints.length > 0 && { hints }),
+    ...(hints.length > 0 && { hints: hints.map(described) }),
   };
   return withDisclosure(xmp, { statement, model: record.name, modelSha256: record.sha256, version, parameters });
 }
 
-function loaded(): Model {
-  if (model === undefined) throw new Error("the network is not loaded");
-  return model;
+/** Returns a hint as the Python tool records it. */
+function described({ x, y, color, width = 0, height = 0 }: Hint): Record<string, unknown> {
+  return { color, height: 100 * height, unit: "percent", width: 100 * width, x: 100 * x, y: 100 * y };
 }
 
-function opened(): OpenPhoto {
-  if (photo === undefined) throw new Error("no photo is open");
-  return photo;
+async function loaded(): Promise<Model> {
+  if (model === undefined) throw new Error("the network is not loaded");
+  try {
+    return await model;
+  } catch (error) {
+    throw new ModelError(String(error));
+  }
 }
 
 function report(id: number, stage: Stage, share: number): void {
   send({ type: "progress", id, stage, share });
 }
 
+function finish<Type extends Work["type"]>(id: number, result: Results[Type], transfer: Transferable[] = []): void {
+  send({ type: "done", id, result }, transfer);
+}
+
 function fail(request: Request, error: unknown): void {
-  const id = request.type === "load" ? undefined : request.id;
+  const id = "id" in request ? request.id : undefined;
   send({ type: "failed", id, failure: failureOf(request, error), detail: String(error) });
 }
 
 function failureOf(request: Request, error: unknown): Failure {
-  if (request.type === "load" || model === undefined) return "model";
+  if (request.type === "load" || error instanceof ModelError) return "model";
   if (error instanceof PhotoError) return error.failure;
+  if (error instanceof DOMException && ["NotReadableError", "NotFoundError"].includes(error.name)) return "moved";
   return error instanceof RangeError ? "memory" : "unexpected"; // typed arrays that are too large throw range errors
 }
 

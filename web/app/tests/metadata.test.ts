@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { crc32, readMetadata, uprightExif, withDisclosure, withMetadata } from "../src/metadata";
+import { crc32 } from "../src/containers";
+import { readMetadata, uprightExif, withDisclosure, withMetadata } from "../src/metadata";
 
 const DISCLOSURE = { statement: "Colors are <inferred>.", model: "m", modelSha256: "00", version: "1", parameters: { saturation: 2 } };
 const JPEG = Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xda, 0, 2, 0xff, 0xd9);

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { DEFAULTS, type Options, predictPhoto, renderPhoto } from "../src/core/colorize";
+import { DEFAULTS, type Levels, type Options, predictPhoto, renderPhoto } from "../src/core/colorize";
 import { levelsOf } from "../src/core/levels";
 import { imageDifference } from "./delta_e";
 import { Expected } from "./expected";
@@ -21,6 +21,12 @@ function rgbaOf(pixels: Uint8Array, channels: 1 | 3): Uint8Array {
   return rgba;
 }
 
+function levelsFrom(rgba: Uint8Array, height: number, width: number): Levels {
+  const levels = new Uint8Array(height * width);
+  levelsOf(rgba, levels);
+  return { levels, height, width };
+}
+
 describe("a synthetic photo", () => {
   const [height, width] = expected.shape("levels") as [number, number];
   const levels = expected.values("levels") as Uint8Array;
@@ -30,7 +36,7 @@ describe("a synthetic photo", () => {
     ["options", OPTIONS],
   ] as const)("gets the colors that Python gives it (%s)", async (name, options) => {
     const rgba = rgbaOf(levels, 1);
-    const prediction = await predictPhoto(network, record, rgba, height, width);
+    const prediction = await predictPhoto(network, record, levelsFrom(rgba, height, width));
     renderPhoto(prediction, options, rgba);
     const sampled = [];
     for (let y = 0; y < height; y += 5) for (let x = 0; x < width; x += 5) sampled.push(...rgba.subarray(4 * (y * width + x), 4 * (y * width + x) + 3));
@@ -42,7 +48,7 @@ describe("a synthetic photo", () => {
   it("keeps its lightness within one level, its alpha, and has a record of the rendering", async () => {
     const rgba = rgbaOf(levels, 1);
     rgba[3] = 7;
-    const prediction = await predictPhoto(network, record, rgba, height, width);
+    const prediction = await predictPhoto(network, record, levelsFrom(rgba, height, width));
     const stats = renderPhoto(prediction, { ...DEFAULTS, saturation: 2 }, rgba);
     const kept = new Uint8Array(levels.length);
     levelsOf(rgba, kept);
@@ -54,7 +60,7 @@ describe("a synthetic photo", () => {
 
   it("stays gray without saturation", async () => {
     const rgba = rgbaOf(levels, 1);
-    renderPhoto(await predictPhoto(network, record, rgba, height, width), { ...DEFAULTS, saturation: 0 }, rgba);
+    renderPhoto(await predictPhoto(network, record, levelsFrom(rgba, height, width)), { ...DEFAULTS, saturation: 0 }, rgba);
     expect(rgba).toEqual(rgbaOf(levels, 1));
   });
 
@@ -64,7 +70,7 @@ describe("a synthetic photo", () => {
     [300, 2],
   ])("of %i x %i pixels is colorized", async (rows, columns) => {
     const rgba = rgbaOf(new Uint8Array(rows * columns).fill(120), 1);
-    const stats = renderPhoto(await predictPhoto(network, record, rgba, rows, columns), DEFAULTS, rgba);
+    const stats = renderPhoto(await predictPhoto(network, record, levelsFrom(rgba, rows, columns)), DEFAULTS, rgba);
     expect(stats.pixels).toBe(rows * columns);
   });
 });
@@ -75,7 +81,7 @@ describe.runIf(existsSync(SAMPLES))("sample photos of scikit-image", () => {
 
   it.each(Object.entries(samples))("%s gets the colors that Python gives it", async (name, { height, width }) => {
     const rgba = rgbaOf(readFileSync(new URL(`${name}.rgb`, SAMPLES)), 3);
-    renderPhoto(await predictPhoto(network, record, rgba, height, width), DEFAULTS, rgba);
+    renderPhoto(await predictPhoto(network, record, levelsFrom(rgba, height, width)), DEFAULTS, rgba);
     const { mean, p99 } = imageDifference(rgba, 4, readFileSync(new URL(`${name}.expected`, SAMPLES)), 3);
     console.log(`${name}: CIEDE2000 ${mean.toFixed(4)} mean, ${p99.toFixed(4)} at the 99th percentile`);
     expect(mean).toBeLessThan(0.3);

@@ -2,7 +2,6 @@
 
 import { type Coefficients, enlarge, fit } from "./guided";
 import { applyHints, type Hint } from "./hints";
-import { levelsOf } from "./levels";
 import { type Chroma, inputPx, type ModelRecord, type Network, predict } from "./network";
 import { type Plane, roundHalfEven } from "./plane";
 import { Renderer, type RenderStats } from "./render";
@@ -37,21 +36,18 @@ export interface Prediction {
   readonly radius: number;
 }
 
-/**
- * Predicts the colors of a photo.
- *
- * @param rgba upright pixels in sRGB, four bytes per pixel.
- */
-export async function predictPhoto(
-  network: Network,
-  record: ModelRecord,
-  rgba: Uint8ClampedArray | Uint8Array,
-  height: number,
-  width: number,
-): Promise<Prediction> {
-  const levels = new Uint8Array(height * width);
-  levelsOf(rgba, levels);
-  const small = reducedLevels(levels, height, width, Math.max(GUIDE_PX, inputPx(record)));
+/** Upright gray levels of a photo. */
+export interface Levels {
+  readonly height: number;
+  readonly width: number;
+  readonly levels: Uint8Array;
+  /** The same levels before they were rounded, where the file has them. */
+  readonly exact?: Float32Array | undefined;
+}
+
+/** Predicts the colors of a photo. */
+export async function predictPhoto(network: Network, record: ModelRecord, { levels, exact, height, width }: Levels): Promise<Prediction> {
+  const small = reducedLevels(exact ?? levels, height, width, Math.max(GUIDE_PX, inputPx(record)));
   const { a, b } = await predict(network, record, small);
   const cell = (CELL_PX * small.height) / a.height;
   const chroma = { a: enlarge(a, small.height, small.width), b: enlarge(b, small.height, small.width) };
@@ -77,26 +73,46 @@ export function adjusted({ a, b }: Chroma, levels: Plane, { saturation, warmth }
   return { a: changed(a, WARM_A), b: changed(b, 1) };
 }
 
+/** Rows of a photo with the coefficients of their colors: what one worker renders. */
+export interface Rows {
+  readonly coefficients: Coefficients;
+  /** Size of the whole photo. */
+  readonly height: number;
+  readonly width: number;
+  /** The first row. */
+  readonly first: number;
+  /** Gray levels of these rows. */
+  readonly levels: Uint8Array;
+}
+
+/**
+ * Writes the colors of rows over their pixels and keeps their alpha.
+ *
+ * @param pixels RGBA of these rows, a number per pixel.
+ * @param progress called after every strip with the share that is done.
+ */
+export function renderRows(
+  { coefficients, height, width, first, levels }: Rows,
+  pixels: Uint32Array,
+  progress: (share: number) => void = () => undefined,
+): RenderStats {
+  const renderer = new Renderer(coefficients, height, width);
+  const strip = Math.max(1, Math.floor(STRIP_PIXELS / width)) * width;
+  for (let start = 0; start < levels.length; start += strip) {
+    const stop = Math.min(levels.length, start + strip);
+    renderer.render(first + start / width, levels.subarray(start, stop), pixels.subarray(start, stop));
+    progress(stop / levels.length);
+  }
+  return renderer.stats;
+}
+
 /**
  * Writes a photo's colors over its pixels and keeps their alpha.
  *
  * @param rgba upright pixels, four bytes per pixel; the array must begin at a multiple of four bytes.
- * @param progress called after every strip with the share that is done.
  */
-export function renderPhoto(
-  prediction: Prediction,
-  options: Options,
-  rgba: Uint8ClampedArray | Uint8Array,
-  progress: (share: number) => void = () => undefined,
-): RenderStats {
+export function renderPhoto(prediction: Prediction, options: Options, rgba: Uint8ClampedArray | Uint8Array): RenderStats {
   const { levels, height, width } = prediction;
   const pixels = new Uint32Array(rgba.buffer, rgba.byteOffset, height * width);
-  const renderer = new Renderer(coefficientsOf(prediction, options), height, width);
-  const rows = Math.max(1, Math.floor(STRIP_PIXELS / width));
-  for (let first = 0; first < height; first += rows) {
-    const last = Math.min(height, first + rows);
-    renderer.render(first, levels.subarray(first * width, last * width), pixels.subarray(first * width, last * width));
-    progress(last / height);
-  }
-  return renderer.stats;
+  return renderRows({ coefficients: coefficientsOf(prediction, options), height, width, first: 0, levels }, pixels);
 }

@@ -111,7 +111,7 @@ export function neighbors(count: number, full: number): Neighbors {
 }
 
 /** Writes one row of a plane, enlarged or reduced to the width of `out`. */
-export function stretchRow(plane: Plane, row: number, columns: Neighbors, out: Float32Array): void {
+function stretchRow(plane: Plane, row: number, columns: Neighbors, out: Float32Array): void {
   const start = row * plane.width;
   const last = plane.width - 1;
   for (let x = 0; x < out.length; x++) {

@@ -56,6 +56,11 @@ export function lightnessOf(luminance: number): number {
   return luminance > EPSILON ? 116 * Math.cbrt(luminance) - 16 : luminance * (SLOPE * 116);
 }
 
+/** Returns the luminance Y in [0, 1] of L*, the inverse of `lightnessOf`. */
+export function luminanceOf(lightness: number): number {
+  return fromF((lightness + 16) / 116);
+}
+
 /** Returns the XYZ ratio of a value of CIELAB's function f. */
 export function fromF(f: number): number {
   return f > 6 / 29 ? f * f * f : (f - 4 / 29) / SLOPE;

@@ -33,22 +33,21 @@ function levelTable(): Uint8Array {
 /**
  * Writes the gray levels of RGBA pixels.
  *
- * @param rgba encoded sRGB, four bytes per pixel.
+ * @param rgba encoded sRGB, four bytes per pixel; the array must begin at a multiple of four bytes.
  * @param out one byte per pixel.
  */
 export function levelsOf(rgba: Uint8ClampedArray | Uint8Array, out: Uint8Array): void {
   ramps ??= luminanceRamps();
   levelOfMean ??= levelTable();
   const [reds, greens, blues] = ramps;
-  for (let pixel = 0, place = 0; pixel < out.length; pixel++, place += 4) {
-    const red = rgba[place]!;
-    const green = rgba[place + 1]!;
-    const blue = rgba[place + 2]!;
-    if (red === green && green === blue) {
-      out[pixel] = red; // a gray photo keeps its own values
+  const pixels = new Uint32Array(rgba.buffer, rgba.byteOffset, out.length);
+  for (let pixel = 0; pixel < out.length; pixel++) {
+    const packed = pixels[pixel]!;
+    if (((packed >>> 8) & 0xffff) === (packed & 0xffff)) {
+      out[pixel] = packed; // a gray photo keeps its own values
       continue;
     }
-    const sum = reds[red]! + greens[green]! + blues[blue]!;
-    out[pixel] = levelOfMean[Math.floor((sum + 1) / 3)]!;
+    const sum = reds[packed & 255]! + greens[(packed >>> 8) & 255]! + blues[(packed >>> 16) & 255]!;
+    out[pixel] = levelOfMean[((sum + 1) / 3) | 0]!;
   }
 }

@@ -1,6 +1,6 @@
 /** Gray levels and the coefficients of the guided filter to 8-bit sRGB pixels, strip by strip. */
 
-import { type Coefficients, neighbors, type Neighbors, stretchRow } from "./guided";
+import { type Coefficients, neighbors, type Neighbors } from "./guided";
 import { type Plane } from "./plane";
 import { A_COUNT, A_FIRST, B_COUNT, B_FIRST, colorTable, ERROR_STEP, ERROR_ZERO, PLANE, SHRUNK } from "./table";
 
@@ -14,48 +14,55 @@ export interface RenderStats {
   lightnessError: number;
 }
 
-/** Two neighboring rows of one coefficient at the photo's width, and the difference between them. */
-class RowPair {
-  readonly upper: Float32Array;
-  readonly step: Float32Array;
-  private readonly lower: Float32Array;
+/** Pixels of a row between two neighboring columns of the small copy, where coefficients are linear. */
+interface Run {
+  readonly start: number;
+  readonly stop: number;
+  /** The column on the left. */
+  readonly lower: number;
+  /** Weight of the column on the right at the first pixel, and its increase per pixel. */
+  readonly share: number;
+  readonly step: number;
+}
 
-  constructor(
-    private readonly plane: Plane,
-    private readonly columns: Neighbors,
-    width: number,
-  ) {
-    this.upper = new Float32Array(width);
-    this.lower = new Float32Array(width);
-    this.step = new Float32Array(width);
-  }
+/** Tolerance of weights in single precision. */
+const SHARE_TOLERANCE = 1e-5;
 
-  moveTo(row: number): void {
-    stretchRow(this.plane, row, this.columns, this.upper);
-    stretchRow(this.plane, Math.min(row + 1, this.plane.height - 1), this.columns, this.lower);
-    for (let x = 0; x < this.step.length; x++) this.step[x] = this.lower[x]! - this.upper[x]!;
+/** Returns the runs of a row; beyond the outer columns the weights stay the same. */
+export function runsOf({ lower, share }: Neighbors): Run[] {
+  const runs: Run[] = [];
+  for (let start = 0, stop = 0; start < lower.length; start = stop) {
+    const step = start + 1 < lower.length && lower[start + 1] === lower[start] ? share[start + 1]! - share[start]! : 0;
+    for (stop = start + 1; stop < lower.length && lower[stop] === lower[start]; stop++) {
+      if (Math.abs(share[stop]! - share[start]! - step * (stop - start)) > SHARE_TOLERANCE) break;
+    }
+    runs.push({ start, stop, lower: lower[start]!, share: share[start]!, step });
   }
+  return runs;
 }
 
 /**
- * Computes the pixels of one photo. Strips of rows must come from top to bottom to be fast.
+ * Computes the pixels of one photo.
  */
 export class Renderer {
   readonly stats: RenderStats = { pixels: 0, shrunk: 0, lightnessError: 0 };
-  private readonly pairs: readonly [RowPair, RowPair, RowPair, RowPair];
+  private readonly table = colorTable();
+  private readonly planes: readonly [Plane, Plane, Plane, Plane];
   private readonly rows: Neighbors;
-  private current = -1;
+  private readonly runs: readonly Run[];
+  /** The coefficients of the present row at the columns of the small copy; the last column is repeated. */
+  private readonly line: readonly [Float64Array, Float64Array, Float64Array, Float64Array];
 
   constructor(
-    coefficients: Coefficients,
+    { slopeA, slopeB, offsetA, offsetB }: Coefficients,
     height: number,
     private readonly width: number,
   ) {
-    const { slopeA, slopeB, offsetA, offsetB } = coefficients;
-    const columns = neighbors(slopeA.width, width);
+    this.planes = [slopeA, slopeB, offsetA, offsetB];
     this.rows = neighbors(slopeA.height, height);
-    const pair = (plane: Plane): RowPair => new RowPair(plane, columns, width);
-    this.pairs = [pair(slopeA), pair(slopeB), pair(offsetA), pair(offsetB)];
+    this.runs = runsOf(neighbors(slopeA.width, width));
+    const line = (): Float64Array => new Float64Array(slopeA.width + 1);
+    this.line = [line(), line(), line(), line()];
   }
 
   /**
@@ -66,41 +73,53 @@ export class Renderer {
    * @param rgba pixels of the strip's rows, of which the red, green and blue are replaced and the alpha is kept.
    */
   render(first: number, levels: Uint8Array, rgba: Uint32Array): void {
-    const rows = levels.length / this.width;
-    for (let row = 0; row < rows; row++) {
-      const upper = this.rows.lower[first + row]!;
-      if (upper !== this.current) {
-        for (const pair of this.pairs) pair.moveTo(upper);
-        this.current = upper;
-      }
-      this.renderRow(row * this.width, this.rows.share[first + row]!, levels, rgba);
+    for (let start = 0, row = first; start < levels.length; start += this.width, row++) {
+      this.planes.forEach((plane, number) => interpolateRow(plane, this.rows.lower[row]!, this.rows.share[row]!, this.line[number]!));
+      for (const run of this.runs) this.renderRun(run, start, levels, rgba);
     }
     this.stats.pixels += levels.length;
   }
 
-  private renderRow(start: number, share: number, levels: Uint8Array, rgba: Uint32Array): void {
-    const table = colorTable();
-    const [{ upper: slopeA, step: slopeAStep }, { upper: slopeB, step: slopeBStep }] = this.pairs;
-    const [, , { upper: offsetA, step: offsetAStep }, { upper: offsetB, step: offsetBStep }] = this.pairs;
+  private renderRun({ start, stop, lower, share, step }: Run, row: number, levels: Uint8Array, rgba: Uint32Array): void {
+    const { table, stats } = this;
+    const [lineSlopeA, lineSlopeB, lineOffsetA, lineOffsetB] = this.line;
+    const spanSlopeA = lineSlopeA[lower + 1]! - lineSlopeA[lower]!;
+    const spanSlopeB = lineSlopeB[lower + 1]! - lineSlopeB[lower]!;
+    const spanOffsetA = lineOffsetA[lower + 1]! - lineOffsetA[lower]!;
+    const spanOffsetB = lineOffsetB[lower + 1]! - lineOffsetB[lower]!;
+    let slopeA = lineSlopeA[lower]! + share * spanSlopeA;
+    let slopeB = lineSlopeB[lower]! + share * spanSlopeB;
+    let offsetA = lineOffsetA[lower]! + share * spanOffsetA - A_FIRST + 0.5;
+    let offsetB = lineOffsetB[lower]! + share * spanOffsetB - B_FIRST + 0.5;
     let shrunk = 0;
     let low = ERROR_ZERO;
     let high = ERROR_ZERO;
-    for (let x = 0; x < this.width; x++) {
-      const level = levels[start + x]!;
-      const a = (slopeA[x]! + slopeAStep[x]! * share) * level + offsetA[x]! + offsetAStep[x]! * share;
-      const b = (slopeB[x]! + slopeBStep[x]! * share) * level + offsetB[x]! + offsetBStep[x]! * share;
-      let column = Math.floor(a - A_FIRST + 0.5);
-      let place = Math.floor(b - B_FIRST + 0.5);
+    for (let place = row + start; place < row + stop; place++) {
+      const level = levels[place]!;
+      let column = (slopeA * level + offsetA) | 0; // negative values become 0 below, so this rounds as it should
+      let line = (slopeB * level + offsetB) | 0;
       column = column < 0 ? 0 : column >= A_COUNT ? A_COUNT - 1 : column;
-      place = place < 0 ? 0 : place >= B_COUNT ? B_COUNT - 1 : place;
-      const entry = table[level * PLANE + column * B_COUNT + place]!;
+      line = line < 0 ? 0 : line >= B_COUNT ? B_COUNT - 1 : line;
+      const entry = table[level * PLANE + column * B_COUNT + line]!;
       const note = (entry >>> 24) & ~SHRUNK;
       shrunk += entry >>> 31;
       if (note < low) low = note;
       if (note > high) high = note;
-      rgba[start + x] = (entry & 0xffffff) | (rgba[start + x]! & 0xff000000);
+      rgba[place] = (entry & 0xffffff) | (rgba[place]! & 0xff000000);
+      slopeA += step * spanSlopeA;
+      slopeB += step * spanSlopeB;
+      offsetA += step * spanOffsetA;
+      offsetB += step * spanOffsetB;
     }
-    this.stats.shrunk += shrunk;
-    this.stats.lightnessError = Math.max(this.stats.lightnessError, Math.max(high - ERROR_ZERO, ERROR_ZERO - low) * ERROR_STEP);
+    stats.shrunk += shrunk;
+    stats.lightnessError = Math.max(stats.lightnessError, Math.max(high - ERROR_ZERO, ERROR_ZERO - low) * ERROR_STEP);
   }
+}
+
+/** Writes a row between two rows of a plane, and repeats its last value. */
+function interpolateRow({ data, height, width }: Plane, row: number, share: number, out: Float64Array): void {
+  const upper = row * width;
+  const lower = Math.min(row + 1, height - 1) * width;
+  for (let x = 0; x < width; x++) out[x] = data[upper + x]! + (data[lower + x]! - data[upper + x]!) * share;
+  out[width] = out[width - 1]!;
 }

@@ -21,8 +21,8 @@ export function targetSize(height: number, width: number, shortest: number): [nu
   return [height, width].map((full) => Math.max(1, Math.floor((full * shortest) / side + 0.5))) as [number, number];
 }
 
-/** Returns the reduced copy of 8-bit gray levels that the colors are computed on, 0 to 255. */
-export function reducedLevels(levels: Uint8Array, height: number, width: number, shortest: number): Plane {
+/** Returns the reduced copy of gray levels that the colors are computed on, 0 to 255. */
+export function reducedLevels(levels: Uint8Array | Float32Array, height: number, width: number, shortest: number): Plane {
   const [rows, columns] = targetSize(height, width, Math.min(shortest, height, width));
   const shrink = Math.max(1, Math.min(Math.floor(height / (2 * rows)), Math.floor(width / (2 * columns))));
   const blocks = shrunk(levels, height, width, shrink);
@@ -30,28 +30,35 @@ export function reducedLevels(levels: Uint8Array, height: number, width: number,
   return { ...small, data: small.data.map((value) => clamp(value, 0, 255)) };
 }
 
-/** Averages square blocks, rounding to integers down the columns and then along the rows. */
-function shrunk(levels: Uint8Array, height: number, width: number, side: number): Plane {
+/** Averages square blocks; means of integers are rounded to integers down the columns and then along the rows. */
+function shrunk(levels: Uint8Array | Float32Array, height: number, width: number, side: number): Plane {
   if (side === 1) return { data: Float32Array.from(levels), height, width };
-  const rows = Math.max(1, Math.floor(height / side + 0.5));
-  const columns = Math.max(1, Math.floor(width / side + 0.5));
-  const out = zeros(rows, columns);
-  const half = side >> 1;
-  const sums = new Uint32Array(width);
-  for (let row = 0; row < rows; row++) {
+  const out = zeros(Math.max(1, Math.floor(height / side + 0.5)), Math.max(1, Math.floor(width / side + 0.5)));
+  const half = levels instanceof Uint8Array ? side >> 1 : 0;
+  const sums = new Float64Array(width);
+  for (let row = 0; row < out.height; row++) {
     sums.fill(half);
     for (let part = 0; part < side; part++) {
-      const start = Math.min(row * side + part, height - 1) * width;
-      for (let x = 0; x < width; x++) sums[x]! += levels[start + x]!;
+      addLine(sums, levels.subarray(Math.min(row * side + part, height - 1) * width));
     }
-    for (let x = 0; x < width; x++) sums[x] = Math.floor(sums[x]! / side);
-    for (let column = 0; column < columns; column++) {
-      let sum = half;
-      for (let part = 0; part < side; part++) sum += sums[Math.min(column * side + part, width - 1)]!;
-      out.data[row * columns + column] = Math.floor(sum / side);
-    }
+    averageBlocks(sums, side, half, levels instanceof Uint8Array, out.data.subarray(row * out.width, (row + 1) * out.width));
   }
   return out;
+}
+
+function addLine(sums: Float64Array, line: Uint8Array | Float32Array): void {
+  for (let x = 0; x < sums.length; x++) sums[x]! += line[x]!;
+}
+
+function averageBlocks(sums: Float64Array, side: number, half: number, whole: boolean, out: Float32Array): void {
+  for (let column = 0; column < out.length; column++) {
+    let sum = half;
+    for (let part = 0; part < side; part++) {
+      const mean = sums[Math.min(column * side + part, sums.length - 1)]! / side;
+      sum += whole ? Math.floor(mean) : mean;
+    }
+    out[column] = whole ? Math.floor(sum / side) : sum / side;
+  }
 }
 
 /** Scales a plane to another size; values may overshoot a little. The same plane is returned if it has this size. */

@@ -32,8 +32,18 @@ export function colorTable(): Uint32Array {
   return table;
 }
 
+/** Uses a table that another worker has built. */
+export function shareTable(entries: Uint32Array): void {
+  table = entries;
+}
+
+/** Returns memory that several workers can read, where the browser allows it. */
+function space(bytes: number): ArrayBuffer | SharedArrayBuffer {
+  return globalThis.crossOriginIsolated ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes);
+}
+
 class TableBuilder {
-  private readonly entries = new Uint32Array(LEVELS * PLANE);
+  private readonly entries = new Uint32Array(space(4 * LEVELS * PLANE));
   private readonly hues = new Uint16Array(PLANE);
   private readonly chromas = new Float32Array(PLANE);
   /** The level of each of 65,536 linear values. */

@@ -1,0 +1,75 @@
+import { expect, test } from "vitest";
+import { type Job, Scheduler } from "../src/jobs";
+import { Photos } from "../src/photos";
+
+const files = (count: number): File[] => Array.from({ length: count }, (_, index) => new File([], `${index}.jpg`));
+
+/** Returns a source that gives each job once. */
+function source(jobs: Job[]): () => Job | undefined {
+  return () => jobs.shift();
+}
+
+test("jobs run one after the other, and those of the first source come first", async () => {
+  const order: string[] = [];
+  const urgent: Job[] = [];
+  const plain = ["a", "b", "c"].map((name) => async (): Promise<void> => {
+    order.push(`${name} begins`);
+    if (name === "a") urgent.push(async () => void order.push("urgent"));
+    await Promise.resolve();
+    order.push(`${name} ends`);
+  });
+  const scheduler = new Scheduler([source(urgent), source(plain)]);
+  scheduler.wake();
+  scheduler.wake(); // starts no second job beside the first
+  await scheduler.idle();
+  expect(order).toEqual(["a begins", "a ends", "urgent", "b begins", "b ends", "c begins", "c ends"]);
+});
+
+test("the scheduler works again after it has run out of jobs", async () => {
+  let done = 0;
+  const jobs: Job[] = [async () => void done++];
+  const scheduler = new Scheduler([source(jobs)]);
+  await scheduler.idle();
+  scheduler.wake();
+  await scheduler.idle();
+  jobs.push(async () => void done++);
+  scheduler.wake();
+  await scheduler.idle();
+  expect(done).toBe(2);
+});
+
+test("photos keep their order, and the neighbor of a removed photo becomes the current one", () => {
+  const photos = new Photos();
+  const [first, second, third] = photos.add(files(3));
+  photos.current = second;
+  expect([photos.neighbor(-1), photos.neighbor(1)]).toEqual([first, third]);
+  photos.remove(second!);
+  expect(photos.current).toBe(third);
+  photos.remove(third!);
+  expect(photos.current).toBe(first);
+  photos.remove(first!);
+  expect(photos.current).toBeUndefined();
+});
+
+test("the queue goes on behind failed photos", () => {
+  const photos = new Photos();
+  const [first, second] = photos.add(files(2));
+  first!.state = { name: "failed", failure: "unreadable", detail: "" };
+  expect(photos.waiting()).toBe(second);
+  Object.assign(second!, { state: { name: "done" }, thumbnail: new Blob() });
+  expect(photos.waiting()).toBeUndefined();
+  expect([photos.colorized, photos.failed]).toEqual([1, 1]);
+});
+
+test("settings for all photos keep each photo's hints, and changed photos are colorized again", () => {
+  const photos = new Photos();
+  const [first, second, third] = photos.add(files(3));
+  const hints = [{ x: 0.5, y: 0.5, color: "#ff0000" }];
+  first!.options = { saturation: 2, warmth: 3, hints: [] };
+  second!.options = { saturation: 1, warmth: 0, hints };
+  for (const photo of photos.items) photo.state = { name: "done" };
+  third!.options = { saturation: 2, warmth: 3, hints };
+  photos.applyToAll(first!);
+  expect(second!.options).toEqual({ saturation: 2, warmth: 3, hints });
+  expect(photos.items.map(({ state }) => state.name)).toEqual(["done", "waiting", "done"]);
+});

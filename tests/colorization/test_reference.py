@@ -162,6 +162,7 @@ def test_photos_of_odd_shapes(brown: Engine, shape: tuple[int, int]) -> None:
     assert colorize_levels(brown, levels_of("chelsea"), Options(), references=[tiny])[0].any()
 
 
+@pytest.mark.slow
 def test_hints_apply_over_references(engine: Engine) -> None:
     levels = levels_of("chelsea")
     reference = reference_of(engine, rgb_of("chelsea"))

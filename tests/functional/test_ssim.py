@@ -165,6 +165,7 @@ def test_fewer_scales_have_weights_that_sum_to_one(scales: int) -> None:
     assert ms_ssim(ms_ssim_tensor(preds), ms_ssim_tensor(target), scales).item() == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_every_factor_is_that_of_torchmetrics() -> None:
     """Not its own MS-SSIM, whose coarsest scale averages windows that reach into a mirrored border, too."""
     noisy, photo = (ms_ssim_tensor(x)[0][:, None] for x in photo_and_distortion(192, 176))  # channels as images

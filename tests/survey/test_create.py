@@ -124,6 +124,7 @@ def test_power_grows_with_people_and_false_alarms_stay_low() -> None:
     assert table.needed is not None
 
 
+@pytest.mark.slow
 def test_power_says_in_words_what_few_photos_limit() -> None:
     """With 3 photos, photos alone leave a t test on 2 degrees of freedom, however many participants take part."""
     plan = parse_design({"protocol": "pairwise", "trials": 30, "power": {"simulations": 20}}, origin="")

@@ -18,6 +18,8 @@ from chromalab.survey.folder import SurveyFolder, SurveyRecord
 from chromalab.survey.registration import frozen_design
 from tests.survey.surveys import Visitor, client_of, make_survey
 
+pytestmark = pytest.mark.slow
+
 
 def voted(tmp_path: Path, **design: Any) -> tuple[Path, SurveyRecord]:
     """A survey with the votes of three participants."""

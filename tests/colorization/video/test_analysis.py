@@ -47,6 +47,7 @@ def greenness(found: list[Part]) -> list[float]:
     ]
 
 
+@pytest.mark.slow
 def test_a_reference_decides_its_shot_and_shots_of_the_same_scene(engine: Engine, tmp_path: Path) -> None:
     scene, other = panning(1, 9, step=1), panning(2, 5, step=1)
     path = write_pan(tmp_path / "a.mkv", scene[:6] + other + scene[6:])

@@ -188,6 +188,7 @@ def test_films_that_the_encoder_refuses_are_refused_before_the_work(tmp_path: Pa
     assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_packets_of_the_same_frames_are_the_same(tmp_path: Path, threads: int) -> None:
     film = probe(write_clip(tmp_path / "a.mkv", [frame_of(luma) for luma in lumas(70, 300, 200)]))

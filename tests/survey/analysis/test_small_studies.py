@@ -20,6 +20,8 @@ from chromalab.survey.analysis.verdicts import verdicts
 from chromalab.survey.design import AnalysisPlan, Exclusions
 from chromalab.survey.votes import VoteRow, read_votes, votes_text
 
+pytestmark = pytest.mark.slow
+
 
 def pair_votes(
     people: int, scenes: int, pairs: list[tuple[str, str]], *, lost: int = 0, flip: bool = True

@@ -7,6 +7,7 @@ serves the page. Then the steps of the Dockerfile are performed.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 DIST = ROOT / "dist"
 APP = ROOT / "web" / "app" / "dist"
 APP_IN_PACKAGE = ROOT / "src" / "chromalab" / "colorization" / "web" / "app"
-_LICENSES_OF_APP = "licenses.md"
 
 
 def release_notes(changelog: str, version: str) -> str:
@@ -106,18 +106,27 @@ def use(wheel: Path, folder: Path) -> None:
 
 
 def serve(chromalab: Path, folder: Path) -> None:
-    """Start the server, and ask it for the page, the app and the app's model."""
+    """Start the server, and ask it for the page and for all files that the app stores at the first visit."""
     server = subprocess.Popen([chromalab, "serve", "--port", "0"], stderr=subprocess.PIPE, text=True, cwd=folder)
     try:
         assert server.stderr is not None  # noqa: S101 - it is a pipe
         address = re.search(r"http://\S+", server.stderr.readline())
         if address is None:
             raise RuntimeError("chromalab serve does not start")
-        for path in ("", "app/", f"app/{_LICENSES_OF_APP}"):
-            urllib.request.urlopen(address[0] + path, timeout=30).close()  # noqa: S310 - our own server
+        fetch(address[0])
+        (build,) = re.findall(rb"^const BUILD = (.*);$", fetch(f"{address[0]}app/service_worker.js"), re.MULTILINE)
+        for path in json.loads(build)["files"]:
+            fetch(f"{address[0]}app/{path}")
     finally:
         server.terminate()
         server.wait()
+
+
+def fetch(url: str) -> bytes:
+    """Return what the server gives for an address."""
+    with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310 - our own server
+        content: bytes = response.read()
+        return content
 
 
 def run(*command: str | Path, cwd: Path = ROOT) -> None:

@@ -330,6 +330,12 @@ def until(condition: Callable[[], bool]) -> bool:
     return False
 
 
+def test_the_page_names_no_app_that_is_not_there(client: TestClient) -> None:
+    page = client.get("/").text
+    assert "/app/" not in page
+    assert "{" not in page
+
+
 def test_the_app_gets_the_models_of_the_package(brown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "index.html").write_text("the app")
@@ -337,6 +343,7 @@ def test_the_app_gets_the_models_of_the_package(brown: str, tmp_path: Path, monk
     with TestClient(create_app(ServerSettings(models=[brown]))) as client:
         page, model = client.get("/app/"), client.get("/app/assets/perceptual-Ab_-12.onnx")
         assert page.text == "the app"
+        assert '<a href="/app/">' in client.get("/").text
         assert "'wasm-unsafe-eval'" in page.headers["Content-Security-Policy"]
         assert page.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
         assert model.content == find_colorizer("perceptual").path.read_bytes()

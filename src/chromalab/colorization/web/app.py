@@ -44,6 +44,7 @@ _CHUNK_BYTES = 1 << 20
 BROWSER_APP = Path(__file__).parent / "app"
 """The app that colorizes in the visitor's browser; wheels contain it."""
 
+_APP_LINK = ' <a href="/app/">The app</a> colorizes in the browser alone, also on a phone and without a network.'
 _APP_HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
     + "; worker-src 'self'; manifest-src 'self'",
@@ -159,7 +160,8 @@ def _add_pages(app: FastAPI) -> None:
 
     @app.get("/", include_in_schema=False)
     def page() -> HTMLResponse:
-        return HTMLResponse((static / "index.html").read_text(encoding="utf-8"))
+        link = _APP_LINK if BROWSER_APP.is_dir() else ""
+        return HTMLResponse((static / "index.html").read_text(encoding="utf-8").replace("{app}", link))
 
     @app.get("/static/{name}", include_in_schema=False)
     def asset(name: Literal["page.css", "page.js"]) -> Response:

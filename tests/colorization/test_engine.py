@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -142,3 +145,16 @@ def test_invalid_model_files_and_devices(tmp_path: Path) -> None:
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         with pytest.raises(UsageError, match="onnxruntime-gpu"):
             Engine(find_colorizer(), device="cuda")
+
+
+@pytest.mark.slow
+def test_onnx_runtime_reports_nothing_to_its_publisher(tmp_path: Path) -> None:
+    """With telemetry, it stores the events and an ID of the device in the home folder until it can send them."""
+    code = (
+        "from chromalab.colorization.engine import Engine; "
+        "from chromalab.weights.colorizers import find_colorizer; Engine(find_colorizer())"
+    )
+    silenced = {"CI", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME"}  # these would hide it
+    environment = {name: value for name, value in os.environ.items() if name not in silenced and "ORT_" not in name}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment | {"HOME": str(tmp_path)})
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and "onnxruntime" in str(path)] == []

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import onnxruntime
 
 from chromalab.color.lab import decode_srgb, lightness_of, rgb_to_lab
 from chromalab.core.errors import UsageError
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from chromalab.weights.colorizers import ColorizerFile, Numbers
+
+# Since version 1.29, ONNX Runtime otherwise reports the models and times of every session to its publisher.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
+
+onnxruntime.disable_telemetry_events()  # if another package has loaded it before
 
 _GPU = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"

@@ -32,13 +32,13 @@ SHARED = ROOT.parent / "shared"
 
 @pytest.hookimpl(tryfirst=True)  # before `-m "not slow"` is applied
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all but the first, middle and last case of each test as slow, unless it is marked `every_case`."""
+    """Mark all but the first and the last case of each test as slow, unless it is marked `every_case`."""
     tests: dict[str, list[pytest.Item]] = {}
     for item in items:
         if not (item.get_closest_marker("slow") or item.get_closest_marker("every_case")):
             tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for cases in tests.values():
-        quick = {0, len(cases) // 2, len(cases) - 1}
+        quick = {0, len(cases) - 1}
         for number, case in enumerate(cases):
             if number not in quick:
                 case.add_marker(pytest.mark.slow)

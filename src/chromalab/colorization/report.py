@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from chromalab.colorization.audit import FAULTS, Audit, Ranked, audit, rank
 from chromalab.colorization.batch import run_batch
 from chromalab.colorization.guided import enlarge
+from chromalab.colorization.page import rendered
 from chromalab.colorization.plan import count_endings
 from chromalab.colorization.records import KEPT, REPORT, FilmRecord
 from chromalab.colorization.render import exact_colors
@@ -334,15 +334,3 @@ def contact_sheet(
         stability=stability,
         kinds=count_endings(Path(file.source) for file in summary.left_out),
     )
-
-
-def rendered(template: str, **values: object) -> str:
-    """Return the HTML page of a template of this package, filled in with values."""
-    environment = Environment(
-        loader=PackageLoader("chromalab.colorization"),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(**values)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import av
 import numpy as np
 
-from chromalab.colorization.report import rendered
+from chromalab.colorization.page import rendered
 from chromalab.core.files import make_folder, write_bytes, write_text
 from chromalab.photo.writing import encode_jpeg
 

@@ -35,10 +35,22 @@ def wilson(hits: int, n: int, level: float = 0.95) -> Rate:
     """
     _check(hits, n)
     z = float(special.ndtri(0.5 + level / 2))
-    p, spread = hits / n, z * z / n
-    center = (p + spread / 2) / (1 + spread)
-    half = z * math.sqrt(p * (1 - p) / n + spread / (4 * n)) / (1 + spread)
-    return Rate(p, max(0.0, center - half), min(1.0, center + half))
+    return Rate(hits / n, *wilson_bounds(hits / n, z * z / n))
+
+
+def wilson_bounds(share: float, spread: float) -> tuple[float, float]:
+    """Return both roots x of (share - x)^2 = spread x (1 - x), without differences of nearly equal numbers.
+
+    Args:
+        share: share of hits, in [0, 1].
+        spread: squared quantile over the number of trials.
+    """
+    return _lower_root(share, spread), 1 - _lower_root(1 - share, spread)
+
+
+def _lower_root(share: float, spread: float) -> float:
+    upper = (share + spread / 2 + math.sqrt(spread * share * (1 - share) + spread**2 / 4)) / (1 + spread)
+    return share**2 / ((1 + spread) * upper) if upper else 0.0
 
 
 def clopper_pearson(hits: int, n: int, level: float = 0.95) -> Rate:

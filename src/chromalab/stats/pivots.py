@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from scipy import optimize, special
 
 from chromalab.stats.clusters import quantile
+from chromalab.stats.detection import wilson_bounds
 
 FEW = 10
 """Votes against a result below which the bootstrap's variance is not trusted."""
@@ -116,9 +117,9 @@ class BoundedMean(Pivot):
         return self._wilson(quantile(self.df, level))
 
     def _wilson(self, t: float) -> tuple[float, float]:
-        span, spread = self.high - self.low, t * t / self.n
-        share = (self.value - self.low) / span
-        return self.low + span * _lower_root(share, spread), self.high - span * _lower_root(1 - share, spread)
+        span = self.high - self.low
+        low, high = wilson_bounds((self.value - self.low) / span, t * t / self.n)
+        return self.low + span * low, self.low + span * high
 
     def exceeds_p(self, x: float) -> float:
         """Return the p-value of the score test, whose standard error is that at `x`."""
@@ -127,12 +128,6 @@ class BoundedMean(Pivot):
         span = self.high - self.low
         share, guess = (self.value - self.low) / span, (x - self.low) / span
         return upper_tail((share - guess) * math.sqrt(self.n / (guess * (1 - guess))), self.df)
-
-
-def _lower_root(share: float, spread: float) -> float:
-    """Return the lower root x of (share - x)^2 = spread x (1 - x), without the difference of nearly equal numbers."""
-    upper = (share + spread / 2 + math.sqrt(spread * share * (1 - share) + spread**2 / 4)) / (1 + spread)
-    return share**2 / ((1 + spread) * upper) if upper else 0.0
 
 
 @dataclass(frozen=True)

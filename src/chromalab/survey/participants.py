@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, select
 
+from chromalab.report.formatting import csv_text
 from chromalab.survey.database import Participant, Vote
 from chromalab.survey.security import platform_hash
 from chromalab.survey.votes import inert
@@ -56,7 +55,7 @@ def approvals(
         excluded: the rules that exclude a participant, by participant.
         ids: the platform's IDs, of which each gets a row; None gives a row to every participant.
     """
-    people = _people(database)
+    people = people_of(database)
     if ids is None:
         return [_approval(person.id, person, excluded.get(person.id, ())) for person in people]
     found = []
@@ -70,12 +69,21 @@ def approvals(
     return found
 
 
-def _people(database: Database) -> list[Row[Any]]:
-    """Return the participants who consented, the first first, with the time of their last vote."""
-    last = select(func.max(Vote.received_at)).where(Vote.participant_id == Participant.id).scalar_subquery()
-    query = select(Participant.__table__, last.label("last_vote")).where(Participant.stage != "consent")
+def people_of(database: Database) -> list[Row[Any]]:
+    """Return the participants who consented, in the order of consent, with number (`votes`) and time of their votes."""
+    votes = (
+        select(Vote.participant_id, func.count().label("n"), func.max(Vote.received_at).label("last"))
+        .group_by(Vote.participant_id)
+        .subquery()
+    )
+    query = (
+        select(Participant.__table__, func.coalesce(votes.c.n, 0).label("votes"), votes.c.last.label("last_vote"))
+        .outerjoin(votes, votes.c.participant_id == Participant.id)
+        .where(Participant.stage != "consent")
+        .order_by(Participant.consent_at)
+    )
     with database.read() as connection:
-        return list(connection.execute(query.order_by(Participant.consent_at)))
+        return list(connection.execute(query))
 
 
 def _is(identity: str, person: Any, secret: bytes) -> bool:
@@ -97,7 +105,7 @@ def _minutes(person: Any) -> float | None:
 
 def approvals_text(rows: Iterable[Approval]) -> str:
     """Return the list as the text of a CSV file."""
-    return _csv(COLUMNS, rows)
+    return csv_text(COLUMNS, ([inert(cell) for cell in row] for row in rows))
 
 
 def participants_text(database: Database, design: Design, excluded: Mapping[str, Sequence[str]]) -> str:
@@ -117,14 +125,6 @@ def participants_text(database: Database, design: Design, excluded: Mapping[str,
             person.screening.get("passed"), " ".join(excluded.get(person.id, ())),
             *((person.answers or {}).get(name) for name in questions),
         )
-        for person in _people(database)
+        for person in people_of(database)
     ]  # fmt: skip
-    return _csv(columns, rows)
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([inert(cell) for cell in row] for row in rows)
-    return text.getvalue()
+    return csv_text(columns, ([inert(cell) for cell in row] for row in rows))

@@ -40,6 +40,14 @@ pytestmark = pytest.mark.slow
 PROLIFIC_ID = "5f0a1b2c3d4e5f6a7b8c9d0e"
 
 
+ONE_LOOK: dict[str, Any] = {
+    "stop": {"rule": "precision", "participants": 50, "half_width": 50.0, "looks": [2]},
+    "analysis": {"draws": 100},
+    "exclusions": {"side_p": 0.0},
+}
+"""A design that one look at two participants stops."""
+
+
 def join(client: TestClient, **body: Any) -> Any:
     return client.post("/api/join", json={"language": "en", "screen": SCREEN, **body})
 
@@ -502,10 +510,7 @@ def test_design_changes_are_recorded_only_after_the_first_vote(tmp_path: Path) -
 
 
 def test_stopping_by_precision_at_declared_looks(tmp_path: Path) -> None:
-    folder, _ = make_survey(
-        tmp_path, stop={"rule": "precision", "participants": 50, "half_width": 50.0, "looks": [2]},
-        analysis={"draws": 100}, exclusions={"side_p": 0.0},
-    )  # fmt: skip
+    folder, _ = make_survey(tmp_path, **ONE_LOOK)
     with client_of(folder) as client:
         Visitor(client).begin().finish("left")
         assert Visitor(client).state["stage"] == "consent"
@@ -549,10 +554,7 @@ def test_every_declared_look_takes_the_votes_as_of_its_count(tmp_path: Path) -> 
 
 
 def test_a_look_that_is_overtaken_still_stops_the_survey(tmp_path: Path) -> None:
-    folder, _ = make_survey(
-        tmp_path, stop={"rule": "precision", "participants": 50, "half_width": 50.0, "looks": [2]},
-        analysis={"draws": 100}, exclusions={"side_p": 0.0},
-    )  # fmt: skip
+    folder, _ = make_survey(tmp_path, **ONE_LOOK)
     with client_of(folder) as client:
         for choice in ("left", "right", "left"):
             finish_unchecked(client, choice)

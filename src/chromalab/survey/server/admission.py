@@ -13,7 +13,10 @@ from chromalab.core.errors import ChromalabError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fastapi import Request
+
     from chromalab.survey.design import Design
+    from chromalab.survey.security import RateLimit
 
 LAB_PARAM, SIGNATURE_PARAM = "lab", "signature"
 """URL parameters of a lab's link, and of the signature of a platform ID."""
@@ -33,6 +36,16 @@ class RefusedError(ChromalabError):
     def __init__(self, status: int, reason: str) -> None:
         self.status = status
         super().__init__(reason)
+
+
+def count_request(limit: RateLimit, request: Request, reason: str) -> None:
+    """Count a request of an address.
+
+    Raises:
+        RefusedError: the address has sent too many.
+    """
+    if not limit.allows(request.client.host if request.client else ""):
+        raise RefusedError(429, reason)
 
 
 def platform_id(design: Design, params: Mapping[str, str]) -> str | None:

@@ -22,7 +22,7 @@ from chromalab.core.errors import UsageError
 from chromalab.survey.database import StorageError
 from chromalab.survey.security import RateLimit, is_storable
 from chromalab.survey.server import answers, color_vision, researcher, sessions
-from chromalab.survey.server.admission import LAB_PARAM, SIGNATURE_PARAM, RefusedError
+from chromalab.survey.server.admission import LAB_PARAM, SIGNATURE_PARAM, RefusedError, count_request
 from chromalab.survey.server.answers import Answer  # noqa: TC001 - FastAPI reads it at run time
 from chromalab.survey.server.researcher import make_setup_token, reset_password
 from chromalab.survey.server.sessions import Body, Join, Screen, known_languages, texts
@@ -44,6 +44,7 @@ CONTENT_POLICY = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+CROWDED = "too many participants joined from your address; please try again in a minute"
 NO_STORE = {"Cache-Control": "no-store"}
 
 Key = Annotated[str, Header(alias="X-Session", max_length=64)]
@@ -205,8 +206,7 @@ def _add_pages(app: FastAPI, survey: Survey) -> None:
 def _add_steps(app: FastAPI, survey: Survey) -> None:
     @app.post("/api/join")
     def join(body: Join, request: Request) -> JSONResponse:
-        if not app.state.joins.allows(request.client.host if request.client else ""):
-            raise RefusedError(429, "too many participants joined from your address; please try again in a minute")
+        count_request(app.state.joins, request, CROWDED)
         return JSONResponse(sessions.join(survey, body), headers=NO_STORE)
 
     @app.get("/api/state")
@@ -224,8 +224,7 @@ def _add_steps(app: FastAPI, survey: Survey) -> None:
 
     @app.post("/api/consent")
     def consent(body: _Consent, key: Key, request: Request) -> JSONResponse:
-        if not app.state.consents.allows(request.client.host if request.client else ""):
-            raise RefusedError(429, "too many participants joined from your address; please try again in a minute")
+        count_request(app.state.consents, request, CROWDED)
         found = sessions.consent(survey, key, agreed=body.agreed, sha256=body.sha256)
         return JSONResponse(found, headers=NO_STORE)
 

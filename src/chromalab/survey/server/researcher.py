@@ -32,8 +32,9 @@ from chromalab.survey.database import (
     put_setting,
     setting,
 )
+from chromalab.survey.participants import people_of
 from chromalab.survey.security import hash_password, is_storable, new_token, password_fits, sha256_text
-from chromalab.survey.server.admission import RefusedError, participant_link
+from chromalab.survey.server.admission import RefusedError, count_request, participant_link
 from chromalab.survey.server.sessions import delete_person
 from chromalab.survey.votes import export_json, votes_of_database, votes_text
 
@@ -239,7 +240,7 @@ def _add_dashboard(app: FastAPI, pages: Pages) -> None:
         base = pages.base(request)
         return pages.page(
             "dashboard.html", csrf=found.csrf, link=participant_link(survey.record.design, survey.secret, base),
-            design=survey.record.design, record=survey.record, people=_people(survey),
+            design=survey.record.design, record=survey.record, people=people_of(survey.database)[::-1],
             scores=pages.live.get(), **_progress(survey),
         )  # fmt: skip
 
@@ -327,8 +328,7 @@ def _download(text: str, kind: str, name: str) -> Response:
 
 
 def _count_attempt(app: FastAPI, request: Request) -> None:
-    if not app.state.logins.allows(request.client.host if request.client else ""):
-        raise RefusedError(429, "too many attempts; please try again in a minute")
+    count_request(app.state.logins, request, "too many attempts; please try again in a minute")
 
 
 def _session(survey: Survey, token: str | None) -> Opened | None:
@@ -374,22 +374,6 @@ def _progress(survey: Survey) -> dict[str, Any]:
                 .order_by(Registration.id)
             )),
         }  # fmt: skip
-
-
-def _people(survey: Survey) -> list[Any]:
-    """Return the participants who consented, the latest first, with their numbers of answers."""
-    votes = select(Vote.participant_id, func.count().label("n")).group_by(Vote.participant_id).subquery()
-    query = (
-        select(
-            Participant.id, Participant.stage, Participant.consent_at, Participant.finished_at,
-            func.coalesce(votes.c.n, 0).label("votes"),
-        )
-        .outerjoin(votes, votes.c.participant_id == Participant.id)
-        .where(Participant.stage != "consent")
-        .order_by(Participant.consent_at.desc())
-    )  # fmt: skip
-    with survey.database.read() as connection:
-        return list(connection.execute(query))
 
 
 def _when(seconds: float | None) -> str:

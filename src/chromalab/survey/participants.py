@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, select
 
-from chromalab.report.formatting import csv_text
 from chromalab.survey.database import Participant, Vote
 from chromalab.survey.security import platform_hash
-from chromalab.survey.votes import inert
+from chromalab.survey.votes import table_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -105,7 +104,7 @@ def _minutes(person: Any) -> float | None:
 
 def approvals_text(rows: Iterable[Approval]) -> str:
     """Return the list as the text of a CSV file."""
-    return csv_text(COLUMNS, ([inert(cell) for cell in row] for row in rows))
+    return table_text(COLUMNS, rows)
 
 
 def participants_text(database: Database, design: Design, excluded: Mapping[str, Sequence[str]]) -> str:
@@ -127,4 +126,4 @@ def participants_text(database: Database, design: Design, excluded: Mapping[str,
         )
         for person in people_of(database)
     ]  # fmt: skip
-    return csv_text(columns, ([inert(cell) for cell in row] for row in rows))
+    return table_text(columns, rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 import json
 import math
 import re
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, insert, select
 
 from chromalab.core.errors import ConfigError, UsageError
+from chromalab.report.formatting import csv_text
 from chromalab.survey.database import (
     STOPPED,
     Participant,
@@ -186,19 +186,19 @@ def votes_text(votes: Iterable[VoteRow]) -> str:
 
     Spreadsheets would compute texts that begin with =, +, - or @: they get an apostrophe, which `read_votes` removes.
     """
-    text = io.StringIO()
-    rows = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    rows.writeheader()
-    rows.writerows({name: inert(cell) for name, cell in vote.cells().items()} for vote in votes)
-    return text.getvalue()
+    return table_text(COLUMNS, ([cells.get(name) for name in COLUMNS] for cells in map(VoteRow.cells, votes)))
 
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """Beginnings of texts that spreadsheets compute, also after apostrophes, so that the way back is exact."""
 
 
-def inert(cell: Any) -> Any:
-    """Return the content of a CSV cell, with an apostrophe before what a spreadsheet would compute."""
+def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return CSV text in which no cell becomes a formula."""
+    return csv_text(columns, ([_inert(cell) for cell in row] for row in rows))
+
+
+def _inert(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
 
 

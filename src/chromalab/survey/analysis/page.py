@@ -10,10 +10,10 @@ import numpy as np
 
 from chromalab.core.files import write_text
 from chromalab.report.figures.style import INK, MUTED, RULE, canvas, finish
-from chromalab.report.formatting import csv_text
 from chromalab.report.page import environment
 from chromalab.survey.analysis.analyze import MIN_PEOPLE, MIN_PHOTOS, MIN_VOTES
 from chromalab.survey.analysis.verdicts import ranked_groups, verdicts
+from chromalab.survey.votes import table_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,4 +167,4 @@ def _flat(row: Record) -> dict[str, object]:
 
 
 def _csv(rows: Sequence[dict[str, object]]) -> str:
-    return csv_text(list(rows[0]), (list(row.values()) for row in rows)) if rows else ""
+    return table_text(list(rows[0]), (list(row.values()) for row in rows)) if rows else ""

@@ -10,15 +10,11 @@ and the photo is chosen at once: the time from the address to the result on the 
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import statistics
 import tempfile
-import threading
 import time
-from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,24 +28,14 @@ from chromalab.weights.colorizers import find_colorizer
 from tools import parser_of, write_record
 from tools.benchmarks.colorize import LARGE, make_photos
 from tools.benchmarks.reference import reference_speeds
-from web.app.tests.test_page import DIST, Isolated, choose, download
+from web.app.tests.test_page import DIST, choose, download, served
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from playwright.sync_api import Browser, Page
 
 ROUNDS = 7
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    """Serve the built app, and yield its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Isolated, directory=str(DIST)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
 
 
 def seconds_of(work: Callable[[], object]) -> float:
@@ -102,7 +88,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the record to FILE")
     args = parser.parse_args()
     reference = reference_speeds()
-    with tempfile.TemporaryDirectory() as folder, served() as address, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, served(DIST) as address, sync_playwright() as playwright:
         photo = make_photos(Path(folder) / "photos", None, LARGE, 1, bands=3)[0]
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         seconds: dict[str, Any] = compare(browser, address, photo, args.rounds)

@@ -6,11 +6,8 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import re
 import struct
-import threading
-from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +28,7 @@ from chromalab.data import sample_path
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.scan import open_scan
 from chromalab.weights.colorizers import find_colorizer
-from web.app.tests.test_page import DIST, TIMEOUT_MS, Handler, Isolated, browser, choose, download
+from web.app.tests.test_page import DIST, TIMEOUT_MS, Handler, Isolated, browser, choose, download, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,16 +68,13 @@ class Strict(Isolated):
 @contextlib.contextmanager
 def opened(browser: Browser, handler: type[Handler]) -> Iterator[Page]:
     """Open the app on a server of its own."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(DIST)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    page = browser.new_page()
-    page.set_default_timeout(TIMEOUT_MS)
-    page.goto(f"http://127.0.0.1:{server.server_port}/")
-    expect(page.locator("#status")).to_contain_text("Ready", timeout=TIMEOUT_MS)
-    yield page
-    page.close()
-    server.shutdown()
-    server.server_close()
+    with served(DIST, handler) as address:
+        page = browser.new_page()
+        page.set_default_timeout(TIMEOUT_MS)
+        page.goto(address)
+        expect(page.locator("#status")).to_contain_text("Ready", timeout=TIMEOUT_MS)
+        yield page
+        page.close()
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from chromalab.nets.depthwise import Padding, is_mixed_on_cpu, mixed_depthwise
 from chromalab.nets.trunks import CLASSES
 from chromalab.weights.reading import load_packaged
 
@@ -133,6 +134,10 @@ class EfficientNetLite(nn.Module):
         first, second, third, fourth, fifth = taps
         return first, second, third, fourth, fifth
 
+    def finest(self, levels: int) -> list[nn.Module]:
+        """Return the layers before the tap number `levels` and its own, none for 0."""
+        return [self.stem, *self.blocks[: self.tap_blocks[levels - 1] + 1]] if levels else []
+
     def forward(self, rgb: Tensor) -> Tensor:
         """Return logits (B, 1000) over ImageNet's classes for rgb (B, 3, H, W) in [0, 1].
 
@@ -167,18 +172,26 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (the name that nn.Conv2d gives it)
         """Return the convolution of `input` (B, C, H, W) for any H and W from 1."""
+        if self.groups > 1 and self.bias is not None and is_mixed_on_cpu(input) and learns(self, input):
+            return mixed_depthwise(input, self.weight, self.bias, self.stride[0], self.around(input))
         weight, padding = self.padded(input)
         return functional.conv2d(input, weight, self.bias, self.stride, padding, groups=self.groups)
 
     def padded(self, x: Tensor) -> tuple[Tensor, tuple[int, int]]:
         """Return the kernel and the symmetric padding with which a plain convolution of `x` equals SAME padding."""
-        height, width = (same_padding(x.shape[2 + axis], self.kernel_size[axis], self.stride[axis]) for axis in (0, 1))
+        around = self.around(x)
+        height, width = around.top + around.bottom, around.left + around.right
         weight: Tensor = self.weight
         if height % 2 or width % 2:
             # A row or column of zeros before the kernel has the same effect as one more pixel after the image, and the
             # kernel is much smaller to copy.
             weight = functional.pad(weight, (width % 2, 0, height % 2, 0))
-        return weight, ((height + 1) // 2, (width + 1) // 2)
+        return weight, (around.bottom, around.right)
+
+    def around(self, x: Tensor) -> Padding:
+        """Return the zeros around `x` that give SAME padding."""
+        height, width = (same_padding(x.shape[2 + axis], self.kernel_size[axis], self.stride[axis]) for axis in (0, 1))
+        return Padding(width // 2, (width + 1) // 2, height // 2, (height + 1) // 2)
 
 
 def same_padding(size: int, kernel_size: int, stride: int) -> int:
@@ -191,6 +204,11 @@ def same_padding(size: int, kernel_size: int, stride: int) -> int:
     return max((outputs - 1) * stride + kernel_size - size, 0)
 
 
+def learns(layer: nn.Conv2d, x: Tensor) -> bool:
+    """Return whether gradients will be computed through `layer` at `x`."""
+    return torch.is_grad_enabled() and (x.requires_grad or layer.weight.requires_grad)
+
+
 def rectified(layer: nn.Conv2d, x: Tensor) -> Tensor:
     """Return min(max(layer(x), 0), 6).
 
@@ -198,8 +216,7 @@ def rectified(layer: nn.Conv2d, x: Tensor) -> Tensor:
     rectifiers alone would take half of the time of a frozen encoder. The operator is the one that `torch.compile` uses
     for frozen networks.
     """
-    mixed = x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and torch.backends.mkldnn.is_available()
-    if torch.is_grad_enabled() or not mixed:
+    if learns(layer, x) or not is_mixed_on_cpu(x):
         return functional.relu6(layer(x), inplace=True)
     weight, padding = layer.padded(x) if isinstance(layer, SameConv2d) else (layer.weight, layer.padding)
     kind = torch.get_autocast_dtype("cpu")

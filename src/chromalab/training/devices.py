@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from chromalab.core.errors import ChromalabError, NonFiniteError, OutputError, UsageError
-from chromalab.training.hardware import choose_device, multiplies_bfloat16, physical_cores
+from chromalab.training.hardware import choose_device, keep_freed_memory, multiplies_bfloat16, physical_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,18 +82,19 @@ def _original_error(error: ProcessRaisedException) -> Exception:
     return error if kind is None else kind(message)
 
 
-def set_threads(runtime: RuntimeSettings) -> None:
-    """Set PyTorch's number of threads in this process."""
+def set_up_process(runtime: RuntimeSettings) -> None:
+    """Set PyTorch's number of threads in this process, and how it handles freed memory."""
+    keep_freed_memory()
     torch.set_num_threads(runtime.threads or max(1, physical_cores() // runtime.devices))
 
 
 def make_fabric(runtime: RuntimeSettings) -> Fabric:
-    """Set the number of threads, and return Lightning Fabric with the devices and precision of `runtime`.
+    """Set up this process, and return Lightning Fabric with the devices and precision of `runtime`.
 
     Raises:
         UsageError: a device is missing or unknown.
     """
-    set_threads(runtime)
+    set_up_process(runtime)
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it logs its precision
     device = choose_device(runtime.device)
     on_cuda = device == "cuda"

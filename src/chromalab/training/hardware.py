@@ -1,8 +1,10 @@
-"""The hardware of this machine: CPU cores, bfloat16 support and devices."""
+"""The hardware of this machine: CPU cores, memory, bfloat16 support and devices."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from pathlib import Path
 
 import torch
@@ -22,6 +24,23 @@ def physical_cores() -> int:
     siblings = {Path(topology.format(cpu)) for cpu in allowed}
     cores = {path.read_text() for path in siblings if path.exists()}
     return max(1, min(len(allowed), len(cores) or len(allowed)))
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt, in malloc.h
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep freed memory for later tensors, where it is glibc.
+
+    By default it returns large blocks to the system at once, which then clears every page again when the next step
+    needs it. On virtual machines this can take as long as the training itself.
+    """
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have no such function
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, 1 << 30)
+        mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def multiplies_bfloat16() -> bool:

@@ -20,7 +20,7 @@ from chromalab.losses.compose import build, parse_formula
 from chromalab.losses.plugins import plugin_of
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import load_model, save_model
-from chromalab.training.devices import make_fabric, on_every_device, set_threads, share_of
+from chromalab.training.devices import make_fabric, on_every_device, set_up_process, share_of
 from chromalab.training.job import Spent, TrainingJob, TrainingOutcome, Watch, photos_sha256
 from chromalab.training.logbook import Logbook, draw_samples
 from chromalab.training.models import Models, make_batch
@@ -84,7 +84,7 @@ def train_here(
     advance: Advance | None = None,
 ) -> tuple[str, str, Spent, str, int]:
     """Train in this process (one per device), and return the facts of a `TrainingOutcome`."""
-    set_threads(job.runtime)
+    set_up_process(job.runtime)
     run = Run(fabric, job, photos, samples, watch=watch, advance=advance)
     with open_feed(job, photos) as feed:
         while not run.finished:

@@ -37,6 +37,28 @@ def test_feature_maps_have_the_stated_channels_and_strides(name: str) -> None:
         assert features.isfinite().all()
 
 
+@pytest.mark.parametrize("name", list(ENCODERS))
+def test_the_finest_maps_depend_on_the_stated_layers_alone(name: str) -> None:
+    settings = settings_for(name)
+    encoder = ENCODERS[name].build(settings.width, settings.pretrained, torch.Generator().manual_seed(0))
+    network = cast("FeatureNet", encoder.network)
+    encoder.network.requires_grad_(requires_grad=False)
+    assert list(network.finest(0)) == []
+    for level in range(1, len(encoder.strides)):
+        for layer in network.finest(level):
+            layer.requires_grad_()
+        maps = network.taps(torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1)))
+        shallow = maps[level - 1].sum()
+        stated = [weight for weight in encoder.network.parameters() if weight.requires_grad]
+        assert all(gradient is not None for gradient in torch.autograd.grad(shallow, stated, retain_graph=True))
+        encoder.network.requires_grad_()
+        rest = [weight for weight in encoder.network.parameters() if all(weight is not one for one in stated)]
+        again = network.taps(torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1)))
+        unused = torch.autograd.grad(again[level - 1].sum(), rest, allow_unused=True)
+        assert all(gradient is None for gradient in unused)
+        encoder.network.requires_grad_(requires_grad=False)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(ENCODERS))
 def test_a_colorizer_over_the_encoder_has_finite_gradients(name: str) -> None:

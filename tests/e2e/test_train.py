@@ -103,7 +103,7 @@ def test_options_override_the_recipe(ask: Any, tmp_path: Path) -> None:
         *("--head-stride", "1", "--no-context", "--decoder-width", "0.75", "--color-from", "mean"),
         *("--start", "bins_lite0", "--learning-rate", "0.01", "--optimizer", "adamw", "--schedule", "one_cycle"),
         *("--warmup", "3", "--weight-decay", "0.02", "--clip", "2", "--encoder-factor", "0.1"),
-        *("--frozen-share", "0.3", "--ema", "0.999", "--space", "yuv", "--seed", "9", "--balance"),
+        *("--frozen-share", "0.3", "--frozen-levels", "2", "--ema", "0.999", "--space", "yuv", "--seed", "9", "--balance"),
     ).recipe
     assert changed == Recipe.parse(
         {
@@ -144,6 +144,7 @@ def test_options_override_the_recipe(ask: Any, tmp_path: Path) -> None:
                     "clip_norm": 2,
                     "encoder_factor": 0.1,
                     "frozen_share": 0.3,
+                    "frozen_levels": 2,
                     "ema_decay": 0.999,
                 },
             },

@@ -153,6 +153,17 @@ def test_the_encoder_is_unfrozen_after_its_share(photos: PhotoSet, make_job: Mak
     assert not torch.equal(watched.weights[0]["unet.head.weight"], start["unet.head.weight"])
 
 
+def test_levels_of_the_encoder_stay_frozen(photos: PhotoSet, make_job: MakeJob) -> None:
+    job = with_settings(make_job(), optimizer={"frozen_levels": 3, "ema_decay": 0.5})
+    start = build_colorizer(job.settings.network, "lab", 0)[0].state_dict()
+    watched = Recorder()
+    train(job, photos, watch=watched)
+    changed = {name for name, tensor in watched.weights[-1].items() if not torch.equal(tensor, start[name])}
+    layers = (0, 2, 5, 7, 10, 12, 14)
+    frozen = {f"unet.encoder.features.{layer}.{part}" for layer in layers for part in ("weight", "bias")}
+    assert changed == set(start) - frozen
+
+
 class Spy(nn.Module):
     """A loss term that counts how often it is computed."""
 

@@ -93,6 +93,8 @@ def train(
         "of --learning-rate (0 = frozen).")] = None,
     frozen_share: Annotated[float | None, option(OPTIMIZER, "X", "Initial share of the budget during which "
         "the encoder is frozen.")] = None,
+    frozen_levels: Annotated[int | None, option(OPTIMIZER, "N", "Number of the encoder's feature maps, the finest "
+        "first, whose layers stay frozen.")] = None,
     ema: Annotated[float | None, option(OPTIMIZER, "X", "Decay per step of the moving average of the "
         "weights, which is measured and kept, such as 0.999 (0 = no averaging).")] = None,
     precision: Precision,
@@ -154,6 +156,7 @@ def train(
         "training.optimizer.clip_norm": ("--clip", clip),
         "training.optimizer.encoder_factor": ("--encoder-factor", encoder_factor),
         "training.optimizer.frozen_share": ("--frozen-share", frozen_share),
+        "training.optimizer.frozen_levels": ("--frozen-levels", frozen_levels),
         "training.optimizer.ema_decay": ("--ema", ema),
     }
     changed = _with_options(load_recipe(Path(recipe)), asked)

@@ -25,6 +25,9 @@ class FeatureNet(Protocol):
     def taps(self, rgb: Tensor) -> Sequence[Tensor]:
         """Return feature maps, the finest first, of (B, 3, H, W) sRGB in [0, 1]."""
 
+    def finest(self, levels: int) -> Sequence[nn.Module]:
+        """Return the layers up to the map number `levels`, none for 0."""
+
 
 @dataclass(frozen=True)
 class Encoder:

@@ -57,6 +57,10 @@ class Trunk(nn.Module):
         """Return the outputs of the tapped layers for `rgb` (B, 3, H, W), encoded sRGB in [0, 1]."""
         return self.outputs(rgb, self.tap_layers)
 
+    def finest(self, levels: int) -> Sequence[nn.Module]:
+        """Return the layers before the tap number `levels` and its own, none for 0."""
+        return list(self.features.children())[: self.tap_layers[levels - 1] + 1] if levels else []
+
     def outputs(self, rgb: Tensor, places: Collection[int]) -> list[Tensor]:
         """Return the outputs of the layers at `places` for `rgb` (B, 3, H, W), in the order of the layers.
 

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from chromalab.nets.encoders import FeatureNet
     from chromalab.nets.unet import Colorizer
     from chromalab.training.logbook import Row
-    from chromalab.training.settings import TrainingSettings
+    from chromalab.training.settings import OptimizerSettings, TrainingSettings
 
 
 _log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class Models:
         set_rates(self.optimizer, self.settings, step, progress)
         optimizer = self.settings.optimizer
         free = optimizer.encoder_factor > 0 and progress >= optimizer.frozen_share
-        self.colorizer.unet.encoder.requires_grad_(requires_grad=free)
+        free_encoder(self.colorizer, optimizer, free=free)
         self._factors = {name: term.factor(progress) for name, term in self.settings.terms.items()}
         self.acting = {name for name in self.objective.weights if self._factors.get(name, 1.0) > 0}
 
@@ -290,13 +291,20 @@ def parameter_groups(colorizer: Colorizer, settings: TrainingSettings) -> Iterab
     """Return parameter groups with the rates of encoder and decoder; a factor of 0 freezes the encoder."""
     rate, factor = settings.optimizer.learning_rate, settings.optimizer.encoder_factor
     encoder = colorizer.unet.encoder
-    encoder.requires_grad_(requires_grad=factor > 0)
+    free_encoder(colorizer, settings.optimizer, free=factor > 0)
     inside = {id(parameter) for parameter in encoder.parameters()}
     decoder = [parameter for parameter in colorizer.parameters() if id(parameter) not in inside]
     groups: list[dict[str, Any]] = [{"params": decoder, "lr": rate, "base_lr": rate}]
     if factor > 0:
         groups.append({"params": list(encoder.parameters()), "lr": rate * factor, "base_lr": rate * factor})
     return groups
+
+
+def free_encoder(colorizer: Colorizer, optimizer: OptimizerSettings, *, free: bool) -> None:
+    """Let the encoder learn, except for its levels that stay frozen, or freeze it."""
+    encoder = colorizer.unet.encoder.requires_grad_(requires_grad=free)
+    for layer in cast("FeatureNet", encoder).finest(optimizer.frozen_levels):
+        layer.requires_grad_(requires_grad=False)
 
 
 def set_rates(optimizer: torch.optim.Optimizer, settings: TrainingSettings, step: int, progress: float) -> None:

@@ -75,6 +75,8 @@ class OptimizerSettings(Record):
         betas: decay of the first and second moments; RMSProp uses the second, SGD the first as its momentum.
         weight_decay: decoupled weight decay for AdamW, an L2 penalty for the others.
         frozen_share: share of the budget at the start in which the encoder is frozen.
+        frozen_levels: number of feature maps, the finest first, whose layers in the encoder stay frozen. The layers of
+            the finest maps take most of the time of training an encoder and have few of its weights.
         schedule: `constant`; `cosine`, which falls to 0; or `one_cycle`, which rises for 30% of the budget and then
             falls to 0, each along half a cosine (Smith and Topin 2018).
         warmup_steps: number of steps of linear warmup; `one_cycle` ignores it.
@@ -89,6 +91,7 @@ class OptimizerSettings(Record):
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     weight_decay: float = Field(default=0.0, ge=0)
     frozen_share: float = Field(default=0.0, ge=0, le=1)
+    frozen_levels: int = Field(default=0, ge=0, le=4)
     schedule: Literal["constant", "cosine", "one_cycle"] = "constant"
     warmup_steps: int = Field(default=0, ge=0)
     clip_norm: float | None = Field(default=None, gt=0)
@@ -288,7 +291,7 @@ SHARES_TOLERANCE = 1e-6
 _ADDED = frozenset(
     {
         *("minutes", "stages", "scale", "degradations", "target_chroma", "terms"),  # of TrainingSettings
-        *("frozen_share", "ema_decay"),  # of OptimizerSettings
+        *("frozen_share", "frozen_levels", "ema_decay"),  # of OptimizerSettings
         *("head_stride", "decoder_width", "context"),  # of NetworkSettings
     }
 )

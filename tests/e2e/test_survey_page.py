@@ -183,6 +183,19 @@ def test_a_window_below_the_smallest_scale_gets_no_images(browser: Browser, tmp_
 
 
 @pytest.mark.slow
+def test_refusals_are_in_the_language_of_the_participant(browser: Browser, tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, access="platform")
+    with serving(folder) as address:
+        page, _ = watched(browser, **PHONE)
+        page.goto(f"{address}/?PROLIFIC_PID={{{{%PROLIFIC_PID%}}}}")
+        expect(page.locator(".panel")).to_contain_text("Ouvrez l'étude par son lien sur la plateforme")
+        expect(page.locator(".panel [lang=en]")).to_contain_text("For the researcher: the recruitment platform did not")
+        page.goto(address)
+        expect(page.locator(".panel")).to_contain_text("Ouvrez l'étude par son lien sur la plateforme")
+        expect(page.locator(".panel [lang=en]")).to_have_count(0)
+
+
+@pytest.mark.slow
 def test_a_whole_study_on_a_platform(browser: Browser, chromalab: Chromalab, tmp_path: Path) -> None:
     """Join by link, consent, training, 40 trials with breaks, questions, code, list of approvals, analysis."""
     folder, _ = make_survey(

@@ -269,7 +269,7 @@ def test_an_id_before_consent_blocks_nobody(tmp_path: Path) -> None:
         ("workerId", "${e://Field/workerId}", "did not replace ${e://Field/workerId}"),
         ("PROLIFIC_PID", "p1", "not a participant ID of Prolific"),
         ("workerId", "b0", "not a participant ID of Amazon Mechanical Turk"),
-        ("PROLIFIC_PID", None, "by its link on the recruitment platform"),
+        ("PROLIFIC_PID", None, "no ID of the recruitment platform"),
         ("PROLIFIC_PID", "p\0", "malformed"),
     ],
 )
@@ -279,6 +279,7 @@ def test_ids_that_no_platform_gives_are_refused(tmp_path: Path, param: str, valu
         refused = join(client, params={} if value is None else {param: value})
         assert refused.status_code == (403 if value is None else 400)
         assert saying in refused.json()["detail"]
+        assert refused.json().get("word", "refused_id") == "refused_id"
     assert rows(folder, Participant) == []
 
 

@@ -31,21 +31,26 @@ _SIGNATURE_CHARS = 32
 
 
 class RefusedError(ChromalabError):
-    """A refused request, with its HTTP status and reason."""
+    """A refused request, with its HTTP status and reason.
 
-    def __init__(self, status: int, reason: str) -> None:
-        self.status = status
+    Attributes:
+        status: the HTTP status.
+        word: key of the locales' sentence that tells participants; empty if they never see it.
+    """
+
+    def __init__(self, status: int, reason: str, word: str = "") -> None:
+        self.status, self.word = status, word
         super().__init__(reason)
 
 
-def count_request(limit: RateLimit, request: Request, reason: str) -> None:
+def count_request(limit: RateLimit, request: Request, reason: str, word: str = "") -> None:
     """Count a request of an address.
 
     Raises:
         RefusedError: the address has sent too many.
     """
     if not limit.allows(request.client.host if request.client else ""):
-        raise RefusedError(429, reason)
+        raise RefusedError(429, reason, word)
 
 
 def platform_id(design: Design, params: Mapping[str, str]) -> str | None:
@@ -62,16 +67,17 @@ def platform_id(design: Design, params: Mapping[str, str]) -> str | None:
     if _PLACEHOLDER.search(value):
         raise RefusedError(
             400,
-            f"The link to this study is not set up correctly: the recruitment platform did not replace {value} by an "
-            f"ID. For the researcher: in the study's settings on the platform, pass the ID as the URL parameter "
-            f"{name}, as the link on the dashboard does.",
+            f"For the researcher: the recruitment platform did not replace {value} by an ID. In the study's settings "
+            f"on the platform, pass the ID as the URL parameter {name}, as the link on the dashboard does.",
+            "refused_id",
         )
     platform, pattern = _ID_PATTERNS.get(name, ("the recruitment platform", _ANY_ID))
     if not re.fullmatch(recruited.id_pattern or pattern, value):
         raise RefusedError(
             400,
-            f"This is not a participant ID of {platform}. Please open the study by its link on the platform. For the "
-            f"researcher: IDs in {name} must match {recruited.id_pattern or pattern}.",
+            f"For the researcher: this is not a participant ID of {platform}. IDs in {name} must match "
+            f"{recruited.id_pattern or pattern}.",
+            "refused_id",
         )
     return value
 
@@ -83,15 +89,13 @@ def check_access(design: Design, secret: bytes, params: Mapping[str, str], invit
         RefusedError: the invitation, the ID, its signature or the lab's token is missing or wrong.
     """
     if design.access == "invited" and invitation is None:
-        raise RefusedError(403, "This study is open to invited people only. Please use your personal link.")
+        raise RefusedError(403, "this study is open to invited people only", "refused_invited")
     if design.access == "lab" and not _equal(params.get(LAB_PARAM), lab_token(secret)):
-        raise RefusedError(403, "This study takes place in a laboratory. Please ask the researcher for its link.")
+        raise RefusedError(403, "this study is open to the computers of a laboratory only", "refused_lab")
     if design.access == "platform" and platform_id(design, params) is None:
-        raise RefusedError(403, "Please open this study by its link on the recruitment platform.")
+        raise RefusedError(403, "the link has no ID of the recruitment platform", "refused_id")
     if design.recruitment.signed and not is_signed(design, secret, params):
-        raise RefusedError(
-            403, "The signature of this link is missing or wrong. Please use the link that you were sent."
-        )
+        raise RefusedError(403, "the signature of this link is missing or wrong", "refused_signature")
 
 
 def is_signed(design: Design, secret: bytes, params: Mapping[str, str]) -> bool:

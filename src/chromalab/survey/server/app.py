@@ -130,8 +130,8 @@ class StorableAddress:
 
 def _add_errors(app: FastAPI) -> None:
     def refused(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - FastAPI's signature
-        status = error.status if isinstance(error, RefusedError) else 500
-        return JSONResponse({"detail": str(error)}, status, NO_STORE)
+        status, word = (error.status, error.word) if isinstance(error, RefusedError) else (500, "")
+        return JSONResponse({"detail": str(error), "word": word}, status, NO_STORE)
 
     def unavailable(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001
         return JSONResponse(
@@ -206,7 +206,7 @@ def _add_pages(app: FastAPI, survey: Survey) -> None:
 def _add_steps(app: FastAPI, survey: Survey) -> None:
     @app.post("/api/join")
     def join(body: Join, request: Request) -> JSONResponse:
-        count_request(app.state.joins, request, CROWDED)
+        count_request(app.state.joins, request, CROWDED, "refused_often")
         return JSONResponse(sessions.join(survey, body), headers=NO_STORE)
 
     @app.get("/api/state")
@@ -224,7 +224,7 @@ def _add_steps(app: FastAPI, survey: Survey) -> None:
 
     @app.post("/api/consent")
     def consent(body: _Consent, key: Key, request: Request) -> JSONResponse:
-        count_request(app.state.consents, request, CROWDED)
+        count_request(app.state.consents, request, CROWDED, "refused_often")
         found = sessions.consent(survey, key, agreed=body.agreed, sha256=body.sha256)
         return JSONResponse(found, headers=NO_STORE)
 

@@ -131,7 +131,7 @@ def _owner(survey: Survey, connection: Connection, platform: str | None, invitat
             select(Invitation.participant_id).where(Invitation.token_sha256 == sha256_text(invitation))
         ).first()
         if found is None:
-            raise RefusedError(403, "This invitation is unknown. Please ask the researcher for a new one.")
+            raise RefusedError(403, "this invitation is unknown", "refused_invitation")
         identity = found.participant_id
     if identity is None:
         return None
@@ -215,7 +215,7 @@ def find_person(connection: Connection, key: str) -> Row[Any]:
     """
     person = connection.execute(_PERSON, {"key": sha256_text(key)}).first()
     if person is None:
-        raise RefusedError(401, "this link is invalid, or its data were deleted")
+        raise RefusedError(401, "this link is invalid, or its data were deleted", "refused_key")
     return person
 
 
@@ -409,7 +409,7 @@ def begin(survey: Survey, key: str, screen: Screen) -> dict[str, Any]:
         RefusedError: the participant is not at the instructions, or the design refuses phones and tablets.
     """
     if survey.record.design.viewing.devices == "desktop" and screen.touch:
-        raise RefusedError(403, "This study needs a computer with a mouse or a touchpad.")
+        raise RefusedError(403, "this study needs a computer with a mouse or a touchpad", "desktop_text")
     now = time.time()
     with survey.database.write() as connection:
         person = _at_stage(connection, key, "instructions")

@@ -20,7 +20,13 @@ const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 class Refused extends Error {
-  constructor(status, detail) { super(detail); this.status = status; }
+  constructor(status, detail, word) { super(detail); this.status = status; this.word = word; }
+
+  // The sentence in the participant's language; what the researcher must change follows in English.
+  paragraphs() {
+    const told = words[this.word];
+    return [...(told ? [paragraph(told)] : []), ...(!told || this.status === 400 ? [make("p", { textContent: this.message, lang: "en" })] : [])];
+  }
 }
 
 function make(tag, properties = {}, ...children) {
@@ -43,7 +49,7 @@ async function call(path, body) {
   }
   const answer = await fetch(path, options);
   const data = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(answer.status, data.detail || answer.statusText);
+  if (!answer.ok) throw new Refused(answer.status, data.detail || answer.statusText, data.word);
   return data;
 }
 
@@ -123,7 +129,7 @@ async function reload() {
     if (error.status === 401) {
       forget();
       if (!Object.keys(words).length) await setLanguage("en");
-      panel(words.withdrawn_title, paragraph(error.message));
+      panel(words.withdrawn_title, ...error.paragraphs());
       return;
     }
     throw error;
@@ -520,7 +526,8 @@ async function guarded(action) {
   } catch (error) {
     if (error.status === 409) return reload();
     const texts = { error_title: "Something went wrong", error_text: "Please reload this page. No answer is lost.", ...words };
-    panel(texts.error_title, paragraph([400, 403, 429].includes(error.status) ? error.message : texts.error_text), button("↻", () => location.reload()));
+    const told = [400, 403, 429].includes(error.status) ? error.paragraphs() : [paragraph(texts.error_text)];
+    panel(texts.error_title, ...told, button("↻", () => location.reload()));
   }
 }
 

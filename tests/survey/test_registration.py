@@ -127,7 +127,7 @@ NEWER = {
     "design": ("access", "viewing", "wording", "before", "after", "break_every"),
     "analysis": ("primary", "margin"),
     "recruitment": ("id_pattern", "signed", "stopped_url"),
-    "exclusions": ("hidden",),
+    "exclusions": ("hidden", "reduced", "screening", "unfinished"),
 }
 """Settings that the first version did not know, by their part of the design."""
 

@@ -57,6 +57,9 @@ class Exclusions(Record):
         bt500: exclude raters that ITU-R BT.500 rejects (ratings only).
         overruns: exclude trials whose stimulus was shown over 15% longer than the design's duration.
         hidden: exclude trials whose images were not wholly inside the window.
+        reduced: exclude trials whose images were shown smaller than their true size.
+        screening: exclude participants who did not pass the screening of color vision.
+        unfinished: exclude participants who did not finish.
     """
 
     vigilance_share: float = Field(default=0.7, ge=0, le=1)
@@ -68,6 +71,9 @@ class Exclusions(Record):
     bt500: bool = True
     overruns: bool = False
     hidden: bool = False
+    reduced: bool = False
+    screening: bool = False
+    unfinished: bool = False
 
 
 class Wording(Record):
@@ -375,7 +381,7 @@ def _usual_access(recruitment: dict[str, Any]) -> Access:
 _ADDED = {
     "analysis": ("primary", "margin"),
     "recruitment": ("id_pattern", "signed", "stopped_url"),
-    "exclusions": ("hidden",),
+    "exclusions": ("hidden", "reduced", "screening", "unfinished"),
 }
 """Settings that are newer than the first surveys. Unset, they do not enter the hash, nor does the usual access mode."""
 

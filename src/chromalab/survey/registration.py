@@ -189,12 +189,20 @@ def exclusions_text(design: Design) -> str:
         found.append(f"the outlier distance exceeds {rules.outlier_distance:g}")
     if design.protocol == "rating" and rules.bt500:
         found.append("ITU-R BT.500 rejects the rater")
-    trials = " Single trials shown over 15% too long are excluded." if rules.overruns else ""
-    if rules.hidden:
-        trials += " Single trials whose images were not wholly inside the window are excluded."
+    if rules.screening:
+        found.append("the screening of color vision is not passed")
+    if rules.unfinished:
+        found.append("the session is not finished")
+    kinds = {
+        "were shown over 15% too long": rules.overruns,
+        "had images that were not wholly inside the window": rules.hidden,
+        "had images that were shown smaller than their true size": rules.reduced,
+    }
+    trials = "".join(f" Single trials that {kind} are excluded." for kind, applies in kinds.items() if applies)
+    unfinished = "" if rules.unfinished else " Unfinished sessions count."
     return (
-        f"A participant is excluded if {', or '.join(found)}.{trials} Unfinished sessions count. Results are reported "
-        "with and without exclusions."
+        f"A participant is excluded if {', or '.join(found)}.{trials}{unfinished} Results are reported with and "
+        "without exclusions."
     )
 
 

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -379,6 +380,31 @@ def test_viewing_is_stored_and_can_exclude(tmp_path: Path) -> None:
     rules = record.design.exclusions
     labeled = label_exclusions(votes, report_raters(votes, METHODS, rules, "pairwise"), rules)
     assert [vote.exclusion for vote in labeled] == ["", "", "hidden", "", "", "", ""]
+
+
+def test_screening_and_completeness_can_exclude(tmp_path: Path) -> None:
+    folder, record = make_survey(tmp_path, screening=True, exclusions={"fast_share": 1, "side_p": 0})
+    with client_of(folder) as client:
+        first = Visitor(client).begin()
+        while first.state["stage"] == "trials":
+            first.vote()
+        second = Visitor(client).begin()
+        for _ in range(4):  # of which the first are practice
+            second.vote()
+        votes = votes_of_database(client.app.state.survey.database)  # type: ignore[attr-defined]
+    votes = [vote for vote in votes if vote.kind == "test"]
+    votes[0] = replace(votes[0], flags=("reduced",))
+    votes = [replace(vote, screening_passed=vote.observer != votes[0].observer) for vote in votes]
+
+    def excluded(**rules: bool) -> set[str]:
+        changed = record.design.exclusions.model_copy(update=rules)
+        labeled = label_exclusions(votes, report_raters(votes, METHODS, changed, "pairwise"), changed)
+        return {f"{vote.observer == votes[0].observer} {vote.exclusion}" for vote in labeled if vote.exclusion}
+
+    assert excluded() == set()
+    assert excluded(screening=True) == {"True screening"}
+    assert excluded(unfinished=True) == {"False unfinished"}
+    assert excluded(reduced=True) == {"True reduced"}
 
 
 def test_phones_are_refused_by_designs_for_desktops(tmp_path: Path) -> None:

@@ -50,20 +50,21 @@ def excluded_by_rules(design: Design, methods: Sequence[str], votes: Sequence[Vo
     return {rater.observer: tuple(rater.excluded) for rater in raters}
 
 
-OVERRUN, HIDDEN = "overrun", "hidden"
+OVERRUN, HIDDEN, REDUCED = TRIAL_FLAGS = "overrun", "hidden", "reduced"
+"""Flags of trials that were shown badly, for which rules may exclude them."""
 
 
 def label_exclusions(votes: Sequence[VoteRow], raters: Sequence[Rater], rules: Exclusions) -> list[VoteRow]:
     """Return the votes with the rules that exclude them, which decide for reports, exports and scripts alike.
 
-    The rules exclude whole participants, and with `overruns` and `hidden` single trials that were shown badly.
-    Unfinished sessions count: their answers were given under the same conditions.
+    The rules exclude whole participants, and with `overruns`, `hidden` and `reduced` single trials that were shown
+    badly. Unfinished sessions count unless `unfinished` is set: their answers were given under the same conditions.
     """
     out = {rater.observer: " ".join(rater.excluded) for rater in raters if rater.excluded}
 
     def label(row: VoteRow) -> VoteRow:
         reasons = [row.exclusion or out.get(row.observer, "")]
-        for rule, flag in ((rules.overruns, OVERRUN), (rules.hidden, HIDDEN)):
+        for rule, flag in zip((rules.overruns, rules.hidden, rules.reduced), TRIAL_FLAGS, strict=True):
             if rule and row.kind == "test" and flag in row.flags:
                 reasons.append(flag)
         text = " ".join(reason for reason in reasons if reason)
@@ -99,14 +100,17 @@ def _rater(
         screening_passed=rows[0].screening_passed,
         blurs=sum(row.blurs > 0 for row in rows),
     )
-    return rater.model_copy(update={"excluded": _reasons(rater, len(sided), rules) or _stated(scored)})
+    reasons = _reasons(rater, len(sided), rules)
+    if rules.unfinished and rows[0].finished is False:
+        reasons.append("unfinished")
+    return rater.model_copy(update={"excluded": reasons or _stated(scored)})
 
 
 def _stated(scored: Sequence[VoteRow]) -> list[str]:
     """Return the reasons for which a file excludes all scored votes of a participant."""
     if not scored or not all(row.exclusion for row in scored):
         return []
-    return [reason for reason in scored[0].exclusion.split() if reason != OVERRUN]
+    return [reason for reason in scored[0].exclusion.split() if reason not in TRIAL_FLAGS]
 
 
 def _reasons(rater: Rater, n_sided: int, rules: Exclusions) -> list[str]:
@@ -124,6 +128,8 @@ def _reasons(rater: Rater, n_sided: int, rules: Exclusions) -> list[str]:
     limit = rules.outlier_distance
     if limit is not None and rater.outlier_distance is not None and rater.outlier_distance > limit:
         found.append("outlier")
+    if rules.screening and rater.screening_passed is False:
+        found.append("screening")
     return found
 
 

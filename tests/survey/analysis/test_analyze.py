@@ -337,9 +337,21 @@ def test_the_report(tmp_path: Path) -> None:
     assert "<b>Which?" not in text
     assert "m0" in text
     assert {path.name for path in tmp_path.iterdir()} == {
-        "report.html", "analysis.json", "scores.csv", "differences.csv", "raters.csv",
+        "report.html", "analysis.json", "scores.csv", "differences.csv", "raters.csv", "images.csv",
     }  # fmt: skip
     assert type(found).load(tmp_path / "analysis.json") == found
+
+
+def test_every_image_has_its_share_of_wins() -> None:
+    design = parse_design({"protocol": "pairwise", "analysis": {"draws": 100}}, origin="")
+    votes = [
+        VoteRow(f"p{person}", "1", "sea", "a", "b", is_a_selected=person != 0, position=number, is_tie=number == 1)
+        for person in range(4)
+        for number in range(2)
+    ]
+    found = analyze(design, ["a", "b"], votes)
+    assert [(row.photo, row.method, row.votes) for row in found.images] == [("sea", "a", 8), ("sea", "b", 8)]
+    assert [row.value for row in found.images] == pytest.approx([(3 + 4 / 2) / 8, (1 + 4 / 2) / 8])
 
 
 def test_a_survey_without_votes_cannot_be_analyzed(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from chromalab.stats.preference import NoEstimateError
 from chromalab.stats.profile import Profile
 from chromalab.stats.significance import holm
 from chromalab.survey.analysis.preferences import INSEPARABLE, score_preferences
-from chromalab.survey.analysis.raters import label_exclusions, participant_agreement, report_raters
+from chromalab.survey.analysis.raters import image_scores, label_exclusions, participant_agreement, report_raters
 from chromalab.survey.analysis.records import Difference, Score, SurveyAnalysis
 from chromalab.survey.analysis.scores import estimate_of, groups_by_photo, score_fooling, score_ratings
 from chromalab.survey.analysis.verdicts import listed
@@ -81,6 +81,7 @@ def analyze(design: Design, methods: Sequence[str], votes: Sequence[VoteRow], *,
         update={
             "scores_all": everybody,
             "raters": raters,
+            "images": image_scores(kept),
             "people": participant_agreement(kept, [row for row in labeled if row.observer in inside]),
             "n_unfinished": len({row.observer for row in kept if row.finished is False}),
             "settings": {

@@ -28,13 +28,21 @@ AXES = {
     "real_or_fake": "fooling rate: share of trials in which generated colors were taken for real",
     "rating": "mean opinion score, 1 to 5",
 }
+IMAGE_VALUES = {
+    "pairwise": "share of comparisons won",
+    "real_or_fake": "share of answers that took the image for real",
+    "rating": "mean rating, 1 to 5",
+}
 REACH = {"pairwise": 6.0, "real_or_fake": None, "rating": None}
 """How far the axis extends beyond the scores at most. Arrows mark intervals that go on."""
 REFERENCES = {"pairwise": 0.0, "real_or_fake": 0.5, "rating": None}
 
 
 def write_survey_report(analysis: SurveyAnalysis, out: Path) -> Path:
-    """Write `report.html`, `analysis.json`, `scores.csv`, `differences.csv` and `raters.csv`; return the page's path.
+    """Write `report.html`, `analysis.json`, `scores.csv`, `differences.csv`, `raters.csv` and `images.csv`.
+
+    Returns:
+        The path of the page.
 
     Raises:
         OutputError: the folder can't be written.
@@ -45,6 +53,7 @@ def write_survey_report(analysis: SurveyAnalysis, out: Path) -> Path:
     )
     write_text(out / "differences.csv", _csv([row.model_dump() for row in analysis.differences]))
     write_text(out / "raters.csv", _csv([_flat(row) for row in analysis.raters]))
+    write_text(out / "images.csv", _csv([row.model_dump() for row in analysis.images]))
     if analysis.metrics:
         rows = [{"metric": name, **row.model_dump()} for name, row in analysis.metrics.items()]
         write_text(out / "metrics.csv", _csv(rows))
@@ -59,6 +68,8 @@ def write_survey_report(analysis: SurveyAnalysis, out: Path) -> Path:
             metrics=draw_metrics(analysis),
             out=[rater for rater in analysis.raters if rater.excluded],
             axis=AXES[analysis.protocol],
+            images={(row.photo, row.method): row for row in analysis.images},
+            image_value=IMAGE_VALUES[analysis.protocol],
             minimum={"people": MIN_PEOPLE, "photos": MIN_PHOTOS, "votes": MIN_VOTES},
         )
     )

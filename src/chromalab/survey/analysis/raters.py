@@ -18,7 +18,7 @@ from chromalab.stats.agreement import krcc, plcc, rater_ceiling, scene_srcc, src
 from chromalab.stats.opinion import bt500_rejected, rater_model
 from chromalab.stats.preference import Votes, fit_preferences
 from chromalab.survey.analysis.preferences import count_votes
-from chromalab.survey.analysis.records import MetricAgreement, ParticipantAgreement, Rater
+from chromalab.survey.analysis.records import ImageScore, MetricAgreement, ParticipantAgreement, Rater
 from chromalab.survey.analysis.scores import ratings_table
 from chromalab.survey.design import RANDOM, TRUTH
 from chromalab.survey.votes import VoteRow, by_observer
@@ -213,12 +213,15 @@ def _with_opinions(raters: list[Rater], votes: Sequence[VoteRow], rules: Exclusi
 ImageKey = tuple[str, str]
 
 
-def image_scores(rows: Sequence[VoteRow]) -> dict[ImageKey, float]:
-    """Return the score of every image (photo, method): the share of comparisons won, or the mean rating."""
+def image_scores(rows: Sequence[VoteRow]) -> list[ImageScore]:
+    """Return the score of every image."""
     points: dict[ImageKey, list[float]] = {}
     for _, image, value in _points(rows):
         points.setdefault(image, []).append(value)
-    return {image: float(np.mean(points[image])) for image in sorted(points)}
+    return [
+        ImageScore(photo=photo, method=method, value=float(np.mean(values)), votes=len(values))
+        for (photo, method), values in sorted(points.items())
+    ]
 
 
 def _points(rows: Sequence[VoteRow]) -> list[tuple[str, ImageKey, float]]:
@@ -353,7 +356,7 @@ def metric_agreements(
             ground truth.
         seed: seed of the resampling.
     """
-    people = {(scene_key(scene), method): value for (scene, method), value in image_scores(votes).items()}
+    people = {(scene_key(image.photo), image.method): image.value for image in image_scores(votes)}
     found = {}
     for name, own in values.items():
         sign = {"higher": 1.0, "lower": -1.0}.get(directions.get(name, ""))

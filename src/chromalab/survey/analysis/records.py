@@ -157,6 +157,22 @@ class MetricAgreement(Record):
     n: int
 
 
+class ImageScore(Record):
+    """The score of one image.
+
+    Attributes:
+        photo: the photo.
+        method: the method that colored it.
+        value: share of comparisons won (pairwise), share taken for real (real_or_fake), or mean rating (rating).
+        votes: number of votes behind it.
+    """
+
+    photo: str
+    method: str
+    value: FiniteFloat
+    votes: int
+
+
 class ParticipantAgreement(Record):
     """Agreement among participants, which bounds the agreement that a metric can reach.
 
@@ -197,6 +213,7 @@ class SurveyAnalysis(Record):
         components: groups of methods that votes connect; methods of different groups cannot be compared, and scores are
             relative to their group.
         fooling: results by method (real_or_fake).
+        images: scores of every image, without excluded participants.
         raters: all participants.
         people: agreement among participants.
         metrics: agreement of each metric with the participants.
@@ -227,6 +244,7 @@ class SurveyAnalysis(Record):
     tie: FiniteFloat | None = None
     components: list[list[str]] = []
     fooling: dict[str, Fooling] = {}
+    images: list[ImageScore] = []
     raters: list[Rater] = []
     people: ParticipantAgreement = ParticipantAgreement()
     metrics: dict[str, MetricAgreement] = {}

@@ -1,6 +1,6 @@
 import { strFromU8, unzipSync } from "fflate";
 import { expect, test } from "vitest";
-import { Archive, resultName, uniqueName } from "../src/archive";
+import { Archive, resultName, uniqueName } from "@page/archive.js";
 
 test("an archive stores its files unchanged, also those larger than a piece", async () => {
   const large = new Uint8Array(9 << 20).map((_, index) => (index * 31) >> 3);

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { type Job, Scheduler } from "../src/jobs";
-import { Photos } from "../src/photos";
+import { Scheduler } from "@page/jobs.js";
+import { Photos } from "@page/photos.js";
+import type { Job } from "@page/types";
 
 const files = (count: number): File[] => Array.from({ length: count }, (_, index) => new File([], `${index}.jpg`));
 

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from tests.photo.odd_files import picture, save
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -121,9 +121,7 @@ def test_photos_get_colors_known_colors_and_downloads(page: Page, photos: list[s
         assert "compositeWithTrainedAlgorithmicMedia" in str(image.info)
 
 
-def test_a_16_bit_tiff_file_keeps_its_type_and_depth(
-    page: Page, photos: list[str], tmp_path: Path
-) -> None:
+def test_a_16_bit_tiff_file_keeps_its_type_and_depth(page: Page, photos: list[str], tmp_path: Path) -> None:
     choose(page, photos[1:])
     expect(page.locator("#stage > canvas")).to_be_visible()  # browsers cannot show the file itself
     path = download(page, tmp_path, "")
@@ -169,6 +167,19 @@ def test_a_file_that_is_not_a_photo_is_reported(page: Page, tmp_path: Path) -> N
     page.set_input_files("#files", str(bad))
     expect(page.locator("#problem")).to_contain_text("can't be read", timeout=SOON_MS)
     expect(page.locator("#download")).to_be_disabled()
+
+
+def test_warnings_of_damaged_files_are_shown(page: Page, photos: list[str], tmp_path: Path) -> None:
+    data = bytearray(Path(photos[0]).read_bytes())
+    place = len(data) * 2 // 3
+    data[place : place + 8] = b"\xff\xd5" * 4
+    Path(photos[0]).write_bytes(data)
+    choose(page, photos)
+    warned = page.locator("#photos li", has_text="the file is damaged")
+    expect(warned).to_have_count(1)
+    expect(warned).to_contain_text("a'b é.jpg")
+    download(page, tmp_path, "image/jpeg")
+    expect(page.locator("#status")).to_contain_text("the file is damaged")
 
 
 def test_the_page_speaks_german_with_a_german_browser(browser: Browser, address: str) -> None:

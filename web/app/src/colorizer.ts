@@ -4,7 +4,7 @@ import mjs from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
 import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 import { modelUrl, record, statement, version } from "virtual:model";
 import { WorkError } from "@page/failures.js";
-import type { Colorizer, Progress, Rendered, RenderSize, Source } from "@page/types";
+import type { Colorizer, Encoded, Preview, Progress, Rendered, RenderSize, Source } from "@page/types";
 import type { Format, Reply, Request, Results, Work } from "./protocol";
 
 interface Pending {
@@ -50,16 +50,16 @@ export class WorkerColorizer implements Colorizer {
     return result as Promise<Results[Type]>;
   }
 
-  async preview(source: Source, progress: Progress): Promise<Blob> {
-    return (await this.run<"preview">({ type: "preview", ...source }, progress)).thumbnail;
+  preview(source: Source, progress: Progress): Promise<Preview> {
+    return this.run<"preview">({ type: "preview", ...source }, progress);
   }
 
   render(source: Source, size: RenderSize, progress: Progress): Promise<Rendered> {
     return this.run<"render">({ type: "render", size, ...source }, progress);
   }
 
-  async encode(source: Source, format: string, progress: Progress): Promise<Blob> {
-    return (await this.run<"encode">({ type: "encode", format: format as Format, ...source }, progress)).file;
+  encode(source: Source, format: string, progress: Progress): Promise<Encoded> {
+    return this.run<"encode">({ type: "encode", format: format as Format, ...source }, progress);
   }
 
   /** Gives the memory of the open photo back. */

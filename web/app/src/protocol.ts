@@ -1,6 +1,6 @@
 /** The messages between the page and the worker. */
 
-import type { Failure, Rendered, RenderSize, Source, Stage } from "@page/types";
+import type { Encoded, Failure, Preview, Rendered, RenderSize, Source, Stage } from "@page/types";
 import type { ModelRecord } from "./core/network";
 import type { RuntimeFiles } from "./session";
 
@@ -35,9 +35,9 @@ export type Request =
 
 /** The result of each type of work. */
 export interface Results {
-  readonly preview: { readonly thumbnail: Blob };
+  readonly preview: Preview;
   readonly render: Rendered;
-  readonly encode: { readonly file: Blob };
+  readonly encode: Encoded;
 }
 
 export type Reply =

@@ -70,7 +70,8 @@ async function openModel({ modelUrl, files, ...rest }: Load): Promise<Model> {
 
 async function preview(request: Of<"preview">): Promise<void> {
   const photo = await apart(request);
-  finish<"preview">(request.id, { thumbnail: await thumbnail(await renderedSmall(photo.prediction, request.options)) });
+  const picture = await thumbnail(await renderedSmall(photo.prediction, request.options));
+  finish<"preview">(request.id, { thumbnail: picture, notes: photo.pixels.notes });
 }
 
 async function render(request: Of<"render">): Promise<void> {
@@ -102,7 +103,7 @@ async function write(request: Of<"encode">): Promise<void> {
   const photo = await apart(request);
   await renderFull(photo, request);
   report(request.id, "encoding", 0);
-  finish<"encode">(request.id, { file: await fileOf(photo, request.options, request.format) });
+  finish<"encode">(request.id, { file: await fileOf(photo, request.options, request.format), notes: [] });
 }
 
 /** Reads a photo without keeping it, or returns the open one. */

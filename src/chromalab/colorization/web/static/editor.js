@@ -2,7 +2,7 @@
 
 import { WorkError } from "./failures.js";
 import { element } from "./dom.js";
-import { failureText, filled, messages, noteText } from "./messages.js";
+import { failureText, filled, messages, notesText } from "./messages.js";
 /** @import { Photos } from "./photos.js" */
 /** @import { Status } from "./status.js" */
 /** @import { Viewer } from "./viewer.js" */
@@ -29,7 +29,6 @@ export class Editor {
   /** @type {number | undefined} */
   #moving;
   #seconds = 0;
-
   #photos;
   #colorizer;
   #viewer;
@@ -132,6 +131,7 @@ export class Editor {
         this.#refresh();
       });
       photo.state = { name: "done" };
+      photo.notes = result.notes;
       if (photo === this.#opened) this.#display(photo, size, result, options === photo.options);
       if (size === "screen" && result.thumbnail !== undefined) photo.thumbnail = result.thumbnail;
     } catch (error) {
@@ -157,7 +157,7 @@ export class Editor {
     const { width, height, notes } = result;
     this.#status.say(() => {
       const done = filled(messages.done, { name, width, height, seconds: Math.round(10 * seconds) / 10 });
-      return [done, ...notes.map(noteText)].join(" ");
+      return [done, notesText(notes)].join(" ");
     });
   }
 

@@ -41,7 +41,6 @@ export class HintEditor {
   #rows = [];
   /** @type {ReadonlyMap<keyof Messages["swatch"], HTMLButtonElement>} */
   #swatches;
-
   #photos;
   #editor;
   #viewer;
@@ -222,7 +221,6 @@ class Row {
   /** @type {HTMLLIElement} */
   item;
   #text = create("span");
-
   #number;
 
   /** @param {number} number */

@@ -5,7 +5,6 @@
 export class Scheduler {
   #busy = false;
   #running = Promise.resolve();
-
   #sources;
 
   /**

@@ -1,7 +1,7 @@
 /** The list of photos: a row for each, with its thumbnail, its state and a button that removes it. */
 
 import { create, element, setText } from "./dom.js";
-import { failureText, filled, messages } from "./messages.js";
+import { failureText, filled, messages, notesText } from "./messages.js";
 /** @import { Photos } from "./photos.js" */
 /** @import { ListActions, Photo } from "./types" */
 
@@ -9,7 +9,6 @@ export class PhotoList {
   #list = element("photos");
   /** @type {Map<Photo, Row>} */
   #rows = new Map();
-
   #photos;
   #actions;
 
@@ -59,13 +58,13 @@ class Row {
   item;
   #image = create("img", { alt: "" });
   #state = create("small");
+  #notes = create("small");
   #progress = create("progress", { max: 1 });
   /** @type {HTMLButtonElement} */
   #button;
   #removal = create("button", { type: "button", className: "remove", textContent: "×" });
   /** @type {Blob | undefined} */
   #shown;
-
   #photo;
 
   /**
@@ -75,7 +74,7 @@ class Row {
   constructor(photo, actions) {
     this.#photo = photo;
     const name = create("span", { textContent: photo.file.name, className: "name" });
-    this.#button = create("button", { type: "button", className: "photo" }, this.#image, create("span", {}, name, this.#state));
+    this.#button = create("button", { type: "button", className: "photo" }, this.#image, create("span", {}, name, this.#state, this.#notes));
     this.item = create("li", {}, this.#button, this.#removal, this.#progress);
     this.#button.addEventListener("click", () => actions.open(photo));
     this.#removal.addEventListener("click", () => actions.remove(photo));
@@ -83,11 +82,12 @@ class Row {
 
   /** @param {boolean} current */
   update(current) {
-    const { state, file } = this.#photo;
+    const { state, file, notes = [] } = this.#photo;
     this.#button.setAttribute("aria-current", String(current));
     this.#removal.ariaLabel = filled(messages.remove, { name: file.name });
     this.item.dataset["state"] = state.name;
     setText(this.#state, stateText(this.#photo));
+    setText(this.#notes, notesText(notes));
     this.#progress.ariaLabel = file.name;
     this.#progress.hidden = state.name !== "working";
     if (state.name === "working" && state.share !== undefined) this.#progress.value = state.share;

@@ -64,12 +64,12 @@ export function failureText(name, { failure, detail }) {
 }
 
 /**
- * Returns the sentence of a note by its name; other notes are sentences already.
+ * Returns the sentences of notes, some of which are names of them.
  *
- * @param {string} note
+ * @param {readonly string[]} notes
  */
-export function noteText(note) {
-  return note in messages.notes ? messages.notes[/** @type {keyof Messages["notes"]} */ (note)] : note;
+export function notesText(notes) {
+  return notes.map((note) => (note in messages.notes ? messages.notes[/** @type {keyof Messages["notes"]} */ (note)] : note)).join(" ");
 }
 
 /**

@@ -35,10 +35,11 @@ export class Previews {
   async #colorize(photo) {
     const { options, file, number } = photo;
     try {
-      photo.thumbnail = await this.#colorizer.preview({ photo: number, file, options }, (stage, share) => {
+      const found = await this.#colorizer.preview({ photo: number, file, options }, (stage, share) => {
         photo.state = { name: "working", stage, share };
         this.#refresh();
       });
+      Object.assign(photo, found);
       photo.state = { name: options === photo.options ? "done" : "waiting" };
     } catch (error) {
       if (!(error instanceof WorkError)) throw error;

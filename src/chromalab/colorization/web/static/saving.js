@@ -4,7 +4,7 @@ import { Archive, LARGEST_BYTES, resultName, uniqueName } from "./archive.js";
 import { WorkError } from "./failures.js";
 import { create, element, setText } from "./dom.js";
 import { recall, remember } from "./memory.js";
-import { failureText, filled, messages } from "./messages.js";
+import { failureText, filled, messages, notesText } from "./messages.js";
 /** @import { Photos } from "./photos.js" */
 /** @import { Status } from "./status.js" */
 /** @import { BackEnd, Job, Photo } from "./types" */
@@ -21,6 +21,7 @@ const RELEASE_MS = 60_000;
  * @property {number} total
  * @property {Set<string>} names
  * @property {string[]} failed
+ * @property {string[]} notes
  * @property {number} saved
  * @property {Archive} archive
  * @property {number} part
@@ -32,7 +33,6 @@ export class Saving {
   #single;
   /** @type {Collection | undefined} */
   #collection;
-
   #photos;
   #colorizer;
   #status;
@@ -100,7 +100,7 @@ export class Saving {
     const remaining = this.#photos.items.filter(({ state }) => state.name !== "failed");
     const format = this.#format.value;
     const names = new Set();
-    this.#collection = { format, remaining, names, total: remaining.length, failed: [], saved: 0, archive: new Archive(), part: 1 };
+    this.#collection = { format, remaining, names, total: remaining.length, failed: [], notes: [], saved: 0, archive: new Archive(), part: 1 };
     this.update();
     element("cancel").focus();
     this.#refresh();
@@ -117,10 +117,10 @@ export class Saving {
   async #write(photo) {
     const format = this.#format.value;
     try {
-      const file = await this.#encoded(photo, format);
+      const { file, notes } = await this.#encoded(photo, format);
       const name = resultName(photo.file.name, messages.suffix, file.type);
       download(file, name);
-      this.#status.say(() => filled(messages.saved, { name }));
+      this.#status.say(() => [filled(messages.saved, { name }), notesText(notes)].join(" "), notes.length > 0);
     } catch (error) {
       if (!(error instanceof WorkError)) throw error;
       this.#status.say(() => failureText(photo.file.name, error), true);
@@ -159,12 +159,13 @@ export class Saving {
    */
   async #append(photo, collection) {
     try {
-      const file = await this.#encoded(photo, collection.format);
+      const { file, notes } = await this.#encoded(photo, collection.format);
       if (this.#collection !== collection) return; // it was canceled meanwhile
       if (collection.archive.bytes + file.size > LARGEST_BYTES) this.#finishPart(collection);
       const name = uniqueName(resultName(photo.file.name, messages.suffix, file.type), collection.names);
       await collection.archive.add(name, file, photo.file.lastModified);
       collection.saved++;
+      if (notes.length > 0) collection.notes.push(`${photo.file.name}: ${notesText(notes)}`);
     } catch (error) {
       if (!(error instanceof WorkError)) throw error;
       collection.failed.push(photo.file.name);
@@ -183,8 +184,9 @@ export class Saving {
   /** @param {Collection} collection */
   #finish(collection) {
     const values = { name: this.#finishPart(collection), count: collection.saved, names: collection.failed.join(", ") };
-    const bad = collection.failed.length > 0;
-    this.#status.say(() => filled(bad ? messages.savedPart : messages.savedAll, values), bad);
+    const { failed, notes } = collection;
+    const sentence = () => filled(failed.length > 0 ? messages.savedPart : messages.savedAll, values);
+    this.#status.say(() => [sentence(), ...notes].join(" "), failed.length + notes.length > 0);
     this.#collection = undefined;
     this.#restoreFocus("download-all");
   }

@@ -58,7 +58,8 @@ class Server {
    */
   async preview(source, progress) {
     progress("predicting");
-    return thumbnail(await createImageBitmap((await post(source, { preview: true })).file));
+    const { file, notes } = await post(source, { preview: true });
+    return { thumbnail: await thumbnail(await createImageBitmap(file)), notes };
   }
 
   /**
@@ -70,12 +71,11 @@ class Server {
   async render(source, size, progress) {
     progress("predicting");
     const started = performance.now();
-    const { file, facts } = await post(source, size === "full" ? { format: "jpeg" } : { preview: true });
-    const { width, height, warnings } = facts;
+    const { file, notes, width, height } = await post(source, size === "full" ? { format: "jpeg" } : { preview: true });
     const bitmap = await createImageBitmap(file);
     const seconds = (performance.now() - started) / 1000;
     const tiles = size === "full" ? await tilesOf(bitmap) : [{ x: 0, y: 0, width, height, bitmap }];
-    return { width, height, tiles, notes: warnings, thumbnail: size === "full" ? undefined : await thumbnail(bitmap), seconds };
+    return { width, height, tiles, notes, thumbnail: size === "full" ? undefined : await thumbnail(bitmap), seconds };
   }
 
   /**
@@ -83,9 +83,9 @@ class Server {
    * @param {string} format
    * @param {Progress} progress
    */
-  async encode(source, format, progress) {
+  encode(source, format, progress) {
     progress("encoding");
-    return (await post(source, { format: format.replace("image/", "") })).file;
+    return post(source, { format: format.replace("image/", "") });
   }
 
   close() {}
@@ -109,7 +109,8 @@ async function post({ file, options: { saturation, warmth, hints } }, fields) {
     throw new WorkError(readable === undefined ? "moved" : "server", String(error));
   });
   if (!response.ok) throw new WorkError("refused", await detailOf(response));
-  return { file: await response.blob(), facts: JSON.parse(response.headers.get("X-Chromalab") ?? "") };
+  const { width, height, warnings } = JSON.parse(response.headers.get("X-Chromalab") ?? "");
+  return { file: await response.blob(), notes: warnings, width, height };
 }
 
 /** @param {Response} response */

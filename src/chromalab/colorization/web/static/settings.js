@@ -10,7 +10,6 @@ export class Settings {
   #group = element("colors", HTMLFieldSetElement);
   #saturation = element("saturation", HTMLInputElement);
   #warmth = element("warmth", HTMLInputElement);
-
   #photos;
 
   /**

@@ -61,6 +61,7 @@ export interface Photo {
   state: State;
   /** A small JPEG file with the colors; undefined before the photo was colorized. */
   thumbnail?: Blob;
+  notes?: readonly string[];
 }
 
 /** Returns a piece of work; the page does one at a time. */
@@ -91,10 +92,22 @@ export interface Tile extends Point, Size {
   readonly bitmap: ImageBitmap;
 }
 
-export interface Rendered extends Size {
-  readonly tiles: readonly Tile[];
-  /** What the reader should know about the result: names of notes in `messages/*.json`, or sentences. */
+/** What the reader should know about a result. */
+export interface Noted {
+  /** Names of notes in `messages/*.json`, or sentences. */
   readonly notes: readonly string[];
+}
+
+export interface Preview extends Noted {
+  readonly thumbnail: Blob;
+}
+
+export interface Encoded extends Noted {
+  readonly file: Blob;
+}
+
+export interface Rendered extends Size, Noted {
+  readonly tiles: readonly Tile[];
   readonly thumbnail: Blob | undefined;
   readonly seconds: number;
 }
@@ -109,11 +122,11 @@ export interface Colorizer {
   /** Photos with more pixels are not rendered in full. */
   readonly mostPixels: number;
   /** Colorize a photo for its thumbnail. */
-  preview(source: Source, progress: Progress): Promise<Blob>;
+  preview(source: Source, progress: Progress): Promise<Preview>;
   /** Colorize a photo for the viewer; it may stay open in place of the one before. */
   render(source: Source, size: RenderSize, progress: Progress): Promise<Rendered>;
   /** Write a photo as a file with metadata. */
-  encode(source: Source, format: string, progress: Progress): Promise<Blob>;
+  encode(source: Source, format: string, progress: Progress): Promise<Encoded>;
   /** Give the memory of the open photo back. */
   close(): void;
 }

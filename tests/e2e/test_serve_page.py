@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from chromalab.colorization.web.app import STATIC
 from chromalab.photo.scan import open_scan
@@ -157,6 +157,18 @@ def test_settings_apply_to_one_photo_or_to_all(page: Page, photos: list[str]) ->
     page.click("#previous")
     page.click("#apply-to-all")
     page.click("#next")
+    wait(page)
+    assert chroma(shown(page)) < 2
+
+
+def test_outdated_requests_are_stopped(page: Page, photos: list[str]) -> None:
+    choose(page, photos[:1])
+    held: list[Route] = []
+    page.route("**/v1/colorize", lambda route: route.continue_() if held else held.append(route))
+    with page.expect_request("**/v1/colorize"):
+        page.fill("#saturation", "0.5")
+    with page.expect_event("requestfailed"):
+        page.fill("#saturation", "0")
     wait(page)
     assert chroma(shown(page)) < 2
 

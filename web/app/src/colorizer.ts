@@ -15,7 +15,7 @@ interface Pending {
 
 export class WorkerColorizer implements Colorizer {
   readonly quick = true;
-  readonly mostPixels = Infinity;
+  readonly longestSide = Infinity;
   /** Whether the network can use several threads. */
   readonly loaded: Promise<boolean>;
   private readonly worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
@@ -61,6 +61,8 @@ export class WorkerColorizer implements Colorizer {
   encode(source: Source, format: string, progress: Progress): Promise<Encoded> {
     return this.run<"encode">({ type: "encode", format: format as Format, ...source }, progress);
   }
+
+  stop(): void {}
 
   /** Gives the memory of the open photo back. */
   close(): void {

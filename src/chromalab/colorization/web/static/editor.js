@@ -55,6 +55,7 @@ export class Editor {
     const photo = this.#photos.current;
     if (photo === this.#opened) return;
     this.#leave();
+    this.#colorizer.stop();
     this.#opened = photo;
     this.#shown = undefined;
     this.#seconds = 0;
@@ -83,6 +84,7 @@ export class Editor {
     photo.options = { ...photo.options, ...options };
     this.#shown = undefined;
     this.#seconds = 0;
+    this.#colorizer.stop();
     clearTimeout(this.#moving);
     this.#moving = window.setTimeout(() => {
       this.#moving = undefined;
@@ -115,7 +117,7 @@ export class Editor {
     if (this.#shown === undefined) return this.#moving === undefined ? "screen" : this.#colorizer.quick ? "small" : undefined;
     if (this.#moving !== undefined) return undefined;
     if (this.#shown === "small") return "screen";
-    return this.#shown === "screen" && this.#viewer.needsDetail(this.#colorizer.mostPixels) ? "full" : undefined;
+    return this.#shown === "screen" && this.#viewer.needsDetail(this.#colorizer.longestSide) ? "full" : undefined;
   }
 
   /**
@@ -135,7 +137,7 @@ export class Editor {
       if (photo === this.#opened) this.#display(photo, size, result, options === photo.options);
       if (size === "screen" && result.thumbnail !== undefined) photo.thumbnail = result.thumbnail;
     } catch (error) {
-      this.#fail(photo, error);
+      this.#fail(photo, options, error);
     }
     this.#refresh();
   }
@@ -167,21 +169,26 @@ export class Editor {
    * @param {Photo} photo
    */
   async #showOriginal(photo) {
-    const { file, number } = photo;
+    const { options, file, number } = photo;
     try {
       const result = await this.#colorizer.render({ photo: number, file, options: GRAY }, "screen", () => undefined);
       if (photo === this.#opened) this.#viewer.showOriginal(result.tiles[0]);
     } catch (error) {
-      this.#fail(photo, error);
+      this.#fail(photo, options, error);
     }
     this.#refresh();
   }
 
   /**
    * @param {Photo} photo
+   * @param {Options} options
    * @param {unknown} error
    */
-  #fail(photo, error) {
+  #fail(photo, options, error) {
+    if (photo !== this.#opened || options !== photo.options) {
+      photo.state = { name: "waiting" }; // the work was stopped
+      return;
+    }
     if (!(error instanceof WorkError)) throw error;
     const { failure, detail } = error;
     photo.state = { name: "failed", failure, detail };

@@ -50,7 +50,8 @@ class NetworkSettings {
 /** Colorizes over HTTP. */
 class Server {
   quick = false;
-  mostPixels = 50_000_000;
+  longestSide = 10_000;
+  #rendering = new AbortController();
 
   /**
    * @param {Source} source
@@ -71,7 +72,9 @@ class Server {
   async render(source, size, progress) {
     progress("predicting");
     const started = performance.now();
-    const { file, notes, width, height } = await post(source, size === "full" ? { format: "jpeg" } : { preview: true });
+    this.#rendering = new AbortController();
+    const fields = size === "full" ? { format: "jpeg" } : { preview: true };
+    const { file, notes, width, height } = await post(source, fields, this.#rendering.signal);
     const bitmap = await createImageBitmap(file);
     const seconds = (performance.now() - started) / 1000;
     const tiles = size === "full" ? await tilesOf(bitmap) : [{ x: 0, y: 0, width, height, bitmap }];
@@ -88,6 +91,10 @@ class Server {
     return post(source, { format: format.replace("image/", "") });
   }
 
+  stop() {
+    this.#rendering.abort();
+  }
+
   close() {}
 }
 
@@ -96,15 +103,16 @@ class Server {
  *
  * @param {Source} source
  * @param {Readonly<Record<string, unknown>>} fields of the request, beside those of the settings.
+ * @param {AbortSignal} [signal]
  */
-async function post({ file, options: { saturation, warmth, hints } }, fields) {
+async function post({ file, options: { saturation, warmth, hints } }, fields, signal) {
   const known = hints.map(({ x, y, color }) => ({ x: 100 * x, y: 100 * y, unit: "percent", color }));
   const form = new FormData();
   form.append("file", file);
   for (const [name, value] of Object.entries({ ...network.fields(), saturation, warmth, hints: JSON.stringify(known), ...fields })) {
     if (value !== "") form.append(name, String(value));
   }
-  const response = await fetch("/v1/colorize", { method: "POST", body: form }).catch(async (error) => {
+  const response = await fetch("/v1/colorize", { method: "POST", body: form, signal: signal ?? null }).catch(async (error) => {
     const readable = await file.slice(0, 1).arrayBuffer().catch(() => undefined);
     throw new WorkError(readable === undefined ? "moved" : "server", String(error));
   });

@@ -119,14 +119,16 @@ export type Progress = (stage: Stage, share?: number) => void;
 export interface Colorizer {
   /** Whether renderings are fast enough to follow a setting that moves. */
   readonly quick: boolean;
-  /** Photos with more pixels are not rendered in full. */
-  readonly mostPixels: number;
+  /** Photos with a longer side, in pixels, are not rendered in full. */
+  readonly longestSide: number;
   /** Colorize a photo for its thumbnail. */
   preview(source: Source, progress: Progress): Promise<Preview>;
   /** Colorize a photo for the viewer; it may stay open in place of the one before. */
   render(source: Source, size: RenderSize, progress: Progress): Promise<Rendered>;
   /** Write a photo as a file with metadata. */
   encode(source: Source, format: string, progress: Progress): Promise<Encoded>;
+  /** Stop rendering, whose result is no longer needed; it may fail or finish. */
+  stop(): void;
   /** Give the memory of the open photo back. */
   close(): void;
 }

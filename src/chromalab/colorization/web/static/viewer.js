@@ -119,10 +119,10 @@ export class Viewer {
   /**
    * Returns whether the screen has more pixels than the shown result.
    *
-   * @param {number} mostPixels of photos that are rendered in full.
+   * @param {number} longestSide of photos that are rendered in full.
    */
-  needsDetail(mostPixels) {
-    if (this.#photo.width * this.#photo.height > mostPixels) return false;
+  needsDetail(longestSide) {
+    if (Math.max(this.#photo.width, this.#photo.height) > longestSide) return false;
     return this.#resolution > 0 && this.#resolution < Math.min(1, 0.99 * this.#view.scale * devicePixelRatio);
   }
 

@@ -62,6 +62,18 @@ test("the queue goes on behind failed photos", () => {
   expect([photos.colorized, photos.failed]).toEqual([1, 1]);
 });
 
+test("all photos wait again with another network, and their present work is outdated", () => {
+  const photos = new Photos();
+  const [first, second] = photos.add(files(2));
+  first!.state = { name: "done" };
+  second!.state = { name: "failed", failure: "server", detail: "" };
+  const before = first!.options;
+  photos.renew();
+  expect(photos.items.map(({ state }) => state.name)).toEqual(["waiting", "waiting"]);
+  expect(first!.options).toEqual(before);
+  expect(first!.options).not.toBe(before);
+});
+
 test("settings for all photos keep each photo's hints, and changed photos are colorized again", () => {
   const photos = new Photos();
   const [first, second, third] = photos.add(files(3));

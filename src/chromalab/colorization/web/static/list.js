@@ -58,7 +58,7 @@ class Row {
   item;
   #image = create("img", { alt: "" });
   #state = create("small");
-  #notes = create("small");
+  #notes = create("small", { className: "notes" });
   #progress = create("progress", { max: 1 });
   /** @type {HTMLButtonElement} */
   #button;

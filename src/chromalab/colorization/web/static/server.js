@@ -127,6 +127,7 @@ async function detailOf(response) {
   return typeof detail === "string" ? detail : `status ${response.status}`;
 }
 
+element("files", HTMLInputElement).accept += ",.tif,.tiff,.avif,.heic"; // not all systems take them for images
 const network = new NetworkSettings(await (await fetch("/v1/models")).json());
 const page = new Page({
   colorizer: new Server(),

@@ -1,26 +1,29 @@
-"""The page of `chromalab serve` in a real browser: uploads, slider, hints, downloads and refusals."""
+"""The page of `chromalab serve` in a real browser: uploads, settings, known colors, downloads and refusals."""
 
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
+from chromalab.colorization.web.app import STATIC
+from chromalab.photo.scan import open_scan
 from tests.photo.odd_files import picture, save
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
-SHOWN = ".card .after:not([hidden])"
 SOON_MS = 60_000
 
 
@@ -37,80 +40,180 @@ def address() -> Iterator[str]:
     process.communicate(timeout=30)
 
 
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    """Return the page, and fail where its script has an error."""
-    page = browser.new_page(viewport={"width": 1200, "height": 900})
+@contextmanager
+def opened(browser: Browser, address: str, **options: Any) -> Iterator[Page]:
+    """Open the page, and fail where its script has an error or its policy is violated."""
+    page = browser.new_page(**{"viewport": {"width": 1366, "height": 900}, **options})
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if "policy" in message.text.lower() else None)
     page.goto(address)
+    expect(page.locator("#status")).not_to_be_empty()
     yield page
     page.close()
     assert not errors
 
 
 @pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    with opened(browser, address) as page:
+        yield page
+
+
+@pytest.fixture
 def photos(tmp_path: Path) -> list[str]:
-    grey = np.asarray(Image.fromarray(picture(200, 300)).convert("L"))
-    return [str(save(tmp_path / name, grey)) for name in ("a'b é.jpg", "deep.tif")]
+    gray = np.asarray(Image.fromarray(picture(200, 300)).convert("L"))
+    deep = tmp_path / "deep.tif"
+    Image.fromarray(gray.astype(np.uint16) * 257).save(deep)
+    return [str(save(tmp_path / "a'b é.jpg", gray)), str(deep)]
 
 
-def pixels(page: Page, card: int) -> np.ndarray:
-    page.locator(".card input[type=range]").nth(card).fill("0")
-    shot = page.locator(".card .slider").nth(card).screenshot()
-    return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"), dtype=int)
-
-
-def test_photos_get_colors_hints_and_downloads(page: Page, photos: list[str]) -> None:
+def choose(page: Page, photos: list[str]) -> None:
     page.set_input_files("#files", photos)
-    expect(page.locator(SHOWN)).to_have_count(2, timeout=SOON_MS)
-    expect(page.locator(".state").first).to_have_text("300 × 200")
-    before = pixels(page, 0)
-    assert (before.max(axis=2) - before.min(axis=2)).mean() > 2
-    page.check("#hinting")
-    page.fill("#color", "#1040ff")
-    with page.expect_response("**/v1/colorize"):
-        page.locator(".card .dots").first.click(position={"x": 120, "y": 90})
-    expect(page.locator(".dot")).to_have_count(1)
-    page.wait_for_timeout(500)
-    hinted = pixels(page, 0)
-    assert np.abs(hinted - before).max() > 40
-    with page.expect_response("**/v1/colorize"):
-        page.locator(".dot").click()
-    page.uncheck("#hinting")
-    page.select_option("#format", "png")
-    with page.expect_download(timeout=SOON_MS) as download:
-        page.locator(".download").first.click()
-    assert download.value.suggested_filename == "a'b é-colorized.png"
-    with Image.open(download.value.path()) as image:
+    expect(page.locator("#photos li")).to_have_count(len(photos))
+    wait(page)
+
+
+def wait(page: Page) -> None:
+    """Wait until no photo waits and the viewer shows the result."""
+    expect(page.locator("#photos li:not([data-state=done], [data-state=failed])")).to_have_count(0, timeout=SOON_MS)
+    expect(page.locator("#viewer[aria-busy=false]")).to_be_visible(timeout=SOON_MS)
+
+
+def shown(page: Page) -> np.ndarray:
+    """Return the result on the screen, without the line and the labels."""
+    page.locator("#cut").press("Home")
+    pixels = np.asarray(Image.open(io.BytesIO(page.locator("#stage").screenshot())).convert("RGB"), dtype=int)
+    height, width, _ = pixels.shape
+    return pixels[height // 8 : height // 2, width // 4 : 3 * width // 4]
+
+
+def chroma(pixels: np.ndarray) -> float:
+    return float((pixels.max(axis=2) - pixels.min(axis=2)).mean())
+
+
+def download(page: Page, folder: Path, file_type: str) -> Path:
+    page.select_option("#format", file_type)
+    with page.expect_download(timeout=SOON_MS) as waiting:
+        page.click("#download")
+    path = folder / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    expect(page.locator("#saving:not([disabled])")).to_be_visible()
+    return path
+
+
+def test_photos_get_colors_known_colors_and_downloads(page: Page, photos: list[str], tmp_path: Path) -> None:
+    choose(page, photos)
+    expect(page.locator("#counts")).to_have_text("2 of 2 colorized")
+    before = shown(page)
+    assert chroma(before) > 2
+    page.fill("#hint-color", "#1040ff")
+    page.click("#viewer", position={"x": 350, "y": 250})
+    wait(page)
+    assert np.abs(shown(page) - before).max() > 40
+    page.get_by_label("Remove color 1").click()
+    wait(page)
+    assert np.abs(shown(page) - before).max() <= 1
+    path = download(page, tmp_path, "image/png")
+    assert path.name == "a'b é.colorized.png"
+    with Image.open(path) as image:
         assert image.size == (300, 200)
         assert "compositeWithTrainedAlgorithmicMedia" in str(image.info)
 
 
-def test_settings_apply_to_all_photos(page: Page, photos: list[str]) -> None:
-    page.set_input_files("#files", photos)
-    expect(page.locator(SHOWN)).to_have_count(2, timeout=SOON_MS)
-    with page.expect_response("**/v1/colorize"):
-        page.locator("#saturation").fill("0")
-    page.wait_for_timeout(1500)
-    for card in (0, 1):
-        shown = pixels(page, card)[20:-20, 20:-20]
-        assert (shown.max(axis=2) - shown.min(axis=2)).mean() < 2
-    expect(page.locator("#saturation-is")).to_have_text("0.0")
-    page.locator(".remove").first.click()
-    expect(page.locator(".card")).to_have_count(1)
+def test_a_16_bit_tiff_file_keeps_its_type_and_depth(page: Page, photos: list[str], tmp_path: Path) -> None:
+    choose(page, photos[1:])
+    expect(page.locator("#stage > canvas")).to_be_visible()  # browsers cannot show the file itself
+    path = download(page, tmp_path, "")
+    assert path.name == "deep.colorized.tif"
+    scan = open_scan(path)
+    assert (scan.file_kind, scan.bits) == ("tiff", 16)
+
+
+def test_the_network_is_a_setting_of_all_photos(page: Page, photos: list[str]) -> None:
+    choose(page, photos)
+    models = page.evaluate("fetch('/v1/models').then((answer) => answer.json())")
+    assert page.locator("#network option").all_text_contents() == [model["name"] for model in models]
+    name = next(model["name"] for model in models if model["versions"])
+    for select, value in (("#network", name), ("#version", "1")):
+        with page.expect_response("**/v1/colorize", timeout=SOON_MS) as response:
+            page.select_option(select, value)
+        assert json.loads(response.value.headers["x-chromalab"])["model"] == name
+        wait(page)
+    expect(page.locator("#license")).to_contain_text(name)
+    page.select_option("#network", next(model["name"] for model in models if not model["versions"]))
+    expect(page.locator("#version")).to_be_disabled()
+    wait(page)
+
+
+def test_settings_apply_to_one_photo_or_to_all(page: Page, photos: list[str]) -> None:
+    choose(page, photos)
+    page.fill("#saturation", "0")
+    wait(page)
+    assert chroma(shown(page)) < 2
+    page.click("#next")
+    wait(page)
+    assert chroma(shown(page)) > 2
+    page.click("#previous")
+    page.click("#apply-to-all")
+    page.click("#next")
+    wait(page)
+    assert chroma(shown(page)) < 2
+
+
+def test_outdated_requests_are_stopped(page: Page, photos: list[str]) -> None:
+    choose(page, photos[:1])
+    held: list[Route] = []
+    page.route("**/v1/colorize", lambda route: route.continue_() if held else held.append(route))
+    with page.expect_request("**/v1/colorize"):
+        page.fill("#saturation", "0.5")
+    with page.expect_event("requestfailed"):
+        page.fill("#saturation", "0")
+    wait(page)
+    assert chroma(shown(page)) < 2
 
 
 def test_a_file_that_is_not_a_photo_is_reported(page: Page, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_text("no photo")
-    page.set_input_files("#files", [str(bad)])
-    expect(page.locator(".card.failed .state")).to_contain_text("can't be read", timeout=SOON_MS)
-    expect(page.locator(".download")).to_be_disabled()
+    page.set_input_files("#files", str(bad))
+    expect(page.locator("#problem")).to_contain_text("can't be read", timeout=SOON_MS)
+    expect(page.locator("#download")).to_be_disabled()
 
 
-def test_the_page_on_phones(page: Page, photos: list[str]) -> None:
-    page.set_viewport_size({"width": 375, "height": 700})
-    page.set_input_files("#files", photos[:1])
-    expect(page.locator(SHOWN)).to_have_count(1, timeout=SOON_MS)
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= 375
+def test_warnings_of_damaged_files_are_shown(page: Page, photos: list[str], tmp_path: Path) -> None:
+    data = bytearray(Path(photos[0]).read_bytes())
+    place = len(data) * 2 // 3
+    data[place : place + 8] = b"\xff\xd5" * 4
+    Path(photos[0]).write_bytes(data)
+    choose(page, photos)
+    warned = page.locator("#photos li", has_text="the file is damaged")
+    expect(warned).to_have_count(1)
+    expect(warned).to_contain_text("a'b é.jpg")
+    download(page, tmp_path, "image/jpeg")
+    expect(page.locator("#status")).to_contain_text("the file is damaged")
+
+
+def test_the_page_speaks_german_with_a_german_browser(browser: Browser, address: str) -> None:
+    german = json.loads((STATIC / "messages" / "locales" / "de.json").read_text(encoding="utf-8"))
+    with opened(browser, address, locale="de-AT") as page:
+        expect(page.locator("html")).to_have_attribute("lang", "de")
+        expect(page.locator("h1")).to_have_text(german["title"])
+        expect(page.locator("#intro")).to_have_text(german["introServer"])
+        page.select_option("#language", "fr")
+        page.reload()
+        expect(page.locator("html")).to_have_attribute("lang", "fr")
+
+
+def test_other_languages_get_english(browser: Browser, address: str) -> None:
+    with opened(browser, address, locale="fi-FI") as page:
+        expect(page.locator("html")).to_have_attribute("lang", "en")
+        expect(page.locator("#status")).to_have_text("Ready.")
+
+
+def test_the_page_on_phones(browser: Browser, address: str, photos: list[str]) -> None:
+    with opened(browser, address, viewport={"width": 375, "height": 700}) as page:
+        choose(page, photos[:1])
+        for language in ("en", "de", "fr", "es", "ja"):
+            page.select_option("#language", language)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 375

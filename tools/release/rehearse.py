@@ -114,6 +114,7 @@ def serve(chromalab: Path, folder: Path) -> None:
         if address is None:
             raise RuntimeError("chromalab serve does not start")
         fetch(address[0])
+        fetch(f"{address[0]}static/messages/locales/de.json")
         (build,) = re.findall(rb"^const BUILD = (.*);$", fetch(f"{address[0]}app/service_worker.js"), re.MULTILINE)
         for path in json.loads(build)["files"]:
             fetch(f"{address[0]}app/{path}")

@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
 import { parse } from "yaml";
 import { withoutEval } from "./without_eval";
 
+const ROOT = fileURLToPath(new URL(".", import.meta.url));
 const PACKAGE = fileURLToPath(new URL("../../src/chromalab/", import.meta.url));
+const PAGE = `${PACKAGE}colorization/web/static`;
 
 /** Provides `virtual:model`: the default model of the Python package, its record, its notice, and the package's version. */
 function defaultModel(): Plugin {
@@ -24,6 +27,21 @@ function defaultModel(): Plugin {
         `export const statement = ${JSON.stringify(constant("colorization/disclosure.py", "STATEMENT"))};`,
         `export const version = ${JSON.stringify(constant("version.py", "__version__"))};`,
       ].join("\n");
+    },
+  };
+}
+
+/** Writes the page of `chromalab serve` into the app's: its body, and the addresses of its files. */
+function pageOfServer(): Plugin {
+  return {
+    name: "chromalab-page",
+    transformIndexHtml: {
+      order: "pre",
+      handler(html, { server }) {
+        const body = /<body.*<\/body>/s.exec(readFileSync(`${PAGE}/index.html`, "utf8"))?.[0];
+        if (body === undefined) throw new Error(`${PAGE}/index.html has no body`);
+        return html.replace("<body></body>", body).replaceAll("%page%", server === undefined ? relative(ROOT, PAGE) : `/@fs${PAGE}`);
+      },
     },
   };
 }
@@ -74,8 +92,8 @@ const headers = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Emb
 
 export default defineConfig({
   base: "./",
-  plugins: [defaultModel(), vipsLicenses(), storedFiles()],
-  resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser", "development|production"] },
+  plugins: [defaultModel(), pageOfServer(), vipsLicenses(), storedFiles()],
+  resolve: { alias: { "@page": PAGE }, conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser", "development|production"] },
   worker: { format: "es", plugins: () => [withoutEval()] },
   build: {
     target: "es2022",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import socket
 import threading
 import time
@@ -20,7 +21,7 @@ from PIL import Image
 from chromalab.colorization import colorizer
 from chromalab.colorization.web import app as apps
 from chromalab.colorization.web import uploads
-from chromalab.colorization.web.app import create_app
+from chromalab.colorization.web.app import PREVIEW_PX, STATIC, create_app
 from chromalab.colorization.web.settings import ServerSettings
 from chromalab.colorization.web.uploads import Result
 from chromalab.core.errors import UsageError
@@ -97,11 +98,11 @@ def test_options_reach_the_colors(client: TestClient) -> None:
 
 
 def test_previews_and_gray_copies(client: TestClient) -> None:
-    large = photo("PNG", pixels=np.full((600, 1600, 3), 90, np.uint8))
+    large = photo("PNG", pixels=np.full((200, 2 * PREVIEW_PX, 3), 90, np.uint8))
     for path, form in (("/v1/colorize", {"preview": "true"}), ("/v1/grey", {})):
         answer = post(client, large, path=path, **form)
         assert answer.status_code == 200, answer.text
-        assert Image.open(io.BytesIO(answer.content)).size == (1200, 450)
+        assert Image.open(io.BytesIO(answer.content)).size == (PREVIEW_PX, 100)
 
 
 @pytest.mark.slow
@@ -114,7 +115,9 @@ def test_smallest_and_longest_photos(client: TestClient, kind: str, size: tuple[
         assert answer.status_code == 200, answer.text
         width, height = Image.open(io.BytesIO(answer.content)).size
         reduced = form or path == "/v1/grey"
-        assert (height, width) == (size if not reduced else (size[0] if size[1] < 1200 else 1, min(size[1], 1200)))
+        assert (height, width) == (
+            size if not reduced else (size[0] if size[1] < PREVIEW_PX else 1, min(size[1], PREVIEW_PX))
+        )
 
 
 @pytest.mark.slow
@@ -149,9 +152,16 @@ def test_information_and_page(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/v1/colorize", "/v1/health", "/v1/metrics", "/v1/models", "/v1/grey"} == set(paths)
     page = client.get("/")
-    assert "Drop photos here" in page.text
+    assert "/static/server.js" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
-    assert client.get("/static/page.js").status_code == 200
+    for name, kind in (
+        ("server.js", "text/javascript"),
+        ("messages/en.json", "text/javascript"),
+        ("page.css", "text/css"),
+    ):
+        assert client.get(f"/static/{name}").headers["content-type"] == f"{kind}; charset=utf-8"
+    assert client.get("/static/messages/en.json").text.startswith('export default {\n  "title"')
+    assert client.get("/static/types.ts").status_code == 404
     assert client.get("/static/..%2fapp.py").status_code in {404, 422}
     assert client.get("/docs").status_code == 404
 
@@ -330,10 +340,30 @@ def until(condition: Callable[[], bool]) -> bool:
     return False
 
 
+def keys(messages: dict[str, Any], prefix: str = "") -> list[tuple[str, list[str]]]:
+    """Return every key with the sorted placeholders of its sentence."""
+    found = []
+    for key, value in messages.items():
+        if isinstance(value, dict):
+            found += keys(value, f"{prefix}{key}.")
+        else:
+            assert value.strip(), f"{prefix}{key} is empty"
+            found.append((f"{prefix}{key}", sorted(re.findall(r"{\w+}", value))))
+    return found
+
+
+def test_every_message_exists_in_every_language() -> None:
+    folder = STATIC / "messages"
+    english = keys(json.loads((folder / "en.json").read_text(encoding="utf-8")))
+    assert len(english) > 80
+    translations = sorted((folder / "locales").glob("*.json"))
+    assert [path.stem for path in translations] == ["de", "es", "fr", "ja"]
+    for path in translations:
+        assert keys(json.loads(path.read_text(encoding="utf-8"))) == english
+
+
 def test_the_page_names_no_app_that_is_not_there(client: TestClient) -> None:
-    page = client.get("/").text
-    assert "/app/" not in page
-    assert "{" not in page
+    assert '<p class="app-link" hidden>' in client.get("/").text
 
 
 def test_the_app_gets_the_models_of_the_package(brown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,7 +373,7 @@ def test_the_app_gets_the_models_of_the_package(brown: str, tmp_path: Path, monk
     with TestClient(create_app(ServerSettings(models=[brown]))) as client:
         page, model = client.get("/app/"), client.get("/app/assets/perceptual-Ab_-12.onnx")
         assert page.text == "the app"
-        assert '<a href="/app/">' in client.get("/").text
+        assert '<p class="app-link">' in client.get("/").text
         assert "'wasm-unsafe-eval'" in page.headers["Content-Security-Policy"]
         assert page.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
         assert model.content == find_colorizer("perceptual").path.read_bytes()

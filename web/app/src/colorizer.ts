@@ -3,19 +3,9 @@
 import mjs from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
 import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 import { modelUrl, record, statement, version } from "virtual:model";
-import type { Failure, Reply, Request, Results, Stage, Work } from "./protocol";
-
-/** Work that failed, with the kind of failure for which the page has a sentence. */
-export class WorkError extends Error {
-  constructor(
-    readonly failure: Failure,
-    readonly detail: string,
-  ) {
-    super(`${failure}: ${detail}`);
-  }
-}
-
-export type Progress = (stage: Stage, share: number) => void;
+import { WorkError } from "@page/failures.js";
+import type { Colorizer, Encoded, Preview, Progress, Rendered, RenderSize, Source } from "@page/types";
+import type { Format, Reply, Request, Results, Work } from "./protocol";
 
 interface Pending {
   readonly resolve: (result: Results[Work["type"]]) => void;
@@ -23,7 +13,9 @@ interface Pending {
   readonly progress: Progress;
 }
 
-export class Colorizer {
+export class WorkerColorizer implements Colorizer {
+  readonly quick = true;
+  readonly longestSide = Infinity;
   /** Whether the network can use several threads. */
   readonly loaded: Promise<boolean>;
   private readonly worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
@@ -51,12 +43,26 @@ export class Colorizer {
    *
    * @throws WorkError if the work fails.
    */
-  run<Type extends Work["type"]>(work: Extract<Work, { type: Type }>, progress: Progress = () => undefined): Promise<Results[Type]> {
+  private run<Type extends Work["type"]>(work: Extract<Work, { type: Type }>, progress: Progress): Promise<Results[Type]> {
     const id = ++this.last;
     const result = new Promise<Results[Work["type"]]>((resolve, reject) => this.pending.set(id, { resolve, reject, progress }));
     this.post({ ...(work as Work), id });
     return result as Promise<Results[Type]>;
   }
+
+  preview(source: Source, progress: Progress): Promise<Preview> {
+    return this.run<"preview">({ type: "preview", ...source }, progress);
+  }
+
+  render(source: Source, size: RenderSize, progress: Progress): Promise<Rendered> {
+    return this.run<"render">({ type: "render", size, ...source }, progress);
+  }
+
+  encode(source: Source, format: string, progress: Progress): Promise<Encoded> {
+    return this.run<"encode">({ type: "encode", format: format as Format, ...source }, progress);
+  }
+
+  stop(): void {}
 
   /** Gives the memory of the open photo back. */
   close(): void {

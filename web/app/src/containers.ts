@@ -1,5 +1,7 @@
 /** The parts of JPEG, PNG and WebP files, and what they tell about the pixels. */
 
+import { crc32 } from "@page/crc32.js";
+
 /** A segment of a JPEG file or a chunk of another file. */
 export interface Part {
   /** Marker of a JPEG segment, such as `e1`, or the four letters of a chunk. */
@@ -128,19 +130,6 @@ function webpChanges(file: Uint8Array): boolean {
   }
   return false;
 }
-
-/** Returns the checksum of PNG chunks. */
-export function crc32(data: Uint8Array): number {
-  crcTable ??= Uint32Array.from({ length: 256 }, (_, value) => {
-    for (let bit = 0; bit < 8; bit++) value = (value >>> 1) ^ (value & 1 ? 0xedb88320 : 0);
-    return value;
-  });
-  let crc = 0xffffffff;
-  for (const value of data) crc = (crc >>> 8) ^ crcTable[(crc ^ value) & 255]!;
-  return (crc ^ 0xffffffff) >>> 0;
-}
-
-let crcTable: Uint32Array | undefined;
 
 /** Returns a chunk of a PNG file. */
 export function pngChunk(name: string, body: Uint8Array): Uint8Array<ArrayBuffer> {

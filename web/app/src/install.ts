@@ -1,6 +1,6 @@
 /** Registers the service worker, tells when the page is stored on the device, and offers new builds. */
 
-import { element } from "./dom";
+import { element } from "@page/dom.js";
 
 /** Stores the page on the device; browsers allow it on secure addresses and on this computer's own. */
 export async function storePage(): Promise<void> {

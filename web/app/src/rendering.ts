@@ -1,6 +1,7 @@
 /** Rendering in two workers, which halves the time on two or more processor cores. */
 
-import { coefficientsOf, type Options, type Prediction, renderRows, type Rows } from "./core/colorize";
+import type { Options } from "@page/types";
+import { coefficientsOf, type Prediction, renderRows, type Rows } from "./core/colorize";
 import type { RenderStats } from "./core/render";
 import { shareTable } from "./core/table";
 

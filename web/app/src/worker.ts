@@ -1,11 +1,12 @@
 /** The worker: loads the network, and colorizes and encodes photos one after the other, so that the page never freezes. */
 
-import { type Options, type Prediction, predictPhoto, renderPhoto } from "./core/colorize";
-import type { Hint } from "./core/hints";
+import { type Prediction, predictPhoto, renderPhoto } from "./core/colorize";
 import type { ModelRecord, Network } from "./core/network";
 import { type Metadata, readMetadata, uprightExif, withDisclosure, withMetadata } from "./metadata";
 import { decode, encode, PhotoError, type Pixels } from "./pixels";
-import type { Failure, Format, Load, Reply, Request, Results, Source, Stage, Tile, Work } from "./protocol";
+import { thumbnail, tilesOf } from "@page/bitmaps.js";
+import type { Failure, Hint, Options, Source, Stage, Tile } from "@page/types";
+import type { Format, Load, Reply, Request, Results, Work } from "./protocol";
 import { Rendering } from "./rendering";
 import { openNetwork } from "./session";
 
@@ -33,9 +34,6 @@ type Of<Type extends Request["type"]> = Extract<Request, { type: Type }>;
 const LARGE_PIXELS = 30_000_000;
 /** Longest side of the result that the page shows until the reader zooms in. */
 const SCREEN_PX = 2560;
-/** Side of the bitmaps that the page shows; every browser can show canvases of this size. */
-const TILE_PX = 2048;
-const THUMBNAIL_PX = 224;
 
 const rendering = new Rendering();
 /** Rejected if the network cannot be loaded. */
@@ -72,7 +70,8 @@ async function openModel({ modelUrl, files, ...rest }: Load): Promise<Model> {
 
 async function preview(request: Of<"preview">): Promise<void> {
   const photo = await apart(request);
-  finish<"preview">(request.id, { thumbnail: await thumbnail(await renderedSmall(photo.prediction, request.options)) });
+  const picture = await thumbnail(await renderedSmall(photo.prediction, request.options));
+  finish<"preview">(request.id, { thumbnail: picture, notes: photo.pixels.notes });
 }
 
 async function render(request: Of<"render">): Promise<void> {
@@ -97,14 +96,14 @@ async function rendered(photo: Photo, request: Of<"render">): Promise<readonly T
   const { width, height } = photo.pixels;
   if (request.size === "small") return [{ x: 0, y: 0, width, height, bitmap: await renderedSmall(photo.prediction, request.options) }];
   await renderFull(photo, request);
-  return request.size === "full" ? tilesOf(photo.pixels) : [await screenTile(photo.pixels)];
+  return request.size === "full" ? tilesOf(new ImageData(photo.pixels.rgba, width, height)) : [await screenTile(photo.pixels)];
 }
 
 async function write(request: Of<"encode">): Promise<void> {
   const photo = await apart(request);
   await renderFull(photo, request);
   report(request.id, "encoding", 0);
-  finish<"encode">(request.id, { file: await fileOf(photo, request.options, request.format) });
+  finish<"encode">(request.id, { file: await fileOf(photo, request.options, request.format), notes: [] });
 }
 
 /** Reads a photo without keeping it, or returns the open one. */
@@ -149,25 +148,6 @@ async function screenTile({ rgba, width, height }: Pixels): Promise<Tile> {
   const image = new ImageData(rgba, width, height);
   const bitmap = await createImageBitmap(image, scale < 1 ? { resizeWidth, resizeHeight, resizeQuality: "high" } : {});
   return { x: 0, y: 0, width, height, bitmap };
-}
-
-async function tilesOf({ rgba, width, height }: Pixels): Promise<Tile[]> {
-  const image = new ImageData(rgba, width, height);
-  const tiles: Tile[] = [];
-  for (let y = 0; y < height; y += TILE_PX) {
-    for (let x = 0; x < width; x += TILE_PX) {
-      const [columns, rows] = [Math.min(TILE_PX, width - x), Math.min(TILE_PX, height - y)];
-      tiles.push({ x, y, width: columns, height: rows, bitmap: await createImageBitmap(image, x, y, columns, rows) });
-    }
-  }
-  return tiles;
-}
-
-function thumbnail(small: ImageBitmap): Promise<Blob> {
-  const scale = Math.min(1, THUMBNAIL_PX / Math.max(small.width, small.height));
-  const canvas = new OffscreenCanvas(Math.max(1, Math.round(scale * small.width)), Math.max(1, Math.round(scale * small.height)));
-  canvas.getContext("2d")?.drawImage(small, 0, 0, canvas.width, canvas.height);
-  return canvas.convertToBlob({ type: "image/jpeg", quality: 0.8 });
 }
 
 async function fileOf({ pixels, metadata }: Photo, options: Options, format: Format): Promise<Blob> {

@@ -1,6 +1,7 @@
 import { strFromU8, unzipSync } from "fflate";
 import { expect, test } from "vitest";
-import { Archive, resultName, uniqueName } from "../src/archive";
+import { crc32 } from "@page/crc32.js";
+import { Archive, resultName, uniqueName } from "@page/archive.js";
 
 test("an archive stores its files unchanged, also those larger than a piece", async () => {
   const large = new Uint8Array(9 << 20).map((_, index) => (index * 31) >> 3);
@@ -14,8 +15,14 @@ test("an archive stores its files unchanged, also those larger than a piece", as
   expect(Buffer.from(files["large.bin"]!).equals(Buffer.from(large))).toBe(true);
 });
 
+test("a checksum can be computed piece by piece", () => {
+  const data = Uint8Array.from({ length: 1000 }, (_, index) => index * 7);
+  expect(crc32(data.subarray(300), crc32(data.subarray(0, 300)))).toBe(crc32(data));
+});
+
 test("results are named after their photos", () => {
   expect(resultName("cup.of.tea.tiff", "colorized", "image/jpeg")).toBe("cup.of.tea.colorized.jpg");
+  expect(resultName("scan.tif", "colorized", "image/tiff")).toBe("scan.colorized.tif");
   expect(resultName("cup", "colorized", "image/png")).toBe("cup.colorized.png");
   expect(resultName(".hidden", "colorized", "image/webp")).toBe(".hidden.colorized.webp");
 });

@@ -1,6 +1,6 @@
 /** The hints of make_expected.py. */
 
-import type { Hint } from "../src/core/hints";
+import type { Hint } from "@page/types";
 
 export const HINTS: readonly Hint[] = [
   { x: 0.2, y: 0.3, color: "#8a2b2b" },

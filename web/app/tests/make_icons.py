@@ -1,4 +1,4 @@
-"""Draw the icons of the manifest from `src/icon.svg` with Chromium: `python web/app/tests/make_icons.py`."""
+"""Draw the icons of the manifest from the page's `icon.svg` with Chromium: `python web/app/tests/make_icons.py`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
+
+from chromalab.colorization.web.app import STATIC
 
 APP = Path(__file__).parents[1]
 ICONS = {
@@ -21,7 +23,7 @@ COLORS = 64
 
 def main() -> None:
     """Write the icons to `public/`."""
-    drawing = (APP / "src" / "icon.svg").read_text(encoding="utf-8")
+    drawing = (STATIC / "icon.svg").read_text(encoding="utf-8")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name, (side, share, background) in ICONS.items():

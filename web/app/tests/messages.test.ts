@@ -1,14 +1,15 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import english from "../src/messages/en.json";
+import english from "@page/messages/en.json";
 
 type Sentences = { readonly [name: string]: string | Sentences };
 
-const FOLDER = new URL("../src/messages/locales/", import.meta.url);
-const files = readdirSync(FOLDER);
+const FOLDER = fileURLToPath(new URL("../../../src/chromalab/colorization/web/static/", import.meta.url));
+const files = readdirSync(`${FOLDER}messages/locales`);
 
 function read(file: string): Sentences {
-  return JSON.parse(readFileSync(new URL(file, FOLDER), "utf8")) as Sentences;
+  return JSON.parse(readFileSync(`${FOLDER}messages/locales/${file}`, "utf8")) as Sentences;
 }
 
 /** Returns every key with the placeholders of its sentence. */
@@ -34,10 +35,9 @@ test.each(files)("%s leaves no sentence in English", (file) => {
 });
 
 test("the sources use every sentence", () => {
-  const folder = new URL("../src/", import.meta.url);
-  const sources = readdirSync(folder).filter((name) => name.endsWith(".ts"));
-  const text = [...sources, "../index.html"].map((name) => readFileSync(new URL(name, folder), "utf8")).join("\n");
-  const stages = ["decoding", "predicting", "rendering", "encoding"]; // the list looks them up by the protocol's names
-  const unused = Object.keys(english).filter((name) => !new RegExp(`messages\\.${name}\\b|="${name}"`).test(text));
-  expect(unused.filter((name) => !stages.includes(name))).toEqual([]);
+  const sources = [FOLDER, fileURLToPath(new URL("../src/", import.meta.url))].flatMap((folder) => readdirSync(folder, { withFileTypes: true }));
+  const files = sources.filter((entry) => entry.isFile() && entry.name !== "page.css");
+  const text = files.map(({ parentPath, name }) => readFileSync(`${parentPath}/${name}`, "utf8")).join("\n");
+  const unused = Object.keys(english).filter((name) => !new RegExp(`messages\\.${name}\\b|"${name}"`).test(text));
+  expect(unused).toEqual([]);
 });

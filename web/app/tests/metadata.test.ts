@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { crc32 } from "../src/containers";
+import { crc32 } from "@page/crc32.js";
 import { readMetadata, uprightExif, withDisclosure, withMetadata } from "../src/metadata";
 
 const DISCLOSURE = { statement: "Colors are <inferred>.", model: "m", modelSha256: "00", version: "1", parameters: { saturation: 2 } };

@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { DEFAULTS, type Levels, type Options, predictPhoto, renderPhoto } from "../src/core/colorize";
+import { DEFAULTS } from "@page/photos.js";
+import type { Options } from "@page/types";
+import { type Levels, predictPhoto, renderPhoto } from "../src/core/colorize";
 import { levelsOf } from "../src/core/levels";
 import { imageDifference } from "./delta_e";
 import { Expected } from "./expected";

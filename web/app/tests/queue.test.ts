@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { type Job, Scheduler } from "../src/jobs";
-import { Photos } from "../src/photos";
+import { Scheduler } from "@page/jobs.js";
+import { Photos } from "@page/photos.js";
+import type { Job } from "@page/types";
 
 const files = (count: number): File[] => Array.from({ length: count }, (_, index) => new File([], `${index}.jpg`));
 
@@ -59,6 +60,18 @@ test("the queue goes on behind failed photos", () => {
   Object.assign(second!, { state: { name: "done" }, thumbnail: new Blob() });
   expect(photos.waiting()).toBeUndefined();
   expect([photos.colorized, photos.failed]).toEqual([1, 1]);
+});
+
+test("all photos wait again with another network, and their present work is outdated", () => {
+  const photos = new Photos();
+  const [first, second] = photos.add(files(2));
+  first!.state = { name: "done" };
+  second!.state = { name: "failed", failure: "server", detail: "" };
+  const before = first!.options;
+  photos.renew();
+  expect(photos.items.map(({ state }) => state.name)).toEqual(["waiting", "waiting"]);
+  expect(first!.options).toEqual(before);
+  expect(first!.options).not.toBe(before);
 });
 
 test("settings for all photos keep each photo's hints, and changed photos are colorized again", () => {

@@ -532,6 +532,14 @@ def violations(page: Page) -> list[str]:
     return found
 
 
+def small_controls(page: Page) -> list[Any]:
+    """Return the controls that are too small for fingers, with their sizes."""
+    sizes = page.locator("button:visible, input:visible:not(.quiet), select:visible, summary").evaluate_all(
+        "all => all.map(one => [one.id || one.outerHTML, one.offsetWidth, one.offsetHeight])"
+    )
+    return [entry for entry in sizes if min(entry[1:]) < TARGET_PX]
+
+
 @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_axe_finds_no_violations(browser: Browser, address: str, tmp_path: Path, viewport: dict[str, int]) -> None:
     with opened(browser, address, viewport=viewport) as page:
@@ -542,10 +550,7 @@ def test_axe_finds_no_violations(browser: Browser, address: str, tmp_path: Path,
         page.click("summary")
         wait(page)
         assert violations(page) == []
-        sizes = page.locator("button:visible, input:visible:not(.quiet), select:visible, summary").evaluate_all(
-            "all => all.map(one => [one.id || one.outerHTML, one.offsetWidth, one.offsetHeight])"
-        )
-        assert [entry for entry in sizes if min(entry[1:]) < TARGET_PX] == []
+        assert small_controls(page) == []
 
 
 def test_the_tab_key_follows_the_order_of_the_page_and_its_focus_is_visible(desktop: Page, tmp_path: Path) -> None:

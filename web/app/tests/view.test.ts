@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fitted, fitScale, moved, shareAt, visibleColumns, zoomed } from "../src/view";
+import { fitted, fitScale, moved, shareAt, visibleColumns, zoomed } from "@page/view.js";
 
 const FRAME = { width: 800, height: 600 };
 const WIDE = { width: 1600, height: 600 };

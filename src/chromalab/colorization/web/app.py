@@ -6,7 +6,6 @@ import json
 import sys
 import tempfile
 from contextlib import asynccontextmanager
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -37,14 +36,17 @@ if TYPE_CHECKING:
     from chromalab.colorization.web.settings import ServerSettings
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]", "testserver")
-PREVIEW_PX = 1200
+PREVIEW_PX = 2048
 _CLIENT_CLOSED_REQUEST = 499
 _CHUNK_BYTES = 1 << 20
 
 BROWSER_APP = Path(__file__).parent / "app"
 """The app that colorizes in the visitor's browser; wheels contain it."""
 
-_APP_LINK = ' <a href="/app/">The app</a> colorizes in the browser alone, also on a phone and without a network.'
+STATIC = Path(__file__).parent / "static"
+"""The page: `index.html` and the modules, messages and styles that it shares with the app."""
+
+_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".json": "text/javascript", ".svg": "image/svg+xml"}
 _APP_HEADERS = {
     "Content-Security-Policy": CONTENT_POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
     + "; worker-src 'self'; manifest-src 'self'",
@@ -154,19 +156,26 @@ class BrowserApp(StaticFiles):
 
 
 def _add_pages(app: FastAPI) -> None:
-    static = resources.files("chromalab.colorization.web") / "static"
+    files = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.suffix in _MEDIA_TYPES}
     if BROWSER_APP.is_dir():
         app.mount("/app", BrowserApp(directory=BROWSER_APP, html=True))
 
     @app.get("/", include_in_schema=False)
     def page() -> HTMLResponse:
-        link = _APP_LINK if BROWSER_APP.is_dir() else ""
-        return HTMLResponse((static / "index.html").read_text(encoding="utf-8").replace("{app}", link))
+        text = (STATIC / "index.html").read_text(encoding="utf-8")
+        if BROWSER_APP.is_dir():
+            text = text.replace('class="app-link" hidden', 'class="app-link"')
+        return HTMLResponse(text)
 
-    @app.get("/static/{name}", include_in_schema=False)
-    def asset(name: Literal["page.css", "page.js"]) -> Response:
-        kind = "text/css" if name.endswith(".css") else "text/javascript"
-        return Response((static / name).read_text(encoding="utf-8"), media_type=f"{kind}; charset=utf-8")
+    @app.get("/static/{name:path}", include_in_schema=False)
+    def asset(name: str) -> Response:
+        if name not in files:
+            raise HTTPException(404)
+        path = files[name]
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":  # as a module, because not all browsers import JSON
+            text = f"export default {text}"
+        return Response(text, media_type=f"{_MEDIA_TYPES[path.suffix]}; charset=utf-8")
 
     @app.get("/v1/health", summary="State and load of the server.")
     def health(request: Request) -> dict[str, Any]:

@@ -1,22 +1,12 @@
 /** From pixels to colorized pixels: the small copy, its colors, and their enlargement to full size. */
 
+import type { Options } from "@page/types";
 import { type Coefficients, enlarge, fit } from "./guided";
-import { applyHints, type Hint } from "./hints";
+import { applyHints } from "./hints";
 import { type Chroma, inputPx, type ModelRecord, type Network, predict } from "./network";
 import { type Plane, roundHalfEven } from "./plane";
 import { Renderer, type RenderStats } from "./render";
 import { reducedLevels } from "./resize";
-
-/** Settings of the colors. */
-export interface Options {
-  /** Factor of the chroma; 0 gives gray. */
-  readonly saturation: number;
-  /** Added warmth, in CIELAB units of b* at middle gray; negative values are cooler. */
-  readonly warmth: number;
-  readonly hints: readonly Hint[];
-}
-
-export const DEFAULTS: Options = { saturation: 1, warmth: 0, hints: [] };
 
 /** Shorter side of the small copy on which the guided filter works; the network's input is smaller still. */
 const GUIDE_PX = 384;

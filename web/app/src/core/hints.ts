@@ -8,17 +8,8 @@
 
 import { rgbToLab } from "./lab";
 import type { Chroma } from "./network";
+import type { Hint } from "@page/types";
 import { type Plane } from "./plane";
-
-/** A known color; all lengths are shares of the photo's sides, and a point has no width and height. */
-export interface Hint {
-  readonly x: number;
-  readonly y: number;
-  readonly width?: number;
-  readonly height?: number;
-  /** sRGB as `#rrggbb`, of which the hue and chroma are used. */
-  readonly color: string;
-}
 
 /** Difference in gray level between neighbors that counts as one pixel of distance; the cost is quadratic. */
 const EDGE = 6;

@@ -1,197 +1,145 @@
-"use strict";
-const element = id => document.getElementById(id);
-const cards = [];
-const shownByBrowsers = ["image/jpeg", "image/png", "image/webp", "image/avif", "image/gif"];
-const VERSIONS = 4;
+/** The page: creates its parts and keeps them in step. The app and `chromalab serve` differ in what colorizes, the back end. */
 
-async function loadModels() {
-  const models = await (await fetch("/v1/models")).json();
-  for (const model of models) {
-    const option = new Option(model.name, model.name);
-    option.dataset.about = [model.title, model.license].filter(Boolean).join("; ");
-    option.dataset.versions = model.versions ? "yes" : "";
-    element("model").append(option);
-  }
-  for (let number = 0; number < VERSIONS; number++) element("sample").append(new Option("plausible version " + (number + 1), number));
-  showModel();
-}
+import { create, element, setText } from "./dom.js";
+import { Editor } from "./editor.js";
+import { HintEditor } from "./hints.js";
+import { receivePhotos } from "./intake.js";
+import { Scheduler } from "./jobs.js";
+import { PhotoList } from "./list.js";
+import { chooseLanguage, failureText, filled, language, LANGUAGES, messages, translate } from "./messages.js";
+import { Photos } from "./photos.js";
+import { Previews } from "./previews.js";
+import { Saving } from "./saving.js";
+import { Settings } from "./settings.js";
+import { Status } from "./status.js";
+import { Viewer } from "./viewer.js";
+/** @import { BackEnd, Photo } from "./types" */
 
-function showModel() {
-  const chosen = element("model").selectedOptions[0];
-  element("about").textContent = chosen ? chosen.dataset.about : "";
-  element("sample").disabled = !chosen || !chosen.dataset.versions;
-  if (element("sample").disabled) element("sample").value = "";
-  const others = [...element("model").options].filter(option => option.dataset.versions).map(option => option.value);
-  const reason = others.length ? "Choose a model with versions: " + others.join(", ") : "No model on this server has versions.";
-  element("sample").title = element("sample").disabled ? reason : "";
-}
+export class Page {
+  photos = new Photos();
+  status = new Status();
+  #backEnd;
+  #editor;
+  #parts;
+  #scheduler;
+  #scheduled = false;
 
-class Card {
-  constructor(file) {
-    this.file = file;
-    this.hints = [];
-    this.node = element("card").content.firstElementChild.cloneNode(true);
-    this.find = selector => this.node.querySelector(selector);
-    this.find(".name").textContent = file.name;
-    this.range = this.find("input[type=range]");
-    this.range.setAttribute("aria-label", file.name + ": gray on the left, color on the right");
-    this.range.addEventListener("input", () => this.find(".slider").style.setProperty("--cut", this.range.value + "%"));
-    this.find(".dots").addEventListener("click", event => this.addHint(event));
-    this.find(".download").addEventListener("click", () => this.download());
-    this.find(".cancel").addEventListener("click", () => this.stop());
-    this.find(".remove").addEventListener("click", () => this.remove());
-    element("photos").append(this.node);
-    this.showBefore();
-    this.update();
-  }
-
-  async showBefore() {
-    const image = this.find(".before");
-    image.alt = this.file.name + ", original";
-    if (shownByBrowsers.includes(this.file.type)) { image.src = URL.createObjectURL(this.file); return; }
-    const form = new FormData();
-    form.append("file", this.file);
-    const response = await fetch("/v1/grey", { method: "POST", body: form });
-    if (response.ok) image.src = URL.createObjectURL(await response.blob());
-  }
-
-  form(preview) {
-    const form = new FormData();
-    form.append("file", this.file);
-    form.append("model", element("model").value);
-    form.append("saturation", element("saturation").value);
-    form.append("warmth", element("warmth").value);
-    form.append("keep_tone", element("tone").checked);
-    form.append("hints", JSON.stringify(this.hints));
-    if (element("sample").value) form.append("sample", element("sample").value);
-    if (preview) form.append("preview", "true");
-    else if (element("format").value) form.append("format", element("format").value);
-    return form;
-  }
-
-  show(text, failed) {
-    this.find(".state").textContent = text;
-    this.node.classList.toggle("failed", Boolean(failed));
-  }
-
-  warn(warnings) {
-    this.find(".warnings").replaceChildren(...warnings.map(text => {
-      const line = document.createElement("li");
-      line.textContent = text;
-      return line;
-    }));
-  }
-
-  stop() {
-    if (this.controller) this.controller.abort();
-  }
-
-  async request(preview) {
-    this.stop();
-    const controller = this.controller = new AbortController();
-    this.find(".cancel").disabled = false;
-    try {
-      const response = await fetch("/v1/colorize", { method: "POST", body: this.form(preview), signal: controller.signal });
-      if (!response.ok) {
-        const body = await response.json().catch(() => ({}));
-        throw new Error(typeof body.detail === "string" ? body.detail : "the server returned status " + response.status);
-      }
-      return { blob: await response.blob(), facts: JSON.parse(response.headers.get("X-Chromalab")) };
-    } finally {
-      if (this.controller === controller) { this.controller = null; this.find(".cancel").disabled = true; }
-    }
-  }
-
-  async update() {
-    this.show("colorizing …");
-    this.warn([]);
-    try {
-      const { blob, facts } = await this.request(true);
-      const after = this.find(".after");
-      if (after.src) URL.revokeObjectURL(after.src);
-      after.src = URL.createObjectURL(blob);
-      after.alt = this.file.name + ", in color";
-      for (const selector of [".after", ".bar", "input[type=range]"]) this.find(selector).hidden = false;
-      this.find(".download").disabled = false;
-      this.show(facts.width + " × " + facts.height);
-      this.warn(facts.warnings);
-    } catch (error) {
-      if (error.name === "AbortError") this.show("canceled");
-      else this.show(error.message, true);
-    }
-  }
-
-  addHint(event) {
-    const box = this.find(".dots").getBoundingClientRect();
-    const hint = {
-      x: Math.min(99.99, Math.max(0, (event.clientX - box.left) / box.width * 100)),
-      y: Math.min(99.99, Math.max(0, (event.clientY - box.top) / box.height * 100)),
-      unit: "percent", color: element("color").value,
-    };
-    this.hints.push(hint);
-    const dot = document.createElement("button");
-    dot.type = "button";
-    dot.className = "dot";
-    dot.style.left = hint.x + "%";
-    dot.style.top = hint.y + "%";
-    dot.style.background = hint.color;
-    dot.setAttribute("aria-label", "remove the color " + hint.color);
-    dot.addEventListener("click", clicked => {
-      clicked.stopPropagation();
-      this.hints.splice(this.hints.indexOf(hint), 1);
-      dot.remove();
-      this.update();
+  /** @param {BackEnd} backEnd */
+  constructor(backEnd) {
+    this.#backEnd = backEnd;
+    const { photos, status } = this;
+    const { colorizer } = backEnd;
+    const refresh = () => this.refresh();
+    const viewer = new Viewer();
+    const editor = (this.#editor = new Editor(photos, colorizer, viewer, status, refresh));
+    const previews = new Previews(photos, colorizer, status, refresh);
+    const saving = new Saving(photos, backEnd, status, refresh);
+    const hints = new HintEditor(photos, editor, viewer, status);
+    const list = new PhotoList(photos, {
+      open: (photo) => this.#open(photo),
+      remove: (photo) => this.#remove(photo),
+      clear: () => this.#clear(),
     });
-    this.find(".dots").append(dot);
-    this.update();
+    this.#parts = [list, new Settings(photos, editor, refresh), hints, saving, editor, status, ...backEnd.parts];
+    this.#scheduler = new Scheduler([() => editor.job(), () => saving.job(), () => previews.job()]);
+    viewer.onMove = () => {
+      hints.moveMarkers();
+      editor.update();
+      this.#scheduler.wake(); // a larger scale may need more pixels
+    };
+    this.#bind();
   }
 
-  async download() {
-    this.show("colorizing at full size …");
-    try {
-      const { blob, facts } = await this.request(false);
-      const endings = { "image/jpeg": "jpg", "image/png": "png", "image/tiff": "tif", "image/webp": "webp", "image/avif": "avif" };
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(blob);
-      link.download = this.file.name.replace(/\.[^.]*$/, "") + "-colorized." + (endings[blob.type] || "png");
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-      this.show(facts.width + " × " + facts.height + ", " + facts.bits + " bits, " + facts.seconds.toFixed(1) + " s");
-      this.warn(facts.warnings);
-    } catch (error) {
-      if (error.name === "AbortError") this.show("canceled");
-      else this.show(error.message, true);
-    }
+  #bind() {
+    element("intro").dataset["message"] = this.#backEnd.intro;
+    offerLanguages(() => {
+      translate(document);
+      this.refresh();
+    });
+    receivePhotos((files) => {
+      const [first] = this.photos.add(files);
+      if (first !== undefined) this.#open(first);
+    });
+    element("previous").addEventListener("click", () => this.#step(-1));
+    element("next").addEventListener("click", () => this.#step(1));
   }
 
-  remove() {
-    this.stop();
-    this.node.remove();
-    cards.splice(cards.indexOf(this), 1);
-    element("none").hidden = cards.length > 0;
+  /** Is fulfilled when no work runs or waits. */
+  idle() {
+    return this.#scheduler.idle();
+  }
+
+  /** Colorizes all photos again, because the network has changed. */
+  renew() {
+    this.photos.renew();
+    this.#editor.change({});
+  }
+
+  /** Brings the page in step with the photos, once for all changes of a turn, and goes on with the work. */
+  refresh() {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(() => {
+      this.#scheduled = false;
+      this.#update();
+      this.#scheduler.wake();
+    });
+  }
+
+  #update() {
+    const { photos } = this;
+    const { current, items } = photos;
+    document.body.classList.toggle("empty", items.length === 0);
+    for (const part of this.#parts) part.update();
+    element("previous", HTMLButtonElement).disabled = photos.neighbor(-1) === undefined;
+    element("next", HTMLButtonElement).disabled = photos.neighbor(1) === undefined;
+    element("previous").hidden = element("next").hidden = items.length < 2;
+    setText(element("problem"), current?.state.name === "failed" ? failureText(current.file.name, current.state) : "");
+    const { name, license, title, notice, failures } = this.#backEnd.model();
+    setText(element("license"), filled(messages.license, { name, license: license ?? "" }));
+    setText(element("model"), [title, notice, failures].filter(Boolean).join(" "));
+  }
+
+  /** @param {Photo} photo */
+  #open(photo) {
+    this.photos.current = photo;
+    this.#editor.open();
+    this.refresh();
+  }
+
+  /** @param {Photo} photo */
+  #remove(photo) {
+    this.photos.remove(photo);
+    this.#editor.open();
+    this.refresh();
+  }
+
+  #clear() {
+    this.photos.clear();
+    this.#editor.open();
+    this.refresh();
+    element("files").focus();
+  }
+
+  /** @param {number} by */
+  #step(by) {
+    const photo = this.photos.neighbor(by);
+    if (photo !== undefined) this.#open(photo);
   }
 }
 
-function add(files) {
-  for (const file of files) cards.push(new Card(file));
-  element("none").hidden = cards.length > 0;
-}
-
-let timer;
-function updateAll() {
-  clearTimeout(timer);
-  timer = setTimeout(() => cards.forEach(card => card.update()), 200);
-}
-
-element("files").addEventListener("change", event => { add(event.target.files); event.target.value = ""; });
-for (const kind of ["dragover", "dragleave", "drop"])
-  document.addEventListener(kind, event => {
-    event.preventDefault();
-    element("drop").classList.toggle("over", kind === "dragover");
-    if (kind === "drop") add(event.dataTransfer.files);
+/**
+ * Calls a function for the reader's language, and again for every other one that is chosen.
+ *
+ * @param {() => void} show
+ */
+function offerLanguages(show) {
+  const select = element("language", HTMLSelectElement);
+  for (const [tag, [name]] of Object.entries(LANGUAGES)) select.append(create("option", { value: tag, textContent: name, lang: tag }));
+  select.value = language;
+  select.addEventListener("change", () => {
+    chooseLanguage(select.value);
+    show();
   });
-for (const id of ["saturation", "warmth"])
-  element(id).addEventListener("input", () => { element(id + "-is").textContent = id === "saturation" ? Number(element(id).value).toFixed(1) : element(id).value; updateAll(); });
-for (const id of ["model", "tone", "sample"]) element(id).addEventListener("change", () => { showModel(); updateAll(); });
-element("hinting").addEventListener("change", () => document.body.classList.toggle("hinting", element("hinting").checked));
-loadModels();
+  show();
+}

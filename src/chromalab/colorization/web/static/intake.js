@@ -1,9 +1,10 @@
 /** Where photos come from: the file dialog, the camera, dropped and pasted files. */
 
-import { element } from "./dom";
+import { element } from "./dom.js";
 
-export function receivePhotos(add: (files: readonly File[]) => void): void {
-  for (const input of [element<HTMLInputElement>("files"), element<HTMLInputElement>("camera")]) {
+/** @param {(files: readonly File[]) => void} add */
+export function receivePhotos(add) {
+  for (const input of [element("files", HTMLInputElement), element("camera", HTMLInputElement)]) {
     input.addEventListener("change", () => {
       add([...(input.files ?? [])]);
       input.value = ""; // the same file can be chosen again
@@ -14,8 +15,10 @@ export function receivePhotos(add: (files: readonly File[]) => void): void {
   receiveDrops(add);
 }
 
-function receiveDrops(add: (files: readonly File[]) => void): void {
-  const mark = (over: boolean): void => void document.body.classList.toggle("over", over);
+/** @param {(files: readonly File[]) => void} add */
+function receiveDrops(add) {
+  /** @param {boolean} over */
+  const mark = (over) => void document.body.classList.toggle("over", over);
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
     mark(event.dataTransfer?.types.includes("Files") ?? false);
@@ -30,6 +33,7 @@ function receiveDrops(add: (files: readonly File[]) => void): void {
   });
 }
 
-function filesOf(transfer: DataTransfer | null): File[] {
+/** @param {DataTransfer | null} transfer */
+function filesOf(transfer) {
   return [...(transfer?.files ?? [])];
 }

@@ -1,14 +1,8 @@
 /** Pointer gestures in a frame: taps, drags with one pointer, pinches with two, and the wheel. Points are relative to the frame. */
 
-import type { Point } from "./view";
+/** @import { GestureHandler, Point } from "./types" */
 
-export interface GestureHandler {
-  tap(point: Point): void;
-  doubleTap(point: Point): void;
-  drag(point: Point, across: number, down: number): void;
-  /** Zoom by a factor around a point; returns whether the gesture was used. */
-  zoom(point: Point, factor: number): boolean;
-}
+
 
 /** A pointer that moves less than this taps. */
 export const TAP_PX = 5;
@@ -17,11 +11,19 @@ const WHEEL = 0.0015;
 const TRACKPAD = 0.01;
 const LINE_PX = 16;
 
-/** Calls the handler for the gestures in the frame that no element inside it has handled. */
-export function handleGestures(frame: HTMLElement, handler: GestureHandler): void {
-  const pointers = new Map<number, Point>();
-  let start: Point | undefined;
-  const place = ({ clientX, clientY }: MouseEvent): Point => {
+/**
+ * Calls the handler for the gestures in the frame that no element inside it has handled.
+ *
+ * @param {HTMLElement} frame
+ * @param {GestureHandler} handler
+ */
+export function handleGestures(frame, handler) {
+  /** @type {Map<number, Point>} */
+  const pointers = new Map();
+  /** @type {Point | undefined} */
+  let start;
+  /** @param {MouseEvent} event */
+  const place = ({ clientX, clientY }) => {
     const { left, top } = frame.getBoundingClientRect();
     return { x: clientX - left - frame.clientLeft, y: clientY - top - frame.clientTop };
   };
@@ -58,17 +60,32 @@ export function handleGestures(frame: HTMLElement, handler: GestureHandler): voi
   });
 }
 
-function pinch(handler: GestureHandler, other: Point, before: Point, now: Point): void {
+/**
+ * @param {GestureHandler} handler
+ * @param {Point} other
+ * @param {Point} before
+ * @param {Point} now
+ */
+function pinch(handler, other, before, now) {
   const center = middle(other, now);
   const old = middle(other, before);
   handler.zoom(center, distance(other, now) / Math.max(1, distance(other, before)));
   handler.drag(center, center.x - old.x, center.y - old.y);
 }
 
-function distance(one: Point, other: Point): number {
+/**
+ * @param {Point} one
+ * @param {Point} other
+ */
+function distance(one, other) {
   return Math.hypot(one.x - other.x, one.y - other.y);
 }
 
-function middle(one: Point, other: Point): Point {
+/**
+ * @param {Point} one
+ * @param {Point} other
+ * @returns {Point}
+ */
+function middle(one, other) {
   return { x: (one.x + other.x) / 2, y: (one.y + other.y) / 2 };
 }

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chromalab.colorization.engine import Engine
-from chromalab.weights.colorizers import default_model, find_colorizer
+from chromalab.weights.colorizers import find_colorizer
 from tests.photo.odd_files import picture, save
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine(find_colorizer(default_model(versions=True)))
+    return Engine(find_colorizer())
 
 
 @pytest.fixture

@@ -33,14 +33,14 @@ from chromalab.core.files import sha256_file
 from chromalab.data import sample_path
 from chromalab.photo.reading import read_photo
 from chromalab.photo.scan import open_scan
-from chromalab.weights.colorizers import default_model, find_colorizer
+from chromalab.weights.colorizers import find_colorizer
 from tests.colorization.models import constant_ab
 from tests.photo.odd_files import save
 
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine(find_colorizer(default_model()))
+    return Engine(find_colorizer())
 
 
 @pytest.fixture(scope="module")

@@ -95,7 +95,7 @@ def test_records_of_long_names(case: Make) -> None:
     assert not [path for path in out.rglob("*") if path.suffix == ".part"]
     assert len(list((out / "report/thumbs").iterdir())) == 2 * len(photos)
     assert len(list(out.glob("*.uncertainty.png"))) == len(photos)
-    assert {result["status"] for result in made.colorize("--model", "bins_lite0").values()} == {"resumed"}
+    assert {result["status"] for result in made.colorize().values()} == {"resumed"}
     longer = made.colorize("--format", "webp", out="webp/")
     assert {result["status"] for result in longer.values()} == {"done"}
 

@@ -51,13 +51,13 @@ def test_a_folder_with_a_report(chromalab: Chromalab, photo: Path, tmp_path: Pat
     (photo.parent / "bad.jpg").write_text("no photo")
     done = chromalab("colorize", photo.parent, "-o", f"{tmp_path}/out/", "--report", "--samples", "1")
     assert done.code == 1
-    assert "1 colorized, 1 failed; model bins_lite0" in done.out  # the default gives no versions
+    assert "1 colorized, 1 failed; model flagship" in done.out
     assert "its content is not a JPEG" in done.err
     assert (tmp_path / "out" / "report" / "index.html").is_file()
     assert {path.name for path in (tmp_path / "out").iterdir() if path.is_file()} == {
         "it's é.png", "it's é.png.json", "it's é.v1.png", "it's é.uncertainty.png",
     }  # fmt: skip
-    counted = chromalab("colorize", photo.parent, "-o", f"{tmp_path}/out/", "--model", "bins_lite0", "--dry-run")
+    counted = chromalab("colorize", photo.parent, "-o", f"{tmp_path}/out/", "--dry-run")
     assert "1 finished already" in counted.out
     assert "1 to colorize" in counted.out
 
@@ -116,7 +116,7 @@ def test_wrong_references_stop_the_command_before_any_photo(chromalab: Chromalab
     [
         (("https://x.org/a.jpg", "-o", "out/"), "photos are never fetched"),
         (("nothing.jpg", "-o", "out/"), "no file or folder"),
-        (("IN", "-o", "out/", "--model", "bins_lite"), "did you mean 'bins_lite0'"),
+        (("IN", "-o", "out/", "--model", "flagshop"), "did you mean 'flagship'"),
         (("IN", "-o", "out/", "--hint", "1,2=red"), "is not a hint"),
         (("IN", "-o", "out/", "--scales", "1,x"), "numbers separated by commas"),
         (("IN", "-o", "out/", "--format", "gif"), "can't write"),

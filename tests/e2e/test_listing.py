@@ -17,7 +17,7 @@ from .conftest import Chromalab
     ("what", "some"),
     [
         ("losses", {"l1", "l2", "lpips_vgg", "lpips_alex", "lpips_squeeze", "perceptual_lite0", "wgan_gp"}),
-        ("models", {"bins_lite0"}),
+        ("models", {"flagship", "perceptual"}),
         ("metrics", {"mae", "psnr", "frechet_lite0"}),
         ("spaces", {"lab", "yuv", "rgb"}),
         ("encoders", {"efficientnet_lite0", "efficientnet_lite1", "vgg16"}),

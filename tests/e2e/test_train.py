@@ -101,9 +101,21 @@ def test_options_override_the_recipe(ask: Any, tmp_path: Path) -> None:
         *("--validate-every", "2.5", "--scale", "0.5,1", "--old-photos", "--target-chroma", "1.25"),
         *("--minutes", "2", "--stages", "64x64:0.25,96x32:0.75", "--encoder", "vgg16", "--encoder-width", "0.5"),
         *("--head-stride", "1", "--no-context", "--decoder-width", "0.75", "--color-from", "mean"),
-        *("--start", "bins_lite0", "--learning-rate", "0.01", "--optimizer", "adamw", "--schedule", "one_cycle"),
+        *("--start", "flagship", "--learning-rate", "0.01", "--optimizer", "adamw", "--schedule", "one_cycle"),
         *("--warmup", "3", "--weight-decay", "0.02", "--clip", "2", "--encoder-factor", "0.1"),
-        *("--frozen-share", "0.3", "--frozen-levels", "2", "--ema", "0.999", "--space", "yuv", "--seed", "9", "--balance"),
+        *(
+            "--frozen-share",
+            "0.3",
+            "--frozen-levels",
+            "2",
+            "--ema",
+            "0.999",
+            "--space",
+            "yuv",
+            "--seed",
+            "9",
+            "--balance",
+        ),
     ).recipe
     assert changed == Recipe.parse(
         {
@@ -133,7 +145,7 @@ def test_options_override_the_recipe(ask: Any, tmp_path: Path) -> None:
                     "context": False,
                     "decoder_width": 0.75,
                     "color_from": "mean",
-                    "start": "bins_lite0",
+                    "start": "flagship",
                 },
                 "optimizer": {
                     "name": "adamw",

@@ -11,7 +11,6 @@ from chromalab.studies.objectives import resolve_objectives, resolve_perceptual
 from chromalab.studies.opening import plan_runs
 from chromalab.studies.smoke import smoke
 from chromalab.weights.adding import add_weights
-from chromalab.weights.colorizers import DEFAULT_MODEL
 
 CONFIGS = PRESET_FILES / "studies"
 
@@ -47,11 +46,11 @@ def test_the_quick_preset_is_the_samples_and_needs_no_added_weights() -> None:
 
 def test_the_quick_presets_differ_in_their_start_and_rate_alone() -> None:
     shipped, imagenet = (load_config(CONFIGS / f"{name}.yaml") for name in ("quick", "quick-from-imagenet"))
-    assert shipped.training.network.start == DEFAULT_MODEL
+    assert shipped.training.network.start == "perceptual"
     assert imagenet.training.network.start is None
     words = {"name", "title", "note", "training"}
     assert shipped.model_dump(exclude=words) == imagenet.model_dump(exclude=words)
-    network = imagenet.training.network.model_copy(update={"start": DEFAULT_MODEL})
+    network = imagenet.training.network.model_copy(update={"start": "perceptual"})
     optimizer = imagenet.training.optimizer.model_copy(update={"learning_rate": 1e-4})
     assert shipped.training == imagenet.training.model_copy(update={"network": network, "optimizer": optimizer})
 

@@ -131,8 +131,8 @@ def test_a_training_can_start_from_an_exported_model(tmp_path: Path, kind: str) 
 
 
 def test_starting_from_the_shipped_model() -> None:
-    network, start = build_colorizer(NetworkSettings(start="bins_lite0"), "lab", 0, {"bins"})
-    assert "bins_lite0.onnx" in start
+    network, start = build_colorizer(NetworkSettings(start="perceptual"), "lab", 0)
+    assert "perceptual.onnx" in start
     count = len(network.state_dict())
     assert f"{count} of {count} tensors" in start
 

@@ -12,7 +12,6 @@ from chromalab.weights.colorizers import (
     DEFAULT_MODEL,
     SHIPPED,
     ColorizerSpec,
-    default_model,
     find_colorizer,
     shipped_models,
 )
@@ -40,9 +39,8 @@ def test_the_default_is_shipped_and_first() -> None:
     assert {path.stem for path in SHIPPED.glob("*.onnx")} == set(shipped_models())
 
 
-def test_versions_come_from_a_model_that_has_a_distribution() -> None:
-    assert default_model() == DEFAULT_MODEL
-    assert find_colorizer(default_model(versions=True)).spec.output.bins is not None
+def test_the_default_gives_versions() -> None:
+    assert find_colorizer().spec.output.bins is not None
 
 
 def test_files(tmp_path: Path) -> None:
@@ -58,7 +56,7 @@ def test_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        ("bins_lite", "did you mean 'bins_lite0'"),
+        ("flagshop", "did you mean 'flagship'"),
         ("missing.onnx", "there is no file"),
         ("model.safetensors", "chromalab export"),
         ("/", "chromalab export"),

@@ -121,19 +121,13 @@ def gflop(path: Path, height: int, width: int) -> float:
     shape = model.graph.input[0].type.tensor_type.shape
     shape.dim[2].dim_value, shape.dim[3].dim_value = height, width
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    sizes = {
-        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in inferred.graph.value_info
-    }
-    sizes |= {
-        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in inferred.graph.output
-    }
-    weights = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
-    casts = {node.output[0]: weights[node.input[0]] for node in model.graph.node if node.op_type == "Cast"}
+    values = (*inferred.graph.value_info, *inferred.graph.output)
+    sizes = {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in values}
+    sizes |= {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
     total = 0.0
     for node in model.graph.node:
         if node.op_type == "Conv":
-            kernel = casts.get(node.input[1]) or weights[node.input[1]]
-            total += 2 * np.prod(kernel) * np.prod(sizes[node.output[0]][2:])
+            total += 2 * np.prod(sizes[node.input[1]]) * np.prod(sizes[node.output[0]][2:])
     return total / 1e9
 
 

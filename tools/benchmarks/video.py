@@ -38,7 +38,7 @@ from chromalab.core.files import sha256_file
 from chromalab.core.parallel import cpu_count
 from chromalab.functional.distribution import LEVELS, color_distribution_consistency
 from chromalab.metrics.scorer import PhotoScorer
-from chromalab.weights.colorizers import DEFAULT_MODEL, find_colorizer
+from chromalab.weights.colorizers import DEFAULT_MODEL, find_colorizer, shipped_models
 from tools import parser_of, write_record
 from tools.benchmarks.reference import reference_speeds
 from tools.benchmarks.video_speed import measure_speed
@@ -69,7 +69,6 @@ FADE = "big_buck_bunny_0_30.webm"
 
 MIDDLE, BEGINNING = "middle", "fade"
 
-MODELS = ("perceptual", "bins_lite0", "l1", "l2", "wgan_l2", "wgan_perceptual")
 FRAMEWISE, STEADY, TRUTH = "framewise", "steady", "truth"
 FRAMES = 60
 EVERY = 5
@@ -236,7 +235,7 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--only", choices=("quality", "speed"))
-    parser.add_argument("--models", nargs="+", default=list(MODELS), help="default: the six shipped models")
+    parser.add_argument("--models", nargs="+", default=shipped_models(), help="default: all shipped models")
     parser.add_argument("--frames", type=int, default=FRAMES, help="consecutive frames of each clip")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()

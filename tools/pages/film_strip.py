@@ -16,7 +16,7 @@ import numpy as np
 from chromalab.colorization.video.source import Damage, frames, probe
 from chromalab.photo.resizing import resize_plane
 from chromalab.photo.writing import encode_jpeg
-from chromalab.weights.colorizers import default_model
+from chromalab.weights.colorizers import DEFAULT_MODEL
 from tools.benchmarks.video import FRAMEWISE, STEADY, colorized, predicted
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def main() -> None:
     wanted = range(given.first, given.first + given.step * given.count, given.step)
     crop = [float(share) for share in given.crop.split(",")]
     film = probe(given.clip)
-    chroma = predicted(film, default_model())
+    chroma = predicted(film, DEFAULT_MODEL)
     columns = []
     for index, frame in enumerate(frames(film, Damage())):
         if index in wanted:

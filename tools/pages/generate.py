@@ -31,7 +31,7 @@ from tools.pages.files import files_page
 from tools.pages.index import index_page
 from tools.pages.markdown import page, prose, table
 from tools.pages.metric_faults import faults_page
-from tools.pages.models import models_page
+from tools.pages.models import good_page, models_page
 from tools.pages.objective import objective_page
 from tools.pages.people import people_page
 from tools.pages.pilots import pilots_page
@@ -228,6 +228,7 @@ def _option(parameter: Any) -> tuple[str, str, str]:
 
 
 PAGES = {
+    "good.md": good_page,
     "models.md": models_page,
     "files.md": files_page,
     "colorize_speed.md": colorize_speed_page,

@@ -142,7 +142,7 @@ def people_findings() -> list[Finding]:
 
 
 def model_findings() -> list[Finding]:
-    """Return the findings on the default model, the flagship and its pilots."""
+    """Return the findings on the default model and its pilots."""
     record = quality(DEFAULT_MODEL)
     default = counted(verdict(record, rival, metric) for rival, metrics in GOAL.items() for metric in metrics)
     milestone = milestone_rows(read_record("flagship/milestone.json")["evaluation"])
@@ -157,7 +157,7 @@ def model_findings() -> list[Finding]:
             f"models/{DEFAULT_MODEL}.json",
             "models.md",
         ),
-        Finding("Is the flagship so far better than the default?", flagship, milestone_file, page),
+        Finding("Is the flagship better than the default model before it?", flagship, milestone_file, page),
         Finding("Which pilots change CIEDE2000?", pilots, "flagship/pilots.csv", page),
     ]
 

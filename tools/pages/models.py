@@ -1,4 +1,4 @@
-"""The page of the shipped models, from their records and from the records of their quality."""
+"""The pages of the shipped models and of the default's quality, from their records and the records of their quality."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 from chromalab.metrics.registry import METRICS
 from chromalab.weights.colorizers import DEFAULT_MODEL, ColorizerFile, find_colorizer, shipped_models
 from tools import RESULTS, read_record
+from tools.benchmarks.model_kinds import FOUND_DEGREES
 from tools.pages.markdown import prose, render, table
-from tools.pages.verdicts import BETTER, counted, interval_verdict, yes_no
+from tools.pages.verdicts import BETTER, WORSE, counted, interval_verdict, yes_no
 
 RECORDS = RESULTS / "models"
 CHOICE = RECORDS / "choice.json"
@@ -53,6 +54,86 @@ def models_page() -> str:
         goal=goal(record),
         models="\n\n".join(_model(find_colorizer(name)) for name in shipped_models()),
     )
+
+
+def good_page() -> str:
+    """Return the page that says in plain words how good the default is."""
+    record, kinds = quality(DEFAULT_MODEL), read_record("models/kinds.json")
+    errors = {name: value[0] for name, value in record["metrics"]["delta_e_2000"].items()}
+    every, colors = kinds["all"], kinds["colors"]
+    worse = every["degraded_minus_model"]
+    return render(
+        "good.md",
+        model=DEFAULT_MODEL,
+        n_test=record["photos"],
+        scored_on=find_colorizer().spec.scored_on,
+        overall=_overall(record),
+        removed=f"{1 - errors['model'] / errors['grey']:.0%}",
+        n_photos=kinds["photos"],
+        kinds=_kinds({**kinds["kinds"], "all of them": every}),
+        degrees=f"{FOUND_DEGREES:g}",
+        colors=table(
+            ("true color", "photographs", "found", "ratio of chroma"),
+            [
+                (name, str(row["photos"]), _share(row["found"]), f"{row['chroma'][0]:.2f}")
+                for name, row in colors.items()
+            ],
+        ),
+        worst_color=min(colors, key=lambda name: colors[name]["found"][0]).capitalize(),
+        degraded=f"{every['degraded'][0]:.1f}",
+        degraded_verdict=f"{worse[0]:.1f} more than without the degradations"
+        if interval_verdict(worse[1], worse[2], "lower") == WORSE
+        else "not measurably more than without the degradations",
+        gray=f"{every['grey'][0]:.1f}",
+    )
+
+
+def _overall(record: dict[str, Any]) -> str:
+    names = ("delta_e_2000", "psnr", "lpips_alex", "colorfulness")
+    ways = {
+        "grey": "no color",
+        "tint_lpips_alex": "one tint for all",
+        "model": f"`{DEFAULT_MODEL}`",
+        "truth": "the truth",
+    }
+    rows = [(label, *(_rounded(record["metrics"][name][way][0]) for name in names)) for way, label in ways.items()]
+    return table(("", *(METRICS[name].label for name in names)), rows)
+
+
+def _rounded(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}" if 0 < value < 1 else f"{value:.1f}"
+
+
+def _share(interval: list[float]) -> str:
+    mean, low, high = (round(100 * value) for value in interval)
+    return f"{mean}% [{max(low, 0)}, {min(high, 100)}]"
+
+
+def _kinds(kinds: dict[str, Any]) -> str:
+    rows = []
+    for kind, row in kinds.items():
+        difference, low, high = row["model_minus_grey"]
+        rows.append(
+            (
+                kind,
+                str(row["photos"]),
+                f"{row['grey'][0]:.1f}",
+                f"{row['model'][0]:.1f}",
+                f"{difference:.1f} [{low:.1f}, {high:.1f}]",
+                interval_verdict(low, high, "lower"),
+                f"{row['colorfulness']:.0%}",
+            )
+        )
+    head = (
+        "kind",
+        "photographs",
+        "CIEDE2000 of gray",
+        f"of `{DEFAULT_MODEL}`",
+        "difference",
+        "verdict",
+        "colorfulness",
+    )
+    return table(head, rows)
 
 
 def _model(file: ColorizerFile) -> str:

@@ -1,4 +1,4 @@
-"""The page of the pilots of the flagship's recipe, and of the flagship beside the default model."""
+"""The page of the pilots of the flagship's recipe, and of the flagship beside the default model before it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COMPARED = ("delta_e_2000", "psnr", "lpips_alex")
 def pilots_page() -> str:
     """Return the page."""
     milestone = read_record("flagship/milestone.json")
-    head = ("metric", "default", "flagship", "difference", "verdict")
+    head = ("metric", "before", "flagship", "difference", "verdict")
     return render(
         "pilots.md",
         n_photos=Pilots.parse(read_yaml(RECORDS / "pilots.yaml"), origin="pilots.yaml").base.validate_on,
@@ -79,7 +79,7 @@ def _left_out() -> str:
 
 
 def milestone_rows(evaluation: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Return the flagship beside the default model under each metric, with the verdict."""
+    """Return the flagship beside the default model before it under each metric, with the verdict."""
     rows = []
     for metric in COMPARED:
         mean, low, high = evaluation["differences"]["flagship"][metric]

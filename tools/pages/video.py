@@ -80,8 +80,8 @@ def _objectives(quality: dict[str, Any]) -> Iterator[str]:
     count = sum(clip["part"] == MIDDLE for clip in quality["clips"])
     yield "## Do objectives differ in flicker?"
     yield (
-        f"Exploratory: the shipped models on the middles of {count} clips, one training each. Means over clips with "
-        "95% bootstrap intervals over clips. Frame by frame, the warp error runs from "
+        f"Exploratory: {len(found)} models of this project on the middles of {count} clips, one training each. "
+        "Means over clips with 95% bootstrap intervals over clips. Frame by frame, the warp error runs from "
         f"{_interval(found[lowest]['framewise_warp_error'])} (`{lowest}`) to "
         f"{_interval(found[highest]['framewise_warp_error'])} (`{highest}`). *Per chroma* divides it by the mean "
         "chroma of the same clip, because a paler film flickers less. The intervals cover the variation between clips, "

@@ -1,26 +1,26 @@
-"""Choose the default among the shipped models: `python -m tools.release.choose STUDY.yaml --photos FOLDER`.
+"""Choose the default among the shipped models: `python -m tools.release.choose RUN --data FOLDER ...`.
 
-The photos are those that the study set aside from training; test photos are not used. Every shipped model colorizes
-them at several saturations, and the rule of docs/reference/models.md selects one of these points. The record is
-results/models/choice.json. The saturation is written into the record of the model.
+RUN is the folder of the flagship's training. The photos are those that it set aside from training and that no other
+model was trained on; test photos are not used. Every shipped model colorizes them at several saturations, and the rule
+of docs/reference/models.md selects one of these points. The record is results/models/choice.json. The saturation is
+written into the record of the model.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from chromalab.colorization.options import Options
-from chromalab.studies.config import SAMPLES, load_config
-from chromalab.studies.photos import open_photos
+from chromalab.studies.recipe import TrainingRecord
 from chromalab.training.export import save_spec
 from chromalab.weights.colorizers import ColorizerSpec, find_colorizer, shipped_models
 from tools import parser_of, write_record
 from tools.benchmarks.model_quality import against
 from tools.pages.models import CHOICE, misses
+from tools.release.milestone import validation_folder
 
 METRICS = ("delta_e_2000", "psnr", "lpips_alex", "perceptual_lite0", "colorfulness", "blotches")
 SATURATIONS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
@@ -32,8 +32,9 @@ def choose(record: dict[str, Any]) -> tuple[str, float]:
     good = [(name, point) for name, point in found if not misses(point)] or found
     model, lowest = min(good, key=lambda entry: float(entry[1]["metrics"]["lpips_alex"]["model"][0]))
     points = [point for name, point in good if name == model]
-    near = [point for point in points if not significantly_above(point, lowest)]
-    return model, min(point["saturation"] for point in near)
+    paler = [point for point in points if point["saturation"] < lowest["saturation"]]
+    near = [point for point in paler if not significantly_above(point, lowest)]
+    return model, min(point["saturation"] for point in (*near, lowest))
 
 
 def significantly_above(point: dict[str, Any], lowest: dict[str, Any]) -> bool:
@@ -42,16 +43,6 @@ def significantly_above(point: dict[str, Any], lowest: dict[str, Any]) -> bool:
     if differences is None:
         raise ValueError(f"the record has no differences to saturation {lowest['saturation']}; measure it again")
     return bool(differences["lpips_alex"][1] > 0)
-
-
-def validation_photos(study: Path, photos: Path, out: Path) -> Path:
-    """Copy the photos that a study sets aside from training, and return the folder."""
-    config = load_config(study)
-    data = config.data.model_copy(update={"source": str(photos), "test": [SAMPLES]})
-    out.mkdir()
-    for name in open_photos(data, config.training.crop_px).val.names:
-        shutil.copy(photos / name, out / name.replace("/", "_"))
-    return out
 
 
 def measured(photos: Path, before: dict[str, Any]) -> dict[str, Any]:
@@ -87,12 +78,17 @@ def keep_saturation(model: str, saturation: float) -> None:
 def main() -> None:
     """Measure, choose, and write the record."""
     parser = parser_of(__doc__)
-    parser.add_argument("study", type=Path)
-    parser.add_argument("--photos", type=Path, required=True, help="the photos that the study trains on and sets aside")
+    parser.add_argument("run", type=Path, help="folder of the flagship's training")
+    parser.add_argument(
+        "--data", action="append", required=True, help="folder of the training, as given to it; repeatable"
+    )
+    parser.add_argument("--count", type=int, default=150, help="photos to measure")
     arguments = parser.parse_args()
+    training = TrainingRecord.load(arguments.run / "training.json")
     with tempfile.TemporaryDirectory() as name:
-        photos = validation_photos(arguments.study, arguments.photos, Path(name) / "validation")
+        photos = validation_folder(training, arguments.data, Path(name) / "validation", arguments.count)
         record = measured(photos, json.loads(CHOICE.read_text(encoding="utf-8")) if CHOICE.exists() else {})
+    write_record(CHOICE, record)  # measured for minutes, and not lost if the rule fails
     model, saturation = choose(record)
     write_record(CHOICE, record | {"model": model, "saturation": saturation})
     keep_saturation(model, saturation)

@@ -1,4 +1,4 @@
-"""Measure a training beside the default model, colorizing from file to file at full size.
+"""Measure a training beside the first default model, colorizing from file to file at full size.
 
     python -m tools.release.milestone RUN --data FOLDER ... --eval FOLDER [--json results/flagship/milestone.json]
 
@@ -23,26 +23,35 @@ from chromalab.metrics.registry import METRICS
 from chromalab.photo.writing import write_png
 from chromalab.studies.recipe import TrainingRecord, with_settings
 from chromalab.studies.single import export_training, open_photographs, spread
-from chromalab.weights.colorizers import DEFAULT_MODEL, find_colorizer
+from chromalab.weights.colorizers import find_colorizer
 from tools import parser_of, write_record
 from tools.benchmarks.model_quality import colorized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from chromalab.data.photoset import Photographs
     from chromalab.weights.colorizers import ColorizerFile
 
 MEASURED = ("delta_e_2000", "psnr", "lpips_alex", "colorfulness", "chroma")
-SIZES_PX = (96, 128, 176)
+SIZES_PX = (128, 160, 192)
 SATURATIONS = (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)
+FIRST_DEFAULT = "perceptual"
+"""The default model before the flagship."""
+
 TRAINED_ON_BY_DEFAULT = "photos"
 """The default model was trained on validation photos of this folder."""
 
 
-def validation_folder(record: TrainingRecord, data: list[str], out: Path, count: int) -> Path:
-    """Write `count` validation photographs that the default model has not seen, and return their folder."""
-    recipe = with_settings(record.recipe, {"data": data, "exclude": []}, origin="tools.release.milestone")
-    val = open_photographs(recipe, record.recipe.training.largest_crop_px).val
+def validation_photos(record: TrainingRecord, data: Sequence[str]) -> Photographs:
+    """Return the validation photographs of a training with the folders `data`."""
+    recipe = with_settings(record.recipe, {"data": list(data), "exclude": []}, origin="tools.release.milestone")
+    return open_photographs(recipe, record.recipe.training.largest_crop_px).val
+
+
+def validation_folder(record: TrainingRecord, data: Sequence[str], out: Path, count: int) -> Path:
+    """Write `count` validation photographs that the first default has not seen, and return their folder."""
+    val = validation_photos(record, data)
     unseen = [index for index, name in enumerate(val.names) if not name.startswith(f"{TRAINED_ON_BY_DEFAULT}/")]
     photos = spread(val.subset(unseen), count)
     for index in range(len(photos)):
@@ -73,7 +82,7 @@ def measure(run: Path, data: list[str], evaluation: Path, count: int, images_bef
         folder = Path(name)
         files = {size: exported(run, folder / f"{size}.onnx", size) for size in SIZES_PX}
         photos = validation_folder(record, data, folder / "validation", count)
-        default = find_colorizer(DEFAULT_MODEL)
+        default = find_colorizer(FIRST_DEFAULT)
         sizes = {f"{size}px": (file, Options()) for size, file in files.items()}
         by_size = compared(photos, {"default": (default, Options()), **sizes}, "default")
         size = min(SIZES_PX, key=lambda px: float(by_size["means"][f"{px}px"]["lpips_alex"]))
@@ -88,7 +97,7 @@ def measure(run: Path, data: list[str], evaluation: Path, count: int, images_bef
         "images": (best.images if best else record.images) + images_before,
         "minutes": best.minutes if best else record.minutes,
         "formula": record.formula,
-        "default": DEFAULT_MODEL,
+        "default": FIRST_DEFAULT,
         "size_px": size,
         "saturation": saturation,
         "validation_by_size": by_size,

@@ -1,8 +1,12 @@
-"""Put the best training of every objective into the package: `python -m tools.release.ship STUDY ... --photos FOLDER`.
+"""Put trained networks into the package.
 
-STUDY is a study folder with its networks, as `chromalab compare run` leaves it. The training is chosen by the mean
-LPIPS-Alex on the validation photos, which no network was trained or tested on. Quality is measured afterwards, from
-file to file, on the photos of FOLDER, and written to results/models.
+    python -m tools.release.ship STUDY ... --photos FOLDER
+    python -m tools.release.ship --training RUN --size PX [--images-before N] --photos FOLDER
+
+STUDY is a study folder with its networks, as `chromalab compare run` leaves it. The best training of every objective is
+shipped: the one with the lowest mean LPIPS-Alex on the validation photos, which no network was trained or tested on.
+RUN is the folder of the flagship's training. Quality is measured afterwards, from file to file, on the photos of
+FOLDER, and written to results/models.
 """
 
 from __future__ import annotations
@@ -13,9 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chromalab.studies.networks import export_run
+from chromalab.studies.single import export_training
 from chromalab.studies.study import StudyFolder
 from chromalab.training.export import save_spec
-from chromalab.weights.colorizers import SHIPPED, ColorizerSpec
+from chromalab.weights.colorizers import DEFAULT_MODEL, SHIPPED, ColorizerSpec
 from tools import parser_of, read_csv, write_record
 from tools.benchmarks.model_quality import measure
 from tools.pages.models import RECORDS
@@ -29,7 +34,7 @@ CHOSEN_BY = "lpips_alex"
 LICENSE = "Apache-2.0 as far as its authors can grant it; see the notice"
 NOTICE = (
     "The weights were fitted to photographs of ImageNet, PASCAL VOC, SUN, Caltech-101, PACS and other public "
-    "collections, most of which state no license, and started from EfficientNet-Lite0 (Apache-2.0), trained on "
+    "collections, most of which state no license, and started from EfficientNet-Lite{} (Apache-2.0), trained on "
     "ImageNet. The photographs' owners keep their rights; whether they bear on the weights is not settled everywhere."
 )
 TITLES = {
@@ -41,6 +46,8 @@ TITLES = {
 }
 
 FAILURES = {
+    DEFAULT_MODEL: "Pale: about half of the true colorfulness. Clothes, birds, fruit and painted objects in red, "
+    "yellow, blue or purple turn gray or brown; dry grass turns green; evening light and colored light are lost.",
     "l1": "Pale colors: clothes, cups and saucers stay nearly gray; unfamiliar objects turn a warm brown.",
     "l2": "Pale browns on unfamiliar objects; a greenish tint in fur.",
     "perceptual": "Red, orange and yellow objects, such as tigers, tulips and clothes, turn grayish brown; green "
@@ -77,7 +84,7 @@ def ship(roots: Sequence[Path], objective: str) -> Path:
             "title": TITLES[objective] + "; EfficientNet-Lite0 encoder",
             "failures": FAILURES[objective],
             "license": LICENSE,
-            "notice": NOTICE,
+            "notice": NOTICE.format(0),
             "source": "this project: chromalab compare run, then chromalab export",
             "trained_on": f"{study.data.n_train:,} photographs of public collections at {study.data.size_px} px; none "
             "of BSDS500",
@@ -86,6 +93,31 @@ def ship(roots: Sequence[Path], objective: str) -> Path:
     )
     save_spec(out.with_suffix(".yaml"), spec)
     return out.with_suffix(".yaml")
+
+
+def ship_training(run: Path, size_px: int, images_before: int) -> None:
+    """Export the flagship into the package.
+
+    Args:
+        run: folder of its training.
+        size_px: shorter side of its input.
+        images_before: crops that the weights it started from were trained on.
+    """
+    out = SHIPPED / f"{DEFAULT_MODEL}.onnx"
+    spec = export_training(run, out, name=DEFAULT_MODEL, size_px=size_px)
+    trained = {"images": int(spec.record["images"]) + images_before}
+    spec = spec.model_copy(
+        update={
+            "title": "cross-entropy over 313 ab bins and an L1 term, in Lab; EfficientNet-Lite1 encoder",
+            "failures": FAILURES[DEFAULT_MODEL],
+            "license": LICENSE,
+            "notice": NOTICE.format(1),
+            "source": "this project: chromalab train flagship, then chromalab export",
+            "trained_on": f"{spec.trained_on} of public collections, most of them at 128 to 192 px; none of BSDS500",
+            "record": spec.record | trained,
+        }
+    )
+    save_spec(out.with_suffix(".yaml"), spec)
 
 
 def score(objective: str, photos: Path, scored_on: str) -> None:
@@ -99,15 +131,22 @@ def score(objective: str, photos: Path, scored_on: str) -> None:
 
 
 def main() -> None:
-    """Ship every objective of the studies, or one."""
+    """Ship every objective of the studies or one of them, or the flagship."""
     parser = parser_of(__doc__)
-    parser.add_argument("studies", type=Path, nargs="+")
+    parser.add_argument("studies", type=Path, nargs="*")
+    parser.add_argument("--training", type=Path, help="folder of the flagship's training")
+    parser.add_argument("--size", type=int, default=176, help="shorter side of the flagship's input in pixels")
+    parser.add_argument("--images-before", type=int, default=0, help="crops that its first weights were trained on")
     parser.add_argument("--photos", type=Path, required=True, help="photos used for neither training nor selection")
     parser.add_argument("--objective", action="append", help="objective to ship instead of all; repeatable")
     parser.add_argument(
         "--scored-on", default="BSDS500 that are not scenes of HECD", help="description of these photos"
     )
     arguments = parser.parse_args()
+    if arguments.training is not None:
+        ship_training(arguments.training, arguments.size, arguments.images_before)
+        score(DEFAULT_MODEL, arguments.photos, arguments.scored_on)
+        return
     objectives = [entry.id for entry in StudyFolder(arguments.studies[0]).load().objectives]
     for objective in arguments.objective or objectives:
         ship(arguments.studies, objective)

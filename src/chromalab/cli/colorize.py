@@ -79,8 +79,8 @@ def colorize(
         default=Default(f"{_JOB}.keep_times"))],
     max_megapixels: Annotated[float, option(OUTPUT, "MP", "Largest photo to accept, in megapixels.", min=0.001,
         default=Default(f"{_JOB}.max_pixels", convert=millions))],
-    model: Annotated[str | None, option(MODEL, "NAME|FILE", "Name of a model (see `chromalab list models`), "
-        "or ONNX file with its record beside it.")] = None,
+    model: Annotated[str, option(MODEL, "NAME|FILE", "Name of a model (see `chromalab list models`), "
+        "or ONNX file with its record beside it.", default=Default("chromalab.weights.colorizers:DEFAULT_MODEL"))],
     scales: Annotated[str | None, option(MODEL, "X,...", "Average predictions at these multiples of the "
         "network's input size, such as 0.75,1,1.5.")] = None,
     saturation: Annotated[float, option(COLOR, "X", "Factor on chroma (0 = gray).", min=0, max=4,
@@ -140,13 +140,12 @@ def colorize(
     from chromalab.colorization.plan import make_plan
     from chromalab.colorization.reference import load_references
     from chromalab.core.parallel import cpu_count
-    from chromalab.weights.colorizers import default_model, find_colorizer
+    from chromalab.weights.colorizers import find_colorizer
 
     plan = make_plan(inputs, out, suffix=_suffix(format_))
     if samples:
         _check_versions(plan)
     options = _options(saturation, warmth, scales, hint, hints, temperature, keep_tone=keep_tone)
-    model = model or default_model(versions=samples > 0)
     workers = min(workers or cpu_count(), len(plan.items)) or 1
     engine = Engine(find_colorizer(model), threads=max(1, cpu_count() // workers), device=device)
     job = replace(
@@ -194,7 +193,7 @@ def _check_spread(plan: Plan, samples: int) -> None:
         )
     if samples:
         raise UsageError(
-            "--samples does not run on a cluster; first colorize with --model bins_lite0 and --executor ray, then run "
+            "--samples does not run on a cluster; first colorize with --executor ray, then run "
             "the same command with --samples and without --executor, which skips finished photos"
         )
 

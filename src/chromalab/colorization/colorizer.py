@@ -42,7 +42,7 @@ from chromalab.photo.writing import (
     save,
     spooled,
 )
-from chromalab.weights.colorizers import default_model, find_colorizer
+from chromalab.weights.colorizers import DEFAULT_MODEL, find_colorizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -119,7 +119,7 @@ def colorize(
         source: path of a photo or film; a Pillow image; or an array (H, W), (H, W, 1) or (H, W, 3) of sRGB values, as
             uint8, uint16, or floating point in [0, 1]. Its own colors are ignored.
         model: name of a shipped model, or path of an ONNX file with its record beside it. None selects the default
-            model, or with `sample` the shipped model that has versions.
+            model.
         out: file to write, or folder in which the output gets the photo's name; `source` must then be a path. A path
             without the suffix of an image is a folder. None returns the pixels and writes nothing.
         overwrite: replace an existing output.
@@ -141,7 +141,7 @@ def colorize(
         OutputError: the output cannot be written.
     """
     parsed = _options(options)
-    engine = _engine(model or default_model(versions=parsed.sample is not None))
+    engine = _engine(model or DEFAULT_MODEL)
     found = load_references(engine, [Path(path) for path in references])
     is_path = hasattr(source, "__fspath__") or isinstance(source, str)
     if overwrite and out is None:

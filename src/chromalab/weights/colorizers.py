@@ -18,11 +18,8 @@ from chromalab.core.records import Record
 SHIPPED = Path(__file__).parent / "models"
 """The folder of the models that come with the package."""
 
-DEFAULT_MODEL = "perceptual"
+DEFAULT_MODEL = "flagship"
 """The shipped model that is used by default, selected by the rule in docs/reference/models.md."""
-
-VERSIONS_MODEL = "bins_lite0"
-"""The shipped model that is used by default for plausible versions, because it predicts a distribution."""
 
 Numbers = float | list[float]
 
@@ -158,15 +155,6 @@ def shipped_models() -> list[str]:
     """Return the names of the models that ship with the package, the default first."""
     names = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
     return sorted(names, key=lambda name: name != DEFAULT_MODEL)
-
-
-def default_model(*, versions: bool = False) -> str:
-    """Return the name of the shipped model that is used by default.
-
-    Args:
-        versions: the model must predict a distribution, for plausible versions or the uncertainty.
-    """
-    return VERSIONS_MODEL if versions else DEFAULT_MODEL
 
 
 def find_colorizer(model: str = DEFAULT_MODEL) -> ColorizerFile:

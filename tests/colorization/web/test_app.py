@@ -44,7 +44,7 @@ def brown(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def client(brown: str) -> Iterator[TestClient]:
-    settings = ServerSettings(models=[brown, "bins_lite0"], workers=2, queue=2, max_bytes=300_000, max_pixels=1_000_000)
+    settings = ServerSettings(models=[brown, "flagship"], workers=2, queue=2, max_bytes=300_000, max_pixels=1_000_000)
     with TestClient(create_app(settings)) as client:
         yield client
 
@@ -89,9 +89,8 @@ def test_options_reach_the_colors(client: TestClient) -> None:
     assert np.abs(grey.max(axis=2) - grey.min(axis=2)).max() <= 2
     assert np.abs(plain - hinted).max() > 40
     version = post(client, photo(), sample=1)
-    assert (
-        json.loads(version.headers["x-chromalab"])["model"] == "bins_lite0"
-    )  # the first model, brown, has no versions
+    # The first model, brown, has no versions.
+    assert json.loads(version.headers["x-chromalab"])["model"] == "flagship"
     refused = post(client, photo(), model="brown", sample=1)
     assert refused.status_code == 422
     assert "no distribution" in refused.json()["detail"]
@@ -145,7 +144,7 @@ def test_warnings_are_among_the_facts(client: TestClient, monkeypatch: pytest.Mo
 
 
 def test_information_and_page(client: TestClient) -> None:
-    assert [model["name"] for model in client.get("/v1/models").json()] == ["brown", "bins_lite0"]
+    assert [model["name"] for model in client.get("/v1/models").json()] == ["brown", "flagship"]
     assert client.get("/v1/health").json()["status"] == "ok"
     post(client, photo())
     assert 'chromalab_photos_total{result="done"} 1' in client.get("/v1/metrics").text

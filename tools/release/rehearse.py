@@ -56,8 +56,8 @@ def build() -> Path:
         raise FileNotFoundError(f"{APP} has no app: run `make app` first")
     shutil.rmtree(DIST, ignore_errors=True)
     shutil.rmtree(APP_IN_PACKAGE, ignore_errors=True)
-    # The server gives the app the model of the package, so the wheel needs no second copy.
-    shutil.copytree(APP, APP_IN_PACKAGE, ignore=shutil.ignore_patterns("*.onnx"))
+    # The server gives the app the model and the icon of the package, so the wheel needs no second copies.
+    shutil.copytree(APP, APP_IN_PACKAGE, ignore=shutil.ignore_patterns("*.onnx", "icon-*.svg"))
     try:
         run(sys.executable, "-m", "build", "--outdir", DIST, ROOT)
     finally:

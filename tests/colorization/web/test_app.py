@@ -365,16 +365,21 @@ def test_the_page_names_no_app_that_is_not_there(client: TestClient) -> None:
     assert '<p class="app-link" hidden>' in client.get("/").text
 
 
-def test_the_app_gets_the_models_of_the_package(brown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_app_gets_the_models_and_the_icon_of_the_package(
+    brown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "index.html").write_text("the app")
     monkeypatch.setattr(apps, "BROWSER_APP", tmp_path / "app")
     with TestClient(create_app(ServerSettings(models=[brown]))) as client:
         page, model = client.get("/app/"), client.get("/app/assets/perceptual-Ab_-12.onnx")
+        icon = client.get("/app/assets/icon-GExVwIsB.svg")
         assert page.text == "the app"
         assert '<p class="app-link">' in client.get("/").text
         assert "'wasm-unsafe-eval'" in page.headers["Content-Security-Policy"]
         assert page.headers["Cross-Origin-Embedder-Policy"] == "require-corp"
         assert model.content == find_colorizer("perceptual").path.read_bytes()
+        assert icon.content == (apps.STATIC / "icon.svg").read_bytes()
+        assert icon.headers["Content-Type"].startswith("image/svg+xml")
         assert client.get("/app/assets/other-Ab_-12.onnx").status_code == 404
         assert client.get("/app/../app.py").status_code == 404

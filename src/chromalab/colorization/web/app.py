@@ -145,14 +145,22 @@ def _add_errors(app: FastAPI) -> None:
 
 
 class BrowserApp(StaticFiles):
-    """The files of the app, and the package's models in place of copies of them."""
+    """The files of the app, and the package's models and icon in place of copies of them."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return a file with the headers that let the app use several threads."""
-        model = next((name for name in shipped_models() if Path(path).match(f"{name}-*.onnx")), None)
-        found = await super().get_response(path, scope) if model is None else FileResponse(find_colorizer(model).path)
+        original = _original_of(Path(path))
+        found = await super().get_response(path, scope) if original is None else FileResponse(original)
         found.headers.update(_APP_HEADERS)
         return found
+
+
+def _original_of(path: Path) -> Path | None:
+    """Return the file of the package that a file of the app is a copy of, or None."""
+    if path.match("icon-*.svg"):
+        return STATIC / "icon.svg"
+    model = next((name for name in shipped_models() if path.match(f"{name}-*.onnx")), None)
+    return None if model is None else find_colorizer(model).path
 
 
 def _add_pages(app: FastAPI) -> None:

@@ -40,7 +40,7 @@ FIRST_DEFAULT = "perceptual"
 """The default model before the flagship."""
 
 TRAINED_ON_BY_DEFAULT = "photos"
-"""The default model was trained on validation photos of this folder."""
+"""The first default was trained on validation photos of this folder."""
 
 
 def validation_photos(record: TrainingRecord, data: Sequence[str]) -> Photographs:

@@ -34,10 +34,11 @@ CHOSEN_BY = "lpips_alex"
 LICENSE = "Apache-2.0 as far as its authors can grant it; see the notice"
 NOTICE = (
     "The weights were fitted to photographs of ImageNet, PASCAL VOC, SUN, Caltech-101, PACS and other public "
-    "collections, most of which state no license, and started from EfficientNet-Lite{} (Apache-2.0), trained on "
+    "collections, most of which state no license, and started from {} (Apache-2.0), trained on "
     "ImageNet. The photographs' owners keep their rights; whether they bear on the weights is not settled everywhere."
 )
 TITLES = {
+    DEFAULT_MODEL: "cross-entropy over 313 ab bins and an L1 term, in Lab",
     "l1": "L1 in Lab",
     "l2": "L2 in Lab",
     "perceptual": "LPIPS-Squeeze",
@@ -46,7 +47,7 @@ TITLES = {
 }
 
 FAILURES = {
-    DEFAULT_MODEL: "Pale: about half of the true colorfulness. Clothes, birds, fruit and painted objects in red, "
+    DEFAULT_MODEL: "Pale: about 60% of the true colorfulness. Clothes, birds, fruit and painted objects in red, "
     "yellow, blue or purple turn gray or brown; dry grass turns green; evening light and colored light are lost.",
     "l1": "Pale colors: clothes, cups and saucers stay nearly gray; unfamiliar objects turn a warm brown.",
     "l2": "Pale browns on unfamiliar objects; a greenish tint in fur.",
@@ -81,17 +82,14 @@ def ship(roots: Sequence[Path], objective: str) -> Path:
     spec = export_run(StudyFolder(root).run(run), out, name=objective)
     spec = spec.model_copy(
         update={
-            "title": TITLES[objective] + "; EfficientNet-Lite0 encoder",
-            "failures": FAILURES[objective],
-            "license": LICENSE,
-            "notice": NOTICE.format(0),
+            "title": TITLES[objective],
             "source": "this project: chromalab compare run, then chromalab export",
             "trained_on": f"{study.data.n_train:,} photographs of public collections at {study.data.size_px} px; none "
             "of BSDS500",
             "record": spec.record | {"study": study.name, "run": run, "validation_lpips_alex": round(scores[best], 4)},
         }
     )
-    save_spec(out.with_suffix(".yaml"), spec)
+    describe(out, spec, "EfficientNet-Lite0")
     return out.with_suffix(".yaml")
 
 
@@ -108,16 +106,24 @@ def ship_training(run: Path, size_px: int, images_before: int) -> None:
     trained = {"images": int(spec.record["images"]) + images_before}
     spec = spec.model_copy(
         update={
-            "title": "cross-entropy over 313 ab bins and an L1 term, in Lab; EfficientNet-Lite1 encoder",
-            "failures": FAILURES[DEFAULT_MODEL],
-            "license": LICENSE,
-            "notice": NOTICE.format(1),
+            "title": TITLES[DEFAULT_MODEL],
             "source": "this project: chromalab train flagship, then chromalab export",
             "trained_on": f"{spec.trained_on} of public collections, most of them at 128 to 192 px; none of BSDS500",
             "record": spec.record | trained,
         }
     )
-    save_spec(out.with_suffix(".yaml"), spec)
+    describe(out, spec, "EfficientNet-Lite1")
+
+
+def describe(out: Path, spec: ColorizerSpec, encoder: str) -> None:
+    """Write the record of a shipped model, with its known failures, license and notice."""
+    facts = {
+        "title": f"{spec.title}; {encoder} encoder",
+        "failures": FAILURES[spec.name],
+        "license": LICENSE,
+        "notice": NOTICE.format(encoder),
+    }
+    save_spec(out.with_suffix(".yaml"), spec.model_copy(update=facts))
 
 
 def score(objective: str, photos: Path, scored_on: str) -> None:
@@ -135,7 +141,7 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("studies", type=Path, nargs="*")
     parser.add_argument("--training", type=Path, help="folder of the flagship's training")
-    parser.add_argument("--size", type=int, default=176, help="shorter side of the flagship's input in pixels")
+    parser.add_argument("--size", type=int, default=192, help="shorter side of the flagship's input in pixels")
     parser.add_argument("--images-before", type=int, default=0, help="crops that its first weights were trained on")
     parser.add_argument("--photos", type=Path, required=True, help="photos used for neither training nor selection")
     parser.add_argument("--objective", action="append", help="objective to ship instead of all; repeatable")
@@ -147,6 +153,8 @@ def main() -> None:
         ship_training(arguments.training, arguments.size, arguments.images_before)
         score(DEFAULT_MODEL, arguments.photos, arguments.scored_on)
         return
+    if not arguments.studies:
+        parser.error("give the folders of studies, or --training with that of the flagship's training")
     objectives = [entry.id for entry in StudyFolder(arguments.studies[0]).load().objectives]
     for objective in arguments.objective or objectives:
         ship(arguments.studies, objective)

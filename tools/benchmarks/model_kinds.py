@@ -43,7 +43,7 @@ KINDS = {
     "other scenes": ("rathull+CTFs", "ndb796+", "ruixuejianfei+", "photos/sun", "photos/yanakz"),
     "everyday photographs": ("tessie35-eng+", "prasadpol0555+", "Rohan-Patil-1+", "mzahid36+", "photos/voc"),
     "people in the street": ("bearpaw+",),
-    "clothes": ("alexeygrigor+", "alexeygrigorev+"),
+    "clothes": ("alexeygrigorev+",),
     "sports": ("alexchagan+",),
     "animals": ("chanakya2734+", "Sparcraps+", "InputBlackBoxOutput+", "photos/catsdogs"),
     "flowers": ("Oldpel+",),

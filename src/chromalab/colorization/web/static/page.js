@@ -75,7 +75,7 @@ export class Page {
     this.#editor.change({});
   }
 
-  /** Brings the page in step with the photos, once for all changes of a turn, and goes on with the work. */
+  /** Shows the present state of the photos, once for all changes of a turn, and starts the work that is due. */
   refresh() {
     if (this.#scheduled) return;
     this.#scheduled = true;

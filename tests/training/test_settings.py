@@ -14,7 +14,7 @@ from chromalab.studies.config import StudyConfig
 from chromalab.studies.records import RunRecord, StudyRecord
 from chromalab.training import devices
 from chromalab.training.devices import make_fabric
-from chromalab.training.hardware import choose_device, physical_cores
+from chromalab.training.hardware import choose_device, multiplies_bfloat16, physical_cores
 from chromalab.training.settings import (
     ONE_CYCLE_RISE,
     ONE_CYCLE_START,
@@ -246,6 +246,15 @@ def test_fast_precision_needs_hardware(
     monkeypatch.setattr(devices, "multiplies_bfloat16", lambda: in_hardware)
     runtime = RuntimeSettings.model_validate({"precision": asked, "device": "cpu", "threads": 1})
     assert make_fabric(runtime)._precision.precision == expected
+
+
+@pytest.mark.parametrize("instructions", ["_is_amx_tile_supported", "_is_avx512_bf16_supported"])
+def test_either_kind_of_instructions_multiplies_bfloat16(monkeypatch: pytest.MonkeyPatch, instructions: str) -> None:
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda name=name: name == instructions)
+    assert multiplies_bfloat16()
+    monkeypatch.setattr(torch.cpu, instructions, lambda: False)
+    assert not multiplies_bfloat16()
 
 
 def test_rows_of_the_log() -> None:

@@ -151,7 +151,7 @@ Devices = Annotated[int, option(PERFORMANCE, "N", "Number of devices (on a CPU, 
 Threads = Annotated[int, option(PERFORMANCE, "N", "PyTorch CPU threads (0 = one per physical core).", min=0,
     default=Default(f"{_RUNTIME}.threads"))]  # fmt: skip
 Precision = Annotated[str, option(PERFORMANCE, "NAME", "auto: float32 on a CPU, mixed bfloat16 on CUDA. fast: mixed "
-    "bfloat16 also on a CPU with AMX. Or 32-true, 16-mixed, bf16-mixed.",
+    "bfloat16 also on a CPU with AMX or AVX-512 BF16. Or 32-true, 16-mixed, bf16-mixed.",
     default=Default(f"{_RUNTIME}.precision"))]  # fmt: skip
 ExecutorName = Annotated[Literal["local", "ray"], option(CLUSTER, "local|ray", "Where tasks run: on "
     "this machine (local) or on a Ray cluster (ray).")]  # fmt: skip

@@ -44,8 +44,9 @@ def keep_freed_memory() -> None:
 
 
 def multiplies_bfloat16() -> bool:
-    """Return whether this CPU multiplies bfloat16 matrices in hardware (Intel's AMX)."""
-    return bool(torch.cpu._is_amx_tile_supported())  # noqa: SLF001 - it has no public name
+    """Return whether this CPU multiplies bfloat16 numbers in hardware: with AMX, or with AVX-512's dot products."""
+    has_amx = torch.cpu._is_amx_tile_supported()  # noqa: SLF001 - neither has a public name
+    return bool(has_amx or torch.cpu._is_avx512_bf16_supported())  # noqa: SLF001
 
 
 def choose_device(name: str) -> str:

@@ -311,7 +311,7 @@ class RuntimeSettings(Record):
         device: `cpu`, `cuda` or `auto`, which means CUDA if available.
         devices: number of devices, each with an equal share of every batch; on a CPU, number of processes.
         precision: `auto` is float32 on a CPU and mixed bfloat16 on CUDA. `fast` is mixed bfloat16 also on a CPU that
-            multiplies bfloat16 matrices in hardware (AMX), where the decoder trains two to three times faster.
+            multiplies bfloat16 numbers in hardware (AMX, AVX-512 BF16), where a training is about twice as fast.
         threads: PyTorch CPU threads (0 = one per physical core). Results on a CPU are bit-identical only with the same
             number of threads.
         log_every: steps between two rows of train.csv; 0 means twenty rows for a short run and every 50 steps for a

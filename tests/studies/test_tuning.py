@@ -11,8 +11,10 @@ from chromalab.photo.writing import write_png
 from chromalab.studies.config import ObjectiveSettings, Round, StudyConfig, TuningSettings, load_config
 from chromalab.studies.objectives import resolve_objectives
 from chromalab.studies.tuning import (
+    TUNING_FILE,
     Configuration,
     TrialRecord,
+    TuningRecord,
     configurations,
     criterion,
     ranked,
@@ -150,6 +152,14 @@ def test_a_tuning_gives_all_objectives_the_same_budget_resumes_and_writes_a_stud
     monkeypatch.setattr("chromalab.studies.tuning.train", counted)
     with pytest.raises(KeyboardInterrupt):
         tune(config, SETTINGS, out, RUNTIME)
+    assert len(TuningRecord.load(out / TUNING_FILE).trials) == 5
+    # The record alone resumes the tuning in another folder, with the same photographs in another folder.
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    (out / TUNING_FILE).rename(moved / TUNING_FILE)
+    (tmp_path / "photos").rename(moved / "photos")
+    data = CONFIG.data.model_copy(update={"source": str(moved / "photos")})
+    config, out = CONFIG.model_copy(update={"data": data}), moved
     record = tune(config, SETTINGS, out, RUNTIME)
     assert len(calls) == 11  # one was stopped, none was repeated
     budget = {name: sum(each.images for each in record.trials if each.objective == name) for name in CONFIG.objectives}

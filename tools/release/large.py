@@ -4,7 +4,8 @@
 
 It copies the sealed test photos into a folder, tunes every objective on validation photos, freezes the plan with the
 tuned objectives, and trains and measures the grid. It runs in one process with one thread, pinned to a core, at low
-priority. It may be stopped at any moment: rerun the same command to resume.
+priority. It may be stopped at any moment: rerun the same command to resume. On another computer, it resumes the tuning
+from the committed `tuning.json`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from chromalab.studies.config import TuningSettings
 from chromalab.studies.load import load_study
 from chromalab.studies.opening import open_study
 from chromalab.studies.runs import run_study
-from chromalab.studies.tuning import TUNED_FILE, tune
+from chromalab.studies.tuning import TUNED_FILE, TUNING_FILE, tune
 from chromalab.training.settings import RuntimeSettings
 from tools import RESULTS, parser_of
 from tools.release.flagship import add_trunks, pin
@@ -66,6 +67,8 @@ def main() -> int:
             "test": [str(sealed_photos(arguments.collected, arguments.out / "sealed"))],
         }
         tuning = arguments.out / "tuning"
+        if (STUDY / TUNING_FILE).exists() and not (tuning / TUNING_FILE).exists():
+            shutil.copy(STUDY / TUNING_FILE, make_folder(tuning))
         tune(configured(STUDY / "study.yaml"), TuningSettings(), tuning, runtime, **photos)
         study = open_study(configured(tuning / TUNED_FILE, **photos), arguments.out / "study", runtime)
         run_study(study, runtime)

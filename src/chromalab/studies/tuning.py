@@ -11,7 +11,8 @@ divided by that of the gray baseline.
 
 The folder of a tuning holds
 
-    tuning.json                TuningRecord: what was searched, every trial, the best configuration of each objective
+    tuning.json                TuningRecord: what was searched, every trial, the best configuration of each objective;
+                               this file alone resumes a tuning elsewhere
     tuned.yaml                 the study with the tuned objectives, ready for `chromalab compare run`
     OBJECTIVE/R-CC/            one trial: configuration CC in round R, with trial.json (TrialRecord) and train.csv
 """
@@ -22,6 +23,7 @@ import math
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +53,6 @@ from chromalab.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from torch import Tensor
 
@@ -193,7 +194,7 @@ class TrialTask:
     @property
     def path(self) -> Path:
         """The folder of the trial."""
-        return self.folder / self.objective / f"{self.round}-{self.number:02}"
+        return _trial_folder(self.folder, self)
 
 
 def configurations(
@@ -286,7 +287,8 @@ def tune(
     photos = _photos(study)
     objectives = resolve_objectives(config)
     names = [objective.id for objective in objectives]
-    record = _open(config, settings, folder, photos, runtime)
+    earlier = _open(config, settings, folder, photos, runtime)
+    record = earlier.model_copy(update={"trials": [], "best": {}})
     files = tuple(path.resolve() for path in plugins)
     plan = TrialTask(absolute_paths(study), settings, folder.resolve(), "", 0, 0, record.grey, runtime, files)
     run = partial(run_trial, photos=photos) if executor is None else run_trial
@@ -298,10 +300,12 @@ def tune(
                 for name, numbers in _chosen(names, ranks, each.configurations).items()
                 for number in numbers
             ]
-            trials = [_announced(trial, advance) for trial in _outcomes(tasks, run, executor)]
+            trials = []
+            for trial in _outcomes(tasks, run, executor):
+                trials.append(_announced(trial, advance))
+                record = record.model_copy(update={"trials": [*record.trials, trial]})
+                _with_trials_of(record, earlier).save(folder / TUNING_FILE)
             ranks = {name: ranked([trial for trial in trials if trial.objective == name]) for name in names}
-            record = record.model_copy(update={"trials": [*record.trials, *trials]})
-            record.save(folder / TUNING_FILE)
     record = record.model_copy(update={"best": {name: trials[0].number for name, trials in ranks.items()}})
     record.save(folder / TUNING_FILE)
     tuned = tuned_study(config, objectives, {name: trials[0].configuration for name, trials in ranks.items()})
@@ -440,7 +444,7 @@ def _photos(config: StudyConfig) -> StudyPhotos:
 def _open(
     config: StudyConfig, settings: TuningSettings, folder: Path, photos: StudyPhotos, runtime: RuntimeSettings
 ) -> TuningRecord:
-    """Return the record of a tuning that begins, or that goes on, without its trials.
+    """Return the record of a tuning that begins or goes on, and give every trial in it the file that it lacks.
 
     Raises:
         UsageError: there are no validation photos, or the folder holds another tuning.
@@ -452,13 +456,27 @@ def _open(
         there = TuningRecord.load(path)
         if (there.study, there.settings) != (config.name, settings):
             raise UsageError(f"{folder} holds another tuning, of the study '{there.study}'; choose another --out")
-        return there.model_copy(update={"trials": [], "best": {}})
+        for trial in there.trials:
+            if not (saved := _trial_folder(folder, trial) / TRIAL_FILE).exists():
+                trial.save(saved)
+        return there
     grey = _validated(BASELINES["grey"], photos, settings, runtime)
     record = TuningRecord(
         study=config.name, settings=settings, n_photos=min(settings.photos, len(photos.val)), grey=grey
     )
     record.save(path)
     return record
+
+
+def _with_trials_of(record: TuningRecord, earlier: TuningRecord) -> TuningRecord:
+    """Return `record` with those trials of `earlier` that it lacks."""
+    mine = {_trial_folder(Path(), trial) for trial in record.trials}
+    others = [trial for trial in earlier.trials if _trial_folder(Path(), trial) not in mine]
+    return record.model_copy(update={"trials": [*record.trials, *others]})
+
+
+def _trial_folder(folder: Path, trial: TrialRecord | TrialTask) -> Path:
+    return folder / trial.objective / f"{trial.round}-{trial.number:02}"
 
 
 def _validated(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +11,25 @@ from scipy import special, stats
 from skimage.color import rgb2lab
 
 from chromalab.core.errors import ConfigError, UsageError
+from chromalab.core.files import make_folder
 from chromalab.photo.reading import read_photo
 from chromalab.photo.writing import write_png
-from chromalab.survey.create import create_survey, sources_of_comparison, sources_of_folders
+from chromalab.studies.config import load_config
+from chromalab.survey.create import (
+    create_survey,
+    only_methods,
+    sources_of_comparison,
+    sources_of_folders,
+    with_methods,
+)
 from chromalab.survey.design import load_design, parse_design
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.power import power_words, simulate_power
 from chromalab.survey.stimuli import pad_alike, png_chunks, random_colors, stimulus_png
 from tests.report.synthetic_study import SyntheticStudy, write_colorized, write_study
 from tests.survey.surveys import make_survey, write_pictures
+
+RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 
 def test_stimuli_are_lossless_equally_long_and_without_metadata(tmp_path: Path) -> None:
@@ -101,8 +112,14 @@ def test_wrong_designs(tmp_path: Path, text: str, fault: str) -> None:
         load_design(tmp_path / "d.yaml")
 
 
-def test_the_shipped_design() -> None:
+def test_the_shipped_designs() -> None:
     assert load_design(Path("preference")).protocol == "pairwise"
+    pairs, fooling = (load_design(Path(name)) for name in ("objectives", "objectives-fooling"))
+    assert (pairs.protocol, fooling.protocol) == ("pairwise", "real_or_fake")
+    planned = load_config(RESULTS / "objective" / "large" / "study.yaml")
+    assert planned.plan is not None
+    for plan in (pairs, fooling):
+        assert plan.analysis.primary == [tuple(contrast) for contrast in planned.plan.contrasts]
 
 
 def test_published_values_of_real_or_fake() -> None:
@@ -175,3 +192,17 @@ def test_a_study_gives_test_photos_and_archive_photos(tmp_path: Path) -> None:
     assert max(max(scene.width_px, scene.height_px) for scene in record.scenes) <= 128
     fooling = parse_design({"protocol": "real_or_fake", "trials": 4}, origin="")
     assert len(create_survey(fooling, sources, tmp_path / "fake").scenes) == 4
+    # Another method colorized the study's gray photos, all but one of the test photos.
+    names = sorted(name for name in sources.files if not name.startswith("archive/"))
+    for name in names[1:]:
+        shutil.copy(sources.files[name]["grey"], make_folder(tmp_path / "new") / f"{name}.png")
+    with pytest.raises(UsageError, match="lacks"):
+        with_methods(sources, {"new": tmp_path / "new"}, common=False)
+    some = with_methods(only_methods(sources, ["l1"]), {"new": tmp_path / "new"}, common=True)
+    assert some.methods == ["l1", "new"]
+    assert sorted(some.files) == names[1:]
+    assert {frozenset(own) for own in some.files.values()} == {frozenset({"l1", "new", "truth", "grey"})}
+    with pytest.raises(UsageError, match="choose another name"):
+        with_methods(sources, {"l1": tmp_path / "new"}, common=True)
+    with pytest.raises(UsageError, match="no such method; available: l1"):
+        only_methods(sources, ["l3"])

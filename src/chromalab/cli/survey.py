@@ -69,7 +69,9 @@ def create(
     truth: Annotated[Path | None, option(INPUT, "DIR", "Folder of the ground-truth photos.")] = None,
     common: Annotated[bool, switch(INPUT, "Leave out photos that any method lacks.", "--common")] = False,
     from_compare: Annotated[Path | None, option(STUDY, "DIR",
-        "Finished study whose images to use instead of --images.")] = None,
+        "Finished study whose images to use; --images adds other methods for its photos.")] = None,
+    methods: Annotated[list[str] | None, option(STUDY, "NAME",
+        "Objective of that study to use; repeatable; omit to use all.", "--method")] = None,
     seed: Annotated[int | None, option(STUDY, "N",
         "Seed of the networks in that study; omit to use the first.")] = None,
     space: Annotated[str | None, option(STUDY, "NAME",
@@ -82,19 +84,27 @@ def create(
     of one photo get the same byte length. An existing survey is never overwritten.
     """
     from chromalab.core.errors import UsageError
-    from chromalab.survey.create import create_survey, sources_of_comparison, sources_of_folders
+    from chromalab.survey.create import (
+        create_survey,
+        only_methods,
+        sources_of_comparison,
+        sources_of_folders,
+        with_methods,
+    )
     from chromalab.survey.design import load_design
     from chromalab.survey.power import simulate_power
 
     plan = load_design(design)
-    if (from_compare is None) == (not images):
-        raise UsageError("give either --images NAME=DIR for each method, or --from-compare DIR")
+    folders = named_folders(images or [], "--images")
     if from_compare is not None:
-        sources = sources_of_comparison(from_compare, seed=seed, space=space)
+        if reference or truth:
+            raise UsageError("--from-compare has its own gray and true photos; remove --reference and --truth")
+        study = sources_of_comparison(from_compare, seed=seed, space=space)
+        sources = with_methods(only_methods(study, methods) if methods else study, folders, common=common)
+    elif folders:
+        sources = sources_of_folders(folders, reference=reference, truth=truth, common=common)
     else:
-        sources = sources_of_folders(
-            named_folders(images or [], "--images"), reference=reference, truth=truth, common=common
-        )
+        raise UsageError("give --images NAME=DIR for each method, or --from-compare DIR")
     record = create_survey(plan, sources, out)
     names = [scene.name for scene in record.scenes]
     table = simulate_power(record.design, record.methods, names) if power else None

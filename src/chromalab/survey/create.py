@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ConfigError, UsageError
@@ -18,7 +18,7 @@ from chromalab.survey.stimuli import fit_image, pad_alike, random_colors, stimul
 from chromalab.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -61,9 +61,8 @@ def sources_of_folders(
     for name, photos in found.items():
         others = sorted(set().union(*found.values()) - set(photos))
         if others and name in images and not common:
-            listed = ", ".join(others[:_SHOWN]) + (f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else "")
             raise UsageError(
-                f"{folders[name]} ({name}) lacks {listed}; add these photos, or pass --common to leave them "
+                f"{folders[name]} ({name}) lacks {_listed(others)}; add these photos, or pass --common to leave them "
                 "out of all methods"
             )
         if others:
@@ -122,6 +121,57 @@ def sources_of_comparison(root: Path, *, seed: int | None, space: str | None) ->
     left = len(files) - len(complete)
     notes = [f"{left} photos lack an image of some objective and were left out"] if left else []
     return Sources(complete, sorted(runs), {"comparison": f"{study.name}, seed {seed}, {space}"}, notes)
+
+
+def with_methods(sources: Sources, images: Mapping[str, Path], *, common: bool) -> Sources:
+    """Return the images of a study together with those of other methods for the same photos.
+
+    Args:
+        sources: the study's images, from `sources_of_comparison`.
+        images: folder of each other method; the files have the names of those in the study's `pictures/grey`.
+        common: whether to leave out photos that any folder lacks, instead of raising an error.
+
+    Raises:
+        UsageError: a method's name is taken, a folder is missing or lacks a photo, or no photo is left.
+    """
+    taken = sorted(set(images) & {*sources.methods, TRUTH, GREY, RANDOM})
+    if taken:
+        raise UsageError(f"--images {taken[0]}: the study has images of that name; choose another name")
+    files, notes = dict(sources.files), list(sources.notes)
+    for name, folder in images.items():
+        found = _by_name(folder)
+        lacking = [photo for photo in files if photo not in found]
+        if lacking and not common:
+            raise UsageError(
+                f"{folder} ({name}) lacks {_listed(lacking)}; colorize the gray photos of the study into it, or pass "
+                "--common to leave these photos out"
+            )
+        if lacking:
+            notes.append(f"{len(lacking)} photos are missing in {name} and were left out")
+        files = {photo: {**own, name: found[photo]} for photo, own in files.items() if photo in found}
+    if not files:
+        raise UsageError(f"no photo of the study is in {', '.join(map(str, images.values()))}")
+    described = sources.described | {name: str(folder) for name, folder in images.items()}
+    return Sources(files, sorted([*sources.methods, *images]), described, notes)
+
+
+def only_methods(sources: Sources, names: Sequence[str]) -> Sources:
+    """Return the images of some methods, with the gray and true photos.
+
+    Raises:
+        UsageError: a method is unknown.
+    """
+    for name in names:
+        if name not in sources.methods:
+            raise UsageError(f"--method {name}: there is no such method; available: {', '.join(sources.methods)}")
+    kept = {*names, TRUTH, GREY}
+    files = {photo: {name: path for name, path in own.items() if name in kept} for photo, own in sources.files.items()}
+    return replace(sources, files=files, methods=sorted(set(names)))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
 
 
 def create_survey(design: Design, sources: Sources, out: Path) -> SurveyRecord:

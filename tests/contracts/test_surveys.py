@@ -11,7 +11,7 @@ from chromalab.survey.design import load_design
 from chromalab.survey.schedule import make_schedule, seeded
 
 METHODS = ("alpha", "beta", "gamma")
-SCENES = tuple(f"photo{number:02}" for number in range(30))
+SCENES = tuple(f"photo{number:02}" for number in range(60))
 
 
 @pytest.mark.parametrize("name", [path.stem for path in preset_paths("surveys")])

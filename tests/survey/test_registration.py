@@ -15,7 +15,7 @@ from chromalab.survey.analysis.analyze import analyze_source, open_survey
 from chromalab.survey.analysis.page import write_survey_report
 from chromalab.survey.database import open_database
 from chromalab.survey.folder import SurveyFolder, SurveyRecord
-from chromalab.survey.registration import frozen_design
+from chromalab.survey.registration import exclusions_text, frozen_design
 from tests.survey.surveys import Visitor, client_of, make_survey
 
 pytestmark = pytest.mark.slow
@@ -127,8 +127,11 @@ NEWER = {
     "design": ("access", "viewing", "wording", "before", "after", "break_every"),
     "analysis": ("primary", "margin"),
     "recruitment": ("id_pattern", "signed", "stopped_url"),
-    "exclusions": ("hidden", "reduced", "screening", "unfinished"),
-}
+    "exclusions": (
+        "hidden", "reduced", "screening", "unfinished", "screen_px_per_mm", "distance_mm", "px_per_degree", "gamma",
+        "brightness",
+    ),
+}  # fmt: skip
 """Settings that the first version did not know, by their part of the design."""
 
 
@@ -151,3 +154,30 @@ def test_surveys_of_the_first_version_keep_their_hash(tmp_path: Path, recruitmen
     ):
         changed = SurveyRecord.model_validate(data | {"design": data["design"] | change})
         assert changed.sha256 != record.sha256
+
+
+def test_surveys_with_the_first_conditions_of_viewing_keep_their_hash(tmp_path: Path) -> None:
+    """Controls of viewing that were added later enter the hash only where they are used."""
+    _, record = make_survey(tmp_path, viewing={"min_scale": 0.5})
+    data = record.model_dump(mode="json")
+    for part, names in (NEWER | {"viewing": ("card", "distance", "brightness", "surround")}).items():
+        for name in names:
+            if part != "design":
+                del data["design"][part][name]
+    for name in ("access", "wording", "before", "after", "break_every"):
+        del data["design"][name]
+    old = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert record.sha256 == hashlib.sha256(old.encode()).hexdigest()
+    for change in ({"card": True}, {"surround": "dark"}):
+        changed = data["design"] | {"viewing": data["design"]["viewing"] | change}
+        assert SurveyRecord.model_validate(data | {"design": changed}).sha256 != record.sha256
+
+
+def test_the_preregistration_names_the_conditions_of_viewing(tmp_path: Path) -> None:
+    _, record = make_survey(
+        tmp_path, viewing={"card": True, "distance": True, "brightness": True},
+        exclusions={"distance_mm": [400, 900], "brightness": True},
+    )  # fmt: skip
+    text = exclusions_text(record.design)
+    assert "distance_mm is not measured within 400 to 900" in text
+    assert "gray level 16 is not told from black, or 239 from white" in text

@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from chromalab.core.records import Record, read_preset
 from chromalab.survey.questions import Question
@@ -25,6 +25,23 @@ TRUTH, GREY, RANDOM = "truth", "grey", "random"
 
 LANGUAGES = ("en", "fr", "ja")
 MAX_SIDE_PX = 1600
+
+MEASUREMENTS = {
+    "card": ("css_px_per_mm", "screen_px_per_mm"),
+    "distance": ("distance_mm", "distance_spread_mm", "px_per_degree"),
+    "brightness": ("darkest_step", "brightest_step", "gamma"),
+}
+"""Conditions that each step of `viewing` measures, as they are stored with a participant and named in exports."""
+
+CONDITIONS = tuple(name for names in MEASUREMENTS.values() for name in names)
+
+CONDITION_RANGES = {
+    "screen_px_per_mm": "card", "distance_mm": "distance", "px_per_degree": "distance", "gamma": "brightness"
+}  # fmt: skip
+"""Exclusion rules that give a range, and the setting of `viewing` that measures the condition."""
+
+DARK_LIMIT, BRIGHT_LIMIT = 16, 239
+"""Gray levels that `exclusions.brightness` asks people to tell from black and from white."""
 
 
 class Consent(Record):
@@ -60,6 +77,12 @@ class Exclusions(Record):
         reduced: exclude trials whose images were shown smaller than their true size.
         screening: exclude participants who did not pass the screening of color vision.
         unfinished: exclude participants who did not finish.
+        screen_px_per_mm: exclude participants whose screen does not have this range of screen pixels per millimeter.
+            This rule and the following ones also exclude those who skipped the measurement.
+        distance_mm: exclude participants who sat at a distance outside this range, in millimeters.
+        px_per_degree: exclude participants for whom a degree of visual angle did not have this range of screen pixels.
+        gamma: exclude participants whose estimated gamma is outside this range.
+        brightness: exclude participants who could not tell gray level 16 from black (0) or 239 from white (255).
     """
 
     vigilance_share: float = Field(default=0.7, ge=0, le=1)
@@ -74,6 +97,19 @@ class Exclusions(Record):
     reduced: bool = False
     screening: bool = False
     unfinished: bool = False
+    screen_px_per_mm: tuple[FiniteFloat, FiniteFloat] | None = None
+    distance_mm: tuple[FiniteFloat, FiniteFloat] | None = None
+    px_per_degree: tuple[FiniteFloat, FiniteFloat] | None = None
+    gamma: tuple[FiniteFloat, FiniteFloat] | None = None
+    brightness: bool = False
+
+    @model_validator(mode="after")
+    def _ranges_are_ordered(self) -> Self:
+        for name in CONDITION_RANGES:
+            limits = getattr(self, name)
+            if limits is not None and not 0 <= limits[0] < limits[1]:
+                raise ValueError(f"exclusions.{name}: {list(limits)} is no range; write [lowest, highest]")
+        return self
 
 
 class Wording(Record):
@@ -100,11 +136,30 @@ class Viewing(Record):
         min_scale: fewest screen pixels per image pixel; people whose window stays smaller cannot take part.
         devices: `desktop` refuses phones and tablets.
         fullscreen: whether trials ask for the full screen; those without it are flagged.
+        card: whether people fit an outline to a bank card, which gives the screen's pixels per millimeter.
+        distance: whether to measure the viewing distance by the blind spot; needs the card.
+        brightness: whether to check which gray steps near black and white people see, and the gamma of the screen.
+        surround: neutral color around the images, `gray` (L* = 50), `light` or `dark`, whatever theme people prefer.
     """
 
     min_scale: float = Field(default=0.25, gt=0, le=1)
     devices: Literal["any", "desktop"] = "any"
     fullscreen: bool = False
+    card: bool = False
+    distance: bool = False
+    brightness: bool = False
+    surround: Literal["light", "gray", "dark"] = "gray"
+
+    @model_validator(mode="after")
+    def _distance_needs_the_card(self) -> Self:
+        if self.distance and not self.card:
+            raise ValueError("viewing.distance needs the size of the screen's pixels; add card: true")
+        return self
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Measurements before the trials, in order."""
+        return tuple(name for name in MEASUREMENTS if getattr(self, name))
 
 
 class Stop(Record):
@@ -306,6 +361,13 @@ class Design(Record):
         return self
 
     @model_validator(mode="after")
+    def _rules_need_their_measurements(self) -> Self:
+        for name, step in {**CONDITION_RANGES, "brightness": "brightness"}.items():
+            if getattr(self.exclusions, name) and not getattr(self.viewing, step):
+                raise ValueError(f"exclusions.{name} needs a measurement; add {step}: true to viewing, or remove it")
+        return self
+
+    @model_validator(mode="after")
     def _fits_its_protocol(self) -> Self:
         if self.protocol != "real_or_fake" and self.form != "side_by_side":
             raise ValueError(f"form: {self.form} applies only to protocol real_or_fake; remove it")
@@ -340,7 +402,7 @@ class Design(Record):
         """Approximate duration of a session in minutes."""
         per_trial_s = 4.0 + (self.display_ms or 1000) / 1000
         total = self.trials + self.practice + self.n_repeats + self.n_vigilance
-        return max(1, round((60 + total * per_trial_s) / 60))
+        return max(1, round((60 + 40 * len(self.viewing.steps) + total * per_trial_s) / 60))
 
 
 _PUBLISHED = {
@@ -381,7 +443,7 @@ def _usual_access(recruitment: dict[str, Any]) -> Access:
 _ADDED = {
     "analysis": ("primary", "margin"),
     "recruitment": ("id_pattern", "signed", "stopped_url"),
-    "exclusions": ("hidden", "reduced", "screening", "unfinished"),
+    "exclusions": ("hidden", "reduced", "screening", "unfinished", *CONDITION_RANGES, "brightness"),
 }
 """Settings that are newer than the first surveys. Unset, they do not enter the hash, nor does the usual access mode."""
 
@@ -397,8 +459,11 @@ def survey_hash(survey: dict[str, Any]) -> str:
         design[part] = {name: value for name, value in design[part].items() if name not in added or value}
     if design.get("access") == _usual_access(design["recruitment"]):
         del design["access"]
-    if design.get("viewing") == Viewing().model_dump(mode="json"):
-        del design["viewing"]
+    usual, viewing = Viewing().model_dump(mode="json"), design.pop("viewing", {})
+    if any(value != usual.get(name) for name, value in viewing.items()):
+        added = (*MEASUREMENTS, "surround")
+        kept = {name: value for name, value in viewing.items() if name not in added or value != usual[name]}
+        design["viewing"] = kept
     for name in ("wording", "before", "after", "break_every"):
         if not design.get(name):
             design.pop(name, None)

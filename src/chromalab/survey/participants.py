@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import func, select
 
 from chromalab.survey.database import Participant, Vote
+from chromalab.survey.design import CONDITIONS
 from chromalab.survey.security import platform_hash
 from chromalab.survey.votes import table_text
 
@@ -116,7 +117,7 @@ def participants_text(database: Database, design: Design, excluded: Mapping[str,
         excluded: the rules that exclude a participant, by participant.
     """
     questions = [question.name for question in (*design.before, *design.after)]
-    screen = ("width", "height", "ratio", "zoom", "gamut", "touch")
+    screen = ("width", "height", "ratio", "zoom", "gamut", "touch", *CONDITIONS)
     columns = ("observer", "step", "language", "minutes", *screen, "screening_passed", "exclusion", *questions)
     rows = [
         (

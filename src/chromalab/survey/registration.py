@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from chromalab.core.files import write_text
 from chromalab.survey.database import Registration, Vote, changed
-from chromalab.survey.design import survey_hash
+from chromalab.survey.design import BRIGHT_LIMIT, CONDITION_RANGES, DARK_LIMIT, survey_hash
 from chromalab.survey.folder import SurveyRecord
 from chromalab.version import __version__
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from chromalab.survey.database import Database
-    from chromalab.survey.design import AnalysisPlan, Design, Stop
+    from chromalab.survey.design import AnalysisPlan, Design, Exclusions, Stop
 
 
 class Frozen(NamedTuple):
@@ -193,6 +193,7 @@ def exclusions_text(design: Design) -> str:
         found.append("the screening of color vision is not passed")
     if rules.unfinished:
         found.append("the session is not finished")
+    found += _condition_texts(rules)
     kinds = {
         "were shown over 15% too long": rules.overruns,
         "had images that were not wholly inside the window": rules.hidden,
@@ -204,6 +205,15 @@ def exclusions_text(design: Design) -> str:
         f"A participant is excluded if {', or '.join(found)}.{trials}{unfinished} Results are reported with and "
         "without exclusions."
     )
+
+
+def _condition_texts(rules: Exclusions) -> list[str]:
+    limits = {name: getattr(rules, name) for name in CONDITION_RANGES}
+    ranges = [
+        f"{name} is not measured within {each[0]:g} to {each[1]:g}" for name, each in limits.items() if each is not None
+    ]
+    dark_and_bright = f"gray level {DARK_LIMIT} is not told from black, or {BRIGHT_LIMIT} from white"
+    return [*ranges, dark_and_bright] if rules.brightness else ranges
 
 
 def _analysis_text(design: Design) -> str:

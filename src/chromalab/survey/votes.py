@@ -24,7 +24,7 @@ from chromalab.survey.database import (
     put_setting,
     setting,
 )
-from chromalab.survey.design import RANDOM, TRUTH
+from chromalab.survey.design import CONDITIONS, RANDOM, TRUTH
 from chromalab.survey.folder import SurveyFolder, SurveyRecord
 from chromalab.survey.security import new_token
 
@@ -42,7 +42,7 @@ VIEW = ("shown_width", "shown_height", "pixel_ratio", "window_width", "window_he
 COLUMNS = (
     *REQUIRED, "is_tie", "side", "rating", "kind", "position", "repeat_of", "response_ms", "requested_ms", "shown_ms",
     "blurs", "flags", "screening_passed", "received_at", "probability", "finished", "exclusion", "scored", "elapsed_ms",
-    *VIEW,
+    *VIEW, *CONDITIONS,
 )  # fmt: skip
 KINDS = ("practice", "test", "repeat", "vigilance")
 RATINGS = frozenset("12345")
@@ -78,6 +78,8 @@ class VoteRow:
         elapsed_ms: time from sending the trial to the arrival of its answer, by the server's clock.
         view: width and height of the images in CSS pixels, screen pixels per CSS pixel, width and height of the window,
             and 1 if all images were wholly inside it, else 0; None if unknown.
+        conditions: measured conditions of viewing in the order of `CONDITIONS`, None where one was skipped; None if
+            none was measured.
     """
 
     observer: str
@@ -104,6 +106,7 @@ class VoteRow:
     exclusion: str = ""
     elapsed_ms: float | None = None
     view: tuple[float, ...] | None = None
+    conditions: tuple[float | None, ...] | None = None
 
     @property
     def fastest_ms(self) -> float | None:
@@ -145,6 +148,7 @@ class VoteRow:
             "finished": None if self.finished is None else int(self.finished), "exclusion": self.exclusion,
             "scored": int(self.scored), "elapsed_ms": self.elapsed_ms,
             **dict(zip(VIEW, self.view or (), strict=False)),
+            **dict(zip(CONDITIONS, self.conditions or (), strict=False)),
         }  # fmt: skip
 
 
@@ -155,7 +159,7 @@ def votes_of_database(database: Database, *, up_to: int | None = None) -> list[V
             Vote.participant_id, TrialRow.scene, TrialRow.left, TrialRow.right, Vote.choice, TrialRow.kind,
             TrialRow.position, TrialRow.repeat_of, Vote.response_ms, Vote.requested_ms, Vote.shown_ms, Vote.blurs,
             Vote.flags, Participant.screening, Vote.received_at, TrialRow.probability, Participant.stage,
-            Vote.elapsed_ms, Vote.view,
+            Vote.elapsed_ms, Vote.view, Participant.screen,
         )
         .join(TrialRow, TrialRow.id == Vote.trial_id)
         .join(Participant, Participant.id == Vote.participant_id)
@@ -171,14 +175,21 @@ def _row(
     observer: str, scene: str, left: str, right: str, choice: str, kind: str, position: int, repeat_of: int | None,
     response_ms: float, requested_ms: float | None, shown_ms: float | None, blurs: int, flags: list[str],
     screening: dict[str, Any], received_at: float, probability: float | None, stage: str, elapsed_ms: float | None,
-    view: dict[str, Any] | None,
+    view: dict[str, Any] | None, screen: dict[str, Any],
 ) -> VoteRow:  # fmt: skip
     return VoteRow(
         observer, "1", scene, left, right, choice in {"left", "real"}, choice == "tie",
         int(choice) if choice in RATINGS else None, kind, position, repeat_of, response_ms, requested_ms, shown_ms,
         blurs, tuple(flags), screening.get("passed"), received_at, probability, finished=stage == "finished",
         elapsed_ms=elapsed_ms, view=None if view is None else tuple(float(view[key]) for key in _VIEW_KEYS),
+        conditions=_some([screen.get(name) for name in CONDITIONS]),
     )  # fmt: skip
+
+
+def _some(values: Iterable[float | None]) -> tuple[float | None, ...] | None:
+    """Return the values, or None if there are none."""
+    found = tuple(values)
+    return found if any(value is not None for value in found) else None
 
 
 def votes_text(votes: Iterable[VoteRow]) -> str:
@@ -318,7 +329,7 @@ class _Line:
             self.number("requested_ms"), self.number("shown_ms"), self.whole("blurs") or 0,
             tuple(self.text("flags").split()), self.flag("screening_passed"), self.number("received_at"),
             self.number("probability"), left, self.flag("finished"), exclusion, self.number("elapsed_ms"),
-            self.view(),
+            self.view(), _some(self.number(name) for name in CONDITIONS),
         )  # fmt: skip
 
 

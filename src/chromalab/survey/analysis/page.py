@@ -13,6 +13,7 @@ from chromalab.report.figures.style import INK, MUTED, RULE, canvas, finish
 from chromalab.report.page import environment
 from chromalab.survey.analysis.analyze import MIN_PEOPLE, MIN_PHOTOS, MIN_VOTES
 from chromalab.survey.analysis.verdicts import ranked_groups, verdicts
+from chromalab.survey.design import CONDITIONS
 from chromalab.survey.votes import table_text
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def write_survey_report(analysis: SurveyAnalysis, out: Path) -> Path:
             scores=draw_scores(analysis),
             metrics=draw_metrics(analysis),
             out=[rater for rater in analysis.raters if rater.excluded],
+            conditions=[name for name in CONDITIONS if any(name in rater.conditions for rater in analysis.raters)],
             axis=AXES[analysis.protocol],
             images={(row.photo, row.method): row for row in analysis.images},
             image_value=IMAGE_VALUES[analysis.protocol],
@@ -172,6 +174,8 @@ def _flat(row: Record) -> dict[str, object]:
     for name, value in row.model_dump().items():
         if isinstance(value, tuple):
             found[f"{name}_right"], found[f"{name}_n"] = value
+        elif isinstance(value, dict):
+            found |= {condition: value.get(condition) for condition in CONDITIONS}
         else:
             found[name] = " ".join(value) if isinstance(value, list) else value
     return found

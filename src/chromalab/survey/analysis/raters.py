@@ -20,7 +20,7 @@ from chromalab.stats.preference import Votes, fit_preferences
 from chromalab.survey.analysis.preferences import count_votes
 from chromalab.survey.analysis.records import ImageScore, MetricAgreement, ParticipantAgreement, Rater
 from chromalab.survey.analysis.scores import ratings_table
-from chromalab.survey.design import RANDOM, TRUTH
+from chromalab.survey.design import BRIGHT_LIMIT, CONDITION_RANGES, CONDITIONS, DARK_LIMIT, RANDOM, TRUTH
 from chromalab.survey.votes import VoteRow, by_observer
 
 if TYPE_CHECKING:
@@ -99,6 +99,9 @@ def _rater(
         outlier_distance=distances.get(observer),
         screening_passed=rows[0].screening_passed,
         blurs=sum(row.blurs > 0 for row in rows),
+        conditions={
+            name: value for name, value in zip(CONDITIONS, rows[0].conditions or (), strict=False) if value is not None
+        },
     )
     reasons = _reasons(rater, len(sided), rules)
     if rules.unfinished and rows[0].finished is False:
@@ -130,7 +133,19 @@ def _reasons(rater: Rater, n_sided: int, rules: Exclusions) -> list[str]:
         found.append("outlier")
     if rules.screening and rater.screening_passed is False:
         found.append("screening")
-    return found
+    return found + _bad_conditions(rater.conditions, rules)
+
+
+def _bad_conditions(found: Mapping[str, float], rules: Exclusions) -> list[str]:
+    """Return the rules that measured conditions of viewing break; a skipped measurement breaks its rules, too."""
+    limits = {name: getattr(rules, name) or (-math.inf, math.inf) for name in CONDITION_RANGES}
+    broken = [
+        name
+        for name, (low, high) in limits.items()
+        if getattr(rules, name) and not low <= found.get(name, math.nan) <= high
+    ]
+    seen = found.get("darkest_step", math.inf) <= DARK_LIMIT and found.get("brightest_step", 0) >= BRIGHT_LIMIT
+    return [*broken, "brightness"] if rules.brightness and not seen else broken
 
 
 def check_passed(row: VoteRow) -> bool:

@@ -112,6 +112,7 @@ class Rater(Record):
         inconsistency: inconsistency of the ratings (ITU-T P.910).
         screening_passed: whether the participant passed the color-vision screening.
         blurs: number of answers during which the window lost focus.
+        conditions: measured conditions of viewing, without those that were skipped.
     """
 
     observer: str
@@ -129,6 +130,7 @@ class Rater(Record):
     inconsistency: FiniteFloat | None = None
     screening_passed: bool | None = None
     blurs: int = 0
+    conditions: dict[str, FiniteFloat] = {}
 
 
 class MetricAgreement(Record):

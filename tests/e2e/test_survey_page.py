@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,6 +181,69 @@ def test_a_window_below_the_smallest_scale_gets_no_images(browser: Browser, tmp_
         expect(page.locator(".panel button")).to_have_count(0)
         page.set_viewport_size({"width": 1280, "height": 900})
         expect(page.locator(READY).first).to_be_visible()
+
+
+def press_as_the_dot_vanishes(page: Page, after_ms: int) -> None:
+    """Measure the distance by keyboard, with a clock that stands still but for these steps."""
+    page.clock.pause_at(page.evaluate("Date.now() / 1000") + 10)
+    page.get_by_role("button", name="Start").press("Enter")
+    for number in range(1, 6):
+        expect(page.get_by_text(f"{number} / 5")).to_be_visible()
+        page.clock.run_for(after_ms)
+        page.keyboard.press("Space")
+        page.clock.run_for(50)
+    page.clock.resume()
+
+
+@pytest.mark.slow
+def test_conditions_of_viewing_by_keyboard(browser: Browser, tmp_path: Path) -> None:
+    """Card, distance (first implausible, then repeated), brightness and summary, in dark mode with a gray surround."""
+    folder, _ = make_survey(
+        tmp_path, trials=1, practice=0, viewing={"card": True, "distance": True, "brightness": True}
+    )
+    with serving(folder) as address:
+        page, faults = watched(browser, **DESKTOP, color_scheme="dark")
+        page.clock.install()
+        page.add_init_script("Math.random = () => 0")
+        page.goto(address)
+        expect(page.locator("body")).to_have_css("background-color", "rgb(28, 28, 28)")
+        assert_accessible(page)
+        page.get_by_role("button", name="agree").first.click()
+        expect(page.get_by_label("Size of the outline")).to_be_focused()
+        expect(page.locator("body")).to_have_css("background-color", "rgb(119, 119, 119)")
+        page.keyboard.press("ArrowRight")
+        box = page.locator(".card").bounding_box()
+        assert box is not None
+        assert box["width"] / box["height"] == pytest.approx(85.60 / 53.98, abs=0.01)
+        assert_accessible(page)
+        page.get_by_role("button", name="Continue").press("Enter")
+        expect(page.get_by_role("button", name="Start")).to_be_visible()
+        assert_accessible(page)
+        press_as_the_dot_vanishes(page, 800)
+        expect(page.get_by_role("alert")).to_contain_text("not plausible")
+        press_as_the_dot_vanishes(page, 4000)
+        page.get_by_label("4", exact=True).first.check()
+        page.get_by_label("6", exact=True).nth(1).check()
+        page.get_by_label("5", exact=True).last.check()
+        assert_accessible(page)
+        page.get_by_role("button", name="Continue").press("Enter")
+        expect(page.locator(".measured li")).to_have_count(3)
+        assert_accessible(page)
+        page.get_by_role("button", name="Repeat: Brightness").press("Enter")
+        page.get_by_role("button", name="I can't do this").press("Enter")
+        expect(page.locator(".measured li").last).to_contain_text("skipped")
+        page.get_by_role("button", name="Continue").press("Enter")
+        page.get_by_role("button", name="Begin").press("Enter")
+        expect(page.locator(READY).first).to_be_visible()
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator("h1")).to_have_text("Thank you!")
+        expect(page.locator("body")).to_have_css("background-color", "rgb(28, 28, 28)")
+    (person,) = rows(folder, Participant)
+    assert person.screen["screen_px_per_mm"] == pytest.approx(326 / 85.60, abs=0.001)
+    # The dot starts 20 mm from the square and moves 20 mm per second after a rest of 0.7 seconds.
+    assert person.screen["distance_mm"] == pytest.approx((20 + 20 * 3.3) / math.tan(math.radians(13.5)), rel=0.02)
+    assert person.screen["gamma"] is None
+    assert [line for line in faults if "400" not in line] == []
 
 
 @pytest.mark.slow

@@ -36,7 +36,10 @@ def stored(folder: Path, url: str | None = None) -> list[str]:
 @pytest.mark.slow
 def test_known_abilities_are_recovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same people every time, one after the other: intervals of 95% would miss once in twenty runs otherwise."""
-    folder, _ = make_survey(tmp_path, scenes=10, trials=30, stop={"participants": 25}, vigilance=0.2, repeats=0.1)
+    folder, _ = make_survey(
+        tmp_path, scenes=10, trials=30, stop={"participants": 25}, vigilance=0.2, repeats=0.1,
+        viewing={"card": True, "distance": True, "brightness": True}, exclusions={"distance_mm": [560, 580]},
+    )  # fmt: skip
     people = Population(abilities={"alpha": 1.0, "gamma": -1.0}, left_bias=0.5, rater_sd=0.3, photo_sd=0, lapses=0)
     SurveyFolder(folder).secret_file.write_text("00" * 32)
     monkeypatch.setattr(simulation, "_COMMAND", f"{SAME_IDS}; {SERVE}")
@@ -51,6 +54,7 @@ def test_known_abilities_are_recovered(tmp_path: Path, monkeypatch: pytest.Monke
     ]
     for name, truth in (("alpha", 1.0), ("beta", 0.0), ("gamma", -1.0)):
         assert found.scores[name].low - 0.3 < truth < found.scores[name].high + 0.3
+    assert {round(rater.conditions["distance_mm"]) for rater in found.raters} == {570}
     assert found.order_effect is not None
     assert found.order_effect.low < 0.5 < found.order_effect.high + 0.1
     with pytest.raises(UsageError, match="no method delta"):

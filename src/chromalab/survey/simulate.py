@@ -225,6 +225,8 @@ async def _take_part(
         state = await _post(client, "/api/screening", {"answers": ["" for _ in state["images"]]}, headers)
     if state["stage"] == "before":
         state = await _post(client, "/api/answers", _answers_to(state["questions"]), headers)
+    while state["stage"] == "viewing":
+        state = await _measure(client, state, headers)
     state = await _post(client, "/api/begin", _SCREEN, headers)
     while state["stage"] == "trials":
         state = await _answer(client, person, people, index, outcome, state, headers)
@@ -232,6 +234,19 @@ async def _take_part(
         state = await _post(client, "/api/answers", _answers_to(state["questions"]), headers)
     outcome.finished += state["stage"] == "finished"
     outcome.turned_away += state["stage"] == "stopped"
+
+
+async def _measure(client: httpx2.AsyncClient, state: Mapping[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+    """Measure the conditions of viewing that are due, as on a screen of 96 pixels per inch at 570 mm."""
+    values: dict[str, dict[str, Any]] = {
+        "card": {"long_side_px": 323.5, "ratio": 1.0},
+        "distance": {"offsets_px": [517.0] * state["repetitions"], "ratio": 1.0},
+        "brightness": {"dark_seen": len(state["dark"]), "light_seen": len(state["light"]), "match": 4},
+    }
+    step = state["step"]
+    if step == "summary":
+        return await _post(client, "/api/viewing/end", {}, headers)
+    return await _post(client, "/api/viewing", {"step": step, **values[step]}, headers)
 
 
 def _answers_to(questions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -141,7 +141,10 @@ def test_no_byte_reveals_the_method(tmp_path: Path, protocol: str) -> None:
         "scene",
     ]
     with client_of(folder) as client:
-        answers = [client.get(path) for path in ("/", "/static/survey.js", "/static/survey.css", "/api/info")]
+        answers = [
+            client.get(path)
+            for path in ("/", "/static/survey.js", "/static/viewing.js", "/static/survey.css", "/api/info")
+        ]
         person = Visitor(client)
         for path, body in (
             ("/api/consent", {"agreed": True, "sha256": person.state["sha256"]}),

@@ -27,6 +27,7 @@ from chromalab.survey.server.answers import Answer  # noqa: TC001 - FastAPI read
 from chromalab.survey.server.researcher import make_setup_token, reset_password
 from chromalab.survey.server.sessions import Body, Join, Screen, known_languages, texts
 from chromalab.survey.server.state import TRUSTS_TIMES, ServerSettings, Survey, check_stopping_rule
+from chromalab.survey.server.viewing import Measurement  # noqa: TC001 - FastAPI reads it at run time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -240,6 +241,14 @@ def _add_questions(app: FastAPI, survey: Survey) -> None:
     @app.post("/api/screening")
     def screening(body: _Screening, key: Key) -> JSONResponse:
         return JSONResponse(sessions.screening(survey, key, body.answers), headers=NO_STORE)
+
+    @app.post("/api/viewing")
+    def viewing(body: Measurement, key: Key) -> JSONResponse:
+        return JSONResponse(sessions.measure(survey, key, body), headers=NO_STORE)
+
+    @app.post("/api/viewing/end")
+    def end_viewing(key: Key) -> JSONResponse:
+        return JSONResponse(sessions.end_viewing(survey, key), headers=NO_STORE)
 
 
 def _add_trials(app: FastAPI, survey: Survey) -> None:

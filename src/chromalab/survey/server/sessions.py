@@ -18,7 +18,7 @@ from chromalab.survey.database import STOPPED, Image, Invitation, Participant, T
 from chromalab.survey.design import Wording
 from chromalab.survey.questions import stored_answers
 from chromalab.survey.security import is_storable, new_token, platform_hash, sha256_text
-from chromalab.survey.server import color_vision
+from chromalab.survey.server import color_vision, viewing
 from chromalab.survey.server.admission import (
     RefusedError,
     check_access,
@@ -229,6 +229,7 @@ def session_state(survey: Survey, connection: Connection, person: Row[Any]) -> d
     """Return what the browser shows at the participant's stage."""
     design = survey.record.design
     base = {"stage": person.stage, "language": person.language, "title": design.title}
+    base["surround"] = design.viewing.surround
     if person.stage in {"finished", "screened_out"}:
         return base | _ending(survey, person)
     if setting(connection, STOPPED) and person.stage != "after":
@@ -272,6 +273,8 @@ def _before_trials(design: Design, person: Row[Any]) -> dict[str, Any]:
         return {
             "images": [f"/screening/{_screening_set(person)}/{place}.png" for place in range(len(color_vision.KINDS))]
         }
+    if person.stage == "viewing":
+        return viewing.page(design.viewing.steps, person.screen)
     if person.stage in {"before", "after"}:
         return {"questions": [item.for_browser(person.language) for item in questions_at(design, person.stage)]}
     return {
@@ -402,6 +405,43 @@ def answer_questions(survey: Survey, key: str, answers: dict[str, Any]) -> dict[
         return session_state(survey, connection, find_person(connection, key))
 
 
+def measure(survey: Survey, key: str, measurement: viewing.Measurement) -> dict[str, Any]:
+    """Record a measurement of the conditions of viewing, which replaces an earlier one of the same step.
+
+    Raises:
+        RefusedError: the measurement is implausible, the design does not ask for it, or the participant is at another
+            step.
+    """
+    design = survey.record.design
+    with survey.database.write() as connection:
+        person = _at_stage(connection, key, "viewing")
+        if measurement.step not in design.viewing.steps:
+            raise RefusedError(422, f"this study does not measure the {measurement.step}")
+        try:
+            screen = viewing.with_measurement(person.screen, measurement)
+        except ValueError as error:
+            raise RefusedError(400, str(error), "viewing_implausible") from None
+        values = {"screen": screen, "lease_until": time.time() + design.lease_minutes * 60}
+        connection.execute(update(Participant).where(Participant.id == person.id).values(**values))
+        return session_state(survey, connection, find_person(connection, key))
+
+
+def end_viewing(survey: Survey, key: str) -> dict[str, Any]:
+    """Go on to the instructions after the conditions of viewing were measured.
+
+    Raises:
+        RefusedError: a measurement is missing, or the participant is at another step.
+    """
+    design = survey.record.design
+    with survey.database.write() as connection:
+        person = _at_stage(connection, key, "viewing")
+        if viewing.next_measurement(design.viewing.steps, person.screen) is not None:
+            raise RefusedError(409, "a step is not complete; please reload the page")
+        values = {"stage": next_step(design, "viewing")}
+        connection.execute(update(Participant).where(Participant.id == person.id).values(**values))
+        return session_state(survey, connection, find_person(connection, key))
+
+
 def begin(survey: Survey, key: str, screen: Screen) -> dict[str, Any]:
     """Create the participant's schedule and return the first trial.
 
@@ -416,7 +456,8 @@ def begin(survey: Survey, key: str, screen: Screen) -> dict[str, Any]:
         plan(survey, connection, person, now)
         connection.execute(
             update(Participant).where(Participant.id == person.id).values(
-                stage="trials", screen=screen.model_dump(), lease_until=now + survey.record.design.lease_minutes * 60
+                stage="trials", screen={**person.screen, **screen.model_dump()},
+                lease_until=now + survey.record.design.lease_minutes * 60,
             )
         )  # fmt: skip
         return session_state(survey, connection, find_person(connection, key))
@@ -503,11 +544,21 @@ def _folder() -> resources.abc.Traversable:
 
 def consent_text(design: Design, language: str) -> str:
     """Return the filled-in consent form in a language, with paragraphs separated by empty lines."""
-    text = design.consent.text.get(language) or texts(language)["consent_text"]
+    text = design.consent.text.get(language) or _built_in_consent(design, language)
     contact = design.consent.contact or texts(language)["contact_missing"]
     institution = design.consent.institution or texts(language)["institution_missing"]
     filled = text.replace("{contact}", contact).replace("{institution}", institution)
     return filled.replace("{minutes}", str(design.minutes))
+
+
+def _built_in_consent(design: Design, language: str) -> str:
+    """Return the built-in form, with what the measurements of viewing store before its last paragraph."""
+    words = texts(language)
+    if not design.viewing.steps:
+        return words["consent_text"]
+    text, questions = words["consent_text"].rstrip().rsplit("\n\n", 1)
+    parts = words["consent_separator"].join(words[f"consent_{step}"] for step in design.viewing.steps)
+    return f"{text}\n\n{words['consent_viewing'].replace('{parts}', parts)}\n\n{questions}"
 
 
 def consent_sha256(design: Design, language: str) -> str:

@@ -40,7 +40,7 @@ TRUSTS_TIMES = "CHROMALAB_SURVEY_TRUSTS_TIMES"
 """Environment variable of servers for simulated participants, who answer at once but report the times of people."""
 
 
-STEPS = ("consent", "screening", "before", "instructions", "trials", "after", "finished")
+STEPS = ("consent", "screening", "before", "viewing", "instructions", "trials", "after", "finished")
 """Steps of a participant, in order; a design has some of them."""
 
 
@@ -48,9 +48,12 @@ def next_step(design: Design, step: str) -> str:
     """Return the step that follows another one in a design."""
     left_out = {
         name
-        for name, present in (("screening", design.screening), ("before", design.before), ("after", design.after))
+        for name, present in (
+            ("screening", design.screening), ("before", design.before), ("viewing", design.viewing.steps),
+            ("after", design.after),
+        )
         if not present
-    }
+    }  # fmt: skip
     return next(name for name in STEPS[STEPS.index(step) + 1 :] if name not in left_out)
 
 

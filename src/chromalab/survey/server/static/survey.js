@@ -138,9 +138,10 @@ async function reload() {
 
 async function render(state) {
   if (!Object.keys(words).length || document.documentElement.lang !== state.language) await setLanguage(state.language || "en");
-  footer.hidden = !["trials", "instructions", "screening", "before", "after"].includes(state.stage);
+  document.documentElement.dataset.surround = ["screening", "viewing", "instructions", "trials"].includes(state.stage) ? state.surround : "";
+  footer.hidden = !["trials", "instructions", "screening", "before", "viewing", "after"].includes(state.stage);
   document.getElementById("pause").hidden = state.stage !== "trials";
-  const pages = { consent, screening, before: questions, instructions, trials, after: questions, finished };
+  const pages = { consent, screening, before: questions, viewing, instructions, trials, after: questions, finished };
   await (pages[state.stage] || ended)(state);
 }
 

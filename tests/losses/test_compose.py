@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import contextlib
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chromalab.color.bins import BIN_COUNT, rebalancing_weights
 from chromalab.color.spaces import SPACES
 from chromalab.core.errors import ConfigError
 from chromalab.losses.base import ColorBatch
-from chromalab.losses.compose import Objective, TermSpec, build, parse_formula
+from chromalab.losses.compose import Objective, TermSpec, bin_weights, build, parse_formula
 from chromalab.losses.registry import LOSSES
 
 
@@ -123,6 +125,19 @@ def test_one_critic_is_enough() -> None:
             build("wgan_gp + wgan_gp_again")
     finally:
         LOSSES._entries.pop("wgan_gp_again")
+
+
+def test_weights_of_the_bins_are_those_of_the_cross_entropy() -> None:
+    prior = np.random.default_rng(0).dirichlet(np.ones(BIN_COUNT))
+    assert bin_weights("l1 + 2*cross_entropy(rebalance=0.3)", lambda: prior) == pytest.approx(
+        rebalancing_weights(prior, 0.3), rel=1e-6
+    )
+    assert bin_weights("cross_entropy", lambda: None) is None
+
+    def unneeded() -> None:
+        raise AssertionError
+
+    assert bin_weights("l1 + ssim", unneeded) is None
 
 
 def test_networks_of_an_objective_are_those_it_is_trained_on() -> None:

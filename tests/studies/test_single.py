@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from chromalab.color.bins import PriorRecord, rebalancing_weights
 from chromalab.core.errors import ConfigError, OutputError, UsageError
 from chromalab.studies import single
 from chromalab.studies.networks import export_run
@@ -360,6 +361,11 @@ def test_the_distribution_of_colors_is_that_of_this_training(
     (tmp_path / "out" / "prior.json").write_text("left by a training that was killed before its first checkpoint")
     run_training(bins, tmp_path / "out", RUNTIME)
     assert (tmp_path / "out" / "prior.json").read_bytes() == (tmp_path / "whole" / "prior.json").read_bytes()
+    # The exported distribution is that of the colors without the training's weights.
+    weights = rebalancing_weights(PriorRecord.load(tmp_path / "out" / "prior.json").probabilities, 0.5)
+    trained = single.load_network(tmp_path / "out")
+    graph = colorizer_graph(trained, half=True, bin_weights=weights.astype(np.float32).astype(np.float64))
+    assert (tmp_path / "out" / "model.onnx").read_bytes() == graph.SerializeToString()
 
 
 def test_settings_are_replaced_by_dotted_keys() -> None:

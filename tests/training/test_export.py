@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 import torch
 
+from chromalab.color.bins import BIN_COUNT
 from chromalab.color.spaces import SPACES
 from chromalab.core.errors import UsageError
 from chromalab.training.build import build_colorizer
@@ -92,8 +93,17 @@ def test_logits_are_exported(tmp_path: Path) -> None:
     with torch.no_grad():
         expected = network(torch.from_numpy(lightness)).bin_logits
     assert expected is not None
-    logits = session(tmp_path / "m.onnx").run([spec.output.bins], {"lightness": lightness})[0]
+    outputs = [spec.output.bins, spec.output.name]
+    logits, color = session(tmp_path / "m.onnx").run(outputs, {"lightness": lightness})
     assert np.abs(logits - expected.numpy()).max() < 1e-3
+    # The distribution is without the weights of the training, w p / sum(w p) / w, and the color is not.
+    weights = np.random.default_rng(1).uniform(0.3, 2.2, BIN_COUNT)
+    export_colorizer(network, tmp_path / "w.onnx", name="w", half=False, bin_weights=weights)
+    undone, same = session(tmp_path / "w.onnx").run(outputs, {"lightness": lightness})
+    weighted = torch.softmax(expected, dim=1).numpy() / weights.reshape(1, -1, 1, 1)
+    share = torch.softmax(torch.from_numpy(undone), dim=1).numpy()
+    assert share == pytest.approx(weighted / weighted.sum(axis=1, keepdims=True), rel=1e-3)
+    assert np.array_equal(same, color)
 
 
 @pytest.mark.slow

@@ -2,8 +2,10 @@
 
 Independent samples for every pixel would give confetti. Instead, every bin gets a field of Gumbel noise that varies
 slowly over the image and over neighboring bins, and each pixel takes the bin with the largest sum of log probability
-and noise. At any single pixel, this Gumbel-max trick samples exactly from the network's probabilities (Gumbel 1954;
-Maddison, Tarlow, Minka 2014). Neighboring pixels have similar noise and therefore similar colors.
+and noise. With independent noise, this Gumbel-max trick samples exactly from the network's probabilities (Gumbel 1954;
+Maddison, Tarlow, Minka 2014). Here neighboring pixels have similar noise and therefore similar colors. Neighboring bins
+have similar noise, too, so between distant colors the choice has the network's probabilities, and within a group of
+similar ones it prefers the likeliest.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from chromalab.losses.base import AdversarialTerm, LossTerm, Parameter
 from chromalab.losses.registry import LOSSES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -325,6 +325,28 @@ class Objective(nn.Module):
         for part in parts[1:]:
             total = total + part
         return total
+
+
+def bin_weights(formula: str, prior: Callable[[], NDArray[np.float64] | None]) -> NDArray[np.float64] | None:
+    """Return the weights w of the ab bins under which an objective trains a distribution p, (313,).
+
+    A network that is trained under weights predicts w p / sum(w p), so its logits minus log(w) are those of p.
+
+    Args:
+        formula: the objective.
+        prior: returns the smoothed distribution of the training photos' colors over the bins, (313,), or None.
+
+    Returns:
+        The weights, or None if no term has any or the distribution is unknown.
+    """
+    weighted = [spec for spec in parse_formula(formula) if "prior" in LOSSES[spec.name].needs]
+    found = prior() if weighted else None
+    if found is None:
+        return None
+    term = Objective((weighted[0],)).term(weighted[0].name)
+    term.use_prior(found)
+    weights: NDArray[np.float64] = term.get_buffer("class_weights").double().numpy()
+    return weights
 
 
 def build(formula: str, aliases: Mapping[str, TermSpec] | None = None) -> Objective:

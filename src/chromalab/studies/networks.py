@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ from chromalab.core.progress import progress
 from chromalab.data.usable import SkippedPhoto
 from chromalab.evaluation.scoring import BASELINES, gray, make_evaluator, score
 from chromalab.functional.tensors import image_tensor
+from chromalab.losses.compose import bin_weights
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.reading import UnreadablePhotoError, list_photos, read_photo
 from chromalab.photo.resizing import resize_shortest_side
@@ -28,7 +30,7 @@ from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.config import SAMPLES, StudyConfig
 from chromalab.studies.equal_chroma import FACTORS_FILE, ChromaFactors, fit_factors, saturated
 from chromalab.studies.load import load_study
-from chromalab.studies.photos import open_photos
+from chromalab.studies.photos import kept_prior, open_photos
 from chromalab.studies.records import EQUAL_CHROMA, RunRecord, planned_runs
 from chromalab.studies.runs import image_name, save_bound
 from chromalab.studies.single import export_training
@@ -77,8 +79,9 @@ def export_run(
     if (run / "training.json").is_file():
         return export_training(run, out, name=name or out.stem, size_px=size_px, half=half)
     run = _the_run(run)
-    study = StudyFolder(run.parent.parent).load()
-    record = RunRecord.load(run / "record.json")
+    folder = StudyFolder(run.parent.parent)
+    study, record = folder.load(), RunRecord.load(run / "record.json")
+    prior = StudyConfig.parse(study.config, origin=str(folder.root)).data.prior
     size = SizeSpec(px=size_px or max(32, study.data.size_px), multiple_of=16)
     return export_colorizer(
         load_network(run, study, record),
@@ -86,6 +89,7 @@ def export_run(
         name=name or out.stem,
         half=half,
         size=size,
+        bin_weights=bin_weights(record.formula, partial(kept_prior, folder.prior_json, prior)),
         title=f"{record.formula}, trained in {record.color_space}",
         trained_on=f"{study.data.source}: {study.data.n_train} photographs",
         record={

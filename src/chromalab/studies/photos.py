@@ -141,6 +141,18 @@ class StudyPrior:
         return sha256_bytes(self.probabilities.tobytes())
 
 
+def kept_prior(kept: Path, file: str | None) -> NDArray[np.float64] | None:
+    """Return the prior of an earlier training or study, (313,), or None if it needed none.
+
+    Args:
+        kept: file of the count that it saved.
+        file: file of a prior that replaced the count.
+    """
+    if kept.exists():
+        return PriorRecord.load(kept).probabilities
+    return None if file is None else load_prior(Path(file))
+
+
 def study_prior(
     objectives: Iterable[ObjectiveRecord], photos: StudyPhotos, file: str | None, kept: Path
 ) -> StudyPrior | None:

@@ -21,6 +21,7 @@ import math
 import statistics
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,13 +40,13 @@ from chromalab.data.sources import sample_sources
 from chromalab.data.split import split_photos
 from chromalab.data.usable import COLOURLESS_THRESHOLD
 from chromalab.evaluation.scoring import BASELINES, Scores, make_evaluator, score
-from chromalab.losses.compose import build
+from chromalab.losses.compose import bin_weights, build
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.resizing import resize_shortest_side
 from chromalab.studies.config import SAMPLES
 from chromalab.studies.objectives import resolve_objective
 from chromalab.studies.opening import plugins_used
-from chromalab.studies.photos import save_skipped
+from chromalab.studies.photos import kept_prior, save_skipped
 from chromalab.studies.recipe import (
     Recipe,
     TrainingRecord,
@@ -403,6 +404,7 @@ def export_training(
         name=name or recipe.name,
         half=half,
         size=SizeSpec(px=size_px or max(32, recipe.training.largest_crop_px), multiple_of=16),
+        bin_weights=bin_weights(record.formula, partial(kept_prior, folder / "prior.json", recipe.prior)),
         title=recipe.title or f"{record.formula}, trained in {recipe.color_space}",
         trained_on=f"{record.data.n_train:,} photographs",
         record={

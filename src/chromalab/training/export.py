@@ -10,7 +10,7 @@ import yaml
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from chromalab.color.bins import BIN_CENTERS
+from chromalab.color.bins import BIN_CENTERS, BIN_COUNT
 from chromalab.color.bins_torch import TEMPERATURE
 from chromalab.color.spaces import AB_SCALE
 from chromalab.core.errors import UsageError
@@ -33,7 +33,14 @@ if TYPE_CHECKING:
 
 
 def export_colorizer(
-    colorizer: Colorizer, path: Path, *, name: str, half: bool = True, size: SizeSpec | None = None, **facts: object
+    colorizer: Colorizer,
+    path: Path,
+    *,
+    name: str,
+    half: bool = True,
+    size: SizeSpec | None = None,
+    bin_weights: NDArray[np.float64] | None = None,
+    **facts: object,
 ) -> ColorizerSpec:
     """Write a colorizer as an ONNX file, and its record beside it.
 
@@ -43,13 +50,14 @@ def export_colorizer(
         name: the model's name in metadata.
         half: store the weights in half precision.
         size: input size of the network; None means shorter sides of 256 px.
+        bin_weights: weights of the bins in the objective, (313,), whose effect on the exported logits is undone.
         facts: other attributes of the record, see `ColorizerSpec`.
 
     Raises:
         UsageError: the encoder has no ONNX form.
         OutputError: a file can't be written.
     """
-    data = colorizer_graph(colorizer, half=half).SerializeToString()
+    data = colorizer_graph(colorizer, half=half, bin_weights=bin_weights).SerializeToString()
     lab = colorizer.space.name == "lab"
     bins = "bin_logits" if colorizer.unet.bins_head is not None else None
     spec = ColorizerSpec.parse(
@@ -181,16 +189,22 @@ class GraphWriter:
         return model
 
 
-def colorizer_graph(colorizer: Colorizer, *, half: bool) -> onnx.ModelProto:
+def colorizer_graph(
+    colorizer: Colorizer, *, half: bool, bin_weights: NDArray[np.float64] | None = None
+) -> onnx.ModelProto:
     """Return the graph of a colorizer, for images of any size.
 
     The input is `lightness`, (1, 1, H, W) in [0, 1]: L* / 100 for a network trained in Lab, luma for the others. The
     output is `ab` in CIELAB units, (1, 2, H, W), for a network trained in Lab, and unclipped `rgb` in [0, 1] for the
     others. A network with a bins head also has the output `bin_logits`, (1, 313, ceil(H / 4), ceil(W / 4)).
 
+    A training that weights rare colors more predicts too much of them. The color comes from this distribution as in the
+    training, and `bin_logits` are those of the colors as frequent as they are.
+
     Args:
         colorizer: the network, on the CPU.
         half: store weights in half precision; the graph still computes in single precision.
+        bin_weights: weights of the bins in the objective, (313,); None if all were equal.
 
     Raises:
         UsageError: the encoder has no ONNX form.
@@ -207,6 +221,8 @@ def colorizer_graph(colorizer: Colorizer, *, half: bool) -> onnx.ModelProto:
     output = graph.node("Identity", mean, name="ab" if colorizer.space.name == "lab" else "rgb")
     outputs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, [1, None, "height", "width"])]
     if bins is not None:
+        offset = -np.log(np.ones(BIN_COUNT) if bin_weights is None else bin_weights).astype(np.float32)
+        bins = graph.node("Add", bins, graph.tensor(offset.reshape(1, -1, 1, 1)), name="bin_logits")
         outputs.append(helper.make_tensor_value_info(bins, TensorProto.FLOAT, [1, None, "rows", "columns"]))
     return graph.model(
         [helper.make_tensor_value_info(lightness, TensorProto.FLOAT, [1, 1, "height", "width"])], outputs
@@ -230,7 +246,7 @@ def _heads(graph: GraphWriter, unet: UNet, lightness: str) -> tuple[str | None, 
             joined = graph.node("Concat", graph.resize(x, skip, "nearest"), skip, axis=1)
             x = graph.node("Relu", graph.conv(joined, level))  # type: ignore[arg-type]
         if stride == BINS_STRIDE and unet.bins_head is not None:
-            bins = graph.node("Identity", graph.conv(x, unet.bins_head), name="bin_logits")
+            bins = graph.conv(x, unet.bins_head)
     if unet.head is None:
         return None, bins
     return graph.resize(graph.conv(x, unet.head), rgb, "linear"), bins

@@ -87,7 +87,8 @@ class OutputSpec(Record):
         content: `ab` in CIELAB units, or `rgb` in [0, 1], of which only the chroma is used.
         scale: factor of the output, one number or one per channel.
         offset: number added after scaling, one number or one per channel.
-        bins: name of the output with logits over the 313 ab bins of Zhang et al. 2016; None if there is none.
+        bins: name of the output with logits over the 313 ab bins of Zhang et al. 2016, as frequent as they are, without
+            the weights of a training; None if there is none.
     """
 
     name: str | None = None

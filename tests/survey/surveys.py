@@ -35,9 +35,10 @@ def write_pictures(
 
 
 def make_survey(
-    tmp_path: Path, *, scenes: int = 6, methods: tuple[str, ...] = METHODS, enlarged: int = 1, **design: Any
-) -> tuple[Path, SurveyRecord]:
-    """Create a survey, and return its folder and its record."""
+    tmp_path: Path, *, scenes: int = 6, methods: tuple[str, ...] = METHODS, enlarged: int = 1, true: bool = False,
+    **design: Any,
+) -> tuple[Path, SurveyRecord]:  # fmt: skip
+    """Create a survey, with ground truth if `true` or if it needs it, and return its folder and its record."""
     plan = {
         "protocol": "pairwise",
         "trials": 6,
@@ -49,7 +50,7 @@ def make_survey(
     }
     folders = write_pictures(tmp_path / "pictures", scenes=scenes, methods=methods, enlarged=enlarged)
     pictures = tmp_path / "pictures"
-    truth = pictures / "truth" if plan["protocol"] == "real_or_fake" else None
+    truth = pictures / "truth" if true or plan["protocol"] == "real_or_fake" else None
     sources = sources_of_folders(folders, reference=pictures / "grey", truth=truth, common=False)
     out = tmp_path / "study"
     return out, create_survey(parse_design(plan, origin="test"), sources, out)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import special, stats
-from skimage.color import rgb2lab
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import make_folder
@@ -25,7 +25,7 @@ from chromalab.survey.create import (
 from chromalab.survey.design import load_design, parse_design
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.power import power_words, simulate_power
-from chromalab.survey.stimuli import pad_alike, png_chunks, random_colors, stimulus_png
+from chromalab.survey.stimuli import damaged_colors, pad_alike, png_chunks, random_colors, stimulus_png
 from tests.report.synthetic_study import SyntheticStudy, write_colorized, write_study
 from tests.survey.surveys import make_survey, write_pictures
 
@@ -64,6 +64,37 @@ def test_random_colors_keep_lightness_and_change_hue() -> None:
     assert np.abs(rgb2lab(found)[..., 1:] - rgb2lab(rgb)[..., 1:]).mean() > 10
     assert np.array_equal(found, random_colors(rgb, "a"))
     assert not np.array_equal(found, random_colors(rgb, "b"))
+
+
+@pytest.mark.parametrize("level", [None, 0, 118, 255], ids=["noise", "black", "gray", "white"])
+def test_damaged_colors_differ_grossly_from_any_image(level: int | None) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (60, 90, 3))
+    rgb = (noise if level is None else np.full_like(noise, level)).astype(np.uint8)
+    found = damaged_colors(rgb, "a")
+    assert deltaE_ciede2000(rgb2lab(rgb), rgb2lab(found)).mean() > 20
+    assert np.array_equal(found, damaged_colors(rgb, "a"))
+    assert not np.array_equal(found, damaged_colors(rgb, "b"))
+
+
+@pytest.mark.parametrize("protocol", ["pairwise", "rating"])
+def test_ground_truth_gives_damaged_colors_for_attention_checks(tmp_path: Path, protocol: str) -> None:
+    folder, record = make_survey(tmp_path, protocol=protocol, vigilance=0.1, true=True)
+    assert record.design.n_vigilance == 3
+    assert record.notes == ["vigilance was raised to 0.5, which gives 3 attention checks"]
+    assert record.damaged == {scene.name for scene in record.scenes}
+    for scene in record.scenes:
+        assert set(scene.stimuli) == {"alpha", "beta", "gamma", "truth", "damaged"}
+        assert len({(folder / "stimuli" / file).stat().st_size for file in scene.stimuli.values()}) == 1
+
+
+def test_create_says_why_there_are_fewer_than_three_attention_checks(tmp_path: Path) -> None:
+    _, record = make_survey(tmp_path, trials=4, vigilance=0.25)
+    assert record.notes == [
+        "vigilance was raised to 0.5, which gives 2 attention checks; 3 checks need at least 6 trials",
+        "6 of 6 photos lack a ground truth; attention checks on them show random colors",
+    ]
+    assert record.design.n_vigilance == 2
+    assert record.damaged == frozenset()
 
 
 def test_unmatched_photos_are_reported(tmp_path: Path) -> None:

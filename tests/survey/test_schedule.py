@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -11,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chromalab.survey.adaptive import Tally, choose_pair, fill_slot
-from chromalab.survey.design import RANDOM, TRUTH, Design, parse_design
-from chromalab.survey.schedule import Trial, largest_number_of_trials, make_schedule, seeded
+from chromalab.survey.design import DAMAGED, RANDOM, TRUTH, Design, parse_design
+from chromalab.survey.schedule import Trial, is_right, largest_number_of_trials, make_schedule, seeded
 
 
 def design(**other: Any) -> Design:
@@ -92,6 +93,58 @@ def test_real_or_fake() -> None:
     assert not practiced & {trial.scene for trial in tests}
     alone = schedule(design(protocol="real_or_fake", form="yes_no", trials=20), 3, 40, method="m1")
     assert Counter(trial.left for trial in alone if trial.kind == "test") == {"m1": 10, TRUTH: 10}
+
+
+def test_checks_show_the_true_colors_beside_damaged_ones_where_they_are_known() -> None:
+    plan = design(trials=20, vigilance=0.2, repeats=0)
+    known = {"s2", "s5", "s7"}
+    checks = [trial for trial in schedule(plan, 3, 12, damaged=known) if trial.kind == "vigilance"]
+    assert {check.scene for check in checks if DAMAGED in (check.left, check.right)} == known
+    assert all({check.left, check.right} == {TRUTH, DAMAGED} for check in checks if check.scene in known)
+    assert [RANDOM in (check.left, check.right) for check in checks if check.scene not in known] == [True]
+    alone = schedule(design(protocol="rating", trials=20, vigilance=0.2), 3, 12, damaged=known)
+    assert sum(trial.left == DAMAGED and trial.right == "" for trial in alone) == 3
+
+
+def test_adaptive_checks_show_the_true_colors_beside_damaged_ones() -> None:
+    before: list[Trial] = []
+    for number in range(3):
+        slot, generator = Trial("vigilance"), seeded(b"secret", "p", str(number))
+        before.append(fill_slot(slot, ["s0", "s1", "s2"], ["a", "b"], before, generator, damaged={"s0", "s2"}))
+    assert {before[0].scene, before[1].scene} == {"s0", "s2"}
+    assert all({trial.left, trial.right} == {TRUTH, DAMAGED} for trial in before[:2])
+    assert RANDOM in (before[2].left, before[2].right)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "right"),
+    [
+        (TRUTH, DAMAGED, {"left"}),
+        (DAMAGED, TRUTH, {"right"}),
+        ("a", RANDOM, {"left"}),
+        (RANDOM, "a", {"right"}),
+        ("a", TRUTH, {"right"}),
+        (TRUTH, "", {"real", "3", "4", "5"}),
+        (DAMAGED, "", {"fake", "1", "2"}),
+    ],
+)
+def test_known_answers(first: str, second: str, right: set[str]) -> None:
+    choices = ["left", "tie", "right"] if second else ["real", "fake", *"12345"]
+    assert {choice for choice in choices if is_right(first, second, choice)} == right
+
+
+@pytest.mark.parametrize(
+    ("plan", "digest"),
+    [
+        ({"trials": 20, "vigilance": 0.1}, "65fc187cd9b1"),
+        ({"trials": 20, "vigilance": 0.1, "protocol": "rating"}, "b1ba5aa444c3"),
+        ({"trials": 20, "protocol": "real_or_fake"}, "d3cd6be3901e"),
+    ],
+)
+def test_schedules_of_older_surveys_stay_the_same(plan: dict[str, Any], digest: str) -> None:
+    """Surveys of older versions have no damaged colors; these hashes are of schedules of the version before them."""
+    found = schedule(design(**plan), 3, 20, method="m1" if plan.get("protocol") == "real_or_fake" else "")
+    assert hashlib.sha256(repr(found).encode()).hexdigest()[:12] == digest
 
 
 def test_ratings() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chromalab.survey.votes import VoteRow, read_votes, votes_text
+from chromalab.survey.votes import VoteRow, protocol_of, read_votes, votes_text
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "'=x", "''-x", "'quoted'", "plain"])
@@ -19,3 +19,13 @@ def test_names_never_become_formulas_and_come_back(tmp_path: Path, name: str) ->
         cells = [cell for row in csv.reader(file) for cell in row]
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in cells)
     assert read_votes(path) == votes
+
+
+def test_checks_against_the_true_colors_leave_a_comparison_of_pairs(tmp_path: Path) -> None:
+    votes = [
+        VoteRow("p", "1", "s", "a", "b", is_a_selected=True),
+        VoteRow("p", "1", "s", "truth", "damaged", is_a_selected=True, kind="vigilance", position=1),
+    ]
+    (tmp_path / "votes.csv").write_text(votes_text(votes))
+    assert read_votes(tmp_path / "votes.csv") == votes
+    assert protocol_of(votes) == "pairwise"

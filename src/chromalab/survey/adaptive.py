@@ -14,10 +14,10 @@ import numpy as np
 
 from chromalab.stats.active_sampling import expected_information_gain, laplace_posterior, pair_probabilities
 from chromalab.survey.design import RANDOM
-from chromalab.survey.schedule import Item, Trial
+from chromalab.survey.schedule import Item, Trial, truth_check
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from chromalab.survey.design import Design
 
@@ -140,7 +140,7 @@ def _sides(a: str, b: str, before: Sequence[Trial], generator: np.random.Generat
 
 def fill_slot(
     slot: Trial, scenes: Sequence[str], methods: Sequence[str], before: Sequence[Trial],
-    generator: np.random.Generator,
+    generator: np.random.Generator, *, damaged: Collection[str] = (),
 ) -> Trial:  # fmt: skip
     """Return the due practice trial, attention check or repeat of an adaptive schedule."""
     last = before[-1].scene if before else None
@@ -149,8 +149,12 @@ def fill_slot(
         return Trial("repeat", first.scene, first.right, first.left, slot.repeat_of)
     own = Counter(trial.scene for trial in before)
     order = [scenes[k] for k in generator.permutation(len(scenes))]
-    order.sort(key=lambda scene: (scene == last, own[scene]))
+    known = damaged if slot.kind == "vigilance" else ()
+    checked = Counter(trial.scene for trial in before if known and trial.kind == slot.kind)
+    order.sort(key=lambda scene: (scene == last, checked[scene], scene not in known, own[scene]))
     names = [methods[k] for k in generator.permutation(len(methods))[:2]]
+    if order[0] in known:
+        return truth_check(order[0], generator, pair=True)
     if slot.kind == "vigilance":
         names = [names[0], RANDOM] if generator.integers(2) else [RANDOM, names[0]]
     return Trial(slot.kind, order[0], *names)

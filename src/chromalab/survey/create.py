@@ -11,10 +11,10 @@ from chromalab.core.progress import progress
 from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import read_photo
 from chromalab.studies.records import StudyRecord, run_id
-from chromalab.survey.design import GREY, RANDOM, TRUTH, Design
+from chromalab.survey.design import DAMAGED, GREY, MIN_CHECKS, RANDOM, TRUTH, Design
 from chromalab.survey.folder import Scene, SurveyFolder, SurveyRecord
 from chromalab.survey.schedule import largest_number_of_trials
-from chromalab.survey.stimuli import fit_image, pad_alike, random_colors, stimulus_png, to_gray
+from chromalab.survey.stimuli import damaged_colors, fit_image, pad_alike, random_colors, stimulus_png, to_gray
 from chromalab.version import __version__
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def sources_of_folders(
         UsageError: a folder is missing or empty, a photo is missing in a folder, or no photo is in all folders.
     """
     for name in images:
-        if name in {TRUTH, GREY, RANDOM} or not name:
+        if name in {TRUTH, GREY, RANDOM, DAMAGED} or not name:
             raise UsageError(f"the method name '{name}' is reserved; choose another")
     folders = {**images, **({GREY: reference} if reference else {}), **({TRUTH: truth} if truth else {})}
     found = {name: _by_name(folder) for name, folder in folders.items()}
@@ -234,7 +234,31 @@ def check_design(design: Design, sources: Sources) -> tuple[Design, Sources]:
             f"trials: {design.trials} is too many; {len(sources.files)} photos and {n} methods allow at most "
             f"{possible} without repetition; lower trials or add photos"
         )
-    return design, sources
+    design, notes = _enough_checks(design, sources)
+    return design, replace(sources, notes=[*sources.notes, *notes])
+
+
+_MOST_CHECKS = 0.5
+
+
+def _enough_checks(design: Design, sources: Sources) -> tuple[Design, list[str]]:
+    """Return the design with at least `MIN_CHECKS` attention checks if it has any, and what to know about them."""
+    if not design.vigilance:
+        return design, []
+    notes = []
+    if design.n_vigilance < MIN_CHECKS:
+        share = min(_MOST_CHECKS, MIN_CHECKS / design.trials)
+        design = design.model_copy(update={"vigilance": share})
+        notes.append(
+            f"vigilance was raised to {share:g}, which gives {design.n_vigilance} attention checks"
+            + ("" if design.n_vigilance >= MIN_CHECKS else f"; {MIN_CHECKS} checks need at least 6 trials")
+        )
+    lacking = sum(TRUTH not in files for files in sources.files.values())
+    if lacking and design.protocol != "real_or_fake":
+        notes.append(
+            f"{lacking} of {len(sources.files)} photos lack a ground truth; attention checks on them show random colors"
+        )
+    return design, notes
 
 
 def _prepare(folder: SurveyFolder, design: Design, name: str, files: Mapping[str, Path]) -> Scene:
@@ -250,7 +274,9 @@ def _prepare(folder: SurveyFolder, design: Design, name: str, files: Mapping[str
         size = rgb.shape
         images[method] = fit_image(rgb, design.size_px, square=design.square)
     first = next(iter(images.values()))
-    if design.vigilance > 0:
+    if design.vigilance > 0 and design.protocol != "real_or_fake" and TRUTH in images:
+        images[DAMAGED] = damaged_colors(images[TRUTH], name)
+    elif design.vigilance > 0:
         images[RANDOM] = random_colors(images.get(GREY, first), name)
     if design.reference:
         images[GREY] = to_gray(images[GREY])

@@ -20,8 +20,12 @@ Protocol = Literal["real_or_fake", "pairwise", "rating"]
 Form = Literal["side_by_side", "sequential", "yes_no"]
 Access = Literal["open", "invited", "platform", "lab"]
 
-TRUTH, GREY, RANDOM = "truth", "grey", "random"
-"""Reserved names: the ground-truth photo, the gray photo, and random colors for attention checks."""
+TRUTH, GREY, RANDOM, DAMAGED = "truth", "grey", "random", "damaged"
+"""Reserved names: the ground-truth photo, the gray photo, and for attention checks random colors in place of those of a
+method, and damaged ones in place of the true ones."""
+
+MIN_CHECKS = 3
+"""Fewest attention checks of a participant in a new survey that has any."""
 
 LANGUAGES = ("en", "fr", "ja")
 MAX_SIDE_PX = 1600
@@ -280,7 +284,8 @@ class Design(Record):
         trials: scored trials per participant.
         practice: unscored practice trials at the start.
         repeats: share of pairs repeated with sides flipped to measure consistency; never scored.
-        vigilance: share of attention checks against random colors.
+        vigilance: share of attention checks, which show colors that nobody can prefer. `survey create` raises a share
+            that gives fewer than three checks.
         reference: whether to show the gray photo beside a pair.
         tie: whether to allow "no difference".
         pairs: `uniform` or `adaptive` selection of pairs.

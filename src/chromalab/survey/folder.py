@@ -18,7 +18,7 @@ from pydantic import model_validator
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import sha256_bytes
 from chromalab.core.records import Record
-from chromalab.survey.design import Design, survey_hash
+from chromalab.survey.design import DAMAGED, Design, survey_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,8 @@ class Scene(Record):
         name: path relative to its folder, without suffix.
         width_px: width of the stimuli.
         height_px: height of the stimuli.
-        stimuli: file in `stimuli/` by method, and by `truth`, `grey` and `random` if the design uses them.
+        stimuli: file in `stimuli/` by method, and by `truth`, `grey`, `random` and `damaged` if the design uses
+            them.
     """
 
     name: str
@@ -73,6 +74,13 @@ class SurveyRecord(Record):
     notes: list[str] = []
     sources: dict[str, str] = {}
     version: str
+
+    @property
+    def damaged(self) -> frozenset[str]:
+        """Photos with a damaged version of the true colors; none in surveys of older versions."""
+        return frozenset(
+            scene.name for scene in self.scenes if DAMAGED in scene.stimuli and DAMAGED not in self.methods
+        )
 
     @property
     def sha256(self) -> str:

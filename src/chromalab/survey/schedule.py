@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
-from chromalab.survey.design import RANDOM, TRUTH, Design
+from chromalab.survey.design import DAMAGED, RANDOM, TRUTH, Design
 
 Kind = Literal["practice", "test", "repeat", "vigilance"]
 Item = tuple[str, str, str]
@@ -74,6 +74,7 @@ def make_schedule(
     generator: np.random.Generator,
     *,
     method: str = "",
+    damaged: Collection[str] = (),
 ) -> list[Trial]:
     """Return the trials of a participant in order.
 
@@ -88,12 +89,18 @@ def make_schedule(
         usage: how often each item is already taken.
         generator: generator of the participant's decisions.
         method: for real-or-fake, the one method that the participant sees.
+        damaged: photos with a damaged version of their true colors.
     """
     if design.protocol == "pairwise" and design.pairs == "adaptive":
         return _slots(design, generator)
     tests = _tests(design, methods, scenes, usage, generator, method)
-    quiet = _check_scenes(design, scenes, tests, generator)
-    checks = [_check(design, scene, method or None, methods, generator) for scene in quiet]
+    quiet = _check_scenes(design, scenes, tests, generator, damaged)
+    checks = [
+        truth_check(scene, generator, pair=design.two_stimuli)
+        if scene in damaged
+        else _check(design, scene, method or None, methods, generator)
+        for scene in quiet
+    ]
     ordered = in_order([*tests, *checks], generator)
     with_repeats = _insert_repeats(ordered, design.n_repeats, generator)
     practice = _practice(design, methods, scenes, tests, generator, method)
@@ -243,12 +250,13 @@ def in_order(trials: Sequence[Trial], generator: np.random.Generator) -> list[Tr
 
 
 def _check_scenes(
-    design: Design, scenes: Sequence[str], tests: Sequence[Trial], generator: np.random.Generator
-) -> list[str]:
-    """Return photos for attention checks, preferring those that the participant sees least."""
+    design: Design, scenes: Sequence[str], tests: Sequence[Trial], generator: np.random.Generator,
+    damaged: Collection[str],
+) -> list[str]:  # fmt: skip
+    """Return photos for attention checks, preferring those with damaged true colors, then those seen least."""
     seen = Counter(trial.scene for trial in tests)
     order = [scenes[k] for k in generator.permutation(len(scenes))]
-    order.sort(key=lambda scene: seen[scene])
+    order.sort(key=lambda scene: (scene not in damaged, seen[scene]))
     return [order[k % len(order)] for k in range(design.n_vigilance)]
 
 
@@ -260,6 +268,32 @@ def _check(
         return Trial("vigilance", scene, RANDOM)
     good = TRUTH if design.protocol == "real_or_fake" else method or methods[int(generator.integers(len(methods)))]
     return Trial("vigilance", scene, *((good, RANDOM) if generator.integers(2) else (RANDOM, good)))
+
+
+def truth_check(scene: str, generator: np.random.Generator, *, pair: bool, kind: Kind = "vigilance") -> Trial:
+    """Return a trial with a known answer: true colors beside damaged ones, or damaged ones alone."""
+    if not pair:
+        return Trial(kind, scene, DAMAGED)
+    return Trial(kind, scene, *((TRUTH, DAMAGED) if generator.integers(2) else (DAMAGED, TRUTH)))
+
+
+POOR = 2
+"""Highest rating that counts as poor."""
+
+
+def is_right(first: str, second: str, choice: str) -> bool:
+    """Return whether an answer to a trial with a known answer is right.
+
+    Args:
+        first: the condition on the left, or shown alone.
+        second: the condition on the right; '' if one was shown alone.
+        choice: `left`, `right` or `tie`, `real` or `fake`, or a rating from 1 to 5.
+    """
+    if choice.isdigit():
+        return (int(choice) <= POOR) == (first != TRUTH)
+    if not second:
+        return (choice == "real") == (first == TRUTH)
+    return choice == ("left" if first == TRUTH or second in {RANDOM, DAMAGED} else "right")
 
 
 def _insert_repeats(trials: list[Trial], count: int, generator: np.random.Generator) -> list[Trial]:

@@ -25,6 +25,8 @@ _PADDING = b"fiLl"  # ancillary, private, safe to copy
 _OVERHEAD = 12
 RANDOM_CHROMA = 60.0
 RANDOM_CELLS = 4
+DAMAGE_CHROMA = 80.0
+DAMAGE_CELLS = 40
 
 
 def png_chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -106,7 +108,27 @@ def random_colors(rgb: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
         for part in (np.cos, np.sin)
     ]
     a, b = (_exact(plane, height, width) for plane in planes)
-    lightness = rgb_to_lab(rgb / 255.0)[..., 0]
+    return _colored(rgb_to_lab(rgb / 255.0)[..., 0], a, b)
+
+
+def damaged_colors(rgb: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+    """Replace the colors of an image by a mosaic of strong random ones, and reduce its contrast.
+
+    Soft random colors may please someone, or vanish in black and in white. A mosaic pleases nobody, and the lower
+    contrast (L* from 30 to 80) leaves room for strong colors everywhere: the mean CIEDE2000 to the image exceeds 20.
+    The same name gives the same colors.
+    """
+    height, width = rgb.shape[:2]
+    cell = max(1, round(max(height, width) / DAMAGE_CELLS))
+    generator = np.random.default_rng(derive_seed("damaged colors", name))
+    hue = generator.uniform(0, 2 * np.pi, size=(-(-height // cell), -(-width // cell)))
+    hue = hue.repeat(cell, axis=0).repeat(cell, axis=1)[:height, :width]
+    lightness = 30 + 0.5 * rgb_to_lab(rgb / 255.0)[..., 0]
+    return _colored(lightness, DAMAGE_CHROMA * np.cos(hue), DAMAGE_CHROMA * np.sin(hue))
+
+
+def _colored(lightness: NDArray[np.floating], a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return the image of CIELAB planes, with colors outside sRGB moved toward gray."""
     shrink = shrink_into_gamut(level_of(lightness), a, b)
     lab = np.stack([lightness, a * shrink, b * shrink], axis=-1)
     return np.asarray(np.rint(np.clip(lab_to_rgb(lab), 0, 1) * 255), dtype=np.uint8)

@@ -24,7 +24,7 @@ from chromalab.survey.database import (
     put_setting,
     setting,
 )
-from chromalab.survey.design import CONDITIONS, RANDOM, TRUTH
+from chromalab.survey.design import CONDITIONS, DAMAGED, RANDOM, TRUTH
 from chromalab.survey.folder import SurveyFolder, SurveyRecord
 from chromalab.survey.security import new_token
 
@@ -117,6 +117,15 @@ class VoteRow:
     def scored(self) -> bool:
         """Whether the answer counts: it belongs to a scored trial, and no rule excludes it."""
         return self.kind == "test" and not self.exclusion
+
+    @property
+    def answer(self) -> str:
+        """The answer, where `left` stands for A."""
+        if self.rating is not None:
+            return str(self.rating)
+        if not self.condition_b:
+            return "real" if self.is_a_selected else "fake"
+        return "tie" if self.is_tie else "left" if self.is_a_selected else "right"
 
     @property
     def left(self) -> str:
@@ -314,9 +323,9 @@ class _Line:
         selected, tie = self.flag("is_A_selected"), bool(self.flag("is_tie"))
         if selected is None and not tie and rating is None:
             raise self.fault("is_A_selected is empty in a row that is neither a tie nor a rating")
-        if kind == "test" and RANDOM in {first, second}:
+        if kind == "test" and (reserved := {RANDOM, DAMAGED} & {first, second}):
             raise self.fault(
-                f"'{RANDOM}' is reserved for attention checks; write vigilance as kind, or rename the method"
+                f"'{min(reserved)}' is reserved for attention checks; write vigilance as kind, or rename the method"
             )
         position = self.whole("position")
         left = self.one_of("side", ("left", "right"), "left") == "left"
@@ -365,7 +374,8 @@ def protocol_of(votes: Iterable[VoteRow]) -> str:
     rows = list(votes)
     if any(row.rating is not None for row in rows):
         return "rating"
-    return "real_or_fake" if any(TRUTH in (row.condition_a, row.condition_b) for row in rows) else "pairwise"
+    tests = [row for row in rows if row.kind == "test"] or rows
+    return "real_or_fake" if any(TRUTH in (row.condition_a, row.condition_b) for row in tests) else "pairwise"
 
 
 def by_observer(votes: Sequence[VoteRow]) -> dict[str, list[VoteRow]]:

@@ -77,7 +77,7 @@ def test_a_whole_participation(tmp_path: Path) -> None:
                 assert (picture.status_code, picture.headers["content-type"]) == (200, "image/png")
             person.vote("right")
             seen += 1
-        assert seen == 1 + 6 + 1 + 1
+        assert seen == 1 + 6 + 3 + 1  # never fewer than three attention checks
         assert person.state["stage"] == "finished"
         assert person.state["code"] is None  # anyone can join an open survey
     assert len(rows(folder, Vote)) == seen
@@ -125,16 +125,21 @@ def test_forged_swapped_and_early_tokens_are_refused(tmp_path: Path) -> None:
     assert rows(folder, Vote) == []
 
 
-@pytest.mark.parametrize("protocol", ["pairwise", "real_or_fake", "rating"])
-def test_no_byte_reveals_the_method(tmp_path: Path, protocol: str) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "true"),
+    [("pairwise", False), ("pairwise", True), ("real_or_fake", True), ("rating", False), ("rating", True)],
+)
+def test_no_byte_reveals_the_method(tmp_path: Path, protocol: str, true: bool) -> None:
     """Crawl everything that a browser gets: names, sizes, headers, and the right answer."""
     folder, record = make_survey(
-        tmp_path, protocol=protocol, trials=4, practice=1, vigilance=0.25, display_ms=500, size_px=64, screening=True
-    )
+        tmp_path, protocol=protocol, trials=4, practice=1, vigilance=0.25, display_ms=500, size_px=64, screening=True,
+        true=true,
+    )  # fmt: skip
     names = [
         *METHODS,
         "truth",
         "random",
+        "damaged",
         "vigilance",
         "repeat",
         *(f for s in record.scenes for f in s.stimuli.values()),

@@ -21,6 +21,7 @@ from chromalab.survey.analysis.preferences import count_votes
 from chromalab.survey.analysis.records import ImageScore, MetricAgreement, ParticipantAgreement, Rater
 from chromalab.survey.analysis.scores import ratings_table
 from chromalab.survey.design import BRIGHT_LIMIT, CONDITION_RANGES, CONDITIONS, DARK_LIMIT, RANDOM, TRUTH
+from chromalab.survey.schedule import is_right
 from chromalab.survey.votes import VoteRow, by_observer
 
 if TYPE_CHECKING:
@@ -149,12 +150,8 @@ def _bad_conditions(found: Mapping[str, float], rules: Exclusions) -> list[str]:
 
 
 def check_passed(row: VoteRow) -> bool:
-    """Return whether an attention check was passed: random colors were called worse, fake or poor."""
-    if row.rating is not None:
-        return row.rating <= 2
-    if not row.condition_b:
-        return row.is_a_selected == (row.condition_a == TRUTH)
-    return not row.is_tie and (row.left if row.left_selected else row.right) != RANDOM
+    """Return whether an attention check was passed: random or damaged colors were called worse, fake or poor."""
+    return is_right(row.condition_a, row.condition_b, row.answer)
 
 
 def repeat_agreements(rows: Sequence[VoteRow]) -> list[bool]:

@@ -11,11 +11,12 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from chromalab.survey.database import STOPPED, Image, Participant, TrialRow, Vote, setting
+from chromalab.survey.schedule import is_right
 from chromalab.survey.security import sha256_text
 from chromalab.survey.server.admission import RefusedError
 from chromalab.survey.server.sessions import PROGRESS, Body, find_person, session_state
 from chromalab.survey.server.state import next_step
-from chromalab.survey.server.trials import choices, is_right, trial_of
+from chromalab.survey.server.trials import choices
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -95,7 +96,7 @@ def answer(survey: Survey, key: str, body: Answer) -> dict[str, Any]:
             if result is None:
                 result = _store(survey, connection, person, trial, body, digest, now)
             if survey.record.design.protocol == "real_or_fake" and trial.kind == "practice":
-                result["feedback"] = is_right(survey.record.design, trial_of(trial), result["choice"])
+                result["feedback"] = is_right(trial.left, trial.right, result["choice"])
             result["state"] = session_state(survey, connection, find_person(connection, key))
     except IntegrityError:
         raise RefusedError(409, "the UUID of this answer was already used for another trial") from None

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from chromalab.survey.adaptive import choose_pair, fill_slot
 from chromalab.survey.database import Image, Participant, TrialRow
-from chromalab.survey.design import GREY, TRUTH
+from chromalab.survey.design import GREY
 from chromalab.survey.schedule import Item, Trial, make_schedule, seeded
 from chromalab.survey.security import new_token
 
@@ -47,6 +47,7 @@ def plan(survey: Survey, connection: Connection, person: Row[Any], now: float) -
         {} if design.pairs == "adaptive" else usage(connection, now),
         seeded(survey.secret, person.id, "schedule"),
         method=person.method,
+        damaged=survey.record.damaged,
     )
     rows = [
         {
@@ -126,7 +127,10 @@ def fill_due(survey: Survey, connection: Connection, person: Row[Any], due: list
                 "tally_sha256": choice.tally_sha256,
             }
         else:
-            trial = fill_slot(trial_of(row), survey.scene_names, survey.record.methods, before, generator)
+            damaged = survey.record.damaged
+            trial = fill_slot(
+                trial_of(row), survey.scene_names, survey.record.methods, before, generator, damaged=damaged
+            )
         values = {"scene": trial.scene, "left": trial.left, "right": trial.right, **extra}
         connection.execute(update(TrialRow).where(TrialRow.id == row.id).values(**values))
         connection.execute(insert(Image), _images_of(survey, row.id, trial))
@@ -183,10 +187,3 @@ def form_of(design: Design) -> str:
     if not design.two_stimuli:
         return "single"
     return "sequential" if design.form == "sequential" else "pair"
-
-
-def is_right(design: Design, trial: Trial, choice: str) -> bool:
-    """Return whether an answer to a real-or-fake trial is correct."""
-    if design.form == "yes_no":
-        return (choice == "real") == (trial.left == TRUTH)
-    return choice == ("left" if trial.left == TRUTH else "right")

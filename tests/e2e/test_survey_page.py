@@ -261,10 +261,10 @@ def test_refusals_are_in_the_language_of_the_participant(browser: Browser, tmp_p
 
 @pytest.mark.slow
 def test_a_whole_study_on_a_platform(browser: Browser, chromalab: Chromalab, tmp_path: Path) -> None:
-    """Join by link, consent, training, 40 trials with breaks, questions, code, list of approvals, analysis."""
+    """Join by link, consent, training with feedback, 40 trials with breaks, questions, code, approvals, analysis."""
     folder, _ = make_survey(
-        tmp_path, trials=40, practice=2, scenes=20, access="platform", before=["age", "gender"],
-        after=["expertise", "comment"], break_every=20, analysis={"draws": 100}, languages=["en"],
+        tmp_path, trials=40, practice=2, feedback=True, true=True, scenes=20, access="platform",
+        before=["age", "gender"], after=["expertise", "comment"], break_every=20, analysis={"draws": 100}, languages=["en"],
         wording={"en": {"question": "Which is the better one?", "instructions": "Look at **both**.\n\nThen choose.",
         "thanks": "Come again."}}, recruitment={"code": "C0DE42"}, exclusions={"fast_share": 1},
     )  # fmt: skip
@@ -291,6 +291,12 @@ def test_a_whole_study_on_a_platform(browser: Browser, chromalab: Chromalab, tmp
             if number == 3:
                 assert_accessible(page)
             page.keyboard.press("ArrowRight" if number % 3 else "ArrowLeft")
+            if number <= 2:
+                expect(page.locator(".feedback")).to_contain_text("orrect.")
+                expect(page.locator(".feedback")).to_contain_text("Those of the other were damaged on purpose.")
+                expect(page.locator(".pictures img").first).to_be_visible()
+                assert_accessible(page)
+                page.keyboard.press("Enter")
         page.get_by_role("button", name="Continue").click()
         expect(page.locator("h1")).to_have_text("A few last questions")  # one of them needs an answer
         page.get_by_label("some, as a hobby").check()

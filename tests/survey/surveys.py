@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
 from chromalab.photo.writing import write_png
 from chromalab.survey.create import create_survey, sources_of_folders
+from chromalab.survey.database import TrialRow
 from chromalab.survey.design import parse_design
 from chromalab.survey.folder import SurveyRecord
+from chromalab.survey.schedule import is_right
 from chromalab.survey.server.app import create_app
 from chromalab.survey.server.state import ServerSettings
 
@@ -109,6 +112,14 @@ class Visitor:
         data: dict[str, Any] = answer.json()
         self.state = data["state"]
         return data
+
+    def answer_known(self, *, right: bool = True) -> dict[str, Any]:
+        """Answer a trial that shows true or damaged colors."""
+        with self.client.app.state.survey.database.read() as connection:  # type: ignore[attr-defined]
+            query = select(TrialRow.left, TrialRow.right).where(TrialRow.token == self.state["trial"])
+            left, right_one = connection.execute(query).one()
+        choices = self.state["choices"]
+        return self.vote(next(each for each in choices if is_right(left, right_one, each) == right))
 
     def finish(self, choice: str = "left") -> Visitor:
         """Answer everything alike."""

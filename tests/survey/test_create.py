@@ -97,6 +97,11 @@ def test_create_says_why_there_are_fewer_than_three_attention_checks(tmp_path: P
     assert record.damaged == frozenset()
 
 
+def test_practice_with_feedback_needs_ground_truth(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="feedback: true needs ground-truth photos"):
+        make_survey(tmp_path, feedback=True)
+
+
 def test_unmatched_photos_are_reported(tmp_path: Path) -> None:
     folders = write_pictures(tmp_path)
     (folders["beta"] / "scene1.png").unlink()
@@ -135,6 +140,11 @@ def test_a_survey_is_never_overwritten(tmp_path: Path) -> None:
         ("protocol: pairwise\nstop: {rule: precision, participants: 9}\n", "half_width"),
         ("protocol: pairwise\nrecruitment: {completion_url: 'javascript:x'}\n", "web address"),
         ("- 1\n", "Design"),
+        ("protocol: real_or_fake\nfeedback: true\n", "always gives it"),
+        ("protocol: pairwise\npractice: 0\nfeedback: true\n", "set practice to 2"),
+        ("protocol: pairwise\npractice_pass: 1\n", "without feedback: true"),
+        ("protocol: real_or_fake\npractice_pass: 1\n", "would bias the fooling rate"),
+        ("protocol: pairwise\nfeedback: true\npractice_pass: 3\n", r"more than practice \(2\)"),
     ],
 )
 def test_wrong_designs(tmp_path: Path, text: str, fault: str) -> None:

@@ -124,7 +124,7 @@ def test_a_replaced_stimulus_is_refused(tmp_path: Path) -> None:
 
 
 NEWER = {
-    "design": ("access", "viewing", "wording", "before", "after", "break_every"),
+    "design": ("access", "viewing", "wording", "before", "after", "break_every", "feedback", "practice_pass"),
     "analysis": ("primary", "margin"),
     "recruitment": ("id_pattern", "signed", "stopped_url"),
     "exclusions": (

@@ -110,10 +110,22 @@ def test_adaptive_checks_show_the_true_colors_beside_damaged_ones() -> None:
     before: list[Trial] = []
     for number in range(3):
         slot, generator = Trial("vigilance"), seeded(b"secret", "p", str(number))
-        before.append(fill_slot(slot, ["s0", "s1", "s2"], ["a", "b"], before, generator, damaged={"s0", "s2"}))
+        before.append(fill_slot(slot, ["s0", "s1", "s2"], ["a", "b"], before, generator, known={"s0", "s2"}))
     assert {before[0].scene, before[1].scene} == {"s0", "s2"}
     assert all({trial.left, trial.right} == {TRUTH, DAMAGED} for trial in before[:2])
     assert RANDOM in (before[2].left, before[2].right)
+
+
+@pytest.mark.parametrize(("protocol", "shown"), [("pairwise", {TRUTH, DAMAGED}), ("rating", {TRUTH, DAMAGED, ""})])
+def test_practice_with_feedback_has_known_answers(protocol: str, shown: set[str]) -> None:
+    known = {"s2", "s5", "s7"}
+    for person in "abcdef":
+        plan = design(protocol=protocol, practice=4, feedback=True, trials=10)
+        practice = schedule(plan, 3, 12, person, damaged=known)[:4]
+        assert {trial.kind for trial in practice} == {"practice"}
+        assert {trial.scene for trial in practice} == known
+        assert {name for trial in practice for name in (trial.left, trial.right)} == shown
+        assert Counter(trial.left for trial in practice) == {TRUTH: 2, DAMAGED: 2}
 
 
 @pytest.mark.parametrize(

@@ -140,21 +140,25 @@ def _sides(a: str, b: str, before: Sequence[Trial], generator: np.random.Generat
 
 def fill_slot(
     slot: Trial, scenes: Sequence[str], methods: Sequence[str], before: Sequence[Trial],
-    generator: np.random.Generator, *, damaged: Collection[str] = (),
+    generator: np.random.Generator, *, known: Collection[str] = (),
 ) -> Trial:  # fmt: skip
-    """Return the due practice trial, attention check or repeat of an adaptive schedule."""
+    """Return the due practice trial, attention check or repeat of an adaptive schedule.
+
+    Photos in `known` have damaged true colors. A practice trial or check takes one of them, and shows both versions.
+    """
     last = before[-1].scene if before else None
     if slot.kind == "repeat" and slot.repeat_of is not None:
         first = before[slot.repeat_of]
         return Trial("repeat", first.scene, first.right, first.left, slot.repeat_of)
     own = Counter(trial.scene for trial in before)
     order = [scenes[k] for k in generator.permutation(len(scenes))]
-    known = damaged if slot.kind == "vigilance" else ()
+    if slot.kind == "practice" and known:
+        order = [scene for scene in order if scene in known]
     checked = Counter(trial.scene for trial in before if known and trial.kind == slot.kind)
     order.sort(key=lambda scene: (scene == last, checked[scene], scene not in known, own[scene]))
     names = [methods[k] for k in generator.permutation(len(methods))[:2]]
     if order[0] in known:
-        return truth_check(order[0], generator, pair=True)
+        return truth_check(order[0], generator, pair=True, kind=slot.kind)
     if slot.kind == "vigilance":
         names = [names[0], RANDOM] if generator.integers(2) else [RANDOM, names[0]]
     return Trial(slot.kind, order[0], *names)

@@ -226,6 +226,8 @@ def check_design(design: Design, sources: Sources) -> tuple[Design, Sources]:
         lost = len(sources.files) - len(kept)
         notes = [*sources.notes, *([f"{lost} photos without ground truth were left out"] if lost else [])]
         sources = Sources(kept, sources.methods, sources.described, notes)
+    if design.feedback and not any(TRUTH in files for files in sources.files.values()):
+        raise ConfigError("feedback: true needs ground-truth photos for the practice; give --truth DIR, or remove it")
     if design.reference and not all(GREY in files for files in sources.files.values()):
         raise ConfigError("reference: true needs the gray photos; give --reference DIR")
     possible = largest_number_of_trials(design, n, len(sources.files))
@@ -274,7 +276,7 @@ def _prepare(folder: SurveyFolder, design: Design, name: str, files: Mapping[str
         size = rgb.shape
         images[method] = fit_image(rgb, design.size_px, square=design.square)
     first = next(iter(images.values()))
-    if design.vigilance > 0 and design.protocol != "real_or_fake" and TRUTH in images:
+    if (design.vigilance > 0 or design.feedback) and design.protocol != "real_or_fake" and TRUTH in images:
         images[DAMAGED] = damaged_colors(images[TRUTH], name)
     elif design.vigilance > 0:
         images[RANDOM] = random_colors(images.get(GREY, first), name)

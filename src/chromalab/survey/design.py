@@ -283,6 +283,10 @@ class Design(Record):
         form: layout of real-or-fake stimuli: `side_by_side`, one after the other (`sequential`) or alone (`yes_no`).
         trials: scored trials per participant.
         practice: unscored practice trials at the start.
+        feedback: whether practice trials of `pairwise` and `rating` show true and damaged colors, and then the right
+            answer. Those of `real_or_fake` always do.
+        practice_pass: fewest right practice answers. Participants with fewer repeat the practice once, and with fewer
+            again cannot go on. None lets everyone go on.
         repeats: share of pairs repeated with sides flipped to measure consistency; never scored.
         vigilance: share of attention checks, which show colors that nobody can prefer. `survey create` raises a share
             that gives fewer than three checks.
@@ -317,6 +321,8 @@ class Design(Record):
     form: Form = "side_by_side"
     trials: int = Field(default=40, ge=1, le=2000)
     practice: int = Field(default=2, ge=0, le=100)
+    feedback: bool = False
+    practice_pass: int | None = Field(default=None, ge=1)
     repeats: float = Field(default=0.05, ge=0, le=0.5)
     vigilance: float = Field(default=0.075, ge=0, le=0.5)
     reference: bool = False
@@ -385,6 +391,22 @@ class Design(Record):
                     raise ValueError(f"{name} applies only to protocol pairwise; remove it")
             if self.pairs == "adaptive":
                 raise ValueError("pairs: adaptive applies only to protocol pairwise; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _practice_has_right_answers(self) -> Self:
+        if self.feedback and self.protocol == "real_or_fake":
+            raise ValueError("feedback: real_or_fake always gives it; remove feedback")
+        if self.feedback and not self.practice:
+            raise ValueError("feedback needs practice trials; set practice to 2, for example, or remove feedback")
+        if self.practice_pass is not None and not self.feedback:
+            raise ValueError(
+                "practice_pass: without feedback: true no answer is right or wrong"
+                if self.protocol != "real_or_fake"
+                else "practice_pass: people who tell real from fake would bias the fooling rate; remove it"
+            )
+        if self.practice_pass is not None and self.practice_pass > self.practice:
+            raise ValueError(f"practice_pass: {self.practice_pass} is more than practice ({self.practice}); lower it")
         return self
 
     @property
@@ -469,7 +491,7 @@ def survey_hash(survey: dict[str, Any]) -> str:
         added = (*MEASUREMENTS, "surround")
         kept = {name: value for name, value in viewing.items() if name not in added or value != usual[name]}
         design["viewing"] = kept
-    for name in ("wording", "before", "after", "break_every"):
+    for name in ("wording", "before", "after", "break_every", "feedback", "practice_pass"):
         if not design.get(name):
             design.pop(name, None)
     content = {**survey, "design": design}

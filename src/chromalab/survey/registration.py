@@ -143,7 +143,7 @@ def preregistration_text(record: SurveyRecord, data: dict[str, object]) -> str:
         "Design plan": f"{_QUESTIONS[design.protocol]} Methods: {', '.join(record.methods)}. "
         f"Photos: {len(record.scenes)}. Each participant answers {design.trials} scored trials, after "
         f"{design.practice} practice trials, with {design.n_vigilance} attention checks and {design.n_repeats} flipped "
-        "repeats. Methods are blinded, and order and sides are randomized.",
+        f"repeats.{_practice_text(design)} Methods are blinded, and order and sides are randomized.",
         "Sampling plan and stopping rule": stop_text(design.stop),
         "Hypotheses: primary contrasts": f"{contrasts}. Two-sided tests at {100 * (1 - design.analysis.level):g}% with "
         "Holm's correction." + _margin_text(design.analysis.margin),
@@ -155,6 +155,15 @@ def preregistration_text(record: SurveyRecord, data: dict[str, object]) -> str:
 
 def _list(value: object) -> list[object]:
     return list(value) if isinstance(value, list) else []
+
+
+def _practice_text(design: Design) -> str:
+    told = " Practice trials show true and damaged colors, and then the right answer." if design.feedback else ""
+    if design.practice_pass is None:
+        return told
+    return (
+        f"{told} Participants with fewer than {design.practice_pass} right ones repeat them once or are screened out."
+    )
 
 
 def _margin_text(margin: float | None) -> str:

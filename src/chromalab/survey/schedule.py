@@ -103,10 +103,11 @@ def make_schedule(
     ]
     ordered = in_order([*tests, *checks], generator)
     with_repeats = _insert_repeats(ordered, design.n_repeats, generator)
-    practice = _practice(design, methods, scenes, tests, generator, method)
+    rehearsed = [scene for scene in scenes if scene in damaged] if design.feedback else scenes
+    practice = _practice(design, methods, rehearsed, tests, generator, method)
     if practice and with_repeats and practice[-1].scene == with_repeats[0].scene:
         near = {with_repeats[0].scene, *(trial.scene for trial in practice[-2:-1])}
-        others = [scene for scene in scenes if scene not in near] or [practice[-1].scene]
+        others = [scene for scene in rehearsed if scene not in near] or [practice[-1].scene]
         practice[-1] = replace(practice[-1], scene=others[int(generator.integers(len(others)))])
     shift = len(practice)
     moved = [
@@ -336,6 +337,9 @@ def _practice(
     used = {trial.scene for trial in tests}
     order = [scenes[k] for k in generator.permutation(len(scenes))]
     order.sort(key=lambda scene: scene in used)
+    if design.feedback:
+        chosen = [order[k % len(order)] for k in range(design.practice)]
+        return known_practice(chosen, generator, pair=design.two_stimuli)
     found = []
     for k in range(design.practice):
         scene = order[k % len(order)]
@@ -349,6 +353,12 @@ def _practice(
             names = [TRUTH, method] if generator.integers(2) else [method, TRUTH]
         found.append(Trial("practice", scene, *names))
     return found
+
+
+def known_practice(scenes: Sequence[str], generator: np.random.Generator, *, pair: bool) -> list[Trial]:
+    """Return practice trials with known answers: true beside damaged colors, or one of both alone."""
+    names = [(TRUTH, DAMAGED) if flip else (DAMAGED, TRUTH) for flip in _coin_flips(len(scenes), generator)]
+    return [Trial("practice", scene, *(both if pair else both[:1])) for scene, both in zip(scenes, names, strict=True)]
 
 
 def _slots(design: Design, generator: np.random.Generator) -> list[Trial]:

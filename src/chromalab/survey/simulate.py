@@ -233,7 +233,7 @@ async def _take_part(
     if state["stage"] == "after":
         state = await _post(client, "/api/answers", _answers_to(state["questions"]), headers)
     outcome.finished += state["stage"] == "finished"
-    outcome.turned_away += state["stage"] == "stopped"
+    outcome.turned_away += state["stage"] in {"stopped", "screened"}
 
 
 async def _measure(client: httpx2.AsyncClient, state: Mapping[str, Any], headers: dict[str, str]) -> dict[str, Any]:

@@ -193,6 +193,52 @@ def test_real_or_fake_gives_feedback_on_practice_trials_only(tmp_path: Path) -> 
     assert {row.left for row in rows(folder, TrialRow)} <= {"truth", "random", rows(folder, Participant)[0].method}
 
 
+@pytest.mark.parametrize("protocol", ["pairwise", "rating"])
+def test_practice_on_true_and_damaged_colors_says_why(tmp_path: Path, protocol: str) -> None:
+    folder, _ = make_survey(tmp_path, protocol=protocol, practice=2, feedback=True, true=True, trials=4, tie=False)
+    with client_of(folder) as client:
+        person = Visitor(client).begin()
+        told = [person.answer_known(right=False), person.answer_known()]
+        assert [each["feedback"] for each in told] == [False, True]
+        assert {each["why"] for each in told} == ({"pair"} if protocol == "pairwise" else {"true", "damaged"})
+        assert not {"feedback", "why"} & set(person.vote(person.state["choices"][0]))
+
+
+@pytest.mark.parametrize("pairs", ["uniform", "adaptive"])
+def test_a_practice_is_repeated_once_and_then_decides(tmp_path: Path, pairs: str) -> None:
+    folder, record = make_survey(
+        tmp_path, pairs=pairs, practice=2, practice_pass=2, feedback=True, true=True, trials=8, repeats=0.25,
+        recruitment={"screen_out_url": "https://example.org/out"}, stop={"participants": 3},
+    )  # fmt: skip
+    with client_of(folder) as client:
+        able, slow, unable = (Visitor(client).begin() for _ in range(3))
+        able.answer_known(), able.answer_known()
+        assert (able.state["number"], able.state["total"], able.state["practice"]) == (3, 12, False)
+        for person in (slow, unable):
+            person.answer_known(), person.answer_known(right=False)
+            assert (person.state["number"], person.state["total"]) == (3, 14)
+            assert person.state["practice"]
+            assert person.state["again"]
+        slow.answer_known(), slow.answer_known()
+        assert not slow.state["practice"]
+        unable.answer_known(right=False), unable.answer_known()
+        assert unable.state["stage"] == "screened"
+        assert (unable.state["reason"], unable.state["redirect"]) == ("practice", "https://example.org/out")
+        assert unable.get("/api/state") == unable.state
+        assert Visitor(client).key is not None  # its place is free
+        able.finish(), slow.finish()
+        votes = by_observer(votes_of_database(client.app.state.survey.database))  # type: ignore[attr-defined]
+        planned = {row.participant_id for row in rows(folder, TrialRow)}
+    assert len(votes) == len(planned) == 3
+    for mine in votes.values():
+        assert [vote.position for vote in mine] == list(range(len(mine)))
+        for vote in mine:
+            if vote.repeat_of is not None:
+                first = mine[vote.repeat_of]
+                assert (first.left, first.right, first.scene) == (vote.right, vote.left, vote.scene)
+    assert record.design.practice_pass == 2
+
+
 def test_methods_are_balanced_over_participants(tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path, protocol="real_or_fake", trials=4, practice=0)
     with client_of(folder) as client:

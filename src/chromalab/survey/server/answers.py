@@ -11,12 +11,13 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from chromalab.survey.database import STOPPED, Image, Participant, TrialRow, Vote, setting
+from chromalab.survey.design import TRUTH
 from chromalab.survey.schedule import is_right
 from chromalab.survey.security import sha256_text
 from chromalab.survey.server.admission import RefusedError
 from chromalab.survey.server.sessions import PROGRESS, Body, find_person, session_state
-from chromalab.survey.server.state import next_step
-from chromalab.survey.server.trials import choices
+from chromalab.survey.server.state import STEPS, next_step, screened
+from chromalab.survey.server.trials import choices, practice_passed, repeat_practice
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -95,12 +96,21 @@ def answer(survey: Survey, key: str, body: Answer) -> dict[str, Any]:
             result = _stored(connection, person, trial, digest)
             if result is None:
                 result = _store(survey, connection, person, trial, body, digest, now)
-            if survey.record.design.protocol == "real_or_fake" and trial.kind == "practice":
-                result["feedback"] = is_right(trial.left, trial.right, result["choice"])
+            result |= _feedback(survey.record.design, trial, result["choice"])
             result["state"] = session_state(survey, connection, find_person(connection, key))
     except IntegrityError:
         raise RefusedError(409, "the UUID of this answer was already used for another trial") from None
     return result
+
+
+def _feedback(design: Design, trial: Row[Any], choice: str) -> dict[str, Any]:
+    """Return whether an answer to a practice trial is right, and why, where the right answer is known."""
+    if trial.kind != "practice" or not (design.feedback or design.protocol == "real_or_fake"):
+        return {}
+    found: dict[str, Any] = {"feedback": is_right(trial.left, trial.right, choice)}
+    if design.feedback:
+        found["why"] = "pair" if trial.right else "true" if trial.left == TRUTH else "damaged"
+    return found
 
 
 def _stored(connection: Connection, person: Row[Any], trial: Row[Any], digest: str) -> dict[str, Any] | None:
@@ -134,12 +144,23 @@ def _store(
     )  # fmt: skip
     connection.execute(_ANSWERED, {"which": trial.id})
     stage = next_step(design, "trials") if answered + 1 == total else "trials"
+    if design.practice_pass and answered + 1 in {design.practice, 2 * design.practice} and trial.kind == "practice":
+        stage = _after_practice(survey, connection, person, first=answered + 1 == design.practice)
     values = {
-        "person": person.id, "lease": now + design.lease_minutes * 60,
+        "person": person.id, "lease": now + (design.lease_minutes * 60 if stage in STEPS else 0),
         "new_stage": stage, "finished": now if stage == "finished" else None,
     }  # fmt: skip
     connection.execute(_MOVED, values)
     return {"choice": body.choice, "again": False}
+
+
+def _after_practice(survey: Survey, connection: Connection, person: Row[Any], *, first: bool) -> str:
+    """Return the step after the practice, whose repetition is inserted if the first one was not passed."""
+    if practice_passed(survey, connection, person):
+        return "trials"
+    if first:
+        repeat_practice(survey, connection, person)
+    return "trials" if first else screened("practice")
 
 
 def _flags(design: Design, body: Answer, elapsed_ms: float | None) -> list[str]:

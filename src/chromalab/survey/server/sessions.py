@@ -26,7 +26,7 @@ from chromalab.survey.server.admission import (
     participant_link,
     platform_id,
 )
-from chromalab.survey.server.state import next_step, places_taken, renew_lease
+from chromalab.survey.server.state import next_step, places_taken, renew_lease, screened_for
 from chromalab.survey.server.trials import (
     fill_due,
     form_of,
@@ -230,7 +230,7 @@ def session_state(survey: Survey, connection: Connection, person: Row[Any]) -> d
     design = survey.record.design
     base = {"stage": person.stage, "language": person.language, "title": design.title}
     base["surround"] = design.viewing.surround
-    if person.stage in {"finished", "screened_out"}:
+    if person.stage == "finished" or screened_for(person.stage):
         return base | _ending(survey, person)
     if setting(connection, STOPPED) and person.stage != "after":
         interrupted = person.stage != "consent" and design.recruitment.stopped_url
@@ -242,8 +242,8 @@ def session_state(survey: Survey, connection: Connection, person: Row[Any]) -> d
 
 def _ending(survey: Survey, person: Row[Any]) -> dict[str, Any]:
     design = survey.record.design
-    if person.stage == "screened_out":
-        return {"redirect": design.recruitment.screen_out_url}
+    if reason := screened_for(person.stage):
+        return {"stage": "screened", "reason": reason, "redirect": design.recruitment.screen_out_url}
     return {
         "redirect": design.recruitment.completion_url,
         "code": None if design.access == "open" else person.code,
@@ -279,6 +279,7 @@ def _before_trials(design: Design, person: Row[Any]) -> dict[str, Any]:
         return {"questions": [item.for_browser(person.language) for item in questions_at(design, person.stage)]}
     return {
         "protocol": design.protocol, "form": form_of(design), "trials": design.trials, "practice": design.practice,
+        "feedback": design.feedback, "practice_pass": design.practice_pass,
         "minutes": design.minutes, "tie": design.tie, "reference": design.reference, "display_ms": design.display_ms,
         "devices": design.viewing.devices, "fullscreen": design.viewing.fullscreen,
         "instructions": _wording(design, person.language).instructions,

@@ -44,6 +44,19 @@ STEPS = ("consent", "screening", "before", "viewing", "instructions", "trials", 
 """Steps of a participant, in order; a design has some of them."""
 
 
+_SCREENED = "screened_"
+
+
+def screened(reason: str) -> str:
+    """Return the last step of people who are screened out, such as `screened_practice`."""
+    return _SCREENED + reason
+
+
+def screened_for(step: str) -> str | None:
+    """Return the reason for which people at a step were screened out, or None."""
+    return step.removeprefix(_SCREENED) if step.startswith(_SCREENED) else None
+
+
 def next_step(design: Design, step: str) -> str:
     """Return the step that follows another one in a design."""
     left_out = {

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, func, insert, select, update
 
 from chromalab.survey.adaptive import choose_pair, fill_slot
-from chromalab.survey.database import Image, Participant, TrialRow
+from chromalab.survey.database import Image, Participant, TrialRow, Vote
 from chromalab.survey.design import GREY
-from chromalab.survey.schedule import Item, Trial, make_schedule, seeded
+from chromalab.survey.schedule import Item, Trial, is_right, known_practice, make_schedule, seeded
 from chromalab.survey.security import new_token
 
 if TYPE_CHECKING:
@@ -49,22 +49,57 @@ def plan(survey: Survey, connection: Connection, person: Row[Any], now: float) -
         method=person.method,
         damaged=survey.record.damaged,
     )
+    _insert_trials(survey, connection, person, list(enumerate(trials)))
+
+
+def _insert_trials(survey: Survey, connection: Connection, person: Row[Any], trials: list[tuple[int, Trial]]) -> None:
+    """Store trials at their positions, with the images of those whose photo is known."""
     rows = [
         {
             "participant_id": person.id, "position": position, "kind": trial.kind, "scene": trial.scene,
             "left": trial.left, "right": trial.right, "repeat_of": trial.repeat_of, "token": new_token(), "answered": 0,
         }
-        for position, trial in enumerate(trials)
+        for position, trial in trials
     ]  # fmt: skip
     connection.execute(insert(TrialRow), rows)
-    if design.pairs != "adaptive":
-        planned_rows = connection.execute(
+    places = [position for position, trial in trials if trial.scene]
+    if places:
+        stored = connection.execute(
             select(TrialRow.id, TrialRow.scene, TrialRow.left, TrialRow.right).where(
-                TrialRow.participant_id == person.id
+                TrialRow.participant_id == person.id, TrialRow.position.in_(places)
             )
         )
-        images = [image for row in planned_rows for image in _images_of(survey, row.id, Trial("test", *row[1:]))]
+        images = [image for row in stored for image in _images_of(survey, row.id, Trial("test", *row[1:]))]
         connection.execute(insert(Image), images)
+
+
+def practice_passed(survey: Survey, connection: Connection, person: Row[Any]) -> bool:
+    """Return whether enough answers to the practice trials are right, of a repeated practice only to its own."""
+    design = survey.record.design
+    query = (
+        select(TrialRow.left, TrialRow.right, Vote.choice)
+        .join(Vote, Vote.trial_id == TrialRow.id)
+        .where(TrialRow.participant_id == person.id, TrialRow.kind == "practice")
+        .order_by(TrialRow.position.desc())
+        .limit(design.practice)
+    )
+    return sum(is_right(*row) for row in connection.execute(query)) >= (design.practice_pass or 0)
+
+
+def repeat_practice(survey: Survey, connection: Connection, person: Row[Any]) -> None:
+    """Insert the practice trials once more, in another order and on other sides, and move all later trials back."""
+    design = survey.record.design
+    n, own = design.practice, TrialRow.participant_id == person.id
+    scenes = list(connection.scalars(select(TrialRow.scene).where(own, TrialRow.position < n)))
+    moved = update(TrialRow).where(own)
+    # by way of negative positions, because two trials never have the same one
+    connection.execute(moved.where(TrialRow.position >= n).values(position=-n - TrialRow.position))
+    connection.execute(moved.where(TrialRow.position < 0).values(position=-TrialRow.position))
+    connection.execute(moved.where(TrialRow.repeat_of.is_not(None)).values(repeat_of=TrialRow.repeat_of + n))
+    generator = seeded(survey.secret, person.id, "practice 2")
+    mixed = [scenes[k] for k in generator.permutation(n)]
+    again = known_practice(mixed, generator, pair=design.two_stimuli)
+    _insert_trials(survey, connection, person, list(enumerate(again, start=n)))
 
 
 def usage(connection: Connection, now: float) -> dict[Item, int]:
@@ -107,7 +142,12 @@ def open_trials(connection: Connection, participant_id: str) -> list[Row[Any]]:
 
 
 def fill_due(survey: Survey, connection: Connection, person: Row[Any], due: list[Row[Any]]) -> list[Row[Any]]:
-    """Choose photos and pairs for the due trials of an adaptive schedule."""
+    """Choose photos and pairs for the due trials of an adaptive schedule.
+
+    The trials after a practice that must be passed wait for its end, because a repeated practice moves them.
+    """
+    if survey.record.design.practice_pass and due[0].kind == "practice":
+        due = [row for row in due if row.kind == "practice"]
     if all(row.scene for row in due):
         return due
     table = TrialRow.__table__
@@ -127,10 +167,8 @@ def fill_due(survey: Survey, connection: Connection, person: Row[Any], due: list
                 "tally_sha256": choice.tally_sha256,
             }
         else:
-            damaged = survey.record.damaged
-            trial = fill_slot(
-                trial_of(row), survey.scene_names, survey.record.methods, before, generator, damaged=damaged
-            )
+            truths = survey.record.damaged if row.kind == "vigilance" or survey.record.design.feedback else ()
+            trial = fill_slot(trial_of(row), survey.scene_names, survey.record.methods, before, generator, known=truths)
         values = {"scene": trial.scene, "left": trial.left, "right": trial.right, **extra}
         connection.execute(update(TrialRow).where(TrialRow.id == row.id).values(**values))
         connection.execute(insert(Image), _images_of(survey, row.id, trial))
@@ -151,6 +189,7 @@ def trial_for_browser(survey: Survey, connection: Connection, due: list[Row[Any]
     return {
         "trial": row.token,
         "practice": row.kind == "practice",
+        "again": row.kind == "practice" and row.position == design.practice,
         "number": row.position + 1,
         "total": total,
         "images": images[row.id],

@@ -224,6 +224,8 @@ async function instructions(state) {
   if (state.tie) lines.push(words.instructions_tie);
   if (state.display_ms) lines.push(words.instructions_time);
   if (state.practice) lines.push(words.instructions_practice);
+  if (state.feedback) lines.push(words.instructions_feedback);
+  if (state.practice_pass) lines.push(fill(words.instructions_pass, state));
   lines.push(keysOf(state), words.instructions_screen);
   panel(words.instructions_title, ...(state.instructions ? written(state.instructions) : lines.map(paragraph)),
     button(words.begin, () => guarded(async () => {
@@ -272,14 +274,15 @@ function layoutFor(state, count) {
 
 let rested = 0;
 
-function takeBreak(state) {
+function interrupt(state, title, text) {
   rested = state.number;
-  return new Promise((resolve) => panel(words.break_title, paragraph(fill(words.break_text, state)), button(words.resume, resolve)));
+  return new Promise((resolve) => panel(title, paragraph(fill(text, state)), button(words.resume, resolve)));
 }
 
 async function trials(state) {
   say("");
-  if (state.pause && rested !== state.number) await takeBreak(state);
+  if (state.again && rested !== state.number) await interrupt(state, words.again_title, words.again_text);
+  if (state.pause && rested !== state.number) await interrupt(state, words.break_title, words.break_text);
   const images = {};
   show(make("div", { className: "trial" }, paragraph(words.loading)));
   const asked = Object.entries(state.images);
@@ -354,7 +357,7 @@ async function present(state, images, layout, flags) {
     return [role, make("figure", { className: "hidden" }, sized(images[role], state, layout), make("figcaption", { textContent: caption(role, state, layout) }))];
   }));
   const pictures = make("div", { className: layout.stacked ? "pictures stacked" : "pictures" });
-  const feedback = make("p", { className: "feedback" });
+  const feedback = make("p", { className: "feedback", role: "status" });
   const buttons = make("div", { className: state.choices.length > 3 ? "buttons ratings" : "buttons" }, ...state.choices.map((choice) =>
     button(label(choice, state, layout), () => guarded(() => answer(choice)), { disabled: true, data: { choice } })));
   const bar = make("i");
@@ -438,10 +441,22 @@ async function answer(choice) {
   if (result === null) return reload();
   if (typeof result.feedback === "boolean") {
     mine.feedback.textContent = result.feedback ? words.correct : words.incorrect;
-    say(mine.feedback.textContent);
-    await wait(900);
+    if (result.why) await explain(mine, words[`why_${result.why}`]);
+    else await wait(900);
   }
   await render(result.state);
+}
+
+// The images stay, so that people see what the explanation means.
+function explain(mine, why) {
+  mine.feedback.append(make("span", { textContent: why }));
+  Object.values(mine.figures).forEach((figure) => figure.querySelector("img").classList.remove("hidden"));
+  return new Promise((resolve) => {
+    const next = button(words.next, resolve);
+    mine.buttons.replaceChildren(next);
+    mine.buttons.nextElementSibling.hidden = true;  // the keys
+    next.focus();
+  });
 }
 
 // crypto.randomUUID exists only over https, so build the number from random bytes.
@@ -516,9 +531,10 @@ async function finished(state) {
 
 async function ended(state) {
   footer.hidden = true;
-  const name = { full: "full", screened_out: "out" }[state.stage] || "stopped";
-  panel(words[`${name}_title`], paragraph(words[`${name}_text`]),
-    ...(state.redirect ? [make("a", { className: "button", href: state.redirect, textContent: words.done_link })] : []));
+  const name = { full: "full", screened: "screened", screened_out: "out" }[state.stage] || "stopped";
+  panel(words[`${name}_title`], paragraph(words[`${name}_${state.reason || "text"}`]),
+    ...(state.redirect ? [make("a", { className: "button", href: state.redirect, textContent: words.done_link })] : []),
+    ...(state.stage === "screened" ? [button(words.done_withdraw, askToWithdraw, { className: "plain" })] : []));
 }
 
 async function guarded(action) {

@@ -264,7 +264,8 @@ def test_a_whole_study_on_a_platform(browser: Browser, chromalab: Chromalab, tmp
     """Join by link, consent, training with feedback, 40 trials with breaks, questions, code, approvals, analysis."""
     folder, _ = make_survey(
         tmp_path, trials=40, practice=2, feedback=True, true=True, scenes=20, access="platform",
-        before=["age", "gender"], after=["expertise", "comment"], break_every=20, analysis={"draws": 100}, languages=["en"],
+        before=["age", "gender"], after=["expertise", "comment"], break_every=20, analysis={"draws": 100},
+        languages=["en"],
         wording={"en": {"question": "Which is the better one?", "instructions": "Look at **both**.\n\nThen choose.",
         "thanks": "Come again."}}, recruitment={"code": "C0DE42"}, exclusions={"fast_share": 1},
     )  # fmt: skip

@@ -10,14 +10,15 @@ import pytest
 from tests.e2e.conftest import Chromalab, chromalab  # noqa: F401 - a fixture
 from tests.survey.surveys import Visitor, client_of, make_survey
 
-IDS = {name: f"{number:024x}" for number, name in enumerate(("good", "hasty", "gone", "halfway", "never"))}
+IDS = {name: f"{number:024x}" for number, name in enumerate(("good", "hasty", "small", "gone", "halfway", "never"))}
 
 
 @pytest.mark.slow
 def test_every_id_gets_a_status(chromalab: Chromalab, tmp_path: Path) -> None:  # noqa: F811
     folder, _ = make_survey(
-        tmp_path, access="platform", recruitment={"code": "C0DE"}, vigilance=0.5, exclusions={"vigilance_share": 0.6,
-        "fast_share": 1, "side_p": 0},
+        tmp_path, access="platform", vigilance=0.5,
+        recruitment={"code": "C0DE", "failed_code": "QX7ZK", "screened_code": "88MNT"},
+        exclusions={"vigilance_share": 0.6, "fast_share": 1, "side_p": 0},
     )  # fmt: skip
     with client_of(folder) as client:
         people = {
@@ -35,6 +36,10 @@ def test_every_id_gets_a_status(chromalab: Chromalab, tmp_path: Path) -> None:  
                 right_one = "right" if left == "random" else "left"
                 wrong_one = "left" if right_one == "right" else "right"
                 person.vote(wrong_one if wrong and kind == "vigilance" else right_one)
+        assert (people["good"].state["code"], people["good"].state["failed"]) == ("C0DE", False)
+        assert (people["hasty"].state["code"], people["hasty"].state["failed"]) == ("QX7ZK", True)
+        small = people["small"].post("/api/leave", {"reason": "window"}).json()
+        assert (small["stage"], small["reason"], small["code"]) == ("screened", "window", "88MNT")
         people["halfway"].vote()
         people["gone"].post("/api/withdraw", {})
     (tmp_path / "ids.txt").write_text("\n".join(IDS.values()))
@@ -46,18 +51,19 @@ def test_every_id_gets_a_status(chromalab: Chromalab, tmp_path: Path) -> None:  
     assert found == {
         "good": ("approve", ""),
         "hasty": ("reject", "vigilance"),
-        "gone": ("absent", ""),
+        "small": ("screened out", "window"),
+        "gone": ("returned", ""),
         "halfway": ("unfinished", "trials"),
-        "never": ("absent", ""),
+        "never": ("returned", ""),
     }
-    assert rows[IDS["good"]]["code"] == "C0DE"
-    assert rows[IDS["halfway"]]["code"] == ""
+    codes = [rows[IDS[name]]["code"] for name in ("good", "hasty", "small", "halfway")]
+    assert codes == ["C0DE", "QX7ZK", "88MNT", ""]
     assert chromalab("survey", "export", folder, "--participants", tmp_path / "people.csv").code == 0
     with (tmp_path / "people.csv").open() as file:
         people_rows = list(csv.DictReader(file))
     assert [(row["step"], row["exclusion"]) for row in people_rows] == [
-        ("finished", ""), ("finished", "vigilance"), ("trials", "")
+        ("finished", ""), ("finished", "vigilance"), ("screened_window", ""), ("trials", "")
     ]  # fmt: skip
     assert chromalab("survey", "approve", folder, "--out", tmp_path / "all.csv").code == 0
-    assert (tmp_path / "all.csv").read_text().count("\n") == 4
+    assert (tmp_path / "all.csv").read_text().count("\n") == 5
     assert chromalab("survey", "approve", folder, "--ids", tmp_path, "--out", tmp_path / "x.csv").code == 2

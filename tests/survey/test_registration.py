@@ -126,7 +126,10 @@ def test_a_replaced_stimulus_is_refused(tmp_path: Path) -> None:
 NEWER = {
     "design": ("access", "viewing", "wording", "before", "after", "break_every", "feedback", "practice_pass"),
     "analysis": ("primary", "margin"),
-    "recruitment": ("id_pattern", "signed", "stopped_url"),
+    "recruitment": (
+        "id_pattern", "signed", "stopped_url", "declined_url", "declined_code", "screened_url", "screened_code",
+        "failed_url", "failed_code",
+    ),
     "exclusions": (
         "hidden", "reduced", "screening", "unfinished", "screen_px_per_mm", "distance_mm", "px_per_degree", "gamma",
         "brightness",

@@ -411,7 +411,7 @@ def approve(
         "every participant, without the platform's IDs.")] = None,
     database: DatabaseUrl = None,
 ) -> None:  # fmt: skip
-    """List whom to approve on a recruitment platform, whom the rules exclude, and who did not finish.
+    """List whom to approve on a recruitment platform, whom the rules exclude, who was screened out, and who returned.
 
     Nothing is sent to a platform, and the rules of the design decide; look at every rejection before you act on it.
     """
@@ -429,7 +429,8 @@ def approve(
     _print_faults(frozen.faults)
     record = frozen.record
     excluded = excluded_by_rules(record.design, record.methods, votes_of_database(opened))
-    rows = approvals(opened, SurveyFolder(folder).secret(), excluded, None if ids is None else read_ids(ids))
+    wanted = None if ids is None else read_ids(ids)
+    rows = approvals(opened, SurveyFolder(folder).secret(), record.design.recruitment, excluded, wanted)
     write_text(out, approvals_text(rows))
     counts = Counter(row.status for row in rows)
     typer.echo(", ".join(f"{count} {status}" for status, count in counts.items()) or "nobody has consented yet")

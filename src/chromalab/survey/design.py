@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from difflib import SequenceMatcher
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field, FiniteFloat, model_validator
 
@@ -196,12 +198,22 @@ class Stop(Record):
 class Recruitment(Record):
     """Links to and from a recruitment platform.
 
+    People leave with a link, a code or both. `screen_out_url` is for those who decline or are screened out if neither
+    a link nor a code is set for them. If none is set for failed attention checks, these people leave like all others.
+
     Attributes:
         participant_param: URL parameter with the platform's participant ID (default: Prolific's name).
         study_param: URL parameter with the platform's study ID.
         session_param: URL parameter with the platform's session ID.
         completion_url: redirect after the last trial; None shows only the completion code.
-        screen_out_url: redirect for participants who do not consent.
+        screen_out_url: redirect for people who decline or are screened out, unless a link or code is set for them.
+        declined_url: redirect for people who do not consent.
+        declined_code: code for them.
+        screened_url: redirect for people whose device, window or practice does not fit the study, or who do not pass a
+            screening of color vision that `exclusions` makes a condition.
+        screened_code: code for them.
+        failed_url: redirect after the last trial for participants who failed the attention checks.
+        failed_code: code for them; it must not resemble the others.
         full_url: redirect for participants who arrive after the survey has ended.
         stopped_url: redirect for participants whom the end of the survey interrupts, such as a link to a payment.
         code: completion code for all participants; None generates one for each.
@@ -215,6 +227,12 @@ class Recruitment(Record):
     session_param: str = "SESSION_ID"
     completion_url: str | None = None
     screen_out_url: str | None = None
+    declined_url: str | None = None
+    declined_code: str | None = None
+    screened_url: str | None = None
+    screened_code: str | None = None
+    failed_url: str | None = None
+    failed_code: str | None = None
     full_url: str | None = None
     stopped_url: str | None = None
     code: str | None = None
@@ -231,10 +249,51 @@ class Recruitment(Record):
 
     @model_validator(mode="after")
     def _web_addresses(self) -> Self:
-        for url in (self.completion_url, self.screen_out_url, self.full_url, self.stopped_url):
+        for url in (
+            self.completion_url, self.screen_out_url, self.declined_url, self.screened_url, self.failed_url,
+            self.full_url, self.stopped_url,
+        ):  # fmt: skip
             if url is not None and not url.startswith(("https://", "http://")):
                 raise ValueError(f"'{url}' is not a web address; start the redirect with https://")
         return self
+
+    @model_validator(mode="after")
+    def _codes_cannot_be_guessed(self) -> Self:
+        names = [name for name in ("code", "declined_code", "screened_code", "failed_code") if getattr(self, name)]
+        for first, second in combinations(names, 2):
+            one, other = (getattr(self, name).upper() for name in (first, second))
+            if SequenceMatcher(None, one, other).ratio() > _MOST_ALIKE:
+                raise ValueError(
+                    f"recruitment.{second}: '{getattr(self, second)}' resembles recruitment.{first}, so one could be "
+                    "guessed from the other; choose unrelated codes"
+                )
+        return self
+
+    @property
+    def screens_out(self) -> bool:
+        """Whether people who are screened out have a link or code of their own."""
+        return bool(self.screened_url or self.screened_code)
+
+    @property
+    def tells_failed(self) -> bool:
+        """Whether people who fail the attention checks have a link or code of their own."""
+        return bool(self.failed_url or self.failed_code)
+
+    def way_out(self, outcome: Literal["declined", "screened"]) -> WayOut:
+        """Return the way back to the platform of people who decline or are screened out."""
+        url, code = getattr(self, f"{outcome}_url"), getattr(self, f"{outcome}_code")
+        return WayOut(url, code) if url or code else WayOut(self.screen_out_url, None)
+
+
+class WayOut(NamedTuple):
+    """How people return to the platform: a redirect, a code, both or neither."""
+
+    redirect: str | None
+    code: str | None
+
+
+_MOST_ALIKE = 0.6
+"""Largest similarity of two codes, the share of their characters in common blocks. Random codes have about 0.2."""
 
 
 class Power(Record):
@@ -361,7 +420,7 @@ class Design(Record):
 
     @model_validator(mode="after")
     def _codes_need_controlled_access(self) -> Self:
-        for name in ("code", "completion_url"):
+        for name in ("code", "completion_url", "declined_code", "screened_code", "failed_code"):
             if self.access == "open" and getattr(self.recruitment, name):
                 raise ValueError(
                     f"recruitment.{name}: anyone could get it with access: open; set access to platform, invited or "
@@ -469,9 +528,12 @@ def _usual_access(recruitment: dict[str, Any]) -> Access:
 
 _ADDED = {
     "analysis": ("primary", "margin"),
-    "recruitment": ("id_pattern", "signed", "stopped_url"),
+    "recruitment": (
+        "id_pattern", "signed", "stopped_url", "declined_url", "declined_code", "screened_url", "screened_code",
+        "failed_url", "failed_code",
+    ),
     "exclusions": ("hidden", "reduced", "screening", "unfinished", *CONDITION_RANGES, "brightness"),
-}
+}  # fmt: skip
 """Settings that are newer than the first surveys. Unset, they do not enter the hash, nor does the usual access mode."""
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from chromalab.survey.database import Participant, Vote
 from chromalab.survey.design import CONDITIONS
 from chromalab.survey.security import platform_hash
+from chromalab.survey.server.state import screened_for
 from chromalab.survey.votes import table_text
 
 if TYPE_CHECKING:
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from chromalab.survey.database import Database
-    from chromalab.survey.design import Design
+    from chromalab.survey.design import Design, Recruitment
 
-APPROVE, REJECT, UNFINISHED, ABSENT = "approve", "reject", "unfinished", "absent"
+APPROVE, REJECT, SCREENED_OUT, RETURNED, UNFINISHED = "approve", "reject", "screened out", "returned", "unfinished"
+"""What becomes of a submission, in Prolific's words."""
+
 COLUMNS = ("id", "code", "status", "reason", "minutes")
 
 
@@ -28,10 +31,10 @@ class Approval(NamedTuple):
 
     Attributes:
         id: the platform's ID of the participant, or the survey's own where no ID is known.
-        code: the completion code; '' for those who have not got it.
-        status: `approve`, `reject` (the rules exclude the participant), `unfinished`, or `absent` (nobody consented
-            with this ID, or their data were deleted).
-        reason: the rules that exclude the participant, or the step that was reached.
+        code: the code that the participant saw; '' for those who saw none.
+        status: `approve`, `reject` (the rules exclude the participant), `screened out`, `returned` (nobody with this ID
+            consented, or their data were deleted), or `unfinished`.
+        reason: the rules that exclude the participant, the reason for the screening out, or the step that was reached.
         minutes: minutes from consent to the end, or to the last vote.
     """
 
@@ -43,8 +46,9 @@ class Approval(NamedTuple):
 
 
 def approvals(
-    database: Database, secret: bytes, excluded: Mapping[str, Sequence[str]], ids: Iterable[str] | None = None
-) -> list[Approval]:
+    database: Database, secret: bytes, recruited: Recruitment, excluded: Mapping[str, Sequence[str]],
+    ids: Iterable[str] | None = None,
+) -> list[Approval]:  # fmt: skip
     """Return the list of approvals.
 
     The database holds the platform's IDs only as salted hashes, so it cannot name them, but finds those that are given.
@@ -52,19 +56,20 @@ def approvals(
     Args:
         database: the survey's database.
         secret: the survey's secret.
+        recruited: links and codes of the design.
         excluded: the rules that exclude a participant, by participant.
         ids: the platform's IDs, of which each gets a row; None gives a row to every participant.
     """
     people = people_of(database)
     if ids is None:
-        return [_approval(person.id, person, excluded.get(person.id, ())) for person in people]
+        return [_approval(person.id, person, recruited, excluded.get(person.id, ())) for person in people]
     found = []
     for identity in ids:
         person = next((each for each in people if _is(identity, each, secret)), None)
         found.append(
-            Approval(identity, "", ABSENT, "", None)
+            Approval(identity, "", RETURNED, "", None)
             if person is None
-            else _approval(identity, person, excluded.get(person.id, ()))
+            else _approval(identity, person, recruited, excluded.get(person.id, ()))
         )
     return found
 
@@ -91,11 +96,14 @@ def _is(identity: str, person: Any, secret: bytes) -> bool:
     return salt is not None and platform_hash(secret, identity, salt) == person.platform_sha256
 
 
-def _approval(identity: str, person: Any, rules: Sequence[str]) -> Approval:
+def _approval(identity: str, person: Any, recruited: Recruitment, rules: Sequence[str]) -> Approval:
     minutes = _minutes(person)
+    if reason := screened_for(person.stage):
+        return Approval(identity, recruited.way_out("screened").code or "", SCREENED_OUT, reason, minutes)
     if person.stage != "finished":
         return Approval(identity, "", UNFINISHED, str(person.stage), minutes)
-    return Approval(identity, person.code, REJECT if rules else APPROVE, " ".join(rules), minutes)
+    code = recruited.failed_code or "" if recruited.tells_failed and "vigilance" in rules else person.code
+    return Approval(identity, code, REJECT if rules else APPROVE, " ".join(rules), minutes)
 
 
 def _minutes(person: Any) -> float | None:

@@ -265,13 +265,64 @@ def test_withdrawal_deletes_all_data(tmp_path: Path) -> None:
     assert len(rows(folder, Image)) == 14
 
 
-def test_declining_consent_stores_nothing(tmp_path: Path) -> None:
-    folder, _ = make_survey(tmp_path, recruitment={"screen_out_url": "https://example.org/out"})
+OUT = "https://example.org/out"
+
+
+@pytest.mark.parametrize(
+    ("recruitment", "redirect", "code"),
+    [
+        ({}, None, None),
+        ({"screen_out_url": OUT}, OUT, None),
+        ({"screen_out_url": OUT, "declined_url": f"{OUT}/no"}, f"{OUT}/no", None),
+        ({"screen_out_url": OUT, "declined_code": "N0THX"}, None, "N0THX"),
+    ],
+)
+def test_declining_consent_stores_nothing(
+    tmp_path: Path, recruitment: dict[str, str], redirect: str | None, code: str | None
+) -> None:
+    folder, _ = make_survey(tmp_path, access="lab", recruitment=recruitment)
+    with client_of(folder) as client:
+        (link,) = participant_links(folder, "http://x")
+        person = Visitor(client, params=dict(parse_qsl(urlsplit(link).query)))
+        answer = person.post("/api/consent", {"agreed": False}).json()
+        assert answer == {"stage": "declined", "redirect": redirect, "code": code}
+    assert rows(folder, Participant) == []
+
+
+@pytest.mark.parametrize(
+    ("recruitment", "stage", "redirect"),
+    [({"screened_url": OUT}, "screened", OUT), ({"screen_out_url": OUT}, "instructions", None)],
+)
+def test_a_failed_screening_that_excludes_ends_the_session_if_there_is_a_way_back(
+    tmp_path: Path, recruitment: dict[str, str], stage: str, redirect: str | None
+) -> None:
+    folder, _ = make_survey(tmp_path, screening=True, exclusions={"screening": True}, recruitment=recruitment)
     with client_of(folder) as client:
         person = Visitor(client)
-        answer = person.post("/api/consent", {"agreed": False}).json()
-        assert answer == {"stage": "screened_out", "redirect": "https://example.org/out"}
-    assert rows(folder, Participant) == []
+        person.post("/api/consent", {"agreed": True, "sha256": person.state["sha256"]})
+        found = person.post("/api/screening", {"answers": ["1"] * 5}).json()
+        assert (found["stage"], found.get("redirect")) == (stage, redirect)
+        assert found.get("reason") == ("vision" if redirect else None)
+        assert person.post("/api/begin", SCREEN).status_code == (409 if redirect else 200)
+        assert person.post("/api/leave", {"reason": "device"}).status_code == 409
+
+
+def test_failed_attention_checks_without_a_way_of_their_own_end_like_others(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, true=True, vigilance=0.5, access="lab")
+    (link,) = participant_links(folder, "http://x")
+    with client_of(folder) as client:
+        person = Visitor(client, params=dict(parse_qsl(urlsplit(link).query))).begin()
+        while person.state["stage"] == "trials":
+            person.answer_known(right=False)
+        assert person.state["failed"] is False
+        assert re.fullmatch(r"[A-Z2-9]{8}", person.state["code"])
+
+
+@pytest.mark.parametrize(("code", "other"), [("C0DE42", "C0DE42"), ("C0DE42", "c0de43"), ("C0DE42", "XC0DE42")])
+def test_codes_that_resemble_each_other_are_refused(code: str, other: str) -> None:
+    for name in ("declined_code", "screened_code", "failed_code"):
+        with pytest.raises(ConfigError, match=f"{name}.*choose unrelated codes"):
+            parse_design({"protocol": "pairwise", "recruitment": {"code": code, name: other}}, origin="test")
 
 
 def test_recruitment_platforms(tmp_path: Path) -> None:
@@ -365,6 +416,8 @@ def test_only_those_with_a_link_take_part(tmp_path: Path, access: str) -> None:
 
 
 def test_codes_need_controlled_access() -> None:
+    with pytest.raises(ConfigError, match=r"recruitment\.failed_code: anyone could get it"):
+        parse_design({"protocol": "pairwise", "recruitment": {"failed_code": "C0DE"}}, origin="test")
     for recruitment in ({"code": "C0DE"}, {"completion_url": "https://example.org"}):
         plan = {"protocol": "pairwise", "recruitment": recruitment}
         assert parse_design(plan, origin="test").access == "platform"

@@ -7,7 +7,7 @@ import sys
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import unquote_to_bytes
 
 import uvicorn
@@ -62,6 +62,10 @@ class _Answers(Body):
 
 class _Language(Body):
     language: str = Field(max_length=10)
+
+
+class _Leave(Body):
+    reason: Literal["device", "window"]
 
 
 class _Screening(Body):
@@ -255,6 +259,10 @@ def _add_trials(app: FastAPI, survey: Survey) -> None:
     @app.post("/api/begin")
     def begin(body: Screen, key: Key) -> JSONResponse:
         return JSONResponse(sessions.begin(survey, key, body), headers=NO_STORE)
+
+    @app.post("/api/leave")
+    def leave(body: _Leave, key: Key) -> JSONResponse:
+        return JSONResponse(sessions.leave(survey, key, body.reason), headers=NO_STORE)
 
     @app.post("/api/vote")
     def vote(body: Answer, key: Key, later: BackgroundTasks) -> JSONResponse:

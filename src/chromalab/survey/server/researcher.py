@@ -36,6 +36,7 @@ from chromalab.survey.participants import people_of
 from chromalab.survey.security import hash_password, is_storable, new_token, password_fits, sha256_text
 from chromalab.survey.server.admission import RefusedError, count_request, participant_link
 from chromalab.survey.server.sessions import delete_person
+from chromalab.survey.server.state import STEPS, screened_for
 from chromalab.survey.votes import export_json, votes_of_database, votes_text
 
 if TYPE_CHECKING:
@@ -355,12 +356,14 @@ def _progress(survey: Survey) -> dict[str, Any]:
         active = connection.scalar(
             select(func.count())
             .select_from(Participant)
-            .where(Participant.stage.not_in(["consent", "finished"]), Participant.lease_until > now)
+            .where(Participant.stage.in_(STEPS[1:-1]), Participant.lease_until > now)
         )
+        out = sum(count for stage, count in stages.items() if screened_for(stage))
         return {
             "stages": stages,
             "active": active or 0,
-            "abandoned": sum(stages.values()) - stages.get("finished", 0) - (active or 0),
+            "screened_out": out,
+            "abandoned": sum(stages.values()) - stages.get("finished", 0) - (active or 0) - out,
             "votes": connection.scalar(select(func.count()).select_from(Vote)) or 0,
             "last_vote": connection.scalar(select(func.max(Vote.received_at))),
             "withdrawn": connection.scalar(select(func.count()).select_from(Withdrawal)) or 0,

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, case, delete, func, insert, select, update
 
 from chromalab.core.errors import ConfigError
 from chromalab.survey.database import STOPPED, Image, Invitation, Participant, TrialRow, Vote, Withdrawal, setting
-from chromalab.survey.design import Wording
+from chromalab.survey.design import WayOut, Wording
 from chromalab.survey.questions import stored_answers
 from chromalab.survey.security import is_storable, new_token, platform_hash, sha256_text
 from chromalab.survey.server import color_vision, viewing
@@ -26,8 +26,9 @@ from chromalab.survey.server.admission import (
     participant_link,
     platform_id,
 )
-from chromalab.survey.server.state import next_step, places_taken, renew_lease, screened_for
+from chromalab.survey.server.state import STEPS, next_step, places_taken, renew_lease, screened, screened_for
 from chromalab.survey.server.trials import (
+    checks_failed,
     fill_due,
     form_of,
     open_trials,
@@ -152,7 +153,8 @@ def _continued(survey: Survey, connection: Connection, owner: Row[Any], body: Jo
         key = new_token()
         values = {"key_sha256": sha256_text(key)}
         connection.execute(update(Participant).where(Participant.id == owner.id).values(**values))
-    renew_lease(connection, owner.id, now + design.lease_minutes * 60)
+    if owner.stage in STEPS:
+        renew_lease(connection, owner.id, now + design.lease_minutes * 60)
     return key
 
 
@@ -231,7 +233,7 @@ def session_state(survey: Survey, connection: Connection, person: Row[Any]) -> d
     base = {"stage": person.stage, "language": person.language, "title": design.title}
     base["surround"] = design.viewing.surround
     if person.stage == "finished" or screened_for(person.stage):
-        return base | _ending(survey, person)
+        return base | _ending(survey, connection, person)
     if setting(connection, STOPPED) and person.stage != "after":
         interrupted = person.stage != "consent" and design.recruitment.stopped_url
         return base | {"stage": "stopped", "redirect": interrupted or design.recruitment.full_url}
@@ -240,13 +242,18 @@ def session_state(survey: Survey, connection: Connection, person: Row[Any]) -> d
     return base | _before_trials(design, person)
 
 
-def _ending(survey: Survey, person: Row[Any]) -> dict[str, Any]:
+def _ending(survey: Survey, connection: Connection, person: Row[Any]) -> dict[str, Any]:
     design = survey.record.design
+    recruited = design.recruitment
     if reason := screened_for(person.stage):
-        return {"stage": "screened", "reason": reason, "redirect": design.recruitment.screen_out_url}
+        return {"stage": "screened", "reason": reason, **recruited.way_out("screened")._asdict()}
+    out = WayOut(recruited.completion_url, None if design.access == "open" else person.code)
+    failed = recruited.tells_failed and checks_failed(survey, connection, person)
+    if failed:
+        out = WayOut(recruited.failed_url, recruited.failed_code)
     return {
-        "redirect": design.recruitment.completion_url,
-        "code": None if design.access == "open" else person.code,
+        **out._asdict(),
+        "failed": failed,
         "thanks": _wording(design, person.language).thanks,
         "next": participant_link(design, survey.secret, "") if design.access == "lab" else None,
     }
@@ -282,7 +289,7 @@ def _before_trials(design: Design, person: Row[Any]) -> dict[str, Any]:
         "feedback": design.feedback, "practice_pass": design.practice_pass,
         "minutes": design.minutes, "tie": design.tie, "reference": design.reference, "display_ms": design.display_ms,
         "devices": design.viewing.devices, "fullscreen": design.viewing.fullscreen,
-        "instructions": _wording(design, person.language).instructions,
+        "leave": design.recruitment.screens_out, "instructions": _wording(design, person.language).instructions,
     }  # fmt: skip
 
 
@@ -338,7 +345,7 @@ def _chance(survey: Survey, identity: str, name: str) -> str:
 
 def _let_go(survey: Survey, connection: Connection, person: Row[Any]) -> dict[str, Any]:
     delete_person(connection, person)
-    return {"stage": "screened_out", "redirect": survey.record.design.recruitment.screen_out_url}
+    return {"stage": "declined", **survey.record.design.recruitment.way_out("declined")._asdict()}
 
 
 def _at_stage(connection: Connection, key: str, stage: str) -> Row[Any]:
@@ -363,7 +370,9 @@ def set_language(survey: Survey, key: str, language: str) -> dict[str, Any]:
 
 
 def screening(survey: Survey, key: str, answers: list[str]) -> dict[str, Any]:
-    """Record the answers of the color-vision screening, which excludes no one but is part of the data.
+    """Record the answers of the color-vision screening, which are part of the data.
+
+    People who do not pass a screening that excludes are screened out at once if they have a way back to the platform.
 
     Raises:
         RefusedError: the number of answers is wrong, or the participant is past this step.
@@ -373,11 +382,31 @@ def screening(survey: Survey, key: str, answers: list[str]) -> dict[str, Any]:
     with survey.database.write() as connection:
         person = _at_stage(connection, key, "screening")
         found = color_vision.grade(color_vision.screening_digits(_screening_set(person)), answers)
-        connection.execute(
-            update(Participant)
-            .where(Participant.id == person.id)
-            .values(screening=found, stage=next_step(survey.record.design, "screening"))
-        )
+        design = survey.record.design
+        connection.execute(update(Participant).where(Participant.id == person.id).values(screening=found))
+        if design.exclusions.screening and design.recruitment.screens_out and not found["passed"]:
+            _move(connection, person, screened("vision"), 0)
+        else:
+            _move(connection, person, next_step(design, "screening"), person.lease_until)
+        return session_state(survey, connection, find_person(connection, key))
+
+
+def _move(connection: Connection, person: Row[Any], stage: str, lease_until: float) -> None:
+    values = {"stage": stage, "lease_until": lease_until}
+    connection.execute(update(Participant).where(Participant.id == person.id).values(**values))
+
+
+def leave(survey: Survey, key: str, reason: Literal["device", "window"]) -> dict[str, Any]:
+    """Screen out a participant whose device or window does not fit the study.
+
+    Raises:
+        RefusedError: the participant is past this step, or people who are screened out have no way back.
+    """
+    with survey.database.write() as connection:
+        person = find_person(connection, key)
+        if person.stage not in {"instructions", "trials"} or not survey.record.design.recruitment.screens_out:
+            raise RefusedError(409, "this step is already complete; please reload the page")
+        _move(connection, person, screened(reason), 0)
         return session_state(survey, connection, find_person(connection, key))
 
 

@@ -76,14 +76,25 @@ def _insert_trials(survey: Survey, connection: Connection, person: Row[Any], tri
 def practice_passed(survey: Survey, connection: Connection, person: Row[Any]) -> bool:
     """Return whether enough answers to the practice trials are right, of a repeated practice only to its own."""
     design = survey.record.design
+    right = _right_answers(connection, person, "practice")[-design.practice :]
+    return sum(right) >= (design.practice_pass or 0)
+
+
+def checks_failed(survey: Survey, connection: Connection, person: Row[Any]) -> bool:
+    """Return whether the rule on attention checks excludes a participant."""
+    right = _right_answers(connection, person, "vigilance")
+    return sum(right) < survey.record.design.exclusions.vigilance_share * len(right)
+
+
+def _right_answers(connection: Connection, person: Row[Any], kind: str) -> list[bool]:
+    """Return for each answer to a trial with a known answer, in their order, whether it is right."""
     query = (
         select(TrialRow.left, TrialRow.right, Vote.choice)
         .join(Vote, Vote.trial_id == TrialRow.id)
-        .where(TrialRow.participant_id == person.id, TrialRow.kind == "practice")
-        .order_by(TrialRow.position.desc())
-        .limit(design.practice)
+        .where(TrialRow.participant_id == person.id, TrialRow.kind == kind)
+        .order_by(TrialRow.position)
     )
-    return sum(is_right(*row) for row in connection.execute(query)) >= (design.practice_pass or 0)
+    return [is_right(*row) for row in connection.execute(query)]
 
 
 def repeat_practice(survey: Survey, connection: Connection, person: Row[Any]) -> None:
@@ -200,6 +211,7 @@ def trial_for_browser(survey: Survey, connection: Connection, due: list[Row[Any]
         "form": form_of(design),
         "pause": bool(design.break_every and row.position and row.position % design.break_every == 0),
         "min_scale": design.viewing.min_scale,
+        "leave": design.recruitment.screens_out,
         "fullscreen": design.viewing.fullscreen,
         "preload": [url for each in due[1:] for url in images.get(each.id, {}).values()],
     }

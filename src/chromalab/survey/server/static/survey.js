@@ -217,7 +217,7 @@ const keysOf = ({ form, tie }) => form === "single" ? words.instructions_keys_si
 
 async function instructions(state) {
   const touch = matchMedia("(pointer: coarse)");
-  if (state.devices === "desktop" && touch.matches) return panel(words.desktop_title, paragraph(words.desktop_text));
+  if (state.devices === "desktop" && touch.matches) return panel(words.desktop_title, paragraph(words.desktop_text), ...leaving(state, "device"));
   const kind = state.protocol === "pairwise" ? "pairwise" : state.protocol === "rating" ? "rating" : state.form === "single" ? "fake_single" : "fake_pair";
   const lines = [words[`instructions_${kind}`]];
   if (state.reference) lines.push(words.instructions_reference);
@@ -293,22 +293,27 @@ async function trials(state) {
   const flags = [];
   if (state.fullscreen && !document.fullscreenElement) await askForFullscreen();
   if (state.fullscreen && !document.fullscreenElement) flags.push("fullscreen");
-  if (layoutFor(state, shown).scale < 1) await enlargeWindow(() => layoutFor(state, shown).scale, state.min_scale);
+  if (layoutFor(state, shown).scale < 1) await enlargeWindow(() => layoutFor(state, shown).scale, state);
   const layout = layoutFor(state, shown);
   if (layout.scale < 1) flags.push("reduced");
   if (Math.abs(zoom() - 1) > 0.15 && !matchMedia("(pointer: coarse)").matches) flags.push("zoom");
   await present(state, images, layout, flags);
 }
 
+// The button of people whose device or window does not fit, if the platform has a way back for them.
+const leaving = (state, reason) => state.leave
+  ? [button(words.leave, () => guarded(async () => render(await call("/api/leave", { reason }))), { className: "plain" })] : [];
+
 let acceptsReduced = false;
 
 // Wait for a larger window. Going on with reduced images is offered once, and never below the design's smallest scale.
-function enlargeWindow(scale, least) {
+function enlargeWindow(scale, state) {
+  const least = state.min_scale;
   return new Promise((resolve) => {
     const done = () => { removeEventListener("resize", check); resolve(); };
     const accept = () => { acceptsReduced = true; check(); };
     const ask = () => panel(words.window_title, paragraph(scale() < least ? words.window_needed : words.window_text),
-      ...(scale() < least ? [] : [button(words.window_anyway, accept, { className: "plain" })]));
+      ...(scale() < least ? leaving(state, "window") : [button(words.window_anyway, accept, { className: "plain" })]));
     const check = () => { if (scale() >= 1 || (acceptsReduced && scale() >= least)) done(); else ask(); };
     addEventListener("resize", check);
     check();
@@ -520,9 +525,11 @@ function askToWithdraw() {
   dialog.showModal();
 }
 
+const codeOf = (state, title) => state.code ? [paragraph(title), make("p", { className: "code", textContent: state.code })] : [];
+
 async function finished(state) {
   panel(words.done_title, paragraph(words.done_text), ...written(state.thanks || "").filter((part) => part.textContent),
-    ...(state.code ? [paragraph(words.done_code), make("p", { className: "code", textContent: state.code })] : []),
+    ...(state.failed ? [paragraph(words.failed_text)] : []), ...codeOf(state, state.failed ? words.out_code : words.done_code),
     ...(state.redirect ? [make("p", {}, make("a", { className: "button", href: state.redirect, textContent: words.done_link }))] : []),
     ...(state.next ? [button(words.next_person, () => { forget(); location.assign(state.next); })] : []),
     make("p", { className: "buttons" }, button(words.own_data, () => guarded(downloadOwnData), { className: "plain" }), button(words.done_withdraw, askToWithdraw, { className: "plain" })));
@@ -531,8 +538,8 @@ async function finished(state) {
 
 async function ended(state) {
   footer.hidden = true;
-  const name = { full: "full", screened: "screened", screened_out: "out" }[state.stage] || "stopped";
-  panel(words[`${name}_title`], paragraph(words[`${name}_${state.reason || "text"}`]),
+  const name = { full: "full", screened: "screened", declined: "out" }[state.stage] || "stopped";
+  panel(words[`${name}_title`], paragraph(words[`${name}_${state.reason || "text"}`]), ...codeOf(state, words.out_code),
     ...(state.redirect ? [make("a", { className: "button", href: state.redirect, textContent: words.done_link })] : []),
     ...(state.stage === "screened" ? [button(words.done_withdraw, askToWithdraw, { className: "plain" })] : []));
 }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from chromalab.survey.analysis.raters import _likelihoods
 from tests.e2e.conftest import Chromalab, chromalab  # noqa: F401 - a fixture
 from tests.survey.surveys import Visitor, client_of, make_survey
 
@@ -58,7 +60,10 @@ def test_every_id_gets_a_status(chromalab: Chromalab, tmp_path: Path) -> None:  
     }
     codes = [rows[IDS[name]]["code"] for name in ("good", "hasty", "small", "halfway")]
     assert codes == ["C0DE", "QX7ZK", "88MNT", ""]
-    assert chromalab("survey", "export", folder, "--participants", tmp_path / "people.csv").code == 0
+    with patch("chromalab.survey.analysis.raters._likelihoods", wraps=_likelihoods) as once:
+        files = "--participants", tmp_path / "people.csv", "--csv", tmp_path / "votes.csv"
+        assert chromalab("survey", "export", folder, *files).code == 0
+    once.assert_called_once()
     with (tmp_path / "people.csv").open() as file:
         people_rows = list(csv.DictReader(file))
     assert [(row["step"], row["exclusion"]) for row in people_rows] == [

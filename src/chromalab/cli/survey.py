@@ -375,8 +375,8 @@ def export(
     """Export the votes and the participants as CSV files, or the whole survey as JSON with a checksum."""
     from chromalab.core.errors import UsageError
     from chromalab.core.files import write_text
-    from chromalab.survey.analysis.analyze import labeled_votes, open_survey
-    from chromalab.survey.analysis.raters import excluded_by_rules
+    from chromalab.survey.analysis.analyze import open_survey
+    from chromalab.survey.analysis.raters import label_exclusions, report_raters
     from chromalab.survey.participants import participants_text
     from chromalab.survey.votes import export_json, votes_of_database, votes_text
 
@@ -385,11 +385,12 @@ def export(
     frozen, found = open_survey(folder, database)
     _print_faults(frozen.faults)
     record = frozen.record
-    votes = labeled_votes(record.design, record.methods, votes_of_database(found))
+    rules, votes = record.design.exclusions, votes_of_database(found)
+    raters = report_raters(votes, record.methods, rules, record.design.protocol)
     if csv_file is not None:
-        write_text(csv_file, votes_text(votes))
+        write_text(csv_file, votes_text(label_exclusions(votes, raters, rules)))
     if participants is not None:
-        excluded = excluded_by_rules(record.design, record.methods, votes)
+        excluded = {rater.observer: rater.excluded for rater in raters}
         write_text(participants, participants_text(found, record.design, excluded))
     if json_file is not None:
         write_text(json_file, export_json(record, found))

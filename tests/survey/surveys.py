@@ -87,11 +87,13 @@ class Visitor:
         """Send something, and return the answer whatever it is."""
         return self.client.post(path, json=body, headers=self.headers)
 
-    def begin(self) -> Visitor:
-        """Agree, and come to the first trial."""
+    def begin(self, **answers: Any) -> Visitor:
+        """Agree, answer the questions, and come to the first trial."""
         self.state = self.post("/api/consent", {"agreed": True, "sha256": self.state["sha256"]}).json()
         if self.state["stage"] == "screening":
             self.state = self.post("/api/screening", {"answers": ["1"] * len(self.state["images"])}).json()
+        if self.state["stage"] == "before":
+            self.state = self.post("/api/answers", {"answers": answers}).json()
         self.state = self.post("/api/begin", SCREEN).json()
         return self
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chromalab.survey.analysis.records import SurveyAnalysis
+    from chromalab.survey.design import SubgroupPlan
     from chromalab.survey.folder import SurveyRecord
     from chromalab.survey.power import PowerTable
     from chromalab.survey.votes import VoteRow
@@ -218,6 +219,8 @@ def analyze(
     draws: Annotated[int | None, option(None, "N", "Number of draws of each bootstrap.", min=100)] = None,
     margin: Annotated[float | None, option(None, "X", "Equivalence margin: the largest difference without practical "
         "meaning, in the unit of the scores.")] = None,
+    subgroup: Annotated[list[str] | None, option(None, "NAME[=X]", "Question whose answers give groups of "
+        "participants; age=30,50 sets the edges between groups of numbers; repeatable.")] = None,
     metrics: Annotated[Path | None, option(None, "FILE|DIR", "Metric values: CSV file of `evaluate --csv`, "
         "or folder of a study.")] = None,
     database: DatabaseUrl = None,
@@ -232,8 +235,9 @@ def analyze(
     if margin is not None and not 0 < margin < float("inf"):
         raise UsageError(f"--margin must be a number above 0, not {margin:g}")
     analysis, kept = analyze_source(
-        source, database=database, prior=prior, order_effect=order_effect, draws=draws, margin=margin
-    )
+        source, database=database, prior=prior, order_effect=order_effect, draws=draws, margin=margin,
+        subgroups=[_subgroup(text) for text in subgroup or []],
+    )  # fmt: skip
     if metrics is not None:
         analysis = _with_metrics(analysis, kept, metrics)
     target = out or (source / "analysis" if source.is_dir() else None)
@@ -247,6 +251,21 @@ def analyze(
 
         typer.echo(f"report: {write_survey_report(analysis, target)}", err=True)
     _print_analysis(analysis)
+
+
+def _subgroup(text: str) -> SubgroupPlan:
+    from chromalab.core.errors import UsageError
+    from chromalab.survey.design import SubgroupPlan
+
+    name, _, edges = text.partition("=")
+    try:
+        bins = [float(edge) for edge in edges.split(",")] if edges else []
+        return SubgroupPlan(question=name, bins=bins)
+    except ValueError:
+        raise UsageError(
+            f"--subgroup {text} is not QUESTION or QUESTION=EDGE,... with ascending numbers; write for example "
+            "--subgroup age=30,50"
+        ) from None
 
 
 def _with_metrics(analysis: SurveyAnalysis, kept: Sequence[VoteRow], path: Path) -> SurveyAnalysis:
@@ -265,7 +284,7 @@ def _with_metrics(analysis: SurveyAnalysis, kept: Sequence[VoteRow], path: Path)
 def _print_analysis(analysis: SurveyAnalysis) -> None:
     from rich.table import Table
 
-    from chromalab.survey.analysis.verdicts import NAMES, ranked_groups, verdicts
+    from chromalab.survey.analysis.verdicts import NAMES, ranked_groups, verdict_of_subgroups, verdicts
 
     console = wide_console()
     for fault in analysis.faults:
@@ -282,8 +301,9 @@ def _print_analysis(analysis: SurveyAnalysis) -> None:
             rows.add_row(name, f"{row.value:.3f}", f"[{row.low:.3f}, {row.high:.3f}]", f"{row.se:.3f}", str(row.n))
         rows.add_section()
     console.print(rows)
-    for verdict in verdicts(analysis):
-        console.print(verdict.sentence, markup=False, soft_wrap=True)
+    findings = [verdict.sentence for verdict in verdicts(analysis)]
+    for sentence in [*findings, *map(verdict_of_subgroups, analysis.subgroups)]:
+        console.print(sentence, markup=False, soft_wrap=True)
     if analysis.order_effect is not None:
         effect = analysis.order_effect
         console.print(f"order effect {effect.value:.3f} [{effect.low:.3f}, {effect.high:.3f}]")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from difflib import SequenceMatcher
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field, FiniteFloat, model_validator
@@ -15,6 +15,7 @@ from chromalab.core.records import Record, read_preset
 from chromalab.survey.questions import Question
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from typing import Self
 
@@ -312,6 +313,42 @@ class Power(Record):
     simulations: int = Field(default=200, ge=20, le=10_000)
 
 
+class SubgroupPlan(Record):
+    """A question whose answers divide the participants into groups, in YAML also just its name.
+
+    Attributes:
+        question: name of the question.
+        bins: ascending edges of groups of numbers or Likert steps: [30, 50] gives three groups. Without edges, numbers
+            are divided at their median, and each Likert step is a group.
+    """
+
+    question: str
+    bins: list[float] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _or_its_name(cls, data: Any) -> Any:
+        return {"question": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if any(first >= second for first, second in pairwise(self.bins)):
+            raise ValueError(f"analysis.subgroups: the bins of {self.question} must ascend, not {self.bins}")
+        return self
+
+    def fault(self, questions: Sequence[Question]) -> str | None:
+        """Return why the questions of a design give no such groups, or None."""
+        kinds = {each.name: each.kind for each in questions}
+        kind = kinds.get(self.question)
+        if kind is None:
+            return f"analysis.subgroups: there is no question {self.question}; add it to before or after"
+        if kind == "text":
+            return f"analysis.subgroups: {self.question} is a text, whose answers give no groups; remove it"
+        if kind == "choice" and self.bins:
+            return f"analysis.subgroups: {self.question} is a choice and has no bins; remove them"
+        return None
+
+
 class AnalysisPlan(Record):
     """The analysis plan, registered with the design.
 
@@ -323,6 +360,8 @@ class AnalysisPlan(Record):
         primary: pairs of methods whose comparison decides the study; None treats all pairs alike.
         margin: largest difference without practical meaning, in the unit of the scores (log-odds, rate or rating
             points), for equivalence tests.
+        subgroups: questions before or after the trials whose answers give groups of participants with scores of their
+            own.
     """
 
     level: float = Field(default=0.95, gt=0.5, lt=1)
@@ -331,6 +370,7 @@ class AnalysisPlan(Record):
     order_effect: bool = True
     primary: list[tuple[str, str]] | None = Field(default=None, min_length=1)
     margin: float | None = Field(default=None, gt=0)
+    subgroups: list[SubgroupPlan] = []
 
 
 class Design(Record):
@@ -444,6 +484,9 @@ class Design(Record):
         names = [question.name for question in (*self.before, *self.after)]
         if len(names) != len(set(names)):
             raise ValueError("before and after: two questions have the same name; rename one")
+        for plan in self.analysis.subgroups:
+            if fault := plan.fault((*self.before, *self.after)):
+                raise ValueError(fault)
         if self.protocol != "pairwise":
             for name in ("reference", "tie"):
                 if getattr(self, name):
@@ -527,7 +570,7 @@ def _usual_access(recruitment: dict[str, Any]) -> Access:
 
 
 _ADDED = {
-    "analysis": ("primary", "margin"),
+    "analysis": ("primary", "margin", "subgroups"),
     "recruitment": (
         "id_pattern", "signed", "stopped_url", "declined_url", "declined_code", "screened_url", "screened_code",
         "failed_url", "failed_code",

@@ -234,8 +234,11 @@ def _analysis_text(design: Design) -> str:
         "real_or_fake": "fooling rates, d' and criterion",
         "rating": "mean opinion scores",
     }[design.protocol]
+    groups = ", ".join(each.question for each in plan.subgroups)
+    divided = f" Groups of participants by {groups} are compared by permutation tests with Holm's correction."
+    divided = divided if groups else ""
     return (
         f"Scores are {model}. {100 * plan.level:g}% intervals cover participants and photos (two-way bootstrap, "
         f"{plan.draws} draws; profile likelihood or Wilson's interval for an effective number of votes where nearly "
-        "all votes agree)."
+        f"all votes agree).{divided}"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,11 +17,12 @@ from chromalab.stats.profile import Profile
 from chromalab.stats.significance import holm
 from chromalab.survey.analysis.preferences import INSEPARABLE, score_preferences
 from chromalab.survey.analysis.raters import image_scores, label_exclusions, participant_agreement, report_raters
-from chromalab.survey.analysis.records import Difference, Score, SurveyAnalysis
+from chromalab.survey.analysis.records import Difference, Score, Subgroup, SurveyAnalysis
 from chromalab.survey.analysis.scores import estimate_of, groups_by_photo, score_fooling, score_ratings
+from chromalab.survey.analysis.subgroups import answers_of, compare_subgroups
 from chromalab.survey.analysis.verdicts import listed
 from chromalab.survey.database import Registration, Withdrawal, interim_looks, open_database
-from chromalab.survey.design import DAMAGED, RANDOM, TRUTH, AnalysisPlan, Design, Exclusions
+from chromalab.survey.design import DAMAGED, RANDOM, TRUTH, AnalysisPlan, Design, Exclusions, SubgroupPlan
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.registration import Frozen, frozen_design
 from chromalab.survey.votes import VoteRow, protocol_of, read_votes, votes_of_database
@@ -316,12 +318,14 @@ class Options(NamedTuple):
         order_effect: whether to estimate the advantage of the left side.
         draws: draws of each bootstrap.
         margin: equivalence margin.
+        subgroups: further questions whose answers give groups of participants.
     """
 
     prior: str | None = None
     order_effect: bool | None = None
     draws: int | None = None
     margin: float | None = None
+    subgroups: Sequence[SubgroupPlan] | None = None
 
 
 def analyze_source(
@@ -332,6 +336,7 @@ def analyze_source(
     order_effect: bool | None = None,
     draws: int | None = None,
     margin: float | None = None,
+    subgroups: Sequence[SubgroupPlan] | None = None,
 ) -> tuple[SurveyAnalysis, list[VoteRow]]:
     """Return the analysis of a survey's folder or a CSV file, and the votes behind its scores.
 
@@ -339,7 +344,7 @@ def analyze_source(
         UsageError: there are no votes.
         ConfigError: the file or an option is invalid.
     """
-    options = Options(prior, order_effect, draws, margin)
+    options = Options(prior, order_effect, draws, margin, subgroups or None)
     if source.is_dir():
         frozen, opened = open_survey(source, database)
         methods, votes = frozen.record.methods, votes_of_database(opened)
@@ -348,16 +353,52 @@ def analyze_source(
         design = frozen.record.design.model_copy(update={"analysis": plan})
         analysis = _registered(analyze(design, methods, votes), opened, frozen, plan)
     else:
+        if subgroups:
+            raise UsageError(f"{source} has no answers to questions; give the folder of the survey for --subgroup")
         votes = read_votes(source)
         design, methods = design_of_votes(votes, _changed_plan(AnalysisPlan(), options))
         design = design.model_copy(update={"title": source.name})
         analysis = analyze(design, methods, votes)
     kept = [row for row in labeled_votes(design, methods, votes) if row.scored]
-    return analysis, kept or [row for row in votes if row.kind == "test"]
+    kept = kept or [row for row in votes if row.kind == "test"]
+    if design.analysis.subgroups:
+        for each in design.analysis.subgroups:
+            if fault := each.fault((*design.before, *design.after)):
+                raise UsageError(fault)
+        describe = partial(_subgroup, design, methods)
+        groups = compare_subgroups(design, methods, kept, answers_of(opened), _frozen_subgroups(opened), describe)
+        analysis = analysis.model_copy(update={"subgroups": groups})
+    return analysis, kept
+
+
+def _subgroup(design: Design, methods: Sequence[str], name: str, rows: Sequence[VoteRow]) -> Subgroup:
+    """Return the scores of a group from its scored votes, under the same minimum numbers as a winner."""
+    counts = Support(len({row.observer for row in rows}), len({row.scene for row in rows}), len(rows))
+    scores, lacking = {}, counts.lacking
+    if lacking is None:
+        try:
+            scores = _scored(design, methods, rows, 0).scores
+        except NoEstimateError as error:
+            lacking = str(error)
+    return Subgroup(
+        name=name, n_participants=counts.people, n_photos=counts.photos, n_votes=counts.votes, scores=scores,
+        lacking=lacking,
+    )  # fmt: skip
+
+
+def _frozen_subgroups(database: Database) -> list[SubgroupPlan]:
+    """Return the questions that the plan named before the first vote."""
+    with database.read() as connection:
+        record = connection.scalar(select(Registration.record).order_by(Registration.id)) or {}
+    named = record.get("design", {}).get("analysis", {}).get("subgroups", [])
+    return [SubgroupPlan.model_validate(each) for each in named]
 
 
 def _changed_plan(plan: AnalysisPlan, options: Options) -> AnalysisPlan:
     given = {name: value for name, value in options._asdict().items() if value is not None and name != "prior"}
+    if options.subgroups is not None:
+        new = {each.question for each in options.subgroups}
+        given["subgroups"] = [*(each for each in plan.subgroups if each.question not in new), *options.subgroups]
     if options.prior is not None:
         given["prior_sd"] = None if options.prior == "none" else _positive(options.prior)
     return plan.model_copy(update=given)
@@ -415,6 +456,7 @@ def scores_json(analysis: SurveyAnalysis) -> str:
                 "order_effect_interval": None if analysis.order_effect is None else analysis.order_effect.model_dump(),
                 "tie": analysis.tie,
                 "differences": [row.model_dump() for row in analysis.differences],
+                "subgroups": [row.model_dump() for row in analysis.subgroups],
                 "components": analysis.components,
                 "faults": analysis.faults,
                 "changes": analysis.changes,

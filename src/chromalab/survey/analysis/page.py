@@ -12,7 +12,7 @@ from chromalab.core.files import write_text
 from chromalab.report.figures.style import INK, MUTED, RULE, canvas, finish
 from chromalab.report.page import environment
 from chromalab.survey.analysis.analyze import MIN_PEOPLE, MIN_PHOTOS, MIN_VOTES
-from chromalab.survey.analysis.verdicts import ranked_groups, verdicts
+from chromalab.survey.analysis.verdicts import ranked_groups, verdict_of_subgroups, verdicts
 from chromalab.survey.design import CONDITIONS
 from chromalab.survey.votes import table_text
 
@@ -42,6 +42,8 @@ REFERENCES = {"pairwise": 0.0, "real_or_fake": 0.5, "rating": None}
 def write_survey_report(analysis: SurveyAnalysis, out: Path) -> Path:
     """Write `report.html`, `analysis.json`, `scores.csv`, `differences.csv`, `raters.csv` and `images.csv`.
 
+    With subgroups or metrics, `subgroups.csv` and `metrics.csv` as well.
+
     Returns:
         The path of the page.
 
@@ -55,6 +57,8 @@ def write_survey_report(analysis: SurveyAnalysis, out: Path) -> Path:
     write_text(out / "differences.csv", _csv([row.model_dump() for row in analysis.differences]))
     write_text(out / "raters.csv", _csv([_flat(row) for row in analysis.raters]))
     write_text(out / "images.csv", _csv([row.model_dump() for row in analysis.images]))
+    if analysis.subgroups:
+        write_text(out / "subgroups.csv", _csv(_subgroup_rows(analysis)))
     if analysis.metrics:
         rows = [{"metric": name, **row.model_dump()} for name, row in analysis.metrics.items()]
         write_text(out / "metrics.csv", _csv(rows))
@@ -67,6 +71,7 @@ def write_survey_report(analysis: SurveyAnalysis, out: Path) -> Path:
             verdicts=verdicts(analysis),
             scores=draw_scores(analysis),
             metrics=draw_metrics(analysis),
+            subgroup_verdict=verdict_of_subgroups,
             out=[rater for rater in analysis.raters if rater.excluded],
             conditions=[name for name in CONDITIONS if any(name in rater.conditions for rater in analysis.raters)],
             axis=AXES[analysis.protocol],
@@ -77,6 +82,22 @@ def write_survey_report(analysis: SurveyAnalysis, out: Path) -> Path:
     )
     write_text(out / "report.html", page)
     return out / "report.html"
+
+
+def _subgroup_rows(analysis: SurveyAnalysis) -> list[dict[str, object]]:
+    """Return a row for each method of each group, and one without a method for each group without scores."""
+    found: list[dict[str, object]] = []
+    for by in analysis.subgroups:
+        for group in by.groups:
+            own = {
+                "question": by.question, "planned": int(by.planned), "p": by.p, "p_holm": by.p_holm,
+                "group": group.name, "participants": group.n_participants, "photos": group.n_photos,
+                "votes": group.n_votes, "lacking": group.lacking,
+            }  # fmt: skip
+            for method, score in group.scores.items() or [("", None)]:
+                ends = ("value", "se", "low", "high", "n")
+                found.append({**own, "method": method, **{name: getattr(score, name, None) for name in ends}})
+    return found
 
 
 def draw_scores(analysis: SurveyAnalysis) -> Drawing:

@@ -225,7 +225,7 @@ def score_preferences(
         NoEstimateError: there is no prior and no finite estimate.
     """
     m = len(methods)
-    cells = _cells(rows, methods)
+    cells = vote_cells(rows, methods)
     votes = votes_of_sums(np.asarray(cells.sum(axis=0)).ravel(), m)
     notes = _order_notes(votes) if plan.order_effect else []
     order = plan.order_effect and not notes
@@ -264,7 +264,7 @@ def _fisher(fit: PreferenceFit, m: int) -> TwoWay:
     return TwoWay(participants=None, photos=None, votes=covariance, n_participants=1, n_photos=1)
 
 
-def _cells(rows: Sequence[VoteRow], methods: Sequence[str]) -> sparse.csr_matrix:
+def vote_cells(rows: Sequence[VoteRow], methods: Sequence[str]) -> sparse.csr_matrix:
     """Return the contribution of each vote to the counts of (left, right, tie) by (left method, right method)."""
     m = len(methods)
     place = {name: k for k, name in enumerate(methods)}
@@ -276,11 +276,11 @@ def _cells(rows: Sequence[VoteRow], methods: Sequence[str]) -> sparse.csr_matrix
 
 
 def votes_of_sums(sums: Array, m: int) -> Votes:
-    """Return vote counts from sums of `_cells`, shape (..., 3 M M)."""
+    """Return vote counts from sums of `vote_cells`, shape (..., 3 M M)."""
     tables = sums.reshape(*sums.shape[:-1], 3, m, m)
     return Votes(tables[..., 0, :, :], tables[..., 1, :, :], tables[..., 2, :, :])
 
 
 def count_votes(rows: Sequence[VoteRow], methods: Sequence[str]) -> Votes:
     """Return the counts of votes by pair of methods."""
-    return votes_of_sums(np.asarray(_cells(rows, methods).sum(axis=0)).ravel(), len(methods))
+    return votes_of_sums(np.asarray(vote_cells(rows, methods).sum(axis=0)).ravel(), len(methods))

@@ -193,6 +193,47 @@ class ParticipantAgreement(Record):
     repeats: FiniteFloat | None = None
 
 
+class Subgroup(Record):
+    """The scores of a group of participants.
+
+    Attributes:
+        name: the answer that the group has in common.
+        n_participants: number of its participants who are not excluded.
+        n_photos: number of photos that they saw.
+        n_votes: number of their scored votes.
+        scores: scores by method, with intervals; empty if the data are too few.
+        lacking: why there are no scores, or None.
+    """
+
+    name: str
+    n_participants: int
+    n_photos: int
+    n_votes: int
+    scores: dict[str, Score] = {}
+    lacking: str | None = None
+
+
+class SubgroupComparison(Record):
+    """The groups of participants by one question.
+
+    Attributes:
+        question: name of the question.
+        planned: whether the plan named it before the first vote; otherwise the comparison is exploratory.
+        groups: the groups in the order of the answers.
+        unanswered: number of participants who did not answer the question.
+        p: p-value of a permutation test that answers do not depend on the group; None without two groups that have
+            enough data.
+        p_holm: p-value after Holm's correction over planned questions alone, and for others over all questions.
+    """
+
+    question: str
+    planned: bool
+    groups: list[Subgroup]
+    unanswered: int = 0
+    p: FiniteFloat | None = None
+    p_holm: FiniteFloat | None = None
+
+
 class SurveyAnalysis(Record):
     """The analysis of a survey.
 
@@ -218,6 +259,7 @@ class SurveyAnalysis(Record):
         images: scores of every image, without excluded participants.
         raters: all participants.
         people: agreement among participants.
+        subgroups: scores by groups of participants, for each question of the plan.
         metrics: agreement of each metric with the participants.
         faults: differences between the survey's files and the design that was frozen at the first vote.
         changes: changes of the design after the first vote.
@@ -249,6 +291,7 @@ class SurveyAnalysis(Record):
     images: list[ImageScore] = []
     raters: list[Rater] = []
     people: ParticipantAgreement = ParticipantAgreement()
+    subgroups: list[SubgroupComparison] = []
     metrics: dict[str, MetricAgreement] = {}
     faults: list[str] = []
     changes: list[str] = []

@@ -9,10 +9,13 @@ from chromalab.report.formatting import format_number
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chromalab.survey.analysis.records import Difference, SurveyAnalysis
+    from chromalab.survey.analysis.records import Difference, SubgroupComparison, SurveyAnalysis
 
 NAMES = {"pairwise": "log-ability", "real_or_fake": "fooling rate", "rating": "mean opinion score"}
 
+
+ALPHA = 0.05
+"""Level of the tests that groups of participants differ."""
 
 SIDES = (
     " But the same methods always stand on the left, so this may be an advantage of the left side, unless sides were "
@@ -48,6 +51,16 @@ def verdicts(analysis: SurveyAnalysis) -> list[Verdict]:
     """Return one finding for each group of methods that votes connect."""
     groups = ranked_groups(analysis)
     return [Verdict(group if len(groups) > 1 else [], group[0], _text(analysis, group)) for group in groups]
+
+
+def verdict_of_subgroups(comparison: SubgroupComparison) -> str:
+    """Return the finding about the groups of one question as a sentence."""
+    kind = "planned" if comparison.planned else "exploratory"
+    if comparison.p is None or comparison.p_holm is None:
+        return f"Groups by {comparison.question} ({kind}) are not compared, because the data are too few."
+    p = f"p\u00a0=\u00a0{comparison.p_holm:.3f}" if comparison.p_holm >= 0.001 else "p\u00a0<\u00a00.001"
+    differ = "differ" if comparison.p_holm <= ALPHA else "do not differ significantly"
+    return f"Groups by {comparison.question} ({kind}) {differ} after Holm's correction ({p})."
 
 
 def ranked_groups(analysis: SurveyAnalysis) -> list[list[str]]:

@@ -134,7 +134,7 @@ def with_methods(sources: Sources, images: Mapping[str, Path], *, common: bool) 
     Raises:
         UsageError: a method's name is taken, a folder is missing or lacks a photo, or no photo is left.
     """
-    taken = sorted(set(images) & {*sources.methods, TRUTH, GREY, RANDOM})
+    taken = sorted(set(images) & {*sources.methods, TRUTH, GREY, RANDOM, DAMAGED})
     if taken:
         raise UsageError(f"--images {taken[0]}: the study has images of that name; choose another name")
     files, notes = dict(sources.files), list(sources.notes)

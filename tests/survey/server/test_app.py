@@ -16,9 +16,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import uvicorn
+import yaml
 from fastapi.testclient import TestClient
 from sqlalchemy import event, func, select, update
 
+import chromalab.survey
 from chromalab.colorization.web import http
 from chromalab.core.errors import ConfigError
 from chromalab.survey.adaptive import Tally, choose_pair
@@ -32,12 +34,14 @@ from chromalab.survey.schedule import seeded
 from chromalab.survey.server.answers import Answer, answer
 from chromalab.survey.server.app import create_app
 from chromalab.survey.server.researcher import make_setup_token, reset_password
+from chromalab.survey.server.sessions import known_languages, texts
 from chromalab.survey.server.state import ServerSettings, Survey, check_stopping_rule, count_votes
 from chromalab.survey.server.trials import trial_of
 from chromalab.survey.votes import by_observer, votes_of_database
 from tests.survey.surveys import METHODS, SCREEN, Visitor, client_of, make_survey
 
 pytestmark = pytest.mark.slow
+LOCALES = Path(chromalab.survey.__file__).parent / "server" / "locales"
 PROLIFIC_ID = "5f0a1b2c3d4e5f6a7b8c9d0e"
 
 
@@ -581,14 +585,21 @@ def test_abandoned_places_become_free(tmp_path: Path) -> None:
 
 
 def test_languages(tmp_path: Path) -> None:
-    folder, _ = make_survey(tmp_path, languages=["en", "fr", "ja"])
+    """Every translation has the sentences and placeholders of the English one."""
+    folder, record = make_survey(tmp_path)
+    assert record.design.languages == ["en", "fr", "ja"]  # further languages are for designs that name them
     with client_of(folder) as client:
-        english = set(client.get("/api/texts/en").json())
-        for language in ("fr", "ja"):
-            assert set(client.get(f"/api/texts/{language}").json()) == english
+        english = client.get("/api/texts/en").json() | {"consent_text": texts("en")["consent_text"]}
+        assert set(known_languages()) == {"de", "en", "es", "fr", "ja"}
+        for language in known_languages():
+            found = yaml.safe_load((LOCALES / f"{language}.yaml").read_text(encoding="utf-8"))
+            assert set(found) == set(texts("en"))
+            for name, text in english.items():
+                assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", found[name])), name
         person = Visitor(client)
         state = person.post("/api/language", {"language": "ja"}).json()
         assert "参加" in state["text"]
+        assert person.post("/api/language", {"language": "de"}).status_code == 422
         assert person.post("/api/consent", {"agreed": True, "sha256": "of another language"}).status_code == 409
         assert client.get("/api/texts/xx").status_code == 404
 

@@ -21,6 +21,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 import chromalab
 from chromalab.core.files import write_bytes
 from chromalab.data.sources import sample_path
+from chromalab.functional.tensors import image_tensor
+from chromalab.metrics import score
 from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import read_photo
 from chromalab.photo.resizing import resize_shortest_side
@@ -34,6 +36,7 @@ from tools.release.pack import IMAGES, image_columns, square
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -81,14 +84,41 @@ def models_grid(files: Mapping[str, Path], *, truth: bool) -> bytes:
     """Colorize photos with every shipped model, and tile the results."""
     images: dict[tuple[str, str], Image] = {}
     for photo, path in files.items():
-        rgb = read_photo(path).rgb
-        if min(rgb.shape[:2]) > MODEL_SIDE_PX:
-            rgb = resize_shortest_side(rgb, MODEL_SIDE_PX)
-        gray = np.repeat((rgb @ np.array([0.299, 0.587, 0.114])).round().astype(np.uint8)[..., None], 3, axis=2)
+        gray, rgb = _gray_and_truth(path)
         images |= {("grey", photo): gray, ("truth", photo): rgb}
         images |= {(model, photo): chromalab.colorize(gray, model=model) for model in shipped_models()}
     columns = ["grey", *shipped_models(), *(["truth"] if truth else [])]
     return grid(lambda column, photo: images[column, photo], columns, list(files))
+
+
+def ranked_grid(files: Mapping[str, Path]) -> bytes:
+    """Colorize photos with the default model, and tile input, result and ground truth, the smallest error first."""
+    columns = []
+    for path in files.values():
+        gray, truth = _gray_and_truth(path)
+        preds = chromalab.colorize(gray)
+        error = score(image_tensor(preds), image_tensor(truth), ["delta_e_2000"])["delta_e_2000"]
+        columns.append((float(error), (gray, preds, truth)))
+    columns.sort(key=lambda column: column[0])
+    with canvas(len(columns), 3 + LABEL_AREA) as figure:
+        places = figure.subplots(3, len(columns))
+        for column, (error, images) in enumerate(columns):
+            for axes, image in zip(places[:, column], images, strict=True):
+                axes.imshow(square(image).astype(np.float32) / 255)
+                axes.set_axis_off()
+            places[0, column].set_title(
+                f"{error:.1f}", fontsize=6.5, fontweight="normal", color=INK, loc="center", pad=3
+            )
+        return jpeg(figure, pad=0.01, quality=90)
+
+
+def _gray_and_truth(path: Path) -> tuple[Image, Image]:
+    """Return the luma and the colors of a photo, reduced to the side of the models' grid."""
+    rgb = read_photo(path).rgb
+    if min(rgb.shape[:2]) > MODEL_SIDE_PX:
+        rgb = resize_shortest_side(rgb, MODEL_SIDE_PX)
+    gray = (rgb @ np.array([0.299, 0.587, 0.114])).round().astype(np.uint8)
+    return np.repeat(gray[..., None], 3, axis=2), rgb
 
 
 def grid(image: Callable[[str, str], Image], columns: Sequence[str], photos: Sequence[str]) -> bytes:
@@ -105,8 +135,12 @@ def grid(image: Callable[[str, str], Image], columns: Sequence[str], photos: Seq
             axes.imshow(square(image(column, photo)).astype(np.float32) / 255)
             axes.set_axis_off()
             if photo == photos[0]:
-                axes.set_title(column.split("-")[0], fontsize=6.5, fontweight="normal", color=INK, loc="center", pad=3)
+                _title(axes, column.split("-")[0])
         return jpeg(figure, pad=0.01, quality=90)
+
+
+def _title(axes: Axes, text: str) -> None:
+    axes.set_title(text, fontsize=6.5, fontweight="normal", color=INK, loc="center", pad=3)
 
 
 def jpeg(figure: Figure, *, pad: float, quality: int) -> bytes:
@@ -133,7 +167,9 @@ def main() -> None:
         write_bytes(arguments.out, study_grid(arguments.study))
     else:
         write_bytes(FOLDER / "objective_grid.jpg", packed_grid("objective/lab"))
-        write_bytes(FOLDER / "models.jpg", models_grid({name: sample_path(name) for name in MODEL_PHOTOS}, truth=True))
+        samples = {name: sample_path(name) for name in MODEL_PHOTOS}
+        write_bytes(FOLDER / "models.jpg", models_grid(samples, truth=True))
+        write_bytes(FOLDER / "good.jpg", ranked_grid(samples))
 
 
 if __name__ == "__main__":

@@ -97,8 +97,8 @@ def ranked_grid(files: Mapping[str, Path]) -> bytes:
     for path in files.values():
         gray, truth = _gray_and_truth(path)
         preds = chromalab.colorize(gray)
-        error = score(image_tensor(preds), image_tensor(truth), ["delta_e_2000"])["delta_e_2000"]
-        columns.append((float(error), (gray, preds, truth)))
+        scores = score(image_tensor(preds), image_tensor(truth), ["delta_e_2000"])
+        columns.append((float(scores["delta_e_2000"]), (gray, preds, truth)))
     columns.sort(key=lambda column: column[0])
     with canvas(len(columns), 3 + LABEL_AREA) as figure:
         places = figure.subplots(3, len(columns))

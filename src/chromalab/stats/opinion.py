@@ -14,7 +14,9 @@ Array = NDArray[np.float64]
 MAX_ROUNDS = 1000
 TOLERANCE = 1e-8
 LEAST_SPREAD = 0.1
-"""Smallest spread of a rater; one who never departs from the others would otherwise get infinite weight."""
+"""Smallest spread of a rater on a scale from 1 to 5.
+
+One who never departs from the others would otherwise get infinite weight."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class RaterModel:
     rounds: int
 
 
-def rater_model(ratings: Array) -> RaterModel:
+def rater_model(ratings: Array, *, least_spread: float = LEAST_SPREAD) -> RaterModel:
     """Return qualities without the raters' biases, with more weight for consistent raters.
 
     ITU-T P.910 (2023), annex E, which is the model of P.913, 12.4: alternate v_i = std_j(u - psi - D), psi_j =
@@ -44,6 +46,7 @@ def rater_model(ratings: Array) -> RaterModel:
 
     Args:
         ratings: shape (I raters, J stimuli), NaN where there is none.
+        least_spread: smallest spread of a rater.
 
     Raises:
         ValueError: no rating at all.
@@ -58,7 +61,7 @@ def rater_model(ratings: Array) -> RaterModel:
     for rounds in itertools.count(1):
         left = (filled - psi - bias[:, None]) * known
         variance = (left**2).sum(1) / np.maximum(known.sum(1), 1) - (left.sum(1) / np.maximum(known.sum(1), 1)) ** 2
-        spread = np.sqrt(np.maximum(variance, LEAST_SPREAD**2))
+        spread = np.sqrt(np.maximum(variance, least_spread**2))
         weights = known / spread[:, None] ** 2
         total = weights.sum(0)
         new = np.divide((weights * (filled - bias[:, None])).sum(0), total, out=np.zeros_like(psi), where=total > 0)

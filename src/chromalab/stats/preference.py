@@ -14,12 +14,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components, maximum_flow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Array = NDArray[np.float64]
 
@@ -260,13 +264,13 @@ def _maximum(
     ties = ties and bool(votes.ties.sum() > 0)
     counts = votes if ties else votes.halved_ties()
     if prior_sd is None:
-        _require_estimate(counts)
+        require_estimate(counts)
     m = counts.n_methods
     state = np.zeros((*counts.total.shape[:-2], m + 2))
     if start is not None:
         state[..., :m] = start
     free = np.array([True] * m + [order, ties])
-    shifts = _group_means(counts)
+    shifts = group_means(counts)
     for _ in range(MAX_STEPS):
         gradient, information = _derivatives(counts, state, prior_sd, with_ties=ties)
         step = _solve(information, gradient, free, shifts)
@@ -287,7 +291,7 @@ def _finished(counts: Votes, state: Array, prior_sd: float | None, free: NDArray
     kept = np.flatnonzero(free)
     inverse = np.linalg.pinv(information[..., kept[:, None], kept[None, :]], hermitian=True)
     covariance = inverse[..., :m, :m]
-    centering = np.eye(m) - _group_means(counts)
+    centering = np.eye(m) - group_means(counts)
     theta = state[..., :m] @ centering
     return PreferenceFit(
         theta=theta,
@@ -341,7 +345,7 @@ def _derivatives(counts: Votes, state: Array, prior_sd: float | None, *, with_ti
     return gradient, information
 
 
-def _group_means(votes: Votes) -> Array:
+def group_means(votes: Votes) -> Array:
     """Return the matrix that replaces each method by the mean of the methods that votes connect with it, shape (M, M).
 
     Votes do not determine a common shift of a group.
@@ -374,7 +378,7 @@ def _log_likelihood(counts: Votes, state: Array, *, with_ties: bool) -> Array:
     return total
 
 
-def _require_estimate(counts: Votes) -> None:
+def require_estimate(counts: Votes) -> None:
     """Raise an error unless a chain of wins leads from each method to every other one of its group (Ford 1957)."""
     wins = counts.wins()
     for matrix in wins.reshape(-1, *wins.shape[-2:]):
@@ -405,18 +409,30 @@ def fit_thurstone(votes: Votes, *, scale: float = JOD_SCALE, prior_sd: float | N
         NoEstimateError: there is no prior, and the maximum likelihood estimate does not exist.
     """
     if prior_sd is None:
-        _require_estimate(votes)
+        require_estimate(votes)
     wins = votes.wins()
-    q: Array = np.zeros(wins.shape[:-1])
-    shifts = _group_means(votes)
+    shifts = group_means(votes)
+    q = maximize(lambda q: _thurstone_derivatives(wins, q, scale, prior_sd), np.zeros(wins.shape[:-1]), shifts)
+    return np.asarray(q @ (np.eye(len(shifts)) - shifts))
+
+
+def maximize(derivatives: Callable[[Array], tuple[Array, Array]], start: Array, shifts: Array) -> Array:
+    """Return the maximum of a concave log-posterior by Newton's method, with any leading axes.
+
+    Args:
+        derivatives: function from a state to the gradient and the negative Hessian.
+        start: initial state, shape (..., M).
+        shifts: `group_means`, which hold the directions that votes do not determine.
+    """
+    state = start.copy()
     for _ in range(MAX_STEPS):
-        gradient, information = _thurstone_derivatives(wins, q, scale, prior_sd)
+        gradient, information = derivatives(state)
         step = np.linalg.solve(information + shifts, gradient[..., None])[..., 0]
         size = np.abs(step).max(axis=-1, keepdims=True)
-        q += step * np.minimum(1.0, 2.0 / np.maximum(size, 1e-300))
+        state += step * np.minimum(1.0, 2.0 / np.maximum(size, 1e-300))
         if float(size.max(initial=0.0)) < TOLERANCE:
             break
-    return np.asarray(q @ (np.eye(len(shifts)) - shifts))
+    return state
 
 
 def _thurstone_derivatives(wins: Array, q: Array, scale: float, prior_sd: float | None) -> tuple[Array, Array]:

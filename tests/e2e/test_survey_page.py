@@ -169,6 +169,106 @@ def test_images_are_whole_in_every_window(
     assert faults == []
 
 
+def to_trial(page: Page, address: str) -> None:
+    """Come to the first trial of a survey without screening."""
+    page.goto(address)
+    page.locator(".panel .buttons button").first.click()
+    page.locator(".panel > button").click()
+    expect(page.locator(READY).first).to_be_visible()
+
+
+@pytest.mark.slow
+def test_rankings_by_keyboard_mouse_and_touch(browser: Browser, tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, protocol="rank_order", enlarged=6, trials=4, practice=1, languages=["en"])
+    with serving(folder) as address:
+        page, faults = watched(browser, **DESKTOP)
+        to_trial(page, address)
+        assert_accessible(page)
+
+        def order() -> str:
+            return "".join(str(place.get_attribute("data-role")) for place in page.locator(".place").all())
+
+        expect(page.locator("figcaption")).to_have_text(["1 · best", "2", "3 · worst"])
+        page.locator(".place").first.focus()
+        page.keyboard.press("ArrowRight")
+        assert order() == "213"
+        page.keyboard.press("3")
+        assert order() == "231"
+        expect(page.locator("#status")).to_have_text("Photograph A: 3 · worst")
+        expect(page.locator(".place").nth(2)).to_be_focused()
+        expect(page.locator("figcaption")).to_have_text(["1 · best", "2", "3 · worst"])
+        page.get_by_role("button", name="Continue").click()
+        expect(page.locator(".meta")).to_contain_text("2 of 5")
+        expect(page.locator(READY)).to_be_visible()
+        page.locator(".place").nth(2).drag_to(page.locator(".place").nth(0))
+        assert order() == "312"
+        expect(page.locator(".place[aria-pressed=true]")).to_have_count(0)  # a drag is no press
+        page.reload()  # the order is not yet an answer
+        expect(page.locator(READY)).to_be_visible()
+        assert order() == "123"
+        page.wait_for_timeout(120)
+        page.locator(".place").nth(0).click()
+        expect(page.locator(".place[aria-pressed=true]")).to_have_attribute("data-role", "1")
+        page.locator(".place").nth(1).click()
+        assert order() == "213"
+        page.get_by_role("button", name="Continue").click()
+        expect(page.locator(".meta")).to_contain_text("3 of 5")
+        expect(page.locator(READY)).to_be_visible()
+        page.get_by_role("button", name="Continue").click()
+        expect(page.locator(".feedback")).to_contain_text("You have not moved any image")
+        page.get_by_role("button", name="Continue").click()
+        expect(page.locator(".meta")).to_contain_text("4 of 5")
+        assert faults == []
+        phone, faults = watched(browser, **PHONE | {"viewport": {"width": 360, "height": 640}})
+        to_trial(phone, address)
+        boxes = [image.bounding_box() for image in phone.locator(".pictures img").all()]
+        assert all(box is not None and box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes)
+        assert len({(box["width"], box["height"]) for box in boxes if box}) == 1
+        phone.locator(".place").nth(2).tap()
+        phone.locator(".place").nth(0).tap()
+        phone.locator(READY).tap()
+        expect(phone.locator(".meta")).to_contain_text("2 of 5")
+        assert_accessible(phone)
+        assert faults == []
+    votes = rows(folder, Vote)
+    assert [vote.choice for vote in votes] == ["231", "213", "123", "312"]
+    assert ["unmoved" in vote.flags for vote in votes] == [False, False, True, False]
+    assert all(vote.view["visible"] for vote in votes)
+
+
+@pytest.mark.slow
+def test_a_slider_needs_an_answer(browser: Browser, tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, protocol="rating", form="slider", trials=3, practice=0, languages=["en"])
+    with serving(folder) as address:
+        page, faults = watched(browser, **DESKTOP)
+        page.goto(address)
+        page.locator(".panel .buttons button").first.click()
+        page.locator(".panel > button").click()
+        scale = page.get_by_role("slider", name="How natural are these colors?")
+        send = page.get_by_role("button", name="Continue")
+        expect(scale).to_be_focused()
+        assert_accessible(page)
+        expect(send).to_be_disabled()
+        page.keyboard.press("Enter")
+        expect(page.locator(".meta")).to_contain_text("1 of 3")
+        page.keyboard.press("PageUp")
+        page.keyboard.press("ArrowRight")
+        expect(send).to_be_enabled()
+        page.keyboard.press("Enter")
+        expect(page.locator(".meta")).to_contain_text("2 of 3")
+        expect(scale).to_be_focused()
+        expect(send).to_be_disabled()
+        scale.click()  # in the middle, where the hidden thumb stands
+        send.click()
+        expect(page.locator(".meta")).to_contain_text("3 of 3")
+        expect(scale).to_be_focused()
+        page.keyboard.press("End")
+        send.click()
+        expect(page.locator("h1")).to_have_text("Thank you!")
+        assert faults == []
+    assert [vote.choice for vote in rows(folder, Vote)] == ["61/100", "50/100", "100/100"]
+
+
 @pytest.mark.slow
 def test_a_window_below_the_smallest_scale_gets_no_images(browser: Browser, tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path, enlarged=12, trials=2, practice=0, viewing={"min_scale": 1})

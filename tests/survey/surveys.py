@@ -97,6 +97,13 @@ class Visitor:
         self.state = self.post("/api/begin", SCREEN).json()
         return self
 
+    @property
+    def choice(self) -> str:
+        """A valid answer to the trial on the screen."""
+        if self.state["form"] == "rank":
+            return "".join(sorted(self.state["images"]))
+        return "30/100" if self.state["form"] == "slider" else str(self.state["choices"][0])
+
     def body(self, choice: str = "left", **other: Any) -> dict[str, Any]:
         """Return an answer to the trial on the screen."""
         return {

@@ -137,6 +137,13 @@ def test_a_survey_is_never_overwritten(tmp_path: Path) -> None:
         ("protocol: pairwise\ntrails: 3\n", "trials"),
         ("protocol: rating\ntie: true\n", "applies only to protocol pairwise"),
         ("protocol: pairwise\nform: yes_no\n", "real_or_fake"),
+        ("protocol: pairwise\nform: slider\n", "only to protocol rating"),
+        ("protocol: rating\nform: yes_no\n", "only to protocol real_or_fake"),
+        ("protocol: rating\nper_trial: 3\n", "only to protocol rank_order"),
+        ("protocol: rank_order\nper_trial: 7\n", "less than or equal to 6"),
+        ("protocol: rank_order\ndisplay_ms: 900\n", "stay until the answer"),
+        ("protocol: rank_order\ntie: true\n", "only to protocol pairwise"),
+        ("protocol: rank_order\npairs: adaptive\n", "only to protocol pairwise"),
         ("protocol: pairwise\nstop: {rule: precision, participants: 9}\n", "half_width"),
         ("protocol: pairwise\nrecruitment: {completion_url: 'javascript:x'}\n", "web address"),
         ("- 1\n", "Design"),
@@ -155,6 +162,17 @@ def test_wrong_designs(tmp_path: Path, text: str, fault: str) -> None:
     (tmp_path / "d.yaml").write_text(text)
     with pytest.raises(ConfigError, match=fault):
         load_design(tmp_path / "d.yaml")
+
+
+def test_rankings_need_enough_methods(tmp_path: Path) -> None:
+    _, record = make_survey(tmp_path / "three", protocol="rank_order")
+    assert record.design.per_trial == 3  # the frozen design states it
+    with pytest.raises(ConfigError, match="4 images need as many methods, but there are 3"):
+        make_survey(tmp_path / "four", protocol="rank_order", per_trial=4)
+    with pytest.raises(UsageError, match="at least three methods, but got 2"):
+        make_survey(tmp_path / "two", protocol="rank_order", methods=("alpha", "beta"))
+    with pytest.raises(ConfigError, match="at most 6"):
+        make_survey(tmp_path / "long", protocol="rank_order", trials=7)
 
 
 def test_the_shipped_designs() -> None:

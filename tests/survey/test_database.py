@@ -49,7 +49,7 @@ def test_migration_of_an_empty_and_of_an_older_database(database: Database) -> N
         ))  # fmt: skip
     migrate(database)
     migrate(database)  # the second call changes nothing
-    assert current_revision(database) == newest_revision() == "0003"
+    assert current_revision(database) == newest_revision() == "0004"
     with database.read() as connection:
         assert connection.execute(sqlalchemy.text("SELECT choice FROM vote")).all() == [("left",)]
         assert connection.execute(sqlalchemy.text("SELECT probability FROM trial")).all() == [(None,)]

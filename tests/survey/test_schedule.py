@@ -166,7 +166,47 @@ def test_ratings() -> None:
     assert all(trial.right == "" for trial in found)
 
 
-@pytest.mark.parametrize(("protocol", "most"), [("pairwise", 30), ("rating", 20), ("real_or_fake", 5)])
+@settings(max_examples=60, deadline=None)
+@given(st.integers(3, 9), st.integers(3, 6), st.integers(6, 20), st.integers(1, 20), st.integers(0, 10_000))
+def test_rankings(methods: int, size: int, scenes: int, trials: int, person: int) -> None:
+    size, trials = min(size, methods), min(trials, scenes)
+    plan = design(protocol="rank_order", per_trial=size, trials=trials, repeats=0.2, vigilance=0.2)
+    found = schedule(plan, methods, scenes, str(person))
+    assert all(len(set(trial.shown)) == size for trial in found)
+    tests = [trial for trial in found if trial.kind == "test"]
+    assert len({trial.scene for trial in tests}) == len(tests) == trials
+    shown = Counter(name for trial in tests for name in trial.shown)
+    assert max(shown.values()) - min(shown[f"m{k}"] for k in range(methods)) <= 1
+    at = Counter((name, place) for trial in tests for place, name in enumerate(trial.shown))
+    for name in shown:
+        counts = [at[name, place] for place in range(size)]
+        assert max(counts) - min(counts) <= 1
+    assert all(RANDOM in trial.shown for trial in found if trial.kind == "vigilance")
+    for trial in found:
+        if trial.kind == "repeat":
+            assert found[trial.repeat_of or 0].shown == trial.shown[::-1]
+
+
+def test_photos_and_methods_that_others_ranked_least_come_first() -> None:
+    plan = design(protocol="rank_order", per_trial=3, trials=4, vigilance=0, repeats=0)
+    usage: dict[Any, int] = {}
+    for person in range(30):
+        for trial in schedule(plan, 6, 8, str(person), usage=usage):
+            if trial.kind == "test":
+                usage[trial.item] = usage.get(trial.item, 0) + 1
+    photos = Counter[str]()
+    images = Counter[tuple[str, str]]()
+    for (scene, *names), n in usage.items():
+        photos[scene] += n
+        images.update({(scene, name): n for name in names})
+    assert set(photos.values()) == {15}
+    assert len(images) == 48
+    assert max(images.values()) - min(images.values()) <= 3
+
+
+@pytest.mark.parametrize(
+    ("protocol", "most"), [("pairwise", 30), ("rating", 20), ("real_or_fake", 5), ("rank_order", 5)]
+)
 def test_the_largest_number_of_trials_without_repetition(protocol: str, most: int) -> None:
     plan = parse_design({"protocol": protocol, "trials": 1}, origin="test")
     assert largest_number_of_trials(plan, 4, 5) == most

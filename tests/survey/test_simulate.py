@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -18,6 +19,7 @@ from chromalab.survey.analysis.analyze import analyze_source
 from chromalab.survey.database import Vote, open_database
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.simulate import Population, run_simulation, serving, simulate
+from chromalab.survey.votes import votes_text
 from tests.survey.postgres import postgres
 from tests.survey.surveys import make_survey
 
@@ -59,6 +61,35 @@ def test_known_abilities_are_recovered(tmp_path: Path, monkeypatch: pytest.Monke
     assert found.order_effect.low < 0.5 < found.order_effect.high + 0.1
     with pytest.raises(UsageError, match="no method delta"):
         run_simulation(folder, Population(abilities={"delta": 1}), 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "plan",
+    [{"protocol": "rank_order", "trials": 8, "repeats": 0.1}, {"protocol": "rating", "form": "slider", "trials": 12}],
+    ids=["rank_order", "slider"],
+)
+def test_simulated_people_answer_every_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plan: dict[str, Any]
+) -> None:
+    """Abilities are recovered: log-abilities from rankings, and 25 points of a slider for each unit of ability."""
+    folder, _ = make_survey(tmp_path, scenes=8, vigilance=0.2, exclusions={"vigilance_share": 0}, **plan)
+    people = Population(abilities={"alpha": 0.8, "gamma": -0.8}, left_bias=0.5, rater_sd=0.2, photo_sd=0, lapses=0)
+    SurveyFolder(folder).secret_file.write_text("00" * 32)
+    monkeypatch.setattr(simulation, "_COMMAND", f"{SAME_IDS}; {SERVE}")
+    outcome = run_simulation(folder, people, 8, at_a_time=1)
+    assert (outcome.finished, outcome.failed) == (8, [])
+    found, votes = analyze_source(folder, draws=100)
+    checks = [rater.vigilance for rater in found.raters]
+    assert sum(passed for passed, _ in checks) > 0.8 * sum(total for _, total in checks) > 0
+    unit, middle = (1, 0) if plan["protocol"] == "rank_order" else (25, 50)
+    for name, ability in (("alpha", 0.8), ("beta", 0.0), ("gamma", -0.8)):
+        score = found.scores[name]
+        assert score.low < middle + unit * ability < score.high
+        assert score.high - score.low < 2 * unit
+    (tmp_path / "v.csv").write_text(votes_text(votes))
+    again, _ = analyze_source(tmp_path / "v.csv", draws=100)
+    assert again.scores == found.scores
 
 
 @pytest.mark.slow

@@ -131,11 +131,11 @@ def _created_json(record: SurveyRecord, table: PowerTable | None) -> str:
 def _print_created(record: SurveyRecord, table: PowerTable | None, out: Path) -> None:
     from rich.table import Table
 
-    from chromalab.survey.power import expected_usage, power_words, trials_per_group
+    from chromalab.survey.power import PAIRS, expected_usage, power_words, trials_per_group
 
     design, console = record.design, wide_console()
     sizes = sorted({(scene.width_px, scene.height_px) for scene in record.scenes})
-    pairs = "pair of methods" if design.protocol == "pairwise" else "method"
+    pairs = "pair of methods" if design.protocol in PAIRS else "method"
     balance = expected_usage(design, record.methods, [scene.name for scene in record.scenes])
     console.print(f"{len(record.methods)} methods: {', '.join(record.methods)}")
     console.print(

@@ -148,8 +148,7 @@ def fill_slot(
     """
     last = before[-1].scene if before else None
     if slot.kind == "repeat" and slot.repeat_of is not None:
-        first = before[slot.repeat_of]
-        return Trial("repeat", first.scene, first.right, first.left, slot.repeat_of)
+        return before[slot.repeat_of].flipped(slot.repeat_of)
     own = Counter(trial.scene for trial in before)
     order = [scenes[k] for k in generator.permutation(len(scenes))]
     if slot.kind == "practice" and known:

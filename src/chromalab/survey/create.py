@@ -11,7 +11,7 @@ from chromalab.core.progress import progress
 from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import read_photo
 from chromalab.studies.records import StudyRecord, run_id
-from chromalab.survey.design import DAMAGED, GREY, MIN_CHECKS, RANDOM, TRUTH, Design
+from chromalab.survey.design import DAMAGEABLE, DAMAGED, GREY, MIN_CHECKS, RANDOM, TRUTH, Design
 from chromalab.survey.folder import Scene, SurveyFolder, SurveyRecord
 from chromalab.survey.schedule import largest_number_of_trials
 from chromalab.survey.stimuli import damaged_colors, fit_image, pad_alike, random_colors, stimulus_png, to_gray
@@ -215,6 +215,8 @@ def check_design(design: Design, sources: Sources) -> tuple[Design, Sources]:
     n = len(sources.methods)
     if design.protocol == "pairwise" and n < 2:
         raise UsageError(f"protocol pairwise needs at least two methods, but got {n}; give --images NAME=DIR for each")
+    if design.protocol == "rank_order":
+        design = _with_images_per_trial(design, n)
     if n < 1:
         raise UsageError("no methods given; give --images NAME=DIR for each")
     for name in {name for pair in design.analysis.primary or () for name in pair} - set(sources.methods):
@@ -263,6 +265,18 @@ def _enough_checks(design: Design, sources: Sources) -> tuple[Design, list[str]]
     return design, notes
 
 
+def _with_images_per_trial(design: Design, n_methods: int) -> Design:
+    """Return a design for ranking with the number of images that a trial shows."""
+    if n_methods < 3:
+        raise UsageError(
+            f"protocol rank_order needs at least three methods, but got {n_methods}; use protocol pairwise for two"
+        )
+    shown = design.n_shown(n_methods)
+    if shown > n_methods:
+        raise ConfigError(f"per_trial: {shown} images need as many methods, but there are {n_methods}; lower per_trial")
+    return design.model_copy(update={"per_trial": shown})
+
+
 def _prepare(folder: SurveyFolder, design: Design, name: str, files: Mapping[str, Path]) -> Scene:
     images: dict[str, NDArray[np.uint8]] = {}
     size: tuple[int, ...] | None = None
@@ -276,7 +290,7 @@ def _prepare(folder: SurveyFolder, design: Design, name: str, files: Mapping[str
         size = rgb.shape
         images[method] = fit_image(rgb, design.size_px, square=design.square)
     first = next(iter(images.values()))
-    if (design.vigilance > 0 or design.feedback) and design.protocol != "real_or_fake" and TRUTH in images:
+    if (design.vigilance > 0 or design.feedback) and design.protocol in DAMAGEABLE and TRUTH in images:
         images[DAMAGED] = damaged_colors(images[TRUTH], name)
     elif design.vigilance > 0:
         images[RANDOM] = random_colors(images.get(GREY, first), name)

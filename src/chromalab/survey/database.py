@@ -129,6 +129,7 @@ class TrialRow(Base):
     left: Mapped[str] = mapped_column(String(200))
     right: Mapped[str] = mapped_column(String(200))
     repeat_of: Mapped[int | None] = mapped_column(Integer)
+    others: Mapped[list[str] | None] = mapped_column(JSON)
     token: Mapped[str] = mapped_column(String(32), unique=True)
     probability: Mapped[float | None] = mapped_column(Float)
     last_vote: Mapped[int | None] = mapped_column(Integer)

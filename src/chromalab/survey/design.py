@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-Protocol = Literal["real_or_fake", "pairwise", "rating"]
-Form = Literal["side_by_side", "sequential", "yes_no"]
+Protocol = Literal["real_or_fake", "pairwise", "rating", "rank_order"]
+Form = Literal["side_by_side", "sequential", "yes_no", "slider"]
 Access = Literal["open", "invited", "platform", "lab"]
 
 TRUTH, GREY, RANDOM, DAMAGED = "truth", "grey", "random", "damaged"
 """Reserved names: the ground-truth photo, the gray photo, and for attention checks random colors in place of those of a
 method, and damaged ones in place of the true ones."""
+
+DAMAGEABLE = ("pairwise", "rating")
+"""Protocols whose attention checks and practice can show damaged colors; rankings have random colors among methods."""
 
 MIN_CHECKS = 3
 """Fewest attention checks of a participant in a new survey that has any."""
@@ -301,7 +304,8 @@ class Power(Record):
     """Assumptions of the power simulation of `survey create`.
 
     Attributes:
-        difference: difference between two neighboring methods in log-odds; 0.4 is a preference of 60 to 40.
+        difference: difference between two neighboring methods in log-odds; 0.4 is a preference of 60 to 40. For
+            ratings, its unit and that of the others is a point of the scale from 1 to 5, which is 25 on a slider.
         rater_sd: standard deviation of abilities between participants, in log-odds.
         photo_sd: standard deviation of abilities between photos, in log-odds.
         simulations: simulated studies for each number of participants.
@@ -378,8 +382,10 @@ class Design(Record):
 
     Attributes:
         title: title of the first page.
-        protocol: `pairwise`, `real_or_fake` or `rating`.
+        protocol: `pairwise`, `rank_order`, `real_or_fake` or `rating`.
         form: layout of real-or-fake stimuli: `side_by_side`, one after the other (`sequential`) or alone (`yes_no`).
+            For ratings, `slider` takes a scale from 0 to 100 instead of five categories.
+        per_trial: images that a trial of `rank_order` shows; None takes 4, or all methods if there are fewer.
         trials: scored trials per participant.
         practice: unscored practice trials at the start.
         feedback: whether practice trials of `pairwise` and `rating` show true and damaged colors, and then the right
@@ -418,6 +424,7 @@ class Design(Record):
     title: str = "Which colors do you prefer?"
     protocol: Protocol
     form: Form = "side_by_side"
+    per_trial: int | None = Field(default=None, ge=3, le=6)
     trials: int = Field(default=40, ge=1, le=2000)
     practice: int = Field(default=2, ge=0, le=100)
     feedback: bool = False
@@ -479,8 +486,13 @@ class Design(Record):
 
     @model_validator(mode="after")
     def _fits_its_protocol(self) -> Self:
-        if self.protocol != "real_or_fake" and self.form != "side_by_side":
-            raise ValueError(f"form: {self.form} applies only to protocol real_or_fake; remove it")
+        protocol = "rating" if self.form == "slider" else "real_or_fake"
+        if self.form != "side_by_side" and self.protocol != protocol:
+            raise ValueError(f"form: {self.form} applies only to protocol {protocol}; remove it")
+        if self.protocol != "rank_order" and self.per_trial is not None:
+            raise ValueError("per_trial applies only to protocol rank_order; remove it")
+        if self.protocol == "rank_order" and self.display_ms is not None:
+            raise ValueError("display_ms does not apply to rank_order, whose images stay until the answer; remove it")
         names = [question.name for question in (*self.before, *self.after)]
         if len(names) != len(set(names)):
             raise ValueError("before and after: two questions have the same name; rename one")
@@ -499,6 +511,8 @@ class Design(Record):
     def _practice_has_right_answers(self) -> Self:
         if self.feedback and self.protocol == "real_or_fake":
             raise ValueError("feedback: real_or_fake always gives it; remove feedback")
+        if self.feedback and self.protocol not in DAMAGEABLE:
+            raise ValueError(f"feedback applies only to protocols {' and '.join(DAMAGEABLE)}; remove it")
         if self.feedback and not self.practice:
             raise ValueError("feedback needs practice trials; set practice to 2, for example, or remove feedback")
         if self.practice_pass is not None and not self.feedback:
@@ -519,7 +533,16 @@ class Design(Record):
     @property
     def n_repeats(self) -> int:
         """Flipped repeats per participant."""
-        return round(self.repeats * self.trials) if self.protocol == "pairwise" else 0
+        return round(self.repeats * self.trials) if self.protocol in {"pairwise", "rank_order"} else 0
+
+    @property
+    def scale(self) -> int:
+        """The highest rating: 5 (from 1), or 100 (from 0) on a slider."""
+        return 100 if self.form == "slider" else 5
+
+    def n_shown(self, n_methods: int) -> int:
+        """Return how many images a trial of `rank_order` shows."""
+        return self.per_trial or min(4, n_methods)
 
     @property
     def two_stimuli(self) -> bool:
@@ -529,17 +552,19 @@ class Design(Record):
     @property
     def minutes(self) -> int:
         """Approximate duration of a session in minutes."""
-        per_trial_s = 4.0 + (self.display_ms or 1000) / 1000
+        images = (self.per_trial or 4) if self.protocol == "rank_order" else 1
+        per_trial_s = 4.0 * images + (self.display_ms or 1000) / 1000
         total = self.trials + self.practice + self.n_repeats + self.n_vigilance
         return max(1, round((60 + 40 * len(self.viewing.steps) + total * per_trial_s) / 60))
 
 
-_PUBLISHED = {
+_PUBLISHED: dict[str, dict[str, object]] = {
     # Zhang, Isola and Efros (2016), section 3.1: 256 px, 1 s, 10 practice and 40 test pairs, 10% vigilance.
     "real_or_fake": {"trials": 40, "practice": 10, "vigilance": 0.1, "display_ms": 1000, "size_px": 256, "square": True,
                      "title": "Which photo has its true colors?"},
     "rating": {"title": "How natural are these colors?", "practice": 3},
     "pairwise": {},
+    "rank_order": {"trials": 15},
 }  # fmt: skip
 
 
@@ -596,7 +621,7 @@ def survey_hash(survey: dict[str, Any]) -> str:
         added = (*MEASUREMENTS, "surround")
         kept = {name: value for name, value in viewing.items() if name not in added or value != usual[name]}
         design["viewing"] = kept
-    for name in ("wording", "before", "after", "break_every", "feedback", "practice_pass"):
+    for name in ("wording", "before", "after", "break_every", "feedback", "practice_pass", "per_trial"):
         if not design.get(name):
             design.pop(name, None)
     content = {**survey, "design": design}

@@ -12,7 +12,7 @@ from chromalab.core.seeds import derive_seed
 from chromalab.report.formatting import plural
 from chromalab.stats.clusters import quantile, two_sided_p
 from chromalab.stats.significance import equivalence_power, t_test_power
-from chromalab.survey.schedule import make_schedule, seeded
+from chromalab.survey.schedule import Item, make_schedule, seeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +25,8 @@ PEOPLE = (10, 20, 30, 50, 80, 120)
 WANTED = 0.8
 ALPHA = 0.05
 MOST_PHOTOS = 2**17
+PAIRS = frozenset({"pairwise", "rank_order"})
+"""Protocols whose power is that of votes on pairs of methods."""
 
 
 class PowerRow(Record):
@@ -98,11 +100,12 @@ def simulate_power(design: Design, methods: Sequence[str], scenes: Sequence[str]
         alike = float(np.mean([study.is_within(room) for study in found[0.0]]))
         rows.append(PowerRow(participants=participants, power=power, false_alarms=false_alarms, equivalence=alike))
     return PowerTable(
-        difference=assumed.difference, rows=rows,
+        difference=assumed.difference * _unit(design), rows=rows,
         needed=next((row.participants for row in rows if row.power >= WANTED), None),
         trials_per_pair=trials_per_group(design, methods) * design.stop.participants,
-        test="two neighboring methods, two-sided, 5%, before Holm's correction",
-        margin=design.analysis.margin or assumed.difference,
+        test="two neighboring methods, two-sided, 5%, before Holm's correction"
+        + ("; each ranking counts as one vote on each pair it shows" if design.protocol == "rank_order" else ""),
+        margin=design.analysis.margin or assumed.difference * _unit(design),
         needed_equivalence=next((row.participants for row in rows if (row.equivalence or 0) >= WANTED), None),
         photos=len(scenes),
         limit=_limit(lambda n: _most_power(design, n), len(scenes)),
@@ -178,14 +181,26 @@ def _margin(design: Design) -> float:
     margin = design.analysis.margin
     if margin is not None and design.protocol == "real_or_fake":
         return margin
+    if margin is not None:
+        margin /= _unit(design)
     return _photo_means(design, margin or design.power.difference)[0]
 
 
+def _unit(design: Design) -> float:
+    """Return how many units of the scores a unit of the assumptions is: 25 points of a slider, and otherwise 1."""
+    return 25.0 if design.form == "slider" else 1.0
+
+
 def trials_per_group(design: Design, methods: Sequence[str]) -> float:
-    """Return the scored trials of one participant per pair of methods, or per method."""
+    """Return the scored trials of one participant per pair of methods, or per method.
+
+    A ranking counts for each pair that it shows: under the Plackett-Luce model the order of two items does not depend
+    on the others.
+    """
     n = len(methods)
-    groups = {"pairwise": n * (n - 1) / 2, "rating": n, "real_or_fake": n}[design.protocol]
-    return design.trials / groups
+    shown = design.n_shown(n)
+    votes = design.trials * (shown * (shown - 1) / 2 if design.protocol == "rank_order" else 1)
+    return votes / (n * (n - 1) / 2 if design.protocol in PAIRS else n)
 
 
 class _Study(NamedTuple):
@@ -236,7 +251,7 @@ def _trials(
     design: Design, methods: Sequence[str], scenes: Sequence[str], participants: int, generator: np.random.Generator
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return participant and photo of every vote on the pair under balanced schedules."""
-    each = trials_per_group(design, methods) / (1 if design.protocol == "pairwise" else 0.5)
+    each = trials_per_group(design, methods) / (1 if design.protocol in PAIRS else 0.5)
     if design.protocol == "real_or_fake":
         each = design.trials / len(methods)
     counts = np.floor(each + generator.random(participants)).astype(np.intp)
@@ -249,7 +264,7 @@ def _trials(
 
 def expected_usage(design: Design, methods: Sequence[str], scenes: Sequence[str]) -> dict[str, float]:
     """Return the fewest, mean and most presentations of an item after up to 20 schedules, as a check of balance."""
-    usage: dict[tuple[str, str, str], int] = {}
+    usage: dict[Item, int] = {}
     for number in range(min(design.stop.participants, 20)):
         generator, method = seeded(b"balance", str(number), "schedule"), methods[number % len(methods)]
         trials = make_schedule(design, methods, scenes, usage, generator, method=method)

@@ -17,6 +17,7 @@ from chromalab.core.files import write_text
 from chromalab.survey.database import Registration, Vote, changed
 from chromalab.survey.design import BRIGHT_LIMIT, CONDITION_RANGES, DARK_LIMIT, survey_hash
 from chromalab.survey.folder import SurveyRecord
+from chromalab.survey.votes import SCALES
 from chromalab.version import __version__
 
 if TYPE_CHECKING:
@@ -125,8 +126,9 @@ def write_preregistration(frozen: Frozen, out: Path) -> tuple[Path, Path]:
 
 _QUESTIONS = {
     "pairwise": "Participants see two colorizations of one photo and choose the better one.",
+    "rank_order": "Participants see several colorizations of one photo and order them from best to worst.",
     "real_or_fake": "Participants decide which colors are those of the true photo.",
-    "rating": "Participants rate the colors of one image from 1 to 5.",
+    "rating": "Participants rate the colors of one image from {low} to {high}.",
 }
 
 
@@ -134,13 +136,14 @@ def preregistration_text(record: SurveyRecord, data: dict[str, object]) -> str:
     """Return the preregistration as paragraphs to paste into the OSF's form."""
     design = record.design
     when = data["registered_at"]
+    question = _QUESTIONS[design.protocol].format(low=SCALES[design.scale], high=design.scale)
     contrasts = ", ".join(str(each) for each in _list(data["primary_contrasts"]))
     sections = {
         "Title": design.title,
         "Registration": f"SHA-256 {data['sha256']} of the design, the analysis plan and all stimuli. "
         + (f"Frozen before the first vote, registered {when}." if when else "No vote has been given yet.")
         + f" Exported {data['exported_at']} by chromalab {__version__}.",
-        "Design plan": f"{_QUESTIONS[design.protocol]} Methods: {', '.join(record.methods)}. "
+        "Design plan": f"{question} Methods: {', '.join(record.methods)}. "
         f"Photos: {len(record.scenes)}. Each participant answers {design.trials} scored trials, after "
         f"{design.practice} practice trials, with {design.n_vigilance} attention checks and {design.n_repeats} flipped "
         f"repeats.{_practice_text(design)} Methods are blinded, and order and sides are randomized.",
@@ -190,8 +193,9 @@ def exclusions_text(design: Design) -> str:
     found = [f"more than {rules.fast_share:.0%} of the answers take less than {rules.fast_ms} ms"]
     if design.n_vigilance:
         found.insert(0, f"less than {rules.vigilance_share:.0%} of the attention checks are correct")
-    if design.two_stimuli:
-        found.append(f"a binomial test of left against right has p < {rules.side_p:g}")
+    if design.two_stimuli or design.protocol == "rank_order":
+        sides = "left against right" if design.two_stimuli else "the image shown first against the one shown last"
+        found.append(f"a binomial test of {sides} has p < {rules.side_p:g}")
     if design.n_repeats and rules.repeat_share > 0:
         found.append(f"less than {rules.repeat_share:.0%} of at least four flipped repeats are consistent")
     if rules.outlier_distance is not None:
@@ -231,6 +235,7 @@ def _analysis_text(design: Design) -> str:
     model = {
         "pairwise": f"Bradley-Terry log-abilities with Davidson's ties and {prior}"
         + (", corrected for the advantage of the left side" if plan.order_effect else ""),
+        "rank_order": f"Plackett-Luce log-abilities with {prior}",
         "real_or_fake": "fooling rates, d' and criterion",
         "rating": "mean opinion scores",
     }[design.protocol]

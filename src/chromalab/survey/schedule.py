@@ -19,8 +19,8 @@ import numpy as np
 from chromalab.survey.design import DAMAGED, RANDOM, TRUTH, Design
 
 Kind = Literal["practice", "test", "repeat", "vigilance"]
-Item = tuple[str, str, str]
-"""A photo and the methods shown: two names in alphabetical order, or one name and ''."""
+Item = tuple[str, ...]
+"""A photo and the methods shown: names in alphabetical order, or one name and ''."""
 
 Usage = Mapping[Item, int]
 """How often each item has been or will be shown, over all participants."""
@@ -39,6 +39,7 @@ class Trial:
         left: method on the left, shown first, or shown alone.
         right: method on the right or shown second; '' if one stimulus is shown alone.
         repeat_of: for a repeat, the position of its first presentation.
+        others: methods on the third and further places of a trial that ranks images; left and right are the first two.
     """
 
     kind: Kind
@@ -46,12 +47,26 @@ class Trial:
     left: str = ""
     right: str = ""
     repeat_of: int | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The methods in the order of their places; the second is '' if one stimulus is shown alone."""
+        return self.left, self.right, *self.others
 
     @property
     def item(self) -> Item:
         """The photo and methods shown, regardless of side."""
-        first, second = sorted((self.left, self.right)) if self.right else (self.left, "")
-        return self.scene, first, second
+        return self.scene, *(sorted(self.shown) if self.right else self.shown)
+
+    def flipped(self, repeat_of: int) -> Trial:
+        """Return the repeat of this trial with its places in reverse order."""
+        return trial_with(self.shown[::-1], "repeat", self.scene, repeat_of)
+
+
+def trial_with(shown: Sequence[str], kind: Kind, scene: str, repeat_of: int | None = None) -> Trial:
+    """Return a trial that shows methods in the order of their places."""
+    return Trial(kind, scene, shown[0], shown[1], repeat_of, tuple(shown[2:]))
 
 
 def seeded(secret: bytes, participant: str, purpose: str) -> np.random.Generator:
@@ -62,8 +77,8 @@ def seeded(secret: bytes, participant: str, purpose: str) -> np.random.Generator
 
 def largest_number_of_trials(design: Design, n_methods: int, n_scenes: int) -> int:
     """Return the largest number of scored trials per participant without repetition."""
-    per_scene = {"pairwise": n_methods * (n_methods - 1) // 2, "rating": n_methods, "real_or_fake": 1}
-    return n_scenes * per_scene[design.protocol]
+    per_scene = {"pairwise": n_methods * (n_methods - 1) // 2, "rating": n_methods}.get(design.protocol, 1)
+    return n_scenes * per_scene
 
 
 def make_schedule(
@@ -79,8 +94,9 @@ def make_schedule(
     """Return the trials of a participant in order.
 
     Pairs, photos and methods are balanced within the participant, and items that others have seen least come first.
-    Left and right differ by at most 1 for each pair of methods and for each method. A photo never follows itself if
-    another one is available. Each item occurs once, apart from flipped repeats.
+    Left and right differ by at most 1 for each pair of methods and for each method, and so do the places of each method
+    in trials that rank images. A photo never follows itself if another one is available. Each item occurs once, apart
+    from flipped repeats.
 
     Args:
         design: the design of the survey.
@@ -131,6 +147,9 @@ def _tests(
     if design.protocol == "rating":
         chosen = _choose([(name, "") for name in sorted(methods)], scenes, design.trials, usage, generator)
         return [Trial("test", scene, name) for scene, name, _ in chosen]
+    if design.protocol == "rank_order":
+        size = design.n_shown(len(methods))
+        return balanced_places(_choose_sets(methods, scenes, size, design.trials, usage, generator), generator)
     if design.form == "yes_no":
         half = design.trials // 2
         chosen = _choose([(method, "")], scenes, design.trials, usage, generator)
@@ -162,7 +181,7 @@ def _choose(
     own_group, own_scene = np.zeros(len(groups)), np.zeros(len(scenes))
     taken = np.zeros(cells.shape, dtype=bool)
     chance = generator.random(cells.shape)
-    found = []
+    found: list[Item] = []
     for _ in range(count):
         keys = (own_group[:, None], own_scene[None, :], totals[:, None], cells, chance)
         place = _least([np.broadcast_to(key, cells.shape) for key in keys], ~taken)
@@ -171,6 +190,37 @@ def _choose(
         own_group[group] += 1
         own_scene[scene] += 1
         found.append((scenes[scene], *groups[group]))
+    return found
+
+
+def _choose_sets(
+    methods: Sequence[str], scenes: Sequence[str], size: int, count: int, usage: Usage, generator: np.random.Generator
+) -> list[Item]:
+    """Return different photos with sets of methods that this participant, and then all participants, have seen least.
+
+    Each set is filled with the method that the participant has seen least, then least often beside those of the set.
+    """
+    seen = Counter({(scene, name): 0 for scene in scenes for name in methods})
+    for (scene, *names), n in usage.items():
+        seen.update({(scene, name): n for name in names})
+    totals = {scene: sum(seen[scene, name] for name in methods) for scene in scenes}
+    own: Counter[str] = Counter()
+    beside: Counter[frozenset[str]] = Counter()
+    found: list[Item] = []
+    mixed = [scenes[k] for k in generator.permutation(len(scenes))]
+    for scene in sorted(mixed, key=lambda scene: totals[scene])[:count]:
+        waiting = [methods[k] for k in generator.permutation(len(methods))]
+        chosen: list[str] = []
+        while len(chosen) < size:
+            keys = {
+                name: (own[name], sum(beside[frozenset((name, other))] for other in chosen), seen[scene, name])
+                for name in waiting
+            }
+            chosen.append(min(waiting, key=keys.__getitem__))
+            waiting.remove(chosen[-1])
+        own.update(chosen)
+        beside.update(frozenset(pair) for pair in combinations(chosen, 2))
+        found.append((scene, *sorted(chosen)))
     return found
 
 
@@ -204,6 +254,57 @@ def balanced_sides(items: Sequence[Item], generator: np.random.Generator) -> lis
         place = rest[min(left, right), max(left, right)]
         trials[place] = Trial("test", items[place][0], left, right)
     return [trial for trial in trials if trial is not None]
+
+
+def balanced_places(items: Sequence[Item], generator: np.random.Generator) -> list[Trial]:
+    """Assign places on the screen so that each method has all places equally often, up to a difference of 1.
+
+    Trials and methods are the vertices of a bipartite graph, in which each method is split into parts with as many
+    trials as there are places. By König's theorem its edges can be colored with the places, so that no trial and no
+    part of a method has a place twice: an edge takes a place that is free at one end, and where it is not free at the
+    other, a path with two alternating places is flipped.
+    """
+    size = len(items[0]) - 1
+    at_trial: list[dict[int, tuple[str, int]]] = [{} for _ in items]
+    at_part: dict[tuple[str, int], dict[int, int]] = defaultdict(dict)
+    counts: Counter[str] = Counter()
+    for trial in (int(k) for k in generator.permutation(len(items))):
+        for name in (items[trial][1 + k] for k in generator.permutation(size)):
+            part = (name, counts[name] // size)
+            counts[name] += 1
+            free = [place for place in range(size) if place not in at_trial[trial]]
+            both = [place for place in free if place not in at_part[part]]
+            place = (both or free)[int(generator.integers(len(both or free)))]
+            if not both:
+                other = next(k for k in range(size) if k not in at_part[part])
+                _flip(at_trial, at_part, part, place, other)
+            at_trial[trial][place], at_part[part][place] = part, trial
+    return [
+        trial_with([places[place][0] for place in range(size)], "test", scene)
+        for (scene, *_), places in zip(items, at_trial, strict=True)
+    ]
+
+
+def _flip(
+    at_trial: list[dict[int, tuple[str, int]]], at_part: dict[tuple[str, int], dict[int, int]],
+    part: tuple[str, int], place: int, other: int,
+) -> None:  # fmt: skip
+    """Exchange two places along the path that starts at a part of a method with an edge of the first place."""
+    path = []
+    here = part
+    while place in at_part[here]:
+        trial = at_part[here][place]
+        path.append((trial, here, place))
+        if other not in at_trial[trial]:
+            break
+        here = at_trial[trial][other]
+        path.append((trial, here, other))
+    for trial, name, old in path:
+        at_trial[trial].pop(old)
+        at_part[name].pop(old)
+    for trial, name, old in path:
+        new = other if old == place else place
+        at_trial[trial][new], at_part[name][new] = name, trial
 
 
 def _trails(edges: list[tuple[str, str]], generator: np.random.Generator) -> list[tuple[str, str]]:
@@ -264,7 +365,11 @@ def _check_scenes(
 def _check(
     design: Design, scene: str, method: str | None, methods: Sequence[str], generator: np.random.Generator
 ) -> Trial:
-    """Return an attention check: random colors, against the ground truth or a method if two stimuli are shown."""
+    """Return an attention check: random colors, against the ground truth or methods if more stimuli are shown."""
+    if design.protocol == "rank_order":
+        rivals = [methods[k] for k in generator.permutation(len(methods))[: design.n_shown(len(methods)) - 1]]
+        names = [*rivals, RANDOM]
+        return trial_with([names[k] for k in generator.permutation(len(names))], "vigilance", scene)
     if not design.two_stimuli:
         return Trial("vigilance", scene, RANDOM)
     good = TRUTH if design.protocol == "real_or_fake" else method or methods[int(generator.integers(len(methods)))]
@@ -282,16 +387,19 @@ POOR = 2
 """Highest rating that counts as poor."""
 
 
-def is_right(first: str, second: str, choice: str) -> bool:
+def is_right(shown: Sequence[str], choice: str) -> bool:
     """Return whether an answer to a trial with a known answer is right.
 
     Args:
-        first: the condition on the left, or shown alone.
-        second: the condition on the right; '' if one was shown alone.
-        choice: `left`, `right` or `tie`, `real` or `fake`, or a rating from 1 to 5.
+        shown: the conditions in the order of their places; the second is '' if one was shown alone.
+        choice: `left`, `right` or `tie`, `real` or `fake`, a rating from 1 to 5 or on a slider, or a ranking.
     """
-    if choice.isdigit():
-        return (int(choice) <= POOR) == (first != TRUTH)
+    first, second, *others = shown
+    if others:
+        return shown[int(choice[-1]) - 1] == RANDOM
+    rating, _, scale = choice.partition("/")
+    if rating.isdigit():
+        return (int(rating) <= POOR * int(scale or 5) / 5) == (first != TRUTH)
     if not second:
         return (choice == "real") == (first == TRUTH)
     return choice == ("left" if first == TRUTH or second in {RANDOM, DAMAGED} else "right")
@@ -304,8 +412,7 @@ def _insert_repeats(trials: list[Trial], count: int, generator: np.random.Genera
     chosen = [early[k] for k in generator.permutation(len(early))[:count]]
     marked: list[tuple[Trial, int | None]] = [(trial, place) for place, trial in enumerate(trials)]
     for original in chosen:
-        first = trials[original]
-        repeat = Trial("repeat", first.scene, first.right, first.left, original)
+        repeat = trials[original].flipped(original)
         marked.insert(_place_for(marked, repeat, original, generator), (repeat, None))
     places = {before: now for now, (_, before) in enumerate(marked) if before is not None}
     return [
@@ -345,13 +452,15 @@ def _practice(
         scene = order[k % len(order)]
         if design.protocol == "pairwise":
             names = [methods[place] for place in generator.permutation(len(methods))[:2]]
+        elif design.protocol == "rank_order":
+            names = [methods[place] for place in generator.permutation(len(methods))[: design.n_shown(len(methods))]]
         elif design.protocol == "rating":
             names = [methods[int(generator.integers(len(methods)))], ""]
         elif design.form == "yes_no":
             names = [TRUTH if generator.integers(2) else method, ""]
         else:
             names = [TRUTH, method] if generator.integers(2) else [method, TRUTH]
-        found.append(Trial("practice", scene, *names))
+        found.append(trial_with(names, "practice", scene))
     return found
 
 

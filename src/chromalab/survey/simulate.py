@@ -56,7 +56,7 @@ class Population(Record):
             missing abilities are 0.
         rater_sd: standard deviation of abilities between participants.
         photo_sd: standard deviation of abilities between photos.
-        left_bias: advantage of the left side, in log-odds.
+        left_bias: advantage of the left side, or of the first image of a ranking, in log-odds.
         tie_nu: Davidson's tie parameter, for designs with ties.
         lapses: share of answers that are random.
         clickers: share of participants who only give random answers.
@@ -147,12 +147,17 @@ class Person:
     def choose(self, trial: Mapping[str, Any], seen: Mapping[str, tuple[str, str]]) -> str:
         """Return an answer to a trial."""
         choices = list(trial["choices"])
-        if self._clicks or self.generator.random() < self._people.lapses:
-            return str(choices[int(self.generator.integers(len(choices)))])
+        careless = self._clicks or self.generator.random() < self._people.lapses
         values = {role: self.ability(*each) for role, each in seen.items() if role != "reference"}
+        if trial["form"] == "rank":
+            return self._ranking(values, careless=careless)
+        if trial["form"] == "slider":
+            score = self._score(values["left"])
+            return f"{self.generator.integers(101) if careless else int(np.clip(round(25 * (score - 1)), 0, 100))}/100"
+        if careless:
+            return str(choices[int(self.generator.integers(len(choices)))])
         if "5" in choices:
-            score = 3 + values["left"] + 0.6 * float(self.generator.normal())
-            return str(int(np.clip(round(score), 1, 5)))
+            return str(int(np.clip(round(self._score(values["left"])), 1, 5)))
         if "real" in choices:
             p = 1 / (1 + np.exp(-values["left"]))
             return "real" if self.generator.random() < p else "fake"
@@ -163,6 +168,17 @@ class Person:
         names = list(weights)
         p = np.array([weights[name] for name in names])
         return names[int(self.generator.choice(len(names), p=p / p.sum()))]
+
+    def _score(self, ability: float) -> float:
+        return 3 + ability + 0.6 * float(self.generator.normal())
+
+    def _ranking(self, values: dict[str, float], *, careless: bool) -> str:
+        """Return the places from best to worst: by ability plus Gumbel noise, which gives the Plackett-Luce model."""
+        noisy = {place: float(self.generator.gumbel()) for place in values}
+        if not careless:
+            noisy = {place: noise + values[place] for place, noise in noisy.items()}
+            noisy["1"] += self._people.left_bias
+        return "".join(sorted(noisy, key=noisy.__getitem__, reverse=True))
 
 
 async def simulate(

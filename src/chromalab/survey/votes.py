@@ -7,8 +7,8 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, insert, select
 
@@ -42,10 +42,14 @@ VIEW = ("shown_width", "shown_height", "pixel_ratio", "window_width", "window_he
 COLUMNS = (
     *REQUIRED, "is_tie", "side", "rating", "kind", "position", "repeat_of", "response_ms", "requested_ms", "shown_ms",
     "blurs", "flags", "screening_passed", "received_at", "probability", "finished", "exclusion", "scored", "elapsed_ms",
-    *VIEW, *CONDITIONS,
+    *VIEW, *CONDITIONS, "rank", "place", "scale",
 )  # fmt: skip
 KINDS = ("practice", "test", "repeat", "vigilance")
-RATINGS = frozenset("12345")
+SCALES = {5: 1, 100: 0}
+"""Lowest rating by the highest one of the scale."""
+
+_RATING = re.compile(r"(\d+)(?:/(100))?")
+"""A stored rating: 1 to 5, or 0/100 to 100/100 on a slider."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class VoteRow:
         condition_b: the other condition; '' if one image was shown alone.
         is_a_selected: whether A was chosen; for a single image, whether it was called real.
         is_tie: whether "no difference" was chosen.
-        rating: rating from 1 to 5, or None.
+        rating: rating on the scale, or None.
         kind: `practice`, `test`, `repeat` or `vigilance`.
         position: position in the participant's schedule.
         repeat_of: for a repeat, the position of its first presentation.
@@ -80,6 +84,10 @@ class VoteRow:
             and 1 if all images were wholly inside it, else 0; None if unknown.
         conditions: measured conditions of viewing in the order of `CONDITIONS`, None where one was skipped; None if
             none was measured.
+        shown: for a ranking, the methods in the order of their first places on the screen. A and B are those on the
+            first and the last place, and `is_a_selected` is whether A was ranked above B.
+        ranking: for a ranking, the methods from best to worst.
+        scale: highest rating of the scale: 5 (from 1) or 100 (from 0).
     """
 
     observer: str
@@ -107,6 +115,22 @@ class VoteRow:
     elapsed_ms: float | None = None
     view: tuple[float, ...] | None = None
     conditions: tuple[float | None, ...] | None = None
+    shown: tuple[str, ...] = ()
+    ranking: tuple[str, ...] = ()
+    scale: int = 5
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """All methods that were shown."""
+        return self.shown or tuple(name for name in (self.condition_a, self.condition_b) if name)
+
+    @property
+    def orders(self) -> list[tuple[tuple[str, ...], float]]:
+        """The orders of the conditions from best to worst, with their shares: one, or two for a tie."""
+        if self.ranking:
+            return [(self.ranking, 1.0)]
+        order = (self.left, self.right) if self.left_selected else (self.right, self.left)
+        return [(order, 0.5), (order[::-1], 0.5)] if self.is_tie else [(order, 1.0)]
 
     @property
     def fastest_ms(self) -> float | None:
@@ -122,7 +146,7 @@ class VoteRow:
     def answer(self) -> str:
         """The answer, where `left` stands for A."""
         if self.rating is not None:
-            return str(self.rating)
+            return str(self.rating) if self.scale == min(SCALES) else f"{self.rating}/{self.scale}"
         if not self.condition_b:
             return "real" if self.is_a_selected else "fake"
         return "tie" if self.is_tie else "left" if self.is_a_selected else "right"
@@ -147,7 +171,7 @@ class VoteRow:
         return {
             "observer": self.observer, "session": self.session, "scene": self.scene, "condition_A": self.condition_a,
             "condition_B": self.condition_b,
-            "is_A_selected": "" if self.is_tie or self.rating else int(self.is_a_selected),
+            "is_A_selected": "" if self.is_tie or self.rating is not None else int(self.is_a_selected),
             "is_tie": int(self.is_tie), "side": "left" if self.a_is_left else "right", "rating": self.rating,
             "kind": self.kind, "position": self.position, "repeat_of": self.repeat_of, "response_ms": self.response_ms,
             "requested_ms": self.requested_ms, "shown_ms": self.shown_ms, "blurs": self.blurs,
@@ -158,7 +182,17 @@ class VoteRow:
             "scored": int(self.scored), "elapsed_ms": self.elapsed_ms,
             **dict(zip(VIEW, self.view or (), strict=False)),
             **dict(zip(CONDITIONS, self.conditions or (), strict=False)),
+            "scale": None if self.rating is None else self.scale,
         }  # fmt: skip
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the row as the lines of a CSV file: one, or for a ranking one for each image from best to worst."""
+        cells = self.cells()
+        blank = {"condition_B": "", "is_A_selected": "", "side": ""}
+        return [
+            cells | blank | {"condition_A": name, "rank": rank, "place": self.shown.index(name) + 1}
+            for rank, name in enumerate(self.ranking, start=1)
+        ] or [cells]
 
 
 def votes_of_database(database: Database, *, up_to: int | None = None) -> list[VoteRow]:
@@ -168,7 +202,7 @@ def votes_of_database(database: Database, *, up_to: int | None = None) -> list[V
             Vote.participant_id, TrialRow.scene, TrialRow.left, TrialRow.right, Vote.choice, TrialRow.kind,
             TrialRow.position, TrialRow.repeat_of, Vote.response_ms, Vote.requested_ms, Vote.shown_ms, Vote.blurs,
             Vote.flags, Participant.screening, Vote.received_at, TrialRow.probability, Participant.stage,
-            Vote.elapsed_ms, Vote.view, Participant.screen,
+            Vote.elapsed_ms, Vote.view, Participant.screen, TrialRow.others,
         )
         .join(TrialRow, TrialRow.id == Vote.trial_id)
         .join(Participant, Participant.id == Vote.participant_id)
@@ -184,15 +218,25 @@ def _row(
     observer: str, scene: str, left: str, right: str, choice: str, kind: str, position: int, repeat_of: int | None,
     response_ms: float, requested_ms: float | None, shown_ms: float | None, blurs: int, flags: list[str],
     screening: dict[str, Any], received_at: float, probability: float | None, stage: str, elapsed_ms: float | None,
-    view: dict[str, Any] | None, screen: dict[str, Any],
+    view: dict[str, Any] | None, screen: dict[str, Any], others: list[str] | None,
 ) -> VoteRow:  # fmt: skip
-    return VoteRow(
+    rated = None if others else _RATING.fullmatch(choice)
+    row = VoteRow(
         observer, "1", scene, left, right, choice in {"left", "real"}, choice == "tie",
-        int(choice) if choice in RATINGS else None, kind, position, repeat_of, response_ms, requested_ms, shown_ms,
+        int(rated[1]) if rated else None, kind, position, repeat_of, response_ms, requested_ms, shown_ms,
         blurs, tuple(flags), screening.get("passed"), received_at, probability, finished=stage == "finished",
         elapsed_ms=elapsed_ms, view=None if view is None else tuple(float(view[key]) for key in _VIEW_KEYS),
         conditions=_some([screen.get(name) for name in CONDITIONS]),
+        scale=100 if rated and rated[2] else 5,
     )  # fmt: skip
+    shown = (left, right, *(others or ()))
+    return _ranked(row, shown, tuple(shown[int(place) - 1] for place in choice)) if others else row
+
+
+def _ranked(row: VoteRow, shown: tuple[str, ...], ranking: tuple[str, ...]) -> VoteRow:
+    first, last = shown[0], shown[-1]
+    above = ranking.index(first) < ranking.index(last)
+    return replace(row, condition_a=first, condition_b=last, is_a_selected=above, shown=shown, ranking=ranking)
 
 
 def _some(values: Iterable[float | None]) -> tuple[float | None, ...] | None:
@@ -206,7 +250,7 @@ def votes_text(votes: Iterable[VoteRow]) -> str:
 
     Spreadsheets would compute texts that begin with =, +, - or @: they get an apostrophe, which `read_votes` removes.
     """
-    return table_text(COLUMNS, ([cells.get(name) for name in COLUMNS] for cells in map(VoteRow.cells, votes)))
+    return table_text(COLUMNS, ([cells.get(name) for name in COLUMNS] for vote in votes for cells in vote.lines()))
 
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -227,7 +271,8 @@ def read_votes(path: Path) -> list[VoteRow]:
 
     The columns observer, session, scene, condition_A, condition_B and is_A_selected (1 or 0, empty for a tie or a
     rating) are required. All other columns of the export are optional. A is the left or first condition unless the
-    column `side` contains "right". Rows with 0 in `scored` or with a rule in `exclusion` are read as excluded.
+    column `side` contains "right". Rows with 0 in `scored` or with a rule in `exclusion` are read as excluded. Rows
+    with a `rank` that share observer, session, scene and position are one ranking.
 
     Raises:
         ConfigError: the file is missing, its columns are wrong, or a row is invalid.
@@ -237,15 +282,48 @@ def read_votes(path: Path) -> list[VoteRow]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             _check_columns(reader.fieldnames or (), path)
-            lines = [
-                (reader.line_num, _Line(row, path, reader.line_num).vote(place)) for place, row in enumerate(reader)
-            ]
+            lines = [_Line(row, path, reader.line_num).read(place) for place, row in enumerate(reader)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path}: cannot read the votes: {error}") from None
     if not lines:
         raise UsageError(f"{path} contains no votes; give a file with at least one row")
     _check_together(lines, path)
-    return [vote for _, vote in lines]
+    return _with_rankings(lines, path) if lines[0].rank is not None else [each.vote for each in lines]
+
+
+class _Read(NamedTuple):
+    """A row of a CSV file; in a ranking it is about one image, with its rank and its place on the screen."""
+
+    line: int
+    vote: VoteRow
+    rank: int | None
+    place: int | None
+
+    @property
+    def name(self) -> str:
+        return self.vote.condition_a
+
+
+def _with_rankings(lines: Sequence[_Read], path: Path) -> list[VoteRow]:
+    """Join the rows of each ranking."""
+    trials: dict[tuple[str, str, str, int], list[_Read]] = {}
+    for each in lines:
+        vote = each.vote
+        trials.setdefault((vote.observer, vote.session, vote.scene, vote.position), []).append(each)
+    return [_joined(rows, path) for rows in trials.values()]
+
+
+def _joined(rows: Sequence[_Read], path: Path) -> VoteRow:
+    by_rank = sorted(rows, key=lambda each: each.rank or 0)
+    names = [each.name for each in by_rank]
+    if [each.rank for each in by_rank] != list(range(1, len(rows) + 1)) or not 1 < len(set(names)) == len(rows):
+        ranks = ", ".join(f"{each.rank} for {each.name}" for each in by_rank)
+        raise ConfigError(
+            f"{path}, line {rows[0].line}: the ranks of one ranking must be 1, 2 and so on for different images, not "
+            f"{ranks}; rows of one ranking share observer, session, scene and position"
+        )
+    by_place = sorted(by_rank, key=lambda each: (each.place or 0, each.name))
+    return _ranked(by_rank[0].vote, tuple(each.name for each in by_place), tuple(names))
 
 
 def _check_columns(found: Sequence[str], path: Path) -> None:
@@ -264,7 +342,7 @@ class _Line:
     """A row of a CSV file, whose faults name the line."""
 
     def __init__(self, row: dict[str | None, Any], path: Path, line: int) -> None:
-        self._row = row
+        self._row, self._number = row, line
         self._place = f"{path}, line {line}"
         if None in row:
             raise ConfigError(f"{self._place}: the row has more cells than the header; quote cells that contain commas")
@@ -308,7 +386,12 @@ class _Line:
         found = [self.number(name) for name in VIEW]
         return None if None in found else tuple(value for value in found if value is not None)
 
-    def vote(self, place: int) -> VoteRow:
+    def read(self, number: int) -> _Read:
+        rank, place = self.whole("rank"), self.whole("place")
+        vote = self.vote(number if rank is None else 0, ranked=rank is not None)
+        return _Read(self._number, vote, rank, place)
+
+    def vote(self, position: int, *, ranked: bool) -> VoteRow:
         for name in ("observer", "scene", "condition_A"):
             if not self.text(name):
                 raise self.fault(f"{name} must not be empty")
@@ -317,51 +400,66 @@ class _Line:
             raise self.fault(
                 f"condition_A and condition_B are both '{first}', but a method is never compared with itself"
             )
-        rating, kind = self.whole("rating"), self.one_of("kind", KINDS, "test")
-        if rating not in {None, 1, 2, 3, 4, 5}:
-            raise self.fault(f"rating must be 1 to 5, not {rating}")
+        rating, scale, kind = *self.rating(), self.one_of("kind", KINDS, "test")
         selected, tie = self.flag("is_A_selected"), bool(self.flag("is_tie"))
-        if selected is None and not tie and rating is None:
+        if ranked and (second or rating is not None or tie or selected is not None):
+            raise self.fault("a row with a rank is about one image; leave condition_B, is_A_selected and rating empty")
+        if selected is None and not tie and rating is None and not ranked:
             raise self.fault("is_A_selected is empty in a row that is neither a tie nor a rating")
         if kind == "test" and (reserved := {RANDOM, DAMAGED} & {first, second}):
             raise self.fault(
                 f"'{min(reserved)}' is reserved for attention checks; write vigilance as kind, or rename the method"
             )
-        position = self.whole("position")
+        given = self.whole("position")
         left = self.one_of("side", ("left", "right"), "left") == "left"
         exclusion = self.text("exclusion")
         if kind == "test" and self.flag("scored") is False and not exclusion:
             exclusion = "unscored"
         return VoteRow(
             self.text("observer"), self.text("session"), self.text("scene"), first, second, bool(selected), tie, rating,
-            kind, place if position is None else position, self.whole("repeat_of"), self.number("response_ms"),
+            kind, position if given is None else given, self.whole("repeat_of"), self.number("response_ms"),
             self.number("requested_ms"), self.number("shown_ms"), self.whole("blurs") or 0,
             tuple(self.text("flags").split()), self.flag("screening_passed"), self.number("received_at"),
             self.number("probability"), left, self.flag("finished"), exclusion, self.number("elapsed_ms"),
-            self.view(), _some(self.number(name) for name in CONDITIONS),
+            self.view(), _some(self.number(name) for name in CONDITIONS), scale=scale,
         )  # fmt: skip
 
+    def rating(self) -> tuple[int | None, int]:
+        rating, scale = self.whole("rating"), self.whole("scale") or 5
+        if scale not in SCALES:
+            raise self.fault(f"scale must be 5 (ratings from 1) or 100 (from 0), not {scale}")
+        low, high = SCALES[scale], scale
+        if rating is not None and not low <= rating <= high:
+            more = "; write 100 in the column scale for ratings of a slider" if 5 < rating <= 100 else ""
+            raise self.fault(f"rating must be {low} to {high}, not {rating}{more}")
+        return rating, scale
 
-def _check_together(lines: Sequence[tuple[int, VoteRow]], path: Path) -> None:
+
+def _check_together(lines: Sequence[_Read], path: Path) -> None:
     """Raise an error at the first row that does not fit the others."""
-    protocol = protocol_of([vote for _, vote in lines])
-    pairs = any(vote.condition_b for _, vote in lines)
+    protocol = _protocol(lines)
+    pairs = any(each.vote.condition_b for each in lines)
     seen: dict[VoteRow, int] = {}
-    for line, vote in lines:
-        fault = _fault(vote, protocol, pairs=pairs)
-        if vote in seen:
-            fault = f"the answer repeats line {seen[vote]}; remove one of them"
+    for each in lines:
+        fault = _fault(each, lines[0], protocol, pairs=pairs)
+        if each.vote in seen:
+            fault = f"the answer repeats line {seen[each.vote]}; remove one of them"
         if fault:
-            raise ConfigError(f"{path}, line {line}: {fault}")
-        seen[vote] = line
+            raise ConfigError(f"{path}, line {each.line}: {fault}")
+        seen[each.vote] = each.line
 
 
-def _fault(vote: VoteRow, protocol: str, *, pairs: bool) -> str | None:
+def _protocol(lines: Sequence[_Read]) -> str:
+    return "rank_order" if any(each.rank is not None for each in lines) else protocol_of(each.vote for each in lines)
+
+
+def _fault(each: _Read, first: _Read, protocol: str, *, pairs: bool) -> str | None:
+    vote = each.vote
     names = {vote.condition_a, vote.condition_b}
+    if protocol == "rank_order":
+        return "the rank is empty, but other rows have ranks; keep one protocol per file" if each.rank is None else None
     if protocol == "rating":
-        if vote.rating is None:
-            return "the rating is empty, but other rows have ratings; keep one protocol per file"
-        return "a rating is about one image; leave condition_B empty" if vote.condition_b else None
+        return _rating_fault(vote, first)
     if pairs and not vote.condition_b:
         return "condition_B is empty, but other rows compare two images; name the second method"
     if protocol == "real_or_fake" and pairs and vote.kind == "test" and TRUTH not in names:
@@ -369,13 +467,23 @@ def _fault(vote: VoteRow, protocol: str, *, pairs: bool) -> str | None:
     return None
 
 
+def _rating_fault(vote: VoteRow, first: _Read) -> str | None:
+    if vote.rating is None:
+        return "the rating is empty, but other rows have ratings; keep one protocol per file"
+    if vote.scale != first.vote.scale:
+        return f"the scale is {vote.scale}, but that of line {first.line} is {first.vote.scale}; keep one scale"
+    return "a rating is about one image; leave condition_B empty" if vote.condition_b else None
+
+
 def protocol_of(votes: Iterable[VoteRow]) -> str:
     """Return the protocol of votes, inferred from their content."""
     rows = list(votes)
+    if any(row.ranking for row in rows):
+        return "rank_order"
     if any(row.rating is not None for row in rows):
         return "rating"
     tests = [row for row in rows if row.kind == "test"] or rows
-    return "real_or_fake" if any(TRUTH in (row.condition_a, row.condition_b) for row in tests) else "pairwise"
+    return "real_or_fake" if any(TRUTH in row.methods for row in tests) else "pairwise"
 
 
 def by_observer(votes: Sequence[VoteRow]) -> dict[str, list[VoteRow]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +266,213 @@ def test_ratings() -> None:
     assert all(rater.bias is not None for rater in found.raters)
 
 
+def test_a_slider_is_analyzed_like_categories(tmp_path: Path) -> None:
+    """Ratings of 25 (r - 1) on the slider give scores, intervals and raters of 25 (s - 1)."""
+    generator = np.random.default_rng(1)
+    categories = [
+        VoteRow(f"p{p}", "1", f"s{s}", f"m{m}", "", False, position=3 * s + m,
+                rating=int(np.clip(round(2.4 + m + generator.normal(0, 0.8)), 1, 5)))
+        for p in range(8) for s in range(6) for m in range(2)
+    ]  # fmt: skip
+    categories += [replace(row, kind="vigilance", position=50 + row.position, rating=2) for row in categories[:4]]
+    slider = [replace(row, rating=25 * ((row.rating or 0) - 1), scale=100) for row in categories]
+    (tmp_path / "v.csv").write_text(votes_text(slider))
+    assert read_votes(tmp_path / "v.csv") == slider  # ratings of 0, too
+    first, second = (analyze(*design_of_votes(rows, AnalysisPlan(draws=100)), rows) for rows in (categories, slider))
+    assert (first.scale, second.scale) == (5, 100)
+    for name, row in first.scores.items():
+        other = second.scores[name]
+        assert [other.value, other.low, other.high] == pytest.approx(
+            [25 * (x - 1) for x in (row.value, row.low, row.high)]
+        )
+        assert second.mos[name] == pytest.approx(25 * (first.mos[name] - 1))
+    assert second.differences[0].p == pytest.approx(first.differences[0].p)
+    for rater, other_rater in zip(first.raters, second.raters, strict=True):
+        assert other_rater.inconsistency == pytest.approx(25 * (rater.inconsistency or 0))
+        assert (other_rater.excluded, other_rater.vigilance) == (rater.excluded, rater.vigilance)
+    assert "mean opinion score, 0 to 100" in write_survey_report(second, tmp_path / "report").read_text().replace(
+        "Mean", "mean"
+    )
+
+
+def test_equal_ratings_of_a_slider_have_honest_intervals() -> None:
+    votes = [
+        VoteRow(f"p{p}", "1", f"s{s}", f"m{m}", "", False, rating=100 * m, scale=100)
+        for p in range(6) for s in range(6) for m in range(2)
+    ]  # fmt: skip
+    found = analyze(*design_of_votes(votes, AnalysisPlan(draws=100)), votes)
+    low, high = found.scores["m0"], found.scores["m1"]
+    assert (low.value, low.low, high.value, high.high) == (0, 0, 100, 100)
+    assert low.high > 2
+    assert high.low < 98
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ([{"rating": 70}], "1 to 5, not 70; write 100 in the column scale"),
+        ([{"rating": 101, "scale": 100}], "rating must be 0 to 100, not 101"),
+        ([{"rating": 3, "scale": 7}], r"5 \(ratings from 1\) or 100"),
+        ([{"rating": 3, "scale": 5}, {"rating": 4, "scale": 100}], "line 3: the scale is 100, but that of line 2 is 5"),
+    ],
+)
+def test_ratings_outside_their_scale_are_refused(tmp_path: Path, rows: list[dict[str, int]], fault: str) -> None:
+    bare = dict.fromkeys(REQUIRED, "1") | {"condition_B": "", "is_A_selected": ""}
+    lines = [bare | {"scene": f"s{k}", "scale": ""} | row for k, row in enumerate(rows)]
+    with pytest.raises(ConfigError, match=fault):
+        read_votes(write_csv(tmp_path / "v.csv", lines))
+
+
+def ranked(rankings: Sequence[str], *, people: int = 20, photos: int = 12) -> list[VoteRow]:
+    """Return rankings of methods with names of one letter, which stand on the screen in alphabetical order."""
+    return [
+        VoteRow(
+            f"p{k % people}", "1", f"s{k // people % photos}", min(each), max(each),
+            each.index(min(each)) < each.index(max(each)), position=k // people, response_ms=2000.0,
+            shown=tuple(sorted(each)), ranking=tuple(each),
+        )
+        for k, each in enumerate(rankings)
+    ]  # fmt: skip
+
+
+def plackett_luce(abilities: Mapping[str, float], n: int, size: int, seed: int = 0) -> list[str]:
+    """Draw rankings as successive choices."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for _ in range(n):
+        rest = [str(name) for name in generator.choice(list(abilities), size, replace=False)]
+        order = ""
+        while rest:
+            weights = np.exp([abilities[name] for name in rest])
+            order += rest.pop(int(generator.choice(len(rest), p=weights / weights.sum())))
+        found.append(order)
+    return found
+
+
+def test_rankings_recover_known_abilities() -> None:
+    abilities = {"a": 1.0, "b": 0.4, "c": 0.0, "d": -0.4, "e": -1.0}
+    votes = ranked(plackett_luce(abilities, 240, 4))
+    design, methods = design_of_votes(votes, AnalysisPlan(draws=200))
+    assert design.protocol == "rank_order"
+    found = analyze(design, methods, votes)
+    for name, ability in abilities.items():
+        score = found.scores[name]
+        assert score.low < ability < score.high
+        assert score.high - score.low < 0.8
+        assert score.n == sum(name in vote.ranking for vote in votes)
+    assert (found.jod, found.order_effect, found.tie) == ({}, None, None)
+    best = next(row for row in found.differences if {row.first, row.second} == {"a", "e"})
+    both = [vote.ranking for vote in votes if {"a", "e"} <= {*vote.ranking}]
+    assert best.winner == "a"
+    assert best.preferred == pytest.approx(np.mean([each.index("a") < each.index("e") for each in both]))
+    image = found.images[0]
+    own = [vote.ranking for vote in votes if vote.scene == image.photo and image.method in vote.ranking]
+    assert image.value == pytest.approx(np.mean([(3 - each.index(image.method)) / 3 for each in own]))
+    assert image.votes == len(own)
+
+
+def test_rankings_of_two_images_are_analyzed_like_pairs() -> None:
+    pairs = simulated(12, 20, 8, [0.6, 0.0, -0.6])
+    votes = [row for row in pairs if row.kind == "test"]
+    as_rankings = [
+        replace(row, shown=(row.left, row.right), ranking=row.orders[0][0], condition_a=row.left, condition_b=row.right)
+        for row in votes
+    ]
+    plan = AnalysisPlan(draws=200, order_effect=False)
+    first, second = (analyze(*design_of_votes(rows, plan), rows) for rows in (votes, as_rankings))
+    assert (first.protocol, second.protocol) == ("pairwise", "rank_order")
+    for name, row in first.scores.items():
+        other = second.scores[name]
+        for value in ("value", "se", "low", "high", "participants_se", "photos_se", "naive_se"):
+            assert getattr(other, value) == pytest.approx(getattr(row, value), abs=1e-6)
+    assert [row.p_holm for row in second.differences] == pytest.approx([row.p_holm for row in first.differences])
+    for rater, other_rater in zip(first.raters, second.raters, strict=True):
+        assert other_rater.log_likelihood == pytest.approx(rater.log_likelihood)
+        assert other_rater.left_p == pytest.approx(rater.left_p)
+
+
+def test_near_unanimous_rankings_have_honest_intervals() -> None:
+    """Where all rankings agree, no bootstrap varies; one ranking counts once, however many pairs it orders."""
+    votes = ranked(["abcd"] * 36, people=6, photos=6)
+    found = analyze(*design_of_votes(votes, AnalysisPlan(draws=100)), votes)
+    for row in found.differences:
+        assert row.low < row.value < row.high
+        assert row.high - row.low > 1
+    assert next(row for row in found.differences if (row.first, row.second) == ("a", "d")).winner == "a"
+    few = ranked(["abcd"] * 9, people=3, photos=3)
+    assert all(row.lacking for row in analyze(*design_of_votes(few, AnalysisPlan(draws=100)), few).differences)
+    nine = ranked(["abcd"] * 9, people=9, photos=9)
+    lacking = analyze(*design_of_votes([replace(row, scene=f"s{k}") for k, row in enumerate(nine)],
+                                       AnalysisPlan(draws=100)), nine).differences[0].lacking  # fmt: skip
+    assert lacking is not None
+    assert "vote" in lacking
+
+
+def test_exclusions_of_rankings() -> None:
+    votes = ranked(plackett_luce({"a": 0.5, "b": 0.0, "c": -0.5}, 240, 3), people=12)
+    votes = [replace(row, ranking=row.shown, is_a_selected=True) if row.observer == "p0" else row for row in votes]
+    names = ("a", "b", "random")
+    votes += [
+        replace(row, kind="vigilance", position=50 + row.position, shown=names,
+                ranking=("random", "a", "b") if row.observer == "p1" else ("b", "a", "random"))
+        for row in votes if row.position < 4
+    ]  # fmt: skip
+    repeated = [row for row in votes if row.kind == "test" and row.position < 4]
+    votes += [
+        replace(row, kind="repeat", position=80 + row.position, repeat_of=row.position, shown=row.shown[::-1],
+                ranking=row.ranking[::-1] if row.observer == "p2" else (row.ranking[1], row.ranking[0], row.ranking[2]))
+        for row in repeated
+    ]  # fmt: skip
+    design, methods = design_of_votes(votes, AnalysisPlan(draws=100))
+    design = design.model_copy(update={"exclusions": Exclusions(repeat_share=0.5)})
+    found = {rater.observer: rater for rater in analyze(design, methods, votes).raters}
+    assert found["p0"].excluded == ["side"]
+    assert found["p1"].excluded == ["vigilance"]
+    assert found["p2"].excluded == ["repeats"]
+    assert (found["p3"].vigilance, found["p3"].repeats) == ((4, 4), (4, 4))
+
+
+def test_rankings_come_back_from_a_file(tmp_path: Path) -> None:
+    votes = ranked(plackett_luce({"a": 0.5, "b": 0.0, "c": -0.5, "=": 0.0}, 60, 3), people=6)
+    (tmp_path / "v.csv").write_text(votes_text(votes))
+    assert read_votes(tmp_path / "v.csv") == votes
+    rows = list(csv.DictReader((tmp_path / "v.csv").read_text().splitlines()))
+    assert [(row["rank"], row["condition_B"], row["is_A_selected"]) for row in rows[:3]] == [
+        (str(k), "", "") for k in (1, 2, 3)
+    ]
+    first, second = (
+        analyze(*design_of_votes(each, AnalysisPlan(draws=100)), each)
+        for each in (votes, read_votes(tmp_path / "v.csv"))
+    )
+    assert first == second
+    needed = {name: value for name, value in rows[0].items() if name in {*REQUIRED, "rank"}}
+    bare = write_csv(
+        tmp_path / "b.csv", [needed | {"condition_A": name, "rank": rank} for rank, name in enumerate("cab", 1)]
+    )
+    (vote,) = read_votes(bare)
+    assert (vote.ranking, vote.shown) == (("c", "a", "b"), ("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("ranks", "change", "fault"),
+    [
+        ((1, 2, 2), {}, "line 2: the ranks of one ranking must be 1, 2 and so on"),
+        ((1, 2, 4), {}, "1 for a, 2 for b, 4 for c"),
+        ((1, 2, ""), {}, "neither a tie nor a rating"),
+        ((1, 2, 3), {"condition_B": "d"}, "about one image"),
+        ((1, 2, 3), {"condition_A": "a"}, "the answer repeats line 2"),
+    ],
+)
+def test_invalid_rankings_are_refused(
+    tmp_path: Path, ranks: tuple[object, ...], change: dict[str, str], fault: str
+) -> None:
+    row = dict.fromkeys(REQUIRED, "1") | {"condition_B": "", "is_A_selected": "", "scene": "s"}
+    lines = [row | {"condition_A": name, "rank": rank} for name, rank in zip("abc", ranks, strict=True)]
+    lines[2] |= change
+    with pytest.raises(ConfigError, match=fault):
+        read_votes(write_csv(tmp_path / "v.csv", lines))
+
+
 def test_votes_that_do_not_connect_all_methods(tmp_path: Path) -> None:
     path = wins_csv(tmp_path / "v.csv", [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")])
     found, _ = analyze_source(path, prior="3", **FAST)
@@ -293,13 +501,24 @@ def test_metrics_against_people(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_imported_export_gives_the_same_analysis(tmp_path: Path) -> None:
-    folder, record = make_survey(tmp_path, repeats=0.2, vigilance=0.2, analysis={"draws": 100})
+@pytest.mark.parametrize(
+    ("plan", "choices"),
+    [
+        ({"repeats": 0.2}, ("left", "right")),
+        ({"protocol": "rank_order", "repeats": 0.2}, ("213", "132")),
+        ({"protocol": "rating", "form": "slider"}, ("0/100", "64/100")),
+    ],
+    ids=["pairwise", "rank_order", "slider"],
+)
+def test_an_imported_export_gives_the_same_analysis(
+    tmp_path: Path, plan: dict[str, Any], choices: tuple[str, str]
+) -> None:
+    folder, record = make_survey(tmp_path, vigilance=0.2, analysis={"draws": 100}, **plan)
     with client_of(folder) as client:
-        for choice in ("left", "right", "left", "right", "left"):
-            Visitor(client).begin().finish(choice)
+        for k in range(5):
+            Visitor(client).begin().finish(choices[k % 2])
         gone = Visitor(client).begin()
-        gone.vote()
+        gone.vote(choices[0])
         gone.post("/api/withdraw", {})
     survey = Survey(ServerSettings(folder=str(folder)))
     text = export_json(record, survey.database)
@@ -322,7 +541,7 @@ def test_an_imported_export_gives_the_same_analysis(tmp_path: Path) -> None:
     assert read_votes(tmp_path / "v.csv") == votes
     with pytest.raises(UsageError, match="already holds a survey"):
         import_json(tmp_path / "s.json", place, lambda: back)
-    (tmp_path / "s.json").write_text(text.replace('"choice": "left"', '"choice": "right"', 1))
+    (tmp_path / "s.json").write_text(text.replace(f'"choice": "{choices[0]}"', f'"choice": "{choices[1]}"', 1))
     with pytest.raises(ConfigError, match="checksum"):
         import_json(tmp_path / "s.json", SurveyFolder(tmp_path / "x"), lambda: back)
     back.close()

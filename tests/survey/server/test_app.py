@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 import uuid
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,15 +131,25 @@ def test_forged_swapped_and_early_tokens_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "true"),
-    [("pairwise", False), ("pairwise", True), ("real_or_fake", True), ("rating", False), ("rating", True)],
+    "plan",
+    [
+        {"protocol": "pairwise", "display_ms": 500},
+        {"protocol": "pairwise", "display_ms": 500, "true": True},
+        {"protocol": "real_or_fake", "display_ms": 500, "true": True},
+        {"protocol": "rating", "display_ms": 500},
+        {"protocol": "rating", "display_ms": 500, "true": True},
+        {"protocol": "rating", "form": "slider"},
+        {"protocol": "rank_order", "repeats": 0.25},
+        {"protocol": "rank_order", "true": True},
+    ],
+    ids=str,
 )
-def test_no_byte_reveals_the_method(tmp_path: Path, protocol: str, true: bool) -> None:
+def test_no_byte_reveals_the_method(tmp_path: Path, plan: dict[str, Any]) -> None:
     """Crawl everything that a browser gets: names, sizes, headers, and the right answer."""
+    protocol = plan["protocol"]
     folder, record = make_survey(
-        tmp_path, protocol=protocol, trials=4, practice=1, vigilance=0.25, display_ms=500, size_px=64, screening=True,
-        true=true,
-    )  # fmt: skip
+        tmp_path, **{"trials": 4, "practice": 1, "vigilance": 0.25, "size_px": 64, "screening": True, **plan}
+    )
     names = [
         *METHODS,
         "truth",
@@ -169,7 +180,7 @@ def test_no_byte_reveals_the_method(tmp_path: Path, protocol: str, true: bool) -
                 assert picture.headers["cache-control"] == "no-store"
                 assert not {"etag", "last-modified", "content-disposition"} & set(picture.headers)
             answers += pictures
-            answer = person.post("/api/vote", person.body(person.state["choices"][0]))
+            answer = person.post("/api/vote", person.body(person.choice))
             answers.append(answer)
             data = answer.json()
             assert ("feedback" in data) == (protocol == "real_or_fake" and person.state["practice"])
@@ -185,6 +196,48 @@ def test_no_byte_reveals_the_method(tmp_path: Path, protocol: str, true: bool) -
             if not page:  # the page's own code has words such as "repeat"
                 assert name not in text, (name, answer.url)
         assert not any(method in text for method in METHODS)
+
+
+@pytest.mark.parametrize(
+    ("plan", "wrong", "right"),
+    [
+        ({"protocol": "rank_order"}, ["12", "1233", "124", "1234", "left", "ab", "1,2,3", "\uff11\uff12\uff13"], "312"),
+        ({"protocol": "rating", "form": "slider"}, ["50", "101/100", "-1/100", "007/100", "5/10", "5.5/100"], "0/100"),
+    ],
+    ids=["rank_order", "slider"],
+)
+def test_answers_are_checked(tmp_path: Path, plan: dict[str, Any], wrong: list[str], right: str) -> None:
+    folder, _ = make_survey(tmp_path, **plan)
+    with client_of(folder) as client:
+        person = Visitor(client).begin()
+        for choice in wrong:
+            answer = person.post("/api/vote", person.body(choice))
+            assert answer.status_code == 400, choice
+        body = person.body(right)
+        assert person.post("/api/vote", body).status_code == 200
+        assert person.post("/api/vote", body).json()["again"]
+        other = person.post("/api/vote", body | {"uuid": str(uuid.uuid4()), "choice": right[::-1]})
+        assert other.status_code == 409
+    (vote,) = rows(folder, Vote)
+    assert vote.choice == right
+
+
+def test_a_ranking_is_stored_by_the_names_behind_its_places(tmp_path: Path) -> None:
+    folder, record = make_survey(tmp_path, protocol="rank_order", trials=6, practice=0, repeats=0.5, vigilance=0.5)
+    names = {file: name for scene in record.scenes for name, file in scene.stimuli.items()}
+    expected = []
+    with client_of(folder) as client:
+        person = Visitor(client).begin()
+        while person.state["stage"] == "trials":
+            files = {row.token: row.file for row in rows(folder, Image)}
+            shown = [names[files[person.state["images"][place].removeprefix("/i/")]] for place in "123"]
+            expected.append((tuple(shown), (shown[1], shown[2], shown[0])))
+            person.vote("231")
+    survey = Survey(ServerSettings(folder=str(folder)))
+    votes = votes_of_database(survey.database)
+    survey.close()
+    assert [(vote.shown, vote.ranking) for vote in votes] == expected
+    assert Counter(vote.kind for vote in votes) == {"test": 6, "repeat": 3, "vigilance": 3}
 
 
 def test_real_or_fake_gives_feedback_on_practice_trials_only(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +16,7 @@ from chromalab.report.formatting import plural
 from chromalab.stats.preference import NoEstimateError
 from chromalab.stats.profile import Profile
 from chromalab.stats.significance import holm
-from chromalab.survey.analysis.preferences import INSEPARABLE, score_preferences
+from chromalab.survey.analysis.preferences import INSEPARABLE, PreferenceScores, score_preferences, score_rankings
 from chromalab.survey.analysis.raters import image_scores, label_exclusions, participant_agreement, report_raters
 from chromalab.survey.analysis.records import Difference, Score, Subgroup, SurveyAnalysis
 from chromalab.survey.analysis.scores import estimate_of, groups_by_photo, score_fooling, score_ratings
@@ -39,13 +40,15 @@ if TYPE_CHECKING:
 
 def design_of_votes(votes: Sequence[VoteRow], plan: AnalysisPlan) -> tuple[Design, list[str]]:
     """Return a design and the methods for votes from a file; no exclusion rules apply, because none was fixed."""
-    names = {name for row in votes for name in (row.condition_a, row.condition_b)} - {"", TRUTH, RANDOM, DAMAGED}
+    names = {name for row in votes for name in row.methods} - {TRUTH, RANDOM, DAMAGED}
     protocol = protocol_of(votes)
     single = protocol == "real_or_fake" and not any(row.condition_b for row in votes)
     nobody = Exclusions(vigilance_share=0, fast_share=1, side_p=0, bt500=False)
     data = {"protocol": protocol, "analysis": plan, "title": "Votes", "exclusions": nobody}
     if single:
         data["form"] = "yes_no"
+    if any(row.scale == 100 for row in votes):
+        data["form"] = "slider"
     return Design.model_validate(data), sorted(names)
 
 
@@ -97,8 +100,8 @@ def analyze(design: Design, methods: Sequence[str], votes: Sequence[VoteRow], *,
 
 
 def _check_names(design: Design, methods: Sequence[str], votes: Sequence[VoteRow]) -> None:
-    known = {*methods, "", TRUTH, RANDOM, DAMAGED}
-    unknown = sorted({name for row in votes for name in (row.condition_a, row.condition_b)} - known)
+    known = {*methods, TRUTH, RANDOM, DAMAGED}
+    unknown = sorted({name for row in votes for name in row.methods} - known)
     if unknown:
         raise ConfigError(f"votes name the method '{unknown[0]}', but the survey compares {', '.join(methods)}")
     for name in {name for pair in design.analysis.primary or () for name in pair} - set(methods):
@@ -112,8 +115,8 @@ def _undecided(analysis: SurveyAnalysis, reason: str) -> SurveyAnalysis:
 
 
 def _scored(design: Design, methods: Sequence[str], rows: Sequence[VoteRow], seed: int) -> SurveyAnalysis:
-    score = {"pairwise": _preferences, "real_or_fake": _fooling, "rating": _ratings}[design.protocol]
-    present = {name for row in rows for name in (row.condition_a, row.condition_b)}
+    score = {"real_or_fake": _fooling, "rating": _ratings}.get(design.protocol, _preferences)
+    present = {name for row in rows for name in row.methods}
     shown = [name for name in methods if name in present]
     found = score(design, shown, rows, seed)
     missing = [f"{name} has no votes yet" for name in methods if name not in present]
@@ -133,7 +136,8 @@ def _base(design: Design, methods: Sequence[str], rows: Sequence[VoteRow]) -> di
 
 def _preferences(design: Design, methods: Sequence[str], rows: Sequence[VoteRow], seed: int) -> SurveyAnalysis:
     plan, level = design.analysis, design.analysis.level
-    found = score_preferences(rows, methods, plan, seed=seed)
+    ranked = design.protocol == "rank_order"
+    found = (score_rankings if ranked else score_preferences)(rows, methods, plan, seed=seed)
     groups = [[methods[k] for k in group] for group in found.groups]
     notes = [*found.notes, *_group_notes(groups, "compares")]
     people = _in_group([row.observer for row in rows], rows, groups)
@@ -143,20 +147,26 @@ def _preferences(design: Design, methods: Sequence[str], rows: Sequence[VoteRow]
     def support(i: int, j: int) -> Support:
         return Support(people[methods[i]], photos[methods[i]], round(float(connecting[i, j])))
 
-    counts = (found.wins.sum(axis=0) + found.wins.sum(axis=1)).tolist()
+    counts = Counter(name for row in rows for name in row.methods)
     return SurveyAnalysis.model_validate(
         {
             **_base(design, methods, rows),
-            "scores": _scores(methods, found.score, found.errors, counts, level),
-            "jod": {name: estimate_of(found.jods(k), level) for k, name in enumerate(methods)},
+            "scores": _scores(methods, found.score, found.errors, [counts[name] for name in methods], level),
             "differences": _differences(plan, methods, found.groups, found.difference, support, found.wins),
-            "order_effect": estimate_of(found.order_effect(), level) if found.order else None,
-            "order_inseparable": INSEPARABLE in found.notes,
-            "tie": float(found.fit.nu) if float(found.fit.nu) > 0 else None,
             "components": groups,
             "notes": notes,
+            **(_of_pairs(found, methods, level) if isinstance(found, PreferenceScores) else {}),
         }
     )
+
+
+def _of_pairs(found: PreferenceScores, methods: Sequence[str], level: float) -> dict[str, object]:
+    return {
+        "jod": {name: estimate_of(found.jods(k), level) for k, name in enumerate(methods)},
+        "order_effect": estimate_of(found.order_effect(), level) if found.order else None,
+        "order_inseparable": INSEPARABLE in found.notes,
+        "tie": float(found.fit.nu) if float(found.fit.nu) > 0 else None,
+    }
 
 
 def _group_notes(groups: Sequence[Sequence[str]], link: str) -> list[str]:
@@ -172,7 +182,7 @@ def _in_group(labels: Sequence[str], rows: Sequence[VoteRow], groups: Sequence[S
     group_of = {name: k for k, group in enumerate(groups) for name in group}
     found: dict[int, set[str]] = {}
     for label, row in zip(labels, rows, strict=True):
-        found.setdefault(group_of[row.condition_a], set()).add(label)
+        found.setdefault(group_of[row.methods[0]], set()).add(label)
     return {name: len(found[k]) for name, k in group_of.items()}
 
 
@@ -189,7 +199,12 @@ def _ratings(design: Design, methods: Sequence[str], rows: Sequence[VoteRow], se
     plan = design.analysis
     found = score_ratings(rows, methods, draws=plan.draws, seed=seed)
     return SurveyAnalysis.model_validate(
-        {**_base(design, methods, rows), **_mean_scores(plan, methods, rows, found), "mos": found.quality}
+        {
+            **_base(design, methods, rows),
+            **_mean_scores(plan, methods, rows, found),
+            "mos": found.quality,
+            "scale": design.scale,
+        }
     )
 
 

@@ -14,10 +14,10 @@ from chromalab.report.page import environment
 from chromalab.survey.analysis.analyze import MIN_PEOPLE, MIN_PHOTOS, MIN_VOTES
 from chromalab.survey.analysis.verdicts import ranked_groups, verdict_of_subgroups, verdicts
 from chromalab.survey.design import CONDITIONS
-from chromalab.survey.votes import table_text
+from chromalab.survey.votes import SCALES, table_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from chromalab.core.records import Record
@@ -26,17 +26,19 @@ if TYPE_CHECKING:
 
 AXES = {
     "pairwise": "log-ability (mean 0)",
+    "rank_order": "log-ability (mean 0)",
     "real_or_fake": "fooling rate: share of trials in which generated colors were taken for real",
-    "rating": "mean opinion score, 1 to 5",
+    "rating": "mean opinion score, {low} to {high}",
 }
 IMAGE_VALUES = {
     "pairwise": "share of comparisons won",
+    "rank_order": "share of the other images that it was ranked above",
     "real_or_fake": "share of answers that took the image for real",
-    "rating": "mean rating, 1 to 5",
+    "rating": "mean rating, {low} to {high}",
 }
-REACH = {"pairwise": 6.0, "real_or_fake": None, "rating": None}
+REACH = {"pairwise": 6.0, "rank_order": 6.0, "real_or_fake": None, "rating": None}
 """How far the axis extends beyond the scores at most. Arrows mark intervals that go on."""
-REFERENCES = {"pairwise": 0.0, "real_or_fake": 0.5, "rating": None}
+REFERENCES = {"pairwise": 0.0, "rank_order": 0.0, "real_or_fake": 0.5, "rating": None}
 
 
 def write_survey_report(analysis: SurveyAnalysis, out: Path) -> Path:
@@ -74,9 +76,9 @@ def write_survey_report(analysis: SurveyAnalysis, out: Path) -> Path:
             subgroup_verdict=verdict_of_subgroups,
             out=[rater for rater in analysis.raters if rater.excluded],
             conditions=[name for name in CONDITIONS if any(name in rater.conditions for rater in analysis.raters)],
-            axis=AXES[analysis.protocol],
+            axis=_axis(analysis, AXES),
             images={(row.photo, row.method): row for row in analysis.images},
-            image_value=IMAGE_VALUES[analysis.protocol],
+            image_value=_axis(analysis, IMAGE_VALUES),
             minimum={"people": MIN_PEOPLE, "photos": MIN_PHOTOS, "votes": MIN_VOTES},
         )
     )
@@ -100,6 +102,10 @@ def _subgroup_rows(analysis: SurveyAnalysis) -> list[dict[str, object]]:
     return found
 
 
+def _axis(analysis: SurveyAnalysis, texts: Mapping[str, str]) -> str:
+    return texts[analysis.protocol].format(low=SCALES[analysis.scale], high=analysis.scale)
+
+
 def draw_scores(analysis: SurveyAnalysis) -> Drawing:
     """Draw the score of every method with its interval, and fainter the score without exclusions if it differs."""
     lines = []
@@ -109,7 +115,7 @@ def draw_scores(analysis: SurveyAnalysis) -> Drawing:
         lines.append(IntervalLine(name, row.value, row.low, row.high, other))
     best = f" The best is {lines[0].label}." if len(analysis.components) <= 1 else ""
     return draw_intervals(
-        lines, name="scores", alt=f"Scores of {len(lines)} methods with intervals.{best}", axis=AXES[analysis.protocol],
+        lines, name="scores", alt=f"Scores of {len(lines)} methods with intervals.{best}", axis=_axis(analysis, AXES),
         reference=REFERENCES[analysis.protocol], reach=REACH[analysis.protocol],
         breaks=[len(group) for group in ranked_groups(analysis)],
     )  # fmt: skip

@@ -5,21 +5,22 @@ from __future__ import annotations
 import csv
 import math
 from dataclasses import replace
+from itertools import combinations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.stats
-from scipy import special
+from scipy import sparse
 
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.photo.listing import PHOTO_SUFFIXES
 from chromalab.stats.agreement import krcc, plcc, rater_ceiling, scene_srcc, srcc
-from chromalab.stats.opinion import bt500_rejected, rater_model
-from chromalab.stats.preference import Votes, fit_preferences
-from chromalab.survey.analysis.preferences import count_votes
+from chromalab.stats.opinion import bt500_rejected
+from chromalab.stats.ranking import fit_rankings, log_likelihood
+from chromalab.survey.analysis.preferences import Rankings
 from chromalab.survey.analysis.records import ImageScore, MetricAgreement, ParticipantAgreement, Rater
-from chromalab.survey.analysis.scores import ratings_table
+from chromalab.survey.analysis.scores import model_of_ratings, ratings_table
 from chromalab.survey.design import BRIGHT_LIMIT, CONDITION_RANGES, CONDITIONS, DARK_LIMIT, RANDOM, TRUTH
 from chromalab.survey.schedule import is_right
 from chromalab.survey.votes import VoteRow, by_observer
@@ -39,7 +40,7 @@ OUTLIER_PRIOR = 3.0
 def report_raters(votes: Sequence[VoteRow], methods: Sequence[str], rules: Exclusions, protocol: str) -> list[Rater]:
     """Return the quality measures and exclusions of every participant."""
     people = by_observer(votes)
-    likelihoods = _likelihoods(people, methods) if protocol == "pairwise" else {}
+    likelihoods = _likelihoods(people, methods) if protocol in {"pairwise", "rank_order"} else {}
     distances = _distances(likelihoods)
     found = [_rater(observer, rows, rules, likelihoods, distances) for observer, rows in people.items()]
     return _with_opinions(found, votes, rules) if protocol == "rating" else found
@@ -150,18 +151,28 @@ def _bad_conditions(found: Mapping[str, float], rules: Exclusions) -> list[str]:
 
 
 def check_passed(row: VoteRow) -> bool:
-    """Return whether an attention check was passed: random or damaged colors were called worse, fake or poor."""
-    return is_right(row.condition_a, row.condition_b, row.answer)
+    """Return whether an attention check was passed: random or damaged colors were called the worst, fake or poor."""
+    return row.ranking[-1] == RANDOM if row.ranking else is_right((row.condition_a, row.condition_b), row.answer)
 
 
 def repeat_agreements(rows: Sequence[VoteRow]) -> list[bool]:
-    """Return for every repeat whether the same image was preferred as at its first presentation."""
+    """Return for every repeat whether the same image was preferred as at its first presentation.
+
+    A repeated ranking agrees if most pairs of its images are in the same order.
+    """
     first = {(row.session, row.position): row for row in rows if row.kind == "test"}
     return [
-        _preferred(row) == _preferred(first[row.session, row.repeat_of])
+        _agree(row, first[row.session, row.repeat_of])
         for row in rows
         if row.kind == "repeat" and row.repeat_of is not None and (row.session, row.repeat_of) in first
     ]
+
+
+def _agree(row: VoteRow, first: VoteRow) -> bool:
+    if not row.ranking:
+        return _preferred(row) == _preferred(first)
+    alike = [first.ranking.index(better) < first.ranking.index(worse) for better, worse in combinations(row.ranking, 2)]
+    return 2 * sum(alike) > len(alike)
 
 
 def _preferred(row: VoteRow) -> str:
@@ -172,17 +183,17 @@ def _likelihoods(people: dict[str, list[VoteRow]], methods: Sequence[str]) -> di
     """Return the mean log-likelihood of each participant's votes under the scores of all others."""
     if len(people) < 3:
         return {}
-    counts = {
-        observer: count_votes([row for row in rows if row.kind == "test"], methods) for observer, rows in people.items()
-    }
-    stacked = [np.stack([getattr(each, side) for each in counts.values()]) for side in ("left", "right", "ties")]
-    rest = Votes(*(stack.sum(axis=0) - stack for stack in stacked)).halved_ties()
-    theta = fit_preferences(rest, prior_sd=OUTLIER_PRIOR, order=False, ties=False).theta
-    own = Votes(*stacked).halved_ties()
-    d = theta[:, :, None] - theta[:, None, :]
-    total = (own.left * special.log_expit(d) + own.right * special.log_expit(-d)).sum(axis=(1, 2))
-    n = own.total.sum(axis=(1, 2))
-    return {observer: float(total[k] / n[k]) for k, observer in enumerate(counts) if n[k] > 0}
+    scored = {observer: [row for row in rows if row.kind == "test"] for observer, rows in people.items()}
+    flat = [row for rows in scored.values() for row in rows]
+    if not flat:
+        return {}
+    found = Rankings(flat, methods)
+    who = np.repeat(np.arange(len(scored)), [len(rows) for rows in scored.values()])
+    gather = sparse.csr_matrix((np.ones(len(who)), (who, np.arange(len(who)))), shape=(len(scored), len(who)))
+    own = (gather @ found.cells).toarray()
+    theta = fit_rankings(found.choices(own.sum(axis=0) - own), found.wins, prior_sd=OUTLIER_PRIOR)
+    total = log_likelihood(found.choices(own), theta)
+    return {observer: float(total[k] / len(rows)) for k, (observer, rows) in enumerate(scored.items()) if rows}
 
 
 def _distances(likelihoods: dict[str, float]) -> dict[str, float]:
@@ -201,7 +212,7 @@ def _with_opinions(raters: list[Rater], votes: Sequence[VoteRow], rules: Exclusi
     if not rows:
         return raters
     table, observers, _ = ratings_table(rows)
-    model, rejected = rater_model(table), bt500_rejected(table)
+    model, rejected = model_of_ratings(table, rows[0].scale), bt500_rejected(table)
     place = {observer: k for k, observer in enumerate(observers)}
     found = []
     for rater in raters:
@@ -237,16 +248,17 @@ def image_scores(rows: Sequence[VoteRow]) -> list[ImageScore]:
 
 
 def _points(rows: Sequence[VoteRow]) -> list[tuple[str, ImageKey, float]]:
-    """Return (participant, image, points) of every vote: 1 for the preferred image, 0 for the other, or the rating."""
+    """Return (participant, image, points) of every vote: the share of other images that it beat, or the rating."""
     found: list[tuple[str, ImageKey, float]] = []
     for row in rows:
         if row.rating is not None:
             found.append((row.observer, (row.scene, row.condition_a), float(row.rating)))
         elif row.condition_b:
-            share = 0.5 if row.is_tie else float(row.left_selected)
-            for name, points in ((row.left, share), (row.right, 1 - share)):
-                if name != TRUTH:
-                    found.append((row.observer, (row.scene, name), points))
+            points = dict.fromkeys(row.methods, 0.0)
+            for order, share in row.orders:
+                for below, name in enumerate(order[::-1]):
+                    points[name] += share * below / (len(order) - 1)
+            found += [(row.observer, (row.scene, name), won) for name, won in points.items() if name != TRUTH]
         elif row.condition_a not in {TRUTH, RANDOM}:
             found.append((row.observer, (row.scene, row.condition_a), float(row.is_a_selected)))
     return found
@@ -427,11 +439,12 @@ def _two_afc(metric: Mapping[tuple[str, str], float], votes: Sequence[VoteRow]) 
         if row.is_tie or not row.condition_b:
             continue
         scene = scene_key(row.scene)
-        left, right = metric.get((scene, row.left)), metric.get((scene, row.right))
-        if left is None or right is None:
-            continue
-        total += 1
-        hits += 0.5 if left == right else float((left > right) == row.left_selected)
+        for better, worse in combinations(row.orders[0][0], 2):
+            high, low = metric.get((scene, better)), metric.get((scene, worse))
+            if high is None or low is None:
+                continue
+            total += 1
+            hits += 0.5 if high == low else float(high > low)
     return hits / total if total else None
 
 

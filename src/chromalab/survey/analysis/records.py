@@ -13,7 +13,7 @@ class Score(Record):
     """The score of a method with its interval.
 
     Attributes:
-        value: log-ability (mean 0), fooling rate, or mean opinion score.
+        value: log-ability (mean 0; pairwise, rank_order), fooling rate, or mean opinion score.
         se: standard error over participants and photos.
         low: lower end of the interval.
         high: upper end of the interval.
@@ -49,7 +49,8 @@ class Difference(Record):
         p: two-sided p-value.
         p_holm: p-value after Holm's correction over all pairs.
         winner: the better method after correction, or None.
-        preferred: share of votes on this pair that chose the first method, with ties halved; None without such votes.
+        preferred: share of votes on this pair that chose the first method, with ties halved, or of the rankings that
+            put it above the second; None without such votes.
         lacking: why no winner can be named, such as too few participants, or None.
         primary: whether the plan names this comparison as primary. Holm's correction covers the primary comparisons
             alone, and for all others all comparisons.
@@ -103,7 +104,7 @@ class Rater(Record):
         vigilance: passed attention checks and their total number.
         repeats: consistent repeats and their total number.
         fast_share: share of fast answers.
-        left_share: share of answers that chose the left image.
+        left_share: share of answers that chose the left image, or ranked the image shown first above that shown last.
         left_p: p-value of the two-sided binomial test of `left_share` against one half.
         median_s: median response time in seconds.
         log_likelihood: mean log-likelihood of the votes under the scores of all others.
@@ -165,7 +166,8 @@ class ImageScore(Record):
     Attributes:
         photo: the photo.
         method: the method that colored it.
-        value: share of comparisons won (pairwise), share taken for real (real_or_fake), or mean rating (rating).
+        value: share of comparisons won (pairwise), share of the other images that it was ranked above (rank_order),
+            share taken for real (real_or_fake), or mean rating (rating).
         votes: number of votes behind it.
     """
 
@@ -249,6 +251,7 @@ class SurveyAnalysis(Record):
         scores_all: scores by method, with all participants.
         jod: Thurstone scores in just-objectionable differences, with intervals (pairwise).
         mos: quality by method in the rater model of ITU-T P.910 (rating).
+        scale: highest rating: 5 (from 1), or 100 (from 0) on a slider (rating).
         differences: differences of all pairs of methods that votes connect.
         order_effect: advantage of the left side in logits (pairwise), or None if it cannot be estimated.
         order_inseparable: whether the same methods always stood on the left, so that preference includes the side.
@@ -282,6 +285,7 @@ class SurveyAnalysis(Record):
     scores_all: dict[str, Score] = {}
     jod: dict[str, Estimate] = {}
     mos: dict[str, FiniteFloat] = {}
+    scale: int = 5
     differences: list[Difference] = []
     order_effect: Estimate | None = None
     order_inseparable: bool = False

@@ -11,11 +11,11 @@ from scipy.sparse.csgraph import connected_components
 
 from chromalab.stats.clusters import Array, TwoWay, assumed_design_effect, two_way
 from chromalab.stats.detection import clopper_pearson, two_alternatives, wilson, yes_no
-from chromalab.stats.opinion import rater_model
+from chromalab.stats.opinion import LEAST_SPREAD, RaterModel, rater_model
 from chromalab.stats.pivots import FEW, BoundedMean, MeanDifference, Pivot, StudentT
 from chromalab.survey.analysis.records import Estimate, Fooling
 from chromalab.survey.design import RANDOM, TRUTH
-from chromalab.survey.votes import VoteRow, by_observer
+from chromalab.survey.votes import SCALES, VoteRow, by_observer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -150,7 +150,7 @@ def groups_by_photo(rows: Sequence[VoteRow], methods: Sequence[str]) -> list[lis
     scenes = numbered(row.scene for row in rows)
     shown = np.zeros((len(methods), max(scenes) + 1), dtype=np.intp)
     for scene, row in zip(scenes, rows, strict=True):
-        for name in {row.condition_a, row.condition_b} & place.keys():
+        for name in {*row.methods} & place.keys():
             shown[place[name], scene] = 1
     count, labels = connected_components(shown @ shown.T, directed=False)
     return [np.flatnonzero(labels == group).tolist() for group in range(count)]
@@ -245,9 +245,6 @@ def _matrix(entries: Sequence[tuple[int, int, float]], rows: int, columns: int) 
     return sparse.csr_matrix((values, (places[:, 0], places[:, 1])), shape=(rows, columns))
 
 
-LOWEST, HIGHEST = 1.0, 5.0
-
-
 @dataclass(frozen=True)
 class RatingScores(MeanScores):
     """Mean opinion scores.
@@ -263,7 +260,7 @@ class RatingScores(MeanScores):
         mean = self.means[k]
         student = StudentT(mean.value, float(np.sqrt(_variance(self.errors, k))), mean.df)
         low, high = student.bounds(0.99)
-        return mean if self.few[k] or low < LOWEST or high > HIGHEST else student
+        return mean if self.few[k] or low < mean.low or high > mean.high else student
 
     def difference(self, i: int, j: int) -> Pivot:
         """Return the difference of the mean opinion scores of two methods."""
@@ -298,10 +295,10 @@ def score_ratings(rows: Sequence[VoteRow], methods: Sequence[str], *, draws: int
         own = np.flatnonzero(method == k)
         unlike = len(own) - int(np.unique(values[own], return_counts=True)[1].max())
         few.append(unlike < FEW or _variance(errors, k) == 0)
-        means.append(_mean_opinion(values[own], _variance(errors, k), clusters, few=few[k]))
+        means.append(_mean_opinion(values[own], _variance(errors, k), clusters, rows[0].scale, few=few[k]))
         counts.append(len(own))
     table, _, images = ratings_table(rows)
-    model = rater_model(table)
+    model = model_of_ratings(table, rows[0].scale)
     quality = {
         name: float(np.nanmean([q for q, (_, own) in zip(model.quality, images, strict=True) if own == name]))
         for name in methods
@@ -310,21 +307,27 @@ def score_ratings(rows: Sequence[VoteRow], methods: Sequence[str], *, draws: int
     return RatingScores(means, few, errors, people, photos, counts, quality)
 
 
-def _mean_opinion(ratings: Array, variance: float, clusters: Clusters, *, few: bool) -> BoundedMean:
+def model_of_ratings(table: Array, scale: int) -> RaterModel:
+    """Return the rater model; a point of the scale from 1 to 5 is 25 points of a slider."""
+    return rater_model(table, least_spread=LEAST_SPREAD * (scale - SCALES[scale]) / 4)
+
+
+def _mean_opinion(ratings: Array, variance: float, clusters: Clusters, scale: int, *, few: bool) -> BoundedMean:
     """Return a mean opinion with its effective number of ratings.
 
     Nearly equal ratings do not show their variance. It is then at least that of the ratings with one more rating spread
     evenly over the scale.
     """
     mean, n = float(ratings.mean()), len(ratings)
+    low, high = float(SCALES[scale]), float(scale)
     if few:
-        shares = (np.array([(ratings == score).sum() for score in range(1, 6)]) + 0.2) / (n + 1)
-        scale = np.arange(1.0, 6.0)
-        smoothed = float(shares @ scale**2 - (shares @ scale) ** 2)
+        points = np.arange(low, high + 1)
+        shares = ((ratings[:, None] == points).sum(axis=0) + 1 / len(points)) / (n + 1)
+        smoothed = float(shares @ points**2 - (shares @ points) ** 2)
         variance = max(variance, smoothed * clusters.design_effect / n)
-    product = (mean - LOWEST) * (HIGHEST - mean)
+    product = (mean - low) * (high - mean)
     effective = n / clusters.design_effect if product == 0 else product / variance
-    return BoundedMean(mean, effective, clusters.df, LOWEST, HIGHEST)
+    return BoundedMean(mean, effective, clusters.df, low, high)
 
 
 def ratings_table(rows: Sequence[VoteRow]) -> tuple[Array, list[str], list[tuple[str, str]]]:

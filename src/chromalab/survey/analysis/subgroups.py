@@ -9,8 +9,9 @@ from sqlalchemy import select
 
 from chromalab.core.seeds import derive_seed
 from chromalab.stats.preference import preference_parameters
+from chromalab.stats.ranking import fit_rankings
 from chromalab.stats.significance import holm
-from chromalab.survey.analysis.preferences import WIDEST_PRIOR, vote_cells, votes_of_sums
+from chromalab.survey.analysis.preferences import WIDEST_PRIOR, Rankings, vote_cells, votes_of_sums
 from chromalab.survey.analysis.records import Subgroup, SubgroupComparison
 from chromalab.survey.analysis.scores import numbered
 from chromalab.survey.database import Participant
@@ -64,7 +65,7 @@ def compare_subgroups(
         groups = [describe(name, [row for row in rows if group_of.get(row.observer) == name]) for name in names]
         valid = {group.name for group in groups if group.lacking is None}
         own = [row for row in rows if group_of.get(row.observer) in valid]
-        shown = [name for name in methods if any(name in (row.condition_a, row.condition_b) for row in own)]
+        shown = [name for name in methods if any(name in row.methods for row in own)]
         p = interaction_p(design, shown, own, group_of) if len(valid) > 1 else None
         unanswered = len({row.observer for row in rows}) - len(group_of)
         found.append(
@@ -124,7 +125,8 @@ def interaction_p(
     observers = numbered(row.observer for row in rows)
     people = list(dict.fromkeys(row.observer for row in rows))
     labels = np.array(numbered(group_of[person] for person in people))
-    sums, statistic = (_preferences if design.protocol == "pairwise" else _means)(design, methods, rows)
+    of_protocol = {"pairwise": _preferences, "rank_order": _rankings}.get(design.protocol, _means)
+    sums, statistic = of_protocol(design, methods, rows)
     by_person = np.zeros((len(people), sums.shape[1]))
     np.add.at(by_person, observers, sums)
     generator = np.random.default_rng(derive_seed("subgroups", len(people), len(rows)))
@@ -164,6 +166,20 @@ def _preferences(
         return state[..., :m], wins.sum(axis=-1) + wins.sum(axis=-2)
 
     return vote_cells(rows, methods).toarray(), statistic
+
+
+def _rankings(
+    design: Design, methods: Sequence[str], rows: Sequence[VoteRow]
+) -> tuple[Array, Callable[[Array], tuple[Array, Array]]]:
+    """Return the contribution of each ranking, and a function from sums of groups to their log-abilities and counts."""
+    found, m = Rankings(rows, methods), len(methods)
+    narrow = min(design.analysis.prior_sd or WIDEST_PRIOR, WIDEST_PRIOR)
+    shown = np.array([[float(name in row.methods) for name in methods] for row in rows])
+
+    def statistic(sums: Array) -> tuple[Array, Array]:
+        return fit_rankings(found.choices(sums[..., :-m]), found.wins, prior_sd=narrow), sums[..., -m:]
+
+    return np.hstack([found.cells.toarray(), shown]), statistic
 
 
 def _means(

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
 
     from chromalab.survey.analysis.records import Difference, SubgroupComparison, SurveyAnalysis
 
-NAMES = {"pairwise": "log-ability", "real_or_fake": "fooling rate", "rating": "mean opinion score"}
+NAMES = {
+    "pairwise": "log-ability",
+    "rank_order": "log-ability",
+    "real_or_fake": "fooling rate",
+    "rating": "mean opinion score",
+}
 
 
 ALPHA = 0.05

@@ -17,7 +17,7 @@ from chromalab.survey.security import sha256_text
 from chromalab.survey.server.admission import RefusedError
 from chromalab.survey.server.sessions import PROGRESS, Body, find_person, session_state
 from chromalab.survey.server.state import STEPS, next_step, screened
-from chromalab.survey.server.trials import choices, practice_passed, repeat_practice
+from chromalab.survey.server.trials import fault_of, practice_passed, repeat_practice, trial_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -31,7 +31,7 @@ OVERRUN = 1.15
 CLOCK_TOLERANCE_MS = 1000.0
 """A response time that exceeds the time since the server sent the trial by more than this is flagged."""
 
-_CLIENT_FLAGS = frozenset({"reduced", "window", "zoom", "fullscreen", "decode", "restored"})
+_CLIENT_FLAGS = frozenset({"reduced", "window", "zoom", "fullscreen", "decode", "restored", "unmoved"})
 
 # The statements of the hot path are built once, so that SQLAlchemy only fills in values.
 _TRIAL = select(TrialRow.__table__).where(TrialRow.token == bindparam("token"))
@@ -107,7 +107,7 @@ def _feedback(design: Design, trial: Row[Any], choice: str) -> dict[str, Any]:
     """Return whether an answer to a practice trial is right, and why, where the right answer is known."""
     if trial.kind != "practice" or not (design.feedback or design.protocol == "real_or_fake"):
         return {}
-    found: dict[str, Any] = {"feedback": is_right(trial.left, trial.right, choice)}
+    found: dict[str, Any] = {"feedback": is_right(trial_of(trial).shown, choice)}
     if design.feedback:
         found["why"] = "pair" if trial.right else "true" if trial.left == TRUTH else "damaged"
     return found
@@ -128,8 +128,8 @@ def _store(
     design = survey.record.design
     if setting(connection, STOPPED):
         raise RefusedError(410, "the survey has ended")
-    if body.choice not in choices(design):
-        raise RefusedError(422, f"'{body.choice}' is not a valid answer; choose from {', '.join(choices(design))}")
+    if fault := fault_of(design, trial_of(trial), body.choice):
+        raise RefusedError(*fault)
     total, answered, due = connection.execute(PROGRESS, {"person": person.id}).one()
     if person.stage != "trials" or trial.position != due:
         raise RefusedError(409, "this trial is not due; please reload the page")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Text, bindparam, cast, func, insert, select, update
 
 from chromalab.survey.adaptive import choose_pair, fill_slot
 from chromalab.survey.database import Image, Participant, TrialRow, Vote
@@ -58,6 +60,7 @@ def _insert_trials(survey: Survey, connection: Connection, person: Row[Any], tri
         {
             "participant_id": person.id, "position": position, "kind": trial.kind, "scene": trial.scene,
             "left": trial.left, "right": trial.right, "repeat_of": trial.repeat_of, "token": new_token(), "answered": 0,
+            "others": list(trial.others) or None,
         }
         for position, trial in trials
     ]  # fmt: skip
@@ -65,11 +68,9 @@ def _insert_trials(survey: Survey, connection: Connection, person: Row[Any], tri
     places = [position for position, trial in trials if trial.scene]
     if places:
         stored = connection.execute(
-            select(TrialRow.id, TrialRow.scene, TrialRow.left, TrialRow.right).where(
-                TrialRow.participant_id == person.id, TrialRow.position.in_(places)
-            )
+            select(TrialRow.__table__).where(TrialRow.participant_id == person.id, TrialRow.position.in_(places))
         )
-        images = [image for row in stored for image in _images_of(survey, row.id, Trial("test", *row[1:]))]
+        images = [image for row in stored for image in _images_of(survey, row.id, trial_of(row))]
         connection.execute(insert(Image), images)
 
 
@@ -89,12 +90,12 @@ def checks_failed(survey: Survey, connection: Connection, person: Row[Any]) -> b
 def _right_answers(connection: Connection, person: Row[Any], kind: str) -> list[bool]:
     """Return for each answer to a trial with a known answer, in their order, whether it is right."""
     query = (
-        select(TrialRow.left, TrialRow.right, Vote.choice)
+        select(TrialRow.__table__, Vote.choice)
         .join(Vote, Vote.trial_id == TrialRow.id)
         .where(TrialRow.participant_id == person.id, TrialRow.kind == kind)
         .order_by(TrialRow.position)
     )
-    return [is_right(*row) for row in connection.execute(query)]
+    return [is_right(trial_of(row).shown, row.choice) for row in connection.execute(query)]
 
 
 def repeat_practice(survey: Survey, connection: Connection, person: Row[Any]) -> None:
@@ -115,15 +116,16 @@ def repeat_practice(survey: Survey, connection: Connection, person: Row[Any]) ->
 
 def usage(connection: Connection, now: float) -> dict[Item, int]:
     """Return how often each item was rated or is scheduled for an active participant."""
+    others = cast(TrialRow.others, Text)  # PostgreSQL cannot group by JSON
     query = (
-        select(TrialRow.scene, TrialRow.left, TrialRow.right, func.count())
+        select(TrialRow.scene, TrialRow.left, TrialRow.right, others, func.count())
         .join(Participant, Participant.id == TrialRow.participant_id)
         .where(TrialRow.kind == "test", (TrialRow.answered == 1) | (Participant.lease_until > now))
-        .group_by(TrialRow.scene, TrialRow.left, TrialRow.right)
+        .group_by(TrialRow.scene, TrialRow.left, TrialRow.right, others)
     )
     found: dict[Item, int] = {}
-    for scene, left, right, count in connection.execute(query):
-        item = Trial("test", scene, left, right).item
+    for scene, left, right, more, count in connection.execute(query):
+        item = Trial("test", scene, left, right, others=tuple(json.loads(more or "null") or ())).item
         found[item] = found.get(item, 0) + count
     return found
 
@@ -138,6 +140,8 @@ def people_by_method(connection: Connection, now: float) -> dict[str, int]:
 def _images_of(survey: Survey, trial_id: int, trial: Trial) -> list[dict[str, Any]]:
     stimuli = survey.scenes[trial.scene].stimuli
     shown = {"left": trial.left, "right": trial.right}
+    if trial.others:
+        shown = {str(place): name for place, name in enumerate(trial.shown, start=1)}
     if survey.record.design.reference:
         shown["reference"] = GREY
     return [
@@ -189,7 +193,7 @@ def fill_due(survey: Survey, connection: Connection, person: Row[Any], due: list
 
 def trial_of(row: Row[Any]) -> Trial:
     """Return the trial of a row."""
-    return Trial(row.kind, row.scene, row.left, row.right, row.repeat_of)
+    return Trial(row.kind, row.scene, row.left, row.right, row.repeat_of, tuple(row.others or ()))
 
 
 def trial_for_browser(survey: Survey, connection: Connection, due: list[Row[Any]], total: int) -> dict[str, Any]:
@@ -225,7 +229,9 @@ def _tokens(connection: Connection, trials: list[int]) -> dict[int, dict[str, st
 
 
 def choices(design: Design) -> list[str]:
-    """Return the answers that a trial allows."""
+    """Return the answers that a trial allows; none if they are too many to list, as `fault_of` checks them."""
+    if design.protocol == "rank_order" or design.form == "slider":
+        return []
     if design.protocol == "rating":
         return ["5", "4", "3", "2", "1"]
     if design.form == "yes_no":
@@ -233,8 +239,32 @@ def choices(design: Design) -> list[str]:
     return ["left", "tie", "right"] if design.tie else ["left", "right"]
 
 
+def fault_of(design: Design, trial: Trial, choice: str) -> tuple[int, str] | None:
+    """Return the status and the reason for which an answer is refused, or None.
+
+    A ranking is the numbers of the places from the best image to the worst, such as 312. A slider gives 0/100 to
+    100/100.
+    """
+    if design.protocol == "rank_order":
+        places = "".join(str(place) for place in range(1, len(trial.shown) + 1))
+        fits = sorted(choice) == list(places)
+        return None if fits else (400, f"'{choice}' is not a ranking; send an order of the places {places}")
+    if design.form == "slider":
+        fits = _SLIDER.fullmatch(choice) is not None
+        return None if fits else (400, f"'{choice}' is not a rating; send 0/100 to 100/100")
+    known = choices(design)
+    return None if choice in known else (422, f"'{choice}' is not a valid answer; choose from {', '.join(known)}")
+
+
+_SLIDER = re.compile(r"(0|[1-9][0-9]?|100)/100")
+
+
 def form_of(design: Design) -> str:
-    """Return the layout of the stimuli: `pair`, `sequential` or `single`."""
+    """Return the layout of the stimuli: `pair`, `sequential`, `single`, or `slider` and `rank` after their answers."""
+    if design.protocol == "rank_order":
+        return "rank"
+    if design.form == "slider":
+        return "slider"
     if not design.two_stimuli:
         return "single"
     return "sequential" if design.form == "sequential" else "pair"

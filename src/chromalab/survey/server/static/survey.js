@@ -213,12 +213,14 @@ function radioField(each, name) {
   };
 }
 
-const keysOf = ({ form, tie }) => form === "single" ? words.instructions_keys_single : tie ? words.instructions_keys_tie : words.instructions_keys_pair;
+const keysOf = ({ form, tie }) => form === "rank" ? words.instructions_keys_rank : form === "slider" ? words.instructions_keys_slider
+  : form === "single" ? words.instructions_keys_single : tie ? words.instructions_keys_tie : words.instructions_keys_pair;
 
 async function instructions(state) {
   const touch = matchMedia("(pointer: coarse)");
   if (state.devices === "desktop" && touch.matches) return panel(words.desktop_title, paragraph(words.desktop_text), ...leaving(state, "device"));
-  const kind = state.protocol === "pairwise" ? "pairwise" : state.protocol === "rating" ? "rating" : state.form === "single" ? "fake_single" : "fake_pair";
+  const kind = { pairwise: "pairwise", rank_order: "rank", rating: state.form === "slider" ? "slider" : "rating" }[state.protocol]
+    || (state.form === "single" ? "fake_single" : "fake_pair");
   const lines = [words[`instructions_${kind}`]];
   if (state.reference) lines.push(words.instructions_reference);
   if (state.tie) lines.push(words.instructions_tie);
@@ -226,6 +228,7 @@ async function instructions(state) {
   if (state.practice) lines.push(words.instructions_practice);
   if (state.feedback) lines.push(words.instructions_feedback);
   if (state.practice_pass) lines.push(fill(words.instructions_pass, state));
+  if (state.form === "rank") lines.push(words.instructions_move);
   lines.push(keysOf(state), words.instructions_screen);
   panel(words.instructions_title, ...(state.instructions ? written(state.instructions) : lines.map(paragraph)),
     button(words.begin, () => guarded(async () => {
@@ -257,19 +260,22 @@ async function fetchImage(url) {
 }
 
 // Device pixels per stimulus pixel: the largest whole number that fits, or 3/4, 2/3, 1/2, 1/3 and so on. Nothing is ever cropped.
-function scaleFor(state, count, stacked) {
+function scaleFor(state, count, across) {
   const ratio = devicePixelRatio || 1;
-  const across = stacked ? 1 : count, down = stacked ? count : 1;
-  const room = { width: (innerWidth - 16 - 16 * (across - 1)) * ratio, height: Math.max(innerHeight - 260, innerHeight * 0.45) * ratio };
+  const down = Math.ceil(count / across);
+  const captions = state.form === "rank" ? 36 * (down - 1) : 0;
+  const room = { width: (innerWidth - 16 - 16 * (across - 1)) * ratio, height: (Math.max(innerHeight - 260, innerHeight * 0.45) - captions) * ratio };
   const fits = Math.min(room.width / (across * state.width), room.height / (down * state.height));
   if (fits >= 1) return Math.min(Math.floor(fits), Math.max(1, Math.round(ratio)));
   return [3 / 4, 2 / 3].find((scale) => scale <= fits) || 1 / Math.ceil(1 / fits);
 }
 
+// The number of columns with the largest images, and of these the most columns. Only rankings take more than one row and column.
 function layoutFor(state, count) {
-  if (count === 1) return { stacked: false, scale: scaleFor(state, 1, false) };
-  const beside = scaleFor(state, count, false), above = scaleFor(state, count, true);
-  return above > beside ? { stacked: true, scale: above } : { stacked: false, scale: beside };
+  const rows = Array.from({ length: count }, (_, place) => place + 1);
+  const all = [...new Set(rows.map((down) => Math.ceil(count / down)))];
+  const found = (state.form === "rank" ? all : [count, 1]).map((columns) => ({ columns, stacked: columns < count, scale: scaleFor(state, count, columns) }));
+  return found.reduce((best, each) => (each.scale > best.scale ? each : best));
 }
 
 let rested = 0;
@@ -349,27 +355,32 @@ function sized(image, state, layout) {
 }
 
 const caption = (role, state, layout) => {
+  if (state.form === "rank") return placeName(Number(role) - 1, Object.keys(state.images).length);
   if (role === "reference") return words.reference;
-  if (state.form === "single") return "";
+  if (["single", "slider"].includes(state.form)) return "";
   if (state.form === "sequential") return role === "left" ? words.first : words.second;
   return role === "left" ? (layout.stacked ? words.top : words.left) : (layout.stacked ? words.bottom : words.right);
 };
 
 async function present(state, images, layout, flags) {
-  const roles = ["left", "reference", "right"].filter((role) => role in images);
+  const roles = state.form === "rank" ? Object.keys(images).sort() : ["left", "reference", "right"].filter((role) => role in images);
   const figures = Object.fromEntries(roles.map((role) => {
-    images[role].alt = state.form === "single" ? words.picture_of : `${words.picture_of}: ${caption(role, state, layout)}`;
+    images[role].alt = ["single", "slider"].includes(state.form) ? words.picture_of : `${words.picture_of}: ${caption(role, state, layout)}`;
     return [role, make("figure", { className: "hidden" }, sized(images[role], state, layout), make("figcaption", { textContent: caption(role, state, layout) }))];
   }));
   const pictures = make("div", { className: layout.stacked ? "pictures stacked" : "pictures" });
+  if (state.form === "rank") arrange(state, pictures, figures, layout);
   const feedback = make("p", { className: "feedback", role: "status" });
   const buttons = make("div", { className: state.choices.length > 3 ? "buttons ratings" : "buttons" }, ...state.choices.map((choice) =>
     button(label(choice, state, layout), () => guarded(() => answer(choice)), { disabled: true, data: { choice } })));
+  if (state.form === "slider") { buttons.classList.add("scale"); buttons.append(...slider(state)); }
+  if (state.form === "rank") buttons.append(button(words.next, () => guarded(submitOrder), { disabled: true }));
   const bar = make("i");
   bar.style.width = `${(100 * (state.number - 1)) / state.total}%`;
   const meta = make("p", { className: "meta" }, ...(state.practice ? [make("span", { className: "tag", textContent: words.practice })] : []), fill(words.progress, state));
   show(make("div", { className: "trial" }, make("div", { className: "bar", role: "progressbar", ariaValueNow: state.number - 1, ariaValueMin: 0, ariaValueMax: state.total, ariaLabel: fill(words.progress, state) }, bar), meta,
     make("h1", { textContent: question(state) }), pictures, feedback, buttons,
+    ...(state.form === "rank" ? [make("p", { className: "how", textContent: words.instructions_move })] : []),
     make("p", { className: "keys", textContent: keysOf({ form: state.form, tie: state.choices.includes("tie") }) })));
   trial = { state, flags, blurs: 0, began: null, shown: null, buttons, feedback, figures };
   const mine = trial;
@@ -415,12 +426,142 @@ function open(mine, began) {
   if (trial !== mine) return;
   mine.began = began;
   mine.view = viewOf(mine.figures);
-  mine.buttons.querySelectorAll("button").forEach((each) => { each.disabled = false; });
+  mine.buttons.querySelectorAll("button, input").forEach((each) => { each.disabled = false; });
+  if (mine.state.form === "slider") untouched(mine);
+}
+
+// ---- a ranking: the images stand in the order of the answer, from best to worst
+
+const places = () => [...main.querySelectorAll(".ranked .place")];
+const placeName = (place, count) => place === 0 ? `1 · ${words.best}` : place === count - 1 ? `${count} · ${words.worst}` : String(place + 1);
+
+function arrange(state, pictures, figures, layout) {
+  pictures.className = "pictures ranked";
+  pictures.style.setProperty("--columns", layout.columns);
+  Object.entries(figures).forEach(([role, figure]) => {
+    const name = String.fromCharCode(64 + Number(role)), image = figure.querySelector("img");
+    image.alt = "";
+    const place = make("button", { type: "button", className: "place", onclick: () => take(place), data: { role, name } }, image);
+    place.setAttribute("aria-pressed", "false");
+    place.onpointerdown = (event) => startDrag(event, place);
+    figure.prepend(place);
+    namePlace(place, Number(role) - 1, Object.keys(figures).length);
+  });
+}
+
+function namePlace(button, place, count) {
+  button.setAttribute("aria-label", `${words.picture_of} ${button.dataset.name}: ${placeName(place, count)}`);
+}
+
+// Take up an image, or put the one taken up before on this place.
+function take(chosen) {
+  if (performance.now() - lastDrag < 100) return;
+  const taken = main.querySelector(".place[aria-pressed=true]");
+  places().forEach((each) => each.setAttribute("aria-pressed", String(!taken && each === chosen)));
+  if (taken && taken !== chosen) moveTo(taken, places().indexOf(chosen));
+}
+
+function moveTo(chosen, place) {
+  const all = places(), from = all.indexOf(chosen), figure = chosen.parentElement, target = all[place].parentElement;
+  if (from === place || !trial) return;
+  figure.remove();
+  if (from < place) target.after(figure); else target.before(figure);
+  places().forEach((each, k) => {
+    each.nextElementSibling.textContent = placeName(k, all.length);
+    namePlace(each, k, all.length);
+  });
+  trial.moved = true;
+  trial.feedback.textContent = "";
+  chosen.focus({ preventScroll: true });
+  say(chosen.getAttribute("aria-label"));
+}
+
+let lastDrag = -1000; // a mouse clicks at the end of a drag
+
+function startDrag(event, chosen) {
+  if (event.button !== 0) return;
+  const start = { x: event.clientX, y: event.clientY };
+  let dragged = false;
+  const under = (at) => places().find((each) => {
+    const box = each.parentElement.getBoundingClientRect();
+    return each !== chosen && at.clientX >= box.left && at.clientX <= box.right && at.clientY >= box.top && at.clientY <= box.bottom;
+  });
+  const move = (at) => {
+    const by = { x: at.clientX - start.x, y: at.clientY - start.y };
+    if (!dragged && Math.hypot(by.x, by.y) < 8) return;
+    dragged = true;
+    chosen.classList.add("dragged");
+    chosen.style.transform = `translate(${Math.round(by.x)}px, ${Math.round(by.y)}px)`;
+    places().forEach((each) => each.classList.toggle("target", each === under(at)));
+  };
+  const end = (at) => {
+    chosen.removeEventListener("pointermove", move);
+    chosen.removeEventListener("pointerup", end);
+    chosen.removeEventListener("pointercancel", end);
+    chosen.classList.remove("dragged");
+    chosen.style.transform = "";
+    places().forEach((each) => each.classList.remove("target"));
+    if (!dragged) return;
+    lastDrag = performance.now();
+    const target = at.type === "pointerup" ? under(at) : undefined;
+    if (target) moveTo(chosen, places().indexOf(target));
+  };
+  chosen.setPointerCapture(event.pointerId);
+  chosen.addEventListener("pointermove", move);
+  chosen.addEventListener("pointerup", end);
+  chosen.addEventListener("pointercancel", end);
+}
+
+async function submitOrder() {
+  if (!trial) return;
+  if (!trial.moved && !trial.feedback.textContent) {
+    trial.feedback.textContent = words.unmoved;
+    say(words.unmoved);
+    return;
+  }
+  if (!trial.moved) trial.flags.push("unmoved");
+  await answer(places().map((each) => each.dataset.role).join(""));
+}
+
+// Arrows and numbers move the image in focus.
+function rankKey(event) {
+  const all = places(), place = all.indexOf(document.activeElement);
+  const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+  const number = /^[1-9]$/.test(event.key) ? Number(event.key) - 1 : null;
+  if (step === undefined && (number === null || number >= all.length)) return;
+  event.preventDefault();
+  if (place < 0) all[number ?? 0].focus();
+  else moveTo(all[place], number ?? Math.min(Math.max(place + step, 0), all.length - 1));
+}
+
+// ---- a slider: it shows no answer until it is moved
+
+function slider(state) {
+  const field = make("input", { type: "range", min: 0, max: 100, step: 1, value: 50, className: "unset", disabled: true });
+  field.setAttribute("aria-label", question(state));
+  field.setAttribute("aria-describedby", "slider-ends");
+  const ends = make("span", { className: "ends", id: "slider-ends" }, make("span", { textContent: `0 · ${words.slider_low}` }), make("span", { textContent: `100 · ${words.slider_high}` }));
+  const send = button(words.next, () => guarded(() => submitSlider()), { disabled: true });
+  const touched = () => { field.classList.remove("unset"); send.disabled = false; };
+  field.oninput = field.onpointerdown = touched;
+  field.onkeydown = (event) => { if (/^(Arrow|Page|Home|End)/.test(event.key)) touched(); };
+  return [make("div", { className: "slider" }, field, ends), send];
+}
+
+function untouched(mine) {
+  mine.buttons.querySelector("button").disabled = true;
+  mine.buttons.querySelector("input").focus({ preventScroll: true });
+}
+
+async function submitSlider() {
+  const field = trial?.buttons.querySelector("input:not(.unset)");
+  if (field) await answer(`${field.value}/100`);
 }
 
 function question(state) {
   if (state.question) return state.question;
   if (state.protocol === "pairwise") return words.question_pairwise;
+  if (state.protocol === "rank_order") return words.question_rank;
   if (state.protocol === "rating") return words.question_rating;
   return state.form === "single" ? words.question_fake_single : words.question_fake_pair;
 }
@@ -434,7 +575,7 @@ async function answer(choice) {
   if (!trial || trial.began === null) return;
   const mine = trial;
   trial = null;
-  mine.buttons.querySelectorAll("button").forEach((each) => { each.disabled = true; });
+  mine.buttons.querySelectorAll("button, input").forEach((each) => { each.disabled = true; });
   const now = performance.now();
   const body = {
     trial: mine.state.trial, uuid: crypto.randomUUID ? crypto.randomUUID() : randomNumber(), choice,
@@ -561,7 +702,9 @@ addEventListener("blur", () => { if (trial) trial.blurs += 1; });
 document.addEventListener("visibilitychange", () => { if (trial && document.hidden) trial.blurs += 1; });
 addEventListener("keydown", (event) => {
   if (!trial || dialog.open || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-  const { choices } = trial.state;
+  const { choices, form } = trial.state;
+  if (trial.began !== null && form === "rank") return rankKey(event);
+  if (form === "slider") { if (event.key === "Enter" && event.target.type === "range") guarded(submitSlider); return; }
   const named = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "left", ArrowDown: choices.includes("tie") ? "tie" : "right" }[event.key];
   const numbered = choices.includes("5") ? event.key : choices[Number(event.key) - 1];
   const choice = [named, numbered].find((each) => choices.includes(each));

@@ -815,6 +815,26 @@ def researcher(client: TestClient, folder: Path) -> str:
     return page.text
 
 
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        ({"protocol": "rank_order"}, "rank order, 3 images a trial"),
+        ({"protocol": "rating", "form": "slider"}, "rating, slider"),
+    ],
+    ids=["rank_order", "slider"],
+)
+def test_the_dashboard_of_every_protocol(tmp_path: Path, plan: dict[str, Any], words: str) -> None:
+    folder, _ = make_survey(tmp_path, trials=4, **plan)
+    with client_of(folder) as client:
+        for _ in range(2):
+            person = Visitor(client).begin()
+            person.finish(person.choice)
+        page = researcher(client, folder)
+    assert words in page
+    assert "alpha" in page
+    assert "mean opinion" in page if plan["protocol"] == "rating" else "log-ability" in page
+
+
 def test_the_dashboard(tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path)
     with client_of(folder, logins_per_minute=100) as client:

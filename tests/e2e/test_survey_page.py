@@ -237,6 +237,66 @@ def test_rankings_by_keyboard_mouse_and_touch(browser: Browser, tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_pairs_can_be_inspected_in_one_place_and_enlarged(browser: Browser, tmp_path: Path) -> None:
+    folder, _ = make_survey(
+        tmp_path, enlarged=6, trials=2, practice=0, reference=True, inspect=["flicker", "zoom"], flicker_hz=2.5,
+        languages=["en"],
+    )  # fmt: skip
+    with serving(folder) as address:
+        page, faults = watched(browser, **DESKTOP)
+        to_trial(page, address)
+        left, right = (page.locator(f".pictures figure:has-text('{name}')") for name in ("Left", "Right"))
+        page.keyboard.press("Space")
+        expect(right).not_to_be_visible()
+        assert left.bounding_box() == right.bounding_box()
+        page.keyboard.press("Space")
+        expect(left).not_to_be_visible()
+        page.get_by_role("button", name="Side by side").click()
+        expect(left).to_be_visible()
+        expect(right).to_be_visible()
+        assert left.bounding_box() != right.bounding_box()
+        assert_accessible(page)
+        frames = page.locator(".frame")
+        size = frames.first.bounding_box()
+        page.keyboard.press("+")
+        page.get_by_role("button", name="Enlarge").click()
+        expect(page.locator(".tools output")).to_have_text("300%")
+        assert frames.first.bounding_box() == size
+        image = frames.first.locator("img")
+        assert image.evaluate("image => [image.offsetWidth, getComputedStyle(image).imageRendering]") == [
+            720,
+            "pixelated",
+        ]
+        assert frames.first.evaluate("frame => [frame.scrollLeft, frame.scrollTop]") == [240, 192]  # the center stays
+        frames.first.focus()
+        page.keyboard.press("ArrowRight")  # moves both images, and is no answer
+        page.wait_for_timeout(100)
+        assert page.locator(".frame").evaluate_all("frames => frames.map((frame) => frame.scrollLeft)") == [280, 280]
+        assert_accessible(page)
+        expect(page.locator(".meta")).to_contain_text("1 of 2")
+        page.get_by_role("button", name="Reduce").click()
+        page.get_by_role("button", name="Left").click()
+        expect(page.locator(".meta")).to_contain_text("2 of 2")
+        expect(page.locator(READY).first).to_be_visible()
+        page.locator(".pictures figure").first.evaluate(
+            "figure => { window.times = []; new MutationObserver(() => times.push(performance.now()))"
+            ".observe(figure, { attributeFilter: ['class'] }); }"
+        )
+        page.get_by_role("button", name="Automatic").click()
+        page.wait_for_timeout(1700)
+        times = page.evaluate("times")
+        assert len(times) >= 3
+        assert times[-1] - times[0] > 0.9 * 400 * (len(times) - 1)  # at most 2.5 switches a second
+        page.locator("h1").click()
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("h1")).to_have_text("Thank you!")
+        assert faults == []
+    first, second = (vote.view for vote in rows(folder, Vote))
+    assert (first["switches"], first["zoom"], second["zoom"]) == (1, 3, 1)
+    assert second["switches"] >= 3
+
+
+@pytest.mark.slow
 def test_a_slider_needs_an_answer(browser: Browser, tmp_path: Path) -> None:
     folder, _ = make_survey(tmp_path, protocol="rating", form="slider", trials=3, practice=0, languages=["en"])
     with serving(folder) as address:

@@ -124,7 +124,10 @@ def test_a_replaced_stimulus_is_refused(tmp_path: Path) -> None:
 
 
 NEWER = {
-    "design": ("access", "viewing", "wording", "before", "after", "break_every", "feedback", "practice_pass", "per_trial"),
+    "design": (
+        "access", "viewing", "wording", "before", "after", "break_every", "feedback", "practice_pass", "per_trial",
+        "inspect", "flicker_hz",
+    ),
     "analysis": ("primary", "margin", "subgroups"),
     "recruitment": (
         "id_pattern", "signed", "stopped_url", "declined_url", "declined_code", "screened_url", "screened_code",

@@ -397,6 +397,10 @@ class Design(Record):
             that gives fewer than three checks.
         reference: whether to show the gray photo beside a pair.
         tie: whether to allow "no difference".
+        inspect: what participants may do with a pair: `flicker` shows both images in one place, one after the other,
+            and `zoom` enlarges both by whole factors with common panning.
+        flicker_hz: switches per second of an automatic flicker, which participants start and stop; None offers none.
+            At most 2.5, because more than three flashes a second can cause seizures (WCAG 2.2, 2.3.1).
         pairs: `uniform` or `adaptive` selection of pairs.
         exploration: share of adaptive selections made uniformly.
         display_ms: display duration of stimuli in milliseconds; None shows them until the answer.
@@ -433,6 +437,8 @@ class Design(Record):
     vigilance: float = Field(default=0.075, ge=0, le=0.5)
     reference: bool = False
     tie: bool = False
+    inspect: list[Literal["flicker", "zoom"]] = []
+    flicker_hz: float | None = Field(default=None, gt=0, le=2.5)
     pairs: Literal["uniform", "adaptive"] = "uniform"
     exploration: float = Field(default=0.2, gt=0, le=1)
     display_ms: int | None = Field(default=None, ge=50, le=60_000)
@@ -500,7 +506,7 @@ class Design(Record):
             if fault := plan.fault((*self.before, *self.after)):
                 raise ValueError(fault)
         if self.protocol != "pairwise":
-            for name in ("reference", "tie"):
+            for name in ("reference", "tie", "inspect"):
                 if getattr(self, name):
                     raise ValueError(f"{name} applies only to protocol pairwise; remove it")
             if self.pairs == "adaptive":
@@ -523,6 +529,14 @@ class Design(Record):
             )
         if self.practice_pass is not None and self.practice_pass > self.practice:
             raise ValueError(f"practice_pass: {self.practice_pass} is more than practice ({self.practice}); lower it")
+        return self
+
+    @model_validator(mode="after")
+    def _inspects_lasting_images(self) -> Self:
+        if self.inspect and self.display_ms is not None:
+            raise ValueError("inspect needs images that stay until the answer; remove display_ms")
+        if self.flicker_hz is not None and "flicker" not in self.inspect:
+            raise ValueError("flicker_hz applies only to inspect: [flicker]; add it, or remove flicker_hz")
         return self
 
     @property
@@ -621,7 +635,9 @@ def survey_hash(survey: dict[str, Any]) -> str:
         added = (*MEASUREMENTS, "surround")
         kept = {name: value for name, value in viewing.items() if name not in added or value != usual[name]}
         design["viewing"] = kept
-    for name in ("wording", "before", "after", "break_every", "feedback", "practice_pass", "per_trial"):
+    for name in (
+        "wording", "before", "after", "break_every", "feedback", "practice_pass", "per_trial", "inspect", "flicker_hz",
+    ):  # fmt: skip
         if not design.get(name):
             design.pop(name, None)
     content = {**survey, "design": design}

@@ -42,7 +42,7 @@ VIEW = ("shown_width", "shown_height", "pixel_ratio", "window_width", "window_he
 COLUMNS = (
     *REQUIRED, "is_tie", "side", "rating", "kind", "position", "repeat_of", "response_ms", "requested_ms", "shown_ms",
     "blurs", "flags", "screening_passed", "received_at", "probability", "finished", "exclusion", "scored", "elapsed_ms",
-    *VIEW, *CONDITIONS, "rank", "place", "scale",
+    *VIEW, *CONDITIONS, "rank", "place", "scale", "switches", "largest_zoom",
 )  # fmt: skip
 KINDS = ("practice", "test", "repeat", "vigilance")
 SCALES = {5: 1, 100: 0}
@@ -88,6 +88,8 @@ class VoteRow:
             first and the last place, and `is_a_selected` is whether A was ranked above B.
         ranking: for a ranking, the methods from best to worst.
         scale: highest rating of the scale: 5 (from 1) or 100 (from 0).
+        switches: how often the participant switched between two images in one place; None if that was not possible.
+        zoom: most screen pixels per image pixel that the participant used; None if there was no choice.
     """
 
     observer: str
@@ -118,6 +120,8 @@ class VoteRow:
     shown: tuple[str, ...] = ()
     ranking: tuple[str, ...] = ()
     scale: int = 5
+    switches: int | None = None
+    zoom: float | None = None
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -182,7 +186,7 @@ class VoteRow:
             "scored": int(self.scored), "elapsed_ms": self.elapsed_ms,
             **dict(zip(VIEW, self.view or (), strict=False)),
             **dict(zip(CONDITIONS, self.conditions or (), strict=False)),
-            "scale": None if self.rating is None else self.scale,
+            "scale": None if self.rating is None else self.scale, "switches": self.switches, "largest_zoom": self.zoom,
         }  # fmt: skip
 
     def lines(self) -> list[dict[str, Any]]:
@@ -227,7 +231,7 @@ def _row(
         blurs, tuple(flags), screening.get("passed"), received_at, probability, finished=stage == "finished",
         elapsed_ms=elapsed_ms, view=None if view is None else tuple(float(view[key]) for key in _VIEW_KEYS),
         conditions=_some([screen.get(name) for name in CONDITIONS]),
-        scale=100 if rated and rated[2] else 5,
+        scale=100 if rated and rated[2] else 5, switches=(view or {}).get("switches"), zoom=(view or {}).get("zoom"),
     )  # fmt: skip
     shown = (left, right, *(others or ()))
     return _ranked(row, shown, tuple(shown[int(place) - 1] for place in choice)) if others else row
@@ -422,6 +426,7 @@ class _Line:
             tuple(self.text("flags").split()), self.flag("screening_passed"), self.number("received_at"),
             self.number("probability"), left, self.flag("finished"), exclusion, self.number("elapsed_ms"),
             self.view(), _some(self.number(name) for name in CONDITIONS), scale=scale,
+            switches=self.whole("switches"), zoom=self.number("largest_zoom"),
         )  # fmt: skip
 
     def rating(self) -> tuple[int | None, int]:

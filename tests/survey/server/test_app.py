@@ -38,7 +38,7 @@ from chromalab.survey.server.researcher import make_setup_token, reset_password
 from chromalab.survey.server.sessions import known_languages, texts
 from chromalab.survey.server.state import ServerSettings, Survey, check_stopping_rule, count_votes
 from chromalab.survey.server.trials import trial_of
-from chromalab.survey.votes import by_observer, votes_of_database
+from chromalab.survey.votes import by_observer, read_votes, votes_of_database, votes_text
 from tests.survey.surveys import METHODS, SCREEN, Visitor, client_of, make_survey
 
 pytestmark = pytest.mark.slow
@@ -220,6 +220,23 @@ def test_answers_are_checked(tmp_path: Path, plan: dict[str, Any], wrong: list[s
         assert other.status_code == 409
     (vote,) = rows(folder, Vote)
     assert vote.choice == right
+
+
+def test_what_people_used_to_inspect_images_is_exported(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path, trials=2, practice=0, inspect=["flicker", "zoom"])
+    view = {"width": 40, "height": 32, "ratio": 1, "window_width": 900, "window_height": 700, "visible": True}
+    with client_of(folder) as client:
+        person = Visitor(client).begin()
+        assert person.state["inspect"] == ["flicker", "zoom"]
+        assert person.post("/api/vote", person.body(view={**view, "switches": -1})).status_code == 400
+        person.vote(view={**view, "switches": 7, "zoom": 2})
+        person.vote(view=view)
+        survey = Survey(ServerSettings(folder=str(folder)))
+        votes = votes_of_database(survey.database)
+        survey.close()
+    assert [(vote.switches, vote.zoom) for vote in votes] == [(7, 2), (None, None)]
+    (tmp_path / "v.csv").write_text(votes_text(votes))
+    assert read_votes(tmp_path / "v.csv") == votes
 
 
 def test_a_ranking_is_stored_by_the_names_behind_its_places(tmp_path: Path) -> None:

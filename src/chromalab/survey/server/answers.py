@@ -52,7 +52,11 @@ _STIMULUS = (
 
 
 class View(Body):
-    """How images were shown: their size and the window's in CSS pixels, and screen pixels per CSS pixel."""
+    """How images were shown: their size and the window's in CSS pixels, and screen pixels per CSS pixel.
+
+    With `inspect`, also the number of switches between the images in one place, and the most screen pixels per image
+    pixel.
+    """
 
     width: float = Field(ge=0, le=100_000)
     height: float = Field(ge=0, le=100_000)
@@ -60,6 +64,8 @@ class View(Body):
     window_width: int = Field(ge=0, le=100_000)
     window_height: int = Field(ge=0, le=100_000)
     visible: bool
+    switches: int | None = Field(default=None, ge=0, le=1_000_000)
+    zoom: float | None = Field(default=None, ge=0, le=100)
 
 
 class Answer(Body):

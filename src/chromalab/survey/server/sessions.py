@@ -288,6 +288,7 @@ def _before_trials(design: Design, person: Row[Any]) -> dict[str, Any]:
         "protocol": design.protocol, "form": form_of(design), "trials": design.trials, "practice": design.practice,
         "feedback": design.feedback, "practice_pass": design.practice_pass,
         "minutes": design.minutes, "tie": design.tie, "reference": design.reference, "display_ms": design.display_ms,
+        "inspect": design.inspect,
         "devices": design.viewing.devices, "fullscreen": design.viewing.fullscreen,
         "leave": design.recruitment.screens_out, "instructions": _wording(design, person.language).instructions,
     }  # fmt: skip

@@ -212,6 +212,8 @@ def trial_for_browser(survey: Survey, connection: Connection, due: list[Row[Any]
         "height": scene.height_px,
         "display_ms": design.display_ms,
         "choices": choices(design),
+        "inspect": design.inspect,
+        "flicker_hz": design.flicker_hz,
         "form": form_of(design),
         "pause": bool(design.break_every and row.position and row.position % design.break_every == 0),
         "min_scale": design.viewing.min_scale,

@@ -224,6 +224,7 @@ async function instructions(state) {
   const lines = [words[`instructions_${kind}`]];
   if (state.reference) lines.push(words.instructions_reference);
   if (state.tie) lines.push(words.instructions_tie);
+  lines.push(...(state.inspect || []).map((name) => words[`instructions_${name}`]));
   if (state.display_ms) lines.push(words.instructions_time);
   if (state.practice) lines.push(words.instructions_practice);
   if (state.feedback) lines.push(words.instructions_feedback);
@@ -263,7 +264,7 @@ async function fetchImage(url) {
 function scaleFor(state, count, across) {
   const ratio = devicePixelRatio || 1;
   const down = Math.ceil(count / across);
-  const captions = state.form === "rank" ? 36 * (down - 1) : 0;
+  const captions = (state.form === "rank" ? 36 * (down - 1) : 0) + (state.inspect.length && innerWidth > 640 ? 56 : 0);
   const room = { width: (innerWidth - 16 - 16 * (across - 1)) * ratio, height: (Math.max(innerHeight - 260, innerHeight * 0.45) - captions) * ratio };
   const fits = Math.min(room.width / (across * state.width), room.height / (down * state.height));
   if (fits >= 1) return Math.min(Math.floor(fits), Math.max(1, Math.round(ratio)));
@@ -366,23 +367,24 @@ async function present(state, images, layout, flags) {
   const roles = state.form === "rank" ? Object.keys(images).sort() : ["left", "reference", "right"].filter((role) => role in images);
   const figures = Object.fromEntries(roles.map((role) => {
     images[role].alt = ["single", "slider"].includes(state.form) ? words.picture_of : `${words.picture_of}: ${caption(role, state, layout)}`;
-    return [role, make("figure", { className: "hidden" }, sized(images[role], state, layout), make("figcaption", { textContent: caption(role, state, layout) }))];
+    return [role, make("figure", { className: role === "reference" ? "hidden reference" : "hidden" }, sized(images[role], state, layout), make("figcaption", { textContent: caption(role, state, layout) }))];
   }));
   const pictures = make("div", { className: layout.stacked ? "pictures stacked" : "pictures" });
   if (state.form === "rank") arrange(state, pictures, figures, layout);
   const feedback = make("p", { className: "feedback", role: "status" });
   const buttons = make("div", { className: state.choices.length > 3 ? "buttons ratings" : "buttons" }, ...state.choices.map((choice) =>
     button(label(choice, state, layout), () => guarded(() => answer(choice)), { disabled: true, data: { choice } })));
+  const tools = state.inspect.length ? inspection(state, pictures, figures, layout) : null;
   if (state.form === "slider") { buttons.classList.add("scale"); buttons.append(...slider(state)); }
   if (state.form === "rank") buttons.append(button(words.next, () => guarded(submitOrder), { disabled: true }));
   const bar = make("i");
   bar.style.width = `${(100 * (state.number - 1)) / state.total}%`;
   const meta = make("p", { className: "meta" }, ...(state.practice ? [make("span", { className: "tag", textContent: words.practice })] : []), fill(words.progress, state));
   show(make("div", { className: "trial" }, make("div", { className: "bar", role: "progressbar", ariaValueNow: state.number - 1, ariaValueMin: 0, ariaValueMax: state.total, ariaLabel: fill(words.progress, state) }, bar), meta,
-    make("h1", { textContent: question(state) }), pictures, feedback, buttons,
+    make("h1", { textContent: question(state) }), pictures, ...(tools ? [tools.bar] : []), feedback, buttons,
     ...(state.form === "rank" ? [make("p", { className: "how", textContent: words.instructions_move })] : []),
-    make("p", { className: "keys", textContent: keysOf({ form: state.form, tie: state.choices.includes("tie") }) })));
-  trial = { state, flags, blurs: 0, began: null, shown: null, buttons, feedback, figures };
+    make("p", { className: "keys", textContent: [keysOf({ form: state.form, tie: state.choices.includes("tie") }), ...state.inspect.map((name) => words[`keys_${name}`])].join(" ") })));
+  trial = { state, flags, blurs: 0, began: null, shown: null, buttons, feedback, figures, tools };
   const mine = trial;
   if (state.form === "sequential") await oneAfterTheOther(state, pictures, figures, mine);
   else await together(state, pictures, figures, mine);
@@ -428,6 +430,104 @@ function open(mine, began) {
   mine.view = viewOf(mine.figures);
   mine.buttons.querySelectorAll("button, input").forEach((each) => { each.disabled = false; });
   if (mine.state.form === "slider") untouched(mine);
+}
+
+// ---- inspection of a pair: both images in one place, and enlarged by whole factors with common panning
+
+function inspection(state, pictures, figures, layout) {
+  const used = { switches: 0, zoom: layout.scale }, keys = {}, bar = make("div", { className: "tools", role: "group", ariaLabel: words.inspect });
+  const pair = [figures.left, figures.right];
+  if (state.inspect.includes("flicker")) bar.append(...flickering(state, pictures, pair, used, keys));
+  if (state.inspect.includes("zoom")) bar.append(...zooming(state, pair, layout, used, keys));
+  const key = (event) => {
+    const action = event.target.tagName === "BUTTON" && event.key === " " ? undefined : keys[event.key];
+    if (action) action();
+    return Boolean(action) || (event.target.className === "frame" && event.key.startsWith("Arrow") && panBy(event));
+  };
+  return { bar, used, key };
+}
+
+function flickering(state, pictures, pair, used, keys) {
+  let timer = 0;
+  const stop = () => { clearInterval(timer); timer = 0; automatic?.setAttribute("aria-pressed", "false"); };
+  const apart = () => {
+    stop();
+    pictures.classList.remove("overlaid");
+    pair.forEach((figure) => figure.classList.remove("back"));
+    beside.disabled = true;
+  };
+  const change = () => {
+    if (!pictures.isConnected || !trial) return stop();
+    const first = !pictures.classList.contains("overlaid");
+    pictures.style.minHeight = `${pictures.offsetHeight}px`;
+    pictures.classList.add("overlaid");
+    beside.disabled = false;
+    const back = first ? pair[1] : pair.find((figure) => !figure.classList.contains("back"));
+    pair.forEach((figure) => figure.classList.toggle("back", figure === back));
+    if (!first) used.switches += 1;
+  };
+  const run = () => {
+    if (timer) return stop();
+    change();
+    timer = setInterval(change, 1000 / state.flicker_hz);
+    automatic.setAttribute("aria-pressed", "true");
+  };
+  const beside = button(words.inspect_beside, apart, { disabled: true });
+  const automatic = state.flicker_hz ? button(words.inspect_automatic, run, { ariaPressed: "false" }) : null;
+  keys[" "] = () => { stop(); change(); };
+  return [button(words.inspect_switch, keys[" "]), ...(automatic ? [automatic] : []), beside];
+}
+
+function zooming(state, pair, layout, used, keys) {
+  const whole = Math.max(1, layout.scale), percent = (scale) => `${Math.round((100 * scale) / whole)}%`;
+  const steps = [layout.scale, ...[1, 2, 3, 4].map((factor) => factor * whole).filter((scale) => scale > layout.scale)];
+  const ratio = devicePixelRatio || 1;
+  let step = 0;
+  const frames = pair.map((figure) => {
+    const image = figure.querySelector("img");
+    const frame = make("div", { className: "frame" }, image);
+    frame.style.width = image.style.width;
+    frame.style.height = image.style.height;
+    figure.prepend(frame);
+    return frame;
+  });
+  frames.forEach((frame, place) => {
+    const other = frames[1 - place];
+    frame.onscroll = () => { other.scrollTo({ left: frame.scrollLeft, top: frame.scrollTop, behavior: "instant" }); };
+    frame.onpointermove = (event) => { if (event.pointerType === "mouse" && event.buttons === 1) frame.scrollBy(-event.movementX, -event.movementY); };
+  });
+  const set = (wanted) => {
+    if (!steps[wanted]) return;
+    const before = steps[step], scale = steps[wanted], [frame] = frames;
+    const center = [frame.scrollLeft + frame.clientWidth / 2, frame.scrollTop + frame.clientHeight / 2].map((at) => (at * scale) / before);
+    step = wanted;
+    used.zoom = Math.max(used.zoom, scale);
+    frames.forEach((each, place) => {
+      const image = each.firstElementChild;
+      image.style.width = `${(state.width * scale) / ratio}px`;
+      image.style.height = `${(state.height * scale) / ratio}px`;
+      image.classList.toggle("enlarged", scale > 1);
+      each.tabIndex = step ? 0 : -1;
+      each.ariaLabel = `${words.picture_of}: ${pair[place].querySelector("figcaption").textContent}`;
+      each.scrollTo(center[0] - each.clientWidth / 2, center[1] - each.clientHeight / 2);
+    });
+    larger.disabled = step === steps.length - 1;
+    smaller.disabled = step === 0;
+    level.textContent = percent(scale);
+  };
+  const larger = button("+", () => set(step + 1), { ariaLabel: words.inspect_larger });
+  const smaller = button("−", () => set(step - 1), { ariaLabel: words.inspect_smaller, disabled: true });
+  const level = make("output", { textContent: percent(layout.scale) });
+  keys["+"] = keys["="] = () => set(step + 1);
+  keys["-"] = () => set(step - 1);
+  return [smaller, level, larger];
+}
+
+function panBy(event) {
+  const frame = event.target, by = 40;
+  if (frame.tabIndex !== 0) return false;
+  frame.scrollBy({ ArrowLeft: -by, ArrowRight: by }[event.key] || 0, { ArrowUp: -by, ArrowDown: by }[event.key] || 0);
+  return true;
 }
 
 // ---- a ranking: the images stand in the order of the answer, from best to worst
@@ -580,7 +680,7 @@ async function answer(choice) {
   const body = {
     trial: mine.state.trial, uuid: crypto.randomUUID ? crypto.randomUUID() : randomNumber(), choice,
     response_ms: now - mine.began, shown_ms: mine.state.display_ms === null ? null : (mine.shown === null ? now - mine.began : mine.shown),
-    blurs: mine.blurs, view: mine.view, flags: mine.flags,
+    blurs: mine.blurs, view: { ...mine.view, ...mine.tools?.used }, flags: mine.flags,
   };
   localStorage.setItem(PENDING, JSON.stringify({ key, body }));
   const result = await sendPending();
@@ -703,6 +803,7 @@ document.addEventListener("visibilitychange", () => { if (trial && document.hidd
 addEventListener("keydown", (event) => {
   if (!trial || dialog.open || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
   const { choices, form } = trial.state;
+  if (trial.tools && trial.began !== null && trial.tools.key(event)) return event.preventDefault();
   if (trial.began !== null && form === "rank") return rankKey(event);
   if (form === "slider") { if (event.key === "Enter" && event.target.type === "range") guarded(submitSlider); return; }
   const named = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "left", ArrowDown: choices.includes("tie") ? "tie" : "right" }[event.key];

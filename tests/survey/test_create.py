@@ -143,6 +143,7 @@ def test_a_survey_is_never_overwritten(tmp_path: Path) -> None:
         ("protocol: rank_order\nper_trial: 7\n", "less than or equal to 6"),
         ("protocol: rank_order\ndisplay_ms: 900\n", "stay until the answer"),
         ("protocol: rank_order\ntie: true\n", "only to protocol pairwise"),
+        ("protocol: rank_order\nfeedback: true\n", "only to protocols pairwise and rating"),
         ("protocol: rating\ninspect: [zoom]\n", "inspect applies only to protocol pairwise"),
         ("protocol: pairwise\ninspect: [zoom]\ndisplay_ms: 900\n", "until the answer; remove display_ms"),
         ("protocol: pairwise\ninspect: [flicker]\nflicker_hz: 3\n", "less than or equal to 2.5"),

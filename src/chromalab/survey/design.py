@@ -499,18 +499,22 @@ class Design(Record):
             raise ValueError("per_trial applies only to protocol rank_order; remove it")
         if self.protocol == "rank_order" and self.display_ms is not None:
             raise ValueError("display_ms does not apply to rank_order, whose images stay until the answer; remove it")
-        names = [question.name for question in (*self.before, *self.after)]
-        if len(names) != len(set(names)):
-            raise ValueError("before and after: two questions have the same name; rename one")
-        for plan in self.analysis.subgroups:
-            if fault := plan.fault((*self.before, *self.after)):
-                raise ValueError(fault)
         if self.protocol != "pairwise":
             for name in ("reference", "tie", "inspect"):
                 if getattr(self, name):
                     raise ValueError(f"{name} applies only to protocol pairwise; remove it")
             if self.pairs == "adaptive":
                 raise ValueError("pairs: adaptive applies only to protocol pairwise; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _questions_fit(self) -> Self:
+        names = [question.name for question in (*self.before, *self.after)]
+        if len(names) != len(set(names)):
+            raise ValueError("before and after: two questions have the same name; rename one")
+        for plan in self.analysis.subgroups:
+            if fault := plan.fault((*self.before, *self.after)):
+                raise ValueError(fault)
         return self
 
     @model_validator(mode="after")

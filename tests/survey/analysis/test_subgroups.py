@@ -72,6 +72,12 @@ def votes(protocol: str, effect: float, seed: int, people: int = 16) -> tuple[li
             good = bool(generator.random() < 1 / (1 + np.exp(-own)))
             if protocol == "pairwise":
                 row = VoteRow(f"p{person}", "1", scene, "a", "b", is_a_selected=not good)
+            elif protocol == "rank_order":
+                noisy = {name: generator.gumbel() + own * (name == "b") for name in "abc"}
+                ranking = tuple(sorted(noisy, key=noisy.__getitem__, reverse=True))
+                row = VoteRow(
+                    f"p{person}", "1", scene, "a", "c", is_a_selected=True, shown=("a", "b", "c"), ranking=ranking
+                )
             elif protocol == "real_or_fake":
                 row = VoteRow(f"p{person}", "1", scene, "truth", "b", is_a_selected=not good)
             else:
@@ -82,9 +88,10 @@ def votes(protocol: str, effect: float, seed: int, people: int = 16) -> tuple[li
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("protocol", ["pairwise", "real_or_fake", "rating"])
+@pytest.mark.parametrize("protocol", ["pairwise", "rank_order", "real_or_fake", "rating"])
 def test_the_test_finds_a_difference_and_keeps_its_level(protocol: str) -> None:
-    plan, methods = design(protocol, draws=100), ["b"] if protocol == "real_or_fake" else ["a", "b"]
+    plan = design(protocol, draws=100)
+    methods = {"real_or_fake": ["b"], "rank_order": ["a", "b", "c"]}.get(protocol, ["a", "b"])
     rows, group_of = votes(protocol, 2.0, 0)
     assert (interaction_p(plan, methods, rows, group_of) or 1) < 0.02
     alike = [interaction_p(plan, methods, *votes(protocol, 0.0, seed)) or 0 for seed in range(1, 61)]

@@ -267,15 +267,24 @@ def test_real_or_fake_gives_feedback_on_practice_trials_only(tmp_path: Path) -> 
     assert {row.left for row in rows(folder, TrialRow)} <= {"truth", "random", rows(folder, Participant)[0].method}
 
 
-@pytest.mark.parametrize("protocol", ["pairwise", "rating"])
-def test_practice_on_true_and_damaged_colors_says_why(tmp_path: Path, protocol: str) -> None:
-    folder, _ = make_survey(tmp_path, protocol=protocol, practice=2, feedback=True, true=True, trials=4, tie=False)
+@pytest.mark.parametrize(
+    ("plan", "reasons"),
+    [
+        ({"protocol": "pairwise"}, {"pair"}),
+        ({"protocol": "rating"}, {"true", "damaged"}),
+        ({"protocol": "rating", "form": "slider"}, {"true_slider", "damaged_slider"}),
+    ],
+    ids=["pairwise", "rating", "slider"],
+)
+def test_practice_on_true_and_damaged_colors_says_why(tmp_path: Path, plan: dict[str, Any], reasons: set[str]) -> None:
+    folder, _ = make_survey(tmp_path, practice=2, feedback=True, true=True, trials=4, tie=False, **plan)
     with client_of(folder) as client:
         person = Visitor(client).begin()
         told = [person.answer_known(right=False), person.answer_known()]
         assert [each["feedback"] for each in told] == [False, True]
-        assert {each["why"] for each in told} == ({"pair"} if protocol == "pairwise" else {"true", "damaged"})
-        assert not {"feedback", "why"} & set(person.vote(person.state["choices"][0]))
+        assert {each["why"] for each in told} == reasons
+        assert all(f"why_{reason}" in texts("en") for reason in reasons)
+        assert not {"feedback", "why"} & set(person.vote(person.choice))
 
 
 @pytest.mark.parametrize("pairs", ["uniform", "adaptive"])

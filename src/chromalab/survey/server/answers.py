@@ -115,7 +115,8 @@ def _feedback(design: Design, trial: Row[Any], choice: str) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = {"feedback": is_right(trial_of(trial).shown, choice)}
     if design.feedback:
-        found["why"] = "pair" if trial.right else "true" if trial.left == TRUTH else "damaged"
+        alone = ("true" if trial.left == TRUTH else "damaged") + ("_slider" if design.form == "slider" else "")
+        found["why"] = "pair" if trial.right else alone
     return found
 
 

@@ -1,24 +1,30 @@
 """Put trained networks into the package.
 
     python -m tools.release.ship STUDY ... --photos FOLDER
-    python -m tools.release.ship --training RUN --size PX [--images-before N] --photos FOLDER
+    python -m tools.release.ship --training RUN --size PX [--images-before N] [--average SHARE] --photos FOLDER
 
 STUDY is a study folder with its networks, as `chromalab compare run` leaves it. The best training of every objective is
 shipped: the one with the lowest mean LPIPS-Alex on the validation photos, which no network was trained or tested on.
-RUN is the folder of the flagship's training. Quality is measured afterwards, from file to file, on the photos of
-FOLDER, and written to results/models.
+RUN is the folder of the flagship's training. With --average, its weights are averaged with those of the default model,
+from which it started (Wortsman et al. 2022, "Model soups", in weight space). Quality is measured afterwards, from file
+to file, on the photos of FOLDER, and written to results/models.
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chromalab.core.files import make_folder
 from chromalab.studies.networks import export_run
-from chromalab.studies.single import export_training
+from chromalab.studies.recipe import TrainingRecord
+from chromalab.studies.single import export_training, load_network
 from chromalab.studies.study import StudyFolder
+from chromalab.training.build import build_colorizer
+from chromalab.training.checkpoints import save_model
 from chromalab.training.export import save_spec
 from chromalab.weights.colorizers import DEFAULT_MODEL, SHIPPED, ColorizerSpec
 from tools import parser_of, read_csv, write_record
@@ -38,7 +44,7 @@ NOTICE = (
     "ImageNet. The photographs' owners keep their rights; whether they bear on the weights is not settled everywhere."
 )
 TITLES = {
-    DEFAULT_MODEL: "cross-entropy over 313 ab bins and an L1 term, in Lab",
+    DEFAULT_MODEL: "cross-entropy over 313 ab bins, L1 and LPIPS-Squeeze, in Lab",
     "l1": "L1 in Lab",
     "l2": "L2 in Lab",
     "perceptual": "LPIPS-Squeeze",
@@ -115,6 +121,27 @@ def ship_training(run: Path, size_px: int, images_before: int) -> None:
     describe(out, spec, "EfficientNet-Lite1")
 
 
+def averaged(run: Path, share: float) -> Path:
+    """Average a training's weights with those of the default model, and return a folder with the result.
+
+    Args:
+        run: folder of the training.
+        share: share of the training's weights.
+    """
+    trained = load_network(run)
+    recipe = TrainingRecord.load(run / "training.json").recipe
+    network = recipe.training.network.model_copy(update={"start": DEFAULT_MODEL})
+    needs = {"bins"} if trained.unet.bins_head is not None else set()
+    start, _ = build_colorizer(network, recipe.color_space, recipe.seed, needs)
+    out = make_folder(run / "averaged")
+    for name in ("training.json", "prior.json"):
+        shutil.copy(run / name, out)
+    first = start.state_dict()
+    trained.load_state_dict({name: first[name].lerp(each, share) for name, each in trained.state_dict().items()})
+    save_model(out, trained)
+    return out
+
+
 def describe(out: Path, spec: ColorizerSpec, encoder: str) -> None:
     """Write the record of a shipped model, with its known failures, license and notice."""
     facts = {
@@ -143,6 +170,7 @@ def main() -> None:
     parser.add_argument("--training", type=Path, help="folder of the flagship's training")
     parser.add_argument("--size", type=int, default=192, help="shorter side of the flagship's input in pixels")
     parser.add_argument("--images-before", type=int, default=0, help="crops that its first weights were trained on")
+    parser.add_argument("--average", type=float, help="share of its weights in an average with the default model's")
     parser.add_argument("--photos", type=Path, required=True, help="photos used for neither training nor selection")
     parser.add_argument("--objective", action="append", help="objective to ship instead of all; repeatable")
     parser.add_argument(
@@ -150,7 +178,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     if arguments.training is not None:
-        ship_training(arguments.training, arguments.size, arguments.images_before)
+        run = arguments.training if arguments.average is None else averaged(arguments.training, arguments.average)
+        ship_training(run, arguments.size, arguments.images_before)
         score(DEFAULT_MODEL, arguments.photos, arguments.scored_on)
         return
     if not arguments.studies:

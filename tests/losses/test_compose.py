@@ -133,6 +133,8 @@ def test_weights_of_the_bins_are_those_of_the_cross_entropy() -> None:
         rebalancing_weights(prior, 0.3), rel=1e-6
     )
     assert bin_weights("cross_entropy", lambda: None) is None
+    with_plugin = bin_weights("loss_of_a_plugin(power=2) + 0.1*cross_entropy(rebalance=0.3)", lambda: prior)
+    assert with_plugin == pytest.approx(rebalancing_weights(prior, 0.3), rel=1e-6)
 
     def unneeded() -> None:
         raise AssertionError

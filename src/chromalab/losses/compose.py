@@ -333,20 +333,26 @@ def bin_weights(formula: str, prior: Callable[[], NDArray[np.float64] | None]) -
     A network that is trained under weights predicts w p / sum(w p), so its logits minus log(w) are those of p.
 
     Args:
-        formula: the objective.
+        formula: the objective in its canonical form.
         prior: returns the smoothed distribution of the training photos' colors over the bins, (313,), or None.
 
     Returns:
         The weights, or None if no term has any or the distribution is unknown.
     """
-    weighted = [spec for spec in parse_formula(formula) if "prior" in LOSSES[spec.name].needs]
+    # Term by term, because the formula may name losses of a plugin that is not loaded.
+    weighted = [term for term in formula.split(" + ") if _needs_prior(term)]
     found = prior() if weighted else None
     if found is None:
         return None
-    term = Objective((weighted[0],)).term(weighted[0].name)
+    (spec,) = parse_formula(weighted[0])
+    term = Objective((spec,)).term(spec.name)
     term.use_prior(found)
     weights: NDArray[np.float64] = term.get_buffer("class_weights").double().numpy()
     return weights
+
+
+def _needs_prior(term: str) -> bool:
+    return any(name in LOSSES and "prior" in LOSSES[name].needs for name in names_in(term))
 
 
 def build(formula: str, aliases: Mapping[str, TermSpec] | None = None) -> Objective:

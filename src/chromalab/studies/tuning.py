@@ -444,7 +444,7 @@ def _photos(config: StudyConfig) -> StudyPhotos:
 def _open(
     config: StudyConfig, settings: TuningSettings, folder: Path, photos: StudyPhotos, runtime: RuntimeSettings
 ) -> TuningRecord:
-    """Return the record of a tuning that begins or goes on, and give every trial in it the file that it lacks.
+    """Return the record of a tuning that begins or goes on, and write the missing files of its trials.
 
     Raises:
         UsageError: there are no validation photos, or the folder holds another tuning.

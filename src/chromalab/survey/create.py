@@ -11,7 +11,7 @@ from chromalab.core.progress import progress
 from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import read_photo
 from chromalab.studies.records import StudyRecord, run_id
-from chromalab.survey.design import DAMAGEABLE, DAMAGED, GREY, MIN_CHECKS, RANDOM, TRUTH, Design
+from chromalab.survey.design import DAMAGEABLE, DAMAGED, GREY, MIN_CHECKS, RANDOM, RESERVED, TRUTH, Design
 from chromalab.survey.folder import Scene, SurveyFolder, SurveyRecord
 from chromalab.survey.schedule import largest_number_of_trials
 from chromalab.survey.stimuli import damaged_colors, fit_image, pad_alike, random_colors, stimulus_png, to_gray
@@ -52,7 +52,7 @@ def sources_of_folders(
         UsageError: a folder is missing or empty, a photo is missing in a folder, or no photo is in all folders.
     """
     for name in images:
-        if name in {TRUTH, GREY, RANDOM, DAMAGED} or not name:
+        if name in RESERVED or not name:
             raise UsageError(f"the method name '{name}' is reserved; choose another")
     folders = {**images, **({GREY: reference} if reference else {}), **({TRUTH: truth} if truth else {})}
     found = {name: _by_name(folder) for name, folder in folders.items()}
@@ -134,7 +134,7 @@ def with_methods(sources: Sources, images: Mapping[str, Path], *, common: bool) 
     Raises:
         UsageError: a method's name is taken, a folder is missing or lacks a photo, or no photo is left.
     """
-    taken = sorted(set(images) & {*sources.methods, TRUTH, GREY, RANDOM, DAMAGED})
+    taken = sorted(set(images) & {*sources.methods, *RESERVED})
     if taken:
         raise UsageError(f"--images {taken[0]}: the study has images of that name; choose another name")
     files, notes = dict(sources.files), list(sources.notes)

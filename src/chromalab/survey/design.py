@@ -27,6 +27,12 @@ TRUTH, GREY, RANDOM, DAMAGED = "truth", "grey", "random", "damaged"
 """Reserved names: the ground-truth photo, the gray photo, and for attention checks random colors in place of those of a
 method, and damaged ones in place of the true ones."""
 
+STAND_INS = frozenset({RANDOM, DAMAGED})
+"""Images that only attention checks and practice show."""
+
+RESERVED = STAND_INS | {TRUTH, GREY}
+"""Names that no method can have."""
+
 DAMAGEABLE = ("pairwise", "rating")
 """Protocols whose attention checks and practice can show damaged colors; rankings have random colors among methods."""
 

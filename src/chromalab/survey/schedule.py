@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from chromalab.survey.design import DAMAGED, RANDOM, TRUTH, Design
+from chromalab.survey.design import DAMAGED, RANDOM, STAND_INS, TRUTH, Design
 
 Kind = Literal["practice", "test", "repeat", "vigilance"]
 Item = tuple[str, ...]
@@ -402,7 +402,7 @@ def is_right(shown: Sequence[str], choice: str) -> bool:
         return (int(rating) <= POOR * int(scale or 5) / 5) == (first != TRUTH)
     if not second:
         return (choice == "real") == (first == TRUTH)
-    return choice == ("left" if first == TRUTH or second in {RANDOM, DAMAGED} else "right")
+    return choice == ("left" if first == TRUTH or second in STAND_INS else "right")
 
 
 def _insert_repeats(trials: list[Trial], count: int, generator: np.random.Generator) -> list[Trial]:

@@ -27,7 +27,7 @@ from chromalab.core.files import sha256_bytes
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
 from chromalab.core.seeds import derive_seed
-from chromalab.survey.design import DAMAGED, GREY, RANDOM, TRUTH
+from chromalab.survey.design import GREY, STAND_INS, TRUTH
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.links import links_of_simulated_people
 from chromalab.survey.server.state import TRUSTS_TIMES
@@ -139,7 +139,7 @@ class Person:
 
     def ability(self, scene: str, name: str) -> float:
         """Return the ability of an image for this participant, in log-odds."""
-        if name in {RANDOM, DAMAGED, GREY}:
+        if name in {*STAND_INS, GREY}:
             return RANDOM_ABILITY
         seed = derive_seed(self._people.seed, "photo", scene, name)
         return self._own[name] + self._people.photo_sd * float(np.random.default_rng(seed).normal())

@@ -24,7 +24,7 @@ from chromalab.survey.database import (
     put_setting,
     setting,
 )
-from chromalab.survey.design import CONDITIONS, DAMAGED, RANDOM, TRUTH
+from chromalab.survey.design import CONDITIONS, STAND_INS, TRUTH
 from chromalab.survey.folder import SurveyFolder, SurveyRecord
 from chromalab.survey.security import new_token
 
@@ -410,7 +410,7 @@ class _Line:
             raise self.fault("a row with a rank is about one image; leave condition_B, is_A_selected and rating empty")
         if selected is None and not tie and rating is None and not ranked:
             raise self.fault("is_A_selected is empty in a row that is neither a tie nor a rating")
-        if kind == "test" and (reserved := {RANDOM, DAMAGED} & {first, second}):
+        if kind == "test" and (reserved := STAND_INS & {first, second}):
             raise self.fault(
                 f"'{min(reserved)}' is reserved for attention checks; write vigilance as kind, or rename the method"
             )

@@ -23,7 +23,7 @@ from chromalab.survey.analysis.scores import estimate_of, groups_by_photo, score
 from chromalab.survey.analysis.subgroups import answers_of, compare_subgroups
 from chromalab.survey.analysis.verdicts import listed
 from chromalab.survey.database import Registration, Withdrawal, interim_looks, open_database
-from chromalab.survey.design import DAMAGED, RANDOM, TRUTH, AnalysisPlan, Design, Exclusions, SubgroupPlan
+from chromalab.survey.design import STAND_INS, TRUTH, AnalysisPlan, Design, Exclusions, SubgroupPlan
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.registration import Frozen, frozen_design
 from chromalab.survey.votes import VoteRow, protocol_of, read_votes, votes_of_database
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 def design_of_votes(votes: Sequence[VoteRow], plan: AnalysisPlan) -> tuple[Design, list[str]]:
     """Return a design and the methods for votes from a file; no exclusion rules apply, because none was fixed."""
-    names = {name for row in votes for name in row.methods} - {TRUTH, RANDOM, DAMAGED}
+    names = {name for row in votes for name in row.methods} - {TRUTH, *STAND_INS}
     protocol = protocol_of(votes)
     single = protocol == "real_or_fake" and not any(row.condition_b for row in votes)
     nobody = Exclusions(vigilance_share=0, fast_share=1, side_p=0, bt500=False)
@@ -100,7 +100,7 @@ def analyze(design: Design, methods: Sequence[str], votes: Sequence[VoteRow], *,
 
 
 def _check_names(design: Design, methods: Sequence[str], votes: Sequence[VoteRow]) -> None:
-    known = {*methods, TRUTH, RANDOM, DAMAGED}
+    known = {*methods, TRUTH, *STAND_INS}
     unknown = sorted({name for row in votes for name in row.methods} - known)
     if unknown:
         raise ConfigError(f"votes name the method '{unknown[0]}', but the survey compares {', '.join(methods)}")

@@ -90,9 +90,9 @@ flagship: $(INSTALLED)  ## start or resume the long training of the default mode
 	$(BIN)/python -m tools.release.flagship --shared $(SHARED) --collected $(COLLECTED) --device $(DEVICE) --core $(CORE) \
 		$(if $(FLAGSHIP),--out $(FLAGSHIP)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(IMAGES),--images $(IMAGES))
 
-study-large: $(INSTALLED)  ## start or resume the confirming study of results/objective/large (hours)
+study-large: $(INSTALLED)  ## start or resume the confirming study of results/objective/large (AT_ONCE=2: two trainings at once)
 	$(BIN)/python -m tools.release.large --shared $(SHARED) --collected $(COLLECTED) --core $(CORE) \
-		$(if $(LARGE),--out $(LARGE))
+		$(if $(AT_ONCE),--at-once $(AT_ONCE)) $(if $(LARGE),--out $(LARGE))
 
 app: $(APP)/node_modules  ## build the app that colorizes in the browser, in web/app/dist (needs Node 20 or newer)
 	cd $(APP) && npm run build

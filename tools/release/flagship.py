@@ -69,12 +69,16 @@ def add_trunks(shared: Path) -> None:
 
 
 def pin(core: int) -> None:
-    """Keep this process on one core at low priority.
+    """Keep this process on one core."""
+    os.sched_setaffinity(0, {core % cpu_count()})
+
+
+def lower_priority() -> None:
+    """Let other processes go first.
 
     Linux shares the processors between sessions before it looks at the priorities within each of them. So the
     priority of this process's session is lowered, too.
     """
-    os.sched_setaffinity(0, {core % cpu_count()})
     os.nice(15)
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text("15", encoding="ascii")
@@ -109,6 +113,7 @@ def main() -> int:
     out = arguments.out or Path("runs") / name
     console = Console(stderr=True)
     if arguments.device == "cpu":
+        lower_priority()
         pin(arguments.core)
     try:
         add_trunks(arguments.shared)

@@ -5,14 +5,16 @@
 
 FILE is a YAML file with a recipe under `base` and, under `pilots`, the settings that each pilot changes, by dotted
 keys. The key `without` names a source, a folder below one of the folders of photographs, that is validated on but not
-trained on. Finished pilots are not repeated, and a stopped one resumes. Only finished pilots enter the tables.
+trained on. Finished pilots are not repeated, and a stopped one resumes. Only finished pilots enter the tables. A table
+keeps its rows of pilots that other folders hold; pilots added later are compared with a repetition of the base, which
+--base names.
 """
 
 from __future__ import annotations
 
 import statistics
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chromalab.core.files import write_text
 from chromalab.core.records import Record, read_yaml
@@ -23,6 +25,9 @@ from chromalab.studies.recipe import Recipe, TrainingRecord, with_settings
 from chromalab.studies.single import VALIDATION_METRICS, load_network, open_photographs, run_training
 from chromalab.training.settings import RuntimeSettings
 from tools import parser_of, read_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 BASE = "base"
 PAIRED = ("delta_e_2000", "lpips_alex")
@@ -71,13 +76,22 @@ def per_photo(folder: Path) -> dict[str, dict[str, float]]:
     return {name: {row["photo"]: float(row[name]) for row in rows if row[name]} for name in names}
 
 
-def pilots_table(runs: Path, pilots: Pilots) -> str:
-    """Return the finished pilots as CSV: what changed, means over the validation photos, differences to the base."""
+def pilots_table(
+    runs: Path, pilots: Pilots, *, base_name: str = BASE, earlier: Sequence[Mapping[str, str]] = ()
+) -> str:
+    """Return the finished pilots as CSV: what changed, means over the validation photos, differences to the base.
+
+    Args:
+        runs: folder of the trainings.
+        pilots: all pilots.
+        base_name: the pilot with which the others are compared.
+        earlier: rows of a former table; those of pilots that are not finished in `runs` are kept.
+    """
     records = finished(runs, list(pilots.pilots))
-    base = per_photo(runs / BASE)
+    base = per_photo(runs / base_name)
     header = ["pilot", "changes", "images", "minutes", *VALIDATION_METRICS, "chroma_ratio"]
     header += [f"{metric}_{part}" for metric in PAIRED for part in ("difference", "low", "high")]
-    rows: list[list[object]] = []
+    rows: dict[str, Sequence[object]] = {row["pilot"]: list(row.values()) for row in earlier}
     for name, record in records.items():
         means = record.validations[-1].metrics
         changes = "; ".join(f"{key}: {value}" for key, value in pilots.pilots[name].items()) or "none"
@@ -87,11 +101,11 @@ def pilots_table(runs: Path, pilots: Pilots) -> str:
         own = per_photo(runs / name)
         for metric in PAIRED:
             differences = [own[metric][photo] - value for photo, value in base[metric].items() if photo in own[metric]]
-            interval = t_interval(differences) if name != BASE else None
+            interval = t_interval(differences) if name != base_name else None
             bounds = (0.0, 0.0) if interval is None else (interval.low, interval.high)
             row += [f"{statistics.fmean(differences):.4f}", *(f"{bound:.4f}" for bound in bounds)]
-        rows.append(row)
-    return csv_text(header, rows)
+        rows[name] = row
+    return csv_text(header, [rows[name] for name in pilots.pilots if name in rows])
 
 
 def left_out_table(runs: Path, pilots: Pilots, data: list[str]) -> str:
@@ -120,13 +134,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/pilots"), help="folder of the trainings")
     parser.add_argument("--only", nargs="*", help="names of the pilots to run, in this order")
     parser.add_argument("--table", type=Path, help="write the table of the finished pilots; train nothing")
+    parser.add_argument("--base", default=BASE, help="pilot with which those of the table are compared")
     parser.add_argument("--left-out", type=Path, help="write the table of sources left out; train nothing")
     parser.add_argument("--precision", default="fast")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     pilots = Pilots.parse(read_yaml(arguments.file), origin=str(arguments.file))
     if arguments.table is not None:
-        write_text(arguments.table, pilots_table(arguments.out, pilots))
+        earlier = read_csv(arguments.table) if arguments.table.exists() else []
+        write_text(arguments.table, pilots_table(arguments.out, pilots, base_name=arguments.base, earlier=earlier))
     if arguments.left_out is not None:
         write_text(arguments.left_out, left_out_table(arguments.out, pilots, arguments.data))
     if arguments.table is not None or arguments.left_out is not None:

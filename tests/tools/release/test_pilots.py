@@ -86,6 +86,19 @@ def test_the_table_has_paired_differences_of_finished_pilots(tmp_path: Path) -> 
     assert rows[0]["chroma_ratio"] == "0.800"
 
 
+def test_the_table_keeps_earlier_rows_and_compares_with_the_named_base(tmp_path: Path) -> None:
+    finished_run(tmp_path / "again", {"a": 10.0, "b": 12.0, "c": 11.0})
+    finished_run(tmp_path / "better", {"a": 9.0, "b": 11.5, "c": 10.1})
+    pilots = Pilots(base=Recipe(), pilots={"base": {}, "again": {}, "better": {"seed": 1}})
+    names = pilots_table(tmp_path, pilots, base_name="again").splitlines()[0].split(",")
+    earlier = [dict.fromkeys(names, "1") | {"pilot": name} for name in ("better", "base")]
+    text = pilots_table(tmp_path, pilots, base_name="again", earlier=earlier)
+    base, again, better = csv.DictReader(io.StringIO(text))
+    assert base == earlier[1]
+    assert (again["pilot"], again["delta_e_2000_high"]) == ("again", "0.0000")
+    assert float(better["delta_e_2000_difference"]) == pytest.approx(-0.8)
+
+
 def test_the_committed_pilots_are_valid_and_on_their_page() -> None:
     pilots = Pilots.parse(read_yaml(ROOT / "results" / "flagship" / "pilots.yaml"), origin="pilots.yaml")
     plain = {name: changes for name, changes in pilots.pilots.items() if "without" not in changes}

@@ -5,7 +5,8 @@
 It copies the sealed test photos into a folder, tunes every objective on validation photos, freezes the plan with the
 tuned objectives, and trains and measures the grid. It runs in one process with one thread, pinned to a core, at low
 priority; with --at-once N, Ray runs N such trainings at once. It may be stopped at any moment: rerun the same command
-to resume. On another computer, it resumes the tuning from the committed `tuning.json`.
+to resume. On another computer, it resumes from what is committed: the tuning from `tuning.json`, the study from the
+records that `tools.release.pack` made.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.api import configured
 from chromalab.studies.config import TuningSettings
 from chromalab.studies.distribute import run_study_with
-from chromalab.studies.load import load_study
+from chromalab.studies.load import RECORDS, load_study
 from chromalab.studies.opening import open_study
 from chromalab.studies.runs import run_study
 from chromalab.studies.tuning import TUNED_FILE, TUNING_FILE, tune
 from chromalab.training.settings import RuntimeSettings
 from tools import RESULTS, parser_of
 from tools.release.flagship import add_trunks, lower_priority, pin
+from tools.release.pack import unpack
 
 STUDY = RESULTS / "objective" / "large"
 
@@ -85,6 +87,8 @@ def main() -> int:
             shutil.copy(STUDY / TUNING_FILE, make_folder(tuning))
         with executor_for(arguments.at_once) as executor:
             tune(configured(STUDY / "study.yaml"), TuningSettings(), tuning, runtime, executor=executor, **photos)
+            if (STUDY / RECORDS).exists() and not (arguments.out / "study").exists():
+                unpack(STUDY, arguments.out / "study")
             study = open_study(configured(tuning / TUNED_FILE, **photos), arguments.out / "study", runtime)
             if executor is None:
                 run_study(study, runtime)

@@ -86,7 +86,7 @@ verify: $(INSTALLED)  ## colorize 2,000 mixed photographs of PHOTOS=FOLDER, and 
 	$(BIN)/python -m tools.benchmarks.outputs --photos $(or $(PHOTOS),$(COLLECTED)) \
 		--cases $(dir $(SHARED))cases/make_cases.py --json results/benchmarks/outputs.json
 
-flagship: $(INSTALLED)  ## start or resume the long training of the default model (DEVICE=cuda MINUTES=10: on a GPU)
+flagship: $(INSTALLED)  ## start or resume the first training of the default model (DEVICE=cuda MINUTES=10: on a GPU)
 	$(BIN)/python -m tools.release.flagship --shared $(SHARED) --collected $(COLLECTED) --device $(DEVICE) --core $(CORE) \
 		$(if $(FLAGSHIP),--out $(FLAGSHIP)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(IMAGES),--images $(IMAGES))
 

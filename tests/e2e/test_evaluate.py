@@ -191,7 +191,7 @@ def test_films_are_evaluated_frame_by_frame(chromalab: Chromalab, film: Path, tm
     options = ("--metrics", "mae,cdc,warp_error", "--device", "cpu", "--threads", "1", "--every", "2")
     done = chromalab("evaluate", film, film, *options, "--csv", rows, "--json", result)
     assert done.code == 0, done.err
-    assert "warp error" in done.out
+    assert "Warp error" in done.out
     lines = rows.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "photo,time_s,width_px,height_px,mae,warp_error"
     assert [line.split(",")[0] for line in lines[1:]] == ["000000", "000002", "000004"]

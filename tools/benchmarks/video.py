@@ -254,8 +254,13 @@ def main() -> None:
             }
             write_record(arguments.json, record)
     if arguments.only != "quality":
-        machine = {"machine": platform.processor() or platform.machine(), "processors": cpu_count()}
-        record["speed"] = machine | {"reference": reference_speeds()} | measure_speed(arguments.clips)
+        setting = {
+            "machine": platform.processor() or platform.machine(),
+            "processors": cpu_count(),
+            "model": DEFAULT_MODEL,
+            "reference": reference_speeds(),
+        }
+        record["speed"] = setting | measure_speed(arguments.clips)
         print(json.dumps(record["speed"], indent=1))
     write_record(arguments.json, record)
 

@@ -35,7 +35,7 @@ def metric_cost(name: str, costs: MetricCosts) -> str:
     if name not in costs["ms"]:
         return "–"
     seconds = costs["set_s"].get(name, 0.0)
-    return f"{costs['ms'][name]:g} ms" + (f", then {seconds:.1g} s" if seconds >= 0.05 else "")
+    return f"{costs['ms'][name]:g} ms" + (f", then {float(f'{seconds:.1g}'):g} s" if seconds >= 0.05 else "")
 
 
 def coverage_page() -> str:
@@ -156,7 +156,7 @@ def loss_speed_page() -> str:
         "images and networks. *Ratio* is this project's time over that of the fastest other library with the same "
         "loss, measured in turns in one run. Milliseconds hold for that machine; ratios should carry over to others. "
         "Measured by `python -m tools.benchmarks.losses`.",
-        table(("loss", "ms", "MB", "beside", "ms", "MB", "ratio"), _rows(record["losses"])),
+        table(("loss", "ms", "MB", "other library", "its ms", "its MB", "ratio"), _rows(record["losses"])),
     )
 
 

@@ -78,11 +78,11 @@ def presets_page() -> str:
     """Return the page of presets."""
     return page(
         "Presets: published mixtures",
-        "A preset's name is an objective: `chromalab train --loss pix2pix`, `p2p: pix2pix` in a study. Formulas are "
-        "in this project's units (colors of `lab` in [-1, 1], means over channels and pixels), so a weight may "
-        "differ from the published number by a stated factor. `chromalab train` uses the published optimizer, too. A "
-        "study uses its own for every objective, unless an objective asks for `optimizer: published`. A preset is an "
-        "objective, not a replica: it sets neither network nor data nor training length.",
+        "The name of a preset is an objective: `chromalab train --loss pix2pix`, or `p2p: pix2pix` among the "
+        "objectives of a study. Formulas are in this project's units (colors of `lab` in [-1, 1], means over channels "
+        "and pixels), so a weight may differ from the published number by a stated factor. `chromalab train` uses the "
+        "published optimizer, too. A study uses its own for every objective, unless an objective asks for `optimizer: "
+        "published`. A preset is an objective, not a replica: it sets neither network nor data nor training length.",
         "\n\n".join(_preset(name, preset) for name, preset in PRESETS.items()),
     )
 

@@ -157,7 +157,7 @@ def model_findings() -> list[Finding]:
             f"models/{DEFAULT_MODEL}.json",
             "models.md",
         ),
-        Finding("Is the flagship better than the default model before it?", flagship, milestone_file, page),
+        Finding("Is the flagship better than `perceptual`, the former default?", flagship, milestone_file, page),
         Finding("Which pilots change CIEDE2000?", pilots, "flagship/pilots.csv", page),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chromalab.metrics.registry import METRICS
-from chromalab.weights.colorizers import DEFAULT_MODEL, ColorizerFile, find_colorizer, shipped_models
+from chromalab.weights.colorizers import DEFAULT_MODEL, ColorizerFile, ColorizerSpec, find_colorizer, shipped_models
 from tools import RESULTS, read_record
 from tools.benchmarks.model_kinds import FOUND_DEGREES
 from tools.pages.markdown import prose, render, table
@@ -24,6 +24,9 @@ GOAL = {
     "tint_lpips_alex": ("delta_e_2000", "lpips_alex"),
 }
 """Metrics under which the default must beat each baseline with an interval that excludes 0."""
+
+BUDGET = ("images", "pictures")
+"""Names of the number of crops in records; the second is older."""
 
 LEAST_COLORFULNESS = 0.5
 MOST_BLOTCHES = 0.01
@@ -141,12 +144,9 @@ def _model(file: ColorizerFile) -> str:
     facts = [
         ("file", f"{file.path.stat().st_size / 1e6:.1f} MB, SHA-256 `{file.sha256}`"),
         ("input", f"shorter side of {spec.size.px} px"),
-        (
-            "output",
-            "chroma" + (", and a distribution over 313 bins for versions and uncertainty" if spec.output.bins else ""),
-        ),
+        ("output", _output(spec)),
         ("trained on", prose(spec.trained_on)),
-        ("training", prose("; ".join(f"{key} {value}" for key, value in spec.record.items()))),
+        ("training", prose("; ".join(_fact(key, value) for key, value in spec.record.items()))),
         ("known failures", prose(spec.failures)),
         ("license", spec.license),
         ("notice", spec.notice),
@@ -160,6 +160,16 @@ def _model(file: ColorizerFile) -> str:
             table(("metric", "model", *RIVALS.values(), "truth"), _scores(record)),
         ]
     )
+
+
+def _output(spec: ColorizerSpec) -> str:
+    factors = {factor for _, factor in spec.chroma_by_lightness}
+    chroma = f"chroma, multiplied by {factors.pop():g}" if len(factors) == 1 else "chroma"
+    return chroma + (", and a distribution over 313 bins for versions and uncertainty" if spec.output.bins else "")
+
+
+def _fact(key: str, value: object) -> str:
+    return f"{value:,} crops" if key in BUDGET and isinstance(value, int) else f"{key} {value}"
 
 
 def _choice(record: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ COMPARED = ("delta_e_2000", "psnr", "lpips_alex")
 def pilots_page() -> str:
     """Return the page."""
     milestone = read_record("flagship/milestone.json")
-    head = ("metric", "before", "flagship", "difference", "verdict")
+    head = ("metric", f"`{milestone['default']}`", "`flagship`", "difference", "verdict")
     return render(
         "pilots.md",
         n_photos=Pilots.parse(read_yaml(RECORDS / "pilots.yaml"), origin="pilots.yaml").base.validate_on,

@@ -113,10 +113,10 @@ def _speed(speed: dict[str, Any]) -> Iterator[str]:
     stages = list(next(iter(speed["sizes"].values()))["cpu_ms"])
     yield "## Speed"
     yield (
-        f"A gray film in H.264, made of {speed['clip']}, on a machine with {speed['processors']} processors, on which "
-        f"{speed['reference']}. *Transcode* decodes and encodes the same gray film with the same codec settings and "
-        "threads. *Ratio* is the wall time of colorizing over that of the transcode. Seconds hold for that machine; "
-        "ratios should carry over to others."
+        f"A gray film in H.264, made of {speed['clip']}, colorized by `{speed['model']}` on a machine with "
+        f"{speed['processors']} processors, on which {speed['reference']}. *Transcode* decodes and encodes the same "
+        "gray film with the same codec settings and threads. *Ratio* is the wall time of colorizing over that of the "
+        "transcode. Seconds hold for that machine; ratios should carry over to others."
     )
     yield table(
         ("size", "frames", "seconds", "frames/s", "transcode, seconds", "ratio"),

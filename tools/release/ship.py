@@ -113,7 +113,8 @@ def ship_training(run: Path, size_px: int, images_before: int) -> None:
     spec = spec.model_copy(
         update={
             "title": TITLES[DEFAULT_MODEL],
-            "source": "this project: chromalab train flagship, then chromalab export",
+            "source": "this project: three trainings by chromalab train, averaged (docs/training.md), then chromalab "
+            "export",
             "trained_on": f"{spec.trained_on} of public collections, most of them at 128 to 192 px; none of BSDS500",
             "record": spec.record | trained,
         }

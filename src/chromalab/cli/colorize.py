@@ -103,8 +103,8 @@ def colorize(
         min=0.01, max=5, default=Default(f"{_OPTIONS}.temperature"))],
     codec: Annotated[str | None, option(FILM, "NAME", "Codec of films: h264, hevc, av1, ffv1 (lossless, in .mkv) or "
         "prores (in .mov and .mkv); default h264, in .webm av1.")] = None,
-    crf: Annotated[int | None, option(FILM, "N", "Constant rate factor of the codec: smaller is better and larger "
-        "(default: 18 for h264, 20 for hevc, 28 for av1).", min=0, max=63)] = None,
+    crf: Annotated[int | None, option(FILM, "N", "Constant rate factor of the codec; lower values give better quality "
+        "and larger files (default: 18 for h264, 20 for hevc, 28 for av1).", min=0, max=63)] = None,
     preset: Annotated[str | None, option(FILM, "NAME", "Speed preset of the codec, such as fast (default: medium; 8 "
         "for av1).")] = None,
     fps: Annotated[float, option(FILM, "N", "Frames per second of a film that is made of an image sequence.",

@@ -53,7 +53,7 @@ def prior(
     data: Data = None,
     size: Annotated[int, option(None, "PX", "Shorter side to which photos are resized first, in pixels.", min=16,
         max=4096)] = 176,
-    picture: Annotated[Path | None, option(None, "FILE.png", "PNG file for a picture of the prior.",
+    picture: Annotated[Path | None, option(None, "FILE.png", "PNG file for a plot of the prior.",
         "--picture")] = None,
     json_file: Annotated[Path | None, option(None, "FILE", "JSON file for the summary (- = standard output).",
         "--json")] = None,

@@ -132,7 +132,7 @@ def verify(
 
 @app.command("list")
 def list_(json_file: _Json = None) -> None:
-    """List the known weights with license, training data and whether they are here."""
+    """List the known weights with license, training data and whether they are installed."""
     from chromalab.weights.status import list_weights
 
     rows = list_weights()

@@ -1,4 +1,4 @@
-"""Colorization: infer chroma on a small copy of a photo or frame, enlarge it, and merge it with the own lightness.
+"""Colorization: infer chroma on a small copy of a photo or frame, enlarge it, and merge it with its lightness.
 
 >>> from chromalab import colorization
 >>> from chromalab.data import sample_path

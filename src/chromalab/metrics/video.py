@@ -42,7 +42,7 @@ CDC = SetMetric(
 
 WARP_ERROR = Metric(
     name="warp_error",
-    label="warp error",
+    label="Warp error",
     unit="CIELAB units",
     direction="lower",
     role="color",

@@ -206,7 +206,7 @@ CRITICS.add(
     "chromagan", CriticEntry("ChromaGAN's patches of 70 px without norms: 28x28 scores at 224 px", ChromaGANCritic)
 )
 CRITICS.add(
-    "patchgan70", CriticEntry("pix2pix' patches of 70 px with instance norm: 30x30 scores at 256 px", PatchGAN70, 24)
+    "patchgan70", CriticEntry("pix2pix's patches of 70 px with instance norm: 30x30 scores at 256 px", PatchGAN70, 24)
 )
 CRITICS.add(
     "image", CriticEntry("one score for the whole image: DCGAN's critic without norms, six layers", ImageCritic)

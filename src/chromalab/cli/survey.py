@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chromalab.survey.analysis.records import SurveyAnalysis
-    from chromalab.survey.design import SubgroupPlan
     from chromalab.survey.folder import SurveyRecord
+    from chromalab.survey.plan import SubgroupPlan
     from chromalab.survey.power import PowerTable
     from chromalab.survey.votes import VoteRow
 
@@ -255,7 +255,7 @@ def analyze(
 
 def _subgroup(text: str) -> SubgroupPlan:
     from chromalab.core.errors import UsageError
-    from chromalab.survey.design import SubgroupPlan
+    from chromalab.survey.plan import SubgroupPlan
 
     name, _, edges = text.partition("=")
     try:

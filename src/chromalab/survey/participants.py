@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from chromalab.survey.database import Database
-    from chromalab.survey.design import Design, Recruitment
+    from chromalab.survey.design import Design
+    from chromalab.survey.recruitment import Recruitment
 
 APPROVE, REJECT, SCREENED_OUT, RETURNED, UNFINISHED = "approve", "reject", "screened out", "returned", "unfinished"
 """What becomes of a submission, in Prolific's words."""

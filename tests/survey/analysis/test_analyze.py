@@ -17,8 +17,9 @@ from chromalab.survey.analysis.analyze import analyze, analyze_source, design_of
 from chromalab.survey.analysis.page import write_survey_report
 from chromalab.survey.analysis.raters import metric_agreements, read_metric_values
 from chromalab.survey.database import open_database
-from chromalab.survey.design import AnalysisPlan, Exclusions, parse_design
+from chromalab.survey.design import parse_design
 from chromalab.survey.folder import SurveyFolder
+from chromalab.survey.plan import AnalysisPlan, Exclusions
 from chromalab.survey.server.state import ServerSettings, Survey
 from chromalab.survey.votes import (
     COLUMNS,

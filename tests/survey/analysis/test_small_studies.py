@@ -17,7 +17,7 @@ from chromalab.survey.analysis.page import write_survey_report
 from chromalab.survey.analysis.raters import repeat_agreements
 from chromalab.survey.analysis.records import SurveyAnalysis
 from chromalab.survey.analysis.verdicts import verdicts
-from chromalab.survey.design import AnalysisPlan, Exclusions
+from chromalab.survey.plan import AnalysisPlan, Exclusions
 from chromalab.survey.votes import VoteRow, read_votes, votes_text
 
 pytestmark = pytest.mark.slow

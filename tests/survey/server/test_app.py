@@ -23,12 +23,10 @@ from sqlalchemy import event, func, select, update
 
 import chromalab.survey
 from chromalab.colorization.web import http
-from chromalab.core.errors import ConfigError
 from chromalab.survey.adaptive import Tally, choose_pair
 from chromalab.survey.analysis.analyze import analyze, analyze_source
 from chromalab.survey.analysis.raters import label_exclusions, report_raters
 from chromalab.survey.database import Image, Participant, Registration, TrialRow, Vote, Withdrawal, interim_looks
-from chromalab.survey.design import parse_design
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.links import participant_links
 from chromalab.survey.schedule import seeded
@@ -401,13 +399,6 @@ def test_failed_attention_checks_without_a_way_of_their_own_end_like_others(tmp_
         assert re.fullmatch(r"[A-Z2-9]{8}", person.state["code"])
 
 
-@pytest.mark.parametrize(("code", "other"), [("C0DE42", "C0DE42"), ("C0DE42", "c0de43"), ("C0DE42", "XC0DE42")])
-def test_codes_that_resemble_each_other_are_refused(code: str, other: str) -> None:
-    for name in ("declined_code", "screened_code", "failed_code"):
-        with pytest.raises(ConfigError, match=f"{name}.*choose unrelated codes"):
-            parse_design({"protocol": "pairwise", "recruitment": {"code": code, name: other}}, origin="test")
-
-
 def test_recruitment_platforms(tmp_path: Path) -> None:
     folder, _ = make_survey(
         tmp_path, stop={"participants": 1},
@@ -496,16 +487,6 @@ def test_only_those_with_a_link_take_part(tmp_path: Path, access: str) -> None:
         person = Visitor(client, params=query, invitation=query.pop("invitation", None)).begin().finish()
         assert re.fullmatch(r"[A-Z2-9]{8}", person.state["code"])
     assert len(rows(folder, Participant)) == 1
-
-
-def test_codes_need_controlled_access() -> None:
-    with pytest.raises(ConfigError, match=r"recruitment\.failed_code: anyone could get it"):
-        parse_design({"protocol": "pairwise", "recruitment": {"failed_code": "C0DE"}}, origin="test")
-    for recruitment in ({"code": "C0DE"}, {"completion_url": "https://example.org"}):
-        plan = {"protocol": "pairwise", "recruitment": recruitment}
-        assert parse_design(plan, origin="test").access == "platform"
-        with pytest.raises(ConfigError, match="set access to platform"):
-            parse_design({**plan, "access": "open"}, origin="test")
 
 
 def test_only_consent_takes_a_place(tmp_path: Path) -> None:

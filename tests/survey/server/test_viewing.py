@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from chromalab.core.errors import ConfigError
 from chromalab.survey.analysis.analyze import analyze, labeled_votes
 from chromalab.survey.analysis.page import write_survey_report
-from chromalab.survey.design import CONDITIONS, parse_design
+from chromalab.survey.design import CONDITIONS
 from chromalab.survey.participants import participants_text
 from chromalab.survey.server.researcher import make_setup_token
 from chromalab.survey.server.viewing import (
@@ -82,20 +81,6 @@ def test_votes_keep_their_conditions_in_a_file(tmp_path: Path) -> None:
     votes = [VoteRow(name, "1", "s", "a", "b", is_a_selected=True, conditions=conditions) for name in ("x", "y")]
     (tmp_path / "votes.csv").write_text(votes_text(votes))
     assert read_votes(tmp_path / "votes.csv") == votes
-
-
-@pytest.mark.parametrize(
-    ("design", "saying"),
-    [
-        ({"viewing": {"distance": True}}, "add card: true"),
-        ({"exclusions": {"distance_mm": [400, 900]}}, "exclusions.distance_mm needs a measurement; add distance: true"),
-        ({"exclusions": {"brightness": True}}, "add brightness: true"),
-        ({"viewing": ALL, "exclusions": {"gamma": [2.6, 1.8]}}, r"\[2.6, 1.8\] is no range"),
-    ],
-)
-def test_settings_that_do_not_fit_are_refused(design: dict[str, Any], saying: str) -> None:
-    with pytest.raises(ConfigError, match=saying):
-        parse_design({"protocol": "pairwise", **design}, origin="test")
 
 
 def to_viewing(client: TestClient) -> Visitor:

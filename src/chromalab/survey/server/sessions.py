@@ -15,8 +15,9 @@ from sqlalchemy import bindparam, case, delete, func, insert, select, update
 
 from chromalab.core.errors import ConfigError
 from chromalab.survey.database import STOPPED, Image, Invitation, Participant, TrialRow, Vote, Withdrawal, setting
-from chromalab.survey.design import WayOut, Wording
+from chromalab.survey.design import Wording
 from chromalab.survey.questions import stored_answers
+from chromalab.survey.recruitment import WayOut
 from chromalab.survey.security import is_storable, new_token, platform_hash, sha256_text
 from chromalab.survey.server import color_vision, viewing
 from chromalab.survey.server.admission import (

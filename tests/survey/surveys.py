@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,15 @@ def make_survey(
 def client_of(folder: Path, **settings: Any) -> TestClient:
     """Return a client of the survey's application."""
     return TestClient(create_app(ServerSettings(folder=str(folder), **{"joins_per_minute": 100_000, **settings})))
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
+    """Write rows as a CSV file, and return its path."""
+    with path.open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    return path
 
 
 class Visitor:

@@ -10,7 +10,7 @@ from chromalab.survey.database import Participant, Vote
 from chromalab.survey.design import CONDITIONS
 from chromalab.survey.security import platform_hash
 from chromalab.survey.server.state import screened_for
-from chromalab.survey.votes import table_text
+from chromalab.survey.votes_csv import table_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

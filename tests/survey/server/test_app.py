@@ -36,7 +36,8 @@ from chromalab.survey.server.researcher import make_setup_token, reset_password
 from chromalab.survey.server.sessions import known_languages, texts
 from chromalab.survey.server.state import ServerSettings, Survey, check_stopping_rule, count_votes
 from chromalab.survey.server.trials import trial_of
-from chromalab.survey.votes import by_observer, read_votes, votes_of_database, votes_text
+from chromalab.survey.votes import by_observer, votes_of_database
+from chromalab.survey.votes_csv import read_votes, votes_text
 from tests.survey.surveys import METHODS, SCREEN, Visitor, client_of, make_survey
 
 pytestmark = pytest.mark.slow

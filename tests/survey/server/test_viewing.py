@@ -26,7 +26,8 @@ from chromalab.survey.server.viewing import (
     next_measurement,
     with_measurement,
 )
-from chromalab.survey.votes import VoteRow, read_votes, votes_of_database, votes_text
+from chromalab.survey.votes import votes_of_database
+from chromalab.survey.votes_csv import votes_text
 from tests.survey.surveys import METHODS, SCREEN, Visitor, client_of, make_survey
 
 ALL: dict[str, Any] = {"card": True, "distance": True, "brightness": True}
@@ -74,13 +75,6 @@ def test_a_new_card_makes_the_distance_due_again_and_no_card_skips_it() -> None:
     assert next_measurement(steps, with_measurement(screen, Card(**CARD))) == "distance"
     skipped = with_measurement(screen, Card(step="card", long_side_px=None, ratio=1))
     assert (next_measurement(steps, skipped), skipped["distance_mm"]) == ("brightness", None)
-
-
-def test_votes_keep_their_conditions_in_a_file(tmp_path: Path) -> None:
-    conditions = (4.0, 8.0, 573.1, 20.0, 80.0, None, 251.0, 2.2)
-    votes = [VoteRow(name, "1", "s", "a", "b", is_a_selected=True, conditions=conditions) for name in ("x", "y")]
-    (tmp_path / "votes.csv").write_text(votes_text(votes))
-    assert read_votes(tmp_path / "votes.csv") == votes
 
 
 def to_viewing(client: TestClient) -> Visitor:

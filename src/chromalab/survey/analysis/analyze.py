@@ -27,7 +27,8 @@ from chromalab.survey.design import STAND_INS, TRUTH, Design
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.plan import AnalysisPlan, Exclusions, SubgroupPlan
 from chromalab.survey.registration import Frozen, frozen_design
-from chromalab.survey.votes import VoteRow, protocol_of, read_votes, votes_of_database
+from chromalab.survey.votes import VoteRow, protocol_of, votes_of_database
+from chromalab.survey.votes_csv import read_votes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

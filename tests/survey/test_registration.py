@@ -12,10 +12,10 @@ from sqlalchemy import text
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.survey.analysis.analyze import analyze_source, open_survey
 from chromalab.survey.analysis.page import write_survey_report
-from chromalab.survey.database import open_database
+from chromalab.survey.database import Registration, open_database
 from chromalab.survey.folder import SurveyFolder, SurveyRecord
 from chromalab.survey.registration import exclusions_text, frozen_design
-from tests.survey.surveys import Visitor, client_of, make_survey
+from tests.survey.surveys import Visitor, client_of, make_survey, rows
 
 pytestmark = pytest.mark.slow
 
@@ -130,3 +130,24 @@ def test_the_preregistration_names_the_conditions_of_viewing(tmp_path: Path) -> 
     text = exclusions_text(record.design)
     assert "distance_mm is not measured within 400 to 900" in text
     assert "gray level 16 is not told from black, or 239 from white" in text
+
+
+def test_design_changes_are_recorded_only_after_the_first_vote(tmp_path: Path) -> None:
+    folder, record = make_survey(tmp_path)
+
+    def change(title: str) -> None:
+        changed = record.model_copy(update={"design": record.design.model_copy(update={"title": title})})
+        changed.save(SurveyFolder(folder).survey_json)
+
+    with client_of(folder):
+        pass
+    change("before any vote")
+    with client_of(folder) as client:
+        Visitor(client).begin().vote()
+    assert [row.changes for row in rows(folder, Registration)] == [[]]
+    change("after a vote")
+    with client_of(folder):
+        pass
+    entries = rows(folder, Registration)
+    assert entries[1].changes == ["design.title: 'before any vote' became 'after a vote'"]
+    assert entries[1].votes_before == 1

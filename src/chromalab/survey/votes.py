@@ -14,8 +14,6 @@ from chromalab.survey.design import CONDITIONS, TRUTH
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Row
-
     from chromalab.survey.database import Database
 
 SCALES = {5: 1, 100: 0}
@@ -178,7 +176,7 @@ def votes_of_database(database: Database, *, up_to: int | None = None) -> list[V
         return [_vote(row) for row in connection.execute(query)]
 
 
-def _vote(row: Row[Any]) -> VoteRow:
+def _vote(row: Any) -> VoteRow:
     rated = None if row.others else _RATING.fullmatch(row.choice)
     view = row.view or {}
     vote = VoteRow(

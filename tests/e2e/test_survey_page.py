@@ -12,12 +12,10 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
-from sqlalchemy import select
 
-from chromalab.survey.database import Participant, Vote, open_database
-from chromalab.survey.folder import SurveyFolder
+from chromalab.survey.database import Participant, Vote
 from chromalab.survey.simulate import serving
-from tests.survey.surveys import make_survey
+from tests.survey.surveys import make_survey, rows
 
 from .conftest import Chromalab
 
@@ -37,14 +35,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
     folder, _ = make_survey(tmp_path_factory.mktemp("page"), trials=4, screening=True, stop={"participants": 50})
     with serving(folder) as address:
         yield folder, address
-
-
-def rows(folder: Path, table: Any) -> list[Any]:
-    database = open_database(SurveyFolder(folder), None)
-    with database.read() as connection:
-        found = list(connection.execute(select(table.__table__)))
-    database.close()
-    return found
 
 
 def watched(browser: Browser, **context: Any) -> tuple[Page, list[str]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,9 @@ from sqlalchemy import select
 
 from chromalab.photo.writing import write_png
 from chromalab.survey.create import create_survey, sources_of_folders
-from chromalab.survey.database import TrialRow
+from chromalab.survey.database import TrialRow, open_database
 from chromalab.survey.design import parse_design
-from chromalab.survey.folder import SurveyRecord
+from chromalab.survey.folder import SurveyFolder, SurveyRecord
 from chromalab.survey.schedule import is_right
 from chromalab.survey.server.app import create_app
 from chromalab.survey.server.state import ServerSettings
@@ -64,12 +66,35 @@ def client_of(folder: Path, **settings: Any) -> TestClient:
     return TestClient(create_app(ServerSettings(folder=str(folder), **{"joins_per_minute": 100_000, **settings})))
 
 
+def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
+    """Write rows as a CSV file, and return its path."""
+    with path.open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
+    return path
+
+
+def rows(folder: Path, table: Any) -> list[Any]:
+    """Return the rows of a table of a survey's database."""
+    database = open_database(SurveyFolder(folder), None)
+    with database.read() as connection:
+        found = list(connection.execute(select(table.__table__)))
+    database.close()
+    return found
+
+
+def join(client: TestClient, **body: Any) -> Any:
+    """Return the answer to a request to join."""
+    return client.post("/api/join", json={"language": "en", "screen": SCREEN, **body})
+
+
 class Visitor:
     """A participant who sends requests one by one."""
 
-    def __init__(self, client: TestClient, **join: Any) -> None:
+    def __init__(self, client: TestClient, **body: Any) -> None:
         self.client = client
-        found = client.post("/api/join", json={"language": "en", "screen": SCREEN, **join}).json()
+        found = join(client, **body).json()
         self.key = found["session"]
         self.state: dict[str, Any] = found.get("state") or self.get("/api/state")
 

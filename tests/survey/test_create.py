@@ -14,7 +14,6 @@ from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import make_folder
 from chromalab.photo.reading import read_photo
 from chromalab.photo.writing import write_png
-from chromalab.studies.config import load_config
 from chromalab.survey.create import (
     create_survey,
     only_methods,
@@ -22,14 +21,12 @@ from chromalab.survey.create import (
     sources_of_folders,
     with_methods,
 )
-from chromalab.survey.design import load_design, parse_design
+from chromalab.survey.design import parse_design
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.power import power_words, simulate_power
 from chromalab.survey.stimuli import damaged_colors, pad_alike, png_chunks, random_colors, stimulus_png
 from tests.report.synthetic_study import SyntheticStudy, write_colorized, write_study
 from tests.survey.surveys import make_survey, write_pictures
-
-RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 
 def test_stimuli_are_lossless_equally_long_and_without_metadata(tmp_path: Path) -> None:
@@ -131,44 +128,6 @@ def test_a_survey_is_never_overwritten(tmp_path: Path) -> None:
         make_survey(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("protocol: pairwise\ntrails: 3\n", "trials"),
-        ("protocol: rating\ntie: true\n", "applies only to protocol pairwise"),
-        ("protocol: pairwise\nform: yes_no\n", "real_or_fake"),
-        ("protocol: pairwise\nform: slider\n", "only to protocol rating"),
-        ("protocol: rating\nform: yes_no\n", "only to protocol real_or_fake"),
-        ("protocol: rating\nper_trial: 3\n", "only to protocol rank_order"),
-        ("protocol: rank_order\nper_trial: 7\n", "less than or equal to 6"),
-        ("protocol: rank_order\ndisplay_ms: 900\n", "stay until the answer"),
-        ("protocol: rank_order\ntie: true\n", "only to protocol pairwise"),
-        ("protocol: rank_order\nfeedback: true\n", "only to protocols pairwise and rating"),
-        ("protocol: rating\ninspect: [zoom]\n", "inspect applies only to protocol pairwise"),
-        ("protocol: pairwise\ninspect: [zoom]\ndisplay_ms: 900\n", "until the answer; remove display_ms"),
-        ("protocol: pairwise\ninspect: [flicker]\nflicker_hz: 3\n", "less than or equal to 2.5"),
-        ("protocol: pairwise\ninspect: [zoom]\nflicker_hz: 2\n", "only to inspect: .flicker."),
-        ("protocol: rank_order\npairs: adaptive\n", "only to protocol pairwise"),
-        ("protocol: pairwise\nstop: {rule: precision, participants: 9}\n", "half_width"),
-        ("protocol: pairwise\nrecruitment: {completion_url: 'javascript:x'}\n", "web address"),
-        ("- 1\n", "Design"),
-        ("protocol: pairwise\nanalysis: {subgroups: [gender]}\n", "there is no question gender"),
-        ("protocol: pairwise\nafter: [comment]\nanalysis: {subgroups: [comment]}\n", "is a text"),
-        ("protocol: pairwise\nanalysis: {subgroups: [{question: age, bins: [50, 30]}]}\n", "must ascend"),
-        ("protocol: pairwise\nafter: [gender]\nanalysis: {subgroups: [{question: gender, bins: [1]}]}\n", "no bins"),
-        ("protocol: real_or_fake\nfeedback: true\n", "always gives it"),
-        ("protocol: pairwise\npractice: 0\nfeedback: true\n", "set practice to 2"),
-        ("protocol: pairwise\npractice_pass: 1\n", "without feedback: true"),
-        ("protocol: real_or_fake\npractice_pass: 1\n", "would bias the fooling rate"),
-        ("protocol: pairwise\nfeedback: true\npractice_pass: 3\n", r"more than practice \(2\)"),
-    ],
-)
-def test_wrong_designs(tmp_path: Path, text: str, fault: str) -> None:
-    (tmp_path / "d.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=fault):
-        load_design(tmp_path / "d.yaml")
-
-
 def test_rankings_need_enough_methods(tmp_path: Path) -> None:
     _, record = make_survey(tmp_path / "three", protocol="rank_order")
     assert record.design.per_trial == 3  # the frozen design states it
@@ -178,22 +137,6 @@ def test_rankings_need_enough_methods(tmp_path: Path) -> None:
         make_survey(tmp_path / "two", protocol="rank_order", methods=("alpha", "beta"))
     with pytest.raises(ConfigError, match="at most 6"):
         make_survey(tmp_path / "long", protocol="rank_order", trials=7)
-
-
-def test_the_shipped_designs() -> None:
-    assert load_design(Path("preference")).protocol == "pairwise"
-    pairs, fooling = (load_design(Path(name)) for name in ("objectives", "objectives-fooling"))
-    assert (pairs.protocol, fooling.protocol) == ("pairwise", "real_or_fake")
-    planned = load_config(RESULTS / "objective" / "large" / "study.yaml")
-    assert planned.plan is not None
-    for plan in (pairs, fooling):
-        assert plan.analysis.primary == [tuple(contrast) for contrast in planned.plan.contrasts]
-
-
-def test_published_values_of_real_or_fake() -> None:
-    """Zhang, Isola and Efros (2016): 256 px, one second, 10 practice and 40 test pairs, 10% vigilance."""
-    plan = parse_design({"protocol": "real_or_fake"}, origin="")
-    assert (plan.trials, plan.practice, plan.n_vigilance, plan.display_ms, plan.size_px) == (40, 10, 4, 1000, 256)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from chromalab.core.errors import ConfigError
 from chromalab.core.records import preset_paths
 from chromalab.survey.design import LANGUAGES, parse_design
 from chromalab.survey.questions import Question, stored_answers
-from chromalab.survey.server.sessions import known_languages
+from chromalab.survey.server.pages import known_languages
 
 CHOICE = {"name": "pet", "kind": "choice", "text": "Which pet?", "options": ["cat", "dog"]}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,10 @@ from sqlalchemy import text
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.survey.analysis.analyze import analyze_source, open_survey
 from chromalab.survey.analysis.page import write_survey_report
-from chromalab.survey.database import open_database
+from chromalab.survey.database import Registration, open_database
 from chromalab.survey.folder import SurveyFolder, SurveyRecord
 from chromalab.survey.registration import exclusions_text, frozen_design
-from tests.survey.surveys import Visitor, client_of, make_survey
+from tests.survey.surveys import Visitor, client_of, make_survey, rows
 
 pytestmark = pytest.mark.slow
 
@@ -123,62 +122,6 @@ def test_a_replaced_stimulus_is_refused(tmp_path: Path) -> None:
         place.check_stimuli(record)
 
 
-NEWER = {
-    "design": (
-        "access", "viewing", "wording", "before", "after", "break_every", "feedback", "practice_pass", "per_trial",
-        "inspect", "flicker_hz",
-    ),
-    "analysis": ("primary", "margin", "subgroups"),
-    "recruitment": (
-        "id_pattern", "signed", "stopped_url", "declined_url", "declined_code", "screened_url", "screened_code",
-        "failed_url", "failed_code",
-    ),
-    "exclusions": (
-        "hidden", "reduced", "screening", "unfinished", "screen_px_per_mm", "distance_mm", "px_per_degree", "gamma",
-        "brightness",
-    ),
-}  # fmt: skip
-"""Settings that the first version did not know, by their part of the design."""
-
-
-@pytest.mark.parametrize("recruitment", [{}, {"code": "C0DE"}])
-def test_surveys_of_the_first_version_keep_their_hash(tmp_path: Path, recruitment: dict[str, str]) -> None:
-    """The hash of the first version: SHA-256 of all settings it knew as JSON with sorted keys."""
-    _, record = make_survey(tmp_path, recruitment=recruitment)
-    data = record.model_dump(mode="json")
-    for part, names in NEWER.items():
-        for name in names:
-            del (data["design"] if part == "design" else data["design"][part])[name]
-    old = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    assert record.sha256 == hashlib.sha256(old.encode()).hexdigest()
-    assert SurveyRecord.parse(data, origin="test").sha256 == record.sha256
-    for change in (
-        {"analysis": {"margin": 0.3}},
-        {"access": "lab"},
-        {"viewing": {"min_scale": 1}},
-        {"before": ["age"]},
-    ):
-        changed = SurveyRecord.model_validate(data | {"design": data["design"] | change})
-        assert changed.sha256 != record.sha256
-
-
-def test_surveys_with_the_first_conditions_of_viewing_keep_their_hash(tmp_path: Path) -> None:
-    """Controls of viewing that were added later enter the hash only where they are used."""
-    _, record = make_survey(tmp_path, viewing={"min_scale": 0.5})
-    data = record.model_dump(mode="json")
-    for part, names in (NEWER | {"viewing": ("card", "distance", "brightness", "surround")}).items():
-        for name in names:
-            if part != "design":
-                del data["design"][part][name]
-    for name in set(NEWER["design"]) - {"viewing"}:
-        del data["design"][name]
-    old = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    assert record.sha256 == hashlib.sha256(old.encode()).hexdigest()
-    for change in ({"card": True}, {"surround": "dark"}):
-        changed = data["design"] | {"viewing": data["design"]["viewing"] | change}
-        assert SurveyRecord.model_validate(data | {"design": changed}).sha256 != record.sha256
-
-
 def test_the_preregistration_names_the_conditions_of_viewing(tmp_path: Path) -> None:
     _, record = make_survey(
         tmp_path, viewing={"card": True, "distance": True, "brightness": True},
@@ -187,3 +130,24 @@ def test_the_preregistration_names_the_conditions_of_viewing(tmp_path: Path) -> 
     text = exclusions_text(record.design)
     assert "distance_mm is not measured within 400 to 900" in text
     assert "gray level 16 is not told from black, or 239 from white" in text
+
+
+def test_design_changes_are_recorded_only_after_the_first_vote(tmp_path: Path) -> None:
+    folder, record = make_survey(tmp_path)
+
+    def change(title: str) -> None:
+        changed = record.model_copy(update={"design": record.design.model_copy(update={"title": title})})
+        changed.save(SurveyFolder(folder).survey_json)
+
+    with client_of(folder):
+        pass
+    change("before any vote")
+    with client_of(folder) as client:
+        Visitor(client).begin().vote()
+    assert [row.changes for row in rows(folder, Registration)] == [[]]
+    change("after a vote")
+    with client_of(folder):
+        pass
+    entries = rows(folder, Registration)
+    assert entries[1].changes == ["design.title: 'before any vote' became 'after a vote'"]
+    assert entries[1].votes_before == 1

@@ -19,7 +19,7 @@ from chromalab.survey.analysis.analyze import analyze_source
 from chromalab.survey.database import Vote, open_database
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.simulate import Population, run_simulation, serving, simulate
-from chromalab.survey.votes import votes_text
+from chromalab.survey.votes_csv import votes_text
 from tests.survey.postgres import postgres
 from tests.survey.surveys import make_survey
 

@@ -27,8 +27,9 @@ from chromalab.survey.analysis.analyze import analyze, design_of_votes
 from chromalab.survey.analysis.preferences import score_preferences
 from chromalab.survey.create import create_survey, sources_of_folders
 from chromalab.survey.database import Vote, open_database
-from chromalab.survey.design import AnalysisPlan, parse_design
+from chromalab.survey.design import parse_design
 from chromalab.survey.folder import SurveyFolder, SurveyRecord
+from chromalab.survey.plan import AnalysisPlan
 from chromalab.survey.simulate import Population, serving, simulate
 from chromalab.survey.votes import VoteRow
 from tests.survey.postgres import installed, postgres

@@ -22,7 +22,7 @@ from chromalab.stats.clusters import quantile
 from chromalab.survey.analysis.analyze import MIN_PEOPLE, MIN_PHOTOS, MIN_VOTES
 from chromalab.survey.analysis.preferences import score_preferences
 from chromalab.survey.analysis.scores import score_fooling
-from chromalab.survey.design import AnalysisPlan
+from chromalab.survey.plan import AnalysisPlan
 from chromalab.survey.votes import VoteRow
 from tools import parser_of, write_record
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chromalab.survey.analysis.records import SurveyAnalysis
-    from chromalab.survey.design import SubgroupPlan
     from chromalab.survey.folder import SurveyRecord
+    from chromalab.survey.plan import SubgroupPlan
     from chromalab.survey.power import PowerTable
     from chromalab.survey.votes import VoteRow
 
@@ -255,7 +255,7 @@ def analyze(
 
 def _subgroup(text: str) -> SubgroupPlan:
     from chromalab.core.errors import UsageError
-    from chromalab.survey.design import SubgroupPlan
+    from chromalab.survey.plan import SubgroupPlan
 
     name, _, edges = text.partition("=")
     try:
@@ -398,7 +398,9 @@ def export(
     from chromalab.survey.analysis.analyze import open_survey
     from chromalab.survey.analysis.raters import label_exclusions, report_raters
     from chromalab.survey.participants import participants_text
-    from chromalab.survey.votes import export_json, votes_of_database, votes_text
+    from chromalab.survey.transfer import export_json
+    from chromalab.survey.votes import votes_of_database
+    from chromalab.survey.votes_csv import votes_text
 
     if csv_file is None and participants is None and json_file is None:
         raise UsageError("nothing to export; give --csv FILE, --participants FILE or --json FILE")
@@ -514,7 +516,7 @@ def import_(
     from chromalab.survey.database import open_database
     from chromalab.survey.folder import SurveyFolder
     from chromalab.survey.registration import frozen_design
-    from chromalab.survey.votes import import_json
+    from chromalab.survey.transfer import import_json
 
     make_folder(folder)
     place = SurveyFolder(folder)

@@ -9,16 +9,20 @@ analysis/       the output of `survey analyze`
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import model_validator
 
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import sha256_bytes
 from chromalab.core.records import Record
-from chromalab.survey.design import DAMAGED, Design, survey_hash
+from chromalab.survey.design import DAMAGED, MEASUREMENTS, Design, Viewing
+from chromalab.survey.plan import CONDITION_RANGES
+from chromalab.survey.recruitment import usual_access
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +90,48 @@ class SurveyRecord(Record):
     def sha256(self) -> str:
         """Hash of the registered design, analysis plan and stimuli."""
         return survey_hash(self.model_dump(mode="json"))
+
+
+_ADDED = {
+    "analysis": ("primary", "margin", "subgroups"),
+    "recruitment": (
+        "id_pattern", "signed", "stopped_url", "declined_url", "declined_code", "screened_url", "screened_code",
+        "failed_url", "failed_code",
+    ),
+    "exclusions": ("hidden", "reduced", "screening", "unfinished", *CONDITION_RANGES, "brightness"),
+}  # fmt: skip
+_ADDED_TO_DESIGN = (
+    "wording", "before", "after", "break_every", "feedback", "practice_pass", "per_trial", "inspect", "flicker_hz",
+)  # fmt: skip
+"""Settings that are newer than the first surveys. Unset, they do not enter the hash, nor does the usual access mode."""
+
+_ADDED_TO_VIEWING = (*MEASUREMENTS, "surround")
+"""Conditions of viewing that are newer than the first ones, which enter the hash only where they are used."""
+
+
+def survey_hash(survey: dict[str, Any]) -> str:
+    """Return the SHA-256 that identifies a survey's design, analysis plan and stimuli.
+
+    Args:
+        survey: a `SurveyRecord` as JSON data, of this or an older version.
+    """
+    design = {name: value for name, value in survey["design"].items() if name not in _ADDED_TO_DESIGN or value}
+    for part, added in _ADDED.items():
+        design[part] = {name: value for name, value in design[part].items() if name not in added or value}
+    if design.get("access") == usual_access(design["recruitment"]):
+        del design["access"]
+    if viewing := _changed_viewing(design.pop("viewing", {})):
+        design["viewing"] = viewing
+    text = json.dumps({**survey, "design": design}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _changed_viewing(viewing: dict[str, Any]) -> dict[str, Any]:
+    """Return the conditions of viewing that enter the hash: none unless one differs from the default."""
+    usual = Viewing().model_dump(mode="json")
+    if all(value == usual.get(name) for name, value in viewing.items()):
+        return {}
+    return {name: value for name, value in viewing.items() if name not in _ADDED_TO_VIEWING or value != usual[name]}
 
 
 class SurveyFolder:

@@ -10,7 +10,7 @@ from chromalab.survey.database import Participant, Vote
 from chromalab.survey.design import CONDITIONS
 from chromalab.survey.security import platform_hash
 from chromalab.survey.server.state import screened_for
-from chromalab.survey.votes import table_text
+from chromalab.survey.votes_csv import table_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from chromalab.survey.database import Database
-    from chromalab.survey.design import Design, Recruitment
+    from chromalab.survey.design import Design
+    from chromalab.survey.recruitment import Recruitment
 
 APPROVE, REJECT, SCREENED_OUT, RETURNED, UNFINISHED = "approve", "reject", "screened out", "returned", "unfinished"
 """What becomes of a submission, in Prolific's words."""

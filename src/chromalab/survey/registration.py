@@ -15,8 +15,8 @@ from sqlalchemy import func, select
 
 from chromalab.core.files import write_text
 from chromalab.survey.database import Registration, Vote, changed
-from chromalab.survey.design import BRIGHT_LIMIT, CONDITION_RANGES, DARK_LIMIT, survey_hash
-from chromalab.survey.folder import SurveyRecord
+from chromalab.survey.folder import SurveyRecord, survey_hash
+from chromalab.survey.plan import BRIGHT_LIMIT, CONDITION_RANGES, DARK_LIMIT
 from chromalab.survey.votes import SCALES
 from chromalab.version import __version__
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from chromalab.survey.database import Database
-    from chromalab.survey.design import AnalysisPlan, Design, Exclusions, Stop
+    from chromalab.survey.design import Design
+    from chromalab.survey.plan import AnalysisPlan, Exclusions, Stop
 
 
 class Frozen(NamedTuple):

@@ -16,32 +16,14 @@ from chromalab.core.errors import ConfigError, UsageError
 from chromalab.survey.analysis.analyze import analyze, analyze_source, design_of_votes, scores_json
 from chromalab.survey.analysis.page import write_survey_report
 from chromalab.survey.analysis.raters import metric_agreements, read_metric_values
-from chromalab.survey.database import open_database
-from chromalab.survey.design import AnalysisPlan, Exclusions, parse_design
-from chromalab.survey.folder import SurveyFolder
-from chromalab.survey.server.state import ServerSettings, Survey
-from chromalab.survey.votes import (
-    COLUMNS,
-    REQUIRED,
-    VoteRow,
-    export_json,
-    import_json,
-    read_votes,
-    votes_of_database,
-    votes_text,
-)
+from chromalab.survey.design import parse_design
+from chromalab.survey.plan import AnalysisPlan, Exclusions
+from chromalab.survey.votes import VoteRow
+from chromalab.survey.votes_csv import REQUIRED, read_votes, votes_text
 from tests.stats.known_votes import BASEBALL
-from tests.survey.surveys import Visitor, client_of, make_survey
+from tests.survey.surveys import make_survey, write_csv
 
 FAST: dict[str, Any] = {"database": None, "order_effect": None, "draws": 100}
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
-    with path.open("w", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
-    return path
 
 
 def wins_csv(path: Path, wins: list[tuple[str, str]]) -> Path:
@@ -103,28 +85,7 @@ def test_sides_and_ties_from_a_file(tmp_path: Path) -> None:
     assert any("only one participant and one photo" in note for note in found.notes)
 
 
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        ({"is_A_selected": "perhaps"}, "line 2: is_A_selected must be 1 or 0"),
-        ({"is_A_selected": ""}, "neither a tie nor a rating"),
-        ({"rating": "7"}, "1 to 5"),
-        ({"side": "above"}, "left or right"),
-        ({"observer": ""}, "must not be empty"),
-        ({"response_ms": "slow"}, "a number"),
-    ],
-)
-def test_invalid_rows_are_refused(tmp_path: Path, change: dict[str, str], fault: str) -> None:
-    row = dict.fromkeys(COLUMNS, "") | dict.fromkeys(REQUIRED, "1") | {"condition_B": "2"}
-    with pytest.raises(ConfigError, match=fault):
-        read_votes(write_csv(tmp_path / "v.csv", [row | change]))
-
-
-def test_missing_columns_and_files(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="scene is missing"):
-        read_votes(write_csv(tmp_path / "v.csv", [{"observer": 1, "session": 1}]))
-    with pytest.raises(ConfigError, match="cannot read the votes"):
-        read_votes(tmp_path / "none.csv")
+def test_priors_that_give_no_scores_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="finite maximum"):
         analyze_source(wins_csv(tmp_path / "w.csv", [("a", "b")]), prior="none", **FAST)
     with pytest.raises(ConfigError, match="--prior"):
@@ -307,22 +268,6 @@ def test_equal_ratings_of_a_slider_have_honest_intervals() -> None:
     assert high.low < 98
 
 
-@pytest.mark.parametrize(
-    ("rows", "fault"),
-    [
-        ([{"rating": 70}], "1 to 5, not 70; write 100 in the column scale"),
-        ([{"rating": 101, "scale": 100}], "rating must be 0 to 100, not 101"),
-        ([{"rating": 3, "scale": 7}], r"5 \(ratings from 1\) or 100"),
-        ([{"rating": 3, "scale": 5}, {"rating": 4, "scale": 100}], "line 3: the scale is 100, but that of line 2 is 5"),
-    ],
-)
-def test_ratings_outside_their_scale_are_refused(tmp_path: Path, rows: list[dict[str, int]], fault: str) -> None:
-    bare = dict.fromkeys(REQUIRED, "1") | {"condition_B": "", "is_A_selected": ""}
-    lines = [bare | {"scene": f"s{k}", "scale": ""} | row for k, row in enumerate(rows)]
-    with pytest.raises(ConfigError, match=fault):
-        read_votes(write_csv(tmp_path / "v.csv", lines))
-
-
 def ranked(rankings: Sequence[str], *, people: int = 20, photos: int = 12) -> list[VoteRow]:
     """Return rankings of methods with names of one letter, which stand on the screen in alphabetical order."""
     return [
@@ -453,26 +398,6 @@ def test_rankings_come_back_from_a_file(tmp_path: Path) -> None:
     assert (vote.ranking, vote.shown) == (("c", "a", "b"), ("a", "b", "c"))
 
 
-@pytest.mark.parametrize(
-    ("ranks", "change", "fault"),
-    [
-        ((1, 2, 2), {}, "line 2: the ranks of one ranking must be 1, 2 and so on"),
-        ((1, 2, 4), {}, "1 for a, 2 for b, 4 for c"),
-        ((1, 2, ""), {}, "neither a tie nor a rating"),
-        ((1, 2, 3), {"condition_B": "d"}, "about one image"),
-        ((1, 2, 3), {"condition_A": "a"}, "the answer repeats line 2"),
-    ],
-)
-def test_invalid_rankings_are_refused(
-    tmp_path: Path, ranks: tuple[object, ...], change: dict[str, str], fault: str
-) -> None:
-    row = dict.fromkeys(REQUIRED, "1") | {"condition_B": "", "is_A_selected": "", "scene": "s"}
-    lines = [row | {"condition_A": name, "rank": rank} for name, rank in zip("abc", ranks, strict=True)]
-    lines[2] |= change
-    with pytest.raises(ConfigError, match=fault):
-        read_votes(write_csv(tmp_path / "v.csv", lines))
-
-
 def test_votes_that_do_not_connect_all_methods(tmp_path: Path) -> None:
     path = wins_csv(tmp_path / "v.csv", [("a", "b"), ("b", "a"), ("c", "d"), ("d", "c")])
     found, _ = analyze_source(path, prior="3", **FAST)
@@ -498,53 +423,6 @@ def test_metrics_against_people(tmp_path: Path) -> None:
     assert found["good"].method_srcc == pytest.approx(1)
     with pytest.raises(UsageError, match="no values of x"):
         read_metric_values(tmp_path / "m.csv", ["x"])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("plan", "choices"),
-    [
-        ({"repeats": 0.2}, ("left", "right")),
-        ({"protocol": "rank_order", "repeats": 0.2}, ("213", "132")),
-        ({"protocol": "rating", "form": "slider"}, ("0/100", "64/100")),
-    ],
-    ids=["pairwise", "rank_order", "slider"],
-)
-def test_an_imported_export_gives_the_same_analysis(
-    tmp_path: Path, plan: dict[str, Any], choices: tuple[str, str]
-) -> None:
-    folder, record = make_survey(tmp_path, vigilance=0.2, analysis={"draws": 100}, **plan)
-    with client_of(folder) as client:
-        for k in range(5):
-            Visitor(client).begin().finish(choices[k % 2])
-        gone = Visitor(client).begin()
-        gone.vote(choices[0])
-        gone.post("/api/withdraw", {})
-    survey = Survey(ServerSettings(folder=str(folder)))
-    text = export_json(record, survey.database)
-    votes = votes_of_database(survey.database)
-    survey.close()
-    for secret in ("key_sha256", "token", SurveyFolder(folder).secret().hex()):
-        assert secret not in text
-    (tmp_path / "s.json").write_text(text)
-    place = SurveyFolder(tmp_path / "back")
-    place.root.mkdir()
-    again = import_json(tmp_path / "s.json", place, lambda: open_database(place, None))
-    assert again == record
-    back = open_database(place, None)
-    assert votes_of_database(back) == votes
-    assert json.loads(export_json(again, back)) == json.loads(text)
-    first, second = (analyze_source(root, prior=None, **FAST)[0] for root in (folder, place.root))
-    assert first == second
-    assert first.withdrawn == 1
-    (tmp_path / "v.csv").write_text(votes_text(votes))
-    assert read_votes(tmp_path / "v.csv") == votes
-    with pytest.raises(UsageError, match="already holds a survey"):
-        import_json(tmp_path / "s.json", place, lambda: back)
-    (tmp_path / "s.json").write_text(text.replace(f'"choice": "{choices[0]}"', f'"choice": "{choices[1]}"', 1))
-    with pytest.raises(ConfigError, match="checksum"):
-        import_json(tmp_path / "s.json", SurveyFolder(tmp_path / "x"), lambda: back)
-    back.close()
 
 
 def test_the_report(tmp_path: Path) -> None:

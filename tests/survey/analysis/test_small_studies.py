@@ -17,8 +17,9 @@ from chromalab.survey.analysis.page import write_survey_report
 from chromalab.survey.analysis.raters import repeat_agreements
 from chromalab.survey.analysis.records import SurveyAnalysis
 from chromalab.survey.analysis.verdicts import verdicts
-from chromalab.survey.design import AnalysisPlan, Exclusions
-from chromalab.survey.votes import VoteRow, read_votes, votes_text
+from chromalab.survey.plan import AnalysisPlan, Exclusions
+from chromalab.survey.votes import VoteRow
+from chromalab.survey.votes_csv import votes_text
 
 pytestmark = pytest.mark.slow
 
@@ -299,34 +300,6 @@ def test_primary_comparisons_and_equivalence() -> None:
     assert again.p_equivalence == pytest.approx(0.05, abs=1e-6)
     with pytest.raises(ConfigError, match="primary names 'z'"):
         analyzed(votes, primary=[["z", "a"]])
-
-
-HEAD = "observer,session,scene,condition_A,condition_B,is_A_selected"
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        (f"{HEAD}\np,1,s,a,b,1\np,1,s,a,a,1\n", "line 3: condition_A and condition_B are both 'a'"),
-        (f"{HEAD}\np,1,s,a,b,1\np,1,s,a,,1\n", "line 3: condition_B is empty"),
-        (f"{HEAD}\np,1,,a,b,1\n", "line 2: scene must not be empty"),
-        (f"{HEAD}\np,1,s,a,random,1\n", "line 2: 'random' is reserved"),
-        (f"{HEAD}\np,1,s,a,truth,1\np,1,s,a,b,1\n", "line 3: neither condition is 'truth'"),
-        (f"{HEAD}\np,1,s,a,b,1,extra\n", "line 2: the row has more cells"),
-        (f"{HEAD},kind\np,1,s,a,b,1,final\n", "line 2: kind must be practice, test, repeat or vigilance"),
-        (f"{HEAD},blurs\np,1,s,a,b,1,nan\n", "line 2: blurs must be a number, not 'nan'"),
-        (f"{HEAD},position\np,1,s,a,b,1,1.5\n", "line 2: position must be a whole number"),
-        (f"{HEAD},position\np,1,s,a,b,1,7\np,1,s,a,b,1,7\n", "line 3: the answer repeats line 2"),
-        (f"{HEAD},rating\np,1,s,a,,,4\np,1,s,a,,1,\n", "line 3: the rating is empty"),
-        (f"{HEAD},observer\np,1,s,a,b,1,q\n", "the column observer occurs more than once"),
-        (HEAD.replace(",", ";") + "\np;1;s;a;b;1\n", "the column observer is missing among observer;session"),
-        ('observer,session,scene,condition_A,condition_B,is_A_selected\n"p\nq",1,s,a,b,1\np,1,s,a,a,1\n', "line 4"),
-    ],
-)
-def test_faulty_rows_name_their_line(tmp_path: Path, text: str, fault: str) -> None:
-    (tmp_path / "votes.csv").write_text(text)
-    with pytest.raises(ConfigError, match=fault.replace("(", r"\(")):
-        read_votes(tmp_path / "votes.csv")
 
 
 def test_votes_on_unknown_methods_are_refused() -> None:

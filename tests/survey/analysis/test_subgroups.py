@@ -15,7 +15,8 @@ from chromalab.survey.analysis.analyze import analyze_source, scores_json
 from chromalab.survey.analysis.page import write_survey_report
 from chromalab.survey.analysis.records import Subgroup, SubgroupComparison
 from chromalab.survey.analysis.subgroups import compare_subgroups, interaction_p
-from chromalab.survey.design import Design, SubgroupPlan, parse_design
+from chromalab.survey.design import Design, parse_design
+from chromalab.survey.plan import SubgroupPlan
 from chromalab.survey.votes import VoteRow
 from tests.survey.surveys import Visitor, client_of, make_survey
 

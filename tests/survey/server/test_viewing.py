@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from chromalab.core.errors import ConfigError
 from chromalab.survey.analysis.analyze import analyze, labeled_votes
 from chromalab.survey.analysis.page import write_survey_report
-from chromalab.survey.design import CONDITIONS, parse_design
+from chromalab.survey.design import CONDITIONS
 from chromalab.survey.participants import participants_text
 from chromalab.survey.server.researcher import make_setup_token
 from chromalab.survey.server.viewing import (
@@ -27,7 +26,8 @@ from chromalab.survey.server.viewing import (
     next_measurement,
     with_measurement,
 )
-from chromalab.survey.votes import VoteRow, read_votes, votes_of_database, votes_text
+from chromalab.survey.votes import votes_of_database
+from chromalab.survey.votes_csv import votes_text
 from tests.survey.surveys import METHODS, SCREEN, Visitor, client_of, make_survey
 
 ALL: dict[str, Any] = {"card": True, "distance": True, "brightness": True}
@@ -75,27 +75,6 @@ def test_a_new_card_makes_the_distance_due_again_and_no_card_skips_it() -> None:
     assert next_measurement(steps, with_measurement(screen, Card(**CARD))) == "distance"
     skipped = with_measurement(screen, Card(step="card", long_side_px=None, ratio=1))
     assert (next_measurement(steps, skipped), skipped["distance_mm"]) == ("brightness", None)
-
-
-def test_votes_keep_their_conditions_in_a_file(tmp_path: Path) -> None:
-    conditions = (4.0, 8.0, 573.1, 20.0, 80.0, None, 251.0, 2.2)
-    votes = [VoteRow(name, "1", "s", "a", "b", is_a_selected=True, conditions=conditions) for name in ("x", "y")]
-    (tmp_path / "votes.csv").write_text(votes_text(votes))
-    assert read_votes(tmp_path / "votes.csv") == votes
-
-
-@pytest.mark.parametrize(
-    ("design", "saying"),
-    [
-        ({"viewing": {"distance": True}}, "add card: true"),
-        ({"exclusions": {"distance_mm": [400, 900]}}, "exclusions.distance_mm needs a measurement; add distance: true"),
-        ({"exclusions": {"brightness": True}}, "add brightness: true"),
-        ({"viewing": ALL, "exclusions": {"gamma": [2.6, 1.8]}}, r"\[2.6, 1.8\] is no range"),
-    ],
-)
-def test_settings_that_do_not_fit_are_refused(design: dict[str, Any], saying: str) -> None:
-    with pytest.raises(ConfigError, match=saying):
-        parse_design({"protocol": "pairwise", **design}, origin="test")
 
 
 def to_viewing(client: TestClient) -> Visitor:

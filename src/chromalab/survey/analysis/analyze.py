@@ -23,10 +23,12 @@ from chromalab.survey.analysis.scores import estimate_of, groups_by_photo, score
 from chromalab.survey.analysis.subgroups import answers_of, compare_subgroups
 from chromalab.survey.analysis.verdicts import listed
 from chromalab.survey.database import Registration, Withdrawal, interim_looks, open_database
-from chromalab.survey.design import STAND_INS, TRUTH, AnalysisPlan, Design, Exclusions, SubgroupPlan
+from chromalab.survey.design import STAND_INS, TRUTH, Design
 from chromalab.survey.folder import SurveyFolder
+from chromalab.survey.plan import AnalysisPlan, Exclusions, SubgroupPlan
 from chromalab.survey.registration import Frozen, frozen_design
-from chromalab.survey.votes import VoteRow, protocol_of, read_votes, votes_of_database
+from chromalab.survey.votes import VoteRow, protocol_of, votes_of_database
+from chromalab.survey.votes_csv import read_votes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,8 @@ from chromalab.report.page import environment
 from chromalab.survey.analysis.analyze import MIN_PEOPLE, MIN_PHOTOS, MIN_VOTES
 from chromalab.survey.analysis.verdicts import ranked_groups, verdict_of_subgroups, verdicts
 from chromalab.survey.design import CONDITIONS
-from chromalab.survey.votes import SCALES, table_text
+from chromalab.survey.votes import SCALES
+from chromalab.survey.votes_csv import table_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

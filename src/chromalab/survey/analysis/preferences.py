@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from chromalab.survey.design import AnalysisPlan
+    from chromalab.survey.plan import AnalysisPlan
     from chromalab.survey.votes import VoteRow
 
 WIDEST_PRIOR = 10.0

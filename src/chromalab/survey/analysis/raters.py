@@ -21,7 +21,8 @@ from chromalab.stats.ranking import fit_rankings, log_likelihood
 from chromalab.survey.analysis.preferences import Rankings
 from chromalab.survey.analysis.records import ImageScore, MetricAgreement, ParticipantAgreement, Rater
 from chromalab.survey.analysis.scores import model_of_ratings, ratings_table
-from chromalab.survey.design import BRIGHT_LIMIT, CONDITION_RANGES, CONDITIONS, DARK_LIMIT, RANDOM, TRUTH
+from chromalab.survey.design import CONDITIONS, RANDOM, TRUTH
+from chromalab.survey.plan import BRIGHT_LIMIT, CONDITION_RANGES, DARK_LIMIT
 from chromalab.survey.schedule import is_right
 from chromalab.survey.votes import VoteRow, by_observer
 
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from chromalab.survey.design import Design, Exclusions
+    from chromalab.survey.design import Design
+    from chromalab.survey.plan import Exclusions
 
 MIN_SIDES, MIN_REPEATS = 10, 4
 OUTLIER_PRIOR = 3.0

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from chromalab.stats.clusters import Array
     from chromalab.survey.database import Database
-    from chromalab.survey.design import Design, SubgroupPlan
+    from chromalab.survey.design import Design
+    from chromalab.survey.plan import SubgroupPlan
     from chromalab.survey.questions import Question
     from chromalab.survey.votes import VoteRow
 

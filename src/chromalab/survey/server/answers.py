@@ -15,9 +15,10 @@ from chromalab.survey.design import TRUTH
 from chromalab.survey.schedule import is_right
 from chromalab.survey.security import sha256_text
 from chromalab.survey.server.admission import RefusedError
-from chromalab.survey.server.sessions import PROGRESS, Body, find_person, session_state
-from chromalab.survey.server.state import STEPS, next_step, screened
-from chromalab.survey.server.trials import fault_of, practice_passed, repeat_practice, trial_of
+from chromalab.survey.server.pages import page_of
+from chromalab.survey.server.sessions import Body, find_person
+from chromalab.survey.server.state import STEPS, lease_end, next_step, screened
+from chromalab.survey.server.trials import fault_of, practice_passed, progress, repeat_practice, trial_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -103,7 +104,7 @@ def answer(survey: Survey, key: str, body: Answer) -> dict[str, Any]:
             if result is None:
                 result = _store(survey, connection, person, trial, body, digest, now)
             result |= _feedback(survey.record.design, trial, result["choice"])
-            result["state"] = session_state(survey, connection, find_person(connection, key))
+            result["state"] = page_of(survey, connection, find_person(connection, key))
     except IntegrityError:
         raise RefusedError(409, "the UUID of this answer was already used for another trial") from None
     return result
@@ -137,7 +138,7 @@ def _store(
         raise RefusedError(410, "the survey has ended")
     if fault := fault_of(design, trial_of(trial), body.choice):
         raise RefusedError(*fault)
-    total, answered, due = connection.execute(PROGRESS, {"person": person.id}).one()
+    total, answered, due = progress(connection, person.id)
     if person.stage != "trials" or trial.position != due:
         raise RefusedError(409, "this trial is not due; please reload the page")
     elapsed_ms = None if survey.settings.trusts_times or trial.sent_at is None else 1000 * (now - trial.sent_at)
@@ -154,7 +155,7 @@ def _store(
     if design.practice_pass and answered + 1 in {design.practice, 2 * design.practice} and trial.kind == "practice":
         stage = _after_practice(survey, connection, person, first=answered + 1 == design.practice)
     values = {
-        "person": person.id, "lease": now + (design.lease_minutes * 60 if stage in STEPS else 0),
+        "person": person.id, "lease": lease_end(design, now) if stage in STEPS else now,
         "new_stage": stage, "finished": now if stage == "finished" else None,
     }  # fmt: skip
     connection.execute(_MOVED, values)

@@ -21,11 +21,12 @@ from chromalab.colorization.web.http import BodyLimit, SameOrigin, SecureHeaders
 from chromalab.core.errors import UsageError
 from chromalab.survey.database import StorageError
 from chromalab.survey.security import RateLimit, is_storable
-from chromalab.survey.server import answers, color_vision, researcher, sessions
+from chromalab.survey.server import answers, color_vision, researcher, sessions, steps
 from chromalab.survey.server.admission import LAB_PARAM, SIGNATURE_PARAM, RefusedError, count_request
 from chromalab.survey.server.answers import Answer  # noqa: TC001 - FastAPI reads it at run time
+from chromalab.survey.server.pages import known_languages, texts
 from chromalab.survey.server.researcher import make_setup_token, reset_password
-from chromalab.survey.server.sessions import Body, Join, Screen, known_languages, texts
+from chromalab.survey.server.sessions import Body, Join, Screen
 from chromalab.survey.server.state import TRUSTS_TIMES, ServerSettings, Survey, check_stopping_rule
 from chromalab.survey.server.viewing import Measurement  # noqa: TC001 - FastAPI reads it at run time
 
@@ -199,7 +200,7 @@ def _add_pages(app: FastAPI, survey: Survey) -> None:
 
     @app.get("/screening/{seed}/{place}.png")
     def screening_image(seed: int, place: int) -> Response:
-        if not (0 <= seed < sessions.SCREENING_SETS and 0 <= place < len(color_vision.KINDS)):
+        if not (0 <= seed < color_vision.SETS and 0 <= place < len(color_vision.KINDS)):
             raise RefusedError(404, "there is no such screening image")
         return Response(color_vision.screening_png(seed, place), media_type="image/png", headers=NO_STORE)
 
@@ -216,11 +217,11 @@ def _add_steps(app: FastAPI, survey: Survey) -> None:
 
     @app.get("/api/state")
     def state(key: Key) -> JSONResponse:
-        return JSONResponse(sessions.state_of(survey, key), headers=NO_STORE)
+        return JSONResponse(steps.state_of(survey, key), headers=NO_STORE)
 
     @app.post("/api/language")
     def language(body: _Language, key: Key) -> JSONResponse:
-        return JSONResponse(sessions.set_language(survey, key, body.language), headers=NO_STORE)
+        return JSONResponse(steps.set_language(survey, key, body.language), headers=NO_STORE)
 
     @app.get("/api/data")
     def data(key: Key) -> JSONResponse:
@@ -230,39 +231,39 @@ def _add_steps(app: FastAPI, survey: Survey) -> None:
     @app.post("/api/consent")
     def consent(body: _Consent, key: Key, request: Request) -> JSONResponse:
         count_request(app.state.consents, request, CROWDED, "refused_often")
-        found = sessions.consent(survey, key, agreed=body.agreed, sha256=body.sha256)
+        found = steps.consent(survey, key, agreed=body.agreed, sha256=body.sha256)
         return JSONResponse(found, headers=NO_STORE)
 
 
 def _add_questions(app: FastAPI, survey: Survey) -> None:
     @app.post("/api/answers")
     def questions(body: _Answers, key: Key, later: BackgroundTasks) -> JSONResponse:
-        found = sessions.answer_questions(survey, key, body.answers)
+        found = steps.answer_questions(survey, key, body.answers)
         if found["stage"] == "finished":
             later.add_task(check_stopping_rule, survey)
         return JSONResponse(found, headers=NO_STORE, background=later)
 
     @app.post("/api/screening")
     def screening(body: _Screening, key: Key) -> JSONResponse:
-        return JSONResponse(sessions.screening(survey, key, body.answers), headers=NO_STORE)
+        return JSONResponse(steps.screening(survey, key, body.answers), headers=NO_STORE)
 
     @app.post("/api/viewing")
     def viewing(body: Measurement, key: Key) -> JSONResponse:
-        return JSONResponse(sessions.measure(survey, key, body), headers=NO_STORE)
+        return JSONResponse(steps.measure(survey, key, body), headers=NO_STORE)
 
     @app.post("/api/viewing/end")
     def end_viewing(key: Key) -> JSONResponse:
-        return JSONResponse(sessions.end_viewing(survey, key), headers=NO_STORE)
+        return JSONResponse(steps.end_viewing(survey, key), headers=NO_STORE)
 
 
 def _add_trials(app: FastAPI, survey: Survey) -> None:
     @app.post("/api/begin")
     def begin(body: Screen, key: Key) -> JSONResponse:
-        return JSONResponse(sessions.begin(survey, key, body), headers=NO_STORE)
+        return JSONResponse(steps.begin(survey, key, body), headers=NO_STORE)
 
     @app.post("/api/leave")
     def leave(body: _Leave, key: Key) -> JSONResponse:
-        return JSONResponse(sessions.leave(survey, key, body.reason), headers=NO_STORE)
+        return JSONResponse(steps.leave(survey, key, body.reason), headers=NO_STORE)
 
     @app.post("/api/vote")
     def vote(body: Answer, key: Key, later: BackgroundTasks) -> JSONResponse:

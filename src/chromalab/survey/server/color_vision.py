@@ -15,6 +15,9 @@ import numpy as np
 from chromalab.color.lab import XYZ_TO_RGB, encode_srgb
 from chromalab.survey.stimuli import stimulus_png
 
+SETS = 4
+"""Sets of screening images, of which each participant sees one."""
+
 SIZE_PX = 300
 DIGITS = (2, 3, 5, 6, 8, 9)
 KINDS = ("control", "protan", "deutan", "deutan", "protan")
@@ -30,6 +33,11 @@ _SEGMENTS = {
     "g": ((0.3, 0.5), (0.7, 0.5)),
 }  # fmt: skip
 _FIGURES = {2: "abged", 3: "abgcd", 5: "afgcd", 6: "afgecd", 8: "abcdefg", 9: "abcdfg"}
+
+
+def set_of(participant_id: str) -> int:
+    """Return the set of screening images that a participant sees."""
+    return int(participant_id[:4], 16) % SETS
 
 
 def screening_digits(seed: int) -> list[int]:

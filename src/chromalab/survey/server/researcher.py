@@ -37,7 +37,9 @@ from chromalab.survey.security import hash_password, is_storable, new_token, pas
 from chromalab.survey.server.admission import RefusedError, count_request, participant_link
 from chromalab.survey.server.sessions import delete_person
 from chromalab.survey.server.state import STEPS, screened_for
-from chromalab.survey.votes import export_json, votes_of_database, votes_text
+from chromalab.survey.transfer import export_json
+from chromalab.survey.votes import votes_of_database
+from chromalab.survey.votes_csv import votes_text
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

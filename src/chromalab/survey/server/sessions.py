@@ -1,59 +1,39 @@
-"""Participant sessions: join, consent, color-vision screening, start, and withdrawal, which deletes everything."""
+"""Participant sessions: from the link that opens one to the withdrawal, which deletes everything."""
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
-from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import bindparam, case, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
-from chromalab.core.errors import ConfigError
 from chromalab.survey.database import STOPPED, Image, Invitation, Participant, TrialRow, Vote, Withdrawal, setting
-from chromalab.survey.design import WayOut, Wording
-from chromalab.survey.questions import stored_answers
 from chromalab.survey.security import is_storable, new_token, platform_hash, sha256_text
-from chromalab.survey.server import color_vision, viewing
-from chromalab.survey.server.admission import (
-    RefusedError,
-    check_access,
-    is_signed,
-    participant_link,
-    platform_id,
-)
-from chromalab.survey.server.state import STEPS, next_step, places_taken, renew_lease, screened, screened_for
-from chromalab.survey.server.trials import (
-    checks_failed,
-    fill_due,
-    form_of,
-    open_trials,
-    people_by_method,
-    plan,
-    trial_for_browser,
-)
+from chromalab.survey.server.admission import RefusedError, check_access, is_signed, platform_id
+from chromalab.survey.server.pages import full_page
+from chromalab.survey.server.state import STEPS, lease_end, places_taken
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row
 
-    from chromalab.survey.design import Design
-    from chromalab.survey.questions import Question
     from chromalab.survey.server.state import Survey
 
-SCREENING_SETS = 4
 _CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
-
-# These statements run for every vote and are built once, so that SQLAlchemy only fills in values.
+# This statement runs for every vote and is built once, so that SQLAlchemy only fills in values.
 _PERSON = select(Participant.__table__).where(Participant.key_sha256 == bindparam("key"))
-_SENT = update(TrialRow).where(TrialRow.id == bindparam("which")).values(sent_at=bindparam("now"))
-PROGRESS = select(
-    func.count(), func.sum(TrialRow.answered), func.min(case((TrialRow.answered == 0, TrialRow.position)))
-).where(TrialRow.participant_id == bindparam("person"))
+
+_OWN_ANSWERS = (
+    select(
+        TrialRow.position, Vote.choice, Vote.received_at, Vote.response_ms, Vote.elapsed_ms, Vote.shown_ms,
+        Vote.blurs, Vote.flags,
+    )
+    .join(TrialRow, TrialRow.id == Vote.trial_id)
+    .where(Vote.participant_id == bindparam("person"))
+    .order_by(Vote.id)
+)  # fmt: skip
 
 
 class Body(BaseModel):
@@ -109,15 +89,15 @@ def join(survey: Survey, body: Join) -> dict[str, Any]:
             return {"session": _continued(survey, connection, owner, body, now)}
         if owner is not None:
             _delete_visitors(connection, Participant.id == owner.id)
-        if _is_full(survey, connection, now):
-            return {"session": None, "state": _full(design)}
+        if is_full(survey, connection, now):
+            return {"session": None, "state": full_page(design)}
         return {"session": _new_person(survey, connection, body, platform, now)}
 
 
 def _delete_visitors(connection: Connection, which: ColumnElement[bool]) -> None:
     """Delete people who have not consented, of whom nothing is known but the link they opened."""
     for person in connection.execute(select(Participant.__table__).where(which, Participant.stage == "consent")):
-        _delete_rows(connection, person.id)
+        delete_rows(connection, person.id)
 
 
 def _owner(survey: Survey, connection: Connection, platform: str | None, invitation: str | None) -> Row[Any] | None:
@@ -134,9 +114,20 @@ def _owner(survey: Survey, connection: Connection, platform: str | None, invitat
         if found is None:
             raise RefusedError(403, "this invitation is unknown", "refused_invitation")
         identity = found.participant_id
-    if identity is None:
-        return None
-    return connection.execute(select(Participant.__table__).where(Participant.id == identity)).first()
+    return None if identity is None else _person(connection, identity)
+
+
+def _known(survey: Survey, connection: Connection, platform: str) -> str | None:
+    """Return the participant with this platform ID by trying every stored salt, or None."""
+    rows = connection.execute(
+        select(Participant.id, Participant.platform_sha256, Participant.platform_salt).where(
+            Participant.platform_salt.is_not(None)
+        )
+    )
+    for identity, digest, salt in rows:
+        if platform_hash(survey.secret, platform, str(salt)) == digest:
+            return str(identity)
+    return None
 
 
 def _continued(survey: Survey, connection: Connection, owner: Row[Any], body: Join, now: float) -> str:
@@ -151,19 +142,15 @@ def _continued(survey: Survey, connection: Connection, owner: Row[Any], body: Jo
                 "with the link of the page that you saw there.",
             )
         key = new_token()
-        values = {"key_sha256": sha256_text(key)}
-        connection.execute(update(Participant).where(Participant.id == owner.id).values(**values))
+        change_person(connection, owner, key_sha256=sha256_text(key))
     if owner.stage in STEPS:
-        renew_lease(connection, owner.id, now + design.lease_minutes * 60)
+        change_person(connection, owner, lease_until=lease_end(design, now))
     return key
 
 
-def _is_full(survey: Survey, connection: Connection, now: float) -> bool:
+def is_full(survey: Survey, connection: Connection, now: float) -> bool:
+    """Return whether the survey has no place left, because it was stopped or all are taken."""
     return bool(setting(connection, STOPPED)) or places_taken(connection, now) >= survey.record.design.stop.participants
-
-
-def _full(design: Design) -> dict[str, Any]:
-    return {"stage": "full", "redirect": design.recruitment.full_url}
 
 
 def _new_person(survey: Survey, connection: Connection, body: Join, platform: str | None, now: float) -> str:
@@ -174,10 +161,9 @@ def _new_person(survey: Survey, connection: Connection, body: Join, platform: st
         insert(Participant).values(
             id=identity, key_sha256=sha256_text(key), stage="consent", method="", joined_at=now,
             language=body.language if body.language in design.languages else design.languages[0],
-            lease_until=now + design.lease_minutes * 60, screen=body.screen.model_dump(), screening={},
+            lease_until=lease_end(design, now), screen=body.screen.model_dump(), screening={},
             platform_sha256=platform_hash(survey.secret, platform, salt) if platform and salt else None,
-            platform_salt=salt,
-            platform_study=_hashed(body.params.get(recruited.study_param)),
+            platform_salt=salt, platform_study=_hashed(body.params.get(recruited.study_param)),
             platform_session=_hashed(body.params.get(recruited.session_param)),
             code=recruited.code[:16] if recruited.code else _new_code(),
         )
@@ -196,19 +182,6 @@ def _hashed(value: str | None) -> str | None:
     return sha256_text(value) if value else None
 
 
-def _known(survey: Survey, connection: Connection, platform: str) -> str | None:
-    """Return the participant with this platform ID by trying every stored salt, or None."""
-    rows = connection.execute(
-        select(Participant.id, Participant.platform_sha256, Participant.platform_salt).where(
-            Participant.platform_salt.is_not(None)
-        )
-    )
-    for identity, digest, salt in rows:
-        if platform_hash(survey.secret, platform, str(salt)) == digest:
-            return str(identity)
-    return None
-
-
 def find_person(connection: Connection, key: str) -> Row[Any]:
     """Return the participant of a session key.
 
@@ -221,277 +194,14 @@ def find_person(connection: Connection, key: str) -> Row[Any]:
     return person
 
 
-def state_of(survey: Survey, key: str) -> dict[str, Any]:
-    """Return the current step of a participant; reloading gives the same."""
-    with survey.database.write() as connection:
-        return session_state(survey, connection, find_person(connection, key))
-
-
-def session_state(survey: Survey, connection: Connection, person: Row[Any]) -> dict[str, Any]:
-    """Return what the browser shows at the participant's stage."""
-    design = survey.record.design
-    base = {"stage": person.stage, "language": person.language, "title": design.title}
-    base["surround"] = design.viewing.surround
-    if person.stage == "finished" or screened_for(person.stage):
-        return base | _ending(survey, connection, person)
-    if setting(connection, STOPPED) and person.stage != "after":
-        interrupted = person.stage != "consent" and design.recruitment.stopped_url
-        return base | {"stage": "stopped", "redirect": interrupted or design.recruitment.full_url}
-    if person.stage == "trials":
-        return base | _trial_state(survey, connection, person)
-    return base | _before_trials(design, person)
-
-
-def _ending(survey: Survey, connection: Connection, person: Row[Any]) -> dict[str, Any]:
-    design = survey.record.design
-    recruited = design.recruitment
-    if reason := screened_for(person.stage):
-        return {"stage": "screened", "reason": reason, **recruited.way_out("screened")._asdict()}
-    out = WayOut(recruited.completion_url, None if design.access == "open" else person.code)
-    failed = recruited.tells_failed and checks_failed(survey, connection, person)
-    if failed:
-        out = WayOut(recruited.failed_url, recruited.failed_code)
-    return {
-        **out._asdict(),
-        "failed": failed,
-        "thanks": _wording(design, person.language).thanks,
-        "next": participant_link(design, survey.secret, "") if design.access == "lab" else None,
-    }
-
-
-def _wording(design: Design, language: str) -> Wording:
-    return design.wording.get(language, Wording())
-
-
-def questions_at(design: Design, stage: str) -> list[Question]:
-    """Return the questions of the page before or after the trials."""
-    return design.before if stage == "before" else design.after
-
-
-def _before_trials(design: Design, person: Row[Any]) -> dict[str, Any]:
-    if person.stage == "consent":
-        return {
-            "text": consent_text(design, person.language),
-            "sha256": consent_sha256(design, person.language),
-            "version": design.consent.version,
-            "languages": design.languages,
-        }
-    if person.stage == "screening":
-        return {
-            "images": [f"/screening/{_screening_set(person)}/{place}.png" for place in range(len(color_vision.KINDS))]
-        }
-    if person.stage == "viewing":
-        return viewing.page(design.viewing.steps, person.screen)
-    if person.stage in {"before", "after"}:
-        return {"questions": [item.for_browser(person.language) for item in questions_at(design, person.stage)]}
-    return {
-        "protocol": design.protocol, "form": form_of(design), "trials": design.trials, "practice": design.practice,
-        "feedback": design.feedback, "practice_pass": design.practice_pass,
-        "minutes": design.minutes, "tie": design.tie, "reference": design.reference, "display_ms": design.display_ms,
-        "inspect": design.inspect,
-        "devices": design.viewing.devices, "fullscreen": design.viewing.fullscreen,
-        "leave": design.recruitment.screens_out, "instructions": _wording(design, person.language).instructions,
-    }  # fmt: skip
-
-
-def _trial_state(survey: Survey, connection: Connection, person: Row[Any]) -> dict[str, Any]:
-    total, _, _ = connection.execute(PROGRESS, {"person": person.id}).one()
-    due = fill_due(survey, connection, person, open_trials(connection, person.id))
-    if due[0].sent_at is None:
-        connection.execute(_SENT, {"which": due[0].id, "now": time.time()})
-    return trial_for_browser(survey, connection, due, total) | {
-        "protocol": survey.record.design.protocol,
-        "reference": survey.record.design.reference,
-        "question": _wording(survey.record.design, person.language).question,
-    }
-
-
-def _screening_set(person: Row[Any]) -> int:
-    return int(person.id[:4], 16) % SCREENING_SETS
-
-
-def consent(survey: Survey, key: str, *, agreed: bool, sha256: str) -> dict[str, Any]:
-    """Record the consent of a participant to the form shown, which takes a place, or delete them if they decline.
-
-    Raises:
-        RefusedError: the form has changed since it was loaded, or the participant is past this step.
-    """
-    design, now = survey.record.design, time.time()
-    with survey.database.write() as connection:
-        person = _at_stage(connection, key, "consent")
-        if not agreed:
-            return _let_go(survey, connection, person)
-        if sha256 != consent_sha256(design, person.language):
-            raise RefusedError(409, "the consent form has changed; please reload the page and read it")
-        if _is_full(survey, connection, now):
-            _delete_rows(connection, person.id)
-            return {"language": person.language, **_full(design)}
-        method = ""
-        if design.protocol == "real_or_fake":
-            seen = people_by_method(connection, now)
-            method = min(survey.record.methods, key=lambda name: (seen.get(name, 0), _chance(survey, person.id, name)))
-        connection.execute(
-            update(Participant).where(Participant.id == person.id).values(
-                stage=next_step(design, "consent"), method=method, consent_at=now,
-                lease_until=now + design.lease_minutes * 60, consent_version=design.consent.version,
-                consent_sha256=sha256,
-            )
-        )  # fmt: skip
-        return session_state(survey, connection, find_person(connection, key))
-
-
-def _chance(survey: Survey, identity: str, name: str) -> str:
-    return hashlib.sha256(survey.secret + f"{identity}\x1f{name}".encode()).hexdigest()
-
-
-def _let_go(survey: Survey, connection: Connection, person: Row[Any]) -> dict[str, Any]:
-    delete_person(connection, person)
-    return {"stage": "declined", **survey.record.design.recruitment.way_out("declined")._asdict()}
-
-
-def _at_stage(connection: Connection, key: str, stage: str) -> Row[Any]:
-    person = find_person(connection, key)
-    if person.stage != stage:
-        raise RefusedError(409, "this step is already complete; please reload the page")
-    return person
-
-
-def set_language(survey: Survey, key: str, language: str) -> dict[str, Any]:
-    """Change the language before consent.
-
-    Raises:
-        RefusedError: the survey does not offer the language, or consent was already given.
-    """
-    if language not in survey.record.design.languages:
-        raise RefusedError(422, f"languages are {', '.join(survey.record.design.languages)}")
-    with survey.database.write() as connection:
-        person = _at_stage(connection, key, "consent")
-        connection.execute(update(Participant).where(Participant.id == person.id).values(language=language))
-        return session_state(survey, connection, find_person(connection, key))
-
-
-def screening(survey: Survey, key: str, answers: list[str]) -> dict[str, Any]:
-    """Record the answers of the color-vision screening, which are part of the data.
-
-    People who do not pass a screening that excludes are screened out at once if they have a way back to the platform.
-
-    Raises:
-        RefusedError: the number of answers is wrong, or the participant is past this step.
-    """
-    if len(answers) != len(color_vision.KINDS):
-        raise RefusedError(422, f"expected {len(color_vision.KINDS)} answers, but got {len(answers)}")
-    with survey.database.write() as connection:
-        person = _at_stage(connection, key, "screening")
-        found = color_vision.grade(color_vision.screening_digits(_screening_set(person)), answers)
-        design = survey.record.design
-        connection.execute(update(Participant).where(Participant.id == person.id).values(screening=found))
-        if design.exclusions.screening and design.recruitment.screens_out and not found["passed"]:
-            _move(connection, person, screened("vision"), 0)
-        else:
-            _move(connection, person, next_step(design, "screening"), person.lease_until)
-        return session_state(survey, connection, find_person(connection, key))
-
-
-def _move(connection: Connection, person: Row[Any], stage: str, lease_until: float) -> None:
-    values = {"stage": stage, "lease_until": lease_until}
+def change_person(connection: Connection, person: Row[Any], **values: object) -> Row[Any]:
+    """Store new values in columns of a participant, and return the participant with them."""
     connection.execute(update(Participant).where(Participant.id == person.id).values(**values))
+    return _person(connection, person.id)
 
 
-def leave(survey: Survey, key: str, reason: Literal["device", "window"]) -> dict[str, Any]:
-    """Screen out a participant whose device or window does not fit the study.
-
-    Raises:
-        RefusedError: the participant is past this step, or people who are screened out have no way back.
-    """
-    with survey.database.write() as connection:
-        person = find_person(connection, key)
-        if person.stage not in {"instructions", "trials"} or not survey.record.design.recruitment.screens_out:
-            raise RefusedError(409, "this step is already complete; please reload the page")
-        _move(connection, person, screened(reason), 0)
-        return session_state(survey, connection, find_person(connection, key))
-
-
-def answer_questions(survey: Survey, key: str, answers: dict[str, Any]) -> dict[str, Any]:
-    """Record the answers to the questions before or after the trials.
-
-    Raises:
-        RefusedError: an answer is missing or does not fit, or the participant is at another step.
-    """
-    design, now = survey.record.design, time.time()
-    with survey.database.write() as connection:
-        person = find_person(connection, key)
-        if person.stage not in {"before", "after"}:
-            raise RefusedError(409, "this step is already complete; please reload the page")
-        try:
-            found = stored_answers(questions_at(design, person.stage), answers)
-        except ValueError as error:
-            raise RefusedError(422, str(error)) from None
-        stage = next_step(design, person.stage)
-        connection.execute(
-            update(Participant).where(Participant.id == person.id).values(
-                answers={**(person.answers or {}), **found}, stage=stage,
-                lease_until=now + design.lease_minutes * 60, finished_at=now if stage == "finished" else None,
-            )
-        )  # fmt: skip
-        return session_state(survey, connection, find_person(connection, key))
-
-
-def measure(survey: Survey, key: str, measurement: viewing.Measurement) -> dict[str, Any]:
-    """Record a measurement of the conditions of viewing, which replaces an earlier one of the same step.
-
-    Raises:
-        RefusedError: the measurement is implausible, the design does not ask for it, or the participant is at another
-            step.
-    """
-    design = survey.record.design
-    with survey.database.write() as connection:
-        person = _at_stage(connection, key, "viewing")
-        if measurement.step not in design.viewing.steps:
-            raise RefusedError(422, f"this study does not measure the {measurement.step}")
-        try:
-            screen = viewing.with_measurement(person.screen, measurement)
-        except ValueError as error:
-            raise RefusedError(400, str(error), "viewing_implausible") from None
-        values = {"screen": screen, "lease_until": time.time() + design.lease_minutes * 60}
-        connection.execute(update(Participant).where(Participant.id == person.id).values(**values))
-        return session_state(survey, connection, find_person(connection, key))
-
-
-def end_viewing(survey: Survey, key: str) -> dict[str, Any]:
-    """Go on to the instructions after the conditions of viewing were measured.
-
-    Raises:
-        RefusedError: a measurement is missing, or the participant is at another step.
-    """
-    design = survey.record.design
-    with survey.database.write() as connection:
-        person = _at_stage(connection, key, "viewing")
-        if viewing.next_measurement(design.viewing.steps, person.screen) is not None:
-            raise RefusedError(409, "a step is not complete; please reload the page")
-        values = {"stage": next_step(design, "viewing")}
-        connection.execute(update(Participant).where(Participant.id == person.id).values(**values))
-        return session_state(survey, connection, find_person(connection, key))
-
-
-def begin(survey: Survey, key: str, screen: Screen) -> dict[str, Any]:
-    """Create the participant's schedule and return the first trial.
-
-    Raises:
-        RefusedError: the participant is not at the instructions, or the design refuses phones and tablets.
-    """
-    if survey.record.design.viewing.devices == "desktop" and screen.touch:
-        raise RefusedError(403, "this study needs a computer with a mouse or a touchpad", "desktop_text")
-    now = time.time()
-    with survey.database.write() as connection:
-        person = _at_stage(connection, key, "instructions")
-        plan(survey, connection, person, now)
-        connection.execute(
-            update(Participant).where(Participant.id == person.id).values(
-                stage="trials", screen={**person.screen, **screen.model_dump()},
-                lease_until=now + survey.record.design.lease_minutes * 60,
-            )
-        )  # fmt: skip
-        return session_state(survey, connection, find_person(connection, key))
+def _person(connection: Connection, identity: str) -> Row[Any]:
+    return connection.execute(select(Participant.__table__).where(Participant.id == identity)).one()
 
 
 def withdraw(survey: Survey, key: str) -> None:
@@ -507,11 +217,12 @@ def withdraw(survey: Survey, key: str) -> None:
 
 def delete_person(connection: Connection, person: Row[Any]) -> None:
     """Delete all data of a participant within the given transaction, and record that someone withdrew."""
-    _delete_rows(connection, person.id)
+    delete_rows(connection, person.id)
     connection.execute(insert(Withdrawal).values(at=time.time(), stage=person.stage))
 
 
-def _delete_rows(connection: Connection, identity: str) -> None:
+def delete_rows(connection: Connection, identity: str) -> None:
+    """Delete all data of a participant without a trace."""
     trials = select(TrialRow.id).where(TrialRow.participant_id == identity)
     connection.execute(delete(Vote).where(Vote.participant_id == identity))
     connection.execute(delete(Image).where(Image.trial_id.in_(trials)))
@@ -526,15 +237,6 @@ def own_data(survey: Survey, key: str) -> dict[str, Any]:
     Raises:
         RefusedError: there is no such participant.
     """
-    query = (
-        select(
-            TrialRow.position, Vote.choice, Vote.received_at, Vote.response_ms, Vote.elapsed_ms, Vote.shown_ms,
-            Vote.blurs, Vote.flags,
-        )
-        .join(TrialRow, TrialRow.id == Vote.trial_id)
-        .where(Vote.participant_id == bindparam("person"))
-        .order_by(Vote.id)
-    )  # fmt: skip
     with survey.database.read() as connection:
         person = find_person(connection, key)
         kept = ("id", "stage", "language", "joined_at", "finished_at", "consent_version", "consent_at", "screen")
@@ -542,56 +244,5 @@ def own_data(survey: Survey, key: str) -> dict[str, Any]:
             "study": survey.record.design.title,
             "participant": {name: getattr(person, name) for name in (*kept, "screening", "answers")},
             "platform_id": "stored as a salted hash" if person.platform_salt else None,
-            "answers": [dict(row._mapping) for row in connection.execute(query, {"person": person.id})],  # noqa: SLF001 - SQLAlchemy's documented name
+            "answers": [dict(row._mapping) for row in connection.execute(_OWN_ANSWERS, {"person": person.id})],  # noqa: SLF001 - SQLAlchemy's documented name
         }
-
-
-FALLBACK = "en"
-
-
-@cache
-def texts(language: str) -> dict[str, str]:
-    """Return the texts of a language, with English for missing keys.
-
-    Raises:
-        ConfigError: the language has no translation.
-    """
-    found = known_languages()
-    if language not in found:
-        raise ConfigError(f"languages: '{language}' has no translation; choose from {', '.join(found)}")
-    own = yaml.safe_load((_folder() / f"{language}.yaml").read_text(encoding="utf-8"))
-    return own if language == FALLBACK else {**texts(FALLBACK), **own}
-
-
-@cache
-def known_languages() -> tuple[str, ...]:
-    """Return the languages with a translation."""
-    return tuple(sorted(path.name.removesuffix(".yaml") for path in _folder().iterdir() if path.name.endswith(".yaml")))
-
-
-def _folder() -> resources.abc.Traversable:
-    return resources.files("chromalab.survey.server") / "locales"
-
-
-def consent_text(design: Design, language: str) -> str:
-    """Return the filled-in consent form in a language, with paragraphs separated by empty lines."""
-    text = design.consent.text.get(language) or _built_in_consent(design, language)
-    contact = design.consent.contact or texts(language)["contact_missing"]
-    institution = design.consent.institution or texts(language)["institution_missing"]
-    filled = text.replace("{contact}", contact).replace("{institution}", institution)
-    return filled.replace("{minutes}", str(design.minutes))
-
-
-def _built_in_consent(design: Design, language: str) -> str:
-    """Return the built-in form, with what the measurements of viewing store before its last paragraph."""
-    words = texts(language)
-    if not design.viewing.steps:
-        return words["consent_text"]
-    text, questions = words["consent_text"].rstrip().rsplit("\n\n", 1)
-    parts = words["consent_separator"].join(words[f"consent_{step}"] for step in design.viewing.steps)
-    return f"{text}\n\n{words['consent_viewing'].replace('{parts}', parts)}\n\n{questions}"
-
-
-def consent_sha256(design: Design, language: str) -> str:
-    """Return the hash of the version and text of the consent form."""
-    return sha256_text(f"{design.consent.version}\n{consent_text(design, language)}")

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
 from chromalab.core.errors import UsageError
 from chromalab.core.records import Record
@@ -161,9 +161,9 @@ def places_taken(connection: Connection, now: float) -> int:
     return connection.scalar(query) or 0
 
 
-def renew_lease(connection: Connection, participant_id: str, until: float) -> None:
-    """Extend a participant's lease."""
-    connection.execute(update(Participant).where(Participant.id == participant_id).values(lease_until=until))
+def lease_end(design: Design, now: float) -> float:
+    """Return when the lease of a participant who is active now ends."""
+    return now + design.lease_minutes * 60
 
 
 def check_stopping_rule(survey: Survey) -> None:

@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Text, bindparam, cast, func, insert, select, update
+from sqlalchemy import Text, bindparam, case, cast, func, insert, select, update
 
 from chromalab.survey.adaptive import choose_pair, fill_slot
 from chromalab.survey.database import Image, Participant, TrialRow, Vote
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 AHEAD = 2
 """Trials filled in at a time: the one on the screen and the one to preload."""
 
+# These statements run for every vote and are built once, so that SQLAlchemy only fills in values.
 _OPEN = (
     select(TrialRow.__table__)
     .where(TrialRow.participant_id == bindparam("person"), TrialRow.answered == 0)
@@ -34,6 +35,10 @@ _TOKENS = (
     .where(Image.trial_id.in_(bindparam("trials", expanding=True)))
     .order_by(Image.role)
 )
+_PROGRESS = select(
+    func.count(), func.sum(TrialRow.answered), func.min(case((TrialRow.answered == 0, TrialRow.position)))
+).where(TrialRow.participant_id == bindparam("person"))
+_SENT = update(TrialRow).where(TrialRow.id == bindparam("which")).values(sent_at=bindparam("now"))
 
 
 def plan(survey: Survey, connection: Connection, person: Row[Any], now: float) -> None:
@@ -154,6 +159,18 @@ def _images_of(survey: Survey, trial_id: int, trial: Trial) -> list[dict[str, An
 def open_trials(connection: Connection, participant_id: str) -> list[Row[Any]]:
     """Return the next unanswered trials of a participant, the current one first."""
     return list(connection.execute(_OPEN, {"person": participant_id}))
+
+
+def progress(connection: Connection, participant_id: str) -> tuple[int, int, int | None]:
+    """Return the numbers of trials and of answers of a participant, and the position of the trial that is due."""
+    total, answered, due = connection.execute(_PROGRESS, {"person": participant_id}).one()
+    return total, answered, due
+
+
+def mark_sent(connection: Connection, row: Row[Any], now: float) -> None:
+    """Store the time at which a trial is sent, unless it was sent before."""
+    if row.sent_at is None:
+        connection.execute(_SENT, {"which": row.id, "now": now})
 
 
 def fill_due(survey: Survey, connection: Connection, person: Row[Any], due: list[Row[Any]]) -> list[Row[Any]]:

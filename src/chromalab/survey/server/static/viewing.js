@@ -1,13 +1,14 @@
-"use strict";
-
 // The pages on which participants measure how they see the photos: size of the screen, distance and brightness.
 // The server computes and stores the results. It returns the next step, and after the last one a summary.
+
+import { button, dialog, fill, frame, main, make, panel, paragraph, radioField, touches, wait, words, written } from "./page.js";
+import { call, guarded, render } from "./session.js";
 
 const CARD_MM = { long: 85.6, short: 53.98 };
 const DOT_MM_PER_S = 20, DOT_MM = 5, DOT_START_MM = [20, 50];
 const REST_MS = 700;
 
-function viewing(state, step = state.step, fault = "") {
+export function viewing(state, step = state.step, fault = "") {
   ({ card: cardPage, distance: distancePage, brightness: brightnessPage, summary: summaryPage })[step](state, fault);
 }
 
@@ -29,7 +30,7 @@ function measurementPage(state, step, fault, nothing, ...children) {
 
 // The outline stands upright where a lying card does not fit, as on phones.
 function cardPage(state, fault) {
-  const touch = matchMedia("(pointer: coarse)").matches;
+  const touch = touches();
   const upright = innerWidth < CARD_MM.long * (touch ? 6.5 : 4.5);
   const most = Math.min(1280, Math.floor(upright ? ((innerWidth - 8) * CARD_MM.long) / CARD_MM.short : innerWidth - 96));
   const outline = make("div", { className: upright ? "card upright" : "card", ariaHidden: "true" });
@@ -98,7 +99,7 @@ async function oneRun(state, { track, square, dot }, onPress, onEdge) {
     if (!track.isConnected) return null;
     dot.style.left = `${center - offset - (mm * DOT_MM) / 2}px`;
     dot.classList.remove("hidden");
-    const now = await new Promise((resolve) => requestAnimationFrame(resolve));
+    const now = await frame();
     if (pressed) break;
     offset += (DOT_MM_PER_S * mm * Math.min(now - (before ?? now), 50)) / 1000;
     before = now;

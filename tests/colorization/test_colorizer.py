@@ -227,6 +227,28 @@ def test_lightness_is_kept_from_file_to_file(engine: Engine, tmp_path: Path, kin
         assert (toned.lightness_error or 0) < 0.5
 
 
+def test_photos_in_color_are_told_from_toned_and_gray_ones(engine: Engine, tmp_path: Path) -> None:
+    gray = np.tile(np.linspace(20, 235, 96), (64, 1))
+    photos = {
+        "color": picture(64, 96),
+        "sepia": np.stack([gray, gray * 0.85, gray * 0.65], axis=-1).astype(np.uint8),
+        "gray": np.repeat(gray[..., None], 3, axis=-1).astype(np.uint8),
+    }
+    found = {}
+    for name, pixels in photos.items():
+        source = save(tmp_path / f"{name}.png", pixels)
+        found[name] = colorize_file(engine, source, tmp_path / f"out-{name}.png", Job(Options()))[0].in_color
+    assert found == {"color": True, "sepia": False, "gray": False}
+
+
+def test_the_tone_of_a_print_with_hard_edges_is_kept(engine: Engine, tmp_path: Path) -> None:
+    pixels = np.zeros((600, 900, 3), dtype=np.uint8)
+    pixels[::7] = pixels[:, ::5] = 255
+    job = Job(Options(keep_tone=True))
+    result, _ = colorize_file(engine, save(tmp_path / "a.png", pixels), tmp_path / "b.png", job)
+    assert result.mean_chroma > 0
+
+
 def test_large_photos_are_colorized_in_strips(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, pixels in (("s8", picture(200, 300)), ("s16", picture(200, 300).astype(np.uint16) * 257)):
         pyvips.Image.new_from_array(pixels, interpretation="rgb16" if pixels.dtype == np.uint16 else "srgb").tiffsave(

@@ -143,15 +143,15 @@ def colorize(
     from chromalab.weights.colorizers import find_colorizer
 
     plan = make_plan(inputs, out, suffix=_suffix(format_))
-    if samples:
-        _check_versions(plan)
     options = _options(saturation, warmth, scales, hint, hints, temperature, keep_tone=keep_tone)
     workers = min(workers or cpu_count(), len(plan.items)) or 1
     engine = Engine(find_colorizer(model), threads=max(1, cpu_count() // workers), device=device)
+    if samples:
+        _check_versions(plan, engine)
     job = replace(
         _job(options, quality, source_type, label, max_megapixels),
         keep_times=keep_times,
-        encoding=_encoding(codec, crf, preset, fps),
+        encoding=_encoding(plan, codec, crf, preset, fps),
         references=load_references(engine, reference or []),
     )
     batch = _batch(job, workers, plan, hints, overwrite=overwrite, sidecar=sidecar)
@@ -198,25 +198,37 @@ def _check_spread(plan: Plan, samples: int) -> None:
         )
 
 
-def _check_versions(plan: Plan) -> None:
-    """Refuse versions where there are only films."""
+def _check_versions(plan: Plan, engine: Engine) -> None:
+    """Refuse versions where there are only films, or where the model has no distribution."""
+    from chromalab.colorization.small import no_distribution
     from chromalab.colorization.video.codecs import is_film
     from chromalab.core.errors import UsageError
 
     if all(is_film(item.output) for item in plan.items):
         raise UsageError("--samples makes versions of photos only: omit it for films")
+    if not engine.gives_bins:
+        raise no_distribution(engine)
 
 
 def _versions(engine: Engine, plan: Plan, batch: Batch, samples: int, seed: int) -> None:
     from chromalab.colorization.versions import write_versions
 
     written = write_versions(engine, plan, batch, samples, seed)
-    typer.echo(f"{written} versions and uncertainty maps written beside the outputs")
+    typer.echo(f"{written} files written beside the outputs: versions and uncertainty maps")
 
 
-def _encoding(codec: str | None, crf: int | None, preset: str | None, fps: float) -> Encoding:
-    from chromalab.colorization.video.codecs import Encoding, codec_name
+def _encoding(plan: Plan, codec: str | None, crf: int | None, preset: str | None, fps: float) -> Encoding:
+    """Return how films are encoded.
 
+    Raises:
+        UsageError: the codec is unknown, or an option is given and there are no films.
+    """
+    from chromalab.colorization.video.codecs import Encoding, codec_name, is_film
+    from chromalab.core.errors import UsageError
+
+    given = [name for name, value in (("--codec", codec), ("--crf", crf), ("--preset", preset)) if value is not None]
+    if given and not any(is_film(item.output) for item in plan.items):
+        raise UsageError(f"{given[0]} is for films, and there are none: omit it")
     return Encoding(None if codec is None else codec_name(codec), crf, preset, fps)
 
 

@@ -274,5 +274,6 @@ def _print_result(record: TrainingRecord, out: Path) -> None:
             table.add_row(f"{METRICS[name].label} {ARROWS[METRICS[name].direction]}", f"{value:.4g}", *bounds)
         console.print(table)
     console.print(
-        f"model: {out / 'model.onnx'} (chromalab colorize PHOTO --model {out / 'model.onnx'})", soft_wrap=True
+        f"model: {out / 'model.onnx'} (chromalab colorize PHOTO -o OUT.jpg --model {out / 'model.onnx'})",
+        soft_wrap=True,
     )

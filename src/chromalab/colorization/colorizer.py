@@ -21,7 +21,15 @@ from chromalab.colorization.plan import make_plan
 from chromalab.colorization.records import Colorized, FilmRecord
 from chromalab.colorization.reference import Reference, load_references
 from chromalab.colorization.render import Renderer, RenderStats
-from chromalab.colorization.small import SmallColors, guide_px, rotate_back, rotate_upright, small_colors, tone_of
+from chromalab.colorization.small import (
+    SmallColors,
+    guide_px,
+    measured_own_colors,
+    rotate_back,
+    rotate_upright,
+    small_colors,
+    tone_of,
+)
 from chromalab.colorization.video.codecs import READABLE, Encoding, is_film
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import printable
@@ -52,6 +60,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 TONE_PX = 256
+"""Shorter side of the copy from which a print's tone is taken."""
+
+OWN_PX = 64
+"""Shorter side of the copy from which a photo's own colors are taken."""
+
 _LARGEST_PIXEL_BYTES = 8
 _MAX_VALUE = {"uint8": 255, "uint16": 65535}
 
@@ -338,6 +351,7 @@ class _Pages:
         count: number of pages of the output.
         current: the page that is being made.
         colors: the small copy of the first page.
+        in_color: whether the first page has colors of its own.
         stats: statistics of the rendering of all pages.
         warnings: what of the pages is damaged or left out, a sentence each.
         kept_aside: what of their metadata cannot be read and written again, in Base64, by its name.
@@ -362,6 +376,7 @@ class _Pages:
             self.warnings.append(f"{_numbered(scan.pages)} left out: only TIFF holds several pages")
         if self.count > 1:
             scan.check_other_pages(max_pixels=job.max_pixels)
+        self.in_color = scan.kind != "grey" and measured_own_colors(scan.small_rgb(OWN_PX)).several
         self.colors = _small(engine, scan, job, overlay)
 
     def first(self, stack: ExitStack) -> Page:
@@ -403,6 +418,7 @@ def _result(source: Path, output: Path, seconds: float, scan: Scan, pages: _Page
         lightness_error=round(pages.stats.lightness_error, 4),
         gamut_share=round(pages.stats.gamut_share, 6),
         mean_chroma=round(float(np.hypot(*pages.colors.chroma).mean()), 3),
+        in_color=pages.in_color,
     )
 
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from chromalab.colorization.options import Options
     from chromalab.colorization.reference import Reference
 
-STATEMENT = "The colors of this picture are inferred by a neural network; the original photograph has none."
+STATEMENT = "The colors of this image are inferred by a neural network; no camera recorded them."
 
-FILM_STATEMENT = "The colors of this film are inferred by a neural network; the original has none."
+FILM_STATEMENT = "The colors of this film are inferred by a neural network; no camera recorded them."
 
 _VOCABULARY = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 

@@ -52,6 +52,7 @@ class Engine:
 
     def __init__(self, file: ColorizerFile, *, threads: int = 1, device: str = "cpu") -> None:
         self.file, self.spec = file, file.spec
+        providers = _providers(device)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -59,7 +60,7 @@ class Engine:
         # Threads that wait by spinning would take CPU time from the threads of other photos.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(file.path, options, providers=_providers(device))
+            self._session = onnxruntime.InferenceSession(file.path, options, providers=providers)
         except Exception as error:  # ONNX Runtime has no base class for its errors
             raise UsageError(f"{file.path} can't be loaded as an ONNX model: {_first_line(error)}") from error
         self._input = self._name_of_input()

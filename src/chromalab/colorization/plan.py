@@ -40,6 +40,7 @@ _ANIMATED = frozenset({".gif", ".webp", ".png", ".avif"})
 
 _THUMBS = f"{REPORT}/thumbs/"
 _REPORT_SUFFIXES = frozenset({".csv", ".html", ".json"})
+_FILE_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}")
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 _BESIDE = re.compile(r"(.+)\.(v\d+|uncertainty)\.[^.]+")
 """Names of the versions and maps that `write_versions` puts beside an output."""
@@ -79,8 +80,8 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
     folder = Path(out)
     written = folder.suffix.lower() in {*SUFFIXES, *FILM_SUFFIXES}
     named = not out.endswith(("/", os.sep)) and written and not os.path.isdir(out)  # noqa: PTH112
-    if suffix is not None and suffix.lower() not in FILM_SUFFIXES:
-        file_kind(Path("x" + suffix))
+    if suffix is not None:
+        _check_suffix(suffix.lower())
     if folder.suffix.lower() in FILMS - FILM_SUFFIXES and not out.endswith(("/", os.sep)) and not folder.exists():
         raise UsageError(f"{out} is no file type of colorized films: choose {', '.join(sorted(FILM_SUFFIXES))}")
     found = _Search(folder)
@@ -88,6 +89,8 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
         found.take(text)
     if not found.photos:
         raise UsageError(found.explain_nothing(inputs))
+    if not named and not out.endswith(("/", os.sep)) and list(found.photos) == [Path(inputs[0]).absolute()]:
+        _check_folder_name(folder)
     if named:
         if len(found.photos) != 1:
             raise UsageError(
@@ -114,6 +117,27 @@ def count_endings(files: Iterable[Path]) -> str:
     counts = Counter(printable(file.suffix.lower()) or "without ending" for file in files)
     kinds = [f"{count} {ending}" for ending, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair))]
     return f"{counts.total()} {'file' if counts.total() == 1 else 'files'} left out: {', '.join(kinds)}"
+
+
+def _check_suffix(suffix: str) -> None:
+    """Refuse a file type that cannot be written."""
+    if suffix in SUFFIXES:
+        file_kind(Path("photo" + suffix))
+    elif suffix not in FILM_SUFFIXES:
+        raise UsageError(f"{suffix[1:]} is no file type of colorized photos: choose {_listed(SUFFIXES)}")
+
+
+def _check_folder_name(folder: Path) -> None:
+    """Refuse to make a folder for one photo if its name looks like that of a file, such as photo.jpgg."""
+    if _FILE_SUFFIX.fullmatch(folder.suffix) and not folder.exists():
+        raise UsageError(
+            f"{folder} ends like a file, but {folder.suffix} is no file type of colorized photos: choose "
+            f"{_listed(SUFFIXES)}, or {folder}/ for a folder"
+        )
+
+
+def _listed(suffixes: Iterable[str]) -> str:
+    return ", ".join(suffix.lstrip(".") for suffix in suffixes)
 
 
 def _check_kind(source: Path, output: Path) -> None:
@@ -228,7 +252,7 @@ class _Search:
         if self._outputs:
             return f"every photo of {where} is an output in {self._out}: choose another output folder"
         left_out = f"; {count_endings(self.left_out)}" if self.left_out else ""
-        return f"{where} holds no photos: expected files ending in {', '.join(sorted(READABLE))}{left_out}"
+        return f"{where} holds no photos or films, such as .jpg, .png, .tif, .webp, .heic or .mp4 files{left_out}"
 
 
 def _why_missing(text: str) -> str:

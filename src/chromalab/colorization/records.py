@@ -59,6 +59,7 @@ class Colorized(Record):
             for a film, whose luma is passed on as it is.
         gamut_share: share of pixels whose chroma was reduced to stay in the gamut, 0 to 1; None for a film.
         mean_chroma: mean chroma of the small copy, in CIELAB units.
+        in_color: whether the photo had colors of its own, which are replaced; toned prints do not count.
         warnings: what of the photo is damaged or left out, a sentence each, without the path.
         is_incomplete: a part of the film could not be decoded and is missing.
         kept_aside: metadata that cannot be read and written again, in Base64, by its name, such as `xmp`.
@@ -75,6 +76,7 @@ class Colorized(Record):
     lightness_error: float | None = None
     gamut_share: float | None = None
     mean_chroma: float
+    in_color: bool = False
     warnings: list[str] = []
     is_incomplete: bool = False
     kept_aside: dict[str, str] = {}

@@ -31,6 +31,8 @@ CELL_PX = 4
 
 _WARM_A = 0.2
 _TONE_SMOOTHING = 8.0
+_ONE_TONE = 2.0
+"""Mean distance of own colors from one tone, in CIELAB units, above which a photo or film is in color."""
 
 
 class SmallColors(NamedTuple):
@@ -163,6 +165,35 @@ def tone_of(rgb: NDArray[np.float32]) -> Tone:
     sums = [np.bincount(place.astype(np.intp), weights=lab[:, channel], minlength=256) for channel in (1, 2)]
     tone = np.stack([(weight @ total) / np.maximum(weight @ counts, 1e-9) for total in sums])
     return Tone(tone.astype(np.float32))
+
+
+class OwnColors(NamedTuple):
+    """The own colors of a photo or frame, in CIELAB units.
+
+    Attributes:
+        a: mean a*.
+        b: mean b*.
+        spread: mean distance from the colors of a print of one tone.
+    """
+
+    a: float
+    b: float
+    spread: float
+
+    @property
+    def several(self) -> bool:
+        """Whether there are several hues, and not only the tone of a print."""
+        return self.spread > _ONE_TONE
+
+
+def measured_own_colors(rgb: NDArray[np.float32]) -> OwnColors:
+    """Return the own colors of a reduced copy, sRGB in [0, 1], (..., 3)."""
+    pixels = rgb.reshape(-1, 3)
+    lab, tone = rgb_to_lab(pixels), tone_of(pixels)
+    a, b = lab[:, 1].astype(np.float32), lab[:, 2].astype(np.float32)
+    tone_a, tone_b = np.zeros_like(a), np.zeros_like(b)
+    tone.add(pixels.mean(axis=1) * np.float32(255), tone_a, tone_b)
+    return OwnColors(float(a.mean()), float(b.mean()), float(np.hypot(a - tone_a, b - tone_b).mean()))
 
 
 def rotate_upright(plane: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:

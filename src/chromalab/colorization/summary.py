@@ -58,6 +58,7 @@ class PhotoResult(Record):
     bits: int | None = None
     pages: int | None = None
     frames: int | None = None
+    in_color: bool = False
     is_incomplete: bool = False
     warnings: list[str] = []
 
@@ -166,5 +167,7 @@ def message_lines(summary: Summary, folder: Path | None) -> Iterator[str]:
         yield f"warning: {photo.source}: {'; '.join(photo.warnings)}"
     if more := summary.warned[SHOWN:]:
         yield f"warning: {len(more)} more photos with warnings{listed}"
+    if in_color := sum(photo.in_color for photo in summary.photos):
+        yield f"{in_color} of {len(summary.photos)} photos had colors of their own, which are replaced"
     if summary.left_out:
         yield f"{count_endings(Path(file.source) for file in summary.left_out)}{listed}"

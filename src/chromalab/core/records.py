@@ -104,6 +104,8 @@ def _explain(model: type[BaseModel], error: ValidationError) -> str:
         known = _fields_at(model, fault["loc"][:-1])
         return f"unknown key '{place}'{suggestion(str(fault['loc'][-1]), known)}"
     message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "model_type":
+        message = "it does not hold keys with values"
     return f"{place}: {message}" if place else message
 
 

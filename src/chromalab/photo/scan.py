@@ -137,7 +137,8 @@ class Scan:
         with self._errors():
             rgb = to_srgb(_without_alpha(self._source()), black_point_compensation=False)
             small = resize_planes(rgb.cast("float"), *size).numpy() / np.float32(255)
-        return np.asarray(small[..., :3], dtype=np.float32)
+        # Resampling overshoots at edges.
+        return np.asarray(np.clip(small[..., :3], 0, 1), dtype=np.float32)
 
     def alpha(self) -> Any:
         """Return the alpha channel as a libvips image; for a large photo it is read again from top to bottom."""

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chromalab.color.lab import rgb_to_lab
 from chromalab.colorization.alignment import align
 from chromalab.colorization.records import ShotRecord
 from chromalab.colorization.reference import transfer
-from chromalab.colorization.small import adjusted, tone_of
+from chromalab.colorization.small import OwnColors, adjusted, measured_own_colors, tone_of
 from chromalab.colorization.video.flow import TRUSTED, mean_change
 from chromalab.colorization.video.shots import OWN_STEP, Seen, Viewer, own_colors, spans_of_shots
 from chromalab.colorization.video.source import Damage, Film, Frame, frames
@@ -49,9 +48,6 @@ ALIGNED, SUGGESTED = 0.9, 0.75
 
 _LEAST_SHARE = np.float32(1e-3)
 _WAIT_S = 60.0
-_COLORED = 2.0
-"""Mean distance of own colors from one tone, in CIELAB units, above which a film is in color."""
-
 _TONED = 4.0
 """Mean chroma, in CIELAB units, above which a film of one tone is toned or tinted."""
 
@@ -303,12 +299,7 @@ def _toned(shot: Sequence[Seen], steady: Sequence[NDArray[np.float16]]) -> list[
 
 def _own_measures(own: NDArray[np.float32]) -> dict[str, float]:
     """Return the mean a* and b* of a frame's own colors, and how far they are from those of a print of one tone."""
-    lab, tone = rgb_to_lab(own), tone_of(own)
-    a, b = lab[:, 1].astype(np.float32), lab[:, 2].astype(np.float32)
-    tone_a, tone_b = np.zeros_like(a), np.zeros_like(b)
-    tone.add(own.mean(axis=1) * np.float32(255), tone_a, tone_b)
-    spread = float(np.hypot(a - tone_a, b - tone_b).mean())
-    return {"own_a": round(float(a.mean()), 2), "own_b": round(float(b.mean()), 2), "own_spread": round(spread, 2)}
+    return {f"own_{name}": round(value, 2) for name, value in measured_own_colors(own)._asdict().items()}
 
 
 def own_color_warnings(measures: Sequence[dict[str, float]]) -> list[str]:
@@ -316,11 +307,11 @@ def own_color_warnings(measures: Sequence[dict[str, float]]) -> list[str]:
     own = [item for item in measures if "own_a" in item]
     if not own:
         return []
-    a, b, spread = (float(np.mean([item[name] for item in own])) for name in ("own_a", "own_b", "own_spread"))
-    if spread > _COLORED:
+    mean = OwnColors(*(float(np.mean([item[f"own_{name}"] for item in own])) for name in OwnColors._fields))
+    if mean.several:
         return ["the film has colors of its own, which are replaced"]
-    if np.hypot(a, b) > _TONED:
-        tone = f"mean a* {a:.0f}, b* {b:.0f}"
+    if np.hypot(mean.a, mean.b) > _TONED:
+        tone = f"mean a* {mean.a:.0f}, b* {mean.b:.0f}"
         return [
             f"the film seems toned or tinted ({tone}): its tone is replaced; --keep-tone keeps it beneath the colors"
         ]

@@ -38,7 +38,7 @@ class Options(Record):
     scales: list[float] = Field(default=[1.0], min_length=1, max_length=5)
     hints: list[Hint] = []
     sample: int | None = Field(default=None, ge=0)
-    temperature: float = Field(default=1.0, gt=0, le=5)
+    temperature: float = Field(default=0.7, gt=0, le=5)
 
     @property
     def times(self) -> list[float]:

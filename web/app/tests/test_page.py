@@ -510,7 +510,7 @@ def test_the_language_follows_the_browser_and_can_be_changed(browser: Browser, a
         expect(page.locator("#photos li")).to_contain_text("カラー化済み")
         page.reload()
         expect(page.locator("html")).to_have_attribute("lang", "ja")
-        expect(page.locator("h1")).to_have_text("お使いの端末で写真をカラー化")
+        expect(page.locator("h1")).to_have_text("写真をカラー化")
 
 
 def test_no_language_needs_sideways_scrolling_on_a_phone(page: Page, tmp_path: Path) -> None:

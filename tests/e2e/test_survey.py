@@ -95,6 +95,19 @@ def test_create_prints_a_summary(chromalab: Chromalab, tmp_path: Path, design: P
     assert create(chromalab, tmp_path, design)[0] == 2
 
 
+def test_create_fits_a_built_in_design_to_few_photos(chromalab: Chromalab, tmp_path: Path) -> None:
+    folders = write_pictures(tmp_path / "pictures", scenes=8, methods=("flag", "ours"))
+    images = [text for name, folder in folders.items() for text in ("--images", f"{name}={folder}")]
+    images += ["--truth", str(tmp_path / "pictures" / "truth")]
+    done = chromalab("survey", "create", "preference", *images, "--no-power", "-o", tmp_path / "survey")
+    assert done.code == 0, done.err
+    assert "8 scored, 3 attention checks, 1 repeat;" in done.out
+    assert "attention checks: participants who fail at least 1 of 3 are excluded" in done.out
+    assert "each item 20 times after 20 participants" in done.out
+    assert "note: trials was lowered from 20 to 8" in done.out
+    assert "note: consent.contact and consent.institution are empty" in done.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [

@@ -15,13 +15,15 @@ from chromalab.core.files import make_folder
 from chromalab.photo.reading import read_photo
 from chromalab.photo.writing import write_png
 from chromalab.survey.create import (
+    Sources,
+    consent_notes,
     create_survey,
     only_methods,
     sources_of_comparison,
     sources_of_folders,
     with_methods,
 )
-from chromalab.survey.design import parse_design
+from chromalab.survey.design import load_design, parse_design
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.power import power_words, simulate_power
 from chromalab.survey.stimuli import damaged_colors, pad_alike, png_chunks, random_colors, stimulus_png
@@ -92,6 +94,55 @@ def test_create_says_why_there_are_fewer_than_three_attention_checks(tmp_path: P
     ]
     assert record.design.n_vigilance == 2
     assert record.damaged == frozenset()
+
+
+def two_methods(root: Path) -> Sources:
+    """Return 8 photos of two methods with ground truth."""
+    folders = write_pictures(root, scenes=8, methods=("flag", "ours"))
+    return sources_of_folders(folders, reference=None, truth=root / "truth", common=False)
+
+
+def test_a_built_in_design_asks_for_no_more_trials_than_the_photos_allow(tmp_path: Path) -> None:
+    sources = two_methods(tmp_path / "pictures")
+    record = create_survey(load_design(Path("preference")), sources, tmp_path / "survey", preset="preference")
+    assert (record.design.trials, record.design.n_vigilance) == (8, 3)
+    assert record.notes == [
+        "trials was lowered from 20 to 8, the most that 8 photos and 2 methods allow without repetition",
+        "vigilance was raised to 0.375, which gives 3 attention checks",
+    ]
+
+
+def test_an_own_design_with_too_many_trials_is_told_which_lines_to_write(tmp_path: Path) -> None:
+    sources = two_methods(tmp_path / "pictures")
+    plan = {"protocol": "pairwise", "trials": 20, "vigilance": 0.2}
+    fault = r"trials: 20 is too many.*write `trials: 8` and `vigilance: 0\.375` in the design, or add photos"
+    with pytest.raises(ConfigError, match=fault):
+        create_survey(parse_design(plan, origin=""), sources, tmp_path / "survey")
+    with pytest.raises(ConfigError, match=r"write `trials: 8` in the design"):
+        create_survey(parse_design(plan | {"vigilance": 0.4}, origin=""), sources, tmp_path / "survey")
+    told = plan | {"trials": 8, "vigilance": 0.375}
+    assert create_survey(parse_design(told, origin=""), sources, tmp_path / "survey").notes == []
+
+
+@pytest.mark.parametrize("name", ["objectives", "objectives-fooling"])
+def test_a_built_in_design_for_a_study_says_so_for_other_images(tmp_path: Path, name: str) -> None:
+    sources = two_methods(tmp_path / "pictures")
+    fault = rf"design {name} compares the objectives l1, l2, .* flag and ours; give --from-compare .* design preference"
+    with pytest.raises(ConfigError, match=fault):
+        create_survey(load_design(Path(name)), sources, tmp_path / "survey", preset=name)
+    with pytest.raises(ConfigError, match=r"analysis\.primary names 'l1', .* flag and ours; name only these methods"):
+        create_survey(load_design(Path(name)), sources, tmp_path / "survey")
+
+
+def test_a_note_says_what_the_consent_form_lacks() -> None:
+    (note,) = consent_notes(load_design(Path("preference")))
+    assert note.startswith("consent.contact and consent.institution are empty, so the consent form does not say who")
+    plan = {"protocol": "pairwise", "languages": ["en"], "consent": {"institution": "University of Example"}}
+    (note,) = consent_notes(parse_design(plan, origin=""))
+    assert note.startswith("consent.contact is empty")
+    assert consent_notes(parse_design(plan | {"consent": {"text": {"en": "Ask me."}}}, origin="")) == []
+    (note,) = consent_notes(parse_design(plan | {"consent": {"text": {"en": "Ask {contact}."}}}, origin=""))
+    assert note.startswith("consent.contact is empty")
 
 
 def test_practice_with_feedback_needs_ground_truth(tmp_path: Path) -> None:
@@ -203,6 +254,9 @@ def test_a_study_gives_test_photos_and_archive_photos(tmp_path: Path) -> None:
     assert max(max(scene.width_px, scene.height_px) for scene in record.scenes) <= 128
     fooling = parse_design({"protocol": "real_or_fake", "trials": 4}, origin="")
     assert len(create_survey(fooling, sources, tmp_path / "fake").scenes) == 4
+    two = only_methods(sources, ["l1", "l2"])
+    built_in = create_survey(load_design(Path("preference")), two, tmp_path / "two", preset="preference")
+    assert built_in.design.trials == 5
     # Another method colorized the study's gray photos, all but one of the test photos.
     names = sorted(name for name in sources.files if not name.startswith("archive/"))
     for name in names[1:]:

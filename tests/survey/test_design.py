@@ -69,3 +69,14 @@ def test_published_values_of_real_or_fake() -> None:
     """Zhang, Isola and Efros (2016): 256 px, one second, 10 practice and 40 test pairs, 10% vigilance."""
     plan = parse_design({"protocol": "real_or_fake"}, origin="")
     assert (plan.trials, plan.practice, plan.n_vigilance, plan.display_ms, plan.size_px) == (40, 10, 4, 1000, 256)
+
+
+@pytest.mark.parametrize(
+    ("checks", "share", "misses"),
+    [(0, 0.7, 0), (1, 0.7, 0), (3, 0.7, 0), (4, 0.7, 1), (6, 0.7, 1), (7, 0.7, 2), (9, 0.7, 2), (10, 0.7, 3),
+     (4, 0, 4), (4, 0.5, 2), (4, 1, 0)],
+)  # fmt: skip
+def test_the_attention_checks_that_a_participant_may_fail(checks: int, share: float, misses: int) -> None:
+    plan = {"protocol": "pairwise", "vigilance": checks / 40, "exclusions": {"vigilance_share": share}}
+    design = parse_design(plan, origin="test")
+    assert (design.n_vigilance, design.allowed_misses) == (checks, misses)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chromalab.survey.analysis.records import SurveyAnalysis
+    from chromalab.survey.design import Design
     from chromalab.survey.folder import SurveyRecord
     from chromalab.survey.plan import SubgroupPlan
     from chromalab.survey.power import PowerTable
@@ -85,6 +86,7 @@ def create(
     of one photo get the same byte length. An existing survey is never overwritten.
     """
     from chromalab.core.errors import UsageError
+    from chromalab.core.records import names_preset
     from chromalab.survey.create import (
         create_survey,
         only_methods,
@@ -106,7 +108,7 @@ def create(
         sources = sources_of_folders(folders, reference=reference, truth=truth, common=common)
     else:
         raise UsageError("give --images NAME=DIR for each method, or --from-compare DIR")
-    record = create_survey(plan, sources, out)
+    record = create_survey(plan, sources, out, preset=design.name if names_preset(design) else None)
     names = [scene.name for scene in record.scenes]
     table = simulate_power(record.design, record.methods, names) if power else None
     if table is not None:
@@ -120,9 +122,12 @@ def create(
 def _created_json(record: SurveyRecord, table: PowerTable | None) -> str:
     import json
 
+    from chromalab.survey.create import consent_notes
+
+    notes = [*record.notes, *consent_notes(record.design)]
     return json.dumps(
         {
-            "sha256": record.sha256, "methods": record.methods, "photos": len(record.scenes), "notes": record.notes,
+            "sha256": record.sha256, "methods": record.methods, "photos": len(record.scenes), "notes": notes,
             "minutes": record.design.minutes, "power": None if table is None else table.model_dump(mode="json"),
         }
     )  # fmt: skip
@@ -131,12 +136,13 @@ def _created_json(record: SurveyRecord, table: PowerTable | None) -> str:
 def _print_created(record: SurveyRecord, table: PowerTable | None, out: Path) -> None:
     from rich.table import Table
 
-    from chromalab.survey.power import PAIRS, expected_usage, power_words, trials_per_group
+    from chromalab.report.formatting import plural
+    from chromalab.survey.create import consent_notes
+    from chromalab.survey.power import PAIRS, power_words, trials_per_group
 
     design, console = record.design, wide_console()
     sizes = sorted({(scene.width_px, scene.height_px) for scene in record.scenes})
     pairs = "pair of methods" if design.protocol in PAIRS else "method"
-    balance = expected_usage(design, record.methods, [scene.name for scene in record.scenes])
     console.print(f"{len(record.methods)} methods: {', '.join(record.methods)}")
     console.print(
         f"{len(record.scenes)} photos of {sizes[0][0]}x{sizes[0][1]}"
@@ -144,17 +150,22 @@ def _print_created(record: SurveyRecord, table: PowerTable | None, out: Path) ->
         + " px"
     )
     console.print(
-        f"each participant: {design.practice} practice, {design.trials} scored, {design.n_vigilance} attention checks, "
-        f"{design.n_repeats} repeats; about {design.minutes} minutes"
+        f"each participant: {design.practice} practice, {design.trials} scored, "
+        f"{plural(design.n_vigilance, 'attention check')}, {plural(design.n_repeats, 'repeat')}; "
+        f"about {plural(design.minutes, 'minute')}"
     )
+    if design.allowed_misses < design.n_vigilance:
+        console.print(
+            f"attention checks: {_exclusion_of_checks(design)} (exclusions.vigilance_share: "
+            f"{design.exclusions.vigilance_share:g})"
+        )
     votes = trials_per_group(design, record.methods) * design.stop.participants
-    spread = f"; each item {balance['fewest']:.0f} to {balance['most']:.0f} times after 20 participants"
     console.print(
         f"{design.stop.participants} participants give {votes:.0f} votes on each {pairs}"
-        + (spread if design.pairs != "adaptive" else "")
+        + (f"; {_spread(record)}" if design.pairs != "adaptive" else "")
     )
-    for note in record.notes:
-        console.print(f"note: {note}")
+    for note in (*record.notes, *consent_notes(design)):
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
     if table is not None:
         rows = Table(title=f"power for a difference of {table.difference:g} ({table.test})", title_justify="left")
         for heading in ("participants", "power", "false alarms", f"within {table.margin:g}"):
@@ -167,6 +178,24 @@ def _print_created(record: SurveyRecord, table: PowerTable | None, out: Path) ->
         for sentence in power_words(table):
             console.print(sentence, soft_wrap=True)
     console.print(f"next: chromalab survey serve {out}")
+
+
+def _exclusion_of_checks(design: Design) -> str:
+    """Return which participants the attention checks exclude."""
+    checks, fails = design.n_vigilance, design.allowed_misses + 1
+    least = "at least " if fails < checks else ""
+    return f"participants who fail {least}{fails} of {checks} are excluded"
+
+
+def _spread(record: SurveyRecord) -> str:
+    """Return how evenly the trials cover the items."""
+    from chromalab.report.formatting import plural
+    from chromalab.survey.power import expected_usage
+
+    balance = expected_usage(record.design, record.methods, [scene.name for scene in record.scenes])
+    fewest, most = round(balance["fewest"]), round(balance["most"])
+    times = plural(most, "time") if fewest == most else f"{fewest} to {plural(most, 'time')}"
+    return f"each item {times} after {plural(min(record.design.stop.participants, 20), 'participant')}"
 
 
 @app.command()

@@ -78,13 +78,18 @@ def read_preset(kind: str, path: Path) -> tuple[object, Path]:
     Raises:
         ConfigError: neither a file nor a preset of that name exists, or it is not valid YAML.
     """
-    if path.exists() or path != Path(path.name) or path.suffix:
+    if not names_preset(path):
         return read_yaml(path), path
     known = {preset.stem: preset for preset in preset_paths(kind)}
     if path.name not in known:
         hint = suggestion(path.name, known) or f"; presets: {', '.join(known)}"
         raise ConfigError(f"'{path.name}' is neither a file nor a preset{hint}")
     return read_yaml(known[path.name]), known[path.name]
+
+
+def names_preset(path: Path) -> bool:
+    """Return whether `path` is the bare name of a preset and not a file."""
+    return not path.exists() and path == Path(path.name) and not path.suffix
 
 
 def preset_paths(kind: str) -> list[Path]:

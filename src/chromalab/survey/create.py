@@ -10,6 +10,7 @@ from chromalab.core.files import make_folder, sha256_bytes, write_bytes
 from chromalab.core.progress import progress
 from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import read_photo
+from chromalab.report.formatting import listing, plural
 from chromalab.studies.records import StudyRecord, run_id
 from chromalab.survey.design import DAMAGEABLE, DAMAGED, GREY, MIN_CHECKS, RANDOM, RESERVED, TRUTH, Design
 from chromalab.survey.folder import Scene, SurveyFolder, SurveyRecord
@@ -174,8 +175,14 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_SHOWN]) + more
 
 
-def create_survey(design: Design, sources: Sources, out: Path) -> SurveyRecord:
+def create_survey(design: Design, sources: Sources, out: Path, *, preset: str | None = None) -> SurveyRecord:
     """Prepare blinded stimuli and write the folder of a survey.
+
+    Args:
+        design: the design.
+        sources: the images.
+        out: folder of the survey.
+        preset: name of the built-in design that `design` is. Its trials are lowered to what the images allow.
 
     Raises:
         UsageError: `out` is not empty, or the images of one photo differ in size.
@@ -184,7 +191,7 @@ def create_survey(design: Design, sources: Sources, out: Path) -> SurveyRecord:
     """
     if out.exists() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty; choose another folder (a survey is never overwritten)")
-    design, sources = check_design(design, sources)
+    design, sources = check_design(design, sources, preset=preset)
     folder = SurveyFolder(out)
     make_folder(folder.stimuli)
     scenes = []
@@ -205,8 +212,13 @@ def create_survey(design: Design, sources: Sources, out: Path) -> SurveyRecord:
     return record
 
 
-def check_design(design: Design, sources: Sources) -> tuple[Design, Sources]:
+def check_design(design: Design, sources: Sources, *, preset: str | None = None) -> tuple[Design, Sources]:
     """Return the design and the photos that it can use.
+
+    Args:
+        design: the design.
+        sources: the images.
+        preset: name of the built-in design that `design` is. Its trials are lowered to what the images allow.
 
     Raises:
         ConfigError: the design asks for more trials than the images allow, or plans a comparison of unknown methods.
@@ -219,8 +231,7 @@ def check_design(design: Design, sources: Sources) -> tuple[Design, Sources]:
         design = _with_images_per_trial(design, n)
     if n < 1:
         raise UsageError("no methods given; give --images NAME=DIR for each")
-    for name in {name for pair in design.analysis.primary or () for name in pair} - set(sources.methods):
-        raise ConfigError(f"analysis.primary names '{name}', but the survey compares {', '.join(sources.methods)}")
+    _check_primary(design, sources.methods, preset)
     if design.protocol == "real_or_fake":
         kept = {name: files for name, files in sources.files.items() if TRUTH in files}
         if not kept:
@@ -232,17 +243,56 @@ def check_design(design: Design, sources: Sources) -> tuple[Design, Sources]:
         raise ConfigError("feedback: true needs ground-truth photos for the practice; give --truth DIR, or remove it")
     if design.reference and not all(GREY in files for files in sources.files.values()):
         raise ConfigError("reference: true needs the gray photos; give --reference DIR")
-    possible = largest_number_of_trials(design, n, len(sources.files))
-    if design.trials > possible:
-        raise ConfigError(
-            f"trials: {design.trials} is too many; {len(sources.files)} photos and {n} methods allow at most "
-            f"{possible} without repetition; lower trials or add photos"
-        )
+    design, lowered = _with_possible_trials(design, sources, preset)
     design, notes = _enough_checks(design, sources)
-    return design, replace(sources, notes=[*sources.notes, *notes])
+    return design, replace(sources, notes=[*sources.notes, *lowered, *notes])
+
+
+def _check_primary(design: Design, methods: Sequence[str], preset: str | None) -> None:
+    """Raise an error if the plan compares methods that the survey does not have."""
+    planned = sorted({name for pair in design.analysis.primary or () for name in pair})
+    missing = [name for name in planned if name not in methods]
+    if not missing:
+        return
+    if preset is None:
+        raise ConfigError(
+            f"analysis.primary names '{missing[0]}', but the survey compares {listing(methods)}; name only these "
+            "methods there, or remove analysis.primary"
+        )
+    raise ConfigError(
+        f"the built-in design {preset} compares the objectives {listing(planned)} of a study, but the survey compares "
+        f"{listing(methods)}; give --from-compare STUDY with a study of all these objectives, or use the built-in "
+        "design preference, which compares any methods"
+    )
+
+
+def _with_possible_trials(design: Design, sources: Sources, preset: str | None) -> tuple[Design, list[str]]:
+    """Return the design with no more trials than the images allow, and what was changed."""
+    n_photos, n_methods = len(sources.files), len(sources.methods)
+    possible = largest_number_of_trials(design, n_methods, n_photos)
+    if design.trials <= possible:
+        return design, []
+    fitting = design.model_copy(update={"trials": possible})
+    images = f"{plural(n_photos, 'photo')} and {plural(n_methods, 'method')}"
+    if preset is not None:
+        note = f"trials was lowered from {design.trials} to {possible}, the most that {images} allow without repetition"
+        return fitting, [note]
+    lines = [f"`trials: {possible}`"]
+    if (share := _share_of_checks(fitting)) != design.vigilance:
+        lines.append(f"`vigilance: {share:.3g}`")
+    raise ConfigError(
+        f"trials: {design.trials} is too many; {images} allow at most {possible} without repetition; write "
+        f"{listing(lines)} in the design, or add photos"
+    )
 
 
 _MOST_CHECKS = 0.5
+
+
+def _share_of_checks(design: Design) -> float:
+    """Return the share of attention checks, raised if it gives any, but fewer than `MIN_CHECKS`."""
+    few = design.vigilance > 0 and design.n_vigilance < MIN_CHECKS
+    return min(_MOST_CHECKS, MIN_CHECKS / design.trials) if few else design.vigilance
 
 
 def _enough_checks(design: Design, sources: Sources) -> tuple[Design, list[str]]:
@@ -251,10 +301,11 @@ def _enough_checks(design: Design, sources: Sources) -> tuple[Design, list[str]]
         return design, []
     notes = []
     if design.n_vigilance < MIN_CHECKS:
-        share = min(_MOST_CHECKS, MIN_CHECKS / design.trials)
+        share = _share_of_checks(design)
+        verb = "was raised to" if share > design.vigilance else "is"
         design = design.model_copy(update={"vigilance": share})
         notes.append(
-            f"vigilance was raised to {share:g}, which gives {design.n_vigilance} attention checks"
+            f"vigilance {verb} {share:.3g}, which gives {design.n_vigilance} attention checks"
             + ("" if design.n_vigilance >= MIN_CHECKS else f"; {MIN_CHECKS} checks need at least 6 trials")
         )
     lacking = sum(TRUTH not in files for files in sources.files.values())
@@ -263,6 +314,24 @@ def _enough_checks(design: Design, sources: Sources) -> tuple[Design, list[str]]
             f"{lacking} of {len(sources.files)} photos lack a ground truth; attention checks on them show random colors"
         )
     return design, notes
+
+
+_CONSENT_FACTS = {"contact": "who answers questions", "institution": "who runs the study"}
+
+
+def consent_notes(design: Design) -> list[str]:
+    """Return what the consent form does not say, and where to state it."""
+    forms = [design.consent.text.get(language) for language in design.languages]
+    lacking = {
+        f"consent.{key}": fact
+        for key, fact in _CONSENT_FACTS.items()
+        if not getattr(design.consent, key) and any(not form or f"{{{key}}}" in form for form in forms)
+    }
+    if not lacking:
+        return []
+    are, them = ("is", "it") if len(lacking) == 1 else ("are", "them")
+    note = f"{listing(lacking)} {are} empty, so the consent form does not say {listing(lacking.values())}"
+    return [f"{note}; set {them} in the design, or in survey.json before `survey serve`"]
 
 
 def _with_images_per_trial(design: Design, n_methods: int) -> Design:

@@ -285,6 +285,12 @@ class Design(Record):
         return round(self.vigilance * self.trials)
 
     @property
+    def allowed_misses(self) -> int:
+        """Attention checks that a participant may fail without being excluded."""
+        required = self.exclusions.vigilance_share * self.n_vigilance
+        return sum(right >= required for right in range(self.n_vigilance))
+
+    @property
     def n_repeats(self) -> int:
         """Flipped repeats per participant."""
         return round(self.repeats * self.trials) if self.protocol in {"pairwise", "rank_order"} else 0

@@ -165,7 +165,7 @@ def test_an_answer_is_not_acknowledged_if_the_database_is_full(tmp_path: Path) -
 
         refused, stored = None, 0
         while person.state["stage"] == "trials":
-            answer = person.post("/api/vote", person.body(flags=["window"]))
+            answer = person.post("/api/vote", person.body(flags=["zoom"]))
             if answer.status_code == 503:
                 refused = answer
                 break

@@ -14,6 +14,8 @@ from chromalab.studies.config import load_config
 from chromalab.studies.recipe import Recipe
 from chromalab.studies.records import Analysis
 from chromalab.studies.smoke import smoke
+from chromalab.survey.create import consent_notes
+from chromalab.survey.design import parse_design
 from tools.pages.generate import FOLDER, PAGES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -65,3 +67,13 @@ def test_the_recipe_in_the_training_guide_is_valid() -> None:
     assert [spec.name for spec in parse_formula(str(recipe.loss))][-1] in recipe.training.terms
     assert recipe.training.steps > 0
     assert recipe.training.degradations.active
+
+
+def test_the_designs_in_the_survey_guide_are_valid() -> None:
+    text = (ROOT / "docs" / "survey.md").read_text(encoding="utf-8")
+    complete, *parts = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    design = parse_design(complete, origin="docs/survey.md")
+    assert (design.trials, design.n_vigilance, design.allowed_misses) == (8, 4, 1)
+    assert consent_notes(design) == []
+    for part in parts:
+        parse_design({"protocol": "pairwise", **part}, origin="docs/survey.md")

@@ -106,7 +106,7 @@ def _check_names(design: Design, methods: Sequence[str], votes: Sequence[VoteRow
     unknown = sorted({name for row in votes for name in row.methods} - known)
     if unknown:
         raise ConfigError(f"votes name the method '{unknown[0]}', but the survey compares {', '.join(methods)}")
-    for name in {name for pair in design.analysis.primary or () for name in pair} - set(methods):
+    for name in sorted({name for pair in design.analysis.primary or () for name in pair} - set(methods)):
         raise ConfigError(f"analysis.primary names '{name}', but the survey compares {', '.join(methods)}")
 
 

@@ -32,7 +32,7 @@ OVERRUN = 1.15
 CLOCK_TOLERANCE_MS = 1000.0
 """A response time that exceeds the time since the server sent the trial by more than this is flagged."""
 
-_CLIENT_FLAGS = frozenset({"reduced", "window", "zoom", "fullscreen", "decode", "restored", "unmoved"})
+_CLIENT_FLAGS = frozenset({"reduced", "zoom", "fullscreen", "unmoved"})
 
 # The statements of the hot path are built once, so that SQLAlchemy only fills in values.
 _TRIAL = select(TrialRow.__table__).where(TrialRow.token == bindparam("token"))

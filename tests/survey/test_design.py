@@ -33,7 +33,7 @@ RESULTS = Path(__file__).resolve().parents[2] / "results"
         ("protocol: rank_order\npairs: adaptive\n", "only to protocol pairwise"),
         ("protocol: pairwise\nstop: {rule: precision, participants: 9}\n", "half_width"),
         ("protocol: pairwise\nrecruitment: {completion_url: 'javascript:x'}\n", "web address"),
-        ("- 1\n", "Design"),
+        ("- 1\n", "does not hold keys with values"),
         ("protocol: pairwise\nanalysis: {subgroups: [gender]}\n", "there is no question gender"),
         ("protocol: pairwise\nafter: [comment]\nanalysis: {subgroups: [comment]}\n", "is a text"),
         ("protocol: pairwise\nanalysis: {subgroups: [{question: age, bins: [50, 30]}]}\n", "must ascend"),

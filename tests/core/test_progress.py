@@ -27,7 +27,7 @@ def test_resumed_items_do_not_count_in_the_rate(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = iter([0.0, 10.0, 20.0, 30.0])
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr("chromalab.core.progress.time.monotonic", lambda: next(now))
     with progress("training", 4800, unit="crops") as advance:
         advance(90, resumed=True)
         advance(6)

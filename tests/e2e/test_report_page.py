@@ -91,6 +91,39 @@ def test_wide_tables_scroll_by_themselves_on_a_phone(browser: Browser, page: Pat
     shown.close()
 
 
+def test_hidden_columns_are_hinted_at_and_figures_are_readable_on_a_phone(browser: Browser, page: Path) -> None:
+    shown = browser.new_page(viewport={"width": 390, "height": 740})
+    shown.goto(page.as_uri())
+    area = shown.locator(".wide .scroll").first
+    hint = "e => getComputedStyle(e, '::before').content + getComputedStyle(e).maskImage"
+    assert area.get_attribute("data-more") == "right"
+    assert "Scroll sideways" in area.evaluate(hint)
+    assert "linear-gradient" in area.evaluate(hint)
+    area.evaluate("e => e.scrollTo(e.scrollWidth, 0)")
+    shown.wait_for_function("document.querySelector('.wide .scroll').dataset.more === 'left'")
+    for figure in shown.locator(".wide svg, .forests svg").all():
+        pixels_per_point = figure.evaluate("e => e.getBoundingClientRect().width / e.viewBox.baseVal.width")
+        assert pixels_per_point >= 1.19
+    shown.set_viewport_size({"width": 1366, "height": 900})
+    shown.wait_for_function("document.querySelector('.wide .scroll').dataset.more === ''")
+    assert "Scroll sideways" not in area.evaluate(hint)
+    shown.close()
+
+
+def test_long_lists_of_evidence_stay_closed_in_print(browser: Browser, page: Path) -> None:
+    shown = browser.new_page(viewport={"width": 1366, "height": 900})
+    shown.goto(page.as_uri())
+    shown.pdf()
+    shown.emulate_media(media="print")
+    assert shown.locator(".card details[open]").count() == 0
+    card = shown.locator(".card:has(details)").first
+    half = card.evaluate("e => e.clientWidth")
+    card.locator("details").evaluate("e => { e.open = true; }")
+    assert card.evaluate("e => e.clientWidth") > 1.8 * half, "a list that a reader opened has the full width"
+    assert card.locator("details ul").evaluate("e => getComputedStyle(e).columnCount") == "2"
+    shown.close()
+
+
 def test_the_page_is_rendered(chromium: str, page: Path, tmp_path: Path) -> None:
     shot = tmp_path / "page.png"
     browse(chromium, page, tmp_path / "profile", f"--screenshot={shot}", "--window-size=1000,2400", "--hide-scrollbars")

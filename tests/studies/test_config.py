@@ -25,6 +25,13 @@ def study(**changes: object) -> StudyConfig:
     return StudyConfig.parse({"name": "s", "title": "S", "objectives": {"l2": "l2"}, **changes}, origin="test")
 
 
+@pytest.mark.parametrize("title", [{}, {"title": ""}])
+def test_the_title_defaults_to_the_name(title: dict[str, str]) -> None:
+    config = StudyConfig.parse({"name": "mine", "objectives": {"l2": "l2"}, **title}, origin="test")
+    assert config.title == "mine"
+    assert study().title == "S"
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_presets_open_with_their_command_and_time(path: Path) -> None:
     config = load_config(path)

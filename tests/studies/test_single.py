@@ -474,11 +474,3 @@ def test_the_progress_of_a_resumed_training_begins_where_it_was_stopped(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("training tiny, resumed: ")]
     assert ": 24/24 crops" in line
     assert drawn_before(tmp_path / "none") == 0
-
-
-def test_progress_ignores_items_done_before() -> None:
-    heard: list[int] = []
-    tell = single.beyond(10, lambda items=1, *, note="": heard.append(items))
-    for items in (10, 3, 4):
-        tell(items)
-    assert heard == [3, 4]

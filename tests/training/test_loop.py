@@ -40,7 +40,7 @@ class StopError(Exception):
 def stop_at(step: int) -> Advance:
     seen = 0
 
-    def advance(items: int = 1, *, note: str = "") -> None:
+    def advance(items: int = 1, *, note: str = "", resumed: bool = False) -> None:
         nonlocal seen
         seen += 1
         if seen == step:
@@ -89,7 +89,7 @@ def test_a_killed_run_resumes_exactly(photos: PhotoSet, make_job: MakeJob, tmp_p
         from chromalab.training.loop import train
         job, photos = pickle.loads(open({str(tmp_path / "job.pickle")!r}, "rb").read())
         steps = 0
-        def advance(items=1, *, note=""):
+        def advance(items=1, *, note="", resumed=False):
             global steps
             steps += 1
             if steps == 3:

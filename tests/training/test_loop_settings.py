@@ -131,9 +131,9 @@ def stop_after(steps: int) -> Advance:
     """Stop after a number of steps of this call, without those before the training was resumed."""
     seen = 0
 
-    def advance(items: int = 1, *, note: str = "") -> None:
+    def advance(items: int = 1, *, note: str = "", resumed: bool = False) -> None:
         nonlocal seen
-        seen += bool(note)
+        seen += not resumed
         if seen == steps:
             raise StopError
 

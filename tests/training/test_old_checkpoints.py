@@ -47,7 +47,11 @@ def test_a_checkpoint_of_an_earlier_version_resumes(photos: PhotoSet, make_job: 
     assert state is not None
     assert state["step"] == 3
     steps = []
-    found = train(resumed, photos, advance=lambda items=1, *, note="": steps.append(items)).colorizer.state_dict()
-    assert steps == [12, 4, 4, 4]
+
+    def advance(items: int = 1, *, note: str = "", resumed: bool = False) -> None:
+        steps.append((items, resumed))
+
+    found = train(resumed, photos, advance=advance).colorizer.state_dict()
+    assert steps == [(12, True), (4, False), (4, False), (4, False)]
     for name, weights in expected.items():
         torch.testing.assert_close(found[name], weights, rtol=1e-5, atol=1e-6, msg=name)

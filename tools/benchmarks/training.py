@@ -254,7 +254,7 @@ class Turns:
         feed.batch(0)
         self._resume()
 
-    def __call__(self, items: int = 1, *, note: str = "") -> None:  # noqa: ARG002 - see `chromalab.core.progress.Advance`
+    def __call__(self, items: int = 1, *, note: str = "", resumed: bool = False) -> None:  # noqa: ARG002 - see `Advance`
         """Take a step of the bare loop."""
         self.loop.append(since(self._resumed))
         self.data_s.append(TimedFeed.seconds)

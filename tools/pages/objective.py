@@ -132,6 +132,8 @@ def _lead(results: Results, metric: str, first: str, second: str) -> str:
     row = difference(results.analysis, metric, first, second)
     if row is None or row.mean is None or row.ci_low is None or row.ci_high is None or not row.span:
         return "no value"
+    if not row.is_span_clear:
+        return "no percentage, because the span is not clear beside its noise"
     sign = -1 if (METRICS[metric].direction == "higher") == (row.first == first) else 1
     low, high = sorted(sign * 100 * end / row.span for end in (row.ci_low, row.ci_high))
     return f"{sign * 100 * row.mean / row.span:.0f}% [{low:.0f}, {high:.0f}]"

@@ -19,8 +19,14 @@ LINE_INTERVAL_S = 10.0
 class Advance(Protocol):
     """A callback that takes the number of items just finished, and a short note to display."""
 
-    def __call__(self, items: int = 1, *, note: str = "") -> None:
-        """Count `items` as done."""
+    def __call__(self, items: int = 1, *, note: str = "", resumed: bool = False) -> None:
+        """Count `items` as done.
+
+        Args:
+            items: number of items.
+            note: a short note to display.
+            resumed: whether the items were finished before this process started, so that they do not count in the rate.
+        """
 
 
 @contextlib.contextmanager
@@ -38,8 +44,11 @@ def progress(title: str, total: int, *, unit: str = "photos", done: int = 0) -> 
         with _bar(console, unit) as bar:
             task = bar.add_task(title, total=total, completed=done, note="")
 
-            def advance(items: int = 1, *, note: str = "") -> None:
-                bar.update(task, advance=items, note=note)
+            def advance(items: int = 1, *, note: str = "", resumed: bool = False) -> None:
+                if resumed:  # a reset keeps these items out of the speed, from which the remaining time follows
+                    bar.reset(task, completed=round(bar.tasks[task].completed) + items, note=note)
+                else:
+                    bar.update(task, advance=items, note=note)
 
             yield advance
     else:
@@ -65,14 +74,15 @@ class _Lines:
         self._done = self._before = done
         self._start = self._last = time.monotonic()
 
-    def __call__(self, items: int = 1, *, note: str = "") -> None:
+    def __call__(self, items: int = 1, *, note: str = "", resumed: bool = False) -> None:
         self._done += items
+        if resumed:
+            self._before += items
         now = time.monotonic()
         if now - self._last >= LINE_INTERVAL_S or self._done == self._total:
             self._last = now
             rate = (self._done - self._before) / max(now - self._start, 1e-9)
-            left = (self._total - self._done) / rate if rate > 0 else 0.0
+            speed = f", {rate:.1f}/s, {(self._total - self._done) / rate:.0f} s left" if rate > 0 else ""
             sys.stderr.write(
-                f"{self._title}: {self._done}/{self._total} {self._unit}, {rate:.1f}/s, {left:.0f} s left"
-                f"{', ' + note if note else ''}\n"
+                f"{self._title}: {self._done}/{self._total} {self._unit}{speed}{', ' + note if note else ''}\n"
             )

@@ -79,7 +79,7 @@ def inline_svg(svg: str, *, prefix: str, alt: str) -> str:
     label = str(escape(alt))
     return _ROOT.sub(
         lambda match: (
-            f'<svg viewBox="{match["box"]}" role="img" aria-label="{label}" xmlns:xlink="http://www.w3.org/1999/xlink">'
+            f'<svg viewBox="{match["box"]}" style="--width: {match["box"].split()[2]}" role="img" aria-label="{label}" xmlns:xlink="http://www.w3.org/1999/xlink">'
         ),
         body,
         count=1,

@@ -79,7 +79,7 @@ class StudyConfig(Record):
 
     Attributes:
         name: short name of the study.
-        title: heading of the report.
+        title: heading of the report; empty takes the name.
         note: what the study can and cannot show, printed under the heading.
         data: the photos.
         objectives: objectives by name. Each is a formula (`wgan_l2: l2 + 0.1*wgan_gp`), the name of a preset
@@ -99,7 +99,7 @@ class StudyConfig(Record):
     """
 
     name: Identifier
-    title: str
+    title: str = ""
     note: str = ""
     data: DataSettings = DataSettings()
     objectives: dict[Identifier, str | ObjectiveSettings] = Field(min_length=1)
@@ -111,6 +111,14 @@ class StudyConfig(Record):
     looks: list[Annotated[float, Field(gt=0, lt=1)]] = []
     metrics: list[str] = []
     plan: PlanSettings | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_title(cls, data: object) -> object:
+        # Before validation, so that the records of a study without a title hold one, as all older records do.
+        if isinstance(data, dict) and not data.get("title") and isinstance(data.get("name"), str):
+            return {**data, "title": data["name"]}
+        return data
 
     @model_validator(mode="after")
     def _check_lists(self) -> Self:

@@ -289,6 +289,8 @@ class DifferenceRow(Record):
         winner: the objective that is significantly better after correction, or None.
         equivalent: verdict on "no practical difference": 'supported' if the 90% interval lies within +-10% of the span.
         span: |gray baseline - best objective| in the unit of the metric.
+        is_span_clear: whether the span is large enough beside its noise for percentages of it (see
+            `chromalab.studies.analysis.differences`); True in records of earlier versions, which did not check it.
         seed_sd: pooled standard deviation of the seed means around the mean of their objective.
         detectable: the smallest true difference that the test would have found with 80% power.
     """
@@ -305,6 +307,7 @@ class DifferenceRow(Record):
     winner: str | None
     equivalent: Verdict
     span: float | None
+    is_span_clear: bool = True
     seed_sd: float | None
     detectable: float | None
     n_photos: int

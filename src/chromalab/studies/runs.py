@@ -94,9 +94,9 @@ def _execute(
     folder = study.folder.run(run.run_id)
     job = TrainingJob(run.formula, run.color_space, run.seed, run.training, runtime, folder, study.prior_probabilities)
 
-    def advance_run(items: int = 1, *, note: str = "") -> None:
+    def advance_run(items: int = 1, *, note: str = "", resumed: bool = False) -> None:
         if advance is not None:
-            advance(items, note=f"{run.run_id} {note}")
+            advance(items, note=f"{run.run_id} {note}", resumed=resumed)
 
     failed = folder / FAILED_FILE
     failed.unlink(missing_ok=True)

@@ -164,10 +164,9 @@ class _Training:
             return self.record
         minutes = self.settings.minutes
         total, unit = (self.settings.images, "crops") if minutes is None else (round(60 * minutes), "seconds")
-        before = drawn_before(self.out)
-        title = f"training {self.recipe.name}" + (", resumed" if before else "")
-        done = before if minutes is None else round(60 * self.record.minutes)
-        self._reported_s = done
+        title = f"training {self.recipe.name}" + (", resumed" if drawn_before(self.out) else "")
+        self._reported_s = round(60 * self.record.minutes)
+        done = 0 if minutes is None else self._reported_s  # the loop counts the crops of its checkpoint
         with progress(title, total, unit=unit, done=done) as advance:
             self._advance = None if minutes is None else advance
             outcome = train(
@@ -175,7 +174,7 @@ class _Training:
                 self.library.train,
                 samples=sample_crops(self.library.val, self.settings.largest_crop_px),
                 watch=self.watch if self.runtime.devices == 1 else None,
-                advance=beyond(before, advance) if minutes is None else None,
+                advance=advance if minutes is None else None,
             )
         self._finish(outcome.colorizer, outcome.spent)
         return self.record
@@ -309,20 +308,6 @@ class _Training:
                 size_px=side_px,
             ).save(path)
         return PriorRecord.load(path).probabilities
-
-
-def beyond(done: int, advance: Advance) -> Advance:
-    """Return an `advance` that ignores the first `done` items, which the progress bar has counted already."""
-    left = done
-
-    def advance_rest(items: int = 1, *, note: str = "") -> None:
-        nonlocal left
-        ignored = min(left, items)
-        left -= ignored
-        if items > ignored:
-            advance(items - ignored, note=note)
-
-    return advance_rest
 
 
 def open_photographs(recipe: Recipe, size_px: int) -> Library:

@@ -19,7 +19,7 @@ from chromalab.data.feed import AheadFeed, CropFeed
 from chromalab.losses.compose import build, parse_formula
 from chromalab.losses.plugins import plugin_of
 from chromalab.training.build import build_colorizer
-from chromalab.training.checkpoints import load_model, save_model
+from chromalab.training.checkpoints import drawn_before, load_model, save_model
 from chromalab.training.devices import make_fabric, on_every_device, set_up_process, share_of
 from chromalab.training.job import Spent, TrainingJob, TrainingOutcome, Watch, photos_sha256
 from chromalab.training.logbook import Logbook, draw_samples
@@ -66,9 +66,11 @@ def train(
         facts = train_here(fabric, job, photos, samples, watch=watch, advance=advance)
     else:
         _check_sharing(job, watched=watch is not None)
+        before = drawn_before(job.folder)
         facts = on_every_device(fabric, train_here, job, photos, samples)
         if advance is not None:
-            advance(facts[2].drawn)
+            advance(before, resumed=True)
+            advance(facts[2].drawn - before)
     colorizer, _ = build_colorizer(job.settings.network, job.color_space, job.seed, build(job.formula).needs)
     load_model(job.folder, colorizer)
     return TrainingOutcome(colorizer.to(fabric.device).eval(), *facts)
@@ -127,7 +129,7 @@ class Run:
         self._steps = job.settings.steps if job.settings.minutes is None else None
         self.finished = job.settings.progress(self.spent.drawn, self.spent.seconds) >= 1
         if advance is not None and self.spent.drawn:
-            advance(self.spent.drawn)
+            advance(self.spent.drawn, resumed=True)
 
     def step(self, feed: CropFeed | AheadFeed) -> None:
         """Train on the next crops, then log, evaluate and save if due."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chromalab.report.figures.differences import draw_forest, draw_win_matrix, forest
+from chromalab.report.figures.differences import _edge, draw_forest, draw_win_matrix, forest
 from chromalab.report.figures.overview import Lane, draw_overview, gain, relative_scores
 from chromalab.report.figures.style import MARKERS, PALETTE, objective_styles
 from chromalab.report.page import inline_svg
@@ -63,6 +63,23 @@ def test_a_forest_plot_is_in_percent_of_the_span() -> None:
     assert plot is not None
     (line,) = plot.lines
     assert (line.mean, line.low, line.high) == (25.0, 12.5, 37.5)
+
+
+def test_a_span_that_is_not_clear_gives_an_axis_in_the_unit_of_the_metric_that_shows_every_mark() -> None:
+    rows = [difference(mean, 0.001, is_span_clear=False) for mean in (0.016, 0.012, -0.01, 0.009)]
+    plot = forest(MAE, rows)
+    assert plot is not None
+    assert (plot.in_percent, plot.scaled_span, plot.lines[0].mean) == (False, 0.001, 0.016)
+    assert 0.016 < _edge(plot) < 0.1, "wide intervals are cut"
+    drawn = draw_forest(plot, "lab", {})
+    assert "% of the span" not in drawn.svg
+    assert "100 %" not in drawn.svg
+
+
+def test_most_marks_lie_within_the_axis() -> None:
+    plot = forest(MAE, [difference(mean, 1.0) for mean in (5.0, 6.0, 7.0, -0.1)])
+    assert plot is not None
+    assert sum(abs(line.mean) < _edge(plot) for line in plot.lines) >= 3
 
 
 @pytest.mark.parametrize("span", [None, 0.0])

@@ -120,7 +120,10 @@ def test_the_status_tells_planned_from_exploratory_and_counts_seeds() -> None:
         "3 of 8 planned seeds finished."
     )
     partial = answer(analysis(row(n_seeds=3), row(n_seeds=2)), STUDY, []).status
-    assert "2 to 3 of 8 planned seeds finished." in partial
+    assert partial.endswith("Every comparison has at least 2 of 8 planned seeds, and some have 3.")
+    begun = answer(analysis(row(n_seeds=1, p_holm=None), row(n_seeds=0, p_holm=None)), STUDY, [])
+    assert begun.status.endswith("Some comparisons have 1 of 8 planned seeds, others none yet.")
+    assert begun.reason.startswith("It has 1 of 8 planned seeds and ")
     unplanned = answer(analysis(row(), plan=PlanStatus(seeds=8)), STUDY, [])
     assert unplanned.status.startswith(
         "No plan was frozen before the runs, so these comparisons are not confirmatory. "

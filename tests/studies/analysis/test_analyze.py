@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -143,6 +143,19 @@ def test_span_and_seed_spread(planted: Analysis) -> None:
     assert row.span == pytest.approx(abs(grey.mean - best.mean))
     means = [summary_row(planted, name, "mae").seed_means for name in ("l1", "l2")]
     assert row.seed_sd == pytest.approx(np.sqrt(np.mean([np.var(values, ddof=1) for values in means])))
+
+
+@pytest.mark.parametrize(
+    ("changes", "clear"), [({}, True), ({"n_seeds": 1}, False), ({"seed_sd": 5.0, "n_seeds": 3}, False)]
+)
+def test_percentages_need_a_span_that_is_clear_beside_its_noise(changes: dict[str, Any], *, clear: bool) -> None:
+    analysis = analyze(make_study(replace(PLANTED, noise_sd=0.01, **{"seed_sd": 0.01, **changes})), FACTS)
+    assert difference_row(analysis, "mae", "l1", "l2").is_span_clear is clear
+    equivalence = next(claim for claim in analysis.claims if claim.id == "equivalence")
+    (line,) = [line for line in equivalence.evidence if line.startswith("mae: l1 - l2 ")]
+    assert ("% of the span" in line) is clear
+    if not clear:
+        assert "not clear beside its noise" in equivalence.how_far
 
 
 def test_small_differences_are_shown_to_be_small() -> None:

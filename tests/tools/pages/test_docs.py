@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from chromalab.losses.compose import parse_formula
-from chromalab.studies.config import load_config
+from chromalab.metrics.registry import METRICS
+from chromalab.studies.config import StudyConfig, load_config
+from chromalab.studies.objectives import resolve_objectives
 from chromalab.studies.recipe import Recipe
 from chromalab.studies.records import Analysis
 from chromalab.studies.smoke import smoke
@@ -58,6 +60,16 @@ def test_every_command_in_a_guide_exists(path: Path) -> None:
     for line in re.findall(r"^chromalab ((?:[a-z]+ ?)+)", blocks, flags=re.MULTILINE):
         words = line.split()
         assert any(f"chromalab {' '.join(words[:count])}" in commands for count in (1, 2)), line
+
+
+def test_the_study_in_the_guide_is_valid() -> None:
+    text = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
+    (block, *_) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    config = StudyConfig.parse(yaml.safe_load(block), origin="docs/studies.md")
+    assert len(resolve_objectives(config)) == 4
+    assert config.plan is not None
+    assert set(config.metrics) <= set(METRICS)
+    assert {"name", "objectives", "data", "seeds", "training", "metrics", "plan"} <= config.model_fields_set
 
 
 def test_the_recipe_in_the_training_guide_is_valid() -> None:

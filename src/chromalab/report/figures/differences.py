@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import statistics
 from typing import TYPE_CHECKING
 
 from matplotlib.lines import Line2D
@@ -29,6 +30,9 @@ EQUIVALENCE_PERCENT = 100 * MARGIN
 WIDEST_PERCENT = 250.0
 """Intervals are cut at this distance from zero and marked with an arrow head, so that the others stay readable."""
 
+WIDEST_MEANS = 3.0
+"""On an axis in the unit of the metric, intervals are cut at this multiple of the largest difference."""
+
 
 @dataclasses.dataclass(frozen=True)
 class ForestLine:
@@ -49,12 +53,20 @@ class Forest:
     Attributes:
         metric: the metric.
         lines: the pairs.
-        span: |gray baseline - best objective| in the unit of the metric; None if the plot itself has that unit.
+        span: |gray baseline - best objective| in the unit of the metric; None if there is none.
+        in_percent: whether the lines are in percent of the span. They have the unit of the metric if the span is not
+            clear beside its noise, because a percentage would then mean nothing.
     """
 
     metric: MetricFacts
     lines: tuple[ForestLine, ...]
     span: float | None
+    in_percent: bool
+
+    @property
+    def scaled_span(self) -> float | None:
+        """The span on the plot's axis."""
+        return 100.0 if self.in_percent else self.span
 
 
 def forest(metric: MetricFacts, rows: Sequence[DifferenceRow]) -> Forest | None:
@@ -65,8 +77,9 @@ def forest(metric: MetricFacts, rows: Sequence[DifferenceRow]) -> Forest | None:
     span = known[0].span
     if span is None or not math.isfinite(span) or span <= 0:
         span = None
-    scale = 1.0 if span is None else 100.0 / span
-    return Forest(metric, tuple(_line(row, scale) for row in known), span)
+    in_percent = span is not None and known[0].is_span_clear
+    scale = 100.0 / span if span is not None and in_percent else 1.0
+    return Forest(metric, tuple(_line(row, scale) for row in known), span, in_percent)
 
 
 def _line(row: DifferenceRow, scale: float) -> ForestLine:
@@ -134,9 +147,10 @@ def _legend(figure: Figure) -> None:
 
 def _panel(axes: Axes, plot: Forest, styles: Mapping[str, ObjectiveStyle]) -> None:
     edge = _edge(plot)
-    if plot.span is not None:
-        axes.axvspan(-EQUIVALENCE_PERCENT, EQUIVALENCE_PERCENT, color=ZONE, linewidth=0, zorder=0)
-        for side in (-100.0, 100.0):
+    span = plot.scaled_span
+    if span is not None:
+        axes.axvspan(-MARGIN * span, MARGIN * span, color=ZONE, linewidth=0, zorder=0)
+        for side in (-span, span):
             if abs(side) < edge:
                 axes.axvline(side, color=MUTED, linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
@@ -156,12 +170,10 @@ def _panel(axes: Axes, plot: Forest, styles: Mapping[str, ObjectiveStyle]) -> No
 def _captions(axes: Axes, plot: Forest) -> None:
     unit = f" {plot.metric.unit}" if plot.metric.unit else ""
     axes.set_title(f"{plot.metric.label} {ARROWS[plot.metric.direction]}")
-    if plot.span is None:
-        axes.set_xlabel(f"difference{unit}")
-        return
-    scale = f"100 % = {format_significant(plot.span)}{unit}"
-    axes.set_title(scale, loc="right", fontsize=7.5, fontweight="normal", color=MUTED)
-    axes.set_xlabel("% of the span")
+    if plot.span is not None:
+        scale = f"{'100 %' if plot.in_percent else 'span'} = {format_significant(plot.span)}{unit}"
+        axes.set_title(scale, loc="right", fontsize=7.5, fontweight="normal", color=MUTED)
+    axes.set_xlabel("% of the span" if plot.in_percent else f"difference{f' ({plot.metric.unit})' if unit else ''}")
     first_side = {"lower": 0.0, "higher": 1.0}.get(plot.metric.direction)
     if first_side is not None:
         _side_label(axes, first_side, "first better")
@@ -176,11 +188,13 @@ def _side_label(axes: Axes, side: float, text: str) -> None:
 
 
 def _edge(plot: Forest) -> float:
+    """Return the distance from zero to the ends of the axis, within which at least half of the marks lie."""
     ends = [abs(end) for line in plot.lines for end in (line.low, line.mean, line.high) if end is not None]
     widest = max(end for end in ends if math.isfinite(end))
-    if plot.span is None:
-        return 1.08 * widest or 1.0
-    return 1.08 * min(max(widest, 1.5 * EQUIVALENCE_PERCENT), WIDEST_PERCENT)
+    means = [abs(line.mean) for line in plot.lines]
+    if plot.in_percent:
+        return 1.08 * min(max(widest, 1.5 * EQUIVALENCE_PERCENT), max(WIDEST_PERCENT, 1.5 * statistics.median(means)))
+    return 1.08 * min(widest, WIDEST_MEANS * max(means) or widest) or 1.0
 
 
 def _draw_line(axes: Axes, y: int, line: ForestLine, edge: float, styles: Mapping[str, ObjectiveStyle]) -> None:

@@ -14,7 +14,7 @@ from chromalab.report.formatting import ARROWS, MINUS, space_label
 from chromalab.report.study.tables import summary_lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -35,12 +35,16 @@ _SLOT_IN, _SLOT_PERCENT = 0.56, 24.0
 
 @dataclasses.dataclass(frozen=True)
 class RelativeScore:
-    """One objective under one metric, scaled from the gray baseline (0 %) to the best objective (100 %)."""
+    """One objective under one metric, scaled from the gray baseline (0 %) to the best objective (100 %).
+
+    `clear` is whether that span is large enough beside its noise for the percentage to be given as a number.
+    """
 
     metric: MetricFacts
     objective: str
     percent: float
     seed_percents: tuple[float, ...]
+    clear: bool = True
 
 
 def gain(value: float, grey: float, truth: float | None, direction: Direction) -> float:
@@ -60,7 +64,12 @@ def relative_scores(analysis: Analysis, color_space: str) -> list[RelativeScore]
     found: list[RelativeScore] = []
     for metric in analysis.metrics:
         rows = [lookup[name, metric.name] for name in analysis.objectives if (name, metric.name) in lookup]
-        found += _metric_scores(metric, rows, lookup)
+        clear = all(
+            row.is_span_clear
+            for row in analysis.differences
+            if (row.metric, row.color_space) == (metric.name, color_space) and row.span
+        )
+        found += [dataclasses.replace(score, clear=clear) for score in _metric_scores(metric, rows, lookup)]
     return found
 
 
@@ -104,7 +113,7 @@ def draw_overview(analysis: Analysis, color_space: str, styles: Mapping[str, Obj
     with canvas(*size) as figure:
         axes = figure.add_subplot()
         left = _left_edge(found)
-        _frame(axes, rows, left)
+        _frame(axes, rows, left, {score.metric.name for score in found if not score.clear})
         for y, metric in enumerate(rows):
             own = [score for score in found if score.metric.name == metric.name]
             for score in own:
@@ -164,8 +173,9 @@ def _left_edge(found: Sequence[RelativeScore]) -> float:
     return max(least, LEAST_PERCENT) - 6 if least < 0 else -6
 
 
-def _frame(axes: Axes, metrics: Sequence[MetricFacts], left: float) -> None:
-    axes.set_yticks(range(len(metrics)), [f"{metric.label} {ARROWS[metric.direction]}" for metric in metrics])
+def _frame(axes: Axes, metrics: Sequence[MetricFacts], left: float, unclear: Collection[str]) -> None:
+    labels = [f"{metric.label} {ARROWS[metric.direction]}{'*' * (metric.name in unclear)}" for metric in metrics]
+    axes.set_yticks(range(len(metrics)), labels)
     axes.set_ylim(len(metrics) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     for index in range(0, len(metrics), 2):
@@ -217,7 +227,7 @@ def _list_beyond(
     for score, (column, offset) in zip(beyond, lane.slots(len(beyond)), strict=True):
         x = LEAST_PERCENT - 6 - _SLOT_PERCENT * (column + 0.85)
         _point(axes, x, y + offset, styles[score.objective])
-        text = f"{score.percent:.0f} %".replace("-", MINUS)
+        text = f"{score.percent:.0f} %".replace("-", MINUS) if score.clear else ""
         axes.annotate(text, (x, y + offset), (5, 0), textcoords="offset points", va="center", fontsize=6.5, color=MUTED)
 
 

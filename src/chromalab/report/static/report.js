@@ -93,10 +93,17 @@
     button.addEventListener("click", () => showVariant(button.dataset.variantButton));
   }
 
-  // Print the evidence of every claim.
-  window.addEventListener("beforeprint", () => {
-    for (const fold of document.querySelectorAll(".card details")) fold.open = true;
-  });
+  /** Mark on which sides an area has more to show, for the fading edges of the style sheet. */
+  function markHidden(area) {
+    const right = area.scrollWidth - area.clientWidth - area.scrollLeft > 1;
+    area.dataset.more = [area.scrollLeft > 1 ? "left" : "", right ? "right" : ""].join(" ").trim();
+  }
+  const resized = new ResizeObserver((entries) => entries.forEach((entry) => markHidden(entry.target)));
+  for (const area of document.querySelectorAll(".scroll")) {
+    area.addEventListener("scroll", () => markHidden(area), { passive: true });
+    resized.observe(area);
+    markHidden(area);
+  }
 
   document.documentElement.dataset.pictures = String(rows.reduce((sum, row) => sum + shown(row).length, 0));
   document.documentElement.dataset.ready = "true";

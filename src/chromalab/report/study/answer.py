@@ -103,7 +103,9 @@ def _reason(analysis: Analysis) -> str:
     seeds = max((row.n_seeds for row in rows), default=0)
     if not seeds:
         return f"No two objectives have finished on the same seed. {need}"
-    return f"It has {plural(seeds, 'seed')} and {plural(analysis.n_photos, 'test photo')}. {need}"
+    planned = analysis.plan.seeds
+    shown = f"{seeds} of {plural(planned, 'planned seed')}" if seeds < planned else plural(seeds, "seed")
+    return f"It has {shown} and {plural(analysis.n_photos, 'test photo')}. {need}"
 
 
 def _counts(rows: Sequence[PrimaryRow], usable: Sequence[PrimaryRow]) -> str:
@@ -193,15 +195,31 @@ def _order(row: PrimaryRow, metric: MetricFacts) -> tuple[str, str]:
 
 def _status(analysis: Analysis) -> str:
     plan = analysis.plan
-    done = max((row.n_seeds for row in analysis.primary), default=0)
-    least = min((row.n_seeds for row in analysis.primary), default=0)
-    seeds = f"{least} to {done}" if least != done else f"{done}"
-    progress = f"{seeds} of {plural(plan.seeds, 'planned seed')} finished." if plan.seeds else ""
+    progress = _progress([row.n_seeds for row in analysis.primary], plan.seeds) if plan.seeds else ""
     if plan.frozen is None:
         unplanned = "No plan was frozen before the runs, so these comparisons are not confirmatory."
         return f"{unplanned} {progress}".strip()
     when = plan.frozen.partition("T")[0]
     return f"The comparisons and margins were frozen on {when}, before the first test score. {progress}".strip()
+
+
+def _progress(seeds: Sequence[int], planned: int) -> str:
+    """Return how many of the planned seeds the comparisons have.
+
+    >>> _progress([2, 2], 3)
+    '2 of 3 planned seeds finished.'
+    >>> _progress([0, 1], 2)
+    'Some comparisons have 1 of 2 planned seeds, others none yet.'
+    >>> _progress([1, 2], 3)
+    'Every comparison has at least 1 of 3 planned seeds, and some have 2.'
+    """
+    least, most = min(seeds, default=0), max(seeds, default=0)
+    total = plural(planned, "planned seed")
+    if least == most:
+        return f"{most} of {total} finished."
+    if least == 0:
+        return f"Some comparisons have {most} of {total}, others none yet."
+    return f"Every comparison has at least {least} of {total}, and some have {most}."
 
 
 def _warning(analysis: Analysis) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chromalab.core.files import write_bytes, write_text
 from chromalab.report import formatting
 from chromalab.report.figures.differences import draw_forest, draw_forests, draw_win_matrix, forests
-from chromalab.report.figures.overview import draw_overview
+from chromalab.report.figures.overview import draw_overview, relative_scores
 from chromalab.report.figures.primary import draw_primary
 from chromalab.report.figures.style import objective_styles
 from chromalab.report.figures.training import (
@@ -103,6 +103,7 @@ class SpaceView:
     figures: SpaceFigures
     differences: tuple[Mapping[str, Any], ...]
     diagnoses: tuple[Diagnosis, ...]
+    unclear: bool  # whether the overview marks metrics whose span is not clear
 
 
 def write_report(folder: Path, analysis: Analysis, study: StudyRecord) -> ReportPaths:
@@ -156,6 +157,7 @@ def _space_view(
         _space_figures(space, analysis, at_equal_chroma, own, styles),
         tuple(_difference_groups(analysis, space)),
         tuple(diagnose(own, list(styles))),
+        not all(score.clear for score in relative_scores(analysis, space)),
     )
 
 

@@ -246,7 +246,7 @@ def no_practical_difference(evidence: Evidence, space: str) -> ClaimRow:
         f"{MARGIN:.0%} of the span from the gray baseline to the best objective, {len(different)} lie beyond it, and "
         f"{len(rows) - len(equivalent) - len(different)} are undecided."
     )
-    largest = max((row for row in rows if row.span), key=_share, default=None)
+    largest = max((row for row in rows if row.span and row.is_span_clear), key=_share, default=None)
     return ClaimRow(
         id="equivalence",
         claim=EQUIVALENCE,
@@ -279,7 +279,8 @@ def _practically_different(rows: Sequence[DifferenceRow]) -> list[DifferenceRow]
 
 
 def _share(row: DifferenceRow) -> float:
-    return abs(row.mean) / row.span if row.mean is not None and row.span else 0.0
+    """Return a difference as a share of the span, or 0 if the span is unknown or not clear."""
+    return abs(row.mean) / row.span if row.mean is not None and row.span and row.is_span_clear else 0.0
 
 
 def beside_span(row: DifferenceRow) -> str:
@@ -287,8 +288,9 @@ def beside_span(row: DifferenceRow) -> str:
     if row.mean is None:
         return describe(row)
     parts = [f"{row.metric}: {row.first} - {row.second} = {with_interval(row.mean, row.ci_low, row.ci_high)}"]
-    if row.span:
-        parts.append(f"{percent(100 * _share(row))} of the span")
+    if row.span and row.is_span_clear:
+        share = _share(row)
+        parts.append("more than the whole span" if share > 1 else f"{percent(100 * share)} of the span")
     if row.seed_sd:
         parts.append(f"{abs(row.mean) / row.seed_sd:.2g} times the standard deviation between seeds")
     return ", ".join(parts)

@@ -176,4 +176,5 @@ def _encoder_note(evidence: Evidence, independent: Sequence[Measured]) -> str:
     shared = [metric.facts.name for metric in independent if metric.facts.network == evidence.study.encoder]
     if not shared:
         return ""
-    return f" {listed(shared)} shares its network with the encoder of every colorizer, which may favor any of them."
+    verb = "shares its network" if len(shared) == 1 else "share their network"
+    return f" {listed(shared)} {verb} with the encoder of every colorizer, which may favor any of them."

@@ -16,6 +16,9 @@ The test is `chromalab.evaluation.paired_tests.PairedTest`. The verdict on "no p
 - `undecided` otherwise.
 
 With fewer than 3 seeds or 10 photos there is no verdict.
+
+A difference is given in percent of the span only if the span is clear: the lower end of its 95% interval is at least
+three standard deviations of the best objective's seed means. With one seed this is unknown, so no percentage is given.
 """
 
 from __future__ import annotations
@@ -95,6 +98,20 @@ class Measured:
         grey, best = self.mean("grey"), self.best
         best_mean = None if best is None else self.mean(best)
         return None if grey is None or best_mean is None else abs(grey - best_mean)
+
+    @cached_property
+    def is_span_clear(self) -> bool:
+        """Whether the span is large enough beside its noise for differences to be given in percent of it."""
+        best = None if self.best is None or "grey" not in self.bounds else self.paired({self.best: 1.0})
+        if best is None or best.seed_values.size < 2:
+            return False
+        gain = combine_samples([(1.0, best), (-1.0, self.bounds["grey"])])
+        estimate = None if gain is None else gain.estimate()
+        if estimate is None:
+            return False
+        interval = estimate.interval(LEVEL)
+        lower_end = max(interval.low, -interval.high)  # a span is a distance, whatever the direction of the metric
+        return lower_end > 0 and lower_end >= CLEAR_SEED_SDS * float(best.seed_values.std(ddof=1))
 
     @property
     def toward_better(self) -> int:
@@ -216,6 +233,7 @@ def _reason_of(run: LoadedRun, metric: str) -> str | None:
 MIN_SEEDS = 3
 MIN_PHOTOS = 10
 MARGIN = 0.1
+CLEAR_SEED_SDS = 3.0
 POWER = 0.8
 TOO_FEW = "too few seeds or photos"
 ONE_SEED = "one seed: the interval does not cover the variation between seeds"
@@ -263,6 +281,7 @@ def _row(measured: Measured, test: PairedTest, *, n_tests: int) -> DifferenceRow
         winner=test.better if won else None,
         equivalent=_equivalence(difference, span, test.p_holm) if decidable else "undecided",
         span=span,
+        is_span_clear=measured.is_span_clear,
         seed_sd=_seed_spread(measured, test),
         detectable=None
         if difference is None

@@ -103,16 +103,33 @@ def how_far(evidence: Evidence, rows: Sequence[DifferenceRow], *, perceptual: bo
 
 
 def _detectable(rows: Sequence[DifferenceRow]) -> str:
-    """Return a sentence on the size of the differences that the tests could find, as shares of the spans."""
-    shares = sorted(100 * row.detectable / row.span for row in rows if row.detectable is not None and row.span)
-    if not shares:
-        return ""
-    spread = f" (from {percent(shares[0])} to {percent(shares[-1])} over {len(shares)} comparisons)"
-    return (
-        f"The tests find a difference of {percent(statistics.median(shares))} of the span from the gray baseline to "
-        f"the best objective {POWER:.0%} of the time{spread if len(shares) > 1 else ''}; smaller differences may "
-        "remain undetected."
-    )
+    """Return sentences on the size of the differences that the tests could find, as shares of the clear spans."""
+    known = [row for row in rows if row.detectable is not None and row.span]
+    shares = sorted(100 * share for row in known if (share := detectable_share(row)) is not None)
+    within = [share for share in shares if share <= 100]
+    sentences = []
+    if within:
+        spread = f" (from {percent(within[0])} to {percent(within[-1])} over {len(within)} comparisons)"
+        sentences.append(
+            f"The tests find a difference of {percent(statistics.median(within))} of the span from the gray baseline "
+            f"to the best objective {POWER:.0%} of the time{spread if len(within) > 1 else ''}; smaller differences "
+            "may remain undetected."
+        )
+    if len(shares) > len(within):
+        which = f"In {count(len(shares) - len(within), 'comparison')} the"
+        sentences.append(f"{which} tests could miss a difference as large as the whole span.")
+    if len(known) > len(shares):
+        which = f"For {count(len(known) - len(shares), 'comparison')}" if shares else "For these comparisons"
+        sentences.append(
+            f"{which} no detectable difference is given in percent, because the span from the gray baseline to the "
+            "best objective is not clear beside its noise."
+        )
+    return " ".join(sentences)
+
+
+def detectable_share(row: DifferenceRow) -> float | None:
+    """Return the detectable difference as a share of the span, or None if the span is unknown or not clear."""
+    return row.detectable / row.span if row.detectable is not None and row.span and row.is_span_clear else None
 
 
 def _stand_in(evidence: Evidence) -> str:

@@ -17,10 +17,9 @@ from tools.pages.markdown import render, table
 from tools.pages.metric_faults import TRUTH
 from tools.pages.models import GOAL, quality, verdict
 from tools.pages.people import FITTED, RECORD, UNSEEN, UnseenScenes, trial_record, unseen_summary
-from tools.pages.pilots import milestone_rows, pilot_difference, read_pilots
+from tools.pages.pilots import is_base, milestone_rows, pilot_difference, read_pilots
 from tools.pages.studies import Results
 from tools.pages.verdicts import by_verdict, correlation_verdict, counted, interval_verdict
-from tools.release.pilots import BASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -147,7 +146,7 @@ def model_findings() -> list[Finding]:
     default = counted(verdict(record, rival, metric) for rival, metrics in GOAL.items() for metric in metrics)
     milestone = milestone_rows(read_record("flagship/milestone.json")["evaluation"])
     flagship = by_verdict({row[0]: row[-1] for row in milestone})
-    intervals = [pilot_difference(row, "delta_e_2000")[1:] for row in read_pilots() if row["pilot"] != BASE]
+    intervals = [pilot_difference(row, "delta_e_2000")[1:] for row in read_pilots() if not is_base(row)]
     pilots = counted(interval_verdict(low, high, "lower") for low, high in intervals)
     page, milestone_file = "pilots.md", "flagship/milestone.json"
     return [

@@ -9,7 +9,7 @@ from chromalab.metrics.registry import METRICS
 from tools import RESULTS, read_csv, read_record
 from tools.pages.markdown import render, table
 from tools.pages.verdicts import excludes_zero, interval_verdict
-from tools.release.pilots import BASE, Pilots
+from tools.release.pilots import Pilots
 
 RECORDS = RESULTS / "flagship"
 COMPARED = ("delta_e_2000", "psnr", "lpips_alex")
@@ -60,11 +60,16 @@ def _pilots(rows: list[dict[str, str]]) -> str:
 
 def difference(row: dict[str, str], metric: str, digits: int) -> str:
     """Return a difference with its interval, bold where that excludes 0."""
-    if row["pilot"] == BASE:
+    if is_base(row):
         return "–"
     mean, low, high = pilot_difference(row, metric)
     text = f"{mean:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
     return f"**{text}**" if excludes_zero(low, high) else text
+
+
+def is_base(row: dict[str, str]) -> bool:
+    """Return whether other pilots are compared with this one."""
+    return float(row["delta_e_2000_low"]) == float(row["delta_e_2000_high"]) == 0
 
 
 def pilot_difference(row: dict[str, str], metric: str) -> tuple[float, float, float]:

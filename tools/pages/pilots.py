@@ -12,6 +12,9 @@ from tools.pages.verdicts import excludes_zero, interval_verdict
 from tools.release.pilots import Pilots
 
 RECORDS = RESULTS / "flagship"
+BASES = ("base", "base_short")
+"""Pilots with which the others are compared."""
+
 COMPARED = ("delta_e_2000", "psnr", "lpips_alex")
 
 
@@ -69,7 +72,7 @@ def difference(row: dict[str, str], metric: str, digits: int) -> str:
 
 def is_base(row: dict[str, str]) -> bool:
     """Return whether other pilots are compared with this one."""
-    return float(row["delta_e_2000_low"]) == float(row["delta_e_2000_high"]) == 0
+    return row["pilot"] in BASES
 
 
 def pilot_difference(row: dict[str, str], metric: str) -> tuple[float, float, float]:

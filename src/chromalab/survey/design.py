@@ -287,8 +287,8 @@ class Design(Record):
     @property
     def allowed_misses(self) -> int:
         """Attention checks that a participant may fail without being excluded."""
-        required = self.exclusions.vigilance_share * self.n_vigilance
-        return sum(right >= required for right in range(self.n_vigilance))
+        checks = self.n_vigilance
+        return sum(not self.exclusions.fails_checks(right, checks) for right in range(checks))
 
     @property
     def n_repeats(self) -> int:

@@ -67,6 +67,10 @@ class Exclusions(Record):
     gamma: tuple[FiniteFloat, FiniteFloat] | None = None
     brightness: bool = False
 
+    def fails_checks(self, right: int, checks: int) -> bool:
+        """Return whether a participant with `right` of `checks` correct attention checks is excluded."""
+        return right < self.vigilance_share * checks
+
     @model_validator(mode="after")
     def _ranges_are_ordered(self) -> Self:
         for name in CONDITION_RANGES:

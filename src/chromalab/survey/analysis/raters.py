@@ -122,8 +122,7 @@ def _stated(scored: Sequence[VoteRow]) -> list[str]:
 
 def _reasons(rater: Rater, n_sided: int, rules: Exclusions) -> list[str]:
     found = []
-    right, checks = rater.vigilance
-    if checks and right < rules.vigilance_share * checks:
+    if rules.fails_checks(*rater.vigilance):
         found.append("vigilance")
     if rater.fast_share is not None and rater.fast_share > rules.fast_share:
         found.append("fast")

@@ -89,7 +89,7 @@ def practice_passed(survey: Survey, connection: Connection, person: Row[Any]) ->
 def checks_failed(survey: Survey, connection: Connection, person: Row[Any]) -> bool:
     """Return whether the rule on attention checks excludes a participant."""
     right = _right_answers(connection, person, "vigilance")
-    return sum(right) < survey.record.design.exclusions.vigilance_share * len(right)
+    return survey.record.design.exclusions.fails_checks(sum(right), len(right))
 
 
 def _right_answers(connection: Connection, person: Row[Any], kind: str) -> list[bool]:

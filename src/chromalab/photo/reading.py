@@ -228,13 +228,13 @@ def _load(file: IO[bytes], path: Path, shortest_side_px: int | None) -> _Opened:
     image = open_image(file)
     height, width = image.height, image.width
     check_pixels(path, image, MAX_PIXELS)
-    shrink = _shrink_on_load(min(height, width), shortest_side_px)
+    shrink = shrink_on_load(min(height, width), shortest_side_px)
     if shrink > 1 and str(image.get("vips-loader")).startswith("jpeg"):
         image = open_image(file, shrink=shrink)
     return _Opened(_flatten(image), height, width, bool(image.hasalpha()))
 
 
-def _shrink_on_load(side_px: int, target_px: int | None) -> int:
+def shrink_on_load(side_px: int, target_px: int | None) -> int:
     """Return the largest of libjpeg's reductions that leaves at least `FILTER_GAP` to the Lanczos filter."""
     if target_px is None:
         return 1

@@ -25,6 +25,7 @@ from chromalab.photo.reading import (
     open_image,
     open_photo,
     orientation_of,
+    shrink_on_load,
     to_srgb,
     vips_reason,
 )
@@ -134,8 +135,11 @@ class Scan:
             UnreadablePhotoError: the file is cut off or damaged.
         """
         size = self._reduced_size(shortest_side_px)
-        with self._errors():
-            rgb = to_srgb(_without_alpha(self._source()), black_point_compensation=False)
+        with self._errors() as file:
+            shrink = shrink_on_load(min(self.height, self.width), shortest_side_px)
+            reduced = shrink > 1 and self.file_kind == "jpeg" and self._image is None
+            source = open_image(file, shrink=shrink) if reduced else self._source()
+            rgb = to_srgb(_without_alpha(source), black_point_compensation=False)
             small = resize_planes(rgb.cast("float"), *size).numpy() / np.float32(255)
         # Resampling overshoots at edges.
         return np.asarray(np.clip(small[..., :3], 0, 1), dtype=np.float32)

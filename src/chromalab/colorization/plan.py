@@ -77,19 +77,19 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
     Raises:
         UsageError: an input is a URL or missing, there are no photos, or two photos would become one file.
     """
-    folder = Path(out)
+    folder, may_be_file = Path(out), not out.endswith(("/", os.sep))
     written = folder.suffix.lower() in {*SUFFIXES, *FILM_SUFFIXES}
-    named = not out.endswith(("/", os.sep)) and written and not os.path.isdir(out)  # noqa: PTH112
+    named = may_be_file and written and not os.path.isdir(out)  # noqa: PTH112
     if suffix is not None:
         _check_suffix(suffix.lower())
-    if folder.suffix.lower() in FILMS - FILM_SUFFIXES and not out.endswith(("/", os.sep)) and not folder.exists():
+    if folder.suffix.lower() in FILMS - FILM_SUFFIXES and may_be_file and not folder.exists():
         raise UsageError(f"{out} is no file type of colorized films: choose {', '.join(sorted(FILM_SUFFIXES))}")
     found = _Search(folder)
     for text in inputs:
         found.take(text)
     if not found.photos:
         raise UsageError(found.explain_nothing(inputs))
-    if not named and not out.endswith(("/", os.sep)) and list(found.photos) == [Path(inputs[0]).absolute()]:
+    if may_be_file and not named and list(found.photos) == [Path(inputs[0]).absolute()]:
         _check_folder_name(folder)
     if named:
         if len(found.photos) != 1:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Never
 
 import numpy as np
 import pytest
@@ -129,6 +131,14 @@ def test_a_study_without_validation_photos_is_refused(tmp_path: Path) -> None:
         tune(CONFIG.model_copy(update={"data": data}), SETTINGS, tmp_path, RUNTIME)
 
 
+class NoNode:
+    """An executor to which nothing may be sent: it takes a node longer to start than to see that a trial is done."""
+
+    def each(self, function: object, tasks: Sequence[object]) -> Iterator[Never]:
+        assert not tasks
+        return iter(())
+
+
 @pytest.mark.slow
 def test_a_tuning_gives_all_objectives_the_same_budget_resumes_and_writes_a_study(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -173,7 +183,7 @@ def test_a_tuning_gives_all_objectives_the_same_budget_resumes_and_writes_a_stud
     study = load_config(out / "tuned.yaml")
     assert all(isinstance(each, ObjectiveSettings) for each in study.objectives.values())
     assert study.seeds == [0, 1]
-    assert tune(config, SETTINGS, out, RUNTIME) == record
+    assert tune(config, SETTINGS, out, RUNTIME, executor=NoNode()) == record
     assert len(calls) == 11
     with pytest.raises(UsageError, match="holds another tuning"):
         tune(config, SETTINGS.model_copy(update={"seed": 3}), out, RUNTIME)

@@ -300,9 +300,15 @@ def tune(
                 for name, numbers in _chosen(names, ranks, each.configurations).items()
                 for number in numbers
             ]
-            trials = []
-            for trial in _outcomes(tasks, run, executor):
-                trials.append(_announced(trial, advance))
+            found = [_finished(task, photos) for task in tasks]
+            trials = [trial for trial in found if trial]
+            for trial in trials:
+                advance(note=_in_short(trial), resumed=True)
+            record = record.model_copy(update={"trials": [*record.trials, *trials]})
+            waiting = [task for task, trial in zip(tasks, found, strict=True) if not trial]
+            for trial in _outcomes(waiting, run, executor):
+                advance(note=_in_short(trial))
+                trials.append(trial)
                 record = record.model_copy(update={"trials": [*record.trials, trial]})
                 _with_trials_of(record, earlier).save(folder / TUNING_FILE)
             ranks = {name: ranked([trial for trial in trials if trial.objective == name]) for name in names}
@@ -314,10 +320,9 @@ def tune(
     return record
 
 
-def _announced(trial: TrialRecord, advance: Callable[..., None]) -> TrialRecord:
+def _in_short(trial: TrialRecord) -> str:
     value = "diverged" if trial.criterion is None else f"{trial.criterion:.4f}"
-    advance(note=f"{trial.objective} {trial.round}-{trial.number:02} {value}")
-    return trial
+    return f"{trial.objective} {trial.round}-{trial.number:02} {value}"
 
 
 def _chosen(names: Sequence[str], ranks: Mapping[str, Sequence[TrialRecord]], count: int) -> dict[str, list[int]]:
@@ -361,11 +366,9 @@ def run_trial(task: TrialTask, *, photos: StudyPhotos | None = None) -> TrialRec
     check_version(task.version)
     load_plugins(task.plugins)
     photos = photos or _photos(task.config)
-    job, configuration = _job(task, photos)
-    sha256 = settings_sha256(job.sha256(photos.train), task.settings.criterion, task.settings.photos)
-    done = task.path / TRIAL_FILE
-    if done.exists() and (found := TrialRecord.load(done)).sha256 == sha256:
+    if found := _finished(task, photos):
         return found
+    job, configuration = _job(task, photos)
     trial = TrialRecord(
         objective=task.objective,
         round=task.round,
@@ -373,13 +376,26 @@ def run_trial(task: TrialTask, *, photos: StudyPhotos | None = None) -> TrialRec
         configuration=configuration,
         images=job.settings.images,
         seconds=0.0,
-        sha256=sha256,
+        sha256=_trial_sha256(task, job, photos),
     )
     trial = trial.model_copy(update=_outcome(job, photos, task))
-    trial.save(done)
+    trial.save(task.path / TRIAL_FILE)
     for name in (CHECKPOINT, MODEL):
         (task.path / name).unlink(missing_ok=True)
     return trial
+
+
+def _finished(task: TrialTask, photos: StudyPhotos) -> TrialRecord | None:
+    """Return the record of a trial that is done already, with the same settings and photographs."""
+    done = task.path / TRIAL_FILE
+    if not done.exists():
+        return None
+    found = TrialRecord.load(done)
+    return found if found.sha256 == _trial_sha256(task, _job(task, photos)[0], photos) else None
+
+
+def _trial_sha256(task: TrialTask, job: TrainingJob, photos: StudyPhotos) -> str:
+    return settings_sha256(job.sha256(photos.train), task.settings.criterion, task.settings.photos)
 
 
 def _job(task: TrialTask, photos: StudyPhotos) -> tuple[TrainingJob, Configuration]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import uvicorn
 from fastapi import FastAPI, File, Form, HTTPException, Request, UploadFile
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -52,6 +53,13 @@ _APP_HEADERS = {
     + "; worker-src 'self'; manifest-src 'self'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
+}
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    413: {"description": "The upload is too large."},
+    422: {"description": "The file is not a readable photo, or a field is invalid: `detail` says which and why."},
+    503: {"description": "Too many photos are waiting."},
+    504: {"description": "The photo was not finished in time."},
 }
 
 Kind = Literal["jpeg", "png", "tiff", "webp", "avif"]
@@ -142,6 +150,14 @@ def _add_errors(app: FastAPI) -> None:
     ]
     for kind, status, headers in statuses:
         app.add_exception_handler(kind, responder(status, headers))
+    app.add_exception_handler(RequestValidationError, _refuse_fields)
+
+
+def _refuse_fields(request: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - FastAPI's signature
+    """Name the wrong fields in one line, as every other refusal does."""
+    faults = error.errors() if isinstance(error, RequestValidationError) else ()
+    lines = [f"{fault['loc'][-1]}: {fault['msg'][0].lower()}{fault['msg'][1:]}" for fault in faults]
+    return JSONResponse({"detail": "; ".join(lines)}, 422)
 
 
 class BrowserApp(StaticFiles):
@@ -223,10 +239,7 @@ def _add_api(app: FastAPI) -> None:
         response_class=Response,
         responses={
             200: {"content": {"image/*": {}}, "description": "The colorized photo; facts in the header X-Chromalab."},
-            413: {"description": "The upload is too large."},
-            422: {"description": "The file is not a readable photo, or an option is invalid."},
-            503: {"description": "Too many photos are waiting."},
-            504: {"description": "The photo was not finished in time."},
+            **_REFUSALS,
         },
         summary="Colorize a photo.",
     )
@@ -268,7 +281,12 @@ def _add_api(app: FastAPI) -> None:
         }
         return Response(result.data, media_type=result.media_type, headers=headers)
 
-    @app.post("/v1/grey", response_class=Response, summary="Return a reduced gray copy of a photo as JPEG.")
+    @app.post(
+        "/v1/grey",
+        response_class=Response,
+        responses={200: {"content": {"image/jpeg": {}}, "description": "The gray copy."}, **_REFUSALS},
+        summary="Return a reduced gray copy of a photo as JPEG.",
+    )
     async def grey(request: Request, file: Annotated[UploadFile, File(description="The photo.")]) -> Response:
         settings: ServerSettings = request.app.state.settings
 

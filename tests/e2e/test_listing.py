@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from chromalab.core.records import read_yaml
+from chromalab.studies.config import load_config
 from chromalab.version import __version__
 
 from .conftest import Chromalab
@@ -22,6 +25,10 @@ from .conftest import Chromalab
         ("spaces", {"lab", "yuv", "rgb"}),
         ("encoders", {"efficientnet_lite0", "efficientnet_lite1", "vgg16"}),
         ("samples", {"astronaut", "grace_hopper"}),
+        ("studies", {"quick", "photos"}),
+        ("recipes", {"baseline", "flagship"}),
+        ("designs", {"objectives", "preference"}),
+        ("questions", {"age", "comment"}),
     ],
 )
 def test_lists_are_printed_as_tables_and_as_json(chromalab: Chromalab, what: str, some: set[str]) -> None:
@@ -30,6 +37,16 @@ def test_lists_are_printed_as_tables_and_as_json(chromalab: Chromalab, what: str
     if what == "losses":
         assert all(row["family"] in {"pixel", "distribution", "perceptual", "adversarial", "color"} for row in rows)
     assert min(some)[:4] in chromalab("list", what).out
+
+
+def test_a_built_in_file_is_printed_as_the_start_of_ones_own(chromalab: Chromalab, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(chromalab("list", "studies", "quick").out, encoding="utf-8")
+    assert load_config(mine) == load_config(Path("quick"))
+    assert json.loads(chromalab("list", "studies", "quick", "--json").out) == read_yaml(mine)
+    refused = chromalab("list", "designs", "preferences")
+    assert (refused.code, refused.out) == (2, "")
+    assert "'preferences' is not a preset; did you mean 'preference'?" in refused.err
 
 
 @pytest.mark.parametrize(

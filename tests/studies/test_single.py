@@ -32,6 +32,7 @@ from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, weights_sha256
 from chromalab.training.export import colorizer_graph
 from chromalab.training.settings import RuntimeSettings, TrainingSettings
+from chromalab.weights.colorizers import ColorizerSpec
 from tests.data.photo_folder import make_photos
 
 if TYPE_CHECKING:
@@ -322,7 +323,8 @@ def test_a_training_without_validation(recipe: Recipe, tmp_path: Path) -> None:
     assert (record.grey, record.truth, record.validations) == ({}, {}, [])
     assert (record.data.n_train, record.data.n_val) == (40, 0)
     assert not (tmp_path / "out" / "metrics.csv").exists()
-    assert (tmp_path / "out" / "model.onnx").exists()
+    spec = ColorizerSpec.load(tmp_path / "out" / "model.yaml")
+    assert spec.name == "out"  # that of the folder: several trainings by one recipe stay apart
 
 
 @pytest.mark.slow

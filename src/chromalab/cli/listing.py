@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
 
 import typer
 
 from chromalab.cli.options import AsJson, Plugin, wide_console
 
 app = typer.Typer(
-    help="List models, losses, presets, metrics, protocols, color spaces, encoders, critics and sample photos.",
+    help="List models, losses, metrics and whatever else is built in; print built-in studies, recipes and designs.",
     no_args_is_help=True,
 )
+
+BuiltIn = Annotated[
+    str | None, typer.Argument(metavar="NAME", help="Print this one, to begin a file of your own with it.")
+]
 
 
 @app.command()
@@ -136,6 +141,43 @@ def samples(as_json: AsJson = False) -> None:
     from chromalab.data.sources import SAMPLES
 
     _show([{"name": name, "split": sample.split, "credit": sample.credit} for name, sample in SAMPLES.items()], as_json)
+
+
+@app.command()
+def studies(name: BuiltIn = None, as_json: AsJson = False) -> None:
+    """List the built-in studies of `chromalab compare run`, or print one as YAML."""
+    _show_files("studies", name, as_json)
+
+
+@app.command()
+def recipes(name: BuiltIn = None, as_json: AsJson = False) -> None:
+    """List the built-in recipes of `chromalab train`, or print one as YAML."""
+    _show_files("training", name, as_json)
+
+
+@app.command()
+def designs(name: BuiltIn = None, as_json: AsJson = False) -> None:
+    """List the built-in designs of `chromalab survey create`, or print one as YAML."""
+    _show_files("surveys", name, as_json)
+
+
+@app.command()
+def questions(name: BuiltIn = None, as_json: AsJson = False) -> None:
+    """List the built-in questions that a survey can ask its participants, or print one as YAML."""
+    _show_files("questions", name, as_json)
+
+
+def _show_files(kind: str, name: str | None, as_json: bool) -> None:
+    """List the shipped files of a kind, each with its first comment, or print one."""
+    from chromalab.core.records import preset_path, preset_paths, read_yaml
+
+    if name is None:
+        lines = {path.stem: path.read_text(encoding="utf-8").partition("\n")[0] for path in preset_paths(kind)}
+        _show([{"name": stem, "description": line.lstrip("# ")} for stem, line in lines.items()], as_json)
+        return
+    path = preset_path(kind, name)
+    whole = json.dumps(read_yaml(path), indent=2, ensure_ascii=False) if as_json else path.read_text(encoding="utf-8")
+    typer.echo(whole.rstrip("\n"))
 
 
 def _show(rows: list[dict[str, object]], as_json: bool) -> None:

@@ -78,18 +78,31 @@ def read_preset(kind: str, path: Path) -> tuple[object, Path]:
     Raises:
         ConfigError: neither a file nor a preset of that name exists, or it is not valid YAML.
     """
-    if not names_preset(path):
-        return read_yaml(path), path
-    known = {preset.stem: preset for preset in preset_paths(kind)}
-    if path.name not in known:
-        hint = suggestion(path.name, known) or f"; presets: {', '.join(known)}"
-        raise ConfigError(f"'{path.name}' is neither a file nor a preset{hint}")
-    return read_yaml(known[path.name]), known[path.name]
+    found = preset_path(kind, path.name, or_file=True) if names_preset(path) else path
+    return read_yaml(found), found
 
 
 def names_preset(path: Path) -> bool:
     """Return whether `path` is the bare name of a preset and not a file."""
     return not path.exists() and path == Path(path.name) and not path.suffix
+
+
+def preset_path(kind: str, name: str, *, or_file: bool = False) -> Path:
+    """Return the YAML file of a shipped preset.
+
+    Args:
+        kind: folder of the presets, as in `read_preset`.
+        name: its name.
+        or_file: whether the caller took files, too, which an error then says.
+
+    Raises:
+        ConfigError: there is no preset of that name.
+    """
+    known = {preset.stem: preset for preset in preset_paths(kind)}
+    if name not in known:
+        hint = suggestion(name, known) or f"; presets: {', '.join(known)}"
+        raise ConfigError(f"'{name}' is {'neither a file nor' if or_file else 'not'} a preset{hint}")
+    return known[name]
 
 
 def preset_paths(kind: str) -> list[Path]:

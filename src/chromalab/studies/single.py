@@ -372,7 +372,7 @@ def export_training(
     Args:
         folder: the folder of the training.
         path: the ONNX file.
-        name: name of the model; None takes that of the recipe.
+        name: name of the model; None takes that of the folder.
         size_px: shorter side of the network's input; None takes that of the largest crops.
         half: store weights at half precision.
 
@@ -386,7 +386,7 @@ def export_training(
     return export_colorizer(
         load_network(folder),
         path,
-        name=name or recipe.name,
+        name=name or folder.resolve().name,
         half=half,
         size=SizeSpec(px=size_px or max(32, recipe.training.largest_crop_px), multiple_of=16),
         bin_weights=bin_weights(record.formula, partial(kept_prior, folder / "prior.json", recipe.prior)),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from chromalab.core.wording import listing
 from chromalab.metrics.registry import METRICS
-from chromalab.report.formatting import listing
 from tools.pages.markdown import table
 from tools.pages.studies import Results
 from tools.pages.verdicts import best_throughout, excludes_zero

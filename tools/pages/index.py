@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chromalab.core.wording import listing
 from chromalab.evaluation.people import PeopleRecord
 from chromalab.metrics.registry import METRICS
-from chromalab.report.formatting import listing
 from chromalab.report.study.answer import answer
 from chromalab.weights.colorizers import DEFAULT_MODEL
 from tools import read_record

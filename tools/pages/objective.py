@@ -8,8 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
+from chromalab.core.wording import listing
 from chromalab.metrics.registry import METRICS, metric_facts
-from chromalab.report.formatting import listing
 from chromalab.report.study.answer import answer
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import load_study

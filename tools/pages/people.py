@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chromalab.core.records import Record
+from chromalab.core.wording import listing
 from chromalab.evaluation.people import TAPS, PeopleRecord
-from chromalab.report.formatting import listing
 from chromalab.report.people import label_of, ranked
 from tools import RESULTS
 from tools.pages.markdown import render, table

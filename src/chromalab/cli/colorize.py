@@ -322,12 +322,11 @@ def _print_plan(states: Counter[Obstacle], plan: Plan) -> None:
 
 def _counted(plan: Plan) -> str:
     from chromalab.colorization.video.codecs import is_film
+    from chromalab.core.wording import listing, plural
 
     films = sum(is_film(item.output) for item in plan.items)
     photos = len(plan.items) - films
-    kinds = [(photos, "photo" if photos == 1 else "photos")] if photos or not films else []
-    kinds += [(films, "film" if films == 1 else "films")] if films else []
-    return " and ".join(f"{count} {noun}" for count, noun in kinds)
+    return listing(plural(count, noun) for count, noun in ((photos, "photo"), (films, "film")) if count) or "0 photos"
 
 
 def _where(plan: Plan) -> str:

@@ -132,6 +132,7 @@ def plan(
     interval to expect, the smallest difference that would be found, and the seeds or photos that its margin needs.
     """
     from chromalab.core.files import make_folder
+    from chromalab.core.wording import plural
     from chromalab.studies.api import configured
     from chromalab.studies.precision import freeze_with_precision
 
@@ -143,8 +144,7 @@ def plan(
         console.print(_precision_table(found.rows))
     if json_file is not None:
         found.save(json_file)
-    count = found.plan.family_size
-    comparisons = "1 comparison" if count == 1 else f"{count} comparisons"
+    comparisons = plural(found.plan.family_size, "comparison")
     console.print(f"{comparisons}, frozen {found.plan.frozen}: {out / 'plan.yaml'}", soft_wrap=True, highlight=False)
 
 

@@ -136,7 +136,7 @@ def _created_json(record: SurveyRecord, table: PowerTable | None) -> str:
 def _print_created(record: SurveyRecord, table: PowerTable | None, out: Path) -> None:
     from rich.table import Table
 
-    from chromalab.report.formatting import plural
+    from chromalab.core.wording import plural
     from chromalab.survey.create import consent_notes
     from chromalab.survey.power import PAIRS, power_words, trials_per_group
 
@@ -189,7 +189,7 @@ def _exclusion_of_checks(design: Design) -> str:
 
 def _spread(record: SurveyRecord) -> str:
     """Return how evenly the trials cover the items."""
-    from chromalab.report.formatting import plural
+    from chromalab.core.wording import plural
     from chromalab.survey.power import expected_usage
 
     balance = expected_usage(record.design, record.methods, [scene.name for scene in record.scenes])

@@ -21,6 +21,7 @@ from chromalab.colorization.video.codecs import is_film
 from chromalab.colorization.video.sequence import is_sequence, sequence_files
 from chromalab.core.errors import UsageError
 from chromalab.core.files import printable, with_ending
+from chromalab.core.wording import plural
 from chromalab.photo.further import SUFFIXES as FURTHER
 from chromalab.photo.listing import PHOTO_SUFFIXES, closed_reason, list_contents
 from chromalab.photo.writing import SUFFIXES, file_kind
@@ -116,7 +117,7 @@ def count_endings(files: Iterable[Path]) -> str:
     """
     counts = Counter(printable(file.suffix.lower()) or "without ending" for file in files)
     kinds = [f"{count} {ending}" for ending, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair))]
-    return f"{counts.total()} {'file' if counts.total() == 1 else 'files'} left out: {', '.join(kinds)}"
+    return f"{plural(counts.total(), 'file')} left out: {', '.join(kinds)}"
 
 
 def _check_suffix(suffix: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.seeds import derive_seed
+from chromalab.core.wording import plural
 from chromalab.data.sources import SAMPLES
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def parts_by_content(ids: Sequence[str], val_share: float, test_share: float) ->
     """
     if len(ids) < MIN_PHOTOS:
         raise UsageError(
-            f"only {len(ids)} usable photo{'' if len(ids) == 1 else 's'}: at least {MIN_PHOTOS} are needed, "
+            f"only {plural(len(ids), 'usable photo')}: at least {MIN_PHOTOS} are needed, "
             "for training, validation and testing"
         )
     places = [_place(identity) for identity in ids]

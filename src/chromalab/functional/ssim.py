@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from chromalab.core.wording import plural
 from chromalab.functional.tensors import check_pair, check_size, safe_power
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def ms_ssim(preds: Tensor, target: Tensor, scales: int = len(WEIGHTS)) -> Tensor
     """
     check_pair(preds, target)
     weights = scale_weights(scales)
-    check_size(preds, smallest_side_px(scales), f"MS-SSIM at {scales} scale{'s' if scales > 1 else ''}")
+    check_size(preds, smallest_side_px(scales), f"MS-SSIM at {plural(scales, 'scale')}")
     product: Tensor | float = 1.0
     for weight in weights[:-1]:
         _, structure = luminance_and_structure(preds, target)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from chromalab.core.errors import ChromalabError
 from chromalab.core.python_file import describe_error
 from chromalab.core.records import Record
+from chromalab.core.wording import plural
 from chromalab.losses.base import AdversarialTerm, LossEntry, Parameter
 from chromalab.losses.bench import Bench, BrokenContractError, Photos
 
@@ -107,7 +108,7 @@ def check_facts(entry: LossEntry) -> str:
             )
         _check_default(entry, key, parameter.default)
     count = len(entry.parameters)
-    return f"formula, source, {count} parameter{'' if count == 1 else 's'}"
+    return f"formula, source, {plural(count, 'parameter')}"
 
 
 def _check_default(entry: LossEntry, key: str, stated: float | str) -> None:

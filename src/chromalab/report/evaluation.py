@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chromalab.core.files import write_text
+from chromalab.core.wording import listing, plural
 from chromalab.evaluation.examples import chosen_photos, extremes, read_shown
 from chromalab.evaluation.paired_tests import unbeaten
 from chromalab.metrics.registry import METRICS
@@ -87,12 +88,12 @@ def headline(record: ComparisonRecord) -> list[str]:
     """Return sentences on which methods lead under how many metrics, and which metrics separate no methods."""
     methods = [method.name for method in record.methods if not method.is_bound]
     if len(methods) == 1:
-        return [f"{formatting.plural(record.n_photos, 'photo')} of {methods[0]} under the protocol {record.protocol}."]
+        return [f"{plural(record.n_photos, 'photo')} of {methods[0]} under the protocol {record.protocol}."]
     tested = list(dict.fromkeys(row.metric for row in record.differences if row.p is not None))
     alone = {name: [metric for metric in tested if _leads(record, metric, name, methods)] for name in methods}
     sentences = [
         f"{name} is significantly better than every other method under {len(led)} of "
-        f"{formatting.plural(len(tested), 'metric')}: {_labels(led)}."
+        f"{plural(len(tested), 'metric')}: {_labels(led)}."
         for name, led in alone.items()
         if led
     ]
@@ -103,7 +104,7 @@ def headline(record: ComparisonRecord) -> list[str]:
 
 
 def _labels(names: Sequence[str]) -> str:
-    return formatting.listing(METRICS[name].label for name in names)
+    return listing(METRICS[name].label for name in names)
 
 
 def _leads(record: ComparisonRecord, metric: str, name: str, methods: Sequence[str]) -> bool:

@@ -134,25 +134,6 @@ def format_duration(seconds: float) -> str:
     return f"{whole} s"
 
 
-def plural(count: int, noun: str, nouns: str | None = None) -> str:
-    """Return `count` with thousands separators and the noun in singular or plural.
-
-    >>> plural(1, "photo"), plural(4750, "photo"), plural(2, "study", "studies")
-    ('1 photo', '4,750 photos', '2 studies')
-    """
-    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
-
-
-def listing(words: Iterable[str]) -> str:
-    """Return words joined as in a sentence.
-
-    >>> listing(["l1"]), listing(["l1", "l2", "perceptual"])
-    ('l1', 'l1, l2 and perceptual')
-    """
-    items = list(words)
-    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""
-
-
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     r"""Return CSV text: floats in their shortest exact form, None as an empty cell.
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import make_folder, sha256_bytes, write_bytes
 from chromalab.core.progress import progress
+from chromalab.core.wording import listing, plural
 from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import read_photo
-from chromalab.report.formatting import listing, plural
 from chromalab.studies.records import StudyRecord, run_id
 from chromalab.survey.design import DAMAGEABLE, DAMAGED, GREY, MIN_CHECKS, RANDOM, RESERVED, TRUTH, Design
 from chromalab.survey.folder import Scene, SurveyFolder, SurveyRecord

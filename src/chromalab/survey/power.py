@@ -9,7 +9,7 @@ from scipy import special
 
 from chromalab.core.records import Record
 from chromalab.core.seeds import derive_seed
-from chromalab.report.formatting import plural
+from chromalab.core.wording import plural
 from chromalab.stats.clusters import quantile, two_sided_p
 from chromalab.stats.significance import equivalence_power, t_test_power
 from chromalab.survey.schedule import Item, make_schedule, seeded

@@ -15,6 +15,7 @@ import numpy as np
 
 from chromalab.colorization.video.sequence import first_number, is_sequence
 from chromalab.colorization.video.signal import MATRICES, MatrixName, Signal
+from chromalab.core.wording import plural
 from chromalab.photo.reading import UnreadablePhotoError
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ class Damage:
         """Return the damage in sentences."""
         found = []
         if self.errors:
-            found.append(f"the film is damaged: {self.errors} {'part' if self.errors == 1 else 'parts'} could not be "
+            found.append(f"the film is damaged: {plural(self.errors, 'part')} could not be "
                 f"decoded ({self.reason}), and {self.frames} frames could")  # fmt: skip
         elif self.is_incomplete(film):
             found.append(

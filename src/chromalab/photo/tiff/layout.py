@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from chromalab.core.wording import plural
 from chromalab.photo.content import ContentError
 from chromalab.photo.raw import DNG_VERSION, RAW_FILE, RAW_KINDS, has_raw_mark
 from chromalab.photo.tiff.directory import PLACES, SIZES, Directory, Reader
@@ -306,7 +307,7 @@ def _pages(found: list[TiffPage], below: list[TiffPage]) -> tuple[list[TiffPage]
         raise ContentError("it has only reduced copies or masks of a photo (NewSubfileType), and not the photo itself")
     masks = sum(page.mask for page in found)
     counts = ((masks, "transparency mask"), (len(inside), "further image"))
-    return pages, [f"left out: {count} {what}{'s' if count > 1 else ''}" for count, what in counts if count]
+    return pages, [f"left out: {plural(count, what)}" for count, what in counts if count]
 
 
 def _directories(reader: Reader) -> tuple[list[Directory], list[str]]:

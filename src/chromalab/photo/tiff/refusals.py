@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chromalab.core.wording import plural
 from chromalab.photo.content import ContentError, check_size
 from chromalab.photo.tiff.kinds import CMYK, CODECS, COLORS, JPEG, KINDS, MASK, NONE
 
@@ -20,7 +21,7 @@ def describe(page: TiffPage) -> str:
     kind = KINDS.get(page.photometric, f"kind of color {page.photometric}")
     text = f"{page.bits or 'mixed'}-bit {kind}"
     if page.extra:
-        text += f" with {len(page.extra)} further channel{'s' if len(page.extra) > 1 else ''}"
+        text += f" with {plural(len(page.extra), 'further channel')}"
     if page.planar and page.tiled:
         text += " in tiles of one channel"
     if page.compression != NONE:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from chromalab.core.wording import plural
 from chromalab.report.figures.style import INK, MUTED, Drawing, canvas, finish, horizontal_rules
-from chromalab.report.formatting import format_significant, plural, space_label
+from chromalab.report.formatting import format_significant, space_label
 from chromalab.report.study.training_logs import CRITIC, SHARE, WEIGHT, seed_mean
 
 if TYPE_CHECKING:

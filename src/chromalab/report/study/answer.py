@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from chromalab.report.formatting import decimals_for, format_interval, format_number, listing, plural, space_label
+from chromalab.core.wording import listing, plural
+from chromalab.report.formatting import decimals_for, format_interval, format_number, space_label
 from chromalab.studies.analysis.differences import MIN_PHOTOS, MIN_SEEDS
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import json
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ConfigError
-from chromalab.report.formatting import format_duration, listing, plural, space_label
+from chromalab.core.wording import listing, plural
+from chromalab.report.formatting import format_duration, space_label
 from chromalab.studies.records import RunRecord
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chromalab.core.wording import listing, plural
 from chromalab.evaluation.paired_tests import ALPHA
 from chromalab.stats.significance import holm
 from chromalab.studies.analysis.claims_confound import confound_claim
@@ -32,12 +33,10 @@ from chromalab.studies.analysis.evidence import (
     RIVALS,
     Evidence,
     Wins,
-    count,
     count_wins,
     describe,
     how_far,
     is_significant,
-    listed,
     not_tested,
     percent,
     undecided_without_data,
@@ -84,7 +83,7 @@ def most_metrics(evidence: Evidence, space: str) -> ClaimRow:
     """Test C1: the perceptual objective wins more than half of the metrics."""
     rivals = evidence.rivals
     if "perceptual" not in evidence.objectives or not rivals:
-        missing = "perceptual" if rivals else listed(["perceptual", *RIVALS], "or")
+        missing = "perceptual" if rivals else listing(["perceptual", *RIVALS], "or")
         return not_tested("C1", C1, f"the study has no objective named {missing}", space)
     trained_on = evidence.objective("perceptual").judges_trained_on
     wins = count_wins(evidence, space, ["perceptual", *rivals], skip=trained_on)
@@ -135,17 +134,17 @@ def _unless_alone(verdict: Verdict, wins: Wins) -> tuple[Verdict, str]:
     measured = [name for name in OTHER_KINDS if name in wins.metrics]
     if verdict != "supported" or not measured or set(measured) & set(wins.won["perceptual"]):
         return verdict, ""
-    return "undecided", f"Won, but not under {listed(measured, 'or')}, which are metrics of another kind. "
+    return "undecided", f"Won, but not under {listing(measured, 'or')}, which are metrics of another kind. "
 
 
 def _most_summary(wins: Wins, rivals: Sequence[str], skipped: Sequence[str]) -> str:
     if not wins.metrics:
-        return "No metric has values for all of " + listed(["perceptual", *rivals]) + " yet."
+        return "No metric has values for all of " + listing(["perceptual", *rivals]) + " yet."
     won = wins.won["perceptual"]
     each, any_of = ("each of ", "at least one of them") if len(rivals) > 1 else ("", "it")
     counts = (
-        f"perceptual is significantly better than {each}{listed(rivals)} under {len(won)} of "
-        f"{count(len(wins.metrics), 'metric')}{_named(won)}, and worse than {any_of} under {len(wins.beaten)}"
+        f"perceptual is significantly better than {each}{listing(rivals)} under {len(won)} of "
+        f"{plural(len(wins.metrics), 'metric')}{_named(won)}, and worse than {any_of} under {len(wins.beaten)}"
         f"{_named(wins.beaten)}."
     )
     parts = [counts]
@@ -155,7 +154,7 @@ def _most_summary(wins: Wins, rivals: Sequence[str], skipped: Sequence[str]) -> 
     clearest = min(wins.rows, key=lambda row: (row.p_holm if row.p_holm is not None else 2.0, row.metric))
     parts.append(f"The clearest comparison: {describe(clearest)}.")
     if skipped:
-        parts.append(f"Not counted, as perceptual was trained on the same network: {listed(skipped)}.")
+        parts.append(f"Not counted, as perceptual was trained on the same network: {listing(skipped)}.")
     return " ".join(parts)
 
 
@@ -167,7 +166,7 @@ def vivid_colors(evidence: Evidence, space: str) -> ClaimRow:
     """Test C2: both vivid objectives are above both pale ones in colorfulness and chroma."""
     absent = [name for name in (*VIVID, *PALE) if name not in evidence.objectives]
     if absent:
-        return not_tested("C2", C2, f"the study has no objective named {listed(absent, 'or')}", space)
+        return not_tested("C2", C2, f"the study has no objective named {listing(absent, 'or')}", space)
     rows = [
         row
         for metric in VIVIDNESS
@@ -176,11 +175,11 @@ def vivid_colors(evidence: Evidence, space: str) -> ClaimRow:
         if (row := evidence.between(metric, space, vivid, pale)) is not None
     ]
     if not rows:
-        return not_tested("C2", C2, f"no finished run has {listed(VIVIDNESS, 'or')}", space)
+        return not_tested("C2", C2, f"no finished run has {listing(VIVIDNESS, 'or')}", space)
     verdict, opening = undecided_without_data(_vivid(rows), rows)
     higher, lower = _significant(rows, 1), _significant(rows, -1)
     summary = (
-        f"{len(higher)} of {count(len(rows), 'comparison')} find the vivid objective significantly higher, "
+        f"{len(higher)} of {plural(len(rows), 'comparison')} find the vivid objective significantly higher, "
         f"{len(lower)} significantly lower."
     )
     return ClaimRow(
@@ -242,7 +241,7 @@ def no_practical_difference(evidence: Evidence, space: str) -> ClaimRow:
     found: Verdict = "contradicted" if different else "supported" if len(equivalent) == len(rows) else "undecided"
     verdict, opening = undecided_without_data(found, rows)
     summary = (
-        f"Of {count(len(rows), 'comparison')} (pairs of objectives, metric by metric), {len(equivalent)} lie within "
+        f"Of {plural(len(rows), 'comparison')} (pairs of objectives, metric by metric), {len(equivalent)} lie within "
         f"{MARGIN:.0%} of the span from the gray baseline to the best objective, {len(different)} lie beyond it, and "
         f"{len(rows) - len(equivalent) - len(different)} are undecided."
     )

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chromalab.core.wording import listing
 from chromalab.evaluation.paired_tests import ALPHA, LEVEL
 from chromalab.evaluation.samples import combine_samples
 from chromalab.studies.analysis.differences import MARGIN, TOO_FEW, enough
@@ -24,7 +25,6 @@ from chromalab.studies.analysis.evidence import (
     count_wins,
     describe,
     how_far,
-    listed,
     not_tested,
     with_interval,
 )
@@ -44,13 +44,13 @@ def confound_claim(evidence: Evidence, space: str) -> ClaimRow:
     """Test C6 on the objective `perceptual`."""
     rivals = evidence.rivals
     if "perceptual" not in evidence.objectives or not rivals:
-        missing = "perceptual" if rivals else listed(RIVALS, "or")
+        missing = "perceptual" if rivals else listing(RIVALS, "or")
         return not_tested("C6", C6, f"the study has no objective named {missing}", space)
     own, independent = _perceptual_metrics(evidence, space, rivals)
     if not own:
         return not_tested("C6", C6, "no metric shares the network that perceptual was trained on", space)
     if not independent:
-        only = listed(_names(own))
+        only = listing(_names(own))
         return not_tested(
             "C6", C6, f"perceptual was trained on the network of the only perceptual metric, {only}", space
         )
@@ -137,11 +137,11 @@ def _summary(
 ) -> str:
     if estimate is None:
         why = TOO_FEW if has_lead else "there is no span from gray to the best objective to measure by"
-        return f"Undecided ({why}): {listed(_names([*own, *independent]))} cannot be compared."
+        return f"Undecided ({why}): {listing(_names([*own, *independent]))} cannot be compared."
     opening = "" if enough(estimate.n_seeds, estimate.n_photos) else f"Undecided ({TOO_FEW}). "
     return (
-        f"{opening}The lead of perceptual over its rivals under {listed(_names(own))}, on whose network it was "
-        f"trained, minus its lead under {listed(_names(independent))}: {_percentages(estimate)} of the span from the "
+        f"{opening}The lead of perceptual over its rivals under {listing(_names(own))}, on whose network it was "
+        f"trained, minus its lead under {listing(_names(independent))}: {_percentages(estimate)} of the span from the "
         "gray baseline to the best objective."
     )
 
@@ -166,7 +166,7 @@ def _describe_lead(metric: Measured, rivals: Sequence[str], *, kind: str) -> str
     if estimate is None:
         return f"{metric.facts.name} ({kind}): the lead has no interval"
     return (
-        f"{metric.facts.name} ({kind}): perceptual is ahead of the mean of {listed(rivals)} by "
+        f"{metric.facts.name} ({kind}): perceptual is ahead of the mean of {listing(rivals)} by "
         f"{_percentages(estimate)} of the span"
     )
 
@@ -177,4 +177,4 @@ def _encoder_note(evidence: Evidence, independent: Sequence[Measured]) -> str:
     if not shared:
         return ""
     verb = "shares its network" if len(shared) == 1 else "share their network"
-    return f" {listed(shared)} {verb} with the encoder of every colorizer, which may favor any of them."
+    return f" {listing(shared)} {verb} with the encoder of every colorizer, which may favor any of them."

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from chromalab.core.wording import listing, plural
 from chromalab.evaluation.paired_tests import LEVEL, PairedTest, corrected
 from chromalab.evaluation.samples import combine_samples
 from chromalab.studies.analysis.differences import MIN_PHOTOS, MIN_SEEDS, TOO_FEW, enough
-from chromalab.studies.analysis.evidence import Evidence, count, describe_interval, listed, not_tested, p_text
+from chromalab.studies.analysis.evidence import Evidence, describe_interval, not_tested, p_text
 from chromalab.studies.records import ClaimRow, Verdict
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def space_claim(evidence: Evidence) -> ClaimRow:
     """Test C4 if the study has at least two color spaces."""
     spaces = evidence.study.color_spaces
     if len(spaces) < 2:
-        return not_tested("C4", C4, f"the study trained one color space ({listed(spaces)})")
+        return not_tested("C4", C4, f"the study trained one color space ({listing(spaces)})")
     metrics = _metrics(evidence)
     if not any(_shared(evidence, cells) for cells in metrics):
         return not_tested("C4", C4, "no objective has finished runs of one seed in all color spaces")
@@ -65,7 +66,7 @@ def _claim(spaces: Sequence[str], found: Sequence[_Comparison]) -> ClaimRow:
     metrics = list(dict.fromkeys(each.metric for each in found))
     won = {space: [metric for metric in metrics if _wins(space, metric, found)] for space in spaces}
     enough_data = any(each.has_enough for each in found)
-    counts = listed([f"{space} {len(names)}" for space, names in won.items()])
+    counts = listing([f"{space} {len(names)}" for space, names in won.items()])
     clearest = min(found, key=lambda each: each.test.p_order_holm, default=None)
     return ClaimRow(
         id="C4",
@@ -147,6 +148,6 @@ def _how_far(found: Sequence[_Comparison]) -> str:
     n_photos = max((each.estimate.n_photos for each in found), default=1)
     few = "" if enough(n_seeds, n_photos) else f" No verdict is given below {MIN_SEEDS} seeds and {MIN_PHOTOS} photos."
     return (
-        f"This verdict rests on {count(n_seeds, 'seed')} and {count(n_photos, 'test photo')}, as a mean over the "
+        f"This verdict rests on {plural(n_seeds, 'seed')} and {plural(n_photos, 'test photo')}, as a mean over the "
         f"objectives.{few} It covers metrics alone; the claim also concerns people's votes, which this study lacks."
     )

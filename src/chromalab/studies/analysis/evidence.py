@@ -6,6 +6,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from chromalab.core.wording import plural
 from chromalab.evaluation.paired_tests import ALPHA, LEVEL
 from chromalab.studies.analysis.differences import MIN_PHOTOS, MIN_SEEDS, POWER, TOO_FEW, enough
 from chromalab.studies.records import ClaimRow, Verdict
@@ -91,7 +92,7 @@ def how_far(evidence: Evidence, rows: Sequence[DifferenceRow], *, perceptual: bo
     """
     n_seeds = max((row.n_seeds for row in rows), default=0)
     n_photos = max((row.n_photos for row in rows), default=0)
-    sentences = [f"This verdict rests on {count(n_seeds, 'seed')} and {count(n_photos, 'test photo')}."]
+    sentences = [f"This verdict rests on {plural(n_seeds, 'seed')} and {plural(n_photos, 'test photo')}."]
     if not enough(n_seeds, n_photos):
         sentences.append(
             f"No verdict is given below {MIN_SEEDS} seeds and {MIN_PHOTOS} photos: "
@@ -116,10 +117,10 @@ def _detectable(rows: Sequence[DifferenceRow]) -> str:
             "may remain undetected."
         )
     if len(shares) > len(within):
-        which = f"In {count(len(shares) - len(within), 'comparison')} the"
+        which = f"In {plural(len(shares) - len(within), 'comparison')} the"
         sentences.append(f"{which} tests could miss a difference as large as the whole span.")
     if len(known) > len(shares):
-        which = f"For {count(len(known) - len(shares), 'comparison')}" if shares else "For these comparisons"
+        which = f"For {plural(len(known) - len(shares), 'comparison')}" if shares else "For these comparisons"
         sentences.append(
             f"{which} no detectable difference is given in percent, because the span from the gray baseline to the "
             "best objective is not clear beside its noise."
@@ -182,26 +183,6 @@ def percent(value: float) -> str:
     ('3.1%', '123%')
     """
     return f"{value:.0f}%" if abs(value) >= 10 else f"{value:.2g}%"
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun in singular or plural.
-
-    >>> count(1, "seed"), count(3, "seed")
-    ('1 seed', '3 seeds')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def listed(names: Sequence[str], conjunction: str = "and") -> str:
-    """Return names as a list within a sentence.
-
-    >>> listed(["l1", "l2", "wgan_l2"])
-    'l1, l2 and wgan_l2'
-    """
-    if len(names) < 2:
-        return "".join(names)
-    return f"{', '.join(names[:-1])} {conjunction} {names[-1]}"
 
 
 def is_significant(row: DifferenceRow) -> bool:

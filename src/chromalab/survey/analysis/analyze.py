@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import func, select
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.report.formatting import plural
+from chromalab.core.wording import listing, plural
 from chromalab.stats.preference import NoEstimateError
 from chromalab.stats.profile import Profile
 from chromalab.stats.significance import holm
@@ -21,7 +21,6 @@ from chromalab.survey.analysis.raters import image_scores, label_exclusions, par
 from chromalab.survey.analysis.records import Difference, Score, Subgroup, SurveyAnalysis
 from chromalab.survey.analysis.scores import estimate_of, groups_by_photo, score_fooling, score_ratings
 from chromalab.survey.analysis.subgroups import answers_of, compare_subgroups
-from chromalab.survey.analysis.verdicts import listed
 from chromalab.survey.database import Registration, Withdrawal, interim_looks, open_database
 from chromalab.survey.design import STAND_INS, TRUTH, Design
 from chromalab.survey.folder import SurveyFolder
@@ -174,7 +173,7 @@ def _of_pairs(found: PreferenceScores, methods: Sequence[str], level: float) -> 
 def _group_notes(groups: Sequence[Sequence[str]], link: str) -> list[str]:
     if len(groups) == 1:
         return []
-    names = "; ".join(listed(group) for group in groups)
+    names = "; ".join(listing(group) for group in groups)
     note = f"no vote {link} methods of different groups ({names}), directly or through others"
     return [f"{note}. Every score, rank and claim holds only inside its group"]
 

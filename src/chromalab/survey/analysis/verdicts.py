@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from chromalab.core.wording import listing
 from chromalab.report.formatting import format_number
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Verdict(NamedTuple):
     @property
     def opening(self) -> str:
         """The words before the name of the best method."""
-        return f"Among {listed(self.group)}: " if self.group else ""
+        return f"Among {listing(self.group)}: " if self.group else ""
 
 
 def verdicts(analysis: SurveyAnalysis) -> list[Verdict]:
@@ -91,7 +92,7 @@ def _compared(score: str, best: str, own: Sequence[Difference], won: Sequence[Di
         others = "every other method" if len(own) > 1 else _other(own[0], best)
         return f"{score} and is significantly better than {others} after Holm's correction."
     if won:
-        beaten = listed([_other(row, best) for row in won])
+        beaten = listing([_other(row, best) for row in won])
         return f"{score}. After Holm's correction it is significantly better than {beaten}, but not than the others."
     return (
         f"{score}, but after Holm's correction it is not significantly better than any other method. These votes do "
@@ -107,12 +108,3 @@ def _score(analysis: SurveyAnalysis, name: str) -> str:
     row, level = analysis.scores[name], round(100 * float(analysis.settings.get("level") or 0.95))
     interval = f"{format_number(row.low, 2)} to {format_number(row.high, 2)}"
     return f"{format_number(row.value, 2)} ({level}% interval {interval})"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names as text.
-
-    >>> listed(["a"]), listed(["a", "b", "c"])
-    ('a', 'a, b and c')
-    """
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chromalab.survey.adaptive import Tally, choose_pair, fill_slot
 from chromalab.survey.design import DAMAGED, RANDOM, TRUTH, Design, parse_design
+from chromalab.survey.power import expected_usage
 from chromalab.survey.schedule import Trial, is_right, largest_number_of_trials, make_schedule, seeded
 
 
@@ -25,6 +26,21 @@ def schedule(plan: Design, methods: int, scenes: int, person: str = "p", **other
         plan, [f"m{k}" for k in range(methods)], [f"s{k}" for k in range(scenes)], other.pop("usage", {}),
         seeded(b"secret", person, "schedule"), **other,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("plan", "fewest", "mean"),
+    [
+        (design(trials=6, stop={"participants": 2}), 0, 12 / 30),  # 10 photos and 3 pairs
+        (design(protocol="rating", trials=3, stop={"participants": 5}), 0, 15 / 30),
+        (design(protocol="real_or_fake", trials=10, practice=0, stop={"participants": 3}), 1, 1),
+        (design(protocol="real_or_fake", trials=10, practice=0, stop={"participants": 1}), 1, 1),
+    ],
+)
+def test_items_that_nobody_sees_count_in_the_balance(plan: Design, fewest: int, mean: float) -> None:
+    found = expected_usage(plan, ["a", "b", "c"], [f"s{k}" for k in range(10)])
+    assert (found["fewest"], found["most"]) == (fewest, 1)
+    assert found["mean"] == pytest.approx(mean)
 
 
 @settings(max_examples=60, deadline=None)

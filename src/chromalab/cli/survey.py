@@ -194,7 +194,7 @@ def _spread(record: SurveyRecord) -> str:
 
     balance = expected_usage(record.design, record.methods, [scene.name for scene in record.scenes])
     fewest, most = round(balance["fewest"]), round(balance["most"])
-    times = plural(most, "time") if fewest == most else f"{fewest} to {plural(most, 'time')}"
+    times = plural(most, "time") if fewest == most else f"{fewest} to {most} times"
     return f"each item {times} after {plural(min(record.design.stop.participants, 20), 'participant')}"
 
 

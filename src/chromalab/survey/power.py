@@ -12,7 +12,7 @@ from chromalab.core.seeds import derive_seed
 from chromalab.core.wording import plural
 from chromalab.stats.clusters import quantile, two_sided_p
 from chromalab.stats.significance import equivalence_power, t_test_power
-from chromalab.survey.schedule import Item, make_schedule, seeded
+from chromalab.survey.schedule import Item, largest_number_of_trials, make_schedule, seeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -263,13 +263,21 @@ def _trials(
 
 
 def expected_usage(design: Design, methods: Sequence[str], scenes: Sequence[str]) -> dict[str, float]:
-    """Return the fewest, mean and most presentations of an item after up to 20 schedules, as a check of balance."""
+    """Return the fewest, mean and most presentations of an item after up to 20 schedules, as a check of balance.
+
+    Items that no schedule shows count, too. For rankings, whose items are sets, only sets that were shown count.
+    """
     usage: dict[Item, int] = {}
-    for number in range(min(design.stop.participants, 20)):
+    participants = min(design.stop.participants, 20)
+    for number in range(participants):
         generator, method = seeded(b"balance", str(number), "schedule"), methods[number % len(methods)]
         trials = make_schedule(design, methods, scenes, usage, generator, method=method)
         for trial in trials:
             if trial.kind == "test":
                 usage[trial.item] = usage.get(trial.item, 0) + 1
-    values = list(usage.values()) or [0]
+    n_items = {
+        "real_or_fake": len(scenes) * min(len(methods), participants),
+        "rank_order": len(usage),
+    }.get(design.protocol, largest_number_of_trials(design, len(methods), len(scenes)))
+    values = [*usage.values(), *[0] * (n_items - len(usage))] or [0]
     return {"fewest": min(values), "mean": float(np.mean(values)), "most": max(values)}

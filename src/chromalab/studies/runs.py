@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from chromalab.nets.unet import Colorizer
     from chromalab.studies.opening import PlannedRun, Study
     from chromalab.studies.photos import StudyPhotos
-    from chromalab.training.settings import RuntimeSettings
+    from chromalab.training.settings import RuntimeSettings, TrainingSettings
 
 _VERSIONED = ("chromalab", "torch", "kornia", "lightning-fabric", "numpy", "torchmetrics", "pyvips")
 SAMPLE_PHOTOS = 4
@@ -50,8 +50,7 @@ def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
     """
     evaluator = _evaluator(study, runtime)
     score_bounds(study, runtime, evaluator=evaluator)
-    training = study.config.training
-    crops = training.images if training.stages else training.steps * training.batch_size
+    crops = crops_of(study.config.training)
     records = {run.run_id: study.folder.finished(run.run_id) for run in study.runs}
     done = sum(record is not None for record in records.values())
     failures = []
@@ -65,6 +64,11 @@ def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
     if failures:
         raise NonFiniteError(f"{failures[0]} ({len(failures)} of {len(study.runs)} trainings diverged)")
     return [record for record in records.values() if record is not None]
+
+
+def crops_of(training: TrainingSettings) -> int:
+    """Return the number of crops that a training draws."""
+    return training.images if training.stages else training.steps * training.batch_size
 
 
 def missing_runs(study: Study) -> list[PlannedRun]:
@@ -94,7 +98,11 @@ def _execute(
     folder = study.folder.run(run.run_id)
     job = TrainingJob(run.formula, run.color_space, run.seed, run.training, runtime, folder, study.prior_probabilities)
 
+    drawn = 0
+
     def advance_run(items: int = 1, *, note: str = "", resumed: bool = False) -> None:
+        nonlocal drawn
+        drawn += items
         if advance is not None:
             advance(items, note=f"{run.run_id} {note}", resumed=resumed)
 
@@ -110,6 +118,7 @@ def _execute(
         )
     except NonFiniteError as error:
         FailedRun(run_id=run.run_id, reason=str(error)).save(failed)
+        advance_run(crops_of(run.training) - drawn, note="diverged", resumed=True)
         raise
     started = time.monotonic()
     scores = score(outcome.colorizer.colorize, study.photos.test, evaluator, keep=_keeper(study, run.run_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -368,6 +369,19 @@ def test_the_distribution_of_colors_is_that_of_this_training(
     trained = single.load_network(tmp_path / "out")
     graph = colorizer_graph(trained, half=True, bin_weights=weights.astype(np.float32).astype(np.float64))
     assert (tmp_path / "out" / "model.onnx").read_bytes() == graph.SerializeToString()
+    # A file replaces the count. The folder keeps a copy, from which it is exported wherever the file is then.
+    prior = PriorRecord.load(tmp_path / "out" / "prior.json").probabilities
+    for name in ("given.json", "given.npy"):
+        given, out = tmp_path / "elsewhere" / name, tmp_path / name
+        given.parent.mkdir(exist_ok=True)
+        if given.suffix == ".json":
+            shutil.copy(tmp_path / "out" / "prior.json", given)
+        else:
+            np.save(given, prior)
+        assert run_training(bins.model_copy(update={"prior": str(given)}), out, RUNTIME).finished
+        given.unlink()
+        export_run(out, tmp_path / "again.onnx")
+        assert (tmp_path / "again.onnx").read_bytes() == graph.SerializeToString()
 
 
 def test_settings_are_replaced_by_dotted_keys() -> None:

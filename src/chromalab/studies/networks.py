@@ -89,7 +89,7 @@ def export_run(
         name=name or out.stem,
         half=half,
         size=size,
-        bin_weights=bin_weights(record.formula, partial(kept_prior, folder.prior_json, prior)),
+        bin_weights=bin_weights(record.formula, partial(kept_prior, folder.root, prior)),
         title=f"{record.formula}, trained in {record.color_space}",
         trained_on=f"{study.data.source}: {study.data.n_train} photographs",
         record={

@@ -12,7 +12,7 @@ from chromalab.losses.compose import parse_formula
 from chromalab.metrics.registry import METRICS
 from chromalab.nets.encoders import ENCODERS
 from chromalab.studies.objectives import resolve_objectives
-from chromalab.studies.photos import StudyPhotos, StudyPrior, open_photos, save_skipped, study_prior
+from chromalab.studies.photos import StudyPhotos, StudyPrior, keep_prior, open_photos, save_skipped, study_prior
 from chromalab.studies.plan import check_plan, freeze_plan, make_plan
 from chromalab.studies.records import ObjectiveRecord, PluginFact, StudyRecord, run_id
 from chromalab.studies.study import StudyFolder
@@ -120,6 +120,8 @@ def open_study(
     save_skipped(folder.skipped_csv, photos.skipped)
     if prior is not None and prior.record is not None:
         prior.record.save(folder.prior_json)
+    elif prior is not None and config.data.prior is not None:
+        keep_prior(config.data.prior, out)
     return Study(record, photos, runs, config, folder, prior, _frozen_plan(config, record, photos, folder))
 
 

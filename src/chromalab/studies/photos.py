@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from chromalab.color.bins import PriorRecord, load_prior
 from chromalab.core.errors import UsageError
-from chromalab.core.files import sha256_bytes, write_text
+from chromalab.core.files import sha256_bytes, write_bytes, write_text
 from chromalab.data.cache import open_cache
 from chromalab.data.prior import photo_prior
 from chromalab.data.sources import PhotoSource, folder_sources, sample_sources
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from chromalab.data.split import Split
     from chromalab.data.usable import SkippedPhoto
     from chromalab.studies.records import ObjectiveRecord
+
+_GIVEN_PRIOR = "given_prior"
 
 
 @dataclass(frozen=True)
@@ -141,16 +143,29 @@ class StudyPrior:
         return sha256_bytes(self.probabilities.tobytes())
 
 
-def kept_prior(kept: Path, file: str | None) -> NDArray[np.float64] | None:
+def keep_prior(file: str, folder: Path) -> None:
+    """Copy the file of a prior into the folder of the training or study that it rebalances.
+
+    An export needs it, and records hold no paths.
+    """
+    source = Path(file)
+    kept = folder / f"{_GIVEN_PRIOR}{source.suffix}"
+    if not (kept.exists() and kept.samefile(source)):
+        write_bytes(kept, source.read_bytes())
+
+
+def kept_prior(folder: Path, file: str | None) -> NDArray[np.float64] | None:
     """Return the prior of an earlier training or study, (313,), or None if it needed none.
 
     Args:
-        kept: file of the count that it saved.
-        file: file of a prior that replaced the count.
+        folder: its folder, with the count that it saved, or the copy of the file that it was given.
+        file: the file that it was given, for folders of older versions, which hold no copy.
     """
-    if kept.exists():
-        return PriorRecord.load(kept).probabilities
-    return None if file is None else load_prior(Path(file))
+    given = [path for suffix in (".json", ".npy") if (path := folder / f"{_GIVEN_PRIOR}{suffix}").exists()]
+    if given or file is not None:
+        return load_prior(given[0] if given else Path(str(file)))
+    counted = folder / "prior.json"
+    return PriorRecord.load(counted).probabilities if counted.exists() else None
 
 
 def study_prior(

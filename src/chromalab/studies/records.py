@@ -5,6 +5,7 @@ A study folder holds
     study.json                 StudyRecord: the configuration as run, the photos and the resolved objectives
     skipped.csv                photos that were left out, each with the reason
     prior.json                 PriorRecord: distribution of the training photos' colors, if an objective needs it
+    given_prior.{json,npy}     a copy of the file that replaces it, if the study names one
     bounds/{grey,truth}/       record.json (BoundRecord) and metrics.csv of the gray baseline and the ground truth
     runs/RUN_ID/               record.json (RunRecord), metrics.csv, train.csv, model.safetensors, samples/
                                validation.csv: some metrics of the validation photos, by which models are chosen

@@ -46,7 +46,7 @@ from chromalab.photo.resizing import resize_shortest_side
 from chromalab.studies.config import SAMPLES
 from chromalab.studies.objectives import resolve_objective
 from chromalab.studies.opening import plugins_used
-from chromalab.studies.photos import kept_prior, save_skipped
+from chromalab.studies.photos import keep_prior, kept_prior, save_skipped
 from chromalab.studies.recipe import (
     Recipe,
     TrainingRecord,
@@ -277,6 +277,8 @@ class _Training:
             encoder_start=self.encoder_start,
         )
         save_skipped(self.out / "skipped.csv", self.library.skipped)
+        if self.recipe.prior is not None and "prior" in self.objective.needs:
+            keep_prior(self.recipe.prior, self.out)
         record.save(self.out / "training.json")
         return record
 
@@ -389,7 +391,7 @@ def export_training(
         name=name or folder.resolve().name,
         half=half,
         size=SizeSpec(px=size_px or max(32, recipe.training.largest_crop_px), multiple_of=16),
-        bin_weights=bin_weights(record.formula, partial(kept_prior, folder / "prior.json", recipe.prior)),
+        bin_weights=bin_weights(record.formula, partial(kept_prior, folder, recipe.prior)),
         title=recipe.title or f"{record.formula}, trained in {recipe.color_space}",
         trained_on=f"{record.data.n_train:,} photographs",
         record={

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import jinja2
 from markupsafe import Markup, escape
 
+from chromalab.core.wording import listing, plural
 from chromalab.report import formatting
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def environment(*packages: str) -> jinja2.Environment:
         lstrip_blocks=True,
     )
     found.filters.update(space_label=formatting.space_label, code_spans=_code_spans, breakable=_breakable)
-    found.globals.update(figure=_figure, static=_static, formatting=formatting)
+    found.globals.update(figure=_figure, static=_static, formatting=formatting, plural=plural, listing=listing)
     return found
 
 

@@ -119,6 +119,30 @@ def test_the_tuned_study_trains_each_objective_with_its_own_settings() -> None:
     assert by_name["l1"].training.optimizer.learning_rate == 5e-4
 
 
+def test_the_tuned_study_keeps_whatever_was_not_tuned() -> None:
+    written: dict[str, object] = {
+        "preset": "zhang2017",
+        "own": {"loss": "l1 + 0.5*cross_entropy", "color_from": "head", "balance": True},
+        "vivid": {"loss": "l1", "target_chroma": 1.2},
+        "word": "l2 + 0.3*perceptual",
+        "named": "lpips_squeeze",
+    }
+    config = StudyConfig.parse({"name": "tiny", "objectives": written, "perceptual": "perceptual_lite0"}, origin="here")
+    before = {each.id: each for each in resolve_objectives(config)}
+    found = {
+        name: Configuration(formula=each.formula, learning_rate=5e-4, critic_rate=None) for name, each in before.items()
+    }
+    tuned = tuned_study(config, list(before.values()), found)
+    again = StudyConfig.parse(tuned.model_dump(mode="json", exclude_unset=True), origin="here")
+    after = {each.id: each for each in resolve_objectives(again)}
+    for name, record in before.items():
+        trained = with_configuration(record.training or config.training, found[name], config.training.images)
+        assert after[name].training == trained, name
+        assert (after[name].formula, after[name].perceptual) == (record.formula, record.perceptual), name
+    assert after["word"].perceptual == "perceptual_lite0"
+    assert again.objectives["word"].loss == "l2 + 0.3*perceptual"  # type: ignore[union-attr]
+
+
 def test_a_configuration_changes_what_it_names_alone() -> None:
     training = with_configuration(CONFIG.training, Configuration(formula="l1", learning_rate=1.0), 99)
     assert (training.images, training.optimizer.learning_rate) == (99, 1.0)

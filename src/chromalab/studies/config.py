@@ -28,6 +28,8 @@ class ObjectiveSettings(Record):
             study compares objectives and not learning rates.
         color_from: source of the predicted color, see `NetworkSettings`.
         balance: balance its terms by gradient norm, see `TrainingSettings`.
+        target_chroma: factor on the chroma of the targets, see `TrainingSettings`; None takes that of the preset or of
+            the study.
     """
 
     preset: str | None = None
@@ -36,6 +38,7 @@ class ObjectiveSettings(Record):
     optimizer: OptimizerSettings | Literal["published"] | None = None
     color_from: Literal["auto", "head", "bins"] | None = None
     balance: bool | None = None
+    target_chroma: Annotated[float, Field(gt=0, le=4)] | None = None
 
     @model_validator(mode="after")
     def _check_one_source(self) -> Self:

@@ -43,7 +43,7 @@ def resolve_objective(
     written: str | ObjectiveSettings, training: TrainingSettings, perceptual: str = "auto"
 ) -> ObjectiveRecord:
     """Build the objective of a single training, with the same checks as `resolve_objectives`."""
-    return _resolve("objective", written, _meaning_of(perceptual), training)
+    return _resolve("objective", written, meaning_of(perceptual), training)
 
 
 def objective_of(written: str | ObjectiveSettings, config: StudyConfig) -> Objective:
@@ -57,12 +57,26 @@ def objective_of(written: str | ObjectiveSettings, config: StudyConfig) -> Objec
 
 
 def _meaning_of_perceptual(config: StudyConfig) -> TermSpec:
-    return _meaning_of(config.perceptual)
+    return meaning_of(config.perceptual)
 
 
-def _meaning_of(setting: str) -> TermSpec:
+def meaning_of(setting: str) -> TermSpec:
+    """Return the weighted loss that the word `perceptual` stands for, see `resolve_perceptual`."""
     perceptual = resolve_perceptual(setting)
     return TermSpec(_LITE0_WEIGHT if perceptual == "perceptual_lite0" else 1.0, perceptual)
+
+
+def in_words(formula: str, meaning: TermSpec) -> str:
+    """Return a formula with the word `perceptual` for the loss that it stands for.
+
+    >>> in_words("l2 + 0.02*perceptual_lite0", TermSpec(0.1, "perceptual_lite0"))
+    'l2 + 0.2*perceptual'
+    """
+    terms = [
+        TermSpec(1.0, PERCEPTUAL).scaled(term.weight).scaled(1 / meaning.weight) if term.name == meaning.name else term
+        for term in parse_formula(formula)
+    ]
+    return " + ".join(map(str, terms))
 
 
 def resolve_perceptual(setting: str) -> str:
@@ -172,13 +186,14 @@ def _own_training(settings: ObjectiveSettings, preset: Preset | None, training: 
     published = settings.optimizer == "published"
     optimizer = preset.optimizer if preset and published else settings.optimizer
     critic = _published_critic(preset.critic, training.critic, rates=published) if preset and preset.critic else None
+    chroma = preset.target_chroma if preset and training.target_chroma == 1 else training.target_chroma
     color_from = settings.color_from or (preset.color_from if preset else training.network.color_from)
     return training.model_copy(
         update={
             "optimizer": optimizer or training.optimizer,
             "critic": settings.critic or critic or training.critic,
             "network": training.network.model_copy(update={"color_from": color_from}),
-            "target_chroma": preset.target_chroma if preset and training.target_chroma == 1 else training.target_chroma,
+            "target_chroma": settings.target_chroma or chroma,
             "balance": training.balance if settings.balance is None else settings.balance,
         }
     )

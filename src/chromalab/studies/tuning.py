@@ -41,7 +41,7 @@ from chromalab.metrics.registry import METRICS
 from chromalab.studies.api import configured
 from chromalab.studies.config import ObjectiveSettings, Round, StudyConfig, TuningSettings
 from chromalab.studies.distribute import absolute_paths
-from chromalab.studies.objectives import resolve_objectives
+from chromalab.studies.objectives import in_words, meaning_of, resolve_objectives
 from chromalab.studies.photos import open_photos, study_prior
 from chromalab.studies.single import spread
 from chromalab.training.checkpoints import CHECKPOINT, MODEL
@@ -440,17 +440,28 @@ def criterion(means: Mapping[str, float], grey: Mapping[str, float]) -> float:
 def tuned_study(
     config: StudyConfig, objectives: Sequence[ObjectiveRecord], found: Mapping[str, Configuration]
 ) -> StudyConfig:
-    """Return the study with the tuned settings of each objective."""
+    """Return the study with the tuned settings of each objective, and with all others as they were tuned."""
+    meaning = meaning_of(config.perceptual)
     tuned: dict[str, str | ObjectiveSettings] = {}
     for objective in objectives:
-        training = objective.training or config.training
+        training, formula = objective.training or config.training, found[objective.id].formula
         trained = with_configuration(training, found[objective.id], training.images)
-        tuned[objective.id] = ObjectiveSettings(
-            loss=found[objective.id].formula,
-            optimizer=trained.optimizer,
-            **({"critic": trained.critic} if found[objective.id].critic_rate else {}),
-        )
-    return config.model_copy(update={"objectives": tuned})
+        own: dict[str, object] = {
+            "loss": in_words(formula, meaning) if objective.perceptual else formula,
+            "optimizer": trained.optimizer,
+        }
+        if found[objective.id].critic_rate:
+            own["critic"] = trained.critic
+        if trained.network.color_from != config.training.network.color_from:
+            own["color_from"] = trained.network.color_from
+        own |= {
+            key: value
+            for key in ("balance", "target_chroma")
+            if (value := getattr(trained, key)) != getattr(config.training, key)
+        }
+        tuned[objective.id] = ObjectiveSettings.parse(own, origin=objective.id)
+    said = {"perceptual": meaning.name} if any(objective.perceptual for objective in objectives) else {}
+    return config.model_copy(update={"objectives": tuned, **said})
 
 
 def _photos(config: StudyConfig) -> StudyPhotos:

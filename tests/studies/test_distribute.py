@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +42,20 @@ def test_a_node_without_the_folder_sends_the_files_back(tmp_path: Path, monkeypa
     assert not (tmp_path / "unseen").exists()
     assert not any(path.is_file() for path in (tmp_path / "cache" / "runs").rglob("*"))
 
+    # The node's record names the sender's plan, which was frozen at another time.
+    plan = {"contrasts": [["l2", "l1"]], "margins": {"psnr": 0.3}}
+    objectives = {"l1": "l1", "l2": "l2"}
+    changed = {**CONFIG.model_dump(mode="json"), "objectives": objectives, "metrics": ["psnr"], "plan": plan}
+    planned = StudyConfig.parse(changed, origin="test")
+    here = open_study(planned, tmp_path / "planned", RUNTIME)
+    assert here.plan is not None
+    before = here.plan.model_copy(update={"frozen": "2026-01-01T00:00:00Z"})
+    before = before.model_copy(update={"sha256": before.content_sha256})
+    task = replace(task, config=absolute_paths(planned), study_sha256=here.record.config_sha256, plan=before)
+    record = json.loads(execute_task(task)["runs/l2-lab-s0/record.json"])
+    assert record["plan_sha256"] == before.sha256
+
+    task = replace(task, plan=None)
     with pytest.raises(UsageError, match=r"has chromalab .*, the sender 0\.0: install the same everywhere"):
         execute_task(replace(task, version="0.0"))
     with pytest.raises(UsageError, match="has other photos or initial weights than the sender"):

@@ -129,3 +129,19 @@ def test_a_study_freezes_its_plan_before_the_first_run_and_refuses_a_changed_one
     edit(tmp_path, "psnr: 0.3", "psnr: 3.0")
     with pytest.raises(UsageError, match="edited after it was frozen"):
         chromalab.studies.run(config, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("margins", "message"),
+    [
+        ({"psrn": 0.3}, "unknown metric 'psrn'; did you mean 'psnr'"),
+        ({"frechet_lite0": 1.0}, "margins: frechet_lite0 has one value for all photos, so nothing can be tested"),
+        (
+            {"psnr": "10%"},
+            "margins: psnr of the ground truth is no scale for a margin of 10%; give .* unit, dB",
+        ),
+    ],
+)
+def test_a_plan_that_cannot_be_tested_is_refused(margins: dict[str, float | str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        frozen(margins=margins)

@@ -13,7 +13,7 @@ from chromalab.metrics.photo_view import Networks, PhotoView
 from chromalab.metrics.registry import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from torch import Tensor
 
@@ -111,6 +111,17 @@ class PhotoScorer:
             if isinstance(metric, PhotoMetric)
         }
         return {name: reason for name, reason in reasons.items() if reason is not None}
+
+    def require(self, names: Iterable[str], height: int, width: int) -> None:
+        """Check that metrics have values for photos of this size.
+
+        Raises:
+            UsageError: one has none; the message says why.
+        """
+        reasons = self.unavailable | self.too_small(height, width)
+        for name in names:
+            if name in reasons:
+                raise UsageError(f"{name} has no value for these photos: {reasons[name]}")
 
     @torch.inference_mode()
     def score(

@@ -21,6 +21,7 @@ from chromalab.data.cache import default_cache_dir
 from chromalab.losses.plugins import load_plugins
 from chromalab.studies.config import SAMPLES
 from chromalab.studies.opening import open_study, plugin_facts
+from chromalab.studies.plan import save_plan
 from chromalab.studies.records import StudyRecord
 from chromalab.studies.runs import execute_run, missing_runs, score_bounds
 from chromalab.studies.study import StudyFolder
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from chromalab.core.executors import Executor
     from chromalab.studies.config import DataSettings, StudyConfig
     from chromalab.studies.opening import Study
+    from chromalab.studies.plan import PlanRecord
     from chromalab.training.settings import RuntimeSettings
 
 
@@ -46,6 +48,7 @@ class RunTask:
         run_id: name of the run.
         runtime: device and threads.
         plugins: files of losses to load.
+        plan: the frozen plan. A node would freeze its own at another time, and so under another hash.
         version: version of chromalab on the sender.
     """
 
@@ -55,6 +58,7 @@ class RunTask:
     run_id: str
     runtime: RuntimeSettings
     plugins: tuple[Path, ...] = ()
+    plan: PlanRecord | None = None
     version: str = __version__
 
 
@@ -77,7 +81,7 @@ def run_study_with(executor: Executor, study: Study, runtime: RuntimeSettings, *
     config = absolute_paths(study.config)
     files = tuple(path.resolve() for path in plugins)
     tasks = [
-        RunTask(config, study.record.config_sha256, study.folder.root.resolve(), run.run_id, runtime, files)
+        RunTask(config, study.record.config_sha256, study.folder.root.resolve(), run.run_id, runtime, files, study.plan)
         for run in missing
     ]
     failures = []
@@ -111,6 +115,8 @@ def execute_task(task: RunTask) -> RunFiles:
     facts = plugin_facts(load_plugins(task.plugins))
     shared = _is_shared(task)
     root = task.folder if shared else default_cache_dir() / "runs" / task.study_sha256[:16] / task.run_id
+    if not shared and task.plan is not None:
+        save_plan(task.plan, root)
     study = open_study(task.config, root, task.runtime, plugins=facts)
     if study.record.config_sha256 != task.study_sha256:
         raise UsageError(f"{node} has other photos or initial weights than the sender; copy those of the sender to it")

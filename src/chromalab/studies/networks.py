@@ -31,6 +31,7 @@ from chromalab.studies.config import SAMPLES, StudyConfig
 from chromalab.studies.equal_chroma import FACTORS_FILE, ChromaFactors, fit_factors, saturated
 from chromalab.studies.load import load_study
 from chromalab.studies.photos import kept_prior, open_photos
+from chromalab.studies.plan import check_plan, save_plan
 from chromalab.studies.records import EQUAL_CHROMA, RunRecord, planned_runs
 from chromalab.studies.runs import image_name, save_bound
 from chromalab.studies.single import export_training
@@ -173,7 +174,8 @@ def score_study(
 
     Raises:
         UnknownNameError: unknown protocol.
-        UsageError: there is no study or no trained network, or the photos are not those of the study.
+        UsageError: there is no study or no trained network, the photos are not those of the study, or its plan was
+            changed.
     """
     runtime = runtime or RuntimeSettings()
     own = StudyFolder(root)
@@ -185,6 +187,8 @@ def score_study(
     what = f"protocol {protocol}, equal chroma" if equal_chroma else f"protocol {protocol}"
     there = StudyFolder(root / "protocols" / (f"{protocol}{EQUAL_CHROMA}" if equal_chroma else protocol))
     there.open(study.model_copy(update={"protocol": protocol, "title": f"{study.title} ({what})"}))
+    if (plan := check_plan(own.root, own.plan_hashes(study))) is not None:
+        save_plan(plan, there.root)
     _score_baselines(there, photos.test, evaluator)
     factors = _chroma_factors(own, there, trained, photos.val) if equal_chroma else {}
     with progress(f"scoring under {what}", len(trained), unit="runs") as advance:

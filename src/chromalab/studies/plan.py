@@ -21,12 +21,14 @@ from pydantic import Field, StringConstraints, model_validator
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import write_text
 from chromalab.core.records import Record, read_yaml
+from chromalab.metrics.registry import METRICS
 from chromalab.training.settings import settings_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from chromalab.metrics.metric import Metric
     from chromalab.studies.records import StudyRecord
 
 PLAN_FILE = "plan.yaml"
@@ -107,12 +109,15 @@ def make_plan(settings: PlanSettings, study: StudyRecord, test_ids: Sequence[str
         test_ids: content hashes of the test photos.
 
     Raises:
-        ConfigError: a contrast names an objective that the study does not have.
+        ConfigError: a contrast names an objective that the study does not have, or a margin does not fit its metric.
+        UnknownNameError: a margin names no metric.
     """
     known = [objective.id for objective in study.objectives]
     unknown = [name for pair in settings.contrasts for name in pair if name not in known]
     if unknown:
         raise ConfigError(f"plan: contrasts: the study has no objective '{unknown[0]}', only {', '.join(known)}")
+    for name, margin in settings.margins.items():
+        _check_margin(METRICS[name], margin)
     plan = PlanRecord(
         **settings.model_dump(),
         study=study.name,
@@ -125,6 +130,19 @@ def make_plan(settings: PlanSettings, study: StudyRecord, test_ids: Sequence[str
         test_sha256=settings_sha256(list(test_ids)),
     )
     return plan.model_copy(update={"sha256": plan.content_sha256})
+
+
+def _check_margin(metric: Metric, margin: float | str) -> None:
+    if not metric.per_photo:
+        raise ConfigError(
+            f"plan: margins: {metric.name} has one value for all photos, so nothing can be tested; take metrics of "
+            "single photos"
+        )
+    if isinstance(margin, str) and metric.direction != "closer":
+        raise ConfigError(
+            f"plan: margins: {metric.name} of the ground truth is no scale for a margin of {margin}; give the margin "
+            f"in the metric's unit{f', {metric.unit}' if metric.unit else ''}"
+        )
 
 
 def read_plan(folder: Path) -> PlanRecord | None:
@@ -160,9 +178,18 @@ def freeze_plan(plan: PlanRecord, folder: Path, scored: Sequence[str | None]) ->
             f"{folder}: {len(scored)} runs were scored on the test photos, so {why}; "
             "choose another --out for a study with a plan of its own"
         )
+    save_plan(plan, folder)
+    return plan
+
+
+def save_plan(plan: PlanRecord, folder: Path) -> None:
+    """Write a frozen plan to a study's folder, unchanged.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     text = yaml.safe_dump(plan.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
     write_text(folder / PLAN_FILE, text)
-    return plan
 
 
 def _same(one: PlanRecord, other: PlanRecord) -> bool:

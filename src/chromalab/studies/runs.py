@@ -88,7 +88,15 @@ def execute_run(study: Study, run_id: str, runtime: RuntimeSettings) -> RunRecor
 
 
 def _evaluator(study: Study, runtime: RuntimeSettings) -> Evaluator:
-    return make_evaluator(metrics=study.config.metrics or None, device=make_fabric(runtime).device)
+    """Return the study's metrics.
+
+    Raises:
+        UsageError: a metric of the plan has no value for the photos. After the first run the plan could not change.
+    """
+    found = make_evaluator(metrics=study.config.metrics or None, device=make_fabric(runtime).device)
+    if study.plan is not None:
+        found.scorer.require(study.plan.margins, study.photos.test.size_px, study.photos.test.size_px)
+    return found
 
 
 def _execute(

@@ -279,7 +279,8 @@ def tune(
         plugins: files of losses to load.
 
     Raises:
-        UsageError: a wrong name, missing weights, no validation photos, or the folder holds another tuning.
+        UsageError: a wrong name, missing weights, no validation photos, a metric without values for them, or the folder
+            holds another tuning.
         ChromalabError: no configuration of an objective could be trained.
     """
     load_plugins(plugins)
@@ -474,7 +475,8 @@ def _open(
     """Return the record of a tuning that begins or goes on, and write the missing files of its trials.
 
     Raises:
-        UsageError: there are no validation photos, or the folder holds another tuning.
+        UsageError: there are no validation photos, a metric of the criterion has no value for them, or the folder holds
+            another tuning.
     """
     if not len(photos.val):
         raise UsageError("tuning needs validation photos, and the study has none; raise val_share under 'data'")
@@ -511,5 +513,6 @@ def _validated(
 ) -> dict[str, float]:
     """Return the validation mean of each metric of the criterion."""
     evaluator = make_evaluator(metrics=settings.criterion, device=make_fabric(runtime).device)
+    evaluator.scorer.require(settings.criterion, photos.val.size_px, photos.val.size_px)
     scores = score(colorize, spread(photos.val, settings.photos), evaluator)
     return {name: float(np.mean(scores.per_photo[name])) for name in settings.criterion}

@@ -15,6 +15,7 @@ from chromalab.core.records import PRESET_FILES
 from chromalab.photo.writing import write_png
 from chromalab.studies.equal_chroma import FACTORS_FILE, ChromaFactors
 from chromalab.studies.load import load_study
+from chromalab.studies.records import Analysis
 from chromalab.weights.adding import add_weights
 
 from .conftest import Chromalab
@@ -131,7 +132,8 @@ def test_an_interrupted_study_resumes(chromalab: Chromalab, tiny: Path, tmp_path
 
 @pytest.mark.slow
 def test_networks_are_measured_at_intermediate_checkpoints(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
-    tiny.write_text(TWO.replace("pictured: 2", "pictured: [rocket]\nlooks: [0.5]"))
+    plan = "plan: {contrasts: [[wgan_l2, l2]], margins: {ssim: 0.01}}\n"
+    tiny.write_text(TWO.replace("pictured: 2", "pictured: [rocket]\nlooks: [0.5]") + plan)
     train, out = tmp_path / "photos", tmp_path / "out"
     for number in range(8):
         rgb = np.random.default_rng(number).integers(0, 256, size=(40, 50, 3), dtype=np.uint8)
@@ -164,9 +166,12 @@ def test_networks_are_measured_at_intermediate_checkpoints(chromalab: Chromalab,
     )
     done = chromalab(*equal)
     assert done.code == 0, done.err
-    factors = ChromaFactors.load(out / "protocols" / "chromalab-v1-equal-chroma" / FACTORS_FILE)
-    assert set(factors.factors) == set(study.runs)
-    assert len(load_study(out / "protocols" / "chromalab-v1-equal-chroma").runs) == len(study.runs)
+    there = out / "protocols" / "chromalab-v1-equal-chroma"
+    assert set(ChromaFactors.load(there / FACTORS_FILE).factors) == set(study.runs)
+    assert len(load_study(there).runs) == len(study.runs)
+    analysis = Analysis.load(there / "analysis.json")
+    assert [(row.first, row.second, row.metric) for row in analysis.primary] == [("wgan_l2", "l2", "ssim")]
+    assert (analysis.plan.change, analysis.plan.unplanned_runs) == (None, [])
     assert chromalab("compare", "report", out).code == 0
     assert (out / "report" / "figures" / "equal_chroma_lab.svg").is_file()
     refused(chromalab, *run, train, saying="are also training photos")

@@ -50,6 +50,8 @@ def test_ratings_from_a_csv_file(tmp_path: Path) -> None:
         ("image,score\na,1\n", "reference is missing"),
         ("image,reference,score\nnone.png,images/cat.png,1\n", "line 2: the file"),
         ("image,reference,score\nimages/cat.png,images/cat.png,good\n", "score must be a number, not 'good'"),
+        ("image,reference,score\nimages/cat.png,images/cat.png,nan\n", "score must be a number, not 'nan'"),
+        ("image,reference,score\nimages/cat.png,images/cat.png,1\nimages/cat.png\n", "line 3: reference is missing"),
     ):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match=message):

@@ -99,6 +99,11 @@ def test_a_stopped_study_has_compared_everything_at_some_seeds() -> None:
     assert len(runs) == 8
 
 
+def test_intermediate_checkpoints_need_a_budget_in_crops() -> None:
+    with pytest.raises(ConfigError, match="looks: shares of a training need a budget in crops"):
+        study(looks=[0.5], training={"minutes": 30})
+
+
 @pytest.mark.slow
 def test_smoke_keeps_the_objectives_and_shrinks_the_rest() -> None:
     config = load_config(CONFIGS / "chapter.yaml")

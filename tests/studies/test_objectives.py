@@ -142,6 +142,12 @@ def test_mistakes_in_objectives_are_reported(written: object, message: str) -> N
         resolved(written)
 
 
+def test_a_schedule_must_belong_to_every_objective() -> None:
+    config = study({"wgan_l2": "l2 + wgan_gp", "l2": "l2"}, training={"terms": {"wgan_gp": {"start": 0.3}}})
+    with pytest.raises(ConfigError, match="terms: the objective 'l2' has no term wgan_gp"):
+        resolve_objectives(config)
+
+
 def test_an_objective_over_bins_is_trained_in_lab() -> None:
     config = study({"mine": "cross_entropy"}, color_spaces=["lab", "rgb"])
     with pytest.raises(ConfigError, match="needs the bins of CIELAB"):

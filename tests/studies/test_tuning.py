@@ -155,6 +155,23 @@ def test_a_study_without_validation_photos_is_refused(tmp_path: Path) -> None:
         tune(CONFIG.model_copy(update={"data": data}), SETTINGS, tmp_path, RUNTIME)
 
 
+def on_photos(folder: Path) -> StudyConfig:
+    rng = np.random.default_rng(0)
+    for index in range(16):
+        write_png(folder / f"{index}.png", rng.integers(0, 256, (40, 48, 3), dtype=np.uint8))
+    return CONFIG.model_copy(update={"data": CONFIG.data.model_copy(update={"source": str(folder)})})
+
+
+def test_what_cannot_be_tuned_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMALAB_WEIGHTS", str(tmp_path / "none"))
+    config = on_photos(tmp_path / "photos")
+    timed = config.model_copy(update={"training": config.training.model_copy(update={"minutes": 1.0})})
+    with pytest.raises(UsageError, match="give images instead of minutes"):
+        tune(timed, SETTINGS, tmp_path / "tuning", RUNTIME)
+    with pytest.raises(UsageError, match=r"lpips_vgg has no value for these photos: .*chromalab weights fetch vgg16"):
+        tune(config, SETTINGS.model_copy(update={"criterion": ["lpips_vgg"]}), tmp_path / "tuning", RUNTIME)
+
+
 class NoNode:
     """An executor to which nothing may be sent: it takes a node longer to start than to see that a trial is done."""
 
@@ -167,11 +184,7 @@ class NoNode:
 def test_a_tuning_gives_all_objectives_the_same_budget_resumes_and_writes_a_study(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rng = np.random.default_rng(0)
-    for index in range(16):
-        write_png(tmp_path / "photos" / f"{index}.png", rng.integers(0, 256, (40, 48, 3), dtype=np.uint8))
-    data = CONFIG.data.model_copy(update={"source": str(tmp_path / "photos")})
-    config = CONFIG.model_copy(update={"data": data})
+    config = on_photos(tmp_path / "photos")
     out = tmp_path / "tuning"
     calls = []
 

@@ -227,5 +227,8 @@ def test_weights_load_back(photos: PhotoSet, make_job: MakeJob) -> None:
     in_rgb, _ = build_colorizer(job.settings.network, "rgb", 7)
     with pytest.raises(UsageError, match="does not fit"):
         load_model(job.folder, in_rgb)
+    (job.folder / MODEL).write_bytes((job.folder / MODEL).read_bytes()[:1000])
+    with pytest.raises(UsageError, match="is damaged or not a file of weights"):
+        load_model(job.folder, fresh)
     with pytest.raises(UsageError, match="is not there"):
         load_model(TrainingJob("l2", "lab", 0, job.settings, job.runtime, job.folder / "none").folder, fresh)

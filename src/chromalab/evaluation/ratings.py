@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -142,6 +143,10 @@ def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     missing = [column for column in columns if not rows or column not in rows[0]]
     if missing:
         raise ConfigError(f"{path}: expected a CSV file with rows under {', '.join(columns)}; {missing[0]} is missing")
+    for line, row in enumerate(rows, start=2):
+        short = [column for column in columns if not row[column]]
+        if short:
+            raise ConfigError(f"{path}, line {line}: {short[0]} is missing")
     return rows
 
 
@@ -153,9 +158,12 @@ def _present(file: Path, path: Path, line: int) -> Path:
 
 def _number(text: str, path: Path, line: int, column: str) -> float:
     try:
-        return float(text)
-    except (TypeError, ValueError):
-        raise ConfigError(f"{path}, line {line}: {column} must be a number, not '{text}'") from None
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigError(f"{path}, line {line}: {column} must be a number, not '{text}'")
+    return number
 
 
 def _enough(images: list[RatedImage], path: Path) -> tuple[RatedImage, ...]:

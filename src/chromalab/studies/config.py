@@ -132,6 +132,8 @@ class StudyConfig(Record):
         unscored = sorted(set(self.plan.margins) - set(self.metrics)) if self.plan and self.metrics else []
         if unscored:
             raise ValueError(f"metrics: the plan has a margin for {unscored[0]}, which the study would not compute")
+        if self.looks and self.training.minutes is not None:
+            raise ValueError("looks: shares of a training need a budget in crops; give images instead of minutes")
         bounds = {"grey", "truth"} & set(self.objectives)
         if bounds:
             raise ValueError(f"objectives: every table has a bound named '{bounds.pop()}'; choose another name")

@@ -11,6 +11,7 @@ from chromalab.metrics.registry import METRICS
 from chromalab.nets.critics import CRITICS
 from chromalab.studies.config import ObjectiveSettings
 from chromalab.studies.records import ObjectiveRecord
+from chromalab.training.models import check_schedules
 from chromalab.training.presets import PRESETS
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def resolve_objectives(config: StudyConfig) -> list[ObjectiveRecord]:
     """Build every objective once, so that a wrong name or a missing weight file is found before any training.
 
     Raises:
-        ConfigError: a formula cannot be read, or an objective needs larger crops than those of the study.
+        ConfigError: a formula cannot be read, an objective needs larger crops than those of the study, or a schedule
+            belongs to none of its terms.
         MissingWeightsError: a term needs weights that are not installed and has no substitute.
         UnknownNameError: unknown preset, critic or perceptual loss.
     """
@@ -114,6 +116,7 @@ def _resolve(
     own = _own_training(settings, preset, training)
     critic = own.critic if objective.adversarial is not None else None
     _check_crops(name, objective, critic, training.smallest_crop_px)
+    check_schedules(objective, own)
     return ObjectiveRecord(
         id=name,
         formula=objective.formula,

@@ -475,9 +475,13 @@ def _open(
     """Return the record of a tuning that begins or goes on, and write the missing files of its trials.
 
     Raises:
-        UsageError: there are no validation photos, a metric of the criterion has no value for them, or the folder holds
-            another tuning.
+        UsageError: the budget is in minutes, there are no validation photos, a metric of the criterion has no value for
+            them, or the folder holds another tuning.
     """
+    if config.training.minutes is not None:
+        raise UsageError(
+            "a tuning gives every objective as many crops; under 'training', give images instead of minutes"
+        )
     if not len(photos.val):
         raise UsageError("tuning needs validation photos, and the study has none; raise val_share under 'data'")
     path = folder / TUNING_FILE

@@ -8,6 +8,7 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from chromalab.core.errors import UsageError
@@ -70,13 +71,15 @@ def load_model(folder: Path, model: nn.Module, name: str = MODEL) -> None:
     """Load the file `name` of the run's folder into `model`.
 
     Raises:
-        UsageError: the file is missing, or belongs to another network.
+        UsageError: the file is missing or damaged, or belongs to another network.
     """
     path = folder / name
     if not path.exists():
         raise UsageError(f"{path} is not there: the run has not finished, or its weights were deleted")
     try:
         model.load_state_dict(load_file(path))
+    except SafetensorError as error:
+        raise UsageError(f"{path} is damaged or not a file of weights: {error}") from error
     except (RuntimeError, ValueError) as error:
         raise UsageError(f"{path} does not fit the network of this study: {error}") from error
 

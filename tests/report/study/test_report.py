@@ -154,6 +154,8 @@ def test_unequal_initial_weights_are_reported() -> None:
     ]  # fmt: skip
     assert disagreements(study, runs) == ["Seed 0 in Lab: the objectives did not start from the same weights."]
     assert disagreements(study, runs[:1]) == []
+    with_a_head = [runs[0], runs[1].model_copy(update={"parameters": 2})]
+    assert disagreements(study, with_a_head) == [], "a head that only one objective has is part of its hash"
 
 
 @pytest.mark.slow

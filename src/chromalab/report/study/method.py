@@ -64,12 +64,13 @@ def read_runs(folder: Path) -> tuple[list[RunRecord], list[str]]:
 def disagreements(study: StudyRecord, runs: Sequence[RunRecord]) -> list[str]:
     """Return a sentence for each condition of a fair comparison that the runs violate."""
     found = []
-    starts: dict[tuple[int, str], set[str]] = {}
+    # Some objectives add a head, which the hash includes and the number of parameters tells apart.
+    starts: dict[tuple[int, str, int], set[str]] = {}
     for run in runs:
-        starts.setdefault((run.seed, run.color_space), set()).add(run.initial_sha256)
+        starts.setdefault((run.seed, run.color_space, run.parameters), set()).add(run.initial_sha256)
         if run.data_sha256 != study.data.data_sha256:
             found.append(f"{run.run_id} was trained on other photos than the study records.")
-    for (seed, space), hashes in sorted(starts.items()):
+    for (seed, space, _), hashes in sorted(starts.items()):
         if len(hashes) > 1:
             found.append(f"Seed {seed} in {space_label(space)}: the objectives did not start from the same weights.")
     return found
@@ -121,7 +122,8 @@ def _same_start(study: StudyRecord, runs: Sequence[RunRecord]) -> str:
         return ""
     if any("same weights" in sentence for sentence in disagreements(study, runs)):
         return "; initial weights differ between objectives (see below)"
-    return "; for each seed every objective starts from the same weights (checked by hash) and sees the same crops"
+    which = "every objective starts" if len({run.parameters for run in runs}) == 1 else "all with the same heads start"
+    return f"; for each seed {which} from the same weights (checked by hash), and all see the same crops"
 
 
 def _run_facts(runs: Sequence[RunRecord]) -> list[Fact]:

@@ -58,12 +58,12 @@ def test_holm_corrects_over_the_whole_family_and_missing_tests_count() -> None:
     absent, _ = planned(
         make_study(Plan(effects={"l1": {"psnr": 0.4}}, objectives=("l1", "l2"))),
         CONTRASTS.model_copy(
-            update={"contrasts": [("l1", "l2")], "margins": {"psnr": 1.0, "missing": 1.0, "also_missing": 1.0}}
+            update={"contrasts": [("l1", "l2")], "margins": {"psnr": 1.0, "hyab": 1.0, "flip": 1.0}}
         ),
     )
     found = rows_of(absent)
     row = found["l1", "psnr"]
-    assert found["l1", "missing"].reason == "no finished run has this metric"
+    assert found["l1", "hyab"].reason == "no finished run has this metric"
     assert row.p is not None
     assert row.p_holm == pytest.approx(min(1.0, 3 * row.p))
 

@@ -278,6 +278,7 @@ def _numbers(scales: str | None) -> list[float]:
 
 def _job(options: Options, quality: int, source_type: str, label: str, max_megapixels: float) -> Job:
     from chromalab.colorization.options import Job, SourceType
+    from chromalab.core.files import printable
     from chromalab.photo.writing import Saving
 
     composite, enhanced = get_args(SourceType)
@@ -285,7 +286,7 @@ def _job(options: Options, quality: int, source_type: str, label: str, max_megap
         options,
         saving=Saving(quality=quality),
         source_type=composite if source_type == "composite" else enhanced,
-        label=label,
+        label=printable(label),
         max_pixels=int(max_megapixels * 1e6),
     )
 

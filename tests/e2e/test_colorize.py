@@ -138,6 +138,16 @@ def test_wrong_use(
     assert not list((photo.parents[1] / "out").glob("*"))
 
 
+def test_versions_in_the_place_of_outputs_stop_the_command_before_any_photo(
+    chromalab: Chromalab, photo: Path, tmp_path: Path
+) -> None:
+    save(photo.parent / f"{photo.stem}.v1.png", picture())
+    done = chromalab("colorize", photo.parent, "-o", f"{tmp_path}/out/", "--samples", "1", "--overwrite")
+    assert done.code == 2
+    assert "colorize them into two folders, or without versions" in done.err
+    assert not (tmp_path / "out").exists()
+
+
 WITHOUT = """
 import sys
 

@@ -147,7 +147,7 @@ def colorize(
     workers = min(workers or cpu_count(), len(plan.items)) or 1
     engine = Engine(find_colorizer(model), threads=max(1, cpu_count() // workers), device=device)
     if samples:
-        _check_versions(plan, engine)
+        _check_versions(plan, engine, samples)
     job = replace(
         _job(options, quality, source_type, label, max_megapixels),
         keep_times=keep_times,
@@ -198,9 +198,10 @@ def _check_spread(plan: Plan, samples: int) -> None:
         )
 
 
-def _check_versions(plan: Plan, engine: Engine) -> None:
-    """Refuse versions where there are only films, or where the model has no distribution."""
+def _check_versions(plan: Plan, engine: Engine, samples: int) -> None:
+    """Refuse versions of films, of a model without a distribution, or in the place of photos and outputs."""
     from chromalab.colorization.small import no_distribution
+    from chromalab.colorization.versions import planned_versions
     from chromalab.colorization.video.codecs import is_film
     from chromalab.core.errors import UsageError
 
@@ -208,6 +209,7 @@ def _check_versions(plan: Plan, engine: Engine) -> None:
         raise UsageError("--samples makes versions of photos only: omit it for films")
     if not engine.gives_bins:
         raise no_distribution(engine)
+    planned_versions(plan, samples)
 
 
 def _versions(engine: Engine, plan: Plan, batch: Batch, samples: int, seed: int) -> None:

@@ -303,10 +303,10 @@ def _told_apart(items: list[Item]) -> list[Item]:
 
     `a.gif` and `a.png` become `a.gif.png` and `a.png`.
     """
-    counts = Counter(_spelled_alike(item.name) for item in items)
+    counts = Counter(spelled_alike(item.name) for item in items)
 
     def apart(item: Item) -> Item:
-        if counts[_spelled_alike(item.name)] == 1 or _writable(item.source):
+        if counts[spelled_alike(item.name)] == 1 or _writable(item.source):
             return item
         output = with_ending(item.output.with_name(item.source.name), item.output.suffix)
         return replace(item, output=output, name=Path(item.name).with_name(output.name).as_posix())
@@ -314,7 +314,7 @@ def _told_apart(items: list[Item]) -> list[Item]:
     return [apart(item) for item in items]
 
 
-def _spelled_alike(name: str) -> str:
+def spelled_alike(name: str) -> str:
     """Return one text for all names that some disk takes for the same: upper or lower case, composed or decomposed."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", printable(name)).casefold())
 
@@ -351,7 +351,7 @@ def _refuse_collisions(items: list[Item]) -> None:
                 f"{item.source} would become {item.output}, which is another of the photos and is never overwritten: "
                 "choose another output folder"
             )
-        other = seen.setdefault(_spelled_alike(item.name), item)
+        other = seen.setdefault(spelled_alike(item.name), item)
         if other is not item:
             raise UsageError(
                 f"{other.source} and {item.source} would both become {item.output}: colorize them into two folders"

@@ -317,8 +317,8 @@ def _print_plan(states: Counter[Obstacle], plan: Plan) -> None:
     for state, words in _STATES.items():
         if states[state]:
             typer.echo(f"  {states[state]} {words}")
-    if plan.left_out:
-        typer.echo(f"  {count_endings(plan.left_out)}")
+    if left_out := [*plan.left_out, *plan.versions]:
+        typer.echo(f"  {count_endings(left_out)}")
     for folder, reason in plan.closed:
         typer.echo(f"  the folder {printable(folder)} cannot be listed: {reason}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -169,6 +170,16 @@ def test_partial_files_of_a_killed_process_are_deleted(engine: Engine, photos: P
 def test_second_batch_in_the_same_folder_is_refused(engine: Engine, photos: Path) -> None:
     with open_journal(photos.parent / "out"), pytest.raises(UsageError, match="another process"):
         run_batch(engine, plan_of(photos), SETTINGS)
+
+
+def test_a_disk_without_locks_does_not_stop_a_batch(
+    engine: Engine, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(_file: object, _operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert run_batch(engine, plan_of(photos), SETTINGS).count("done") == 4
 
 
 def test_number_of_workers_does_not_change_outputs(engine: Engine, photos: Path) -> None:

@@ -113,6 +113,19 @@ def test_existing_files_are_kept_without_overwrite(engine: Engine, photos: Path)
     assert statuses(run_batch(engine, plan_of(photos), warmer))["resumed"] == 4
 
 
+def test_looking_ahead_counts_what_would_be_replaced(engine: Engine, photos: Path) -> None:
+    out = photos.parent / "out"
+    plan = make_plan([str(photos / "it's é 0.jpg"), str(photos / "it's é 1.jpg"), str(photos / "cut.png")], f"{out}/")
+    save(out / "it's é 0.jpg", picture())
+    (out / "it's é 1.jpg").mkdir()
+    assert look_ahead(engine, plan, SETTINGS) == {"foreign": 1, "folder": 1, "new": 1}
+    overwrite = replace(SETTINGS, overwrite=True)
+    assert look_ahead(engine, plan, overwrite) == {"replaced": 1, "folder": 1, "new": 1}
+    one = make_plan([str(photos / "cut.png")], str(out / "it's é 0.jpg"))
+    assert look_ahead(engine, one, SETTINGS) == {"foreign": 1}
+    assert look_ahead(engine, one, overwrite) == {"replaced": 1}
+
+
 def test_changed_photos_are_reported(engine: Engine, photos: Path) -> None:
     run_batch(engine, plan_of(photos), SETTINGS)
     save(photos / "it's é 0.jpg", picture(seed=77))

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from chromalab.colorization.batch import Batch, Obstacle
+    from chromalab.colorization.batch import Batch, Outlook
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.options import Job, Options
     from chromalab.colorization.plan import Plan
@@ -45,8 +45,9 @@ if TYPE_CHECKING:
 
 _SOME_FAILED = 1
 _SourceWord = Literal["composite", "enhanced"]
-_STATES: dict[Obstacle, str] = {
+_STATES: dict[Outlook, str] = {
     "new": "to colorize",
+    "replaced": "to colorize, replacing what exists",
     "done": "finished already",
     "foreign": "blocked: an output of that name exists and is not from this batch",
     "other settings": "blocked: the output exists and was made with other settings",
@@ -309,7 +310,7 @@ def _overlay(hints: Path | None) -> NDArray[np.uint8] | None:
     return read_rgba(hints)
 
 
-def _print_plan(states: Counter[Obstacle], plan: Plan) -> None:
+def _print_plan(states: Counter[Outlook], plan: Plan) -> None:
     from chromalab.colorization.plan import count_endings
     from chromalab.core.files import printable
 

@@ -125,6 +125,7 @@ def test_wrong_references_stop_the_command_before_any_photo(chromalab: Chromalab
         (("IN", "-o", "out/", "--codec", "h264"), "--codec is for films"),
         (("IN", "-o", "out/", "--samples", "2", "--model", "l1"), "no distribution"),
         (("IN", "-o", "one.png", "--report"), "output folder"),
+        (("IN", "-o", "out/", "--max-megapixels", "inf"), "error: --max-megapixels inf: expected a finite number"),
     ],
 )
 def test_wrong_use(
@@ -136,6 +137,14 @@ def test_wrong_use(
     assert words in done.err
     assert "Traceback" not in done.err
     assert not list((photo.parents[1] / "out").glob("*"))
+
+
+@pytest.mark.parametrize("option", ["--max-megabytes", "--max-megapixels"])
+def test_limits_of_the_server_are_finite(chromalab: Chromalab, option: str) -> None:
+    pytest.importorskip("fastapi", reason="the page needs the extra [serve]")
+    done = chromalab("serve", option, "inf")
+    assert done.code == 2
+    assert done.err.startswith(f"error: {option} inf: expected a finite number")
 
 
 def test_versions_in_the_place_of_outputs_stop_the_command_before_any_photo(

@@ -28,6 +28,7 @@ from chromalab.cli.options import (
     ray_executor,
     switch,
     task_resources,
+    units,
 )
 
 if TYPE_CHECKING:
@@ -290,7 +291,7 @@ def _job(options: Options, quality: int, source_type: str, label: str, max_megap
         saving=Saving(quality=quality),
         source_type=composite if source_type == "composite" else enhanced,
         label=printable(label),
-        max_pixels=int(max_megapixels * 1e6),
+        max_pixels=units(max_megapixels, "--max-megapixels"),
     )
 
 

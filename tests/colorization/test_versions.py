@@ -26,7 +26,7 @@ def test_versions_differ_and_are_not_repeated(engine: Engine, photos: Path) -> N
     out = photos.parent / "out"
     plan = make_plan([str(photos)], f"{out}/")
     run_batch(engine, plan, BATCH)
-    assert write_versions(engine, plan, BATCH, 2, 0) == 9
+    assert write_versions(engine, plan, BATCH, 2, 0) == (9, 0)
     folder = out / "sub 1"
     first, second, best = (
         np.asarray(Image.open(folder / f"a'b <i>{which}.png"), dtype=int) for which in (".v1", ".v2", "")
@@ -35,7 +35,7 @@ def test_versions_differ_and_are_not_repeated(engine: Engine, photos: Path) -> N
     assert np.abs(first - best).mean() > 1
     with Image.open(folder / "a'b <i>.uncertainty.png") as image:
         assert image.size == (150, 101)
-    assert write_versions(engine, plan, BATCH, 2, 0) == 0
+    assert write_versions(engine, plan, BATCH, 2, 7) == (0, 9)
     assert run_batch(engine, plan, BATCH).count("resumed") == 3
 
 

@@ -63,6 +63,17 @@ def test_a_folder_with_a_report(chromalab: Chromalab, photo: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_versions_of_another_seed_are_not_taken_for_new(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
+    command = ("colorize", photo, "-o", f"{tmp_path}/out/", "--samples", "1", "--seed")
+    assert "not replaced" not in chromalab(*command, "0").out
+    again = chromalab(*command, "7")
+    assert "0 files written beside the outputs" in again.out
+    assert "not replaced: 2 versions and maps that existed already" in again.out
+    assert "pass --overwrite to replace them" in again.out
+    assert "2 files written beside the outputs" in chromalab(*command, "7", "--overwrite").out
+
+
+@pytest.mark.slow
 def test_options(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
     hints = tmp_path / "hints.json"
     hints.write_text('{"hints": [{"x": 90, "y": 60, "color": "#0000ff"}]}')

@@ -216,9 +216,15 @@ def _check_versions(plan: Plan, engine: Engine, samples: int) -> None:
 
 def _versions(engine: Engine, plan: Plan, batch: Batch, samples: int, seed: int) -> None:
     from chromalab.colorization.versions import write_versions
+    from chromalab.core.wording import plural
 
-    written = write_versions(engine, plan, batch, samples, seed)
-    typer.echo(f"{written} files written beside the outputs: versions and uncertainty maps")
+    written, kept = write_versions(engine, plan, batch, samples, seed)
+    typer.echo(f"{plural(written, 'file')} written beside the outputs: versions and uncertainty maps")
+    if kept:
+        typer.echo(
+            f"not replaced: {plural(kept, 'version or map', 'versions and maps')} that existed already, possibly made "
+            "with another --seed or --temperature; pass --overwrite to replace them"
+        )
 
 
 def _encoding(plan: Plan, codec: str | None, crf: int | None, preset: str | None, fps: float) -> Encoding:

@@ -6,7 +6,7 @@ import logging
 import os
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -45,7 +45,14 @@ _MAP = np.array(
 """Colors from dark violet to pale yellow, rising in lightness, so that the map is also readable in gray."""
 
 
-def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: int) -> int:
+class Written(NamedTuple):
+    """Numbers of files that `write_versions` wrote, and of those that existed and were kept."""
+
+    written: int
+    kept: int
+
+
+def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: int) -> Written:
     """Write versions and an uncertainty map beside every output, with the names of `planned_versions`.
 
     Films, photos without an output and existing files are skipped.
@@ -57,25 +64,24 @@ def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: i
         count: number of versions per photo.
         seed: index of the first version.
 
-    Returns:
-        The number of written files.
-
     Raises:
         UsageError: the network predicts no distribution, or a file would replace one of the plan.
         OutputError: a file cannot be written.
     """
     if not engine.gives_bins:
         raise no_distribution(engine)
-    written = 0
+    written = kept = 0
     photos = planned_versions(plan, count)
     with progress("versions", len(photos) * (count + 1), unit="images") as advance:
         for item, files in photos:
             colorized = item.output.is_file()  # otherwise the batch has reported why it failed
             for target, number in zip(files, [*range(seed, seed + count), None], strict=True):
-                if colorized and (batch.overwrite or not target.exists()):
+                if colorized and target.exists() and not batch.overwrite:
+                    kept += 1
+                elif colorized:
                     written += _write(engine, item, target, number, batch)
                 advance()
-    return written
+    return Written(written, kept)
 
 
 def planned_versions(plan: Plan, count: int) -> list[tuple[Item, list[Path]]]:

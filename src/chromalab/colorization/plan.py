@@ -114,8 +114,13 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
         raise UsageError(f"{out} is a file, not a folder: choose another output folder")
     items = _told_apart([_item(source, name, folder, suffix) for source, name in found.photos.values()])
     _refuse_collisions(items)
-    left_out, closed, versions = (list(dict.fromkeys(part)) for part in (found.left_out, found.closed, found.versions))
-    return Plan(items, folder, left_out, closed, versions)
+    return Plan(
+        items,
+        folder,
+        left_out=list(dict.fromkeys(found.left_out)),
+        closed=list(dict.fromkeys(found.closed)),
+        versions=list(dict.fromkeys(found.versions)),
+    )
 
 
 def count_endings(files: Iterable[Path]) -> str:

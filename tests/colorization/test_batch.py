@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -112,6 +113,19 @@ def test_existing_files_are_kept_without_overwrite(engine: Engine, photos: Path)
     assert statuses(run_batch(engine, plan_of(photos), warmer))["resumed"] == 4
 
 
+def test_looking_ahead_counts_what_would_be_replaced(engine: Engine, photos: Path) -> None:
+    out = photos.parent / "out"
+    plan = make_plan([str(photos / "it's é 0.jpg"), str(photos / "it's é 1.jpg"), str(photos / "cut.png")], f"{out}/")
+    save(out / "it's é 0.jpg", picture())
+    (out / "it's é 1.jpg").mkdir()
+    assert look_ahead(engine, plan, SETTINGS) == {"foreign": 1, "folder": 1, "new": 1}
+    overwrite = replace(SETTINGS, overwrite=True)
+    assert look_ahead(engine, plan, overwrite) == {"replaced": 1, "folder": 1, "new": 1}
+    one = make_plan([str(photos / "cut.png")], str(out / "it's é 0.jpg"))
+    assert look_ahead(engine, one, SETTINGS) == {"foreign": 1}
+    assert look_ahead(engine, one, overwrite) == {"replaced": 1}
+
+
 def test_changed_photos_are_reported(engine: Engine, photos: Path) -> None:
     run_batch(engine, plan_of(photos), SETTINGS)
     save(photos / "it's é 0.jpg", picture(seed=77))
@@ -169,6 +183,16 @@ def test_partial_files_of_a_killed_process_are_deleted(engine: Engine, photos: P
 def test_second_batch_in_the_same_folder_is_refused(engine: Engine, photos: Path) -> None:
     with open_journal(photos.parent / "out"), pytest.raises(UsageError, match="another process"):
         run_batch(engine, plan_of(photos), SETTINGS)
+
+
+def test_a_disk_without_locks_does_not_stop_a_batch(
+    engine: Engine, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(_file: object, _operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert run_batch(engine, plan_of(photos), SETTINGS).count("done") == 4
 
 
 def test_number_of_workers_does_not_change_outputs(engine: Engine, photos: Path) -> None:

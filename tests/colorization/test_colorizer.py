@@ -73,6 +73,29 @@ def test_paths_and_pillow_images(tmp_path: Path) -> None:
     assert chromalab.colorize(tmp_path / "deep.tif").dtype == np.uint16
 
 
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
+def test_pillow_images_of_16_bits_keep_their_lightness(mode: str) -> None:
+    deep = GREY.astype({"I;16": "<u2", "I;16B": ">u2", "I": "<i4"}[mode]) * 257
+    image = Image.frombytes(mode, (deep.shape[1], deep.shape[0]), deep.tobytes())
+    result = np.asarray(chromalab.colorize(image))
+    assert result.dtype == np.uint8
+    lightness = rgb2lab(np.repeat(GREY[..., None], 3, axis=2))[..., 0]
+    assert np.abs(rgb2lab(result)[..., 0] - lightness).max() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (Image.new("F", (8, 8), 0.5), "mode F has no fixed range"),
+        (Image.new("I", (8, 8), 70_000), "got 70000 to 70000"),
+        (Image.new("I", (8, 8), -1), "got -1 to -1"),
+    ],
+)
+def test_pillow_images_without_a_known_range_are_refused(image: Image.Image, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        chromalab.colorize(image)
+
+
 @pytest.fixture
 def deep_scan(tmp_path: Path) -> Path:
     """Write a 16-bit TIFF with a tag."""

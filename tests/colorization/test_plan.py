@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from chromalab.colorization.journal import Line, open_journal
 from chromalab.colorization.plan import make_plan
+from chromalab.colorization.records import Colorized
+from chromalab.colorization.summary import left_out_files
 from chromalab.core.errors import UsageError
 
 
@@ -99,6 +102,28 @@ def test_colliding_outputs_are_refused(photos: Path) -> None:
     (photos / "in/a.png").write_bytes(b"x")
     with pytest.raises(UsageError, match="would both become"):
         names("in", suffix=".png")
+
+
+def test_photos_whose_names_end_like_those_of_versions(tmp_path: Path) -> None:
+    """With the output folder as input, only the exact names of versions are left out, and they are listed."""
+    folder = tmp_path / "in"
+    write_files(folder, "a.jpg", "a.v2.jpg", "a.uncertainty.jpg", "b.v1.png", "b.png", "a.v0.png")
+    write_files(folder, "a.png", "a.v1.png", "a.uncertainty.png", "a.png.uncertainty.png", "other.uncertainty.png")
+    colorized = Colorized(
+        source="in/a.jpg", output="in/a.png", seconds=1, height=1, width=1, bits=8, pages=1, mean_chroma=1
+    )
+    with open_journal(folder) as journal:
+        journal.write(Line(name="a.png", settings="", source=(1, 1), before=None, result=colorized))
+    plan = make_plan([str(folder)], f"{folder}/", suffix=".webp")
+    left = {"a.v1.png", "a.uncertainty.png", "a.png.uncertainty.png"}
+    assert {path.name for path in plan.versions} == left
+    assert {item.source.name for item in plan.items} == {
+        "a.jpg", "a.v2.jpg", "a.uncertainty.jpg", "b.v1.png", "b.png", "a.v0.png", "other.uncertainty.png"
+    }  # fmt: skip
+    assert {(Path(file.source).name, "version or map" in file.reason) for file in left_out_files(plan)} == {
+        (name, True) for name in left
+    }
+    assert len(make_plan([f"{folder}/*.png", f"{folder}/a.jpg"], f"{folder}/", suffix=".webp").versions) == 3
 
 
 def test_circular_links(photos: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chromalab.core.errors import OutputError
-from chromalab.core.files import atomic_writer, make_folder, printable, with_ending, write_bytes, write_text
+from chromalab.core.files import atomic_writer, lock, make_folder, printable, with_ending, write_bytes, write_text
 
 
 def test_missing_folders_are_created(tmp_path: Path) -> None:
@@ -82,3 +82,33 @@ def test_names_with_an_ending_fit_and_stay_apart(tmp_path: Path, name: str) -> N
 
 def test_every_name_is_valid_text() -> None:
     assert printable(Path("a") / os.fsdecode(b"M\xfcnchen\xc3\xbc.jpg")) == "a/M\\xfcnchenü.jpg"
+
+
+def fail_to_lock(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def flock(_file: object, _operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK])
+def test_a_disk_without_locks_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    fail_to_lock(monkeypatch, number)
+    with (tmp_path / "lock").open("w") as file:
+        lock(file, tmp_path / "lock")
+    assert "run only one process at a time" in caplog.text
+
+
+def test_other_errors_of_a_lock_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_to_lock(monkeypatch, errno.EIO)
+    with (tmp_path / "lock").open("w") as file, pytest.raises(OutputError, match=r"cannot lock .*lock: input/output"):
+        lock(file, tmp_path / "lock")
+
+
+def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as first, (tmp_path / "lock").open("w") as second:
+        lock(first, tmp_path / "lock")
+        with pytest.raises(BlockingIOError):
+            lock(second, tmp_path / "lock")

@@ -63,6 +63,17 @@ def test_a_folder_with_a_report(chromalab: Chromalab, photo: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_versions_of_another_seed_are_not_taken_for_new(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
+    command = ("colorize", photo, "-o", f"{tmp_path}/out/", "--samples", "1", "--seed")
+    assert "not replaced" not in chromalab(*command, "0").out
+    again = chromalab(*command, "7")
+    assert "0 files written beside the outputs" in again.out
+    assert "not replaced: 2 versions and maps that existed already" in again.out
+    assert "pass --overwrite to replace them" in again.out
+    assert "2 files written beside the outputs" in chromalab(*command, "7", "--overwrite").out
+
+
+@pytest.mark.slow
 def test_options(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
     hints = tmp_path / "hints.json"
     hints.write_text('{"hints": [{"x": 90, "y": 60, "color": "#0000ff"}]}')
@@ -125,6 +136,7 @@ def test_wrong_references_stop_the_command_before_any_photo(chromalab: Chromalab
         (("IN", "-o", "out/", "--codec", "h264"), "--codec is for films"),
         (("IN", "-o", "out/", "--samples", "2", "--model", "l1"), "no distribution"),
         (("IN", "-o", "one.png", "--report"), "output folder"),
+        (("IN", "-o", "out/", "--max-megapixels", "inf"), "error: --max-megapixels inf: expected a finite number"),
     ],
 )
 def test_wrong_use(
@@ -136,6 +148,24 @@ def test_wrong_use(
     assert words in done.err
     assert "Traceback" not in done.err
     assert not list((photo.parents[1] / "out").glob("*"))
+
+
+@pytest.mark.parametrize("option", ["--max-megabytes", "--max-megapixels"])
+def test_limits_of_the_server_are_finite(chromalab: Chromalab, option: str) -> None:
+    pytest.importorskip("fastapi", reason="the page needs the extra [serve]")
+    done = chromalab("serve", option, "inf")
+    assert done.code == 2
+    assert done.err.startswith(f"error: {option} inf: expected a finite number")
+
+
+def test_versions_in_the_place_of_outputs_stop_the_command_before_any_photo(
+    chromalab: Chromalab, photo: Path, tmp_path: Path
+) -> None:
+    save(photo.parent / f"{photo.stem}.v1.png", picture())
+    done = chromalab("colorize", photo.parent, "-o", f"{tmp_path}/out/", "--samples", "1", "--overwrite")
+    assert done.code == 2
+    assert "colorize them into two folders, or without versions" in done.err
+    assert not (tmp_path / "out").exists()
 
 
 WITHOUT = """

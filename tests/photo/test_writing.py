@@ -209,7 +209,20 @@ def test_label_is_visible(deep: bool) -> None:
     band = result[-15:, :60]
     assert band.max() > pixels[0, 0, 0] * 1.3
     assert band.min() < pixels[0, 0, 0] * 0.5
-    assert labeled(image, "") is image
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\n", "\u00a0\u200b"])
+def test_a_label_without_letters_is_none(text: str) -> None:
+    image = from_pixels(RGB)
+    assert labeled(image, text) is image
+
+
+@pytest.mark.parametrize("text", ["Miller & Sons", "<b>1 < 2</b>", "&amp;"])
+def test_a_label_is_drawn_literally(text: str) -> None:
+    image = from_pixels(np.full((200, 900, 3), 120, dtype=np.uint8))
+    result, shorter = (labeled(image, label).numpy() for label in (text, text[:-2]))
+    assert result[-15:].max() > 150
+    assert not np.array_equal(result, shorter)
 
 
 def test_png_has_the_same_pixels(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from chromalab.cli.options import (
     ray_executor,
     switch,
     task_resources,
+    units,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from chromalab.colorization.batch import Batch, Obstacle
+    from chromalab.colorization.batch import Batch, Outlook
     from chromalab.colorization.engine import Engine
     from chromalab.colorization.options import Job, Options
     from chromalab.colorization.plan import Plan
@@ -45,8 +46,9 @@ if TYPE_CHECKING:
 
 _SOME_FAILED = 1
 _SourceWord = Literal["composite", "enhanced"]
-_STATES: dict[Obstacle, str] = {
+_STATES: dict[Outlook, str] = {
     "new": "to colorize",
+    "replaced": "to colorize, replacing what exists",
     "done": "finished already",
     "foreign": "blocked: an output of that name exists and is not from this batch",
     "other settings": "blocked: the output exists and was made with other settings",
@@ -147,7 +149,7 @@ def colorize(
     workers = min(workers or cpu_count(), len(plan.items)) or 1
     engine = Engine(find_colorizer(model), threads=max(1, cpu_count() // workers), device=device)
     if samples:
-        _check_versions(plan, engine)
+        _check_versions(plan, engine, samples)
     job = replace(
         _job(options, quality, source_type, label, max_megapixels),
         keep_times=keep_times,
@@ -198,9 +200,10 @@ def _check_spread(plan: Plan, samples: int) -> None:
         )
 
 
-def _check_versions(plan: Plan, engine: Engine) -> None:
-    """Refuse versions where there are only films, or where the model has no distribution."""
+def _check_versions(plan: Plan, engine: Engine, samples: int) -> None:
+    """Refuse versions of films, of a model without a distribution, or in the place of photos and outputs."""
     from chromalab.colorization.small import no_distribution
+    from chromalab.colorization.versions import planned_versions
     from chromalab.colorization.video.codecs import is_film
     from chromalab.core.errors import UsageError
 
@@ -208,13 +211,20 @@ def _check_versions(plan: Plan, engine: Engine) -> None:
         raise UsageError("--samples makes versions of photos only: omit it for films")
     if not engine.gives_bins:
         raise no_distribution(engine)
+    planned_versions(plan, samples)
 
 
 def _versions(engine: Engine, plan: Plan, batch: Batch, samples: int, seed: int) -> None:
     from chromalab.colorization.versions import write_versions
+    from chromalab.core.wording import plural
 
-    written = write_versions(engine, plan, batch, samples, seed)
-    typer.echo(f"{written} files written beside the outputs: versions and uncertainty maps")
+    written, kept = write_versions(engine, plan, batch, samples, seed)
+    typer.echo(f"{plural(written, 'file')} written beside the outputs: versions and uncertainty maps")
+    if kept:
+        typer.echo(
+            f"not replaced: {plural(kept, 'version or map', 'versions and maps')} that existed already, possibly made "
+            "with another --seed or --temperature; pass --overwrite to replace them"
+        )
 
 
 def _encoding(plan: Plan, codec: str | None, crf: int | None, preset: str | None, fps: float) -> Encoding:
@@ -278,6 +288,7 @@ def _numbers(scales: str | None) -> list[float]:
 
 def _job(options: Options, quality: int, source_type: str, label: str, max_megapixels: float) -> Job:
     from chromalab.colorization.options import Job, SourceType
+    from chromalab.core.files import printable
     from chromalab.photo.writing import Saving
 
     composite, enhanced = get_args(SourceType)
@@ -285,8 +296,8 @@ def _job(options: Options, quality: int, source_type: str, label: str, max_megap
         options,
         saving=Saving(quality=quality),
         source_type=composite if source_type == "composite" else enhanced,
-        label=label,
-        max_pixels=int(max_megapixels * 1e6),
+        label=printable(label),
+        max_pixels=units(max_megapixels, "--max-megapixels"),
     )
 
 
@@ -306,7 +317,7 @@ def _overlay(hints: Path | None) -> NDArray[np.uint8] | None:
     return read_rgba(hints)
 
 
-def _print_plan(states: Counter[Obstacle], plan: Plan) -> None:
+def _print_plan(states: Counter[Outlook], plan: Plan) -> None:
     from chromalab.colorization.plan import count_endings
     from chromalab.core.files import printable
 
@@ -314,8 +325,8 @@ def _print_plan(states: Counter[Obstacle], plan: Plan) -> None:
     for state, words in _STATES.items():
         if states[state]:
             typer.echo(f"  {states[state]} {words}")
-    if plan.left_out:
-        typer.echo(f"  {count_endings(plan.left_out)}")
+    if left_out := [*plan.left_out, *plan.versions]:
+        typer.echo(f"  {count_endings(left_out)}")
     for folder, reason in plan.closed:
         typer.echo(f"  the folder {printable(folder)} cannot be listed: {reason}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -111,6 +112,17 @@ def given(**values: Any) -> dict[str, Any]:
 def millions(units: int) -> float:
     """Return bytes or pixels in megabytes or megapixels."""
     return units / 1e6
+
+
+def units(number: float, name: str) -> int:
+    """Return megabytes or megapixels, given by the option `name`, in bytes or pixels.
+
+    Raises:
+        UsageError: the number is infinite.
+    """
+    if not math.isfinite(number * 1e6):
+        raise UsageError(f"{name} {number:g}: expected a finite number; for no limit give a large one, such as 1000000")
+    return int(number * 1e6)
 
 
 def named_folders(texts: Sequence[str], option_name: str) -> dict[str, Path]:

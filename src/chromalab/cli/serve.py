@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from chromalab.cli.options import LIMITS, MODEL, PERFORMANCE, SERVER, Default, OptionsFile, millions, option
+from chromalab.cli.options import LIMITS, MODEL, PERFORMANCE, SERVER, Default, OptionsFile, millions, option, units
 
 _SETTINGS = "chromalab.colorization.web.settings:ServerSettings"
 
@@ -45,8 +45,8 @@ def serve(
         workers=workers or cpu_count(),
         queue=queue,
         timeout_s=timeout,
-        max_bytes=int(max_megabytes * 1e6),
-        max_pixels=int(max_megapixels * 1e6),
+        max_bytes=units(max_megabytes, "--max-megabytes"),
+        max_pixels=units(max_megapixels, "--max-megapixels"),
         hosts=[*(allow_host or ()), *([host] if host not in {"0.0.0.0", "::"} else ())],  # noqa: S104
     )
     run_server(settings, host, port)

@@ -41,6 +41,9 @@ _FOLDER = "rename it, or choose another output folder"
 Obstacle = Literal[State, "folder", "foreign record", "record folder"]
 """The state of an output and its record; all but `new` and `done` keep the photo from being colorized."""
 
+Outlook = Literal[Obstacle, "replaced"]
+"""What would become of a photo: `new` and `replaced` are colorized, `done` is kept, and the others fail."""
+
 _REASONS: dict[Obstacle, str] = {
     "folder": f"a folder has the name of the output: {_FOLDER}",
     "record folder": f"a folder has the name of the record beside the output: {_FOLDER}",
@@ -140,13 +143,23 @@ def _delete_partial_files(plan: Plan) -> None:
                     path.unlink()
 
 
-def look_ahead(engine: Engine, plan: Plan, batch: Batch) -> Counter[Obstacle]:
-    """Count the photos by the state of their outputs, without colorizing any."""
+def look_ahead(engine: Engine, plan: Plan, batch: Batch) -> Counter[Outlook]:
+    """Count the photos by what would become of them, without colorizing any."""
     if plan.folder is None:
-        state: Obstacle = "foreign" if os.path.lexists(plan.items[0].output) else "new"
-        return Counter({state: 1})
+        (item,) = plan.items
+        state: Obstacle = _obstacle(item, batch) or ("foreign" if os.path.lexists(item.output) else "new")
+        return Counter([_outlook(state, batch)])
     settings, journal = settings_sha256(engine, batch), read_journal(plan.folder)
-    return Counter(_state(journal, item, settings, batch) for item in plan.items)
+    return Counter(_outlook(_state(journal, item, settings, batch), batch) for item in plan.items)
+
+
+def _outlook(state: Obstacle, batch: Batch) -> Outlook:
+    return "replaced" if state not in {"new", "done"} and _is_waiting(state, batch) else state
+
+
+def _is_waiting(state: Obstacle, batch: Batch) -> bool:
+    """Return whether a photo is to be colorized."""
+    return state == "new" or (batch.overwrite and state not in {"done", "folder", "record folder"})
 
 
 def _run_one(engine: Engine, plan: Plan, batch: Batch) -> Summary:
@@ -186,7 +199,7 @@ def _known(journal: Journal, item: Item, state: Obstacle, batch: Batch) -> Photo
     if state == "done":  # the journal may hold another node's paths
         paths = {"source": printable(item.source), "output": printable(item.output)}
         return _result(journal.result(item), "resumed").model_copy(update=paths)
-    if state == "new" or (batch.overwrite and state not in {"folder", "record folder"}):
+    if _is_waiting(state, batch):
         return None
     return failed(item, _REASONS[state])
 

@@ -145,11 +145,12 @@ def colorize(
     Returns:
         With `out`, the `Colorized` record of the written file. Otherwise a Pillow image for a Pillow image, or an
         array (H, W, 3) of sRGB values: of the same type as a given array; for a path uint8, or uint16 if the file has
-        16 bits.
+        16 bits. A Pillow image of 16 bits (mode I;16, or I with values up to 65535) becomes one of 8 bits, because
+        Pillow has no deeper color images.
 
     Raises:
         UnreadablePhotoError: the file cannot be read.
-        UsageError: the shape, type, model or a reference is wrong, or the output exists already.
+        UsageError: the shape, type, Pillow mode, model or a reference is wrong, or the output exists already.
         ConfigError: an option is unknown or out of range.
         OutputError: the output cannot be written.
     """
@@ -178,9 +179,8 @@ def colorize(
     if hasattr(source, "convert") and hasattr(source, "getbands"):
         from PIL import Image  # noqa: PLC0415 - Pillow is an optional dependency
 
-        gray_only = source.mode in {"1", "L", "LA"}
-        pixels = np.asarray(source.convert("L" if gray_only else "RGB"))
-        return Image.fromarray(_colorize_array(engine, pixels, parsed, found))
+        rgb = _colorize_array(engine, _pillow_pixels(source), parsed, found)
+        return Image.fromarray(rgb if rgb.dtype == np.uint8 else np.rint(rgb / 257).astype(np.uint8))
     raise UsageError(f"expected a path, a Pillow image or a NumPy array, got {type(source).__name__}")
 
 
@@ -201,6 +201,21 @@ def _write(engine: Engine, source: Path, out: str, job: Job, *, overwrite: bool)
     if item.output.exists() and not overwrite:
         raise UsageError(f"{item.output} already exists: pass overwrite=True or choose another name")
     return colorize_file(engine, item.source, item.output, job)[0]
+
+
+def _pillow_pixels(image: Image) -> NDArray[Any]:
+    """Return the pixels of a Pillow image; its conversions would clip 16-bit values at 255."""
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        if values.size and not 0 <= values.min() <= values.max() <= _MAX_VALUE["uint16"]:
+            raise UsageError(
+                f"expected 16-bit values in a Pillow image of mode I, got {values.min()} to {values.max()}: scale them "
+                "to 0 to 65535"
+            )
+        return values.astype(np.uint16)
+    if image.mode == "F":
+        raise UsageError("a Pillow image of mode F has no fixed range: pass an array of values in [0, 1]")
+    return np.asarray(image.convert("L" if image.mode in {"1", "L", "LA"} else "RGB"))
 
 
 def _colorize_array(

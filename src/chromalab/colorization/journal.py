@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from chromalab.colorization.records import KEPT, Colorized
 from chromalab.colorization.video.sequence import is_sequence, sequence_identity
 from chromalab.core.errors import UsageError
-from chromalab.core.files import explain_write_errors, make_folder
+from chromalab.core.files import explain_write_errors, lock, make_folder
 from chromalab.core.records import Record
 
 if TYPE_CHECKING:
@@ -106,7 +106,12 @@ def open_journal(folder: Path) -> Iterator[Journal]:
         OutputError: the folder cannot be written.
     """
     with _opened(make_folder(folder / KEPT) / JOURNAL) as file:
-        _lock(file, folder)
+        try:
+            lock(file, folder / KEPT / JOURNAL)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"another process is colorizing into {folder}: wait until it has ended, or choose another folder"
+            ) from error
         journal = Journal(folder, file, _read_and_trim(file))
         journal.take_parts()  # left by a process that was killed
         yield journal
@@ -173,19 +178,6 @@ def _read(file: IO[bytes]) -> tuple[dict[str, Line], int]:
             continue
         lines[line.name] = line
     return lines, end
-
-
-def _lock(file: IO[bytes], folder: Path) -> None:
-    try:
-        import fcntl  # noqa: PLC0415 - missing on Windows, where nothing prevents two batches in one folder
-    except ImportError:
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise UsageError(
-            f"another process is colorizing into {folder}: wait until it has ended, or choose another folder"
-        ) from error
 
 
 def identity(path: Path) -> Identity | None:

@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from chromalab.colorization.journal import read_journal
 from chromalab.colorization.records import REPORT, Item
@@ -43,8 +43,13 @@ _THUMBS = f"{REPORT}/thumbs/"
 _REPORT_SUFFIXES = frozenset({".csv", ".html", ".json"})
 _FILE_SUFFIX = re.compile(r"\.[A-Za-z]\w{1,4}")
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
-_BESIDE = re.compile(r"(.+)\.(v\d+|uncertainty)\.[^.]+")
-"""Names of the versions and maps that `write_versions` puts beside an output."""
+_VERSION = re.compile(r"(?P<stem>.+)\.v[1-9]\d*(?P<suffix>\.[^.]+)", re.DOTALL)
+"""Names of the versions that `write_versions` puts beside an output, except shortened ones."""
+
+_MAP = ".uncertainty.png"
+
+_Earlier = Literal["output", "version"]
+"""What a file in an input folder is, if an earlier call wrote it."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,8 @@ class Plan:
         items: photos and outputs, in order.
         folder: the output folder, or None if one photo becomes exactly one named file.
         left_out: files of the inputs whose suffix is not that of a photo.
+        versions: files of the inputs that are left out because their names are those of versions or maps of uncertainty
+            of earlier outputs.
         closed: folders of the inputs that cannot be listed, each with the reason.
     """
 
@@ -62,6 +69,7 @@ class Plan:
     folder: Path | None
     left_out: list[Path] = field(default_factory=list)
     closed: list[tuple[Path, str]] = field(default_factory=list)
+    versions: list[Path] = field(default_factory=list)
 
 
 def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> Plan:
@@ -106,7 +114,13 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
         raise UsageError(f"{out} is a file, not a folder: choose another output folder")
     items = _told_apart([_item(source, name, folder, suffix) for source, name in found.photos.values()])
     _refuse_collisions(items)
-    return Plan(items, folder, list(dict.fromkeys(found.left_out)), list(dict.fromkeys(found.closed)))
+    return Plan(
+        items,
+        folder,
+        left_out=list(dict.fromkeys(found.left_out)),
+        closed=list(dict.fromkeys(found.closed)),
+        versions=list(dict.fromkeys(found.versions)),
+    )
 
 
 def count_endings(files: Iterable[Path]) -> str:
@@ -167,6 +181,7 @@ class _Search:
         self.photos: dict[Path, tuple[Path, str]] = {}  # by absolute path: the photo, and the name of its output
         self.left_out: list[Path] = []
         self.closed: list[tuple[Path, str]] = []
+        self.versions: list[Path] = []
         self._out, self._inside, self._outputs = out, _real(out), 0
 
     def take(self, text: str) -> None:
@@ -185,15 +200,20 @@ class _Search:
         self.photos.setdefault(source.absolute(), (source, name))
 
     def _take_folder(self, folder: Path) -> None:
-        is_output = self._output_test(folder)
+        kind_of = self._output_test(folder)
         contents = list_contents(folder, READABLE)
         self.closed += contents.closed
         for name in contents.names:
-            if is_output(folder / name):
-                self._outputs += 1
-            else:
+            if not self._is_earlier(kind_of(folder / name), folder / name):
                 self._add(folder / name, name)
-        self.left_out += [folder / name for name in contents.others if not is_output(folder / name)]
+        self.left_out += [folder / name for name in contents.others if kind_of(folder / name) is None]
+
+    def _is_earlier(self, kind: _Earlier | None, path: Path) -> bool:
+        """Count an output or a version of an earlier call, and list the version."""
+        self._outputs += kind is not None
+        if kind == "version":
+            self.versions.append(path)
+        return kind is not None
 
     def _take_matches(self, text: str) -> None:
         if is_sequence(Path(text)):
@@ -205,45 +225,49 @@ class _Search:
         matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 - Path.glob accepts no absolute pattern
         if not matches:
             raise UsageError(f"no file matches {text}")
-        is_output = self._output_test(_fixed_part(Path(text)))
+        kind_of = self._output_test(_fixed_part(Path(text)))
         for path in map(Path, matches):
             if path.is_dir():
                 if "**" in text:
                     self.closed += closed_reason(path)
-            elif is_output(path):
-                self._outputs += 1
+            elif self._is_earlier(kind_of(path), path):
+                continue
             elif path.suffix.lower() in READABLE:
                 self._add(path, path.name)
             else:
                 self.left_out.append(path)
 
-    def _output_test(self, folder: Path) -> Callable[[Path], bool]:
+    def _output_test(self, folder: Path) -> Callable[[Path], _Earlier | None]:
         """Return a function that recognizes files of the output folder among those of an input folder.
 
         An output folder inside the input holds outputs only. In one that is the input itself or lies above it, only
-        the files that the journal knows are outputs.
+        the files that the journal knows are outputs. It does not know versions, which their names alone distinguish
+        from photos.
         """
         real, inside = _real(folder), self._inside
         if inside != real and inside not in real.parents:
-            return lambda path: inside in _real(path).parents
+            return lambda path: "output" if inside in _real(path).parents else None
         outputs = set(read_journal(self._out).lines)
         records = {printable(with_ending(inside / name, ".json")) for name in outputs}
-        stems = {os.path.splitext(name)[0] for name in outputs}  # noqa: PTH122 - for strings, and many of them
+        named = outputs | {os.path.splitext(name)[0] for name in outputs}  # noqa: PTH122 - for strings, and many of them
 
-        def is_output(path: Path) -> bool:
+        def kind_of(path: Path) -> _Earlier | None:
             place = _real(path)
             if not outputs or inside not in place.parents:
-                return False
+                return None
             name = printable(place.relative_to(inside).as_posix())
-            beside = _BESIDE.fullmatch(name)
-            return (
+            if (
                 name in outputs
                 or printable(place) in records
-                or (beside is not None and beside[1] in stems)
                 or (name.startswith(f"{REPORT}/") and (name.startswith(_THUMBS) or place.suffix in _REPORT_SUFFIXES))
-            )
+            ):
+                return "output"
+            version, of = _VERSION.fullmatch(name), name.removesuffix(_MAP)
+            if (version and version["stem"] + version["suffix"] in outputs) or (of != name and of in named):
+                return "version"
+            return None
 
-        return is_output
+        return kind_of
 
     def explain_nothing(self, inputs: Sequence[str]) -> str:
         """Return why there is nothing to colorize."""
@@ -303,10 +327,10 @@ def _told_apart(items: list[Item]) -> list[Item]:
 
     `a.gif` and `a.png` become `a.gif.png` and `a.png`.
     """
-    counts = Counter(_spelled_alike(item.name) for item in items)
+    counts = Counter(spelled_alike(item.name) for item in items)
 
     def apart(item: Item) -> Item:
-        if counts[_spelled_alike(item.name)] == 1 or _writable(item.source):
+        if counts[spelled_alike(item.name)] == 1 or _writable(item.source):
             return item
         output = with_ending(item.output.with_name(item.source.name), item.output.suffix)
         return replace(item, output=output, name=Path(item.name).with_name(output.name).as_posix())
@@ -314,7 +338,7 @@ def _told_apart(items: list[Item]) -> list[Item]:
     return [apart(item) for item in items]
 
 
-def _spelled_alike(name: str) -> str:
+def spelled_alike(name: str) -> str:
     """Return one text for all names that some disk takes for the same: upper or lower case, composed or decomposed."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", printable(name)).casefold())
 
@@ -351,7 +375,7 @@ def _refuse_collisions(items: list[Item]) -> None:
                 f"{item.source} would become {item.output}, which is another of the photos and is never overwritten: "
                 "choose another output folder"
             )
-        other = seen.setdefault(_spelled_alike(item.name), item)
+        other = seen.setdefault(spelled_alike(item.name), item)
         if other is not item:
             raise UsageError(
                 f"{other.source} and {item.source} would both become {item.output}: colorize them into two folders"

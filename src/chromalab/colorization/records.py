@@ -18,6 +18,16 @@ REPORT = "report"
 """Name of the folder inside the output folder with the contact sheet and its thumbnails."""
 
 
+def version_file(output: Path, number: int) -> Path:
+    """Return the file of a plausible version beside an output, numbered from 1: NAME.v1.EXT."""
+    return with_ending(output.with_name(output.stem), f".v{number}{output.suffix}")
+
+
+def map_file(output: Path, *, by_stem: bool = True) -> Path:
+    """Return the file of an output's map of uncertainty: NAME.uncertainty.png, or else NAME.EXT.uncertainty.png."""
+    return with_ending(output.with_name(output.stem) if by_stem else output, ".uncertainty.png")
+
+
 @dataclass(frozen=True)
 class Item:
     """A photo and its output.

@@ -30,6 +30,8 @@ _RAW = frozenset(
 )
 """Suffixes of the raw files of cameras."""
 
+_VERSION = "its name is that of a version or map beside an earlier output: rename it if it is a photo"
+
 
 class PhotoResult(Record):
     r"""The result of one photo of a batch; see `Colorized` for the fields without a description.
@@ -64,7 +66,7 @@ class PhotoResult(Record):
 
 
 class LeftOut(Record):
-    """A file in an input folder that was not colorized, because its suffix is not that of a photo."""
+    """A file in an input folder that was not colorized, because its name is not that of a photo."""
 
     source: str
     reason: str
@@ -124,8 +126,9 @@ def closed_folders(plan: Plan) -> list[PhotoResult]:
 
 
 def left_out_files(plan: Plan) -> list[LeftOut]:
-    """Return the files of a plan that are not photos by their suffix, with the reason."""
-    return [LeftOut(source=printable(path), reason=_why_left_out(path)) for path in plan.left_out]
+    """Return the files of a plan that are not photos by their names, with the reason."""
+    left_out = [LeftOut(source=printable(path), reason=_why_left_out(path)) for path in plan.left_out]
+    return left_out + [LeftOut(source=printable(path), reason=_VERSION) for path in plan.versions]
 
 
 def _why_left_out(path: Path) -> str:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from chromalab.colorization.batch import reason_of
 from chromalab.colorization.colorizer import colorize_file
 from chromalab.colorization.guided import enlarge
+from chromalab.colorization.plan import spelled_alike
+from chromalab.colorization.records import map_file, version_file
 from chromalab.colorization.sampling import uncertainty
 from chromalab.colorization.small import guide_px, no_distribution
 from chromalab.colorization.video.codecs import is_film
-from chromalab.core.files import printable, with_ending
+from chromalab.core.errors import UsageError
+from chromalab.core.files import printable
 from chromalab.core.progress import progress
 from chromalab.photo.scan import open_scan
 from chromalab.photo.writing import write_png
@@ -40,8 +45,15 @@ _MAP = np.array(
 """Colors from dark violet to pale yellow, rising in lightness, so that the map is also readable in gray."""
 
 
-def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: int) -> int:
-    """Write versions and an uncertainty map beside every output: NAME.v1.EXT ... and NAME.uncertainty.png.
+class Written(NamedTuple):
+    """Numbers of files that `write_versions` wrote, and of those that existed and were kept."""
+
+    written: int
+    kept: int
+
+
+def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: int) -> Written:
+    """Write versions and an uncertainty map beside every output, with the names of `planned_versions`.
 
     Films, photos without an output and existing files are skipped.
 
@@ -52,34 +64,59 @@ def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: i
         count: number of versions per photo.
         seed: index of the first version.
 
-    Returns:
-        The number of written files.
-
     Raises:
-        UsageError: the network predicts no distribution.
+        UsageError: the network predicts no distribution, or a file would replace one of the plan.
         OutputError: a file cannot be written.
     """
     if not engine.gives_bins:
         raise no_distribution(engine)
-    written = 0
-    photos = [item for item in plan.items if not is_film(item.output)]
+    written = kept = 0
+    photos = planned_versions(plan, count)
     with progress("versions", len(photos) * (count + 1), unit="images") as advance:
-        for item in photos:
+        for item, files in photos:
             colorized = item.output.is_file()  # otherwise the batch has reported why it failed
-            for target, number in _targets(item, count, seed):
-                if colorized and (batch.overwrite or not target.exists()):
+            for target, number in zip(files, [*range(seed, seed + count), None], strict=True):
+                if colorized and target.exists() and not batch.overwrite:
+                    kept += 1
+                elif colorized:
                     written += _write(engine, item, target, number, batch)
                 advance()
-    return written
+    return Written(written, kept)
 
 
-def _targets(item: Item, count: int, seed: int) -> list[tuple[Path, int | None]]:
-    """Return the files of a photo's versions with their indices, and the file of its map with None."""
-    stem, suffix = item.output.with_name(item.output.stem), item.output.suffix
-    versions: list[tuple[Path, int | None]] = [
-        (with_ending(stem, f".v{number + 1}{suffix}"), seed + number) for number in range(count)
-    ]
-    return [*versions, (with_ending(stem, ".uncertainty.png"), None)]
+def planned_versions(plan: Plan, count: int) -> list[tuple[Item, list[Path]]]:
+    """Return the photos of a plan with the files beside their outputs: `count` versions, and last the map.
+
+    The files are NAME.v1.EXT ... and NAME.uncertainty.png, or NAME.EXT.uncertainty.png where only EXT distinguishes
+    several outputs.
+
+    Raises:
+        UsageError: a file would replace a photo, an output or another photo's version.
+    """
+    photos = [item for item in plan.items if not is_film(item.output)]
+    maps = Counter(_place(map_file(item.output)) for item in photos)
+    taken = {_place(item.source): f"the photo {item.source}" for item in plan.items}
+    taken |= {_place(item.output): f"the output of {item.source}" for item in plan.items}
+    planned = []
+    for item in photos:
+        by_stem = maps[_place(map_file(item.output))] == 1
+        files = [version_file(item.output, number) for number in range(1, count + 1)]
+        files.append(map_file(item.output, by_stem=by_stem))
+        for file in files:
+            place = _place(file)
+            if place in taken:
+                raise UsageError(
+                    f"{file} would be written as a version of {item.source}, but it is {taken[place]}: colorize them "
+                    "into two folders, or without versions"
+                )
+            taken[place] = f"a version of {item.source}"
+        planned.append((item, files))
+    return planned
+
+
+def _place(file: Path) -> str:
+    """Return one text for all paths to a file that a new file of this path would replace."""
+    return spelled_alike(f"{os.path.realpath(file.parent)}/{file.name}")
 
 
 def _write(engine: Engine, item: Item, target: Path, number: int | None, batch: Batch) -> bool:

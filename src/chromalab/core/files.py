@@ -1,19 +1,22 @@
-"""Atomic writing of files, names that every disk takes, and SHA-256 hashes of content."""
+"""Atomic writing of files, locks, names that every disk takes, and SHA-256 hashes of content."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import hashlib
+import logging
 import os
 import tempfile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from chromalab.core.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_log = logging.getLogger(__name__)
 
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again, finished work is kept",
@@ -29,6 +32,9 @@ _REASONS = {
     errno.EILSEQ: "this disk does not take the name: rename it",
 }
 _ONE_PATH = frozenset(_REASONS) - {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+_NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK})
+"""Errors of a disk without locks, such as some network disks."""
 
 LONGEST_NAME = 255
 """Bytes in the longest name of a file, on nearly all file systems."""
@@ -120,6 +126,29 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
 def _end_of(name: str) -> str:
     """Return a name, or the end of one that is too long for a prefix and a suffix beside it."""
     return name if len(os.fsencode(name)) <= _LONGEST_PREFIX else name[-_LONGEST_PREFIX // 4 :]
+
+
+def lock(file: IO[Any], path: Path) -> None:
+    """Lock the open file of `path` against other processes until it is closed.
+
+    Windows and some disks have no such locks. There nothing prevents two processes in one folder.
+
+    Raises:
+        BlockingIOError: another process holds the lock.
+        OutputError: the file cannot be locked.
+    """
+    try:
+        import fcntl  # noqa: PLC0415 - missing on Windows
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise OutputError(f"cannot lock {path}: {read_fault(error)}") from error
+        _log.warning("this disk cannot lock %s: run only one process at a time in this folder", printable(path))
 
 
 def write_bytes(path: Path, data: bytes) -> None:

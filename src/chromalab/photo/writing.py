@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import itertools
 import os
 import struct
 import tempfile
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -178,15 +180,21 @@ def from_pixels(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Any:
     return _image(rgb, interpretation)
 
 
+def is_visible(text: str) -> bool:
+    """Return whether a label has a letter to draw, and not only spaces and control characters."""
+    return any(unicodedata.category(letter)[0] not in "ZC" for letter in text)
+
+
 def labeled(image: Any, text: str) -> Any:
-    """Return a libvips image with a line of white text on a dark band at its lower left; without text, the image.
+    """Return a libvips image with a line of white text on a dark band at its lower left; without letters, the image.
 
     The letters are about 1/36 of the shorter side high, and smaller if the line would not fit.
     """
-    if not text:
+    if not is_visible(text):
         return image
+    literal = html.escape(text, quote=False)  # libvips reads markup
     height = max(_SMALLEST_LABEL_PX, round(min(image.height, image.width) * _LABEL_SHARE))
-    line = vips().Image.text(text, height=height, width=max(1, round(image.width * 0.9)), font="sans")
+    line = vips().Image.text(literal, height=height, width=max(1, round(image.width * 0.9)), font="sans")
     pad = max(2, height // 2)
     line = line.embed(pad, pad, line.width + 2 * pad, line.height + 2 * pad)
     gray = (line * 0.8 + 30).cast("uchar")

@@ -16,7 +16,6 @@ The folder of a training holds
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import math
 import statistics
 import sys
@@ -29,7 +28,7 @@ import numpy as np
 
 from chromalab.color.bins import PriorRecord, load_prior
 from chromalab.core.errors import UsageError
-from chromalab.core.files import explain_write_errors, make_folder, write_text
+from chromalab.core.files import explain_write_errors, lock, make_folder, write_text
 from chromalab.core.progress import progress
 from chromalab.data.cache import open_cache
 from chromalab.data.feed import CropFeed
@@ -123,8 +122,8 @@ def locked(folder: Path) -> Iterator[None]:
         opened = path.open("w")
     with opened as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            lock(file, path)
+        except BlockingIOError:
             path = folder / "training.json"
             status = f" ({TrainingRecord.load(path).summary})" if path.exists() else ""
             raise UsageError(

@@ -181,6 +181,13 @@ def test_a_label_is_the_only_change_of_the_luma(tmp_path: Path, colorize: Colori
     assert plane(frame, 1)[-4:, :4].tolist() == [[128] * 4] * 4
 
 
+def test_a_blank_label_is_none(tmp_path: Path, colorize: Colorize) -> None:
+    planes = lumas(1, 160, 120)
+    source = write_clip(tmp_path / "a.mkv", [frame_of(luma) for luma in planes])
+    colorize(source, tmp_path / "b.mkv", codec="ffv1", label=" ")
+    assert np.array_equal(plane(decoded(tmp_path / "b.mkv")[0]), planes[0])
+
+
 def test_films_that_the_encoder_refuses_are_refused_before_the_work(tmp_path: Path, colorize: Colorize) -> None:
     source = gray_clip(tmp_path / "a.mkv", 1)
     with pytest.raises(UsageError, match="--crf 60"):

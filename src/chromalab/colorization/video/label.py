@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from chromalab.colorization.small import rotate_back
-from chromalab.photo.writing import from_pixels, labeled
+from chromalab.photo.writing import from_pixels, is_visible, labeled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,7 @@ class Label:
     """A label, drawn once for all frames.
 
     Args:
-        text: the line of text; empty for no label.
+        text: the line of text; without letters there is no label.
         film: the film.
         encoder: the encoder of its frames.
     """
@@ -32,7 +32,7 @@ class Label:
     def __init__(self, text: str, film: Film, encoder: Encoder) -> None:
         self._signal, self._steps = encoder.signal, encoder.layout.steps
         self._band: NDArray[np.uint8] | None = None
-        if not text:
+        if not is_visible(text):
             return
         blank = np.full((*film.shown_size, 3), _OUTSIDE, dtype=np.uint8)
         shown = np.asarray(labeled(from_pixels(blank), text).numpy(), dtype=np.float32)[..., 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import struct
@@ -13,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chromalab.core.errors import OutputError, UsageError
+from chromalab.core.errors import UsageError
 from chromalab.core.files import explain_write_errors, make_folder, write_bytes
 from chromalab.photo._vips import VipsError, vips
 from chromalab.photo.metadata import exif_of, page_tags, prepare, write_metadata
@@ -57,6 +58,7 @@ BIG_TIFF_BYTES = 2_000_000_000
 
 _STRIP_ROWS = 16
 _SPOOL_HEADER_BYTES = 16
+_PROBE_BYTES = 2**20
 _LABEL_SHARE = 0.028
 _SMALLEST_LABEL_PX = 10
 
@@ -208,11 +210,12 @@ def spooled(folder: Path, height: int, width: int, dtype: type[np.uint8 | np.uin
     """
     make_folder(folder)
     descriptor, name = tempfile.mkstemp(dir=folder, prefix=TEMPORARY, suffix=".spool")
-    path = Path(name)
+    path, file = Path(name), os.fdopen(descriptor, "w+b")
     try:
-        with os.fdopen(descriptor, "w+b") as file:
-            yield Spool(path, file, height, width, np.dtype(dtype))
+        yield Spool(path, file, height, width, np.dtype(dtype))
     finally:
+        with contextlib.suppress(OSError):  # what could not be written before fails again
+            file.close()
         path.unlink(missing_ok=True)
 
 
@@ -327,7 +330,7 @@ def save(
     temporary = Path(name)
     try:
         with explain_write_errors(path), os.fdopen(descriptor, "w+b") as file:
-            _write(_described(first.image, written), kind, file.fileno(), chosen, path, big=big)
+            _write(_described(first.image, written), kind, file.fileno(), chosen, big=big)
             if kind == "tiff":
                 same = (Page(image, metadata, orientation, xmp) for image in pages[1:])
                 losses = _finish_tiff(file, written, itertools.chain(same, further), chosen, path)
@@ -363,7 +366,7 @@ def _finish_tiff(
         written = _prepared("tiff", page)
         losses += [f"page {number}: {loss}" for loss in written.losses]
         with tempfile.TemporaryFile(dir=path.parent) as part:
-            _write(_described(page.image, written), "tiff", part.fileno(), saving, path)
+            _write(_described(page.image, written), "tiff", part.fileno(), saving)
             link = append_page(file, link, part, page_tags(written))
     return tuple(losses)
 
@@ -380,7 +383,7 @@ def _described(image: Any, written: Written) -> Any:
     return image
 
 
-def _write(image: Any, kind: str, descriptor: int, saving: Saving, path: Path, *, big: bool = False) -> None:
+def _write(image: Any, kind: str, descriptor: int, saving: Saving, *, big: bool = False) -> None:
     target = vips().Target.new_to_descriptor(descriptor)
     try:
         if big and kind == "tiff":
@@ -388,11 +391,26 @@ def _write(image: Any, kind: str, descriptor: int, saving: Saving, path: Path, *
         else:
             _SAVERS[kind](image, target, saving)
     except VipsError as error:
-        if "write" in str(error.detail).lower() and "space" in str(error.detail).lower():
-            raise OutputError(
-                f"cannot write {path}: the disk is full; free some space and run the command again"
-            ) from error
+        # libvips says why writing failed in a text only, in the language of the system. If a block can be written now,
+        # the source is at fault, which is decoded during the writing.
+        _probe(descriptor)
+        detail = str(error.detail).lower()
+        if "write" in detail and "space" in detail:  # some has become free since
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise
+
+
+def _probe(descriptor: int) -> None:
+    """Write a block behind the end of an open file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    os.lseek(descriptor, 0, os.SEEK_END)
+    left = _PROBE_BYTES
+    while left:
+        left -= os.write(descriptor, bytes(left))
+    os.fsync(descriptor)
 
 
 def _jpeg(image: Any, target: Any, saving: Saving) -> None:

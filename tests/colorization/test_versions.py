@@ -48,6 +48,19 @@ def test_uncertainty_map_varies(engine: Engine, photos: Path) -> None:
     assert picture_.std() > 0
 
 
+def test_uncertainty_map_of_a_large_photo_is_upright(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    source = save(tmp_path / "a.png", picture(100, 150), exif=exif)
+    whole = uncertainty_map(engine, source, BATCH)
+    monkeypatch.setattr("chromalab.photo.scan.WHOLE_PIXELS", 0)
+    large = uncertainty_map(engine, source, BATCH)
+    assert large.shape == whole.shape == (150, 100, 3)
+    assert np.abs(large.astype(int) - whole).mean() < 2
+
+
 def test_versions_need_a_distribution(tmp_path: Path) -> None:
     brown = Engine(find_colorizer(str(constant_ab(tmp_path / "brown.onnx", 12, 20))))
     save(tmp_path / "a.png", picture())

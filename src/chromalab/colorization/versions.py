@@ -12,7 +12,7 @@ from chromalab.colorization.batch import reason_of
 from chromalab.colorization.colorizer import colorize_file
 from chromalab.colorization.guided import enlarge
 from chromalab.colorization.sampling import uncertainty
-from chromalab.colorization.small import guide_px, no_distribution
+from chromalab.colorization.small import guide_px, no_distribution, rotate_upright
 from chromalab.colorization.video.codecs import is_film
 from chromalab.core.files import printable, with_ending
 from chromalab.core.progress import progress
@@ -96,9 +96,10 @@ def _write(engine: Engine, item: Item, target: Path, number: int | None, batch: 
 
 
 def uncertainty_map(engine: Engine, source: Path, batch: Batch) -> NDArray[np.uint8]:
-    """Return a color map of the network's uncertainty across a photo, (h, w, 3), at the small copy's size."""
+    """Return a color map of the network's uncertainty across an upright photo, (h, w, 3), at the small copy's size."""
     options = batch.job.options
-    levels = open_scan(source, max_pixels=batch.job.max_pixels).small_levels(guide_px(engine, options))
+    scan = open_scan(source, max_pixels=batch.job.max_pixels)
+    levels = rotate_upright(scan.small_levels(guide_px(engine, options)), scan.orientation)
     logits = engine.predict(levels).logits
     if logits is None:
         raise no_distribution(engine)

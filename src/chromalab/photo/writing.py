@@ -61,6 +61,8 @@ _SPOOL_HEADER_BYTES = 16
 _PROBE_BYTES = 2**20
 _LABEL_SHARE = 0.028
 _SMALLEST_LABEL_PX = 10
+_LOWER_LEFT_AT_RIGHT, _LOWER_LEFT_ON_TOP = frozenset({2, 3, 5, 6}), frozenset({3, 4, 5, 8})
+"""EXIF orientations by where the lower left corner of the upright image is stored."""
 
 
 def encode_png(rgb: NDArray[np.uint8]) -> bytes:
@@ -180,15 +182,21 @@ def from_pixels(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Any:
     return _image(rgb, interpretation)
 
 
-def labeled(image: Any, text: str) -> Any:
+def labeled(image: Any, text: str, orientation: int = 1) -> Any:
     """Return a libvips image with a line of white text on a dark band at its lower left; without text, the image.
 
     The letters are about 1/36 of the shorter side high, and smaller if the line would not fit.
+
+    Args:
+        image: the image.
+        text: the line of text.
+        orientation: EXIF orientation of the pixels; the line is at the lower left of the upright image.
     """
     if not text:
         return image
+    shown_width = image.height if orientation >= 5 else image.width
     height = max(_SMALLEST_LABEL_PX, round(min(image.height, image.width) * _LABEL_SHARE))
-    line = vips().Image.text(text, height=height, width=max(1, round(image.width * 0.9)), font="sans")
+    line = vips().Image.text(text, height=height, width=max(1, round(shown_width * 0.9)), font="sans")
     pad = max(2, height // 2)
     line = line.embed(pad, pad, line.width + 2 * pad, line.height + 2 * pad)
     gray = (line * 0.8 + 30).cast("uchar")
@@ -197,8 +205,17 @@ def labeled(image: Any, text: str) -> Any:
         band = (band * (65535 / 255)).cast("ushort")
     if image.hasalpha():
         band = band.bandjoin(65535 if image.format == "ushort" else 255)
-    band = band.copy(interpretation=image.interpretation)
-    return image.insert(band, 0, max(0, image.height - band.height))
+    band = _stored(band.copy(interpretation=image.interpretation), orientation)
+    left = max(0, image.width - band.width) if orientation in _LOWER_LEFT_AT_RIGHT else 0
+    top = 0 if orientation in _LOWER_LEFT_ON_TOP else max(0, image.height - band.height)
+    return image.insert(band, left, top)
+
+
+def _stored(upright: Any, orientation: int) -> Any:
+    """Return an upright image as it is stored with an EXIF orientation."""
+    image = upright.copy_memory()  # libvips turns lazily, but an image of text is made from top to bottom
+    image.set_type(vips().GValue.gint_type, "orientation", {6: 8, 8: 6}.get(orientation, orientation))
+    return image.autorot()
 
 
 @contextlib.contextmanager

@@ -126,7 +126,7 @@ def _of_jpeg(found: jpeg.Jpeg) -> Metadata:
     if resolution is None and found.density:
         across, down, unit = found.density
         resolution = Resolution(Fraction(across), Fraction(down), {1: "inch", 2: "cm"}.get(unit, "none"))
-    warnings: list[str] = []
+    warnings = [*read.problems]
     if found.images > 1:
         warnings.append(f"1 of {found.images} images of the file is colorized, and the others are left out")
     if found.credentials:
@@ -156,7 +156,7 @@ def _of_chunks(found: Chunks, frame: str = "frames") -> Metadata:
         scale = Fraction(1, 100 if meters else 1)
         if meters or (across, down) != (1, 1):
             resolution = Resolution(across * scale, down * scale, "cm" if meters else "none")
-    warnings = [*found.problems]
+    warnings = [*found.problems, *read.problems]
     if found.frames > 1:
         warnings.append(f"1 of {found.frames} {frame} of the file is colorized, and the others are left out")
     metadata = Metadata(
@@ -178,7 +178,7 @@ def _agree(resolution: Resolution, density: tuple[int, int, bool]) -> bool:
 
 def metadata_of_tags(tags: Tags) -> Metadata:
     """Return the metadata of a TIFF page from its tags."""
-    tags, resolution = _readable(tags), _resolution_of(tags)
+    problems, tags, resolution = tags.problems, _readable(tags), _resolution_of(tags)
     image = dict(tags.image)
     packet, records, block = (image.pop(tag, Value(_BYTE, 0, b"")).data for tag in (_XMP, _IPTC, _PHOTOSHOP))
     in_resources, resources = iptc.split_resources(block)
@@ -188,6 +188,7 @@ def metadata_of_tags(tags: Tags) -> Metadata:
             iptc=iptc.native_order(records) or in_resources,
             photoshop=resources,
             resolution=resolution,
+            warnings=problems,
         ),
         packet,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -78,6 +78,36 @@ def test_from_jpeg_to_tiff(tmp_path: Path) -> None:
         assert float(found.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExposureTime]) == pytest.approx(0.008)
         assert found.get_ifd(ExifTags.IFD.GPSInfo)[1] == "N"
         assert np.array_equal(np.asarray(back), RGB)
+
+
+def test_tags_of_maps_archives_and_scanners_are_kept(tmp_path: Path) -> None:
+    kept: dict[int, tuple[str, Any]] = {
+        33550: ("d", (0.5, 0.5, 0.0)),
+        33922: ("d", (0.0, 0.0, 0.0, 500_000.0, 5_800_000.0, 0.0)),
+        34735: ("H", (1, 1, 0, 1, 1024, 0, 1, 1)),
+        34736: ("d", (6_378_137.0, 298.25)),
+        34737: ("s", "WGS 84|"),
+        42112: ("s", '<GDALMetadata><Item name="flight">RAF 1944</Item></GDALMetadata>'),
+        42113: ("s", "0"),
+        32781: ("s", "Archive 4711"),
+        36867: ("s", "1944:06:06 10:00:00"),
+        65001: ("s", "note of the scanner"),
+    }
+    dropped: dict[int, tuple[str, Any]] = {340: ("H", (7,)), 50740: ("B", b"private"), 65002: ("IFD", (8,))}
+    tags = [
+        (number, {"IFD": 13}.get(kind, kind), 0 if kind == "s" else len(value), value, True)
+        for number, (kind, value) in (kept | dropped).items()
+    ]
+    tifffile.imwrite(tmp_path / "s.tif", RGB, photometric="rgb", extratags=tags, metadata=None)
+    scan = open_scan(tmp_path / "s.tif")
+    assert scan.warnings == ("its tags 50740 and 65002 are left out: true only in the original file",)
+    save([from_pixels(RGB)], tmp_path / "o.tif", scan.metadata)
+    with tifffile.TiffFile(tmp_path / "o.tif") as file:
+        found = {tag.code: tag.value for tag in file.pages[0].tags}  # type: ignore[union-attr]
+    assert {number: found.get(number) for number in kept} == {number: value for number, (_, value) in kept.items()}
+    assert not set(dropped) & set(found)
+    assert np.array_equal(tifffile.imread(tmp_path / "o.tif"), RGB)
+    assert open_scan(tmp_path / "o.tif").warnings == ()
 
 
 def test_existing_tags_stay(tmp_path: Path) -> None:

@@ -8,37 +8,50 @@ import struct
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
+from chromalab.core.wording import listing
 from chromalab.photo.tiff.directory import PLACES, SIZES, Directory, Reader, Value, integers, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 EXIF_IFD, GPS_IFD = 34665, 34853
-PACKETS = frozenset({700, 33723, 34377})
-"""XMP, IPTC records, Photoshop resources."""
-
 RESOLUTION = frozenset({282, 283, 296})
 """XResolution, YResolution, ResolutionUnit."""
 
-WINDOWS = frozenset({18246, 18249, *range(40091, 40096)})
-"""Rating, RatingPercent, XPTitle, XPComment, XPAuthor, XPKeywords, XPSubject."""
-
-_TEXTS = frozenset({269, 270, 271, 272, 285, 286, 287, 297, 305, 306, 315, 316, 33432})
-KEPT = _TEXTS | PACKETS | RESOLUTION | WINDOWS
-"""DocumentName, ImageDescription, Make, Model, PageName, XPosition, YPosition, PageNumber, Software, DateTime, Artist,
-HostComputer, Copyright, and the above."""
-
 _INTEROPERABILITY, _MAKER_NOTE = 40965, 37500
-_OF_PIXELS = frozenset({*range(254, 260), 262, 273, 277, 278, 279, 284, 513, 514, 529, 530, 531, 532, 34675})
+_POINTERS = frozenset({EXIF_IFD, GPS_IFD, _INTEROPERABILITY, _MAKER_NOTE, 330, 400})
+"""Positions of further directories in the file, and the camera maker's notes, which hold positions of their own."""
+
+_OF_PIXELS = frozenset({
+    *range(254, 260), *range(262, 267), 273, *range(277, 282), 284, *range(288, 294), 300, 301, *range(317, 337),
+    *range(338, 343), 346, 347, 351, *range(401, 406), 433, 434, *range(512, 522), *range(529, 533), 559,
+    *range(32995, 32999), 33421, 33422, 34675, 37724, 50674,
+})  # fmt: skip
+"""Tags that describe how the pixels are stored and what their values mean, and the layers of Photoshop."""
+
+_OF_THE_SOURCE = frozenset({33424, *range(33628, 33632), 34412, 50706, 50740, 65426, 65432})
+"""Tags that would be wrong in another file: the mark of raw files, and tags of Kodak, MetaMorph, Zeiss, Adobe and
+Hamamatsu that hold positions in the file."""
+
+_ADDRESSES = frozenset({13, 18})
+"""Types of values that are positions of directories in the file."""
 
 
 @dataclass(frozen=True)
 class Tags:
-    """The tags of a page or of an EXIF block: of the image directory, of the EXIF block, and of the GPS block."""
+    """The tags of a page or of an EXIF block.
+
+    Attributes:
+        image: tags of the image directory.
+        exif: tags of the EXIF block.
+        gps: tags of the GPS block.
+        problems: what was left out, a sentence each.
+    """
 
     image: dict[int, Value] = field(default_factory=dict)
     exif: dict[int, Value] = field(default_factory=dict)
     gps: dict[int, Value] = field(default_factory=dict)
+    problems: tuple[str, ...] = field(default=(), compare=False)
 
     def __bool__(self) -> bool:
         """Whether there are any tags."""
@@ -56,12 +69,23 @@ def read_tags(file: IO[bytes], place: int | None = None) -> Tags:
     if reader.first is None:
         return Tags()
     page = reader.directory(reader.first if place is None else place)
-    image = page.tags if page is not None else {}
-    exif = _pointed(reader, image, EXIF_IFD)
-    # Maker notes have addresses into their own file, which would be wrong in any other file.
-    exif = {tag: value for tag, value in exif.items() if tag not in {_INTEROPERABILITY, _MAKER_NOTE}}
-    kept = {tag: value for tag, value in image.items() if tag in KEPT}
-    return Tags(kept, exif, _pointed(reader, image, GPS_IFD))
+    return _described(reader, page) if page is not None else Tags()
+
+
+def _described(reader: Reader, page: Directory) -> Tags:
+    """Return the tags of a page that are true in another file with other pixels, too."""
+    dropped = {tag for tag, value in page.tags.items() if tag in _OF_THE_SOURCE or value.kind in _ADDRESSES}
+    unwanted = {*_POINTERS, *_OF_PIXELS}
+    return Tags(
+        {tag: value for tag, value in page.tags.items() if tag not in unwanted | dropped},
+        {tag: value for tag, value in _pointed(reader, page.tags, EXIF_IFD).items() if tag not in unwanted},
+        _pointed(reader, page.tags, GPS_IFD),
+        (f"{_named(dropped - unwanted)} left out: true only in the original file",) if dropped - unwanted else (),
+    )
+
+
+def _named(tags: Collection[int]) -> str:
+    return f"its tag{'s' if len(tags) > 1 else ''} {listing(map(str, sorted(tags)))} {'are' if len(tags) > 1 else 'is'}"
 
 
 def _pointed(reader: Reader, tags: Mapping[int, Value], tag: int) -> dict[int, Value]:
@@ -76,14 +100,7 @@ def read_exif(block: bytes) -> Tags:
     """Return the tags of an EXIF block without its mark, except those of its thumbnail, pixels and pointers."""
     reader = Reader(io.BytesIO(block))
     first = reader.directory(reader.first) if reader.first is not None else None
-    if first is None:
-        return Tags()
-    unwanted = {EXIF_IFD, GPS_IFD, _INTEROPERABILITY, _MAKER_NOTE, *_OF_PIXELS}
-    return Tags(
-        {tag: value for tag, value in first.tags.items() if tag not in unwanted},
-        {tag: value for tag, value in _pointed(reader, first.tags, EXIF_IFD).items() if tag not in unwanted},
-        _pointed(reader, first.tags, GPS_IFD),
-    )
+    return _described(reader, first) if first is not None else Tags()
 
 
 def exif_block(tags: Tags) -> bytes:

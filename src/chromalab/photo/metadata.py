@@ -214,8 +214,10 @@ def _with_xmp(metadata: Metadata, data: bytes) -> Metadata:
 def _readable(tags: Tags) -> Tags:
     """Return tags whose texts are UTF-8, without the resolution."""
     image = {number: value for number, value in tags.image.items() if number not in RESOLUTION}
-    blocks = (image, tags.exif, tags.gps)
-    return Tags(*({number: _in_utf_8(value) for number, value in block.items()} for block in blocks))
+    image, exif, gps = (
+        {number: _in_utf_8(value) for number, value in block.items()} for block in (image, tags.exif, tags.gps)
+    )
+    return Tags(image, exif, gps)
 
 
 def _in_utf_8(value: Value) -> Value:
@@ -369,8 +371,8 @@ def exif_of(written: Written) -> tuple[bytes, list[str]]:
             ((part, number) for part in ("image", "exif", "gps") for number in getattr(tags, part)),
             key=lambda place: len(getattr(tags, place[0])[place[1]].data),
         )
-        shorter = {key: value for key, value in getattr(tags, part).items() if key != number}
-        tags = replace(tags, **{part: shorter})
+        shorter: dict[str, Any] = {part: {key: value for key, value in getattr(tags, part).items() if key != number}}
+        tags = replace(tags, **shorter)
         block = exif_block(tags)
         left.append(f"the tag {number} is too long for a JPEG file and left out")
     return block, left

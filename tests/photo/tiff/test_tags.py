@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from chromalab.photo.scan import open_scan
-from chromalab.photo.tiff.tags import Tags, add_tags, exif_block, read_tags
+from chromalab.photo.tiff.tags import Tags, add_tags, exif_block, read_exif, read_tags
 from chromalab.photo.writing import from_pixels, save
 from tests.photo.odd_files import picture
 
@@ -108,6 +108,28 @@ def test_tags_of_maps_archives_and_scanners_are_kept(tmp_path: Path) -> None:
     assert not set(dropped) & set(found)
     assert np.array_equal(tifffile.imread(tmp_path / "o.tif"), RGB)
     assert open_scan(tmp_path / "o.tif").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("length", "warning"),
+    [
+        (None, ()),
+        (20, ("its EXIF block is damaged and left out",)),
+        (60, ("its tags 270, 315 and 33432 are left out: damaged or too large",)),
+    ],
+)
+def test_damaged_exif_is_reported(tmp_path: Path, length: int | None, warning: tuple[str, ...]) -> None:
+    exif = Image.Exif()
+    exif[270], exif[315], exif[33432] = "A description that is long enough", "Dorothea Lange", "public domain"
+    Image.fromarray(RGB).save(tmp_path / "s.jpg", exif=exif.tobytes()[:length])
+    assert open_scan(tmp_path / "s.jpg").warnings == warning
+
+
+@pytest.mark.parametrize("pointer", [34665, 34853])
+def test_blocks_that_are_not_where_they_should_be_are_reported(pointer: int) -> None:
+    entry = struct.pack("<HHII", pointer, 4, 1, 5000)
+    block = b"II*\0\x08\0\0\0" + struct.pack("<H", 1) + entry + bytes(4)
+    assert read_exif(block).problems == (f"its tag {pointer} is left out: damaged or too large",)
 
 
 def test_existing_tags_stay(tmp_path: Path) -> None:

@@ -76,31 +76,42 @@ def _described(reader: Reader, page: Directory) -> Tags:
     """Return the tags of a page that are true in another file with other pixels, too."""
     dropped = {tag for tag, value in page.tags.items() if tag in _OF_THE_SOURCE or value.kind in _ADDRESSES}
     unwanted = {*_POINTERS, *_OF_PIXELS}
+    exif, gps = (_pointed(reader, page, tag) for tag in (EXIF_IFD, GPS_IFD))
+    lost = {*page.lost, *exif.lost, *gps.lost} - (unwanted - {EXIF_IFD, GPS_IFD})
     return Tags(
         {tag: value for tag, value in page.tags.items() if tag not in unwanted | dropped},
-        {tag: value for tag, value in _pointed(reader, page.tags, EXIF_IFD).items() if tag not in unwanted},
-        _pointed(reader, page.tags, GPS_IFD),
-        (f"{_named(dropped - unwanted)} left out: true only in the original file",) if dropped - unwanted else (),
+        {tag: value for tag, value in exif.tags.items() if tag not in unwanted},
+        gps.tags,
+        (*_left_out(dropped - unwanted, "true only in the original file"), *_left_out(lost, "damaged or too large")),
     )
 
 
-def _named(tags: Collection[int]) -> str:
-    return f"its tag{'s' if len(tags) > 1 else ''} {listing(map(str, sorted(tags)))} {'are' if len(tags) > 1 else 'is'}"
+def _left_out(tags: Collection[int], reason: str) -> tuple[str, ...]:
+    """Return a sentence about tags that are left out; none without tags."""
+    if not tags:
+        return ()
+    several = len(tags) > 1
+    numbers = listing(map(str, sorted(tags)))
+    return (f"its tag{'s' if several else ''} {numbers} {'are' if several else 'is'} left out: {reason}",)
 
 
-def _pointed(reader: Reader, tags: Mapping[int, Value], tag: int) -> dict[int, Value]:
-    value = tags.get(tag)
-    if value is None or value.number != 1 or len(value.data) not in (4, 8):
-        return {}
-    directory = reader.directory(int.from_bytes(value.data, "little"))
-    return directory.tags if directory is not None else {}
+def _pointed(reader: Reader, page: Directory, tag: int) -> Directory:
+    """Return the directory at the position that a tag holds: an empty one without the tag, or where it is damaged."""
+    value = page.tags.get(tag)
+    if value is None:
+        return Directory(0, {}, 0, 0)
+    valid = value.number == 1 and len(value.data) in (4, 8)
+    found = reader.directory(int.from_bytes(value.data, "little")) if valid else None
+    return found or Directory(0, {}, 0, 0, frozenset({tag}))
 
 
 def read_exif(block: bytes) -> Tags:
     """Return the tags of an EXIF block without its mark, except those of its thumbnail, pixels and pointers."""
     reader = Reader(io.BytesIO(block))
     first = reader.directory(reader.first) if reader.first is not None else None
-    return _described(reader, first) if first is not None else Tags()
+    if first is None:
+        return Tags(problems=("its EXIF block is damaged and left out",) if block.strip(b"\0") else ())
+    return _described(reader, first)
 
 
 def exif_block(tags: Tags) -> bytes:

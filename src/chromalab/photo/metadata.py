@@ -202,7 +202,9 @@ def _with_xmp(metadata: Metadata, data: bytes) -> Metadata:
         packet = Packet.parse(data)
     except XmpError as error:
         short = len(data) <= _MOST_KEPT_ASIDE
-        place = "only the record beside the output keeps it (kept_aside)" if short else "it is left out"
+        place = (
+            "it is left out, and only a record beside the output (--sidecar) keeps it" if short else "it is left out"
+        )
         return replace(
             metadata,
             warnings=(*metadata.warnings, f"its XMP cannot be read: {error}; {place}"),

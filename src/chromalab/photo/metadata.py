@@ -129,6 +129,8 @@ def _of_jpeg(found: jpeg.Jpeg) -> Metadata:
     warnings = [*read.problems]
     if found.images > 1:
         warnings.append(f"1 of {found.images} images of the file is colorized, and the others are left out")
+    if found.video:
+        warnings.append("the video behind the photo (a motion photo) is left out")
     if found.credentials:
         warnings.append(containers.NO_CREDENTIALS)
     raw = found.xmp_packets()[0]

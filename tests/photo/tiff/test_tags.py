@@ -132,6 +132,17 @@ def test_blocks_that_are_not_where_they_should_be_are_reported(pointer: int) -> 
     assert read_exif(block).problems == (f"its tag {pointer} is left out: damaged or too large",)
 
 
+def test_64_bit_numbers_of_a_big_tiff_get_32_bits(tmp_path: Path) -> None:
+    tags = [(65001, 16, 2, (5, 2**32 - 1), True), (65002, 16, 1, (2**32,), True), (65003, 17, 1, (-7,), True)]
+    tifffile.imwrite(tmp_path / "s.tif", RGB, photometric="rgb", bigtiff=True, extratags=tags, metadata=None)
+    scan = open_scan(tmp_path / "s.tif")
+    assert scan.warnings == ("its tag 65002 is left out: damaged or too large",)
+    save([from_pixels(RGB)], tmp_path / "o.tif", scan.metadata)
+    with tifffile.TiffFile(tmp_path / "o.tif") as file:
+        found = {tag.code: (int(tag.dtype), tag.value) for tag in file.pages[0].tags}  # type: ignore[union-attr]
+    assert (found.get(65001), found.get(65003)) == ((4, (5, 2**32 - 1)), (9, -7))
+
+
 def test_existing_tags_stay(tmp_path: Path) -> None:
     path = described(tmp_path / "s.tif")
     other = described(tmp_path / "o.tif")

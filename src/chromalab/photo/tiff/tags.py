@@ -8,6 +8,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
+import numpy as np
+
 from chromalab.core.wording import listing
 from chromalab.photo.tiff.directory import PLACES, SIZES, Directory, Reader, Value, integers, pack
 
@@ -32,6 +34,9 @@ _OF_PIXELS = frozenset({
 _OF_THE_SOURCE = frozenset({33424, *range(33628, 33632), 34412, 50706, 50740, 65426, 65432})
 """Tags that would be wrong in another file: the mark of raw files, and tags of Kodak, MetaMorph, Zeiss, Adobe and
 Hamamatsu that hold positions in the file."""
+
+_NARROWER = {16: ("<u8", 4, "<u4"), 17: ("<i8", 9, "<i4")}
+"""Types of 64-bit integers, with the type of 32 bits that takes their place."""
 
 _ADDRESSES = frozenset({13, 18})
 """Types of values that are positions of directories in the file."""
@@ -78,12 +83,29 @@ def _described(reader: Reader, page: Directory) -> Tags:
     unwanted = {*_POINTERS, *_OF_PIXELS}
     exif, gps = (_pointed(reader, page, tag) for tag in (EXIF_IFD, GPS_IFD))
     lost = {*page.lost, *exif.lost, *gps.lost} - (unwanted - {EXIF_IFD, GPS_IFD})
+
+    def kept(tags: Mapping[int, Value], left_out: Collection[int]) -> dict[int, Value]:
+        classic = {tag: _classic(value) for tag, value in tags.items() if tag not in left_out}
+        lost.update(tag for tag, value in classic.items() if value is None)
+        return {tag: value for tag, value in classic.items() if value is not None}
+
+    image, of_exif, of_gps = kept(page.tags, unwanted | dropped), kept(exif.tags, unwanted), kept(gps.tags, ())
     return Tags(
-        {tag: value for tag, value in page.tags.items() if tag not in unwanted | dropped},
-        {tag: value for tag, value in exif.tags.items() if tag not in unwanted},
-        gps.tags,
+        image,
+        of_exif,
+        of_gps,
         (*_left_out(dropped - unwanted, "true only in the original file"), *_left_out(lost, "damaged or too large")),
     )
+
+
+def _classic(value: Value) -> Value | None:
+    """Return a value without the 64-bit types that only BigTIFF has; None if its numbers are too large."""
+    if value.kind not in _NARROWER:
+        return value
+    wide, kind, narrow = _NARROWER[value.kind]
+    numbers = np.frombuffer(value.data, wide)
+    data = numbers.astype(narrow)
+    return Value(kind, value.number, data.tobytes()) if np.array_equal(numbers, data) else None
 
 
 def _left_out(tags: Collection[int], reason: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import pyvips
 import tifffile
-from PIL import Image
+from PIL import Image, ImageOps
 from skimage.color import rgb2lab
 
 import chromalab
@@ -23,6 +23,7 @@ from chromalab.colorization.records import Colorized
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.parallel import cpu_count
 from chromalab.photo.reading import UnreadablePhotoError
+from chromalab.photo.writing import from_pixels, labeled
 from chromalab.weights.colorizers import find_colorizer
 from tests.colorization.models import constant_ab
 from tests.photo.odd_files import picture, save
@@ -270,6 +271,29 @@ def test_the_tone_of_a_print_with_hard_edges_is_kept(engine: Engine, tmp_path: P
     job = Job(Options(keep_tone=True))
     result, _ = colorize_file(engine, save(tmp_path / "a.png", pixels), tmp_path / "b.png", job)
     assert result.mean_chroma > 0
+
+
+@pytest.mark.every_case
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_labels_of_large_photos_are_upright(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orientation: int
+) -> None:
+    monkeypatch.setattr("chromalab.photo.scan.WHOLE_PIXELS", 0)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    source = save(tmp_path / "a.png", np.full((200, 300, 3), 120, np.uint8), exif=exif)
+    shown = []
+    for name, label in (("plain", ""), ("labeled", "Colors inferred")):
+        colorize_file(engine, source, tmp_path / f"{name}.png", Job(Options(saturation=0), label=label))
+        with Image.open(tmp_path / f"{name}.png") as image:
+            shown.append(np.asarray(ImageOps.exif_transpose(image).convert("L"), dtype=int))
+    height, width = (300, 200) if orientation >= 5 else (200, 300)
+    rows, columns = np.nonzero(shown[0] != shown[1])
+    assert shown[1].shape == (height, width)
+    assert (rows.max(), columns.min()) == (height - 1, 0)
+    assert rows.min() > height - 25
+    text = labeled(from_pixels(np.full((height, width, 3), 120, np.uint8)), "Colors inferred").numpy()[..., 0]
+    assert np.array_equal(shown[1][-15:, :60], text[-15:, :60])
 
 
 def test_large_photos_are_colorized_in_strips(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,19 @@ def test_versions_never_replace_photos(tmp_path: Path) -> None:
         planned(tmp_path, f"{tmp_path}/link/x.jpg", "x.v1.jpg")
 
 
+def test_uncertainty_map_of_a_large_photo_is_upright(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    source = save(tmp_path / "a.png", picture(100, 150), exif=exif)
+    whole = uncertainty_map(engine, source, BATCH)
+    monkeypatch.setattr("chromalab.photo.scan.WHOLE_PIXELS", 0)
+    large = uncertainty_map(engine, source, BATCH)
+    assert large.shape == whole.shape == (150, 100, 3)
+    assert np.abs(large.astype(int) - whole).mean() < 2
+
+
 def test_versions_need_a_distribution(tmp_path: Path) -> None:
     brown = Engine(find_colorizer(str(constant_ab(tmp_path / "brown.onnx", 12, 20))))
     save(tmp_path / "a.png", picture())

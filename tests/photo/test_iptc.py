@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from chromalab.photo.iptc import add_iptc, native_order, photoshop_block, resources_of, split_resources
-from chromalab.photo.xmp import Packet
+from chromalab.photo.xmp import Listed, Packet
 
 
 def record(number: int, data: bytes, part: int = 2) -> bytes:
@@ -52,6 +52,20 @@ def test_long_and_damaged_datasets() -> None:
     packet = Packet.empty()
     assert not add_iptc(packet, long + b"\x1c\2")
     assert packet.holds(("dc", "description"), ("x" * 40_000,))
+
+
+def test_parts_of_keywords_are_not_taken_for_keywords() -> None:
+    packet = Packet.empty()
+    packet.add({("dc", "subject"): Listed("Bag", ("party", "harbor"))})
+    assert add_iptc(packet, record(25, b"art") + record(25, b"harbor")) == [25]
+    assert add_iptc(packet, record(25, b"party") + record(25, b"harbor")) == []
+
+
+def test_several_captions_are_recognized_again() -> None:
+    packet = Packet.empty()
+    captions = record(120, b"At the harbor") + record(120, b"in 1936")
+    assert add_iptc(packet, captions) == []
+    assert add_iptc(packet, captions) == []
 
 
 def test_resources_without_thumbnail_and_hash() -> None:

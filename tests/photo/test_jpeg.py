@@ -176,6 +176,14 @@ def test_images_behind_the_first(tmp_path: Path) -> None:
         assert bool(warnings) == (count > 1)
 
 
+@pytest.mark.parametrize("between", [0, 2**16 - 5, 100_000])
+def test_videos_behind_the_photo_are_reported(tmp_path: Path, between: int) -> None:
+    video = struct.pack(">I", 24) + b"ftypmp42" + bytes(12) + b"\x11" * 5000
+    scan = opened(tmp_path / "p.jpg", encoded(picture()) + bytes(between) + video)
+    assert scan.warnings == ("the video behind the photo (a motion photo) is left out",)
+    assert opened(tmp_path / "p.jpg", encoded(picture()) + bytes(between) + b"ftyp").warnings == ()
+
+
 @pytest.mark.parametrize(("kind", "count"), [(0x010002, 1), (0x020002, 2)])
 def test_previews_of_multi_picture_files_do_not_count(kind: int, count: int) -> None:
     """Cameras store a reduced copy as a second image (`Large Thumbnail`); stereo cameras a second view."""

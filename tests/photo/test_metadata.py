@@ -235,6 +235,18 @@ def test_xmp_matches_the_pixels() -> None:
     assert b"PixelXDimension" not in xmp
 
 
+def test_a_warning_of_xmp_that_cannot_be_read_is_true_without_a_record(tmp_path: Path) -> None:
+    body = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x='adobe:ns:meta/'><a></b></x:xmpmeta>"
+    Image.fromarray(RGB).save(tmp_path / "s.jpg")
+    data = (tmp_path / "s.jpg").read_bytes()
+    (tmp_path / "s.jpg").write_bytes(data[:2] + struct.pack(">BBH", 0xFF, 0xE1, len(body) + 2) + body + data[2:])
+    metadata = open_scan(tmp_path / "s.jpg").metadata
+    (warning,) = metadata.warnings
+    assert warning.startswith("its XMP cannot be read: ")
+    assert warning.endswith("; it is left out, and only a record beside the output (--sidecar) keeps it")
+    assert set(metadata.kept_aside) == {"xmp"}
+
+
 def test_frames_of_avif_are_counted(tmp_path: Path) -> None:
     """libvips does not recognize AVIF animations, and reads them all the same."""
     frames = [Image.fromarray(RGB), Image.fromarray(255 - RGB), Image.fromarray(RGB)]

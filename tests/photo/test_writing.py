@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
+import os
+import resource
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -177,6 +181,66 @@ def test_unwritable_folder_of_a_photo(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         save([from_pixels(RGB)], tmp_path / "file" / "out.png", NOTHING)
+
+
+@contextlib.contextmanager
+def files_end_at(size: int) -> Iterator[None]:
+    """Let every write behind a place of a file fail."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.every_case
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp", ".avif"])
+def test_files_that_are_too_large_for_the_disk(tmp_path: Path, suffix: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    with files_end_at(9000), pytest.raises(OutputError, match="the file is too large for this disk") as caught:
+        save([from_pixels(noise)], tmp_path / f"out{suffix}", NOTHING)
+    assert caught.value.one_path
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.ENOSPC, "disk is full"), (errno.EDQUOT, "quota is used up"), (errno.EIO, "the disk reports an error")],
+)
+def test_disks_that_fail_during_the_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    def fail(descriptor: int, data: bytes) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "write", fail)
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    with files_end_at(9000), pytest.raises(OutputError, match=words) as caught:
+        save([from_pixels(noise)], tmp_path / "out.png", NOTHING)
+    assert not caught.value.one_path
+
+
+def test_large_photos_on_a_disk_that_fails(tmp_path: Path) -> None:
+    """Closing the file of the pixels fails as well, but must not hide the reason."""
+
+    def write() -> None:
+        with spooled(tmp_path, 60, 90, np.uint8) as spool:
+            for first in range(60):
+                spool.add(RGB[first : first + 1])
+
+    with files_end_at(9000), pytest.raises(OutputError, match="the file is too large for this disk"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_sources_are_no_errors_of_the_disk(tmp_path: Path) -> None:
+    source = save_source(tmp_path / "s.png", RGB)
+    source.write_bytes(source.read_bytes()[:-2000])
+    image = pyvips.Image.new_from_file(str(source), access="sequential", fail_on="error")
+    with pytest.raises(pyvips.Error):
+        save([image], tmp_path / "out.jpg", NOTHING)
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def test_file_types() -> None:

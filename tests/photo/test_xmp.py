@@ -88,6 +88,23 @@ def test_values_of_all_types_are_added() -> None:
     assert not again.remove(tag("dc", "creator").__eq__)
 
 
+def test_texts_are_compared_with_whole_items() -> None:
+    found = Packet.empty()
+    long = "Dorothea Lange of the Farm Security Administration"
+    found.add(
+        {("dc", "subject"): Listed("Bag", ("party", "Essen-Steele", "two\nlines", long)), ("dc", "source"): "a box"}
+    )
+    for texts, held in (
+        (("party", "two lines", long[:32]), True),
+        (("art",), False),
+        (("Essen",), False),
+        (("party", "Essen"), False),
+    ):
+        assert found.holds(("dc", "subject"), texts) is held, texts
+    assert found.holds(("dc", "source"), ("a box",)) is True
+    assert found.holds(("dc", "source"), ("box",)) is False
+
+
 def test_announcements_of_lost_images_are_removed() -> None:
     attributes = (
         'xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0" '

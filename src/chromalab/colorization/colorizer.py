@@ -439,8 +439,7 @@ def _result(source: Path, output: Path, seconds: float, scan: Scan, pages: _Page
 
 def _small(engine: Engine, scan: Scan, job: Job, overlay: NDArray[np.uint8] | None) -> SmallColors:
     levels = rotate_upright(scan.small_levels(guide_px(engine, job.options)), scan.orientation)
-    size = (scan.width, scan.height) if scan.orientation >= 5 else (scan.height, scan.width)
-    return small_colors(engine, levels, job.options, size, overlay, job.references)
+    return small_colors(engine, levels, job.options, scan.shown_size, overlay, job.references)
 
 
 def _page(
@@ -450,7 +449,7 @@ def _page(
     image = _pixels(scan, colors, job, stats, output, stack, deep=deep)
     if scan.has_alpha and holds_alpha(output):
         image = image.bandjoin(_alpha(scan, deep=deep))
-    return labeled(image, job.label)
+    return labeled(image, job.label, scan.orientation)
 
 
 def _pixels(

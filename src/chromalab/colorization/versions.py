@@ -16,7 +16,7 @@ from chromalab.colorization.guided import enlarge
 from chromalab.colorization.plan import spelled_alike
 from chromalab.colorization.records import map_file, version_file
 from chromalab.colorization.sampling import uncertainty
-from chromalab.colorization.small import guide_px, no_distribution
+from chromalab.colorization.small import guide_px, no_distribution, rotate_upright
 from chromalab.colorization.video.codecs import is_film
 from chromalab.core.errors import UsageError
 from chromalab.core.files import printable
@@ -133,9 +133,10 @@ def _write(engine: Engine, item: Item, target: Path, number: int | None, batch: 
 
 
 def uncertainty_map(engine: Engine, source: Path, batch: Batch) -> NDArray[np.uint8]:
-    """Return a color map of the network's uncertainty across a photo, (h, w, 3), at the small copy's size."""
+    """Return a color map of the network's uncertainty across an upright photo, (h, w, 3), at the small copy's size."""
     options = batch.job.options
-    levels = open_scan(source, max_pixels=batch.job.max_pixels).small_levels(guide_px(engine, options))
+    scan = open_scan(source, max_pixels=batch.job.max_pixels)
+    levels = rotate_upright(scan.small_levels(guide_px(engine, options)), scan.orientation)
     logits = engine.predict(levels).logits
     if logits is None:
         raise no_distribution(engine)

@@ -22,6 +22,8 @@ _REASONS = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again, finished work is kept",
     errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
     errno.EROFS: "it is on a read-only disk: choose another output folder",
+    errno.EIO: "the disk reports an error: check the disk, or choose another output folder",
+    errno.EFBIG: "the file is too large for this disk: choose another output folder, or a file type with smaller files",
     errno.EACCES: "no permission: choose another output folder",
     errno.EPERM: "no permission: choose another output folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder: choose another output folder",
@@ -31,7 +33,7 @@ _REASONS = {
     errno.EINVAL: "this disk does not take the name: rename it",
     errno.EILSEQ: "this disk does not take the name: rename it",
 }
-_ONE_PATH = frozenset(_REASONS) - {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+_ONE_PATH = frozenset(_REASONS) - {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK})
 """Errors of a disk without locks, such as some network disks."""

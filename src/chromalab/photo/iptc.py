@@ -126,7 +126,9 @@ def add_iptc(packet: Packet, iptc: bytes) -> list[int]:
         if (place := _property(number, values, texts)) is None:
             continue
         key, value = place
-        held = packet.holds(key, tuple(values))
+        held = packet.holds(key, tuple(values)) or packet.holds(
+            key, (value,) if isinstance(value, str) else value.items
+        )
         if held is None:
             found[key] = value
         elif not held and number not in _DATES:

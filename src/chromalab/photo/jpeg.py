@@ -31,6 +31,7 @@ _EXTENDED_BYTES = 65_400
 _BLOCK, _TRAILER = 2**16, 2**20
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+_VIDEO, _VIDEO_MARK_BYTES = re.compile(rb"\0\0\0[\x08-\xff]ftyp", re.DOTALL), 8
 _PREVIEWS = frozenset({0x010001, 0x010002})
 """Types of images in a multi-picture file that are reduced copies of the first one."""
 
@@ -50,6 +51,7 @@ class Jpeg:
         body_end: where the marker behind it begins.
         end: where the file's first image ends; None if the mark of the end is missing.
         images: number of full images in the file.
+        video: whether a video follows, as in the motion photos of phones.
     """
 
     segments: list[tuple[int, bytes]] = field(default_factory=list)
@@ -58,6 +60,7 @@ class Jpeg:
     body_end: int = 0
     end: int | None = None
     images: int = 1
+    video: bool = False
 
     def contents(self, marker: int, mark: bytes) -> list[bytes]:
         """Return the contents of segments with a marker, without the mark that they must begin with."""
@@ -127,6 +130,7 @@ def read_jpeg(file: IO[bytes]) -> Jpeg:
     found = _image(file, 0)
     if found.end is not None:
         found.images += _further_images(file, found)
+        found.video = _video_behind(file, found.end)
     return found
 
 
@@ -184,6 +188,18 @@ def _further_images(file: IO[bytes], first: Jpeg) -> int:
         count += 1
         place = _image(file, place + start).end
     return count
+
+
+def _video_behind(file: IO[bytes], place: int) -> bool:
+    """Return whether an MP4 file begins at or behind a place."""
+    file.seek(place)
+    block = file.read(_BLOCK)
+    while _VIDEO.search(block) is None:
+        more = file.read(_BLOCK)
+        if not more:
+            return False
+        block = block[-_VIDEO_MARK_BYTES:] + more
+    return True
 
 
 def _image_kinds(index: bytes) -> list[int]:

@@ -126,9 +126,11 @@ def _of_jpeg(found: jpeg.Jpeg) -> Metadata:
     if resolution is None and found.density:
         across, down, unit = found.density
         resolution = Resolution(Fraction(across), Fraction(down), {1: "inch", 2: "cm"}.get(unit, "none"))
-    warnings: list[str] = []
+    warnings = [*read.problems]
     if found.images > 1:
         warnings.append(f"1 of {found.images} images of the file is colorized, and the others are left out")
+    if found.video:
+        warnings.append("the video behind the photo (a motion photo) is left out")
     if found.credentials:
         warnings.append(containers.NO_CREDENTIALS)
     raw = found.xmp_packets()[0]
@@ -156,7 +158,7 @@ def _of_chunks(found: Chunks, frame: str = "frames") -> Metadata:
         scale = Fraction(1, 100 if meters else 1)
         if meters or (across, down) != (1, 1):
             resolution = Resolution(across * scale, down * scale, "cm" if meters else "none")
-    warnings = [*found.problems]
+    warnings = [*found.problems, *read.problems]
     if found.frames > 1:
         warnings.append(f"1 of {found.frames} {frame} of the file is colorized, and the others are left out")
     metadata = Metadata(
@@ -178,7 +180,7 @@ def _agree(resolution: Resolution, density: tuple[int, int, bool]) -> bool:
 
 def metadata_of_tags(tags: Tags) -> Metadata:
     """Return the metadata of a TIFF page from its tags."""
-    tags, resolution = _readable(tags), _resolution_of(tags)
+    problems, tags, resolution = tags.problems, _readable(tags), _resolution_of(tags)
     image = dict(tags.image)
     packet, records, block = (image.pop(tag, Value(_BYTE, 0, b"")).data for tag in (_XMP, _IPTC, _PHOTOSHOP))
     in_resources, resources = iptc.split_resources(block)
@@ -188,6 +190,7 @@ def metadata_of_tags(tags: Tags) -> Metadata:
             iptc=iptc.native_order(records) or in_resources,
             photoshop=resources,
             resolution=resolution,
+            warnings=problems,
         ),
         packet,
     )
@@ -201,7 +204,9 @@ def _with_xmp(metadata: Metadata, data: bytes) -> Metadata:
         packet = Packet.parse(data)
     except XmpError as error:
         short = len(data) <= _MOST_KEPT_ASIDE
-        place = "only the record beside the output keeps it (kept_aside)" if short else "it is left out"
+        place = (
+            "it is left out, and only a record beside the output (--sidecar) keeps it" if short else "it is left out"
+        )
         return replace(
             metadata,
             warnings=(*metadata.warnings, f"its XMP cannot be read: {error}; {place}"),
@@ -213,8 +218,10 @@ def _with_xmp(metadata: Metadata, data: bytes) -> Metadata:
 def _readable(tags: Tags) -> Tags:
     """Return tags whose texts are UTF-8, without the resolution."""
     image = {number: value for number, value in tags.image.items() if number not in RESOLUTION}
-    blocks = (image, tags.exif, tags.gps)
-    return Tags(*({number: _in_utf_8(value) for number, value in block.items()} for block in blocks))
+    image, exif, gps = (
+        {number: _in_utf_8(value) for number, value in block.items()} for block in (image, tags.exif, tags.gps)
+    )
+    return Tags(image, exif, gps)
 
 
 def _in_utf_8(value: Value) -> Value:
@@ -368,8 +375,8 @@ def exif_of(written: Written) -> tuple[bytes, list[str]]:
             ((part, number) for part in ("image", "exif", "gps") for number in getattr(tags, part)),
             key=lambda place: len(getattr(tags, place[0])[place[1]].data),
         )
-        shorter = {key: value for key, value in getattr(tags, part).items() if key != number}
-        tags = replace(tags, **{part: shorter})
+        shorter: dict[str, Any] = {part: {key: value for key, value in getattr(tags, part).items() if key != number}}
+        tags = replace(tags, **shorter)
         block = exif_block(tags)
         left.append(f"the tag {number} is too long for a JPEG file and left out")
     return block, left

@@ -88,6 +88,11 @@ class Scan:
         """Whether the photo is decoded whole, into memory."""
         return self._level is not None
 
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Height and width of the upright photo."""
+        return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
+
     def levels(self) -> NDArray[np.uint8] | NDArray[np.float32]:
         """Return the gray levels of a whole photo, (H, W): uint8 from 8-bit files, float32 from 16-bit files."""
         if self._level is None:

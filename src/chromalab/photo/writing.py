@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+<<<<<<< HEAD
 import html
+=======
+import errno
+>>>>>>> fix-writes
 import itertools
 import os
 import struct
@@ -15,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chromalab.core.errors import OutputError, UsageError
+from chromalab.core.errors import UsageError
 from chromalab.core.files import explain_write_errors, make_folder, write_bytes
 from chromalab.photo._vips import VipsError, vips
 from chromalab.photo.metadata import exif_of, page_tags, prepare, write_metadata
@@ -59,8 +63,11 @@ BIG_TIFF_BYTES = 2_000_000_000
 
 _STRIP_ROWS = 16
 _SPOOL_HEADER_BYTES = 16
+_PROBE_BYTES = 2**20
 _LABEL_SHARE = 0.028
 _SMALLEST_LABEL_PX = 10
+_LOWER_LEFT_AT_RIGHT, _LOWER_LEFT_ON_TOP = frozenset({2, 3, 5, 6}), frozenset({3, 4, 5, 8})
+"""EXIF orientations by where the lower left corner of the upright image is stored."""
 
 
 def encode_png(rgb: NDArray[np.uint8]) -> bytes:
@@ -180,6 +187,7 @@ def from_pixels(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Any:
     return _image(rgb, interpretation)
 
 
+<<<<<<< HEAD
 def is_visible(text: str) -> bool:
     """Return whether a label has a letter to draw, and not only spaces and control characters."""
     return any(unicodedata.category(letter)[0] not in "ZC" for letter in text)
@@ -187,14 +195,29 @@ def is_visible(text: str) -> bool:
 
 def labeled(image: Any, text: str) -> Any:
     """Return a libvips image with a line of white text on a dark band at its lower left; without letters, the image.
+=======
+def labeled(image: Any, text: str, orientation: int = 1) -> Any:
+    """Return a libvips image with a line of white text on a dark band at its lower left; without text, the image.
+>>>>>>> fix-writes
 
     The letters are about 1/36 of the shorter side high, and smaller if the line would not fit.
+
+    Args:
+        image: the image.
+        text: the line of text.
+        orientation: EXIF orientation of the pixels; the line is at the lower left of the upright image.
     """
     if not is_visible(text):
         return image
+<<<<<<< HEAD
     literal = html.escape(text, quote=False)  # libvips reads markup
     height = max(_SMALLEST_LABEL_PX, round(min(image.height, image.width) * _LABEL_SHARE))
     line = vips().Image.text(literal, height=height, width=max(1, round(image.width * 0.9)), font="sans")
+=======
+    shown_width = image.height if orientation >= 5 else image.width
+    height = max(_SMALLEST_LABEL_PX, round(min(image.height, image.width) * _LABEL_SHARE))
+    line = vips().Image.text(text, height=height, width=max(1, round(shown_width * 0.9)), font="sans")
+>>>>>>> fix-writes
     pad = max(2, height // 2)
     line = line.embed(pad, pad, line.width + 2 * pad, line.height + 2 * pad)
     gray = (line * 0.8 + 30).cast("uchar")
@@ -203,8 +226,17 @@ def labeled(image: Any, text: str) -> Any:
         band = (band * (65535 / 255)).cast("ushort")
     if image.hasalpha():
         band = band.bandjoin(65535 if image.format == "ushort" else 255)
-    band = band.copy(interpretation=image.interpretation)
-    return image.insert(band, 0, max(0, image.height - band.height))
+    band = _stored(band.copy(interpretation=image.interpretation), orientation)
+    left = max(0, image.width - band.width) if orientation in _LOWER_LEFT_AT_RIGHT else 0
+    top = 0 if orientation in _LOWER_LEFT_ON_TOP else max(0, image.height - band.height)
+    return image.insert(band, left, top)
+
+
+def _stored(upright: Any, orientation: int) -> Any:
+    """Return an upright image as it is stored with an EXIF orientation."""
+    image = upright.copy_memory()  # libvips turns lazily, but an image of text is made from top to bottom
+    image.set_type(vips().GValue.gint_type, "orientation", {6: 8, 8: 6}.get(orientation, orientation))
+    return image.autorot()
 
 
 @contextlib.contextmanager
@@ -216,11 +248,12 @@ def spooled(folder: Path, height: int, width: int, dtype: type[np.uint8 | np.uin
     """
     make_folder(folder)
     descriptor, name = tempfile.mkstemp(dir=folder, prefix=TEMPORARY, suffix=".spool")
-    path = Path(name)
+    path, file = Path(name), os.fdopen(descriptor, "w+b")
     try:
-        with os.fdopen(descriptor, "w+b") as file:
-            yield Spool(path, file, height, width, np.dtype(dtype))
+        yield Spool(path, file, height, width, np.dtype(dtype))
     finally:
+        with contextlib.suppress(OSError):  # what could not be written before fails again
+            file.close()
         path.unlink(missing_ok=True)
 
 
@@ -335,7 +368,7 @@ def save(
     temporary = Path(name)
     try:
         with explain_write_errors(path), os.fdopen(descriptor, "w+b") as file:
-            _write(_described(first.image, written), kind, file.fileno(), chosen, path, big=big)
+            _write(_described(first.image, written), kind, file.fileno(), chosen, big=big)
             if kind == "tiff":
                 same = (Page(image, metadata, orientation, xmp) for image in pages[1:])
                 losses = _finish_tiff(file, written, itertools.chain(same, further), chosen, path)
@@ -371,7 +404,7 @@ def _finish_tiff(
         written = _prepared("tiff", page)
         losses += [f"page {number}: {loss}" for loss in written.losses]
         with tempfile.TemporaryFile(dir=path.parent) as part:
-            _write(_described(page.image, written), "tiff", part.fileno(), saving, path)
+            _write(_described(page.image, written), "tiff", part.fileno(), saving)
             link = append_page(file, link, part, page_tags(written))
     return tuple(losses)
 
@@ -388,7 +421,7 @@ def _described(image: Any, written: Written) -> Any:
     return image
 
 
-def _write(image: Any, kind: str, descriptor: int, saving: Saving, path: Path, *, big: bool = False) -> None:
+def _write(image: Any, kind: str, descriptor: int, saving: Saving, *, big: bool = False) -> None:
     target = vips().Target.new_to_descriptor(descriptor)
     try:
         if big and kind == "tiff":
@@ -396,11 +429,26 @@ def _write(image: Any, kind: str, descriptor: int, saving: Saving, path: Path, *
         else:
             _SAVERS[kind](image, target, saving)
     except VipsError as error:
-        if "write" in str(error.detail).lower() and "space" in str(error.detail).lower():
-            raise OutputError(
-                f"cannot write {path}: the disk is full; free some space and run the command again"
-            ) from error
+        # libvips says why writing failed in a text only, in the language of the system. If a block can be written now,
+        # the source is at fault, which is decoded during the writing.
+        _probe(descriptor)
+        detail = str(error.detail).lower()
+        if "write" in detail and "space" in detail:  # some has become free since
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise
+
+
+def _probe(descriptor: int) -> None:
+    """Write a block behind the end of an open file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    os.lseek(descriptor, 0, os.SEEK_END)
+    left = _PROBE_BYTES
+    while left:
+        left -= os.write(descriptor, bytes(left))
+    os.fsync(descriptor)
 
 
 def _jpeg(image: Any, target: Any, saving: Saving) -> None:

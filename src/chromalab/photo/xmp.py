@@ -43,6 +43,7 @@ _DISCLOSURE: tuple[Property, ...] = (("Iptc4xmpExt", "DigitalSourceType"), ("chr
 _HEAD = b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
 _TAIL = b'\n<?xpacket end="w"?>'
 _DEEPEST = 100
+_SHORTEST_LIMIT = 32
 _START = re.compile(r"<((?:[\w.-]+:)?(?:xmpmeta|xapmeta|RDF))[\s/>]")
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FORBIDDEN_REFERENCE = re.compile(r"&#(?:0*(?:[0-8]|1[1-2]|1[4-9]|2\d|3[01])|[xX]0*(?:[0-8bcefBCEF]|1[0-9a-fA-F]));")
@@ -136,11 +137,17 @@ class Packet:
         return None
 
     def holds(self, key: Property, texts: tuple[str, ...]) -> bool | None:
-        """Return whether a property contains all of these texts; None if there is no such property."""
+        """Return whether all of these texts are items of a property; None if there is no such property.
+
+        A text of 32 bytes or more may also be the beginning of an item, because IPTC has limits from there on, at which
+        programs cut texts. White space may differ.
+        """
         name = tag(*key)
         found = [description.attrib[name] for description in self.descriptions() if name in description.attrib]
-        found += ["".join(child.itertext()) for part in self.descriptions() for child in part.findall(name)]
-        return all(any(text.strip() in value for value in found) for text in texts) if found else None
+        for child in (child for part in self.descriptions() for child in part.findall(name)):
+            found += ["".join(item.itertext()) for item in child.findall(f".//{tag('rdf', 'li')}") or [child]]
+        items = [" ".join(item.split()) for item in found]
+        return all(_among(" ".join(text.split()), items) for text in texts) if items else None
 
     def remove(self, unwanted: Callable[[str], bool]) -> bool:
         """Remove every property whose name is unwanted, and return whether there was one."""
@@ -186,6 +193,11 @@ class Packet:
         packet: bytes = ET.tostring(root, encoding="utf-8")
         packet = packet.partition(b"?>\n")[2] if packet.startswith(b"<?xml") else packet
         return _HEAD + packet + _TAIL if wrapped else packet
+
+
+def _among(text: str, items: list[str]) -> bool:
+    cut = len(text.encode()) >= _SHORTEST_LIMIT
+    return text in items or (cut and any(item.startswith(text) for item in items))
 
 
 class _Prefixes:

@@ -104,6 +104,26 @@ def test_previews_and_gray_copies(client: TestClient) -> None:
         assert Image.open(io.BytesIO(answer.content)).size == (PREVIEW_PX, 100)
 
 
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_previews_of_large_photos_are_upright(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = photo("PNG", exif=exif)
+    hint = '[{"x": 0, "y": 0, "width": 100, "height": 20, "unit": "percent", "color": "#ff0000"}]'
+    for path, form in (("/v1/colorize", {"preview": "true", "model": "brown", "hints": hint}), ("/v1/grey", {})):
+        whole = post(client, data, path=path, **form)
+        assert whole.status_code == 200, whole.text
+        with monkeypatch.context() as patch:
+            patch.setattr("chromalab.photo.scan.WHOLE_PIXELS", 0)
+            large = post(client, data, path=path, **form)
+        expected, found = (np.asarray(Image.open(io.BytesIO(answer.content)), int) for answer in (whole, large))
+        assert found.shape == expected.shape == ((60, 90, 3) if orientation == 3 else (90, 60, 3))
+        assert np.abs(found - expected).mean() < 2
+        assert large.headers.get("x-chromalab") == whole.headers.get("x-chromalab")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [(1, 1), (1, 64), (64, 1), (2, 2), (2, 70_000)])
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])

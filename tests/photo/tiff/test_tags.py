@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from chromalab.photo.scan import open_scan
-from chromalab.photo.tiff.tags import Tags, add_tags, exif_block, read_tags
+from chromalab.photo.tiff.tags import Tags, add_tags, exif_block, read_exif, read_tags
 from chromalab.photo.writing import from_pixels, save
 from tests.photo.odd_files import picture
 
@@ -78,6 +78,69 @@ def test_from_jpeg_to_tiff(tmp_path: Path) -> None:
         assert float(found.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExposureTime]) == pytest.approx(0.008)
         assert found.get_ifd(ExifTags.IFD.GPSInfo)[1] == "N"
         assert np.array_equal(np.asarray(back), RGB)
+
+
+def test_tags_of_maps_archives_and_scanners_are_kept(tmp_path: Path) -> None:
+    kept: dict[int, tuple[str, Any]] = {
+        33550: ("d", (0.5, 0.5, 0.0)),
+        33922: ("d", (0.0, 0.0, 0.0, 500_000.0, 5_800_000.0, 0.0)),
+        34735: ("H", (1, 1, 0, 1, 1024, 0, 1, 1)),
+        34736: ("d", (6_378_137.0, 298.25)),
+        34737: ("s", "WGS 84|"),
+        42112: ("s", '<GDALMetadata><Item name="flight">RAF 1944</Item></GDALMetadata>'),
+        42113: ("s", "0"),
+        32781: ("s", "Archive 4711"),
+        36867: ("s", "1944:06:06 10:00:00"),
+        65001: ("s", "note of the scanner"),
+    }
+    dropped: dict[int, tuple[str, Any]] = {340: ("H", (7,)), 50740: ("B", b"private"), 65002: ("IFD", (8,))}
+    tags = [
+        (number, {"IFD": 13}.get(kind, kind), 0 if kind == "s" else len(value), value, True)
+        for number, (kind, value) in (kept | dropped).items()
+    ]
+    tifffile.imwrite(tmp_path / "s.tif", RGB, photometric="rgb", extratags=tags, metadata=None)
+    scan = open_scan(tmp_path / "s.tif")
+    assert scan.warnings == ("its tags 50740 and 65002 are left out: true only in the original file",)
+    save([from_pixels(RGB)], tmp_path / "o.tif", scan.metadata)
+    with tifffile.TiffFile(tmp_path / "o.tif") as file:
+        found = {tag.code: tag.value for tag in file.pages[0].tags}  # type: ignore[union-attr]
+    assert {number: found.get(number) for number in kept} == {number: value for number, (_, value) in kept.items()}
+    assert not set(dropped) & set(found)
+    assert np.array_equal(tifffile.imread(tmp_path / "o.tif"), RGB)
+    assert open_scan(tmp_path / "o.tif").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("length", "warning"),
+    [
+        (None, ()),
+        (20, ("its EXIF block is damaged and left out",)),
+        (60, ("its tags 270, 315 and 33432 are left out: damaged or too large",)),
+    ],
+)
+def test_damaged_exif_is_reported(tmp_path: Path, length: int | None, warning: tuple[str, ...]) -> None:
+    exif = Image.Exif()
+    exif[270], exif[315], exif[33432] = "A description that is long enough", "Dorothea Lange", "public domain"
+    Image.fromarray(RGB).save(tmp_path / "s.jpg", exif=exif.tobytes()[:length])
+    assert open_scan(tmp_path / "s.jpg").warnings == warning
+
+
+@pytest.mark.parametrize("pointer", [34665, 34853])
+def test_blocks_that_are_not_where_they_should_be_are_reported(pointer: int) -> None:
+    entry = struct.pack("<HHII", pointer, 4, 1, 5000)
+    block = b"II*\0\x08\0\0\0" + struct.pack("<H", 1) + entry + bytes(4)
+    assert read_exif(block).problems == (f"its tag {pointer} is left out: damaged or too large",)
+
+
+def test_64_bit_numbers_of_a_big_tiff_get_32_bits(tmp_path: Path) -> None:
+    tags = [(65001, 16, 2, (5, 2**32 - 1), True), (65002, 16, 1, (2**32,), True), (65003, 17, 1, (-7,), True)]
+    tifffile.imwrite(tmp_path / "s.tif", RGB, photometric="rgb", bigtiff=True, extratags=tags, metadata=None)
+    scan = open_scan(tmp_path / "s.tif")
+    assert scan.warnings == ("its tag 65002 is left out: damaged or too large",)
+    save([from_pixels(RGB)], tmp_path / "o.tif", scan.metadata)
+    with tifffile.TiffFile(tmp_path / "o.tif") as file:
+        found = {tag.code: (int(tag.dtype), tag.value) for tag in file.pages[0].tags}  # type: ignore[union-attr]
+    assert (found.get(65001), found.get(65003)) == ((4, (5, 2**32 - 1)), (9, -7))
 
 
 def test_existing_tags_stay(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from chromalab.colorization.colorizer import colorize_file, colorize_levels
 from chromalab.colorization.options import Job
+from chromalab.colorization.small import rotate_upright
 from chromalab.photo.resizing import resize_plane, within
 from chromalab.photo.scan import open_scan
 from chromalab.photo.writing import SUFFIXES, Saving, encode_jpeg
@@ -89,10 +90,11 @@ def preview_upload(
     scan = open_scan(upload, max_pixels=max_pixels)
     ticket.check()
     pixels, stats = colorize_levels(engine, _small_gray(scan, side_px), options)
+    height, width = scan.shown_size
     facts: dict[str, object] = {
         "model": engine.spec.name,
-        "height": scan.height,
-        "width": scan.width,
+        "height": height,
+        "width": width,
         "gamut_share": round(stats.gamut_share, 6),
         "warnings": shown_warnings(scan.warnings),
     }
@@ -107,9 +109,9 @@ def gray_upload(upload: Path, ticket: Ticket, *, side_px: int, max_pixels: int) 
 
 
 def _small_gray(scan: Scan, side_px: int) -> NDArray[np.uint8]:
-    """Return the gray levels of a copy with a longer side of at most `side_px`."""
-    height, width = within(scan.height, scan.width, side_px)
-    levels = resize_plane(scan.small_levels(min(height, width)), height, width)
+    """Return the gray levels of an upright copy with a longer side of at most `side_px`."""
+    height, width = within(*scan.shown_size, side_px)
+    levels = resize_plane(rotate_upright(scan.small_levels(min(height, width)), scan.orientation), height, width)
     return np.rint(np.clip(levels, 0, 255)).astype(np.uint8)
 
 

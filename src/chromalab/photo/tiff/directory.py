@@ -84,12 +84,14 @@ class Directory(NamedTuple):
         tags: its valid tags.
         following: position of the next directory; 0 for the last one.
         link: position of the bytes that hold `following`.
+        lost: its tags whose values cannot be read, or are too large.
     """
 
     place: int
     tags: dict[int, Value]
     following: int
     link: int
+    lost: frozenset[int] = frozenset()
 
 
 class Reader:
@@ -138,10 +140,13 @@ class Reader:
             return None
         end = block[len(entries) :]
         following = self.number(self.word, end) if len(end) == word_size else 0
-        found = [self._entry(entries[at : at + entry_size], largest) for at in range(0, len(entries), entry_size)]
+        parts = [entries[at : at + entry_size] for at in range(0, len(entries), entry_size)]
+        found = [self._entry(part, largest) for part in parts]
         # Of equal tags the first one counts.
         tags = {tag: value for tag, value in reversed(found) if value is not None}
-        return Directory(place, tags, following, place + count_size + len(entries))
+        counted = {found[number][0] for number, part in enumerate(parts) if any(part[4 : 4 + word_size])}
+        lost = frozenset(counted - set(tags))
+        return Directory(place, tags, following, place + count_size + len(entries), lost)
 
     def reaches_beyond_end(self, place: int) -> bool:
         """Return whether the directory at `place` may be valid, and the file ends before it does."""

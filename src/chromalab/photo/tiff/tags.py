@@ -8,37 +8,55 @@ import struct
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
+import numpy as np
+
+from chromalab.core.wording import listing
 from chromalab.photo.tiff.directory import PLACES, SIZES, Directory, Reader, Value, integers, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 EXIF_IFD, GPS_IFD = 34665, 34853
-PACKETS = frozenset({700, 33723, 34377})
-"""XMP, IPTC records, Photoshop resources."""
-
 RESOLUTION = frozenset({282, 283, 296})
 """XResolution, YResolution, ResolutionUnit."""
 
-WINDOWS = frozenset({18246, 18249, *range(40091, 40096)})
-"""Rating, RatingPercent, XPTitle, XPComment, XPAuthor, XPKeywords, XPSubject."""
-
-_TEXTS = frozenset({269, 270, 271, 272, 285, 286, 287, 297, 305, 306, 315, 316, 33432})
-KEPT = _TEXTS | PACKETS | RESOLUTION | WINDOWS
-"""DocumentName, ImageDescription, Make, Model, PageName, XPosition, YPosition, PageNumber, Software, DateTime, Artist,
-HostComputer, Copyright, and the above."""
-
 _INTEROPERABILITY, _MAKER_NOTE = 40965, 37500
-_OF_PIXELS = frozenset({*range(254, 260), 262, 273, 277, 278, 279, 284, 513, 514, 529, 530, 531, 532, 34675})
+_POINTERS = frozenset({EXIF_IFD, GPS_IFD, _INTEROPERABILITY, _MAKER_NOTE, 330, 400})
+"""Positions of further directories in the file, and the camera maker's notes, which hold positions of their own."""
+
+_OF_PIXELS = frozenset({
+    *range(254, 260), *range(262, 267), 273, *range(277, 282), 284, *range(288, 294), 300, 301, *range(317, 337),
+    *range(338, 343), 346, 347, 351, *range(401, 406), 433, 434, *range(512, 522), *range(529, 533), 559,
+    *range(32995, 32999), 33421, 33422, 34675, 37724, 50674,
+})  # fmt: skip
+"""Tags that describe how the pixels are stored and what their values mean, and the layers of Photoshop."""
+
+_OF_THE_SOURCE = frozenset({33424, *range(33628, 33632), 34412, 50706, 50740, 65426, 65432})
+"""Tags that would be wrong in another file: the mark of raw files, and tags of Kodak, MetaMorph, Zeiss, Adobe and
+Hamamatsu that hold positions in the file."""
+
+_NARROWER = {16: ("<u8", 4, "<u4"), 17: ("<i8", 9, "<i4")}
+"""Types of 64-bit integers, with the type of 32 bits that takes their place."""
+
+_ADDRESSES = frozenset({13, 18})
+"""Types of values that are positions of directories in the file."""
 
 
 @dataclass(frozen=True)
 class Tags:
-    """The tags of a page or of an EXIF block: of the image directory, of the EXIF block, and of the GPS block."""
+    """The tags of a page or of an EXIF block.
+
+    Attributes:
+        image: tags of the image directory.
+        exif: tags of the EXIF block.
+        gps: tags of the GPS block.
+        problems: what was left out, a sentence each.
+    """
 
     image: dict[int, Value] = field(default_factory=dict)
     exif: dict[int, Value] = field(default_factory=dict)
     gps: dict[int, Value] = field(default_factory=dict)
+    problems: tuple[str, ...] = field(default=(), compare=False)
 
     def __bool__(self) -> bool:
         """Whether there are any tags."""
@@ -56,20 +74,57 @@ def read_tags(file: IO[bytes], place: int | None = None) -> Tags:
     if reader.first is None:
         return Tags()
     page = reader.directory(reader.first if place is None else place)
-    image = page.tags if page is not None else {}
-    exif = _pointed(reader, image, EXIF_IFD)
-    # Maker notes have addresses into their own file, which would be wrong in any other file.
-    exif = {tag: value for tag, value in exif.items() if tag not in {_INTEROPERABILITY, _MAKER_NOTE}}
-    kept = {tag: value for tag, value in image.items() if tag in KEPT}
-    return Tags(kept, exif, _pointed(reader, image, GPS_IFD))
+    return _described(reader, page) if page is not None else Tags()
 
 
-def _pointed(reader: Reader, tags: Mapping[int, Value], tag: int) -> dict[int, Value]:
-    value = tags.get(tag)
-    if value is None or value.number != 1 or len(value.data) not in (4, 8):
-        return {}
-    directory = reader.directory(int.from_bytes(value.data, "little"))
-    return directory.tags if directory is not None else {}
+def _described(reader: Reader, page: Directory) -> Tags:
+    """Return the tags of a page that are true in another file with other pixels, too."""
+    dropped = {tag for tag, value in page.tags.items() if tag in _OF_THE_SOURCE or value.kind in _ADDRESSES}
+    unwanted = {*_POINTERS, *_OF_PIXELS}
+    exif, gps = (_pointed(reader, page, tag) for tag in (EXIF_IFD, GPS_IFD))
+    lost = {*page.lost, *exif.lost, *gps.lost} - (unwanted - {EXIF_IFD, GPS_IFD})
+
+    def kept(tags: Mapping[int, Value], left_out: Collection[int]) -> dict[int, Value]:
+        classic = {tag: _classic(value) for tag, value in tags.items() if tag not in left_out}
+        lost.update(tag for tag, value in classic.items() if value is None)
+        return {tag: value for tag, value in classic.items() if value is not None}
+
+    image, of_exif, of_gps = kept(page.tags, unwanted | dropped), kept(exif.tags, unwanted), kept(gps.tags, ())
+    return Tags(
+        image,
+        of_exif,
+        of_gps,
+        (*_left_out(dropped - unwanted, "true only in the original file"), *_left_out(lost, "damaged or too large")),
+    )
+
+
+def _classic(value: Value) -> Value | None:
+    """Return a value without the 64-bit types that only BigTIFF has; None if its numbers are too large."""
+    if value.kind not in _NARROWER:
+        return value
+    wide, kind, narrow = _NARROWER[value.kind]
+    numbers = np.frombuffer(value.data, wide)
+    data = numbers.astype(narrow)
+    return Value(kind, value.number, data.tobytes()) if np.array_equal(numbers, data) else None
+
+
+def _left_out(tags: Collection[int], reason: str) -> tuple[str, ...]:
+    """Return a sentence about tags that are left out; none without tags."""
+    if not tags:
+        return ()
+    several = len(tags) > 1
+    numbers = listing(map(str, sorted(tags)))
+    return (f"its tag{'s' if several else ''} {numbers} {'are' if several else 'is'} left out: {reason}",)
+
+
+def _pointed(reader: Reader, page: Directory, tag: int) -> Directory:
+    """Return the directory at the position that a tag holds: an empty one without the tag, or where it is damaged."""
+    value = page.tags.get(tag)
+    if value is None:
+        return Directory(0, {}, 0, 0)
+    valid = value.number == 1 and len(value.data) in (4, 8)
+    found = reader.directory(int.from_bytes(value.data, "little")) if valid else None
+    return found or Directory(0, {}, 0, 0, frozenset({tag}))
 
 
 def read_exif(block: bytes) -> Tags:
@@ -77,13 +132,8 @@ def read_exif(block: bytes) -> Tags:
     reader = Reader(io.BytesIO(block))
     first = reader.directory(reader.first) if reader.first is not None else None
     if first is None:
-        return Tags()
-    unwanted = {EXIF_IFD, GPS_IFD, _INTEROPERABILITY, _MAKER_NOTE, *_OF_PIXELS}
-    return Tags(
-        {tag: value for tag, value in first.tags.items() if tag not in unwanted},
-        {tag: value for tag, value in _pointed(reader, first.tags, EXIF_IFD).items() if tag not in unwanted},
-        _pointed(reader, first.tags, GPS_IFD),
-    )
+        return Tags(problems=("its EXIF block is damaged and left out",) if block.strip(b"\0") else ())
+    return _described(reader, first)
 
 
 def exif_block(tags: Tags) -> bytes:

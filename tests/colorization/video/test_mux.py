@@ -212,6 +212,17 @@ def test_sound_of_joined_films_that_overlaps_is_left_out_with_a_warning(tmp_path
             assert f"the audio stream {index} (aac) loses " in " ".join(result.warnings)
 
 
+@pytest.mark.parametrize("name", ["b.mp4", "b.mkv"])
+def test_the_sound_of_joined_films_continues_with_the_frames(tmp_path: Path, colorize: Colorize, name: str) -> None:
+    source = _joined(tmp_path / "a.ts", tones=11)
+    assert len(colorize(source, tmp_path / name).warnings) == 1
+    assert np.diff(seconds(tmp_path / name)) == pytest.approx(0.04, abs=2e-3)
+    for packets in contents(tmp_path / name)["packets"]:
+        half = len(packets) // 2
+        assert [data for _, data in packets[:half]] == [data for _, data in packets[half:]]
+        assert packets[half][0] - packets[0][0] == pytest.approx(6 * 0.04, abs=2e-3)
+
+
 def test_a_late_start_is_kept(tmp_path: Path, colorize: Colorize) -> None:
     clip = [frame_of(luma) for luma in lumas(4)]
     source = write_clip(tmp_path / "a.mkv", clip, times=[50, 51, 52, 53])

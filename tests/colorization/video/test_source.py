@@ -169,6 +169,21 @@ def test_frames_of_another_size_are_scaled_and_counted(tmp_path: Path) -> None:
     assert "scaled" in " ".join(damage.warnings(film))
 
 
+@pytest.mark.parametrize(("suffix", "codec"), [(".ts", "libx264"), (".ts", "mpeg2video"), (".vob", "mpeg2video")])
+def test_joined_films_continue_one_frame_after_each_part(tmp_path: Path, suffix: str, codec: str) -> None:
+    path = gray_clip(tmp_path / f"a{suffix}", 10, codec, time_base=Fraction(1, 25))
+    once = [frame.pts for frame in frames(probe(path), Damage())]
+    path.write_bytes(path.read_bytes() * 3)
+    film, damage = probe(path), Damage()
+    times = [frame.pts for frame in frames(film, damage)]
+    assert times[:10] == once
+    assert set(np.diff(times)) == {3600}
+    assert len(times) == film.frames == 30
+    (warning,) = damage.warnings(film)
+    assert "3 files that were joined" in warning
+    assert not damage.is_incomplete(film)
+
+
 @pytest.mark.parametrize(("alpha", "transparent"), [(255, False), (100, True)])
 def test_only_real_transparency_counts(tmp_path: Path, alpha: int, transparent: bool) -> None:
     pixels = np.full((48, 64, 4), 90, np.uint8)

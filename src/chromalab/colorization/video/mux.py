@@ -13,7 +13,7 @@ import av.error
 
 from chromalab.colorization.disclosure import with_disclosure
 from chromalab.colorization.video.boxes import append_xmp, read_xmp
-from chromalab.colorization.video.source import opened
+from chromalab.colorization.video.source import continued, opened
 from chromalab.core.errors import UsageError
 from chromalab.core.wording import plural
 
@@ -223,8 +223,8 @@ def _interleave(
     for index, stream in streams.items():
         if count := refused[stream.index]:
             lost.append(
-                f"the {stream.type} stream {index} ({_codec_name(stream)}) loses {plural(count, 'packet')}, whose times "
-                "do not come after those of the packets before"
+                f"the {stream.type} stream {index} ({_codec_name(stream)}) loses {plural(count, 'packet')}, whose "
+                "times do not come after those of the packets before"
             )
 
 
@@ -251,7 +251,7 @@ def _copied(
     if not others:
         return
     try:
-        for packet in source.demux(*others):
+        for packet in continued(source.demux(*others), film.joins):
             if packet.stream.disposition & av.stream.Disposition.attached_pic and packet.pts is None:
                 packet.pts = packet.dts = 0
             if packet.dts is None and packet.pts is None:

@@ -184,6 +184,21 @@ def test_joined_films_continue_one_frame_after_each_part(tmp_path: Path, suffix:
     assert not damage.is_incomplete(film)
 
 
+def test_frames_of_avi_files_with_b_frames_are_shown_at_the_nominal_rate(tmp_path: Path) -> None:
+    path = gray_clip(tmp_path / "a.avi", 30, "libx264", options={"x264-params": "bframes=3:b-adapt=0"})
+    film, damage = probe(path), Damage()
+    found = list(frames(film, damage))
+    assert set(np.diff([frame.pts for frame in found])) == {1}
+    assert len(found) == 30
+    assert damage.warnings(film) == []
+    with av.open(str(path)) as file:
+        broken = next(bytes(packet) for number, packet in enumerate(file.demux(video=0)) if number == 14)
+    path.write_bytes(path.read_bytes().replace(broken, b"\xff" * len(broken)))
+    rest = list(frames(film, damage))
+    assert len(rest) == 29
+    assert rest[-1].pts == found[-1].pts  # what follows the damage keeps its time
+
+
 @pytest.mark.parametrize(("alpha", "transparent"), [(255, False), (100, True)])
 def test_only_real_transparency_counts(tmp_path: Path, alpha: int, transparent: bool) -> None:
     pixels = np.full((48, 64, 4), 90, np.uint8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -47,6 +48,9 @@ _TOLERATED_SHARE = 0.02
 
 _NO_ORIGIN = frozenset({"mpegts", "mpeg"})
 """Formats of broadcasts, whose times start anywhere."""
+
+_UNORDERED = "avi"
+"""A format that counts the packets in the order of decoding, and has no times for the order in which they are shown."""
 
 _JUMP_S = 0.1
 """Time by which packets go back at least where files were joined; within a file they never do in order of decoding."""
@@ -494,7 +498,10 @@ def frames(film: Film, damage: Damage) -> Iterator[Frame]:
         assert isinstance(stream, av.video.stream.VideoStream)  # noqa: S101 - `probe` chose it
         last: int | None = None
         step = max(1, round(1 / (film.rate * film.time_base)))
-        for decoded in _pictures(container, stream, damage, film.joins):
+        pictures = _pictures(container, stream, damage, film.joins)
+        if container.format.name == _UNORDERED and stream.codec_context.has_b_frames:
+            pictures = _retimed(container, stream, damage)
+        for decoded in pictures:
             picture, pts = decoded, decoded.pts
             if pts is None:
                 pts = 0 if last is None else last + step
@@ -517,8 +524,34 @@ def _pictures(
     joins: Sequence[Join] = (),
 ) -> Iterator[av.VideoFrame]:
     """Yield what can be decoded."""
+    yield from _decoded(continued(container.demux(stream), joins), stream, damage)
+
+
+def _retimed(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream, damage: Damage
+) -> Iterator[av.VideoFrame]:
+    """Yield what can be decoded, with the packets' times in rising order in place of the order of decoding."""
+    waiting: list[int] = []
+    errors = damage.errors
+
+    def noted() -> Iterator[av.Packet[Any]]:
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                heapq.heappush(waiting, packet.pts)
+            yield packet
+
+    for picture in _decoded(noted(), stream, damage):
+        for _ in range(min(damage.errors - errors, len(waiting) - 1)):
+            heapq.heappop(waiting)  # no frame has come of a damaged packet
+        errors = damage.errors
+        picture.pts = heapq.heappop(waiting) if waiting else None
+        yield picture
+
+
+def _decoded(
+    packets: Iterator[av.Packet[Any]], stream: av.video.stream.VideoStream, damage: Damage
+) -> Iterator[av.VideoFrame]:
     stream.thread_type = "AUTO"
-    packets = continued(container.demux(stream), joins)
     while True:
         try:
             packet = next(packets)

@@ -27,7 +27,7 @@ def _tone(number: int) -> Any:
     return frame
 
 
-def rich_clip(path: Path, audio: str = "aac", subtitles: str | None = None, **metadata: str) -> Path:
+def rich_clip(path: Path, audio: str = "aac", subtitles: str | None = None, *, tones: int = 8, **metadata: str) -> Path:
     """Write a film with two audio streams, and for a subtitle codec with subtitles, chapters and metadata."""
     with av.open(str(path), "w", options={"movflags": "use_metadata_tags"} if path.suffix == ".mp4" else {}) as file:
         file.metadata.update({"title": "A film", "creation_time": "2001-02-03T04:05:06.000000Z"} | metadata)
@@ -55,7 +55,7 @@ def rich_clip(path: Path, audio: str = "aac", subtitles: str | None = None, **me
             file.mux(video.encode(frame))
         file.mux(video.encode(None))
         for offset, sound in enumerate(sounds):
-            for number in range(8):
+            for number in range(tones):
                 frame = _tone(offset)
                 frame.pts, frame.time_base = number * 1024, Fraction(1, 48000)
                 file.mux(sound.encode(frame))
@@ -194,6 +194,33 @@ def test_broadcasts_begin_at_zero(tmp_path: Path, colorize: Colorize) -> None:
     assert seconds(source)[0] > 1
     colorize(source, tmp_path / "b.mp4")
     assert seconds(tmp_path / "b.mp4") == pytest.approx([0, 0.04, 0.08, 0.12, 0.16], abs=1e-3)
+
+
+def _joined(path: Path, **settings: Any) -> Path:
+    """Write a film, and behind it in the same file the same film again."""
+    data = rich_clip(path, **settings).read_bytes()
+    path.write_bytes(data + data)
+    return path
+
+
+def test_sound_of_joined_films_that_overlaps_is_left_out_with_a_warning(tmp_path: Path, colorize: Colorize) -> None:
+    source = _joined(tmp_path / "a.ts", tones=16)  # 0.34 s of sound to 0.24 s of film
+    for name in ("b.mp4", "b.mkv"):
+        result = colorize(source, tmp_path / name)
+        assert result.frames == 12
+        for index in (1, 2):
+            assert f"the audio stream {index} (aac) loses " in " ".join(result.warnings)
+
+
+@pytest.mark.parametrize("name", ["b.mp4", "b.mkv"])
+def test_the_sound_of_joined_films_continues_with_the_frames(tmp_path: Path, colorize: Colorize, name: str) -> None:
+    source = _joined(tmp_path / "a.ts", tones=11)
+    assert len(colorize(source, tmp_path / name).warnings) == 1
+    assert np.diff(seconds(tmp_path / name)) == pytest.approx(0.04, abs=2e-3)
+    for packets in contents(tmp_path / name)["packets"]:
+        half = len(packets) // 2
+        assert [data for _, data in packets[:half]] == [data for _, data in packets[half:]]
+        assert packets[half][0] - packets[0][0] == pytest.approx(6 * 0.04, abs=2e-3)
 
 
 def test_a_late_start_is_kept(tmp_path: Path, colorize: Colorize) -> None:

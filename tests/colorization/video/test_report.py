@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from chromalab.colorization.batch import Batch
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.colorization.report import run_with_report
+from tests.colorization.video.clips import frame_of, lumas, seconds, write_clip
 from tests.colorization.video.moving import panning, write_pan
 from tests.photo.odd_files import picture, save
 
@@ -41,6 +43,15 @@ def test_the_report_of_one_film_lies_beside_it(engine: Engine, tmp_path: Path) -
     assert len(frames) == 10
     left, right = np.split(frames[3].astype(int), 2, axis=1)
     assert np.ptp(left, axis=2).mean() < 3 < np.ptp(right, axis=2).mean()
+
+
+def test_the_clip_has_all_frames_of_one_millisecond(engine: Engine, tmp_path: Path) -> None:
+    times = [0, 3600, 3610, 3620, 7200]
+    clip = [frame_of(luma) for luma in lumas(5)]
+    write_clip(tmp_path / "a.mp4", clip, "libx264", times=times, time_base=Fraction(1, 90000))
+    plan = make_plan([str(tmp_path / "a.mp4")], str(tmp_path / "b.mp4"))
+    assert run_with_report(engine, plan, Batch(Job(Options()), sidecar=False)).photos[0].status == "done"
+    assert seconds(tmp_path / "b.report" / "side_by_side.mp4") == pytest.approx([0, 0.04, 0.041, 0.042, 0.08])
 
 
 @pytest.mark.slow

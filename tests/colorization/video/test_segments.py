@@ -76,14 +76,17 @@ class _StopError(Exception):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stop_after", [1, 2])
-@pytest.mark.parametrize("codec", ["h264", "ffv1"])
+@pytest.mark.parametrize(("codec", "joined"), [("h264", False), ("ffv1", False), ("h264", True)])
 def test_a_stopped_film_ends_up_the_same(
-    tmp_path: Path, colorize: Colorize, monkeypatch: pytest.MonkeyPatch, stop_after: int, codec: str
+    tmp_path: Path, colorize: Colorize, monkeypatch: pytest.MonkeyPatch, stop_after: int, codec: str, joined: bool
 ) -> None:
     for name, value in (("SHORTEST", 8), ("LONGEST", 10), ("AHEAD", 4)):
         monkeypatch.setattr(analysis, name, value)
     clip = [frame_of(luma) for luma in [*lumas(20), *(255 - luma for luma in lumas(16))]]
     source = write_clip(tmp_path / "a.mkv", clip)
+    if joined:
+        source = write_clip(tmp_path / "a.ts", clip[:18], "libx264")
+        source.write_bytes(source.read_bytes() * 2)
     colorize(source, tmp_path / "whole.mkv", codec=codec)
     real, calls = WorkFolder.add, []
 

@@ -169,6 +169,36 @@ def test_frames_of_another_size_are_scaled_and_counted(tmp_path: Path) -> None:
     assert "scaled" in " ".join(damage.warnings(film))
 
 
+@pytest.mark.parametrize(("suffix", "codec"), [(".ts", "libx264"), (".ts", "mpeg2video"), (".vob", "mpeg2video")])
+def test_joined_films_continue_one_frame_after_each_part(tmp_path: Path, suffix: str, codec: str) -> None:
+    path = gray_clip(tmp_path / f"a{suffix}", 10, codec, time_base=Fraction(1, 25))
+    once = [frame.pts for frame in frames(probe(path), Damage())]
+    path.write_bytes(path.read_bytes() * 3)
+    film, damage = probe(path), Damage()
+    times = [frame.pts for frame in frames(film, damage)]
+    assert times[:10] == once
+    assert set(np.diff(times)) == {3600}
+    assert len(times) == film.frames == 30
+    (warning,) = damage.warnings(film)
+    assert "3 files that were joined" in warning
+    assert not damage.is_incomplete(film)
+
+
+def test_frames_of_avi_files_with_b_frames_are_shown_at_the_nominal_rate(tmp_path: Path) -> None:
+    path = gray_clip(tmp_path / "a.avi", 30, "libx264", options={"x264-params": "bframes=3:b-adapt=0"})
+    film, damage = probe(path), Damage()
+    found = list(frames(film, damage))
+    assert set(np.diff([frame.pts for frame in found])) == {1}
+    assert len(found) == 30
+    assert damage.warnings(film) == []
+    with av.open(str(path)) as file:
+        broken = next(bytes(packet) for number, packet in enumerate(file.demux(video=0)) if number == 14)
+    path.write_bytes(path.read_bytes().replace(broken, b"\xff" * len(broken)))
+    rest = list(frames(film, damage))
+    assert len(rest) == 29
+    assert rest[-1].pts == found[-1].pts  # what follows the damage keeps its time
+
+
 @pytest.mark.parametrize(("alpha", "transparent"), [(255, False), (100, True)])
 def test_only_real_transparency_counts(tmp_path: Path, alpha: int, transparent: bool) -> None:
     pixels = np.full((48, 64, 4), 90, np.uint8)

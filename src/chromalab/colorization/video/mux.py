@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
+from collections import Counter
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,9 @@ import av.error
 
 from chromalab.colorization.disclosure import with_disclosure
 from chromalab.colorization.video.boxes import append_xmp, read_xmp
-from chromalab.colorization.video.source import opened
+from chromalab.colorization.video.source import continued, opened
 from chromalab.core.errors import UsageError
+from chromalab.core.wording import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -204,6 +206,7 @@ def _interleave(
 ) -> None:
     """Write all packets in the order of their times."""
     own = streams[film.stream]
+    refused: Counter[int] = Counter()
     merged = heapq.merge(
         _at(((packet, own, film.time_base) for packet in packets), 0, film.origin_s),
         _at(_copied(source, film, streams, lost), 1, film.origin_s),
@@ -211,7 +214,18 @@ def _interleave(
     )
     for _, _, _, packet, stream in merged:
         packet.stream = stream
-        target.mux(packet)
+        try:
+            target.mux(packet)
+        except av.error.ArgumentError:  # most often its time is not later than the packet's before
+            if stream is own:
+                raise
+            refused[stream.index] += 1
+    for index, stream in streams.items():
+        if count := refused[stream.index]:
+            lost.append(
+                f"the {stream.type} stream {index} ({_codec_name(stream)}) loses {plural(count, 'packet')}, whose "
+                "times do not come after those of the packets before"
+            )
 
 
 def _at(
@@ -237,7 +251,7 @@ def _copied(
     if not others:
         return
     try:
-        for packet in source.demux(*others):
+        for packet in continued(source.demux(*others), film.joins):
             if packet.stream.disposition & av.stream.Disposition.attached_pic and packet.pts is None:
                 packet.pts = packet.dts = 0
             if packet.dts is None and packet.pts is None:

@@ -97,6 +97,7 @@ class _SideBySide:
         self._record = record
         self._container = av.open(str(path), "w", container_options={"movflags": "+faststart"})
         self._stream: Any = None
+        self._last_ms = -1
         self.is_full = False
 
     def __enter__(self) -> Self:
@@ -120,7 +121,8 @@ class _SideBySide:
             self._stream.pix_fmt = "yuv420p"
             self._stream.codec_context.time_base = self._stream.time_base = Fraction(1, 1000)
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(both), format="rgb24")
-        frame.pts, frame.time_base = round(time_s * 1000), Fraction(1, 1000)
+        self._last_ms = max(round(time_s * 1000), self._last_ms + 1)  # frames may share a millisecond
+        frame.pts, frame.time_base = self._last_ms, Fraction(1, 1000)
         self._container.mux(self._stream.encode(frame))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
@@ -19,7 +21,7 @@ from chromalab.core.wording import plural
 from chromalab.photo.reading import UnreadablePhotoError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -46,6 +48,12 @@ _TOLERATED_SHARE = 0.02
 
 _NO_ORIGIN = frozenset({"mpegts", "mpeg"})
 """Formats of broadcasts, whose times start anywhere."""
+
+_UNORDERED = "avi"
+"""A format that counts the packets in the order of decoding, and has no times for the order in which they are shown."""
+
+_JUMP_S = 0.1
+"""Time by which packets go back at least where files were joined; within a file they never do in order of decoding."""
 
 _MAX_RGB = {"uint8": 255, "uint16": 65535}
 _ALPHA_8, _ALPHA_16 = "rgba", "rgba64le"
@@ -97,6 +105,18 @@ class Layout:
         return f"yuv{self.sampling}p{'' if self.bits == 8 else f'{self.bits}le'}"
 
 
+class Join(NamedTuple):
+    """A place where a file was joined to another, so that the times go back.
+
+    Attributes:
+        position: first byte of the packets behind it.
+        shift_s: time by which they are later than the file says, in seconds, so that the film continues.
+    """
+
+    position: int
+    shift_s: Fraction
+
+
 @dataclass(frozen=True)
 class Film:
     """The facts of a film.
@@ -121,6 +141,7 @@ class Film:
         primaries_tag: number of the color primaries in the file, by ISO/IEC 23091-2.
         transfer_tag: number of the transfer characteristics in the file, by ISO/IEC 23091-2.
         origin_s: time in the file that is the beginning, in seconds; not 0 only in recordings of broadcasts.
+        joins: places where the times go back, in order; only in recordings of broadcasts.
     """
 
     path: Path
@@ -141,6 +162,7 @@ class Film:
     primaries_tag: int = 2
     transfer_tag: int = 2
     origin_s: Fraction = Fraction(0)
+    joins: tuple[Join, ...] = ()
 
     @property
     def interlaced(self) -> bool:
@@ -205,6 +227,11 @@ class Damage:
             found.append(
                 f"the film ends early, at {self.end_s:.2f} s of {film.end_s:.2f} s, after {self.frames} frames: the "
                 "file may be truncated"
+            )
+        if film.joins:
+            found.append(
+                f"the film consists of {len(film.joins) + 1} files that were joined, whose times begin anew: each part "
+                "continues one frame after the part before, with its sound and subtitles"
             )
         if self.resized:
             found.append(f"{self.resized} frames have another size and are scaled to {film.width}x{film.height}")
@@ -276,13 +303,18 @@ def probe(path: Path, max_pixels: int = 500_000_000, fps: float = 24.0) -> Film:
             )
         index = stream.index
         base, rate = Fraction(stream.time_base or Fraction(1, 1000)), _rate(stream)
-        origin = _origin(container)
+        origin, is_broadcast = _origin(container), container.format.name in _NO_ORIGIN
         end = _end_s(stream)
-        count = stream.frames or _about(container, end, rate)
+        count = stream.frames or _about(container, end if end is None else end - float(origin), rate)
         aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio or None
         first = _first_frame(container, stream, path)
         order = _field_order(context, first)
         transparent = stream.metadata.get("alpha_mode") == "1" or _is_transparent(first)
+    parts = _parts(path, index, rate) if is_broadcast else []
+    joins = _joins(parts, base, rate)
+    if joins and parts[-1].last is not None:  # the header tells only of the first and the last time in the file
+        end = float(parts[-1].last * base + 1 / rate + joins[-1].shift_s)
+        count = round((end - float(origin)) * rate)
     layout = Layout.of(first.format.name)
     return Film(
         path=path,
@@ -303,6 +335,7 @@ def probe(path: Path, max_pixels: int = 500_000_000, fps: float = 24.0) -> Film:
         primaries_tag=int(first.color_primaries),
         transfer_tag=int(first.color_trc),
         origin_s=origin,
+        joins=joins,
     )
 
 
@@ -324,6 +357,69 @@ def _origin(container: av.container.InputContainer) -> Fraction:
     if container.format.name not in _NO_ORIGIN or container.start_time is None:
         return Fraction(0)
     return Fraction(container.start_time, av.time_base)
+
+
+@dataclass
+class _Part:
+    """The packets of a film between two joins: their first byte, and the times of the first and the last frame."""
+
+    position: int
+    first: int | None = None
+    last: int | None = None
+
+
+def _joins(parts: Sequence[_Part], base: Fraction, rate: Fraction) -> tuple[Join, ...]:
+    """Return the joins between parts, with which each part begins one frame after the last frame of the one before."""
+    shift, found = Fraction(0), []
+    for before, after in pairwise(parts):
+        if before.last is not None and after.first is not None:
+            shift += (before.last - after.first) * base + 1 / rate
+        found.append(Join(after.position, shift))
+    return tuple(found)
+
+
+def _parts(path: Path, index: int, rate: Fraction) -> list[_Part]:
+    """Return the parts of a file between the places where the times of a stream go back, from a pass over its packets.
+
+    The other streams are interleaved with it, so some of their packets may lie before its own first packet of a part.
+    """
+    parts, latest, position = [_Part(0)], dict[int, float](), 0
+    returns: list[int] = []  # where other streams go back
+    with opened(path, rate) as container, suppress(av.error.FFmpegError):
+        for packet in container.demux():
+            if packet.dts is None:
+                continue
+            time, own = float(packet.dts * packet.time_base), packet.stream_index == index
+            goes_back = time < latest.get(packet.stream_index, time) - _JUMP_S
+            latest[packet.stream_index] = time
+            if goes_back and not own and packet.pos is not None:
+                returns.append(packet.pos)
+            if not own:
+                continue
+            here = position + 1 if packet.pos is None else packet.pos
+            if goes_back:
+                parts.append(_Part(min([here, *(place for place in returns if place > position)])))
+                returns.clear()
+            position, part = here, parts[-1]
+            if packet.pts is not None:
+                part.first = packet.pts if part.first is None else min(part.first, packet.pts)
+                part.last = packet.pts if part.last is None else max(part.last, packet.pts)
+    return parts
+
+
+def continued(packets: Iterator[av.Packet[Any]], joins: Sequence[Join]) -> Iterator[av.Packet[Any]]:
+    """Yield packets, those behind a join with times that continue those before it."""
+    shifts: dict[int, Fraction] = {}  # a packet without a position belongs to the one before it in its stream
+    for packet in packets:
+        if packet.pos is not None:
+            behind = [join.shift_s for join in joins if join.position <= packet.pos]
+            shifts[packet.stream_index] = behind[-1] if behind else Fraction(0)
+        shift = shifts.get(packet.stream_index)
+        if shift:
+            units = round(shift / packet.time_base)
+            packet.pts = None if packet.pts is None else packet.pts + units
+            packet.dts = None if packet.dts is None else packet.dts + units
+        yield packet
 
 
 def _end_s(stream: av.video.stream.VideoStream) -> float | None:
@@ -402,7 +498,10 @@ def frames(film: Film, damage: Damage) -> Iterator[Frame]:
         assert isinstance(stream, av.video.stream.VideoStream)  # noqa: S101 - `probe` chose it
         last: int | None = None
         step = max(1, round(1 / (film.rate * film.time_base)))
-        for decoded in _pictures(container, stream, damage):
+        pictures = _pictures(container, stream, damage, film.joins)
+        if container.format.name == _UNORDERED and stream.codec_context.has_b_frames:
+            pictures = _retimed(container, stream, damage)
+        for decoded in pictures:
             picture, pts = decoded, decoded.pts
             if pts is None:
                 pts = 0 if last is None else last + step
@@ -419,11 +518,40 @@ def frames(film: Film, damage: Damage) -> Iterator[Frame]:
 
 
 def _pictures(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream, damage: Damage
+    container: av.container.InputContainer,
+    stream: av.video.stream.VideoStream,
+    damage: Damage,
+    joins: Sequence[Join] = (),
 ) -> Iterator[av.VideoFrame]:
     """Yield what can be decoded."""
+    yield from _decoded(continued(container.demux(stream), joins), stream, damage)
+
+
+def _retimed(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream, damage: Damage
+) -> Iterator[av.VideoFrame]:
+    """Yield what can be decoded, with the packets' times in rising order in place of the order of decoding."""
+    waiting: list[int] = []
+    errors = damage.errors
+
+    def noted() -> Iterator[av.Packet[Any]]:
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                heapq.heappush(waiting, packet.pts)
+            yield packet
+
+    for picture in _decoded(noted(), stream, damage):
+        for _ in range(min(damage.errors - errors, len(waiting) - 1)):
+            heapq.heappop(waiting)  # no frame has come of a damaged packet
+        errors = damage.errors
+        picture.pts = heapq.heappop(waiting) if waiting else None
+        yield picture
+
+
+def _decoded(
+    packets: Iterator[av.Packet[Any]], stream: av.video.stream.VideoStream, damage: Damage
+) -> Iterator[av.VideoFrame]:
     stream.thread_type = "AUTO"
-    packets = container.demux(stream)
     while True:
         try:
             packet = next(packets)

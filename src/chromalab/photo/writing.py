@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-<<<<<<< HEAD
-import html
-=======
 import errno
->>>>>>> fix-writes
+import html
 import itertools
 import os
 import struct
@@ -187,18 +184,13 @@ def from_pixels(rgb: NDArray[np.uint8] | NDArray[np.uint16]) -> Any:
     return _image(rgb, interpretation)
 
 
-<<<<<<< HEAD
 def is_visible(text: str) -> bool:
     """Return whether a label has a letter to draw, and not only spaces and control characters."""
     return any(unicodedata.category(letter)[0] not in "ZC" for letter in text)
 
 
-def labeled(image: Any, text: str) -> Any:
-    """Return a libvips image with a line of white text on a dark band at its lower left; without letters, the image.
-=======
 def labeled(image: Any, text: str, orientation: int = 1) -> Any:
-    """Return a libvips image with a line of white text on a dark band at its lower left; without text, the image.
->>>>>>> fix-writes
+    """Return a libvips image with a line of white text on a dark band at its lower left; without letters, the image.
 
     The letters are about 1/36 of the shorter side high, and smaller if the line would not fit.
 
@@ -209,15 +201,10 @@ def labeled(image: Any, text: str, orientation: int = 1) -> Any:
     """
     if not is_visible(text):
         return image
-<<<<<<< HEAD
     literal = html.escape(text, quote=False)  # libvips reads markup
-    height = max(_SMALLEST_LABEL_PX, round(min(image.height, image.width) * _LABEL_SHARE))
-    line = vips().Image.text(literal, height=height, width=max(1, round(image.width * 0.9)), font="sans")
-=======
     shown_width = image.height if orientation >= 5 else image.width
     height = max(_SMALLEST_LABEL_PX, round(min(image.height, image.width) * _LABEL_SHARE))
-    line = vips().Image.text(text, height=height, width=max(1, round(shown_width * 0.9)), font="sans")
->>>>>>> fix-writes
+    line = vips().Image.text(literal, height=height, width=max(1, round(shown_width * 0.9)), font="sans")
     pad = max(2, height // 2)
     line = line.embed(pad, pad, line.width + 2 * pad, line.height + 2 * pad)
     gray = (line * 0.8 + 30).cast("uchar")

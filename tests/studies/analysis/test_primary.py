@@ -57,9 +57,7 @@ def test_holm_corrects_over_the_whole_family_and_missing_tests_count() -> None:
 
     absent, _ = planned(
         make_study(Plan(effects={"l1": {"psnr": 0.4}}, objectives=("l1", "l2"))),
-        CONTRASTS.model_copy(
-            update={"contrasts": [("l1", "l2")], "margins": {"psnr": 1.0, "hyab": 1.0, "flip": 1.0}}
-        ),
+        CONTRASTS.model_copy(update={"contrasts": [("l1", "l2")], "margins": {"psnr": 1.0, "hyab": 1.0, "flip": 1.0}}),
     )
     found = rows_of(absent)
     row = found["l1", "psnr"]

@@ -64,7 +64,7 @@ GUIDE_PX = 256
 _CELL_SHARE = 1 / 24
 """Radius of the guided filter as a share of the copy's shorter side, as for photos."""
 
-_VERSION = 1
+_VERSION = 2
 """Version of the algorithm; a work folder of another version is not resumed."""
 
 

@@ -516,6 +516,7 @@ def test_an_answer_stays_until_the_survey_responds(browser: Browser, served: tup
         {"status": 200, "body": "<html>Please sign in", "content_type": "text/html"},
         {"status": 200, "body": "{}", "content_type": "application/json"},
     ]
+
     def respond(route: Any) -> None:
         if others:
             route.fulfill(**others.pop(0))

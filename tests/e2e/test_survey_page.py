@@ -502,3 +502,45 @@ def test_answers_survive_two_tabs_and_a_dropped_response(browser: Browser, serve
     expect(two.locator(".meta")).to_contain_text("3 of 5")
     assert dropped == [200]
     assert len(rows(folder, Vote)) == before + 2
+
+
+@pytest.mark.slow
+def test_an_answer_stays_until_the_survey_responds(browser: Browser, served: tuple[Path, str]) -> None:
+    folder, address = served
+    page, _ = watched(browser, **DESKTOP)
+    to_first_trial(page, address)
+    before = len(rows(folder, Vote))
+    others = [
+        {"status": 404, "body": "404 page not found", "content_type": "text/plain"},
+        {"status": 404, "body": '{"detail": "Not Found"}', "content_type": "application/json"},
+        {"status": 200, "body": "<html>Please sign in", "content_type": "text/html"},
+        {"status": 200, "body": "{}", "content_type": "application/json"},
+    ]
+
+    def respond(route: Any) -> None:
+        if others:
+            route.fulfill(**others.pop(0))
+        else:
+            route.continue_()
+
+    page.route("**/api/vote", respond)
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".meta")).to_contain_text("2 of 5", timeout=30_000)
+    assert others == []
+    assert len(rows(folder, Vote)) == before + 1
+
+
+@pytest.mark.slow
+def test_the_key_of_an_earlier_survey_at_the_address_is_forgotten(browser: Browser, served: tuple[Path, str]) -> None:
+    _, address = served
+    page, _ = watched(browser, **DESKTOP)
+    page.goto(f"{address}/static/icon.svg")
+    stored = json.dumps({"key": "of-an-earlier-survey", "platform": None})
+    page.evaluate("value => localStorage.setItem('chromalab-survey-key', value)", stored)
+    page.goto(address)
+    expect(page.get_by_role("button", name="agree").first).to_be_visible()
+    assert re.search(r"/s/[\w-]{22}$", page.url)
+    key = page.url.rpartition("/")[2]
+    page.goto(f"{address}/s/of-an-earlier-survey")
+    expect(page.locator(".panel")).to_contain_text("deleted")
+    assert key in page.evaluate("localStorage.getItem('chromalab-survey-key')")

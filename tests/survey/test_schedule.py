@@ -236,6 +236,19 @@ def test_the_largest_number_of_trials_without_repetition(protocol: str, most: in
     assert largest_number_of_trials(plan, 4, 5) == most
 
 
+def test_adaptive_repeats_are_spread_behind_their_originals() -> None:
+    plan = design(pairs="adaptive", trials=20, repeats=0.2, vigilance=0.1, practice=2)
+    places = []
+    for person in range(20):
+        slots = make_schedule(plan, ["a", "b"], ["x"], {}, seeded(b"secret", str(person), "schedule"))
+        repeats = [(place, slot.repeat_of) for place, slot in enumerate(slots) if slot.repeat_of is not None]
+        assert len(repeats) == 4
+        assert all(slots[origin].kind == "test" and place > origin + 4 for place, origin in repeats)
+        places += [place / (len(slots) - 1) for place, _ in repeats]
+    assert 0.6 < sum(places) / len(places) < 0.8
+    assert min(places) < 0.5
+
+
 def test_adaptive_choices_can_be_replayed() -> None:
     plan = design(pairs="adaptive", trials=20, repeats=0.1, vigilance=0.1)
     methods, scenes = ["m0", "m1", "m2", "m3"], [f"s{k}" for k in range(5)]
@@ -252,7 +265,8 @@ def test_adaptive_choices_can_be_replayed() -> None:
         before.append(choice.trial)
         tally.add(number, choice.trial, "left" if choice.trial.left < choice.trial.right else "right")
     assert len({choice.trial.item for _, _, choice in log}) == 20
-    assert all(first.scene != second.scene for first, second in pairwise(before[:-2]))
+    chosen_later = [(first, second) for first, second in pairwise(before) if second.kind != "repeat"]
+    assert all(first.scene != second.scene for first, second in chosen_later)
     again = Tally(methods)
     for number, known, choice in log:
         assert choose_pair(plan, again, scenes, known, seeded(b"secret", "p", f"trial {number}")) == choice

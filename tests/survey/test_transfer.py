@@ -46,7 +46,10 @@ def test_stimuli_outside_the_folder_are_not_imported(
 @pytest.mark.parametrize(
     ("plan", "choices"),
     [
-        ({"repeats": 0.2}, ("left", "right")),
+        (
+            {"repeats": 0.2, "stop": {"rule": "precision", "half_width": 0.01, "looks": [2, 4], "participants": 8}},
+            ("left", "right"),
+        ),
         ({"protocol": "rank_order", "repeats": 0.2}, ("213", "132")),
         ({"protocol": "rating", "form": "slider"}, ("0/100", "64/100")),
     ],
@@ -79,6 +82,7 @@ def test_an_imported_export_gives_the_same_analysis(
     first, second = (analyze_source(root, draws=100)[0] for root in (folder, place.root))
     assert first == second
     assert first.withdrawn == 1
+    assert list(first.interim) == [str(look) for look in record.design.stop.looks]
     (tmp_path / "v.csv").write_text(votes_text(votes))
     assert read_votes(tmp_path / "v.csv") == votes
     with pytest.raises(UsageError, match="already holds a survey"):

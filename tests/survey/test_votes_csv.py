@@ -98,6 +98,7 @@ def test_invalid_rankings_are_refused(
     [
         (f"{HEAD}\np,1,s,a,b,1\np,1,s,a,a,1\n", "line 3: condition_A and condition_B are both 'a'"),
         (f"{HEAD}\np,1,s,a,b,1\np,1,s,a,,1\n", "line 3: condition_B is empty"),
+        (f"{HEAD}\np,1,s,a,,1\n", "line 2: condition_B is empty, but no scored row is about 'truth'"),
         (f"{HEAD}\np,1,,a,b,1\n", "line 2: scene must not be empty"),
         (f"{HEAD}\np,1,s,a,random,1\n", "line 2: 'random' is reserved"),
         (f"{HEAD}\np,1,s,a,truth,1\np,1,s,a,b,1\n", "line 3: neither condition is 'truth'"),

@@ -51,6 +51,12 @@ class Tally:
         self.shown[trial.item] += 1
         self.last = vote_id
 
+    def copy(self) -> Tally:
+        """Return a tally with the same counts, which counts on by itself."""
+        found = Tally(self.methods, self.shown.copy(), self.last)
+        found.wins[:] = self.wins
+        return found
+
     def sha256(self) -> str:
         """Return a hash of the counts."""
         return hashlib.sha256(np.ascontiguousarray(self.wins).tobytes()).hexdigest()

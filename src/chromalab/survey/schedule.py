@@ -406,7 +406,7 @@ def is_right(shown: Sequence[str], choice: str) -> bool:
 
 
 def _insert_repeats(trials: list[Trial], count: int, generator: np.random.Generator) -> list[Trial]:
-    """Insert flipped repeats of pairs from the first half, later and not next to the same photo."""
+    """Insert flipped repeats of pairs from the first half, later and not next to the same photo if photos are known."""
     tests = [place for place, trial in enumerate(trials) if trial.kind == "test"]
     early = tests[: max(1, len(tests) // 2)]
     chosen = [early[k] for k in generator.permutation(len(early))[:count]]
@@ -429,7 +429,8 @@ def _place_for(
         free = [
             place
             for place in range(origin + 1 + gap, len(marked) + 1)
-            if repeat.scene not in (scenes[place - 1], scenes[place] if place < len(scenes) else None)
+            if not repeat.scene
+            or repeat.scene not in (scenes[place - 1], scenes[place] if place < len(scenes) else None)
         ]
         if free:
             return free[int(generator.integers(len(free)))]
@@ -474,15 +475,7 @@ def _slots(design: Design, generator: np.random.Generator) -> list[Trial]:
     """Return an adaptive schedule: the kinds of trials, whose photos and pairs are chosen when they are due."""
     slots = [*[Trial("test")] * design.trials, *[Trial("vigilance")] * design.n_vigilance]
     mixed = [slots[k] for k in generator.permutation(len(slots))]
-    marked = _insert_slot_repeats(mixed, design.n_repeats, generator)
+    marked = _insert_repeats(mixed, design.n_repeats, generator)
     shift = design.practice
     moved = [t if t.repeat_of is None else replace(t, repeat_of=t.repeat_of + shift) for t in marked]
     return [*[Trial("practice")] * design.practice, *moved]
-
-
-def _insert_slot_repeats(trials: list[Trial], count: int, generator: np.random.Generator) -> list[Trial]:
-    """Append repeats of early scored trials in random order."""
-    tests = [place for place, trial in enumerate(trials) if trial.kind == "test"]
-    early = tests[: max(1, len(tests) // 2)]
-    chosen = [early[k] for k in generator.permutation(len(early))[:count]]
-    return [*trials, *(Trial("repeat", repeat_of=place) for place in chosen)]

@@ -16,6 +16,8 @@ from chromalab.survey.database import (
     TrialRow,
     Vote,
     Withdrawal,
+    interim_looks,
+    put_look,
     put_setting,
     setting,
 )
@@ -51,8 +53,8 @@ def export_json(record: SurveyRecord, database: Database) -> str:
     """Return a survey without its secrets and stimuli as JSON with a checksum of the content."""
     with database.read() as connection:
         content = {name: _rows(connection, table) for name, table in _TABLES.items()}
-        stopped = setting(connection, STOPPED)
-    body = {"survey": record.model_dump(mode="json"), "stopped": stopped, **content}
+        stopped, looks = setting(connection, STOPPED), interim_looks(connection)
+    body = {"survey": record.model_dump(mode="json"), "stopped": stopped, "looks": looks, **content}
     return json.dumps(
         {"schema_version": SCHEMA_VERSION, "sha256": _checksum(body), **body}, ensure_ascii=False, indent=1
     )
@@ -92,6 +94,8 @@ def import_json(path: Path, folder: SurveyFolder, open_empty: Callable[[], Datab
             _insert(connection, table, body[name])
         if body["stopped"]:
             put_setting(connection, STOPPED, body["stopped"])
+        for finished, half_width in body.get("looks", {}).items():  # older exports have none
+            put_look(connection, int(finished), half_width)
     record.save(folder.survey_json)
     folder.make_secret()
     return record

@@ -286,6 +286,8 @@ def _fault(each: _Read, first: _Read, protocol: str, *, pairs: bool) -> str | No
         return _rating_fault(vote, first)
     if pairs and not vote.condition_b:
         return "condition_B is empty, but other rows compare two images; name the second method"
+    if not pairs and protocol != "real_or_fake":
+        return f"condition_B is empty, but no scored row is about '{TRUTH}' or has a rating; name the second method"
     if protocol == "real_or_fake" and pairs and vote.kind == "test" and TRUTH not in names:
         return f"neither condition is '{TRUTH}', but other rows compare with it; keep one protocol per file"
     return None

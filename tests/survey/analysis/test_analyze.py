@@ -451,6 +451,29 @@ def test_every_image_has_its_share_of_wins() -> None:
     assert [row.value for row in found.images] == pytest.approx([(3 + 4 / 2) / 8, (1 + 4 / 2) / 8])
 
 
+@pytest.mark.parametrize(
+    ("column", "values"), [("rating", (5, 3, 2)), ("rank", (1, 2, 3))], ids=["ratings", "rankings"]
+)
+def test_true_photos_are_scored_like_methods(tmp_path: Path, column: str, values: tuple[int, ...]) -> None:
+    bare = dict.fromkeys(REQUIRED, "1") | {"condition_B": "", "is_A_selected": ""}
+    lines = [
+        bare | {"observer": f"p{k % 6}", "scene": f"s{k // 6}", "condition_A": name, column: value}
+        for k in range(36)
+        for name, value in zip(("truth", "a", "b"), values, strict=True)
+    ]
+    found, _ = analyze_source(write_csv(tmp_path / "v.csv", lines), draws=50)
+    assert found.methods == ["a", "b", "truth"]
+    assert found.scores["truth"].value > found.scores["a"].value > found.scores["b"].value
+    assert {image.method for image in found.images} == {"a", "b", "truth"}
+    write_survey_report(found, tmp_path / "report")
+
+
+def test_votes_on_true_photos_alone_cannot_be_analyzed(tmp_path: Path) -> None:
+    lines = [dict.fromkeys(REQUIRED, "1") | {"condition_A": "truth", "condition_B": ""}]
+    with pytest.raises(UsageError, match="no scored vote is about a colorized photo"):
+        analyze_source(write_csv(tmp_path / "v.csv", lines), draws=50)
+
+
 def test_a_survey_without_votes_cannot_be_analyzed(tmp_path: Path) -> None:
     design = parse_design({"protocol": "pairwise"}, origin="")
     with pytest.raises(UsageError, match="no scored vote"):

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from chromalab.survey.database import Participant, Vote
+from chromalab.survey.database import Participant, TrialRow, Vote
+from chromalab.survey.design import TRUTH
 from chromalab.survey.server.researcher import make_setup_token, reset_password
 from tests.survey.surveys import SCREEN, Visitor, client_of, join, make_survey, rows
 
@@ -51,6 +52,22 @@ def test_the_dashboard_of_every_protocol(tmp_path: Path, plan: dict[str, Any], w
     assert words in page
     assert "alpha" in page
     assert "mean opinion" in page if plan["protocol"] == "rating" else "log-ability" in page
+
+
+def test_the_dashboard_while_all_votes_are_on_true_photos(tmp_path: Path) -> None:
+    folder, _ = make_survey(
+        tmp_path, protocol="real_or_fake", form="yes_no", trials=6, practice=0, display_ms=None,
+        stop={"participants": 50},
+    )  # fmt: skip
+    with client_of(folder) as client:
+        for _ in range(30):
+            person = Visitor(client).begin()
+            first = next(row for row in rows(folder, TrialRow) if row.token == person.state["trial"])
+            if first.left == TRUTH:
+                break
+            person.post("/api/withdraw", {})
+        person.vote("real")
+        assert "No scored votes yet" in researcher(client, folder)
 
 
 def test_the_dashboard(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from chromalab.survey.adaptive import Tally, choose_pair
 from chromalab.survey.database import TrialRow
@@ -46,6 +48,35 @@ def test_adaptive_choices_are_logged_and_can_be_replayed(tmp_path: Path) -> None
             replayed += 1
     survey.close()
     assert replayed == 24
+
+
+def test_a_vote_whose_commit_fails_is_not_counted(tmp_path: Path) -> None:
+    folder, record = make_survey(tmp_path, pairs="adaptive", trials=8, practice=0)
+    with client_of(folder) as client:
+        survey: Survey = client.app.state.survey  # type: ignore[attr-defined]
+        unlucky, other = Visitor(client).begin(), Visitor(client).begin()
+        unlucky.vote("left"), other.vote("left")
+
+        def fill_the_disk(connection: object) -> None:
+            raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
+
+        event.listen(survey.database.engine, "commit", fill_the_disk)
+        assert unlucky.post("/api/vote", unlucky.body("left")).status_code == 503
+        event.remove(survey.database.engine, "commit", fill_the_disk)
+        with survey.database.read() as connection:
+            assert survey.tally(connection).shown.total() == 2
+        for _ in range(3):
+            other.vote("right")
+        with survey.database.read() as connection:
+            stored = Tally(record.methods)
+            count_votes(connection, stored)
+            found = survey.tally(connection)
+            assert (found.sha256(), found.shown, found.last) == (stored.sha256(), stored.shown, stored.last)
+            for row in rows(folder, TrialRow):
+                if row.tally_sha256 is not None:
+                    tally = Tally(record.methods)
+                    count_votes(connection, tally, up_to=row.last_vote)
+                    assert tally.sha256() == row.tally_sha256
 
 
 @pytest.mark.parametrize("pairs", ["uniform", "adaptive"])

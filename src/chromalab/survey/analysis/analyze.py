@@ -43,6 +43,8 @@ def design_of_votes(votes: Sequence[VoteRow], plan: AnalysisPlan) -> tuple[Desig
     """Return a design and the methods for votes from a file; no exclusion rules apply, because none was fixed."""
     names = {name for row in votes for name in row.methods} - {TRUTH, *STAND_INS}
     protocol = protocol_of(votes)
+    if protocol in {"rating", "rank_order"} and any(TRUTH in row.methods for row in votes if row.kind == "test"):
+        names.add(TRUTH)  # true photos are scored like those of any other method
     single = protocol == "real_or_fake" and not any(row.condition_b for row in votes)
     nobody = Exclusions(vigilance_share=0, fast_share=1, side_p=0, bt500=False)
     data = {"protocol": protocol, "analysis": plan, "title": "Votes", "exclusions": nobody}
@@ -190,6 +192,8 @@ def _in_group(labels: Sequence[str], rows: Sequence[VoteRow], groups: Sequence[S
 def _fooling(design: Design, methods: Sequence[str], rows: Sequence[VoteRow], seed: int) -> SurveyAnalysis:
     plan = design.analysis
     fakes = [name for name in methods if name != TRUTH]
+    if not fakes:
+        raise UsageError("no scored vote is about a colorized photo yet; analyze the survey once there are more votes")
     found = score_fooling(rows, fakes, draws=plan.draws, level=plan.level, seed=seed)
     return SurveyAnalysis.model_validate(
         {**_base(design, fakes, rows), **_mean_scores(plan, fakes, rows, found), "fooling": found.facts}
@@ -394,7 +398,7 @@ def _subgroup(design: Design, methods: Sequence[str], name: str, rows: Sequence[
     if lacking is None:
         try:
             scores = _scored(design, methods, rows, 0).scores
-        except NoEstimateError as error:
+        except (NoEstimateError, UsageError) as error:
             lacking = str(error)
     return Subgroup(
         name=name, n_participants=counts.people, n_photos=counts.photos, n_votes=counts.votes, scores=scores,

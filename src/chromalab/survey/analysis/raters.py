@@ -259,7 +259,9 @@ def _points(rows: Sequence[VoteRow]) -> list[tuple[str, ImageKey, float]]:
             for order, share in row.orders:
                 for below, name in enumerate(order[::-1]):
                     points[name] += share * below / (len(order) - 1)
-            found += [(row.observer, (row.scene, name), won) for name, won in points.items() if name != TRUTH]
+            found += [
+                (row.observer, (row.scene, name), won) for name, won in points.items() if row.ranking or name != TRUTH
+            ]
         elif row.condition_a not in {TRUTH, RANDOM}:
             found.append((row.observer, (row.scene, row.condition_a), float(row.is_a_selected)))
     return found

@@ -127,13 +127,20 @@ class Survey:
         return path.read_bytes()
 
     def tally(self, connection: Connection) -> Tally:
-        """Return the tally of all committed votes on scored pairs; call it within a write transaction."""
+        """Return the tally of all votes on scored pairs; call it within a write transaction.
+
+        A transaction stores at most one vote. The newest vote may therefore be this transaction's own, which a failed
+        commit takes back, so it is only counted in the returned copy.
+        """
         with self._tally_lock:
             withdrawals = connection.scalar(select(func.count()).select_from(Withdrawal)) or 0
             if withdrawals != self._withdrawals:  # votes were deleted, so count again
                 self._tally, self._withdrawals = Tally(self.record.methods), withdrawals
-            count_votes(connection, self._tally)
-            return self._tally
+            newest = connection.scalar(select(func.max(Vote.id))) or 0
+            count_votes(connection, self._tally, up_to=newest - 1)
+            found = self._tally.copy()
+        count_votes(connection, found)
+        return found
 
     def close(self) -> None:
         """Close the database."""

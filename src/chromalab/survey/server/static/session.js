@@ -30,8 +30,10 @@ export async function call(path, body) {
     options.body = JSON.stringify(body);
   }
   const answer = await fetch(path, options);
-  const data = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(answer.status, data.detail || answer.statusText, data.word);
+  const data = await answer.json().catch(() => null);
+  if (!answer.ok && typeof data?.detail === "string") throw new Refused(answer.status, data.detail, data.word);
+  // Sign-in pages of networks and error pages of proxies also come with these statuses, but not from the survey's server.
+  if (!answer.ok || data === null) throw new Error(`${path} did not return what the survey returns (status ${answer.status})`);
   return data;
 }
 
@@ -58,12 +60,25 @@ export async function start() {
   const path = location.pathname.match(/^\/s\/([\w-]+)$/);
   if (path) key = path[1];
   else if (stored && stored.platform === platform && !query.get("invitation")) key = stored.key;
-  else await join(info, query, stored);
-  if (key === null) return;
+  let state = key === null ? null : await resumed();
+  if (state === null && !path) {
+    // The stored key may be that of an earlier survey at this address.
+    const session = key === null ? stored : null;
+    if (key !== null) forget();
+    key = null;
+    await join(info, query, session);
+    if (key === null) return;
+    state = await resumed();
+  }
+  if (state === null) return showDeleted();
   localStorage.setItem(KEY, JSON.stringify({ key, platform }));
   history.replaceState(null, "", `/s/${key}`);
+  await render(state);
+}
+
+async function resumed() {
   await sendPending();
-  await reload();
+  return currentState();
 }
 
 async function join(info, query, stored) {
@@ -80,17 +95,25 @@ async function join(info, query, stored) {
 // ---- the page of a step
 
 export async function reload() {
+  const state = await currentState();
+  if (state !== null) return render(state);
+  forget();
+  await showDeleted();
+}
+
+// Return the participant's state, or null if the server does not know the key.
+async function currentState() {
   try {
-    await render(await call("/api/state"));
+    return await call("/api/state");
   } catch (error) {
-    if (error.status === 401) {
-      forget();
-      if (!Object.keys(words).length) await setLanguage("en");
-      panel(words.withdrawn_title, ...error.paragraphs());
-      return;
-    }
+    if (error.word === "refused_key") return null;
     throw error;
   }
+}
+
+async function showDeleted() {
+  if (!Object.keys(words).length) await setLanguage("en");
+  panel(words.withdrawn_title, paragraph(words.refused_key));
 }
 
 export async function render(state) {
@@ -123,18 +146,21 @@ export function send(answer) {
   return sendPending();
 }
 
-// Send the answer that is not acknowledged yet. Return null if the server already has another answer, so the caller reloads.
+// Send the answer that is not acknowledged yet, until the server stores or refuses it. Return null if it is refused, for
+// example because the server already has another answer, so the caller reloads.
 async function sendPending() {
   const pending = JSON.parse(localStorage.getItem(PENDING) || "null");
   if (!pending || pending.key !== key) return null;
   for (let pause = 500; ; pause = Math.min(pause * 2, 30000)) {
     try {
       const result = await call("/api/vote", pending.body);
+      if (!result.state?.stage) throw new Error("this is not an acknowledgment");
       localStorage.removeItem(PENDING);
       say("");
       return result;
     } catch (error) {
-      if (error.status && error.status < 500 && error.status !== 429) {
+      // The survey's server refuses no answer with 404 or 405, but another server at its address may.
+      if (error.status && error.status < 500 && ![404, 405, 429].includes(error.status)) {
         localStorage.removeItem(PENDING);
         if (error.status === 409 && words.elsewhere) say(words.elsewhere);
         return null;

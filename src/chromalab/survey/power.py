@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from chromalab.survey.design import Design
 
 PEOPLE = (10, 20, 30, 50, 80, 120)
+PEOPLE_OF_ONE_METHOD = (200, 300, 500)
+"""Further numbers of participants for real-or-fake, where each of them sees one method only."""
 WANTED = 0.8
 ALPHA = 0.05
 MOST_PHOTOS = 2**17
@@ -81,14 +83,15 @@ class PowerTable(Record):
 def simulate_power(design: Design, methods: Sequence[str], scenes: Sequence[str], *, seed: int = 0) -> PowerTable:
     """Estimate the power to find a difference between two neighboring methods, uncorrected for multiplicity.
 
-    The simulation draws votes on the pair with random effects of participants and photos, on balanced schedules. The
-    test follows the analysis: the variance over participants plus that over photos minus that over votes, computed from
-    sums instead of bootstraps. Equivalence is simulated with methods that do not differ.
+    The simulation draws votes on the pair with random effects of participants and photos, on balanced schedules. In
+    real-or-fake the two methods have different participants, and fooling rates around one half. The test follows the
+    analysis: the variance over participants plus that over photos minus that over votes, computed from sums instead of
+    bootstraps. Equivalence is simulated with methods that do not differ.
     """
     assumed = design.power
     room = _margin(design)
     rows = []
-    for participants in sorted({*PEOPLE, min(design.stop.participants, 300)}):
+    for participants in _numbers_of_participants(design):
         found = {
             real: [
                 _study(design, methods, scenes, participants, real, derive_seed(seed, participants, str(real), k))
@@ -113,6 +116,11 @@ def simulate_power(design: Design, methods: Sequence[str], scenes: Sequence[str]
     )  # fmt: skip
 
 
+def _numbers_of_participants(design: Design) -> list[int]:
+    more = PEOPLE_OF_ONE_METHOD if design.protocol == "real_or_fake" else ()
+    return sorted({*PEOPLE, *more, min(design.stop.participants, max((300, *more)))})
+
+
 def power_words(table: PowerTable) -> list[str]:
     """Return what the table means for the number of participants and photos, in one sentence each."""
     aims = (
@@ -126,7 +134,10 @@ def _words(aim: str, needed: int | None, limit: PhotoLimit, photos: int) -> str:
     if needed is not None:
         return f"to {aim} with 80% power takes about {needed} participants"
     if limit.power >= WANTED:
-        return f"none of these numbers of participants suffices to {aim} with 80% power; plan more trials or photos"
+        return (
+            f"none of these numbers of participants suffices to {aim} with 80% power; plan more participants, trials or "
+            "photos"
+        )
     more = f"; at least {limit.photos_needed:,} photos are needed" if limit.photos_needed else ""
     return (
         f"with {plural(photos, 'photo')} no number of participants suffices to {aim}: power never exceeds "
@@ -164,16 +175,56 @@ def _most_equivalence(design: Design, photos: int, room: float) -> float:
 def _photo_means(design: Design, difference: float) -> tuple[float, float]:
     """Return the mean over photos and the spread between photos of what countless participants vote.
 
-    The unit is that of `_study`: rating points, or the share of votes above one half.
+    The unit is that of `_study`: rating points, the share of votes above one half, or the difference of fooling rates.
     """
+    if design.protocol == "real_or_fake":
+        return _rate_differences(design, difference)
     photo_sd, rater_sd = design.power.photo_sd * np.sqrt(2), design.power.rater_sd * np.sqrt(2)
     if design.protocol == "rating":
         return difference, float(photo_sd)
-    nodes, weights = np.polynomial.hermite_e.hermegauss(41)
-    weights = weights / weights.sum()
+    nodes, weights = _normal()
     votes = special.expit(difference + photo_sd * nodes[:, None] + rater_sd * nodes) @ weights - 0.5
     mean = float(weights @ votes)
     return mean, float(np.sqrt(max(float(weights @ (votes - mean) ** 2), 0.0)))
+
+
+def _rate_differences(design: Design, difference: float) -> tuple[float, float]:
+    """Return the mean and the spread between photos of the difference of two fooling rates."""
+    nodes, weights = _normal()
+    sd = _fooling_spreads(design)
+    photo = sd.generated * nodes[:, None] - sd.true * nodes  # (generated, true)
+    rates = [special.expit(way * difference / 2 + photo[..., None] + sd.rater * nodes) @ weights for way in (1, -1)]
+    means = [weights @ rate for rate in rates]  # by true photo, which both methods share
+    own = sum(weights @ (rate - mean) ** 2 for rate, mean in zip(rates, means, strict=True))
+    shared = means[0] - means[1]
+    mean = float(weights @ shared)
+    return mean, float(np.sqrt(weights @ (own + (shared - mean) ** 2)))
+
+
+def _normal() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return nodes and weights of means over a standard normal distribution."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(41)
+    return nodes, weights / weights.sum()
+
+
+class _Spreads(NamedTuple):
+    """Standard deviations of the log-odds of taking a generated photo for a true one.
+
+    Attributes:
+        generated: between generated photos of one method.
+        true: between true photos; 0 if they are not beside the generated ones.
+        rater: between participants.
+    """
+
+    generated: float
+    true: float
+    rater: float
+
+
+def _fooling_spreads(design: Design) -> _Spreads:
+    """Return the spreads: an answer about a pair depends on two abilities, one about a single image on one."""
+    photo, rater = design.power.photo_sd, design.power.rater_sd
+    return _Spreads(photo, 0.0, rater) if design.form == "yes_no" else _Spreads(photo, photo, rater * 2**0.5)
 
 
 def _margin(design: Design) -> float:
@@ -195,12 +246,18 @@ def trials_per_group(design: Design, methods: Sequence[str]) -> float:
     """Return the scored trials of one participant per pair of methods, or per method.
 
     A ranking counts for each pair that it shows: under the Plackett-Luce model the order of two items does not depend
-    on the others.
+    on the others. Single images count if they are generated. In real-or-fake a participant sees one method only, so
+    this is the mean over participants.
     """
     n = len(methods)
     shown = design.n_shown(n)
-    votes = design.trials * (shown * (shown - 1) / 2 if design.protocol == "rank_order" else 1)
+    votes = _generated(design) * (shown * (shown - 1) / 2 if design.protocol == "rank_order" else 1)
     return votes / (n * (n - 1) / 2 if design.protocol in PAIRS else n)
+
+
+def _generated(design: Design) -> int:
+    """Return the scored trials of a participant that show generated colors."""
+    return design.trials - design.trials // 2 if design.form == "yes_no" else design.trials
 
 
 class _Study(NamedTuple):
@@ -225,7 +282,9 @@ def _study(
 ) -> _Study:
     """Simulate one survey."""
     generator = np.random.default_rng(seed)
-    who, where = _trials(design, methods, scenes, participants, generator)
+    if design.protocol == "real_or_fake":
+        return _study_of_groups(design, len(methods), len(scenes), participants, difference, generator)
+    who, where = _trials(trials_per_group(design, methods), len(scenes), participants, generator)
     rater = generator.normal(0, design.power.rater_sd * np.sqrt(2), participants)
     photo = generator.normal(0, design.power.photo_sd * np.sqrt(2), len(scenes))
     d = difference + rater[who] + photo[where]
@@ -234,28 +293,52 @@ def _study(
     else:
         values = (generator.random(len(who)) < special.expit(d)) - 0.5
     mean = float(values.mean())
-    left = values - mean
-    parts = [_clustered(left, groups) for groups in (who, where)]
-    variance = max(parts[0] + parts[1] - float((left**2).sum()), *parts) / len(values) ** 2
-    df = min(len(set(who.tolist())), len(set(where.tolist()))) - 1
+    df = min(len(np.unique(who)), len(np.unique(where))) - 1
+    return _estimate(mean, (values - mean) / len(values), who, where, df)
+
+
+def _study_of_groups(
+    design: Design, methods: int, photos: int, participants: int, difference: float, generator: np.random.Generator
+) -> _Study:
+    """Simulate the votes on two methods, of which each participant sees one on the same photos."""
+    sizes = np.floor(participants / methods + generator.random(2)).astype(np.intp)
+    if sizes.min() == 0:
+        return _Study(0.0, np.inf, 0)
+    sd = _fooling_spreads(design)
+    true = generator.normal(0, sd.true, photos)
+    rates, parts = [], []
+    for way, size in zip((1, -1), sizes, strict=True):
+        who, where = _trials(_generated(design), photos, size, generator)
+        photo, rater = generator.normal(0, sd.generated, photos) - true, generator.normal(0, sd.rater, size)
+        fooled = generator.random(len(who)) < special.expit(way * difference / 2 + photo[where] + rater[who])
+        rates.append(float(fooled.mean()))
+        parts.append((way * (fooled - rates[-1]) / len(who), who + (0 if way > 0 else sizes[0]), where))
+    influence, who, where = (np.concatenate(part) for part in zip(*parts, strict=True))
+    df = min(*sizes, *(len(np.unique(part[2])) for part in parts)) - 1
+    return _estimate(rates[0] - rates[1], influence, who, where, int(df))
+
+
+def _estimate(
+    mean: float, influence: NDArray[np.float64], who: NDArray[np.intp], where: NDArray[np.intp], df: int
+) -> _Study:
+    """Return an estimate with its standard error from the influence of each vote on it."""
+    parts = [_clustered(influence, groups) for groups in (who, where)]
+    variance = max(parts[0] + parts[1] - float((influence**2).sum()), *parts)
     return _Study(mean, float(np.sqrt(variance)) if df > 0 and variance > 0 else np.inf, df)
 
 
-def _clustered(left: NDArray[np.float64], groups: NDArray[np.intp]) -> float:
-    sums = np.bincount(groups, left)
+def _clustered(influence: NDArray[np.float64], groups: NDArray[np.intp]) -> float:
+    sums = np.bincount(groups, influence)
     n = len(np.unique(groups))
     return float((sums**2).sum()) * n / max(n - 1, 1)
 
 
 def _trials(
-    design: Design, methods: Sequence[str], scenes: Sequence[str], participants: int, generator: np.random.Generator
+    each: float, photos: int, participants: int, generator: np.random.Generator
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return participant and photo of every vote on the pair under balanced schedules."""
-    each = trials_per_group(design, methods) / (1 if design.protocol in PAIRS else 0.5)
-    if design.protocol == "real_or_fake":
-        each = design.trials / len(methods)
+    """Return participant and photo of every vote under balanced schedules with `each` votes per participant."""
     counts = np.floor(each + generator.random(participants)).astype(np.intp)
-    order = np.concatenate([generator.permutation(len(scenes)) for _ in range(int(counts.sum()) // len(scenes) + 1)])
+    order = np.concatenate([generator.permutation(photos) for _ in range(int(counts.sum()) // photos + 1)])
     who = np.repeat(np.arange(participants), counts)
     if len(who) == 0:
         who = np.array([0], dtype=np.intp)

@@ -135,8 +135,8 @@ def _words(aim: str, needed: int | None, limit: PhotoLimit, photos: int) -> str:
         return f"to {aim} with 80% power takes about {needed} participants"
     if limit.power >= WANTED:
         return (
-            f"none of these numbers of participants suffices to {aim} with 80% power; plan more participants, trials or "
-            "photos"
+            f"none of these numbers of participants suffices to {aim} with 80% power; plan more participants, trials "
+            "or photos"
         )
     more = f"; at least {limit.photos_needed:,} photos are needed" if limit.photos_needed else ""
     return (

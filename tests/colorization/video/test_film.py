@@ -78,12 +78,15 @@ def test_a_hint_colors_its_whole_shot_and_no_other(engine: Engine, tmp_path: Pat
     assert gains[7:] == [0.0] * 4
 
 
-def test_a_hint_behind_the_end_or_without_time_is_refused(engine: Engine, tmp_path: Path) -> None:
+def test_a_hint_behind_the_end_or_without_time_is_refused_before_the_work(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chromalab.colorization.video.film.WorkFolder", None)
     path = write_pan(tmp_path / "a.mkv", panning(1, 3))
     with pytest.raises(
-        ConfigError, match=r"the hint or reference at 9 s comes after the last frame of a.mkv, which is at 0.08 s"
+        ConfigError, match=r"the hint or reference at 9 s comes after the end of a.mkv, which is at 0.12 s"
     ):
-        colored(engine, path, tmp_path / "b.mkv", "9s:5,5=#ff0000")
+        colored(engine, path, tmp_path / "b.mkv", "0.04s:5,5=#ff0000", "9s:5,5=#ff0000")
     with pytest.raises(ConfigError, match=r"has no time.*write 12.5s:5,5=#ff0000"):
         colored(engine, path, tmp_path / "b.mkv", "5,5=#ff0000")
     with pytest.raises(ConfigError, match="outside the photo of 160x96 px"):

@@ -64,6 +64,9 @@ GUIDE_PX = 256
 _CELL_SHARE = 1 / 24
 """Radius of the guided filter as a share of the copy's shorter side, as for photos."""
 
+_HEADER_ERROR_S = 1.0
+"""Time by which a film may be longer than its header tells; later hints are refused before the work begins."""
+
 _VERSION = 1
 """Version of the algorithm; a work folder of another version is not resumed."""
 
@@ -150,6 +153,21 @@ def _check(film: Film, job: Job, output: Path) -> None:
                 f"12.5s:{hint.x:g},{hint.y:g}={hint.color} for the frame at 12.5 seconds"
             )
         hint.box(*film.shown_size)
+    _check_times(film, job)
+
+
+def _check_times(film: Film, job: Job) -> None:
+    """Refuse hints and references behind the end, where the header tells it."""
+    times = [*job.options.times, *(item.time_s for item in job.references if item.time_s is not None)]
+    if film.end_s is None or not times:
+        return
+    first = next(frames(film, Damage()))
+    end_s = film.end_s - float(first.pts * film.time_base)
+    if max(times) > end_s + _HEADER_ERROR_S:
+        raise ConfigError(
+            f"the hint or reference at {max(times):g} s comes after the end of {film.path.name}, which is at "
+            f"{end_s:.2f} s: correct the time"
+        )
 
 
 def _facts(engine: Engine, film: Film, job: Job, encoder: Encoder) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,6 +12,7 @@ import av
 import numpy as np
 
 from chromalab.colorization.page import rendered
+from chromalab.colorization.video.source import Damage, frames, probe
 from chromalab.core.files import make_folder, write_bytes, write_text
 from chromalab.photo.writing import encode_jpeg
 
@@ -54,7 +56,7 @@ def write_film_report(record: FilmRecord, source: Path, output: Path, folder: Pa
     shown = record.shots[::step]
     middles = {shot.first + shot.frames // 2: number for number, shot in enumerate(shown)}
     with _SideBySide(folder / "side_by_side.mp4", record) as clip:
-        pairs = zip(_pictures(source, record.rotation), _pictures(output, record.rotation), strict=False)
+        pairs = zip(_pictures(source), _pictures(output), strict=False)
         for index, (before, after) in enumerate(pairs):
             if index in middles:
                 name = folder / "shots" / f"{middles[index]:04}"
@@ -69,15 +71,11 @@ def write_film_report(record: FilmRecord, source: Path, output: Path, folder: Pa
     return page
 
 
-def _pictures(path: Path, rotation: int) -> Iterator[NDArray[np.uint8]]:
-    """Yield the frames of a film in sRGB, upright, (H, W, 3)."""
-    with av.open(str(path), metadata_errors="replace") as container:
-        container.streams.video[0].thread_type = "AUTO"
-        try:
-            for frame in container.decode(video=0):
-                yield np.rot90(frame.to_ndarray(format="rgb24"), rotation // 90)
-        except av.error.FFmpegError:  # a damaged end, of which the result warns
-            return
+def _pictures(path: Path) -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames of a film or an image sequence in sRGB, upright, (H, W, 3)."""
+    film = probe(path, max_pixels=sys.maxsize)  # the film has been accepted before
+    for frame in frames(film, Damage()):  # the result warns of damage
+        yield np.rot90(frame.picture.to_ndarray(format="rgb24"), film.rotation // 90)
 
 
 def _scaled(rgb: NDArray[np.uint8], rows: int, *, gray: bool = False) -> NDArray[np.uint8]:

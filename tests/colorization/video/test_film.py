@@ -106,6 +106,13 @@ def test_a_hint_is_accepted_where_the_header_ends_too_early(engine: Engine, tmp_
     assert len(colored(engine, path, tmp_path / "b.mkv", "10s:5,5=#ff0000")) == 5
 
 
+@pytest.mark.parametrize(("height", "width"), [(8, 64), (12, 200), (200, 6)])
+def test_small_films_are_colorized(engine: Engine, tmp_path: Path, height: int, width: int) -> None:
+    source = write_pan(tmp_path / "a.mkv", [texture(1, height, width)] * 3)
+    planes = colored(engine, source, tmp_path / "b.mkv")
+    assert [luma.shape for luma, _, _ in planes] == [(height, width)] * 3
+
+
 def test_a_film_is_colorized_by_the_public_call(tmp_path: Path) -> None:
     source = write_pan(tmp_path / "a.mkv", panning(1, 3))
     with pytest.raises(UsageError, match="is a film: write the result to a file with out="):

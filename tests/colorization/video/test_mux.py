@@ -144,7 +144,7 @@ def test_a_film_that_does_not_fit_its_file_type_does_not_end_a_batch(tmp_path: P
     plan = make_plan([str(tmp_path / "in")], f"{tmp_path}/out/", suffix=".mkv")
     first, second = run_batch(red, plan, Batch(Job(Options()))).photos
     assert (first.status, second.status) == ("failed", "done")
-    assert "cannot hold the subtitle stream 3 (mov_text) of a.mp4: write a file ending in .mp4" in first.reason
+    assert "cannot hold the subtitle stream 3 (mov_text) of a.mp4: write a file ending in .mp4" in str(first.reason)
     assert "mov_text" in (tmp_path / "out" / ".chromalab" / "messages.csv").read_text()
 
 

@@ -71,7 +71,8 @@ def colorize(
     out: Annotated[str, option(OUTPUT, "OUT", "Output file for one photo or film, otherwise output folder (DIR/).",
         "--out", "-o")],
     format_: Annotated[str | None, option(OUTPUT, "TYPE", "File type: jpg, png, tif, webp or avif for photos, mp4, "
-        "mov, mkv or webm for films; omit to keep that of each file.", "--format")] = None,
+        "mov, mkv or webm for films; omit to keep that of each file, or png and mkv where it cannot be written.",
+        "--format")] = None,
     quality: Annotated[int, option(OUTPUT, "N", "Quality of JPEG, WebP and AVIF files.", min=1, max=100,
         default=Default("chromalab.photo.writing:Saving.quality"))],
     overwrite: Annotated[bool, switch(OUTPUT, "Replace existing outputs.", "--overwrite",

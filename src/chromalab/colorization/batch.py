@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from chromalab.colorization.colorizer import colorize_file
 from chromalab.colorization.journal import Identity, Journal, Line, State, identity, open_journal, read_journal
 from chromalab.colorization.summary import PhotoResult, Summary, closed_folders, left_out_files, write_messages
-from chromalab.colorization.video.codecs import Encoding, is_film
+from chromalab.colorization.video.codecs import Encoding, UnfitFilmError, check_encoding, is_film
 from chromalab.colorization.video.sequence import is_sequence
 from chromalab.core.errors import ChromalabError, ConfigError, OutputError, UsageError
 from chromalab.core.files import printable, sha256_file, write_text
@@ -83,8 +83,8 @@ Each = Callable[[Sequence["Item"], str], Iterator[tuple["Item", PhotoResult]]]
 def run_batch(engine: Engine, plan: Plan, batch: Batch, *, each: Each | None = None) -> Summary:
     """Colorize every photo of a plan that is not done yet.
 
-    A photo that cannot be colorized is reported with its reason, and the batch continues. If the disk is full, the
-    batch ends, and the same call resumes it later.
+    A photo or film that cannot be colorized is reported with its reason, and the batch continues. If the disk is full,
+    the batch ends, and the same call resumes it later.
 
     Args:
         engine: the model.
@@ -93,11 +93,13 @@ def run_batch(engine: Engine, plan: Plan, batch: Batch, *, each: Each | None = N
         each: function that colorizes the photos of a folder; None uses threads of this process.
 
     Raises:
-        UsageError: the model does not match its record, or another process uses the folder.
+        UsageError: the model does not match its record, the codec does not take the settings, or another process uses
+            the folder.
         OutputError: an output cannot be written.
     """
     if plan.folder is None:
         return _run_one(engine, plan, batch)
+    check_encoding(batch.job.encoding, [item.output for item in plan.items if is_film(item.output)])
     settings = settings_sha256(engine, batch)
     with open_journal(plan.folder) as journal:
         _delete_partial_files(plan)
@@ -257,7 +259,7 @@ def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, 
     try:
         result, small = colorize_file(engine, item.source, item.output, batch.job, overlay=batch.overlay, ready=ready)
     except Exception as error:
-        if journal is None and (isinstance(error, ConfigError) or not _is_expected(error)):
+        if journal is None and (isinstance(error, ConfigError | UnfitFilmError) or not _is_expected(error)):
             raise
         return failed(item, reason_of(error))
     if batch.on_done is not None:
@@ -287,7 +289,8 @@ def reason_of(error: Exception) -> str:
     match error:
         case UnreadablePhotoError():
             return error.reason
-        case ConfigError() | TooLargeError():  # a hint is outside this photo, or the file type has no room for it
+        # A hint is outside this photo, or the file type has no room for it.
+        case ConfigError() | TooLargeError() | UnfitFilmError():
             return str(error)
         case OutputError(one_path=True):
             return str(error)

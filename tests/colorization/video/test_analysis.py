@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 pytest.importorskip("av", reason="films need the extra [video]")
 
 from chromalab.color.lab import encode_srgb, lab_to_linear, rgb_to_lab
+from chromalab.colorization.hints import parse_hint
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.reference import Reference, reference_of
 from chromalab.colorization.video.analysis import Part, State, own_color_warnings, parts
@@ -80,6 +82,29 @@ def test_a_reference_behind_the_end_is_refused(engine: Engine, tmp_path: Path) -
     reference = replace(reference_of(engine, tinted(texture(1))), time_s=3.0)
     with pytest.raises(ConfigError, match=r"at 3 s comes after the last frame of a.mkv, which is at 0.08 s"):
         analyzed(engine, path, reference)
+
+
+@pytest.mark.parametrize(
+    ("time_s", "shot"),
+    [
+        (0.0, [0, 1, 2]),
+        (0.9, [0, 1, 2]),
+        (5.0, [0, 1, 2]),
+        (9.9, [0, 1, 2]),
+        (9.99, [3, 4]),
+        (10.0, [3, 4]),
+        (15.0, [3, 4]),
+    ],
+)
+def test_a_hint_is_for_the_frame_that_is_shown_at_its_time(
+    gray: Engine, tmp_path: Path, time_s: float, shot: list[int]
+) -> None:
+    clip = [frame_of(texture(seed)) for seed in (1, 1, 1, 2, 2)]
+    path = write_clip(tmp_path / "a.mkv", clip, times=[0, 200, 400, 10000, 10200], time_base=Fraction(1, 1000))
+    film = replace(probe(path), end_s=20.0, frames=5)
+    job = Job(Options(hints=[parse_hint(f"{time_s}s:80,48=#ff0000")]))
+    chroma = [chroma for part in parts(gray, film, job, State()) for chroma in part.chroma]
+    assert [index for index, planes in enumerate(chroma) if np.abs(planes).max() > 5] == shot
 
 
 def test_segments_end_with_shots_and_cover_the_film(

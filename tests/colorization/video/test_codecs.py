@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chromalab.colorization.video.codecs import CODECS, Encoding, codec_name
+from chromalab.colorization.video.codecs import CODECS, Encoding, UnfitFilmError, check_encoding, codec_name
 from chromalab.core.errors import UsageError
 
 
@@ -32,6 +32,15 @@ def test_the_codec_follows_the_file_type() -> None:
 def test_impossible_settings_are_refused_with_the_possible_ones(encoding: Encoding, name: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         encoding.chosen(Path(name))
+
+
+def test_settings_that_fail_for_all_films_are_refused_at_once() -> None:
+    outputs = [Path("a.mp4"), Path("b.webm")]
+    check_encoding(Encoding("hevc", crf=20), outputs)
+    with pytest.raises(UnfitFilmError, match=r"a\.mp4 cannot hold ffv1"):
+        check_encoding(Encoding("ffv1"), outputs)
+    with pytest.raises(UsageError, match="--crf 60: expected 0 to 51"):
+        check_encoding(Encoding(crf=60), [*outputs[1:], *outputs])
 
 
 def test_codecs_are_found_by_name() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from chromalab.colorization.hints import parse_hint
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.video.codecs import Encoding
 from chromalab.colorization.video.film import colorize_film
+from chromalab.colorization.video.source import probe
 from chromalab.core.errors import ConfigError, UsageError
+from tests.colorization.video.clips import frame_of, write_clip
 from tests.colorization.video.moving import panning, read_planes, texture, write_pan
 
 if TYPE_CHECKING:
@@ -78,17 +81,36 @@ def test_a_hint_colors_its_whole_shot_and_no_other(engine: Engine, tmp_path: Pat
     assert gains[7:] == [0.0] * 4
 
 
-def test_a_hint_behind_the_end_or_without_time_is_refused(engine: Engine, tmp_path: Path) -> None:
+def test_a_hint_behind_the_end_or_without_time_is_refused_before_the_work(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chromalab.colorization.video.film.WorkFolder", None)
     path = write_pan(tmp_path / "a.mkv", panning(1, 3))
     with pytest.raises(
-        ConfigError, match=r"the hint or reference at 9 s comes after the last frame of a.mkv, which is at 0.08 s"
+        ConfigError, match=r"the hint or reference at 9 s comes after the end of a.mkv, which is at 0.12 s"
     ):
-        colored(engine, path, tmp_path / "b.mkv", "9s:5,5=#ff0000")
+        colored(engine, path, tmp_path / "b.mkv", "0.04s:5,5=#ff0000", "9s:5,5=#ff0000")
     with pytest.raises(ConfigError, match=r"has no time.*write 12.5s:5,5=#ff0000"):
         colored(engine, path, tmp_path / "b.mkv", "5,5=#ff0000")
     with pytest.raises(ConfigError, match="outside the photo of 160x96 px"):
         colored(engine, path, tmp_path / "b.mkv", "0s:200,5=#ff0000")
     assert not (tmp_path / "b.mkv").exists()
+
+
+def test_a_hint_is_accepted_where_the_header_ends_too_early(engine: Engine, tmp_path: Path) -> None:
+    frames = [frame_of(texture(1)) for _ in range(5)]
+    path = write_clip(
+        tmp_path / "a.mp4", frames, "libx264", times=[0, 200, 400, 10000, 10200], time_base=Fraction(1, 1000)
+    )
+    assert probe(path).end_s == pytest.approx(0.84)
+    assert len(colored(engine, path, tmp_path / "b.mkv", "10s:5,5=#ff0000")) == 5
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 64), (12, 200), (200, 6)])
+def test_small_films_are_colorized(engine: Engine, tmp_path: Path, height: int, width: int) -> None:
+    source = write_pan(tmp_path / "a.mkv", [texture(1, height, width)] * 3)
+    planes = colored(engine, source, tmp_path / "b.mkv")
+    assert [luma.shape for luma, _, _ in planes] == [(height, width)] * 3
 
 
 def test_a_film_is_colorized_by_the_public_call(tmp_path: Path) -> None:

@@ -19,6 +19,15 @@ def test_flow_of_a_panning_texture_is_its_motion() -> None:
     assert back.trust[inside].mean() > 0.9 * 255
 
 
+@pytest.mark.parametrize("size", [(2, 2), (8, 64), (64, 8), (12, 200), (31, 700), (9, 32)])
+def test_flow_of_small_frames_is_found(size: tuple[int, int]) -> None:
+    frame = texture(1, *size)
+    for motion in FlowEstimator().between(frame, frame):
+        assert motion.flow.shape == (*size, 2)
+        assert np.abs(motion.flow).max() < 0.5
+        assert motion.trust.mean() > 0.9 * 255
+
+
 def test_warping_along_the_flow_brings_the_frame_before_to_the_frame_after() -> None:
     before, after = panning(2, 2, step=3)
     back, _ = FlowEstimator().between(before, after)

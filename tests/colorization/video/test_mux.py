@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from chromalab.colorization.batch import Batch, run_batch
+from chromalab.colorization.options import Job, Options
+from chromalab.colorization.plan import make_plan
 from chromalab.colorization.video.boxes import read_xmp
 from chromalab.core.errors import UsageError
-from tests.colorization.video.clips import av, frame_of, lumas, seconds, write_clip
+from tests.colorization.video.clips import av, frame_of, gray_clip, lumas, seconds, write_clip
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from chromalab.colorization.engine import Engine
     from tests.colorization.video.conftest import Colorize
 
 _SUBRIP = "subrip"
@@ -131,6 +135,17 @@ def test_sound_that_the_file_type_cannot_hold_is_refused_before_the_work(tmp_pat
     with pytest.raises(UsageError, match=r"cannot hold the audio stream 1 \(aac\).*ending in \.mkv or \.mp4 or \.mov"):
         colorize(source, tmp_path / "b.webm")
     assert [path.name for path in tmp_path.iterdir()] == ["a.mkv"]
+
+
+def test_a_film_that_does_not_fit_its_file_type_does_not_end_a_batch(tmp_path: Path, red: Engine) -> None:
+    (tmp_path / "in").mkdir()
+    rich_clip(tmp_path / "in" / "a.mp4", "aac", "mov_text")
+    gray_clip(tmp_path / "in" / "b.mkv", 2)
+    plan = make_plan([str(tmp_path / "in")], f"{tmp_path}/out/", suffix=".mkv")
+    first, second = run_batch(red, plan, Batch(Job(Options()))).photos
+    assert (first.status, second.status) == ("failed", "done")
+    assert "cannot hold the subtitle stream 3 (mov_text) of a.mp4: write a file ending in .mp4" in str(first.reason)
+    assert "mov_text" in (tmp_path / "out" / ".chromalab" / "messages.csv").read_text()
 
 
 def test_the_remedy_for_subtitles_of_mp4_is_mp4(tmp_path: Path, colorize: Colorize) -> None:

@@ -10,13 +10,14 @@ import pytest
 pytest.importorskip("av", reason="films need the extra [video]")
 
 import av
+from PIL import Image
 
 from chromalab.colorization.batch import Batch
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.colorization.report import run_with_report
-from tests.colorization.video.clips import frame_of, lumas, seconds, write_clip
-from tests.colorization.video.moving import panning, write_pan
+from tests.colorization.video.clips import decoded, frame_of, lumas, seconds, write_clip
+from tests.colorization.video.moving import panning, texture, write_pan
 from tests.photo.odd_files import picture, save
 
 if TYPE_CHECKING:
@@ -52,6 +53,30 @@ def test_the_clip_has_all_frames_of_one_millisecond(engine: Engine, tmp_path: Pa
     plan = make_plan([str(tmp_path / "a.mp4")], str(tmp_path / "b.mp4"))
     assert run_with_report(engine, plan, Batch(Job(Options()), sidecar=False)).photos[0].status == "done"
     assert seconds(tmp_path / "b.report" / "side_by_side.mp4") == pytest.approx([0, 0.04, 0.041, 0.042, 0.08])
+
+
+def test_image_sequences_are_reported_whatever_their_first_number_and_folder(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "100%d").mkdir()
+    for number, luma in enumerate(panning(1, 3), 9):
+        Image.fromarray(luma).save(tmp_path / "100%d" / f"f_{number:03}.png")
+    plan = make_plan([str(tmp_path / "100%d" / "f_%03d.png")], str(tmp_path / "b.mkv"))
+    (photo,) = run_with_report(engine, plan, Batch(Job(Options()), sidecar=False)).photos
+    assert (photo.status, photo.warnings) == ("done", [])
+    assert len(decoded(tmp_path / "b.report" / "side_by_side.mp4")) == 3
+
+
+def test_the_larger_of_two_video_streams_is_reported(engine: Engine, tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as file:
+        clips = [[frame_of(texture(seed, *size)) for seed in (1, 1, 1)] for size in ((48, 96), (96, 128))]
+        streams = [file.add_stream("ffv1", rate=25) for _ in clips]
+        for stream, clip in zip(streams, clips, strict=True):
+            stream.width, stream.height, stream.pix_fmt = clip[0].width, clip[0].height, "yuv420p"
+        for stream, clip in zip(streams, clips, strict=True):
+            file.mux([*(packet for frame in clip for packet in stream.encode(frame)), *stream.encode(None)])
+    plan = make_plan([str(tmp_path / "a.mkv")], str(tmp_path / "b.mkv"))
+    run_with_report(engine, plan, Batch(Job(Options()), sidecar=False))
+    frame = decoded(tmp_path / "b.report" / "side_by_side.mp4")[0]
+    assert (frame.height, frame.width) == (96, 256)
 
 
 @pytest.mark.slow

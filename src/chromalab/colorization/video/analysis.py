@@ -48,6 +48,9 @@ ALIGNED, SUGGESTED = 0.9, 0.75
 
 _LEAST_SHARE = np.float32(1e-3)
 _WAIT_S = 60.0
+_ROUNDING_S = 0.02
+"""Longest time before a frame that is taken for the frame's own: half a frame of 25 per second."""
+
 _TONED = 4.0
 """Mean chroma, in CIELAB units, above which a film of one tone is toned or tinted."""
 
@@ -107,8 +110,8 @@ def parts(engine: Engine, film: Film, job: Job, state: State) -> Iterator[Part]:
     damage, viewer, known = Damage(), Viewer(engine, film, job.options), _KnownColors(film, job)
     seen: list[Seen] = []
     times: list[tuple[int, int]] = []
-    for index, frame in enumerate(frames(film, damage)):
-        hints, references = known.of(frame)
+    for index, (frame, following) in enumerate(_with_next(frames(film, damage))):
+        hints, references = known.of(frame, following, is_whole=damage.frames >= film.frames)
         if index < state.first:
             if index == state.first - 1:
                 viewer.skip(frame)
@@ -127,6 +130,17 @@ def parts(engine: Engine, film: Film, job: Job, state: State) -> Iterator[Part]:
         yield _part(job, seen, times, len(seen), state, damage, is_last=True)
 
 
+def _with_next(pictures: Iterator[Frame]) -> Iterator[tuple[Frame, Frame | None]]:
+    """Yield every frame with the next one; the last with None."""
+    before: Frame | None = None
+    for frame in pictures:
+        if before is not None:
+            yield before, frame
+        before = frame
+    if before is not None:
+        yield before, None
+
+
 class _KnownColors:
     """The hints and references of a film by their times.
 
@@ -143,16 +157,40 @@ class _KnownColors:
         self._start: int | None = None
         self._now = 0.0
 
-    def of(self, frame: Frame) -> tuple[list[Hint], tuple[int, ...]]:
-        """Return the hints of the next frame, and the indices of its references."""
+    def of(self, frame: Frame, following: Frame | None, *, is_whole: bool) -> tuple[list[Hint], tuple[int, ...]]:
+        """Return the hints of a frame, and the indices of its references.
+
+        They are those with a time at which the frame is shown. Times just before the next frame belong to that one,
+        because users round them.
+
+        Args:
+            frame: the frame.
+            following: the next frame; None after the last.
+            is_whole: the film has no further frames by its header, either.
+        """
         if self._start is None:
             self._start = frame.pts
-        self._now = float((frame.pts - self._start) * self._film.time_base)
-        end = self._now + float(1 / self._film.rate) / 2
+        self._now = self._since_start_s(frame.pts)
+        if following is None:
+            end = self._end_s(frame, is_whole=is_whole)
+        else:
+            next_s = self._since_start_s(following.pts)
+            end = next_s - min(_ROUNDING_S, (next_s - self._now) / 2)
         hints = [hint for hint in self._hints if (hint.time_s or 0.0) < end]
         references = [item for item in self._references if item[0] < end]
         del self._hints[: len(hints)], self._references[: len(references)]
         return hints, tuple(number for _, number in references)
+
+    def _since_start_s(self, pts: int) -> float:
+        return float((pts - (self._start or 0)) * self._film.time_base)
+
+    def _end_s(self, last: Frame, *, is_whole: bool) -> float:
+        """Return the time until which the last frame is shown, including a held one."""
+        film = self._film
+        end = self._now + float(max(last.duration * film.time_base, 1 / film.rate))
+        if is_whole and film.end_s is not None:  # in MP4 files, the last frame may have the duration of another one
+            end = max(end, film.end_s + self._since_start_s(0))
+        return end
 
     def _next_s(self) -> float | None:
         times = [hint.time_s or 0.0 for hint in self._hints[:1]] + [time for time, _ in self._references[:1]]

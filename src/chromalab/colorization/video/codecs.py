@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 from chromalab.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+
+class UnfitFilmError(UsageError):
+    """A film that its output cannot hold, because of its streams, its size or the output's file type."""
+
 
 CodecName = Literal["h264", "hevc", "av1", "ffv1", "prores"]
 CODECS: tuple[CodecName, ...] = get_args(CodecName)
@@ -103,13 +109,14 @@ class Encoding:
         """Return the codec for a file.
 
         Raises:
-            UsageError: the file type does not hold the codec, or the codec has no such setting or value.
+            UnfitFilmError: the file type does not hold the codec.
+            UsageError: the codec has no such setting or value.
         """
         suffix = output.suffix.lower()
         name = self.codec or ("av1" if suffix == ".webm" else "h264")
         facts = CODEC_FACTS[name]
         if suffix not in facts.suffixes:
-            raise UsageError(
+            raise UnfitFilmError(
                 f"{output.name} cannot hold {name}: choose a file ending in {' or '.join(sorted(facts.suffixes))}, or "
                 "another --codec"
             )
@@ -121,6 +128,22 @@ class Encoding:
         if self.preset is not None and self.preset not in facts.presets:
             raise UsageError(f"--preset {self.preset}: the presets of the codec {name} are {', '.join(facts.presets)}")
         return name
+
+
+def check_encoding(encoding: Encoding, outputs: Sequence[Path]) -> None:
+    """Refuse settings that fail for every film, or that a codec of any of the films does not have.
+
+    Raises:
+        UsageError: with the setting.
+    """
+    unfit = []
+    for output in outputs:
+        try:
+            encoding.chosen(output)
+        except UnfitFilmError as error:
+            unfit.append(error)
+    if unfit and len(unfit) == len(outputs):
+        raise unfit[0]
 
 
 def codec_name(text: str) -> CodecName:

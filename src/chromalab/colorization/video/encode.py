@@ -10,9 +10,8 @@ import av
 import numpy as np
 from av.codec.context import Flags
 
-from chromalab.colorization.video.codecs import CODEC_FACTS
+from chromalab.colorization.video.codecs import CODEC_FACTS, UnfitFilmError
 from chromalab.colorization.video.source import Layout, matrix_tag, plane_values
-from chromalab.core.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +51,8 @@ class Encoder:
         warnings: what the codec cannot keep, a sentence each.
 
     Raises:
-        UsageError: the codec does not fit the file type, or does not take the settings or the film.
+        UnfitFilmError: the codec does not fit the file type, or does not take the film.
+        UsageError: the codec does not take the settings.
     """
 
     def __init__(self, film: Film, encoding: Encoding, output: Path, threads: int) -> None:
@@ -91,7 +91,7 @@ class Encoder:
         try:
             self.context().open()
         except (av.error.FFmpegError, ValueError) as error:
-            raise UsageError(
+            raise UnfitFilmError(
                 f"the encoder of {self._name} does not take {self._film.path.name} with {self._film.width}x"
                 f"{self._film.height} px: choose another --codec, such as ffv1 in a file ending in .mkv"
             ) from error

@@ -14,10 +14,12 @@ import sys
 import threading
 import time
 import uuid
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import av
+import av.error
 import cv2
 import numpy as np
 
@@ -38,7 +40,7 @@ from chromalab.colorization.video.segments import (
 )
 from chromalab.colorization.video.shots import coded_levels
 from chromalab.colorization.video.signal import ChromaWriter
-from chromalab.colorization.video.source import Damage, Film, Frame, frames, probe
+from chromalab.colorization.video.source import Damage, Film, Frame, frames, opened, probe
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import explain_write_errors, printable
 from chromalab.core.parallel import cpu_count, map_in_order
@@ -63,6 +65,9 @@ GUIDE_PX = 256
 
 _CELL_SHARE = 1 / 24
 """Radius of the guided filter as a share of the copy's shorter side, as for photos."""
+
+_HEADER_ERROR_S = 1.0
+"""Time by which a film may be longer than its header tells; later hints are refused before the work begins."""
 
 _VERSION = 2
 """Version of the algorithm; a work folder of another version is not resumed."""
@@ -150,6 +155,33 @@ def _check(film: Film, job: Job, output: Path) -> None:
                 f"12.5s:{hint.x:g},{hint.y:g}={hint.color} for the frame at 12.5 seconds"
             )
         hint.box(*film.shown_size)
+    _check_times(film, job)
+
+
+def _check_times(film: Film, job: Job) -> None:
+    """Refuse hints and references behind the end, where the header tells it."""
+    times = [*job.options.times, *(item.time_s for item in job.references if item.time_s is not None)]
+    if film.end_s is None or not times:
+        return
+    start_s = float(next(frames(film, Damage())).pts * film.time_base)
+    if max(times) <= film.end_s - start_s + _HEADER_ERROR_S:
+        return
+    end_s = max(film.end_s, _end_of_packets_s(film)) - start_s
+    if max(times) > end_s + _HEADER_ERROR_S:
+        raise ConfigError(
+            f"the hint or reference at {max(times):g} s comes after the end of {film.path.name}, which is at "
+            f"{end_s:.2f} s: correct the time"
+        )
+
+
+def _end_of_packets_s(film: Film) -> float:
+    """Return the time at which the last packet ends, which headers of a variable frame rate may understate."""
+    end = 0
+    with opened(film.path, film.rate) as container, suppress(av.error.FFmpegError):
+        for packet in container.demux(container.streams[film.stream]):
+            if packet.pts is not None:
+                end = max(end, packet.pts + (packet.duration or 0))
+    return float(end * film.time_base)
 
 
 def _facts(engine: Engine, film: Film, job: Job, encoder: Encoder) -> dict[str, Any]:

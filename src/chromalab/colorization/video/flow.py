@@ -23,6 +23,9 @@ RESIDUAL = 10.0
 TRUSTED = 128
 """Trust, of 255, from which a pixel counts when flicker is measured."""
 
+_LEAST_PX = 32
+"""Shortest side for which DIS has enough levels; for shorter ones it fails, or crashes if the other side is long."""
+
 _LARGEST_GAIN = 2.0
 _ROUND_TRIP_SHARE = 0.02
 _ROUND_TRIP_PX2 = 2.0
@@ -59,14 +62,23 @@ class FlowEstimator:
             before: gray levels of a frame, (h, w).
             after: gray levels of the next frame, of the same size.
         """
-        start = np.zeros((*before.shape, 2), dtype=np.float32)
-        back = np.asarray(self._dis.calc(after, before, start.copy()), dtype=np.float32)
-        forth = np.asarray(self._dis.calc(before, after, start), dtype=np.float32)
+        back, forth = self._flow(after, before), self._flow(before, after)
         smooth_before, smooth_after = (cv2.blur(frame, (3, 3)).astype(np.float32) for frame in (before, after))
         return (
             Motion(back.astype(np.float16), _trust(back, forth, smooth_after, smooth_before)),
             Motion(forth.astype(np.float16), _trust(forth, back, smooth_before, smooth_after)),
         )
+
+    def _flow(self, here: NDArray[np.uint8], there: NDArray[np.uint8]) -> NDArray[np.float32]:
+        height, width = here.shape
+        below, right = max(0, _LEAST_PX - height), max(0, _LEAST_PX - width)
+        if below or right:
+            here, there = (
+                np.asarray(cv2.copyMakeBorder(frame, 0, below, 0, right, cv2.BORDER_REPLICATE), dtype=np.uint8)
+                for frame in (here, there)
+            )
+        flow = self._dis.calc(here, there, np.zeros((*here.shape, 2), dtype=np.float32))
+        return np.ascontiguousarray(flow[:height, :width], dtype=np.float32)
 
 
 def _trust(

@@ -13,8 +13,8 @@ import av.error
 
 from chromalab.colorization.disclosure import with_disclosure
 from chromalab.colorization.video.boxes import append_xmp, read_xmp
+from chromalab.colorization.video.codecs import UnfitFilmError
 from chromalab.colorization.video.source import continued, opened
-from chromalab.core.errors import UsageError
 from chromalab.core.wording import plural
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ def check_streams(film: Film, output: Path) -> None:
     """Refuse an output whose file type cannot hold the sound and subtitles of a film.
 
     Raises:
-        UsageError: with the streams and the remedy.
+        UnfitFilmError: with the streams and the remedy.
     """
     found = _misfits(film, output.suffix.lower())
     if found:
         fitting = [suffix for suffix in _REMEDIES if not _misfits(film, suffix)]
         remedy = f"write a file ending in {' or '.join(fitting)}" if fitting else "convert or remove them first"
-        raise UsageError(f"{output.name} cannot hold the {', '.join(found)} of {film.path.name}: {remedy}")
+        raise UnfitFilmError(f"{output.name} cannot hold the {', '.join(found)} of {film.path.name}: {remedy}")
 
 
 def _misfits(film: Film, suffix: str) -> list[str]:

@@ -21,7 +21,6 @@ from pydantic import Field, StringConstraints, model_validator
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import write_text
 from chromalab.core.records import Record, read_yaml
-from chromalab.metrics.registry import METRICS
 from chromalab.training.settings import settings_sha256
 
 if TYPE_CHECKING:
@@ -116,6 +115,8 @@ def make_plan(settings: PlanSettings, study: StudyRecord, test_ids: Sequence[str
     unknown = [name for pair in settings.contrasts for name in pair if name not in known]
     if unknown:
         raise ConfigError(f"plan: contrasts: the study has no objective '{unknown[0]}', only {', '.join(known)}")
+    from chromalab.metrics.registry import METRICS  # noqa: PLC0415 - settings are read without PyTorch
+
     for name, margin in settings.margins.items():
         _check_margin(METRICS[name], margin)
     plan = PlanRecord(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +17,9 @@ from chromalab.core.errors import UsageError
 from tests.colorization.video.clips import BITS, av, decoded, frame_of, gray_clip, lumas, plane, seconds, write_clip
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.colorization.video.conftest import Colorize
+
+TASKS = Path("/proc/self/task")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,8 @@ def test_odd_sizes_are_kept(tmp_path: Path, colorize: Colorize, codec: str, suff
         result.warnings if codec in {"h264", "hevc"} else []
     )
     assert len(result.warnings) == (codec in {"h264", "hevc"})
+    if TASKS.is_dir():  # an encoder that root runs must not leave threads with real-time priority
+        assert {os.sched_getscheduler(int(task.name)) for task in TASKS.iterdir()} == {os.SCHED_OTHER}
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -14,7 +16,7 @@ from chromalab.colorization.video.codecs import CODEC_FACTS, UnfitFilmError
 from chromalab.colorization.video.source import Layout, matrix_tag, plane_values
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -34,7 +36,28 @@ _BOTTOM_FIRST = frozenset({3, 4})
 _WHOLE_BLOCKS = frozenset({"h264", "hevc"})
 """Codecs whose frames consist of whole values of chroma."""
 
+_TASKS = Path("/proc/self/task")
+"""The threads of this process, on Linux."""
+
 _HIGH_QUALITY, _FOUR_FOUR_FOUR = "3", "4"
+
+
+@contextlib.contextmanager
+def usual_priority() -> Iterator[None]:
+    """Keep the threads of this process from real-time priority while an encoder is opened.
+
+    SVT-AV1 gives it to its own threads and to the one that opens it if root runs it. Programs that this process starts
+    would inherit it, and all others could wait forever.
+    """
+    schedulers = hasattr(os, "sched_getscheduler")
+    asked_for = schedulers and os.sched_getscheduler(0) != os.SCHED_OTHER
+    yield
+    if not schedulers or asked_for:
+        return
+    for thread in _TASKS.iterdir() if _TASKS.is_dir() else ():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.sched_getscheduler(int(thread.name)) != os.SCHED_OTHER:
+                os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))
 
 
 class Encoder:
@@ -89,7 +112,7 @@ class Encoder:
     def _try(self) -> None:
         """Open an encoder once, to report a film that it does not take before the work begins."""
         try:
-            self.context().open()
+            self.context()
         except (av.error.FFmpegError, ValueError) as error:
             raise UnfitFilmError(
                 f"the encoder of {self._name} does not take {self._film.path.name} with {self._film.width}x"
@@ -102,11 +125,13 @@ class Encoder:
         return replace(self._film.signal, bits=self.layout.bits)
 
     def context(self) -> av.VideoCodecContext:
-        """Return a new encoder, which is not open yet."""
+        """Return a new, open encoder."""
         context = av.VideoCodecContext.create(self._facts.encoder, "w")
         assert isinstance(context, av.VideoCodecContext)  # noqa: S101 - the encoder is one of films
         self._set_up(context)
         context.flags |= Flags.global_header
+        with usual_priority():
+            context.open()
         return context
 
     def stream_of(self, container: av.container.OutputContainer) -> av.video.stream.VideoStream:

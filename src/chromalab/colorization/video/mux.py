@@ -14,6 +14,7 @@ import av.error
 from chromalab.colorization.disclosure import with_disclosure
 from chromalab.colorization.video.boxes import append_xmp, read_xmp
 from chromalab.colorization.video.codecs import UnfitFilmError
+from chromalab.colorization.video.encode import usual_priority
 from chromalab.colorization.video.source import continued, opened
 from chromalab.core.wording import plural
 
@@ -107,7 +108,8 @@ def write_film(
             target.metadata.update(metadata)
             streams = _streams(source, target, film, encoder, lost)
             target.set_chapters(source.chapters())
-            target.start_encoding()
+            with usual_priority():
+                target.start_encoding()
             _interleave(source, target, film, streams, packets, lost)
     if path.suffix.lower() in _MP4_KINDS:
         append_xmp(path, with_disclosure(read_xmp(film.path), disclosure))

@@ -37,7 +37,7 @@ def resolve_objectives(config: StudyConfig) -> list[ObjectiveRecord]:
         MissingWeightsError: a term needs weights that are not installed and has no substitute.
         UnknownNameError: unknown preset, critic or perceptual loss.
     """
-    meaning = _meaning_of_perceptual(config)
+    meaning = meaning_of(config.perceptual)
     return [_resolve(name, written, meaning, config.training) for name, written in config.objectives.items()]
 
 
@@ -55,11 +55,7 @@ def objective_of(written: str | ObjectiveSettings, config: StudyConfig) -> Objec
         ConfigError: as `resolve_objectives`.
         MissingWeightsError: as `resolve_objectives`.
     """
-    return Objective(_resolved_terms(_as_settings(written), _meaning_of_perceptual(config))[0])
-
-
-def _meaning_of_perceptual(config: StudyConfig) -> TermSpec:
-    return meaning_of(config.perceptual)
+    return Objective(_resolved_terms(_as_settings(written), meaning_of(config.perceptual))[0])
 
 
 def meaning_of(setting: str) -> TermSpec:

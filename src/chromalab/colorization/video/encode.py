@@ -44,20 +44,19 @@ _HIGH_QUALITY, _FOUR_FOUR_FOUR = "3", "4"
 
 @contextlib.contextmanager
 def usual_priority() -> Iterator[None]:
-    """Keep the threads of this process from real-time priority while an encoder is opened.
+    """Keep the threads of this process from real-time priority while an encoder is opened, or refuses to be.
 
     SVT-AV1 gives it to its own threads and to the one that opens it if root runs it. Programs that this process starts
     would inherit it, and all others could wait forever.
     """
-    schedulers = hasattr(os, "sched_getscheduler")
-    asked_for = schedulers and os.sched_getscheduler(0) != os.SCHED_OTHER
-    yield
-    if not schedulers or asked_for:
-        return
-    for thread in _TASKS.iterdir() if _TASKS.is_dir() else ():
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.sched_getscheduler(int(thread.name)) != os.SCHED_OTHER:
-                os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))
+    is_usual = _TASKS.is_dir() and os.sched_getscheduler(0) == os.SCHED_OTHER
+    try:
+        yield
+    finally:
+        for thread in _TASKS.iterdir() if is_usual else ():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if os.sched_getscheduler(int(thread.name)) != os.SCHED_OTHER:
+                    os.sched_setscheduler(int(thread.name), os.SCHED_OTHER, os.sched_param(0))
 
 
 class Encoder:

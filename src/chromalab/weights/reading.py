@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -149,10 +150,16 @@ def load_packaged(name: str) -> dict[str, Tensor]:
     entry = MANIFEST[name]
     if not isinstance(entry, PackagedWeights):
         raise TypeError(f"the weights '{name}' come with no package")
-    path = packaged_path(entry)
-    if (found := sha256_file(path)) != entry.sha256:
-        raise DamagedWeightsError(
-            f"{path} has SHA-256 {found}, expected {entry.sha256}: install the package {entry.package} again"
-        )
+    # A copy, because a network may take these tensors for its own and train them.
+    return {
+        key: tensor.clone() for key, tensor in _read_packaged(packaged_path(entry), entry.sha256, entry.package).items()
+    }
+
+
+@functools.cache
+def _read_packaged(path: Path, sha256: str, package: str) -> dict[str, Tensor]:
+    """Read a packaged file once per process: a study builds a network from it for every run, metric and loss."""
+    if (found := sha256_file(path)) != sha256:
+        raise DamagedWeightsError(f"{path} has SHA-256 {found}, expected {sha256}: install the package {package} again")
     state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
     return {key: tensor.detach() for key, tensor in state.items()}

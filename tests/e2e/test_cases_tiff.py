@@ -142,14 +142,6 @@ def test_raw_files(case: Make) -> None:
     assert not list(made_case.folder.glob("one/raw.*"))
 
 
-@pytest.mark.slow
-def test_300_pages(case: Make) -> None:
-    made_case = case("tiff-of-300-pages")
-    (result,) = made_case.colorize().values()
-    assert result["pages"] == 300
-    assert_pages(made_case.folder / "out" / "microfilm.tif", *(scene(16, 16, number=n % 4) for n in range(300)))
-
-
 def test_12_bits(case: Make) -> None:
     made_case = case("tiff-12-bit")
     results = made_case.colorize()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
+from matplotlib.figure import Figure
 from playwright.sync_api import Browser, sync_playwright
 
 from chromalab.training.hardware import keep_freed_memory
@@ -64,6 +65,19 @@ def shared() -> Path:
             pytest.fail(message + ", and CI must have them")
         pytest.skip(message)
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Return to one thread after a test that trained with another number."""
+    if torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
+@pytest.fixture
+def blank_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures of reports empty, because drawing them takes most of the time of a small study."""
+    monkeypatch.setattr(Figure, "draw", lambda _figure, _renderer: None)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ import pytest
 
 from chromalab.cli.main import run
 
+COMPUTING = {("compare", "run"), ("compare", "tune"), ("compare", "score")}
+
 
 class Done(NamedTuple):
     """Exit code, standard output and standard error of a command."""
@@ -34,7 +36,7 @@ def chromalab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     """Return a runner of the command line; an exception that would be a traceback fails the test."""
 
     def call(*arguments: str | Path) -> Done:
-        trains = arguments[:2] == ("compare", "run") or (arguments[:1] == ("train",) and "--out" in arguments)
+        trains = arguments[:2] in COMPUTING or (arguments[:1] == ("train",) and "--out" in arguments)
         threads = ["--threads", "1"] if trains else []
         monkeypatch.setattr(sys, "argv", ["chromalab", *map(str, arguments), *threads])
         with pytest.raises(SystemExit) as stop:

@@ -108,6 +108,7 @@ def test_a_tuned_study_is_a_study(chromalab: Chromalab, tiny: Path, tmp_path: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_figures")
 def test_an_interrupted_study_resumes(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert chromalab("compare", "run", tiny, "--out", out).code == 0
@@ -131,6 +132,7 @@ def test_an_interrupted_study_resumes(chromalab: Chromalab, tiny: Path, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_figures")
 def test_networks_are_measured_at_intermediate_checkpoints(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
     plan = "plan: {contrasts: [[wgan_l2, l2]], margins: {ssim: 0.01}}\n"
     tiny.write_text(TWO.replace("pictured: 2", "pictured: [rocket]\nlooks: [0.5]") + plan)
@@ -180,6 +182,7 @@ def test_networks_are_measured_at_intermediate_checkpoints(chromalab: Chromalab,
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_figures")
 def test_a_study_is_scored_under_another_protocol(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
     out, result = tmp_path / "out", tmp_path / "result.json"
     tiny.write_text(TINY.replace("[lab, rgb]", "[lab]"))
@@ -225,6 +228,7 @@ def test_a_study_is_scored_under_another_protocol(chromalab: Chromalab, tiny: Pa
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_figures")
 def test_photos_without_truth_get_a_page(chromalab: Chromalab, tiny: Path, tmp_path: Path) -> None:
     out, archive = tmp_path / "out", tmp_path / "archive"
     assert chromalab("compare", "run", tiny, "--out", out).code == 0
@@ -254,6 +258,7 @@ def test_one_training(chromalab: Chromalab, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_figures")
 @pytest.mark.parametrize("preset", sorted({path.stem for path in CONFIGS.glob("*.yaml")} - {"quick", "presets"}))
 def test_other_studies_run_with_smoke_settings(
     chromalab: Chromalab, preset: str, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

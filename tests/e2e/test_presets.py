@@ -24,6 +24,7 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_figures")
 def test_every_preset_runs_with_smoke(chromalab: Chromalab, tmp_path: Path) -> None:
     study = {
         "name": "all",

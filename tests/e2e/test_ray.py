@@ -45,6 +45,7 @@ def wait_for(what: str, seen: object) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_a_study_survives_dead_nodes(chromalab: Chromalab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHROMALAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("RAY_worker_niceness", "0")  # else other tests go first, for minutes

@@ -14,6 +14,7 @@ import chromalab.stats
 import chromalab.studies
 from chromalab.photo.writing import write_png
 from chromalab.studies.config import StudyConfig
+from chromalab.training.settings import RuntimeSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,15 +29,16 @@ TINY = StudyConfig.parse(
     },
     origin="here",
 )
+RUNTIME = RuntimeSettings(device="cpu", threads=1, tensorboard=False)
 
 
 @pytest.mark.slow
 def test_a_study_runs_from_python_and_resumes(tmp_path: Path) -> None:
-    analysis = chromalab.studies.run(TINY, tmp_path / "out")
+    analysis = chromalab.studies.run(TINY, tmp_path / "out", runtime=RUNTIME)
     assert (analysis.objectives, analysis.missing_runs) == (["l1", "l2"], [])
     record = tmp_path / "out" / "runs" / "l1-lab-s0" / "record.json"
     before = record.read_bytes()
-    assert chromalab.studies.run(TINY, out=tmp_path / "out") == analysis
+    assert chromalab.studies.run(TINY, out=tmp_path / "out", runtime=RUNTIME) == analysis
     assert record.read_bytes() == before
 
 

@@ -9,6 +9,7 @@ from chromalab.core.errors import ConfigError, UsageError
 from chromalab.studies.config import StudyConfig
 from chromalab.studies.plan import PLAN_FILE, PlanRecord, PlanSettings, check_plan, freeze_plan, make_plan, read_plan
 from chromalab.studies.study import StudyFolder
+from chromalab.training.settings import RuntimeSettings
 from tests.studies.synthetic import Plan, study_record
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ SETTINGS = PlanSettings(
     margins={"psnr": 0.3, "chroma": "10%"},
     stopping="All seeds.",
 )
+RUNTIME = RuntimeSettings(device="cpu", threads=1, tensorboard=False)
 
 
 def frozen(**changes: object) -> PlanRecord:
@@ -115,7 +117,7 @@ def test_a_study_freezes_its_plan_before_the_first_run_and_refuses_a_changed_one
         "plan": {"contrasts": [["l1", "l2"]], "margins": {"psnr": 0.3}, "questions": ["Does it matter?"]},
     }
     config = StudyConfig.parse(settings, origin="here")
-    analysis = chromalab.studies.run(config, tmp_path)
+    analysis = chromalab.studies.run(config, tmp_path, runtime=RUNTIME)
     plan = check_plan(tmp_path, [])
     assert plan is not None
     records = [StudyFolder(tmp_path).finished(f"{name}-lab-s0") for name in ("l1", "l2")]
@@ -128,7 +130,7 @@ def test_a_study_freezes_its_plan_before_the_first_run_and_refuses_a_changed_one
 
     edit(tmp_path, "psnr: 0.3", "psnr: 3.0")
     with pytest.raises(UsageError, match="edited after it was frozen"):
-        chromalab.studies.run(config, tmp_path)
+        chromalab.studies.run(config, tmp_path, runtime=RUNTIME)
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,7 @@ def test_few_objectives_get_no_win_matrix(analyzed: AnalyzedStudy) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_figures")
 def test_the_page_of_ten_objectives_folds_long_parts(tmp_path: Path) -> None:
     study = write_study(tmp_path, SyntheticStudy(seeds=(0, 1), n_photos=10, n_pictured=1, formulas=TEN))
     analysis = make_analysis(tmp_path, study, n_metrics=2)

@@ -123,6 +123,7 @@ def test_a_study_without_finished_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_figures")
 def test_two_spaces_with_missing_runs_and_a_damaged_record(tmp_path: Path) -> None:
     made = SyntheticStudy(
         color_spaces=("lab", "yuv"), seeds=(0, 1), n_pictured=1, logged=False, absent=("wgan_l2-yuv-s1", "l1-lab-s0")

@@ -37,7 +37,10 @@ test: $(INSTALLED)  ## run every test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell src tests tools docs *.md
-	$(BIN)/python -m pytest -n auto --durations=10 --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --durations=10 $(PYTEST_ARGS)
+
+coverage: $(INSTALLED)  ## run every test and list the lines that none executes (half as long again as the tests alone)
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered
 
 check: $(INSTALLED)  ## run the quick checks: style, types, layers, quick tests (under 90 s)
 	$(BIN)/ruff check

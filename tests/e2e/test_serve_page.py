@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,6 +180,51 @@ def test_a_file_that_is_not_a_photo_is_reported(page: Page, tmp_path: Path) -> N
     page.set_input_files("#files", str(bad))
     expect(page.locator("#problem")).to_contain_text("can't be read", timeout=SOON_MS)
     expect(page.locator("#download")).to_be_disabled()
+
+
+def test_a_photo_keeps_its_colors_where_its_original_cannot_be_shown(
+    page: Page, photos: list[str], tmp_path: Path
+) -> None:
+    requests: list[Route] = []
+
+    def answer(route: Route) -> None:
+        requests.append(route)
+        if len(requests) == 2:  # the gray copy, because browsers cannot show TIFF files
+            route.fulfill(status=504, json={"detail": "the photo was not finished in time"})
+        else:
+            route.continue_()
+
+    page.route("**/v1/colorize", answer)
+    choose(page, photos[1:])
+    expect(page.locator("#status")).to_contain_text("not finished in time")
+    expect(page.locator("#photos li[data-state=done]")).to_have_count(1)
+    assert download(page, tmp_path, "").name == "deep.colorized.tif"
+    assert len(requests) == 3
+
+
+def test_an_answer_that_is_cut_off_stops_no_other_photo_and_is_named(
+    page: Page, photos: list[str], tmp_path: Path
+) -> None:
+    cut: list[Route] = []
+
+    def answer(route: Route) -> None:
+        if cut:
+            route.continue_()
+            return
+        cut.append(route)
+        facts = json.dumps({"width": 300, "height": 200, "warnings": []})
+        route.fulfill(status=200, body=b"half an im", headers={"X-Chromalab": facts})
+
+    page.route("**/v1/colorize", answer)
+    third = save(tmp_path / "third.png", picture(40, 60))
+    choose(page, [*photos, str(third)])
+    expect(page.locator("#photos li[data-state=failed]")).to_have_count(1)
+    expect(page.locator("#photos li[data-state=done]")).to_have_count(2)
+    with page.expect_download(timeout=SOON_MS) as waiting:
+        page.click("#download-all")
+    with zipfile.ZipFile(waiting.value.path()) as archive:
+        assert sorted(archive.namelist()) == ["deep.colorized.tif", "third.colorized.png"]
+    expect(page.locator("#status")).to_contain_text("could not be written: a'b é.jpg")
 
 
 def test_warnings_of_damaged_files_are_shown(page: Page, photos: list[str], tmp_path: Path) -> None:

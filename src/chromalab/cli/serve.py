@@ -12,7 +12,7 @@ _SETTINGS = "chromalab.colorization.web.settings:ServerSettings"
 def serve(
     *,
     host: Annotated[str, option(SERVER, "ADDRESS",
-        "Address to listen on; 0.0.0.0 serves other machines, too.")] = "127.0.0.1",
+        "Address to listen on; 0.0.0.0 serves other machines, too, under the names of --allow-host.")] = "127.0.0.1",
     port: Annotated[int, option(SERVER, "N", "Port to listen on (0 = any free port).", min=0, max=65535)] = 8000,
     allow_host: Annotated[list[str] | None, option(SERVER, "NAME",
         "Host name to answer to, besides localhost; repeatable.")] = None,
@@ -38,6 +38,7 @@ def serve(
 
     try:
         from chromalab.colorization.web.app import run_server
+        from chromalab.colorization.web.http import ALL_INTERFACES, in_brackets
     except ImportError as error:
         raise UsageError(f"the web page needs FastAPI; run pip install 'chromalab[serve]' ({error})") from error
     settings = ServerSettings(
@@ -47,6 +48,6 @@ def serve(
         timeout_s=timeout,
         max_bytes=units(max_megabytes, "--max-megabytes"),
         max_pixels=units(max_megapixels, "--max-megapixels"),
-        hosts=[*(allow_host or ()), *([host] if host not in {"0.0.0.0", "::"} else ())],  # noqa: S104
+        hosts=[*(allow_host or ()), *([in_brackets(host)] if host not in ALL_INTERFACES else ())],
     )
     run_server(settings, host, port)

@@ -88,6 +88,16 @@ class Hint(Record):
             raise ConfigError(f"the hint at {self.x:g},{self.y:g} is outside the photo of {width}x{height} px")
         return box
 
+    def in_percent(self, height: int, width: int) -> Self:
+        """Return the same hint for every copy of an upright photo of this size, for example for a smaller one.
+
+        Raises:
+            ConfigError: the hint is outside the photo.
+        """
+        left, top, right, bottom = (100 * edge for edge in self.box(height, width))
+        box = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+        return self.model_copy(update={**box, "unit": "percent"})
+
 
 class Hints(Record):
     """The hints of a photo in a JSON file: {"hints": [{"x": 120, "y": 80, "color": "#8a2b2b"}]}."""

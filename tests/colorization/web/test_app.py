@@ -104,6 +104,23 @@ def test_previews_and_gray_copies(client: TestClient) -> None:
         assert Image.open(io.BytesIO(answer.content)).size == (PREVIEW_PX, 100)
 
 
+@pytest.mark.slow
+def test_hints_in_pixels_of_the_photo_show_at_the_same_place_in_a_preview(client: TestClient) -> None:
+    large = photo("PNG", pixels=np.full((40, 2 * PREVIEW_PX, 3), 90, np.uint8))
+    x = 2 * PREVIEW_PX - 200
+    boxes = {"px": (x, 0, 200, 40), "percent": (100 * x / (2 * PREVIEW_PX), 0, 100 * 200 / (2 * PREVIEW_PX), 100)}
+    answers = [
+        post(client, large, preview="true", model="brown", hints=json.dumps([
+            {"unit": unit, "color": "#0000ff", **dict(zip(("x", "y", "width", "height"), box, strict=True))}
+        ]))
+        for unit, box in boxes.items()
+    ]  # fmt: skip
+    assert [answer.status_code for answer in answers] == [200, 200], answers[0].text
+    in_px, in_percent = (np.asarray(Image.open(io.BytesIO(answer.content)), int) for answer in answers)
+    assert np.abs(in_px - in_percent).max() <= 2
+    assert in_px[10, -20, 2] > in_px[10, -20, 0] + 50
+
+
 @pytest.mark.parametrize("orientation", [3, 6])
 def test_previews_of_large_photos_are_upright(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, orientation: int
@@ -196,6 +213,7 @@ def test_information_and_page(client: TestClient) -> None:
         (bytes(900_000), {}, 413, "larger than"),
         (photo(), {"model": "/etc/passwd"}, 422, "unknown model"),
         (photo(), {"hints": "nonsense"}, 422, "not JSON"),
+        (photo(), {"hints": 50_000 * "["}, 422, "not JSON"),
         (photo(), {"hints": '[{"x": -1, "y": 0, "color": "#ff0000"}]'}, 422, "hint 1"),
         (photo(), {"hints": '[{"x": 9999, "y": 0, "color": "#ff0000"}]'}, 422, "outside the photo"),
         (photo(), {"hints": "{}"}, 422, "list"),

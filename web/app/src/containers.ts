@@ -17,6 +17,7 @@ export const JPEG_PROFILE = "ICC_PROFILE\0";
 const WEBP_PROFILE_FLAG = 0x20;
 const WEBP_ALPHA_FLAG = 0x10;
 const WEBP_EXIF_FLAG = 0x08;
+const WEBP_ANIMATION_FLAG = 0x02;
 const SRGB_GAMMA = 1 / 2.2;
 /** A power this near to that of sRGB stands for sRGB, as in the Python code. */
 const GAMMA_TOLERANCE = 0.05;
@@ -125,7 +126,7 @@ export function pngGamma(file: Uint8Array): number | undefined {
 
 function webpChanges(file: Uint8Array): boolean {
   for (const { name, body } of webpChunks(file)) {
-    if (name === "VP8X" && (body[0]! & (WEBP_PROFILE_FLAG | WEBP_ALPHA_FLAG | WEBP_EXIF_FLAG)) !== 0) return true;
+    if (name === "VP8X" && (body[0]! & (WEBP_PROFILE_FLAG | WEBP_ALPHA_FLAG | WEBP_EXIF_FLAG | WEBP_ANIMATION_FLAG)) !== 0) return true;
     if (name === "VP8L" && (body[4]! & 0x10) !== 0) return true; // the mark of alpha behind two sizes of 14 bits
   }
   return false;

@@ -71,6 +71,12 @@ export function readMetadata(file: Uint8Array): Metadata {
   return found;
 }
 
+/** Returns whether an EXIF block or an XMP packet is short enough for a segment of a JPEG file. */
+export function fitsJpeg(part: Uint8Array | string): boolean {
+  const length = typeof part === "string" ? JPEG_XMP.length + new TextEncoder().encode(part).length : JPEG_EXIF.length + part.length;
+  return length <= SEGMENT_BYTES;
+}
+
 /**
  * Returns an encoded JPEG, PNG or WebP file with metadata and a profile of sRGB.
  *

@@ -32,8 +32,8 @@ const MAX_PIXELS = 160_000_000;
 const MAX_CANVAS_PX = 16_384;
 /** Longest sides of files, as in the Python code. */
 const LONGEST_SIDES: Readonly<Partial<Record<Format, number>>> = { "image/jpeg": 65_500, "image/webp": 16_383 };
-/** Larger photos are read in tiles, to save the memory of a canvas of their size. */
-const WHOLE_PIXELS = 50_000_000;
+/** Larger photos are read in tiles: Safari on phones leaves larger canvases empty, without an error. */
+const WHOLE_PIXELS = 16_777_216;
 const TILE_PX = 2048;
 
 /** Decodes a photo; its EXIF orientation is applied, and its colors become gray levels of sRGB. */
@@ -128,18 +128,26 @@ export async function encode(pixels: Pixels, format: Format): Promise<Blob> {
     if (format === "image/png") return new Blob([await encodePng(rgba, height, width, transparent ? 4 : 3)], { type: format });
     const flat = transparent && format === "image/jpeg" ? onWhite(rgba) : rgba;
     const erased = transparent && format === "image/webp";
-    if (isAvailable() && (erased || side > MAX_CANVAS_PX)) {
-      return new Blob([await save(flat, height, width, erased ? 4 : 3, format, QUALITY)], { type: format });
-    }
-    return await encodeCanvas(flat, height, width, format);
+    const file = isAvailable() && (erased || side > MAX_CANVAS_PX) ? undefined : await encodeCanvas(flat, height, width, format);
+    if (file !== undefined) return file;
+    if (!isAvailable()) throw new Error(`a canvas of ${width} x ${height} pixels stays empty`);
+    return new Blob([await save(flat, height, width, erased ? 4 : 3, format, QUALITY)], { type: format });
   } catch (error) {
     throw new PhotoError("encoding", String(error));
   }
 }
 
-async function encodeCanvas(rgba: Uint8ClampedArray<ArrayBuffer>, height: number, width: number, format: Format): Promise<Blob> {
+/** Returns undefined if the canvas stays empty, because this browser has no canvases of this size. */
+async function encodeCanvas(
+  rgba: Uint8ClampedArray<ArrayBuffer>,
+  height: number,
+  width: number,
+  format: Format,
+): Promise<Blob | undefined> {
   const canvas = new OffscreenCanvas(width, height);
-  contextOf(canvas).putImageData(new ImageData(rgba, width, height), 0, 0);
+  const context = contextOf(canvas);
+  context.putImageData(new ImageData(rgba, width, height), 0, 0);
+  if (context.getImageData(width - 1, height - 1, 1, 1).data[3] !== rgba[rgba.length - 1]) return undefined;
   const file = await canvas.convertToBlob({ type: format, quality: QUALITY / 100 });
   if (file.type !== format) throw new Error(`the browser wrote ${file.type}`);
   return file;

@@ -2,11 +2,11 @@
 
 import { type Prediction, predictPhoto, renderPhoto } from "./core/colorize";
 import type { ModelRecord, Network } from "./core/network";
-import { type Metadata, readMetadata, uprightExif, withDisclosure, withMetadata } from "./metadata";
+import { fitsJpeg, type Metadata, readMetadata, uprightExif, withDisclosure, withMetadata } from "./metadata";
 import { decode, encode, PhotoError, type Pixels } from "./pixels";
 import { thumbnail, tilesOf } from "@page/bitmaps.js";
 import type { Failure, Hint, Options, Source, Stage, Tile } from "@page/types";
-import type { Format, Load, Reply, Request, Results, Work } from "./protocol";
+import type { Format, Load, Note, Reply, Request, Results, Work } from "./protocol";
 import { Rendering } from "./rendering";
 import { openNetwork } from "./session";
 
@@ -103,7 +103,7 @@ async function write(request: Of<"encode">): Promise<void> {
   const photo = await apart(request);
   await renderFull(photo, request);
   report(request.id, "encoding", 0);
-  finish<"encode">(request.id, { file: await fileOf(photo, request.options, request.format), notes: [] });
+  finish<"encode">(request.id, await fileOf(photo, request.options, request.format));
 }
 
 /** Reads a photo without keeping it, or returns the open one. */
@@ -150,10 +150,14 @@ async function screenTile({ rgba, width, height }: Pixels): Promise<Tile> {
   return { x: 0, y: 0, width, height, bitmap };
 }
 
-async function fileOf({ pixels, metadata }: Photo, options: Options, format: Format): Promise<Blob> {
+async function fileOf({ pixels, metadata }: Photo, options: Options, format: Format): Promise<{ file: Blob; notes: readonly Note[] }> {
   const plain = new Uint8Array(await (await encode(pixels, format)).arrayBuffer());
-  const written = withMetadata(plain, { ...carriedOver(metadata), xmp: await notice(metadata.xmp, options) });
-  return new Blob([written], { type: format });
+  const { exif } = carriedOver(metadata);
+  const xmp = await notice(metadata.xmp, options);
+  const fits = (part: Uint8Array | string | undefined): boolean => part === undefined || format !== "image/jpeg" || fitsJpeg(part);
+  // The notice of inferred colors is never left out.
+  const written = withMetadata(plain, { ...(exif && { exif }), xmp: fits(xmp) ? xmp : await notice(undefined, options) });
+  return { file: new Blob([written], { type: format }), notes: fits(exif) && fits(xmp) ? [] : ["longMetadata"] };
 }
 
 function carriedOver({ exif }: Metadata): Metadata {

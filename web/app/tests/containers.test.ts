@@ -42,6 +42,7 @@ describe("files whose pixels browsers change", () => {
     ["a PNG file with the power of sRGB", png(8, 0, gamma(45_455)), false],
     ["a WebP file without alpha", webp("VP8X", 0, 0, 0, 0), false],
     ["a WebP file with alpha", webp("VP8X", 0x10, 0, 0, 0), true],
+    ["an animated WebP file", webp("VP8X", 0x02, 0, 0, 0), true],
     ["a WebP file with EXIF", webp("VP8X", 0x08, 0, 0, 0), true],
     ["a lossless WebP file without alpha", webp("VP8L", 0x2f, 1, 2, 3, 0), false],
     ["a lossless WebP file with alpha", webp("VP8L", 0x2f, 1, 2, 3, 0x10), true],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { crc32 } from "@page/crc32.js";
-import { readMetadata, uprightExif, withDisclosure, withMetadata } from "../src/metadata";
+import { fitsJpeg, readMetadata, uprightExif, withDisclosure, withMetadata } from "../src/metadata";
 
 const DISCLOSURE = { statement: "Colors are <inferred>.", model: "m", modelSha256: "00", version: "1", parameters: { saturation: 2 } };
 const JPEG = Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xda, 0, 2, 0xff, 0xd9);
@@ -36,6 +36,13 @@ describe("metadata", () => {
   it("leaves out parts that are too long for a JPEG segment", () => {
     const written = withMetadata(JPEG, { exif: new Uint8Array(70_000), xmp: "<x/>" });
     expect(readMetadata(written)).toEqual({ xmp: "<x/>" });
+  });
+
+  it("tells which parts are too long for a JPEG segment", () => {
+    const short = { exif: new Uint8Array(65_527), xmp: "x".repeat(65_504) };
+    expect(readMetadata(withMetadata(JPEG, short))).toEqual(short);
+    expect([short.exif, short.xmp].map(fitsJpeg)).toEqual([true, true]);
+    expect([new Uint8Array(65_528), `${short.xmp}x`, "\u3042".repeat(22_000)].map(fitsJpeg)).toEqual([false, false, false]);
   });
 
   it("computes the checksum of PNG", () => {

@@ -62,6 +62,25 @@ test("the queue goes on behind failed photos", () => {
   expect([photos.colorized, photos.failed]).toEqual([1, 1]);
 });
 
+test("a photo waits again after work on it, unless its thumbnail shows its present settings", () => {
+  const photos = new Photos();
+  const [first, second] = photos.add(files(2));
+  photos.settle(second!);
+  expect(second!.state.name).toBe("waiting");
+  Object.assign(second!, { thumbnail: new Blob(), shown: second!.options });
+  photos.settle(second!);
+  expect(second!.state.name).toBe("done");
+  photos.renew(); // while the photo is written, for example
+  photos.settle(second!);
+  expect(second!.state.name).toBe("waiting");
+  photos.current = second; // the viewer renders it
+  photos.settle(second!);
+  expect(second!.state.name).toBe("done");
+  photos.current = first;
+  photos.settle(first!);
+  expect(first!.state.name).toBe("waiting");
+});
+
 test("all photos wait again with another network, and their present work is outdated", () => {
   const photos = new Photos();
   const [first, second] = photos.add(files(2));

@@ -20,7 +20,15 @@ from starlette.staticfiles import StaticFiles
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.hints import MOST_HINTS, Hint
 from chromalab.colorization.options import Options
-from chromalab.colorization.web.http import CONTENT_POLICY, BodyLimit, SameOrigin, SecureHeaders, listening
+from chromalab.colorization.web.http import (
+    ALL_INTERFACES,
+    CONTENT_POLICY,
+    BodyLimit,
+    SameOrigin,
+    SecureHeaders,
+    listening,
+    local_address,
+)
 from chromalab.colorization.web.queue import CancelledError, OutOfTimeError, QueueFullError, WorkQueue
 from chromalab.colorization.web.uploads import Result, colorize_upload, gray_upload, known_suffix, preview_upload
 from chromalab.core.errors import ChromalabError, UsageError
@@ -73,7 +81,9 @@ def run_server(settings: ServerSettings, host: str, port: int) -> None:
     """
     app = create_app(settings)
     with listening(host, port) as listener:
-        sys.stderr.write(f"chromalab is at http://{host}:{listener.getsockname()[1]}/ (stop with Ctrl-C)\n")
+        sys.stderr.write(f"chromalab is at {local_address(host, listener.getsockname()[1])}/ (stop with Ctrl-C)\n")
+        if host in ALL_INTERFACES and not settings.hosts:
+            sys.stderr.write("other machines are refused: name this machine as they know it with --allow-host\n")
         sys.stderr.flush()
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on", server_header=False))
         server.run(sockets=[listener])
@@ -338,7 +348,7 @@ def read_hints(text: str) -> list[Hint]:
     """
     try:
         entries = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter for thousands of brackets
         raise HTTPException(422, "the field hints is not JSON") from None
     if not isinstance(entries, list) or len(entries) > MOST_HINTS:
         raise HTTPException(422, f"the field hints must be a list of at most {MOST_HINTS} hints")

@@ -23,6 +23,9 @@ CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
+ALL_INTERFACES = ("0.0.0.0", "::")  # noqa: S104
+"""Addresses to listen on that no browser can open."""
+
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",  # under no-referrer, browsers submit forms with the origin "null"
@@ -146,6 +149,23 @@ class TimedProtocol(H11Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def local_address(host: str, port: int) -> str:
+    """Return the address at which a browser on this machine finds a server that listens on `host`.
+
+    >>> local_address("0.0.0.0", 8000)
+    'http://localhost:8000'
+    >>> local_address("::1", 8000)
+    'http://[::1]:8000'
+    """
+    shown = "localhost" if host in ALL_INTERFACES else in_brackets(host)
+    return f"http://{shown}:{port}"
+
+
+def in_brackets(host: str) -> str:
+    """Return a host as addresses and the header Host write it: IPv6 addresses in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def listening(host: str, port: int) -> socket.socket:

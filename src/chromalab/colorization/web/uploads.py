@@ -78,7 +78,7 @@ def preview_upload(
     Args:
         engine: the network.
         upload: the photo.
-        options: settings of the colors; hints must be in percent, because the copy has fewer pixels.
+        options: settings of the colors; pixels of hints are those of the photo, not of the copy.
         ticket: checked between the steps.
         side_px: longest side of the copy.
         max_pixels: photos with larger declared sizes are refused.
@@ -89,8 +89,9 @@ def preview_upload(
     """
     scan = open_scan(upload, max_pixels=max_pixels)
     ticket.check()
-    pixels, stats = colorize_levels(engine, _small_gray(scan, side_px), options)
     height, width = scan.shown_size
+    options = options.model_copy(update={"hints": [hint.in_percent(height, width) for hint in options.hints]})
+    pixels, stats = colorize_levels(engine, _small_gray(scan, side_px), options)
     facts: dict[str, object] = {
         "model": engine.spec.name,
         "height": height,

@@ -17,7 +17,14 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import Field, FiniteFloat
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from chromalab.colorization.web.http import BodyLimit, SameOrigin, SecureHeaders, TimedProtocol, listening
+from chromalab.colorization.web.http import (
+    BodyLimit,
+    SameOrigin,
+    SecureHeaders,
+    TimedProtocol,
+    listening,
+    local_address,
+)
 from chromalab.core.errors import UsageError
 from chromalab.survey.database import StorageError
 from chromalab.survey.security import RateLimit, is_storable
@@ -309,7 +316,7 @@ def run_server(
         token = make_setup_token(connection)
     survey.close()
     with listening(host, port) as listener:
-        address = settings.public_url or f"http://{host}:{listener.getsockname()[1]}"
+        address = settings.public_url or local_address(host, listener.getsockname()[1])
         sys.stderr.write(f"the survey is at {address}/ (stop with Ctrl-C)\n")
         sys.stderr.write(
             f"researcher: set a password once at {address}/researcher/setup?token={token}\n"

@@ -1,6 +1,6 @@
 /** The photo in the viewer: it is rendered again after every change, coarsely while a setting moves and then in full. */
 
-import { WorkError } from "./failures.js";
+import { asWorkError } from "./failures.js";
 import { element } from "./dom.js";
 import { failureText, filled, messages, notesText } from "./messages.js";
 /** @import { Photos } from "./photos.js" */
@@ -28,6 +28,12 @@ export class Editor {
   #shown;
   /** @type {number | undefined} */
   #moving;
+  /**
+   * What failed for the photo in the viewer, although it has colors; it is not tried again before a setting changes.
+   *
+   * @type {Set<RenderSize | "original">}
+   */
+  #failed = new Set();
   #seconds = 0;
   #photos;
   #colorizer;
@@ -57,8 +63,7 @@ export class Editor {
     this.#leave();
     this.#colorizer.stop();
     this.#opened = photo;
-    this.#shown = undefined;
-    this.#seconds = 0;
+    this.#begin();
     if (photo !== undefined) this.#viewer.open(photo.file);
     else {
       this.#viewer.close();
@@ -69,8 +74,13 @@ export class Editor {
 
   /** Leaves the thumbnail to the queue, if it does not show the last change yet. */
   #leave() {
-    const changed = this.#shown === undefined || this.#shown === "small";
-    if (this.#opened?.state.name === "done" && changed) this.#opened.state = { name: "waiting" };
+    if (this.#opened?.state.name === "done") this.#photos.settle(this.#opened);
+  }
+
+  #begin() {
+    this.#shown = undefined;
+    this.#failed.clear();
+    this.#seconds = 0;
   }
 
   /**
@@ -82,8 +92,7 @@ export class Editor {
     const photo = this.#photos.current;
     if (photo === undefined) return;
     photo.options = { ...photo.options, ...options };
-    this.#shown = undefined;
-    this.#seconds = 0;
+    this.#begin();
     this.#colorizer.stop();
     clearTimeout(this.#moving);
     this.#moving = window.setTimeout(() => {
@@ -103,7 +112,8 @@ export class Editor {
     if (photo === undefined || photo.state.name === "failed") return undefined;
     const size = this.#neededSize();
     if (size !== undefined) return () => this.#render(photo, size);
-    return this.#shown !== undefined && this.#viewer.needsOriginal() ? () => this.#showOriginal(photo) : undefined;
+    const needsOriginal = this.#shown !== undefined && !this.#failed.has("original") && this.#viewer.needsOriginal();
+    return needsOriginal ? () => this.#showOriginal(photo) : undefined;
   }
 
   /** Tells assistive technology whether the viewer waits for a result. */
@@ -117,7 +127,7 @@ export class Editor {
     if (this.#shown === undefined) return this.#moving === undefined ? "screen" : this.#colorizer.quick ? "small" : undefined;
     if (this.#moving !== undefined) return undefined;
     if (this.#shown === "small") return "screen";
-    return this.#shown === "screen" && this.#viewer.needsDetail(this.#colorizer.longestSide) ? "full" : undefined;
+    return this.#shown === "screen" && !this.#failed.has("full") && this.#viewer.needsDetail(this.#colorizer.longestSide) ? "full" : undefined;
   }
 
   /**
@@ -132,12 +142,12 @@ export class Editor {
         photo.state = { name: "working", stage, share };
         this.#refresh();
       });
-      photo.state = { name: "done" };
       photo.notes = result.notes;
       if (photo === this.#opened) this.#display(photo, size, result, options === photo.options);
-      if (size === "screen" && result.thumbnail !== undefined) photo.thumbnail = result.thumbnail;
+      if (size === "screen" && result.thumbnail !== undefined) Object.assign(photo, { thumbnail: result.thumbnail, shown: options });
+      this.#photos.settle(photo);
     } catch (error) {
-      this.#fail(photo, options, error);
+      this.#fail(photo, options, size, error);
     }
     this.#refresh();
   }
@@ -174,7 +184,7 @@ export class Editor {
       const result = await this.#colorizer.render({ photo: number, file, options: GRAY }, "screen", () => undefined);
       if (photo === this.#opened) this.#viewer.showOriginal(result.tiles[0]);
     } catch (error) {
-      this.#fail(photo, options, error);
+      this.#fail(photo, options, "original", error);
     }
     this.#refresh();
   }
@@ -182,16 +192,16 @@ export class Editor {
   /**
    * @param {Photo} photo
    * @param {Options} options
+   * @param {RenderSize | "original"} part
    * @param {unknown} error
    */
-  #fail(photo, options, error) {
-    if (photo !== this.#opened || options !== photo.options) {
-      photo.state = { name: "waiting" }; // the work was stopped
-      return;
-    }
-    if (!(error instanceof WorkError)) throw error;
-    const { failure, detail } = error;
-    photo.state = { name: "failed", failure, detail };
-    this.#status.say(() => failureText(photo.file.name, error), true);
+  #fail(photo, options, part, error) {
+    this.#photos.settle(photo);
+    if (photo !== this.#opened || options !== photo.options) return; // the work was stopped
+    const failed = asWorkError(error);
+    const { failure, detail } = failed;
+    if (part === "full" || part === "original") this.#failed.add(part); // the photo has colors, in fewer pixels
+    else photo.state = { name: "failed", failure, detail };
+    this.#status.say(() => failureText(photo.file.name, failed), true);
   }
 }

@@ -14,3 +14,14 @@ export class WorkError extends Error {
     this.detail = detail;
   }
 }
+
+/**
+ * Returns an error as one for which the page has a sentence, so that no error ends the work on other photos.
+ *
+ * @param {unknown} error
+ */
+export function asWorkError(error) {
+  if (error instanceof WorkError) return error;
+  console.error(error);
+  return new WorkError("unexpected", String(error));
+}

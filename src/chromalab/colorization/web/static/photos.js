@@ -63,6 +63,18 @@ export class Photos {
     for (const photo of this.items) Object.assign(photo, { options: { ...photo.options }, state: { name: "waiting" } });
   }
 
+  /**
+   * Ends the work on a photo: it waits again if its thumbnail does not show its present settings. The photo in the viewer,
+   * which is rendered there, waits only for its first colors.
+   *
+   * @param {Photo} photo
+   */
+  settle(photo) {
+    const { thumbnail, shown, options } = photo;
+    const done = photo === this.current ? thumbnail !== undefined : shown === options;
+    photo.state = { name: done ? "done" : "waiting" };
+  }
+
   /** Returns the first photo that nobody has colorized yet. */
   waiting() {
     return this.items.find(({ state }) => state.name === "waiting");

@@ -1,6 +1,6 @@
 /** The queue: every photo is colorized for its thumbnail, one after the other; broken files do not stop it. */
 
-import { WorkError } from "./failures.js";
+import { asWorkError } from "./failures.js";
 import { filled, messages } from "./messages.js";
 /** @import { Photos } from "./photos.js" */
 /** @import { Status } from "./status.js" */
@@ -39,11 +39,11 @@ export class Previews {
         photo.state = { name: "working", stage, share };
         this.#refresh();
       });
-      Object.assign(photo, found);
-      photo.state = { name: options === photo.options ? "done" : "waiting" };
+      Object.assign(photo, found, { shown: options });
+      this.#photos.settle(photo);
     } catch (error) {
-      if (!(error instanceof WorkError)) throw error;
-      photo.state = { name: "failed", failure: error.failure, detail: error.detail };
+      const { failure, detail } = asWorkError(error);
+      photo.state = { name: "failed", failure, detail };
     }
     if (this.#photos.waiting() === undefined) this.#report();
     this.#refresh();

@@ -1,7 +1,7 @@
 /** Downloads: the current photo, or all photos as a ZIP file. */
 
 import { Archive, LARGEST_BYTES, resultName, uniqueName } from "./archive.js";
-import { WorkError } from "./failures.js";
+import { asWorkError } from "./failures.js";
 import { create, element, setText } from "./dom.js";
 import { recall, remember } from "./memory.js";
 import { failureText, filled, messages, notesText } from "./messages.js";
@@ -97,10 +97,12 @@ export class Saving {
   }
 
   #saveAll() {
-    const remaining = this.#photos.items.filter(({ state }) => state.name !== "failed");
+    const { items } = this.#photos;
+    const remaining = items.filter(({ state }) => state.name !== "failed");
+    const failed = items.filter(({ state }) => state.name === "failed").map(({ file }) => file.name);
     const format = this.#format.value;
     const names = new Set();
-    this.#collection = { format, remaining, names, total: remaining.length, failed: [], notes: [], saved: 0, archive: new Archive(), part: 1 };
+    this.#collection = { format, remaining, names, total: remaining.length, failed, notes: [], saved: 0, archive: new Archive(), part: 1 };
     this.update();
     element("cancel").focus();
     this.#refresh();
@@ -122,8 +124,8 @@ export class Saving {
       download(file, name);
       this.#status.say(() => [filled(messages.saved, { name }), notesText(notes)].join(" "), notes.length > 0);
     } catch (error) {
-      if (!(error instanceof WorkError)) throw error;
-      this.#status.say(() => failureText(photo.file.name, error), true);
+      const failed = asWorkError(error);
+      this.#status.say(() => failureText(photo.file.name, failed), true);
     }
     this.#single = undefined;
     this.#restoreFocus("download");
@@ -167,7 +169,7 @@ export class Saving {
       collection.saved++;
       if (notes.length > 0) collection.notes.push(`${photo.file.name}: ${notesText(notes)}`);
     } catch (error) {
-      if (!(error instanceof WorkError)) throw error;
+      asWorkError(error);
       collection.failed.push(photo.file.name);
     }
   }
@@ -196,15 +198,15 @@ export class Saving {
    * @param {string} format
    */
   async #encoded(photo, format) {
-    const { number, file, options } = photo;
-    const before = photo.state;
+    const { number, file, options, state } = photo;
     try {
       return await this.#colorizer.encode({ photo: number, file, options }, format, (stage, share) => {
         photo.state = { name: "working", stage, share };
         this.#refresh();
       });
     } finally {
-      photo.state = before;
+      this.#photos.settle(photo);
+      if (state.name === "failed") photo.state = state;
     }
   }
 }

@@ -112,13 +112,16 @@ async function post({ file, options: { saturation, warmth, hints } }, fields, si
   for (const [name, value] of Object.entries({ ...network.fields(), saturation, warmth, hints: JSON.stringify(known), ...fields })) {
     if (value !== "") form.append(name, String(value));
   }
-  const response = await fetch("/v1/colorize", { method: "POST", body: form, signal: signal ?? null }).catch(async (error) => {
+  try {
+    const response = await fetch("/v1/colorize", { method: "POST", body: form, signal: signal ?? null });
+    if (!response.ok) throw new WorkError("refused", await detailOf(response));
+    const { width, height, warnings } = JSON.parse(response.headers.get("X-Chromalab") ?? "");
+    return { file: await response.blob(), notes: warnings, width, height };
+  } catch (error) {
+    if (error instanceof WorkError) throw error;
     const readable = await file.slice(0, 1).arrayBuffer().catch(() => undefined);
     throw new WorkError(readable === undefined ? "moved" : "server", String(error));
-  });
-  if (!response.ok) throw new WorkError("refused", await detailOf(response));
-  const { width, height, warnings } = JSON.parse(response.headers.get("X-Chromalab") ?? "");
-  return { file: await response.blob(), notes: warnings, width, height };
+  }
 }
 
 /** @param {Response} response */

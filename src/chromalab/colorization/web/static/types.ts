@@ -61,6 +61,8 @@ export interface Photo {
   state: State;
   /** A small JPEG file with the colors; undefined before the photo was colorized. */
   thumbnail?: Blob;
+  /** The settings that the thumbnail shows. */
+  shown?: Options;
   notes?: readonly string[];
 }
 

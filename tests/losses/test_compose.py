@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from chromalab.color.bins import BIN_COUNT, rebalancing_weights
 from chromalab.color.spaces import SPACES
 from chromalab.core.errors import ConfigError
-from chromalab.losses.base import ColorBatch
+from chromalab.losses.base import ColorBatch, LossTerm
 from chromalab.losses.compose import Objective, TermSpec, bin_weights, build, parse_formula
 from chromalab.losses.registry import LOSSES
 
@@ -140,6 +141,22 @@ def test_weights_of_the_bins_are_those_of_the_cross_entropy() -> None:
         raise AssertionError
 
     assert bin_weights("l1 + ssim", unneeded) is None
+
+
+class Unweighted(LossTerm):
+    """Takes the prior, but states no weights of the bins."""
+
+    def forward(self, batch: ColorBatch) -> torch.Tensor:
+        return batch.preds.mean(dim=(1, 2, 3))
+
+
+def test_a_loss_that_takes_the_prior_may_have_no_weights_of_the_bins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
+    LOSSES.add("unweighted", replace(LOSSES["cross_entropy"], name="unweighted", build=Unweighted, parameters={}))
+    prior = np.random.default_rng(0).dirichlet(np.ones(BIN_COUNT))
+    assert bin_weights("unweighted + 10*l1", lambda: prior) is None
+    both = bin_weights("unweighted + cross_entropy(rebalance=0.3)", lambda: prior)
+    assert both == pytest.approx(rebalancing_weights(prior, 0.3), rel=1e-6)
 
 
 def test_networks_of_an_objective_are_those_it_is_trained_on() -> None:

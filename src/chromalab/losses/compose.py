@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+import numpy as np
 from torch import Tensor, nn
 
 from chromalab.core.errors import ConfigError, suggestion
@@ -16,7 +17,6 @@ from chromalab.losses.registry import LOSSES
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from chromalab.losses.base import Choice, ColorBatch
@@ -344,11 +344,12 @@ def bin_weights(formula: str, prior: Callable[[], NDArray[np.float64] | None]) -
     found = prior() if weighted else None
     if found is None:
         return None
-    (spec,) = parse_formula(weighted[0])
-    term = Objective((spec,)).term(spec.name)
-    term.use_prior(found)
-    weights: NDArray[np.float64] = term.get_buffer("class_weights").double().numpy()
-    return weights
+    for (spec,) in map(parse_formula, weighted):
+        term = Objective((spec,)).term(spec.name)
+        term.use_prior(found)
+        if (weights := term.bin_weights()) is not None:
+            return np.asarray(weights, dtype=np.float64)
+    return None
 
 
 def _needs_prior(term: str) -> bool:

@@ -41,7 +41,7 @@ from chromalab.training.settings import RuntimeSettings
 from chromalab.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from chromalab.core.executors import Executor
     from chromalab.evaluation.scores import ScoreTable
@@ -290,9 +290,11 @@ def _record(
     return ComparisonRecord(
         protocol=plan.protocol.name,
         protocol_sha256=plan.protocol.sha256,
-        targets_sha256=_names_and_sizes(plan.matching.photos) if plan.target else None,
+        targets_sha256=_names_and_sizes({photo.name: photo.target for photo in plan.matching.photos}),
         target=str(plan.target) if plan.target else None,
         grey=str(plan.grey) if plan.grey else None,
+        grey_sha256=_names_and_sizes({photo.name: photo.grey for photo in plan.matching.photos}),
+        labels_sha256=_names_and_labels(plan),
         real=plan.real.description if plan.real else None,
         methods=rows,
         differences=paired_differences(list(plan.methods), tables, sets, scorer.metrics),
@@ -327,9 +329,20 @@ def _notes(store: ScoreStore, plan: _Plan) -> list[str]:
     ]
 
 
-def _names_and_sizes(photos: Sequence[PhotoFiles]) -> str:
-    lines = (f"{photo.name} {photo.target.stat().st_size}\n" for photo in photos if photo.target is not None)
-    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+def _names_and_sizes(files: Mapping[str, Path | None]) -> str | None:
+    """Return the hash of the names and sizes of files by photo, or None if there are none."""
+    return _lines_sha256(f"{name} {file.stat().st_size}\n" for name, file in files.items() if file is not None)
+
+
+def _names_and_labels(plan: _Plan) -> str | None:
+    """Return the hash of the names and classes of the photos, or None if there are none."""
+    labels = plan.evaluator.labels or {}
+    return _lines_sha256(f"{photo.name} {labels[photo.name]}\n" for photo in plan.matching.photos if labels)
+
+
+def _lines_sha256(lines: Iterable[str]) -> str | None:
+    text = "".join(lines)
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest() if text else None
 
 
 def _files(plan: _Plan, scored: set[str]) -> dict[str, dict[str, Path]]:
@@ -417,6 +430,8 @@ def single_record(comparison: Comparison) -> EvaluationRecord:
         weights=record.weights,
         targets_sha256=record.targets_sha256,
         grey=record.grey,
+        grey_sha256=record.grey_sha256,
+        labels_sha256=record.labels_sha256,
         real=record.real,
         n_photos=record.n_photos,
         skipped=record.left_out,

@@ -13,7 +13,14 @@ from chromalab.core.files import sha256_file
 from chromalab.core.progress import progress
 from chromalab.evaluation.distribute import score_with
 from chromalab.evaluation.paired_tests import paired_differences
-from chromalab.evaluation.photo_files import Matching, PhotoFiles, all_files, match_folders, read_labels
+from chromalab.evaluation.photo_files import (
+    MAX_CLASSES,
+    Matching,
+    PhotoFiles,
+    all_files,
+    match_folders,
+    read_labels,
+)
 from chromalab.evaluation.protocols import Protocol, find_protocol
 from chromalab.evaluation.records import (
     BOUNDS,
@@ -35,6 +42,7 @@ from chromalab.metrics.features import compare_sets
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.registry import METRICS
 from chromalab.metrics.video import WARP_ERROR
+from chromalab.nets.trunks import CLASSES
 from chromalab.photo.reading import decoder_version
 from chromalab.training.hardware import physical_cores
 from chromalab.training.settings import RuntimeSettings
@@ -155,7 +163,7 @@ def _plan(methods: Mapping[str, Path], target: Path | None, grey: Path | None, s
     bounds = settings.bounds and target is not None
     _check_names(methods, bounds=bounds)
     matching = match_folders(methods, target=target, grey=grey)
-    labels = read_labels(settings.labels, [photo.name for photo in matching.photos]) if settings.labels else None
+    labels = _labels(settings, matching.photos)
     if settings.video:
         _check_frames(matching.photos)
     metrics = tuple(settings.metrics) if settings.metrics is not None else None
@@ -179,6 +187,13 @@ def _plan(methods: Mapping[str, Path], target: Path | None, grey: Path | None, s
         RealSet(settings.real) if settings.real and target is None else None,
         {"classifier": sha256_file(settings.classifier)} if settings.classifier else {},
     )
+
+
+def _labels(settings: EvaluationSettings, photos: Sequence[PhotoFiles]) -> dict[str, int] | None:
+    if settings.labels is None:
+        return None
+    classes = CLASSES if settings.classifier is None else MAX_CLASSES
+    return read_labels(settings.labels, [photo.name for photo in photos], classes)
 
 
 def _check_names(methods: Mapping[str, Path], *, bounds: bool) -> None:

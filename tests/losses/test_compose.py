@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -52,11 +53,22 @@ def test_formulas_are_read(formula: str, canonical: str) -> None:
         ("wgan_gp(critic_steps=1.5)", "expected a whole number from 1 to 100"),
         ("wgan_gp(penalty=1", r"expected ',' or '\)' at position 18, got the end"),
         ("l2 & l1", "got '&'"),
+        ("huber(delta=1, delta=2)", r"the parameter delta of huber is given twice in 'huber\(delta=1, delta=2\)'"),
+        ("l2 + 1e999*l1", "the number 1e999 at position 6 is too large"),
+        ("huber(delta=1e999)", "the number 1e999 at position 13 is too large"),
     ],
 )
 def test_mistakes_are_reported_with_their_position(formula: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_formula(formula)
+
+
+@pytest.mark.parametrize("weight", [math.inf, math.nan])
+def test_numbers_in_a_mapping_must_be_finite(weight: float) -> None:
+    with pytest.raises(ConfigError, match=r"l1: weight must be a finite number, not (inf|nan)"):
+        parse_formula([{"loss": "l1", "weight": weight}])
+    with pytest.raises(ConfigError, match=r"huber: delta must be a finite number, not (inf|nan)"):
+        parse_formula([{"loss": "huber", "delta": weight}])
 
 
 @given(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,8 +10,11 @@ import pytest
 import scipy.stats
 
 from chromalab.core.errors import UsageError
+from chromalab.evaluation.calibrate import calibrate
 from chromalab.evaluation.people import PeopleRecord, validate_metrics
-from chromalab.evaluation.ratings import Ratings, load_hecd
+from chromalab.evaluation.ratings import Ratings, load_hecd, load_ratings_csv
+from chromalab.photo.writing import write_png
+from chromalab.report.people import write_people_report
 from tests.evaluation.rated import full_scenes, write_hecd
 
 if TYPE_CHECKING:
@@ -84,6 +88,51 @@ def test_taps_are_added_if_all_metrics_are_computed(
     assert "semantic_top1" not in scores.columns
     assert scores.record.ceiling == {}
     assert scores.record.real["mae"].reason == "agreement needs at least 3 images with finite values, not 1"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("names", [("a_small", "b_large"), ("b_small", "a_large")])
+def test_images_that_are_too_small_for_a_metric_do_not_count(names: tuple[str, str], tmp_path: Path) -> None:
+    scores = validate_metrics(two_sizes(tmp_path, *names), metrics=["mae", "ms_ssim"], device="cpu", threads=1)
+    assert list(scores.columns) == ["mae", "ms_ssim"]
+    small = [image.image.startswith(names[0]) for image in scores.ratings.images]
+    assert np.isnan(scores.columns["ms_ssim"]).tolist() == small
+    assert (scores.record.all["mae"].n, scores.record.all["ms_ssim"].n) == (7, 4)
+    assert scores.record.all["ms_ssim"].reason is None
+
+
+@pytest.mark.slow
+def test_a_metric_without_a_value_has_a_reason(tmp_path: Path) -> None:
+    ratings = two_sizes(tmp_path, "small", "large")
+    few = Ratings(ratings.name, ratings.images[:3], ratings.sha256)
+    scores = validate_metrics(few, metrics=["ms_ssim"], device="cpu", threads=1)
+    assert scores.record.all["ms_ssim"].reason == "agreement needs at least 3 images with finite values, not 0"
+    assert write_people_report(scores, tmp_path / "report").is_file()
+
+
+def test_images_of_another_size_than_their_reference_are_refused(tmp_path: Path) -> None:
+    ratings = two_sizes(tmp_path, "small", "large")
+    wrong = replace(ratings.images[0], reference=tmp_path / "large.png")
+    mixed = Ratings(ratings.name, (wrong, *ratings.images), ratings.sha256)
+    message = r"small_0\.png has 48x40 px and its reference .*large\.png 190x180; bring both to one size"
+    with pytest.raises(UsageError, match=message):
+        validate_metrics(mixed, metrics=["mae"], device="cpu", threads=1)
+    many = Ratings(ratings.name, mixed.images * 5 + tuple(replace(wrong, scene="third") for _ in range(3)), "")
+    with pytest.raises(UsageError, match=message):
+        calibrate(many, threads=1)
+
+
+def two_sizes(folder: Path, small: str, large: str) -> Ratings:
+    """Return ratings of three small images and four large ones, of two scenes, in this order."""
+    rng, rows = np.random.default_rng(0), []
+    for scene, size, count in ((small, (40, 48), 3), (large, (180, 190), 4)):
+        truth = rng.integers(0, 256, (*size, 3)).astype(np.uint8)
+        write_png(folder / f"{scene}.png", truth)
+        for number in range(count):
+            write_png(folder / f"{scene}_{number}.png", (truth * (0.9 - 0.2 * number)).astype(np.uint8))
+            rows.append(f"{scene}_{number}.png,{scene}.png,{-number}\n")
+    (folder / "own.csv").write_text("image,reference,score\n" + "".join(rows), encoding="utf-8")
+    return load_ratings_csv(folder / "own.csv")
 
 
 def test_unavailable_metrics_are_an_error(ratings: Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.io import imsave
 
-from chromalab.core.errors import UsageError
+from chromalab.core.errors import ConfigError, UsageError
 from chromalab.evaluation import photo_files
 from chromalab.evaluation.photo_files import (
     BATCH_PIXELS,
@@ -55,6 +55,22 @@ def test_suffixes_do_not_matter_and_subfolders_do(tmp_path: Path) -> None:
 
 def decomposed(name: str) -> str:
     return unicodedata.normalize("NFD", name)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (",4", "line 3: the name of the photo is missing"),
+        (".,4", "line 3: the name of the photo is missing"),
+        ("b,2000", "line 3: a label must be from 0 to 999, not 2000"),
+        ("b,-3", "line 3: a label must be from 0 to 999, not -3"),
+        ("b,1.5", "line 3: a label must be a whole number, not '1.5'"),
+    ],
+)
+def test_labels_are_indices_of_classes(row: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text(f"photo,label\na,999\n{row}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        read_labels(tmp_path / "labels.csv", ["a"], 1000)
 
 
 def test_composed_and_decomposed_letters_match(tmp_path: Path) -> None:

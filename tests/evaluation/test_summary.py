@@ -11,6 +11,7 @@ import scipy.stats
 
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders, evaluate
+from chromalab.evaluation.records import ComparisonRecord, EvaluationRecord, MetricSummary
 from chromalab.evaluation.scores import ScoreTable
 from chromalab.evaluation.summary import join_results, summarize, summarize_set, summarize_values
 from chromalab.metrics.facts import SetValue
@@ -129,6 +130,93 @@ def test_results_that_differ_are_refused_with_the_reason(
     path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(UsageError, match=message):
         join_results([other, path])
+
+
+@pytest.fixture
+def with_grey(tmp_path: Path) -> dict[str, Path]:
+    """Return results of one method with the gray photos `uncolored`, with others, without, and without targets."""
+    folders = write_variants(tmp_path, {name: photo.copy() for name, photo in SCENES.items()})
+    targets, grey, other = tmp_path / "target", folders["uncolored"], folders["blurred"]
+    given: dict[str, tuple[Path | None, Path | None]] = {
+        "with": (targets, grey),
+        "other": (targets, other),
+        "without": (targets, None),
+    }
+    given |= {"alone": (None, grey), "alone_other": (None, other)}
+    found: dict[str, Path] = {}
+    for name, (target, gray) in given.items():
+        metrics = ["mae", "lightness_error"] if target else ["lightness_error"]
+        result = evaluate(folders["sepia"], target, grey=gray, metrics=metrics, device="cpu", threads=1)
+        result.record.save(found.setdefault(name, tmp_path / f"{name}.json"))
+    return found
+
+
+@pytest.mark.slow
+def test_results_against_other_gray_photos_are_refused(with_grey: dict[str, Path], tmp_path: Path) -> None:
+    paths = with_grey
+    with pytest.raises(UsageError, match=r"the gray photos .*uncolored and .*blurred are not the same"):
+        join_results([paths["with"], paths["other"]])
+    with pytest.raises(UsageError, match=r"the gray photos .*uncolored and .*blurred are not the same"):
+        join_results([paths["alone"], paths["alone_other"]])
+    for pair in (("with", "without"), ("without", "with")):
+        with pytest.raises(UsageError, match=r"gray photos .*uncolored in one and with the targets in the other"):
+            join_results([paths[name] for name in pair])
+    # Other metrics do not depend on the gray photos.
+    mae = {"lightness_error": MetricSummary(mean=None, n=0)}
+    for name in ("with", "other"):
+        record = EvaluationRecord.load(paths[name])
+        record.model_copy(update={"metrics": record.metrics | mae}).save(tmp_path / f"{name}_mae.json")
+    assert len(join_results([tmp_path / "with_mae.json", tmp_path / "other_mae.json"]).methods) == 2
+    # Older records know the folder alone.
+    for name in ("with", "other"):
+        record = EvaluationRecord.load(paths[name])
+        record.model_copy(update={"grey_sha256": None}).save(tmp_path / f"{name}_old.json")
+    assert len(join_results([paths["with"], tmp_path / "with_old.json"]).methods) == 2
+    with pytest.raises(UsageError, match="the gray photos"):
+        join_results([paths["with"], tmp_path / "other_old.json"])
+
+
+@pytest.mark.slow
+def test_results_of_other_classes_or_classifiers_are_refused(results: dict[str, Path], tmp_path: Path) -> None:
+    folder = next(iter(results.values())).parent
+    first, second = (folder / f"class{number}.py" for number in (1, 2))
+    for number, file in enumerate((first, second)):
+        file.write_text(f"def classify(rgb):\n    return rgb.mean(dim=(2, 3)) + {number}\n", encoding="utf-8")
+    for number in (1, 2):
+        rows = "".join(f"{name},{number}\n" for name in SCENES)
+        (folder / f"labels{number}.csv").write_text(f"photo,label\n{rows}", encoding="utf-8")
+    found: dict[str, Path] = {}
+    for name, labels, classifier in (("a", 1, first), ("b", 2, first), ("c", 1, second)):
+        settings = EvaluationSettings(
+            metrics=["mae", "semantic_top1"], labels=folder / f"labels{labels}.csv", classifier=classifier, bounds=False
+        )
+        comparison = compare_folders({"sepia": folder / "sepia"}, target=folder / "target", settings=settings)
+        comparison.record.save(found.setdefault(name, tmp_path / f"{name}.json"))
+    with pytest.raises(UsageError, match=r"the photos have other classes \(--labels\)"):
+        join_results([found["a"], found["b"]])
+    with pytest.raises(UsageError, match="the weights of classifier differ"):
+        join_results([found["a"], found["c"]])
+    record = ComparisonRecord.load(found["a"])
+    record.model_copy(update={"weights": {}}).save(tmp_path / "built_in.json")
+    with pytest.raises(UsageError, match=r"the classifiers differ \(--classifier: [0-9a-f]{12} and none\)"):
+        join_results([found["a"], tmp_path / "built_in.json"])
+    record.model_copy(update={"labels_sha256": None}).save(tmp_path / "old.json")
+    assert len(join_results([found["b"], tmp_path / "old.json"]).methods) == 2, "older records have no hash"
+    assert len(join_results([found["a"], results["blurred"]]).methods) == 2, "one without classes has no such value"
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(results: dict[str, Path], tmp_path: Path) -> None:
+    paths = [tmp_path / "x" / "run" / "evaluation.json", tmp_path / "y" / "run" / "evaluation.json"]
+    for path, result in zip(paths, results.values(), strict=True):
+        path.parent.mkdir(parents=True)
+        result.rename(path)
+    third = tmp_path / "ours.json"
+    third.write_bytes(paths[0].read_bytes())
+    names = [method.name for method in join_results([*paths, third]).methods]
+    assert names == ["x/run/evaluation", "y/run/evaluation", "ours"]
+    (tmp_path / "ours.yaml").write_bytes(third.read_bytes())
+    names = [method.name for method in join_results([third, tmp_path / "ours.yaml"]).methods]
+    assert names == [str(third), str(tmp_path / "ours.yaml")]
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchmetrics.image.kid import poly_mmd
 
+from chromalab.functional import distribution
 from chromalab.functional.distribution import (
     Moments,
     color_distribution_consistency,
@@ -146,6 +147,20 @@ def test_it_agrees_with_torchmetrics() -> None:
     preds, target = vectors(2, 50, 64), vectors(3, 50, 64) + 0.2
     theirs = float(poly_mmd(target, preds, degree=3, gamma=1 / 64, coef=1.0))
     assert squared_mmd(kernel_sums(preds, target, groups=20)) == pytest.approx(theirs, rel=1e-9)
+
+
+@pytest.mark.parametrize(("n", "m"), [(7, 40), (16, 33), (40, 5)])
+def test_chunks_of_rows_give_the_sums_of_all(n: int, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    preds, target = (torch.from_numpy(sample(seed, count, 6)) for seed, count in enumerate((n, m)))
+    whole = kernel_sums(preds, target, groups=5)
+    members = [torch.nn.functional.one_hot(torch.arange(count) % 5, 5).double() for count in (n, m)]
+    kernels = [(x @ y.T / 6 + 1) ** 3 for x, y in ((preds, preds), (target, target), (preds, target))]
+    torch.testing.assert_close(whole.preds, members[0].T @ kernels[0] @ members[0])
+    torch.testing.assert_close(whole.target, members[1].T @ kernels[1] @ members[1])
+    torch.testing.assert_close(whole.cross, members[0].T @ kernels[2] @ members[1])
+    monkeypatch.setattr(distribution, "KERNEL_ROWS", 8)
+    for chunked, expected in zip(kernel_sums(preds, target, groups=5), whole, strict=True):
+        torch.testing.assert_close(chunked, expected, rtol=1e-12, atol=1e-9)
 
 
 def test_leaving_out_a_group_equals_the_sums_without_it() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from chromalab.color.bins import BIN_COUNT, rebalancing_weights
 from chromalab.color.spaces import SPACES
 from chromalab.core.errors import ConfigError
-from chromalab.losses.base import ColorBatch
+from chromalab.losses.base import ColorBatch, LossTerm
 from chromalab.losses.compose import Objective, TermSpec, bin_weights, build, parse_formula
 from chromalab.losses.registry import LOSSES
 
@@ -51,11 +53,22 @@ def test_formulas_are_read(formula: str, canonical: str) -> None:
         ("wgan_gp(critic_steps=1.5)", "expected a whole number from 1 to 100"),
         ("wgan_gp(penalty=1", r"expected ',' or '\)' at position 18, got the end"),
         ("l2 & l1", "got '&'"),
+        ("huber(delta=1, delta=2)", r"the parameter delta of huber is given twice in 'huber\(delta=1, delta=2\)'"),
+        ("l2 + 1e999*l1", "the number 1e999 at position 6 is too large"),
+        ("huber(delta=1e999)", "the number 1e999 at position 13 is too large"),
     ],
 )
 def test_mistakes_are_reported_with_their_position(formula: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_formula(formula)
+
+
+@pytest.mark.parametrize("weight", [math.inf, math.nan])
+def test_numbers_in_a_mapping_must_be_finite(weight: float) -> None:
+    with pytest.raises(ConfigError, match=r"l1: weight must be a finite number, not (inf|nan)"):
+        parse_formula([{"loss": "l1", "weight": weight}])
+    with pytest.raises(ConfigError, match=r"huber: delta must be a finite number, not (inf|nan)"):
+        parse_formula([{"loss": "huber", "delta": weight}])
 
 
 @given(
@@ -140,6 +153,22 @@ def test_weights_of_the_bins_are_those_of_the_cross_entropy() -> None:
         raise AssertionError
 
     assert bin_weights("l1 + ssim", unneeded) is None
+
+
+class Unweighted(LossTerm):
+    """Takes the prior, but states no weights of the bins."""
+
+    def forward(self, batch: ColorBatch) -> torch.Tensor:
+        return batch.preds.mean(dim=(1, 2, 3))
+
+
+def test_a_loss_that_takes_the_prior_may_have_no_weights_of_the_bins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
+    LOSSES.add("unweighted", replace(LOSSES["cross_entropy"], name="unweighted", build=Unweighted, parameters={}))
+    prior = np.random.default_rng(0).dirichlet(np.ones(BIN_COUNT))
+    assert bin_weights("unweighted + 10*l1", lambda: prior) is None
+    both = bin_weights("unweighted + cross_entropy(rebalance=0.3)", lambda: prior)
+    assert both == pytest.approx(rebalancing_weights(prior, 0.3), rel=1e-6)
 
 
 def test_networks_of_an_objective_are_those_it_is_trained_on() -> None:

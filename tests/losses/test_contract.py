@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -18,6 +19,9 @@ from chromalab.losses.contract import Check, check_loss
 from chromalab.losses.gradient_field import CHROMA_SHARE, HUE_SHIFT_DEG, gradient_field
 from chromalab.losses.pixel import L1, L2
 from chromalab.losses.registry import LOSSES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 ENTRY = LossEntry(name="tried", family="pixel", formula="mean e^2", source="this test", build=L2)
 
@@ -135,6 +139,18 @@ def test_losses_over_logits_are_differentiated_by_them(needs: tuple[str, ...]) -
     color, logits = Bench(entry).gradients(Bench(entry).photos())
     assert not color.any()
     assert logits.any()
+
+
+class MoreBins(Scaled):
+    """States the weights of other bins."""
+
+    def bin_weights(self) -> NDArray[np.float64]:
+        return np.ones(12)
+
+
+def test_weights_of_the_bins_must_fit_the_head() -> None:
+    found = failed(check_loss(replace(ENTRY, build=MoreBins, needs=("bins", "prior"))))
+    assert found["bin weights"].startswith("bin_weights must return None or 313 positive numbers")
 
 
 def test_bins_belong_to_lab() -> None:

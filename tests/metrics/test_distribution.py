@@ -10,7 +10,7 @@ import pytest
 import torch
 from torchmetrics.image.kid import poly_mmd
 
-from chromalab.functional.distribution import Moments, frechet_distance
+from chromalab.functional.distribution import KERNEL_ROWS, Moments, frechet_distance
 from chromalab.metrics.distribution import (
     JACKKNIFE_GROUPS,
     compare_frechet,
@@ -21,6 +21,8 @@ from chromalab.metrics.distribution import (
 from chromalab.metrics.rows import Rows
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from chromalab.metrics.facts import SetValue
 
 DIMENSIONS = 6
@@ -124,6 +126,25 @@ def test_a_kernel_distance_is_the_mean_over_blocks_of_a_thousand() -> None:
     assert len(result.replicates) == JACKKNIFE_GROUPS
     assert result.jackknife_se is not None
     assert 0 < result.jackknife_se < 0.2 * np.mean(expected)
+
+
+def test_a_large_set_of_true_photos_is_read_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    original = Rows.read
+
+    def counted(self: Rows, start: int = 0, count: int | None = None) -> NDArray[np.float64]:
+        found = original(self, start, count)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(Rows, "read", counted)
+    preds, target = features(0, 40), features(1, 2500)
+    value = compare_kernels(rows(preds, 500), rows(target, 500)).value
+    assert max(read) <= KERNEL_ROWS
+    x, y = preds.double(), target.double()
+    kernels = [(rows @ rows.T / DIMENSIONS + 1) ** 3 for rows in (x, y)]
+    within = [(of_all.sum() - of_all.trace()) / (len(of_all) * (len(of_all) - 1)) for of_all in kernels]
+    assert value == pytest.approx(float(sum(within) - 2 * ((x @ y.T / DIMENSIONS + 1) ** 3).mean()), rel=1e-9)
 
 
 def test_kernel_distances_of_one_population_are_about_zero_and_can_be_negative() -> None:

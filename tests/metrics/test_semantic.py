@@ -66,7 +66,13 @@ def test_a_custom_classifier(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("def classify(rgb):\n    return rgb\n", r"expected logits \(B, classes\)"),
+        (
+            "def classify(rgb):\n    return rgb\n",
+            r"expected logits \(B, classes\) for 1 images, not the shape \(1, 3, ",
+        ),
+        ("def classify(rgb):\n    return None\n", r"expected logits \(B, classes\) for 1 images, not NoneType"),
+        ("def classify(rgb):\n    return rgb[:, 0, 0, :0]\n", r"not the shape \(1, 0\)"),
+        ("def classify(rgb):\n    raise KeyError('x')\n", r"own\.py, line 2: KeyError: 'x'"),
         ("def other(rgb):\n    return rgb\n", "defines no function `classify`"),
         ("1 +\n", "line 1: SyntaxError"),
     ],
@@ -78,9 +84,18 @@ def test_an_invalid_classifier_is_refused(tmp_path: Path, text: str, message: st
         recognize(file)
 
 
-def recognize(file: Path) -> None:
+def recognize(file: Path, label: int = 0) -> float:
     scorer = PhotoScorer(["semantic_top1"], references=WITH_LABELS, variants=[own_classifier(file)])
-    scorer.score(torch.rand(1, 3, 9, 9), scorer.view(torch.rand(1, 3, 9, 9), torch.tensor([0])))
+    target = scorer.view(torch.rand(1, 3, 9, 9), torch.tensor([label]))
+    return float(scorer.score(torch.rand(1, 3, 9, 9), target)["semantic_top1"])
+
+
+def test_a_classifier_may_return_a_numpy_array(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text("import numpy as np\ndef classify(rgb):\n    return np.eye(3)[[1]]\n", encoding="utf-8")
+    assert [recognize(file, label) for label in (0, 1, 2)] == [0, 1, 0]
+    with pytest.raises(ConfigError, match=r"the label 3 is no class of .*own\.py, which returns logits of 3 classes"):
+        recognize(file, 3)
 
 
 def test_a_missing_classifier_file_is_refused(tmp_path: Path) -> None:

@@ -220,6 +220,31 @@ def test_an_unfinished_training_of_other_settings_is_refused(recipe: Recipe, tmp
         run_training(with_settings(recipe, {"loss": "l2"}, origin="test"), tmp_path / "out", RUNTIME)
 
 
+@pytest.mark.parametrize(("scale", "size_px"), [(None, 32), ([0.5, 1.0], 64)])
+def test_crops_without_resizing_come_from_photos_of_the_exported_size(
+    recipe: Recipe, scale: list[float] | None, size_px: int
+) -> None:
+    library = open_photographs(with_settings(recipe, {"training.scale": scale}, origin="test"), 32)
+    assert library.record.size_px == size_px
+    sides = [min(library.val.photo(index).shape[:2]) for index in range(len(library.val))]
+    assert max(sides) <= size_px
+    assert (min(sides) < size_px) == (scale is not None), "the photos of 40 to 73 px are not enlarged"
+
+
+@pytest.mark.slow
+def test_a_training_on_photos_of_another_size_is_not_continued(recipe: Recipe, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run_until(recipe, out, 3)
+    record = TrainingRecord.load(out / "training.json")
+    data = record.data.model_copy(update={"size_px": 64})  # as earlier versions did
+    record.model_copy(update={"data": data}).save(out / "training.json")
+    with pytest.raises(UsageError, match="with a shorter side of 64 px, which this version reduces to 32 px"):
+        run_training(recipe, out, RUNTIME)
+    scaled = with_settings(recipe, {"training.scale": [0.5, 1.0]}, origin="test")
+    run_until(scaled, tmp_path / "scaled", 3)
+    assert run_training(scaled, tmp_path / "scaled", RUNTIME).finished
+
+
 @pytest.mark.slow
 def test_changed_code_of_a_plugin_is_another_training(recipe: Recipe, tmp_path: Path) -> None:
     mine, idle = (PluginFact(name=f"{loss}.py", sha256="1" * 64, losses=[loss]) for loss in ("l1", "mine"))

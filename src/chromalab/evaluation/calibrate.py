@@ -19,11 +19,11 @@ import torch
 from chromalab.core.errors import UsageError
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
+from chromalab.evaluation.ratings import rated_pair
 from chromalab.functional.color_perceptual import PARTS, ColorPerceptualParameters, color_parts
 from chromalab.functional.tensors import image_tensor, one_torch_thread
 from chromalab.metrics.perceptual import shipped_parameters
 from chromalab.nets.efficientnet_lite import load_efficientnet_lite0
-from chromalab.photo.reading import read_photo
 from chromalab.stats.agreement import scene_srcc, srcc
 from chromalab.training.hardware import physical_cores
 
@@ -97,7 +97,7 @@ def calibrate_with_scores(ratings: Ratings, *, threads: int = 0) -> tuple[ColorP
         The parameters, and image -> out-of-fold distance.
 
     Raises:
-        UsageError: there are too few images or scenes to fit the weights.
+        UsageError: there are too few images or scenes to fit the weights, or an image and its reference differ in size.
         MissingWeightsError: EfficientNet-Lite0 is not installed.
     """
     scenes = {image.scene for image in ratings.images}
@@ -177,7 +177,7 @@ def _measure(ratings: Ratings, sides: Sequence[int], *, workers: int) -> _Data:
 
 @torch.inference_mode()
 def _parts(image: RatedImage, *, trunk: EfficientNetLite, sides: Sequence[int]) -> list[list[float]]:
-    preds, target = (image_tensor(read_photo(path).rgb) for path in (image.path, image.reference))
+    preds, target = map(image_tensor, rated_pair(image))
     found = [color_parts(preds, target, trunk, side) for side in sides]
     return [[float(parts[name]) for name in PARTS] for parts in found]
 

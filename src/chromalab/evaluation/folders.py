@@ -13,7 +13,14 @@ from chromalab.core.files import sha256_file
 from chromalab.core.progress import progress
 from chromalab.evaluation.distribute import score_with
 from chromalab.evaluation.paired_tests import paired_differences
-from chromalab.evaluation.photo_files import Matching, PhotoFiles, all_files, match_folders, read_labels
+from chromalab.evaluation.photo_files import (
+    MAX_CLASSES,
+    Matching,
+    PhotoFiles,
+    all_files,
+    match_folders,
+    read_labels,
+)
 from chromalab.evaluation.protocols import Protocol, find_protocol
 from chromalab.evaluation.records import (
     BOUNDS,
@@ -35,13 +42,14 @@ from chromalab.metrics.features import compare_sets
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.registry import METRICS
 from chromalab.metrics.video import WARP_ERROR
+from chromalab.nets.trunks import CLASSES
 from chromalab.photo.reading import decoder_version
 from chromalab.training.hardware import physical_cores
 from chromalab.training.settings import RuntimeSettings
 from chromalab.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from chromalab.core.executors import Executor
     from chromalab.evaluation.scores import ScoreTable
@@ -155,7 +163,7 @@ def _plan(methods: Mapping[str, Path], target: Path | None, grey: Path | None, s
     bounds = settings.bounds and target is not None
     _check_names(methods, bounds=bounds)
     matching = match_folders(methods, target=target, grey=grey)
-    labels = read_labels(settings.labels, [photo.name for photo in matching.photos]) if settings.labels else None
+    labels = _labels(settings, matching.photos)
     if settings.video:
         _check_frames(matching.photos)
     metrics = tuple(settings.metrics) if settings.metrics is not None else None
@@ -179,6 +187,13 @@ def _plan(methods: Mapping[str, Path], target: Path | None, grey: Path | None, s
         RealSet(settings.real) if settings.real and target is None else None,
         {"classifier": sha256_file(settings.classifier)} if settings.classifier else {},
     )
+
+
+def _labels(settings: EvaluationSettings, photos: Sequence[PhotoFiles]) -> dict[str, int] | None:
+    if settings.labels is None:
+        return None
+    classes = CLASSES if settings.classifier is None else MAX_CLASSES
+    return read_labels(settings.labels, [photo.name for photo in photos], classes)
 
 
 def _check_names(methods: Mapping[str, Path], *, bounds: bool) -> None:
@@ -290,9 +305,11 @@ def _record(
     return ComparisonRecord(
         protocol=plan.protocol.name,
         protocol_sha256=plan.protocol.sha256,
-        targets_sha256=_names_and_sizes(plan.matching.photos) if plan.target else None,
+        targets_sha256=_names_and_sizes({photo.name: photo.target for photo in plan.matching.photos}),
         target=str(plan.target) if plan.target else None,
         grey=str(plan.grey) if plan.grey else None,
+        grey_sha256=_names_and_sizes({photo.name: photo.grey for photo in plan.matching.photos}),
+        labels_sha256=_names_and_labels(plan),
         real=plan.real.description if plan.real else None,
         methods=rows,
         differences=paired_differences(list(plan.methods), tables, sets, scorer.metrics),
@@ -327,9 +344,20 @@ def _notes(store: ScoreStore, plan: _Plan) -> list[str]:
     ]
 
 
-def _names_and_sizes(photos: Sequence[PhotoFiles]) -> str:
-    lines = (f"{photo.name} {photo.target.stat().st_size}\n" for photo in photos if photo.target is not None)
-    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+def _names_and_sizes(files: Mapping[str, Path | None]) -> str | None:
+    """Return the hash of the names and sizes of files by photo, or None if there are none."""
+    return _lines_sha256(f"{name} {file.stat().st_size}\n" for name, file in files.items() if file is not None)
+
+
+def _names_and_labels(plan: _Plan) -> str | None:
+    """Return the hash of the names and classes of the photos, or None if there are none."""
+    labels = plan.evaluator.labels or {}
+    return _lines_sha256(f"{photo.name} {labels[photo.name]}\n" for photo in plan.matching.photos if labels)
+
+
+def _lines_sha256(lines: Iterable[str]) -> str | None:
+    text = "".join(lines)
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest() if text else None
 
 
 def _files(plan: _Plan, scored: set[str]) -> dict[str, dict[str, Path]]:
@@ -417,6 +445,8 @@ def single_record(comparison: Comparison) -> EvaluationRecord:
         weights=record.weights,
         targets_sha256=record.targets_sha256,
         grey=record.grey,
+        grey_sha256=record.grey_sha256,
+        labels_sha256=record.labels_sha256,
         real=record.real,
         n_photos=record.n_photos,
         skipped=record.left_out,

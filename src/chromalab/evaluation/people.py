@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -14,13 +15,14 @@ from chromalab.core.errors import UsageError
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
+from chromalab.evaluation.ratings import rated_pair
 from chromalab.functional.perceptual import feature_distance
 from chromalab.functional.tensors import image_tensor, one_torch_thread
 from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.photo_view import LITE0
 from chromalab.metrics.registry import METRICS
 from chromalab.metrics.scorer import PhotoScorer
-from chromalab.photo.reading import decoder_version, read_photo
+from chromalab.photo.reading import decoder_version
 from chromalab.stats.agreement import (
     Ceiling,
     krcc,
@@ -156,7 +158,7 @@ def validate_metrics(
             fitted to these ratings.
 
     Raises:
-        UsageError: no metric can be computed.
+        UsageError: no metric can be computed, or an image and its reference differ in size.
         UnreadablePhotoError: an image cannot be read.
     """
     scorer = PhotoScorer(metrics, device=choose_device(device), variants=variants)
@@ -193,15 +195,17 @@ def _measure(
 def _scores(
     image: RatedImage, scorer: PhotoScorer, references: dict[str, PhotoView], *, taps: bool
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the values of an image, and the same oriented so that lower is better."""
+    """Return the values of an image, NaN if it is too small, and the same oriented so that lower is better."""
     key = str(image.reference)
+    rgb, reference = rated_pair(image)
     target = references.get(key)
     if target is None:
         if len(references) > 1:  # images come scene by scene, so references of earlier scenes are not needed again
             references.pop(next(iter(references)), None)
-        references[key] = target = scorer.view(image_tensor(read_photo(image.reference).rgb))
-    preds = scorer.view(image_tensor(read_photo(image.path).rgb))
-    values = {name: float(value) for name, value in scorer.score(preds, target).items()}
+        references[key] = target = scorer.view(image_tensor(reference))
+    preds = scorer.view(image_tensor(rgb))
+    values = {name: math.nan for name, metric in scorer.metrics.items() if isinstance(metric, PhotoMetric)}
+    values |= {name: float(value) for name, value in scorer.score(preds, target).items()}
     truth = {name: float(value) for name, value in scorer.score_truth(target).items()}
     errors = {name: _error(name, value, truth) for name, value in values.items()}
     if taps and LITE0 in scorer.weights():

@@ -175,16 +175,21 @@ def all_files(photos: tuple[PhotoFiles, ...]) -> Iterator[Path]:
 COLUMNS = ("photo", "label")
 
 
-def read_labels(path: Path, photos: Iterable[str]) -> dict[str, int]:
+MAX_CLASSES = 2**31
+"""Largest number of classes of a custom classifier, whose own number is known only when it is called."""
+
+
+def read_labels(path: Path, photos: Iterable[str], classes: int = MAX_CLASSES) -> dict[str, int]:
     """Read the class of every photo.
 
     Args:
         path: a CSV file with the columns `photo` (relative path, with or without suffix) and `label` (index of the
             class, as in ImageNet's list from 0 to 999).
         photos: names without suffix of the photos that need a label.
+        classes: number of classes.
 
     Raises:
-        ConfigError: the file cannot be read, lacks a column or a photo, or has a label that is not a whole number.
+        ConfigError: the file cannot be read, lacks a column or a photo, or has a label that is no index of a class.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -199,7 +204,11 @@ def read_labels(path: Path, photos: Iterable[str]) -> dict[str, int]:
             label = int(row["label"])
         except (TypeError, ValueError):
             raise ConfigError(f"{path}, line {line}: a label must be a whole number, not '{row['label']}'") from None
-        photo = composed(row["photo"])
+        if not 0 <= label < classes:
+            raise ConfigError(f"{path}, line {line}: a label must be from 0 to {classes - 1}, not {label}")
+        photo = composed(row["photo"] or "")
+        if not PurePosixPath(photo).name:
+            raise ConfigError(f"{path}, line {line}: the name of the photo is missing")
         labels[photo] = labels[PurePosixPath(photo).with_suffix("").as_posix()] = label
     missing = [name for name in photos if name not in labels]
     if missing:

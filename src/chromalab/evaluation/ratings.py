@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import sha256_file
+from chromalab.photo.reading import read_photo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 MIN_IMAGES = 3
 
@@ -62,6 +66,23 @@ class Ratings:
     images: tuple[RatedImage, ...]
     sha256: str
     votes: tuple[Vote, ...] = ()
+
+
+def rated_pair(image: RatedImage) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Read an image and its reference, sRGB (H, W, 3) each.
+
+    Raises:
+        UnreadablePhotoError: one of them cannot be read.
+        UsageError: their sizes differ.
+    """
+    rgb, reference = (read_photo(path).rgb for path in (image.path, image.reference))
+    if rgb.shape != reference.shape:
+        (height, width), (reference_height, reference_width) = rgb.shape[:2], reference.shape[:2]
+        raise UsageError(
+            f"{image.path} has {width}x{height} px and its reference {image.reference} "
+            f"{reference_width}x{reference_height}; bring both to one size first"
+        )
+    return rgb, reference
 
 
 def load_hecd(folder: Path) -> Ratings:

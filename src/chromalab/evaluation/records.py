@@ -60,6 +60,8 @@ class EvaluationRecord(Record):
         weights: SHA-256 of the networks behind the metrics, by name.
         targets_sha256: hash of the names and file sizes of the true photos, if any.
         grey: the folder of gray photos that were colorized, as given.
+        grey_sha256: hash of the names and file sizes of these photos; None in older records.
+        labels_sha256: hash of the photos' classes, if any; None in older records.
         real: the folder of true photos that sets were compared with, if it is not that of the targets.
         n_photos: number of predictions that were scored.
         skipped: photos that could not be scored.
@@ -77,6 +79,8 @@ class EvaluationRecord(Record):
     weights: dict[str, str]
     targets_sha256: str | None = None
     grey: str | None = None
+    grey_sha256: str | None = None
+    labels_sha256: str | None = None
     real: str | None = None
     n_photos: int
     skipped: list[SkippedPair] = []
@@ -149,6 +153,8 @@ class ComparisonRecord(Record):
         targets_sha256: as in `EvaluationRecord`.
         target: the folder of true photos, as given.
         grey: as in `EvaluationRecord`.
+        grey_sha256: as in `EvaluationRecord`.
+        labels_sha256: as in `EvaluationRecord`.
         real: as in `EvaluationRecord`.
         methods: the methods, after the bound `grey` and before the bound `truth`.
         differences: every pair of methods under every metric, without bounds.
@@ -167,6 +173,8 @@ class ComparisonRecord(Record):
     targets_sha256: str | None = None
     target: str | None = None
     grey: str | None = None
+    grey_sha256: str | None = None
+    labels_sha256: str | None = None
     real: str | None = None
     methods: list[MethodRecord]
     differences: list[PairedDifference]

@@ -17,13 +17,13 @@ from chromalab.metrics.registry import METRICS
 from chromalab.stats.intervals import t_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from chromalab.evaluation.scores import ScoreTable
-    from chromalab.metrics.facts import SetValue
+    from chromalab.metrics.facts import Reference, SetValue
 
 
 def summarize(
@@ -103,14 +103,16 @@ def join_results(paths: Sequence[Path]) -> ComparisonRecord:
 
     Raises:
         ConfigError: a file holds no result.
-        UsageError: the results differ in their protocol, networks or photos; the message names the difference.
+        UsageError: the results differ in their protocol, networks, photos, gray photos or classes; the message names
+            the difference.
     """
     records = {path: _load(path) for path in paths}
     first_path, first = next(iter(records.items()))
     for path, record in records.items():
         if reason := _difference(first, record):
             raise UsageError(f"{first_path} and {path} cannot be joined in one table: {reason}")
-    methods = [method for path, record in records.items() for method in _named(record, path, many=len(paths) > 1)]
+    names, many = _names(records), len(paths) > 1
+    methods = [method for path, record in records.items() for method in _named(record, names[path], many=many)]
     known = {name for method in methods for name, each in method.metrics.items() if each.mean is not None}
     return first.model_copy(
         update={
@@ -132,6 +134,8 @@ def _load(path: Path) -> ComparisonRecord:
         protocol_sha256=record.protocol_sha256,
         targets_sha256=record.targets_sha256,
         grey=record.grey,
+        grey_sha256=record.grey_sha256,
+        labels_sha256=record.labels_sha256,
         real=record.real,
         methods=[own],
         differences=[],
@@ -155,12 +159,56 @@ def _difference(first: ComparisonRecord, second: ComparisonRecord) -> str:
     for name in sorted(first.weights.keys() & second.weights.keys()):
         if first.weights[name] != second.weights[name]:
             return f"the weights of {name} differ ({first.weights[name][:12]} and {second.weights[name][:12]})"
-    return ""
+    return _grey_difference(first, second) or _class_difference(first, second)
 
 
-def _named(record: ComparisonRecord, path: Path, *, many: bool) -> list[MethodRecord]:
+def _grey_difference(first: ComparisonRecord, second: ComparisonRecord) -> str:
+    """Return how the gray photos differ, if the results depend on them, or an empty string."""
+    by_path = first.grey_sha256 is None or second.grey_sha256 is None  # older records have no hash
+    one, other = (first.grey, second.grey) if by_path else (first.grey_sha256, second.grey_sha256)
+    if one == other or (first.targets_sha256 is not None and not _share(first, second, "lightness")):
+        return ""
+    if first.grey is None or second.grey is None:
+        path = first.grey or second.grey
+        return f"lightness was compared with the gray photos {path} in one and with the targets in the other"
+    return f"the gray photos {first.grey} and {second.grey} are not the same"
+
+
+def _class_difference(first: ComparisonRecord, second: ComparisonRecord) -> str:
+    """Return how the classes or classifiers differ, if both results depend on them, or an empty string."""
+    if not _share(first, second, "labels"):
+        return ""
+    known = {record.labels_sha256 for record in (first, second)} - {None}  # older records have no hash
+    if len(known) > 1:
+        return "the photos have other classes (--labels)"
+    one, other = (record.weights.get("classifier", "")[:12] or "none" for record in (first, second))
+    return f"the classifiers differ (--classifier: {one} and {other})" if one != other else ""
+
+
+def _share(first: ComparisonRecord, second: ComparisonRecord, reference: Reference) -> bool:
+    """Return whether both results have a value of a metric with this reference."""
+    values = [
+        {name for method in record.methods for name, each in method.metrics.items() if each.mean is not None}
+        for record in (first, second)
+    ]
+    return any(METRICS[name].reference == reference for name in values[0] & values[1] if name in METRICS)
+
+
+def _names(paths: Collection[Path]) -> dict[Path, str]:
+    """Return the name of every file without suffix, with as many of its folders as distinguish it from the others."""
+    parts = {path: path.resolve().with_suffix("").parts for path in paths}
+    found = {}
+    for path, own in parts.items():
+        others = [each for other, each in parts.items() if other != path]
+        tails = (own[-length:] for length in range(1, len(own)))
+        distinct = (tail for tail in tails if all(each[-len(tail) :] != tail for each in others))
+        found[path] = "/".join(next(distinct, (str(path),)))
+    return found
+
+
+def _named(record: ComparisonRecord, name: str, *, many: bool) -> list[MethodRecord]:
     """Return the methods with unambiguous names; bounds are left out if several files would repeat them."""
     kept = [method for method in record.methods if not (many and method.is_bound)]
     if not many or len(kept) == 1:
-        return [method.model_copy(update={"name": path.stem}) for method in kept] if many else kept
-    return [method.model_copy(update={"name": f"{path.stem}: {method.name}"}) for method in kept]
+        return [method.model_copy(update={"name": name}) for method in kept] if many else kept
+    return [method.model_copy(update={"name": f"{name}: {method.name}"}) for method in kept]

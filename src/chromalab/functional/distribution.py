@@ -12,7 +12,7 @@ unbiased covariances. All computations are in float64.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
@@ -137,25 +137,56 @@ def kernel(first: Tensor, second: Tensor) -> Tensor:
     return (first @ second.T / first.shape[1] + 1) ** 3
 
 
-def kernel_sums(preds: Tensor, target: Tensor, groups: int) -> KernelSums:
+KERNEL_ROWS = 1024
+"""Number of rows in a chunk: at most the kernel of two chunks is in memory."""
+
+
+class RowSource(Protocol):
+    """Rows of features, (N, d), float64: a tensor, or rows that are read when they are sliced."""
+
+    def __len__(self) -> int:
+        """Return N."""
+
+    def __getitem__(self, rows: slice, /) -> Tensor:
+        """Return the rows of a slice."""
+
+
+def kernel_sums(preds: RowSource, target: RowSource, groups: int) -> KernelSums:
     """Return the sums for `squared_mmd`, where row k belongs to group k mod `groups`.
+
+    The rows are read in chunks, so the memory does not grow with their number, unlike the time.
 
     Args:
         preds: (N, d), float64.
         target: (M, d), float64.
         groups: number of groups G.
     """
-    first, second = _membership(len(preds), groups), _membership(len(target), groups)
-    of_preds, of_target = kernel(preds, preds), kernel(target, target)
+    of_preds, preds_same = _pair_sums(preds, preds, groups)
+    of_target, target_same = _pair_sums(target, target, groups)
     return KernelSums(
-        first.T @ of_preds @ first,
-        second.T @ of_target @ second,
-        first.T @ kernel(preds, target) @ second,
-        first.T @ of_preds.diagonal(),
-        second.T @ of_target.diagonal(),
-        first.sum(dim=0),
-        second.sum(dim=0),
+        of_preds,
+        of_target,
+        _pair_sums(preds, target, groups)[0],
+        preds_same,
+        target_same,
+        _membership(0, len(preds), groups).sum(dim=0),
+        _membership(0, len(target), groups).sum(dim=0),
     )
+
+
+def _pair_sums(first: RowSource, second: RowSource, groups: int) -> tuple[Tensor, Tensor]:
+    """Return the sums of the kernel over all pairs, (G, G), and in one set those of rows with themselves, (G,)."""
+    pairs = torch.zeros(groups, groups, dtype=torch.float64)
+    same = torch.zeros(groups, dtype=torch.float64)
+    for start in range(0, len(first), KERNEL_ROWS):
+        rows = first[start : start + KERNEL_ROWS]
+        members = _membership(start, len(rows), groups)
+        for other in range(0, len(second), KERNEL_ROWS):
+            values = kernel(rows, second[other : other + KERNEL_ROWS])
+            pairs += members.T @ values @ _membership(other, values.shape[1], groups)
+            if other == start and first is second:
+                same += members.T @ values.diagonal()
+    return pairs, same
 
 
 def squared_mmd(sums: KernelSums, without: int | None = None) -> float:
@@ -179,9 +210,9 @@ def squared_mmd(sums: KernelSums, without: int | None = None) -> float:
     return float(among_preds / (n * (n - 1)) + among_target / (m * (m - 1)) - 2 * between / (n * m))
 
 
-def _membership(count: int, groups: int) -> Tensor:
-    """Return the membership of rows in groups, (count, groups) of 0 and 1."""
-    return torch.nn.functional.one_hot(torch.arange(count) % groups, groups).double()
+def _membership(start: int, count: int, groups: int) -> Tensor:
+    """Return the membership of `count` rows from row `start` on in groups, (count, groups) of 0 and 1."""
+    return torch.nn.functional.one_hot(torch.arange(start, start + count) % groups, groups).double()
 
 
 LEVELS = 256

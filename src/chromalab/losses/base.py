@@ -110,6 +110,10 @@ class LossTerm(nn.Module, ABC):
     def use_prior(self, prior: NDArray[np.float64]) -> None:
         """Set the smoothed distribution of the training photos' colors over the ab bins, (313,), before training."""
 
+    def bin_weights(self) -> NDArray[np.float64] | None:
+        """Return the positive weights of the ab bins, (313,), which an exported model undoes; None if it has none."""
+        return None
+
     @abstractmethod
     def forward(self, batch: ColorBatch) -> Tensor:
         """Return the loss of every image, shape (B,)."""

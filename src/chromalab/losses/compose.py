@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+import numpy as np
 from torch import Tensor, nn
 
 from chromalab.core.errors import ConfigError, suggestion
@@ -16,7 +19,6 @@ from chromalab.losses.registry import LOSSES
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from chromalab.losses.base import Choice, ColorBatch
@@ -108,6 +110,8 @@ def _as_formula(item: object) -> str:
         kinds = int | float if key == "weight" else int | float | str
         if isinstance(value, bool) or not isinstance(value, kinds):
             raise ConfigError(f"{item['loss']}: {key} must be a number, not {value!r}")
+        if not isinstance(value, str) and not abs(value) <= sys.float_info.max:
+            raise ConfigError(f"{item['loss']}: {key} must be a finite number, not {str(value)[:20]}")
     return str(TermSpec(float(weight), item["loss"], tuple(values.items())))
 
 
@@ -164,10 +168,18 @@ class _Parser:
     def _term(self) -> TermSpec:
         weight = 1.0
         if self._peek().kind == "number":
-            weight = float(self._take("number").text)
+            weight = self._number(self._take("number"))
             self._take(text="*")
         name, factor = self._name()
         return TermSpec(factor, name, tuple(self._parameters(name))).scaled(weight)
+
+    def _number(self, token: _Token) -> float:
+        number = float(token.text)
+        if not math.isfinite(number):
+            raise ConfigError(
+                f"objective '{self._formula}': the number {token.text} at position {token.position + 1} is too large"
+            )
+        return number
 
     def _name(self) -> tuple[str, float]:
         token = self._take("name", wanted="the name of a loss")
@@ -193,12 +205,16 @@ class _Parser:
         if self._peek().text != "(":
             return
         self._take()
+        given: set[str] = set()
         while self._peek().text != ")":
             key = self._take("name", wanted="the name of a parameter")
             known = LOSSES[loss].parameters
             if key.text not in known:
                 hint = suggestion(key.text, known) if known else "; it has no parameters"
                 raise ConfigError(f"unknown parameter '{key.text}' of {loss} in '{self._formula}'{hint}")
+            if key.text in given:
+                raise ConfigError(f"the parameter {key.text} of {loss} is given twice in '{self._formula}'; drop one")
+            given.add(key.text)
             self._take(text="=")
             yield key.text, self._value(loss, key.text, known[key.text])
             if self._peek().text != ")":
@@ -207,7 +223,7 @@ class _Parser:
 
     def _value(self, loss: str, key: str, parameter: Parameter | Choice) -> float | str:
         if isinstance(parameter, Parameter):
-            return checked_number(loss, key, float(self._take("number", wanted="a number").text), parameter)
+            return checked_number(loss, key, self._number(self._take("number", wanted="a number")), parameter)
         return checked_word(loss, key, self._take("name", wanted=f"one of {_listed(parameter)}").text, parameter)
 
 
@@ -344,11 +360,12 @@ def bin_weights(formula: str, prior: Callable[[], NDArray[np.float64] | None]) -
     found = prior() if weighted else None
     if found is None:
         return None
-    (spec,) = parse_formula(weighted[0])
-    term = Objective((spec,)).term(spec.name)
-    term.use_prior(found)
-    weights: NDArray[np.float64] = term.get_buffer("class_weights").double().numpy()
-    return weights
+    for (spec,) in map(parse_formula, weighted):
+        term = Objective((spec,)).term(spec.name)
+        term.use_prior(found)
+        if (weights := term.bin_weights()) is not None:
+            return np.asarray(weights, dtype=np.float64)
+    return None
 
 
 def _needs_prior(term: str) -> bool:

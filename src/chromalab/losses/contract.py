@@ -13,9 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from chromalab.color.bins import BIN_COUNT
 from chromalab.core.errors import ChromalabError
 from chromalab.core.python_file import describe_error
 from chromalab.core.records import Record
@@ -307,6 +309,18 @@ def _moved(photos: Photos, ways: Sequence[Tensor], step: float) -> Photos:
     return photos.given([part + step * way for part, way in zip(photos.inputs, ways, strict=True)])
 
 
+def _bin_weights(bench: Bench) -> str:
+    weights: object = bench.term.bin_weights()
+    if weights is None:
+        return "the loss states none"
+    found = np.asarray(weights, dtype=np.float64)
+    if found.shape != (BIN_COUNT,) or not (np.isfinite(found) & (found > 0)).all():
+        raise BrokenContractError(
+            f"bin_weights must return None or {BIN_COUNT} positive numbers: the exported model divides by them"
+        )
+    return f"{BIN_COUNT} positive numbers"
+
+
 CHECKS: tuple[tuple[str, Callable[[Bench], str]], ...] = (
     ("shape", _shape),
     ("finite value", _finite_value),
@@ -323,6 +337,7 @@ CHECKS: tuple[tuple[str, Callable[[Bench], str]], ...] = (
     ("precision", _precision),
     ("finite differences", check_differences),
     ("critic's loss", _critic_loss),
+    ("bin weights", _bin_weights),
 )
 """The checks of a built loss by name, in order; each returns a description of its measurement."""
 
@@ -334,6 +349,7 @@ def _concerns(name: str, bench: Bench) -> bool:
         "zero at target": over_colors and bench.entry.zero_at_target,
         "gray costs more": over_colors and bench.entry.zero_at_target and bench.entry.compares,
         "critic's loss": "critic" in bench.entry.needs,
+        "bin weights": "prior" in bench.entry.needs,
     }.get(name, True)
 
 

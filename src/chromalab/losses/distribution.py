@@ -48,6 +48,11 @@ class CrossEntropy(LossTerm):
         """Set the class weights from the smoothed distribution of the training photos' colors, (313,)."""
         self.class_weights.copy_(torch.from_numpy(rebalancing_weights(prior, self.rebalance)))
 
+    def bin_weights(self) -> NDArray[np.float64]:
+        """Return the class weights, (313,)."""
+        weights: NDArray[np.float64] = self.class_weights.double().cpu().numpy()
+        return weights
+
     def forward(self, batch: ColorBatch) -> Tensor:
         """Return the mean over places of the weighted cross-entropy in nats, shape (B,).
 

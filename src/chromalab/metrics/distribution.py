@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,8 +87,8 @@ def compare_kernels(preds: Rows, target: Rows) -> SetValue:
     """Return the kernel distance between two sets of features with its jackknife replicates, or why there is none.
 
     The distance is the mean over consecutive blocks of up to 1,000 photos. Published KIDs average over random subsets
-    of this size. With disjoint blocks, every photo counts once, the result is not random, and the memory does not grow
-    with the number of photos.
+    of this size. With disjoint blocks, every photo counts once, and the result is not random. The memory does not grow
+    with the number of photos. A set of more true photos than predictions has larger blocks, which take more time.
     """
     n = min(len(preds), len(target))
     if n < MIN_PHOTOS:
@@ -110,10 +111,26 @@ def _block_sums(preds: Rows, target: Rows, index: int, blocks: int) -> KernelSum
     return kernel_sums(_block(preds, index, blocks), _block(target, index, blocks), JACKKNIFE_GROUPS)
 
 
-def _block(rows: Rows, index: int, blocks: int) -> Tensor:
+def _block(rows: Rows, index: int, blocks: int) -> _Block:
     """Return one block; every block begins with a photo of the first group."""
     start, stop = (_edge(len(rows), number, blocks) for number in (index, index + 1))
-    return torch.from_numpy(rows.read(start, stop - start))
+    return _Block(rows, start, stop)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Rows from `start` to before `stop`, read when they are sliced: a set may be larger than the memory."""
+
+    rows: Rows
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __getitem__(self, rows: slice, /) -> Tensor:
+        start, stop, _ = rows.indices(len(self))
+        return torch.from_numpy(self.rows.read(self.start + start, stop - start))
 
 
 def _edge(n: int, number: int, blocks: int) -> int:

@@ -58,7 +58,7 @@ def ranked(record: PeopleRecord) -> list[str]:
 def draw_scatter(scores: PeopleScores) -> Drawing:
     """Draw human ratings against every metric: a dot per image, colored by scene; outputs of colorizers are ringed."""
     names = [name for name in ranked(scores.record) if scores.record.all[name].srcc is not None]
-    rows = math.ceil(len(names) / COLUMNS)
+    rows = max(1, math.ceil(len(names) / COLUMNS))
     with canvas(9.2, 2.1 * rows) as figure:
         places = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
         for axes, name in zip(places, names, strict=False):
@@ -100,7 +100,7 @@ def _scores_csv(scores: PeopleScores) -> str:
             image.scene,
             int(image.is_real),
             image.score,
-            *(float(each[place]) for each in scores.columns.values()),
+            *(None if math.isnan(value := float(each[place])) else value for each in scores.columns.values()),
         ]
         for place, image in enumerate(scores.ratings.images)
     )

@@ -248,7 +248,7 @@ class _Training:
         """Return the record of the interrupted or finished training in this folder, or a new one.
 
         Raises:
-            UsageError: the folder holds another training.
+            UsageError: the folder holds another training, or one on photos of another size.
         """
         fingerprint = self.job.sha256(self.library.train)
         if self.earlier is not None:
@@ -263,6 +263,7 @@ class _Training:
                 )
             if self.earlier.finished:
                 return self.earlier
+            self._check_photo_size(self.earlier)
             save_skipped(self.out / "skipped.csv", self.library.skipped)
             return self.earlier.model_copy(update={"data": self.library.record})
         record = TrainingRecord(
@@ -280,6 +281,15 @@ class _Training:
             keep_prior(self.recipe.prior, self.out)
         record.save(self.out / "training.json")
         return record
+
+    def _check_photo_size(self, earlier: TrainingRecord) -> None:
+        """Refuse to continue on photos of another size: earlier versions read them too large without `scale`."""
+        there, here = earlier.data.size_px, self.library.record.size_px
+        if self.settings.scale is None and there != here:
+            raise UsageError(
+                f"{self.out} holds a training on photos with a shorter side of {there} px, which this version reduces "
+                f"to {here} px; choose another --out, or finish it with the version of chromalab that began it"
+            )
 
     def _other_settings(self, earlier: TrainingRecord) -> str:
         """Return the first settings in which an earlier training differs, such as `(seed: 0 there, 1 here)`."""
@@ -314,6 +324,11 @@ class _Training:
 def open_photographs(recipe: Recipe, size_px: int) -> Library:
     """Open the photos of a recipe.
 
+    Args:
+        recipe: the recipe.
+        size_px: shorter side of the photos, twice that for random-resized crops. Crops without resizing are cut from
+            photos of the size for which the network is exported.
+
     Raises:
         UsageError: a folder is missing or holds too few usable photos.
     """
@@ -322,7 +337,7 @@ def open_photographs(recipe: Recipe, size_px: int) -> Library:
     return open_library(
         [FolderShare.parse(entry) for entry in recipe.data],
         validation=recipe.validation,
-        size_px=2 * size_px,
+        size_px=size_px if recipe.training.scale is None else 2 * size_px,
         colourless_threshold=recipe.colorless_threshold,
         exclude=recipe.exclude,
     )

@@ -190,7 +190,8 @@ class TrainingSettings(Record):
         stages: stages of progressive resizing, in order, which replace `crop_px` and `batch_size`. Empty means one
             stage.
         scale: range of random-resized crops: the side of the region as a share of the photo's shorter side is drawn
-            from it, and the region is resized to the crop. None disables resizing.
+            from it, and the region is resized to the crop. Photos are then read with a shorter side of up to twice
+            the crop. None disables resizing.
         degradations: degradations of the gray input.
         target_chroma: factor on the chroma of the targets.
         terms: schedules of loss terms, by the name of the loss; other terms always act.

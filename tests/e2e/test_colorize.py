@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -177,7 +178,7 @@ AWAY = "torch kornia lightning_fabric torchmetrics skimage sklearn matplotlib sa
 class Away:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in [*AWAY, "fastapi", "starlette", "uvicorn"]:
-            raise ImportError(name)
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
 
 
 sys.meta_path.insert(0, Away())
@@ -201,6 +202,12 @@ def test_colorizing_does_not_need_the_extras(photo: Path, tmp_path: Path) -> Non
     served = run("serve")
     assert served.returncode == 2
     assert "chromalab[serve]" in served.stderr
+    for command in ("list losses", "loss show l1", "train --loss l1 --out t", "evaluate a b", "weights fetch vgg16"):
+        lab = run(*command.split())
+        assert (lab.returncode, lab.stdout) == (2, ""), command
+        assert re.fullmatch(r"error: this command needs the package \w+: .*'chromalab\[lab\]'\n", lab.stderr), (
+            lab.stderr
+        )
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from chromalab.colorization.hints import Hint
 from chromalab.colorization.journal import JOURNAL, open_journal
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import Plan, make_plan
-from chromalab.colorization.records import KEPT
+from chromalab.colorization.records import KEPT, Item
 from chromalab.colorization.summary import Summary
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.weights.colorizers import find_colorizer
@@ -178,6 +178,39 @@ def test_partial_files_of_a_killed_process_are_deleted(engine: Engine, photos: P
     assert not {path.name for path in out.iterdir()}.intersection(rubbish)
     assert (out / ".keep").is_file()
     assert (out / "mine.part").is_file()
+
+
+@pytest.mark.parametrize("first", ["out/sub/it's é 0.jpg", "out/"])
+def test_a_batch_leaves_the_partial_files_of_another_process(
+    engine: Engine, photos: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """Two batches have different journals if one folder is inside the other, and a single photo has none."""
+    (photos / "sub").mkdir()
+    photo = (photos / "it's é 0.jpg").rename(photos / "sub" / "it's é 0.jpg")
+    written, second = batches.write_sidecar, make_plan([str(photos / "it's é 1.jpg")], f"{photos.parent}/out/sub/")
+    results = []
+
+    def write_sidecar(*arguments: Any) -> None:
+        monkeypatch.setattr(batches, "write_sidecar", written)
+        results.append(run_batch(engine, second, SETTINGS))
+        written(*arguments)
+
+    monkeypatch.setattr(batches, "write_sidecar", write_sidecar)
+    plan = make_plan([str(photo if first.endswith("jpg") else photos)], f"{photos.parent}/{first}")
+    results.append(run_batch(engine, plan, SETTINGS))
+    assert [summary.count("failed") for summary in results] == [0, 0 if first.endswith("jpg") else 5]
+
+
+def test_a_deleted_partial_file_fails_one_photo(engine: Engine, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_sidecar(item: Item, *_: Any) -> None:
+        for partial in item.output.parent.glob(".chromalab-*"):
+            if "0" in item.name:
+                partial.unlink()
+
+    monkeypatch.setattr(batches, "write_sidecar", write_sidecar)
+    summary = run_batch(engine, plan_of(photos), SETTINGS)
+    assert statuses(summary) == {"done": 3, "resumed": 0, "failed": 6}
+    assert any("deleted the unfinished file" in reason for reason, _, _ in summary.reasons())
 
 
 def test_second_batch_in_the_same_folder_is_refused(engine: Engine, photos: Path) -> None:

@@ -18,7 +18,7 @@ from chromalab.colorization.summary import PhotoResult, Summary, closed_folders,
 from chromalab.colorization.video.codecs import Encoding, UnfitFilmError, check_encoding, is_film
 from chromalab.colorization.video.sequence import is_sequence
 from chromalab.core.errors import ChromalabError, ConfigError, OutputError, UsageError
-from chromalab.core.files import printable, sha256_file, write_text
+from chromalab.core.files import delete_abandoned, printable, sha256_file, write_text
 from chromalab.core.progress import progress
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.writing import TEMPORARY, TooLargeError
@@ -137,12 +137,17 @@ def _summary(engine: Engine, plan: Plan, photos: list[PhotoResult]) -> Summary:
 
 
 def _delete_partial_files(plan: Plan) -> None:
-    """Delete partial files of a killed process; the journal's lock ensures that no other process is writing them."""
+    """Delete partial files of killed processes.
+
+    The journal's lock does not tell whether a process is still writing them: a single photo takes none, and a batch
+    into a folder above has another journal.
+    """
     for folder in {item.output.parent for item in plan.items}:
         with contextlib.suppress(OSError):  # a closed folder; the photos that belong there will fail
             for path in folder.glob(".*"):
                 if path.name.startswith(TEMPORARY) or (path.name.endswith(".part") and ".json." in path.name):
-                    path.unlink()
+                    with contextlib.suppress(OSError):
+                        delete_abandoned(path)
 
 
 def look_ahead(engine: Engine, plan: Plan, batch: Batch) -> Counter[Outlook]:

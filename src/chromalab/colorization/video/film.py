@@ -13,7 +13,6 @@ import queue
 import sys
 import threading
 import time
-import uuid
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -42,7 +41,7 @@ from chromalab.colorization.video.shots import coded_levels
 from chromalab.colorization.video.signal import ChromaWriter
 from chromalab.colorization.video.source import Damage, Film, Frame, frames, opened, probe
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.core.files import explain_write_errors, printable
+from chromalab.core.files import explain_write_errors, partial_file, printable, put_in_place
 from chromalab.core.parallel import cpu_count, map_in_order
 from chromalab.core.progress import progress
 from chromalab.photo.writing import TEMPORARY
@@ -122,7 +121,7 @@ def colorize_film(
         if ready is not None:
             ready(result, disclosure)
         with explain_write_errors(output):
-            path.replace(output)
+            put_in_place(path, output)
     if job.keep_times:
         _, changed_ns = identity(source) or (0, time.time_ns())
         os.utime(output, ns=(changed_ns, changed_ns))
@@ -201,12 +200,9 @@ def _facts(engine: Engine, film: Film, job: Job, encoder: Encoder) -> dict[str, 
 @contextmanager
 def _temporary(output: Path) -> Iterator[Path]:
     """Give a path beside the output with its file type; a file that is left there is deleted."""
-    path = output.with_name(f"{TEMPORARY}{uuid.uuid4().hex[:8]}{output.suffix}")
-    try:
-        with explain_write_errors(output):
-            yield path
-    finally:
-        path.unlink(missing_ok=True)
+    with explain_write_errors(output), partial_file(output.parent, TEMPORARY, output.suffix) as (descriptor, path):
+        os.close(descriptor)  # FFmpeg opens files by their names
+        yield path
 
 
 def _make_segments(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pyvips
 
 from chromalab.colorization import batch as batches
 from chromalab.colorization.batch import Batch, look_ahead, run_batch
@@ -24,6 +25,7 @@ from chromalab.colorization.summary import Summary
 from chromalab.core.errors import OutputError, UsageError
 from chromalab.weights.colorizers import find_colorizer
 from tests.colorization.models import constant_ab
+from tests.e2e.conftest import Chromalab, chromalab  # noqa: F401 - a fixture
 from tests.photo.odd_files import picture, png_that_declares, save
 
 SETTINGS = Batch(Job(Options()))
@@ -132,6 +134,77 @@ def test_changed_photos_are_reported(engine: Engine, photos: Path) -> None:
     summary = run_batch(engine, plan_of(photos), SETTINGS)
     assert any("has changed since" in reason for reason, _, _ in summary.reasons())
     assert look_ahead(engine, plan_of(photos), SETTINGS) == {"new": 5, "done": 3, "source changed": 1}
+
+
+def record_of(output: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(output.with_name(f"{output.name}.json").read_text())
+    return record
+
+
+def test_the_record_of_a_replaced_output_is_replaced_or_deleted(
+    engine: Engine,
+    photos: Path,
+    chromalab: Chromalab,  # noqa: F811
+) -> None:
+    plan, photo = make_plan([str(photos / "it's é 0.jpg")], f"{photos.parent}/out/"), photos / "it's é 0.jpg"
+    output = plan.items[0].output
+    run_batch(engine, plan, SETTINGS)
+    command = ("colorize", photo, "-o", output, "--model", engine.file.path, "--overwrite", "--warmth")
+    assert chromalab(*command, "10").code == 0
+    assert record_of(output)["parameters"] == {"warmth": 10.0}
+    assert chromalab(*command, "20", "--no-sidecar").code == 0
+    assert [path.name for path in output.parent.glob("*.json")] == []
+    run_batch(engine, plan, replace(SETTINGS, overwrite=True))
+    run_batch(engine, plan, Batch(Job(Options(warmth=10)), overwrite=True, sidecar=False))
+    assert [path.name for path in output.parent.glob("*.json")] == []
+
+
+def test_a_replaced_output_is_not_taken_for_finished(engine: Engine, photos: Path) -> None:
+    photo = photos / "it's é 0.jpg"
+    plan = make_plan([str(photo)], f"{photos.parent}/out/")
+    run_batch(engine, plan, SETTINGS)
+    run_batch(engine, make_plan([str(photo)], str(plan.items[0].output)), Batch(Job(Options(warmth=9)), overwrite=True))
+    assert look_ahead(engine, plan, SETTINGS) == {"output changed": 1}
+    (result,) = run_batch(engine, plan, SETTINGS).photos
+    assert "changed or replaced" in (result.reason or "")
+    assert run_batch(engine, plan, replace(SETTINGS, overwrite=True)).count("done") == 1
+    assert run_batch(engine, plan, SETTINGS).count("resumed") == 1
+
+
+@pytest.mark.parametrize("keep_times", [False, True])
+def test_a_copied_output_folder_is_finished(engine: Engine, photos: Path, *, keep_times: bool) -> None:
+    batch = Batch(Job(Options(), keep_times=keep_times))
+    run_batch(engine, plan_of(photos), batch)
+    for output in (photos.parent / "out").glob("*.jpg"):
+        os.utime(output, (1e9, 1e9))
+    assert statuses(run_batch(engine, plan_of(photos), batch))["resumed"] == 4
+
+
+def test_lines_of_earlier_versions_stay_valid(engine: Engine, photos: Path) -> None:
+    run_batch(engine, plan_of(photos), SETTINGS)
+    path = photos.parent / "out" / KEPT / JOURNAL
+    new = ("path", "source_sha256", "written", "output_sha256")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    old = [{name: value for name, value in line.items() if name not in new} for line in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in old))
+    assert statuses(run_batch(engine, plan_of(photos), SETTINGS))["resumed"] == 4
+    photos.rename(photos.parent / "moved")
+    assert statuses(run_batch(engine, plan_of(photos.parent / "moved"), SETTINGS))["resumed"] == 4
+
+
+def test_photos_of_two_folders_that_look_alike_are_told_apart(engine: Engine, tmp_path: Path) -> None:
+    """Uncompressed scans have one size, and some software gives all files one time."""
+    for number, folder in enumerate(("a", "b")):
+        photo = tmp_path / folder / "001.tif"
+        photo.parent.mkdir()
+        pyvips.Image.new_from_array(picture(seed=number)).tiffsave(str(photo))
+        os.utime(photo, (1e9, 1e9))
+    first, second = (make_plan([f"{tmp_path}/{folder}/001.tif"], f"{tmp_path}/out/") for folder in ("a", "b"))
+    assert run_batch(engine, first, SETTINGS).count("done") == 1
+    assert look_ahead(engine, second, SETTINGS) == {"source changed": 1}
+    (tmp_path / "a").rename(tmp_path / "moved")
+    moved = make_plan([f"{tmp_path}/moved/001.tif"], f"{tmp_path}/out/")
+    assert run_batch(engine, moved, SETTINGS).count("resumed") == 1
 
 
 def test_interruption_before_the_output_gets_its_name(

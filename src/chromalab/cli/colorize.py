@@ -51,6 +51,7 @@ _STATES: dict[Outlook, str] = {
     "replaced": "to colorize, replacing what exists",
     "done": "finished already",
     "foreign": "blocked: an output of that name exists and is not from this batch",
+    "output changed": "blocked: the output was changed or replaced after it was written",
     "other settings": "blocked: the output exists and was made with other settings",
     "source changed": "blocked: the output exists, and its photo has changed since",
     "folder": "blocked: a folder has the name of the output",
@@ -303,9 +304,10 @@ def _job(options: Options, quality: int, source_type: str, label: str, max_megap
 
 
 def _batch(job: Job, workers: int, plan: Plan, hints: Path | None, *, overwrite: bool, sidecar: bool | None) -> Batch:
-    from chromalab.colorization.batch import Batch
+    from chromalab.colorization.batch import Batch, has_own_record
 
-    written = plan.folder is not None if sidecar is None else sidecar
+    # A record that lies beside a single output, from a batch, must not describe a replaced file.
+    written = plan.folder is not None or has_own_record(plan.items[0]) if sidecar is None else sidecar
     return Batch(job, workers=workers, overwrite=overwrite, sidecar=written, overlay=_overlay(hints))
 
 

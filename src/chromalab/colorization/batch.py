@@ -13,18 +13,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from chromalab.colorization.colorizer import colorize_file
-from chromalab.colorization.journal import Identity, Journal, Line, State, identity, open_journal, read_journal
+from chromalab.colorization.journal import (
+    Identity,
+    Journal,
+    Line,
+    State,
+    identity,
+    open_journal,
+    read_journal,
+    sha256_or_none,
+)
 from chromalab.colorization.summary import PhotoResult, Summary, closed_folders, left_out_files, write_messages
 from chromalab.colorization.video.codecs import Encoding, UnfitFilmError, check_encoding, is_film
-from chromalab.colorization.video.sequence import is_sequence
 from chromalab.core.errors import ChromalabError, ConfigError, OutputError, UsageError
-from chromalab.core.files import delete_abandoned, printable, sha256_file, write_text
+from chromalab.core.files import delete_abandoned, explain_write_errors, printable, write_text
 from chromalab.core.progress import progress
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.writing import TEMPORARY, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -49,6 +58,7 @@ _REASONS: dict[Obstacle, str] = {
     "record folder": f"a folder has the name of the record beside the output: {_FOLDER}",
     "foreign record": f"the record beside the output already exists and is not from chromalab: {_REMEDY}",
     "foreign": f"the output already exists and is not from this batch: {_REMEDY}",
+    "output changed": f"the output was changed or replaced after this batch wrote it: {_REMEDY}",
     "other settings": f"the output already exists, made with other settings: {_REMEDY}",
     "source changed": f"the output already exists, and its photo has changed since: {_REMEDY}",
 }
@@ -193,12 +203,16 @@ def _obstacle(item: Item, batch: Batch) -> Obstacle | None:
         return None
     if os.path.isdir(item.sidecar):  # noqa: PTH112
         return "record folder"
+    return None if has_own_record(item) else "foreign record"
+
+
+def has_own_record(item: Item) -> bool:
+    """Return whether a record that chromalab wrote lies beside an output."""
     try:
         record = json.loads(item.sidecar.read_bytes())
     except (OSError, ValueError):
-        return "foreign record"
-    own = isinstance(record, dict) and "model_sha256" in record and record.get("output") == printable(item.output.name)
-    return None if own else "foreign record"
+        return False
+    return isinstance(record, dict) and "model_sha256" in record and record.get("output") == printable(item.output.name)
 
 
 def _known(journal: Journal, item: Item, state: Obstacle, batch: Batch) -> PhotoResult | None:
@@ -253,12 +267,25 @@ def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, 
     """Colorize one photo, and catch errors that concern only this photo."""
     source = identity(item.source)
 
-    def ready(result: Colorized, disclosure: Disclosure) -> None:
+    def ready(result: Colorized, disclosure: Disclosure, file: Path) -> None:
+        sha256 = sha256_or_none(item.source) if batch.sidecar or journal is not None else None
         if batch.sidecar:
-            write_sidecar(item, result, disclosure)
+            write_sidecar(item, result, disclosure, sha256)
+        elif has_own_record(item):  # it describes what the output replaces
+            with explain_write_errors(item.sidecar):
+                item.sidecar.unlink()
         if journal is not None:
-            before = _replaced(item, batch)
-            line = Line(name=item.key, settings=settings, source=source or (0, 0), before=before, result=result)
+            line = Line(
+                name=item.key,
+                settings=settings,
+                source=source or (0, 0),
+                before=_replaced(item, batch),
+                result=result,
+                path=printable(item.source.absolute()),
+                source_sha256=sha256,
+                written=identity(file),
+                output_sha256=sha256_or_none(file),
+            )
             journal.write(line)
 
     try:
@@ -311,13 +338,13 @@ def _is_expected(error: Exception) -> bool:
     return isinstance(error, ChromalabError | MemoryError)
 
 
-def write_sidecar(item: Item, result: Colorized, disclosure: Disclosure) -> None:
+def write_sidecar(item: Item, result: Colorized, disclosure: Disclosure, source_sha256: str | None) -> None:
     """Write the record beside an output: its disclosure, its source and its result."""
     record = {
         "schema_version": 1,
         **disclosure.model_dump(mode="json"),
         "source": printable(item.source.name),
-        "source_sha256": None if is_sequence(item.source) else sha256_file(item.source),
+        "source_sha256": source_sha256,
         "output": printable(item.output.name),
         **result.model_dump(mode="json", exclude={"source", "output"}),
     }

@@ -274,7 +274,7 @@ def colorize_file(
     job: Job,
     *,
     overlay: NDArray[np.uint8] | None = None,
-    ready: Callable[[Colorized, Disclosure], None] | None = None,
+    ready: Callable[[Colorized, Disclosure, Path], None] | None = None,
 ) -> tuple[Colorized, SmallColors | FilmRecord]:
     """Colorize a photo file, with all its pages if the output is a TIFF; or a film.
 
@@ -288,7 +288,8 @@ def colorize_file(
         output: the file to write; its suffix selects the file type, and whether it is a film.
         job: settings of colors and files.
         overlay: painted hints, RGBA, in the proportions of the photo, (H, W, 4).
-        ready: called with the result and the disclosure when the file is complete, just before it gets its name.
+        ready: called with the result, the disclosure and the present path of the complete file, just before it gets its
+            name.
 
     Returns:
         The result, and what a report needs: the small copy of the first page, or the record of a film.
@@ -314,14 +315,14 @@ def colorize_file(
     pages = _Pages(engine, scan, output, job, overlay, disclosure)
     results = []
 
-    def finish(losses: tuple[str, ...]) -> None:
+    def finish(losses: tuple[str, ...], file: Path) -> None:
         seconds = time.monotonic() - started
         result = _result(source, output, seconds, scan, pages)
         results.append(
             result.model_copy(update={"warnings": [*pages.warnings, *losses], "kept_aside": pages.kept_aside})
         )
         if ready is not None:
-            ready(results[0], disclosure)
+            ready(results[0], disclosure, file)
 
     with ExitStack() as stack:
         try:  # libvips decodes parts of the photo only during the writing

@@ -9,6 +9,7 @@ import itertools
 import os
 import struct
 import tempfile
+import time
 import unicodedata
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -323,7 +324,7 @@ def save(
     big: bool = False,
     saving: Saving | None = None,
     mtime_ns: int | None = None,
-    ready: Callable[[tuple[str, ...]], None] | None = None,
+    ready: Callable[[tuple[str, ...], Path], None] | None = None,
 ) -> None:
     """Write sRGB images as one file, atomically, with an sRGB profile and the metadata of the source.
 
@@ -338,8 +339,8 @@ def save(
         big: write a BigTIFF, which can be larger than 4 GB; it is used anyway if the first page alone needs it.
         saving: quality and compression.
         mtime_ns: time of the last change that the file gets, in nanoseconds; None keeps that of the writing.
-        ready: called when the file is complete, just before it is renamed to `path`, with what of the source this
-            file does not hold, a sentence each.
+        ready: called when the file is complete, just before it is renamed to `path`, with what of the source it does
+            not hold, a sentence each, and with its present path.
 
     Raises:
         UsageError: this file type cannot be written.
@@ -363,11 +364,12 @@ def save(
                 losses = write_metadata(file, written)
             file.flush()
             os.fsync(file.fileno())
+        with explain_write_errors(path):  # a time that is set stays; some network disks change others on closing
+            now_ns = time.time_ns() if mtime_ns is None else mtime_ns
+            os.utime(temporary, ns=(now_ns, now_ns))
         if ready is not None:
-            ready(losses)
+            ready(losses, temporary)
         with explain_write_errors(path):
-            if mtime_ns is not None:
-                os.utime(temporary, ns=(mtime_ns, mtime_ns))
             put_in_place(temporary, path)
 
 

@@ -78,7 +78,7 @@ def colorize_film(
     output: Path,
     job: Job,
     *,
-    ready: Callable[[Colorized, Disclosure], None] | None = None,
+    ready: Callable[[Colorized, Disclosure, Path], None] | None = None,
 ) -> tuple[Colorized, FilmRecord]:
     """Colorize a film: its luma stays, except beneath a label, and its colors are inferred and steady.
 
@@ -91,7 +91,8 @@ def colorize_film(
         source: the film.
         output: the file to write; its suffix selects the file type.
         job: settings of colors and files.
-        ready: called with the result and the disclosure when the file is complete, just before it gets its name.
+        ready: called with the result, the disclosure and the present path of the complete file, just before it gets its
+            name.
 
     Returns:
         The result, and what a report needs of the film.
@@ -118,13 +119,13 @@ def colorize_film(
         result = _result(film, output, time.monotonic() - started, encoder, work)
         own = [] if job.options.keep_tone else own_color_warnings(work.measures)
         result.warnings.extend([*own, *encoder.warnings, *work.damage.warnings(film), *lost])
+        if job.keep_times:
+            _, changed_ns = identity(source) or (0, time.time_ns())
+            os.utime(path, ns=(changed_ns, changed_ns))
         if ready is not None:
-            ready(result, disclosure)
+            ready(result, disclosure, path)
         with explain_write_errors(output):
             put_in_place(path, output)
-    if job.keep_times:
-        _, changed_ns = identity(source) or (0, time.time_ns())
-        os.utime(output, ns=(changed_ns, changed_ns))
     record = _film_record(film, result, work)
     work.delete()
     return result, record

@@ -171,6 +171,17 @@ def test_a_replaced_output_is_not_taken_for_finished(engine: Engine, photos: Pat
     assert run_batch(engine, plan, SETTINGS).count("resumed") == 1
 
 
+def test_the_temperature_of_versions_does_not_change_best_guesses(engine: Engine, photos: Path) -> None:
+    def settings(**options: float) -> str:
+        return batches.settings_sha256(engine, Batch(Job(Options.parse(options, origin="test"))))
+
+    assert settings(temperature=1.0) == settings()
+    assert settings(temperature=1.0, sample=0) != settings(sample=0)
+    plan = plan_of(photos)
+    run_batch(engine, plan, SETTINGS)
+    assert run_batch(engine, plan, Batch(Job(Options(temperature=1.0)))).count("resumed") == 4
+
+
 @pytest.mark.parametrize("keep_times", [False, True])
 def test_a_copied_output_folder_is_finished(engine: Engine, photos: Path, *, keep_times: bool) -> None:
     batch = Batch(Job(Options(), keep_times=keep_times))

@@ -74,6 +74,14 @@ def test_versions_of_another_seed_are_not_taken_for_new(chromalab: Chromalab, ph
     assert "2 files written beside the outputs" in chromalab(*command, "7", "--overwrite").out
 
 
+def test_a_failed_photo_gets_no_versions(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
+    other = save(tmp_path / "out" / photo.name, picture(seed=5))
+    done = chromalab("colorize", photo, "-o", f"{tmp_path}/out/", "--samples", "1")
+    assert done.code == 1
+    assert "0 files written beside the outputs" in done.out
+    assert sorted(path.name for path in other.parent.iterdir()) == [".chromalab", photo.name]
+
+
 @pytest.mark.slow
 def test_options(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
     hints = tmp_path / "hints.json"

@@ -171,7 +171,7 @@ def colorize(
         with ray_executor(task_resources(cpus_per_task, gpus_per_task, retries), address) as cluster:
             summary = run_batch_with(cluster, engine, plan, batch, device=device, report=report)
     if samples:
-        _versions(engine, plan, batch, samples, seed)
+        _versions(engine, plan, batch, samples, seed, summary)
     if json_file is not None:
         summary.save(json_file)
     _print_summary(summary, plan)
@@ -216,11 +216,13 @@ def _check_versions(plan: Plan, engine: Engine, samples: int) -> None:
     planned_versions(plan, samples)
 
 
-def _versions(engine: Engine, plan: Plan, batch: Batch, samples: int, seed: int) -> None:
+def _versions(engine: Engine, plan: Plan, batch: Batch, samples: int, seed: int, summary: Summary) -> None:
     from chromalab.colorization.versions import write_versions
     from chromalab.core.wording import plural
 
-    written, kept = write_versions(engine, plan, batch, samples, seed)
+    written, kept = write_versions(
+        engine, plan, batch, samples, seed, failed={photo.output for photo in summary.failed}
+    )
     typer.echo(f"{plural(written, 'file')} written beside the outputs: versions and uncertainty maps")
     if kept:
         typer.echo(

@@ -23,6 +23,7 @@ from chromalab.colorization.journal import (
     read_journal,
     sha256_or_none,
 )
+from chromalab.colorization.options import Options
 from chromalab.colorization.summary import PhotoResult, Summary, closed_folders, left_out_files, write_messages
 from chromalab.colorization.video.codecs import Encoding, UnfitFilmError, check_encoding, is_film
 from chromalab.core.errors import ChromalabError, ConfigError, OutputError, UsageError
@@ -354,10 +355,13 @@ def write_sidecar(item: Item, result: Colorized, disclosure: Disclosure, source_
 def settings_sha256(engine: Engine, batch: Batch) -> str:
     """Return the hash of all settings that determine an output, given its photo."""
     job = batch.job
+    options = job.options
+    if options.sample is None:  # a best guess has no temperature; the default keeps the hashes of earlier journals
+        options = options.model_copy(update={"temperature": Options.model_fields["temperature"].default})
     parts = [
         engine.file.sha256,
         engine.spec.model_dump_json(),
-        job.options.model_dump_json(),
+        options.model_dump_json(),
         repr(job.saving),
         *([repr(job.encoding)] if job.encoding != Encoding() else []),
         job.source_type,

@@ -23,6 +23,7 @@ from chromalab.colorization.plan import Plan, make_plan
 from chromalab.colorization.records import KEPT, Item
 from chromalab.colorization.summary import Summary
 from chromalab.core.errors import OutputError, UsageError
+from chromalab.photo.scan import open_scan
 from chromalab.weights.colorizers import find_colorizer
 from tests.colorization.models import constant_ab
 from tests.e2e.conftest import Chromalab, chromalab  # noqa: F401 - a fixture
@@ -373,6 +374,36 @@ def test_paths_that_cannot_be_written_or_read_fail_alone(engine: Engine, tmp_pat
     assert all("no permission" in (reason or "") for reason in reasons.values()), reasons
     (out / "closed").chmod(0o755)
     (out / "readonly").chmod(0o755)
+
+
+def test_large_photo_in_a_folder_that_cannot_be_written_fails_alone(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, permissions: None
+) -> None:
+    monkeypatch.setattr("chromalab.photo.scan.WHOLE_PIXELS", 1000)
+    for name in ("a.jpg", "readonly/b.jpg"):
+        save(tmp_path / "in" / name, picture())
+    (tmp_path / "out" / "readonly").mkdir(parents=True)
+    (tmp_path / "out" / "readonly").chmod(0o555)
+    summary = run_batch(engine, make_plan([str(tmp_path / "in")], f"{tmp_path}/out/"), SETTINGS)
+    (tmp_path / "out" / "readonly").chmod(0o755)
+    assert statuses(summary) == {"done": 1, "resumed": 0, "failed": 1}
+    assert "no permission" in summary.reasons()[0][0]
+
+
+@pytest.mark.parametrize("keep_times", [False, True])
+def test_a_photo_that_vanishes_fails_alone(
+    engine: Engine, photos: Path, monkeypatch: pytest.MonkeyPatch, *, keep_times: bool
+) -> None:
+    def vanish(path: Path, **options: Any) -> Any:
+        scan = open_scan(path, **options)
+        if path.name.endswith("1.jpg"):
+            path.unlink()
+        return scan
+
+    monkeypatch.setattr("chromalab.colorization.colorizer.open_scan", vanish)
+    summary = run_batch(engine, plan_of(photos), Batch(Job(Options(), keep_times=keep_times)))
+    assert statuses(summary) == {"done": 3, "resumed": 0, "failed": 6}
+    assert any("no such file" in reason for reason, _, _ in summary.reasons())
 
 
 def test_output_with_too_long_a_path_fails_alone(

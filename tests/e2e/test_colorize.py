@@ -74,6 +74,42 @@ def test_versions_of_another_seed_are_not_taken_for_new(chromalab: Chromalab, ph
     assert "2 files written beside the outputs" in chromalab(*command, "7", "--overwrite").out
 
 
+@pytest.mark.every_case
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (
+            ("PHOTO", "-o", "closed/y/", "--dry-run"),
+            "cannot read the journal in closed/y/.chromalab: permission denied",
+        ),
+        (("PHOTO", "-o", "closed/y.abc"), "closed/y.abc ends like a file"),
+        (("PHOTO", "-o", "out/", "--reference", "closed/x.png"), "cannot read the reference closed/x.png: permission"),
+        (("PHOTO", "-o", "out/", "--model", "closed/x.onnx"), "closed/x.onnx can't be read: permission denied"),
+        (("closed/f_%05d.png", "-o", "out/"), "no file matches"),
+        (("PHOTO", "-o", "out/", "--reference", "x" * 300), "file name too long"),
+        (("PHOTO", "-o", "out/", "--model", "x" * 300 + ".onnx"), "file name too long"),
+        (("PHOTO", "-o", "x" * 300 + ".abc"), "ends like a file"),
+        (("PHOTO", "-o", "x" * 300 + "/", "--dry-run"), "file name too long"),
+        (("PHOTO", "-o", "out/", "--options", "x" * 300), "file name too long"),
+    ],
+)
+def test_paths_that_cannot_be_opened_are_reported(
+    chromalab: Chromalab,
+    photo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    permissions: None,
+    command: tuple[str, ...],
+    words: str,
+) -> None:
+    monkeypatch.chdir(photo.parent)
+    (photo.parent / "closed").mkdir(mode=0)
+    done = chromalab("colorize", *(str(photo) if part == "PHOTO" else part for part in command))
+    (photo.parent / "closed").chmod(0o755)
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err.lower().replace(str(photo).lower(), "")
+    assert done.err.count("\n") == 1
+
+
 def test_a_failed_photo_gets_no_versions(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
     other = save(tmp_path / "out" / photo.name, picture(seed=5))
     done = chromalab("colorize", photo, "-o", f"{tmp_path}/out/", "--samples", "1")

@@ -26,8 +26,9 @@ from chromalab.colorization.journal import (
 from chromalab.colorization.options import Options
 from chromalab.colorization.summary import PhotoResult, Summary, closed_folders, left_out_files, write_messages
 from chromalab.colorization.video.codecs import Encoding, UnfitFilmError, check_encoding, is_film
+from chromalab.colorization.video.sequence import is_sequence
 from chromalab.core.errors import ChromalabError, ConfigError, OutputError, UsageError
-from chromalab.core.files import delete_abandoned, explain_write_errors, printable, write_text
+from chromalab.core.files import delete_abandoned, explain_write_errors, printable, read_fault, sha256_file, write_text
 from chromalab.core.progress import progress
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.writing import TEMPORARY, TooLargeError
@@ -269,7 +270,7 @@ def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, 
     source = identity(item.source)
 
     def ready(result: Colorized, disclosure: Disclosure, file: Path) -> None:
-        sha256 = sha256_or_none(item.source) if batch.sidecar or journal is not None else None
+        sha256 = _source_sha256(item.source) if batch.sidecar or journal is not None else None
         if batch.sidecar:
             write_sidecar(item, result, disclosure, sha256)
         elif has_own_record(item):  # it describes what the output replaces
@@ -337,6 +338,16 @@ def reason_of(error: Exception) -> str:
 
 def _is_expected(error: Exception) -> bool:
     return isinstance(error, ChromalabError | MemoryError)
+
+
+def _source_sha256(source: Path) -> str | None:
+    """Return the hash of a photo; None for an image sequence."""
+    try:
+        return None if is_sequence(source) else sha256_file(source)
+    except OSError as error:
+        raise UnreadablePhotoError(
+            source, f"it was gone before the output was finished: {read_fault(error)}"
+        ) from error
 
 
 def write_sidecar(item: Item, result: Colorized, disclosure: Disclosure, source_sha256: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import time
 from contextlib import ExitStack
 from functools import lru_cache
@@ -35,7 +36,7 @@ from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import printable
 from chromalab.core.parallel import cpu_count
 from chromalab.photo._vips import VipsError
-from chromalab.photo.reading import UnreadablePhotoError
+from chromalab.photo.reading import UnreadablePhotoError, open_photo
 from chromalab.photo.resizing import resize_plane, target_size
 from chromalab.photo.scan import Scan, open_scan
 from chromalab.photo.writing import (
@@ -195,10 +196,10 @@ def _options(options: dict[str, Any]) -> Options:
 
 
 def _write(engine: Engine, source: Path, out: str, job: Job, *, overwrite: bool) -> Colorized:
-    if source.is_dir() or (glob.has_magic(str(source)) and not source.exists()):
+    if os.path.isdir(source) or (glob.has_magic(str(source)) and not os.path.exists(source)):  # noqa: PTH110, PTH112
         raise UsageError(f"{source} is a folder or pattern: give one photo, or use make_plan and run_batch for many")
     (item,) = make_plan([str(source)], out).items
-    if item.output.exists() and not overwrite:
+    if os.path.lexists(item.output) and not overwrite:
         raise UsageError(f"{item.output} already exists: pass overwrite=True or choose another name")
     return colorize_file(engine, item.source, item.output, job)[0]
 
@@ -311,7 +312,10 @@ def colorize_file(
     disclosure = disclose(engine, job.options, job.source_type, job.references)
     scan = open_scan(source, max_pixels=job.max_pixels)
     check_size(output, scan.height, scan.width)
-    mtime_ns = source.stat().st_mtime_ns if job.keep_times else None
+    mtime_ns = None
+    if job.keep_times:
+        with open_photo(source) as file:
+            mtime_ns = os.fstat(file.fileno()).st_mtime_ns
     pages = _Pages(engine, scan, output, job, overlay, disclosure)
     results = []
 

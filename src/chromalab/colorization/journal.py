@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from chromalab.colorization.records import KEPT, Colorized
 from chromalab.colorization.video.sequence import is_sequence, sequence_identity
 from chromalab.core.errors import UsageError
-from chromalab.core.files import explain_write_errors, lock, make_folder, printable, sha256_file
+from chromalab.core.files import explain_write_errors, lock, make_folder, printable, read_fault, sha256_file
 from chromalab.core.records import Record
 
 if TYPE_CHECKING:
@@ -144,11 +144,20 @@ def open_part(folder: Path, name: str) -> Iterator[Journal]:
 
 
 def read_journal(folder: Path) -> Journal:
-    """Return the journal of an output folder, with its parts, without locking it."""
-    path = folder / KEPT / JOURNAL
-    lines = _read_file(path) if path.is_file() else {}
-    for part in _parts(folder):
-        lines |= _read_file(part)
+    """Return the journal of an output folder, with its parts, without locking it.
+
+    Raises:
+        UsageError: it exists, or may exist in a closed folder, and cannot be read.
+    """
+    lines: dict[str, Line] = {}
+    try:
+        for path in (folder / KEPT / JOURNAL, *_parts(folder)):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                lines |= _read_file(path)
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the journal in {folder / KEPT}: {read_fault(error)}: choose another output folder"
+        ) from error
     return Journal(folder, None, lines)
 
 

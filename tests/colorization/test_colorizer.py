@@ -206,6 +206,24 @@ def test_extreme_sizes(size: tuple[int, int]) -> None:
     assert chromalab.colorize(np.full(size, 100, np.uint8)).shape == (*size, 3)
 
 
+def test_hints_apply_to_the_first_page_only(engine: Engine, tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "s.tif") as file:
+        for height in (60, 40, 60):
+            file.write(GREY[:height])
+    overlay = np.zeros((60, 90, 4), np.uint8)
+    overlay[50:58, 70:80] = (0, 0, 255, 255)
+    warning = "pages 2 to 3 of 3 are colorized without the hints, which apply to page 1 only"
+    for hints, painted in (([Hint(x=75, y=55, color="#0000ff")], None), ([], overlay)):
+        job = Job(Options(hints=hints))
+        result, _ = colorize_file(engine, tmp_path / "s.tif", tmp_path / "o.tif", job, overlay=painted)
+        assert result.warnings == [warning]
+        with tifffile.TiffFile(tmp_path / "o.tif") as tiff:
+            first, _, third = (page.asarray() for page in tiff.pages)
+        assert first[55, 75, 2] > third[55, 75, 2] + 20
+    plain, _ = colorize_file(engine, tmp_path / "s.tif", tmp_path / "o.tif", Job(Options()))
+    assert plain.warnings == []
+
+
 def test_scan_keeps_depth_profile_xmp_alpha_and_pages(engine: Engine, tmp_path: Path) -> None:
     """A TIFF with 16 bits, a profile, XMP, alpha and two pages keeps all of them."""
     deep = picture().astype(np.uint16) * 257

@@ -6,6 +6,7 @@ import glob
 import os
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -396,6 +397,10 @@ class _Pages:
             self.warnings.append(f"{_numbered(scan.pages)} left out: only TIFF holds several pages")
         if self.count > 1:
             scan.check_other_pages(max_pixels=job.max_pixels)
+        # Hints are places in the first page: on another one, they would color something else or be outside.
+        self._unhinted = replace(job, options=job.options.model_copy(update={"hints": []}))
+        if self.count > 1 and (job.options.hints or overlay is not None):
+            self.warnings.append(f"{_numbered(self.count)} colorized without the hints, which apply to page 1 only")
         self.in_color = scan.kind != "grey" and measured_own_colors(scan.small_rgb(OWN_PX)).several
         self.colors = _small(engine, scan, job, overlay)
 
@@ -410,7 +415,7 @@ class _Pages:
             self.warnings += [f"page {number + 1}: {warning}" for warning in scan.warnings]
             aside = scan.metadata.kept_aside
             self.kept_aside |= {f"{name} of page {number + 1}": data for name, data in aside.items()}
-            colors = _small(self._engine, scan, self._job, self._overlay)
+            colors = _small(self._engine, scan, self._unhinted, None)
             with ExitStack() as stack:
                 yield self._made(scan, colors, stack)
 
@@ -440,6 +445,16 @@ def _result(source: Path, output: Path, seconds: float, scan: Scan, pages: _Page
         mean_chroma=round(float(np.hypot(*pages.colors.chroma).mean()), 3),
         in_color=pages.in_color,
     )
+
+
+def small_copy(engine: Engine, source: Path, job: Job, overlay: NDArray[np.uint8] | None = None) -> SmallColors:
+    """Return the small copy of a photo's first page with the colors that `colorize_file` gives it.
+
+    Raises:
+        UnreadablePhotoError: the photo cannot be read.
+        UsageError: the options do not fit the model or the photo.
+    """
+    return _small(engine, open_scan(source, max_pixels=job.max_pixels), job, overlay)
 
 
 def _small(engine: Engine, scan: Scan, job: Job, overlay: NDArray[np.uint8] | None) -> SmallColors:

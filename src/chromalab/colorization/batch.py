@@ -300,8 +300,7 @@ def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, 
         try:
             batch.on_done(item, result, small)
         except Exception as error:
-            missing = f"the report has no entry of it: {printable(reason_of(error))}"
-            result = result.model_copy(update={"warnings": [*result.warnings, missing]})
+            result = result.model_copy(update={"warnings": [*result.warnings, no_entry(error)]})
     return _result(result, "done")
 
 
@@ -311,6 +310,11 @@ def _replaced(item: Item, batch: Batch) -> Identity | None:
         with contextlib.suppress(OSError):
             os.utime(item.output)
     return identity(item.output)
+
+
+def no_entry(error: Exception) -> str:
+    """Return the warning that a photo is missing from the report; it raises errors as `reason_of` does."""
+    return f"the report has no entry of it: {printable(reason_of(error))}"
 
 
 def reason_of(error: Exception) -> str:

@@ -193,6 +193,9 @@ def test_invalid_arrays_are_refused(image: Any) -> None:
 def test_invalid_options_are_refused() -> None:
     with pytest.raises(ConfigError, match="did you mean 'saturation'"):
         chromalab.colorize(RGB, saturaton=1)
+    for scales in ([float("nan")], [0.0], [float("inf")]):
+        with pytest.raises(ConfigError, match="scales"):
+            chromalab.colorize(RGB, scales=scales)
     with pytest.raises(ConfigError, match="saturation"):
         chromalab.colorize(RGB, saturation=9)
     with pytest.raises(UsageError, match="unknown model"):

@@ -175,6 +175,7 @@ def test_wrong_references_stop_the_command_before_any_photo(chromalab: Chromalab
         (("IN", "-o", "out/", "--model", "flagshop"), "did you mean 'flagship'"),
         (("IN", "-o", "out/", "--hint", "1,2=red"), "is not a hint"),
         (("IN", "-o", "out/", "--scales", "1,x"), "numbers separated by commas"),
+        (("IN", "-o", "out/", "--hints", "nope.png"), "cannot read the hints in nope.png: no such file"),
         (("IN", "-o", "out/", "--format", "gif"), "gif is no file type of colorized photos"),
         (("IN", "-o", "out/x.jpgg"), "x.jpgg ends like a file"),
         (("IN", "-o", "out/", "--device", "tpu"), "error: unknown device"),

@@ -317,9 +317,13 @@ def _overlay(hints: Path | None) -> NDArray[np.uint8] | None:
     """Return the pixels of a PNG with painted hints; None for other files."""
     if hints is None or hints.suffix.lower() != ".png":
         return None
-    from chromalab.photo.reading import read_rgba
+    from chromalab.core.errors import UsageError
+    from chromalab.photo.reading import UnreadablePhotoError, read_rgba
 
-    return read_rgba(hints)
+    try:
+        return read_rgba(hints)
+    except UnreadablePhotoError as error:
+        raise UsageError(f"cannot read the hints in {hints}: {error.reason}") from error
 
 
 def _print_plan(states: Counter[Outlook], plan: Plan) -> None:

@@ -30,12 +30,12 @@ def test_the_packages_of_every_extra_are_known(extra: str) -> None:
 def test_the_error_names_the_extra() -> None:
     error = missing_extra(ModuleNotFoundError(name="sqlalchemy.orm"))
     assert str(error) == "this command needs the package sqlalchemy: run pip install 'chromalab[survey]'"
-    assert missing_extra(ModuleNotFoundError(name="chromalab.colour")) is None
+    assert missing_extra(ModuleNotFoundError(name="chromalab.colors")) is None
 
 
 def test_a_module_missing_of_chromalab_is_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails() -> None:
-        raise ModuleNotFoundError(name="chromalab.colour")
+        raise ModuleNotFoundError(name="chromalab.colors")
 
     monkeypatch.setattr(main, "app", fails)
     with pytest.raises(ModuleNotFoundError):

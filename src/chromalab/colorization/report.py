@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +32,7 @@ from chromalab.photo.resizing import resize_plane, target_size, within
 from chromalab.photo.writing import encode_jpeg
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -61,10 +60,6 @@ SHOWN = 1000
 
 _THUMB_PX = 512
 _LONGEST_THUMB_PX = 4096
-
-
-Save = Callable[["Item", "Colorized", SmallColors | FilmRecord], None]
-"""A function that saves the entry of a photo, given its result and its small copy; or the report of a film."""
 
 
 class Stability(Record):
@@ -107,13 +102,13 @@ def run_with_report(engine: Engine, plan: Plan, batch: Batch, *, each: Each | No
             raise UsageError("--report needs an output folder: give DIR/ as the output")
         return run_batch(engine, plan, replace(batch, on_done=save_entries(engine, None, batch)), each=each)
     folder = plan.folder
-    save, settings = save_entries(engine, folder, batch), settings_sha256(engine, batch)
-    summary = run_batch(engine, plan, replace(batch, on_done=save), each=each)
+    settings = settings_sha256(engine, batch)
+    summary = run_batch(engine, plan, replace(batch, on_done=save_entries(engine, folder, batch)), each=each)
 
     def entry_of(item: Item) -> Entry | None:
         return _entry_of(folder, item, settings)
 
-    summary = _measure_missing(engine, plan, batch, summary, save, entry_of)
+    summary = _measure_missing(engine, plan, folder, batch, settings, summary, entry_of)
     write_report(plan, folder, summary, entry_of)
     return summary
 
@@ -128,7 +123,13 @@ def _entry_of(folder: Path, item: Item, settings: str) -> Entry | None:
 
 
 def _measure_missing(
-    engine: Engine, plan: Plan, batch: Batch, summary: Summary, save: Save, entry_of: Callable[[Item], Entry | None]
+    engine: Engine,
+    plan: Plan,
+    folder: Path,
+    batch: Batch,
+    settings: str,
+    summary: Summary,
+    entry_of: Callable[[Item], Entry | None],
 ) -> Summary:
     """Measure finished photos whose entry is missing or outdated, and return the summary with a warning where it fails.
 
@@ -147,7 +148,7 @@ def _measure_missing(
             item, result = plan.items[number], photos[number]
             try:  # the same settings give the photo the same colors again, without the losses of a JPEG file
                 small = small_copy(engine, item.source, batch.job, batch.overlay)
-                save(item, result, small)
+                _save_entry(engine, folder, batch, settings, item, small)
             except Exception as error:
                 warning = no_entry(error)
                 photos[number] = result.model_copy(update={"warnings": [*result.warnings, warning]})
@@ -155,7 +156,9 @@ def _measure_missing(
     return summary.model_copy(update={"photos": photos})
 
 
-def save_entries(engine: Engine, folder: Path | None, batch: Batch) -> Save:
+def save_entries(
+    engine: Engine, folder: Path | None, batch: Batch
+) -> Callable[[Item, Colorized, SmallColors | FilmRecord], None]:
     """Return the `on_done` of a batch that saves thumbnails and report entry of every photo, and every film's report.
 
     Args:
@@ -172,15 +175,19 @@ def save_entries(engine: Engine, folder: Path | None, batch: Batch) -> Save:
             write_film_report(small, item.source, item.output, film_report(item, folder))
             return
         assert folder is not None  # noqa: S101 - only a film is reported without a folder
-        stability = measure_stability(engine, small, batch.job.options)
-        before, after = thumbnails(small)
-        write_bytes(_thumb(folder, item.key, "before"), encode_jpeg(before))
-        write_bytes(_thumb(folder, item.key, "after"), encode_jpeg(after))
-        faults = audit(small, (stability.half + stability.double) / 2)
-        entry = Entry(name=item.key, stability=stability, audit=faults, settings=settings, source=identity(item.source))
-        entry.save(_entry_path(folder, item.key))
+        _save_entry(engine, folder, batch, settings, item, small)
 
     return on_done
+
+
+def _save_entry(engine: Engine, folder: Path, batch: Batch, settings: str, item: Item, small: SmallColors) -> None:
+    stability = measure_stability(engine, small, batch.job.options)
+    before, after = thumbnails(small)
+    write_bytes(_thumb(folder, item.key, "before"), encode_jpeg(before))
+    write_bytes(_thumb(folder, item.key, "after"), encode_jpeg(after))
+    faults = audit(small, (stability.half + stability.double) / 2)
+    entry = Entry(name=item.key, stability=stability, audit=faults, settings=settings, source=identity(item.source))
+    entry.save(_entry_path(folder, item.key))
 
 
 def film_report(item: Item, folder: Path | None) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pyvips
 
 from chromalab.colorization import batch as batches
 from chromalab.colorization.batch import Batch, look_ahead, run_batch
@@ -19,11 +20,13 @@ from chromalab.colorization.hints import Hint
 from chromalab.colorization.journal import JOURNAL, open_journal
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import Plan, make_plan
-from chromalab.colorization.records import KEPT
+from chromalab.colorization.records import KEPT, Item
 from chromalab.colorization.summary import Summary
 from chromalab.core.errors import OutputError, UsageError
+from chromalab.photo.scan import open_scan
 from chromalab.weights.colorizers import find_colorizer
 from tests.colorization.models import constant_ab
+from tests.e2e.conftest import Chromalab, chromalab  # noqa: F401 - a fixture
 from tests.photo.odd_files import picture, png_that_declares, save
 
 SETTINGS = Batch(Job(Options()))
@@ -134,6 +137,88 @@ def test_changed_photos_are_reported(engine: Engine, photos: Path) -> None:
     assert look_ahead(engine, plan_of(photos), SETTINGS) == {"new": 5, "done": 3, "source changed": 1}
 
 
+def record_of(output: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads(output.with_name(f"{output.name}.json").read_text())
+    return record
+
+
+def test_the_record_of_a_replaced_output_is_replaced_or_deleted(
+    engine: Engine,
+    photos: Path,
+    chromalab: Chromalab,  # noqa: F811
+) -> None:
+    plan, photo = make_plan([str(photos / "it's é 0.jpg")], f"{photos.parent}/out/"), photos / "it's é 0.jpg"
+    output = plan.items[0].output
+    run_batch(engine, plan, SETTINGS)
+    command = ("colorize", photo, "-o", output, "--model", engine.file.path, "--overwrite", "--warmth")
+    assert chromalab(*command, "10").code == 0
+    assert record_of(output)["parameters"] == {"warmth": 10.0}
+    assert chromalab(*command, "20", "--no-sidecar").code == 0
+    assert [path.name for path in output.parent.glob("*.json")] == []
+    run_batch(engine, plan, replace(SETTINGS, overwrite=True))
+    run_batch(engine, plan, Batch(Job(Options(warmth=10)), overwrite=True, sidecar=False))
+    assert [path.name for path in output.parent.glob("*.json")] == []
+
+
+def test_a_replaced_output_is_not_taken_for_finished(engine: Engine, photos: Path) -> None:
+    photo = photos / "it's é 0.jpg"
+    plan = make_plan([str(photo)], f"{photos.parent}/out/")
+    run_batch(engine, plan, SETTINGS)
+    run_batch(engine, make_plan([str(photo)], str(plan.items[0].output)), Batch(Job(Options(warmth=9)), overwrite=True))
+    assert look_ahead(engine, plan, SETTINGS) == {"output changed": 1}
+    (result,) = run_batch(engine, plan, SETTINGS).photos
+    assert "changed or replaced" in (result.reason or "")
+    assert run_batch(engine, plan, replace(SETTINGS, overwrite=True)).count("done") == 1
+    assert run_batch(engine, plan, SETTINGS).count("resumed") == 1
+
+
+def test_the_temperature_of_versions_does_not_change_best_guesses(engine: Engine, photos: Path) -> None:
+    def settings(**options: float) -> str:
+        return batches.settings_sha256(engine, Batch(Job(Options.parse(options, origin="test"))))
+
+    assert settings(temperature=1.0) == settings()
+    assert settings(temperature=1.0, sample=0) != settings(sample=0)
+    plan = plan_of(photos)
+    run_batch(engine, plan, SETTINGS)
+    assert run_batch(engine, plan, Batch(Job(Options(temperature=1.0)))).count("resumed") == 4
+
+
+@pytest.mark.parametrize("keep_times", [False, True])
+def test_a_copied_output_folder_is_finished(engine: Engine, photos: Path, *, keep_times: bool) -> None:
+    batch = Batch(Job(Options(), keep_times=keep_times))
+    run_batch(engine, plan_of(photos), batch)
+    for output in (photos.parent / "out").glob("*.jpg"):
+        os.utime(output, (1e9, 1e9))
+    assert statuses(run_batch(engine, plan_of(photos), batch))["resumed"] == 4
+
+
+def test_lines_of_earlier_versions_stay_valid(engine: Engine, photos: Path) -> None:
+    run_batch(engine, plan_of(photos), SETTINGS)
+    path = photos.parent / "out" / KEPT / JOURNAL
+    new = ("path", "source_sha256", "written", "output_sha256")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    old = [{name: value for name, value in line.items() if name not in new} for line in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in old))
+    assert statuses(run_batch(engine, plan_of(photos), SETTINGS))["resumed"] == 4
+    photos.rename(photos.parent / "moved")
+    assert statuses(run_batch(engine, plan_of(photos.parent / "moved"), SETTINGS))["resumed"] == 4
+
+
+def test_photos_of_two_folders_that_look_alike_are_told_apart(engine: Engine, tmp_path: Path) -> None:
+    """Uncompressed scans have one size, and some software gives all files one time."""
+    for number, folder in enumerate(("a", "b")):
+        photo = tmp_path / folder / "001.tif"
+        photo.parent.mkdir()
+        pyvips.Image.new_from_array(picture(seed=number)).tiffsave(str(photo))
+        os.utime(photo, (1e9, 1e9))
+    first, second = (make_plan([f"{tmp_path}/{folder}/001.tif"], f"{tmp_path}/out/") for folder in ("a", "b"))
+    assert run_batch(engine, first, SETTINGS).count("done") == 1
+    assert look_ahead(engine, second, SETTINGS) == {"source changed": 1}
+    (tmp_path / "a").rename(tmp_path / "moved")
+    moved = make_plan([f"{tmp_path}/moved/001.tif"], f"{tmp_path}/out/")
+    assert run_batch(engine, moved, SETTINGS).count("resumed") == 1
+
+
 def test_interruption_before_the_output_gets_its_name(
     engine: Engine, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +263,39 @@ def test_partial_files_of_a_killed_process_are_deleted(engine: Engine, photos: P
     assert not {path.name for path in out.iterdir()}.intersection(rubbish)
     assert (out / ".keep").is_file()
     assert (out / "mine.part").is_file()
+
+
+@pytest.mark.parametrize("first", ["out/sub/it's é 0.jpg", "out/"])
+def test_a_batch_leaves_the_partial_files_of_another_process(
+    engine: Engine, photos: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    """Two batches have different journals if one folder is inside the other, and a single photo has none."""
+    (photos / "sub").mkdir()
+    photo = (photos / "it's é 0.jpg").rename(photos / "sub" / "it's é 0.jpg")
+    written, second = batches.write_sidecar, make_plan([str(photos / "it's é 1.jpg")], f"{photos.parent}/out/sub/")
+    results = []
+
+    def write_sidecar(*arguments: Any) -> None:
+        monkeypatch.setattr(batches, "write_sidecar", written)
+        results.append(run_batch(engine, second, SETTINGS))
+        written(*arguments)
+
+    monkeypatch.setattr(batches, "write_sidecar", write_sidecar)
+    plan = make_plan([str(photo if first.endswith("jpg") else photos)], f"{photos.parent}/{first}")
+    results.append(run_batch(engine, plan, SETTINGS))
+    assert [summary.count("failed") for summary in results] == [0, 0 if first.endswith("jpg") else 5]
+
+
+def test_a_deleted_partial_file_fails_one_photo(engine: Engine, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write_sidecar(item: Item, *_: Any) -> None:
+        for partial in item.output.parent.glob(".chromalab-*"):
+            if "0" in item.name:
+                partial.unlink()
+
+    monkeypatch.setattr(batches, "write_sidecar", write_sidecar)
+    summary = run_batch(engine, plan_of(photos), SETTINGS)
+    assert statuses(summary) == {"done": 3, "resumed": 0, "failed": 6}
+    assert any("deleted the unfinished file" in reason for reason, _, _ in summary.reasons())
 
 
 def test_second_batch_in_the_same_folder_is_refused(engine: Engine, photos: Path) -> None:
@@ -256,6 +374,36 @@ def test_paths_that_cannot_be_written_or_read_fail_alone(engine: Engine, tmp_pat
     assert all("no permission" in (reason or "") for reason in reasons.values()), reasons
     (out / "closed").chmod(0o755)
     (out / "readonly").chmod(0o755)
+
+
+def test_large_photo_in_a_folder_that_cannot_be_written_fails_alone(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, permissions: None
+) -> None:
+    monkeypatch.setattr("chromalab.photo.scan.WHOLE_PIXELS", 1000)
+    for name in ("a.jpg", "readonly/b.jpg"):
+        save(tmp_path / "in" / name, picture())
+    (tmp_path / "out" / "readonly").mkdir(parents=True)
+    (tmp_path / "out" / "readonly").chmod(0o555)
+    summary = run_batch(engine, make_plan([str(tmp_path / "in")], f"{tmp_path}/out/"), SETTINGS)
+    (tmp_path / "out" / "readonly").chmod(0o755)
+    assert statuses(summary) == {"done": 1, "resumed": 0, "failed": 1}
+    assert "no permission" in summary.reasons()[0][0]
+
+
+@pytest.mark.parametrize("keep_times", [False, True])
+def test_a_photo_that_vanishes_fails_alone(
+    engine: Engine, photos: Path, monkeypatch: pytest.MonkeyPatch, *, keep_times: bool
+) -> None:
+    def vanish(path: Path, **options: Any) -> Any:
+        scan = open_scan(path, **options)
+        if path.name.endswith("1.jpg"):
+            path.unlink()
+        return scan
+
+    monkeypatch.setattr("chromalab.colorization.colorizer.open_scan", vanish)
+    summary = run_batch(engine, plan_of(photos), Batch(Job(Options(), keep_times=keep_times)))
+    assert statuses(summary) == {"done": 3, "resumed": 0, "failed": 6}
+    assert any("no such file" in reason for reason, _, _ in summary.reasons())
 
 
 def test_output_with_too_long_a_path_fails_alone(

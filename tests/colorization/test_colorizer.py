@@ -193,6 +193,9 @@ def test_invalid_arrays_are_refused(image: Any) -> None:
 def test_invalid_options_are_refused() -> None:
     with pytest.raises(ConfigError, match="did you mean 'saturation'"):
         chromalab.colorize(RGB, saturaton=1)
+    for scales in ([float("nan")], [0.0], [float("inf")]):
+        with pytest.raises(ConfigError, match="scales"):
+            chromalab.colorize(RGB, scales=scales)
     with pytest.raises(ConfigError, match="saturation"):
         chromalab.colorize(RGB, saturation=9)
     with pytest.raises(UsageError, match="unknown model"):
@@ -204,6 +207,24 @@ def test_invalid_options_are_refused() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (17, 3)])
 def test_extreme_sizes(size: tuple[int, int]) -> None:
     assert chromalab.colorize(np.full(size, 100, np.uint8)).shape == (*size, 3)
+
+
+def test_hints_apply_to_the_first_page_only(engine: Engine, tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "s.tif") as file:
+        for height in (60, 40, 60):
+            file.write(GREY[:height])
+    overlay = np.zeros((60, 90, 4), np.uint8)
+    overlay[50:58, 70:80] = (0, 0, 255, 255)
+    warning = "pages 2 to 3 of 3 are colorized without the hints, which apply to page 1 only"
+    for hints, painted in (([Hint(x=75, y=55, color="#0000ff")], None), ([], overlay)):
+        job = Job(Options(hints=hints))
+        result, _ = colorize_file(engine, tmp_path / "s.tif", tmp_path / "o.tif", job, overlay=painted)
+        assert result.warnings == [warning]
+        with tifffile.TiffFile(tmp_path / "o.tif") as tiff:
+            first, _, third = (page.asarray() for page in tiff.pages)
+        assert first[55, 75, 2] > third[55, 75, 2] + 20
+    plain, _ = colorize_file(engine, tmp_path / "s.tif", tmp_path / "o.tif", Job(Options()))
+    assert plain.warnings == []
 
 
 def test_scan_keeps_depth_profile_xmp_alpha_and_pages(engine: Engine, tmp_path: Path) -> None:

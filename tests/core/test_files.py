@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from chromalab.core.errors import OutputError
-from chromalab.core.files import atomic_writer, lock, make_folder, printable, with_ending, write_bytes, write_text
+from chromalab.core.files import (
+    atomic_writer,
+    delete_abandoned,
+    lock,
+    make_folder,
+    printable,
+    with_ending,
+    write_bytes,
+    write_text,
+)
 
 
 def test_missing_folders_are_created(tmp_path: Path) -> None:
@@ -112,3 +121,42 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
         lock(first, tmp_path / "lock")
         with pytest.raises(BlockingIOError):
             lock(second, tmp_path / "lock")
+
+
+def test_only_the_partial_files_of_killed_processes_are_deleted(tmp_path: Path) -> None:
+    abandoned = tmp_path / ".a.part"
+    abandoned.write_bytes(b"x")
+    delete_abandoned(abandoned)
+    assert not abandoned.exists()
+    with atomic_writer(tmp_path / "record.json") as file:
+        (partial,) = tmp_path.iterdir()
+        delete_abandoned(partial)
+        file.write(b"new")
+    assert (tmp_path / "record.json").read_bytes() == b"new"
+
+
+def test_a_partial_file_keeps_its_lock_until_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replaced = Path.replace
+
+    def replace(partial: Path, path: Path) -> Path:
+        delete_abandoned(partial)
+        return replaced(partial, path)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    write_bytes(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_on_a_disk_without_locks_only_old_partial_files_are_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(_file: object, _operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    for name in ("new", "old"):
+        (tmp_path / name).write_bytes(b"x")
+    os.utime(tmp_path / "old", (0, 0))
+    for name in ("new", "old"):
+        delete_abandoned(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]

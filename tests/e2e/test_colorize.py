@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -73,6 +74,50 @@ def test_versions_of_another_seed_are_not_taken_for_new(chromalab: Chromalab, ph
     assert "2 files written beside the outputs" in chromalab(*command, "7", "--overwrite").out
 
 
+@pytest.mark.every_case
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (
+            ("PHOTO", "-o", "closed/y/", "--dry-run"),
+            "cannot read the journal in closed/y/.chromalab: permission denied",
+        ),
+        (("PHOTO", "-o", "closed/y.abc"), "closed/y.abc ends like a file"),
+        (("PHOTO", "-o", "out/", "--reference", "closed/x.png"), "cannot read the reference closed/x.png: permission"),
+        (("PHOTO", "-o", "out/", "--model", "closed/x.onnx"), "closed/x.onnx can't be read: permission denied"),
+        (("closed/f_%05d.png", "-o", "out/"), "no file matches"),
+        (("PHOTO", "-o", "out/", "--reference", "x" * 300), "file name too long"),
+        (("PHOTO", "-o", "out/", "--model", "x" * 300 + ".onnx"), "file name too long"),
+        (("PHOTO", "-o", "x" * 300 + ".abc"), "ends like a file"),
+        (("PHOTO", "-o", "x" * 300 + "/", "--dry-run"), "file name too long"),
+        (("PHOTO", "-o", "out/", "--options", "x" * 300), "file name too long"),
+    ],
+)
+def test_paths_that_cannot_be_opened_are_reported(
+    chromalab: Chromalab,
+    photo: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    permissions: None,
+    command: tuple[str, ...],
+    words: str,
+) -> None:
+    monkeypatch.chdir(photo.parent)
+    (photo.parent / "closed").mkdir(mode=0)
+    done = chromalab("colorize", *(str(photo) if part == "PHOTO" else part for part in command))
+    (photo.parent / "closed").chmod(0o755)
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err.lower().replace(str(photo).lower(), "")
+    assert done.err.count("\n") == 1
+
+
+def test_a_failed_photo_gets_no_versions(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
+    other = save(tmp_path / "out" / photo.name, picture(seed=5))
+    done = chromalab("colorize", photo, "-o", f"{tmp_path}/out/", "--samples", "1")
+    assert done.code == 1
+    assert "0 files written beside the outputs" in done.out
+    assert sorted(path.name for path in other.parent.iterdir()) == [".chromalab", photo.name]
+
+
 @pytest.mark.slow
 def test_options(chromalab: Chromalab, photo: Path, tmp_path: Path) -> None:
     hints = tmp_path / "hints.json"
@@ -130,6 +175,7 @@ def test_wrong_references_stop_the_command_before_any_photo(chromalab: Chromalab
         (("IN", "-o", "out/", "--model", "flagshop"), "did you mean 'flagship'"),
         (("IN", "-o", "out/", "--hint", "1,2=red"), "is not a hint"),
         (("IN", "-o", "out/", "--scales", "1,x"), "numbers separated by commas"),
+        (("IN", "-o", "out/", "--hints", "nope.png"), "cannot read the hints in nope.png: no such file"),
         (("IN", "-o", "out/", "--format", "gif"), "gif is no file type of colorized photos"),
         (("IN", "-o", "out/x.jpgg"), "x.jpgg ends like a file"),
         (("IN", "-o", "out/", "--device", "tpu"), "error: unknown device"),
@@ -177,7 +223,7 @@ AWAY = "torch kornia lightning_fabric torchmetrics skimage sklearn matplotlib sa
 class Away:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in [*AWAY, "fastapi", "starlette", "uvicorn"]:
-            raise ImportError(name)
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
 
 
 sys.meta_path.insert(0, Away())
@@ -201,6 +247,12 @@ def test_colorizing_does_not_need_the_extras(photo: Path, tmp_path: Path) -> Non
     served = run("serve")
     assert served.returncode == 2
     assert "chromalab[serve]" in served.stderr
+    for command in ("list losses", "loss show l1", "train --loss l1 --out t", "evaluate a b", "weights fetch vgg16"):
+        lab = run(*command.split())
+        assert (lab.returncode, lab.stdout) == (2, ""), command
+        assert re.fullmatch(r"error: this command needs the package \w+: .*'chromalab\[lab\]'\n", lab.stderr), (
+            lab.stderr
+        )
 
 
 @pytest.mark.slow

@@ -168,7 +168,7 @@ def test_no_partial_file_is_left(tmp_path: Path) -> None:
     path = tmp_path / "out.png"
     path.write_bytes(b"what was there")
 
-    def fail(losses: tuple[str, ...]) -> None:
+    def fail(losses: tuple[str, ...], file: Path) -> None:
         raise RuntimeError("stopped")
 
     with pytest.raises(RuntimeError, match="stopped"):

@@ -51,6 +51,7 @@ _STATES: dict[Outlook, str] = {
     "replaced": "to colorize, replacing what exists",
     "done": "finished already",
     "foreign": "blocked: an output of that name exists and is not from this batch",
+    "output changed": "blocked: the output was changed or replaced after it was written",
     "other settings": "blocked: the output exists and was made with other settings",
     "source changed": "blocked: the output exists, and its photo has changed since",
     "folder": "blocked: a folder has the name of the output",
@@ -170,7 +171,7 @@ def colorize(
         with ray_executor(task_resources(cpus_per_task, gpus_per_task, retries), address) as cluster:
             summary = run_batch_with(cluster, engine, plan, batch, device=device, report=report)
     if samples:
-        _versions(engine, plan, batch, samples, seed)
+        _versions(engine, plan, batch, samples, seed, summary)
     if json_file is not None:
         summary.save(json_file)
     _print_summary(summary, plan)
@@ -215,11 +216,13 @@ def _check_versions(plan: Plan, engine: Engine, samples: int) -> None:
     planned_versions(plan, samples)
 
 
-def _versions(engine: Engine, plan: Plan, batch: Batch, samples: int, seed: int) -> None:
+def _versions(engine: Engine, plan: Plan, batch: Batch, samples: int, seed: int, summary: Summary) -> None:
     from chromalab.colorization.versions import write_versions
     from chromalab.core.wording import plural
 
-    written, kept = write_versions(engine, plan, batch, samples, seed)
+    written, kept = write_versions(
+        engine, plan, batch, samples, seed, failed={photo.output for photo in summary.failed}
+    )
     typer.echo(f"{plural(written, 'file')} written beside the outputs: versions and uncertainty maps")
     if kept:
         typer.echo(
@@ -303,9 +306,10 @@ def _job(options: Options, quality: int, source_type: str, label: str, max_megap
 
 
 def _batch(job: Job, workers: int, plan: Plan, hints: Path | None, *, overwrite: bool, sidecar: bool | None) -> Batch:
-    from chromalab.colorization.batch import Batch
+    from chromalab.colorization.batch import Batch, has_own_record
 
-    written = plan.folder is not None if sidecar is None else sidecar
+    # A record that lies beside a single output, from a batch, must not describe a replaced file.
+    written = plan.folder is not None or has_own_record(plan.items[0]) if sidecar is None else sidecar
     return Batch(job, workers=workers, overwrite=overwrite, sidecar=written, overlay=_overlay(hints))
 
 
@@ -313,9 +317,13 @@ def _overlay(hints: Path | None) -> NDArray[np.uint8] | None:
     """Return the pixels of a PNG with painted hints; None for other files."""
     if hints is None or hints.suffix.lower() != ".png":
         return None
-    from chromalab.photo.reading import read_rgba
+    from chromalab.core.errors import UsageError
+    from chromalab.photo.reading import UnreadablePhotoError, read_rgba
 
-    return read_rgba(hints)
+    try:
+        return read_rgba(hints)
+    except UnreadablePhotoError as error:
+        raise UsageError(f"cannot read the hints in {hints}: {error.reason}") from error
 
 
 def _print_plan(states: Counter[Outlook], plan: Plan) -> None:

@@ -25,6 +25,7 @@ from chromalab.cli import (
 )
 from chromalab.cli.options import option
 from chromalab.core.errors import ChromalabError
+from chromalab.core.extras import missing_extra
 from chromalab.version import __version__
 
 app = typer.Typer(
@@ -84,6 +85,11 @@ def run() -> None:
         app()
     except ChromalabError as error:
         _fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        _fail(str(missing), missing.exit_code)
     except OSError as error:
         if error.errno not in _DISK_FULL:
             raise

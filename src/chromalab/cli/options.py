@@ -12,6 +12,7 @@ import typer
 
 from chromalab.cli.options_file import read_options_file
 from chromalab.core.errors import UsageError
+from chromalab.core.extras import missing_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,9 +63,10 @@ class Default:
         try:
             value = getattr(import_module(name), holder)
         except ImportError as error:
-            raise UsageError(
-                f"this command needs the package {error.name}; run pip install 'chromalab[all]'"
-            ) from error
+            missing = missing_extra(error)
+            if missing is None:
+                raise
+            raise missing from error
         if field:
             fields = getattr(value, "model_fields", None)
             value = getattr(value, field) if fields is None else fields[field].default
@@ -74,7 +76,7 @@ class Default:
         """Return the default as `--help` shows it: nothing for False, or if a package is missing."""
         try:
             value = self()
-        except UsageError:
+        except (UsageError, ImportError):
             return ""
         if value is False:
             return ""

@@ -13,18 +13,29 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from chromalab.colorization.colorizer import colorize_file
-from chromalab.colorization.journal import Identity, Journal, Line, State, identity, open_journal, read_journal
+from chromalab.colorization.journal import (
+    Identity,
+    Journal,
+    Line,
+    State,
+    identity,
+    open_journal,
+    read_journal,
+    sha256_or_none,
+)
+from chromalab.colorization.options import Options
 from chromalab.colorization.summary import PhotoResult, Summary, closed_folders, left_out_files, write_messages
 from chromalab.colorization.video.codecs import Encoding, UnfitFilmError, check_encoding, is_film
 from chromalab.colorization.video.sequence import is_sequence
 from chromalab.core.errors import ChromalabError, ConfigError, OutputError, UsageError
-from chromalab.core.files import printable, sha256_file, write_text
+from chromalab.core.files import delete_abandoned, explain_write_errors, printable, read_fault, sha256_file, write_text
 from chromalab.core.progress import progress
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.writing import TEMPORARY, TooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -49,6 +60,7 @@ _REASONS: dict[Obstacle, str] = {
     "record folder": f"a folder has the name of the record beside the output: {_FOLDER}",
     "foreign record": f"the record beside the output already exists and is not from chromalab: {_REMEDY}",
     "foreign": f"the output already exists and is not from this batch: {_REMEDY}",
+    "output changed": f"the output was changed or replaced after this batch wrote it: {_REMEDY}",
     "other settings": f"the output already exists, made with other settings: {_REMEDY}",
     "source changed": f"the output already exists, and its photo has changed since: {_REMEDY}",
 }
@@ -137,12 +149,17 @@ def _summary(engine: Engine, plan: Plan, photos: list[PhotoResult]) -> Summary:
 
 
 def _delete_partial_files(plan: Plan) -> None:
-    """Delete partial files of a killed process; the journal's lock ensures that no other process is writing them."""
+    """Delete partial files of killed processes.
+
+    The journal's lock does not tell whether a process is still writing them: a single photo takes none, and a batch
+    into a folder above has another journal.
+    """
     for folder in {item.output.parent for item in plan.items}:
         with contextlib.suppress(OSError):  # a closed folder; the photos that belong there will fail
             for path in folder.glob(".*"):
                 if path.name.startswith(TEMPORARY) or (path.name.endswith(".part") and ".json." in path.name):
-                    path.unlink()
+                    with contextlib.suppress(OSError):
+                        delete_abandoned(path)
 
 
 def look_ahead(engine: Engine, plan: Plan, batch: Batch) -> Counter[Outlook]:
@@ -188,12 +205,16 @@ def _obstacle(item: Item, batch: Batch) -> Obstacle | None:
         return None
     if os.path.isdir(item.sidecar):  # noqa: PTH112
         return "record folder"
+    return None if has_own_record(item) else "foreign record"
+
+
+def has_own_record(item: Item) -> bool:
+    """Return whether a record that chromalab wrote lies beside an output."""
     try:
         record = json.loads(item.sidecar.read_bytes())
     except (OSError, ValueError):
-        return "foreign record"
-    own = isinstance(record, dict) and "model_sha256" in record and record.get("output") == printable(item.output.name)
-    return None if own else "foreign record"
+        return False
+    return isinstance(record, dict) and "model_sha256" in record and record.get("output") == printable(item.output.name)
 
 
 def _known(journal: Journal, item: Item, state: Obstacle, batch: Batch) -> PhotoResult | None:
@@ -248,12 +269,25 @@ def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, 
     """Colorize one photo, and catch errors that concern only this photo."""
     source = identity(item.source)
 
-    def ready(result: Colorized, disclosure: Disclosure) -> None:
+    def ready(result: Colorized, disclosure: Disclosure, file: Path) -> None:
+        sha256 = _source_sha256(item.source) if batch.sidecar or journal is not None else None
         if batch.sidecar:
-            write_sidecar(item, result, disclosure)
+            write_sidecar(item, result, disclosure, sha256)
+        elif has_own_record(item):  # it describes what the output replaces
+            with explain_write_errors(item.sidecar):
+                item.sidecar.unlink()
         if journal is not None:
-            before = _replaced(item, batch)
-            line = Line(name=item.key, settings=settings, source=source or (0, 0), before=before, result=result)
+            line = Line(
+                name=item.key,
+                settings=settings,
+                source=source or (0, 0),
+                before=_replaced(item, batch),
+                result=result,
+                path=printable(item.source.absolute()),
+                source_sha256=sha256,
+                written=identity(file),
+                output_sha256=sha256_or_none(file),
+            )
             journal.write(line)
 
     try:
@@ -266,8 +300,7 @@ def _attempt(engine: Engine, item: Item, batch: Batch, journal: Journal | None, 
         try:
             batch.on_done(item, result, small)
         except Exception as error:
-            missing = f"the report has no entry of it: {printable(reason_of(error))}"
-            result = result.model_copy(update={"warnings": [*result.warnings, missing]})
+            result = result.model_copy(update={"warnings": [*result.warnings, no_entry(error)]})
     return _result(result, "done")
 
 
@@ -277,6 +310,11 @@ def _replaced(item: Item, batch: Batch) -> Identity | None:
         with contextlib.suppress(OSError):
             os.utime(item.output)
     return identity(item.output)
+
+
+def no_entry(error: Exception) -> str:
+    """Return the warning that a photo is missing from the report; it raises errors as `reason_of` does."""
+    return f"the report has no entry of it: {printable(reason_of(error))}"
 
 
 def reason_of(error: Exception) -> str:
@@ -306,13 +344,23 @@ def _is_expected(error: Exception) -> bool:
     return isinstance(error, ChromalabError | MemoryError)
 
 
-def write_sidecar(item: Item, result: Colorized, disclosure: Disclosure) -> None:
+def _source_sha256(source: Path) -> str | None:
+    """Return the hash of a photo; None for an image sequence."""
+    try:
+        return None if is_sequence(source) else sha256_file(source)
+    except OSError as error:
+        raise UnreadablePhotoError(
+            source, f"it was gone before the output was finished: {read_fault(error)}"
+        ) from error
+
+
+def write_sidecar(item: Item, result: Colorized, disclosure: Disclosure, source_sha256: str | None) -> None:
     """Write the record beside an output: its disclosure, its source and its result."""
     record = {
         "schema_version": 1,
         **disclosure.model_dump(mode="json"),
         "source": printable(item.source.name),
-        "source_sha256": None if is_sequence(item.source) else sha256_file(item.source),
+        "source_sha256": source_sha256,
         "output": printable(item.output.name),
         **result.model_dump(mode="json", exclude={"source", "output"}),
     }
@@ -322,10 +370,13 @@ def write_sidecar(item: Item, result: Colorized, disclosure: Disclosure) -> None
 def settings_sha256(engine: Engine, batch: Batch) -> str:
     """Return the hash of all settings that determine an output, given its photo."""
     job = batch.job
+    options = job.options
+    if options.sample is None:  # a best guess has no temperature; the default keeps the hashes of earlier journals
+        options = options.model_copy(update={"temperature": Options.model_fields["temperature"].default})
     parts = [
         engine.file.sha256,
         engine.spec.model_dump_json(),
-        job.options.model_dump_json(),
+        options.model_dump_json(),
         repr(job.saving),
         *([repr(job.encoding)] if job.encoding != Encoding() else []),
         job.source_type,

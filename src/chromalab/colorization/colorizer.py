@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import glob
+import os
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -35,7 +37,7 @@ from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import printable
 from chromalab.core.parallel import cpu_count
 from chromalab.photo._vips import VipsError
-from chromalab.photo.reading import UnreadablePhotoError
+from chromalab.photo.reading import UnreadablePhotoError, open_photo
 from chromalab.photo.resizing import resize_plane, target_size
 from chromalab.photo.scan import Scan, open_scan
 from chromalab.photo.writing import (
@@ -195,10 +197,10 @@ def _options(options: dict[str, Any]) -> Options:
 
 
 def _write(engine: Engine, source: Path, out: str, job: Job, *, overwrite: bool) -> Colorized:
-    if source.is_dir() or (glob.has_magic(str(source)) and not source.exists()):
+    if os.path.isdir(source) or (glob.has_magic(str(source)) and not os.path.exists(source)):  # noqa: PTH110, PTH112
         raise UsageError(f"{source} is a folder or pattern: give one photo, or use make_plan and run_batch for many")
     (item,) = make_plan([str(source)], out).items
-    if item.output.exists() and not overwrite:
+    if os.path.lexists(item.output) and not overwrite:
         raise UsageError(f"{item.output} already exists: pass overwrite=True or choose another name")
     return colorize_file(engine, item.source, item.output, job)[0]
 
@@ -274,7 +276,7 @@ def colorize_file(
     job: Job,
     *,
     overlay: NDArray[np.uint8] | None = None,
-    ready: Callable[[Colorized, Disclosure], None] | None = None,
+    ready: Callable[[Colorized, Disclosure, Path], None] | None = None,
 ) -> tuple[Colorized, SmallColors | FilmRecord]:
     """Colorize a photo file, with all its pages if the output is a TIFF; or a film.
 
@@ -288,7 +290,8 @@ def colorize_file(
         output: the file to write; its suffix selects the file type, and whether it is a film.
         job: settings of colors and files.
         overlay: painted hints, RGBA, in the proportions of the photo, (H, W, 4).
-        ready: called with the result and the disclosure when the file is complete, just before it gets its name.
+        ready: called with the result, the disclosure and the present path of the complete file, just before it gets its
+            name.
 
     Returns:
         The result, and what a report needs: the small copy of the first page, or the record of a film.
@@ -310,18 +313,21 @@ def colorize_file(
     disclosure = disclose(engine, job.options, job.source_type, job.references)
     scan = open_scan(source, max_pixels=job.max_pixels)
     check_size(output, scan.height, scan.width)
-    mtime_ns = source.stat().st_mtime_ns if job.keep_times else None
+    mtime_ns = None
+    if job.keep_times:
+        with open_photo(source) as file:
+            mtime_ns = os.fstat(file.fileno()).st_mtime_ns
     pages = _Pages(engine, scan, output, job, overlay, disclosure)
     results = []
 
-    def finish(losses: tuple[str, ...]) -> None:
+    def finish(losses: tuple[str, ...], file: Path) -> None:
         seconds = time.monotonic() - started
         result = _result(source, output, seconds, scan, pages)
         results.append(
             result.model_copy(update={"warnings": [*pages.warnings, *losses], "kept_aside": pages.kept_aside})
         )
         if ready is not None:
-            ready(results[0], disclosure)
+            ready(results[0], disclosure, file)
 
     with ExitStack() as stack:
         try:  # libvips decodes parts of the photo only during the writing
@@ -391,6 +397,10 @@ class _Pages:
             self.warnings.append(f"{_numbered(scan.pages)} left out: only TIFF holds several pages")
         if self.count > 1:
             scan.check_other_pages(max_pixels=job.max_pixels)
+        # Hints are places in the first page: on another one, they would color something else or be outside.
+        self._unhinted = replace(job, options=job.options.model_copy(update={"hints": []}))
+        if self.count > 1 and (job.options.hints or overlay is not None):
+            self.warnings.append(f"{_numbered(self.count)} colorized without the hints, which apply to page 1 only")
         self.in_color = scan.kind != "grey" and measured_own_colors(scan.small_rgb(OWN_PX)).several
         self.colors = _small(engine, scan, job, overlay)
 
@@ -405,7 +415,7 @@ class _Pages:
             self.warnings += [f"page {number + 1}: {warning}" for warning in scan.warnings]
             aside = scan.metadata.kept_aside
             self.kept_aside |= {f"{name} of page {number + 1}": data for name, data in aside.items()}
-            colors = _small(self._engine, scan, self._job, self._overlay)
+            colors = _small(self._engine, scan, self._unhinted, None)
             with ExitStack() as stack:
                 yield self._made(scan, colors, stack)
 
@@ -435,6 +445,16 @@ def _result(source: Path, output: Path, seconds: float, scan: Scan, pages: _Page
         mean_chroma=round(float(np.hypot(*pages.colors.chroma).mean()), 3),
         in_color=pages.in_color,
     )
+
+
+def small_copy(engine: Engine, source: Path, job: Job, overlay: NDArray[np.uint8] | None = None) -> SmallColors:
+    """Return the small copy of a photo's first page with the colors that `colorize_file` gives it.
+
+    Raises:
+        UnreadablePhotoError: the photo cannot be read.
+        UsageError: the options do not fit the model or the photo.
+    """
+    return _small(engine, open_scan(source, max_pixels=job.max_pixels), job, overlay)
 
 
 def _small(engine: Engine, scan: Scan, job: Job, overlay: NDArray[np.uint8] | None) -> SmallColors:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from chromalab.colorization.records import KEPT, Colorized
 from chromalab.colorization.video.sequence import is_sequence, sequence_identity
 from chromalab.core.errors import UsageError
-from chromalab.core.files import explain_write_errors, lock, make_folder
+from chromalab.core.files import explain_write_errors, lock, make_folder, printable, read_fault, sha256_file
 from chromalab.core.records import Record
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ class Line(Record):
         source: identity of the photo when it was read.
         before: identity of the file that the output replaced, or None.
         result: the result of colorizing the photo.
+        path: absolute path of the photo as valid text; None in lines of earlier versions, like the following.
+        source_sha256: hash of the photo; None also for an image sequence.
+        written: identity of the output.
+        output_sha256: hash of the output.
     """
 
     name: str
@@ -51,9 +55,13 @@ class Line(Record):
     source: Identity
     before: Identity | None
     result: Colorized
+    path: str | None = None
+    source_sha256: str | None = None
+    written: Identity | None = None
+    output_sha256: str | None = None
 
 
-State = Literal["new", "done", "foreign", "other settings", "source changed"]
+State = Literal["new", "done", "foreign", "output changed", "other settings", "source changed"]
 
 
 class Journal:
@@ -72,9 +80,11 @@ class Journal:
         line = self.lines.get(item.key)
         if line is None or now == line.before:
             return "foreign"
+        if line.written not in {None, now} and not _is_copy(item.output, now, line):
+            return "output changed"
         if line.settings != settings:
             return "other settings"
-        return "done" if identity(item.source) == line.source else "source changed"
+        return "done" if identity(item.source) == line.source and _is_same_photo(item, line) else "source changed"
 
     def result(self, item: Item) -> Colorized:
         """Return the result of an item that is done."""
@@ -134,11 +144,20 @@ def open_part(folder: Path, name: str) -> Iterator[Journal]:
 
 
 def read_journal(folder: Path) -> Journal:
-    """Return the journal of an output folder, with its parts, without locking it."""
-    path = folder / KEPT / JOURNAL
-    lines = _read_file(path) if path.is_file() else {}
-    for part in _parts(folder):
-        lines |= _read_file(part)
+    """Return the journal of an output folder, with its parts, without locking it.
+
+    Raises:
+        UsageError: it exists, or may exist in a closed folder, and cannot be read.
+    """
+    lines: dict[str, Line] = {}
+    try:
+        for path in (folder / KEPT / JOURNAL, *_parts(folder)):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                lines |= _read_file(path)
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the journal in {folder / KEPT}: {read_fault(error)}: choose another output folder"
+        ) from error
     return Journal(folder, None, lines)
 
 
@@ -178,6 +197,33 @@ def _read(file: IO[bytes]) -> tuple[dict[str, Line], int]:
             continue
         lines[line.name] = line
     return lines, end
+
+
+def _is_copy(output: Path, now: Identity, line: Line) -> bool:
+    """Return whether an output has another time but the same content, as after a copy of the output folder."""
+    if line.written is None or now[0] != line.written[0]:
+        return False
+    return sha256_or_none(output) == line.output_sha256
+
+
+def _is_same_photo(item: Item, line: Line) -> bool:
+    """Return whether a photo with the name, size and time of a line is the one of that line.
+
+    Under its earlier path it is. Under another path, it is nearly always the same photo in a folder that was moved or
+    renamed, but numbered scans of several folders can be alike in all three. Only the hash tells them apart. A line
+    without one counts as that of this photo, because otherwise no earlier batch could resume after a move.
+    """
+    if line.source_sha256 is None or line.path == printable(item.source.absolute()):
+        return True
+    return sha256_or_none(item.source) == line.source_sha256
+
+
+def sha256_or_none(path: Path) -> str | None:
+    """Return the hash of a file, or None if it cannot be read or is an image sequence."""
+    try:
+        return None if is_sequence(path) else sha256_file(path)
+    except OSError:
+        return None
 
 
 def identity(path: Path) -> Identity | None:

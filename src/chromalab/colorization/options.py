@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,8 @@ from chromalab.photo.writing import Saving
 
 if TYPE_CHECKING:
     from chromalab.colorization.reference import Reference
+
+Scale = Annotated[float, Field(ge=0.25, le=4)]
 
 SourceType = Literal["compositeWithTrainedAlgorithmicMedia", "algorithmicallyEnhanced"]
 """Terms of the IPTC's DigitalSourceType."""
@@ -26,7 +28,7 @@ class Options(Record):
         saturation: factor of the chroma; 0 gives gray.
         warmth: added warmth, in CIELAB units of b* at middle gray; negative values are cooler.
         keep_tone: keep the print's own tone, such as sepia, beneath the colors.
-        scales: multiples of the network's input size; the predicted chroma is averaged over them.
+        scales: multiples of the network's input size, 0.25 to 4; the predicted chroma is averaged over them.
         hints: known colors.
         sample: index of a plausible version; None gives the model's best guess.
         temperature: how far plausible versions depart from the best guess; 1 draws from the network's distribution.
@@ -35,7 +37,7 @@ class Options(Record):
     saturation: float = Field(default=1.0, ge=0, le=4)
     warmth: float = Field(default=0.0, ge=-50, le=50)
     keep_tone: bool = False
-    scales: list[float] = Field(default=[1.0], min_length=1, max_length=5)
+    scales: list[Scale] = Field(default=[1.0], min_length=1, max_length=5)
     hints: list[Hint] = []
     sample: int | None = Field(default=None, ge=0)
     temperature: float = Field(default=0.7, gt=0, le=5)

@@ -91,7 +91,7 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
     named = may_be_file and written and not os.path.isdir(out)  # noqa: PTH112
     if suffix is not None:
         _check_suffix(suffix.lower())
-    if folder.suffix.lower() in FILMS - FILM_SUFFIXES and may_be_file and not folder.exists():
+    if folder.suffix.lower() in FILMS - FILM_SUFFIXES and may_be_file and not os.path.exists(out):  # noqa: PTH110
         raise UsageError(f"{out} is no file type of colorized films: choose {', '.join(sorted(FILM_SUFFIXES))}")
     found = _Search(folder)
     for text in inputs:
@@ -144,7 +144,7 @@ def _check_suffix(suffix: str) -> None:
 
 def _check_folder_name(folder: Path) -> None:
     """Refuse to make a folder for one photo if its name looks like that of a file, such as photo.jpgg."""
-    if _FILE_SUFFIX.fullmatch(folder.suffix) and not folder.exists():
+    if _FILE_SUFFIX.fullmatch(folder.suffix) and not os.path.exists(folder):  # noqa: PTH110
         raise UsageError(
             f"{folder} ends like a file, but {folder.suffix} is no file type of colorized photos: choose "
             f"{_listed(SUFFIXES)}, or {folder}/ for a folder"
@@ -227,7 +227,7 @@ class _Search:
             raise UsageError(f"no file matches {text}")
         kind_of = self._output_test(_fixed_part(Path(text)))
         for path in map(Path, matches):
-            if path.is_dir():
+            if os.path.isdir(path):  # noqa: PTH112
                 if "**" in text:
                     self.closed += closed_reason(path)
             elif self._is_earlier(kind_of(path), path):

@@ -9,6 +9,7 @@ alike, the network's colors stay.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -112,7 +113,8 @@ def load_reference(engine: Engine, path: Path) -> Reference:
     Raises:
         UsageError: the file can't be read or has no colors.
     """
-    time = None if path.exists() else _TIME.fullmatch(path.name)
+    exists = os.path.exists(path)  # noqa: PTH110 - Path.exists raises an error in a closed folder
+    time = None if exists else _TIME.fullmatch(path.name)
     if time is not None:
         return replace(load_reference(engine, path.with_name(time[1])), time_s=float(time[2]))
     try:

@@ -14,8 +14,10 @@ from urllib.parse import quote
 import numpy as np
 
 from chromalab.colorization.audit import FAULTS, Audit, Ranked, audit, rank
-from chromalab.colorization.batch import run_batch
+from chromalab.colorization.batch import no_entry, run_batch, settings_sha256
+from chromalab.colorization.colorizer import small_copy
 from chromalab.colorization.guided import enlarge
+from chromalab.colorization.journal import Identity, identity
 from chromalab.colorization.page import rendered
 from chromalab.colorization.plan import count_endings
 from chromalab.colorization.records import KEPT, REPORT, FilmRecord
@@ -24,6 +26,7 @@ from chromalab.colorization.small import GUIDE_PX, SmallColors, small_colors
 from chromalab.colorization.video.codecs import is_film
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import with_ending, write_bytes, write_text
+from chromalab.core.progress import progress
 from chromalab.core.records import Record
 from chromalab.photo.resizing import resize_plane, target_size, within
 from chromalab.photo.writing import encode_jpeg
@@ -67,11 +70,21 @@ class Stability(Record):
 
 
 class Entry(Record):
-    """A photo's entry in the report, saved in OUT/.chromalab/looks, so that an interrupted batch can resume."""
+    """A photo's entry in the report, saved in OUT/.chromalab/looks, so that an interrupted batch can resume.
+
+    Attributes:
+        name: path of the output relative to the output folder, as valid text.
+        stability: change of chroma at half and at twice the photo's size.
+        audit: measured faults.
+        settings: hash of the settings of the output, as in its line of the journal; None in earlier versions' entries.
+        source: identity of the photo, as in that line.
+    """
 
     name: str
     stability: Stability
     audit: Audit
+    settings: str | None = None
+    source: Identity | None = None
 
 
 def run_with_report(engine: Engine, plan: Plan, batch: Batch, *, each: Each | None = None) -> Summary:
@@ -89,9 +102,58 @@ def run_with_report(engine: Engine, plan: Plan, batch: Batch, *, each: Each | No
             raise UsageError("--report needs an output folder: give DIR/ as the output")
         return run_batch(engine, plan, replace(batch, on_done=save_entries(engine, None, batch)), each=each)
     folder = plan.folder
+    settings = settings_sha256(engine, batch)
     summary = run_batch(engine, plan, replace(batch, on_done=save_entries(engine, folder, batch)), each=each)
-    write_report(plan, folder, summary)
+
+    def entry_of(item: Item) -> Entry | None:
+        return _entry_of(folder, item, settings)
+
+    summary = _measure_missing(engine, plan, folder, batch, settings, summary, entry_of)
+    write_report(plan, folder, summary, entry_of)
     return summary
+
+
+def _entry_of(folder: Path, item: Item, settings: str) -> Entry | None:
+    """Return the entry of a photo; None if it is missing or describes an output of other settings or another photo."""
+    try:
+        entry = Entry.load(_entry_path(folder, item.key))
+    except ConfigError:
+        return None
+    return entry if entry.settings == settings and entry.source == identity(item.source) else None
+
+
+def _measure_missing(
+    engine: Engine,
+    plan: Plan,
+    folder: Path,
+    batch: Batch,
+    settings: str,
+    summary: Summary,
+    entry_of: Callable[[Item], Entry | None],
+) -> Summary:
+    """Measure finished photos whose entry is missing or outdated, and return the summary with a warning where it fails.
+
+    An entry is missing if the batch ran without a report, or was killed just before it was saved.
+    """
+    photos = list(summary.photos)
+    missing = [
+        number
+        for number, (item, result) in enumerate(zip(plan.items, photos, strict=False))
+        if result.status == "resumed" and not is_film(item.output) and entry_of(item) is None
+    ]
+    if not missing:
+        return summary
+    with progress("measuring for the report", len(missing)) as advance:
+        for number in missing:
+            item, result = plan.items[number], photos[number]
+            try:  # the same settings give the photo the same colors again, without the losses of a JPEG file
+                small = small_copy(engine, item.source, batch.job, batch.overlay)
+                _save_entry(engine, folder, batch, settings, item, small)
+            except Exception as error:
+                warning = no_entry(error)
+                photos[number] = result.model_copy(update={"warnings": [*result.warnings, warning]})
+            advance()
+    return summary.model_copy(update={"photos": photos})
 
 
 def save_entries(
@@ -104,6 +166,7 @@ def save_entries(
         folder: the output folder; None for one film that becomes one named file.
         batch: settings of the batch.
     """
+    settings = settings_sha256(engine, batch)
 
     def on_done(item: Item, result: Colorized, small: SmallColors | FilmRecord) -> None:  # noqa: ARG001 - signature
         if isinstance(small, FilmRecord):
@@ -112,14 +175,19 @@ def save_entries(
             write_film_report(small, item.source, item.output, film_report(item, folder))
             return
         assert folder is not None  # noqa: S101 - only a film is reported without a folder
-        stability = measure_stability(engine, small, batch.job.options)
-        before, after = thumbnails(small)
-        write_bytes(_thumb(folder, item.key, "before"), encode_jpeg(before))
-        write_bytes(_thumb(folder, item.key, "after"), encode_jpeg(after))
-        faults = audit(small, (stability.half + stability.double) / 2)
-        Entry(name=item.key, stability=stability, audit=faults).save(_entry_path(folder, item.key))
+        _save_entry(engine, folder, batch, settings, item, small)
 
     return on_done
+
+
+def _save_entry(engine: Engine, folder: Path, batch: Batch, settings: str, item: Item, small: SmallColors) -> None:
+    stability = measure_stability(engine, small, batch.job.options)
+    before, after = thumbnails(small)
+    write_bytes(_thumb(folder, item.key, "before"), encode_jpeg(before))
+    write_bytes(_thumb(folder, item.key, "after"), encode_jpeg(after))
+    faults = audit(small, (stability.half + stability.double) / 2)
+    entry = Entry(name=item.key, stability=stability, audit=faults, settings=settings, source=identity(item.source))
+    entry.save(_entry_path(folder, item.key))
 
 
 def film_report(item: Item, folder: Path | None) -> Path:
@@ -170,15 +238,16 @@ def thumbnails(small: SmallColors) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
     return gray, np.rint(rgb * 255).astype(np.uint8)
 
 
-def write_report(plan: Plan, folder: Path, summary: Summary) -> None:
+def write_report(plan: Plan, folder: Path, summary: Summary, entry_of: Callable[[Item], Entry | None]) -> None:
     """Write the contact sheet, the audit as CSV, and both as JSON; all of them also list the failures.
 
     Args:
         plan: photos and outputs.
         folder: the output folder.
         summary: results of the batch.
+        entry_of: returns the entry of a photo, or None if it was not measured.
     """
-    photos, others = _measured(plan, folder, summary)
+    photos, others = _measured(plan, summary, entry_of)
     mean = _mean_stability(photos)
     _write_csv(folder / REPORT / "audit.csv", photos, others, summary)
     data = {
@@ -200,17 +269,17 @@ def write_report(plan: Plan, folder: Path, summary: Summary) -> None:
     )
 
 
-def _measured(plan: Plan, folder: Path, summary: Summary) -> tuple[list[SheetPhoto], list[tuple[str, PhotoResult]]]:
+def _measured(
+    plan: Plan, summary: Summary, entry_of: Callable[[Item], Entry | None]
+) -> tuple[list[SheetPhoto], list[tuple[str, PhotoResult]]]:
     """Return the photos that have an entry, ranked, and the results of the others with their names."""
     entries, results, others = {}, {}, []
     for item, result in zip(plan.items, summary.photos, strict=False):  # closed folders come after the photos
-        try:
-            if result.status != "failed":
-                entries[item.key], results[item.key] = Entry.load(_entry_path(folder, item.key)), (item, result)
-                continue
-        except ConfigError:  # the photo was done without a report
-            pass
-        others.append((item.key, result))
+        entry = None if result.status == "failed" else entry_of(item)
+        if entry is None:
+            others.append((item.key, result))
+        else:
+            entries[item.key], results[item.key] = entry, (item, result)
     others += [(result.source, result) for result in summary.photos[len(plan.items) :]]
     photos = [
         SheetPhoto(ranked, entries[ranked.name].stability, results[ranked.name][1], results[ranked.name][0].name)

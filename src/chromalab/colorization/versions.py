@@ -25,6 +25,7 @@ from chromalab.photo.scan import open_scan
 from chromalab.photo.writing import write_png
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -52,10 +53,12 @@ class Written(NamedTuple):
     kept: int
 
 
-def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: int) -> Written:
+def write_versions(
+    engine: Engine, plan: Plan, batch: Batch, count: int, seed: int, *, failed: Collection[str] = ()
+) -> Written:
     """Write versions and an uncertainty map beside every output, with the names of `planned_versions`.
 
-    Films, photos without an output and existing files are skipped.
+    Films, failed photos, photos without an output and existing files are skipped.
 
     Args:
         engine: a network with a distribution over colors.
@@ -63,6 +66,7 @@ def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: i
         batch: settings of the batch.
         count: number of versions per photo.
         seed: index of the first version.
+        failed: outputs that the batch reported as failed, as valid text; a file there is not from this batch.
 
     Raises:
         UsageError: the network predicts no distribution, or a file would replace one of the plan.
@@ -74,7 +78,7 @@ def write_versions(engine: Engine, plan: Plan, batch: Batch, count: int, seed: i
     photos = planned_versions(plan, count)
     with progress("versions", len(photos) * (count + 1), unit="images") as advance:
         for item, files in photos:
-            colorized = item.output.is_file()  # otherwise the batch has reported why it failed
+            colorized = printable(item.output) not in failed and os.path.isfile(item.output)  # noqa: PTH113
             for target, number in zip(files, [*range(seed, seed + count), None], strict=True):
                 if colorized and target.exists() and not batch.overwrite:
                     kept += 1

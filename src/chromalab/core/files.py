@@ -7,7 +7,9 @@ import errno
 import hashlib
 import logging
 import os
+import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,6 +17,9 @@ from chromalab.core.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+if sys.platform != "win32":
+    import fcntl
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +31,7 @@ _REASONS = {
     errno.EFBIG: "the file is too large for this disk: choose another output folder, or a file type with smaller files",
     errno.EACCES: "no permission: choose another output folder",
     errno.EPERM: "no permission: choose another output folder",
+    errno.ENOENT: "its folder does not exist, or something deleted the unfinished file: run the same command again",
     errno.ENOTDIR: "a part of the path is a file, not a folder: choose another output folder",
     errno.EEXIST: "a file of that name is in the way: choose another output folder",
     errno.EISDIR: "a folder of that name is in the way: rename it, or choose another output folder",
@@ -37,6 +43,9 @@ _ONE_PATH = frozenset(_REASONS) - {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errn
 
 _NO_LOCKS = frozenset({errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK})
 """Errors of a disk without locks, such as some network disks."""
+
+_ABANDONED_S = 24 * 3600
+"""Age in seconds from which a partial file is taken for that of a killed process, on a disk without locks."""
 
 LONGEST_NAME = 255
 """Bytes in the longest name of a file, on nearly all file systems."""
@@ -107,22 +116,88 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         OutputError: the file can't be written.
     """
     make_folder(path.parent)
-    temporary: Path | None = None
+    with (
+        explain_write_errors(path),
+        partial_file(path.parent, f".{_end_of(path.name)}.", ".part") as (descriptor, temporary),
+    ):
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        put_in_place(temporary, path)
+
+
+@contextlib.contextmanager
+def partial_file(folder: Path, prefix: str, suffix: str) -> Iterator[tuple[int, Path]]:
+    """Create a file that is still to be written, and give its descriptor, which the block must close, and its path.
+
+    The file is deleted after the block, unless it has got another name. Until then, `delete_abandoned` of another
+    process leaves it alone.
+
+    Raises:
+        OSError: the file can't be created.
+    """
+    descriptor, path = _created(folder, prefix, suffix)
+    guard = (
+        None if sys.platform == "win32" else os.dup(descriptor)
+    )  # keeps the lock while the file is closed and renamed
     try:
-        with explain_write_errors(path):
-            with tempfile.NamedTemporaryFile(
-                dir=path.parent, prefix=f".{_end_of(path.name)}.", suffix=".part", delete=False
-            ) as file:
-                temporary = Path(file.name)
-                yield file.file
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
-            temporary = None
+        yield descriptor, path
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        finally:
+            if guard is not None:
+                os.close(guard)
+
+
+def _created(folder: Path, prefix: str, suffix: str) -> tuple[int, Path]:
+    """Create and lock a file; another one if `delete_abandoned` was faster than the lock."""
+    while True:
+        descriptor, name = tempfile.mkstemp(dir=folder, prefix=prefix, suffix=suffix)
+        if _locks(descriptor) is not False and os.path.lexists(name):
+            return descriptor, Path(name)
+        os.close(descriptor)
+
+
+def _locks(descriptor: int) -> bool | None:
+    """Lock an open file; return whether that succeeded, or None where there are no locks."""
+    if sys.platform == "win32":
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """Rename a finished file, which replaces `path`, and give it the permissions of a new file.
+
+    Raises:
+        OSError: the file can't be renamed.
+    """
+    partial.chmod(0o666 & ~_umask())
+    partial.replace(path)
+
+
+def delete_abandoned(path: Path) -> None:
+    """Delete a partial file of a killed process; keep one that a process is still writing.
+
+    Windows does not delete open files. On disks without locks, only the age of a file tells.
+
+    Raises:
+        OSError: the file can't be opened or deleted.
+    """
+    with path.open("r+b") as file:  # network disks lock only files that are open for writing
+        is_mine = _locks(file.fileno())
+        old = time.time() - os.fstat(file.fileno()).st_mtime > _ABANDONED_S
+        if sys.platform != "win32" and (is_mine or (is_mine is None and old)):
+            path.unlink()
+    if sys.platform == "win32":
+        path.unlink()
 
 
 def _end_of(name: str) -> str:
@@ -139,9 +214,7 @@ def lock(file: IO[Any], path: Path) -> None:
         BlockingIOError: another process holds the lock.
         OutputError: the file cannot be locked.
     """
-    try:
-        import fcntl  # noqa: PLC0415 - missing on Windows
-    except ImportError:
+    if sys.platform == "win32":
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

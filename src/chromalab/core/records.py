@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Self
 
@@ -84,7 +85,8 @@ def read_preset(kind: str, path: Path) -> tuple[object, Path]:
 
 def names_preset(path: Path) -> bool:
     """Return whether `path` is the bare name of a preset and not a file."""
-    return not path.exists() and path == Path(path.name) and not path.suffix
+    # Path.exists raises an error in a closed folder.
+    return not os.path.exists(path) and path == Path(path.name) and not path.suffix  # noqa: PTH110
 
 
 def preset_path(kind: str, name: str, *, or_file: bool = False) -> Path:

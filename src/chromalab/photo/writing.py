@@ -9,21 +9,22 @@ import itertools
 import os
 import struct
 import tempfile
+import time
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from chromalab.core.errors import UsageError
-from chromalab.core.files import explain_write_errors, make_folder, write_bytes
+from chromalab.core.files import explain_write_errors, make_folder, partial_file, put_in_place, write_bytes
 from chromalab.photo._vips import VipsError, vips
 from chromalab.photo.metadata import exif_of, page_tags, prepare, write_metadata
 from chromalab.photo.tiff.tags import add_tags, append_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -234,14 +235,15 @@ def spooled(folder: Path, height: int, width: int, dtype: type[np.uint8 | np.uin
         OutputError: the folder cannot be written, or the disk is full.
     """
     make_folder(folder)
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=TEMPORARY, suffix=".spool")
-    path, file = Path(name), os.fdopen(descriptor, "w+b")
-    try:
-        yield Spool(path, file, height, width, np.dtype(dtype))
-    finally:
-        with contextlib.suppress(OSError):  # what could not be written before fails again
-            file.close()
-        path.unlink(missing_ok=True)
+    with contextlib.ExitStack() as stack:
+        with explain_write_errors(folder):
+            descriptor, path = stack.enter_context(partial_file(folder, TEMPORARY, ".spool"))
+        file = os.fdopen(descriptor, "w+b")
+        try:
+            yield Spool(path, file, height, width, np.dtype(dtype))
+        finally:
+            with contextlib.suppress(OSError):  # what could not be written before fails again
+                file.close()
 
 
 class Spool:
@@ -322,7 +324,7 @@ def save(
     big: bool = False,
     saving: Saving | None = None,
     mtime_ns: int | None = None,
-    ready: Callable[[tuple[str, ...]], None] | None = None,
+    ready: Callable[[tuple[str, ...], Path], None] | None = None,
 ) -> None:
     """Write sRGB images as one file, atomically, with an sRGB profile and the metadata of the source.
 
@@ -337,8 +339,8 @@ def save(
         big: write a BigTIFF, which can be larger than 4 GB; it is used anyway if the first page alone needs it.
         saving: quality and compression.
         mtime_ns: time of the last change that the file gets, in nanoseconds; None keeps that of the writing.
-        ready: called when the file is complete, just before it is renamed to `path`, with what of the source this
-            file does not hold, a sentence each.
+        ready: called when the file is complete, just before it is renamed to `path`, with what of the source it does
+            not hold, a sentence each, and with its present path.
 
     Raises:
         UsageError: this file type cannot be written.
@@ -350,10 +352,9 @@ def save(
     first = Page(pages[0], metadata, orientation, xmp)
     written = _prepared(kind, first)
     make_folder(path.parent)
-    with explain_write_errors(path):
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=TEMPORARY, suffix=".part")
-    temporary = Path(name)
-    try:
+    with contextlib.ExitStack() as stack:
+        with explain_write_errors(path):
+            descriptor, temporary = stack.enter_context(partial_file(path.parent, TEMPORARY, ".part"))
         with explain_write_errors(path), os.fdopen(descriptor, "w+b") as file:
             _write(_described(first.image, written), kind, file.fileno(), chosen, big=big)
             if kind == "tiff":
@@ -363,15 +364,13 @@ def save(
                 losses = write_metadata(file, written)
             file.flush()
             os.fsync(file.fileno())
+        with explain_write_errors(path):  # a time that is set stays; some network disks change others on closing
+            now_ns = time.time_ns() if mtime_ns is None else mtime_ns
+            os.utime(temporary, ns=(now_ns, now_ns))
         if ready is not None:
-            ready(losses)
+            ready(losses, temporary)
         with explain_write_errors(path):
-            temporary.chmod(0o666 & ~_umask())
-            if mtime_ns is not None:
-                os.utime(temporary, ns=(mtime_ns, mtime_ns))
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+            put_in_place(temporary, path)
 
 
 def _prepared(kind: str, page: Page) -> Written:
@@ -476,9 +475,3 @@ def _heic(image: Any, target: Any, saving: Saving) -> None:
 
 
 _SAVERS = {"jpeg": _jpeg, "png": _png, "tiff": _tiff, "webp": _webp, "avif": _avif, "heic": _heic}
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -6,13 +6,14 @@ that none of them needs its own code; docs/models.md has several examples.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, Field, model_validator
 
 from chromalab.core.errors import DamagedWeightsError, UsageError, suggestion
-from chromalab.core.files import sha256_file
+from chromalab.core.files import read_fault, sha256_file
 from chromalab.core.records import Record
 
 SHIPPED = Path(__file__).parent / "models"
@@ -169,7 +170,7 @@ def find_colorizer(model: str = DEFAULT_MODEL) -> ColorizerFile:
     if model in shipped_models():
         return _checked(SHIPPED / f"{model}.onnx")
     path = Path(model)
-    if path.suffix in {".safetensors", ".pt", ".pth"} or path.is_dir():
+    if path.suffix in {".safetensors", ".pt", ".pth"} or os.path.isdir(path):  # noqa: PTH112
         raise UsageError(
             f"{model} is not an ONNX file: `chromalab export RUN_FOLDER -o FILE.onnx` exports one from a training"
         )
@@ -177,14 +178,18 @@ def find_colorizer(model: str = DEFAULT_MODEL) -> ColorizerFile:
         raise UsageError(
             f"unknown model '{model}'{suggestion(model, shipped_models())}; or give the path of an ONNX file"
         )
-    if not path.is_file():
-        raise UsageError(f"there is no file {path}")
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise UsageError(f"there is no file {path}") from None
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {read_fault(error)}") from error
     return _checked(path)
 
 
 def _checked(path: Path) -> ColorizerFile:
     record = path.with_suffix(".yaml")
-    if not record.is_file():
+    if not os.path.isfile(record):  # noqa: PTH113 - Path.is_file raises an error in a closed folder
         raise UsageError(
             f"{path} has no record: describe the network's input and output in {record.name} beside it, see "
             "docs/models.md"

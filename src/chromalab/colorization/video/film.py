@@ -13,7 +13,6 @@ import queue
 import sys
 import threading
 import time
-import uuid
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -42,7 +41,7 @@ from chromalab.colorization.video.shots import coded_levels
 from chromalab.colorization.video.signal import ChromaWriter
 from chromalab.colorization.video.source import Damage, Film, Frame, frames, opened, probe
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.core.files import explain_write_errors, printable
+from chromalab.core.files import explain_write_errors, partial_file, printable, put_in_place
 from chromalab.core.parallel import cpu_count, map_in_order
 from chromalab.core.progress import progress
 from chromalab.photo.writing import TEMPORARY
@@ -79,7 +78,7 @@ def colorize_film(
     output: Path,
     job: Job,
     *,
-    ready: Callable[[Colorized, Disclosure], None] | None = None,
+    ready: Callable[[Colorized, Disclosure, Path], None] | None = None,
 ) -> tuple[Colorized, FilmRecord]:
     """Colorize a film: its luma stays, except beneath a label, and its colors are inferred and steady.
 
@@ -92,7 +91,8 @@ def colorize_film(
         source: the film.
         output: the file to write; its suffix selects the file type.
         job: settings of colors and files.
-        ready: called with the result and the disclosure when the file is complete, just before it gets its name.
+        ready: called with the result, the disclosure and the present path of the complete file, just before it gets its
+            name.
 
     Returns:
         The result, and what a report needs of the film.
@@ -119,13 +119,13 @@ def colorize_film(
         result = _result(film, output, time.monotonic() - started, encoder, work)
         own = [] if job.options.keep_tone else own_color_warnings(work.measures)
         result.warnings.extend([*own, *encoder.warnings, *work.damage.warnings(film), *lost])
+        if job.keep_times:
+            _, changed_ns = identity(source) or (0, time.time_ns())
+            os.utime(path, ns=(changed_ns, changed_ns))
         if ready is not None:
-            ready(result, disclosure)
+            ready(result, disclosure, path)
         with explain_write_errors(output):
-            path.replace(output)
-    if job.keep_times:
-        _, changed_ns = identity(source) or (0, time.time_ns())
-        os.utime(output, ns=(changed_ns, changed_ns))
+            put_in_place(path, output)
     record = _film_record(film, result, work)
     work.delete()
     return result, record
@@ -201,12 +201,9 @@ def _facts(engine: Engine, film: Film, job: Job, encoder: Encoder) -> dict[str, 
 @contextmanager
 def _temporary(output: Path) -> Iterator[Path]:
     """Give a path beside the output with its file type; a file that is left there is deleted."""
-    path = output.with_name(f"{TEMPORARY}{uuid.uuid4().hex[:8]}{output.suffix}")
-    try:
-        with explain_write_errors(output):
-            yield path
-    finally:
-        path.unlink(missing_ok=True)
+    with explain_write_errors(output), partial_file(output.parent, TEMPORARY, output.suffix) as (descriptor, path):
+        os.close(descriptor)  # FFmpeg opens files by their names
+        yield path
 
 
 def _make_segments(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,8 @@ def is_sequence(path: Path) -> bool:
     >>> is_sequence(Path("frame_%05d.tif")), is_sequence(Path("100%.tif"))
     (True, False)
     """
-    return _NUMBER.search(path.name) is not None and not path.exists()
+    # Path.exists raises an error in a closed folder.
+    return _NUMBER.search(path.name) is not None and not os.path.exists(path)  # noqa: PTH110
 
 
 def sequence_files(pattern: Path) -> list[Path]:

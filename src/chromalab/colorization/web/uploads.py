@@ -63,7 +63,7 @@ def colorize_upload(
     job = Job(options, saving=Saving(quality=quality), max_pixels=max_pixels)
     with tempfile.TemporaryDirectory(dir=upload.parent) as folder:
         output = Path(folder) / f"output{_SUFFIXES[kind]}"
-        result, _ = colorize_file(engine, upload, output, job, ready=lambda result, disclosure: ticket.check())  # noqa: ARG005
+        result, _ = colorize_file(engine, upload, output, job, ready=lambda *_: ticket.check())
         measured = {name: value for name, value in result.model_dump().items() if isinstance(value, int | float)}
         facts: dict[str, object] = {"model": engine.spec.name, "model_sha256": engine.file.sha256, **measured}
         facts["warnings"] = shown_warnings(result.warnings)

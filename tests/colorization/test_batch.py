@@ -160,16 +160,27 @@ def test_the_record_of_a_replaced_output_is_replaced_or_deleted(
     assert [path.name for path in output.parent.glob("*.json")] == []
 
 
-def test_a_replaced_output_is_not_taken_for_finished(engine: Engine, photos: Path) -> None:
+def test_an_output_that_was_changed_is_kept_and_named(engine: Engine, photos: Path) -> None:
     photo = photos / "it's é 0.jpg"
     plan = make_plan([str(photo)], f"{photos.parent}/out/")
     run_batch(engine, plan, SETTINGS)
     run_batch(engine, make_plan([str(photo)], str(plan.items[0].output)), Batch(Job(Options(warmth=9)), overwrite=True))
     assert look_ahead(engine, plan, SETTINGS) == {"output changed": 1}
-    (result,) = run_batch(engine, plan, SETTINGS).photos
-    assert "changed or replaced" in (result.reason or "")
-    assert run_batch(engine, plan, replace(SETTINGS, overwrite=True)).count("done") == 1
-    assert run_batch(engine, plan, SETTINGS).count("resumed") == 1
+    before = plan.items[0].output.read_bytes()
+    for settings in (SETTINGS, replace(SETTINGS, overwrite=True)):
+        (result,) = run_batch(engine, plan, settings).photos
+        assert (result.status, "changed after this batch" in result.warnings[-1]) == ("resumed", True)
+    assert plan.items[0].output.read_bytes() == before
+    other = Batch(Job(Options(warmth=5)), overwrite=True)
+    assert run_batch(engine, plan, other).count("done") == 1
+    assert run_batch(engine, plan, other).photos[0].warnings == []
+
+
+def test_photos_with_kept_times_are_finished_without_a_warning(engine: Engine, photos: Path) -> None:
+    plan, batch = plan_of(photos), Batch(Job(Options(), keep_times=True))
+    run_batch(engine, plan, batch)
+    ahead = look_ahead(engine, plan, batch)
+    assert (ahead["done"], ahead["output changed"]) == (4, 0)
 
 
 def test_the_temperature_of_versions_does_not_change_best_guesses(engine: Engine, photos: Path) -> None:

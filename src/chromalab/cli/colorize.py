@@ -51,7 +51,7 @@ _STATES: dict[Outlook, str] = {
     "replaced": "to colorize, replacing what exists",
     "done": "finished already",
     "foreign": "blocked: an output of that name exists and is not from this batch",
-    "output changed": "blocked: the output was changed or replaced after it was written",
+    "output changed": "finished already, and changed since",
     "other settings": "blocked: the output exists and was made with other settings",
     "source changed": "blocked: the output exists, and its photo has changed since",
     "folder": "blocked: a folder has the name of the output",

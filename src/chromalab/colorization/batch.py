@@ -50,17 +50,19 @@ if TYPE_CHECKING:
 _REMEDY = "pass --overwrite or choose another folder"
 _FOLDER = "rename it, or choose another output folder"
 Obstacle = Literal[State, "folder", "foreign record", "record folder"]
-"""The state of an output and its record; all but `new` and `done` keep the photo from being colorized."""
+"""The state of an output and its record; all but `new` keep the photo from being colorized."""
 
 Outlook = Literal[Obstacle, "replaced"]
-"""What would become of a photo: `new` and `replaced` are colorized, `done` is kept, and the others fail."""
+"""What becomes of a photo: `new` and `replaced` are colorized, those of `_FINISHED` are kept, and the others fail."""
+
+_FINISHED = frozenset({"done", "output changed"})
+"""A changed output, for example with tags or with colors corrected by hand, is finished: nothing replaces it."""
 
 _REASONS: dict[Obstacle, str] = {
     "folder": f"a folder has the name of the output: {_FOLDER}",
     "record folder": f"a folder has the name of the record beside the output: {_FOLDER}",
     "foreign record": f"the record beside the output already exists and is not from chromalab: {_REMEDY}",
     "foreign": f"the output already exists and is not from this batch: {_REMEDY}",
-    "output changed": f"the output was changed or replaced after this batch wrote it: {_REMEDY}",
     "other settings": f"the output already exists, made with other settings: {_REMEDY}",
     "source changed": f"the output already exists, and its photo has changed since: {_REMEDY}",
 }
@@ -173,12 +175,12 @@ def look_ahead(engine: Engine, plan: Plan, batch: Batch) -> Counter[Outlook]:
 
 
 def _outlook(state: Obstacle, batch: Batch) -> Outlook:
-    return "replaced" if state not in {"new", "done"} and _is_waiting(state, batch) else state
+    return "replaced" if state != "new" and _is_waiting(state, batch) else state
 
 
 def _is_waiting(state: Obstacle, batch: Batch) -> bool:
     """Return whether a photo is to be colorized."""
-    return state == "new" or (batch.overwrite and state not in {"done", "folder", "record folder"})
+    return state == "new" or (batch.overwrite and state not in _FINISHED | {"folder", "record folder"})
 
 
 def _run_one(engine: Engine, plan: Plan, batch: Batch) -> Summary:
@@ -219,9 +221,13 @@ def has_own_record(item: Item) -> bool:
 
 def _known(journal: Journal, item: Item, state: Obstacle, batch: Batch) -> PhotoResult | None:
     """Return the result of a photo that is not to be colorized, or None."""
-    if state == "done":  # the journal may hold another node's paths
-        paths = {"source": printable(item.source), "output": printable(item.output)}
-        return _result(journal.result(item), "resumed").model_copy(update=paths)
+    if state in _FINISHED:
+        result = _result(journal.result(item), "resumed")
+        # The journal may hold another node's paths.
+        update: dict[str, object] = {"source": printable(item.source), "output": printable(item.output)}
+        if state == "output changed":
+            update["warnings"] = [*result.warnings, "the output was changed after this batch wrote it, and is kept"]
+        return result.model_copy(update=update)
     if _is_waiting(state, batch):
         return None
     return failed(item, _REASONS[state])

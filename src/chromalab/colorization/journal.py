@@ -80,11 +80,11 @@ class Journal:
         line = self.lines.get(item.key)
         if line is None or now == line.before:
             return "foreign"
-        if line.written not in {None, now} and not _is_copy(item.output, now, line):
-            return "output changed"
         if line.settings != settings:
             return "other settings"
-        return "done" if identity(item.source) == line.source and _is_same_photo(item, line) else "source changed"
+        if identity(item.source) != line.source or not _is_same_photo(item, line):
+            return "source changed"
+        return "done" if line.written in {None, now} or _is_copy(item.output, now, line) else "output changed"
 
     def result(self, item: Item) -> Colorized:
         """Return the result of an item that is done."""

@@ -32,7 +32,7 @@ from chromalab.photo.resizing import resize_plane, target_size, within
 from chromalab.photo.writing import encode_jpeg
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -102,14 +102,9 @@ def run_with_report(engine: Engine, plan: Plan, batch: Batch, *, each: Each | No
             raise UsageError("--report needs an output folder: give DIR/ as the output")
         return run_batch(engine, plan, replace(batch, on_done=save_entries(engine, None, batch)), each=each)
     folder = plan.folder
-    settings = settings_sha256(engine, batch)
     summary = run_batch(engine, plan, replace(batch, on_done=save_entries(engine, folder, batch)), each=each)
-
-    def entry_of(item: Item) -> Entry | None:
-        return _entry_of(folder, item, settings)
-
-    summary = _measure_missing(engine, plan, folder, batch, settings, summary, entry_of)
-    write_report(plan, folder, summary, entry_of)
+    summary, entries = _with_entries(engine, plan, folder, batch, summary)
+    write_report(plan, folder, summary, entries)
     return summary
 
 
@@ -122,38 +117,35 @@ def _entry_of(folder: Path, item: Item, settings: str) -> Entry | None:
     return entry if entry.settings == settings and entry.source == identity(item.source) else None
 
 
-def _measure_missing(
-    engine: Engine,
-    plan: Plan,
-    folder: Path,
-    batch: Batch,
-    settings: str,
-    summary: Summary,
-    entry_of: Callable[[Item], Entry | None],
-) -> Summary:
-    """Measure finished photos whose entry is missing or outdated, and return the summary with a warning where it fails.
+def _with_entries(
+    engine: Engine, plan: Plan, folder: Path, batch: Batch, summary: Summary
+) -> tuple[Summary, dict[str, Entry]]:
+    """Return the entries of the photos by name; finished ones whose entry is missing or outdated are measured again.
 
-    An entry is missing if the batch ran without a report, or was killed just before it was saved.
+    An entry is missing if the batch ran without a report, or was killed just before it was saved. Where measuring
+    fails, the returned summary has a warning.
     """
+    settings = settings_sha256(engine, batch)
+    done = [(number, item) for number, item in enumerate(plan.items) if summary.photos[number].status != "failed"]
+    entries = {item.key: entry for _, item in done if (entry := _entry_of(folder, item, settings)) is not None}
     photos = list(summary.photos)
     missing = [
-        number
-        for number, (item, result) in enumerate(zip(plan.items, photos, strict=False))
-        if result.status == "resumed" and not is_film(item.output) and entry_of(item) is None
+        (number, item)
+        for number, item in done
+        if photos[number].status == "resumed" and not is_film(item.output) and item.key not in entries
     ]
     if not missing:
-        return summary
+        return summary, entries
     with progress("measuring for the report", len(missing)) as advance:
-        for number in missing:
-            item, result = plan.items[number], photos[number]
+        for number, item in missing:
             try:  # the same settings give the photo the same colors again, without the losses of a JPEG file
                 small = small_copy(engine, item.source, batch.job, batch.overlay)
-                _save_entry(engine, folder, batch, settings, item, small)
+                entries[item.key] = _save_entry(engine, folder, batch, settings, item, small)
             except Exception as error:
-                warning = no_entry(error)
-                photos[number] = result.model_copy(update={"warnings": [*result.warnings, warning]})
+                warnings = [*photos[number].warnings, no_entry(error)]
+                photos[number] = photos[number].model_copy(update={"warnings": warnings})
             advance()
-    return summary.model_copy(update={"photos": photos})
+    return summary.model_copy(update={"photos": photos}), entries
 
 
 def save_entries(
@@ -180,7 +172,7 @@ def save_entries(
     return on_done
 
 
-def _save_entry(engine: Engine, folder: Path, batch: Batch, settings: str, item: Item, small: SmallColors) -> None:
+def _save_entry(engine: Engine, folder: Path, batch: Batch, settings: str, item: Item, small: SmallColors) -> Entry:
     stability = measure_stability(engine, small, batch.job.options)
     before, after = thumbnails(small)
     write_bytes(_thumb(folder, item.key, "before"), encode_jpeg(before))
@@ -188,6 +180,7 @@ def _save_entry(engine: Engine, folder: Path, batch: Batch, settings: str, item:
     faults = audit(small, (stability.half + stability.double) / 2)
     entry = Entry(name=item.key, stability=stability, audit=faults, settings=settings, source=identity(item.source))
     entry.save(_entry_path(folder, item.key))
+    return entry
 
 
 def film_report(item: Item, folder: Path | None) -> Path:
@@ -238,16 +231,16 @@ def thumbnails(small: SmallColors) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
     return gray, np.rint(rgb * 255).astype(np.uint8)
 
 
-def write_report(plan: Plan, folder: Path, summary: Summary, entry_of: Callable[[Item], Entry | None]) -> None:
+def write_report(plan: Plan, folder: Path, summary: Summary, entries: Mapping[str, Entry]) -> None:
     """Write the contact sheet, the audit as CSV, and both as JSON; all of them also list the failures.
 
     Args:
         plan: photos and outputs.
         folder: the output folder.
         summary: results of the batch.
-        entry_of: returns the entry of a photo, or None if it was not measured.
+        entries: the entries of the photos that were measured, by name.
     """
-    photos, others = _measured(plan, summary, entry_of)
+    photos, others = _measured(plan, summary, entries)
     mean = _mean_stability(photos)
     _write_csv(folder / REPORT / "audit.csv", photos, others, summary)
     data = {
@@ -270,20 +263,19 @@ def write_report(plan: Plan, folder: Path, summary: Summary, entry_of: Callable[
 
 
 def _measured(
-    plan: Plan, summary: Summary, entry_of: Callable[[Item], Entry | None]
+    plan: Plan, summary: Summary, entries: Mapping[str, Entry]
 ) -> tuple[list[SheetPhoto], list[tuple[str, PhotoResult]]]:
     """Return the photos that have an entry, ranked, and the results of the others with their names."""
-    entries, results, others = {}, {}, []
+    results, others = {}, []
     for item, result in zip(plan.items, summary.photos, strict=False):  # closed folders come after the photos
-        entry = None if result.status == "failed" else entry_of(item)
-        if entry is None:
-            others.append((item.key, result))
+        if item.key in entries:
+            results[item.key] = (item, result)
         else:
-            entries[item.key], results[item.key] = entry, (item, result)
+            others.append((item.key, result))
     others += [(result.source, result) for result in summary.photos[len(plan.items) :]]
     photos = [
         SheetPhoto(ranked, entries[ranked.name].stability, results[ranked.name][1], results[ranked.name][0].name)
-        for ranked in rank([(name, entry.audit) for name, entry in entries.items()])
+        for ranked in rank([(name, entries[name].audit) for name in results])
     ]
     return photos, others
 

@@ -138,9 +138,8 @@ def partial_file(folder: Path, prefix: str, suffix: str) -> Iterator[tuple[int, 
         OSError: the file can't be created.
     """
     descriptor, path = _created(folder, prefix, suffix)
-    guard = (
-        None if sys.platform == "win32" else os.dup(descriptor)
-    )  # keeps the lock while the file is closed and renamed
+    # A second descriptor keeps the lock while the file is closed and renamed.
+    guard = None if sys.platform == "win32" else os.dup(descriptor)
     try:
         yield descriptor, path
     finally:
@@ -161,7 +160,7 @@ def _created(folder: Path, prefix: str, suffix: str) -> tuple[int, Path]:
 
 
 def _locks(descriptor: int) -> bool | None:
-    """Lock an open file; return whether that succeeded, or None where there are no locks."""
+    """Lock an open file, and return whether this process holds the lock; None on systems and disks without locks."""
     if sys.platform == "win32":
         return None
     try:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import pytest
 
 from chromalab.cli.main import run
+from tests.colorization.models import write_model
 
 COMPUTING = {("compare", "run"), ("compare", "tune"), ("compare", "score")}
 
@@ -52,14 +53,19 @@ class Case(NamedTuple):
 
     folder: Path
     chromalab: Chromalab
+    quick_model: Path
 
     def photo(self, name: str) -> Path:
         """Return a file of `in`."""
         return self.folder / "in" / name
 
     def colorize(self, *options: str, source: str = "in", out: str = "out/") -> dict[str, dict[str, Any]]:
-        """Colorize inside the folder; return the results of `--json` by the name of the photo below `in`."""
-        done = self.chromalab("colorize", source, "-o", out, "--json", "out.json", *options)
+        """Colorize inside the folder; return the results of `--json` by the name of the photo below `in`.
+
+        A model of one layer does it, because a network would take most of the time, unless the options need another.
+        """
+        model = () if {"--model", "--samples"} & set(options) else ("--model", self.quick_model)
+        done = self.chromalab("colorize", source, "-o", out, "--json", "out.json", *model, *options)
         assert done.code in (0, 1), done.err
         photos = self.summary()["photos"]
         return {photo["source"].removeprefix("in/"): photo for photo in photos}
@@ -70,14 +76,22 @@ class Case(NamedTuple):
         return summary
 
 
+@pytest.fixture(scope="session")
+def quick_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a colorizer whose chroma is a linear function of lightness."""
+    return write_model(tmp_path_factory.mktemp("model") / "quick.onnx", [[0.4], [-0.3]], [5, 10], {})
+
+
 @pytest.fixture
-def case(shared: Path, tmp_path: Path, chromalab: Chromalab, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Case]:
+def case(
+    shared: Path, tmp_path: Path, chromalab: Chromalab, quick_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Case]:
     """Return a function that makes a case of `shared/cases` and enters its folder."""
 
     def make(name: str) -> Case:
         script = shared / "cases" / "make_cases.py"
         subprocess.run([sys.executable, script, tmp_path, name], check=True, capture_output=True)
         monkeypatch.chdir(tmp_path / name)
-        return Case(tmp_path / name, chromalab)
+        return Case(tmp_path / name, chromalab, quick_model)
 
     return make

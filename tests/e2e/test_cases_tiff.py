@@ -255,11 +255,11 @@ def test_fourth_sample_is_no_transparency(case: Make) -> None:
 
 
 @pytest.fixture
-def folder(shared: Path, tmp_path: Path, chromalab: Any, monkeypatch: pytest.MonkeyPatch) -> Case:
+def folder(shared: Path, tmp_path: Path, chromalab: Any, quick_model: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     """Return an empty case."""
     (tmp_path / "in").mkdir()
     monkeypatch.chdir(tmp_path)
-    return Case(tmp_path, chromalab)
+    return Case(tmp_path, chromalab, quick_model)
 
 
 @pytest.mark.parametrize("big", [False, True])

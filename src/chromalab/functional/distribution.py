@@ -100,13 +100,15 @@ def trace_sqrt_product(covariance_1: NDArray[np.float64], covariance_2: NDArray[
 
 
 def _factor(covariance: NDArray[np.float64]) -> Tensor:
-    """Return F with F F^T = C; eigenvalues at the level of rounding noise are set to 0, as their roots are not small.
+    """Return F with F F^T = C, (D, rank); eigenvalues at the level of rounding noise count as 0.
 
-    The decomposition uses PyTorch instead of NumPy because its threads can be limited (`one_torch_thread`).
+    Their roots would not be small. The decomposition uses PyTorch instead of NumPy because its threads can be limited
+    (`one_torch_thread`).
     """
     eigenvalues, vectors = torch.linalg.eigh(torch.from_numpy(covariance))
     noise = eigenvalues[-1] * len(eigenvalues) * torch.finfo(torch.float64).eps
-    factor: Tensor = vectors * torch.where(eigenvalues > noise, eigenvalues, 0.0).sqrt()
+    kept = eigenvalues > noise
+    factor: Tensor = vectors[:, kept] * eigenvalues[kept].sqrt()
     return factor
 
 

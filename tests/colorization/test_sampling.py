@@ -5,10 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
+from scipy.spatial.distance import cdist
+from scipy.stats import gumbel_r, norm
 
 from chromalab.color.bins import BIN_CENTERS, BIN_COUNT, nearest_bins
 from chromalab.color.bins_torch import annealed_mean
-from chromalab.colorization.sampling import mean_chroma, sample_chroma, shares, uncertainty
+from chromalab.colorization.sampling import (
+    BIN_REACH,
+    FIELD_SHARE,
+    SHARPNESS,
+    mean_chroma,
+    sample_chroma,
+    shares,
+    uncertainty,
+)
+from chromalab.core.seeds import derive_seed
 
 pytestmark = pytest.mark.slow
 
@@ -43,6 +55,23 @@ def test_versions_are_repeatable_and_differ() -> None:
     logits = RNG.normal(0, 2, (BIN_COUNT, 8, 9)).astype(np.float32)
     assert np.array_equal(sample_chroma(logits, 3), sample_chroma(logits, 3))
     assert np.abs(sample_chroma(logits, 3) - sample_chroma(logits, 4)).mean() > 5
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(48, 64), (50, 20), (7, 90)])
+def test_the_noise_is_blurred_white_noise_over_neighboring_bins(rows: int, columns: int) -> None:
+    """Against the definition, with SciPy's periodic blur and quantiles of the Gumbel distribution."""
+    generator = np.random.Generator(np.random.PCG64(derive_seed(5, "color version")))
+    white = generator.standard_normal((BIN_COUNT, rows, columns))
+    sigma = FIELD_SHARE * min(rows, columns)
+    kernel = np.exp(-2 * cdist(BIN_CENTERS, BIN_CENTERS, "sqeuclidean") / BIN_REACH**2)
+    kernel /= np.linalg.norm(kernel, axis=1, keepdims=True)
+    mixed = np.tensordot(kernel, gaussian_filter(white, (0, sigma, sigma), mode="wrap"), axes=1)
+    mixed /= np.sqrt(np.square(mixed).mean(axis=(1, 2), keepdims=True))
+    constant = kernel @ generator.standard_normal(BIN_COUNT)
+    noise = gumbel_r.ppf(norm.cdf((mixed + constant[:, None, None]) / np.sqrt(2)))
+    logits = RNG.normal(0, 2, (BIN_COUNT, rows, columns)).astype(np.float32)
+    expected = mean_chroma((logits + noise).astype(np.float32), SHARPNESS)
+    assert np.abs(sample_chroma(logits, 5) - expected).mean() < 0.02
 
 
 def test_low_temperature_gives_the_likeliest_color() -> None:

@@ -257,8 +257,8 @@ def test_colorizing_does_not_need_the_extras(photo: Path, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_a_repeatedly_killed_batch_is_complete(tmp_path: Path) -> None:
-    """Kill -9 in a loop over 200 photos: nothing is lost, nothing is done twice, nothing is half-written."""
-    for number in range(200):
+    """Kill -9 in a loop over 120 photos: nothing is lost, nothing is done twice, nothing is half-written."""
+    for number in range(120):
         save(tmp_path / "in" / f"{number:03d}.jpg", picture(60, 90, seed=number))
     model = constant_ab(tmp_path / "brown.onnx", 12, 20)
     command = [sys.executable, "-c", "from chromalab.cli.main import run; run()", "colorize", str(tmp_path / "in")]
@@ -271,7 +271,7 @@ def test_a_repeatedly_killed_batch_is_complete(tmp_path: Path) -> None:
         before = len(list(out.glob("*.jpg")))
         deadline = time.monotonic() + 60
         while process.poll() is None and time.monotonic() < deadline:
-            if len(list(out.glob("*.jpg"))) >= before + 25 and kills < 6:
+            if len(list(out.glob("*.jpg"))) >= before + 25 and kills < 3:
                 os.kill(process.pid, signal.SIGKILL)
                 kills += 1
                 break
@@ -284,10 +284,10 @@ def test_a_repeatedly_killed_batch_is_complete(tmp_path: Path) -> None:
         if process.returncode == 0:
             break
         assert process.returncode == -signal.SIGKILL
-    assert kills >= 4
+    assert kills >= 2
     assert "0 failed" in said
     assert "finished before" in said
-    assert len(times) == 200
+    assert len(times) == 120
     assert set(read_journal(out).lines) == set(times)
     assert all((out / f"{name}.json").is_file() for name in times)
     assert not [path for path in out.iterdir() if path.suffix in {".part", ".spool"}]

@@ -52,6 +52,7 @@ def refused(chromalab: Chromalab, *arguments: str | Path, saying: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("blank_figures")
 def test_a_study_from_photos_to_report(chromalab: Chromalab, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = chromalab("compare", "run", CONFIGS / "quick.yaml", "--out", out, "--smoke")

@@ -207,22 +207,20 @@ class KnownAnswer:
 
     Attributes:
         size_px: side of the images, at which the network was trained.
-        color: in color, by the most probable class.
-        color_top5: in color, by the five most probable classes.
         gray: with luma in all three channels, by the most probable class.
+        color: in color, by the most probable class and by the five most probable ones.
     """
 
     size_px: int
-    color: int
-    color_top5: int
     gray: int
+    color: tuple[int, int] | None = None
 
 
-# Lite0's numbers and Lite1's gray one were measured without this code. Lite1's color numbers come from it. Lite1's gray
-# images were converted to gray before they were resized; in the other order, one photo fewer is classified correctly.
+# The numbers were measured without this code. Lite1's images were converted to gray before they were resized; in the
+# other order, one photo fewer is classified correctly.
 KNOWN_ANSWERS = {
-    "efficientnet_lite0": KnownAnswer(224, 327, 380, 254),
-    "efficientnet_lite1": KnownAnswer(240, 338, 381, 269),
+    "efficientnet_lite0": KnownAnswer(224, 254, (327, 380)),
+    "efficientnet_lite1": KnownAnswer(240, 269),
 }
 
 
@@ -232,10 +230,11 @@ def test_accuracy_on_imagenet_photos_is_as_published(name: LiteName, network: Ef
     photos, labels = imagenet_photos(shared / "data", count=400, size_px=known.size_px)
     luma = (photos * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(dim=1, keepdim=True)
     with torch.inference_mode():
-        color = torch.cat([network(batch) for batch in photos.split(10)])
         gray = torch.cat([network(batch.expand(-1, 3, -1, -1)) for batch in luma.split(10)])
-    found = hits(color, labels, top=1), hits(color, labels, top=5), hits(gray, labels, top=1)
-    assert found == pytest.approx((known.color, known.color_top5, known.gray), abs=1)
+        assert hits(gray, labels, top=1) == pytest.approx(known.gray, abs=1)
+        if known.color:
+            color = torch.cat([network(batch) for batch in photos.split(10)])
+            assert (hits(color, labels, top=1), hits(color, labels, top=5)) == pytest.approx(known.color, abs=1)
 
 
 @pytest.mark.slow

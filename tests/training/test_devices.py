@@ -31,9 +31,8 @@ def on(devices: int, job: TrainingJob, **changes: object) -> TrainingJob:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("formula", ["l2", "l1 + 0.1*lsgan"])
-def test_the_gradient_of_two_processes_equals_that_of_one(photos: PhotoSet, make_job: MakeJob, formula: str) -> None:
-    job = make_job(formula)
+def test_the_gradient_of_two_processes_equals_that_of_one(photos: PhotoSet, make_job: MakeJob) -> None:
+    job = make_job("l1 + 0.1*lsgan")
     start = train(on(1, job, images=4), photos)
     halves = train(on(2, job, images=4), photos)
     assert halves.initial_sha256 == start.initial_sha256

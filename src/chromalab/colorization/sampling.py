@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 from scipy.special import ndtr
 
 from chromalab.color.bins import BIN_CENTERS, BIN_COUNT
@@ -74,9 +73,9 @@ def _gumbel_fields(rows: int, columns: int, seed: int) -> NDArray[np.float32]:
     """Return noise with the standard Gumbel distribution at every single pixel and bin, (313, rows, columns)."""
     generator = np.random.Generator(np.random.PCG64(derive_seed(seed, "color version")))
     white = generator.standard_normal((BIN_COUNT, rows, columns)).astype(np.float32)
-    sigma = FIELD_SHARE * min(rows, columns)
-    slow = gaussian_filter(white, (0, sigma, sigma), mode="wrap")
-    mixed = np.tensordot(_bin_kernel(), slow, axes=1)
+    down, across = (_slow_waves(length, FIELD_SHARE * min(rows, columns)) for length in (rows, columns))
+    # The white noise is blurred and its bins are mixed in the few coefficients of these waves instead of in all pixels.
+    mixed = down.T @ np.tensordot(_bin_kernel(), down @ white @ across.T, axes=1) @ across
     mixed /= np.sqrt((mixed**2).mean(axis=(1, 2), keepdims=True)) + _TINY
     # A field as wide as the image has one value everywhere. Dividing by its root mean square over the image would make
     # that value always 1 or -1, so a constant part is drawn separately and added.
@@ -84,6 +83,19 @@ def _gumbel_fields(rows: int, columns: int, seed: int) -> NDArray[np.float32]:
     normal = (mixed + constant[:, None, None]) / np.float32(np.sqrt(2))
     uniform = np.clip(ndtr(normal), _TINY, 1 - _TINY)
     return np.asarray(-np.log(-np.log(uniform)), dtype=np.float32)
+
+
+def _slow_waves(length: int, sigma: float) -> NDArray[np.float32]:
+    """Return W with which W^T W is the periodic Gaussian blur, (waves, length), without weights below 1e-4.
+
+    The waves are the orthonormal ones of the real Fourier transform, times the roots of the Gaussian's weights.
+    """
+    fastest = length / (np.pi * sigma) * np.sqrt(np.log(1e4) / 2)
+    waves = np.arange(1, min(int(fastest), (length - 1) // 2) + 1)[:, None]
+    weights = np.exp(-((np.pi * sigma / length * waves) ** 2)) * np.sqrt(2 / length)
+    angles = 2 * np.pi * waves * np.arange(length) / length
+    constant = np.full((1, length), 1 / np.sqrt(length))
+    return np.concatenate([constant, weights * np.cos(angles), weights * np.sin(angles)]).astype(np.float32)
 
 
 def _bin_kernel() -> NDArray[np.float32]:

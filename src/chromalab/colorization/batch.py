@@ -28,7 +28,15 @@ from chromalab.colorization.summary import PhotoResult, Summary, closed_folders,
 from chromalab.colorization.video.codecs import Encoding, UnfitFilmError, check_encoding, is_film
 from chromalab.colorization.video.sequence import is_sequence
 from chromalab.core.errors import ChromalabError, ConfigError, OutputError, UsageError
-from chromalab.core.files import delete_abandoned, explain_write_errors, printable, read_fault, sha256_file, write_text
+from chromalab.core.files import (
+    delete_abandoned,
+    explain_write_errors,
+    is_folder,
+    printable,
+    read_fault,
+    sha256_file,
+    write_text,
+)
 from chromalab.core.progress import progress
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.writing import TEMPORARY, TooLargeError
@@ -195,7 +203,7 @@ def _run_one(engine: Engine, plan: Plan, batch: Batch) -> Summary:
 
 def _state(journal: Journal, item: Item, settings: str, batch: Batch) -> Obstacle:
     """Return the state of an output and of the record beside it."""
-    if os.path.isdir(item.output):  # noqa: PTH112 - Path.is_dir raises an error in a closed folder
+    if is_folder(item.output):
         return "folder"
     state = journal.state(item, settings)
     return state if state != "new" else _obstacle(item, batch) or state
@@ -205,7 +213,7 @@ def _obstacle(item: Item, batch: Batch) -> Obstacle | None:
     """Return what has the name of the record that is to be written, unless it is an earlier record."""
     if not batch.sidecar or not os.path.lexists(item.sidecar):
         return None
-    if os.path.isdir(item.sidecar):  # noqa: PTH112
+    if is_folder(item.sidecar):
         return "record folder"
     return None if has_own_record(item) else "foreign record"
 

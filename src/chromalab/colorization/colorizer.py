@@ -34,7 +34,7 @@ from chromalab.colorization.small import (
 )
 from chromalab.colorization.video.codecs import READABLE, Encoding, is_film
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.core.files import printable
+from chromalab.core.files import is_folder, path_exists, printable
 from chromalab.core.parallel import cpu_count
 from chromalab.photo._vips import VipsError
 from chromalab.photo.reading import UnreadablePhotoError, open_photo
@@ -197,7 +197,7 @@ def _options(options: dict[str, Any]) -> Options:
 
 
 def _write(engine: Engine, source: Path, out: str, job: Job, *, overwrite: bool) -> Colorized:
-    if os.path.isdir(source) or (glob.has_magic(str(source)) and not os.path.exists(source)):  # noqa: PTH110, PTH112
+    if is_folder(source) or (glob.has_magic(str(source)) and not path_exists(source)):
         raise UsageError(f"{source} is a folder or pattern: give one photo, or use make_plan and run_batch for many")
     (item,) = make_plan([str(source)], out).items
     if os.path.lexists(item.output) and not overwrite:

@@ -20,7 +20,7 @@ from chromalab.colorization.video.codecs import SUFFIXES as FILM_SUFFIXES
 from chromalab.colorization.video.codecs import is_film
 from chromalab.colorization.video.sequence import is_sequence, sequence_files
 from chromalab.core.errors import UsageError
-from chromalab.core.files import printable, with_ending
+from chromalab.core.files import is_folder, path_exists, printable, with_ending
 from chromalab.core.wording import plural
 from chromalab.photo.further import SUFFIXES as FURTHER
 from chromalab.photo.listing import PHOTO_SUFFIXES, closed_reason, list_contents
@@ -88,10 +88,10 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
     """
     folder, may_be_file = Path(out), not out.endswith(("/", os.sep))
     written = folder.suffix.lower() in {*SUFFIXES, *FILM_SUFFIXES}
-    named = may_be_file and written and not os.path.isdir(out)  # noqa: PTH112
+    named = may_be_file and written and not is_folder(out)
     if suffix is not None:
         _check_suffix(suffix.lower())
-    if folder.suffix.lower() in FILMS - FILM_SUFFIXES and may_be_file and not os.path.exists(out):  # noqa: PTH110
+    if folder.suffix.lower() in FILMS - FILM_SUFFIXES and may_be_file and not path_exists(out):
         raise UsageError(f"{out} is no file type of colorized films: choose {', '.join(sorted(FILM_SUFFIXES))}")
     found = _Search(folder)
     for text in inputs:
@@ -110,7 +110,7 @@ def make_plan(inputs: Sequence[str], out: str, *, suffix: str | None = None) -> 
         _check_kind(source, folder)
         _refuse_itself(source, folder)
         return Plan([Item(source, folder, folder.name)], None, found.left_out, found.closed)
-    if os.path.lexists(out) and not os.path.isdir(out):  # noqa: PTH112 - Path.is_dir raises an error in a closed folder
+    if os.path.lexists(out) and not is_folder(out):
         raise UsageError(f"{out} is a file, not a folder: choose another output folder")
     items = _told_apart([_item(source, name, folder, suffix) for source, name in found.photos.values()])
     _refuse_collisions(items)
@@ -144,7 +144,7 @@ def _check_suffix(suffix: str) -> None:
 
 def _check_folder_name(folder: Path) -> None:
     """Refuse to make a folder for one photo if its name looks like that of a file, such as photo.jpgg."""
-    if _FILE_SUFFIX.fullmatch(folder.suffix) and not os.path.exists(folder):  # noqa: PTH110
+    if _FILE_SUFFIX.fullmatch(folder.suffix) and not path_exists(folder):
         raise UsageError(
             f"{folder} ends like a file, but {folder.suffix} is no file type of colorized photos: choose "
             f"{_listed(SUFFIXES)}, or {folder}/ for a folder"
@@ -189,7 +189,7 @@ class _Search:
         if _URL.match(text):
             raise UsageError(f"{text} is a URL, and photos are never fetched: download it and give the file")
         path = Path(text)
-        if os.path.isdir(text):  # noqa: PTH112 - Path.is_dir raises an error inside a closed folder
+        if is_folder(text):
             self._take_folder(path)
         elif os.path.lexists(text):
             self._add(path, path.name)
@@ -227,7 +227,7 @@ class _Search:
             raise UsageError(f"no file matches {text}")
         kind_of = self._output_test(_fixed_part(Path(text)))
         for path in map(Path, matches):
-            if os.path.isdir(path):  # noqa: PTH112
+            if is_folder(path):
                 if "**" in text:
                     self.closed += closed_reason(path)
             elif self._is_earlier(kind_of(path), path):

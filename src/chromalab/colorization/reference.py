@@ -9,7 +9,6 @@ alike, the network's colors stay.
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from chromalab.color.lab import LUMINANCE, decode_srgb, encode_srgb, rgb_to_lab
 from chromalab.colorization.alignment import Alignment, align, warp
 from chromalab.colorization.guided import enlarge, fit
 from chromalab.core.errors import UsageError
-from chromalab.core.files import printable, sha256_file
+from chromalab.core.files import path_exists, printable, sha256_file
 from chromalab.photo.reading import UnreadablePhotoError, read_photo
 from chromalab.photo.resizing import resize_plane, target_size
 
@@ -113,7 +112,7 @@ def load_reference(engine: Engine, path: Path) -> Reference:
     Raises:
         UsageError: the file can't be read or has no colors.
     """
-    exists = os.path.exists(path)  # noqa: PTH110 - Path.exists raises an error in a closed folder
+    exists = path_exists(path)
     time = None if exists else _TIME.fullmatch(path.name)
     if time is not None:
         return replace(load_reference(engine, path.with_name(time[1])), time_s=float(time[2]))

@@ -19,7 +19,7 @@ from chromalab.colorization.sampling import uncertainty
 from chromalab.colorization.small import guide_px, no_distribution, rotate_upright
 from chromalab.colorization.video.codecs import is_film
 from chromalab.core.errors import UsageError
-from chromalab.core.files import printable
+from chromalab.core.files import is_file, printable
 from chromalab.core.progress import progress
 from chromalab.photo.scan import open_scan
 from chromalab.photo.writing import write_png
@@ -78,7 +78,7 @@ def write_versions(
     photos = planned_versions(plan, count)
     with progress("versions", len(photos) * (count + 1), unit="images") as advance:
         for item, files in photos:
-            colorized = printable(item.output) not in failed and os.path.isfile(item.output)  # noqa: PTH113
+            colorized = printable(item.output) not in failed and is_file(item.output)
             for target, number in zip(files, [*range(seed, seed + count), None], strict=True):
                 if colorized and target.exists() and not batch.overwrite:
                     kept += 1

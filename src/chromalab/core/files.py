@@ -78,6 +78,21 @@ def printable(path: str | Path) -> str:
     return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
+def path_exists(path: str | Path) -> bool:
+    """Return whether a path exists; False in a closed folder, where Path.exists fails before Python 3.14."""
+    return os.path.exists(path)  # noqa: PTH110
+
+
+def is_folder(path: str | Path) -> bool:
+    """Return whether a path is a folder; False in a closed folder, where Path.is_dir fails before Python 3.14."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def is_file(path: str | Path) -> bool:
+    """Return whether a path is a file; False in a closed folder, where Path.is_file fails before Python 3.14."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
 def with_ending(path: Path, ending: str) -> Path:
     """Return a path with an ending appended to its name, which is shortened if it would become too long.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Self
 
@@ -10,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from chromalab.core.errors import ConfigError, suggestion
-from chromalab.core.files import write_text
+from chromalab.core.files import path_exists, write_text
 
 PRESET_FILES = Path(__file__).resolve().parents[1] / "presets"
 """Folder of the YAML files that ship with the package: studies, training recipes and surveys."""
@@ -86,7 +85,7 @@ def read_preset(kind: str, path: Path) -> tuple[object, Path]:
 def names_preset(path: Path) -> bool:
     """Return whether `path` is the bare name of a preset and not a file."""
     # Path.exists raises an error in a closed folder.
-    return not os.path.exists(path) and path == Path(path.name) and not path.suffix  # noqa: PTH110
+    return not path_exists(path) and path == Path(path.name) and not path.suffix
 
 
 def preset_path(kind: str, name: str, *, or_file: bool = False) -> Path:

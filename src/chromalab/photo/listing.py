@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chromalab.core.errors import UsageError
-from chromalab.core.files import read_fault
+from chromalab.core.files import path_exists, read_fault
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -104,7 +104,7 @@ def _walk(folder: Path, suffixes: Collection[str], facts: array[int] | None) -> 
         suffixes: lower-case suffixes of the photo files.
         facts: gets the size and the time of every photo file; None lists the other files in their place.
     """
-    if not os.path.exists(folder):  # noqa: PTH110 - Path.exists raises an error inside a closed folder
+    if not path_exists(folder):
         raise UsageError(f"there is no folder {folder}")
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder: give the folder that holds the photos")

@@ -6,14 +6,13 @@ that none of them needs its own code; docs/models.md has several examples.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, Field, model_validator
 
 from chromalab.core.errors import DamagedWeightsError, UsageError, suggestion
-from chromalab.core.files import read_fault, sha256_file
+from chromalab.core.files import is_file, is_folder, read_fault, sha256_file
 from chromalab.core.records import Record
 
 SHIPPED = Path(__file__).parent / "models"
@@ -170,7 +169,7 @@ def find_colorizer(model: str = DEFAULT_MODEL) -> ColorizerFile:
     if model in shipped_models():
         return _checked(SHIPPED / f"{model}.onnx")
     path = Path(model)
-    if path.suffix in {".safetensors", ".pt", ".pth"} or os.path.isdir(path):  # noqa: PTH112
+    if path.suffix in {".safetensors", ".pt", ".pth"} or is_folder(path):
         raise UsageError(
             f"{model} is not an ONNX file: `chromalab export RUN_FOLDER -o FILE.onnx` exports one from a training"
         )
@@ -189,7 +188,7 @@ def find_colorizer(model: str = DEFAULT_MODEL) -> ColorizerFile:
 
 def _checked(path: Path) -> ColorizerFile:
     record = path.with_suffix(".yaml")
-    if not os.path.isfile(record):  # noqa: PTH113 - Path.is_file raises an error in a closed folder
+    if not is_file(record):
         raise UsageError(
             f"{path} has no record: describe the network's input and output in {record.name} beside it, see "
             "docs/models.md"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
-from chromalab.core.files import printable
+from chromalab.core.files import path_exists, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +22,7 @@ def is_sequence(path: Path) -> bool:
     (True, False)
     """
     # Path.exists raises an error in a closed folder.
-    return _NUMBER.search(path.name) is not None and not os.path.exists(path)  # noqa: PTH110
+    return _NUMBER.search(path.name) is not None and not path_exists(path)
 
 
 def sequence_files(pattern: Path) -> list[Path]:

@@ -40,12 +40,19 @@ def test_invalid_keys_are_named(data: object, message: str) -> None:
         Outer.parse(data, origin="study.yaml")
 
 
+def test_json_of_other_programs_is_read(tmp_path: Path) -> None:
+    text = '{\n\t"name": "a",\n\t"inner": {"learning_rate": 1e-05}\n}'
+    (tmp_path / "tabs.JSON").write_text(text, encoding="utf-8-sig")
+    assert Outer.load(tmp_path / "tabs.JSON").inner.learning_rate == 1e-5
+
+
 def test_missing_and_broken_files_are_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no such file"):
         Outer.load(tmp_path / "none.json")
-    (tmp_path / "broken.json").write_text("{ : [")
-    with pytest.raises(ConfigError, match="not valid YAML"):
-        Outer.load(tmp_path / "broken.json")
+    for ending, kind in (("yaml", "YAML"), ("json", "JSON")):
+        (tmp_path / f"broken.{ending}").write_text("{ : [")
+        with pytest.raises(ConfigError, match=f"not valid {kind}"):
+            Outer.load(tmp_path / f"broken.{ending}")
     (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="can't be read"):
         Outer.load(tmp_path / "binary.json")

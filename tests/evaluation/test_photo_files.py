@@ -65,12 +65,19 @@ def decomposed(name: str) -> str:
         ("b,2000", "line 3: a label must be from 0 to 999, not 2000"),
         ("b,-3", "line 3: a label must be from 0 to 999, not -3"),
         ("b,1.5", "line 3: a label must be a whole number, not '1.5'"),
+        ("a.jpg,4", "line 3: the label of 'a.jpg' is 4, and was 999 before"),
     ],
 )
 def test_labels_are_indices_of_classes(row: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text(f"photo,label\na,999\n{row}\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=message):
         read_labels(tmp_path / "labels.csv", ["a"], 1000)
+
+
+def test_labels_of_spreadsheets_and_equal_ones_are_read(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("photo,label\na.jpg,4\na.png,4\nb.1,7\nb.2,8\n", encoding="utf-8-sig")
+    labels = read_labels(tmp_path / "labels.csv", ["a", "b.1", "b.2"])
+    assert (labels["a"], labels["b.1"], labels["b.2"]) == (4, 7, 8)
 
 
 def test_composed_and_decomposed_letters_match(tmp_path: Path) -> None:

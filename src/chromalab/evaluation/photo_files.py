@@ -17,7 +17,7 @@ from chromalab.photo.listing import list_photos
 from chromalab.photo.reading import Photo, UnreadablePhotoError, read_photo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -179,7 +179,7 @@ MAX_CLASSES = 2**31
 """Largest number of classes of a custom classifier, whose own number is known only when it is called."""
 
 
-def read_labels(path: Path, photos: Iterable[str], classes: int = MAX_CLASSES) -> dict[str, int]:
+def read_labels(path: Path, photos: Collection[str], classes: int = MAX_CLASSES) -> dict[str, int]:
     """Read the class of every photo.
 
     Args:
@@ -189,31 +189,44 @@ def read_labels(path: Path, photos: Iterable[str], classes: int = MAX_CLASSES) -
         classes: number of classes.
 
     Raises:
-        ConfigError: the file cannot be read, lacks a column or a photo, or has a label that is no index of a class.
+        ConfigError: the file cannot be read, lacks a column or a photo, or has a label that is no index of a class or
+            two for one photo.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the labels {path} cannot be read: {error}") from None
     if not rows or any(column not in rows[0] for column in COLUMNS):
         raise ConfigError(f"{path}: expected a CSV file with rows under the columns photo,label")
     labels: dict[str, int] = {}
+    contradictions: dict[str, str] = {}
     for line, row in enumerate(rows, start=2):
-        try:
-            label = int(row["label"])
-        except (TypeError, ValueError):
-            raise ConfigError(f"{path}, line {line}: a label must be a whole number, not '{row['label']}'") from None
-        if not 0 <= label < classes:
-            raise ConfigError(f"{path}, line {line}: a label must be from 0 to {classes - 1}, not {label}")
-        photo = composed(row["photo"] or "")
-        if not PurePosixPath(photo).name:
-            raise ConfigError(f"{path}, line {line}: the name of the photo is missing")
-        labels[photo] = labels[PurePosixPath(photo).with_suffix("").as_posix()] = label
+        photo, label = _photo_and_label(row, classes, origin=f"{path}, line {line}")
+        for name in {photo, PurePosixPath(photo).with_suffix("").as_posix()}:
+            before = labels.setdefault(name, label)
+            if before != label:
+                contradictions[name] = f"line {line}: the label of '{photo}' is {label}, and was {before} before"
+    for name in photos:
+        if name in contradictions:
+            raise ConfigError(f"{path}, {contradictions[name]}")
     missing = [name for name in photos if name not in labels]
     if missing:
         raise ConfigError(f"{path}: {len(missing)} photos have no label; the first is '{missing[0]}'")
     return labels
+
+
+def _photo_and_label(row: Mapping[str, str], classes: int, *, origin: str) -> tuple[str, int]:
+    try:
+        label = int(row["label"])
+    except (TypeError, ValueError):
+        raise ConfigError(f"{origin}: a label must be a whole number, not '{row['label']}'") from None
+    if not 0 <= label < classes:
+        raise ConfigError(f"{origin}: a label must be from 0 to {classes - 1}, not {label}")
+    photo = composed(row["photo"] or "")
+    if not PurePosixPath(photo).name:
+        raise ConfigError(f"{origin}: the name of the photo is missing")
+    return photo, label
 
 
 BATCH_PIXELS = 2**18

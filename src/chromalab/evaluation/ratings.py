@@ -157,7 +157,7 @@ def load_ratings_csv(path: Path) -> Ratings:
 
 def _rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the ratings {path} cannot be read: {error}") from None

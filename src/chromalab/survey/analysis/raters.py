@@ -349,7 +349,7 @@ def read_metric_values(path: Path, methods: Sequence[str]) -> Values:
 
 def _read(path: Path, found: Values, method: str | None) -> None:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot read the metric values: {error}") from None

@@ -2,8 +2,8 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-# With -c, pip installs exactly the versions that the tests ran with.
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+# With -c, pip installs exactly the versions that the tests ran with. It would compile all packages on a single core.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile -c constraints.txt
 INSTALLED := $(VENV)/.installed
 INSTALLED_DOCS := $(VENV)/.installed-docs
 # For `make flagship` and `make study-large`: the development data, the folder of collected photographs, and the device to train on.
@@ -26,6 +26,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (about 2 GB, a few minutes)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(INSTALL) --editable '.[all,dev]'
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true  # some packages come with examples of bad syntax
 	@touch $@
 
 study: $(INSTALLED)  ## compare five objectives on the built-in photos; the report is runs/quick/report/report.html

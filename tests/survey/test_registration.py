@@ -132,6 +132,17 @@ def test_the_preregistration_names_the_conditions_of_viewing(tmp_path: Path) -> 
     assert "gray level 16 is not told from black, or 239 from white" in text
 
 
+def test_the_preregistration_leaves_out_rules_that_cannot_apply(tmp_path: Path) -> None:
+    _, record = make_survey(
+        tmp_path, screening=False, display_ms=None, trials=10, repeats=0.1,
+        exclusions={"screening": True, "overruns": True, "repeat_share": 0.6},
+    )  # fmt: skip
+    text = exclusions_text(record.design)
+    assert "color vision" not in text
+    assert "too long" not in text
+    assert "flipped repeats" not in text
+
+
 def test_design_changes_are_recorded_only_after_the_first_vote(tmp_path: Path) -> None:
     folder, record = make_survey(tmp_path)
 

@@ -80,7 +80,7 @@ def test_ratings_outside_their_scale_are_refused(tmp_path: Path, rows: list[dict
         ((1, 2, 4), {}, "1 for a, 2 for b, 4 for c"),
         ((1, 2, ""), {}, "neither a tie nor a rating"),
         ((1, 2, 3), {"condition_B": "d"}, "about one image"),
-        ((1, 2, 3), {"condition_A": "a"}, "the answer repeats line 2"),
+        ((1, 2, 3), {"condition_A": "a"}, "it answers the same question as line 2"),
     ],
 )
 def test_invalid_rankings_are_refused(
@@ -106,7 +106,13 @@ def test_invalid_rankings_are_refused(
         (f"{HEAD},kind\np,1,s,a,b,1,final\n", "line 2: kind must be practice, test, repeat or vigilance"),
         (f"{HEAD},blurs\np,1,s,a,b,1,nan\n", "line 2: blurs must be a number, not 'nan'"),
         (f"{HEAD},position\np,1,s,a,b,1,1.5\n", "line 2: position must be a whole number"),
-        (f"{HEAD},position\np,1,s,a,b,1,7\np,1,s,a,b,1,7\n", "line 3: the answer repeats line 2"),
+        (f"{HEAD},position\np,1,s,a,b,1,7\np,1,s,a,b,1,7\n", "line 3: it answers the same question as line 2"),
+        (
+            f"{HEAD},position,finished\np,1,s,a,b,1,7,0\np,1,s,b,a,1,7,1\n",
+            "line 3: it answers the same question as line 2",
+        ),
+        (f"{HEAD},is_tie\np,1,s,truth,b,1,0\np,1,t,truth,b,,1\n", "line 3: a tie does not say which image looks real"),
+        (f"{HEAD},is_tie\np,1,s,a,b,1,1\n", "line 2: is_A_selected is 1 in a tie"),
         (f"{HEAD},rating\np,1,s,a,,,4\np,1,s,a,,1,\n", "line 3: the rating is empty"),
         (f"{HEAD},observer\np,1,s,a,b,1,q\n", "the column observer occurs more than once"),
         (HEAD.replace(",", ";") + "\np;1;s;a;b;1\n", "the column observer is missing among observer;session"),
@@ -117,3 +123,9 @@ def test_faulty_rows_name_their_line(tmp_path: Path, text: str, fault: str) -> N
     (tmp_path / "votes.csv").write_text(text)
     with pytest.raises(ConfigError, match=fault.replace("(", r"\(")):
         read_votes(tmp_path / "votes.csv")
+
+
+def test_a_scale_without_a_rating_means_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "v.csv"
+    path.write_text(f"{HEAD},scale\np,1,s,a,b,1,100\np,1,t,a,b,0,100\n", encoding="utf-8")
+    assert [vote.scale for vote in read_votes(path)] == [5, 5]

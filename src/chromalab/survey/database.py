@@ -182,6 +182,13 @@ class Withdrawal(Base):
     stage: Mapped[str] = mapped_column(String(20))
 
 
+def count_withdrawn(connection: Connection) -> tuple[int, int]:
+    """Return how many people withdrew after they had consented, and how many declined to take part."""
+    stages = list(connection.scalars(select(Withdrawal.stage)))
+    declined = stages.count("consent")
+    return len(stages) - declined, declined
+
+
 class Login(Base):
     """A login session of the researcher."""
 
@@ -357,17 +364,20 @@ def add_invitations(connection: Connection, count: int, label: str = "") -> list
 _LOOK = "look_"
 
 
-def put_look(connection: Connection, finished: int, half_width: float) -> None:
-    """Record the widest half width at a declared interim look."""
-    put_setting(connection, f"{_LOOK}{finished}", f"{half_width:.4f}")
+_INFINITE = "none"
 
 
-def interim_looks(connection: Connection) -> dict[str, float]:
+def put_look(connection: Connection, finished: int, half_width: float | None) -> None:
+    """Record the widest half width at a declared interim look; None if the votes had no finite interval."""
+    put_setting(connection, f"{_LOOK}{finished}", _INFINITE if half_width is None else f"{half_width:.4f}")
+
+
+def interim_looks(connection: Connection) -> dict[str, float | None]:
     """Return the widest half width at each interim look so far, by number of finished participants."""
     rows = connection.execute(
         select(Setting.name, Setting.value).where(Setting.name.startswith(_LOOK, autoescape=True))
     )
-    found = {int(str(name).removeprefix(_LOOK)): float(value) for name, value in rows}
+    found = {int(str(name).removeprefix(_LOOK)): None if value == _INFINITE else float(value) for name, value in rows}
     return {str(finished): found[finished] for finished in sorted(found)}
 
 

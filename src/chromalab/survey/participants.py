@@ -103,7 +103,9 @@ def _approval(identity: str, person: Any, recruited: Recruitment, rules: Sequenc
         return Approval(identity, recruited.way_out("screened").code or "", SCREENED_OUT, reason, minutes)
     if person.stage != "finished":
         return Approval(identity, "", UNFINISHED, str(person.stage), minutes)
-    code = recruited.failed_code or "" if recruited.tells_failed and "vigilance" in rules else person.code
+    code = recruited.code or person.code
+    if recruited.tells_failed and "vigilance" in rules:
+        code = recruited.failed_code or ""
     return Approval(identity, code, REJECT if rules else APPROVE, " ".join(rules), minutes)
 
 

@@ -23,6 +23,9 @@ CONDITION_RANGES = {
 DARK_LIMIT, BRIGHT_LIMIT = 16, 239
 """Gray levels that `exclusions.brightness` asks people to tell from black and from white."""
 
+MIN_REPEATS = 4
+"""Number of repeats from which `exclusions.repeat_share` applies."""
+
 
 class Exclusions(Record):
     """Exclusion rules, fixed in advance. Excluded votes are labeled, never deleted.

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from chromalab.core.files import write_text
 from chromalab.survey.database import Registration, Vote, changed
 from chromalab.survey.folder import SurveyRecord, survey_hash
-from chromalab.survey.plan import BRIGHT_LIMIT, CONDITION_RANGES, DARK_LIMIT
+from chromalab.survey.plan import BRIGHT_LIMIT, CONDITION_RANGES, DARK_LIMIT, MIN_REPEATS
 from chromalab.survey.votes import SCALES
 from chromalab.version import __version__
 
@@ -197,19 +197,19 @@ def exclusions_text(design: Design) -> str:
     if design.two_stimuli or design.protocol == "rank_order":
         sides = "left against right" if design.two_stimuli else "the image shown first against the one shown last"
         found.append(f"a binomial test of {sides} has p < {rules.side_p:g}")
-    if design.n_repeats and rules.repeat_share > 0:
+    if design.n_repeats >= MIN_REPEATS and rules.repeat_share > 0:
         found.append(f"less than {rules.repeat_share:.0%} of at least four flipped repeats are consistent")
     if rules.outlier_distance is not None:
         found.append(f"the outlier distance exceeds {rules.outlier_distance:g}")
     if design.protocol == "rating" and rules.bt500:
         found.append("ITU-R BT.500 rejects the rater")
-    if rules.screening:
+    if rules.screening and design.screening:
         found.append("the screening of color vision is not passed")
     if rules.unfinished:
         found.append("the session is not finished")
     found += _condition_texts(rules)
     kinds = {
-        "were shown over 15% too long": rules.overruns,
+        "were shown over 15% too long": rules.overruns and design.display_ms,
         "had images that were not wholly inside the window": rules.hidden,
         "had images that were shown smaller than their true size": rules.reduced,
     }

@@ -14,7 +14,7 @@ from chromalab.survey.schedule import Kind
 from chromalab.survey.votes import SCALES, VoteRow, measured, protocol_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
     from pathlib import Path
 
 REQUIRED = ("observer", "session", "scene", "condition_A", "condition_B", "is_A_selected")
@@ -108,6 +108,7 @@ class _Read(NamedTuple):
     vote: VoteRow
     rank: int | None
     place: int | None
+    has_position: bool
 
     @property
     def name(self) -> str:
@@ -199,7 +200,7 @@ class _Line:
     def read(self, number: int) -> _Read:
         rank, place = self.whole("rank"), self.whole("place")
         vote = self.vote(number if rank is None else 0, ranked=rank is not None)
-        return _Read(self._number, vote, rank, place)
+        return _Read(self._number, vote, rank, place, has_position=bool(self.text("position")))
 
     def vote(self, position: int, *, ranked: bool) -> VoteRow:
         first, second = self.conditions()
@@ -243,7 +244,7 @@ class _Line:
         if rating is not None and not low <= rating <= high:
             more = "; write 100 in the column scale for ratings of a slider" if 5 < rating <= 100 else ""
             raise self.fault(f"rating must be {low} to {high}, not {rating}{more}")
-        return rating, scale
+        return rating, 5 if rating is None else scale
 
     def selection(self, *, rated: bool, ranked: bool) -> tuple[bool, bool]:
         """Return whether A was selected, and whether the answer is a tie."""
@@ -252,6 +253,8 @@ class _Line:
             raise self.fault("a row with a rank is about one image; leave condition_B, is_A_selected and rating empty")
         if selected is None and not tie and not rated and not ranked:
             raise self.fault("is_A_selected is empty in a row that is neither a tie nor a rating")
+        if selected and tie:
+            raise self.fault("is_A_selected is 1 in a tie, which selects neither image")
         return bool(selected), tie
 
     def exclusion(self, kind: str) -> str:
@@ -263,14 +266,30 @@ def _check_together(lines: Sequence[_Read], path: Path) -> None:
     """Raise an error at the first row that does not fit the others."""
     protocol = _protocol(lines)
     pairs = any(each.vote.condition_b for each in lines)
-    seen: dict[VoteRow, int] = {}
+    seen: dict[Hashable, int] = {}
     for each in lines:
         fault = _fault(each, lines[0], protocol, pairs=pairs)
-        if each.vote in seen:
-            fault = f"the answer repeats line {seen[each.vote]}; remove one of them"
+        question = _question(each)
+        if question in seen:
+            fault = f"it answers the same question as line {seen[question]}; remove one of them"
         if fault:
             raise ConfigError(f"{path}, line {each.line}: {fault}")
-        seen[each.vote] = each.line
+        seen[question] = each.line
+
+
+def _question(each: _Read) -> Hashable:
+    """Return what only one row may answer; without the column `position`, people may be asked twice about one pair."""
+    vote = each.vote
+    if each.rank is not None or not each.has_position:
+        return vote
+    return (
+        vote.observer,
+        vote.session,
+        vote.kind,
+        vote.scene,
+        frozenset((vote.condition_a, vote.condition_b)),
+        vote.position,
+    )
 
 
 def _protocol(lines: Sequence[_Read]) -> str:
@@ -279,7 +298,6 @@ def _protocol(lines: Sequence[_Read]) -> str:
 
 def _fault(each: _Read, first: _Read, protocol: str, *, pairs: bool) -> str | None:
     vote = each.vote
-    names = {vote.condition_a, vote.condition_b}
     if protocol == "rank_order":
         return "the rank is empty, but other rows have ranks; keep one protocol per file" if each.rank is None else None
     if protocol == "rating":
@@ -288,7 +306,13 @@ def _fault(each: _Read, first: _Read, protocol: str, *, pairs: bool) -> str | No
         return "condition_B is empty, but other rows compare two images; name the second method"
     if not pairs and protocol != "real_or_fake":
         return f"condition_B is empty, but no scored row is about '{TRUTH}' or has a rating; name the second method"
-    if protocol == "real_or_fake" and pairs and vote.kind == "test" and TRUTH not in names:
+    return _fooling_fault(vote, pairs=pairs) if protocol == "real_or_fake" else None
+
+
+def _fooling_fault(vote: VoteRow, *, pairs: bool) -> str | None:
+    if vote.is_tie:
+        return f"a tie does not say which image looks real; leave ties out, or rename '{TRUTH}' to compare preferences"
+    if pairs and vote.kind == "test" and TRUTH not in {vote.condition_a, vote.condition_b}:
         return f"neither condition is '{TRUTH}', but other rows compare with it; keep one protocol per file"
     return None
 

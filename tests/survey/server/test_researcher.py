@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from chromalab.survey.analysis.analyze import analyze_source
 from chromalab.survey.database import Participant, TrialRow, Vote
 from chromalab.survey.design import TRUTH
-from chromalab.survey.server.researcher import make_setup_token, reset_password
+from chromalab.survey.server.researcher import LiveScores, make_setup_token, reset_password
 from tests.survey.surveys import SCREEN, Visitor, client_of, join, make_survey, rows
 
 pytestmark = pytest.mark.slow
@@ -68,6 +69,24 @@ def test_the_dashboard_while_all_votes_are_on_true_photos(tmp_path: Path) -> Non
             person.post("/api/withdraw", {})
         person.vote("real")
         assert "No scored votes yet" in researcher(client, folder)
+
+
+def test_the_dashboard_counts_who_declined_and_forgets_who_withdrew(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path)
+    with client_of(folder) as client:
+        live = LiveScores(client.app.state.survey)  # type: ignore[attr-defined]
+        for _ in range(2):
+            Visitor(client).post("/api/withdraw", {})
+        gone = Visitor(client).begin().finish()
+        (before,) = live.get().raters  # type: ignore[union-attr]
+        Visitor(client).begin().finish()
+        gone.post("/api/withdraw", {})
+        (after,) = live.get().raters  # type: ignore[union-attr]
+        page = researcher(client, folder)
+    assert before.observer != after.observer
+    assert "<dt>declined</dt><dd>2</dd>" in page
+    assert "<dt>withdrawn</dt><dd>1</dd>" in page
+    assert analyze_source(folder)[0].withdrawn == 1
 
 
 def test_the_dashboard(tmp_path: Path) -> None:

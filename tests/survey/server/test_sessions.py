@@ -22,7 +22,8 @@ def test_recruitment_platforms(tmp_path: Path) -> None:
     folder, _ = make_survey(
         tmp_path, stop={"participants": 1},
         recruitment={
-            "completion_url": "https://example.org/done", "full_url": "https://example.org/full", "code": "C0DE",
+            "completion_url": "https://example.org/done", "full_url": "https://example.org/full",
+            "code": "COLORS-OF-2026-C0DE",
         },
     )  # fmt: skip
     with client_of(folder) as client:
@@ -35,7 +36,7 @@ def test_recruitment_platforms(tmp_path: Path) -> None:
         assert (again.key, again.state["number"]) == (person.key, 2)
         again.finish()
         assert again.state["redirect"] == "https://example.org/done"
-        assert again.state["code"] == "C0DE"
+        assert again.state["code"] == "COLORS-OF-2026-C0DE"
     assert PROLIFIC_ID not in json.dumps([str(row) for row in rows(folder, Participant)])
 
 

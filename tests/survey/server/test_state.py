@@ -9,11 +9,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from chromalab.survey.analysis.analyze import analyze, analyze_source
-from chromalab.survey.database import interim_looks
+from chromalab.survey.database import TrialRow, interim_looks
 from chromalab.survey.server.answers import Answer, answer
 from chromalab.survey.server.state import check_stopping_rule
 from chromalab.survey.votes import votes_of_database
-from tests.survey.surveys import Visitor, client_of, make_survey
+from tests.survey.surveys import Visitor, client_of, make_survey, rows
 
 pytestmark = pytest.mark.slow
 ONE_LOOK: dict[str, Any] = {
@@ -66,6 +66,27 @@ def test_every_declared_look_takes_the_votes_as_of_its_count(tmp_path: Path) -> 
         assert looks[look] == pytest.approx(widest, abs=1e-4)
     found, _ = analyze_source(folder)
     assert found.interim == looks
+
+
+def test_a_look_without_finite_intervals_stops_neither_the_survey_nor_later_looks(tmp_path: Path) -> None:
+    folder, _ = make_survey(
+        tmp_path, stop={"rule": "precision", "participants": 50, "half_width": 50.0, "looks": [1, 3]},
+        analysis={"draws": 100, "prior_sd": None}, exclusions={"side_p": 0.0, "fast_share": 1.0},
+    )  # fmt: skip
+    with client_of(folder) as client:
+        survey = client.app.state.survey  # type: ignore[attr-defined]
+        person = Visitor(client).begin()
+        while person.state["stage"] == "trials":  # alpha wins every time
+            trial = next(row for row in rows(folder, TrialRow) if row.token == person.state["trial"])
+            person.vote("left" if trial.left == "alpha" else "right")
+        for choice in ("left", "right"):
+            finish_unchecked(client, choice)
+        check_stopping_rule(survey)
+        with survey.database.read() as connection:
+            looks = interim_looks(connection)
+    assert looks["1"] is None
+    assert looks["3"] is not None
+    assert analyze_source(folder)[0].interim == looks
 
 
 def test_a_look_that_is_overtaken_still_stops_the_survey(tmp_path: Path) -> None:

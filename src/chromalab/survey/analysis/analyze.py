@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.wording import listing, plural
@@ -21,7 +21,7 @@ from chromalab.survey.analysis.raters import image_scores, label_exclusions, par
 from chromalab.survey.analysis.records import Difference, Score, Subgroup, SurveyAnalysis
 from chromalab.survey.analysis.scores import estimate_of, groups_by_photo, score_fooling, score_ratings
 from chromalab.survey.analysis.subgroups import answers_of, compare_subgroups
-from chromalab.survey.database import Registration, Withdrawal, interim_looks, open_database
+from chromalab.survey.database import Registration, count_withdrawn, interim_looks, open_database
 from chromalab.survey.design import STAND_INS, TRUTH, Design
 from chromalab.survey.folder import SurveyFolder
 from chromalab.survey.plan import AnalysisPlan, Exclusions, SubgroupPlan
@@ -438,7 +438,7 @@ def _registered(analysis: SurveyAnalysis, database: Database, frozen: Frozen, us
     with database.read() as connection:
         query = select(Registration.changes, Registration.votes_before).order_by(Registration.id)
         later = list(connection.execute(query))[1:]
-        withdrawn = connection.scalar(select(func.count()).select_from(Withdrawal)) or 0
+        withdrawn, _ = count_withdrawn(connection)
         looks = interim_looks(connection)
     changes = [f"after {entry.votes_before} votes, {change}" for entry in later for change in entry.changes]
     before, after = frozen.record.design.analysis.model_dump(), used.model_dump()

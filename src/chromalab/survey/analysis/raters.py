@@ -22,7 +22,7 @@ from chromalab.survey.analysis.preferences import Rankings
 from chromalab.survey.analysis.records import ImageScore, MetricAgreement, ParticipantAgreement, Rater
 from chromalab.survey.analysis.scores import model_of_ratings, ratings_table
 from chromalab.survey.design import CONDITIONS, RANDOM, TRUTH
-from chromalab.survey.plan import BRIGHT_LIMIT, CONDITION_RANGES, DARK_LIMIT
+from chromalab.survey.plan import BRIGHT_LIMIT, CONDITION_RANGES, DARK_LIMIT, MIN_REPEATS
 from chromalab.survey.schedule import is_right
 from chromalab.survey.votes import VoteRow, by_observer
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from chromalab.survey.design import Design
     from chromalab.survey.plan import Exclusions
 
-MIN_SIDES, MIN_REPEATS = 10, 4
+MIN_SIDES = 10
 OUTLIER_PRIOR = 3.0
 
 

@@ -266,9 +266,10 @@ class SurveyAnalysis(Record):
         metrics: agreement of each metric with the participants.
         faults: differences between the survey's files and the design that was frozen at the first vote.
         changes: changes of the design after the first vote.
-        interim: widest half width at each declared interim look, by number of finished participants.
+        interim: widest half width at each declared interim look, by number of finished participants; None if the votes
+            had no finite interval.
         design_sha256: hash of the design as registered before the first vote.
-        withdrawn: number of participants who withdrew.
+        withdrawn: number of participants who withdrew after they had consented.
         notes: remarks for the reader.
         settings: level, draws, prior and similar settings.
     """
@@ -299,7 +300,7 @@ class SurveyAnalysis(Record):
     metrics: dict[str, MetricAgreement] = {}
     faults: list[str] = []
     changes: list[str] = []
-    interim: dict[str, FiniteFloat] = {}
+    interim: dict[str, FiniteFloat | None] = {}
     design_sha256: str | None = None
     withdrawn: int = 0
     notes: list[str] = []

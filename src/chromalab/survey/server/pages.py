@@ -63,7 +63,7 @@ def _end(survey: Survey, connection: Connection, person: Row[Any]) -> dict[str, 
     design = survey.record.design
     recruited = design.recruitment
     failed = recruited.tells_failed and checks_failed(survey, connection, person)
-    out = WayOut(recruited.completion_url, None if design.access == "open" else person.code)
+    out = WayOut(recruited.completion_url, None if design.access == "open" else recruited.code or person.code)
     if failed:
         out = WayOut(recruited.failed_url, recruited.failed_code)
     return {

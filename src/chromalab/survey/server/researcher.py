@@ -29,6 +29,7 @@ from chromalab.survey.database import (
     Vote,
     Withdrawal,
     add_invitations,
+    count_withdrawn,
     put_setting,
     setting,
 )
@@ -68,13 +69,14 @@ class Opened:
 
 
 class LiveScores:
-    """Current scores, recomputed at most every 20 s, or after a withdrawal, with fewer bootstrap draws."""
+    """Current scores, recomputed at most every 20 s, or after someone has left, with fewer bootstrap draws."""
 
     def __init__(self, survey: Survey) -> None:
         self._survey = survey
         self._lock = threading.Lock()
         self._made = -LIVE_SECONDS
-        self._votes = self._withdrawals = -1
+        self._withdrawals = -1
+        self._scored: object = None
         self._found: SurveyAnalysis | None = None
 
     def get(self) -> SurveyAnalysis | None:
@@ -85,9 +87,10 @@ class LiveScores:
             if withdrawals != self._withdrawals or time.monotonic() - self._made >= LIVE_SECONDS:
                 self._withdrawals = withdrawals
                 votes = votes_of_database(self._survey.database)
-                if len(votes) != self._votes:
+                scored = (withdrawals, len(votes), sum(bool(vote.finished) for vote in votes))
+                if scored != self._scored:
                     self._found = self._score(votes)
-                    self._votes = len(votes)
+                    self._scored = scored
                 self._made = time.monotonic()
             return self._found
 
@@ -361,6 +364,7 @@ def _progress(survey: Survey) -> dict[str, Any]:
             .where(Participant.stage.in_(STEPS[1:-1]), Participant.lease_until > now)
         )
         out = sum(count for stage, count in stages.items() if screened_for(stage))
+        withdrawn, declined = count_withdrawn(connection)
         return {
             "stages": stages,
             "active": active or 0,
@@ -368,7 +372,8 @@ def _progress(survey: Survey) -> dict[str, Any]:
             "abandoned": sum(stages.values()) - stages.get("finished", 0) - (active or 0) - out,
             "votes": connection.scalar(select(func.count()).select_from(Vote)) or 0,
             "last_vote": connection.scalar(select(func.max(Vote.received_at))),
-            "withdrawn": connection.scalar(select(func.count()).select_from(Withdrawal)) or 0,
+            "withdrawn": withdrawn,
+            "declined": declined,
             "invited": connection.scalar(select(func.count()).select_from(Invitation)) or 0,
             "used": connection.scalar(
                 select(func.count()).select_from(Invitation).where(Invitation.participant_id.is_not(None))

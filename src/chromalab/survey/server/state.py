@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from chromalab.core.errors import UsageError
+from chromalab.core.errors import ChromalabError, UsageError
 from chromalab.core.records import Record
 from chromalab.survey.adaptive import Tally
 from chromalab.survey.database import (
@@ -194,7 +194,7 @@ def check_stopping_rule(survey: Survey) -> None:
         widest = widest_half_width(survey, up_to=ends[look - 1])
         with survey.database.write() as connection:
             put_look(connection, look, widest)
-            if widest <= stop.half_width:
+            if widest is not None and widest <= stop.half_width:
                 stopped = f"precision at {look} participants: half-width {widest:.4f}"
                 put_setting(connection, STOPPED, stopped)
 
@@ -208,11 +208,17 @@ _ENDS = (
 )
 
 
-def widest_half_width(survey: Survey, *, up_to: int) -> float:
-    """Return the half width of the widest interval over all methods, from the votes up to vote `up_to`."""
+def widest_half_width(survey: Survey, *, up_to: int) -> float | None:
+    """Return the half width of the widest interval over all methods, from the votes up to vote `up_to`.
+
+    It is None if the votes have no finite intervals, as without a prior when a method won every time.
+    """
     from chromalab.survey.analysis.analyze import analyze  # noqa: PLC0415 - serving does not need SciPy's statistics
     from chromalab.survey.votes import votes_of_database  # noqa: PLC0415
 
     votes = votes_of_database(survey.database, up_to=up_to)
-    result = analyze(survey.record.design, survey.record.methods, votes)
+    try:
+        result = analyze(survey.record.design, survey.record.methods, votes)
+    except ChromalabError:
+        return None
     return max((row.high - row.low) / 2 for row in result.scores.values())

@@ -90,11 +90,20 @@ def test_a_hint_behind_the_end_or_without_time_is_refused_before_the_work(
         ConfigError, match=r"the hint or reference at 9 s comes after the end of a.mkv, which is at 0.12 s"
     ):
         colored(engine, path, tmp_path / "b.mkv", "0.04s:5,5=#ff0000", "9s:5,5=#ff0000")
+    with pytest.raises(ConfigError, match=r"the hint or reference at 0.2 s comes after the end"):
+        colored(engine, path, tmp_path / "b.mkv", "0.2s:5,5=#ff0000")
     with pytest.raises(ConfigError, match=r"has no time.*write 12.5s:5,5=#ff0000"):
         colored(engine, path, tmp_path / "b.mkv", "5,5=#ff0000")
     with pytest.raises(ConfigError, match="outside the photo of 160x96 px"):
         colored(engine, path, tmp_path / "b.mkv", "0s:200,5=#ff0000")
     assert not (tmp_path / "b.mkv").exists()
+
+
+def test_a_hint_at_the_length_of_the_film_is_for_the_last_frame(engine: Engine, tmp_path: Path) -> None:
+    path = write_pan(tmp_path / "a.mkv", [texture(4, smooth=12)] * 3)
+    last, *_ = colored(engine, path, tmp_path / "b.mkv", "0.12s:60,30,30,30=#d01010")[::-1]
+    plain, *_ = colored(engine, path, tmp_path / "c.mkv")[::-1]
+    assert float(last[2][20:28, 34:42].mean() - plain[2][20:28, 34:42].mean()) > 8
 
 
 def test_a_hint_is_accepted_where_the_header_ends_too_early(engine: Engine, tmp_path: Path) -> None:

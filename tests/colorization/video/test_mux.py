@@ -246,6 +246,40 @@ def test_a_late_start_is_kept(tmp_path: Path, colorize: Colorize) -> None:
     assert seconds(source)[0] == pytest.approx(2)
 
 
+def test_sound_that_was_trimmed_away_does_not_come_back(tmp_path: Path, colorize: Colorize) -> None:
+    whole = rich_clip(tmp_path / "a.mp4", tones=60)
+    trimmed = tmp_path / "b.mp4"
+    with av.open(str(whole)) as source, av.open(str(trimmed), "w") as target:
+        copied = source.streams.video[0], source.streams.audio[0]
+        streams = {stream.index: target.add_stream_from_template(stream) for stream in copied}
+        for packet in source.demux(*copied):
+            if packet.dts is not None:
+                if packet.stream.type == "audio":  # half a second lies before the beginning, in an edit list
+                    packet.pts, packet.dts = packet.pts - 24_000, packet.dts - 24_000
+                packet.stream = streams[packet.stream_index]
+                target.mux(packet)
+    for name in ("c.mkv", "c.mp4"):
+        colorize(trimmed, tmp_path / name)
+        assert seconds(tmp_path / name)[0] < 0.06
+        with av.open(str(tmp_path / name)) as film:
+            assert film.duration / av.time_base < 0.9
+
+
+def test_statistics_of_the_source_are_not_those_of_the_film(tmp_path: Path, colorize: Colorize) -> None:
+    source = tmp_path / "a.mkv"
+    with av.open(str(source), "w") as file:
+        stream = file.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.metadata.update({"BPS-eng": "123", "_STATISTICS_TAGS-eng": "BPS", "title": "Reel 1"})
+        file.mux(stream.encode(frame_of(lumas(1)[0])))
+        file.mux(stream.encode(None))
+    colorize(source, tmp_path / "b.mkv")
+    with av.open(str(tmp_path / "b.mkv")) as film:
+        tags = film.streams.video[0].metadata
+    assert tags["title"] == "Reel 1"
+    assert not {"BPS-eng", "_STATISTICS_TAGS-eng"} & set(tags)
+
+
 def test_equal_films_become_equal_files(tmp_path: Path, colorize: Colorize) -> None:
     source = rich_clip(tmp_path / "a.mkv")
     for name in ("b.mkv", "c.mkv"):

@@ -271,10 +271,19 @@ def test_sequences_of_16_bits_keep_them(tmp_path: Path, colorize: Colorize) -> N
     assert seconds(tmp_path / "a.mkv") == pytest.approx([0, 1 / 12, 2 / 12], abs=1e-3)
 
 
+def test_the_bottom_field_of_dv_comes_first(tmp_path: Path) -> None:
+    frames = [av.VideoFrame(720, 576, "yuv420p") for _ in range(2)]
+    flags = av.codec.context.Flags.interlaced_dct
+    assert probe(write_clip(tmp_path / "a.avi", frames, "dvvideo", flags=flags)).field_order == 3
+
+
 def test_gaps_in_sequences_are_named(tmp_path: Path) -> None:
     pattern = _sequence(tmp_path)
     assert [path.name for path in sequence_files(pattern)] == ["f_0007.png", "f_0008.png", "f_0009.png"]
     (tmp_path / "f_0008.png").unlink()
+    with pytest.raises(UsageError, match=r"f_0008\.png is missing"):
+        sequence_files(pattern)
+    (tmp_path / "f_20241102120000.png").write_bytes(b"")  # as if the numbers were dates
     with pytest.raises(UsageError, match=r"f_0008\.png is missing"):
         sequence_files(pattern)
     with pytest.raises(UsageError, match="no file matches the pattern"):

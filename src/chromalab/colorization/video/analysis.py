@@ -172,7 +172,7 @@ class _KnownColors:
             self._start = frame.pts
         self._now = self._since_start_s(frame.pts)
         if following is None:
-            end = self._end_s(frame, is_whole=is_whole)
+            end = self._end_s(frame, is_whole=is_whole) + _ROUNDING_S
         else:
             next_s = self._since_start_s(following.pts)
             end = next_s - min(_ROUNDING_S, (next_s - self._now) / 2)

@@ -66,7 +66,8 @@ _CELL_SHARE = 1 / 24
 """Radius of the guided filter as a share of the copy's shorter side, as for photos."""
 
 _HEADER_ERROR_S = 1.0
-"""Time by which a film may be longer than its header tells; later hints are refused before the work begins."""
+"""Time by which a film without times of its packets may be longer than its header tells; later hints are refused before
+the work begins."""
 
 _VERSION = 2
 """Version of the algorithm; a work folder of another version is not resumed."""
@@ -164,10 +165,12 @@ def _check_times(film: Film, job: Job) -> None:
     if film.end_s is None or not times:
         return
     start_s = float(next(frames(film, Damage())).pts * film.time_base)
-    if max(times) <= film.end_s - start_s + _HEADER_ERROR_S:
+    if max(times) <= film.end_s - start_s:
         return
-    end_s = max(film.end_s, _end_of_packets_s(film)) - start_s
-    if max(times) > end_s + _HEADER_ERROR_S:
+    packets_s = _end_of_packets_s(film)
+    end_s = max(film.end_s, packets_s) - start_s
+    is_exact = packets_s > 0 and not film.joins
+    if max(times) > end_s + (0 if is_exact else _HEADER_ERROR_S):
         raise ConfigError(
             f"the hint or reference at {max(times):g} s comes after the end of {film.path.name}, which is at "
             f"{end_s:.2f} s: correct the time"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import os
+import re
 from collections import Counter
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,9 @@ _WITHOUT_CHANCE = {"fflags": "+bitexact"}
 _NOTICE_KEYS = ("comment", "description", "synopsis")
 _OWN_KEYS = frozenset({"encoder", "major_brand", "minor_version", "compatible_brands", "duration"})
 """Tags that describe the source's file, not the film; the writer makes its own."""
+
+_STATISTICS = re.compile(r"(BPS|DURATION|NUMBER_OF_FRAMES|NUMBER_OF_BYTES|_STATISTICS_\w+)(-\w+)?$")
+"""Tags of Matroska streams that describe the packets, which are others in the output."""
 
 _ITUNES_KEYS = frozenset(
     {"title", "artist", "album_artist", "composer", "album", "date", "comment", "genre", "copyright", "grouping"}
@@ -161,7 +165,10 @@ def _streams(
             if not _is_written_anew(stream, source):
                 lost.append(f"the {stream.type} stream {stream.index} ({_codec_name(stream)}) is left out")
             continue
-        added.metadata.update({key: text for key, text in stream.metadata.items() if key.lower() not in _OWN_KEYS})
+        tags = {key: text for key, text in stream.metadata.items() if key.lower() not in _OWN_KEYS}
+        if stream.index == film.stream:
+            tags = {key: text for key, text in tags.items() if not _STATISTICS.match(key)}
+        added.metadata.update(tags)
         added.disposition = stream.disposition
         streams[stream.index] = added
     return streams
@@ -211,7 +218,7 @@ def _interleave(
     refused: Counter[int] = Counter()
     merged = heapq.merge(
         _at(((packet, own, film.time_base) for packet in packets), 0, film.origin_s),
-        _at(_copied(source, film, streams, lost), 1, film.origin_s),
+        _at(_copied(source, target, film, streams, lost), 1, film.origin_s),
         key=lambda item: item[:3],
     )
     for _, _, _, packet, stream in merged:
@@ -245,10 +252,25 @@ def _at(
         yield latest, rank, number, packet, stream
 
 
+def _is_cut_away(packet: av.Packet[Any]) -> bool:
+    """Return whether a packet is sound that an MP4 file was trimmed by, but holds.
+
+    The last packet before the beginning is not: decoders need it for the first sound.
+    """
+    if packet.stream.type != "audio" or not packet.is_discard or packet.pts is None:
+        return False
+    return packet.pts + 2 * (packet.duration or 0) <= 0
+
+
 def _copied(
-    source: av.container.InputContainer, film: Film, streams: dict[int, Any], lost: list[str]
+    source: av.container.InputContainer,
+    target: av.container.OutputContainer,
+    film: Film,
+    streams: dict[int, Any],
+    lost: list[str],
 ) -> Iterator[tuple[av.Packet[Any], Any, Fraction]]:
     """Yield the packets of all other streams."""
+    has_edit_lists = target.format.name in {"mp4", "mov"}
     others = [stream for stream in source.streams if stream.index != film.stream and stream.index in streams]
     if not others:
         return
@@ -258,6 +280,8 @@ def _copied(
                 packet.pts = packet.dts = 0
             if packet.dts is None and packet.pts is None:
                 continue  # the mark of the end
+            if not has_edit_lists and _is_cut_away(packet):
+                continue
             yield packet, streams[packet.stream_index], Fraction(packet.time_base)
     except av.error.FFmpegError as error:
         lost.append(f"the sound and the subtitles end early: {(error.strerror or str(error)).lower()}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
@@ -34,10 +35,10 @@ def sequence_files(pattern: Path) -> list[Path]:
     numbers = _numbers(pattern)
     if not numbers:
         raise UsageError(f"no file matches the pattern {printable(pattern)} of an image sequence")
-    missing = sorted({*range(numbers[0], numbers[-1])}.difference(numbers))
-    if missing:
+    missing = next((before + 1 for before, after in pairwise(numbers) if after > before + 1), None)
+    if missing is not None:
         raise UsageError(
-            f"{printable(_file(pattern, missing[0]))} is missing between the first and the last image of the sequence: "
+            f"{printable(_file(pattern, missing))} is missing between the first and the last image of the sequence: "
             "rename the images, or colorize the parts one by one"
         )
     return [_file(pattern, number) for number in numbers]

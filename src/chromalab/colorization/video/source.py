@@ -38,8 +38,8 @@ _REPACKED = re.compile(
 _FULL_RANGE = 2
 _MATRIX_OF: dict[int, MatrixName] = {1: "bt709", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}
 _TAG_OF: dict[MatrixName, int] = {"bt601": 6, "bt709": 1, "bt2020": 9}
-_PROGRESSIVE, _TOP_FIRST = 1, 2
-_HD_ROWS = 720
+_PROGRESSIVE, _TOP_FIRST, _BOTTOM_FIRST = 1, 2, 3
+_SD_ROWS, _HD_ROWS = 576, 720
 _ORIENTATIONS = {0: 1, 90: 8, 180: 3, 270: 6}
 """EXIF orientation by the counterclockwise rotation, in degrees, with which a player shows the frames."""
 
@@ -438,6 +438,8 @@ def _about(container: av.container.InputContainer, end_s: float | None, rate: Fr
 def _field_order(context: av.VideoCodecContext, first: av.VideoFrame) -> int:
     if not first.interlaced_frame:
         return _PROGRESSIVE
+    if context.name == "dvvideo" and first.height <= _SD_ROWS:  # its decoder does not tell
+        return _BOTTOM_FIRST
     return max(_TOP_FIRST, int(context.field_order))
 
 

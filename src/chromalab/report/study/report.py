@@ -38,6 +38,7 @@ from chromalab.report.study.tables import (
     differences_csv,
     main_table,
     primary_csv,
+    seed_counts,
     summary_csv,
     summary_latex,
 )
@@ -203,7 +204,8 @@ def _write_tables(out: Path, views: Sequence[SpaceView], analysis: Analysis, stu
     for view in views:
         path = out / f"summary_{view.name}.tex"
         data = f"{study.data.source}, {study.data.size_px} px"
-        write_text(path, summary_latex(view.table, n_photos=analysis.n_photos, seeds=len(analysis.seeds), data=data))
+        seeds = seed_counts(analysis, view.name)
+        write_text(path, summary_latex(view.table, n_photos=analysis.n_photos, seeds=seeds, data=data))
         yield path
     path = out / "claims.tex"
     write_text(path, claims_latex(analysis.claims))

@@ -121,8 +121,7 @@ def write_report(folder: Path, analysis: Analysis, study: StudyRecord) -> Report
     out = folder / "report"
     styles = objective_styles([objective.id for objective in study.objectives])
     curves = read_curves(folder)
-    equal = folder / "protocols" / f"{study.protocol}{EQUAL_CHROMA}" / "analysis.json"
-    at_equal_chroma = Analysis.load(equal) if equal.is_file() else None
+    at_equal_chroma, outdated = _at_equal_chroma(folder, analysis, study)
     views = [_space_view(space, analysis, at_equal_chroma, study, curves, styles) for space in analysis.color_spaces]
     paths = ReportPaths(
         html=out / "report.html",
@@ -139,8 +138,18 @@ def write_report(folder: Path, analysis: Analysis, study: StudyRecord) -> Report
     write_text(paths.differences, differences_csv(analysis.differences))
     write_text(paths.primary, primary_csv(analysis.primary))
     write_text(paths.diagnostics, diagnostics_csv(one for view in views for one in view.diagnoses))
-    write_text(paths.html, _render(folder, analysis, study, views, styles))
+    write_text(paths.html, _render(folder, analysis, study, views, styles, outdated))
     return paths
+
+
+def _at_equal_chroma(folder: Path, analysis: Analysis, study: StudyRecord) -> tuple[Analysis | None, str]:
+    """Return the analysis at equal chroma, or its outdated folder if it covers other runs than `analysis`."""
+    place = f"protocols/{study.protocol}{EQUAL_CHROMA}"
+    path = folder / place / "analysis.json"
+    if not path.is_file():
+        return None, ""
+    found = Analysis.load(path)
+    return (found, "") if set(found.missing_runs) == set(analysis.missing_runs) else (None, place)
 
 
 def _space_view(
@@ -227,6 +236,7 @@ def _render(
     study: StudyRecord,
     views: Sequence[SpaceView],
     styles: Mapping[str, ObjectiveStyle],
+    outdated: str,
 ) -> str:
     runs, faults = read_runs(folder)
     tested = [claim for claim in analysis.claims if claim.verdict != "not tested"]
@@ -235,6 +245,7 @@ def _render(
         study=study,
         views=views,
         styles=styles,
+        equal_chroma_outdated=outdated,
         answer=answer(analysis, study, runs),
         tested_claims=tested,
         untested_claims=[claim for claim in analysis.claims if claim.verdict == "not tested"],

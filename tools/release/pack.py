@@ -24,9 +24,17 @@ from chromalab.core.files import make_folder, write_bytes, write_text
 from chromalab.evaluation.records import BOUNDS
 from chromalab.photo.reading import read_photo
 from chromalab.photo.writing import write_png
-from chromalab.studies.load import RECORDS, SCORE_KEYS, SCORES, PackedRecords
+from chromalab.studies.load import RECORDS, SCORE_KEYS, SCORES, PackedRecords, failed_runs
 from chromalab.studies.plan import PLAN_FILE
-from chromalab.studies.records import BoundRecord, CheckpointRecord, RunRecord, StudyRecord, planned_runs
+from chromalab.studies.records import (
+    FAILED_FILE,
+    BoundRecord,
+    CheckpointRecord,
+    FailedRun,
+    RunRecord,
+    StudyRecord,
+    planned_runs,
+)
 from chromalab.studies.study import StudyFolder
 from tools import parser_of, read_csv
 
@@ -55,6 +63,7 @@ def pack(source: Path, out: Path, *, images: bool = False) -> None:
         looks={name: [CheckpointRecord.load(path) for path in paths] for name, paths in looks.items() if paths},
         prior=PriorRecord.load(folder.prior_json) if folder.prior_json.exists() else None,
         skipped=[(row["photo"], row["reason"]) for row in read_csv(folder.skipped_csv)],
+        failed={name: reason for name, reason in failed_runs(source, study).items() if name not in finished},
     )
     _copy_study(source, out)
     packed.save(out / RECORDS)
@@ -75,6 +84,8 @@ def unpack(source: Path, out: Path) -> None:
         record.save(folder.run(record.run_id) / "record.json")
         for look in packed.looks.get(record.run_id, []):
             look.save(folder.checkpoint(record.run_id, look.pictures) / "record.json")
+    for name, reason in packed.failed.items():
+        FailedRun(run_id=name, reason=reason).save(folder.run(name) / FAILED_FILE)
     if packed.prior is not None:
         packed.prior.save(folder.prior_json)
     write_csv(folder.skipped_csv, [{"photo": photo, "reason": reason} for photo, reason in packed.skipped])

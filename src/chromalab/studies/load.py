@@ -56,6 +56,7 @@ class PackedRecords(Record):
         looks: scores of intermediate checkpoints, by run.
         prior: distribution of the training photos' colors, if an objective needs it.
         skipped: photos that were left out, each with the reason.
+        failed: runs whose training diverged, each with the reason.
     """
 
     bounds: list[BoundRecord]
@@ -63,6 +64,7 @@ class PackedRecords(Record):
     looks: dict[str, list[CheckpointRecord]] = {}
     prior: PriorRecord | None = None
     skipped: list[tuple[str, str]] = []
+    failed: dict[str, str] = {}
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -142,7 +144,7 @@ def load_study(folder: Path, *, share: float | None = None) -> LoadedStudy:
         )
     record = StudyRecord.load(folder / "study.json")
     read = _read_packed if (folder / RECORDS).is_file() else _read_folder
-    runs, bounds = read(folder, record, share)
+    runs, bounds, failed = read(folder, record, share)
     if share is not None and not runs:
         raise UsageError(
             f"{folder}: no finished run has a checkpoint after {share:g} of its training; "
@@ -155,14 +157,14 @@ def load_study(folder: Path, *, share: float | None = None) -> LoadedStudy:
         bounds={name: bounds[name] for name in BOUNDS if name in bounds},
         missing=[name for name in planned if name not in runs],
         plan=read_plan(folder),
-        failed={name: reason for name in planned if name not in runs and (reason := _failure(folder / "runs" / name))},
+        failed={name: failed[name] for name in planned if name not in runs and name in failed},
     )
 
 
-def _failure(folder: Path) -> str | None:
-    """Return why the training of a run diverged, None if it did not."""
-    path = folder / FAILED_FILE
-    return FailedRun.load(path).reason if path.is_file() else None
+def failed_runs(folder: Path, study: StudyRecord) -> dict[str, str]:
+    """Return why the trainings of a study's folder diverged, by run."""
+    paths = {name: folder / "runs" / name / FAILED_FILE for name in planned_runs(study)}
+    return {name: FailedRun.load(path).reason for name, path in paths.items() if path.is_file()}
 
 
 def read_metrics(path: Path, photos: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -182,7 +184,7 @@ def read_metrics(path: Path, photos: Sequence[str]) -> dict[str, NDArray[np.floa
     return _columns(header[1:], list(enumerate(rows, start=2)), photos, path)
 
 
-_Read = tuple[dict[str, LoadedRun], dict[str, LoadedBound]]
+_Read = tuple[dict[str, LoadedRun], dict[str, LoadedBound], dict[str, str]]
 
 
 def _read_folder(folder: Path, study: StudyRecord, share: float | None) -> _Read:
@@ -192,7 +194,8 @@ def _read_folder(folder: Path, study: StudyRecord, share: float | None) -> _Read
         found = {name: _at_share(folder / "runs" / name, run, study, share) for name, run in runs.items()}
         runs = {name: run for name, run in found.items() if run is not None}
     bounds = [name for name in BOUNDS if (folder / "bounds" / name / "record.json").is_file()]
-    return runs, {name: _load_bound(folder / "bounds" / name, study) for name in bounds}
+    loaded = {name: _load_bound(folder / "bounds" / name, study) for name in bounds}
+    return runs, loaded, failed_runs(folder, study)
 
 
 def _read_packed(folder: Path, study: StudyRecord, share: float | None) -> _Read:
@@ -206,7 +209,8 @@ def _read_packed(folder: Path, study: StudyRecord, share: float | None) -> _Read
             runs[record.run_id] = LoadedRun(record, scores[record.run_id, 1.0])
         elif checkpoint is not None:
             runs[record.run_id] = LoadedRun(_before(record, checkpoint), scores[record.run_id, share])
-    return runs, {bound.name: LoadedBound(bound, scores[bound.name, 1.0]) for bound in packed.bounds}
+    bounds = {bound.name: LoadedBound(bound, scores[bound.name, 1.0]) for bound in packed.bounds}
+    return runs, bounds, packed.failed
 
 
 def _read_scores(path: Path, photos: Sequence[str]) -> dict[tuple[str, float], dict[str, NDArray[np.float64]]]:

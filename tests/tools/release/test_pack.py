@@ -10,7 +10,7 @@ import pytest
 
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.studies.load import RECORDS, SCORES, LoadedStudy, load_study
-from chromalab.studies.records import CheckpointRecord
+from chromalab.studies.records import FAILED_FILE, CheckpointRecord, FailedRun
 from tests.studies.synthetic import Plan, make_study, without_runs, write_metrics, write_study
 from tools import read_csv
 from tools.pages.studies import packed_curves
@@ -25,8 +25,8 @@ RUN, SHARE = "l1-lab-s0", 0.25
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return the folder of a study with a missing run, a missing value, a checkpoint, validation scores and a log."""
-    study = without_runs(make_study(PLAN), "l2-lab-s1")
+    """Return a study with a missing run, a diverged one, a missing value, a checkpoint, validation scores and a log."""
+    study = without_runs(make_study(PLAN), "l2-lab-s1", "l2-rgb-s1")
     photos = study.record.data.test_photos
     folder = write_study(study, tmp_path / "study")
     run = folder / "runs" / RUN
@@ -35,6 +35,7 @@ def folder(tmp_path: Path) -> Path:
     write_metrics(run / "looks" / "000080" / "metrics.csv", photos, {"mae": np.array([0.1, np.nan, 0.2, 1 / 3])})
     write_metrics(run / "validation.csv", ["other.jpg"], {"psnr": np.array([20.5])})
     (run / "train.csv").write_text("step,pictures,loss,l1\n1,16,0.5,0.5\n51,816,0.25,\n", encoding="utf-8")
+    FailedRun(run_id="l2-rgb-s1", reason="l2 is not finite").save(folder / "runs" / "l2-rgb-s1" / FAILED_FILE)
     (folder / "skipped.csv").write_text("photo,reason\na.jpg,too small\n", encoding="utf-8")
     return folder
 
@@ -42,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 def assert_same(found: LoadedStudy, expected: LoadedStudy) -> None:
     """Compare everything of two studies."""
     assert (found.record, list(found.runs), found.missing) == (expected.record, list(expected.runs), expected.missing)
-    assert list(found.bounds) == list(expected.bounds)
+    assert (list(found.bounds), found.failed) == (list(expected.bounds), expected.failed)
     pairs = [(found.runs[name], expected.runs[name]) for name in expected.runs]
     bounds = [(found.bounds[name], expected.bounds[name]) for name in expected.bounds]
     assert all(one.record == other.record for one, other in pairs)
@@ -60,6 +61,13 @@ def assert_same(found: LoadedStudy, expected: LoadedStudy) -> None:
 def test_a_packed_study_loads_as_its_folder(folder: Path, tmp_path: Path, share: float | None) -> None:
     pack(folder, tmp_path / "packed")
     assert_same(load_study(tmp_path / "packed", share=share), load_study(folder, share=share))
+
+
+def test_a_packed_study_keeps_why_trainings_diverged(folder: Path, tmp_path: Path) -> None:
+    pack(folder, tmp_path / "packed")
+    assert load_study(tmp_path / "packed").failed == {"l2-rgb-s1": "l2 is not finite"}
+    unpack(tmp_path / "packed", tmp_path / "again")
+    assert load_study(tmp_path / "again").failed == {"l2-rgb-s1": "l2 is not finite"}
 
 
 def test_unpacking_restores_the_folder(folder: Path, tmp_path: Path) -> None:

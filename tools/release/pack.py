@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chromalab.color.bins import PriorRecord
-from chromalab.core.files import make_folder, write_bytes, write_text
+from chromalab.core.errors import UsageError
+from chromalab.core.files import make_folder, with_ending, write_bytes, write_text
 from chromalab.evaluation.records import BOUNDS
 from chromalab.photo.reading import read_photo
 from chromalab.photo.writing import write_png
@@ -66,16 +67,33 @@ def pack(source: Path, out: Path, *, images: bool = False) -> None:
         failed={name: reason for name, reason in failed_runs(source, study).items() if name not in finished},
     )
     _copy_study(source, out)
-    packed.save(out / RECORDS)
     write_packed(out / SCORES, SCORE_KEYS, _scores(folder, packed))
     curves = ({"run": name, **row} for name in finished for row in _filled(folder.run(name) / "train.csv"))
     write_packed(out / CURVES, ("run", "step", "pictures", "loss"), curves)
     if images:
         write_png(out / IMAGES, _sheet(folder, study))
+    packed.save(out / RECORDS)  # last, so that records never name scores that are not there yet
 
 
 def unpack(source: Path, out: Path) -> None:
-    """Write packed records to `out` as the study folder that `chromalab compare run` leaves, without networks."""
+    """Write packed records to `out` as the study folder that `chromalab compare run` leaves, without networks.
+
+    An interrupted call leaves no `out`, because a folder with records but without scores would count as a study.
+
+    Raises:
+        UsageError: `out` is not empty.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty; unpack into a new folder")
+    partial = with_ending(out, ".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    _unpack(source, make_folder(partial))
+    if out.exists():
+        out.rmdir()
+    partial.rename(out)
+
+
+def _unpack(source: Path, out: Path) -> None:
     packed, folder = PackedRecords.load(source / RECORDS), StudyFolder(out)
     _copy_study(source, out)
     for bound in packed.bounds:

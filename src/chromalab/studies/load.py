@@ -206,14 +206,34 @@ def _read_packed(folder: Path, study: StudyRecord, share: float | None) -> _Read
         _check(record, record.run_id, study, folder / RECORDS)
         checkpoint = next((each for each in packed.looks.get(record.run_id, []) if each.share == share), None)
         if share is None:
-            runs[record.run_id] = LoadedRun(record, scores[record.run_id, 1.0])
+            runs[record.run_id] = LoadedRun(record, _scores_of(scores, record.run_id, 1.0, folder))
         elif checkpoint is not None:
-            runs[record.run_id] = LoadedRun(_before(record, checkpoint), scores[record.run_id, share])
-    bounds = {bound.name: LoadedBound(bound, scores[bound.name, 1.0]) for bound in packed.bounds}
+            runs[record.run_id] = LoadedRun(
+                _before(record, checkpoint), _scores_of(scores, record.run_id, share, folder)
+            )
+    bounds = {bound.name: LoadedBound(bound, _scores_of(scores, bound.name, 1.0, folder)) for bound in packed.bounds}
     return runs, bounds, packed.failed
 
 
-def _read_scores(path: Path, photos: Sequence[str]) -> dict[tuple[str, float], dict[str, NDArray[np.float64]]]:
+_Scores = dict[tuple[str, float], dict[str, "NDArray[np.float64]"]]
+
+
+def _scores_of(scores: _Scores, name: str, share: float, folder: Path) -> dict[str, NDArray[np.float64]]:
+    """Return the scores that packed records name.
+
+    Raises:
+        ConfigError: they are missing.
+    """
+    if (name, share) not in scores:
+        where = f" after {share:g} of its training" if share < 1 else ""
+        raise ConfigError(
+            f"{folder / SCORES} has no scores of {name}{where}, which {RECORDS} names; both files must come from the "
+            "same packing, so restore them together"
+        )
+    return scores[name, share]
+
+
+def _read_scores(path: Path, photos: Sequence[str]) -> _Scores:
     """Return the metrics of the test photos by run and share of the training."""
     header, rows = _read_table(path)
     groups: dict[tuple[str, float], list[tuple[int, list[str]]]] = {}

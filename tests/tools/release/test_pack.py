@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.studies.load import RECORDS, SCORES, LoadedStudy, load_study
+from chromalab.studies.load import RECORDS, SCORE_KEYS, SCORES, LoadedStudy, load_study
 from chromalab.studies.records import FAILED_FILE, CheckpointRecord, FailedRun
 from tests.studies.synthetic import Plan, make_study, without_runs, write_metrics, write_study
 from tools import read_csv
 from tools.pages.studies import packed_curves
-from tools.release.pack import CURVES, pack, unpack
+from tools.release.pack import CURVES, Row, pack, unpack, write_csv, write_packed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 PLAN = Plan(objectives=("l1", "l2"), color_spaces=("lab", "rgb"), n_seeds=2, n_photos=4)
@@ -79,6 +80,45 @@ def test_unpacking_restores_the_folder(folder: Path, tmp_path: Path) -> None:
         assert (tmp_path / "again" / name).read_text(encoding="utf-8").splitlines() == path.read_text().splitlines()
 
 
+def test_an_interrupted_unpacking_leaves_no_study(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack(folder, tmp_path / "packed")
+
+    def interrupted(path: Path, rows: Sequence[Row]) -> None:
+        if path.name == "metrics.csv":
+            raise KeyboardInterrupt
+        write_csv(path, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tools.release.pack.write_csv", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            unpack(tmp_path / "packed", tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+    (tmp_path / "again").mkdir()
+    unpack(tmp_path / "packed", tmp_path / "again")
+    assert_same(load_study(tmp_path / "again"), load_study(folder))
+    assert not [path for path in tmp_path.iterdir() if "again" in path.name and path.name != "again"]
+
+
+def test_unpacking_leaves_other_studies_alone(folder: Path, tmp_path: Path) -> None:
+    pack(folder, tmp_path / "packed")
+    with pytest.raises(UsageError, match="is not empty; unpack into a new folder"):
+        unpack(tmp_path / "packed", folder)
+
+
+def test_an_interrupted_packing_leaves_no_records_without_scores(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tools.release.pack.write_packed", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pack(folder, tmp_path / "packed")
+    assert not (tmp_path / "packed" / RECORDS).exists()
+
+
 def test_packing_is_reproducible(folder: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         pack(folder, tmp_path / name)
@@ -99,6 +139,15 @@ def test_curves_are_those_of_the_log(folder: Path, tmp_path: Path) -> None:
     (curves,) = packed_curves(tmp_path / "packed" / CURVES)
     assert (curves.name.objective, curves.terms) == ("l1", ["l1"])
     np.testing.assert_array_equal(curves.columns["l1"], [0.5, np.nan])
+
+
+@pytest.mark.parametrize("missing", ["l1-rgb-s1", "grey"])
+def test_records_without_scores_are_named(folder: Path, tmp_path: Path, missing: str) -> None:
+    packed = tmp_path / "packed"
+    pack(folder, packed)
+    write_packed(packed / SCORES, SCORE_KEYS, [row for row in read_csv(packed / SCORES) if row["run"] != missing])
+    with pytest.raises(ConfigError, match=rf"scores\.csv\.gz has no scores of {missing}, which records\.json names"):
+        load_study(packed)
 
 
 def test_damaged_packed_records_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import pytest
 import chromalab.studies
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.studies.config import StudyConfig
+from chromalab.studies.opening import open_study
 from chromalab.studies.plan import PLAN_FILE, PlanRecord, PlanSettings, check_plan, freeze_plan, make_plan, read_plan
+from chromalab.studies.records import RECORDS
 from chromalab.studies.study import StudyFolder
 from chromalab.training.settings import RuntimeSettings
 from tests.studies.synthetic import Plan, study_record
@@ -104,6 +106,15 @@ def test_a_contrast_needs_objectives_of_the_study() -> None:
 def test_unusable_plans_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         PlanSettings.parse(SETTINGS.model_dump() | changes, origin="here")
+
+
+def test_a_packed_study_takes_no_plan_and_no_runs(tmp_path: Path) -> None:
+    (tmp_path / RECORDS).write_text("{}", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"holds a packed study \(records\.json\).* choose another --out"):
+        freeze_plan(frozen(), tmp_path, [])
+    with pytest.raises(UsageError, match="takes no plan and no runs"):
+        open_study(StudyConfig(name="a", title="A", objectives={"l1": "l1"}), tmp_path, RUNTIME)
+    assert [path.name for path in tmp_path.iterdir()] == [RECORDS]
 
 
 @pytest.mark.slow

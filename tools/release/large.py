@@ -26,8 +26,9 @@ from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.api import configured
 from chromalab.studies.config import TuningSettings
 from chromalab.studies.distribute import run_study_with
-from chromalab.studies.load import RECORDS, load_study
+from chromalab.studies.load import load_study
 from chromalab.studies.opening import open_study
+from chromalab.studies.records import RECORDS
 from chromalab.studies.runs import run_study
 from chromalab.studies.tuning import TUNED_FILE, TUNING_FILE, tune
 from chromalab.training.settings import RuntimeSettings

@@ -25,10 +25,11 @@ from chromalab.core.files import make_folder, with_ending, write_bytes, write_te
 from chromalab.evaluation.records import BOUNDS
 from chromalab.photo.reading import read_photo
 from chromalab.photo.writing import write_png
-from chromalab.studies.load import RECORDS, SCORE_KEYS, SCORES, PackedRecords, failed_runs
+from chromalab.studies.load import SCORE_KEYS, SCORES, PackedRecords, failed_runs
 from chromalab.studies.plan import PLAN_FILE
 from chromalab.studies.records import (
     FAILED_FILE,
+    RECORDS,
     BoundRecord,
     CheckpointRecord,
     FailedRun,
@@ -53,7 +54,15 @@ Key = tuple[str, str, str]
 
 
 def pack(source: Path, out: Path, *, images: bool = False) -> None:
-    """Pack the study folder `source` into `out`."""
+    """Pack the study folder `source` into `out`.
+
+    Raises:
+        UsageError: `source` is packed already, or `out` is a study folder.
+    """
+    if (source / RECORDS).exists():
+        raise UsageError(f"{source} is packed already; unpack it with --unpack")
+    if (out / "runs").exists():
+        raise UsageError(f"{out} is a study folder with runs; pack into another folder")
     folder = StudyFolder(source)
     study = folder.load()
     finished = [name for name in planned_runs(study) if folder.finished(name) is not None]

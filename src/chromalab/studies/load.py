@@ -27,6 +27,7 @@ from chromalab.evaluation.records import BOUNDS
 from chromalab.studies.plan import PlanRecord, read_plan
 from chromalab.studies.records import (
     FAILED_FILE,
+    RECORDS,
     BoundRecord,
     CheckpointRecord,
     FailedRun,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-RECORDS = "records.json"
 SCORES = "scores.csv.gz"
 SCORE_KEYS = ("run", "share", "split", "photo")
 
@@ -273,14 +273,12 @@ def _load_run(folder: Path, study: StudyRecord) -> LoadedRun:
 
 
 def _check(record: RunRecord, name: str, study: StudyRecord, path: Path) -> None:
+    packed = path.name == RECORDS
+    remedy = "restore the packed files" if packed else "delete its folder and run the comparison again"
     if run_id(record.objective, record.color_space, record.seed) != name:
-        raise ConfigError(
-            f"{path} is the record of {record.run_id}, not of {name}; delete its folder and run the comparison again"
-        )
+        raise ConfigError(f"{path} is the record of {record.run_id}, not of {name}; {remedy}")
     if record.data_sha256 != study.data.data_sha256:
-        raise ConfigError(
-            f"{path}: {name} used other photos than the study; delete its folder and run the comparison again"
-        )
+        raise ConfigError(f"{path}: {name} used other photos than the study; {remedy}")
 
 
 def _at_share(folder: Path, run: LoadedRun, study: StudyRecord, share: float) -> LoadedRun | None:
@@ -312,7 +310,8 @@ def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
         with (gzip.open if packed else open)(path, "rt", encoding="utf-8", newline="") as file:
             rows = [row for row in csv.reader(file) if row]
     except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist; delete its folder and run the comparison again") from None
+        remedy = f"restore it beside {RECORDS}" if packed else "delete its folder and run the comparison again"
+        raise ConfigError(f"{path} does not exist; {remedy}") from None
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path} cannot be read as a table: {error}") from error
     if not rows or tuple(rows[0][: len(first)]) != first or len(set(rows[0])) != len(rows[0]):

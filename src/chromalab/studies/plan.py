@@ -21,6 +21,7 @@ from pydantic import Field, StringConstraints, model_validator
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import write_text
 from chromalab.core.records import Record, read_yaml
+from chromalab.studies.records import check_unpacked
 from chromalab.training.settings import settings_sha256
 
 if TYPE_CHECKING:
@@ -167,9 +168,10 @@ def freeze_plan(plan: PlanRecord, folder: Path, scored: Sequence[str | None]) ->
         scored: the plan hash in the record of each finished run.
 
     Raises:
-        UsageError: the plan differs from the frozen one, and runs were scored.
+        UsageError: the plan differs from the frozen one, and runs were scored; or the folder holds a packed study.
         OutputError: the file cannot be written.
     """
+    check_unpacked(folder)
     there = check_plan(folder, scored) if scored else read_plan(folder)
     if there is not None and _same(there, plan):
         return there

@@ -31,14 +31,18 @@ A study folder holds
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from chromalab.core.errors import UsageError
 from chromalab.core.records import Record
 from chromalab.evaluation.records import PROTOCOL
 from chromalab.metrics.facts import Direction, MetricFacts, SetValue
 from chromalab.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "Analysis",
@@ -124,6 +128,8 @@ class RunRecord(Record):
     plan_sha256: str | None = None
 
 
+RECORDS = "records.json"
+"""File of packed records, which `chromalab.studies.load` describes."""
 FAILED_FILE = "failed.json"
 EQUAL_CHROMA = "-equal-chroma"
 """End of the names of folders in `protocols` whose scores are at equal chroma."""
@@ -259,6 +265,19 @@ def planned_runs(study: StudyRecord) -> list[str]:
         for space in study.color_spaces
         for seed in study.seeds
     ]
+
+
+def check_unpacked(folder: Path) -> None:
+    """Check that a folder has no packed records. Runs beside them would count in some places and not in others.
+
+    Raises:
+        UsageError: it has packed records.
+    """
+    if (folder / RECORDS).exists():
+        raise UsageError(
+            f"{folder} holds a packed study ({RECORDS}), which 'chromalab compare report' reads, but which takes no "
+            "plan and no runs; choose another --out"
+        )
 
 
 class SummaryRow(Record):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from chromalab.core.errors import UsageError
 from chromalab.core.files import make_folder
 from chromalab.core.records import Record
-from chromalab.studies.records import RunRecord, StudyRecord, planned_runs, run_id
+from chromalab.studies.load import PackedRecords
+from chromalab.studies.records import RECORDS, RunRecord, StudyRecord, planned_runs, run_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,16 +110,22 @@ def study_status(root: Path) -> list[RunStatus]:
     """
     folder = StudyFolder(root)
     study = folder.load()
-    return [
-        _status(folder, run_id(objective.id, space, seed), objective.formula)
+    planned = [
+        (run_id(objective.id, space, seed), objective.formula)
         for seed in study.seeds
         for space in study.color_spaces
         for objective in study.objectives
     ]
+    if not (root / RECORDS).exists():
+        return [
+            _status(name, formula, folder.finished(name), begun=folder.run(name).exists()) for name, formula in planned
+        ]
+    packed = PackedRecords.load(root / RECORDS)
+    records = {record.run_id: record for record in packed.runs}
+    return [_status(name, formula, records.get(name), begun=name in packed.failed) for name, formula in planned]
 
 
-def _status(folder: StudyFolder, identity: str, formula: str) -> RunStatus:
-    record = folder.finished(identity)
+def _status(name: str, formula: str, record: RunRecord | None, *, begun: bool) -> RunStatus:
     if record is not None:
-        return RunStatus(run_id=identity, formula=formula, state="finished", training_seconds=record.training_seconds)
-    return RunStatus(run_id=identity, formula=formula, state="begun" if folder.run(identity).exists() else "to do")
+        return RunStatus(run_id=name, formula=formula, state="finished", training_seconds=record.training_seconds)
+    return RunStatus(run_id=name, formula=formula, state="begun" if begun else "to do")

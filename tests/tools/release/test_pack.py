@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from chromalab.core.errors import ConfigError, UsageError
-from chromalab.studies.load import RECORDS, SCORE_KEYS, SCORES, LoadedStudy, load_study
-from chromalab.studies.records import FAILED_FILE, CheckpointRecord, FailedRun
+from chromalab.studies.load import SCORE_KEYS, SCORES, LoadedStudy, load_study
+from chromalab.studies.records import FAILED_FILE, RECORDS, CheckpointRecord, FailedRun
+from chromalab.studies.study import study_status
 from tests.studies.synthetic import Plan, make_study, without_runs, write_metrics, write_study
 from tools import read_csv
 from tools.pages.studies import packed_curves
@@ -101,6 +102,24 @@ def test_an_interrupted_unpacking_leaves_no_study(
     assert not [path for path in tmp_path.iterdir() if "again" in path.name and path.name != "again"]
 
 
+def test_packed_runs_count_in_the_status(folder: Path, tmp_path: Path) -> None:
+    pack(folder, tmp_path / "packed")
+    assert study_status(tmp_path / "packed") == study_status(folder)
+    assert sum(run.state == "finished" for run in study_status(folder)) == 6
+
+
+def test_packed_studies_and_study_folders_are_not_mixed(folder: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "packed"
+    pack(folder, packed)
+    with pytest.raises(UsageError, match="is packed already; unpack it with --unpack"):
+        pack(packed, tmp_path / "other")
+    with pytest.raises(UsageError, match="is a study folder with runs"):
+        pack(folder, folder)
+    (packed / SCORES).unlink()
+    with pytest.raises(ConfigError, match=r"does not exist; restore it beside records\.json"):
+        load_study(packed)
+
+
 def test_unpacking_leaves_other_studies_alone(folder: Path, tmp_path: Path) -> None:
     pack(folder, tmp_path / "packed")
     with pytest.raises(UsageError, match="is not empty; unpack into a new folder"):
@@ -158,7 +177,7 @@ def test_damaged_packed_records_are_refused(folder: Path, tmp_path: Path) -> Non
     records = json.loads((packed / RECORDS).read_text(encoding="utf-8"))
     records["runs"][0]["data_sha256"] = "other"
     (packed / RECORDS).write_text(json.dumps(records), encoding="utf-8")
-    with pytest.raises(ConfigError, match="other photos"):
+    with pytest.raises(ConfigError, match="other photos than the study; restore the packed files"):
         load_study(packed)
     (packed / SCORES).write_bytes(b"run,share")
     with pytest.raises(ConfigError, match="cannot be read as a table"):

@@ -150,6 +150,8 @@ class CheckpointRecord(Record):
         step: updates of the colorizer so far.
         pictures: crops seen so far.
         set_metrics: set metrics by name.
+        plan_sha256: hash of the frozen plan under which it was scored; None where there was none, and in records of
+            earlier versions.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -157,6 +159,7 @@ class CheckpointRecord(Record):
     step: int
     pictures: int
     set_metrics: dict[str, SetValue] = {}
+    plan_sha256: str | None = None
 
 
 def run_id(objective: str, color_space: str, seed: int) -> str:

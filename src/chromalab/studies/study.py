@@ -9,7 +9,7 @@ from chromalab.core.errors import UsageError
 from chromalab.core.files import make_folder
 from chromalab.core.records import Record
 from chromalab.studies.load import PackedRecords
-from chromalab.studies.records import RECORDS, RunRecord, StudyRecord, planned_runs, run_id
+from chromalab.studies.records import RECORDS, CheckpointRecord, RunRecord, StudyRecord, planned_runs, run_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,9 +88,14 @@ class StudyFolder:
         return RunRecord.load(path) if path.exists() else None
 
     def plan_hashes(self, study: StudyRecord) -> list[str | None]:
-        """Return for each finished run the hash of the plan under which it was scored, None for none."""
-        records = (self.finished(name) for name in planned_runs(study))
-        return [record.plan_sha256 for record in records if record is not None]
+        """Return the hash of the plan for each scored run and intermediate checkpoint, None for none."""
+        names = planned_runs(study)
+        runs = [record for name in names if (record := self.finished(name)) is not None]
+        looks = [path for name in names for path in sorted(self.run(name).glob("looks/*/record.json"))]
+        return [
+            *(record.plan_sha256 for record in runs),
+            *(CheckpointRecord.load(path).plan_sha256 for path in looks),
+        ]
 
 
 class RunStatus(Record):

@@ -155,6 +155,10 @@ def test_a_broken_plan_is_the_first_thing_said() -> None:
     )
     late = PLAN.model_copy(update={"unplanned_runs": ["l1-lab-s0"]})
     assert "1 run, among them l1-lab-s0, had no plan" in (answer(analysis(row(), plan=late), STUDY, []).warning or "")
+    for plan in (broken, late):
+        assert answer(analysis(row(), plan=plan), STUDY, []).status == (
+            "The comparisons and margins were frozen on 2026-11-29. 8 of 8 planned seeds finished."
+        )
 
 
 def test_limits_name_what_is_missing_and_what_was_added() -> None:

@@ -220,7 +220,8 @@ def _status(analysis: Analysis) -> str:
         unplanned = "No plan was frozen before the runs, so these comparisons are not confirmatory."
         return f"{unplanned} {progress}".strip()
     when = plan.frozen.partition("T")[0]
-    return f"The comparisons and margins were frozen on {when}, before the first test score. {progress}".strip()
+    before = "" if plan.change is not None or plan.unplanned_runs else ", before the first test score"
+    return f"The comparisons and margins were frozen on {when}{before}. {progress}".strip()
 
 
 def _progress(seeds: Sequence[int], planned: int) -> str:

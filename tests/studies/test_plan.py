@@ -7,7 +7,9 @@ import pytest
 import chromalab.studies
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.studies.config import StudyConfig
+from chromalab.studies.opening import open_study
 from chromalab.studies.plan import PLAN_FILE, PlanRecord, PlanSettings, check_plan, freeze_plan, make_plan, read_plan
+from chromalab.studies.records import RECORDS, CheckpointRecord
 from chromalab.studies.study import StudyFolder
 from chromalab.training.settings import RuntimeSettings
 from tests.studies.synthetic import Plan, study_record
@@ -58,7 +60,7 @@ def test_a_plan_may_change_until_something_is_scored(tmp_path: Path) -> None:
 
 
 def test_a_plan_after_the_first_score_comes_too_late(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="3 runs were scored on the test photos, so a plan that is frozen now would"):
+    with pytest.raises(UsageError, match="test scores of 3 networks exist already, so a plan that is frozen now would"):
         freeze_plan(frozen(), tmp_path, [None] * 3)
     assert read_plan(tmp_path) is None
 
@@ -106,6 +108,27 @@ def test_unusable_plans_are_refused(changes: dict[str, object], message: str) ->
         PlanSettings.parse(SETTINGS.model_dump() | changes, origin="here")
 
 
+def test_scores_of_intermediate_checkpoints_come_before_a_later_plan(tmp_path: Path) -> None:
+    study = study_record(Plan())
+    first = freeze_plan(frozen(), tmp_path, [])
+    look = CheckpointRecord(share=0.25, step=5, pictures=80, plan_sha256=first.sha256)
+    look.save(StudyFolder(tmp_path).checkpoint("l1-lab-s0", 80) / "record.json")
+    hashes = StudyFolder(tmp_path).plan_hashes(study)
+    assert hashes == [first.sha256]
+    with pytest.raises(UsageError, match="test scores of 1 network exist already, so its plan cannot change"):
+        freeze_plan(frozen(margins={"psnr": 3.0}), tmp_path, hashes)
+
+
+def test_a_packed_study_takes_no_plan_and_no_runs(tmp_path: Path) -> None:
+    config = StudyConfig.parse({"name": "a", "title": "A", "objectives": {"l1": "l1"}}, origin="here")
+    (tmp_path / RECORDS).write_text("{}", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"holds a packed study \(records\.json\).* choose another --out"):
+        freeze_plan(frozen(), tmp_path, [])
+    with pytest.raises(UsageError, match="takes no plan and no runs"):
+        open_study(config, tmp_path, RUNTIME)
+    assert [path.name for path in tmp_path.iterdir()] == [RECORDS]
+
+
 @pytest.mark.slow
 def test_a_study_freezes_its_plan_before_the_first_run_and_refuses_a_changed_one(tmp_path: Path) -> None:
     settings = {
@@ -114,6 +137,7 @@ def test_a_study_freezes_its_plan_before_the_first_run_and_refuses_a_changed_one
         "objectives": {"l1": "l1", "l2": "l2"},
         "seeds": [0],
         "training": {"crop_px": 32, "batch_size": 2, "pictures": 4},
+        "looks": [0.5],
         "plan": {"contrasts": [["l1", "l2"]], "margins": {"psnr": 0.3}, "questions": ["Does it matter?"]},
     }
     config = StudyConfig.parse(settings, origin="here")
@@ -122,6 +146,8 @@ def test_a_study_freezes_its_plan_before_the_first_run_and_refuses_a_changed_one
     assert plan is not None
     records = [StudyFolder(tmp_path).finished(f"{name}-lab-s0") for name in ("l1", "l2")]
     assert [record.plan_sha256 for record in records if record] == [plan.sha256] * 2
+    (look,) = (tmp_path / "runs" / "l1-lab-s0" / "looks").glob("*/record.json")
+    assert CheckpointRecord.load(look).plan_sha256 == plan.sha256
     assert (analysis.plan.sha256, analysis.plan.change, analysis.plan.unplanned_runs) == (plan.sha256, None, [])
     assert "ssim" in analysis.plan.added
     (row,) = analysis.primary

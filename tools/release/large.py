@@ -11,14 +11,13 @@ records that `tools.release.pack` made.
 
 from __future__ import annotations
 
-import shutil
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from rich.console import Console
 
 from chromalab.core.errors import ChromalabError, UsageError
-from chromalab.core.files import make_folder
+from chromalab.core.files import write_bytes
 from chromalab.core.parallel import cpu_count
 from chromalab.core.ray_executor import RayExecutor, Resources
 from chromalab.metrics.registry import metric_facts
@@ -27,8 +26,9 @@ from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.api import configured
 from chromalab.studies.config import TuningSettings
 from chromalab.studies.distribute import run_study_with
-from chromalab.studies.load import RECORDS, load_study
+from chromalab.studies.load import load_study
 from chromalab.studies.opening import open_study
+from chromalab.studies.records import RECORDS
 from chromalab.studies.runs import run_study
 from chromalab.studies.tuning import TUNED_FILE, TUNING_FILE, tune
 from chromalab.training.settings import RuntimeSettings
@@ -50,8 +50,7 @@ def sealed_photos(collected: Path, out: Path) -> Path:
         if not (collected / name).is_file():
             raise UsageError(f"{collected / name} is missing; collect the photographs of every source first")
         if not (out / name).exists():
-            make_folder((out / name).parent)
-            shutil.copy(collected / name, out / name)
+            write_bytes(out / name, (collected / name).read_bytes())
     return out
 
 
@@ -84,7 +83,7 @@ def main() -> int:
         }
         tuning = arguments.out / "tuning"
         if (STUDY / TUNING_FILE).exists() and not (tuning / TUNING_FILE).exists():
-            shutil.copy(STUDY / TUNING_FILE, make_folder(tuning))
+            write_bytes(tuning / TUNING_FILE, (STUDY / TUNING_FILE).read_bytes())
         with executor_for(arguments.at_once) as executor:
             tune(configured(STUDY / "study.yaml"), TuningSettings(), tuning, runtime, executor=executor, **photos)
             if (STUDY / RECORDS).exists() and not (arguments.out / "study").exists():

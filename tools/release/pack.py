@@ -20,13 +20,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chromalab.color.bins import PriorRecord
-from chromalab.core.files import make_folder, write_bytes, write_text
+from chromalab.core.errors import UsageError
+from chromalab.core.files import make_folder, with_ending, write_bytes, write_text
 from chromalab.evaluation.records import BOUNDS
 from chromalab.photo.reading import read_photo
 from chromalab.photo.writing import write_png
-from chromalab.studies.load import RECORDS, SCORE_KEYS, SCORES, PackedRecords
+from chromalab.studies.load import SCORE_KEYS, SCORES, PackedRecords, failed_runs
 from chromalab.studies.plan import PLAN_FILE
-from chromalab.studies.records import BoundRecord, CheckpointRecord, RunRecord, StudyRecord, planned_runs
+from chromalab.studies.records import (
+    FAILED_FILE,
+    RECORDS,
+    BoundRecord,
+    CheckpointRecord,
+    FailedRun,
+    RunRecord,
+    StudyRecord,
+    planned_runs,
+)
 from chromalab.studies.study import StudyFolder
 from tools import parser_of, read_csv
 
@@ -44,7 +54,15 @@ Key = tuple[str, str, str]
 
 
 def pack(source: Path, out: Path, *, images: bool = False) -> None:
-    """Pack the study folder `source` into `out`."""
+    """Pack the study folder `source` into `out`.
+
+    Raises:
+        UsageError: `source` is packed already, or `out` is a study folder.
+    """
+    if (source / RECORDS).exists():
+        raise UsageError(f"{source} is packed already; unpack it with --unpack")
+    if (out / "runs").exists():
+        raise UsageError(f"{out} is a study folder with runs; pack into another folder")
     folder = StudyFolder(source)
     study = folder.load()
     finished = [name for name in planned_runs(study) if folder.finished(name) is not None]
@@ -55,18 +73,36 @@ def pack(source: Path, out: Path, *, images: bool = False) -> None:
         looks={name: [CheckpointRecord.load(path) for path in paths] for name, paths in looks.items() if paths},
         prior=PriorRecord.load(folder.prior_json) if folder.prior_json.exists() else None,
         skipped=[(row["photo"], row["reason"]) for row in read_csv(folder.skipped_csv)],
+        failed={name: reason for name, reason in failed_runs(source, study).items() if name not in finished},
     )
     _copy_study(source, out)
-    packed.save(out / RECORDS)
     write_packed(out / SCORES, SCORE_KEYS, _scores(folder, packed))
     curves = ({"run": name, **row} for name in finished for row in _filled(folder.run(name) / "train.csv"))
     write_packed(out / CURVES, ("run", "step", "pictures", "loss"), curves)
     if images:
         write_png(out / IMAGES, _sheet(folder, study))
+    packed.save(out / RECORDS)  # last, so that records never name scores that are not there yet
 
 
 def unpack(source: Path, out: Path) -> None:
-    """Write packed records to `out` as the study folder that `chromalab compare run` leaves, without networks."""
+    """Write packed records to `out` as the study folder that `chromalab compare run` leaves, without networks.
+
+    An interrupted call leaves no `out`, because a folder with records but without scores would count as a study.
+
+    Raises:
+        UsageError: `out` is not empty.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty; unpack into a new folder")
+    partial = with_ending(out, ".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    _unpack(source, make_folder(partial))
+    if out.exists():
+        out.rmdir()
+    partial.rename(out)
+
+
+def _unpack(source: Path, out: Path) -> None:
     packed, folder = PackedRecords.load(source / RECORDS), StudyFolder(out)
     _copy_study(source, out)
     for bound in packed.bounds:
@@ -75,6 +111,8 @@ def unpack(source: Path, out: Path) -> None:
         record.save(folder.run(record.run_id) / "record.json")
         for look in packed.looks.get(record.run_id, []):
             look.save(folder.checkpoint(record.run_id, look.pictures) / "record.json")
+    for name, reason in packed.failed.items():
+        FailedRun(run_id=name, reason=reason).save(folder.run(name) / FAILED_FILE)
     if packed.prior is not None:
         packed.prior.save(folder.prior_json)
     write_csv(folder.skipped_csv, [{"photo": photo, "reason": reason} for photo, reason in packed.skipped])

@@ -27,6 +27,7 @@ from chromalab.evaluation.records import BOUNDS
 from chromalab.studies.plan import PlanRecord, read_plan
 from chromalab.studies.records import (
     FAILED_FILE,
+    RECORDS,
     BoundRecord,
     CheckpointRecord,
     FailedRun,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-RECORDS = "records.json"
 SCORES = "scores.csv.gz"
 SCORE_KEYS = ("run", "share", "split", "photo")
 
@@ -56,6 +56,7 @@ class PackedRecords(Record):
         looks: scores of intermediate checkpoints, by run.
         prior: distribution of the training photos' colors, if an objective needs it.
         skipped: photos that were left out, each with the reason.
+        failed: runs whose training diverged, each with the reason.
     """
 
     bounds: list[BoundRecord]
@@ -63,6 +64,7 @@ class PackedRecords(Record):
     looks: dict[str, list[CheckpointRecord]] = {}
     prior: PriorRecord | None = None
     skipped: list[tuple[str, str]] = []
+    failed: dict[str, str] = {}
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -142,7 +144,7 @@ def load_study(folder: Path, *, share: float | None = None) -> LoadedStudy:
         )
     record = StudyRecord.load(folder / "study.json")
     read = _read_packed if (folder / RECORDS).is_file() else _read_folder
-    runs, bounds = read(folder, record, share)
+    runs, bounds, failed = read(folder, record, share)
     if share is not None and not runs:
         raise UsageError(
             f"{folder}: no finished run has a checkpoint after {share:g} of its training; "
@@ -155,14 +157,14 @@ def load_study(folder: Path, *, share: float | None = None) -> LoadedStudy:
         bounds={name: bounds[name] for name in BOUNDS if name in bounds},
         missing=[name for name in planned if name not in runs],
         plan=read_plan(folder),
-        failed={name: reason for name in planned if name not in runs and (reason := _failure(folder / "runs" / name))},
+        failed={name: failed[name] for name in planned if name not in runs and name in failed},
     )
 
 
-def _failure(folder: Path) -> str | None:
-    """Return why the training of a run diverged, None if it did not."""
-    path = folder / FAILED_FILE
-    return FailedRun.load(path).reason if path.is_file() else None
+def failed_runs(folder: Path, study: StudyRecord) -> dict[str, str]:
+    """Return why the trainings of a study's folder diverged, by run."""
+    paths = {name: folder / "runs" / name / FAILED_FILE for name in planned_runs(study)}
+    return {name: FailedRun.load(path).reason for name, path in paths.items() if path.is_file()}
 
 
 def read_metrics(path: Path, photos: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -182,7 +184,7 @@ def read_metrics(path: Path, photos: Sequence[str]) -> dict[str, NDArray[np.floa
     return _columns(header[1:], list(enumerate(rows, start=2)), photos, path)
 
 
-_Read = tuple[dict[str, LoadedRun], dict[str, LoadedBound]]
+_Read = tuple[dict[str, LoadedRun], dict[str, LoadedBound], dict[str, str]]
 
 
 def _read_folder(folder: Path, study: StudyRecord, share: float | None) -> _Read:
@@ -192,7 +194,8 @@ def _read_folder(folder: Path, study: StudyRecord, share: float | None) -> _Read
         found = {name: _at_share(folder / "runs" / name, run, study, share) for name, run in runs.items()}
         runs = {name: run for name, run in found.items() if run is not None}
     bounds = [name for name in BOUNDS if (folder / "bounds" / name / "record.json").is_file()]
-    return runs, {name: _load_bound(folder / "bounds" / name, study) for name in bounds}
+    loaded = {name: _load_bound(folder / "bounds" / name, study) for name in bounds}
+    return runs, loaded, failed_runs(folder, study)
 
 
 def _read_packed(folder: Path, study: StudyRecord, share: float | None) -> _Read:
@@ -203,13 +206,34 @@ def _read_packed(folder: Path, study: StudyRecord, share: float | None) -> _Read
         _check(record, record.run_id, study, folder / RECORDS)
         checkpoint = next((each for each in packed.looks.get(record.run_id, []) if each.share == share), None)
         if share is None:
-            runs[record.run_id] = LoadedRun(record, scores[record.run_id, 1.0])
+            runs[record.run_id] = LoadedRun(record, _scores_of(scores, record.run_id, 1.0, folder))
         elif checkpoint is not None:
-            runs[record.run_id] = LoadedRun(_before(record, checkpoint), scores[record.run_id, share])
-    return runs, {bound.name: LoadedBound(bound, scores[bound.name, 1.0]) for bound in packed.bounds}
+            runs[record.run_id] = LoadedRun(
+                _before(record, checkpoint), _scores_of(scores, record.run_id, share, folder)
+            )
+    bounds = {bound.name: LoadedBound(bound, _scores_of(scores, bound.name, 1.0, folder)) for bound in packed.bounds}
+    return runs, bounds, packed.failed
 
 
-def _read_scores(path: Path, photos: Sequence[str]) -> dict[tuple[str, float], dict[str, NDArray[np.float64]]]:
+_Scores = dict[tuple[str, float], dict[str, "NDArray[np.float64]"]]
+
+
+def _scores_of(scores: _Scores, name: str, share: float, folder: Path) -> dict[str, NDArray[np.float64]]:
+    """Return the scores that packed records name.
+
+    Raises:
+        ConfigError: they are missing.
+    """
+    if (name, share) not in scores:
+        where = f" after {share:g} of its training" if share < 1 else ""
+        raise ConfigError(
+            f"{folder / SCORES} has no scores of {name}{where}, which {RECORDS} names; both files must come from the "
+            "same packing, so restore them together"
+        )
+    return scores[name, share]
+
+
+def _read_scores(path: Path, photos: Sequence[str]) -> _Scores:
     """Return the metrics of the test photos by run and share of the training."""
     header, rows = _read_table(path)
     groups: dict[tuple[str, float], list[tuple[int, list[str]]]] = {}
@@ -249,14 +273,12 @@ def _load_run(folder: Path, study: StudyRecord) -> LoadedRun:
 
 
 def _check(record: RunRecord, name: str, study: StudyRecord, path: Path) -> None:
+    packed = path.name == RECORDS
+    remedy = "restore the packed files" if packed else "delete its folder and run the comparison again"
     if run_id(record.objective, record.color_space, record.seed) != name:
-        raise ConfigError(
-            f"{path} is the record of {record.run_id}, not of {name}; delete its folder and run the comparison again"
-        )
+        raise ConfigError(f"{path} is the record of {record.run_id}, not of {name}; {remedy}")
     if record.data_sha256 != study.data.data_sha256:
-        raise ConfigError(
-            f"{path}: {name} used other photos than the study; delete its folder and run the comparison again"
-        )
+        raise ConfigError(f"{path}: {name} used other photos than the study; {remedy}")
 
 
 def _at_share(folder: Path, run: LoadedRun, study: StudyRecord, share: float) -> LoadedRun | None:
@@ -288,7 +310,8 @@ def _read_table(path: Path) -> tuple[list[str], list[list[str]]]:
         with (gzip.open if packed else open)(path, "rt", encoding="utf-8", newline="") as file:
             rows = [row for row in csv.reader(file) if row]
     except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist; delete its folder and run the comparison again") from None
+        remedy = f"restore it beside {RECORDS}" if packed else "delete its folder and run the comparison again"
+        raise ConfigError(f"{path} does not exist; {remedy}") from None
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path} cannot be read as a table: {error}") from error
     if not rows or tuple(rows[0][: len(first)]) != first or len(set(rows[0])) != len(rows[0]):

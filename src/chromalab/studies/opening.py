@@ -14,7 +14,7 @@ from chromalab.nets.encoders import ENCODERS
 from chromalab.studies.objectives import resolve_objectives
 from chromalab.studies.photos import StudyPhotos, StudyPrior, keep_prior, open_photos, save_skipped, study_prior
 from chromalab.studies.plan import check_plan, freeze_plan, make_plan
-from chromalab.studies.records import ObjectiveRecord, PluginFact, StudyRecord, run_id
+from chromalab.studies.records import ObjectiveRecord, PluginFact, StudyRecord, check_unpacked, run_id
 from chromalab.studies.study import StudyFolder
 from chromalab.training.build import build_colorizer, count_parameters
 from chromalab.training.devices import make_fabric
@@ -103,9 +103,10 @@ def open_study(
 
     Raises:
         UsageError: a name is wrong, weights or the device are missing, there are no usable photos, `out` holds another
-            study, or its frozen plan was changed.
+            study or a packed one, or its frozen plan was changed.
         OutputError: `out` cannot be written.
     """
+    check_unpacked(out)
     make_fabric(runtime)
     for metric in config.metrics:
         METRICS[metric]

@@ -21,6 +21,8 @@ from pydantic import Field, StringConstraints, model_validator
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import write_text
 from chromalab.core.records import Record, read_yaml
+from chromalab.core.wording import plural
+from chromalab.studies.records import check_unpacked
 from chromalab.training.settings import settings_sha256
 
 if TYPE_CHECKING:
@@ -164,19 +166,20 @@ def freeze_plan(plan: PlanRecord, folder: Path, scored: Sequence[str | None]) ->
     Args:
         plan: the plan.
         folder: the study's folder.
-        scored: the plan hash in the record of each finished run.
+        scored: the plan hash in the record of each finished run and of each intermediate checkpoint.
 
     Raises:
-        UsageError: the plan differs from the frozen one, and runs were scored.
+        UsageError: the plan differs from the frozen one, and runs were scored; or the folder holds a packed study.
         OutputError: the file cannot be written.
     """
+    check_unpacked(folder)
     there = check_plan(folder, scored) if scored else read_plan(folder)
     if there is not None and _same(there, plan):
         return there
     if scored:
         why = "its plan cannot change any more" if there else "a plan that is frozen now would come too late"
         raise UsageError(
-            f"{folder}: {len(scored)} runs were scored on the test photos, so {why}; "
+            f"{folder}: test scores of {plural(len(scored), 'network')} exist already, so {why}; "
             "choose another --out for a study with a plan of its own"
         )
     save_plan(plan, folder)
@@ -216,7 +219,7 @@ def plan_change(plan: PlanRecord | None, scored: Sequence[str | None]) -> str | 
 
     Args:
         plan: the plan that is there.
-        scored: the plan hash in the record of each finished run.
+        scored: the plan hash in the record of each finished run and of each intermediate checkpoint.
     """
     hashes = {sha256 for sha256 in scored if sha256 is not None}
     if plan is None:

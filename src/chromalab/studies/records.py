@@ -31,14 +31,18 @@ A study folder holds
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from chromalab.core.errors import UsageError
 from chromalab.core.records import Record
 from chromalab.evaluation.records import PROTOCOL
 from chromalab.metrics.facts import Direction, MetricFacts, SetValue
 from chromalab.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "Analysis",
@@ -124,6 +128,8 @@ class RunRecord(Record):
     plan_sha256: str | None = None
 
 
+RECORDS = "records.json"
+"""File of packed records, which `chromalab.studies.load` describes."""
 FAILED_FILE = "failed.json"
 EQUAL_CHROMA = "-equal-chroma"
 """End of the names of folders in `protocols` whose scores are at equal chroma."""
@@ -144,6 +150,8 @@ class CheckpointRecord(Record):
         step: updates of the colorizer so far.
         pictures: crops seen so far.
         set_metrics: set metrics by name.
+        plan_sha256: hash of the frozen plan under which it was scored; None where there was none, and in records of
+            earlier versions.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -151,6 +159,7 @@ class CheckpointRecord(Record):
     step: int
     pictures: int
     set_metrics: dict[str, SetValue] = {}
+    plan_sha256: str | None = None
 
 
 def run_id(objective: str, color_space: str, seed: int) -> str:
@@ -259,6 +268,19 @@ def planned_runs(study: StudyRecord) -> list[str]:
         for space in study.color_spaces
         for seed in study.seeds
     ]
+
+
+def check_unpacked(folder: Path) -> None:
+    """Check that a folder has no packed records. Runs beside them would count in some places and not in others.
+
+    Raises:
+        UsageError: it has packed records.
+    """
+    if (folder / RECORDS).exists():
+        raise UsageError(
+            f"{folder} holds a packed study ({RECORDS}), which 'chromalab compare report' reads, but which takes no "
+            "plan and no runs; choose another --out"
+        )
 
 
 class SummaryRow(Record):

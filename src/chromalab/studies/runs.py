@@ -150,7 +150,13 @@ def _watch(study: Study, run: PlannedRun, evaluator: Evaluator) -> Watch | None:
             scores = score(colorizer.colorize, study.photos.test, evaluator)
             folder = study.folder.checkpoint(run.run_id, crops)
             scores.save(folder / "metrics.csv")
-            record = CheckpointRecord(share=shares[step], step=step, pictures=crops, set_metrics=scores.sets)
+            record = CheckpointRecord(
+                share=shares[step],
+                step=step,
+                pictures=crops,
+                set_metrics=scores.sets,
+                plan_sha256=study.plan.sha256 if study.plan else None,
+            )
             record.save(folder / "record.json")
         return False
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from chromalab.core.errors import UsageError
 from chromalab.core.files import make_folder
 from chromalab.core.records import Record
-from chromalab.studies.records import RunRecord, StudyRecord, planned_runs, run_id
+from chromalab.studies.load import PackedRecords
+from chromalab.studies.records import RECORDS, CheckpointRecord, RunRecord, StudyRecord, planned_runs, run_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,9 +88,14 @@ class StudyFolder:
         return RunRecord.load(path) if path.exists() else None
 
     def plan_hashes(self, study: StudyRecord) -> list[str | None]:
-        """Return for each finished run the hash of the plan under which it was scored, None for none."""
-        records = (self.finished(name) for name in planned_runs(study))
-        return [record.plan_sha256 for record in records if record is not None]
+        """Return the hash of the plan for each scored run and intermediate checkpoint, None for none."""
+        names = planned_runs(study)
+        runs = [record for name in names if (record := self.finished(name)) is not None]
+        looks = [path for name in names for path in sorted(self.run(name).glob("looks/*/record.json"))]
+        return [
+            *(record.plan_sha256 for record in runs),
+            *(CheckpointRecord.load(path).plan_sha256 for path in looks),
+        ]
 
 
 class RunStatus(Record):
@@ -109,16 +115,22 @@ def study_status(root: Path) -> list[RunStatus]:
     """
     folder = StudyFolder(root)
     study = folder.load()
-    return [
-        _status(folder, run_id(objective.id, space, seed), objective.formula)
+    planned = [
+        (run_id(objective.id, space, seed), objective.formula)
         for seed in study.seeds
         for space in study.color_spaces
         for objective in study.objectives
     ]
+    if not (root / RECORDS).exists():
+        return [
+            _status(name, formula, folder.finished(name), begun=folder.run(name).exists()) for name, formula in planned
+        ]
+    packed = PackedRecords.load(root / RECORDS)
+    records = {record.run_id: record for record in packed.runs}
+    return [_status(name, formula, records.get(name), begun=name in packed.failed) for name, formula in planned]
 
 
-def _status(folder: StudyFolder, identity: str, formula: str) -> RunStatus:
-    record = folder.finished(identity)
+def _status(name: str, formula: str, record: RunRecord | None, *, begun: bool) -> RunStatus:
     if record is not None:
-        return RunStatus(run_id=identity, formula=formula, state="finished", training_seconds=record.training_seconds)
-    return RunStatus(run_id=identity, formula=formula, state="begun" if folder.run(identity).exists() else "to do")
+        return RunStatus(run_id=name, formula=formula, state="finished", training_seconds=record.training_seconds)
+    return RunStatus(run_id=name, formula=formula, state="begun" if begun else "to do")

@@ -39,7 +39,7 @@ def analysis(*rows: PrimaryRow, **changes: Any) -> Analysis:
 @pytest.mark.parametrize(
     ("rows", "tone", "text"),
     [
-        ([], "open", "Not known yet."),
+        ([], "open", "This study compares nothing that answers it."),
         ([row(mean=None, p_holm=None, n_seeds=0)], "open", "Not known yet."),
         ([row(p_holm=None, n_seeds=2, reason="too few seeds or photos")], "open", "This study is too small to answer."),
         (
@@ -131,6 +131,22 @@ def test_the_status_tells_planned_from_exploratory_and_counts_seeds() -> None:
     assert unplanned.warning is None
 
 
+def test_a_finished_study_without_comparisons_is_told_from_one_that_has_not_begun() -> None:
+    no_plan = PlanStatus(seeds=2)
+    finished = answer(analysis(plan=no_plan, seeds=[0, 1]), STUDY, [])
+    assert finished.reason.startswith("None of its comparisons has a margin. A study states contrasts and margins")
+    assert finished.status == "4 of 4 planned runs finished."
+    missing = ["l1-lab-s0", "l1-lab-s1", "l2-lab-s0", "l2-lab-s1"]
+    begun = answer(analysis(plan=no_plan, seeds=[0, 1], missing_runs=missing), STUDY, [])
+    assert (begun.answer, begun.status) == ("Not known yet.", "0 of 4 planned runs finished.")
+    assert begun.reason.startswith("No two objectives have finished on the same seed.")
+    alone = answer(analysis(plan=no_plan, seeds=[0], objectives=["l1"]), STUDY, [])
+    assert (alone.reason, alone.status) == (
+        "It has one objective, and an answer needs two.",
+        "1 of 1 planned run finished.",
+    )
+
+
 def test_a_broken_plan_is_the_first_thing_said() -> None:
     broken = PLAN.model_copy(update={"change": "the plan was edited after it was frozen"})
     warning = answer(analysis(row(), plan=broken), STUDY, []).warning
@@ -139,6 +155,10 @@ def test_a_broken_plan_is_the_first_thing_said() -> None:
     )
     late = PLAN.model_copy(update={"unplanned_runs": ["l1-lab-s0"]})
     assert "1 run, among them l1-lab-s0, had no plan" in (answer(analysis(row(), plan=late), STUDY, []).warning or "")
+    for plan in (broken, late):
+        assert answer(analysis(row(), plan=plan), STUDY, []).status == (
+            "The comparisons and margins were frozen on 2026-11-29. 8 of 8 planned seeds finished."
+        )
 
 
 def test_limits_name_what_is_missing_and_what_was_added() -> None:

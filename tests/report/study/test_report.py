@@ -143,6 +143,23 @@ def test_two_spaces_with_missing_runs_and_a_damaged_record(tmp_path: Path) -> No
     assert {path.name for path in paths.tables} == {"summary_lab.tex", "summary_yuv.tex", "claims.tex"}
 
 
+@pytest.mark.usefixtures("blank_figures")
+def test_scores_at_equal_chroma_are_shown_only_for_the_runs_of_the_report(tmp_path: Path) -> None:
+    two = {"l1": ("l1",), "l2": ("l2",)}
+    begun = SyntheticStudy(formulas=two, n_pictured=0, logged=False, absent=("l1-lab-s2", "l2-lab-s2"))
+    study = write_study(tmp_path, begun)
+    analysis = make_analysis(tmp_path, study, n_metrics=3)
+    analysis.save(tmp_path / "protocols" / "chromalab-v1-equal-chroma" / "analysis.json")
+    text = write_report(tmp_path, analysis, study).html.read_text(encoding="utf-8")
+    assert "The same comparisons at equal chroma" in text
+    assert "cover other runs" not in text
+    study = write_study(tmp_path, SyntheticStudy(formulas=two, n_pictured=0, logged=False))
+    text = write_report(tmp_path, make_analysis(tmp_path, study, n_metrics=3), study).html.read_text(encoding="utf-8")
+    assert "The same comparisons at equal chroma" not in text
+    assert "The scores at equal chroma cover other runs than this report" in text
+    assert "delete <code>protocols/chromalab-v1-equal-chroma</code>" in text
+
+
 def test_unequal_initial_weights_are_reported() -> None:
     study = study_record(SyntheticStudy())
     runs = [

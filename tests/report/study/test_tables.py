@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -17,11 +18,15 @@ from chromalab.report.study.tables import (
     claims_latex,
     differences_csv,
     main_table,
+    seed_counts,
     summary_csv,
     summary_latex,
 )
 from chromalab.studies.records import ClaimRow, SummaryRow
 from tests.report.conftest import AnalyzedStudy, WrittenStudy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def cells(analyzed: AnalyzedStudy, metric: str) -> dict[str, Cell]:
@@ -106,7 +111,7 @@ def balanced(text: str) -> bool:
 
 def test_a_table_is_well_formed(analyzed: AnalyzedStudy) -> None:
     table = main_table(analyzed.analysis, analyzed.study, "lab")
-    text = summary_latex(table, n_photos=12, seeds=3, data="my_photos, 50%")
+    text = summary_latex(table, n_photos=12, seeds="3 seeds", data="my_photos, 50%")
     assert balanced(text)
     assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") == len(table.panels)
     bodies = re.findall(r"\\begin{tabular}.*?\\end{tabular}", text, re.DOTALL)
@@ -117,8 +122,24 @@ def test_a_table_is_well_formed(analyzed: AnalyzedStudy) -> None:
     assert not re.search(r"(?<!\\)_", text)
 
 
+def test_the_caption_counts_the_seeds_that_were_measured(analyzed: AnalyzedStudy) -> None:
+    analysis = analyzed.analysis
+
+    def caption(counts: Mapping[str, int], planned: int) -> str:
+        rows = [row.model_copy(update={"n_seeds": counts.get(row.objective, row.n_seeds)}) for row in analysis.summary]
+        partial = analysis.model_copy(update={"summary": rows, "seeds": list(range(planned))})
+        table = main_table(partial, analyzed.study, "lab")
+        return summary_latex(table, n_photos=12, seeds=seed_counts(partial, "lab"), data="x")
+
+    assert "(x), 3 seeds: mean" in caption({}, 3)
+    assert "(x), 3 of 8 planned seeds: mean" in caption({}, 8)
+    assert "(x), 1 to 3 of 8 planned seeds: mean" in caption({"l1": 1}, 8)
+    assert "(x), 3 of 8 planned seeds: mean" in caption({"l1": 0}, 8), "an objective without runs has no mean"
+    assert "(x), 0 of 1 planned seed: mean" in caption(dict.fromkeys(analysis.objectives, 0), 1)
+
+
 def test_a_cell_has_mean_half_width_and_bold_for_the_best(analyzed: AnalyzedStudy) -> None:
-    text = summary_latex(main_table(analyzed.analysis, analyzed.study, "lab"), n_photos=12, seeds=3, data="x")
+    text = summary_latex(main_table(analyzed.analysis, analyzed.study, "lab"), n_photos=12, seeds="3 seeds", data="x")
     (best,) = [line for line in text.splitlines() if line.startswith(r"\texttt{l2}") and r"\underline" in line]
     mae = next(row for row in analyzed.analysis.summary if (row.objective, row.metric) == ("l2", "mae"))
     assert mae.mean is not None

@@ -141,6 +141,17 @@ def test_no_practical_difference_names_the_largest_one() -> None:
     assert "30% of the span" in summary
 
 
+def test_no_practical_difference_needs_a_value_of_every_comparison() -> None:
+    study = make_study(Plan(effects={"wgan_l2": {"mae": 4.0}}, seed_sd=0.02, noise_sd=0.1))
+    begun = without_runs(study, *(name for name in study.runs if not name.startswith(("l1-", "l2-"))))
+    row = next(row for row in analyze(begun, FACTS).claims if row.id == "equivalence")
+    assert row.verdict == "undecided"
+    assert "Of 80 comparisons" in row.summary
+    assert "8 lie within 10%" in row.summary
+    assert "72 are undecided, 72 of them without a value." in row.summary
+    assert "supported if all 80 comparisons lay within the margin (now 8)" in row.flips_when
+
+
 # C6: a metric over the network that the objective was trained on
 
 

@@ -72,6 +72,8 @@ def _verdict(analysis: Analysis) -> tuple[str, Tone, PrimaryRow | None]:
     rows = analysis.primary
     usable = _usable(analysis)
     if not usable:
+        if not rows and _finished_runs(analysis):
+            return "This study compares nothing that answers it.", "open", None
         finished = any(row.n_seeds for row in rows)
         return "This study is too small to answer." if finished else "Not known yet.", "open", None
     large = [row for row in usable if row.finding == MATTERS]
@@ -100,6 +102,13 @@ def _reason(analysis: Analysis) -> str:
     usable = _usable(analysis)
     if usable:
         return _counts(rows, usable)
+    if len(analysis.objectives) < 2:
+        return "It has one objective, and an answer needs two."
+    if not rows and _finished_runs(analysis):
+        return (
+            "None of its comparisons has a margin. A study states contrasts and margins under the key 'plan' of its "
+            "file, before its first run."
+        )
     need = f"An answer needs at least {MIN_SEEDS} seeds and {MIN_PHOTOS} test photos."
     seeds = max((row.n_seeds for row in rows), default=0)
     if not seeds:
@@ -107,6 +116,14 @@ def _reason(analysis: Analysis) -> str:
     planned = analysis.plan.seeds
     shown = f"{seeds} of {plural(planned, 'planned seed')}" if seeds < planned else plural(seeds, "seed")
     return f"It has {shown} and {plural(analysis.n_photos, 'test photo')}. {need}"
+
+
+def _planned_runs(analysis: Analysis) -> int:
+    return len(analysis.objectives) * len(analysis.color_spaces) * len(analysis.seeds)
+
+
+def _finished_runs(analysis: Analysis) -> int:
+    return _planned_runs(analysis) - len(analysis.missing_runs)
 
 
 def _counts(rows: Sequence[PrimaryRow], usable: Sequence[PrimaryRow]) -> str:
@@ -196,12 +213,15 @@ def _order(row: PrimaryRow, metric: MetricFacts) -> tuple[str, str]:
 
 def _status(analysis: Analysis) -> str:
     plan = analysis.plan
+    if not analysis.primary:
+        return f"{_finished_runs(analysis)} of {plural(_planned_runs(analysis), 'planned run')} finished."
     progress = _progress([row.n_seeds for row in analysis.primary], plan.seeds) if plan.seeds else ""
     if plan.frozen is None:
         unplanned = "No plan was frozen before the runs, so these comparisons are not confirmatory."
         return f"{unplanned} {progress}".strip()
     when = plan.frozen.partition("T")[0]
-    return f"The comparisons and margins were frozen on {when}, before the first test score. {progress}".strip()
+    before = "" if plan.change is not None or plan.unplanned_runs else ", before the first test score"
+    return f"The comparisons and margins were frozen on {when}{before}. {progress}".strip()
 
 
 def _progress(seeds: Sequence[int], planned: int) -> str:

@@ -38,6 +38,7 @@ from chromalab.report.study.tables import (
     differences_csv,
     main_table,
     primary_csv,
+    seed_counts,
     summary_csv,
     summary_latex,
 )
@@ -120,8 +121,7 @@ def write_report(folder: Path, analysis: Analysis, study: StudyRecord) -> Report
     out = folder / "report"
     styles = objective_styles([objective.id for objective in study.objectives])
     curves = read_curves(folder)
-    equal = folder / "protocols" / f"{study.protocol}{EQUAL_CHROMA}" / "analysis.json"
-    at_equal_chroma = Analysis.load(equal) if equal.is_file() else None
+    at_equal_chroma, outdated = _at_equal_chroma(folder, analysis, study)
     views = [_space_view(space, analysis, at_equal_chroma, study, curves, styles) for space in analysis.color_spaces]
     paths = ReportPaths(
         html=out / "report.html",
@@ -138,8 +138,18 @@ def write_report(folder: Path, analysis: Analysis, study: StudyRecord) -> Report
     write_text(paths.differences, differences_csv(analysis.differences))
     write_text(paths.primary, primary_csv(analysis.primary))
     write_text(paths.diagnostics, diagnostics_csv(one for view in views for one in view.diagnoses))
-    write_text(paths.html, _render(folder, analysis, study, views, styles))
+    write_text(paths.html, _render(folder, analysis, study, views, styles, outdated))
     return paths
+
+
+def _at_equal_chroma(folder: Path, analysis: Analysis, study: StudyRecord) -> tuple[Analysis | None, str]:
+    """Return the analysis at equal chroma, or its outdated folder if it covers other runs than `analysis`."""
+    place = f"protocols/{study.protocol}{EQUAL_CHROMA}"
+    path = folder / place / "analysis.json"
+    if not path.is_file():
+        return None, ""
+    found = Analysis.load(path)
+    return (found, "") if set(found.missing_runs) == set(analysis.missing_runs) else (None, place)
 
 
 def _space_view(
@@ -203,7 +213,8 @@ def _write_tables(out: Path, views: Sequence[SpaceView], analysis: Analysis, stu
     for view in views:
         path = out / f"summary_{view.name}.tex"
         data = f"{study.data.source}, {study.data.size_px} px"
-        write_text(path, summary_latex(view.table, n_photos=analysis.n_photos, seeds=len(analysis.seeds), data=data))
+        seeds = seed_counts(analysis, view.name)
+        write_text(path, summary_latex(view.table, n_photos=analysis.n_photos, seeds=seeds, data=data))
         yield path
     path = out / "claims.tex"
     write_text(path, claims_latex(analysis.claims))
@@ -225,6 +236,7 @@ def _render(
     study: StudyRecord,
     views: Sequence[SpaceView],
     styles: Mapping[str, ObjectiveStyle],
+    outdated: str,
 ) -> str:
     runs, faults = read_runs(folder)
     tested = [claim for claim in analysis.claims if claim.verdict != "not tested"]
@@ -233,6 +245,7 @@ def _render(
         study=study,
         views=views,
         styles=styles,
+        equal_chroma_outdated=outdated,
         answer=answer(analysis, study, runs),
         tested_claims=tested,
         untested_claims=[claim for claim in analysis.claims if claim.verdict == "not tested"],

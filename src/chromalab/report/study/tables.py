@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from chromalab.core.wording import plural
 from chromalab.report.formatting import (
     INFINITY,
     LATEX_ARROWS,
@@ -261,18 +262,27 @@ def diagnostics_csv(found: Iterable[Diagnosis]) -> str:
     return csv_text(DIAGNOSIS_COLUMNS, ([getattr(row, column) for column in DIAGNOSIS_COLUMNS] for row in found))
 
 
-def summary_latex(table: MainTable, *, n_photos: int, seeds: int, data: str) -> str:
+def seed_counts(analysis: Analysis, color_space: str) -> str:
+    """Return how many seeds the means of a color space rest on, beside how many were planned if some are missing."""
+    found = [row.n_seeds for row in analysis.summary if row.color_space == color_space and row.n_seeds]
+    least, most, planned = min(found, default=0), max(found, default=0), len(analysis.seeds)
+    if least == planned:
+        return plural(planned, "seed")
+    return f"{least if least == most else f'{least} to {most}'} of {plural(planned, 'planned seed')}"
+
+
+def summary_latex(table: MainTable, *, n_photos: int, seeds: str, data: str) -> str:
     """Return the main table of one color space: mean and half width of the 95% interval, the best in bold.
 
     Args:
         table: the table.
         n_photos: number of test photos.
-        seeds: number of seeds.
+        seeds: number of seeds in words, from `seed_counts`.
         data: source of the photos.
     """
     caption = (
         f"Objectives compared in {escape_latex(space_label(table.color_space))} on {n_photos} test photographs "
-        f"({escape_latex(data)}), {seeds} seeds: mean and half width of the 95\\% interval. "
+        f"({escape_latex(data)}), {seeds}: mean and half width of the 95\\% interval. "
         f"Bold: {escape_latex(table.bold)}. "
         r"$\downarrow$ lower, $\uparrow$ higher, $\rightarrow$ closer to the true photographs is better."
     )

@@ -14,6 +14,7 @@ Colorization", arXiv 2204.02850. The criteria are this project's:
   higher than both in colorfulness and in mean chroma, contradicted if one is significantly lower.
 - **equivalence**, the objectives make no practical difference. Supported if every pair is equivalent under every
   metric, contradicted if some pair differs by more than the margin after Holm's correction over all pairs and metrics.
+  A pair without a value, such as one whose runs are not finished, is undecided.
 - **C3** and **C5** need people's votes.
 
 C4 is in `claims_spaces`, and C6 (metric and objective share a network) in `claims_confound`.
@@ -232,18 +233,20 @@ def _higher_or_lower(row: DifferenceRow) -> str:
 
 def no_practical_difference(evidence: Evidence, space: str) -> ClaimRow:
     """Test whether all objectives are equivalent, or whether some pair differs by more than the margin."""
-    rows = [row for row in evidence.rows(space) if row.mean is not None]
-    if len(evidence.objectives) < 2 or not rows:
+    rows = evidence.rows(space)
+    measured = [row for row in rows if row.mean is not None]
+    if len(evidence.objectives) < 2 or not measured:
         why = "no two objectives have finished runs" if len(evidence.objectives) > 1 else "the study has one objective"
         return not_tested("equivalence", EQUIVALENCE, why, space)
     equivalent = [row for row in rows if row.equivalent == "supported"]
     different = _practically_different(rows)
     found: Verdict = "contradicted" if different else "supported" if len(equivalent) == len(rows) else "undecided"
     verdict, opening = undecided_without_data(found, rows)
+    without = f", {len(rows) - len(measured)} of them without a value" if len(measured) < len(rows) else ""
     summary = (
         f"Of {plural(len(rows), 'comparison')} (pairs of objectives, metric by metric), {len(equivalent)} lie within "
         f"{MARGIN:.0%} of the span from the gray baseline to the best objective, {len(different)} lie beyond it, and "
-        f"{len(rows) - len(equivalent) - len(different)} are undecided."
+        f"{len(rows) - len(equivalent) - len(different)} are undecided{without}."
     )
     largest = max((row for row in rows if row.span and row.is_span_clear), key=_share, default=None)
     return ClaimRow(
@@ -260,7 +263,7 @@ def no_practical_difference(evidence: Evidence, space: str) -> ClaimRow:
             },
             verdict,
         ),
-        evidence=[beside_span(row) for row in sorted(rows, key=_share, reverse=True)],
+        evidence=[beside_span(row) for row in sorted(measured, key=_share, reverse=True)],
     )
 
 

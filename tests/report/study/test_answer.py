@@ -41,7 +41,7 @@ def analysis(*rows: PrimaryRow, **changes: Any) -> Analysis:
     [
         ([], "open", "This study compares nothing that answers it."),
         ([row(mean=None, p_holm=None, n_seeds=0)], "open", "Not known yet."),
-        ([row(p_holm=None, n_seeds=2, reason="too few seeds or photos")], "open", "This study is too small to answer."),
+        ([row(p_holm=None, n_seeds=2, reason="too few seeds or photos")], "open", "Not known yet."),
         (
             [row("differs by more than matters"), row("open")],
             "yes",
@@ -138,6 +138,8 @@ def test_a_finished_study_without_comparisons_is_told_from_one_that_has_not_begu
     assert finished.status == "4 of 4 planned runs finished."
     missing = ["l1-lab-s0", "l1-lab-s1", "l2-lab-s0", "l2-lab-s1"]
     begun = answer(analysis(plan=no_plan, seeds=[0, 1], missing_runs=missing), STUDY, [])
+    small = answer(analysis(row(p_holm=None, n_seeds=2), seeds=[0, 1]), STUDY, [])
+    assert small.answer == "This study is too small to answer."
     assert (begun.answer, begun.status) == ("Not known yet.", "0 of 4 planned runs finished.")
     assert begun.reason.startswith("No two objectives have finished on the same seed.")
     alone = answer(analysis(plan=no_plan, seeds=[0], objectives=["l1"]), STUDY, [])

@@ -74,8 +74,9 @@ def _verdict(analysis: Analysis) -> tuple[str, Tone, PrimaryRow | None]:
     if not usable:
         if not rows and _finished_runs(analysis):
             return "This study compares nothing that answers it.", "open", None
+        is_enough = len(analysis.seeds) >= MIN_SEEDS and analysis.n_photos >= MIN_PHOTOS
         finished = any(row.n_seeds for row in rows)
-        return "This study is too small to answer." if finished else "Not known yet.", "open", None
+        return "This study is too small to answer." if finished and not is_enough else "Not known yet.", "open", None
     large = [row for row in usable if row.finding == MATTERS]
     if large:
         named = _clearest(large)

@@ -211,7 +211,9 @@ def _read_packed(folder: Path, study: StudyRecord, share: float | None) -> _Read
             runs[record.run_id] = LoadedRun(
                 _before(record, checkpoint), _scores_of(scores, record.run_id, share, folder)
             )
-    bounds = {bound.name: LoadedBound(bound, _scores_of(scores, bound.name, 1.0, folder)) for bound in packed.bounds}
+    bounds: dict[str, LoadedBound] = {}
+    for bound in packed.bounds:
+        bounds[bound.name] = LoadedBound(bound, _scores_of(scores, bound.name, 1.0, folder))
     return runs, bounds, packed.failed
 
 

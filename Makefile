@@ -38,10 +38,10 @@ test: $(INSTALLED)  ## run every test
 	$(BIN)/mypy --num-workers auto || $(BIN)/mypy  # on a busy machine the workers give up after 3 s
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell src tests tools docs *.md
-	$(BIN)/python -m pytest -n auto --durations=10 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal --durations=10 $(PYTEST_ARGS)
 
 coverage: $(INSTALLED)  ## run every test and list the lines that none executes (half as long again as the tests alone)
-	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
 
 check: $(INSTALLED)  ## run the quick checks: style, types, layers, quick tests (under 90 s)
 	$(BIN)/ruff check
@@ -49,7 +49,7 @@ check: $(INSTALLED)  ## run the quick checks: style, types, layers, quick tests 
 	$(BIN)/mypy --num-workers auto || $(BIN)/mypy  # on a busy machine the workers give up after 3 s
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell src tests tools docs *.md
-	$(BIN)/python -m pytest -q -n auto -m "not slow"
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow"
 
 fuzz: $(INSTALLED)  ## mutate photo files at random for MINUTES=10 and save those that chromalab treats wrongly in runs/fuzz
 	$(BIN)/python -m tests.fuzz.main $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FUZZ),--out $(FUZZ))

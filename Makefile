@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 # With -c, pip installs exactly the versions that the tests ran with. It would compile all packages on a single core.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile -c constraints.txt
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 INSTALLED := $(VENV)/.installed
 INSTALLED_DOCS := $(VENV)/.installed-docs
 # For `make flagship` and `make study-large`: the development data, the folder of collected photographs, and the device to train on.
@@ -14,7 +15,7 @@ CORE ?= 1
 APP := web/app
 
 .DEFAULT_GOAL := help
-.PHONY: help install study test check fuzz format docs results site site-check app app-check bench verify flagship \
+.PHONY: help install study lint test check fuzz format docs results site site-check app app-check bench verify flagship \
 	study-large release clean
 
 help:  ## list the targets
@@ -32,24 +33,21 @@ $(INSTALLED): pyproject.toml constraints.txt
 study: $(INSTALLED)  ## compare five objectives on the built-in photos; the report is runs/quick/report/report.html
 	$(BIN)/chromalab compare run quick --out runs/quick
 
-test: $(INSTALLED)  ## run every test
+lint: $(INSTALLED)  ## check style, types, layers and spelling
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --num-workers auto || $(BIN)/mypy  # on a busy machine the workers give up after 3 s
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell src tests tools docs *.md
-	$(BIN)/python -m pytest -n auto --dist worksteal --durations=10 $(PYTEST_ARGS)
+
+test: lint  ## run every test
+	$(PYTEST) --durations=10 $(PYTEST_ARGS)
 
 coverage: $(INSTALLED)  ## run every test and list the lines that none executes (half as long again as the tests alone)
-	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
-check: $(INSTALLED)  ## run the quick checks: style, types, layers, quick tests (under 90 s)
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy --num-workers auto || $(BIN)/mypy  # on a busy machine the workers give up after 3 s
-	$(BIN)/lint-imports --no-logo
-	$(BIN)/codespell src tests tools docs *.md
-	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow"
+check: lint  ## run the quick checks: style, types, layers, quick tests (under 90 s)
+	$(PYTEST) -q -m "not slow"
 
 fuzz: $(INSTALLED)  ## mutate photo files at random for MINUTES=10 and save those that chromalab treats wrongly in runs/fuzz
 	$(BIN)/python -m tests.fuzz.main $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FUZZ),--out $(FUZZ))

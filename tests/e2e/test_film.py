@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.colorization.models import write_model
 from tests.colorization.video.clips import decoded, frame_of, gray_clip, lumas, write_clip
 from tests.photo.odd_files import picture, save
 
@@ -135,14 +134,14 @@ def test_a_closed_folder_is_named(chromalab: Chromalab, tmp_path: Path, permissi
 
 
 @pytest.mark.slow
-def test_a_killed_command_resumes(tmp_path: Path) -> None:
+def test_a_killed_command_resumes(tmp_path: Path, quick_model: Path) -> None:
     clip = [frame_of(luma) for luma in [*lumas(150), *(255 - luma for luma in lumas(150))]]
     source = write_clip(tmp_path / "a.mkv", clip)
-    model = write_model(tmp_path / "quick.onnx", [[0.4], [-0.3]], [5, 10], {})
 
     def command(name: str) -> list[str]:
         start = "from chromalab.cli.main import run; run()"
-        return [sys.executable, "-c", start, "colorize", str(source), "-o", str(tmp_path / name), "--model", str(model)]
+        arguments = ["colorize", str(source), "-o", str(tmp_path / name), "--model", str(quick_model)]
+        return [sys.executable, "-c", start, *arguments]
 
     subprocess.run(command("whole.mkv"), check=True, capture_output=True)
     work = tmp_path / ".b.mkv.chromalab-film"

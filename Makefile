@@ -7,6 +7,7 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 INSTALLED := $(VENV)/.installed
 INSTALLED_DOCS := $(VENV)/.installed-docs
+EXTRAS ?= all,dev
 # For `make flagship` and `make study-large`: the development data, the folder of collected photographs, and the device to train on.
 SHARED ?= $(firstword $(wildcard ../shared/data shared/data) ../shared/data)
 COLLECTED ?= ../photos/more
@@ -26,7 +27,7 @@ install: $(INSTALLED)  ## create .venv with everything for training and tests
 $(INSTALLED): pyproject.toml constraints.txt
 	@echo "installing into $(VENV) (about 2 GB, a few minutes)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(INSTALL) --editable '.[all,dev]'
+	$(INSTALL) --editable '.[$(EXTRAS)]'
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true  # some packages come with examples of bad syntax
 	@touch $@
 

@@ -7,7 +7,6 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from chromalab.core.errors import ChromalabError, NonFiniteError, OutputError, UsageError
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy as np
+    from lightning_fabric import Fabric
     from numpy.typing import NDArray
     from torch import nn
 
@@ -94,6 +94,8 @@ def make_fabric(runtime: RuntimeSettings) -> Fabric:
     Raises:
         UsageError: a device is missing or unknown.
     """
+    from lightning_fabric import Fabric  # noqa: PLC0415 - as slow to import as PyTorch, and reports do not need it
+
     set_up_process(runtime)
     logging.getLogger("lightning_fabric.utilities.rank_zero").setLevel(logging.WARNING)  # it logs its precision
     device = choose_device(runtime.device)

@@ -33,7 +33,17 @@ class Interval95:
 
 def srcc(first: ArrayLike, second: ArrayLike) -> float | None:
     """Return Spearman's rank correlation, with mean ranks for ties, or None if one of the two is constant."""
-    return _correlation(scipy.stats.rankdata(first), scipy.stats.rankdata(second))
+    return _correlation(_mean_ranks(first), _mean_ranks(second))
+
+
+def _mean_ranks(values: ArrayLike) -> NDArray[np.float64]:
+    """Return the ranks of numbers, starting at 1, with the mean of their ranks for ties.
+
+    For the few hundred numbers of a bootstrap draw, SciPy's `rankdata` takes several times as long.
+    """
+    _, places, counts = np.unique(np.asarray(values, dtype=np.float64), return_inverse=True, return_counts=True)
+    ranks: NDArray[np.float64] = np.cumsum(counts) - (counts - 1) / 2
+    return ranks[places]
 
 
 def krcc(first: ArrayLike, second: ArrayLike) -> float | None:
@@ -69,7 +79,8 @@ def _logistic(x: NDArray[np.float64], high: float, low: float, middle: float, wi
 def _correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
     if _is_constant(first) or _is_constant(second):
         return None
-    return float(np.corrcoef(first, second)[0, 1])
+    x, y = first - first.mean(), second - second.mean()
+    return float(np.clip(x @ y / math.sqrt((x @ x) * (y @ y)), -1, 1))
 
 
 def _is_constant(values: NDArray[np.float64]) -> bool:

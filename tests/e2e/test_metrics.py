@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chromalab.evaluation.calibrate import CANDIDATES
 from tests.evaluation.rated import write_hecd
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def test_metrics_are_correlated_with_ratings(chromalab: Chromalab, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_a_calibration_to_own_ratings(chromalab: Chromalab, tmp_path: Path) -> None:
+def test_a_calibration_to_own_ratings(chromalab: Chromalab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    smallest = [choice for choice in CANDIDATES if choice.side_px == 128]
+    monkeypatch.setattr("chromalab.evaluation.calibrate.CANDIDATES", smallest)
     write_hecd(tmp_path)
     rows = (tmp_path / "ratings.csv").read_text(encoding="utf-8").splitlines()
     truths = [row.split(",") for row in rows[1:]]

@@ -1,4 +1,4 @@
-"""A study on a cluster of three nodes gives the results of one process, although a node and the sender die."""
+"""A study on a cluster gives the results of one process, although a node and the sender die."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_study_survives_dead_nodes(chromalab: Chromalab, tmp_path: Path, monke
     small: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80_000_000}
     cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
     try:
-        nodes = [cluster.add_node(**small) for _ in range(2)]
+        other = cluster.add_node(**small)
         command = [
             sys.executable, "-c", COMMAND, "compare", "run", str(study), "--out", str(there),
             "--executor", "ray", "--address", str(cluster.address), "--threads", "1",
@@ -66,8 +66,8 @@ def test_a_study_survives_dead_nodes(chromalab: Chromalab, tmp_path: Path, monke
         def finished() -> dict[Path, int]:
             return {path: path.stat().st_mtime_ns for path in there.glob("runs/*/record.json")}
 
-        wait_for("three runs at once", lambda: len(list(there.glob("runs/*"))) == 3)
-        cluster.remove_node(nodes[0], allow_graceful=False)
+        wait_for("two runs at once", lambda: len(list(there.glob("runs/*"))) == 2)
+        cluster.remove_node(other, allow_graceful=False)
         wait_for("two finished runs", lambda: len(finished()) >= 2)
         sender.send_signal(signal.SIGKILL)
         sender.wait()

@@ -18,7 +18,7 @@ from tests.fuzz.worker import Worker
 _COUNTS = {"jpeg": 200, "png": 200, "tiff": 400, "webp": 120, "heif": 120, "further": 100}
 """Numbers of files, chosen so that all tests of this file take about 45 seconds of one core."""
 
-_SERVED = 120
+_SERVED = 60
 
 bounded = settings(
     derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -39,7 +39,7 @@ def stored(folder: Path, url: str | None = None) -> list[str]:
 def test_known_abilities_are_recovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same people every time, one after the other: intervals of 95% would miss once in twenty runs otherwise."""
     folder, _ = make_survey(
-        tmp_path, scenes=10, trials=30, stop={"participants": 25}, vigilance=0.2, repeats=0.1,
+        tmp_path, scenes=10, trials=20, stop={"participants": 25}, vigilance=0.2, repeats=0.1,
         viewing={"card": True, "distance": True, "brightness": True}, exclusions={"distance_mm": [560, 580]},
     )  # fmt: skip
     people = Population(abilities={"alpha": 1.0, "gamma": -1.0}, left_bias=0.5, rater_sd=0.3, photo_sd=0, lapses=0)
@@ -128,7 +128,7 @@ def test_no_vote_is_lost_when_the_server_is_killed_under_load(tmp_path: Path, mo
         )
         kills = 0
         try:
-            while not job.done() and kills < 3:
+            while not job.done() and kills < 2:
                 await asyncio.sleep(1.2)
                 server.kill()
                 await asyncio.to_thread(server.wait)
@@ -145,7 +145,7 @@ def test_no_vote_is_lost_when_the_server_is_killed_under_load(tmp_path: Path, mo
         return kills, outcome.acknowledged, outcome.failed
 
     kills, acknowledged, failed = asyncio.run(everything())
-    assert kills >= 2
+    assert kills == 2
     assert failed == []
     assert len(acknowledged) == 12 * 21
     assert sorted(stored(folder)) == sorted(acknowledged)

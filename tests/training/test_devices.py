@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.multiprocessing.spawn import start_processes
 
 from chromalab.core.errors import ConfigError, NonFiniteError, UsageError
 from chromalab.data.photoset import PhotoSet
 from chromalab.losses.compose import build
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import MODEL
+from chromalab.training.devices import on_every_device
 from chromalab.training.job import TrainingJob
 from chromalab.training.loop import train
 from chromalab.training.settings import CriticSettings, OptimizerSettings
 
 from .conftest import MakeJob
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def on(devices: int, job: TrainingJob, **changes: object) -> TrainingJob:
@@ -59,8 +67,17 @@ def test_settings_that_require_one_device_are_rejected(photos: PhotoSet, make_jo
         train(on(2, job), photos, watch=lambda spent, colorizer, *, last: False)
 
 
-@pytest.mark.slow
-def test_an_error_in_a_process_keeps_its_class(photos: PhotoSet, make_job: MakeJob) -> None:
-    job = on(2, make_job("l2"), images=40, optimizer=OptimizerSettings(name="sgd", learning_rate=1e30))
-    with pytest.raises(NonFiniteError, match="is not finite at step"):
-        train(job, photos)
+class Forked:
+    """Launches work like Fabric, but in a process that imports nothing."""
+
+    def launch(self, work: Callable[..., object], sent: bytes) -> None:
+        start_processes(lambda _rank: work(self, sent), nprocs=1, start_method="fork")
+
+
+def diverge(_fabric: object, step: int) -> None:
+    raise NonFiniteError(f"the loss l2 is not finite at step {step}")
+
+
+def test_an_error_in_a_process_keeps_its_class() -> None:
+    with pytest.raises(NonFiniteError, match="the loss l2 is not finite at step 7"):
+        on_every_device(cast("Fabric", Forked()), diverge, 7)

@@ -150,7 +150,8 @@ OptionsFile = Annotated[Path | None, option(None, "FILE", "YAML file with long o
     "command line take precedence.", "--options", callback=read_options_file, is_eager=True,
     expose_value=False)]  # fmt: skip
 AsJson = Annotated[bool, switch(None, "Print JSON.", "--json")]
-Smoke = Annotated[bool, switch(None, "Shrink everything to seconds, to check that it works.", "--smoke")]
+Smoke = Annotated[bool, switch(None, "Shrink the run to a few tiny steps, to check the setup; its numbers mean "
+    "nothing.", "--smoke")]  # fmt: skip
 Balance = Annotated[bool, switch(OBJECTIVE, "Balance loss terms by gradient norm.", "--balance")]
 Plugin = Annotated[list[Path] | None, option(OBJECTIVE, "FILE", "Python file with your own losses, or name of an "
     "installed plugin; repeatable.", "--plugin")]  # fmt: skip

@@ -2,6 +2,7 @@
 #
 #   docker build -t chromalab .
 #   docker run -p 8000:8000 chromalab
+#   sudo chown -R 10001 survey
 #   docker run -p 8000:8000 -v "$PWD/survey:/data" chromalab survey serve /data --host 0.0.0.0 --port 8000
 #
 # The user of the container, number 10001, must be allowed to write into a mounted survey.

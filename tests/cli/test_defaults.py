@@ -22,7 +22,7 @@ from chromalab.core.parallel import cpu_count
 from chromalab.data.usable import COLOURLESS_THRESHOLD
 from chromalab.evaluation.folders import EvaluationSettings
 from chromalab.evaluation.records import PROTOCOL
-from chromalab.studies.config import DataSettings
+from chromalab.studies.config import DataSettings, TuningSettings
 from chromalab.studies.recipe import Recipe
 from chromalab.survey import simulate
 from chromalab.survey.server.state import ServerSettings as SurveySettings
@@ -103,6 +103,24 @@ def test_defaults_in_help_need_only_the_base_installation() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert done.stdout == "True\n"
+
+
+@pytest.mark.parametrize("name", ["colorize", "evaluate", "compare run", "compare tune"])
+def test_help_states_the_defaults_of_a_task_on_a_cluster(name: str) -> None:
+    resources = pytest.importorskip("chromalab.core.ray_executor").Resources()
+    said = {option.opts[0]: option.help for option in options_of(COMMANDS[name])}
+    unit = "run" if name.startswith("compare") else "task"
+    assert f"(default: {resources.cpus})" in said[f"--cpus-per-{unit}"]
+    assert f"(default: {resources.gpus};" in said[f"--gpus-per-{unit}"]
+    assert f"(default: {resources.retries})" in said["--retries"]
+
+
+def test_help_states_the_default_search_of_a_tuning() -> None:
+    settings = TuningSettings()
+    said = {option.opts[0]: option.help for option in options_of(COMMANDS["compare tune"])}
+    rounds = ", then ".join(f"{each.configurations}x{each.images}" for each in settings.rounds)
+    assert f"(default: {rounds})" in said["--round"]
+    assert f"(default: {' and '.join(settings.criterion)})" in said["--criterion"]
 
 
 def test_missing_package_stops_a_command_but_not_its_help(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,15 @@ def test_photos_that_cannot_be_measured_again_are_listed(
         assert [row["suspicion"] for row in csv.DictReader(file)] == [""] * 4
 
 
+def test_the_contact_sheet_of_one_photo_counts_in_the_singular(brown: Engine, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    Image.new("L", (40, 30), 128).save(tmp_path / "one" / "a.png")
+    run_with_report(brown, make_plan([str(tmp_path / "one")], f"{tmp_path}/out/"), BATCH)
+    page = (tmp_path / "out" / "report" / "index.html").read_text()
+    assert page.count("1 photo in color") == 2
+    assert "1 photos" not in page
+
+
 def test_report_needs_a_folder(engine: Engine, photos: Path) -> None:
     plan = make_plan([str(photos / "sub 0")], str(photos.parent / "one.png"))
     with pytest.raises(UsageError, match="output folder"):

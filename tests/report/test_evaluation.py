@@ -102,6 +102,14 @@ def test_one_method_without_ground_truth_gets_a_page(folders: dict[str, Path], t
     assert 'id="differences"' not in page
 
 
+def test_links_lead_to_sections_without_metrics_of_photos(folders: dict[str, Path], tmp_path: Path) -> None:
+    settings = replace(SETTINGS, metrics=("delta_colorfulness",))
+    found = compare_folders({"m": folders["sepia"]}, target=folders["sepia"].parent / "target", settings=settings)
+    page = write_evaluation_report(found, tmp_path).read_text(encoding="utf-8")
+    assert 'id="spread"' not in page
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(re.findall(r'id="([^"]+)"', page))
+
+
 def decoded(uri: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")).astype(int)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chromalab.core.errors import ConfigError
 from chromalab.studies.config import load_config
@@ -53,6 +55,15 @@ def test_wrong_designs(tmp_path: Path, text: str, fault: str) -> None:
     (tmp_path / "d.yaml").write_text(text)
     with pytest.raises(ConfigError, match=fault):
         load_design(tmp_path / "d.yaml")
+
+
+@pytest.mark.parametrize("participants", [1, 2, 30, 100])
+def test_the_example_of_interim_looks_fits_the_participants(participants: int) -> None:
+    stop: dict[str, object] = {"rule": "precision", "participants": participants}
+    with pytest.raises(ConfigError) as caught:
+        parse_design({"protocol": "pairwise", "stop": stop}, origin="")
+    (example,) = re.findall(r"half_width: 0\.3 and looks: \[.*?\]", str(caught.value))
+    parse_design({"protocol": "pairwise", "stop": stop | yaml.safe_load(example.replace(" and ", "\n"))}, origin="")
 
 
 def test_the_shipped_designs() -> None:

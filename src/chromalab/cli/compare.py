@@ -15,7 +15,6 @@ from chromalab.cli.options import (
     AsJson,
     Balance,
     CpusPerRun,
-    Data,
     Default,
     Device,
     Devices,
@@ -62,6 +61,8 @@ _TUNING = "chromalab.studies.config:TuningSettings"
 Folder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder of the study.")]
 Config = Annotated[Path, typer.Argument(metavar="CONFIG",
     help="YAML file of a study, or the name of a built-in one such as quick.")]  # fmt: skip
+Data = Annotated[Path | None, option(INPUT, "DIR", "Folder of photographs, in place of the study's own (`data: "
+    "source`).", "--data")]  # fmt: skip
 TestFolders = Annotated[list[str] | None, option(INPUT, "DIR", "Folder of test photos, or `samples` for the built-in "
     "ones; repeatable.", "--test")]  # fmt: skip
 
@@ -155,10 +156,11 @@ def tune(
     out: Annotated[Path, option(OUTPUT, "DIR", "Folder of the tuning, which gets tuned.yaml.", "--out")],
     data: Data = None,
     test: TestFolders = None,
-    rounds: Annotated[list[str] | None, option(SEARCH, "NxCROPS", "Configurations and crops of a round, such as "
-        "12x5000; repeat for further rounds, each with the best of the round before.", "--round")] = None,
-    criterion: Annotated[list[str] | None, option(SEARCH, "METRIC", "Metric of the criterion; repeatable.",
-        "--criterion")] = None,
+    rounds: Annotated[list[str] | None, option(SEARCH, "NxCROPS", "Configurations and crops of a round; repeat "
+        "for further rounds, each with the best of the round before (default: 12x5000, then 2x20000).",
+        "--round")] = None,
+    criterion: Annotated[list[str] | None, option(SEARCH, "METRIC", "Metric of the criterion; repeatable (default: "
+        "delta_e_2000 and lpips_alex).", "--criterion")] = None,
     photos: Annotated[int, option(SEARCH, "N", "Validation photos at most.", min=1,
         default=Default(f"{_TUNING}.photos"))],
     seed: Annotated[int, option(SEARCH, "N", "Seed of the search and of its trainings.", min=0,
@@ -215,8 +217,8 @@ def score(
     folder: Folder,
     *,
     protocol: Annotated[str, option(None, "NAME", "Evaluation protocol (see `chromalab list protocols`).")],
-    data: Annotated[Path | None, option(None, "DIR", "Folder of the study's photos; omit for the built-in "
-        "samples.")] = None,
+    data: Annotated[Path | None, option(None, "DIR", "Folder of the study's photos; omit if it used the "
+        "built-in samples.")] = None,
     test: Annotated[list[str] | None, option(None, "DIR", "Folder of the study's own test photos; repeatable.")] = None,
     exclude: Annotated[list[str] | None, option(None, "PATTERN", "Pattern or @FILE of photos that the study "
         "left out; repeatable.")] = None,

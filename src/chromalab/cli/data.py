@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from chromalab.cli.options import Data, Default, option
+from chromalab.cli.options import INPUT, Default, option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,8 @@ def check(
 @app.command()
 def prior(
     out: Annotated[Path, option(None, "FILE.json", "JSON file for the prior.", "--out")],
-    data: Data = None,
+    data: Annotated[Path | None, option(INPUT, "DIR", "Folder of photographs; omit for the built-in samples.",
+        "--data")] = None,
     size: Annotated[int, option(None, "PX", "Shorter side to which photos are resized first, in pixels.", min=16,
         max=4096)] = 176,
     picture: Annotated[Path | None, option(None, "FILE.png", "PNG file for a plot of the prior.",

@@ -65,7 +65,7 @@ def evaluate(
         "with --labels.")] = None,
     video: Annotated[bool | None, switch(INPUT, "Treat images as video frames in the order of their names.",
         "--video")] = None,
-    every: Annotated[int | None, option(INPUT, "N", "Of films, measure every Nth frame (default: every frame); the "
+    every: Annotated[int | None, option(INPUT, "N", "Measure every Nth frame of films (default: every frame); the "
         "warp error always uses all frames.", min=1)] = None,
     protocol: Annotated[str, option(MEASUREMENT, "NAME", "Evaluation protocol (see `chromalab list protocols`).",
         default=Default("chromalab.evaluation.records:PROTOCOL"))],

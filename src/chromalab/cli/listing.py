@@ -15,7 +15,7 @@ app = typer.Typer(
 )
 
 BuiltIn = Annotated[
-    str | None, typer.Argument(metavar="NAME", help="Print this one, to begin a file of your own with it.")
+    str | None, typer.Argument(metavar="NAME", help="Entry to print as YAML, as the start of a file of your own.")
 ]
 
 

@@ -30,7 +30,7 @@ from chromalab.version import __version__
 
 app = typer.Typer(
     name="chromalab",
-    help="A laboratory for the objectives of deep image colorization.",
+    help="Colorize photos and films; train, compare and evaluate colorizers.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -150,9 +150,8 @@ OptionsFile = Annotated[Path | None, option(None, "FILE", "YAML file with long o
     "command line take precedence.", "--options", callback=read_options_file, is_eager=True,
     expose_value=False)]  # fmt: skip
 AsJson = Annotated[bool, switch(None, "Print JSON.", "--json")]
-Smoke = Annotated[bool, switch(None, "Shrink everything to seconds, to check that it works.", "--smoke")]
-Data = Annotated[Path | None, option(INPUT, "DIR", "Folder of photographs; omit for the built-in samples.",
-    "--data")]  # fmt: skip
+Smoke = Annotated[bool, switch(None, "Shrink the run to a few tiny steps, to check the setup; its numbers mean "
+    "nothing.", "--smoke")]  # fmt: skip
 Balance = Annotated[bool, switch(OBJECTIVE, "Balance loss terms by gradient norm.", "--balance")]
 Plugin = Annotated[list[Path] | None, option(OBJECTIVE, "FILE", "Python file with your own losses, or name of an "
     "installed plugin; repeatable.", "--plugin")]  # fmt: skip
@@ -171,14 +170,16 @@ ExecutorName = Annotated[Literal["local", "ray"], option(CLUSTER, "local|ray", "
     "this machine (local) or on a Ray cluster (ray).")]  # fmt: skip
 Address = Annotated[str | None, option(CLUSTER, "ADDRESS", "Address of the Ray cluster (HOST:PORT or "
     "`auto`); omit to start one on this machine.")]  # fmt: skip
-CpusPerTask = Annotated[float | None, option(CLUSTER, "N", "CPU cores, and threads, of each task.",
+CpusPerTask = Annotated[float | None, option(CLUSTER, "N", "CPU cores, and threads, of each task "
+    "(default: 1).", min=0.1)]  # fmt: skip
+GpusPerTask = Annotated[float | None, option(CLUSTER, "N", "GPUs of each task (default: 0; 0.5 = two "
+    "tasks share one).", min=0)]  # fmt: skip
+CpusPerRun = Annotated[float | None, option(CLUSTER, "N", "CPU cores, and threads, of each run (default: 1).",
     min=0.1)]  # fmt: skip
-GpusPerTask = Annotated[float | None, option(CLUSTER, "N", "GPUs of each task (0.5 = two tasks share one).",
+GpusPerRun = Annotated[float | None, option(CLUSTER, "N", "GPUs of each run (default: 0; 0.5 = two runs share one).",
     min=0)]  # fmt: skip
-CpusPerRun = Annotated[float | None, option(CLUSTER, "N", "CPU cores, and threads, of each run.", min=0.1)]
-GpusPerRun = Annotated[float | None, option(CLUSTER, "N", "GPUs of each run (0.5 = two runs share one).", min=0)]
-Retries = Annotated[int | None, option(CLUSTER, "N", "Number of retries of a task whose node failed.",
-    min=0)]  # fmt: skip
+Retries = Annotated[int | None, option(CLUSTER, "N", "Number of retries of a task whose node failed (default: "
+    "2).", min=0)]  # fmt: skip
 
 
 def task_resources(cpus: float | None, gpus: float | None, retries: int | None) -> Resources:

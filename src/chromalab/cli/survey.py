@@ -237,8 +237,8 @@ def serve(
 def analyze(
     source: Annotated[Path, typer.Argument(metavar="SURVEY|VOTES.csv",
         help="Folder of a survey, or CSV file of votes in the export format.")],
-    out: Annotated[Path | None, option(None, "DIR", "Folder for the report; omit for SURVEY/analysis.", "--out",
-        "-o")] = None,
+    out: Annotated[Path | None, option(None, "DIR", "Folder for the report; omit for SURVEY/analysis. Without it, "
+        "votes from a CSV file get no report.", "--out", "-o")] = None,
     json_file: Annotated[Path | None, option(None, "FILE", "JSON file for scores, order effect and ties.",
         "--json")] = None,
     prior: Annotated[str | None, option(None, "SD|none", "Standard deviation of the prior on log-abilities "
@@ -492,7 +492,8 @@ def approve(
 def links(
     folder: Folder,
     *,
-    public_url: Annotated[str, option(None, "URL", "Public address of the server.")] = "http://127.0.0.1:8010",
+    public_url: Annotated[str, option(None, "URL", "Public address of the server, with which the links "
+        "begin.")] = "http://127.0.0.1:8010",
     count: Annotated[int, option(None, "N", "Number of personal links to create, for a survey with access: invited.",
         min=1, max=10_000)] = 1,
     ids: Annotated[Path | None, option(None, "FILE", "Text file with a platform ID on each line, for a survey with "

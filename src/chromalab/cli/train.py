@@ -47,7 +47,8 @@ def train(
     balance: Balance = False,
     data: Annotated[list[str] | None, option(INPUT, "DIR[=WEIGHT]", "Folder of photographs; repeatable. DIR=0.5 "
         "draws its photos half as often as those of a folder without a weight. The photos of a folder inside another "
-        "count only for the inner one.", "--data")] = None,
+        "count only for the inner one. Omit to use the recipe's folders; the built-in recipes use the sample photos.",
+        "--data")] = None,
     exclude: Annotated[list[str] | None, option(INPUT, "PATTERN", "Path or pattern of photos to leave out, "
         "or @FILE with one per line; repeatable.")] = None,
     validation: Annotated[int | None, option(INPUT, "N", "Number of held-out validation photos, spread over "

@@ -30,7 +30,8 @@ app = typer.Typer(help="Download, add, verify and list published network weights
 
 @app.command()
 def fetch(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names from `weights list`.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME",
+        help="Names from `chromalab weights list`.")] = None,
     all_: Annotated[bool, switch(None, "Fetch every missing file (1.5 GB in all).", "--all")] = False,
     mirror: Annotated[str | None, option(None, "URL", "Address of a mirror, before CHROMALAB_MIRROR and the "
         "publishers.")] = None,
@@ -44,7 +45,7 @@ def fetch(
     from chromalab.weights.manifest import trunks
 
     if bool(names) == all_:
-        raise UsageError("give either names of weights (see `weights list`) or --all")
+        raise UsageError("give either names of weights (see `chromalab weights list`) or --all")
 
     from chromalab.weights.adding import fetch_weights
 
@@ -115,7 +116,7 @@ def _raise(failures: Sequence[Exception], *, of: int) -> None:
 @app.command()
 def verify(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME",
-        help="Names from `weights list`; omit to verify all.")] = None,
+        help="Names from `chromalab weights list`; omit to verify all.")] = None,
     json_file: _Json = None,
 ) -> None:  # fmt: skip
     """Hash every stored and packaged weight file again: ok, damaged, missing (but recorded), or not added.

@@ -28,6 +28,7 @@ from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.files import with_ending, write_bytes, write_text
 from chromalab.core.progress import progress
 from chromalab.core.records import Record
+from chromalab.core.wording import plural
 from chromalab.photo.resizing import resize_plane, target_size, within
 from chromalab.photo.writing import encode_jpeg
 
@@ -394,4 +395,5 @@ def contact_sheet(
         total=total,
         stability=stability,
         kinds=count_endings(Path(file.source) for file in summary.left_out),
+        plural=plural,
     )

@@ -318,7 +318,7 @@ class Design(Record):
         return max(1, round((60 + 40 * len(self.viewing.steps) + total * per_trial_s) / 60))
 
 
-_PUBLISHED: dict[str, dict[str, object]] = {
+_DEFAULTS: dict[str, dict[str, object]] = {
     # Zhang, Isola and Efros (2016), section 3.1: 256 px, 1 s, 10 practice and 40 test pairs, 10% vigilance.
     "real_or_fake": {"trials": 40, "practice": 10, "vigilance": 0.1, "display_ms": 1000, "size_px": 256, "square": True,
                      "title": "Which photo has its true colors?"},
@@ -329,13 +329,13 @@ _PUBLISHED: dict[str, dict[str, object]] = {
 
 
 def parse_design(data: object, *, origin: str) -> Design:
-    """Check a design; keys that it omits take the published values of its protocol.
+    """Check a design; keys that it omits take the defaults of its protocol.
 
     Raises:
         ConfigError: a key is unknown or a value is invalid.
     """
     if isinstance(data, dict):
-        data = {**_PUBLISHED.get(str(data.get("protocol")), {}), **data}
+        data = {**_DEFAULTS.get(str(data.get("protocol")), {}), **data}
     return Design.parse(data, origin=origin)
 
 

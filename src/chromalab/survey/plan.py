@@ -102,8 +102,9 @@ class Stop(Record):
     @model_validator(mode="after")
     def _looks_are_declared(self) -> Self:
         if self.rule == "precision" and (self.half_width is None or not self.looks):
+            looks = sorted({max(1, share * self.participants // 3) for share in (1, 2)})
             raise ValueError(
-                "stop.rule: precision needs half_width and looks; add for example half_width: 0.3 and looks: [20, 40]"
+                f"stop.rule: precision needs half_width and looks; add for example half_width: 0.3 and looks: {looks}"
             )
         if any(not 1 <= look <= self.participants for look in self.looks):
             raise ValueError(f"stop.looks: {self.looks} must lie between 1 and stop.participants ({self.participants})")

@@ -89,6 +89,14 @@ def test_the_page_shows_the_records(written: WrittenStudy) -> None:
 
 
 @pytest.mark.slow
+def test_the_page_names_every_file_beside_it(written: WrittenStudy) -> None:
+    text = written.paths.html.read_text(encoding="utf-8")
+    beside = {path.name for path in written.paths.html.parent.iterdir() if path.suffix in {".csv", ".json"}}
+    assert "primary.csv" in beside
+    assert all(f"<code>{name}</code>" in text for name in beside)
+
+
+@pytest.mark.slow
 def test_analysis_json_can_be_read_back(written: WrittenStudy) -> None:
     assert Analysis.load(written.paths.analysis) == written.analysis
 

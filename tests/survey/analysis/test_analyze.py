@@ -439,6 +439,19 @@ def test_the_report(tmp_path: Path) -> None:
     assert type(found).load(tmp_path / "analysis.json") == found
 
 
+def test_the_report_names_every_table(tmp_path: Path) -> None:
+    votes = simulated(6, 6, 6, [1.0, 0.0, -1.0])
+    design, methods = design_of_votes(votes, AnalysisPlan(draws=100))
+    values = {"good": {(f"s{k}", name): -float(name[1]) for name in methods for k in range(6)}}
+    found = analyze(design, methods, votes)
+    text = write_survey_report(
+        found.model_copy(update={"metrics": metric_agreements(votes, values, {"good": "higher"})}), tmp_path
+    ).read_text()
+    tables = {path.name for path in tmp_path.glob("*.csv")}
+    assert "metrics.csv" in tables
+    assert all(f"<code>{name}</code>" in text for name in tables)
+
+
 def test_every_image_has_its_share_of_wins() -> None:
     design = parse_design({"protocol": "pairwise", "analysis": {"draws": 100}}, origin="")
     votes = [

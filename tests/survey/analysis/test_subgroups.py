@@ -148,6 +148,9 @@ def test_a_survey_with_groups_from_the_answers_to_the_report(tmp_path: Path) -> 
     assert any("for this analysis, subgroups" in change for change in found.changes)
     page = write_survey_report(found, tmp_path / "report").read_text()
     assert "Groups by gender (planned) " in page
+    ranked = write_survey_report(found.model_copy(update={"protocol": "rank_order"}), tmp_path / "ranked").read_text()
+    assert "differ as much (log-abilities)" in page
+    assert "differ as much (log-abilities)" in ranked
     assert "Groups by age (exploratory) are not compared, because the data are too few." in page
     with (tmp_path / "report" / "subgroups.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import dedent
 from typing import cast
 
 import pytest
@@ -25,6 +26,19 @@ PROSE = sorted(path for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.m
 HEAVY = {"objective.md", "objectives96.md", "results.md"}
 """Pages that analyze large studies."""
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def yaml_blocks(path: Path) -> list[str]:
+    """Return the YAML examples of a page, also those inside a list."""
+    blocks = re.findall(r"^( *)```yaml\n(.*?)^\1```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return [dedent(block) for _, block in blocks]
+
+
+YAML = [
+    pytest.param(block, id=f"{path.stem}-{number}")
+    for path in (*GUIDES, ROOT / "CONTRIBUTING.md")
+    for number, block in enumerate(yaml_blocks(path))
+]
 
 
 @pytest.mark.every_case
@@ -62,10 +76,16 @@ def test_every_command_in_a_guide_exists(path: Path) -> None:
         assert any(f"chromalab {' '.join(words[:count])}" in commands for count in (1, 2)), line
 
 
+@pytest.mark.every_case
+@pytest.mark.parametrize("block", YAML)
+def test_every_yaml_example_can_be_read(block: str) -> None:
+    assert isinstance(yaml.safe_load(block), dict)
+
+
 def test_the_study_in_the_guide_is_valid() -> None:
-    text = (ROOT / "docs" / "studies.md").read_text(encoding="utf-8")
-    (block, *_) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    config = StudyConfig.parse(yaml.safe_load(block), origin="docs/studies.md")
+    study, plan = map(yaml.safe_load, yaml_blocks(ROOT / "docs" / "studies.md"))
+    StudyConfig.parse(study | plan, origin="docs/studies.md")
+    config = StudyConfig.parse(study, origin="docs/studies.md")
     assert len(resolve_objectives(config)) == 4
     assert config.plan is not None
     assert set(config.metrics) <= set(METRICS)
@@ -73,8 +93,7 @@ def test_the_study_in_the_guide_is_valid() -> None:
 
 
 def test_the_recipe_in_the_training_guide_is_valid() -> None:
-    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-    block, _ = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    block, _ = yaml_blocks(ROOT / "docs" / "training.md")
     recipe = Recipe.parse(yaml.safe_load(block), origin="docs/training.md")
     assert [spec.name for spec in parse_formula(str(recipe.loss))][-1] in recipe.training.terms
     assert recipe.training.steps > 0
@@ -82,10 +101,12 @@ def test_the_recipe_in_the_training_guide_is_valid() -> None:
 
 
 def test_the_designs_in_the_survey_guide_are_valid() -> None:
-    text = (ROOT / "docs" / "survey.md").read_text(encoding="utf-8")
-    complete, *parts = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    page = ROOT / "docs" / "survey.md"
+    complete, *parts = map(yaml.safe_load, yaml_blocks(page))
     design = parse_design(complete, origin="docs/survey.md")
     assert (design.trials, design.n_vigilance, design.allowed_misses) == (8, 4, 1)
     assert consent_notes(design) == []
-    for part in parts:
+    stops = re.findall(r"`(stop: \{.*?\})`", page.read_text(encoding="utf-8"))
+    assert stops
+    for part in (*parts, *map(yaml.safe_load, stops)):
         parse_design({"protocol": "pairwise", **part}, origin="docs/survey.md")

@@ -48,6 +48,12 @@ def chromalab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     return call
 
 
+@pytest.fixture
+def blank_figures(blank_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the figures of reports empty, and leave out those of single differences: there are dozens."""
+    monkeypatch.setattr("chromalab.report.study.report.forests", lambda _analysis, _space: [])
+
+
 class Case(NamedTuple):
     """A folder of small files that trip picture software, with the command to run in it."""
 

@@ -300,6 +300,19 @@ def test_a_disk_without_locks_does_not_stop_a_training(
 
 
 @pytest.mark.slow
+def test_a_warm_start_says_which_weights_it_takes(
+    recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_training(recipe, tmp_path / "first", RUNTIME)
+    start = str(tmp_path / "first" / MODEL)
+    record = run_training(
+        with_settings(recipe, {"training.network.start": start}, origin="test"), tmp_path / "second", RUNTIME
+    )
+    assert f"initial weights: {record.encoder_start}\n" in capsys.readouterr().err
+    assert MODEL in record.encoder_start
+
+
+@pytest.mark.slow
 def test_several_devices_are_validated_at_the_end_only(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

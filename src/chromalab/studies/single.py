@@ -161,6 +161,8 @@ class _Training:
         """Train to the end of the budget."""
         if self.record.finished:
             return self.record
+        if self.settings.network.start is not None and self.earlier is None:
+            sys.stderr.write(f"initial weights: {self.encoder_start}\n")
         minutes = self.settings.minutes
         total, unit = (self.settings.images, "crops") if minutes is None else (round(60 * minutes), "seconds")
         title = f"training {self.recipe.name}" + (", resumed" if drawn_before(self.out) else "")

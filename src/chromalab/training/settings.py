@@ -35,7 +35,8 @@ class NetworkSettings(Record):
         decoder_width: factor on the channels of the stride-4 decoder.
         context: add the mean of the deepest features at every position of the stride-4 decoder.
         start: a `model.safetensors` of an earlier training, an exported `.onnx` file, or the name of a shipped model.
-            Its tensors become initial weights if name and shape match. None means random decoder weights.
+            Its encoder must be that of the network; other tensors become initial weights if name and shape match. None
+            means random decoder weights.
     """
 
     encoder: str = "efficientnet_lite0"

@@ -142,6 +142,28 @@ def test_mistakes_in_objectives_are_reported(written: object, message: str) -> N
         resolved(written)
 
 
+@pytest.mark.parametrize(
+    ("formula", "color_from", "untrained"),
+    [
+        ("l1", "mean", "a bins head, and no term of 'l1' acts on bins"),
+        ("cross_entropy", "mean", "a color head, and no term of 'cross_entropy' acts on colors"),
+        ("cross_entropy", "head", "a color head, and no term of 'cross_entropy' acts on colors"),
+    ],
+)
+def test_the_color_comes_from_trained_heads_only(formula: str, color_from: str, untrained: str) -> None:
+    training = {"crop_px": 96, "network": {"color_from": color_from}}
+    with pytest.raises(ConfigError, match=f"mine: color_from '{color_from}' takes the color from {untrained}"):
+        resolved(formula, training=training)
+    assert resolved(f"{formula} + 2*l2 + 0.1*gaussian_mixture", training=training).training is None
+
+
+@pytest.mark.parametrize("color_from", ["auto", "bins"])
+def test_colors_decoded_from_bins_may_have_any_loss(color_from: str) -> None:
+    training = {"crop_px": 96, "network": {"color_from": color_from}}
+    for formula in ("l1", "cross_entropy", "cross_entropy + l1"):
+        assert resolved(formula, training=training).training is None
+
+
 def test_a_schedule_must_belong_to_every_objective() -> None:
     config = study({"wgan_l2": "l2 + wgan_gp", "l2": "l2"}, training={"terms": {"wgan_gp": {"start": 0.3}}})
     with pytest.raises(ConfigError, match="terms: the objective 'l2' has no term wgan_gp"):

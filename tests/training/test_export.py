@@ -162,7 +162,7 @@ def test_the_stated_settings_take_the_weights(tmp_path: Path) -> None:
     assert start.startswith("flagship.onnx")
     narrow = {"encoder": "vgg16", "pretrained": False, "width": 0.25, "head_stride": 4, "decoder_width": 0.5}
     save_model(tmp_path, colorizer(NetworkSettings.model_validate(narrow), "lab", set()))
-    with pytest.raises(UsageError, match="--encoder vgg16 --encoder-width 0.25 --head-stride 4 --decoder-width 0.5"):
+    with pytest.raises(UsageError, match=r"--encoder vgg16 --encoder-width 0\.25 --head-stride 4 --decoder-width 0\.5"):
         build_colorizer(NetworkSettings(start=str(tmp_path / MODEL)), "lab", 0)
     _, start = build_colorizer(NetworkSettings(**narrow, start=str(tmp_path / MODEL)), "lab", 0)  # type: ignore[arg-type]
     count = len(colorizer(NetworkSettings.model_validate(narrow), "lab", set()).state_dict())

@@ -175,12 +175,12 @@ def _draw(spec: TermSpec, entry: LossEntry, photo: Path | None, target: Path) ->
     from chromalab.core.files import write_bytes
     from chromalab.data.sources import sample_path
     from chromalab.losses.bench import Bench
-    from chromalab.losses.gradient_field import GUESS, acts_on_colors, gradient_field
+    from chromalab.losses.gradient_field import GUESS, gradient_field
     from chromalab.photo.reading import read_photo
     from chromalab.report.figures.gradient_field import draw_gradient_field
 
     bench = Bench(entry, dict(spec.parameters))
-    if not acts_on_colors(bench):
+    if not entry.acts_on_colors:
         return None, f"{entry.name} acts on its own head, not on colors, so no gradient field is drawn"
     size = max(FIELD_PX, bench.term.smallest_px)
     rgb = read_photo(photo or sample_path(SAMPLE), shortest_side_px=size).rgb

@@ -300,6 +300,11 @@ class Objective(nn.Module):
         return found
 
     @property
+    def acts_on_colors(self) -> bool:
+        """Whether a term acts on the color of every pixel, and not only on logits over bins or classes."""
+        return any(LOSSES[spec.name].acts_on_colors for spec in self.specs)
+
+    @property
     def smallest_px(self) -> int:
         """The shortest side of an image for which every term is defined."""
         return max(self.term(spec.name).smallest_px for spec in self.specs)

@@ -32,8 +32,8 @@ def resolve_objectives(config: StudyConfig) -> list[ObjectiveRecord]:
     """Build every objective once, so that a wrong name or a missing weight file is found before any training.
 
     Raises:
-        ConfigError: a formula cannot be read, an objective needs larger crops than those of the study, or a schedule
-            belongs to none of its terms.
+        ConfigError: a formula cannot be read, an objective needs larger crops than those of the study or trains no head
+            from which the color would come, or a schedule belongs to none of its terms.
         MissingWeightsError: a term needs weights that are not installed and has no substitute.
         UnknownNameError: unknown preset, critic or perceptual loss.
     """
@@ -112,6 +112,7 @@ def _resolve(
     own = _own_training(settings, preset, training)
     critic = own.critic if objective.adversarial is not None else None
     _check_crops(name, objective, critic, training.smallest_crop_px)
+    _check_heads(name, objective, own.network.color_from)
     check_schedules(objective, own)
     return ObjectiveRecord(
         id=name,
@@ -138,6 +139,20 @@ def _check_crops(name: str, objective: Objective, critic: CriticSettings | None,
     for what, smallest_px in sizes.items():
         if smallest_px > crop_px:
             raise ConfigError(f"{name}: {what} needs images of at least {smallest_px} px, and crops have {crop_px}")
+
+
+def _check_heads(name: str, objective: Objective, color_from: str) -> None:
+    """Raise an error if no term trains a head from which the color would come."""
+    untrained = []
+    if color_from in {"head", "mean"} and not objective.acts_on_colors:
+        untrained.append("a color head, and no term of '{}' acts on colors")
+    if color_from == "mean" and "bins" not in objective.needs:
+        untrained.append("a bins head, and no term of '{}' acts on bins")
+    if untrained:
+        raise ConfigError(
+            f"{name}: color_from '{color_from}' takes the color from {untrained[0].format(objective.formula)}; pass "
+            "--color-from auto, or set color_from: auto"
+        )
 
 
 def _as_settings(written: str | ObjectiveSettings) -> ObjectiveSettings:

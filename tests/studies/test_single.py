@@ -18,6 +18,8 @@ from chromalab.color.bins import PriorRecord, rebalancing_weights
 from chromalab.core.errors import ConfigError, OutputError, UsageError
 from chromalab.studies import single
 from chromalab.studies.networks import export_run
+from chromalab.studies.objectives import resolve_objective
+from chromalab.studies.opening import plugin_facts
 from chromalab.studies.recipe import (
     Recipe,
     TrainingRecord,
@@ -33,6 +35,7 @@ from chromalab.studies.single import VALIDATION_METRICS, locked, open_photograph
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, weights_sha256
 from chromalab.training.export import colorizer_graph
+from chromalab.training.presets import PRESETS
 from chromalab.training.settings import RuntimeSettings, TrainingSettings
 from chromalab.weights.colorizers import ColorizerSpec
 from tests.data.photo_folder import make_photos
@@ -450,6 +453,38 @@ def test_settings_are_replaced_by_dotted_keys() -> None:
     assert expected == Recipe().training.model_copy(update={"terms": changed.training.terms})
     with pytest.raises(ConfigError, match=r"options: unknown key 'training.optimizer.rate'"):
         with_settings(Recipe(), {"training.optimizer.rate": 1}, origin="options")
+
+
+def trained_with(loss: object, changes: dict[str, object]) -> TrainingSettings:
+    """Return the settings with which a recipe trains an objective."""
+    changed = with_settings(Recipe(), {"loss": loss, "training.crop_px": 96, **changes}, origin="test")
+    return resolve_objective(changed.loss, changed.training).training or changed.training
+
+
+PIX2PIX = {"preset": "pix2pix", "optimizer": "published"}
+
+
+def test_given_settings_replace_those_of_a_preset() -> None:
+    changes = {"ema_decay": 0.999, "encoder_factor": 0.0, "schedule": "cosine", "clip_norm": 1.0, "name": "adamw"}
+    given = {f"training.optimizer.{key}": value for key, value in changes.items()}
+    published, changed = trained_with(PIX2PIX, {}), trained_with(PIX2PIX, given)
+    assert published.optimizer == PRESETS["pix2pix"].optimizer
+    assert changed.optimizer == published.optimizer.model_copy(update=changes)
+    assert changed.critic == published.critic
+    nested = trained_with(PIX2PIX, {"training.critic": {"width": 0.5, "learning_rate": 1e-5}})
+    assert nested.critic == published.critic.model_copy(update={"width": 0.5, "learning_rate": 1e-5})
+    assert nested.optimizer == published.optimizer
+    assert trained_with("pix2pix", {"training.critic.sees": "rgb"}).critic.sees == "rgb"
+    assert trained_with("ddcolor", {}).target_chroma == 1.2
+    assert trained_with("ddcolor", {"training.target_chroma": 1.0}).target_chroma == 1.0
+    assert trained_with("zhang2017", {}).network.color_from == "head"
+    assert trained_with("zhang2017", {"training.network.color_from": "mean"}).network.color_from == "mean"
+
+
+def test_settings_that_nothing_replaces_leave_the_objective_as_written() -> None:
+    for loss in ("l1", "pix2pix", PIX2PIX):
+        changed = with_settings(Recipe(), {"loss": loss, "training.minutes": 5, "seed": 1}, origin="test")
+        assert changed.model_dump(mode="json", exclude_defaults=True)["loss"] == loss
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from chromalab.training.models import check_schedules
 from chromalab.training.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from chromalab.studies.config import StudyConfig
     from chromalab.training.presets import Preset
@@ -211,6 +211,42 @@ def _own_training(settings: ObjectiveSettings, preset: Preset | None, training: 
             "balance": training.balance if settings.balance is None else settings.balance,
         }
     )
+
+
+def with_given_settings(
+    written: str | ObjectiveSettings, training: TrainingSettings, keys: Collection[str]
+) -> str | ObjectiveSettings:
+    """Return an objective in which given settings of a training replace those of the objective and of its preset.
+
+    Args:
+        written: the objective.
+        training: settings of the training, with the given ones.
+        keys: dotted keys of the given settings, such as `optimizer.ema_decay`.
+
+    Raises:
+        UnknownNameError: unknown preset.
+    """
+    settings = _as_settings(written)
+    preset = PRESETS[settings.preset] if settings.preset is not None else None
+    own = _own_training(settings, preset, training)
+    changed: dict[str, object] = {}
+    for name in ("optimizer", "critic"):
+        given = {key: value for key, value in getattr(training, name) if f"{name}.{key}" in keys}
+        if (replaced := getattr(own, name).model_copy(update=given)) != getattr(own, name):
+            changed[name] = replaced
+    for key in ("balance", "target_chroma"):
+        if key in keys and getattr(own, key) != getattr(training, key):
+            changed[key] = getattr(training, key)
+    if "network.color_from" in keys and own.network.color_from != training.network.color_from:
+        changed["color_from"] = training.network.color_from
+    if (
+        "optimizer" in changed
+        and settings.optimizer == "published"
+        and preset is not None
+        and preset.critic is not None
+    ):
+        changed.setdefault("critic", own.critic)  # its published rates come only with the word 'published'
+    return settings.model_copy(update=changed) if changed else written
 
 
 def _published_critic(published: CriticSettings, study: CriticSettings, *, rates: bool) -> CriticSettings:

@@ -371,14 +371,15 @@ def test_a_budget_of_minutes(recipe: Recipe, tmp_path: Path, capsys: pytest.Capt
 
 @pytest.mark.slow
 def test_a_training_without_validation(recipe: Recipe, tmp_path: Path) -> None:
-    record = run_training(with_settings(recipe, {"validation": 0}, origin="test"), tmp_path / "out", RUNTIME)
+    out = tmp_path / "_München 2"  # no name of a model
+    record = run_training(with_settings(recipe, {"validation": 0}, origin="test"), out, RUNTIME)
     assert record.finished
     assert record.best is None
     assert (record.grey, record.truth, record.validations) == ({}, {}, [])
     assert (record.data.n_train, record.data.n_val) == (40, 0)
-    assert not (tmp_path / "out" / "metrics.csv").exists()
-    spec = ColorizerSpec.load(tmp_path / "out" / "model.yaml")
-    assert spec.name == "out"  # that of the folder: several trainings by one recipe stay apart
+    assert not (out / "metrics.csv").exists()
+    spec = ColorizerSpec.load(out / "model.yaml")
+    assert spec.name == "Munchen-2"  # that of the folder: several trainings by one recipe stay apart
 
 
 @pytest.mark.slow

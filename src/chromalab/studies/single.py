@@ -62,7 +62,7 @@ from chromalab.training.export import export_colorizer
 from chromalab.training.job import Spent, TrainingJob
 from chromalab.training.loop import train
 from chromalab.training.models import check_schedules
-from chromalab.weights.colorizers import SizeSpec
+from chromalab.weights.colorizers import SizeSpec, allowed_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -390,7 +390,7 @@ def export_training(
     Args:
         folder: the folder of the training.
         path: the ONNX file.
-        name: name of the model; None takes that of the folder.
+        name: name of the model; None takes that of the folder, without characters that a name cannot have.
         size_px: shorter side of the network's input; None takes that of the largest crops.
         half: store weights at half precision.
 
@@ -404,7 +404,7 @@ def export_training(
     return export_colorizer(
         load_network(folder),
         path,
-        name=name or folder.resolve().name,
+        name=name or allowed_name(folder.resolve().name),
         half=half,
         size=SizeSpec(px=size_px or max(32, recipe.training.largest_crop_px), multiple_of=16),
         bin_weights=bin_weights(record.formula, partial(kept_prior, folder, recipe.prior)),

@@ -72,6 +72,13 @@ def test_a_taken_name_is_refused_and_both_owners_are_named(tmp_path: Path) -> No
         load_plugin(write_plugin(tmp_path, "l2", "third.py"))
 
 
+@pytest.mark.parametrize("name", ["perceptual", "ddcolor"])
+def test_a_word_for_another_objective_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"mine\.py has a loss named '{name}', which stands for another"):
+        load_plugin(write_plugin(tmp_path, name))
+    assert name not in LOSSES
+
+
 ENTRY = "LossEntry(name='ok', family='pixel', formula='f', source='s', build=L1)"
 HEAD = "from chromalab.losses.base import LossEntry\nfrom chromalab.losses.pixel import L1\n"
 

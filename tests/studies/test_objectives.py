@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from chromalab.core.errors import ConfigError, UnknownNameError
+from chromalab.losses.plugins import WORDS
+from chromalab.losses.registry import LOSSES
 from chromalab.studies.config import ObjectiveSettings, StudyConfig, read_objective
-from chromalab.studies.objectives import resolve_objectives
+from chromalab.studies.objectives import PERCEPTUAL, resolve_objectives
 from chromalab.studies.opening import plan_runs
 from chromalab.studies.records import ObjectiveRecord
 from chromalab.studies.smoke import smoke
@@ -55,6 +57,11 @@ def test_an_objective_may_have_a_critic_and_an_optimizer_of_its_own() -> None:
     assert record.optimizer == "rmsprop at 5e-05, betas (0.9, 0.999)"
     run = plan_runs(study({"mine": "l2"}), [record])[0]
     assert run.training == record.training
+
+
+def test_words_of_objectives_are_no_names_of_losses() -> None:
+    assert {PERCEPTUAL, *PRESETS} == WORDS
+    assert not WORDS & set(LOSSES)
 
 
 def test_settings_of_the_study_are_not_repeated_in_objectives() -> None:

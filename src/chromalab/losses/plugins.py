@@ -45,6 +45,17 @@ class PluginRecord(Record):
     losses: tuple[str, ...]
 
 
+WORDS = frozenset(
+    {
+        *("perceptual", "zhang2016", "zhang2017", "instcolorization", "chromagan", "pix2pix", "deoldify", "bigcolor"),
+        *("ddcolor", "colorformer", "ct2", "chapter_l1", "chapter_l2", "chapter_lpips", "chapter_wgan_l2"),
+        "chapter_wgan_lpips",
+    }
+)
+"""Words that stand for other objectives: `perceptual` and the presets. No plugin can name a loss by one of them. The
+list is here because losses know nothing of presets."""
+
+
 _LOADED: dict[str, PluginRecord] = {}
 """Plugins that this process has loaded: files by their hash, installed plugins by distribution and entry point."""
 
@@ -166,6 +177,10 @@ def _load_installed(point: EntryPoint) -> PluginRecord:
 def _add(key: str, name: str, sha256: str, entries: Sequence[LossEntry]) -> None:
     """Register all entries, or none if a name is taken."""
     for entry in entries:
+        if entry.name in WORDS:
+            raise ConfigError(
+                f"the plugin {name} has a loss named '{entry.name}', which stands for another objective; rename it"
+            )
         if entry.name in LOSSES:
             owner = plugin_of(entry.name)
             of = f"the plugin {owner.name}" if owner is not None else "chromalab itself"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from chromalab.core.errors import ConfigError, suggestion
+from chromalab.core.errors import ChromalabError, ConfigError, UsageError, suggestion
 from chromalab.core.files import sha256_bytes, sha256_file
 from chromalab.core.python_file import assignment_line, describe_error, run_file
 from chromalab.core.records import Record
@@ -21,7 +22,7 @@ from chromalab.losses.registry import LOSSES
 from chromalab.weights.manifest import MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
 
 GROUP = "chromalab.losses"
@@ -124,6 +125,27 @@ def load_installed_plugins(required: Collection[str] = ()) -> list[PluginRecord]
 def plugin_of(loss: str) -> PluginRecord | None:
     """Return the plugin that added the loss named `loss`, or None for chromalab's own losses."""
     return next((record for record in _LOADED.values() if loss in record.losses), None)
+
+
+@contextmanager
+def explain_plugin_errors(loss: str) -> Iterator[None]:
+    """Report an exception of a plugin's loss in one line; for chromalab's own losses it stays a bug with a traceback.
+
+    Raises:
+        UsageError: the loss is that of a plugin, and its code raised an exception.
+    """
+    try:
+        yield
+    except ChromalabError:
+        raise
+    except Exception as error:
+        plugin = plugin_of(loss)
+        if plugin is None:
+            raise
+        module = sys.modules.get(getattr(LOSSES[loss].build, "__module__", ""))
+        file = getattr(module, "__file__", None)
+        what = describe_error(error, None if file is None else Path(file))
+        raise UsageError(f"the loss {loss} of the plugin {plugin.name} failed: {what}") from error
 
 
 def _read(path: Path) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ConfigError, MissingWeightsError
-from chromalab.losses.compose import Objective, TermSpec, names_in, parse_formula
+from chromalab.losses.compose import Objective, TermSpec, build_term, names_in, parse_formula
 from chromalab.losses.registry import LOSSES
 from chromalab.metrics.registry import METRICS
 from chromalab.nets.critics import CRITICS
@@ -96,7 +96,7 @@ def resolve_perceptual(setting: str) -> str:
 def can_build(spec: TermSpec) -> bool:
     """Return whether the weights that a term needs are installed."""
     try:
-        LOSSES[spec.name].build(**dict(spec.parameters))
+        build_term(spec)
     except MissingWeightsError:
         return False
     return True

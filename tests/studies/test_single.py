@@ -16,6 +16,8 @@ import pytest
 
 from chromalab.color.bins import PriorRecord, rebalancing_weights
 from chromalab.core.errors import ConfigError, OutputError, UsageError
+from chromalab.losses.plugins import load_plugins
+from chromalab.losses.registry import LOSSES
 from chromalab.studies import single
 from chromalab.studies.networks import export_run
 from chromalab.studies.objectives import resolve_objective
@@ -39,12 +41,15 @@ from chromalab.training.presets import PRESETS
 from chromalab.training.settings import RuntimeSettings, TrainingSettings
 from chromalab.weights.colorizers import ColorizerSpec
 from tests.data.photo_folder import make_photos
+from tests.losses.plugin_files import own_registry
 
 if TYPE_CHECKING:
     from chromalab.data.photoset import Photographs
     from chromalab.evaluation.scoring import Scores
     from chromalab.nets.unet import Colorizer
     from chromalab.training.job import Spent
+
+__all__ = ["own_registry"]
 
 RUNTIME = RuntimeSettings(device="cpu", threads=1, log_every=1, checkpoint_every_s=1e9, tensorboard=False)
 FILES = {
@@ -416,7 +421,9 @@ def test_the_distribution_of_colors_is_that_of_this_training(
     run_training(bins, tmp_path / "whole", RUNTIME)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "prior.json").write_text("left by a training that was killed before its first checkpoint")
+    np.save(tmp_path / "out" / "given_prior.npy", np.full(313, 1 / 313))  # likewise, of a recipe with a prior
     run_training(bins, tmp_path / "out", RUNTIME)
+    assert not (tmp_path / "out" / "given_prior.npy").exists()
     assert (tmp_path / "out" / "prior.json").read_bytes() == (tmp_path / "whole" / "prior.json").read_bytes()
     # The exported distribution is that of the colors without the training's weights.
     weights = rebalancing_weights(PriorRecord.load(tmp_path / "out" / "prior.json").probabilities, 0.5)
@@ -436,6 +443,36 @@ def test_the_distribution_of_colors_is_that_of_this_training(
         given.unlink()
         export_run(out, tmp_path / "again.onnx")
         assert (tmp_path / "again.onnx").read_bytes() == graph.SerializeToString()
+
+
+WEIGHTED = """
+import numpy as np
+from chromalab.losses.base import LossEntry, LossTerm
+
+class Weighted(LossTerm):
+    def use_prior(self, prior): self.weights = 1 / (prior + 0.01)
+    def bin_weights(self): return self.weights
+    def forward(self, batch): return batch.bin_logits.square().mean(dim=(1, 2, 3))
+
+ENTRIES = LossEntry(name="weighted", family="distribution", formula="f", source="s", build=Weighted,
+                    needs=("bins", "prior"), zero_at_target=False)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("own_registry")
+def test_an_export_without_the_plugin_undoes_its_weights(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single, "_PRIOR_CROPS", 16)
+    plugin = tmp_path / "weighted.py"
+    plugin.write_text(WEIGHTED)
+    loaded = plugin_facts(load_plugins([plugin]))
+    changes = {"loss": "weighted", "training.images": 4, "validation": 0}
+    run_training(with_settings(recipe, changes, origin="test"), tmp_path / "out", RUNTIME, plugins=loaded)
+    LOSSES._entries.pop("weighted")
+    export_run(tmp_path / "out", tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "out" / "model.onnx").read_bytes()
 
 
 def test_settings_are_replaced_by_dotted_keys() -> None:

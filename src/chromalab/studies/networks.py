@@ -21,7 +21,6 @@ from chromalab.core.progress import progress
 from chromalab.data.usable import SkippedPhoto
 from chromalab.evaluation.scoring import BASELINES, gray, make_evaluator, score
 from chromalab.functional.tensors import image_tensor
-from chromalab.losses.compose import bin_weights
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.reading import UnreadablePhotoError, list_photos, read_photo
 from chromalab.photo.resizing import resize_shortest_side
@@ -39,7 +38,7 @@ from chromalab.studies.study import StudyFolder
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import MODEL, load_model
 from chromalab.training.devices import make_fabric
-from chromalab.training.export import export_colorizer
+from chromalab.training.export import export_colorizer, trained_bin_weights
 from chromalab.training.settings import RuntimeSettings
 from chromalab.weights.colorizers import SizeSpec, allowed_name
 
@@ -90,7 +89,7 @@ def export_run(
         name=name or allowed_name(out.stem),
         half=half,
         size=size,
-        bin_weights=bin_weights(record.formula, partial(kept_prior, folder.root, prior)),
+        bin_weights=trained_bin_weights(run, record.formula, partial(kept_prior, folder.root, prior)),
         title=f"{record.formula}, trained in {record.color_space}",
         trained_on=f"{study.data.source}: {study.data.n_train} photographs",
         record={

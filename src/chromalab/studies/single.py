@@ -6,6 +6,7 @@ The folder of a training holds
     skipped.csv        photos that were left out, each with the reason
     train.csv          log of the training loop, see `chromalab.studies.records`
     validation.csv     one row per validation: crops, minutes, and the mean of every validation metric
+    bin_weights.npy    weights of the ab bins in the objective, if it has any
     checkpoint.pt      state from which the same command resumes; removed at the end
     best.safetensors   weights with the lowest validation CIEDE2000 so far
     model.safetensors  final weights, also exported as model.onnx with its record model.yaml
@@ -39,7 +40,7 @@ from chromalab.data.sources import sample_sources
 from chromalab.data.split import split_photos
 from chromalab.data.usable import COLOURLESS_THRESHOLD
 from chromalab.evaluation.scoring import BASELINES, Scores, make_evaluator, score
-from chromalab.losses.compose import bin_weights, build
+from chromalab.losses.compose import build
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.resizing import resize_shortest_side
 from chromalab.studies.config import SAMPLES
@@ -58,7 +59,7 @@ from chromalab.studies.recipe import (
 from chromalab.training.build import build_colorizer, count_parameters
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, save_model
 from chromalab.training.devices import make_fabric
-from chromalab.training.export import export_colorizer
+from chromalab.training.export import export_colorizer, trained_bin_weights
 from chromalab.training.job import Spent, TrainingJob
 from chromalab.training.loop import train
 from chromalab.training.models import check_schedules
@@ -279,8 +280,7 @@ class _Training:
             encoder_start=self.encoder_start,
         )
         save_skipped(self.out / "skipped.csv", self.library.skipped)
-        if self.recipe.prior is not None and "prior" in self.objective.needs:
-            keep_prior(self.recipe.prior, self.out)
+        keep_prior(self.recipe.prior if "prior" in self.objective.needs else None, self.out)
         record.save(self.out / "training.json")
         return record
 
@@ -407,7 +407,7 @@ def export_training(
         name=name or allowed_name(folder.resolve().name),
         half=half,
         size=SizeSpec(px=size_px or max(32, recipe.training.largest_crop_px), multiple_of=16),
-        bin_weights=bin_weights(record.formula, partial(kept_prior, folder, recipe.prior)),
+        bin_weights=trained_bin_weights(folder, record.formula, partial(kept_prior, folder, recipe.prior)),
         title=recipe.title or f"{record.formula}, trained in {recipe.color_space}",
         trained_on=f"{record.data.n_train:,} photographs",
         record={

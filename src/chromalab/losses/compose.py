@@ -224,7 +224,10 @@ class _Parser:
 
     def _value(self, loss: str, key: str, parameter: Parameter | Choice) -> float | str:
         if isinstance(parameter, Parameter):
-            return checked_number(loss, key, self._number(self._take("number", wanted="a number")), parameter)
+            sign = -1 if self._peek().text == "-" else 1
+            if sign < 0:
+                self._take()
+            return checked_number(loss, key, sign * self._number(self._take("number", wanted="a number")), parameter)
         return checked_word(loss, key, self._take("name", wanted=f"one of {_listed(parameter)}").text, parameter)
 
 

@@ -228,6 +228,30 @@ def test_an_unfinished_training_of_other_settings_is_refused(recipe: Recipe, tmp
         run_training(with_settings(recipe, {"loss": "l2"}, origin="test"), tmp_path / "out", RUNTIME)
 
 
+@pytest.mark.slow
+def test_a_training_is_not_resumed_with_other_networks_in_its_losses(recipe: Recipe, tmp_path: Path) -> None:
+    # The teacher of class_kl is chosen by the weights that are installed, which may have changed.
+    run_until(recipe, tmp_path / "out", 3)
+    path = tmp_path / "out" / "training.json"
+    record = TrainingRecord.load(path)
+    assert record.objective is not None
+    other = record.objective.model_copy(update={"trunks": ["vgg16"]})
+    record.model_copy(update={"objective": other}).save(path)
+    with pytest.raises(UsageError, match=r"other settings \(networks of the losses: vgg16 there, none here\)"):
+        run_training(recipe, tmp_path / "out", RUNTIME)
+
+
+def test_built_in_photos_are_not_combined_with_folders(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixed = with_settings(recipe, {"data": ["samples", *recipe.data]}, origin="test")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="data: 'samples' stands for the built-in photographs"):
+        open_photographs(mixed, 32)
+    make_photos(tmp_path / "samples", 10, first_seed=200)
+    assert len(open_photographs(mixed, 32).record.folders) == 3
+
+
 @pytest.mark.parametrize(("scale", "size_px"), [(None, 32), ([0.5, 1.0], 64)])
 def test_crops_without_resizing_come_from_photos_of_the_exported_size(
     recipe: Recipe, scale: list[float] | None, size_px: int

@@ -336,6 +336,10 @@ def open_photographs(recipe: Recipe, size_px: int) -> Library:
     """
     if recipe.data == [SAMPLES]:
         return sample_library(size_px)
+    if SAMPLES in recipe.data and not Path(SAMPLES).exists():
+        raise UsageError(
+            f"data: '{SAMPLES}' stands for the built-in photographs, which can't be combined with folders; leave it out"
+        )
     return open_library(
         [FolderShare.parse(entry) for entry in recipe.data],
         validation=recipe.validation,

@@ -258,7 +258,8 @@ class _Training:
             # Older records have no hash of their settings, but their checkpoint has one, which the loop checks.
             known = {fingerprint} if self.earlier.finished else {fingerprint, ""}
             other_data = self.earlier.finished and self.earlier.recipe.data != without_paths(self.recipe).data
-            if self.earlier.settings_sha256 not in known or self.earlier.plugins != self.plugins or other_data:
+            other_losses = self.earlier.plugins != self.plugins or self._other_networks(self.earlier)
+            if self.earlier.settings_sha256 not in known or other_losses or other_data:
                 differing = self._other_settings(self.earlier)
                 raise UsageError(
                     f"{self.out} holds a training with other settings{differing}; choose another --out. To continue "
@@ -293,9 +294,17 @@ class _Training:
                 f"to {here} px; choose another --out, or finish it with the version of chromalab that began it"
             )
 
+    def _other_networks(self, earlier: TrainingRecord) -> bool:
+        """Return whether an unfinished training has compared with other networks, as `class_kl(teacher=auto)` may."""
+        there = earlier.objective
+        return not earlier.finished and there is not None and there.trunks != self.objective.trunks
+
     def _other_settings(self, earlier: TrainingRecord) -> str:
         """Return the first settings in which an earlier training differs, such as `(seed: 0 there, 1 here)`."""
         there, here = flattened(earlier.recipe), flattened(without_paths(self.recipe))
+        if earlier.objective is not None:
+            there["networks of the losses"] = ", ".join(earlier.objective.trunks) or "none"
+            here["networks of the losses"] = ", ".join(self.objective.trunks) or "none"
         changed = [
             f"{key}: {there.get(key)} there, {here.get(key)} here" for key in here if here[key] != there.get(key)
         ]

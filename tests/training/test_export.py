@@ -164,7 +164,7 @@ def test_the_stated_settings_take_the_weights(tmp_path: Path) -> None:
     save_model(tmp_path, colorizer(NetworkSettings.model_validate(narrow), "lab", set()))
     with pytest.raises(UsageError, match=r"--encoder vgg16 --encoder-width 0\.25 --head-stride 4 --decoder-width 0\.5"):
         build_colorizer(NetworkSettings(start=str(tmp_path / MODEL)), "lab", 0)
-    _, start = build_colorizer(NetworkSettings(**narrow, start=str(tmp_path / MODEL)), "lab", 0)  # type: ignore[arg-type]
+    _, start = build_colorizer(NetworkSettings(**narrow, start=str(tmp_path / MODEL)), "lab", 0)
     count = len(colorizer(NetworkSettings.model_validate(narrow), "lab", set()).state_dict())
     assert f"{count} of {count} tensors" in start
 

@@ -47,7 +47,7 @@ def train(
         out: folder of the training.
         data: one or several folders of photographs, as FOLDER or FOLDER=WEIGHT; None keeps those of the recipe.
         loss: formula, name of a preset, or YAML file of the objective; None keeps that of the recipe. A preset brings
-            its published optimizer unless `settings` gives a learning rate.
+            its published optimizer, in which `settings` replace single values, unless they give a learning rate.
         images: budget in crops.
         minutes: budget in minutes of training, in place of `images`.
         settings: values that override the recipe, by dotted keys such as `training.optimizer.learning_rate`.

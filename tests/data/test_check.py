@@ -94,6 +94,19 @@ def test_folder_given_twice_missing_or_empty(two: tuple[Path, Path], tmp_path: P
         check_folders([tmp_path / "empty"])
 
 
+def test_nested_photos_belong_to_the_inner_folder(tmp_path: Path) -> None:
+    outer = make_photos(tmp_path / "photos", 3)
+    inner = make_photos(outer / "scenes", 2, first_seed=50)
+    make_photos(outer / "scenes_too", 1, first_seed=80)
+    for folders in ([outer, inner], [inner, outer]):
+        report = check_folders(folders)
+        counts = {folder.folder: (folder.n_found, folder.n_usable) for folder in report.folders}
+        assert counts == {outer.as_posix(): (4, 4), inner.as_posix(): (2, 2)}
+        assert report.copies == []
+    inside_only = check_folders([outer / "scenes", outer / "scenes_too", outer])
+    assert [folder.n_found for folder in inside_only.folders] == [2, 1, 3]
+
+
 @pytest.mark.slow
 def test_a_second_check_reads_only_changed_files(two: tuple[Path, Path]) -> None:
     before = check_folders(two)

@@ -151,6 +151,15 @@ def test_exclusions(tmp_path: Path) -> None:
     assert (library.record.n_excluded, library.record.folders[0].n_found) == (2, 2)
     with pytest.raises(UsageError, match="nothing matches the exclusion"):
         open_library([FolderShare(folder)], size_px=32, exclude=["no*"], cache_dir=tmp_path / "caches")
+    for validation in (0, 2):
+        with pytest.raises(UsageError, match="all 4 photos are excluded"):
+            open_library(
+                [FolderShare(folder)],
+                validation=validation,
+                size_px=32,
+                exclude=["*"],
+                cache_dir=tmp_path / "caches",
+            )
 
 
 @pytest.fixture(scope="module")

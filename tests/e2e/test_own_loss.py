@@ -12,8 +12,11 @@ from chromalab.core.files import sha256_file
 from chromalab.losses import plugins
 from chromalab.losses.registry import LOSSES
 from chromalab.studies.recipe import TrainingRecord
+from tests.losses.plugin_files import own_registry
 
 from .conftest import Chromalab
+
+__all__ = ["own_registry"]
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "own_loss.md"
 
@@ -49,6 +52,36 @@ def test_the_example_trains_and_is_recorded(chromalab: Chromalab, plugin: Path, 
     LOSSES._entries.pop("bright_l1")
     exported = chromalab("export", out, "-o", tmp_path / "mine.onnx")
     assert exported.code == 0, "an export needs no plugin: " + exported.err
+
+
+THREE_CHANNELS = """
+from chromalab.losses import LossEntry, LossTerm
+class Blue(LossTerm):
+    def forward(self, batch): return (batch.preds[:, 2] - batch.target[:, 2]).abs().mean(dim=(1, 2))
+def unbuildable(): raise OSError("no file")
+ENTRIES = [
+    LossEntry(name="blue", family="pixel", formula="mean |e_b|", source="this test", build=Blue),
+    LossEntry(name="unbuildable", family="pixel", formula="f", source="this test", build=unbuildable),
+]
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("own_registry")
+def test_losses_that_fail_are_reported_without_a_traceback(chromalab: Chromalab, tmp_path: Path) -> None:
+    path = tmp_path / "blue.py"
+    path.write_text(THREE_CHANNELS)
+    picture = tmp_path / "field.png"
+    done = chromalab("loss", "check", "blue", "--space", "rgb", "--plugin", path, "--picture", picture)
+    assert "no gradient field: it is drawn in the space lab, where the loss failed: " in done.out
+    assert done.code == 0, done.err + done.out
+    assert not picture.exists()
+    shown = chromalab("loss", "show", "unbuildable", "--plugin", path)
+    assert shown.code == 0, shown.err
+    trained = chromalab("train", "--loss", "unbuildable", "--plugin", path, "--out", tmp_path / "out", "--smoke")
+    assert trained.code == 2
+    assert trained.err.endswith("blue.py, line 5: OSError: no file\n")
+    assert trained.err.count("\n") == 1
 
 
 def test_every_loss_is_listed_in_its_order(chromalab: Chromalab) -> None:

@@ -231,6 +231,7 @@ def test_invalid_stages_are_refused(text: str) -> None:
         (("--data", "nowhere=much"), "weight 'much' in 'nowhere=much'"),
         (("--data", "nowhere=0"), "expected a number above 0"),
         (("--encoder", "resnet"), "unknown encoder 'resnet'"),
+        (("--minutes", "inf"), "--minutes inf: input should be a finite number"),
         (("--color-from", "bins", "--space", "yuv"), "train in the space lab, not in yuv"),
         (("--start", "nowhere.onnx"), "the weights to start from can't be read: nowhere.onnx"),
     ],

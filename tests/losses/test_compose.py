@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chromalab.color.bins import BIN_COUNT, rebalancing_weights
 from chromalab.color.spaces import SPACES
 from chromalab.core.errors import ConfigError
-from chromalab.losses.base import ColorBatch, LossTerm
+from chromalab.losses.base import ColorBatch, LossTerm, Parameter
 from chromalab.losses.compose import Objective, TermSpec, bin_weights, build, parse_formula
 from chromalab.losses.registry import LOSSES
 
@@ -48,7 +48,8 @@ def test_formulas_are_read(formula: str, canonical: str) -> None:
         ("l2 + 0.1*l2", "contains l2 twice"),
         ("l2(delta=1)", "unknown parameter 'delta' of l2 .*; it has no parameters"),
         ("wgan_gp(penalti=1)", "unknown parameter 'penalti' of wgan_gp .*did you mean 'penalty'"),
-        ("wgan_gp(penalty=-1)", "expected a number at position 17, got '-'"),
+        ("wgan_gp(penalty=-1)", "penalty=-1 of wgan_gp: expected a number from 0"),
+        ("wgan_gp(penalty=--1)", "expected a number at position 18, got '-'"),
         ("wgan_gp(penalty=1e9)", r"penalty=1e\+09 of wgan_gp: expected a number from 0 to 1e\+06"),
         ("wgan_gp(critic_steps=1.5)", "expected a whole number from 1 to 100"),
         ("wgan_gp(penalty=1", r"expected ',' or '\)' at position 18, got the end"),
@@ -169,6 +170,16 @@ def test_a_loss_that_takes_the_prior_may_have_no_weights_of_the_bins(monkeypatch
     assert bin_weights("unweighted + 10*l1", lambda: prior) is None
     both = bin_weights("unweighted + cross_entropy(rebalance=0.3)", lambda: prior)
     assert both == pytest.approx(rebalancing_weights(prior, 0.3), rel=1e-6)
+
+
+def test_a_parameter_may_be_negative_if_its_range_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LOSSES, "_entries", dict(LOSSES._entries))
+    shift = {"shift": Parameter(0.0, -1.0, 1.0, "a shift")}
+    LOSSES.add("shifted", replace(LOSSES["l1"], name="shifted", parameters=shift))
+    for written in ("2*shifted(shift=-0.5)", [{"loss": "shifted", "weight": 2, "shift": -0.5}]):
+        (spec,) = parse_formula(written)
+        assert spec == TermSpec(2.0, "shifted", (("shift", -0.5),))
+        assert parse_formula(str(spec)) == (spec,)
 
 
 def test_networks_of_an_objective_are_those_it_is_trained_on() -> None:

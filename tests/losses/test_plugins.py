@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from chromalab.core.errors import ConfigError
+from chromalab.color.spaces import SPACES
+from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.python_file import assignment_line
+from chromalab.losses.base import ColorBatch
 from chromalab.losses.compose import build
+from chromalab.losses.pixel import L1
 from chromalab.losses.plugins import PluginRecord, load_plugin, load_plugins, plugin_of
 from chromalab.losses.registry import LOSSES
 from tests.losses.plugin_files import PLUGIN, own_registry, write_package, write_plugin
@@ -70,6 +74,13 @@ def test_a_taken_name_is_refused_and_both_owners_are_named(tmp_path: Path) -> No
         load_plugin(second)
     with pytest.raises(ConfigError, match=r"third\.py has a loss named 'l2', but chromalab itself has one"):
         load_plugin(write_plugin(tmp_path, "l2", "third.py"))
+
+
+@pytest.mark.parametrize("name", ["perceptual", "ddcolor"])
+def test_a_word_for_another_objective_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"mine\.py has a loss named '{name}', which stands for another"):
+        load_plugin(write_plugin(tmp_path, name))
+    assert name not in LOSSES
 
 
 ENTRY = "LossEntry(name='ok', family='pixel', formula='f', source='s', build=L1)"
@@ -199,3 +210,41 @@ def test_a_broken_installed_plugin_that_is_asked_for_is_an_error(site: Path, ask
 def test_the_value_of_a_name_is_found_where_it_is_given() -> None:
     assert assignment_line(b"ENTRIES = 1\n\nENTRIES += (2,)\n", "ENTRIES") == 3
     assert assignment_line(b"if True:\n    ENTRIES = 1\n", "ENTRIES") is None
+
+
+FAILING = """
+from chromalab.losses.base import LossEntry, LossTerm
+class Built(LossTerm):
+    def forward(self, batch): RESULT
+def build(): BUILD
+ENTRIES = LossEntry(name="failing", family="pixel", formula="f", source="s", build=build)
+"""
+
+
+@pytest.mark.parametrize(
+    ("built", "result", "message"),
+    [
+        ("raise ValueError('oops')", "pass", r"of the plugin mine\.py failed: mine\.py, line 5: ValueError: oops$"),
+        ("return 3", "pass", r"the loss failing: build returned a int instead of a LossTerm$"),
+        ("return Built()", "raise ValueError('oops')", r"mine\.py failed: mine\.py, line 4: ValueError: oops$"),
+        ("return Built()", "return batch.preds.flatten(9)", r"mine\.py failed: mine\.py, line 4: IndexError: "),
+        ("return Built()", "return 1.5", r"the loss failing returned a float instead of a tensor with one value per"),
+    ],
+)
+def test_a_loss_that_fails_in_a_training_is_an_error_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built: str, result: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(FAILING.replace("BUILD", built).replace("RESULT", result), encoding="utf-8")
+    load_plugin(Path("mine.py"))
+    photo = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    batch = ColorBatch.of(SPACES["rgb"], photo, photo)
+    with pytest.raises(UsageError, match=message):
+        build("failing + l1")(batch)
+
+
+def test_an_error_in_a_loss_of_chromalab_is_no_mistake_of_a_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(L1, "forward", lambda self, batch: 1 / 0)
+    photo = torch.zeros(1, 3, 8, 8)
+    with pytest.raises(ZeroDivisionError):
+        build("l1")(ColorBatch.of(SPACES["rgb"], photo, photo))

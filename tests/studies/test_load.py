@@ -9,6 +9,7 @@ from chromalab.core.errors import ConfigError, UsageError
 from chromalab.studies.analysis.analyze import analyze
 from chromalab.studies.load import load_study, read_metrics
 from chromalab.studies.records import FAILED_FILE, FailedRun
+from chromalab.studies.study import StudyFolder
 from tests.studies.synthetic import FACTS, Plan, make_study, run_record, without_runs, write_metrics, write_study
 
 if TYPE_CHECKING:
@@ -110,3 +111,13 @@ def test_diverged_run_is_missing_with_its_reason(tmp_path: Path) -> None:
     loaded = load_study(folder)
     assert (set(loaded.missing), loaded.failed) == ({"l1-lab-s0", "l2-lab-s0"}, {"l1-lab-s0": "l1 is not finite"})
     assert analyze(loaded, FACTS).failed_runs == loaded.failed
+
+
+def test_a_study_is_not_resumed_with_other_networks_in_its_losses(tmp_path: Path) -> None:
+    record = make_study(PLAN).record
+    folder = StudyFolder(write_study(make_study(PLAN), tmp_path))
+    folder.open(record)
+    first, *others = record.objectives
+    changed = record.model_copy(update={"objectives": [*others, first.model_copy(update={"trunks": ["vgg16"]})]})
+    with pytest.raises(UsageError, match=rf"the losses of {first.id} used other networks \(none\) than .* \(vgg16\)"):
+        folder.open(changed)

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from chromalab.core.errors import ConfigError, UnknownNameError
+from chromalab.losses.plugins import WORDS
+from chromalab.losses.registry import LOSSES
 from chromalab.studies.config import ObjectiveSettings, StudyConfig, read_objective
-from chromalab.studies.objectives import resolve_objectives
+from chromalab.studies.objectives import PERCEPTUAL, resolve_objectives
 from chromalab.studies.opening import plan_runs
 from chromalab.studies.records import ObjectiveRecord
 from chromalab.studies.smoke import smoke
@@ -55,6 +57,11 @@ def test_an_objective_may_have_a_critic_and_an_optimizer_of_its_own() -> None:
     assert record.optimizer == "rmsprop at 5e-05, betas (0.9, 0.999)"
     run = plan_runs(study({"mine": "l2"}), [record])[0]
     assert run.training == record.training
+
+
+def test_words_of_objectives_are_no_names_of_losses() -> None:
+    assert {PERCEPTUAL, *PRESETS} == WORDS
+    assert not WORDS & set(LOSSES)
 
 
 def test_settings_of_the_study_are_not_repeated_in_objectives() -> None:
@@ -140,6 +147,28 @@ def test_published_weights_in_this_projects_units() -> None:
 def test_mistakes_in_objectives_are_reported(written: object, message: str) -> None:
     with pytest.raises((ConfigError, UnknownNameError), match=message):
         resolved(written)
+
+
+@pytest.mark.parametrize(
+    ("formula", "color_from", "untrained"),
+    [
+        ("l1", "mean", "a bins head, and no term of 'l1' acts on bins"),
+        ("cross_entropy", "mean", "a color head, and no term of 'cross_entropy' acts on colors"),
+        ("cross_entropy", "head", "a color head, and no term of 'cross_entropy' acts on colors"),
+    ],
+)
+def test_the_color_comes_from_trained_heads_only(formula: str, color_from: str, untrained: str) -> None:
+    training = {"crop_px": 96, "network": {"color_from": color_from}}
+    with pytest.raises(ConfigError, match=f"mine: color_from '{color_from}' takes the color from {untrained}"):
+        resolved(formula, training=training)
+    assert resolved(f"{formula} + 2*l2 + 0.1*gaussian_mixture", training=training).training is None
+
+
+@pytest.mark.parametrize("color_from", ["auto", "bins"])
+def test_colors_decoded_from_bins_may_have_any_loss(color_from: str) -> None:
+    training = {"crop_px": 96, "network": {"color_from": color_from}}
+    for formula in ("l1", "cross_entropy", "cross_entropy + l1"):
+        assert resolved(formula, training=training).training is None
 
 
 def test_a_schedule_must_belong_to_every_objective() -> None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from chromalab.color.bins import PriorRecord, load_prior
 from chromalab.core.errors import UsageError
 from chromalab.data.sources import SAMPLES
 from chromalab.photo.writing import write_png
 from chromalab.studies.config import DataSettings
-from chromalab.studies.photos import open_photos
+from chromalab.studies.photos import keep_prior, kept_prior, open_photos
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,3 +61,18 @@ def test_two_test_folders_of_one_name_are_refused(tmp_path: Path) -> None:
     tests = [folder(tmp_path / part / "own", 3, first=first) for part, first in (("a", 100), ("b", 100))]
     with pytest.raises(UsageError, match=r"named own/100\.png; give each folder of 'test' a different name"):
         open_photos(DataSettings(source=train, test=tests), 32, cache_dir=tmp_path)
+
+
+def test_only_the_last_given_prior_is_kept(tmp_path: Path) -> None:
+    counts = np.arange(1, 314)
+    PriorRecord(counts=counts.tolist(), n_photos=1, n_pixels=int(counts.sum()), size_px=64).save(tmp_path / "p.json")
+    np.save(tmp_path / "p.npy", np.full(313, 1 / 313))
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for name in ("p.json", "p.npy"):
+        keep_prior(str(tmp_path / name), kept)
+        assert kept_prior(kept, None) == pytest.approx(load_prior(tmp_path / name), abs=0)
+    keep_prior(str(kept / "given_prior.npy"), kept)
+    assert kept_prior(kept, None) == pytest.approx(load_prior(tmp_path / "p.npy"), abs=0)
+    keep_prior(None, kept)
+    assert kept_prior(kept, None) is None

@@ -16,8 +16,12 @@ import pytest
 
 from chromalab.color.bins import PriorRecord, rebalancing_weights
 from chromalab.core.errors import ConfigError, OutputError, UsageError
+from chromalab.losses.plugins import load_plugins
+from chromalab.losses.registry import LOSSES
 from chromalab.studies import single
 from chromalab.studies.networks import export_run
+from chromalab.studies.objectives import resolve_objective
+from chromalab.studies.opening import plugin_facts
 from chromalab.studies.recipe import (
     Recipe,
     TrainingRecord,
@@ -33,15 +37,19 @@ from chromalab.studies.single import VALIDATION_METRICS, locked, open_photograph
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, weights_sha256
 from chromalab.training.export import colorizer_graph
+from chromalab.training.presets import PRESETS
 from chromalab.training.settings import RuntimeSettings, TrainingSettings
 from chromalab.weights.colorizers import ColorizerSpec
 from tests.data.photo_folder import make_photos
+from tests.losses.plugin_files import own_registry
 
 if TYPE_CHECKING:
     from chromalab.data.photoset import Photographs
     from chromalab.evaluation.scoring import Scores
     from chromalab.nets.unet import Colorizer
     from chromalab.training.job import Spent
+
+__all__ = ["own_registry"]
 
 RUNTIME = RuntimeSettings(device="cpu", threads=1, log_every=1, checkpoint_every_s=1e9, tensorboard=False)
 FILES = {
@@ -220,6 +228,30 @@ def test_an_unfinished_training_of_other_settings_is_refused(recipe: Recipe, tmp
         run_training(with_settings(recipe, {"loss": "l2"}, origin="test"), tmp_path / "out", RUNTIME)
 
 
+@pytest.mark.slow
+def test_a_training_is_not_resumed_with_other_networks_in_its_losses(recipe: Recipe, tmp_path: Path) -> None:
+    # The teacher of class_kl is chosen by the weights that are installed, which may have changed.
+    run_until(recipe, tmp_path / "out", 3)
+    path = tmp_path / "out" / "training.json"
+    record = TrainingRecord.load(path)
+    assert record.objective is not None
+    other = record.objective.model_copy(update={"trunks": ["vgg16"]})
+    record.model_copy(update={"objective": other}).save(path)
+    with pytest.raises(UsageError, match=r"other settings \(networks of the losses: vgg16 there, none here\)"):
+        run_training(recipe, tmp_path / "out", RUNTIME)
+
+
+def test_built_in_photos_are_not_combined_with_folders(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixed = with_settings(recipe, {"data": ["samples", *recipe.data]}, origin="test")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="data: 'samples' stands for the built-in photographs"):
+        open_photographs(mixed, 32)
+    make_photos(tmp_path / "samples", 10, first_seed=200)
+    assert len(open_photographs(mixed, 32).record.folders) == 3
+
+
 @pytest.mark.parametrize(("scale", "size_px"), [(None, 32), ([0.5, 1.0], 64)])
 def test_crops_without_resizing_come_from_photos_of_the_exported_size(
     recipe: Recipe, scale: list[float] | None, size_px: int
@@ -300,6 +332,19 @@ def test_a_disk_without_locks_does_not_stop_a_training(
 
 
 @pytest.mark.slow
+def test_a_warm_start_says_which_weights_it_takes(
+    recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_training(recipe, tmp_path / "first", RUNTIME)
+    start = str(tmp_path / "first" / MODEL)
+    record = run_training(
+        with_settings(recipe, {"training.network.start": start}, origin="test"), tmp_path / "second", RUNTIME
+    )
+    assert f"initial weights: {record.encoder_start}\n" in capsys.readouterr().err
+    assert MODEL in record.encoder_start
+
+
+@pytest.mark.slow
 def test_several_devices_are_validated_at_the_end_only(
     recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,14 +400,15 @@ def test_a_budget_of_minutes(recipe: Recipe, tmp_path: Path, capsys: pytest.Capt
 
 @pytest.mark.slow
 def test_a_training_without_validation(recipe: Recipe, tmp_path: Path) -> None:
-    record = run_training(with_settings(recipe, {"validation": 0}, origin="test"), tmp_path / "out", RUNTIME)
+    out = tmp_path / "_München 2"  # no name of a model
+    record = run_training(with_settings(recipe, {"validation": 0}, origin="test"), out, RUNTIME)
     assert record.finished
     assert record.best is None
     assert (record.grey, record.truth, record.validations) == ({}, {}, [])
     assert (record.data.n_train, record.data.n_val) == (40, 0)
-    assert not (tmp_path / "out" / "metrics.csv").exists()
-    spec = ColorizerSpec.load(tmp_path / "out" / "model.yaml")
-    assert spec.name == "out"  # that of the folder: several trainings by one recipe stay apart
+    assert not (out / "metrics.csv").exists()
+    spec = ColorizerSpec.load(out / "model.yaml")
+    assert spec.name == "Munchen-2"  # that of the folder: several trainings by one recipe stay apart
 
 
 @pytest.mark.slow
@@ -399,7 +445,9 @@ def test_the_distribution_of_colors_is_that_of_this_training(
     run_training(bins, tmp_path / "whole", RUNTIME)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "prior.json").write_text("left by a training that was killed before its first checkpoint")
+    np.save(tmp_path / "out" / "given_prior.npy", np.full(313, 1 / 313))  # likewise, of a recipe with a prior
     run_training(bins, tmp_path / "out", RUNTIME)
+    assert not (tmp_path / "out" / "given_prior.npy").exists()
     assert (tmp_path / "out" / "prior.json").read_bytes() == (tmp_path / "whole" / "prior.json").read_bytes()
     # The exported distribution is that of the colors without the training's weights.
     weights = rebalancing_weights(PriorRecord.load(tmp_path / "out" / "prior.json").probabilities, 0.5)
@@ -421,6 +469,36 @@ def test_the_distribution_of_colors_is_that_of_this_training(
         assert (tmp_path / "again.onnx").read_bytes() == graph.SerializeToString()
 
 
+WEIGHTED = """
+import numpy as np
+from chromalab.losses.base import LossEntry, LossTerm
+
+class Weighted(LossTerm):
+    def use_prior(self, prior): self.weights = 1 / (prior + 0.01)
+    def bin_weights(self): return self.weights
+    def forward(self, batch): return batch.bin_logits.square().mean(dim=(1, 2, 3))
+
+ENTRIES = LossEntry(name="weighted", family="distribution", formula="f", source="s", build=Weighted,
+                    needs=("bins", "prior"), zero_at_target=False)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("own_registry")
+def test_an_export_without_the_plugin_undoes_its_weights(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single, "_PRIOR_CROPS", 16)
+    plugin = tmp_path / "weighted.py"
+    plugin.write_text(WEIGHTED)
+    loaded = plugin_facts(load_plugins([plugin]))
+    changes = {"loss": "weighted", "training.images": 4, "validation": 0}
+    run_training(with_settings(recipe, changes, origin="test"), tmp_path / "out", RUNTIME, plugins=loaded)
+    LOSSES._entries.pop("weighted")
+    export_run(tmp_path / "out", tmp_path / "again.onnx")
+    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "out" / "model.onnx").read_bytes()
+
+
 def test_settings_are_replaced_by_dotted_keys() -> None:
     changes = {
         "seed": 3,
@@ -437,6 +515,38 @@ def test_settings_are_replaced_by_dotted_keys() -> None:
     assert expected == Recipe().training.model_copy(update={"terms": changed.training.terms})
     with pytest.raises(ConfigError, match=r"options: unknown key 'training.optimizer.rate'"):
         with_settings(Recipe(), {"training.optimizer.rate": 1}, origin="options")
+
+
+def trained_with(loss: object, changes: dict[str, object]) -> TrainingSettings:
+    """Return the settings with which a recipe trains an objective."""
+    changed = with_settings(Recipe(), {"loss": loss, "training.crop_px": 96, **changes}, origin="test")
+    return resolve_objective(changed.loss, changed.training).training or changed.training
+
+
+PIX2PIX = {"preset": "pix2pix", "optimizer": "published"}
+
+
+def test_given_settings_replace_those_of_a_preset() -> None:
+    changes = {"ema_decay": 0.999, "encoder_factor": 0.0, "schedule": "cosine", "clip_norm": 1.0, "name": "adamw"}
+    given = {f"training.optimizer.{key}": value for key, value in changes.items()}
+    published, changed = trained_with(PIX2PIX, {}), trained_with(PIX2PIX, given)
+    assert published.optimizer == PRESETS["pix2pix"].optimizer
+    assert changed.optimizer == published.optimizer.model_copy(update=changes)
+    assert changed.critic == published.critic
+    nested = trained_with(PIX2PIX, {"training.critic": {"width": 0.5, "learning_rate": 1e-5}})
+    assert nested.critic == published.critic.model_copy(update={"width": 0.5, "learning_rate": 1e-5})
+    assert nested.optimizer == published.optimizer
+    assert trained_with("pix2pix", {"training.critic.sees": "rgb"}).critic.sees == "rgb"
+    assert trained_with("ddcolor", {}).target_chroma == 1.2
+    assert trained_with("ddcolor", {"training.target_chroma": 1.0}).target_chroma == 1.0
+    assert trained_with("zhang2017", {}).network.color_from == "head"
+    assert trained_with("zhang2017", {"training.network.color_from": "mean"}).network.color_from == "mean"
+
+
+def test_settings_that_nothing_replaces_leave_the_objective_as_written() -> None:
+    for loss in ("l1", "pix2pix", PIX2PIX):
+        changed = with_settings(Recipe(), {"loss": loss, "training.minutes": 5, "seed": 1}, origin="test")
+        assert changed.model_dump(mode="json", exclude_defaults=True)["loss"] == loss
 
 
 @pytest.mark.parametrize(

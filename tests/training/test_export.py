@@ -147,6 +147,28 @@ def test_starting_from_the_shipped_model() -> None:
     assert f"{count} of {count} tensors" in start
 
 
+def test_weights_of_another_network_are_refused_with_its_settings() -> None:
+    # The layers of Lite0 and Lite1 have the same names, and some of them the same shapes.
+    with pytest.raises(UsageError, match=r"flagship.onnx: only \d+ of the \d+ tensors of the encoder") as refused:
+        build_colorizer(NetworkSettings(start="flagship"), "lab", 0, {"bins"})
+    assert "--encoder efficientnet_lite1 --head-stride 4 --context" in str(refused.value)
+    assert "network: {encoder: efficientnet_lite1, head_stride: 4, context: true}" in str(refused.value)
+
+
+@pytest.mark.slow
+def test_the_stated_settings_take_the_weights(tmp_path: Path) -> None:
+    taken = {"encoder": "efficientnet_lite1", "head_stride": 4, "context": True, "start": "flagship"}
+    _, start = build_colorizer(NetworkSettings.model_validate(taken), "lab", 0, {"bins"})
+    assert start.startswith("flagship.onnx")
+    narrow = {"encoder": "vgg16", "pretrained": False, "width": 0.25, "head_stride": 4, "decoder_width": 0.5}
+    save_model(tmp_path, colorizer(NetworkSettings.model_validate(narrow), "lab", set()))
+    with pytest.raises(UsageError, match=r"--encoder vgg16 --encoder-width 0\.25 --head-stride 4 --decoder-width 0\.5"):
+        build_colorizer(NetworkSettings(start=str(tmp_path / MODEL)), "lab", 0)
+    _, start = build_colorizer(NetworkSettings(**narrow, start=str(tmp_path / MODEL)), "lab", 0)
+    count = len(colorizer(NetworkSettings.model_validate(narrow), "lab", set()).state_dict())
+    assert f"{count} of {count} tensors" in start
+
+
 @pytest.mark.slow
 def test_unsuitable_initial_weights_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't be read"):

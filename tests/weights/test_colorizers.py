@@ -12,6 +12,7 @@ from chromalab.weights.colorizers import (
     DEFAULT_MODEL,
     SHIPPED,
     ColorizerSpec,
+    allowed_name,
     find_colorizer,
     shipped_models,
 )
@@ -75,3 +76,10 @@ def test_files_without_a_record(tmp_path: Path) -> None:
     path.with_suffix(".yaml").write_text("name: m\nsise: {}\n")
     with pytest.raises(ConfigError, match="did you mean 'size'"):
         find_colorizer(str(path))
+
+
+@pytest.mark.parametrize("text", ["v1.2", "my run", "München", "große Fotos", "_x", ".hidden", "-", "..", "", "写真"])
+def test_any_text_gives_an_allowed_name(text: str) -> None:
+    name = allowed_name(text)
+    assert ColorizerSpec(name=name).name == name
+    assert allowed_name(name) == name

@@ -172,20 +172,27 @@ def _drawable(checks: list[Check]) -> bool:
 
 def _draw(spec: TermSpec, entry: LossEntry, photo: Path | None, target: Path) -> tuple[str | None, str]:
     """Draw the gradient field into a file; return the file and a note on it."""
+    from chromalab.core.errors import ChromalabError
     from chromalab.core.files import write_bytes
+    from chromalab.core.python_file import describe_error
     from chromalab.data.sources import sample_path
     from chromalab.losses.bench import Bench
-    from chromalab.losses.gradient_field import GUESS, acts_on_colors, gradient_field
+    from chromalab.losses.gradient_field import GUESS, gradient_field
     from chromalab.photo.reading import read_photo
     from chromalab.report.figures.gradient_field import draw_gradient_field
 
     bench = Bench(entry, dict(spec.parameters))
-    if not acts_on_colors(bench):
+    if not entry.acts_on_colors:
         return None, f"{entry.name} acts on its own head, not on colors, so no gradient field is drawn"
     size = max(FIELD_PX, bench.term.smallest_px)
     rgb = read_photo(photo or sample_path(SAMPLE), shortest_side_px=size).rgb
     title = f"{spec}, of a critic with random weights" if bench.critic is not None else str(spec)
-    field = gradient_field(bench, rgb)
+    try:
+        field = gradient_field(bench, rgb)
+    except ChromalabError:
+        raise
+    except Exception as error:  # the code of a plugin may raise anything, such as in this space after checks in another
+        return None, f"no gradient field: it is drawn in the space lab, where the loss failed: {describe_error(error)}"
     drawing = draw_gradient_field(field, title=title, guess=GUESS, name=f"{entry.name}_gradient")
     write_bytes(target, drawing.svg.encode() if target.suffix == ".svg" else drawing.png)
     return str(

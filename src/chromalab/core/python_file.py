@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import sys
 import traceback
 from typing import TYPE_CHECKING
@@ -48,8 +49,10 @@ def describe_error(error: BaseException, file: Path | None = None) -> str:
     'ValueError: no such thing'
     """
     message = " ".join(f"{type(error).__name__}: {error}".split())
-    places = [f"{frame.filename}, line {frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
-    own = [place for place in places if file is not None and place.startswith(f"{file}, ")]
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{frame.filename}, line {frame.lineno}" for frame in frames]
+    files = [os.path.abspath(frame.filename) for frame in frames]  # noqa: PTH100 - `resolve` would follow links
+    own = [place for place, of in zip(places, files, strict=True) if file is not None and of == str(file.absolute())]
     return f"{(own or places)[-1]}: {message}" if places else message
 
 

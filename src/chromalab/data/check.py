@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from chromalab.data.index import FolderIndex, open_index, read_facts
 from chromalab.data.usable import COLOURLESS_THRESHOLD, SKIP_KINDS, SkipKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -99,6 +99,8 @@ def check_folders(
 ) -> CheckReport:
     """Find the unusable photos and the copies in folders.
 
+    If one given folder is inside another, its photos belong to the inner folder only.
+
     Copies are files with the same bytes, or near copies: 64-bit difference hashes that differ in at most 3 bits,
     straight or mirrored, and thumbnails that correlate above 0.9. The color figure is computed from a smaller version
     than the one in the cache of a study, so within about 10% of the threshold the two may disagree. The indexes of the
@@ -143,15 +145,20 @@ class _Photos:
 
     @classmethod
     def of(cls, indexes: Sequence[FolderIndex]) -> _Photos:
-        counts = [len(index) for index in indexes]
-        ids = np.concatenate([index.facts["id"] for index in indexes])
-        known = np.concatenate([index.has_id for index in indexes])
-        row = np.concatenate([np.arange(count) for count in counts])
-        return cls(indexes, np.repeat(np.arange(len(counts)), counts), row, first_of_content(ids, known))
+        places = [index.folder.resolve() for index in indexes]
+        rows = [_own_rows(index, places) for index in indexes]
+        ids = np.concatenate([index.facts["id"][own] for index, own in zip(indexes, rows, strict=True)])
+        known = np.concatenate([index.has_id[own] for index, own in zip(indexes, rows, strict=True)])
+        folder = np.repeat(np.arange(len(rows)), [len(own) for own in rows])
+        return cls(indexes, folder, np.concatenate(rows), first_of_content(ids, known))
+
+    def gathered(self, values: Callable[[FolderIndex], NDArray[Any]]) -> NDArray[Any]:
+        """Return the values of all photos, given those of an index."""
+        return np.concatenate([values(index)[self.row[self.folder == at]] for at, index in enumerate(self.indexes)])
 
     def kinds(self, threshold: float) -> NDArray[np.int8]:
         """Return why each photo is left out, as an index into `SKIP_KINDS`, or -1 if it is usable."""
-        kinds = np.concatenate([index.kinds(threshold) for index in self.indexes])
+        kinds = self.gathered(lambda index: index.kinds(threshold))
         kinds[self.first != np.arange(len(kinds))] = SKIP_KINDS.index("same content")
         return kinds
 
@@ -161,6 +168,14 @@ class _Photos:
 
     def path(self, place: int) -> Path:
         return self.indexes[int(self.folder[place])].path(int(self.row[place]))
+
+
+def _own_rows(index: FolderIndex, places: Sequence[Path]) -> NDArray[np.intp]:
+    """Return the rows of an index without the photos of another given folder inside its folder."""
+    here = index.folder.resolve()
+    inside = [place.relative_to(here).as_posix() for place in places if here in place.parents]
+    prefixes = tuple(inner.encode(errors="surrogateescape") + b"/" for inner in inside)
+    return np.array([row for row in range(len(index)) if not index.names.raw(row).startswith(prefixes)], np.intp)
 
 
 def _summary(folder: str, kinds: NDArray[np.int8]) -> FolderSummary:
@@ -184,11 +199,10 @@ def _same_content(photos: _Photos) -> Iterator[Copy]:
 
 def _near_copies(photos: _Photos) -> Iterator[Copy]:
     """Yield the near copies; of several files with the same content only the first is compared."""
-    seen = np.concatenate([index.has_hashes for index in photos.indexes])
+    seen = photos.gathered(lambda index: index.has_hashes)
     places = np.flatnonzero(seen & (photos.first == np.arange(len(seen))))
-    straight, mirrored = (
-        np.concatenate([index.facts[field] for index in photos.indexes])[places] for field in ("straight", "mirrored")
-    )
+    facts = photos.gathered(lambda index: index.facts)[places]
+    straight, mirrored = facts["straight"], facts["mirrored"]
     candidates = candidate_pairs(straight, mirrored)
     if not len(candidates.first):
         return

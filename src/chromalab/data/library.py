@@ -171,6 +171,8 @@ def open_library(
     _check(folders, validation, size_px)
     given = _GivenFolders.of(folders, cache_dir)
     pool = given.pool(exclude, colourless_threshold)
+    if not len(pool.kind):
+        raise UsageError(f"all {pool.n_excluded} photos are excluded; exclude fewer of them")
     val = _validation(pool, validation)
     near = _near(pool, val)
     training = pool.usable & ~val & ~near

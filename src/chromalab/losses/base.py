@@ -195,3 +195,8 @@ class LossEntry:
     network: str | None = None
     zero_at_target: bool = True
     compares: bool = True
+
+    @property
+    def acts_on_colors(self) -> bool:
+        """Whether the loss acts on the color of every pixel, and not on logits over bins or classes."""
+        return not {"bins", "classes"} & set(self.needs)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 from torch import Tensor, nn
 
-from chromalab.core.errors import ConfigError, suggestion
+from chromalab.core.errors import ConfigError, UsageError, suggestion
 from chromalab.losses.base import AdversarialTerm, LossTerm, Parameter
+from chromalab.losses.plugins import explain_plugin_errors
 from chromalab.losses.registry import LOSSES
 
 if TYPE_CHECKING:
@@ -223,7 +224,10 @@ class _Parser:
 
     def _value(self, loss: str, key: str, parameter: Parameter | Choice) -> float | str:
         if isinstance(parameter, Parameter):
-            return checked_number(loss, key, self._number(self._take("number", wanted="a number")), parameter)
+            sign = -1 if self._peek().text == "-" else 1
+            if sign < 0:
+                self._take()
+            return checked_number(loss, key, sign * self._number(self._take("number", wanted="a number")), parameter)
         return checked_word(loss, key, self._take("name", wanted=f"one of {_listed(parameter)}").text, parameter)
 
 
@@ -254,6 +258,20 @@ def _listed(choice: Choice) -> str:
     return ", ".join(choice.options)
 
 
+def build_term(spec: TermSpec) -> LossTerm:
+    """Build the loss of a term.
+
+    Raises:
+        MissingWeightsError: the loss needs a network that is not installed.
+        UsageError: the loss is that of a plugin, and could not be built.
+    """
+    with explain_plugin_errors(spec.name):
+        term: object = LOSSES[spec.name].build(**dict(spec.parameters))
+    if not isinstance(term, LossTerm):
+        raise UsageError(f"the loss {spec.name}: build returned a {type(term).__name__} instead of a LossTerm")
+    return term
+
+
 class Objective(nn.Module):
     """A weighted sum of loss terms.
 
@@ -268,7 +286,7 @@ class Objective(nn.Module):
     def __init__(self, specs: tuple[TermSpec, ...]) -> None:
         super().__init__()
         self.specs = specs
-        self.terms = nn.ModuleDict({spec.name: LOSSES[spec.name].build(**dict(spec.parameters)) for spec in specs})
+        self.terms = nn.ModuleDict({spec.name: build_term(spec) for spec in specs})
         adversarial_terms = [term for term in self.terms.values() if isinstance(term, AdversarialTerm)]
         if len(adversarial_terms) > 1:
             raise ConfigError(f"the objective '{self.formula}' has two adversarial terms but only one critic; drop one")
@@ -300,6 +318,11 @@ class Objective(nn.Module):
         return found
 
     @property
+    def acts_on_colors(self) -> bool:
+        """Whether a term acts on the color of every pixel, and not only on logits over bins or classes."""
+        return any(LOSSES[spec.name].acts_on_colors for spec in self.specs)
+
+    @property
     def smallest_px(self) -> int:
         """The shortest side of an image for which every term is defined."""
         return max(self.term(spec.name).smallest_px for spec in self.specs)
@@ -311,7 +334,16 @@ class Objective(nn.Module):
     def use_prior(self, prior: NDArray[np.float64]) -> None:
         """Pass the distribution of the training photos' colors over the ab bins, shape (313,), to every term."""
         for spec in self.specs:
-            self.term(spec.name).use_prior(prior)
+            with explain_plugin_errors(spec.name):
+                self.term(spec.name).use_prior(prior)
+
+    def bin_weights(self) -> NDArray[np.float64] | None:
+        """Return the weights of the ab bins, (313,), of the first term that has any; None if none has."""
+        for spec in self.specs:
+            with explain_plugin_errors(spec.name):
+                if (weights := self.term(spec.name).bin_weights()) is not None:
+                    return np.asarray(weights, dtype=np.float64)
+        return None
 
     def forward(self, batch: ColorBatch, names: Collection[str] | None = None) -> dict[str, Tensor]:
         """Return the unweighted value of every term for every image, shape (B,) each.
@@ -319,9 +351,21 @@ class Objective(nn.Module):
         Args:
             batch: the input of the terms.
             names: terms to compute; None computes all.
+
+        Raises:
+            UsageError: a term is that of a plugin, and failed.
         """
         wanted = [spec.name for spec in self.specs if names is None or spec.name in names]
-        return {name: self.term(name)(batch) for name in wanted}
+        return {name: self._values(name, batch) for name in wanted}
+
+    def _values(self, name: str, batch: ColorBatch) -> Tensor:
+        with explain_plugin_errors(name):
+            values: object = self.term(name)(batch)
+        if not isinstance(values, Tensor):
+            raise UsageError(
+                f"the loss {name} returned a {type(values).__name__} instead of a tensor with one value per image"
+            )
+        return values
 
     @property
     def weights(self) -> dict[str, float]:
@@ -360,11 +404,11 @@ def bin_weights(formula: str, prior: Callable[[], NDArray[np.float64] | None]) -
     found = prior() if weighted else None
     if found is None:
         return None
-    for (spec,) in map(parse_formula, weighted):
-        term = Objective((spec,)).term(spec.name)
-        term.use_prior(found)
-        if (weights := term.bin_weights()) is not None:
-            return np.asarray(weights, dtype=np.float64)
+    for specs in map(parse_formula, weighted):
+        objective = Objective(specs)
+        objective.use_prior(found)
+        if (weights := objective.bin_weights()) is not None:
+            return weights
     return None
 
 

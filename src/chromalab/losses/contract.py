@@ -344,7 +344,7 @@ CHECKS: tuple[tuple[str, Callable[[Bench], str]], ...] = (
 
 def _concerns(name: str, bench: Bench) -> bool:
     """Return whether a check applies; for example, perfect logits over bins or classes cannot be constructed."""
-    over_colors = not {"bins", "classes"} & set(bench.entry.needs)
+    over_colors = bench.entry.acts_on_colors
     return {
         "zero at target": over_colors and bench.entry.zero_at_target,
         "gray costs more": over_colors and bench.entry.zero_at_target and bench.entry.compares,

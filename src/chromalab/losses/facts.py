@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from chromalab.core.errors import ChromalabError
 from chromalab.core.records import Record
 from chromalab.losses.base import Choice, LossTerm, Parameter
-from chromalab.losses.plugins import plugin_of
+from chromalab.losses.plugins import explain_plugin_errors, plugin_of
 from chromalab.weights.status import list_weights
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ def documentation(entry: LossEntry) -> str:
 
 def _term_documentation(entry: LossEntry) -> str | None:
     try:
-        term = entry.build()
+        with explain_plugin_errors(entry.name):
+            term = entry.build()
     except ChromalabError:
         return None
     return type(term).__doc__ if type(term) is not LossTerm else None

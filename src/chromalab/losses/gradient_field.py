@@ -70,7 +70,7 @@ def gradient_field(bench: Bench, rgb: NDArray[np.uint8]) -> GradientField:
         UsageError: the photo is too small for the loss, or the loss does not act on colors.
         NonFiniteError: the gradient is not finite.
     """
-    if not acts_on_colors(bench):
+    if not bench.entry.acts_on_colors:
         raise UsageError(f"{bench.entry.name} acts on a separate head, not on colors, so it has no field over colors")
     if min(rgb.shape[:2]) < bench.term.smallest_px:
         raise UsageError(
@@ -92,11 +92,6 @@ def gradient_field(bench: Bench, rgb: NDArray[np.uint8]) -> GradientField:
         pull=_image(-gradient * pixels / AB_SCALE),
         way=_image((target - preds) * AB_SCALE),
     )
-
-
-def acts_on_colors(bench: Bench) -> bool:
-    """Return whether a loss acts on the color of every pixel, and not on logits over bins or classes."""
-    return not (bench.needs("bins") or bench.needs("classes"))
 
 
 def _guess(target: torch.Tensor) -> torch.Tensor:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from chromalab.core.errors import ConfigError, suggestion
+from chromalab.core.errors import ChromalabError, ConfigError, UsageError, suggestion
 from chromalab.core.files import sha256_bytes, sha256_file
 from chromalab.core.python_file import assignment_line, describe_error, run_file
 from chromalab.core.records import Record
@@ -21,7 +22,7 @@ from chromalab.losses.registry import LOSSES
 from chromalab.weights.manifest import MANIFEST
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
 
 GROUP = "chromalab.losses"
@@ -43,6 +44,17 @@ class PluginRecord(Record):
     name: str
     sha256: str
     losses: tuple[str, ...]
+
+
+WORDS = frozenset(
+    {
+        *("perceptual", "zhang2016", "zhang2017", "instcolorization", "chromagan", "pix2pix", "deoldify", "bigcolor"),
+        *("ddcolor", "colorformer", "ct2", "chapter_l1", "chapter_l2", "chapter_lpips", "chapter_wgan_l2"),
+        "chapter_wgan_lpips",
+    }
+)
+"""Words that stand for other objectives: `perceptual` and the presets. No plugin can name a loss by one of them. The
+list is here because losses know nothing of presets."""
 
 
 _LOADED: dict[str, PluginRecord] = {}
@@ -115,6 +127,27 @@ def plugin_of(loss: str) -> PluginRecord | None:
     return next((record for record in _LOADED.values() if loss in record.losses), None)
 
 
+@contextmanager
+def explain_plugin_errors(loss: str) -> Iterator[None]:
+    """Report an exception of a plugin's loss in one line; for chromalab's own losses it stays a bug with a traceback.
+
+    Raises:
+        UsageError: the loss is that of a plugin, and its code raised an exception.
+    """
+    try:
+        yield
+    except ChromalabError:
+        raise
+    except Exception as error:
+        plugin = plugin_of(loss)
+        if plugin is None:
+            raise
+        module = sys.modules.get(getattr(LOSSES[loss].build, "__module__", ""))
+        file = getattr(module, "__file__", None)
+        what = describe_error(error, None if file is None else Path(file))
+        raise UsageError(f"the loss {loss} of the plugin {plugin.name} failed: {what}") from error
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -166,6 +199,10 @@ def _load_installed(point: EntryPoint) -> PluginRecord:
 def _add(key: str, name: str, sha256: str, entries: Sequence[LossEntry]) -> None:
     """Register all entries, or none if a name is taken."""
     for entry in entries:
+        if entry.name in WORDS:
+            raise ConfigError(
+                f"the plugin {name} has a loss named '{entry.name}', which stands for another objective; rename it"
+            )
         if entry.name in LOSSES:
             owner = plugin_of(entry.name)
             of = f"the plugin {owner.name}" if owner is not None else "chromalab itself"

@@ -36,7 +36,7 @@ class ObjectiveSettings(Record):
     loss: str | list[str | dict[str, str | float]] | None = None
     critic: CriticSettings | None = None
     optimizer: OptimizerSettings | Literal["published"] | None = None
-    color_from: Literal["auto", "head", "bins"] | None = None
+    color_from: Literal["auto", "head", "bins", "mean"] | None = None
     balance: bool | None = None
     target_chroma: Annotated[float, Field(gt=0, le=4)] | None = None
 

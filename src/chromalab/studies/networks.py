@@ -21,7 +21,6 @@ from chromalab.core.progress import progress
 from chromalab.data.usable import SkippedPhoto
 from chromalab.evaluation.scoring import BASELINES, gray, make_evaluator, score
 from chromalab.functional.tensors import image_tensor
-from chromalab.losses.compose import bin_weights
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.reading import UnreadablePhotoError, list_photos, read_photo
 from chromalab.photo.resizing import resize_shortest_side
@@ -39,9 +38,9 @@ from chromalab.studies.study import StudyFolder
 from chromalab.training.build import build_colorizer
 from chromalab.training.checkpoints import MODEL, load_model
 from chromalab.training.devices import make_fabric
-from chromalab.training.export import export_colorizer
+from chromalab.training.export import export_colorizer, trained_bin_weights
 from chromalab.training.settings import RuntimeSettings
-from chromalab.weights.colorizers import SizeSpec
+from chromalab.weights.colorizers import SizeSpec, allowed_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +66,7 @@ def export_run(
         run: the folder of a training, of a run, or of a study with a single run. An unfinished training is exported at
             its best validation so far.
         out: the ONNX file.
-        name: name of the model; None takes that of the file.
+        name: name of the model; None takes that of the file, without characters that a name cannot have.
         size_px: shorter side of the network's input; None takes that of its training crops.
         half: store weights at half precision.
 
@@ -78,7 +77,7 @@ def export_run(
     if out.suffix != ".onnx":
         raise UsageError(f"{out}: the name of an exported model must end in .onnx")
     if (run / "training.json").is_file():
-        return export_training(run, out, name=name or out.stem, size_px=size_px, half=half)
+        return export_training(run, out, name=name or allowed_name(out.stem), size_px=size_px, half=half)
     run = _the_run(run)
     folder = StudyFolder(run.parent.parent)
     study, record = folder.load(), RunRecord.load(run / "record.json")
@@ -87,10 +86,10 @@ def export_run(
     return export_colorizer(
         load_network(run, study, record),
         out,
-        name=name or out.stem,
+        name=name or allowed_name(out.stem),
         half=half,
         size=size,
-        bin_weights=bin_weights(record.formula, partial(kept_prior, folder.root, prior)),
+        bin_weights=trained_bin_weights(run, record.formula, partial(kept_prior, folder.root, prior)),
         title=f"{record.formula}, trained in {record.color_space}",
         trained_on=f"{study.data.source}: {study.data.n_train} photographs",
         record={

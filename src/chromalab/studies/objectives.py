@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import ConfigError, MissingWeightsError
-from chromalab.losses.compose import Objective, TermSpec, names_in, parse_formula
+from chromalab.losses.compose import Objective, TermSpec, build_term, names_in, parse_formula
 from chromalab.losses.registry import LOSSES
 from chromalab.metrics.registry import METRICS
 from chromalab.nets.critics import CRITICS
@@ -15,7 +15,7 @@ from chromalab.training.models import check_schedules
 from chromalab.training.presets import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from chromalab.studies.config import StudyConfig
     from chromalab.training.presets import Preset
@@ -32,8 +32,8 @@ def resolve_objectives(config: StudyConfig) -> list[ObjectiveRecord]:
     """Build every objective once, so that a wrong name or a missing weight file is found before any training.
 
     Raises:
-        ConfigError: a formula cannot be read, an objective needs larger crops than those of the study, or a schedule
-            belongs to none of its terms.
+        ConfigError: a formula cannot be read, an objective needs larger crops than those of the study or trains no head
+            from which the color would come, or a schedule belongs to none of its terms.
         MissingWeightsError: a term needs weights that are not installed and has no substitute.
         UnknownNameError: unknown preset, critic or perceptual loss.
     """
@@ -96,7 +96,7 @@ def resolve_perceptual(setting: str) -> str:
 def can_build(spec: TermSpec) -> bool:
     """Return whether the weights that a term needs are installed."""
     try:
-        LOSSES[spec.name].build(**dict(spec.parameters))
+        build_term(spec)
     except MissingWeightsError:
         return False
     return True
@@ -112,6 +112,7 @@ def _resolve(
     own = _own_training(settings, preset, training)
     critic = own.critic if objective.adversarial is not None else None
     _check_crops(name, objective, critic, training.smallest_crop_px)
+    _check_heads(name, objective, own.network.color_from)
     check_schedules(objective, own)
     return ObjectiveRecord(
         id=name,
@@ -138,6 +139,20 @@ def _check_crops(name: str, objective: Objective, critic: CriticSettings | None,
     for what, smallest_px in sizes.items():
         if smallest_px > crop_px:
             raise ConfigError(f"{name}: {what} needs images of at least {smallest_px} px, and crops have {crop_px}")
+
+
+def _check_heads(name: str, objective: Objective, color_from: str) -> None:
+    """Raise an error if no term trains a head from which the color would come."""
+    untrained = []
+    if color_from in {"head", "mean"} and not objective.acts_on_colors:
+        untrained.append("a color head, and no term of '{}' acts on colors")
+    if color_from == "mean" and "bins" not in objective.needs:
+        untrained.append("a bins head, and no term of '{}' acts on bins")
+    if untrained:
+        raise ConfigError(
+            f"{name}: color_from '{color_from}' takes the color from {untrained[0].format(objective.formula)}; pass "
+            "--color-from auto, or set color_from: auto"
+        )
 
 
 def _as_settings(written: str | ObjectiveSettings) -> ObjectiveSettings:
@@ -196,6 +211,42 @@ def _own_training(settings: ObjectiveSettings, preset: Preset | None, training: 
             "balance": training.balance if settings.balance is None else settings.balance,
         }
     )
+
+
+def with_given_settings(
+    written: str | ObjectiveSettings, training: TrainingSettings, keys: Collection[str]
+) -> str | ObjectiveSettings:
+    """Return an objective in which given settings of a training replace those of the objective and of its preset.
+
+    Args:
+        written: the objective.
+        training: settings of the training, with the given ones.
+        keys: dotted keys of the given settings, such as `optimizer.ema_decay`.
+
+    Raises:
+        UnknownNameError: unknown preset.
+    """
+    settings = _as_settings(written)
+    preset = PRESETS[settings.preset] if settings.preset is not None else None
+    own = _own_training(settings, preset, training)
+    changed: dict[str, object] = {}
+    for name in ("optimizer", "critic"):
+        given = {key: value for key, value in getattr(training, name) if f"{name}.{key}" in keys}
+        if (replaced := getattr(own, name).model_copy(update=given)) != getattr(own, name):
+            changed[name] = replaced
+    for key in ("balance", "target_chroma"):
+        if key in keys and getattr(own, key) != getattr(training, key):
+            changed[key] = getattr(training, key)
+    if "network.color_from" in keys and own.network.color_from != training.network.color_from:
+        changed["color_from"] = training.network.color_from
+    if (
+        "optimizer" in changed
+        and settings.optimizer == "published"
+        and preset is not None
+        and preset.critic is not None
+    ):
+        changed.setdefault("critic", own.critic)  # its published rates come only with the word 'published'
+    return settings.model_copy(update=changed) if changed else written
 
 
 def _published_critic(published: CriticSettings, study: CriticSettings, *, rates: bool) -> CriticSettings:

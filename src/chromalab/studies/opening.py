@@ -121,7 +121,7 @@ def open_study(
     save_skipped(folder.skipped_csv, photos.skipped)
     if prior is not None and prior.record is not None:
         prior.record.save(folder.prior_json)
-    elif prior is not None and config.data.prior is not None:
+    if prior is not None:
         keep_prior(config.data.prior, out)
     return Study(record, photos, runs, config, folder, prior, _frozen_plan(config, record, photos, folder))
 

@@ -143,15 +143,24 @@ class StudyPrior:
         return sha256_bytes(self.probabilities.tobytes())
 
 
-def keep_prior(file: str, folder: Path) -> None:
-    """Copy the file of a prior into the folder of the training or study that it rebalances.
+def keep_prior(file: str | None, folder: Path) -> None:
+    """Copy the file of a prior into the folder of the training or study that it rebalances, in place of earlier copies.
 
     An export needs it, and records hold no paths.
+
+    Args:
+        file: the file; None only removes the copies of an earlier try.
+        folder: the folder.
     """
-    source = Path(file)
-    kept = folder / f"{_GIVEN_PRIOR}{source.suffix}"
-    if not (kept.exists() and kept.samefile(source)):
-        write_bytes(kept, source.read_bytes())
+    content = None if file is None else Path(file).read_bytes()  # it may be a copy that is removed here
+    for copy in _given_priors(folder):
+        copy.unlink()
+    if file is not None and content is not None:
+        write_bytes(folder / f"{_GIVEN_PRIOR}{Path(file).suffix}", content)
+
+
+def _given_priors(folder: Path) -> list[Path]:
+    return [path for suffix in (".json", ".npy") if (path := folder / f"{_GIVEN_PRIOR}{suffix}").exists()]
 
 
 def kept_prior(folder: Path, file: str | None) -> NDArray[np.float64] | None:
@@ -161,7 +170,7 @@ def kept_prior(folder: Path, file: str | None) -> NDArray[np.float64] | None:
         folder: its folder, with the count that it saved, or the copy of the file that it was given.
         file: the file that it was given, for folders of older versions, which hold no copy.
     """
-    given = [path for suffix in (".json", ".npy") if (path := folder / f"{_GIVEN_PRIOR}{suffix}").exists()]
+    given = _given_priors(folder)
     if given or file is not None:
         return load_prior(given[0] if given else Path(str(file)))
     counted = folder / "prior.json"

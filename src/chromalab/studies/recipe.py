@@ -14,13 +14,13 @@ from chromalab.data.library import FolderShare, LibraryRecord
 from chromalab.data.usable import COLOURLESS_THRESHOLD
 from chromalab.losses.compose import build
 from chromalab.studies.config import SAMPLES, Identifier, ObjectiveSettings
-from chromalab.studies.objectives import resolve_objective
+from chromalab.studies.objectives import resolve_objective, with_given_settings
 from chromalab.studies.records import ObjectiveRecord, PluginFact
 from chromalab.studies.smoke import smoke_network, smoke_objective
 from chromalab.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 class Recipe(Record):
@@ -147,7 +147,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, object], *, origin: str
     """Return a recipe with other settings.
 
     A budget in images ends one in minutes, and a crop or batch size ends the stages of the recipe, because these would
-    otherwise override the new settings.
+    otherwise override the new settings. For the same reason they also replace settings of the objective and its preset.
 
     Args:
         recipe: the recipe.
@@ -156,6 +156,7 @@ def with_settings(recipe: Recipe, settings: Mapping[str, object], *, origin: str
 
     Raises:
         ConfigError: a key is unknown, or a value does not fit.
+        UnknownNameError: the objective names an unknown preset.
     """
     plain: dict[str, Any] = recipe.model_dump(mode="json")
     given = {key: value for key, value in settings.items() if value is not None}
@@ -169,7 +170,18 @@ def with_settings(recipe: Recipe, settings: Mapping[str, object], *, origin: str
         for parent in parents:
             place = place.setdefault(parent, {})
         place[name] = value
-    return Recipe.parse(plain, origin=origin)
+    changed = Recipe.parse(plain, origin=origin)
+    keys = {key.removeprefix("training.") for key in _leaves(given) if key.startswith("training.")}
+    return changed.model_copy(update={"loss": with_given_settings(changed.loss, changed.training, keys)})
+
+
+def _leaves(settings: Mapping[str, object], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted keys of nested settings."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
 
 
 def smoke(recipe: Recipe) -> Recipe:

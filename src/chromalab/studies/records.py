@@ -8,6 +8,7 @@ A study folder holds
     given_prior.{json,npy}     a copy of the file that replaces it, if the study names one
     bounds/{grey,truth}/       record.json (BoundRecord) and metrics.csv of the gray baseline and the ground truth
     runs/RUN_ID/               record.json (RunRecord), metrics.csv, train.csv, model.safetensors, samples/
+                               bin_weights.npy: weights of the ab bins in the objective, if it has any
                                validation.csv: some metrics of the validation photos, by which models are chosen
                                looks/CROPS/: CheckpointRecord and metrics.csv of an intermediate checkpoint
     pictures/{grey,truth}/     PNG files of some test photos; pictures/RUN_ID/ holds those of every run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -54,6 +55,8 @@ def run_study(study: Study, runtime: RuntimeSettings) -> list[RunRecord]:
     records = {run.run_id: study.folder.finished(run.run_id) for run in study.runs}
     done = sum(record is not None for record in records.values())
     failures = []
+    if not done and study.config.training.network.start is not None:
+        sys.stderr.write(f"initial weights: {study.record.encoder_start}\n")
     with progress("training", crops * len(study.runs), unit="crops", done=crops * done) as advance:
         for run in study.runs:
             if records[run.run_id] is None:

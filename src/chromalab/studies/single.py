@@ -6,6 +6,7 @@ The folder of a training holds
     skipped.csv        photos that were left out, each with the reason
     train.csv          log of the training loop, see `chromalab.studies.records`
     validation.csv     one row per validation: crops, minutes, and the mean of every validation metric
+    bin_weights.npy    weights of the ab bins in the objective, if it has any
     checkpoint.pt      state from which the same command resumes; removed at the end
     best.safetensors   weights with the lowest validation CIEDE2000 so far
     model.safetensors  final weights, also exported as model.onnx with its record model.yaml
@@ -39,7 +40,7 @@ from chromalab.data.sources import sample_sources
 from chromalab.data.split import split_photos
 from chromalab.data.usable import COLOURLESS_THRESHOLD
 from chromalab.evaluation.scoring import BASELINES, Scores, make_evaluator, score
-from chromalab.losses.compose import bin_weights, build
+from chromalab.losses.compose import build
 from chromalab.photo.reading import UnreadablePhotoError
 from chromalab.photo.resizing import resize_shortest_side
 from chromalab.studies.config import SAMPLES
@@ -58,11 +59,11 @@ from chromalab.studies.recipe import (
 from chromalab.training.build import build_colorizer, count_parameters
 from chromalab.training.checkpoints import BEST, CHECKPOINT, MODEL, drawn_before, load_model, save_model
 from chromalab.training.devices import make_fabric
-from chromalab.training.export import export_colorizer
+from chromalab.training.export import export_colorizer, trained_bin_weights
 from chromalab.training.job import Spent, TrainingJob
 from chromalab.training.loop import train
 from chromalab.training.models import check_schedules
-from chromalab.weights.colorizers import SizeSpec
+from chromalab.weights.colorizers import SizeSpec, allowed_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -161,6 +162,8 @@ class _Training:
         """Train to the end of the budget."""
         if self.record.finished:
             return self.record
+        if self.settings.network.start is not None and self.earlier is None:
+            sys.stderr.write(f"initial weights: {self.encoder_start}\n")
         minutes = self.settings.minutes
         total, unit = (self.settings.images, "crops") if minutes is None else (round(60 * minutes), "seconds")
         title = f"training {self.recipe.name}" + (", resumed" if drawn_before(self.out) else "")
@@ -255,7 +258,8 @@ class _Training:
             # Older records have no hash of their settings, but their checkpoint has one, which the loop checks.
             known = {fingerprint} if self.earlier.finished else {fingerprint, ""}
             other_data = self.earlier.finished and self.earlier.recipe.data != without_paths(self.recipe).data
-            if self.earlier.settings_sha256 not in known or self.earlier.plugins != self.plugins or other_data:
+            other_losses = self.earlier.plugins != self.plugins or self._other_networks(self.earlier)
+            if self.earlier.settings_sha256 not in known or other_losses or other_data:
                 differing = self._other_settings(self.earlier)
                 raise UsageError(
                     f"{self.out} holds a training with other settings{differing}; choose another --out. To continue "
@@ -277,8 +281,7 @@ class _Training:
             encoder_start=self.encoder_start,
         )
         save_skipped(self.out / "skipped.csv", self.library.skipped)
-        if self.recipe.prior is not None and "prior" in self.objective.needs:
-            keep_prior(self.recipe.prior, self.out)
+        keep_prior(self.recipe.prior if "prior" in self.objective.needs else None, self.out)
         record.save(self.out / "training.json")
         return record
 
@@ -291,9 +294,17 @@ class _Training:
                 f"to {here} px; choose another --out, or finish it with the version of chromalab that began it"
             )
 
+    def _other_networks(self, earlier: TrainingRecord) -> bool:
+        """Return whether an unfinished training has compared with other networks, as `class_kl(teacher=auto)` may."""
+        there = earlier.objective
+        return not earlier.finished and there is not None and there.trunks != self.objective.trunks
+
     def _other_settings(self, earlier: TrainingRecord) -> str:
         """Return the first settings in which an earlier training differs, such as `(seed: 0 there, 1 here)`."""
         there, here = flattened(earlier.recipe), flattened(without_paths(self.recipe))
+        if earlier.objective is not None:
+            there["networks of the losses"] = ", ".join(earlier.objective.trunks) or "none"
+            here["networks of the losses"] = ", ".join(self.objective.trunks) or "none"
         changed = [
             f"{key}: {there.get(key)} there, {here.get(key)} here" for key in here if here[key] != there.get(key)
         ]
@@ -334,6 +345,10 @@ def open_photographs(recipe: Recipe, size_px: int) -> Library:
     """
     if recipe.data == [SAMPLES]:
         return sample_library(size_px)
+    if SAMPLES in recipe.data and not Path(SAMPLES).exists():
+        raise UsageError(
+            f"data: '{SAMPLES}' stands for the built-in photographs, which can't be combined with folders; leave it out"
+        )
     return open_library(
         [FolderShare.parse(entry) for entry in recipe.data],
         validation=recipe.validation,
@@ -388,7 +403,7 @@ def export_training(
     Args:
         folder: the folder of the training.
         path: the ONNX file.
-        name: name of the model; None takes that of the folder.
+        name: name of the model; None takes that of the folder, without characters that a name cannot have.
         size_px: shorter side of the network's input; None takes that of the largest crops.
         half: store weights at half precision.
 
@@ -402,10 +417,10 @@ def export_training(
     return export_colorizer(
         load_network(folder),
         path,
-        name=name or folder.resolve().name,
+        name=name or allowed_name(folder.resolve().name),
         half=half,
         size=SizeSpec(px=size_px or max(32, recipe.training.largest_crop_px), multiple_of=16),
-        bin_weights=bin_weights(record.formula, partial(kept_prior, folder, recipe.prior)),
+        bin_weights=trained_bin_weights(folder, record.formula, partial(kept_prior, folder, recipe.prior)),
         title=recipe.title or f"{record.formula}, trained in {recipe.color_space}",
         trained_on=f"{record.data.n_train:,} photographs",
         record={

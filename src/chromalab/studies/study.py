@@ -12,6 +12,7 @@ from chromalab.studies.load import PackedRecords
 from chromalab.studies.records import RECORDS, CheckpointRecord, RunRecord, StudyRecord, planned_runs, run_id
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -67,6 +68,14 @@ class StudyFolder:
                     f"{self.root} holds the study '{there.name}' with other settings or photos; choose another --out "
                     "or delete the folder"
                 )
+            before = {objective.id: objective.trunks for objective in there.objectives}
+            for now in study.objectives:
+                if before[now.id] != now.trunks:
+                    raise UsageError(
+                        f"{self.root}: the losses of {now.id} used other networks ({_listed(before[now.id])}) than "
+                        f"they would now ({_listed(now.trunks)}), because other weights are installed; choose another "
+                        "--out"
+                    )
             return
         study.save(self.study_json)
 
@@ -96,6 +105,10 @@ class StudyFolder:
             *(record.plan_sha256 for record in runs),
             *(CheckpointRecord.load(path).plan_sha256 for path in looks),
         ]
+
+
+def _listed(networks: Sequence[str]) -> str:
+    return ", ".join(networks) or "none"
 
 
 class RunStatus(Record):

@@ -14,12 +14,14 @@ from chromalab.color.spaces import SPACES
 from chromalab.core.errors import ConfigError, UsageError
 from chromalab.core.seeds import derive_seed
 from chromalab.nets.critics import CRITICS, Critic, channels_seen
+from chromalab.nets.efficientnet_lite import VARIANTS, EfficientNetLite
 from chromalab.nets.encoders import ENCODERS
-from chromalab.nets.unet import Colorizer, Heads, UNet
+from chromalab.nets.unet import BINS_STRIDE, STRIDE_4_WIDTHS, Colorizer, Heads, UNet
+from chromalab.nets.vgg16 import TAP_CHANNELS, VGG16
 from chromalab.training.settings import NetworkSettings, start_path, start_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -72,6 +74,7 @@ def build_colorizer(
         UnknownNameError: the encoder or color space does not exist.
         ConfigError: the objective uses ab bins, and the training space is not `lab`.
         MissingWeightsError: the encoder's weights are not on this machine.
+        UsageError: the weights to start from can't be read, or belong to another network.
     """
     space = SPACES[color_space]
     generator = torch.Generator().manual_seed(derive_seed(seed, "network"))
@@ -86,8 +89,17 @@ def build_colorizer(
     return colorizer, _start_from(start_path(settings.start), colorizer)
 
 
+_ENCODER = "unet.encoder."
+"""Beginning of the names of the encoder's tensors."""
+
+
 def _start_from(path: Path, colorizer: Colorizer) -> str:
-    """Load the matching weights of an earlier training and return a summary; other weights stay random."""
+    """Load the matching weights of an earlier training and return a summary; other weights stay random.
+
+    Raises:
+        UsageError: the file can't be read, or not all weights of the encoder fit. Two encoders can have layers of the
+            same name and shape, and a mixture of both encoders would be worse than either.
+    """
     digest = start_sha256(str(path))
     try:
         tensors = _onnx_tensors(path) if path.suffix == ".onnx" else load_file(path)
@@ -97,8 +109,70 @@ def _start_from(path: Path, colorizer: Colorizer) -> str:
     fitting = {key: value.to(own[key].dtype) for key, value in tensors.items() if _fits(own.get(key), value)}
     if not fitting:
         raise UsageError(f"{path}: none of its {len(tensors)} tensors fits the network of these settings")
+    encoder = [key for key in own if key.startswith(_ENCODER)]
+    found = sum(key in fitting for key in encoder)
+    if found < len(encoder):
+        raise UsageError(
+            f"{path}: only {found} of the {len(encoder)} tensors of the encoder fit, so it is the model of another "
+            f"network{_how_to_build(tensors)}"
+        )
     colorizer.load_state_dict(own | fitting)
     return f"{path.name} (SHA-256 {digest[:12]}; {len(fitting)} of {len(own)} tensors)"
+
+
+_OPTIONS = {
+    "encoder": "--encoder",
+    "width": "--encoder-width",
+    "head_stride": "--head-stride",
+    "context": "--context",
+    "decoder_width": "--decoder-width",
+}
+"""Options of `chromalab train` by the network setting that they replace."""
+
+
+def _how_to_build(tensors: Mapping[str, Tensor]) -> str:
+    """Return how to build the network to which tensors belong; empty if its encoder is unknown."""
+    settings = _network_of(tensors)
+    if "encoder" not in settings:
+        return ""
+    shown = {key: f"{value:g}" if isinstance(value, float) else str(value).lower() for key, value in settings.items()}
+    options = [f"{_OPTIONS[key]} {value}".removesuffix(" true") for key, value in shown.items() if key in _OPTIONS]
+    keys = ", ".join(f"{key}: {value}" for key, value in shown.items())
+    return f"; pass {' '.join(options)}, or write network: {{{keys}}} under 'training' in the recipe"
+
+
+def _network_of(tensors: Mapping[str, Tensor]) -> dict[str, str | float | bool]:
+    """Return the encoder of the network to which tensors belong, and its other settings if they are not the defaults.
+
+    They follow from names and shapes, because exported models do not state them. An unknown encoder is left out.
+    """
+    found = _encoder_of(tensors)
+    levels = [key for key in tensors if key.startswith("unet.levels.") and key.endswith(".reduce.weight")]
+    if levels:
+        found["head_stride"] = 4
+        if "unet.context.weight" in tensors:
+            found["context"] = True
+        finest = len(tensors[max(levels)])
+        if finest != STRIDE_4_WIDTHS[BINS_STRIDE]:
+            found["decoder_width"] = finest / STRIDE_4_WIDTHS[BINS_STRIDE]
+    return found
+
+
+def _encoder_of(tensors: Mapping[str, Tensor]) -> dict[str, str | float | bool]:
+    shapes = {key.removeprefix(_ENCODER): value.shape for key, value in tensors.items() if key.startswith(_ENCODER)}
+    first = shapes.get("features.0.weight")
+    with torch.device("meta"):  # without storage: only the shapes matter
+        for name, variant in VARIANTS.items():
+            if shapes == _shapes(EfficientNetLite(variant)):
+                return {"encoder": name}
+        width = first[0] / TAP_CHANNELS[0] if first is not None else 1.0
+        if shapes == _shapes(VGG16(width=width)):
+            return {"encoder": "vgg16"} | ({} if width == 1 else {"width": width, "pretrained": False})
+    return {}
+
+
+def _shapes(network: nn.Module) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in network.state_dict().items()}
 
 
 def _onnx_tensors(path: Path) -> dict[str, Tensor]:

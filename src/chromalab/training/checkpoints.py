@@ -7,6 +7,7 @@ import io
 import pickle
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -17,11 +18,13 @@ from chromalab.core.files import write_bytes
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from torch import nn
 
 CHECKPOINT = "checkpoint.pt"
 MODEL = "model.safetensors"
 BEST = "best.safetensors"
+BIN_WEIGHTS = "bin_weights.npy"
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
@@ -82,6 +85,35 @@ def load_model(folder: Path, model: nn.Module, name: str = MODEL) -> None:
         raise UsageError(f"{path} is damaged or not a file of weights: {error}") from error
     except (RuntimeError, ValueError) as error:
         raise UsageError(f"{path} does not fit the network of this study: {error}") from error
+
+
+def save_bin_weights(folder: Path, weights: NDArray[np.float64] | None) -> None:
+    """Keep the weights of the ab bins in the objective, (313,), which an export undoes; None removes earlier ones.
+
+    They can be those of a plugin, which need not be loaded for the export.
+    """
+    path = folder / BIN_WEIGHTS
+    if weights is None:
+        path.unlink(missing_ok=True)
+        return
+    buffer = io.BytesIO()
+    np.save(buffer, weights)
+    write_bytes(path, buffer.getvalue())
+
+
+def load_bin_weights(folder: Path) -> NDArray[np.float64] | None:
+    """Return what `save_bin_weights` kept, or None.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
+    path = folder / BIN_WEIGHTS
+    if not path.exists():
+        return None
+    try:
+        return np.asarray(np.load(path), dtype=np.float64)
+    except (ValueError, EOFError, OSError) as error:
+        raise UsageError(f"{path} is damaged: {error}") from error
 
 
 def weights_sha256(model: nn.Module) -> str:

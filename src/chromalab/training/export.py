@@ -15,14 +15,16 @@ from chromalab.color.bins_torch import TEMPERATURE
 from chromalab.color.spaces import AB_SCALE
 from chromalab.core.errors import UsageError
 from chromalab.core.files import sha256_bytes, write_bytes, write_text
+from chromalab.losses.compose import bin_weights
 from chromalab.nets.efficientnet_lite import EfficientNetLite, SameConv2d
 from chromalab.nets.encoders import ENCODERS
 from chromalab.nets.trunks import IMAGENET_MEAN, IMAGENET_STD, Trunk
 from chromalab.nets.unet import BINS_STRIDE, Level
+from chromalab.training.checkpoints import load_bin_weights
 from chromalab.weights.colorizers import ColorizerSpec, InputSpec, OutputSpec, SizeSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -74,6 +76,20 @@ def export_colorizer(
     write_bytes(path, data)
     save_spec(path.with_suffix(".yaml"), spec)
     return spec
+
+
+def trained_bin_weights(
+    folder: Path, formula: str, prior: Callable[[], NDArray[np.float64] | None]
+) -> NDArray[np.float64] | None:
+    """Return the weights of the bins with which a training ran, (313,), or None if it had none.
+
+    Args:
+        folder: the folder of the training.
+        formula: its objective in the canonical form.
+        prior: see `losses.compose.bin_weights`. It is needed for trainings of older versions, which kept no weights.
+    """
+    kept = load_bin_weights(folder)
+    return bin_weights(formula, prior) if kept is None else kept
 
 
 def save_spec(path: Path, spec: ColorizerSpec) -> None:

@@ -19,7 +19,7 @@ from chromalab.data.feed import AheadFeed, CropFeed
 from chromalab.losses.compose import build, parse_formula
 from chromalab.losses.plugins import plugin_of
 from chromalab.training.build import build_colorizer
-from chromalab.training.checkpoints import drawn_before, load_model, save_model
+from chromalab.training.checkpoints import drawn_before, load_model, save_bin_weights, save_model
 from chromalab.training.devices import make_fabric, on_every_device, set_up_process, share_of
 from chromalab.training.job import Spent, TrainingJob, TrainingOutcome, Watch, photos_sha256
 from chromalab.training.logbook import Logbook, draw_samples
@@ -123,6 +123,8 @@ class Run:
         self.models = Models(fabric, job)
         self._fingerprint, self._data = job.sha256(photos), photos_sha256(photos)
         self.spent, rows = self.models.restore(job.folder, self._fingerprint, self._data)
+        if fabric.is_global_zero:
+            save_bin_weights(job.folder, self.models.objective.bin_weights())
         self._logbook = Logbook(job.folder, rows, tensorboard=job.runtime.tensorboard)
         self._clock = Clock(self.spent.seconds)
         self._saved = time.monotonic()

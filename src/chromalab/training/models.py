@@ -12,6 +12,7 @@ from chromalab.core.errors import ConfigError, suggestion
 from chromalab.core.seeds import derive_seed
 from chromalab.losses.base import ColorBatch, CriticLoss
 from chromalab.losses.compose import Objective, build
+from chromalab.losses.plugins import explain_plugin_errors
 from chromalab.training.balance import Balancer, check_finite, gradient_facts, term_gradients
 from chromalab.training.build import build_colorizer, build_optimizer
 from chromalab.training.checkpoints import load_checkpoint, save_checkpoint, weights_sha256
@@ -130,9 +131,11 @@ class Models:
 
     def update_critic(self, batch: ColorBatch, step: int) -> CriticLoss | None:
         """Train the critic if there is one and its term acts."""
-        if self.critic is None or self.objective.adversarial_name not in self.acting:
+        name = self.objective.adversarial_name
+        if self.critic is None or name is None or name not in self.acting:
             return None
-        return self.critic.update(self.fabric, batch, step)
+        with explain_plugin_errors(name):
+            return self.critic.update(self.fabric, batch, step)
 
     def average_weights(self) -> None:
         """Update the moving average of the weights."""

@@ -35,7 +35,8 @@ class NetworkSettings(Record):
         decoder_width: factor on the channels of the stride-4 decoder.
         context: add the mean of the deepest features at every position of the stride-4 decoder.
         start: a `model.safetensors` of an earlier training, an exported `.onnx` file, or the name of a shipped model.
-            Its tensors become initial weights if name and shape match. None means random decoder weights.
+            Its encoder must be that of the network; other tensors become initial weights if name and shape match. None
+            means random decoder weights.
     """
 
     encoder: str = "efficientnet_lite0"
@@ -203,7 +204,7 @@ class TrainingSettings(Record):
     crop_px: int = Field(default=256, ge=16, le=2048)
     batch_size: int = Field(default=16, ge=1)
     images: int = Field(default=100_000, ge=1, validation_alias=AliasChoices("images", "pictures"))
-    minutes: float | None = Field(default=None, gt=0)
+    minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     stages: tuple[Stage, ...] = ()
     scale: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]] | None = None
     degradations: DegradationSettings = DegradationSettings()

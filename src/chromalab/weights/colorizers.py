@@ -6,6 +6,8 @@ that none of them needs its own code; docs/models.md has several examples.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -150,6 +152,16 @@ class ColorizerFile(Record):
     path: Path
     sha256: str
     spec: ColorizerSpec
+
+
+def allowed_name(text: str) -> str:
+    """Return a name that `ColorizerSpec` allows and that is as close to `text` as possible.
+
+    >>> allowed_name("Münchner Fotos"), allowed_name("_v1.2"), allowed_name("写真")
+    ('Munchner-Fotos', 'v1.2', 'model')
+    """
+    bare = "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", bare).lstrip("_.-").rstrip("-") or "model"
 
 
 def shipped_models() -> list[str]:

@@ -274,14 +274,13 @@ def _key(plan: _Plan) -> str:
 
 def _compare_sets(plan: _Plan, store: ScoreStore) -> dict[str, dict[str, SetValue]]:
     """Return the set metrics by method and bound."""
-    target = store.target_features
-    if target is None:
-        target = (plan.real or RealSet(None)).features(plan.evaluator)
+    found = store.sorted_features()
+    target = found.pop(TARGET, None) or (plan.real or RealSet(None)).features(plan.evaluator)
     flicker = plan.settings.flicker if WARP_ERROR.name in plan.scorer.metrics else None
     return {
         name: compare_sets(plan.scorer.set_metrics, features, target)
         | ({WARP_ERROR.name: flicker[name]} if flicker is not None else {})
-        for name, features in store.features.items()
+        for name, features in found.items()
     }
 
 

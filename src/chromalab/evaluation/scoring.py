@@ -120,8 +120,9 @@ class Evaluator:
 
     def score_batch(self, batch: Sequence[PhotoPixels]) -> ScoredBatch:
         """Return the scores of photos of one size."""
-        grey = self._view([photo.grey for photo in batch])
-        target = self._view([photo.target for photo in batch], self._labels(batch))
+        labels = self._labels(batch)
+        grey = self._view([photo.grey for photo in batch], labels)
+        target = self._view([photo.target for photo in batch], labels)
         views = {method: self._view([photo.preds[method] for photo in batch]) for method in batch[0].preds}
         if self.bounds and target is not None:
             views |= {GREY_BOUND: grey or self._gray(target), TRUTH_BOUND: target}

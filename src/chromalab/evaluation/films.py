@@ -12,6 +12,7 @@ import numpy as np
 
 from chromalab.colorization.video.codecs import READABLE
 from chromalab.core.errors import UsageError
+from chromalab.core.files import printable
 from chromalab.core.progress import progress
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.records import GREY, GREY_BOUND, TARGET, TRUTH_BOUND
@@ -72,6 +73,7 @@ def compared_films(
     others = {name: path for name, path in ((TARGET, target), (GREY, grey)) if path is not None}
     if not others:
         raise UsageError("there is nothing to compare with; give the film with the true colors or the gray film")
+    methods = {printable(name): film for name, film in methods.items()}
     settings = replace(settings or EvaluationSettings(), video=True, state=None)
     bounds = settings.bounds and target is not None
     keys = {method: f"method{index}" for index, method in enumerate(methods)}  # safe as names of folders
@@ -171,9 +173,9 @@ def _record(
 ) -> ComparisonRecord:
     """Return a record with the films in place of the folders of their frames."""
     rows = [
-        method if method.is_bound else method.model_copy(update={"folder": str(methods[method.name])})
+        method if method.is_bound else method.model_copy(update={"folder": printable(methods[method.name])})
         for method in record.methods
     ]
     paths = {"target": target, "grey": grey}
-    named = {role: str(path) for role, path in paths.items() if path is not None}
+    named = {role: printable(path) for role, path in paths.items() if path is not None}
     return record.model_copy(update={"methods": rows, "notes": [*record.notes, *notes], **named})

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
-from chromalab.core.files import sha256_file
+from chromalab.core.files import printable, sha256_file
 from chromalab.core.progress import progress
 from chromalab.evaluation.distribute import score_with
 from chromalab.evaluation.paired_tests import paired_differences
@@ -159,6 +159,7 @@ def compare_folders(
 
 
 def _plan(methods: Mapping[str, Path], target: Path | None, grey: Path | None, settings: EvaluationSettings) -> _Plan:
+    methods = {printable(name): folder for name, folder in methods.items()}
     protocol = find_protocol(settings.protocol)
     bounds = settings.bounds and target is not None
     _check_names(methods, bounds=bounds)
@@ -268,7 +269,7 @@ def _key(plan: _Plan) -> str:
         *(f"{name}={label}" for name, label in sorted((plan.evaluator.labels or {}).items())),
         *(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in all_files(plan.matching.photos)),
     ):
-        digest.update(f"{part}\n".encode(errors="surrogateescape"))
+        digest.update(printable(f"{part}\n").encode())
     return digest.hexdigest()
 
 
@@ -293,7 +294,7 @@ def _record(
     rows = [
         MethodRecord(
             name=name,
-            folder=str(plan.methods[name]) if name in plan.methods else None,
+            folder=printable(plan.methods[name]) if name in plan.methods else None,
             is_bound=name not in plan.methods,
             metrics=summarize(tables[name], sets[name], unavailable),
             n_photos=len(tables[name].photos),
@@ -305,8 +306,8 @@ def _record(
         protocol=plan.protocol.name,
         protocol_sha256=plan.protocol.sha256,
         targets_sha256=_names_and_sizes({photo.name: photo.target for photo in plan.matching.photos}),
-        target=str(plan.target) if plan.target else None,
-        grey=str(plan.grey) if plan.grey else None,
+        target=printable(plan.target) if plan.target else None,
+        grey=printable(plan.grey) if plan.grey else None,
         grey_sha256=_names_and_sizes({photo.name: photo.grey for photo in plan.matching.photos}),
         labels_sha256=_names_and_labels(plan),
         scored_sha256=_lines_sha256(f"{name}\n" for name in sorted(store.photos)),
@@ -357,7 +358,7 @@ def _names_and_labels(plan: _Plan) -> str | None:
 
 def _lines_sha256(lines: Iterable[str]) -> str | None:
     text = "".join(lines)
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest() if text else None
+    return hashlib.sha256(text.encode()).hexdigest() if text else None
 
 
 def _files(plan: _Plan, scored: set[str]) -> dict[str, dict[str, Path]]:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from chromalab.color.spaces import SPACES
-from chromalab.core.files import write_text
+from chromalab.core.files import printable, write_text
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.evaluation.photo_files import PhotoPixels, batches_of_one_size, read_files
@@ -374,9 +374,9 @@ class RealSet:
     @property
     def description(self) -> str:
         """The path of the folder, the number of its photos, and a hash of their names and file sizes."""
-        lines = (f"{path.name} {path.stat().st_size}\n" for path in self.files)
-        digest = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
-        return f"{self.folder}: {len(self.files)} photos, {digest[:16]}"
+        lines = (f"{printable(path.name)} {path.stat().st_size}\n" for path in self.files)
+        digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+        return f"{printable(self.folder or '')}: {len(self.files)} photos, {digest[:16]}"
 
     def features(self, evaluator: Evaluator) -> FeatureRows:
         """Return the features of all photos, sorted by name."""

@@ -160,6 +160,19 @@ def test_names_that_are_not_utf8_are_written_with_escaped_bytes(folders: tuple[P
     single_record(comparison).save(tmp_path / "single.json")
 
 
+def test_a_broken_link_leaves_out_its_photo_alone(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    for index, folder in enumerate(folders):
+        (folder / f"{index}.png").unlink()
+        (folder / f"{index}.png").symlink_to(tmp_path / "nowhere.png")
+    record = scored(folders).record
+    assert [pair.name for pair in record.skipped] == ["0", "1"]
+    assert "the prediction 0.png cannot be read" in record.skipped[0].reason
+    assert record.n_photos == 4
+    settings = EvaluationSettings(metrics=["delta_colorfulness"], real=folders[1], device="cpu", threads=1)
+    comparison = compare_folders({"m": folders[0]}, grey=folders[1], settings=settings)
+    assert "6 photos" in (comparison.record.real or "")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", [2, 5])
 def test_the_number_of_threads_changes_nothing(folders: tuple[Path, Path], threads: int) -> None:

@@ -43,6 +43,7 @@ from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.registry import METRICS
 from chromalab.metrics.video import WARP_ERROR
 from chromalab.nets.trunks import CLASSES
+from chromalab.photo.listing import size_and_time
 from chromalab.photo.reading import decoder_version
 from chromalab.training.hardware import physical_cores
 from chromalab.training.settings import RuntimeSettings
@@ -267,7 +268,7 @@ def _key(plan: _Plan) -> str:
         *sorted(plan.scorer.weights().values()),
         *plan.classifier_sha256.values(),
         *(f"{name}={label}" for name, label in sorted((plan.evaluator.labels or {}).items())),
-        *(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in all_files(plan.matching.photos)),
+        *("{} {} {}".format(path, *size_and_time(path)) for path in all_files(plan.matching.photos)),
     ):
         digest.update(printable(f"{part}\n").encode())
     return digest.hexdigest()
@@ -347,7 +348,7 @@ def _notes(store: ScoreStore, plan: _Plan) -> list[str]:
 
 def _names_and_sizes(files: Mapping[str, Path | None]) -> str | None:
     """Return the hash of the names and sizes of files by photo, or None if there are none."""
-    return _lines_sha256(f"{name} {file.stat().st_size}\n" for name, file in files.items() if file is not None)
+    return _lines_sha256(f"{name} {size_and_time(file)[0]}\n" for name, file in files.items() if file is not None)
 
 
 def _names_and_labels(plan: _Plan) -> str | None:

@@ -31,7 +31,7 @@ from chromalab.functional.tensors import image_tensor
 from chromalab.metrics.features import FeatureRows, compare_sets, features_of
 from chromalab.metrics.scorer import PAIRED, PhotoScorer
 from chromalab.metrics.semantic import own_classifier
-from chromalab.photo.listing import list_photos
+from chromalab.photo.listing import list_photos, size_and_time
 from chromalab.photo.reading import UnreadablePhotoError, read_photo
 from chromalab.training.hardware import choose_device
 
@@ -374,7 +374,7 @@ class RealSet:
     @property
     def description(self) -> str:
         """The path of the folder, the number of its photos, and a hash of their names and file sizes."""
-        lines = (f"{printable(path.name)} {path.stat().st_size}\n" for path in self.files)
+        lines = (f"{printable(path.name)} {size_and_time(path)[0]}\n" for path in self.files)
         digest = hashlib.sha256("".join(lines).encode()).hexdigest()
         return f"{printable(self.folder or '')}: {len(self.files)} photos, {digest[:16]}"
 

@@ -57,7 +57,7 @@ class PeopleRow(Record):
         srcc: Spearman's rank correlation over all images together.
         srcc_low: lower end of its 95% bootstrap interval over scenes and images.
         srcc_high: upper end.
-        scene_srcc: mean of the rank correlations within scenes.
+        scene_srcc: mean of the rank correlations within scenes, see `stats.agreement.scene_srcc`.
         scene_low: lower end of its 95% t interval over scenes, on Fisher's z.
         scene_high: upper end.
         krcc: Kendall's tau-b over all images together.

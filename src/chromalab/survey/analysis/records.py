@@ -141,7 +141,7 @@ class MetricAgreement(Record):
         srcc: Spearman's correlation over all images, signed so that 1 means agreement.
         low: lower end of its interval over photos.
         high: upper end of its interval over photos.
-        scene_srcc: mean of the correlations within photos.
+        scene_srcc: mean of the correlations within photos, see `stats.agreement.scene_srcc`.
         krcc: Kendall's tau-b.
         plcc: Pearson's correlation after a logistic fit.
         two_afc: share of votes that chose the image with the better value of the metric.

@@ -143,7 +143,7 @@ class MetricAgreement(Record):
         high: upper end of its interval over photos.
         scene_srcc: mean of the correlations within photos, see `stats.agreement.scene_srcc`.
         krcc: Kendall's tau-b.
-        plcc: Pearson's correlation after a logistic fit.
+        plcc: Pearson's correlation after a logistic fit, without sign.
         two_afc: share of votes that chose the image with the better value of the metric.
         method_srcc: Spearman's correlation over the means of the methods.
         n: number of images.

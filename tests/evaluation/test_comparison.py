@@ -200,6 +200,21 @@ def test_wrong_names_are_refused(methods: dict[str, Path]) -> None:
         compare_folders({}, target=methods["sepia"].parent / "target")
 
 
+def test_frames_out_of_the_order_of_their_numbers_are_noted(methods: dict[str, Path]) -> None:
+    settings = replace(SETTINGS, metrics=["cdc"], video=True)
+    assert compare(methods, settings).record.notes == []
+    for folder in (*methods.values(), methods["sepia"].parent / "target"):
+        for index, path in enumerate(list_photos(folder)):
+            path.rename(folder / f"f{index}.png")
+    (note,) = compare(methods, settings).record.notes
+    assert "in which 'f19' comes before 'f2'; if that is not their order, write the numbers" in note
+
+
+def test_real_photos_beside_targets_are_refused(methods: dict[str, Path]) -> None:
+    with pytest.raises(UsageError, match="sets are compared with the targets; omit --real"):
+        compare(methods, replace(SETTINGS, real=methods["blurred"]))
+
+
 class _StoppedError(Exception):
     pass
 

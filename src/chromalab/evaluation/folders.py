@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -72,7 +74,7 @@ class EvaluationSettings:
     Attributes:
         protocol: name of the protocol.
         metrics: registry names; None takes all.
-        real: folder of true photos to compare sets with, if there are no targets.
+        real: folder of true photos to compare sets with; only without targets.
         labels: CSV file with the class of every photo.
         classifier: Python file with a custom classifier for these labels.
         video: whether the images are the frames of a video, in the order of their names.
@@ -143,8 +145,8 @@ def compare_folders(
 
     Raises:
         ChromalabError: the executor failed on a part of the photos.
-        UsageError: a folder or a name is wrong, no names match, no photo or no metric can be scored, or the device is
-            missing.
+        UsageError: a folder or a name is wrong, no names match, no photo or no metric can be scored, the device is
+            missing, or real photos are given beside targets.
         UnknownNameError: unknown metric or protocol.
         ConfigError: the labels or the classifier cannot be read.
     """
@@ -160,6 +162,8 @@ def compare_folders(
 
 
 def _plan(methods: Mapping[str, Path], target: Path | None, grey: Path | None, settings: EvaluationSettings) -> _Plan:
+    if settings.real is not None and target is not None:
+        raise UsageError("sets are compared with the targets; omit --real, which is for photos without ground truth")
     methods = {printable(name): folder for name, folder in methods.items()}
     protocol = find_protocol(settings.protocol)
     bounds = settings.bounds and target is not None
@@ -186,7 +190,7 @@ def _plan(methods: Mapping[str, Path], target: Path | None, grey: Path | None, s
         matching,
         protocol,
         evaluator,
-        RealSet(settings.real) if settings.real and target is None else None,
+        RealSet(settings.real) if settings.real else None,
         {"classifier": sha256_file(settings.classifier)} if settings.classifier else {},
     )
 
@@ -340,10 +344,25 @@ _FILE_NOTES = {
 
 def _notes(store: ScoreStore, plan: _Plan) -> list[str]:
     many = len(plan.methods) > 1
-    return [
+    order = _order_note(sorted(store.photos)) if plan.settings.video else []
+    return order + [
         f"{count} of {len(store.photos)} predictions{f' of {method}' if many else ''} {_FILE_NOTES[what]}"
         for (method, what), count in sorted(store.oddities.items())
     ]
+
+
+def _order_note(names: Sequence[str]) -> list[str]:
+    """Return a note if the frames of a video, sorted as text, are not in the order of the numbers in their names."""
+    for name, following in pairwise(names):
+        if _natural(name) > _natural(following):
+            note = f"frames are in the order of their names as text, in which '{name}' comes before '{following}'"
+            return [f"{note}; if that is not their order, write the numbers with leading zeros"]
+    return []
+
+
+def _natural(name: str) -> list[str | int]:
+    """Return a key that sorts names by the values of the numbers in them."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
 
 
 def _names_and_sizes(files: Mapping[str, Path | None]) -> str | None:

@@ -170,6 +170,16 @@ def test_labels_give_the_class_of_each_photo(methods: dict[str, Path], tmp_path:
         compare(methods, settings)
 
 
+def test_labels_need_no_ground_truth(methods: dict[str, Path], tmp_path: Path) -> None:
+    own = tmp_path / "red.py"
+    own.write_text("def classify(rgb):\n    return rgb.mean(dim=(2, 3))\n", encoding="utf-8")
+    rows = [f"{path.name},0" for path in list_photos(methods["sepia"])]
+    (tmp_path / "labels.csv").write_text("photo,label\n" + "\n".join(rows), encoding="utf-8")
+    settings = replace(SETTINGS, metrics=["semantic_top1"], labels=tmp_path / "labels.csv", classifier=own)
+    record = compare_folders({"m": methods["sepia"]}, grey=methods["uncolored"], settings=settings).record
+    assert record.methods[0].metrics["semantic_top1"].mean == 1
+
+
 def test_frames_are_compared_in_one_folder_only(methods: dict[str, Path]) -> None:
     settings = replace(SETTINGS, metrics=["cdc"], video=True)
     found = compare(methods, settings).record.methods
@@ -188,6 +198,21 @@ def test_wrong_names_are_refused(methods: dict[str, Path]) -> None:
         compare(methods, replace(SETTINGS, protocol="chaptr"))
     with pytest.raises(UsageError, match="no method was given"):
         compare_folders({}, target=methods["sepia"].parent / "target")
+
+
+def test_frames_out_of_the_order_of_their_numbers_are_noted(methods: dict[str, Path]) -> None:
+    settings = replace(SETTINGS, metrics=["cdc"], video=True)
+    assert compare(methods, settings).record.notes == []
+    for folder in (*methods.values(), methods["sepia"].parent / "target"):
+        for index, path in enumerate(list_photos(folder)):
+            path.rename(folder / f"f{index}.png")
+    (note,) = compare(methods, settings).record.notes
+    assert "in which 'f19' comes before 'f2'; if that is not their order, write the numbers" in note
+
+
+def test_real_photos_beside_targets_are_refused(methods: dict[str, Path]) -> None:
+    with pytest.raises(UsageError, match="sets are compared with the targets; omit --real"):
+        compare(methods, replace(SETTINGS, real=methods["blurred"]))
 
 
 class _StoppedError(Exception):

@@ -13,6 +13,7 @@ from chromalab.evaluation import distribute, photo_files
 from chromalab.evaluation.distribute import ScoringTask, fingerprint, score_part
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.scoring import EvaluatorSettings
+from chromalab.photo.writing import write_png
 from tests.core.backwards import Backwards
 from tests.evaluation.variants import write_variants
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chromalab.core.executors import Executor
+    from chromalab.evaluation.records import ComparisonRecord
     from chromalab.evaluation.scores import Comparison
 
 METRICS = ("mae", "ssim", "delta_e_2000", "perceptual_lite0", "frechet_lite0", "colorfulness")
@@ -71,6 +73,29 @@ def test_a_part_that_fails_stops_no_other_and_is_done_next_time(
         {method.name: method.metrics["mae"].mean for method in record.methods} for record in (rest, whole)
     )
     assert found == pytest.approx(expected)
+
+
+def test_a_resumed_film_keeps_the_order_of_its_frames(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (photo_files, distribute):
+        monkeypatch.setattr(module, "PART", 4)
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        frame = np.clip(6 * index + rng.integers(0, 60, (24, 24, 3)), 0, 255).astype(np.uint8)
+        for name in ("preds", "target"):
+            write_png(tmp_path / name / f"{index:02}.png", frame)
+    state = tmp_path_factory.mktemp("state")
+    frames = replace(SETTINGS, metrics=("mae", "colorfulness", "cdc"), video=True, bounds=False)
+
+    def scored(executor: Executor | None = None, state: Path | None = None) -> ComparisonRecord:
+        settings = replace(frames, state=state)
+        methods = {"preds": tmp_path / "preds"}
+        return compare_folders(methods, target=tmp_path / "target", settings=settings, executor=executor).record
+
+    with pytest.raises(ChromalabError, match="1 of 3 parts failed"):
+        scored(Backwards(dying=[1]), state)
+    assert scored(Backwards(), state).methods == scored().methods
 
 
 def test_other_nodes_take_no_part() -> None:

@@ -92,6 +92,17 @@ def test_the_warp_error_alone_needs_no_other_metric(films: dict[str, Path]) -> N
         assert method.metrics["warp_error"].truth is None
 
 
+def test_films_may_be_called_like_bounds_that_are_not_scored(films: dict[str, Path]) -> None:
+    settings = EvaluationSettings(metrics=("mae", "warp_error"), bounds=False, threads=1, device="cpu")
+    methods = {"grey": films["flickering"], "truth": films["flickering"]}
+    for others in ({"target": films["target"]}, {"grey": films["target"]}):
+        with compared_films(methods, **others, settings=settings) as comparison:
+            for method in comparison.record.methods:
+                assert method.metrics["warp_error"].mean == pytest.approx(6, abs=0.4), method.name
+                flicker = comparison.scores[method.name].columns["warp_error"]
+                assert np.nanmean(flicker) == pytest.approx(6, abs=0.4), method.name
+
+
 def test_films_and_folders_do_not_mix(films: dict[str, Path], tmp_path: Path) -> None:
     assert are_films([films["steady"], films["target"]])
     assert not are_films([tmp_path, tmp_path])

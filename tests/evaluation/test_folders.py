@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +18,8 @@ from skimage.data import astronaut
 from skimage.io import imsave
 
 from chromalab.core.errors import UnknownNameError, UsageError
-from chromalab.evaluation.folders import evaluate
-from chromalab.evaluation.records import EvaluationRecord
+from chromalab.evaluation.folders import EvaluationSettings, compare_folders, evaluate, single_record
+from chromalab.evaluation.records import ComparisonRecord, EvaluationRecord
 from chromalab.evaluation.scores import write_photo_scores
 from chromalab.metrics.registry import METRICS
 from chromalab.photo.writing import write_png
@@ -130,6 +132,45 @@ def test_photos_that_cannot_be_scored_are_listed_and_the_rest_is_scored(folders:
     assert record.unmatched_targets == ["lonely.png"]
     assert record.n_photos == record.metrics["mae"].n == 3
     assert not record.is_complete
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such names")
+def test_names_that_are_not_utf8_are_written_with_escaped_bytes(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    preds, targets = (folder.rename(tmp_path / os.fsdecode(folder.name.encode() + b"\xe9")) for folder in folders)
+    strange = [os.fsdecode(name) for name in (b"M\xfcnchen.png", b"broken\xff.png", b"only\xe4.png")]
+    for name in strange[:2]:
+        shutil.copy(targets / "0.png", targets / name)
+    shutil.copy(preds / "0.png", preds / strange[0])
+    (preds / strange[1]).write_text("no photo")
+    shutil.copy(preds / "0.png", preds / strange[2])
+    settings = EvaluationSettings(metrics=CHEAP, device="cpu", threads=1)
+    comparison = compare_folders({"m\udce9": preds}, target=targets, grey=targets, settings=settings)
+    comparison.record.save(tmp_path / "result.json")
+    record = ComparisonRecord.load(tmp_path / "result.json")
+    assert (record.target, record.grey) == (str(tmp_path / r"targets\xe9"),) * 2
+    (method,) = (method for method in record.methods if not method.is_bound)
+    assert (method.name, method.folder) == (r"m\xe9", str(tmp_path / r"preds\xe9"))
+    assert method.unmatched_preds == [r"only\xe4.png"]
+    (skipped,) = record.left_out
+    assert skipped.name == r"broken\xff"
+    assert r"the prediction broken\xff.png cannot be read" in skipped.reason
+    write_photo_scores(tmp_path / "photos.csv", comparison.scores, name_methods=True)
+    rows = csv.DictReader((tmp_path / "photos.csv").read_text(encoding="utf-8").splitlines())
+    assert (r"m\xe9", r"M\xfcnchen") in {(row["method"], row["photo"]) for row in rows}
+    single_record(comparison).save(tmp_path / "single.json")
+
+
+def test_a_broken_link_leaves_out_its_photo_alone(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    for index, folder in enumerate(folders):
+        (folder / f"{index}.png").unlink()
+        (folder / f"{index}.png").symlink_to(tmp_path / "nowhere.png")
+    record = scored(folders).record
+    assert [pair.name for pair in record.skipped] == ["0", "1"]
+    assert "the prediction 0.png cannot be read" in record.skipped[0].reason
+    assert record.n_photos == 4
+    settings = EvaluationSettings(metrics=["delta_colorfulness"], real=folders[1], device="cpu", threads=1)
+    comparison = compare_folders({"m": folders[0]}, grey=folders[1], settings=settings)
+    assert "6 photos" in (comparison.record.real or "")
 
 
 @pytest.mark.slow

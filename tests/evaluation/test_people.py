@@ -70,10 +70,21 @@ def test_values_out_of_fold_take_the_place_of_measured_ones(ratings: Ratings, tm
         ratings, metrics=["mae"], device="cpu", threads=1, out_of_fold={"mae": perfect, "not_asked": {}}
     )
     row = scores.record.all["mae"]
-    assert (row.srcc, row.scene_srcc, row.pairwise) == pytest.approx((1, 1, 1), abs=1e-5)
+    assert (row.srcc, row.pairwise) == pytest.approx((1, 1))
+    assert row.scene_srcc == pytest.approx(1 - 6 / (7 * 48))  # seven images per scene
     assert row.out_of_fold
     scores.record.save(tmp_path / "people.json")
     assert PeopleRecord.load(tmp_path / "people.json") == scores.record
+
+
+def test_a_correlation_after_a_fit_has_no_sign_and_the_report_says_so(ratings: Ratings, tmp_path: Path) -> None:
+    worst = {image.image: image.score for image in ratings.images}
+    few = Ratings(ratings.name, ratings.images[:7], ratings.sha256)
+    scores = validate_metrics(few, metrics=["mae"], device="cpu", threads=1, out_of_fold={"mae": worst})
+    row = scores.record.all["mae"]
+    assert (row.srcc, row.plcc) == pytest.approx((-1, 1))
+    page = write_people_report(scores, tmp_path / "report").read_text(encoding="utf-8")
+    assert "All correlations except PLCC are signed" in page
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from chromalab.evaluation.scores import ScoreTable
 from chromalab.evaluation.summary import join_results, summarize, summarize_set, summarize_values
 from chromalab.metrics.facts import SetValue
 from chromalab.metrics.registry import METRICS
+from chromalab.report.evaluation import latex_table, summary_csv
 from tests.evaluation.rated import SCENES
 from tests.evaluation.variants import write_variants
 
@@ -130,6 +131,48 @@ def test_results_that_differ_are_refused_with_the_reason(
     path.write_text(text.replace(old, new), encoding="utf-8")
     with pytest.raises(UsageError, match=message):
         join_results([other, path])
+
+
+def test_results_of_other_scored_photos_are_refused(results: dict[str, Path], tmp_path: Path) -> None:
+    first, second, *_ = sorted(SCENES)
+    found: dict[str, Path] = {}
+    for name, broken in (("sepia", first), ("blurred", second)):
+        (tmp_path / name / f"{broken}.png").write_bytes(b"no image")
+        settings = EvaluationSettings(metrics=["mae"], device="cpu", threads=1, bounds=False)
+        comparison = compare_folders({name: tmp_path / name}, target=tmp_path / "target", settings=settings)
+        comparison.record.save(found.setdefault(name, tmp_path / f"{name}_rest.json"))
+    with pytest.raises(UsageError, match=r"other photos were left out \(for example, 'cat'\)"):
+        join_results(list(found.values()))
+    for path in found.values():  # older records have no hash of the scored photos
+        record = ComparisonRecord.load(path)
+        record.model_copy(update={"scored_sha256": None}).save(path)
+    with pytest.raises(UsageError, match=r"other photos were left out \(for example, 'cat'\)"):
+        join_results(list(found.values()))
+
+
+def test_a_photo_that_only_another_method_lacks_does_not_stand_against_joining(
+    results: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "uncolored" / f"{min(SCENES)}.png").unlink()
+    (tmp_path / "blurred" / f"{min(SCENES)}.png").unlink()
+    settings = EvaluationSettings(metrics=["mae"], device="cpu", threads=1, bounds=False)
+    for name, methods in (("two", ("sepia", "uncolored")), ("one", ("blurred",))):
+        folders = {method: tmp_path / method for method in methods}
+        comparison = compare_folders(folders, target=tmp_path / "target", settings=settings)
+        comparison.record.save(tmp_path / f"{name}.json")
+    assert len(join_results([tmp_path / "two.json", tmp_path / "one.json"]).methods) == 3
+
+
+def test_a_metric_that_one_file_lacks_has_a_reason(results: dict[str, Path], tmp_path: Path) -> None:
+    record = EvaluationRecord.load(results["sepia"])
+    metrics = {name: summary for name, summary in record.metrics.items() if name != "chroma"}
+    record.model_copy(update={"metrics": metrics}).save(results["sepia"])
+    joined = join_results(list(results.values()))
+    assert [facts.name for facts in joined.metrics] == ["mae", "chroma"]
+    missing = joined.methods[0].metrics["chroma"]
+    assert (missing.mean, missing.n, missing.reason) == (None, 0, "the result file lacks this metric")
+    assert r"Mean chroma $\rightarrow$ & --- &" in latex_table(joined)
+    assert "the result file lacks this metric" in summary_csv(joined)
 
 
 @pytest.fixture

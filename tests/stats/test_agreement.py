@@ -82,6 +82,17 @@ def test_the_mean_over_scenes_is_fishers() -> None:
     assert (found.value, found.low, found.high) == pytest.approx((np.tanh(z.mean()), np.tanh(low), np.tanh(high)))
 
 
+def test_scenes_of_few_images_do_not_decide_the_mean_over_scenes() -> None:
+    """Six scenes of three images have a correlation of 1 and four one of -.5, which is .40 on average."""
+    metric = [1, 2, 3] * 6 + [2, 3, 1] * 4
+    scenes = [f"scene{index // 3}" for index in range(30)]
+    found = scene_srcc(metric, [1, 2, 3] * 10, scenes)
+    z = np.arctanh([0.75] * 6 + [-0.5] * 4)
+    low, high = scipy.stats.t.interval(0.95, 9, loc=z.mean(), scale=scipy.stats.sem(z))
+    assert (found.value, found.low, found.high) == pytest.approx((np.tanh(z.mean()), np.tanh(low), np.tanh(high)))
+    assert found.value == pytest.approx(0.40, abs=0.06)
+
+
 @pytest.mark.slow
 def test_the_pooled_interval_surrounds_the_value_and_is_the_same_each_time() -> None:
     metric, people, scenes = data(4)

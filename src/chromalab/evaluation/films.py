@@ -12,6 +12,7 @@ import numpy as np
 
 from chromalab.colorization.video.codecs import READABLE
 from chromalab.core.errors import UsageError
+from chromalab.core.files import printable
 from chromalab.core.progress import progress
 from chromalab.evaluation.folders import EvaluationSettings, compare_folders
 from chromalab.evaluation.records import GREY, GREY_BOUND, TARGET, TRUTH_BOUND
@@ -72,6 +73,9 @@ def compared_films(
     others = {name: path for name, path in ((TARGET, target), (GREY, grey)) if path is not None}
     if not others:
         raise UsageError("there is nothing to compare with; give the film with the true colors or the gray film")
+    methods = {printable(name): film for name, film in methods.items()}
+    settings = replace(settings or EvaluationSettings(), video=True, state=None)
+    bounds = settings.bounds and target is not None
     keys = {method: f"method{index}" for index, method in enumerate(methods)}  # safe as names of folders
     films = _opened({keys[method]: path for method, path in methods.items()} | others, motion=next(iter(others)))
     with tempfile.TemporaryDirectory(prefix="chromalab-") as name:
@@ -81,12 +85,10 @@ def compared_films(
             {method: folder / key for method, key in keys.items()},
             target=folder / TARGET if target is not None else None,
             grey=folder / GREY if grey is not None else None,
-            settings=replace(
-                settings or EvaluationSettings(), video=True, state=None, flicker=found.flicker_by_method(keys)
-            ),
+            settings=replace(settings, flicker=found.flicker_by_method(keys, bounds=bounds)),
         )
-        keys[TRUTH_BOUND] = TARGET
-        tables = {method: found.add_to(table, keys.get(method)) for method, table in frames.scores.items()}
+        shown = keys | ({TRUTH_BOUND: TARGET} if bounds else {})
+        tables = {method: found.add_to(table, shown.get(method)) for method, table in frames.scores.items()}
         record = _record(frames.record, methods, target, grey, [*films.warnings, *_caveat(every)])
         yield replace(frames, record=record, scores=tables)
 
@@ -114,16 +116,17 @@ class _Frames:
     times: list[float] = field(default_factory=list)
     flicker: dict[str, list[float]] = field(default_factory=dict)
 
-    def flicker_by_method(self, keys: Mapping[str, str]) -> dict[str, SetValue]:
+    def flicker_by_method(self, keys: Mapping[str, str], *, bounds: bool) -> dict[str, SetValue]:
         """Return the mean flicker of every method and bound, beside that of the true colors.
 
         Args:
             keys: the film of every method.
+            bounds: whether the gray baseline and the ground truth are scored, too.
         """
         truth = _mean(self.flicker[TARGET]) if TARGET in self.flicker else None
         found = {method: self._value(self.flicker[key], truth) for method, key in keys.items()}
-        found[GREY_BOUND] = SetValue(value=0.0, truth=truth, n=len(self.times))
-        if TARGET in self.flicker:
+        if bounds:
+            found[GREY_BOUND] = SetValue(value=0.0, truth=truth, n=len(self.times))
             found[TRUTH_BOUND] = self._value(self.flicker[TARGET], truth)
         return found
 
@@ -170,9 +173,9 @@ def _record(
 ) -> ComparisonRecord:
     """Return a record with the films in place of the folders of their frames."""
     rows = [
-        method if method.is_bound else method.model_copy(update={"folder": str(methods[method.name])})
+        method if method.is_bound else method.model_copy(update={"folder": printable(methods[method.name])})
         for method in record.methods
     ]
     paths = {"target": target, "grey": grey}
-    named = {role: str(path) for role, path in paths.items() if path is not None}
+    named = {role: printable(path) for role, path in paths.items() if path is not None}
     return record.model_copy(update={"methods": rows, "notes": [*record.notes, *notes], **named})

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from chromalab.core.errors import UsageError
-from chromalab.core.files import sha256_file
+from chromalab.core.files import printable, sha256_file
 from chromalab.core.progress import progress
 from chromalab.evaluation.distribute import score_with
 from chromalab.evaluation.paired_tests import paired_differences
@@ -43,6 +45,7 @@ from chromalab.metrics.metric import PhotoMetric
 from chromalab.metrics.registry import METRICS
 from chromalab.metrics.video import WARP_ERROR
 from chromalab.nets.trunks import CLASSES
+from chromalab.photo.listing import size_and_time
 from chromalab.photo.reading import decoder_version
 from chromalab.training.hardware import physical_cores
 from chromalab.training.settings import RuntimeSettings
@@ -71,7 +74,7 @@ class EvaluationSettings:
     Attributes:
         protocol: name of the protocol.
         metrics: registry names; None takes all.
-        real: folder of true photos to compare sets with, if there are no targets.
+        real: folder of true photos to compare sets with; only without targets.
         labels: CSV file with the class of every photo.
         classifier: Python file with a custom classifier for these labels.
         video: whether the images are the frames of a video, in the order of their names.
@@ -142,8 +145,8 @@ def compare_folders(
 
     Raises:
         ChromalabError: the executor failed on a part of the photos.
-        UsageError: a folder or a name is wrong, no names match, no photo or no metric can be scored, or the device is
-            missing.
+        UsageError: a folder or a name is wrong, no names match, no photo or no metric can be scored, the device is
+            missing, or real photos are given beside targets.
         UnknownNameError: unknown metric or protocol.
         ConfigError: the labels or the classifier cannot be read.
     """
@@ -159,6 +162,9 @@ def compare_folders(
 
 
 def _plan(methods: Mapping[str, Path], target: Path | None, grey: Path | None, settings: EvaluationSettings) -> _Plan:
+    if settings.real is not None and target is not None:
+        raise UsageError("sets are compared with the targets; omit --real, which is for photos without ground truth")
+    methods = {printable(name): folder for name, folder in methods.items()}
     protocol = find_protocol(settings.protocol)
     bounds = settings.bounds and target is not None
     _check_names(methods, bounds=bounds)
@@ -184,7 +190,7 @@ def _plan(methods: Mapping[str, Path], target: Path | None, grey: Path | None, s
         matching,
         protocol,
         evaluator,
-        RealSet(settings.real) if settings.real and target is None else None,
+        RealSet(settings.real) if settings.real else None,
         {"classifier": sha256_file(settings.classifier)} if settings.classifier else {},
     )
 
@@ -266,22 +272,21 @@ def _key(plan: _Plan) -> str:
         *sorted(plan.scorer.weights().values()),
         *plan.classifier_sha256.values(),
         *(f"{name}={label}" for name, label in sorted((plan.evaluator.labels or {}).items())),
-        *(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in all_files(plan.matching.photos)),
+        *("{} {} {}".format(path, *size_and_time(path)) for path in all_files(plan.matching.photos)),
     ):
-        digest.update(f"{part}\n".encode(errors="surrogateescape"))
+        digest.update(printable(f"{part}\n").encode())
     return digest.hexdigest()
 
 
 def _compare_sets(plan: _Plan, store: ScoreStore) -> dict[str, dict[str, SetValue]]:
     """Return the set metrics by method and bound."""
-    target = store.target_features
-    if target is None:
-        target = (plan.real or RealSet(None)).features(plan.evaluator)
+    found = store.sorted_features()
+    target = found.pop(TARGET, None) or (plan.real or RealSet(None)).features(plan.evaluator)
     flicker = plan.settings.flicker if WARP_ERROR.name in plan.scorer.metrics else None
     return {
         name: compare_sets(plan.scorer.set_metrics, features, target)
         | ({WARP_ERROR.name: flicker[name]} if flicker is not None else {})
-        for name, features in store.features.items()
+        for name, features in found.items()
     }
 
 
@@ -294,7 +299,7 @@ def _record(
     rows = [
         MethodRecord(
             name=name,
-            folder=str(plan.methods[name]) if name in plan.methods else None,
+            folder=printable(plan.methods[name]) if name in plan.methods else None,
             is_bound=name not in plan.methods,
             metrics=summarize(tables[name], sets[name], unavailable),
             n_photos=len(tables[name].photos),
@@ -306,10 +311,11 @@ def _record(
         protocol=plan.protocol.name,
         protocol_sha256=plan.protocol.sha256,
         targets_sha256=_names_and_sizes({photo.name: photo.target for photo in plan.matching.photos}),
-        target=str(plan.target) if plan.target else None,
-        grey=str(plan.grey) if plan.grey else None,
+        target=printable(plan.target) if plan.target else None,
+        grey=printable(plan.grey) if plan.grey else None,
         grey_sha256=_names_and_sizes({photo.name: photo.grey for photo in plan.matching.photos}),
         labels_sha256=_names_and_labels(plan),
+        scored_sha256=_lines_sha256(f"{name}\n" for name in sorted(store.photos)),
         real=plan.real.description if plan.real else None,
         methods=rows,
         differences=paired_differences(list(plan.methods), tables, sets, scorer.metrics),
@@ -338,15 +344,30 @@ _FILE_NOTES = {
 
 def _notes(store: ScoreStore, plan: _Plan) -> list[str]:
     many = len(plan.methods) > 1
-    return [
+    order = _order_note(sorted(store.photos)) if plan.settings.video else []
+    return order + [
         f"{count} of {len(store.photos)} predictions{f' of {method}' if many else ''} {_FILE_NOTES[what]}"
         for (method, what), count in sorted(store.oddities.items())
     ]
 
 
+def _order_note(names: Sequence[str]) -> list[str]:
+    """Return a note if the frames of a video, sorted as text, are not in the order of the numbers in their names."""
+    for name, following in pairwise(names):
+        if _natural(name) > _natural(following):
+            note = f"frames are in the order of their names as text, in which '{name}' comes before '{following}'"
+            return [f"{note}; if that is not their order, write the numbers with leading zeros"]
+    return []
+
+
+def _natural(name: str) -> list[str | int]:
+    """Return a key that sorts names by the values of the numbers in them."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+
+
 def _names_and_sizes(files: Mapping[str, Path | None]) -> str | None:
     """Return the hash of the names and sizes of files by photo, or None if there are none."""
-    return _lines_sha256(f"{name} {file.stat().st_size}\n" for name, file in files.items() if file is not None)
+    return _lines_sha256(f"{name} {size_and_time(file)[0]}\n" for name, file in files.items() if file is not None)
 
 
 def _names_and_labels(plan: _Plan) -> str | None:
@@ -357,7 +378,7 @@ def _names_and_labels(plan: _Plan) -> str | None:
 
 def _lines_sha256(lines: Iterable[str]) -> str | None:
     text = "".join(lines)
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest() if text else None
+    return hashlib.sha256(text.encode()).hexdigest() if text else None
 
 
 def _files(plan: _Plan, scored: set[str]) -> dict[str, dict[str, Path]]:
@@ -447,6 +468,7 @@ def single_record(comparison: Comparison) -> EvaluationRecord:
         grey=record.grey,
         grey_sha256=record.grey_sha256,
         labels_sha256=record.labels_sha256,
+        scored_sha256=record.scored_sha256,
         real=record.real,
         n_photos=record.n_photos,
         skipped=record.left_out,

@@ -50,18 +50,18 @@ TAPS = tuple(f"perceptual_lite0_tap{number}" for number in range(1, 6))
 
 
 class PeopleRow(Record):
-    """Agreement of one metric with people; all numbers are oriented so that 1 is full agreement.
+    """Agreement of one metric with people; all numbers except `plcc` are oriented so that 1 is full agreement.
 
     Attributes:
         n: number of images.
         srcc: Spearman's rank correlation over all images together.
         srcc_low: lower end of its 95% bootstrap interval over scenes and images.
         srcc_high: upper end.
-        scene_srcc: mean of the rank correlations within scenes.
+        scene_srcc: mean of the rank correlations within scenes, see `stats.agreement.scene_srcc`.
         scene_low: lower end of its 95% t interval over scenes, on Fisher's z.
         scene_high: upper end.
         krcc: Kendall's tau-b over all images together.
-        plcc: Pearson's correlation after a logistic fit.
+        plcc: Pearson's correlation after a logistic fit, without sign: the fitted curve may rise or fall.
         pairwise: share of pairs of images of one scene that metric and people rank alike.
         out_of_fold: whether each image was scored by parameters that were fitted without its scene.
         reason: why there is no value.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from chromalab.colorization.records import KEPT, REPORT
 from chromalab.core.errors import ConfigError, UsageError
+from chromalab.core.files import printable
 from chromalab.evaluation.protocols import fit
 from chromalab.evaluation.records import GREY, TARGET, SkippedPair
 from chromalab.photo.listing import list_photos
@@ -34,7 +35,7 @@ class PhotoFiles:
     """The files of one photo.
 
     Attributes:
-        name: relative path without suffix, with forward slashes and composed letters.
+        name: relative path without suffix, with forward slashes and composed letters, as valid text (`printable`).
         preds: file of the prediction of every method.
         target: file of the true photo, if any.
         grey: file of the gray photo that was colorized, if any.
@@ -82,17 +83,17 @@ class _Folder:
         for file in list_photos(path):
             if colorized and file.relative_to(path).parts[0] == REPORT:
                 continue
-            self.files[composed(file.relative_to(path).with_suffix("").as_posix())].append(file)
+            self.files[composed(printable(file.relative_to(path).with_suffix("").as_posix()))].append(file)
 
     def crowd(self, name: str) -> str:
         """Return a message on files that share a name, or an empty string."""
-        files = self.files.get(name, ())
-        return f"{' and '.join(file.name for file in files)} are both {self.files_are}" if len(files) > 1 else ""
+        names = [printable(file.name) for file in self.files.get(name, ())]
+        return f"{' and '.join(names)} are both {self.files_are}" if len(names) > 1 else ""
 
     def without(self, names: set[str]) -> tuple[str, ...]:
         """Return the files of other names, relative to the folder."""
         unmatched = (file for name, files in self.files.items() if name not in names for file in files)
-        return tuple(sorted(file.relative_to(self.path).as_posix() for file in unmatched))
+        return tuple(sorted(printable(file.relative_to(self.path).as_posix()) for file in unmatched))
 
     @property
     def examples(self) -> str:
@@ -151,7 +152,7 @@ def _reason(name: str, preds: Mapping[str, _Folder], beside: Mapping[str, _Folde
     crowds = [crowd for folder in folders if (crowd := folder.crowd(name))]
     if crowds:
         return "ambiguous: " + ", ".join(crowds)
-    lacking = [folder.path.name or str(folder.path) for folder in folders if name not in folder.files]
+    lacking = [printable(folder.path.name or folder.path) for folder in folders if name not in folder.files]
     return f"{' and '.join(lacking)} {'has' if len(lacking) == 1 else 'have'} no file of that name" if lacking else ""
 
 
@@ -275,7 +276,7 @@ def read_files(photo: PhotoFiles, protocol: Protocol) -> PhotoPixels | SkippedPa
         target = _read(photo.target, "target") if photo.target else None
         grey = _read(photo.grey, "gray photograph") if photo.grey else None
     except _UnreadableError as error:
-        return SkippedPair(name=photo.name, reason=str(error))
+        return SkippedPair(name=photo.name, reason=printable(str(error)))
     images = {photo.role(method): image for method, image in preds.items()}
     others = {"target": target, "gray photograph": grey}
     beside = {role: image for role, image in others.items() if image is not None}

@@ -62,6 +62,7 @@ class EvaluationRecord(Record):
         grey: the folder of gray photos that were colorized, as given.
         grey_sha256: hash of the names and file sizes of these photos; None in older records.
         labels_sha256: hash of the photos' classes, if any; None in older records.
+        scored_sha256: hash of the names of the photos that were scored; None in older records.
         real: the folder of true photos that sets were compared with, if it is not that of the targets.
         n_photos: number of predictions that were scored.
         skipped: photos that could not be scored.
@@ -81,6 +82,7 @@ class EvaluationRecord(Record):
     grey: str | None = None
     grey_sha256: str | None = None
     labels_sha256: str | None = None
+    scored_sha256: str | None = None
     real: str | None = None
     n_photos: int
     skipped: list[SkippedPair] = []
@@ -155,6 +157,7 @@ class ComparisonRecord(Record):
         grey: as in `EvaluationRecord`.
         grey_sha256: as in `EvaluationRecord`.
         labels_sha256: as in `EvaluationRecord`.
+        scored_sha256: as in `EvaluationRecord`.
         real: as in `EvaluationRecord`.
         methods: the methods, after the bound `grey` and before the bound `truth`.
         differences: every pair of methods under every metric, without bounds.
@@ -175,6 +178,7 @@ class ComparisonRecord(Record):
     grey: str | None = None
     grey_sha256: str | None = None
     labels_sha256: str | None = None
+    scored_sha256: str | None = None
     real: str | None = None
     methods: list[MethodRecord]
     differences: list[PairedDifference]

@@ -161,7 +161,7 @@ class ScoreStore:
 
     def tables(self) -> dict[str, ScoreTable]:
         """Return the scores of all photos by method and bound, sorted by name."""
-        order = sorted(range(len(self.photos)), key=self.photos.__getitem__)
+        order = self._order()
         width, height = (np.array([self._sizes[index][axis] for index in order], dtype=np.int64) for axis in (0, 1))
         truth = _columns(self._truth, self.truth_columns, order)
         photos = tuple(self.photos[index] for index in order)
@@ -169,6 +169,22 @@ class ScoreStore:
             name: ScoreTable(photos, width, height, _columns(self._values.get(name), self.columns, order), truth)
             for name in self.features
         }
+
+    def sorted_features(self) -> dict[str, FeatureRows]:
+        """Return the features of all photos by method, bound and `target`, sorted by name.
+
+        Parts that failed are stored last when an evaluation resumes, but frames and the groups of a jackknife follow
+        the order of names.
+        """
+        target = {} if self.target_features is None else {TARGET: self.target_features}
+        found, order = self.features | target, self._order()
+        if order == list(range(len(order))):
+            return found
+        return {name: features.reordered(order) for name, features in found.items()}
+
+    def _order(self) -> list[int]:
+        """Return the places of the photos in the order of their names."""
+        return sorted(range(len(self.photos)), key=self.photos.__getitem__)
 
 
 class _Log:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from chromalab.color.spaces import SPACES
-from chromalab.core.files import write_text
+from chromalab.core.files import printable, write_text
 from chromalab.core.parallel import map_in_order
 from chromalab.core.progress import progress
 from chromalab.evaluation.photo_files import PhotoPixels, batches_of_one_size, read_files
@@ -31,7 +31,7 @@ from chromalab.functional.tensors import image_tensor
 from chromalab.metrics.features import FeatureRows, compare_sets, features_of
 from chromalab.metrics.scorer import PAIRED, PhotoScorer
 from chromalab.metrics.semantic import own_classifier
-from chromalab.photo.listing import list_photos
+from chromalab.photo.listing import list_photos, size_and_time
 from chromalab.photo.reading import UnreadablePhotoError, read_photo
 from chromalab.training.hardware import choose_device
 
@@ -120,8 +120,9 @@ class Evaluator:
 
     def score_batch(self, batch: Sequence[PhotoPixels]) -> ScoredBatch:
         """Return the scores of photos of one size."""
-        grey = self._view([photo.grey for photo in batch])
-        target = self._view([photo.target for photo in batch], self._labels(batch))
+        labels = self._labels(batch)
+        grey = self._view([photo.grey for photo in batch], labels)
+        target = self._view([photo.target for photo in batch], labels)
         views = {method: self._view([photo.preds[method] for photo in batch]) for method in batch[0].preds}
         if self.bounds and target is not None:
             views |= {GREY_BOUND: grey or self._gray(target), TRUTH_BOUND: target}
@@ -373,9 +374,9 @@ class RealSet:
     @property
     def description(self) -> str:
         """The path of the folder, the number of its photos, and a hash of their names and file sizes."""
-        lines = (f"{path.name} {path.stat().st_size}\n" for path in self.files)
-        digest = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
-        return f"{self.folder}: {len(self.files)} photos, {digest[:16]}"
+        lines = (f"{printable(path.name)} {size_and_time(path)[0]}\n" for path in self.files)
+        digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+        return f"{printable(self.folder or '')}: {len(self.files)} photos, {digest[:16]}"
 
     def features(self, evaluator: Evaluator) -> FeatureRows:
         """Return the features of all photos, sorted by name."""

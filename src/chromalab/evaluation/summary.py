@@ -114,6 +114,8 @@ def join_results(paths: Sequence[Path]) -> ComparisonRecord:
     names, many = _names(records), len(paths) > 1
     methods = [method for path, record in records.items() for method in _named(record, names[path], many=many)]
     known = {name for method in methods for name, each in method.metrics.items() if each.mean is not None}
+    lacking = {name: MetricSummary(mean=None, n=0, reason="the result file lacks this metric") for name in known}
+    methods = [method.model_copy(update={"metrics": lacking | method.metrics}) for method in methods]
     return first.model_copy(
         update={
             "methods": methods,
@@ -136,11 +138,13 @@ def _load(path: Path) -> ComparisonRecord:
         grey=record.grey,
         grey_sha256=record.grey_sha256,
         labels_sha256=record.labels_sha256,
+        scored_sha256=record.scored_sha256,
         real=record.real,
         methods=[own],
         differences=[],
         metrics=[],
         n_photos=record.n_photos,
+        left_out=record.skipped,
         versions=record.versions,
         weights=record.weights,
     )
@@ -159,7 +163,16 @@ def _difference(first: ComparisonRecord, second: ComparisonRecord) -> str:
     for name in sorted(first.weights.keys() & second.weights.keys()):
         if first.weights[name] != second.weights[name]:
             return f"the weights of {name} differ ({first.weights[name][:12]} and {second.weights[name][:12]})"
-    return _grey_difference(first, second) or _class_difference(first, second)
+    return _scored_difference(first, second) or _grey_difference(first, second) or _class_difference(first, second)
+
+
+def _scored_difference(first: ComparisonRecord, second: ComparisonRecord) -> str:
+    """Return how the photos differ that were left out of the same photos, or an empty string."""
+    names = {pair.name for pair in first.left_out} ^ {pair.name for pair in second.left_out}
+    by_name = first.scored_sha256 is None or second.scored_sha256 is None  # older records have no hash
+    if not names if by_name else first.scored_sha256 == second.scored_sha256:
+        return ""
+    return "other photos were left out" + (f" (for example, '{min(names)}')" if names else "")
 
 
 def _grey_difference(first: ComparisonRecord, second: ComparisonRecord) -> str:

@@ -14,7 +14,7 @@ from chromalab.nets.efficientnet_lite import TAP_CHANNELS
 from chromalab.nets.inception_fid import FEATURES as INCEPTION_FEATURES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -95,6 +95,12 @@ class FeatureRows:
         """Keep the first `count` photos."""
         for rows in self.rows.values():
             rows.truncate(count)
+
+    def reordered(self, order: Sequence[int]) -> FeatureRows:
+        """Return a copy in temporary files, whose photo i is photo `order[i]`."""
+        copy = FeatureRows(())
+        copy.rows = {kind: rows.reordered(order) for kind, rows in self.rows.items()}
+        return copy
 
     def close(self) -> None:
         """Close the files; temporary files are deleted."""

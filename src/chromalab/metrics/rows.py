@@ -12,7 +12,7 @@ import numpy as np
 from chromalab.core.files import explain_write_errors, make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -75,6 +75,22 @@ class Rows:
         self._file.seek(start * self._row_bytes)
         data = self._file.read(wanted * self._row_bytes)
         return np.frombuffer(data, dtype=self._item).reshape(-1, self.dimensions).astype(np.float64)
+
+    def reordered(self, order: Sequence[int]) -> Rows:
+        """Return a copy in a temporary file, whose row i is row `order[i]`.
+
+        >>> rows = Rows(1)
+        >>> rows.append(np.array([[1], [2], [3]]))
+        >>> rows.reordered([2, 0, 1]).read().ravel().tolist()
+        [3.0, 1.0, 2.0]
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        copy = Rows(self.dimensions, item=self._item)
+        for start in range(0, len(order), BLOCK_ROWS):
+            copy.append(np.concatenate([self.read(index, 1) for index in order[start : start + BLOCK_ROWS]]))
+        return copy
 
     def blocks(self, count: int = BLOCK_ROWS) -> Iterator[NDArray[np.float64]]:
         """Yield all rows in order, up to `count` at a time, (N, dimensions), float64."""

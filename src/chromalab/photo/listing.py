@@ -138,7 +138,7 @@ def _scan(
             elif entry.name.lower().endswith(endings):
                 found.names.append(prefix + entry.name)
                 if facts is not None:
-                    facts.extend(_size_and_time(entry))
+                    facts.extend(size_and_time(entry))
             elif facts is None:
                 found.others.append(prefix + entry.name)
 
@@ -159,9 +159,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _size_and_time(entry: os.DirEntry[str]) -> tuple[int, int]:
+def size_and_time(file: os.DirEntry[str] | Path) -> tuple[int, int]:
+    """Return the size of a file in bytes and the time of its last change in ns; (-1, 0) if it has no status."""
     try:
-        facts = entry.stat()
+        facts = file.stat()
     except OSError:  # for example a broken link, which is reported when the file is read
         return -1, 0
     return facts.st_size, facts.st_mtime_ns

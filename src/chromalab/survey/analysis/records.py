@@ -141,9 +141,9 @@ class MetricAgreement(Record):
         srcc: Spearman's correlation over all images, signed so that 1 means agreement.
         low: lower end of its interval over photos.
         high: upper end of its interval over photos.
-        scene_srcc: mean of the correlations within photos.
+        scene_srcc: mean of the correlations within photos, see `stats.agreement.scene_srcc`.
         krcc: Kendall's tau-b.
-        plcc: Pearson's correlation after a logistic fit.
+        plcc: Pearson's correlation after a logistic fit, without sign.
         two_afc: share of votes that chose the image with the better value of the metric.
         method_srcc: Spearman's correlation over the means of the methods.
         n: number of images.

@@ -331,3 +331,21 @@ def test_large_photos_are_colorized_in_strips(engine: Engine, tmp_path: Path, mo
         difference = np.abs(whole.numpy().astype(int) - strips.numpy()).max()
         assert difference <= (3 if name == "s8" else 400), name
         assert whole.format == strips.format
+
+
+def test_a_model_is_the_file_now_at_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.onnx"
+    constant_ab(path, 40, 0)
+    assert mean_a(chromalab.colorize(GREY, model=str(path))) > 10
+    constant_ab(path, -40, 0)
+    assert mean_a(chromalab.colorize(GREY, model=str(path))) < -10
+    for name, a in (("red", 40), ("green", -40)):
+        folder = tmp_path / name
+        folder.mkdir()
+        constant_ab(folder / "x.onnx", a, 0)
+        monkeypatch.chdir(folder)
+        assert mean_a(chromalab.colorize(GREY, model="x.onnx")) * a > 400
+
+
+def mean_a(rgb: np.ndarray) -> float:
+    return float(rgb2lab(rgb)[..., 1].mean())

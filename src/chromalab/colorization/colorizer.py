@@ -52,7 +52,7 @@ from chromalab.photo.writing import (
     save,
     spooled,
 )
-from chromalab.weights.colorizers import DEFAULT_MODEL, find_colorizer
+from chromalab.weights.colorizers import DEFAULT_MODEL, ColorizerFile, find_colorizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -186,9 +186,15 @@ def colorize(
     raise UsageError(f"expected a path, a Pillow image or a NumPy array, got {type(source).__name__}")
 
 
-@lru_cache(maxsize=4)
 def _engine(model: str) -> Engine:
-    return Engine(find_colorizer(model), threads=cpu_count())
+    """Return the engine of the file that is now at this path, which is loaded only once."""
+    file = find_colorizer(model)
+    return _loaded(file.model_copy(update={"path": file.path.resolve()}).model_dump_json())
+
+
+@lru_cache(maxsize=4)
+def _loaded(file: str) -> Engine:
+    return Engine(ColorizerFile.model_validate_json(file), threads=cpu_count())
 
 
 def _options(options: dict[str, Any]) -> Options:

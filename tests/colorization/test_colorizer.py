@@ -349,3 +349,15 @@ def test_a_model_is_the_file_now_at_its_path(tmp_path: Path, monkeypatch: pytest
 
 def mean_a(rgb: np.ndarray) -> float:
     return float(rgb2lab(rgb)[..., 1].mean())
+
+
+def test_pillow_images_are_colorized_upright(tmp_path: Path) -> None:
+    tags = Image.Exif()
+    tags[0x112] = 6
+    path = tmp_path / "turned.png"
+    Image.fromarray(RGB).save(path, exif=tags)
+    with Image.open(path) as image:
+        expected = chromalab.colorize(np.asarray(ImageOps.exif_transpose(image)))
+        result = chromalab.colorize(image)
+    assert np.array_equal(np.asarray(result), expected)
+    assert result.getexif().get(0x112, 1) == 1

@@ -132,7 +132,8 @@ def colorize(
 
     Args:
         source: path of a photo or film; a Pillow image; or an array (H, W), (H, W, 1) or (H, W, 3) of sRGB values, as
-            uint8, uint16, or floating point in [0, 1]. Its own colors are ignored.
+            uint8, uint16, or floating point in [0, 1]. Its own colors are ignored. Of a Pillow image the EXIF
+            orientation is applied, and the transparency and the ICC profile are ignored.
         model: name of a shipped model, or path of an ONNX file with its record beside it. None selects the default
             model.
         out: file to write, or folder in which the output gets the photo's name; `source` must then be a path. A path
@@ -145,10 +146,10 @@ def colorize(
             list of `Hint`s or of texts such as "120,80=#8a2b2b". `keep_tone` has an effect only with `out`.
 
     Returns:
-        With `out`, the `Colorized` record of the written file. Otherwise a Pillow image for a Pillow image, or an
-        array (H, W, 3) of sRGB values: of the same type as a given array; for a path uint8, or uint16 if the file has
-        16 bits. A Pillow image of 16 bits (mode I;16, or I with values up to 65535) becomes one of 8 bits, because
-        Pillow has no deeper color images.
+        With `out`, the `Colorized` record of the written file. Otherwise an upright Pillow image for a Pillow image,
+        or an array (H, W, 3) of sRGB values: of the same type as a given array; for a path uint8, or uint16 if the
+        file has 16 bits. A Pillow image of 16 bits (mode I;16, or I with values up to 65535) becomes one of 8 bits,
+        because Pillow has no deeper color images.
 
     Raises:
         UnreadablePhotoError: the file cannot be read.
@@ -179,9 +180,9 @@ def colorize(
             )
         return colorize_levels(engine, scan.levels(), parsed, deep=scan.bits == 16, references=found)[0]
     if hasattr(source, "convert") and hasattr(source, "getbands"):
-        from PIL import Image  # noqa: PLC0415 - Pillow is an optional dependency
+        from PIL import Image, ImageOps  # noqa: PLC0415 - Pillow is an optional dependency
 
-        rgb = _colorize_array(engine, _pillow_pixels(source), parsed, found)
+        rgb = _colorize_array(engine, _pillow_pixels(ImageOps.exif_transpose(source)), parsed, found)
         return Image.fromarray(rgb if rgb.dtype == np.uint8 else np.rint(rgb / 257).astype(np.uint8))
     raise UsageError(f"expected a path, a Pillow image or a NumPy array, got {type(source).__name__}")
 

@@ -202,6 +202,46 @@ def test_a_photo_keeps_its_colors_where_its_original_cannot_be_shown(
     assert len(requests) == 3
 
 
+def test_photos_are_colorized_after_a_failure_has_passed(page: Page, photos: list[str]) -> None:
+    choose(page, photos)
+    page.fill("#hint-color", "#1040ff")
+    page.click("#viewer", position={"x": 350, "y": 250})
+    wait(page)
+    colored = shown(page)
+    page.route("**/v1/colorize", lambda route: route.abort())
+    for failed in (1, 2):
+        page.fill("#saturation", "0.9")
+        expect(page.locator("#photos li[data-state=failed]")).to_have_count(failed, timeout=SOON_MS)
+        expect(page.locator("#problem")).to_contain_text("cannot be reached")
+        page.click("#next" if failed == 1 else "#previous")
+    expect(page.locator("#photos li[data-state=failed]")).to_have_count(2, timeout=SOON_MS)
+    page.unroute("**/v1/colorize")
+    page.locator("#photos .photo").first.click()
+    expect(page.locator("#photos li[data-state=done]")).to_have_count(1, timeout=SOON_MS)
+    expect(page.locator("#hint-list li")).to_have_count(1)
+    page.click("#retry")
+    expect(page.locator("#retry")).to_be_hidden()
+    wait(page)
+    expect(page.locator("#photos li[data-state=done]")).to_have_count(2)
+    assert np.abs(shown(page) - colored).max() < 40
+
+
+def test_a_busy_server_is_asked_again(page: Page, photos: list[str]) -> None:
+    asked: list[Route] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route)
+        if len(asked) > 2:
+            route.continue_()
+        else:
+            route.fulfill(status=503, json={"detail": "4 photos are waiting"}, headers={"Retry-After": "1"})
+
+    page.route("**/v1/colorize", answer)
+    choose(page, photos[:1])
+    expect(page.locator("#photos li[data-state=done]")).to_have_count(1)
+    assert len(asked) == 3
+
+
 def test_an_answer_that_is_cut_off_stops_no_other_photo_and_is_named(
     page: Page, photos: list[str], tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.colorization.records import Colorized, FilmRecord
 from chromalab.colorization.reference import Reference, load_references
-from chromalab.colorization.render import Renderer, RenderStats
+from chromalab.colorization.render import Renderer, RenderStats, Tone
 from chromalab.colorization.small import (
     SmallColors,
     guide_px,
@@ -255,6 +255,7 @@ def colorize_levels(
     *,
     deep: bool = False,
     references: Sequence[Reference] = (),
+    tone: Tone | None = None,
 ) -> tuple[NDArray[Any], RenderStats]:
     """Colorize gray levels in memory.
 
@@ -264,6 +265,7 @@ def colorize_levels(
         options: settings of the colors.
         deep: return 16 bits per value in place of 8.
         references: images whose colors the photo takes where both are alike.
+        tone: tone of the print, which is kept beneath the colors.
 
     Returns:
         The sRGB pixels (H, W, 3), and statistics of the rendering.
@@ -272,7 +274,7 @@ def colorize_levels(
     size = target_size(height, width, min(guide_px(engine, options), height, width))
     small = np.clip(resize_plane(levels.astype(np.float32), *size), 0, 255)
     colors = small_colors(engine, small, options, (height, width), references=references)
-    renderer = Renderer(Enlarged(colors.coefficients, height, width), deep=deep)
+    renderer = Renderer(Enlarged(colors.coefficients, height, width), deep=deep, tone=tone)
     return renderer.render(0, levels), renderer.stats
 
 
@@ -483,7 +485,7 @@ def _pixels(
     scan: Scan, colors: SmallColors, job: Job, stats: RenderStats, output: Path, stack: ExitStack, *, deep: bool
 ) -> Any:
     """Return a page's pixels as a libvips image: in memory, or for a large photo in a file beside the output."""
-    tone = tone_of(scan.small_rgb(TONE_PX)) if job.options.keep_tone and scan.kind != "grey" else None
+    tone = kept_tone(scan, job.options)
     slope, offset = (rotate_back(plane, scan.orientation) for plane in colors.coefficients)
     enlarged = Enlarged(Coefficients(slope, offset), scan.height, scan.width)
     renderer = Renderer(enlarged, deep=deep, tone=tone, stats=stats)
@@ -493,6 +495,11 @@ def _pixels(
     for first, levels in scan.strips():
         spool.add(renderer.render(first, levels))
     return spool.image()
+
+
+def kept_tone(scan: Scan, options: Options) -> Tone | None:
+    """Return the tone of a print that the options keep; None for none."""
+    return tone_of(scan.small_rgb(TONE_PX)) if options.keep_tone and scan.kind != "grey" else None
 
 
 def _alpha(scan: Scan, *, deep: bool) -> Any:

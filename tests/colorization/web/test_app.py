@@ -104,6 +104,18 @@ def test_previews_and_gray_copies(client: TestClient) -> None:
         assert Image.open(io.BytesIO(answer.content)).size == (PREVIEW_PX, 100)
 
 
+def test_a_print_keeps_its_tone_in_previews_as_in_files(client: TestClient) -> None:
+    ramp = np.tile(np.linspace(0, 255, 90), (60, 1))[..., None] * np.array([1.0, 0.85, 0.65])
+    sepia = photo("PNG", pixels=ramp.astype(np.uint8))
+    colors = {}
+    for form in ({}, {"keep_tone": "true"}, {"preview": "true"}, {"keep_tone": "true", "preview": "true"}):
+        answer = post(client, sepia, model="brown", format="jpeg", **form)
+        colors[len(form), "preview" in form] = np.asarray(Image.open(io.BytesIO(answer.content)), int)[:, 30:60]
+    toned, toned_preview = (colors[key].mean(axis=(0, 1)) for key in ((1, False), (2, True)))
+    assert np.abs(toned - toned_preview).max() < 2
+    assert np.abs(toned_preview - colors[1, True].mean(axis=(0, 1))).max() > 10
+
+
 @pytest.mark.slow
 def test_hints_in_pixels_of_the_photo_show_at_the_same_place_in_a_preview(client: TestClient) -> None:
     large = photo("PNG", pixels=np.full((40, 2 * PREVIEW_PX, 3), 90, np.uint8))

@@ -28,7 +28,7 @@ class NetworkSettings {
     for (const { name } of models) this.#network.append(create("option", { value: name, textContent: name }));
     for (let number = 0; number < VERSIONS; number++) this.#version.append(create("option", { value: String(number), textContent: String(number + 1) }));
     element("server").hidden = false;
-    for (const select of [this.#network, this.#version]) select.addEventListener("change", () => page.renew());
+    for (const setting of [this.#network, this.#version, this.#tone]) setting.addEventListener("change", () => page.renew());
   }
 
   /** Returns the network in use. */

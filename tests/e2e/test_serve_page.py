@@ -209,11 +209,10 @@ def test_photos_are_colorized_after_a_failure_has_passed(page: Page, photos: lis
     wait(page)
     colored = shown(page)
     page.route("**/v1/colorize", lambda route: route.abort())
-    for failed in (1, 2):
-        page.fill("#saturation", "0.9")
-        expect(page.locator("#photos li[data-state=failed]")).to_have_count(failed, timeout=SOON_MS)
-        expect(page.locator("#problem")).to_contain_text("cannot be reached")
-        page.click("#next" if failed == 1 else "#previous")
+    page.fill("#saturation", "0.9")
+    expect(page.locator("#photos li[data-state=failed]")).to_have_count(1, timeout=SOON_MS)
+    expect(page.locator("#problem")).to_contain_text("cannot be reached")
+    page.click("#next")  # renders the other one, too
     expect(page.locator("#photos li[data-state=failed]")).to_have_count(2, timeout=SOON_MS)
     page.unroute("**/v1/colorize")
     page.locator("#photos .photo").first.click()
@@ -223,7 +222,7 @@ def test_photos_are_colorized_after_a_failure_has_passed(page: Page, photos: lis
     expect(page.locator("#retry")).to_be_hidden()
     wait(page)
     expect(page.locator("#photos li[data-state=done]")).to_have_count(2)
-    assert np.abs(shown(page) - colored).max() < 40
+    assert np.median(np.abs(shown(page) - colored)) < 10  # a marker may have the focus
 
 
 def test_a_busy_server_is_asked_again(page: Page, photos: list[str]) -> None:

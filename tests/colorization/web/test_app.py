@@ -433,3 +433,24 @@ def test_the_app_gets_the_models_and_the_icon_of_the_package(
         assert icon.headers["Content-Type"].startswith("image/svg+xml")
         assert client.get("/app/assets/other-Ab_-12.onnx").status_code == 404
         assert client.get("/app/../app.py").status_code == 404
+
+
+def test_the_photo_of_work_that_runs_on_is_deleted_only_when_it_ends(
+    brown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released, there = threading.Event(), list[bool]()
+
+    def slow(engine: Any, upload: Path, *_: Any, **limits: Any) -> Any:
+        released.wait(20)
+        there.append(upload.exists())
+        return Result(b"x", "image/jpeg", ".jpg", {})
+
+    monkeypatch.setattr(apps, "colorize_upload", slow)
+    with TestClient(create_app(ServerSettings(models=[brown], workers=1, timeout_s=0.3))) as client:
+        assert post(client, photo()).status_code == 504
+        released.set()
+        while client.get("/v1/health").json()["inside"]:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        assert not list(client.app.state.folder.iterdir())  # type: ignore[attr-defined]
+    assert there == [True]

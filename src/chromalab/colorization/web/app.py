@@ -311,11 +311,15 @@ async def _queued(request: Request, file: UploadFile, work: Callable[[Path, Tick
     """Store an upload in the server's folder, process it in the queue, and delete it."""
     queue: WorkQueue = request.app.state.queue
     settings: ServerSettings = request.app.state.settings
-    with tempfile.TemporaryDirectory(dir=request.app.state.folder, ignore_cleanup_errors=True) as folder:
-        upload = Path(folder) / f"upload{known_suffix(file.filename or '')}"
+    # Work that runs on after its client has left still needs its photo.
+    folder = tempfile.TemporaryDirectory(dir=request.app.state.folder, ignore_cleanup_errors=True)
+    upload = Path(folder.name) / f"upload{known_suffix(file.filename or '')}"
+    try:
         await run_in_threadpool(_store, file, upload, settings.max_bytes)
-
-        return await queue.run(lambda ticket: work(upload, ticket), request.is_disconnected)
+    except BaseException:
+        folder.cleanup()
+        raise
+    return await queue.run(lambda ticket: work(upload, ticket), request.is_disconnected, folder.cleanup)
 
 
 def _store(file: UploadFile, path: Path, max_bytes: int) -> None:

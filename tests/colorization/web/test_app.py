@@ -454,3 +454,8 @@ def test_the_photo_of_work_that_runs_on_is_deleted_only_when_it_ends(
         time.sleep(0.2)
         assert not list(client.app.state.folder.iterdir())  # type: ignore[attr-defined]
     assert there == [True]
+
+
+def test_a_wrong_host_name_is_refused_before_the_start(brown: str) -> None:
+    with pytest.raises(UsageError, match="'http://nas:80' is not a host name"):
+        create_app(ServerSettings(models=[brown], hosts=["http://nas:80"]))

@@ -26,6 +26,7 @@ from chromalab.colorization.web.http import (
     BodyLimit,
     SameOrigin,
     SecureHeaders,
+    check_hosts,
     listening,
     local_address,
 )
@@ -77,7 +78,8 @@ def run_server(settings: ServerSettings, host: str, port: int) -> None:
     """Serve until interrupted.
 
     Raises:
-        UsageError: the address is in use or does not belong to this machine, or a model cannot be loaded.
+        UsageError: the address is in use or does not belong to this machine, a model cannot be loaded, or a host name
+            is wrong.
     """
     app = create_app(settings)
     with listening(host, port) as listener:
@@ -93,8 +95,9 @@ def create_app(settings: ServerSettings) -> FastAPI:
     """Return the server's application.
 
     Raises:
-        UsageError: a model is missing or cannot be loaded.
+        UsageError: a model is missing or cannot be loaded, or a host name is wrong.
     """
+    check_hosts(settings.hosts)
     engines = load_engines(settings)
 
     @asynccontextmanager

@@ -253,6 +253,8 @@ def test_other_hosts_and_sites_are_refused(client: TestClient) -> None:
     assert client.get("/v1/health", headers={"Host": "evil.example"}).status_code == 400
     answer = client.post("/v1/colorize", files={"file": ("a.jpg", photo())}, headers={"Origin": "http://evil.example"})
     assert answer.status_code == 403
+    answer = client.post("/v1/colorize", files={"file": ("a.jpg", photo())}, headers={"Origin": "http://["})
+    assert answer.status_code == 403
     same = client.post("/v1/colorize", files={"file": ("a.jpg", photo())}, headers={"Origin": "http://testserver"})
     assert same.status_code == 200
 

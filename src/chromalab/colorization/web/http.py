@@ -92,10 +92,18 @@ class SameOrigin:
         if scope["type"] == "http" and scope["method"] not in {"GET", "HEAD"}:
             headers = Headers(scope=scope)
             origin = headers.get("origin")
-            if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+            if origin is not None and _host_of(origin) != headers.get("host"):
                 await JSONResponse({"detail": "requests from other sites are refused"}, 403)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def _host_of(origin: str) -> str:
+    """Return the host and port of an address; empty if it is not valid."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 class SecureHeaders:

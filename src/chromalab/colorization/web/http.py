@@ -190,7 +190,7 @@ def check_hosts(names: Sequence[str]) -> None:
         if not _HOST.fullmatch(name):
             raise UsageError(
                 f"'{name}' is not a host name: write it without scheme, port and path, such as nas.local, or "
-                "*.example.com for all names below one"
+                "*.example.com for every name below example.com"
             )
 
 

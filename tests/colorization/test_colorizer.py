@@ -331,3 +331,84 @@ def test_large_photos_are_colorized_in_strips(engine: Engine, tmp_path: Path, mo
         difference = np.abs(whole.numpy().astype(int) - strips.numpy()).max()
         assert difference <= (3 if name == "s8" else 400), name
         assert whole.format == strips.format
+
+
+def test_a_model_is_the_file_now_at_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.onnx"
+    constant_ab(path, 40, 0)
+    assert mean_a(chromalab.colorize(GREY, model=str(path))) > 10
+    constant_ab(path, -40, 0)
+    assert mean_a(chromalab.colorize(GREY, model=str(path))) < -10
+    for name, a in (("red", 40), ("green", -40)):
+        folder = tmp_path / name
+        folder.mkdir()
+        constant_ab(folder / "x.onnx", a, 0)
+        monkeypatch.chdir(folder)
+        assert mean_a(chromalab.colorize(GREY, model="x.onnx")) * a > 400
+
+
+def mean_a(rgb: np.ndarray) -> float:
+    return float(rgb2lab(rgb)[..., 1].mean())
+
+
+def test_pillow_images_are_colorized_upright(tmp_path: Path) -> None:
+    tags = Image.Exif()
+    tags[0x112] = 6
+    path = tmp_path / "turned.png"
+    Image.fromarray(RGB).save(path, exif=tags)
+    with Image.open(path) as image:
+        expected = chromalab.colorize(np.asarray(ImageOps.exif_transpose(image)))
+        result = chromalab.colorize(image)
+    assert np.array_equal(np.asarray(result), expected)
+    assert result.getexif().get(0x112, 1) == 1
+
+
+@pytest.fixture(scope="module")
+def brown(engine: Engine) -> str:
+    return str(engine.file.path)
+
+
+def test_one_hint_or_reference_needs_no_list(brown: str, tmp_path: Path) -> None:
+    for hint in ("20,20=#8a2b2b", Hint(x=20, y=20, color="#8a2b2b")):
+        one, listed = (chromalab.colorize(GREY, model=brown, hints=hints) for hints in (hint, [hint]))
+        assert np.array_equal(one, listed)
+    reference = save(tmp_path / "similar.png", RGB)
+    for path in (reference, str(reference)):
+        one, listed = (chromalab.colorize(GREY, model=brown, references=found) for found in (path, [path]))
+        assert np.array_equal(one, listed)
+
+
+def test_a_model_may_be_a_path(brown: str) -> None:
+    assert np.array_equal(chromalab.colorize(GREY, model=Path(brown)), chromalab.colorize(GREY, model=brown))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"model": Path("default")}, "unknown model 'default'"),
+        ({"model": "a\0.onnx"}, "the path of the model has a NUL character"),
+        ({"references": ["a\0.png"]}, "the path of a reference has a NUL character"),
+        ({"out": "a\0.png"}, "the path of the output has a NUL character"),
+        ({"source": "a\0.png"}, "the path of the photo has a NUL character"),
+        ({"hints": None}, "hints: input should be a valid list"),
+        ({"hints": 7}, "hints: input should be a valid list"),
+    ],
+)
+def test_invalid_arguments_are_refused(brown: str, tmp_path: Path, options: dict[str, Any], words: str) -> None:
+    arguments = {"source": save(tmp_path / "a.png", RGB), "model": brown, **options}
+    with pytest.raises(UsageError, match=f"(?i){words}"):
+        chromalab.colorize(**arguments)
+
+
+def test_hints_and_references_for_films_are_refused_for_photos(brown: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", RGB)
+    timed: list[dict[str, Any]] = [{"hints": ["2s:20,20=#8a2b2b"]}, {"references": [f"{path}@2s"]}]
+    for options in timed:
+        for source in (GREY, Image.fromarray(GREY), path):
+            with pytest.raises(ConfigError, match="at 2 s is for a film"):
+                chromalab.colorize(source, model=brown, **options)
+
+
+def test_pillow_images_with_multiplied_gray_are_colorized(brown: str) -> None:
+    image = Image.fromarray(GREY).convert("LA").convert("La")
+    assert np.array_equal(np.asarray(chromalab.colorize(image, model=brown)), chromalab.colorize(GREY, model=brown))

@@ -147,6 +147,17 @@ def test_the_network_is_a_setting_of_all_photos(page: Page, photos: list[str]) -
     wait(page)
 
 
+def test_the_tone_of_a_print_shows_in_the_viewer(page: Page, tmp_path: Path) -> None:
+    gray = np.tile(np.linspace(40, 215, 300), (200, 1))[..., None]
+    choose(page, [str(save(tmp_path / "sepia.png", (gray * np.array([1.0, 0.85, 0.65])).astype(np.uint8)))])
+    page.fill("#saturation", "0")
+    wait(page)
+    assert chroma(shown(page)) < 2
+    page.check("#tone")
+    wait(page)
+    assert chroma(shown(page)) > 10
+
+
 def test_settings_apply_to_one_photo_or_to_all(page: Page, photos: list[str]) -> None:
     choose(page, photos)
     page.fill("#saturation", "0")
@@ -200,6 +211,45 @@ def test_a_photo_keeps_its_colors_where_its_original_cannot_be_shown(
     expect(page.locator("#photos li[data-state=done]")).to_have_count(1)
     assert download(page, tmp_path, "").name == "deep.colorized.tif"
     assert len(requests) == 3
+
+
+def test_photos_are_colorized_after_a_failure_has_passed(page: Page, photos: list[str]) -> None:
+    choose(page, photos)
+    page.fill("#hint-color", "#1040ff")
+    page.click("#viewer", position={"x": 350, "y": 250})
+    wait(page)
+    colored = shown(page)
+    page.route("**/v1/colorize", lambda route: route.abort())
+    page.fill("#saturation", "0.9")
+    expect(page.locator("#photos li[data-state=failed]")).to_have_count(1, timeout=SOON_MS)
+    expect(page.locator("#problem")).to_contain_text("cannot be reached")
+    page.click("#next")  # renders the other one, too
+    expect(page.locator("#photos li[data-state=failed]")).to_have_count(2, timeout=SOON_MS)
+    page.unroute("**/v1/colorize")
+    page.locator("#photos .photo").first.click()
+    expect(page.locator("#photos li[data-state=done]")).to_have_count(1, timeout=SOON_MS)
+    expect(page.locator("#hint-list li")).to_have_count(1)
+    page.click("#retry")
+    expect(page.locator("#retry")).to_be_hidden()
+    wait(page)
+    expect(page.locator("#photos li[data-state=done]")).to_have_count(2)
+    assert np.median(np.abs(shown(page) - colored)) < 10  # a marker may have the focus
+
+
+def test_a_busy_server_is_asked_again(page: Page, photos: list[str]) -> None:
+    asked: list[Route] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route)
+        if len(asked) > 2:
+            route.continue_()
+        else:
+            route.fulfill(status=503, json={"detail": "4 photos are waiting"}, headers={"Retry-After": "1"})
+
+    page.route("**/v1/colorize", answer)
+    choose(page, photos[:1])
+    expect(page.locator("#photos li[data-state=done]")).to_have_count(1)
+    assert len(asked) == 3
 
 
 def test_an_answer_that_is_cut_off_stops_no_other_photo_and_is_named(

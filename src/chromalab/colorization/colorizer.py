@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import lru_cache
@@ -17,12 +18,12 @@ from chromalab.color.lab import LUMINANCE, decode_srgb, encode_srgb
 from chromalab.colorization.disclosure import Disclosure, disclose, with_disclosure
 from chromalab.colorization.engine import Engine
 from chromalab.colorization.guided import Coefficients, Enlarged
-from chromalab.colorization.hints import parse_hint
+from chromalab.colorization.hints import Hint, parse_hint
 from chromalab.colorization.options import Job, Options
 from chromalab.colorization.plan import make_plan
 from chromalab.colorization.records import Colorized, FilmRecord
 from chromalab.colorization.reference import Reference, load_references
-from chromalab.colorization.render import Renderer, RenderStats
+from chromalab.colorization.render import Renderer, RenderStats, Tone
 from chromalab.colorization.small import (
     SmallColors,
     guide_px,
@@ -52,10 +53,10 @@ from chromalab.photo.writing import (
     save,
     spooled,
 )
-from chromalab.weights.colorizers import DEFAULT_MODEL, find_colorizer
+from chromalab.weights.colorizers import DEFAULT_MODEL, ColorizerFile, find_colorizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from os import PathLike
 
     from numpy.typing import NDArray
@@ -75,28 +76,28 @@ _MAX_VALUE = {"uint8": 255, "uint16": 65535}
 def colorize(
     source: NDArray[Any] | str | PathLike[str],
     *,
-    model: str | None = ...,
+    model: str | PathLike[str] | None = ...,
     out: None = ...,
-    references: Sequence[str | PathLike[str]] = ...,
+    references: str | PathLike[str] | Sequence[str | PathLike[str]] = ...,
     **options: Any,
 ) -> NDArray[Any]: ...
 @overload
 def colorize(
     source: Image,
     *,
-    model: str | None = ...,
+    model: str | PathLike[str] | None = ...,
     out: None = ...,
-    references: Sequence[str | PathLike[str]] = ...,
+    references: str | PathLike[str] | Sequence[str | PathLike[str]] = ...,
     **options: Any,
 ) -> Image: ...
 @overload
 def colorize(
     source: str | PathLike[str],
     *,
-    model: str | None = ...,
+    model: str | PathLike[str] | None = ...,
     out: str | PathLike[str],
     overwrite: bool = ...,
-    references: Sequence[str | PathLike[str]] = ...,
+    references: str | PathLike[str] | Sequence[str | PathLike[str]] = ...,
     encoding: Encoding | None = ...,
     **options: Any,
 ) -> Colorized: ...
@@ -105,10 +106,10 @@ def colorize(
 def colorize(
     source: Any,
     *,
-    model: str | None = None,
+    model: str | PathLike[str] | None = None,
     out: str | PathLike[str] | None = None,
     overwrite: bool = False,
-    references: Sequence[str | PathLike[str]] = (),
+    references: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
     encoding: Encoding | None = None,
     **options: Any,
 ) -> Any:
@@ -132,23 +133,24 @@ def colorize(
 
     Args:
         source: path of a photo or film; a Pillow image; or an array (H, W), (H, W, 1) or (H, W, 3) of sRGB values, as
-            uint8, uint16, or floating point in [0, 1]. Its own colors are ignored.
+            uint8, uint16, or floating point in [0, 1]. Its own colors are ignored. Of a Pillow image the EXIF
+            orientation is applied, and the transparency and the ICC profile are ignored.
         model: name of a shipped model, or path of an ONNX file with its record beside it. None selects the default
             model.
         out: file to write, or folder in which the output gets the photo's name; `source` must then be a path. A path
             without the suffix of an image is a folder. None returns the pixels and writes nothing.
         overwrite: replace an existing output.
-        references: paths of color photos, at most eight, whose colors the photo takes where both are alike. Hints
-            still apply. For a frame of a film the time may follow, as in `still.png@12.5s`.
+        references: path of a color photo, or up to eight paths. The photo takes their colors where both are alike, and
+            hints still apply. For a frame of a film the time may follow, as in `still.png@12.5s`.
         encoding: codec and quality of a film; None selects H.264, and AV1 in WebM files.
-        **options: fields of `Options`: saturation, warmth, keep_tone, scales, sample and temperature; also `hints`, a
-            list of `Hint`s or of texts such as "120,80=#8a2b2b". `keep_tone` has an effect only with `out`.
+        **options: fields of `Options`: saturation, warmth, keep_tone, scales, sample and temperature; also `hints`,
+            `Hint`s or texts such as "120,80=#8a2b2b", one or a list. `keep_tone` has an effect only with `out`.
 
     Returns:
-        With `out`, the `Colorized` record of the written file. Otherwise a Pillow image for a Pillow image, or an
-        array (H, W, 3) of sRGB values: of the same type as a given array; for a path uint8, or uint16 if the file has
-        16 bits. A Pillow image of 16 bits (mode I;16, or I with values up to 65535) becomes one of 8 bits, because
-        Pillow has no deeper color images.
+        With `out`, the `Colorized` record of the written file. Otherwise an upright Pillow image for a Pillow image,
+        or an array (H, W, 3) of sRGB values: of the same type as a given array; for a path uint8, or uint16 if the
+        file has 16 bits. A Pillow image of 16 bits (mode I;16, or I with values up to 65535) becomes one of 8 bits,
+        because Pillow has no deeper color images.
 
     Raises:
         UnreadablePhotoError: the file cannot be read.
@@ -157,9 +159,11 @@ def colorize(
         OutputError: the output cannot be written.
     """
     parsed = _options(options)
-    engine = _engine(model or DEFAULT_MODEL)
-    found = load_references(engine, [Path(path) for path in references])
-    is_path = hasattr(source, "__fspath__") or isinstance(source, str)
+    is_path = _is_path(source)
+    paths = [references] if isinstance(references, str | os.PathLike) else [*references]
+    _refuse_nul({"the model": [model], "a reference": paths, "the output": [out], "the photo": [source]})
+    engine = _engine(os.fspath(model or DEFAULT_MODEL))
+    found = load_references(engine, [Path(path) for path in paths])
     if overwrite and out is None:
         raise UsageError("overwrite=True has no effect without out=: give the output file or folder")
     if out is not None:
@@ -179,20 +183,40 @@ def colorize(
             )
         return colorize_levels(engine, scan.levels(), parsed, deep=scan.bits == 16, references=found)[0]
     if hasattr(source, "convert") and hasattr(source, "getbands"):
-        from PIL import Image  # noqa: PLC0415 - Pillow is an optional dependency
+        from PIL import Image, ImageOps  # noqa: PLC0415 - Pillow is an optional dependency
 
-        rgb = _colorize_array(engine, _pillow_pixels(source), parsed, found)
+        rgb = _colorize_array(engine, _pillow_pixels(ImageOps.exif_transpose(source)), parsed, found)
         return Image.fromarray(rgb if rgb.dtype == np.uint8 else np.rint(rgb / 257).astype(np.uint8))
     raise UsageError(f"expected a path, a Pillow image or a NumPy array, got {type(source).__name__}")
 
 
-@lru_cache(maxsize=4)
 def _engine(model: str) -> Engine:
-    return Engine(find_colorizer(model), threads=cpu_count())
+    """Return the engine of the file that is now at this path, which is loaded only once."""
+    file = find_colorizer(model)
+    return _loaded(file.model_copy(update={"path": file.path.resolve()}).model_dump_json())
+
+
+@lru_cache(maxsize=4)
+def _loaded(file: str) -> Engine:
+    return Engine(ColorizerFile.model_validate_json(file), threads=cpu_count())
+
+
+def _is_path(given: object) -> bool:
+    return isinstance(given, str | os.PathLike)
+
+
+def _refuse_nul(given: Mapping[str, Sequence[object]]) -> None:
+    for what, values in given.items():
+        if any(isinstance(value, str | os.PathLike) and "\0" in os.fspath(value) for value in values):
+            raise UsageError(f"the path of {what} has a NUL character: remove it")
 
 
 def _options(options: dict[str, Any]) -> Options:
-    hints = [parse_hint(hint) if isinstance(hint, str) else hint for hint in options.pop("hints", [])]
+    hints = options.pop("hints", [])
+    if isinstance(hints, str | Hint):
+        hints = [hints]
+    if isinstance(hints, Iterable):
+        hints = [parse_hint(hint) if isinstance(hint, str) else hint for hint in hints]
     return Options.parse({**options, "hints": hints}, origin="options")
 
 
@@ -217,6 +241,8 @@ def _pillow_pixels(image: Image) -> NDArray[Any]:
         return values.astype(np.uint16)
     if image.mode == "F":
         raise UsageError("a Pillow image of mode F has no fixed range: pass an array of values in [0, 1]")
+    if image.mode == "La":  # Pillow converts it only to this one
+        image = image.convert("LA")
     return np.asarray(image.convert("L" if image.mode in {"1", "L", "LA"} else "RGB"))
 
 
@@ -248,6 +274,7 @@ def colorize_levels(
     *,
     deep: bool = False,
     references: Sequence[Reference] = (),
+    tone: Tone | None = None,
 ) -> tuple[NDArray[Any], RenderStats]:
     """Colorize gray levels in memory.
 
@@ -257,16 +284,27 @@ def colorize_levels(
         options: settings of the colors.
         deep: return 16 bits per value in place of 8.
         references: images whose colors the photo takes where both are alike.
+        tone: tone of the print, which is kept beneath the colors.
 
     Returns:
         The sRGB pixels (H, W, 3), and statistics of the rendering.
+
+    Raises:
+        ConfigError: a hint or reference is for a frame of a film.
     """
+    _refuse_times(options, references)
     height, width = levels.shape
     size = target_size(height, width, min(guide_px(engine, options), height, width))
     small = np.clip(resize_plane(levels.astype(np.float32), *size), 0, 255)
     colors = small_colors(engine, small, options, (height, width), references=references)
-    renderer = Renderer(Enlarged(colors.coefficients, height, width), deep=deep)
+    renderer = Renderer(Enlarged(colors.coefficients, height, width), deep=deep, tone=tone)
     return renderer.render(0, levels), renderer.stats
+
+
+def _refuse_times(options: Options, references: Sequence[Reference]) -> None:
+    times = [*options.times, *(item.time_s for item in references if item.time_s is not None)]
+    if times:
+        raise ConfigError(f"the hint or reference at {times[0]:g} s is for a film: omit the time for photos")
 
 
 def colorize_file(
@@ -306,9 +344,7 @@ def colorize_file(
         if overlay is not None:
             raise ConfigError("painted hints are for photos: for films, give --hint with the time of a frame")
         return _film_colorizer(source)(engine, source, output, job, ready=ready)
-    times = [*job.options.times, *(item.time_s for item in job.references if item.time_s is not None)]
-    if times:
-        raise ConfigError(f"the hint or reference at {times[0]:g} s is for a film: omit the time for photos")
+    _refuse_times(job.options, job.references)
     started = time.monotonic()
     disclosure = disclose(engine, job.options, job.source_type, job.references)
     scan = open_scan(source, max_pixels=job.max_pixels)
@@ -476,7 +512,7 @@ def _pixels(
     scan: Scan, colors: SmallColors, job: Job, stats: RenderStats, output: Path, stack: ExitStack, *, deep: bool
 ) -> Any:
     """Return a page's pixels as a libvips image: in memory, or for a large photo in a file beside the output."""
-    tone = tone_of(scan.small_rgb(TONE_PX)) if job.options.keep_tone and scan.kind != "grey" else None
+    tone = kept_tone(scan, job.options)
     slope, offset = (rotate_back(plane, scan.orientation) for plane in colors.coefficients)
     enlarged = Enlarged(Coefficients(slope, offset), scan.height, scan.width)
     renderer = Renderer(enlarged, deep=deep, tone=tone, stats=stats)
@@ -486,6 +522,11 @@ def _pixels(
     for first, levels in scan.strips():
         spool.add(renderer.render(first, levels))
     return spool.image()
+
+
+def kept_tone(scan: Scan, options: Options) -> Tone | None:
+    """Return the tone of a print that the options keep; None for none."""
+    return tone_of(scan.small_rgb(TONE_PX)) if options.keep_tone and scan.kind != "grey" else None
 
 
 def _alpha(scan: Scan, *, deep: bool) -> Any:

@@ -104,6 +104,18 @@ def test_previews_and_gray_copies(client: TestClient) -> None:
         assert Image.open(io.BytesIO(answer.content)).size == (PREVIEW_PX, 100)
 
 
+def test_a_print_keeps_its_tone_in_previews_as_in_files(client: TestClient) -> None:
+    ramp = np.tile(np.linspace(0, 255, 90), (60, 1))[..., None] * np.array([1.0, 0.85, 0.65])
+    sepia = photo("PNG", pixels=ramp.astype(np.uint8))
+    colors = {}
+    for form in ({}, {"keep_tone": "true"}, {"preview": "true"}, {"keep_tone": "true", "preview": "true"}):
+        answer = post(client, sepia, model="brown", format="jpeg", **form)
+        colors[len(form), "preview" in form] = np.asarray(Image.open(io.BytesIO(answer.content)), int)[:, 30:60]
+    toned, toned_preview = (colors[key].mean(axis=(0, 1)) for key in ((1, False), (2, True)))
+    assert np.abs(toned - toned_preview).max() < 2
+    assert np.abs(toned_preview - colors[1, True].mean(axis=(0, 1))).max() > 10
+
+
 @pytest.mark.slow
 def test_hints_in_pixels_of_the_photo_show_at_the_same_place_in_a_preview(client: TestClient) -> None:
     large = photo("PNG", pixels=np.full((40, 2 * PREVIEW_PX, 3), 90, np.uint8))
@@ -240,6 +252,8 @@ def test_names_of_uploads_are_not_used_as_paths(client: TestClient) -> None:
 def test_other_hosts_and_sites_are_refused(client: TestClient) -> None:
     assert client.get("/v1/health", headers={"Host": "evil.example"}).status_code == 400
     answer = client.post("/v1/colorize", files={"file": ("a.jpg", photo())}, headers={"Origin": "http://evil.example"})
+    assert answer.status_code == 403
+    answer = client.post("/v1/colorize", files={"file": ("a.jpg", photo())}, headers={"Origin": "http://["})
     assert answer.status_code == 403
     same = client.post("/v1/colorize", files={"file": ("a.jpg", photo())}, headers={"Origin": "http://testserver"})
     assert same.status_code == 200
@@ -421,3 +435,29 @@ def test_the_app_gets_the_models_and_the_icon_of_the_package(
         assert icon.headers["Content-Type"].startswith("image/svg+xml")
         assert client.get("/app/assets/other-Ab_-12.onnx").status_code == 404
         assert client.get("/app/../app.py").status_code == 404
+
+
+def test_the_photo_of_work_that_runs_on_is_deleted_only_when_it_ends(
+    brown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released, there = threading.Event(), list[bool]()
+
+    def slow(engine: Any, upload: Path, *_: Any, **limits: Any) -> Any:
+        released.wait(20)
+        there.append(upload.exists())
+        return Result(b"x", "image/jpeg", ".jpg", {})
+
+    monkeypatch.setattr(apps, "colorize_upload", slow)
+    with TestClient(create_app(ServerSettings(models=[brown], workers=1, timeout_s=0.3))) as client:
+        assert post(client, photo()).status_code == 504
+        released.set()
+        while client.get("/v1/health").json()["inside"]:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        assert not list(client.app.state.folder.iterdir())  # type: ignore[attr-defined]
+    assert there == [True]
+
+
+def test_a_wrong_host_name_is_refused_before_the_start(brown: str) -> None:
+    with pytest.raises(UsageError, match="'http://nas:80' is not a host name"):
+        create_app(ServerSettings(models=[brown], hosts=["http://nas:80"]))

@@ -16,8 +16,9 @@ import uvicorn
 from sqlalchemy import event, func, select
 
 from chromalab.colorization.web import http
+from chromalab.core.errors import UsageError
 from chromalab.survey.database import Participant, Vote
-from chromalab.survey.server.app import create_app
+from chromalab.survey.server.app import create_app, run_server
 from chromalab.survey.server.state import ServerSettings, Survey
 from tests.survey.surveys import METHODS, SCREEN, Visitor, client_of, make_survey, rows
 
@@ -207,3 +208,10 @@ def test_a_survey_without_votes_table(tmp_path: Path) -> None:
     with survey.database.read() as connection:
         assert connection.scalar(survey_count) == 0
     survey.close()
+
+
+def test_a_wrong_host_name_is_refused_before_the_start(tmp_path: Path) -> None:
+    folder, _ = make_survey(tmp_path)
+    settings = ServerSettings(folder=str(folder), hosts=["*nas"])
+    with pytest.raises(UsageError, match=r"'\*nas' is not a host name"):
+        run_server(settings, "127.0.0.1", 0, workers=1, proxies="127.0.0.1")

@@ -44,12 +44,13 @@ export async function decode(file: Blob): Promise<Pixels> {
   return inBrowser(file, ["approximate"]);
 }
 
-function withSpace({ height, width, levels, exact, alpha, pages }: Scan, kind: Kind): Pixels {
+function withSpace({ height, width, levels, exact, alpha, pages, leftOut }: Scan, kind: Kind): Pixels {
   const rgba = allocated(4 * height * width);
   for (let pixel = 0; pixel < levels.length; pixel++) rgba[4 * pixel + 3] = alpha === undefined ? 255 : alpha[pixel]!;
   const notes: Note[] = [];
   if (exact !== undefined) notes.push("sixteenBits");
   if (pages > 1) notes.push("firstPage");
+  if (leftOut) notes.push("leftOut");
   if (kind === "tiff") notes.push("noMetadata");
   return { height, width, levels, exact, rgba, transparent: alpha !== undefined, notes };
 }

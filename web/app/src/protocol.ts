@@ -7,7 +7,7 @@ import type { RuntimeFiles } from "./session";
 export type Format = "image/jpeg" | "image/png" | "image/webp";
 
 /** What a result does not have of the photo; `messages/*.json` has a sentence for each. */
-export type Note = "approximate" | "sixteenBits" | "firstPage" | "noMetadata" | "longMetadata";
+export type Note = "approximate" | "sixteenBits" | "firstPage" | "leftOut" | "noMetadata" | "longMetadata";
 
 export type Work =
   /** Colorize only the small copy of a photo, for its thumbnail. */

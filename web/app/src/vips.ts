@@ -10,6 +10,7 @@ import { kindOf, pngGamma } from "./containers";
 import { decodeSrgb, encodeSrgb, lightnessOf, LUMINANCE, luminanceOf } from "./core/lab";
 import { clamp, roundHalfEven } from "./core/plane";
 import { PhotoError } from "./failures";
+import { firstPage, type TiffPage } from "./tiff";
 
 type Library = typeof Vips;
 type Image = Vips.Image;
@@ -25,6 +26,8 @@ export interface Scan {
   readonly alpha: Uint8Array | undefined;
   /** Number of pages or frames of the file, of which this is the first. */
   readonly pages: number;
+  /** Whether channels that are neither colors nor the transparency are left out. */
+  readonly leftOut: boolean;
 }
 
 const FINE = 65535;
@@ -107,11 +110,14 @@ class Reader {
   }
 
   read(file: Uint8Array, maxPixels: number): Scan {
-    let image = this.hold(this.vips.Image.newFromBuffer(file, "", { access: "sequential", fail_on: "truncated" }));
+    const page = kindOf(file) === "tiff" ? firstPage(file) : undefined;
+    const options = { access: "sequential", fail_on: "truncated", ...(page && { page: page.index }) };
+    let image = this.hold(this.vips.Image.newFromBuffer(file, "", options));
     const { format, width, height } = image;
     if (width * height > maxPixels) throw new PhotoError("tooLarge", `${width} x ${height} pixels`);
     if (format !== "uchar" && format !== "ushort") throw new PhotoError("unreadable", `pixels of type ${format}`);
-    const pages = image.getTypeof("n-pages") === 0 ? 1 : image.getInt("n-pages");
+    const pages = page?.pages ?? (image.getTypeof("n-pages") === 0 ? 1 : image.getInt("n-pages"));
+    if (page !== undefined && page.extra > 0) image = this.withoutExtra(image, page);
     const turned = image.getTypeof("orientation") !== 0 && image.getInt("orientation") !== 1;
     const transparent = image.hasAlpha();
     if (turned || transparent) image = this.hold(this.hold(image.copyMemory()).autorot());
@@ -122,7 +128,19 @@ class Reader {
     const exact = format === "ushort" ? floats(level) : undefined;
     const levels = exact === undefined ? this.pixelsOf(level) : Uint8Array.from(exact, roundHalfEven);
     const alpha = transparent ? this.pixelsOf(this.alpha(image)) : undefined;
-    return { height: image.height, width: image.width, levels, exact, alpha, pages };
+    const leftOut = page !== undefined && page.extra > (page.alpha === undefined ? 0 : 1);
+    return { height: image.height, width: image.width, levels, exact, alpha, pages, leftOut };
+  }
+
+  /** Leaves out channels that are neither colors nor the transparency: libvips takes every further channel for transparency. */
+  private withoutExtra(image: Image, { extra, alpha }: TiffPage): Image {
+    const colors = image.bands - extra;
+    const kept = this.hold(image.extractBand(0, { n: colors }));
+    const joined = alpha === undefined ? kept : this.hold(kept.bandjoin(this.hold(image.extractBand(colors + alpha))));
+    const names = { 1: ["b-w", "grey16"], 3: ["srgb", "rgb16"], 4: ["cmyk", "cmyk"] } as const;
+    const interpretation = names[colors as 1 | 3 | 4]?.[image.format === "uchar" ? 0 : 1];
+    if (interpretation === undefined) throw new PhotoError("unreadable", `${image.bands} channels`);
+    return this.hold(joined.copy({ interpretation }));
   }
 
   private hold(image: Image): Image {

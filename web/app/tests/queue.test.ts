@@ -105,3 +105,19 @@ test("settings for all photos keep each photo's hints, and changed photos are co
   expect(second!.options).toEqual({ saturation: 2, warmth: 3, hints });
   expect(photos.items.map(({ state }) => state.name)).toEqual(["done", "waiting", "done"]);
 });
+
+test("photos wait again after failures that may have passed, with their known colors", () => {
+  const photos = new Photos();
+  const failures = ["server", "unfinished", "moved", "memory", "unexpected", "unreadable", "tooLarge", "refused", "model"] as const;
+  const added = photos.add(files(failures.length));
+  added.forEach((photo, index) => (photo.state = { name: "failed", failure: failures[index]!, detail: "" }));
+  const options = { saturation: 1, warmth: 0, hints: [{ x: 0.5, y: 0.5, color: "#ff0000" }] };
+  added[0]!.options = options;
+  expect(photos.retryable).toBe(true);
+  photos.retry([added[1]!]);
+  expect(photos.waiting()).toBe(added[1]);
+  photos.retry(photos.items);
+  expect(added.map(({ state }) => state.name)).toEqual([...Array<string>(5).fill("waiting"), ...Array<string>(4).fill("failed")]);
+  expect(photos.retryable).toBe(false);
+  expect(added[0]!.options).toBe(options);
+});

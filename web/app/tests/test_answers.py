@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import pyvips
+import tifffile
 from PIL import Image
 from playwright.sync_api import expect
 from skimage.color import deltaE_ciede2000
@@ -188,6 +189,20 @@ def vips_file(path: Path, pixels: NDArray[Any], **options: Any) -> Path:
     return path
 
 
+def infrared(path: Path) -> Path:
+    """Write a photo with a fourth channel, as scanners do for dust, which is not stated to be transparency."""
+    pixels = np.dstack([rgb(), 255 - rgb()[..., 0]])
+    tifffile.imwrite(path, pixels, photometric="rgb", extrasamples=["unspecified"])
+    return path
+
+
+def thumbnail_first(path: Path) -> Path:
+    with tifffile.TiffWriter(path) as file:
+        file.write(rgb()[::4, ::4], photometric="rgb", subfiletype=1)
+        file.write(rgb(), photometric="rgb")
+    return path
+
+
 def turned(orientation: int) -> Callable[[Path], Path]:
     return lambda path: save(path, rgb(), exif=exif(orientation), quality=95)
 
@@ -219,6 +234,8 @@ PHOTOS: dict[str, Callable[[Path], Path]] = {
     "photo.bmp": lambda path: save(path, rgb()),
     "photo.gif": lambda path: save(path, rgb(), "P"),
     "scan.tif": lambda path: vips_file(path, rgb()),
+    "infrared.tif": infrared,
+    "thumbnail-first.tif": thumbnail_first,
     "pixel.png": lambda path: save(path, rgb()[:1, :1]),
     "wide.jpg": lambda path: long(path, 40, 20_000),
     "high.jpg": lambda path: long(path, 20_000, 40),
@@ -333,6 +350,7 @@ def test_long_photos_are_written_as_jpeg(page: Page, tmp_path: Path) -> None:
     [
         ("color16.png", "16 bits per channel"),
         ("scan.tif", "not carried over"),
+        ("infrared.tif", "infrared, are left out"),
         ("pages.tif", "several pages"),
         ("frames.gif", "several pages"),
     ],
@@ -378,6 +396,16 @@ def test_files_that_the_python_tool_refuses_get_a_message_and_the_next_photo_is_
     page.wait_for_selector("#status.bad")
     assert f"cannot read {name}" in page.inner_text("#status")
     choose(page, PHOTOS["gray.jpg"](tmp_path / "gray.jpg"))
+
+
+def test_tiff_files_of_which_libvips_misreads_the_colors_get_a_message(page: Page, tmp_path: Path) -> None:
+    photo = tmp_path / "ycbcr.tif"
+    tifffile.imwrite(
+        photo, np.asarray(Image.fromarray(rgb()).convert("YCbCr")), photometric="ycbcr", subsampling=(1, 1)
+    )
+    page.set_input_files("#files", [photo])
+    page.wait_for_selector("#status.bad")
+    assert "cannot read ycbcr.tif" in page.inner_text("#status")
 
 
 def test_heic_files_get_a_message_where_the_browser_cannot_decode_them(page: Page, tmp_path: Path) -> None:

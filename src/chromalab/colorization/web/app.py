@@ -26,6 +26,7 @@ from chromalab.colorization.web.http import (
     BodyLimit,
     SameOrigin,
     SecureHeaders,
+    check_hosts,
     listening,
     local_address,
 )
@@ -77,7 +78,8 @@ def run_server(settings: ServerSettings, host: str, port: int) -> None:
     """Serve until interrupted.
 
     Raises:
-        UsageError: the address is in use or does not belong to this machine, or a model cannot be loaded.
+        UsageError: the address is in use or does not belong to this machine, a model cannot be loaded, or a host name
+            is wrong.
     """
     app = create_app(settings)
     with listening(host, port) as listener:
@@ -93,8 +95,9 @@ def create_app(settings: ServerSettings) -> FastAPI:
     """Return the server's application.
 
     Raises:
-        UsageError: a model is missing or cannot be loaded.
+        UsageError: a model is missing or cannot be loaded, or a host name is wrong.
     """
+    check_hosts(settings.hosts)
     engines = load_engines(settings)
 
     @asynccontextmanager
@@ -311,11 +314,15 @@ async def _queued(request: Request, file: UploadFile, work: Callable[[Path, Tick
     """Store an upload in the server's folder, process it in the queue, and delete it."""
     queue: WorkQueue = request.app.state.queue
     settings: ServerSettings = request.app.state.settings
-    with tempfile.TemporaryDirectory(dir=request.app.state.folder, ignore_cleanup_errors=True) as folder:
-        upload = Path(folder) / f"upload{known_suffix(file.filename or '')}"
+    # Work that runs on after its client has left still needs its photo.
+    folder = tempfile.TemporaryDirectory(dir=request.app.state.folder, ignore_cleanup_errors=True)
+    upload = Path(folder.name) / f"upload{known_suffix(file.filename or '')}"
+    try:
         await run_in_threadpool(_store, file, upload, settings.max_bytes)
-
-        return await queue.run(lambda ticket: work(upload, ticket), request.is_disconnected)
+    except BaseException:
+        folder.cleanup()
+        raise
+    return await queue.run(lambda ticket: work(upload, ticket), request.is_disconnected, folder.cleanup)
 
 
 def _store(file: UploadFile, path: Path, max_bytes: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from chromalab.core.errors import UsageError
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,6 +27,8 @@ CONTENT_POLICY = (
 )
 ALL_INTERFACES = ("0.0.0.0", "::")  # noqa: S104
 """Addresses to listen on that no browser can open."""
+
+_HOST = re.compile(r"\*|(\*\.)?[^\s*/:@?#\[\]]+|\[[^\s\[\]]+\]")
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -88,10 +92,18 @@ class SameOrigin:
         if scope["type"] == "http" and scope["method"] not in {"GET", "HEAD"}:
             headers = Headers(scope=scope)
             origin = headers.get("origin")
-            if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+            if origin is not None and _host_of(origin) != headers.get("host"):
                 await JSONResponse({"detail": "requests from other sites are refused"}, 403)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+
+def _host_of(origin: str) -> str:
+    """Return the host and port of an address; empty if it is not valid."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 class SecureHeaders:
@@ -166,6 +178,20 @@ def local_address(host: str, port: int) -> str:
 def in_brackets(host: str) -> str:
     """Return a host as addresses and the header Host write it: IPv6 addresses in brackets."""
     return f"[{host}]" if ":" in host else host
+
+
+def check_hosts(names: Sequence[str]) -> None:
+    """Check names of this machine, to which a server answers.
+
+    Raises:
+        UsageError: one is not a host name, or has a `*` that is not alone or the first label.
+    """
+    for name in names:
+        if not _HOST.fullmatch(name):
+            raise UsageError(
+                f"'{name}' is not a host name: write it without scheme, port and path, such as nas.local, or "
+                "*.example.com for every name below example.com"
+            )
 
 
 def listening(host: str, port: int) -> socket.socket:

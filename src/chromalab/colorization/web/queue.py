@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chromalab.core.errors import ChromalabError
 
@@ -33,7 +33,7 @@ class CancelledError(ChromalabError):
 
 @dataclass
 class Counts:
-    """Counters since the start of the server, for the metrics page."""
+    """Counters since the start of the server, for the metrics page: each photo counts once, by what its client got."""
 
     done: int = 0
     failed: int = 0
@@ -87,16 +87,27 @@ class WorkQueue:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="colorize")
         self._room = workers + waiting
         self._timeout_s = timeout_s
+        self._inside: set[Future[Any]] = set()
         self.workers = workers
-        self.inside = 0
         self.counts = Counts()
 
-    async def run(self, work: Callable[[Ticket], T], disconnected: Callable[[], Awaitable[bool]]) -> T:
+    @property
+    def inside(self) -> int:
+        """Number of photos that are being processed or waiting."""
+        return len(self._inside)
+
+    async def run(
+        self,
+        work: Callable[[Ticket], T],
+        disconnected: Callable[[], Awaitable[bool]],
+        left: Callable[[], object] = lambda: None,
+    ) -> T:
         """Run `work` in a thread and return its result.
 
         Args:
             work: function that calls `check` of its ticket between its steps.
             disconnected: returns whether the client has disconnected.
+            left: called once when the work has ended or will never begin.
 
         Raises:
             QueueFullError: too many photos are waiting.
@@ -105,47 +116,56 @@ class WorkQueue:
         """
         if self.inside >= self._room:
             self.counts.add("refused")
+            left()
             raise QueueFullError(f"{self.inside} photos are being processed or waiting: try again later")
-        self.inside += 1
         ticket = Ticket(time.monotonic() + self._timeout_s)
-        future = asyncio.get_running_loop().run_in_executor(self._pool, self._timed, work, ticket)
-        future.add_done_callback(self._leave)
+        running = self._pool.submit(_timed, work, ticket)
+        self._inside.add(running)
+        running.add_done_callback(self._inside.discard)
+        running.add_done_callback(lambda _: left())
         try:
-            while True:
-                done, _ = await asyncio.wait([future], timeout=_POLL_S)
-                if done:
-                    return future.result()
-                if await disconnected():
-                    ticket.cancel()
-                    raise CancelledError("the client has disconnected")
-                if time.monotonic() > ticket.deadline:
-                    self.counts.add("out_of_time")
-                    raise OutOfTimeError(f"the photo was not finished within {self._timeout_s:g} s")
-        except asyncio.CancelledError:
+            result, seconds = await self._result(asyncio.wrap_future(running), ticket, disconnected)
+        except (CancelledError, asyncio.CancelledError):
             ticket.cancel()
-            raise
-
-    def _timed(self, work: Callable[[Ticket], T], ticket: Ticket) -> T:
-        started = time.monotonic()
-        try:
-            ticket.check()
-            result = work(ticket)
-        except CancelledError:
             self.counts.add("cancelled")
             raise
         except OutOfTimeError:
+            self.counts.add("out_of_time")
             raise
         except Exception:
             self.counts.add("failed")
             raise
-        self.counts.add("done", time.monotonic() - started)
+        finally:
+            running.cancel()  # only work that has not begun
+        self.counts.add("done", seconds)
         return result
 
-    def _leave(self, future: asyncio.Future[T]) -> None:
-        self.inside -= 1
-        if not future.cancelled():
-            future.exception()  # retrieved, so that asyncio does not log errors of abandoned work
+    async def _result(
+        self, future: asyncio.Future[tuple[T, float]], ticket: Ticket, disconnected: Callable[[], Awaitable[bool]]
+    ) -> tuple[T, float]:
+        future.add_done_callback(_retrieve)
+        while True:
+            done, _ = await asyncio.wait([future], timeout=_POLL_S)
+            if done:
+                return future.result()
+            if await disconnected():
+                raise CancelledError("the client has disconnected")
+            if time.monotonic() > ticket.deadline:
+                raise OutOfTimeError(f"the photo was not finished within {self._timeout_s:g} s")
 
     def close(self) -> None:
         """Wait for running work, and drop waiting work."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _timed(work: Callable[[Ticket], T], ticket: Ticket) -> tuple[T, float]:
+    """Return the result of work, and its seconds."""
+    started = time.monotonic()
+    ticket.check()
+    return work(ticket), time.monotonic() - started
+
+
+def _retrieve(future: asyncio.Future[Any]) -> None:
+    """Retrieve the error of work, so that asyncio does not log those of abandoned work."""
+    if not future.cancelled():
+        future.exception()

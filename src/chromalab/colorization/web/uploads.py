@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from chromalab.colorization.colorizer import colorize_file, colorize_levels
+from chromalab.colorization.colorizer import colorize_file, colorize_levels, kept_tone
 from chromalab.colorization.options import Job
 from chromalab.colorization.small import rotate_upright
 from chromalab.photo.resizing import resize_plane, within
@@ -91,7 +91,7 @@ def preview_upload(
     ticket.check()
     height, width = scan.shown_size
     options = options.model_copy(update={"hints": [hint.in_percent(height, width) for hint in options.hints]})
-    pixels, stats = colorize_levels(engine, _small_gray(scan, side_px), options)
+    pixels, stats = colorize_levels(engine, _small_gray(scan, side_px), options, tone=kept_tone(scan, options))
     facts: dict[str, object] = {
         "model": engine.spec.name,
         "height": height,

@@ -22,6 +22,7 @@ from chromalab.colorization.web.http import (
     SameOrigin,
     SecureHeaders,
     TimedProtocol,
+    check_hosts,
     listening,
     local_address,
 )
@@ -299,12 +300,14 @@ def run_server(
         new_password: whether to delete the researcher's password, so that a new one can be set.
 
     Raises:
-        UsageError: the folder holds no survey, the address is in use, or several workers share SQLite.
+        UsageError: the folder holds no survey, the address is in use, a host name is wrong, or several workers share
+            SQLite.
         ConfigError: a stimulus was replaced.
         StorageError: the database cannot be reached.
     """
     if workers > 1 and settings.database is None:
         raise UsageError(f"{workers} workers need PostgreSQL; give --database postgresql://...")
+    check_hosts(settings.hosts)
     settings = settings.model_copy(update={"trusts_times": os.environ.get(TRUSTS_TIMES) == "1"})
     survey = Survey(settings)
     survey.folder.check_stimuli(survey.record)

@@ -20,6 +20,7 @@ export class PhotoList {
     this.#photos = photos;
     this.#actions = actions;
     element("clear").addEventListener("click", () => actions.clear());
+    element("retry").addEventListener("click", () => actions.retry());
   }
 
   update() {
@@ -27,6 +28,7 @@ export class PhotoList {
     for (const photo of this.#photos.items) this.#rowOf(photo).update(photo === this.#photos.current);
     const { items } = this.#photos;
     setText(element("counts"), filled(messages.counts, { done: this.#photos.colorized, total: items.length }));
+    element("retry").hidden = !this.#photos.retryable;
     element("list").hidden = items.length === 0;
   }
 

@@ -39,6 +39,7 @@ export class Page {
       open: (photo) => this.#open(photo),
       remove: (photo) => this.#remove(photo),
       clear: () => this.#clear(),
+      retry: () => this.#retry(),
     });
     this.#parts = [list, new Settings(photos, editor, refresh), hints, saving, editor, status, ...backEnd.parts];
     this.#scheduler = new Scheduler([() => editor.job(), () => saving.job(), () => previews.job()]);
@@ -102,6 +103,7 @@ export class Page {
 
   /** @param {Photo} photo */
   #open(photo) {
+    this.photos.retry([photo]);
     this.photos.current = photo;
     this.#editor.open();
     this.refresh();
@@ -112,6 +114,12 @@ export class Page {
     this.photos.remove(photo);
     this.#editor.open();
     this.refresh();
+  }
+
+  #retry() {
+    this.photos.retry(this.photos.items);
+    this.refresh();
+    element("photos").querySelector("button")?.focus(); // the button that had the focus is hidden
   }
 
   #clear() {

@@ -1,9 +1,16 @@
 /** The photos of the visit. Only their files, settings and thumbnails are kept; colors are computed again when needed. */
 
-/** @import { Options, Photo } from "./types" */
+/** @import { Failure, Options, Photo } from "./types" */
 
 /** @type {Options} */
 export const DEFAULTS = { saturation: 1, warmth: 0, hints: [] };
+
+/**
+ * Failures that come again: their reason is the file, or a network that only a reload loads again.
+ *
+ * @type {ReadonlySet<Failure>}
+ */
+const LASTING = new Set(["unreadable", "tooLarge", "refused", "model"]);
 
 export class Photos {
   /** @type {Photo[]} */
@@ -58,6 +65,20 @@ export class Photos {
     return this.current === undefined ? undefined : this.items[this.items.indexOf(this.current) + step];
   }
 
+  /**
+   * Lets photos wait again that failed for a reason that may have passed.
+   *
+   * @param {readonly Photo[]} photos
+   */
+  retry(photos) {
+    for (const photo of photos) if (mayPass(photo)) photo.state = { name: "waiting" };
+  }
+
+  /** Whether a photo failed for a reason that may have passed. */
+  get retryable() {
+    return this.items.some(mayPass);
+  }
+
   /** Lets all photos wait again, also those that failed; what is computed now is outdated. */
   renew() {
     for (const photo of this.items) Object.assign(photo, { options: { ...photo.options }, state: { name: "waiting" } });
@@ -101,4 +122,9 @@ export class Photos {
       if (photo.state.name === "done") photo.state = { name: "waiting" };
     }
   }
+}
+
+/** @param {Photo} photo */
+function mayPass({ state }) {
+  return state.name === "failed" && !LASTING.has(state.failure);
 }

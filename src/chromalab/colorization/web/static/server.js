@@ -9,6 +9,9 @@ import { Page } from "./page.js";
 
 /** Number of plausible versions that the page offers. */
 const VERSIONS = 4;
+/** A busy server gets a photo so often, and after at most this time. */
+const MOST_ATTEMPTS = 12;
+const LONGEST_WAIT_S = 30;
 
 /** @typedef {Model & { versions: boolean }} ServerModel */
 
@@ -25,7 +28,7 @@ class NetworkSettings {
     for (const { name } of models) this.#network.append(create("option", { value: name, textContent: name }));
     for (let number = 0; number < VERSIONS; number++) this.#version.append(create("option", { value: String(number), textContent: String(number + 1) }));
     element("server").hidden = false;
-    for (const select of [this.#network, this.#version]) select.addEventListener("change", () => page.renew());
+    for (const setting of [this.#network, this.#version, this.#tone]) setting.addEventListener("change", () => page.renew());
   }
 
   /** Returns the network in use. */
@@ -113,8 +116,8 @@ async function post({ file, options: { saturation, warmth, hints } }, fields, si
     if (value !== "") form.append(name, String(value));
   }
   try {
-    const response = await fetch("/v1/colorize", { method: "POST", body: form, signal: signal ?? null });
-    if (!response.ok) throw new WorkError("refused", await detailOf(response));
+    const response = await sent(form, signal ?? null);
+    if (!response.ok) throw new WorkError(response.status < 500 ? "refused" : "unfinished", await detailOf(response));
     const { width, height, warnings } = JSON.parse(response.headers.get("X-Chromalab") ?? "");
     return { file: await response.blob(), notes: warnings, width, height };
   } catch (error) {
@@ -122,6 +125,35 @@ async function post({ file, options: { saturation, warmth, hints } }, fields, si
     const readable = await file.slice(0, 1).arrayBuffer().catch(() => undefined);
     throw new WorkError(readable === undefined ? "moved" : "server", String(error));
   }
+}
+
+/**
+ * Sends a form, and again while the server is busy, when it asks for that.
+ *
+ * @param {FormData} body
+ * @param {AbortSignal | null} signal
+ */
+async function sent(body, signal) {
+  for (let attempt = 1; ; attempt++) {
+    const response = await fetch("/v1/colorize", { method: "POST", body, signal });
+    const wait_s = Number(response.headers.get("Retry-After"));
+    if (response.status !== 503 || !(wait_s > 0) || attempt === MOST_ATTEMPTS) return response;
+    await pause(1000 * Math.min(wait_s, LONGEST_WAIT_S), signal);
+  }
+}
+
+/**
+ * Waits, or fails as soon as the signal is aborted.
+ *
+ * @param {number} milliseconds
+ * @param {AbortSignal | null} signal
+ * @returns {Promise<void>}
+ */
+function pause(milliseconds, signal) {
+  return new Promise((resolve, reject) => {
+    setTimeout(resolve, milliseconds);
+    signal?.addEventListener("abort", () => reject(signal.reason));
+  });
 }
 
 /** @param {Response} response */

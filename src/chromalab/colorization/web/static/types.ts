@@ -76,6 +76,8 @@ export interface ListActions {
   open(photo: Photo): void;
   remove(photo: Photo): void;
   clear(): void;
+  /** Colorize photos again that failed for a reason that may have passed. */
+  retry(): void;
 }
 
 /** How much of a rendering the page needs: the small copy, which is fast; enough pixels for a screen; or all pixels. */

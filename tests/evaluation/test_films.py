@@ -95,8 +95,8 @@ def test_the_warp_error_alone_needs_no_other_metric(films: dict[str, Path]) -> N
 def test_films_may_be_called_like_bounds_that_are_not_scored(films: dict[str, Path]) -> None:
     settings = EvaluationSettings(metrics=("mae", "warp_error"), bounds=False, threads=1, device="cpu")
     methods = {"grey": films["flickering"], "truth": films["flickering"]}
-    for others in ({"target": films["target"]}, {"grey": films["target"]}):
-        with compared_films(methods, **others, settings=settings) as comparison:
+    for target, grey in ((films["target"], None), (None, films["target"])):
+        with compared_films(methods, target=target, grey=grey, settings=settings) as comparison:
             for method in comparison.record.methods:
                 assert method.metrics["warp_error"].mean == pytest.approx(6, abs=0.4), method.name
                 flicker = comparison.scores[method.name].columns["warp_error"]

@@ -48,7 +48,8 @@ def plcc(metric: ArrayLike, people: ArrayLike) -> float | None:
 
     VQEG 2003, *Final Report from the Video Quality Experts Group, Phase II*: b2 + (b1 - b2) / (1 + exp((b3 - x) / b4)),
     with four parameters by least squares, starting from the range of the data. If the fit fails or is no better than a
-    straight line, the line is used. The curve may rise or fall, so the result has no sign. None if metric or ratings are constant.
+    straight line, the line is used. The curve may rise or fall, so the result has no sign. None if metric or ratings
+    are constant.
     """
     x, y = np.asarray(metric, dtype=np.float64), np.asarray(people, dtype=np.float64)
     plain = _correlation(x, y)

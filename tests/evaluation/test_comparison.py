@@ -96,6 +96,22 @@ def test_identical_images_are_no_test(methods: dict[str, Path]) -> None:
     assert row.reason == "infinite for some photos: identical to their target"
 
 
+@pytest.mark.parametrize(("count", "winner"), [(2, None), (5, None), (6, "near")])
+def test_few_photos_with_one_difference_are_no_test(tmp_path: Path, count: int, winner: str | None) -> None:
+    colors = {"target": (200, 200, 200), "near": (210, 190, 190), "far": (40, 50, 60)}
+    for name, color in colors.items():
+        for index in range(count):
+            write_png(tmp_path / name / f"{index}.png", np.full((20, 20, 3), color, dtype=np.uint8))
+    methods = {name: tmp_path / name for name in ("near", "far")}
+    (row,) = compare(methods, replace(SETTINGS, metrics=["mae"])).record.differences
+    assert row.winner == winner
+    if winner is None:
+        assert (row.p, row.ci_low) == (None, None)
+        assert row.reason == f"the difference is the same for all {count} photos, and a test of that needs at least 6"
+    same = compare({"near": tmp_path / "near", "copy": tmp_path / "near"}, replace(SETTINGS, metrics=["mae"]))
+    assert same.record.differences[0].p == 1
+
+
 def test_only_photos_that_all_have_are_compared(methods: dict[str, Path]) -> None:
     (methods["sepia"] / "a00.png").unlink()
     (methods["blurred"] / "a01.png").write_text("no photo")

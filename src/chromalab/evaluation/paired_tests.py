@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 ALPHA = 1 - LEVEL
+MIN_CONSTANT = 6
+"""Number of photos from which a difference without any variation can be significant.
+
+Its t interval has no width even for two photos. The smallest p value of a test that exchanges the two methods of each
+photo is 2^(1 - n), which is below `ALPHA` from six photos on.
+"""
 TOWARD_BETTER: Mapping[Direction, int] = {"higher": 1, "lower": -1, "closer": 0}
 
 
@@ -159,7 +165,17 @@ def _compare_photos(
         return _none(metric, pair, len(ours), "infinite for some photos: identical to their target")
     test = _test(metric, pair, *(PhotoSample((), values[np.newaxis]) for values in (ours, theirs)))
     n = 0 if test.sample is None else test.sample.n_photos
-    return test if test.difference else _none(metric, pair, n, f"a test needs at least 2 photos, not {n}")
+    if not test.difference:
+        return _none(metric, pair, n, f"a test needs at least 2 photos, not {n}")
+    if n < MIN_CONSTANT and test.difference.mean and _is_constant(ours - theirs):
+        reason = f"the difference is the same for all {n} photos, and a test of that needs at least {MIN_CONSTANT}"
+        return _none(metric, pair, n, reason)
+    return test
+
+
+def _is_constant(values: NDArray[np.float64]) -> bool:
+    known = values[~np.isnan(values)]
+    return bool(np.allclose(known, known[0], rtol=1e-9, atol=0))
 
 
 def compared_values(metric: Metric, table: ScoreTable) -> NDArray[np.float64] | None:

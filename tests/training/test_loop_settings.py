@@ -12,6 +12,7 @@ from torch import nn
 
 from chromalab.color.spaces import SPACES, luma
 from chromalab.core.errors import ConfigError
+from chromalab.losses.base import LossTerm
 from chromalab.losses.compose import Objective
 from chromalab.nets.unet import Colorizer
 from chromalab.training import loop, models
@@ -164,7 +165,7 @@ def test_levels_of_the_encoder_stay_frozen(photos: PhotoSet, make_job: MakeJob) 
     assert changed == set(start) - frozen
 
 
-class Spy(nn.Module):
+class Spy(LossTerm):
     """A loss term that counts how often it is computed."""
 
     def __init__(self, term: nn.Module) -> None:

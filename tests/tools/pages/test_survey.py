@@ -36,7 +36,7 @@ def test_the_guide_quotes_the_record() -> None:
 def test_the_guide_and_the_simulation_state_the_same_minimum() -> None:
     record = json.loads((ROOT / "results" / "benchmarks" / "survey_coverage.json").read_text(encoding="utf-8"))
     assert record["minimum"] == {"people": MIN_PEOPLE, "photos": MIN_PHOTOS, "votes": MIN_VOTES}
-    minimum = f"only from {MIN_PEOPLE} participants, {MIN_PHOTOS} photos and {MIN_VOTES} votes"
+    minimum = f"only if at least {MIN_PEOPLE} participants, {MIN_PHOTOS} photos and {MIN_VOTES} votes"
     assert minimum in guide_of("survey_analysis.md")
 
 

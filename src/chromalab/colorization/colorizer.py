@@ -8,15 +8,14 @@ import time
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeGuard, overload
 
 import numpy as np
 
 from chromalab.color.lab import LUMINANCE, decode_srgb, encode_srgb
 from chromalab.colorization.disclosure import Disclosure, disclose, with_disclosure
-from chromalab.colorization.engine import Engine
+from chromalab.colorization.engine import Engine, engine_of
 from chromalab.colorization.guided import Coefficients, Enlarged
 from chromalab.colorization.hints import Hint, parse_hint
 from chromalab.colorization.options import Job, Options
@@ -53,7 +52,7 @@ from chromalab.photo.writing import (
     save,
     spooled,
 )
-from chromalab.weights.colorizers import DEFAULT_MODEL, ColorizerFile, find_colorizer
+from chromalab.weights.colorizers import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -162,7 +161,7 @@ def colorize(
     is_path = _is_path(source)
     paths = [references] if isinstance(references, str | os.PathLike) else [*references]
     _refuse_nul({"the model": [model], "a reference": paths, "the output": [out], "the photo": [source]})
-    engine = _engine(os.fspath(model or DEFAULT_MODEL))
+    engine = engine_of(os.fspath(model or DEFAULT_MODEL), threads=cpu_count())
     found = load_references(engine, [Path(path) for path in paths])
     if overwrite and out is None:
         raise UsageError("overwrite=True has no effect without out=: give the output file or folder")
@@ -190,24 +189,13 @@ def colorize(
     raise UsageError(f"expected a path, a Pillow image or a NumPy array, got {type(source).__name__}")
 
 
-def _engine(model: str) -> Engine:
-    """Return the engine of the file that is now at this path, which is loaded only once."""
-    file = find_colorizer(model)
-    return _loaded(file.model_copy(update={"path": file.path.resolve()}).model_dump_json())
-
-
-@lru_cache(maxsize=4)
-def _loaded(file: str) -> Engine:
-    return Engine(ColorizerFile.model_validate_json(file), threads=cpu_count())
-
-
-def _is_path(given: object) -> bool:
+def _is_path(given: object) -> TypeGuard[str | os.PathLike[str]]:
     return isinstance(given, str | os.PathLike)
 
 
 def _refuse_nul(given: Mapping[str, Sequence[object]]) -> None:
     for what, values in given.items():
-        if any(isinstance(value, str | os.PathLike) and "\0" in os.fspath(value) for value in values):
+        if any(_is_path(value) and "\0" in os.fspath(value) for value in values):
             raise UsageError(f"the path of {what} has a NUL character: remove it")
 
 

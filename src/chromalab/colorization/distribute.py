@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chromalab.colorization.batch import colorize_item, failed, run_batch
-from chromalab.colorization.engine import Engine
+from chromalab.colorization.engine import engine_of
 from chromalab.colorization.journal import open_part
 from chromalab.colorization.records import Item
 from chromalab.colorization.report import run_with_report, save_entries
@@ -22,12 +22,12 @@ from chromalab.core.errors import UsageError
 from chromalab.core.executors import check_version, task_threads
 from chromalab.core.files import printable
 from chromalab.version import __version__
-from chromalab.weights.colorizers import find_colorizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from chromalab.colorization.batch import Batch
+    from chromalab.colorization.engine import Engine
     from chromalab.colorization.plan import Plan
     from chromalab.colorization.summary import PhotoResult, Summary
     from chromalab.core.executors import Executor
@@ -135,17 +135,12 @@ def colorize_part(task: PartTask) -> list[PhotoResult]:
         raise UsageError(
             f"the node {node} has no folder {task.folder}: photos and outputs must be on a disk that all nodes share"
         )
-    engine = _engine(task.model, task.device)
+    engine = engine_of(task.model, threads=task_threads(), device=task.device)
     if engine.file.sha256 != task.model_sha256:
         raise UsageError(f"the node {node} has another file at {task.model}: copy the same model to all nodes")
     batch = replace(task.batch, on_done=save_entries(engine, task.folder, task.batch)) if task.report else task.batch
     with open_part(task.folder, task.items[0].key) as journal:
         return [colorize_item(engine, item, batch, journal, task.settings) for item in task.items]
-
-
-@lru_cache(maxsize=1)
-def _engine(model: str, device: str) -> Engine:
-    return Engine(find_colorizer(model), threads=task_threads(), device=device)
 
 
 def _absolute(item: Item) -> Item:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,11 +11,12 @@ import numpy as np
 from chromalab.color.lab import decode_srgb, lightness_of, rgb_to_lab
 from chromalab.core.errors import UsageError
 from chromalab.photo.resizing import resize_plane
+from chromalab.weights.colorizers import ColorizerFile, find_colorizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from chromalab.weights.colorizers import ColorizerFile, Numbers
+    from chromalab.weights.colorizers import Numbers
 
 # Since version 1.29, ONNX Runtime otherwise reports the models and times of every session to its publisher.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -172,3 +174,26 @@ def _providers(device: str) -> list[str]:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def engine_of(model: str, *, threads: int, device: str = "cpu") -> Engine:
+    """Return the engine of the file that is now at a path, which a process loads only once.
+
+    Args:
+        model: name of a shipped model, or path of an ONNX file.
+        threads: as in `Engine`.
+        device: as in `Engine`.
+
+    Raises:
+        UsageError: as in `find_colorizer` and `Engine`.
+        ConfigError: the record cannot be read.
+        DamagedWeightsError: the file's hash differs from the one in its record.
+    """
+    file = find_colorizer(model)
+    known = file.model_copy(update={"path": file.path.resolve()}).model_dump_json()  # a record cannot be hashed
+    return _loaded(known, threads, device)
+
+
+@lru_cache(maxsize=4)
+def _loaded(file: str, threads: int, device: str) -> Engine:
+    return Engine(ColorizerFile.model_validate_json(file), threads=threads, device=device)

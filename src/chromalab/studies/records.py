@@ -223,6 +223,11 @@ class ObjectiveRecord(Record):
         default=[], description="metrics over a network that this objective was trained on"
     )
 
+    @property
+    def listed_trunks(self) -> str:
+        """The networks of the losses, for a message."""
+        return ", ".join(self.trunks) or "none"
+
 
 class PluginFact(Record):
     """A file or package of losses that the study uses, with the hash of its code."""

@@ -303,8 +303,8 @@ class _Training:
         """Return the first settings in which an earlier training differs, such as `(seed: 0 there, 1 here)`."""
         there, here = flattened(earlier.recipe), flattened(without_paths(self.recipe))
         if earlier.objective is not None:
-            there["networks of the losses"] = ", ".join(earlier.objective.trunks) or "none"
-            here["networks of the losses"] = ", ".join(self.objective.trunks) or "none"
+            there["networks of the losses"] = earlier.objective.listed_trunks
+            here["networks of the losses"] = self.objective.listed_trunks
         changed = [
             f"{key}: {there.get(key)} there, {here.get(key)} here" for key in here if here[key] != there.get(key)
         ]

@@ -12,7 +12,6 @@ from chromalab.studies.load import PackedRecords
 from chromalab.studies.records import RECORDS, CheckpointRecord, RunRecord, StudyRecord, planned_runs, run_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -68,13 +67,13 @@ class StudyFolder:
                     f"{self.root} holds the study '{there.name}' with other settings or photos; choose another --out "
                     "or delete the folder"
                 )
-            before = {objective.id: objective.trunks for objective in there.objectives}
+            earlier = {objective.id: objective for objective in there.objectives}
             for now in study.objectives:
-                if before[now.id] != now.trunks:
+                before = earlier[now.id]
+                if before.trunks != now.trunks:
                     raise UsageError(
-                        f"{self.root}: the losses of {now.id} used other networks ({_listed(before[now.id])}) than "
-                        f"they would now ({_listed(now.trunks)}), because other weights are installed; choose another "
-                        "--out"
+                        f"{self.root}: the losses of {now.id} used other networks ({before.listed_trunks}) than they "
+                        f"would now ({now.listed_trunks}), because other weights are installed; choose another --out"
                     )
             return
         study.save(self.study_json)
@@ -105,10 +104,6 @@ class StudyFolder:
             *(record.plan_sha256 for record in runs),
             *(CheckpointRecord.load(path).plan_sha256 for path in looks),
         ]
-
-
-def _listed(networks: Sequence[str]) -> str:
-    return ", ".join(networks) or "none"
 
 
 class RunStatus(Record):

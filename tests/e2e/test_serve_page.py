@@ -147,22 +147,24 @@ def test_the_network_is_a_setting_of_all_photos(page: Page, photos: list[str]) -
     wait(page)
 
 
-def test_the_tone_of_a_print_shows_in_the_viewer(page: Page, tmp_path: Path) -> None:
-    gray = np.tile(np.linspace(40, 215, 300), (200, 1))[..., None]
-    choose(page, [str(save(tmp_path / "sepia.png", (gray * np.array([1.0, 0.85, 0.65])).astype(np.uint8)))])
+def choose_without_colors(page: Page, files: list[str]) -> None:
+    choose(page, files)
     page.fill("#saturation", "0")
     wait(page)
     assert chroma(shown(page)) < 2
+
+
+def test_the_tone_of_a_print_shows_in_the_viewer(page: Page, tmp_path: Path) -> None:
+    gray = np.tile(np.linspace(40, 215, 300), (200, 1))[..., None]
+    sepia = (gray * np.array([1.0, 0.85, 0.65])).astype(np.uint8)
+    choose_without_colors(page, [str(save(tmp_path / "sepia.png", sepia))])
     page.check("#tone")
     wait(page)
     assert chroma(shown(page)) > 10
 
 
 def test_settings_apply_to_one_photo_or_to_all(page: Page, photos: list[str]) -> None:
-    choose(page, photos)
-    page.fill("#saturation", "0")
-    wait(page)
-    assert chroma(shown(page)) < 2
+    choose_without_colors(page, photos)
     page.click("#next")
     wait(page)
     assert chroma(shown(page)) > 2

@@ -165,12 +165,17 @@ def test_lightness_is_that_of_the_grey_photographs_where_they_are_given(methods:
     assert given.methods[0].metrics["mae"].mean != own.methods[0].metrics["mae"].mean  # the bound is the given gray
 
 
-def test_labels_give_the_class_of_each_photo(methods: dict[str, Path], tmp_path: Path) -> None:
-    own = tmp_path / "red.py"
+def classified_as_red(photos: Path, folder: Path) -> EvaluationSettings:
+    """Return settings with class 0 for every photo, and a classifier that finds it where red is the largest channel."""
+    own, labels = folder / "red.py", folder / "labels.csv"
     own.write_text("def classify(rgb):\n    return rgb.mean(dim=(2, 3))\n", encoding="utf-8")
-    rows = [f"{path.name},0" for path in list_photos(methods["sepia"])]
-    (tmp_path / "labels.csv").write_text("photo,label\n" + "\n".join(rows), encoding="utf-8")
-    settings = replace(SETTINGS, metrics=["semantic_top1"], labels=tmp_path / "labels.csv", classifier=own)
+    rows = [f"{path.name},0" for path in list_photos(photos)]
+    labels.write_text("photo,label\n" + "\n".join(rows), encoding="utf-8")
+    return replace(SETTINGS, metrics=["semantic_top1"], labels=labels, classifier=own)
+
+
+def test_labels_give_the_class_of_each_photo(methods: dict[str, Path], tmp_path: Path) -> None:
+    settings = classified_as_red(methods["sepia"], tmp_path)
     record = compare(methods, settings).record
     found = {method.name: method.metrics["semantic_top1"].mean for method in record.methods}
     assert found["sepia"] == 1  # the first channel, red, is the largest everywhere
@@ -187,11 +192,7 @@ def test_labels_give_the_class_of_each_photo(methods: dict[str, Path], tmp_path:
 
 
 def test_labels_need_no_ground_truth(methods: dict[str, Path], tmp_path: Path) -> None:
-    own = tmp_path / "red.py"
-    own.write_text("def classify(rgb):\n    return rgb.mean(dim=(2, 3))\n", encoding="utf-8")
-    rows = [f"{path.name},0" for path in list_photos(methods["sepia"])]
-    (tmp_path / "labels.csv").write_text("photo,label\n" + "\n".join(rows), encoding="utf-8")
-    settings = replace(SETTINGS, metrics=["semantic_top1"], labels=tmp_path / "labels.csv", classifier=own)
+    settings = classified_as_red(methods["sepia"], tmp_path)
     record = compare_folders({"m": methods["sepia"]}, grey=methods["uncolored"], settings=settings).record
     assert record.methods[0].metrics["semantic_top1"].mean == 1
 

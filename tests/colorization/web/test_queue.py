@@ -33,11 +33,22 @@ def until(released: threading.Event) -> Callable[[Ticket], int]:
     return work
 
 
+async def occupied(timeout_s: float) -> tuple[WorkQueue, threading.Event, asyncio.Task[int]]:
+    """Return a queue with room for one more photo, and the work in it, which ends when it is released."""
+    queue, released = WorkQueue(1, 1, timeout_s), threading.Event()
+    first = asyncio.create_task(queue.run(until(released), stays))
+    await asyncio.sleep(0.01)
+    return queue, released, first
+
+
+async def emptied(queue: WorkQueue) -> None:
+    while queue.inside:
+        await asyncio.sleep(0.01)
+
+
 def test_a_waiting_photo_whose_client_has_left_gives_its_place_back() -> None:
     async def scenario() -> None:
-        queue, released = WorkQueue(1, 1, 60), threading.Event()
-        first = asyncio.create_task(queue.run(until(released), stays))
-        await asyncio.sleep(0.01)
+        queue, released, first = await occupied(60)
         with pytest.raises(CancelledError):
             await queue.run(lambda _: 2, has_left)
         third = asyncio.create_task(queue.run(lambda _: 3, stays))  # there is room for it
@@ -53,17 +64,14 @@ def test_a_waiting_photo_whose_client_has_left_gives_its_place_back() -> None:
 
 def test_a_waiting_photo_that_is_out_of_time_gives_its_place_back() -> None:
     async def scenario() -> None:
-        queue, released = WorkQueue(1, 1, 0.3), threading.Event()
-        first = asyncio.create_task(queue.run(until(released), stays))
-        await asyncio.sleep(0.01)
+        queue, released, first = await occupied(0.3)
         with pytest.raises(OutOfTimeError):
             await queue.run(lambda _: 2, stays)
         with pytest.raises(OutOfTimeError):
             await first
         assert queue.inside == 1  # work that runs is not interrupted
         released.set()
-        while queue.inside:
-            await asyncio.sleep(0.01)
+        await emptied(queue)
         queue.close()
 
     asyncio.run(scenario())
@@ -80,8 +88,7 @@ def test_photos_that_are_out_of_time_are_counted_once() -> None:
         for _ in range(5):
             with pytest.raises(OutOfTimeError):
                 await queue.run(checked, stays)
-        while queue.inside:
-            await asyncio.sleep(0.01)
+        await emptied(queue)
         assert (queue.counts.out_of_time, queue.counts.failed, queue.counts.done) == (5, 0, 0)
         queue.close()
 
